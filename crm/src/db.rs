@@ -1,0 +1,436 @@
+//! The database: SQLite in a file by default, PostgreSQL when one machine is outgrown.
+//!
+//! One SQL text serves both. [`on!`](crate::on) runs it on whichever engine a connection is of, so that the compiler
+//! checks the binds against both drivers. Reads take a [`Conn`] from [`Db::read`]; every change runs in
+//! [`Db::write`], the only place that begins, commits and retries.
+
+use crate::clock::Clock;
+use crate::shop::Shop;
+use chrono::{DateTime, Utc};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Runs one query on the engine at hand: `on!(conn, |c| sqlx::query(SQL).bind(id).execute(c).await)`.
+#[macro_export]
+macro_rules! on {
+    ($conn:expr, |$c:ident| $query:expr) => {
+        match $conn.engine() {
+            $crate::db::Engine::Sqlite($c) => $query,
+            $crate::db::Engine::Postgres($c) => $query,
+        }
+    };
+}
+
+/// What the database itself can do wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The driver reports an error.
+    #[error("database: {0}")]
+    Driver(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// What is stored contradicts itself.
+    #[error("inconsistent: {0}")]
+    Inconsistent(String),
+    /// The address of the database cannot be read.
+    #[error("database address: {0}")]
+    Address(String),
+}
+
+impl Error {
+    /// True where the same transaction may succeed when it is simply tried again: serialization failure (40001),
+    /// deadlock (40P01), and SQLite's busy (5) with its extended codes.
+    fn is_transient(&self) -> bool {
+        let Self::Driver(sqlx::Error::Database(e)) = self else { return false };
+        match e.code().as_deref() {
+            Some("40001" | "40P01") => true,
+            Some(code) => code.parse::<i32>().is_ok_and(|code| code & 0xff == 5),
+            None => false,
+        }
+    }
+}
+
+/// True when a statement broke a uniqueness rule: somebody else was first.
+pub fn is_taken(e: &sqlx::Error) -> bool {
+    e.as_database_error().is_some_and(|e| e.kind() == sqlx::error::ErrorKind::UniqueViolation)
+}
+
+/// A connection of either engine, borrowed for one query.
+pub enum Engine<'c> {
+    /// SQLite.
+    Sqlite(&'c mut sqlx::SqliteConnection),
+    /// PostgreSQL.
+    Postgres(&'c mut sqlx::PgConnection),
+}
+
+enum Inner {
+    SqliteRead(PoolConnection<Sqlite>),
+    SqliteWrite(Transaction<'static, Sqlite>),
+    PostgresRead(PoolConnection<Postgres>),
+    PostgresWrite(Transaction<'static, Postgres>),
+}
+
+/// A connection to read by. Inside [`Db::write`] it is the transaction itself.
+pub struct Conn {
+    inner: Inner,
+    shop: Arc<Shop>,
+    now: DateTime<Utc>,
+}
+
+impl Conn {
+    /// The engine's own connection, for [`on!`](crate::on).
+    pub fn engine(&mut self) -> Engine<'_> {
+        match &mut self.inner {
+            Inner::SqliteRead(c) => Engine::Sqlite(c),
+            Inner::SqliteWrite(c) => Engine::Sqlite(c),
+            Inner::PostgresRead(c) => Engine::Postgres(c),
+            Inner::PostgresWrite(c) => Engine::Postgres(c),
+        }
+    }
+
+    /// The moment this connection was taken: one transaction has one time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The shop's settings.
+    pub fn shop(&self) -> &Arc<Shop> {
+        &self.shop
+    }
+
+    /// True on PostgreSQL: for the few named functions where the engines truly differ.
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.inner, Inner::PostgresRead(_) | Inner::PostgresWrite(_))
+    }
+}
+
+/// A transaction: what was changed in it happens as a whole or not at all.
+pub struct Tx(Conn);
+
+impl Deref for Tx {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.0
+    }
+}
+
+#[derive(Clone)]
+enum Pools {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// The key of a change that may arrive twice, and what was asked under it.
+#[derive(Debug)]
+pub struct Key {
+    /// Whose keys they are: two customers may choose the same one.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+    /// A hash of what was asked: the same key with another body is an error.
+    pub fingerprint: Vec<u8>,
+}
+
+/// The database with what every function of the CRM needs beside it: the clock and the shop's settings.
+#[derive(Clone)]
+pub struct Db {
+    pools: Pools,
+    clock: Clock,
+    shop: Arc<Shop>,
+    key: Option<Arc<(Key, AtomicBool)>>,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self.pools, Pools::Sqlite { .. }) { "Db(SQLite)" } else { "Db(PostgreSQL)" })
+    }
+}
+
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+impl Db {
+    /// Opens the database at `sqlite:path` (made when it is not there) or `postgres://…` and brings its schema up to
+    /// date. Fails when the address cannot be read, nobody answers, or the schema is of a newer version.
+    pub async fn open(url: &str, shop: Shop, clock: Clock) -> Result<Self, Error> {
+        let pools = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = sqlx::postgres::PgPoolOptions::new()
+                .max_connections(16)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect(url)
+                .await?;
+            POSTGRES.run(&pool).await?;
+            Pools::Postgres(pool)
+        } else if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url)
+                .map_err(|e| Error::Address(e.to_string()))?
+                .journal_mode(SqliteJournalMode::Wal)
+                // The ledger is money: an acknowledged change survives the loss of power.
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(10))
+                .statement_cache_capacity(500)
+                .pragma("cache_size", "-16000")
+                .pragma("temp_store", "memory");
+            let write = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(Duration::from_secs(30))
+                .connect_with(options.clone().create_if_missing(true))
+                .await?;
+            SQLITE.run(&write).await?;
+            let readers = std::thread::available_parallelism().map_or(4, usize::from).clamp(2, 16) as u32 * 2;
+            let read = SqlitePoolOptions::new()
+                .max_connections(readers)
+                .min_connections(1)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect_with(options.pragma("query_only", "1"))
+                .await?;
+            Pools::Sqlite { read, write }
+        } else {
+            return Err(Error::Address("starts neither with sqlite: nor with postgres://".into()));
+        };
+        Ok(Self { pools, clock, shop: Arc::new(shop), key: None })
+    }
+
+    /// The same database, for one change that may arrive twice: the first transaction of [`Db::write`] stores the key.
+    pub fn with_key(&self, key: Key) -> Self {
+        Self { key: Some(Arc::new((key, AtomicBool::new(false)))), ..self.clone() }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The shop's settings.
+    pub fn shop(&self) -> &Arc<Shop> {
+        &self.shop
+    }
+
+    /// A connection to read by.
+    pub async fn read(&self) -> Result<Conn, Error> {
+        let inner = match &self.pools {
+            Pools::Sqlite { read, .. } => Inner::SqliteRead(read.acquire().await?),
+            Pools::Postgres(pool) => Inner::PostgresRead(pool.acquire().await?),
+        };
+        Ok(Conn { inner, shop: self.shop.clone(), now: self.now() })
+    }
+
+    /// Runs a change in a transaction of its own. It is committed when `change` succeeds, undone when it fails, and
+    /// run again, up to five times, when the engine says that it merely collided with another one; so `change` must
+    /// have no effect outside the transaction, and awaits nothing but the database.
+    pub async fn write<T, E, F>(&self, change: F) -> Result<T, E>
+    where
+        F: AsyncFn(&mut Tx) -> Result<T, E>,
+        E: From<Error> + AsDatabaseError,
+    {
+        let mut tries = 0;
+        loop {
+            let result = self.write_once(&change).await;
+            match &result {
+                Err(e) if tries < 5 && e.database().is_some_and(Error::is_transient) => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(5 << tries)).await;
+                }
+                _ => return result,
+            }
+        }
+    }
+
+    async fn write_once<T, E, F>(&self, change: &F) -> Result<T, E>
+    where
+        F: AsyncFn(&mut Tx) -> Result<T, E>,
+        E: From<Error> + AsDatabaseError,
+    {
+        let inner = match &self.pools {
+            Pools::Sqlite { write, .. } => {
+                Inner::SqliteWrite(write.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from)?)
+            }
+            Pools::Postgres(pool) => Inner::PostgresWrite(pool.begin().await.map_err(Error::from)?),
+        };
+        let mut tx = Tx(Conn { inner, shop: self.shop.clone(), now: self.now() });
+        let mut stored = None;
+        if let Some(held) = self.key.as_deref().filter(|held| !held.1.load(Ordering::SeqCst)) {
+            if !store_key(&mut tx, &held.0).await.map_err(Error::from)? {
+                return Err(E::repeated());
+            }
+            stored = Some(&held.1);
+        }
+        let value = change(&mut tx).await?;
+        match tx.0.inner {
+            Inner::SqliteWrite(tx) => tx.commit().await.map_err(Error::from)?,
+            Inner::PostgresWrite(tx) => tx.commit().await.map_err(Error::from)?,
+            Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}
+        }
+        if let Some(stored) = stored {
+            stored.store(true, Ordering::SeqCst);
+        }
+        Ok(value)
+    }
+
+    /// What is known of a key: the fingerprint of what was asked and, once it was given, the answer.
+    pub async fn key_answer(&self, scope: &str, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>, Error> {
+        let mut conn = self.read().await?;
+        const SQL: &str = "SELECT fingerprint, answer FROM idempotency_keys WHERE scope = $1 AND key = $2";
+        Ok(on!(conn, |c| sqlx::query_as(SQL).bind(scope).bind(key).fetch_optional(c).await)?)
+    }
+
+    /// Remembers the answer that was given under a key.
+    pub async fn store_answer(&self, scope: &str, key: &str, answer: &str) -> Result<(), Error> {
+        const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";
+        let plain = Self { key: None, ..self.clone() };
+        plain
+            .write(async |tx: &mut Tx| {
+                on!(tx, |c| sqlx::query(SQL).bind(scope).bind(key).bind(answer).execute(c).await.map(drop))?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Errors that may carry one of the database.
+pub trait AsDatabaseError {
+    /// The database's error, if it is one.
+    fn database(&self) -> Option<&Error>;
+    /// The error for a key that was used already.
+    fn repeated() -> Self;
+}
+
+impl AsDatabaseError for Error {
+    fn database(&self) -> Option<&Error> {
+        Some(self)
+    }
+    fn repeated() -> Self {
+        Self::Inconsistent("an idempotency key came twice".into())
+    }
+}
+
+impl AsDatabaseError for crate::Error {
+    fn database(&self) -> Option<&Error> {
+        if let Self::Database(e) = self { Some(e) } else { None }
+    }
+    fn repeated() -> Self {
+        Self::Repeated
+    }
+}
+
+/// Stores a key; false when it is there already.
+async fn store_key(tx: &mut Tx, key: &Key) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "INSERT INTO idempotency_keys (scope, key, fingerprint, created_at) VALUES ($1, $2, $3, $4) \
+                       ON CONFLICT (scope, key) DO NOTHING";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(&key.scope)
+        .bind(&key.key)
+        .bind(&key.fingerprint)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|r| r.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+/// The next number of a sequence, from 1.
+pub async fn next_number(tx: &mut Tx, name: &str) -> Result<i64, sqlx::Error> {
+    const SQL: &str = "INSERT INTO sequences (name, value) VALUES ($1, 1) \
+                       ON CONFLICT (name) DO UPDATE SET value = sequences.value + 1 RETURNING value";
+    on!(tx, |c| sqlx::query_scalar(SQL).bind(name).fetch_one(c).await)
+}
+
+/// The migrations of both engines as (version, name): a test compares them.
+#[doc(hidden)]
+pub fn migration_versions() -> [Vec<(i64, String)>; 2] {
+    [&SQLITE, &POSTGRES].map(|m| m.iter().map(|m| (m.version, m.description.to_string())).collect())
+}
+
+/// A value to bind in a [`list`].
+pub enum Bind {
+    /// Text.
+    Text(String),
+    /// A number.
+    Int(i64),
+    /// An id.
+    Id(uuid::Uuid),
+    /// A time.
+    Time(DateTime<Utc>),
+}
+
+/// A query with filters: fixed fragments, each with at most its own binds. The only place where SQL is put together,
+/// and the only one that says `AssertSqlSafe`; a test holds that.
+#[derive(Default)]
+pub struct ListQuery {
+    sql: String,
+    binds: Vec<Bind>,
+    has_where: bool,
+}
+
+impl ListQuery {
+    /// Starts with `SELECT … FROM …`.
+    pub fn new(select: &'static str) -> Self {
+        Self { sql: select.into(), ..Self::default() }
+    }
+
+    /// Adds a condition; each `?` in it stands for the next of `binds`.
+    pub fn filter(mut self, condition: &'static str, binds: impl IntoIterator<Item = Bind>) -> Self {
+        self.sql.push_str(if self.has_where { " AND (" } else { " WHERE (" });
+        self.has_where = true;
+        let mut binds = binds.into_iter();
+        for c in condition.chars() {
+            if c == '?' {
+                self.binds.extend(binds.next());
+                self.sql.push_str(&format!("${}", self.binds.len()));
+            } else {
+                self.sql.push(c);
+            }
+        }
+        self.sql.push(')');
+        self
+    }
+
+    /// Adds what comes last: grouping, order.
+    pub fn tail(mut self, tail: &'static str) -> Self {
+        self.sql.push(' ');
+        self.sql.push_str(tail);
+        self
+    }
+
+    /// Adds a limit.
+    pub fn limit(mut self, rows: i64) -> Self {
+        self.binds.push(Bind::Int(rows));
+        self.sql.push_str(&format!(" LIMIT ${}", self.binds.len()));
+        self
+    }
+}
+
+/// Runs a query with filters.
+pub async fn list<T>(conn: &mut Conn, query: ListQuery) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin,
+    for<'r> T: sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    on!(conn, |c| {
+        let mut q = sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(query.sql));
+        for bind in query.binds {
+            q = match bind {
+                Bind::Text(v) => q.bind(v),
+                Bind::Int(v) => q.bind(v),
+                Bind::Id(v) => q.bind(v),
+                Bind::Time(v) => q.bind(v),
+            };
+        }
+        q.fetch_all(c).await
+    })
+}

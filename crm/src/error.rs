@@ -1,0 +1,57 @@
+//! What can go wrong when the CRM is asked for something. Pages and the API turn it into words or problem details;
+//! only [`Error::Database`] has a cause to log.
+
+use crate::db;
+use crate::flaw::{Check, FieldFlaw, Flaw};
+
+/// Why the CRM did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database failed, or what it holds contradicts itself.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// Fields do not fit; nothing was changed.
+    #[error("invalid: {0:?}")]
+    Invalid(Vec<FieldFlaw>),
+    /// There is no such thing, or it is not this one's to see.
+    #[error("not found")]
+    NotFound,
+    /// Known, but without the right.
+    #[error("forbidden")]
+    Forbidden,
+    /// The state has moved on: somebody else was faster, or the step is over.
+    #[error("out of date")]
+    Stale,
+    /// Too many attempts.
+    #[error("too many attempts; again in {retry_after} s")]
+    TooMany {
+        /// Seconds to wait.
+        retry_after: u32,
+    },
+    /// More work than the machine can take just now.
+    #[error("busy")]
+    Busy,
+    /// The change with this idempotency key was done already.
+    #[error("done already")]
+    Repeated,
+}
+
+impl Error {
+    /// One field with one flaw.
+    pub fn field(name: &str, flaw: Flaw) -> Self {
+        Self::Invalid(vec![(name.to_owned(), flaw)])
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Database(e.into())
+    }
+}
+
+impl Check {
+    /// An error when anything is wrong.
+    pub fn result(self) -> Result<(), Error> {
+        if self.is_clean() { Ok(()) } else { Err(Error::Invalid(self.flaws())) }
+    }
+}

@@ -1,0 +1,225 @@
+//! What can be wrong with a value that a person typed. The same rules run in the browser and on the server;
+//! pages turn a [`Flaw`] into words.
+
+use chrono::{Datelike, NaiveDate};
+use serde::{Deserialize, Serialize};
+
+/// Why a value was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "flaw")]
+pub enum Flaw {
+    /// Nothing was typed.
+    Missing,
+    /// Longer than `max` characters.
+    TooLong {
+        /// How many are allowed.
+        max: usize,
+    },
+    /// Shorter than `min` characters.
+    TooShort {
+        /// How many are needed.
+        min: usize,
+    },
+    /// Characters that do not belong into a name.
+    NotAName,
+    /// Invisible control characters.
+    ControlCharacters,
+    /// Not a phone number of the shop's country or in international form.
+    NotAPhone,
+    /// Not an e-mail address.
+    NotAnEmail,
+    /// No such day in the calendar.
+    NotADate,
+    /// A day that has not come yet.
+    InTheFuture,
+    /// A birthday too long ago.
+    TooOld,
+    /// Younger than `age` years.
+    TooYoung {
+        /// The age from which the club is open.
+        age: u32,
+    },
+    /// Not one of the choices offered.
+    NotAChoice,
+    /// The box has to be ticked.
+    MustAgree,
+    /// The code does not match; how many tries are left.
+    WrongCode {
+        /// Tries left; with none the code is dead.
+        left: u32,
+    },
+    /// The code has expired or was replaced.
+    ExpiredCode,
+    /// Phone or password do not match.
+    WrongPassword,
+    /// A password that is on every list of stolen ones, or made of one's own data.
+    WeakPassword,
+    /// Belongs to somebody already.
+    Taken,
+    /// One has to remain.
+    LastOne,
+}
+
+/// A field's name and what is wrong with its value.
+pub type FieldFlaw = (String, Flaw);
+
+/// Collects what is wrong with a form, field by field, so that a person hears of everything at once.
+#[derive(Debug, Default)]
+pub struct Check(Vec<FieldFlaw>);
+
+impl Check {
+    /// Starts with nothing wrong.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value, or `None` with the flaw noted at the field.
+    pub fn field<T>(&mut self, name: &str, value: Result<T, Flaw>) -> Option<T> {
+        value.map_err(|flaw| self.0.push((name.to_owned(), flaw))).ok()
+    }
+
+    /// What was found.
+    pub fn flaws(self) -> Vec<FieldFlaw> {
+        self.0
+    }
+
+    /// True when nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Characters that change the direction or the joining of text without being seen: harmless in prose,
+/// a disguise in a name.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}')
+}
+
+/// The longest name or surname, in characters.
+pub const NAME_MAX: usize = 60;
+
+/// A name or surname: letters of any script, with spaces, hyphens, apostrophes and full stops between them.
+pub fn name(raw: &str) -> Result<String, Flaw> {
+    let name = raw.split_whitespace().collect::<Vec<_>>().join(" ");
+    if name.is_empty() {
+        return Err(Flaw::Missing);
+    }
+    if name.chars().count() > NAME_MAX {
+        return Err(Flaw::TooLong { max: NAME_MAX });
+    }
+    let fits = |c: char| {
+        c.is_alphabetic() || matches!(c, '\u{300}'..='\u{36f}' | ' ' | '-' | '‐' | '\'' | '’' | 'ʼ' | '`' | '.' | '·')
+    };
+    if raw.chars().any(is_invisible) || !name.chars().all(fits) || !name.chars().any(char::is_alphabetic) {
+        return Err(Flaw::NotAName);
+    }
+    Ok(name)
+}
+
+/// Free text of up to `max` characters: line breaks stay, other control characters are refused.
+pub fn text(raw: &str, max: usize) -> Result<String, Flaw> {
+    let text = raw.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Flaw::Missing);
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err(Flaw::ControlCharacters);
+    }
+    if text.chars().count() > max {
+        return Err(Flaw::TooLong { max });
+    }
+    Ok(text.to_owned())
+}
+
+/// A date typed as day, month and year.
+pub fn date(day: &str, month: &str, year: &str) -> Result<NaiveDate, Flaw> {
+    if [day, month, year].iter().all(|part| part.trim().is_empty()) {
+        return Err(Flaw::Missing);
+    }
+    let number = |part: &str| part.trim().parse::<u32>().map_err(|_| Flaw::NotADate);
+    let year = i32::try_from(number(year)?).map_err(|_| Flaw::NotADate)?;
+    NaiveDate::from_ymd_opt(year, number(month)?, number(day)?).ok_or(Flaw::NotADate)
+}
+
+/// A birthday of a person of at least `age` years on the day `today`.
+pub fn birthday(date: NaiveDate, today: NaiveDate, age: u32) -> Result<NaiveDate, Flaw> {
+    if date > today {
+        return Err(Flaw::InTheFuture);
+    }
+    match today.years_since(date) {
+        Some(years) if years > 120 => Err(Flaw::TooOld),
+        Some(years) if years >= age => Ok(date),
+        _ => Err(Flaw::TooYoung { age }),
+    }
+}
+
+/// A child's birthday: from today back to the 18th birthday.
+pub fn child_birthday(date: NaiveDate, today: NaiveDate) -> Result<NaiveDate, Flaw> {
+    if date > today {
+        return Err(Flaw::InTheFuture);
+    }
+    if today.years_since(date).is_none_or(|years| years >= 18) || date.year() < 1900 {
+        return Err(Flaw::TooOld);
+    }
+    Ok(date)
+}
+
+/// The longest password that is taken, in characters; hashing time does not depend on the length.
+pub const PASSWORD_MAX: usize = 200;
+/// The shortest: without a second factor 15 characters (NIST SP 800-63B-4, 3.1.1.2; ASVS 5.0, 6.2.9).
+pub const PASSWORD_MIN: usize = 15;
+
+/// A new password: its length alone is judged here, every character is allowed.
+pub fn password(raw: &str) -> Result<&str, Flaw> {
+    match raw.chars().count() {
+        0 => Err(Flaw::Missing),
+        n if n < PASSWORD_MIN => Err(Flaw::TooShort { min: PASSWORD_MIN }),
+        n if n > PASSWORD_MAX => Err(Flaw::TooLong { max: PASSWORD_MAX }),
+        _ => Ok(raw),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_many_peoples_pass_and_disguises_do_not() {
+        for good in ["Пётр", "O'Neill", "Жан-Клод", "da  Silva", "ʼАбд", "محمد", "Nguyễn", "J. R."] {
+            assert!(name(good).is_ok(), "{good}");
+        }
+        assert_eq!(name(" Анна \u{a0} Мария "), Ok("Анна Мария".into()));
+        for bad in ["<b>Ann</b>", "Robert'); DROP TABLE", "Ann😀", "Ann\u{202e}a", "a\u{0}b", "42", "--", "'"] {
+            assert_eq!(name(bad), Err(Flaw::NotAName), "{bad:?}");
+        }
+        assert_eq!(name("  "), Err(Flaw::Missing));
+        assert_eq!(name(&"я".repeat(61)), Err(Flaw::TooLong { max: 60 }));
+    }
+
+    #[test]
+    fn the_31st_of_february_is_no_date() {
+        assert_eq!(date("31", "2", "1990"), Err(Flaw::NotADate));
+        assert_eq!(date("29", "2", "1900"), Err(Flaw::NotADate));
+        assert!(date(" 29", "02 ", "2000").is_ok());
+        assert_eq!(date("", " ", ""), Err(Flaw::Missing));
+        assert_eq!(date("1", "", "2000"), Err(Flaw::NotADate));
+    }
+
+    #[test]
+    fn a_birthday_counts_from_the_day_itself() {
+        let day = |y, m, d| NaiveDate::from_ymd_opt(y, m, d).unwrap_or_default();
+        let today = day(2026, 11, 21);
+        assert!(birthday(day(2012, 11, 21), today, 14).is_ok());
+        assert_eq!(birthday(day(2012, 11, 22), today, 14), Err(Flaw::TooYoung { age: 14 }));
+        assert_eq!(birthday(day(2027, 1, 1), today, 14), Err(Flaw::InTheFuture));
+        assert_eq!(birthday(day(1850, 1, 1), today, 14), Err(Flaw::TooOld));
+    }
+
+    #[test]
+    fn text_keeps_lines_and_emoji_and_refuses_control_characters() {
+        assert_eq!(text(" a\r\nb 😀 ", 10), Ok("a\nb 😀".into()));
+        assert_eq!(text("a\u{7}b", 10), Err(Flaw::ControlCharacters));
+        assert_eq!(text("abc", 2), Err(Flaw::TooLong { max: 2 }));
+    }
+}

@@ -1,0 +1,95 @@
+//! Ids: a UUIDv7 (RFC 9562) in a type of its own, so that one kind is never taken for another.
+
+/// Declares id types.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(transparent))]
+        #[serde(transparent)]
+        pub struct $name(pub uuid::Uuid);
+
+        impl $name {
+            /// A new id; ids made later sort later.
+            #[cfg(feature = "store")]
+            #[expect(clippy::new_without_default, reason = "a default suggests that two of them are equal")]
+            pub fn new() -> Self {
+                Self(uuid::Uuid::now_v7())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                s.parse().map(Self)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A customer.
+    CustomerId,
+    /// A phone number or e-mail address of a customer.
+    ContactId,
+    /// A child of a customer.
+    ChildId,
+    /// A card.
+    CardId,
+    /// A loyalty program.
+    ProgramId,
+    /// A customer's time in a program.
+    MembershipId,
+    /// A purpose of data use that a customer can agree to.
+    PurposeId,
+    /// One version of a consent's text.
+    ConsentTextId,
+    /// One act of giving or withdrawing a consent.
+    ConsentId,
+    /// A shop of the chain.
+    StoreId,
+    /// A category of articles.
+    CategoryId,
+    /// An article.
+    ArticleId,
+    /// A receipt: a sale or a return.
+    PurchaseId,
+    /// A line of a receipt.
+    LineId,
+    /// A ledger account.
+    AccountId,
+    /// A ledger transaction.
+    TransactionId,
+    /// A ledger posting.
+    PostingId,
+    /// A lot of points that activate and expire together.
+    LotId,
+    /// What a transaction took from a lot.
+    AllocationId,
+    /// A promotion.
+    PromotionId,
+    /// A support request.
+    RequestId,
+    /// A message of a request.
+    MessageId,
+    /// A topic of requests.
+    TopicId,
+    /// A member of staff.
+    StaffId,
+    /// An attempt to sign in.
+    AttemptId,
+    /// A one-time code.
+    CodeId,
+    /// A session of a browser.
+    SessionId,
+    /// A message on its way out.
+    OutboxId,
+    /// A row of the audit log.
+    AuditId,
+}

@@ -1,0 +1,95 @@
+//! Languages, texts in each of them, and the folding that search compares by.
+
+use serde::{Deserialize, Serialize};
+
+/// A language that the product speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+#[serde(rename_all = "snake_case")]
+pub enum Lang {
+    /// Russian.
+    #[default]
+    Ru,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// Every language, the first being the product's own.
+    pub const ALL: [Self; 2] = [Self::Ru, Self::En];
+
+    /// The language's code (ISO 639-1).
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Ru => "ru",
+            Self::En => "en",
+        }
+    }
+
+    /// The language with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lang| lang.code() == code)
+    }
+
+    /// The first language of an `Accept-Language` header (RFC 9110, 12.5.4) that the product speaks, by weight.
+    pub fn from_accept(header: &str) -> Option<Self> {
+        header
+            .split(',')
+            .filter_map(|part| {
+                let mut pieces = part.trim().split(';');
+                let lang = Self::from_code(pieces.next()?.split('-').next()?.trim().to_ascii_lowercase().as_str())?;
+                let weight =
+                    pieces.find_map(|p| p.trim().strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+                (weight > 0.0).then_some((lang, weight))
+            })
+            // The first of equal weights wins, so not max_by, which takes the last.
+            .fold(None, |best: Option<(Self, f32)>, next| match best {
+                Some(held) if held.1 >= next.1 => Some(held),
+                _ => Some(next),
+            })
+            .map(|(lang, _)| lang)
+    }
+}
+
+/// A text in every language. A record that lacks one does not load.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Localized {
+    /// In Russian.
+    pub ru: String,
+    /// In English.
+    pub en: String,
+}
+
+impl Localized {
+    /// The text in a language.
+    pub fn get(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Ru => &self.ru,
+            Lang::En => &self.en,
+        }
+    }
+}
+
+/// Folds a text for search: lower case in every script, `ё` as `е`, runs of white space as one space.
+/// Done here because SQLite lowers ASCII only.
+pub fn fold(text: &str) -> String {
+    let lower = text.to_lowercase().replace('ё', "е");
+    lower.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heaviest_language_wins_and_the_first_of_equals() {
+        assert_eq!(Lang::from_accept("de-DE,de;q=0.9,en;q=0.8,ru;q=0.7"), Some(Lang::En));
+        assert_eq!(Lang::from_accept("ru-RU,en"), Some(Lang::Ru));
+        assert_eq!(Lang::from_accept("de, en;q=0"), None);
+    }
+
+    #[test]
+    fn folding_knows_cyrillic() {
+        assert_eq!(fold("  Семёнов\u{a0} ПЁТР "), "семенов петр");
+    }
+}

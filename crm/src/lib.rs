@@ -1,0 +1,50 @@
+//! The CRM: what a customer, a point, a purchase and a request is, and what may be done with it.
+//!
+//! Every door into Kabinet (pages, imports, jobs, the command line) is thin and calls functions of this crate.
+//! Types and rules compile everywhere, WebAssembly included; the feature `store` adds the database.
+//!
+//! # How to add an area
+//! 1. `src/<area>/mod.rs`: the types and their validation; no database, no clock.
+//! 2. `src/<area>/rules.rs`, if there is something to decide: pure functions with property tests.
+//! 3. `src/<area>/store.rs` behind the feature `store`: SQL by [`on!`](crate::on), reads through
+//!    [`db::Db::read`], changes through [`db::Db::write`]. Functions demand a proof of [`who`] asks.
+//! 4. The tables in `migrations/sqlite` and `migrations/postgres` under the same version.
+//! 5. Tests in `tests/<area>.rs`, through `both_engines!`.
+
+pub mod article;
+pub mod card;
+pub mod consent;
+pub mod contact;
+pub mod customer;
+pub mod flaw;
+pub mod id;
+pub mod lang;
+pub mod points;
+pub mod program;
+pub mod promotion;
+pub mod purchase;
+pub mod request;
+pub mod shop;
+pub mod signin;
+pub mod staff;
+pub mod stores;
+
+#[cfg(feature = "store")]
+pub mod audit;
+#[cfg(feature = "store")]
+pub mod clock;
+#[cfg(feature = "store")]
+pub mod content;
+#[cfg(feature = "store")]
+pub mod db;
+#[cfg(feature = "store")]
+pub mod error;
+#[cfg(feature = "store")]
+pub mod outbox;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "store")]
+pub mod who;
+
+#[cfg(feature = "store")]
+pub use error::Error;

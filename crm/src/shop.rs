@@ -1,0 +1,62 @@
+//! What the shop itself decides: its name, money, time, country. Configuration, the same for a whole installation.
+
+use crate::lang::Lang;
+
+/// The shop's own settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shop {
+    /// Its name, as customers know it.
+    pub name: String,
+    /// Hue of the brand's colour, in degrees of OKLCH.
+    pub hue: u16,
+    /// The language of people who did not choose one.
+    pub language: Lang,
+    /// ISO 4217 code; amounts are kept in its minor units (hundredths).
+    pub currency: String,
+    /// IANA name of the time zone that days and months are counted in.
+    pub time_zone: String,
+    /// ISO 3166-1 alpha-2 code of the country whose phone numbers need no calling code.
+    pub country: String,
+    /// From how many years on one may join.
+    pub minimum_age: u32,
+    /// The first digits of card numbers. 20 to 29 are GS1's for use within a company (GS1 General Specifications, 1.4).
+    pub card_prefix: String,
+}
+
+impl Default for Shop {
+    fn default() -> Self {
+        Self {
+            name: "Сосна".into(),
+            hue: 165,
+            language: Lang::Ru,
+            currency: "RUB".into(),
+            time_zone: "Europe/Moscow".into(),
+            country: "RU".into(),
+            minimum_age: 14,
+            card_prefix: "290".into(),
+        }
+    }
+}
+
+#[cfg(feature = "store")]
+impl Shop {
+    /// The time zone; an unknown name is refused when the configuration is read, so UTC never shows in practice.
+    pub fn zone(&self) -> chrono_tz::Tz {
+        self.time_zone.parse().unwrap_or(chrono_tz::UTC)
+    }
+
+    /// The calendar day of a moment, where the shop is.
+    pub fn day(&self, at: chrono::DateTime<chrono::Utc>) -> chrono::NaiveDate {
+        at.with_timezone(&self.zone()).date_naive()
+    }
+
+    /// The moment a calendar day begins where the shop is. Where a clock change skips midnight, the first moment after.
+    pub fn midnight(&self, day: chrono::NaiveDate) -> chrono::DateTime<chrono::Utc> {
+        use chrono::TimeZone as _;
+        let zone = self.zone();
+        (0..4)
+            .filter_map(|hour| zone.from_local_datetime(&day.and_hms_opt(hour, 0, 0)?).earliest())
+            .next()
+            .map_or_else(|| day.and_time(chrono::NaiveTime::MIN).and_utc(), |at| at.to_utc())
+    }
+}

@@ -1,0 +1,74 @@
+//! Databases for tests: a fresh one for each, on both engines.
+
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::shop::Shop;
+use chrono::{DateTime, Utc};
+
+/// The moment at which every test begins: Saturday, 21 November 2026, 12:00 UTC.
+pub fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_262_400, 0).unwrap_or_default()
+}
+
+/// A database of its own and the clock that it goes by. The files are removed when it is dropped.
+pub struct World {
+    /// The database.
+    pub db: Db,
+    /// Its clock, standing at [`start`] until it is set.
+    pub clock: Clock,
+    /// Its address, for a second process or pool.
+    pub url: String,
+    _dir: Option<tempfile::TempDir>,
+}
+
+/// A new SQLite database in a temporary file.
+pub async fn sqlite() -> World {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let url = format!("sqlite:{}", dir.path().join("test.db").display());
+    let clock = Clock::fixed(start());
+    let db = Db::open(&url, Shop::default(), clock.clone()).await.expect("SQLite opens");
+    World { db, clock, url, _dir: Some(dir) }
+}
+
+/// A new PostgreSQL database on the server that `KABINET_TEST_POSTGRES` names.
+pub async fn postgres() -> World {
+    use sqlx::Connection as _;
+    let server = std::env::var("KABINET_TEST_POSTGRES")
+        .expect("KABINET_TEST_POSTGRES names a PostgreSQL server for tests; `make test` starts one");
+    let name = format!("kabinet_{}", uuid::Uuid::now_v7().simple());
+    let mut admin = sqlx::PgConnection::connect(&server).await.expect("the PostgreSQL server answers");
+    // The name is made above from a UUID.
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(create).execute(&mut admin).await.expect("a database for this test");
+    let (base, query) = server.split_once('?').map_or((server.as_str(), ""), |(base, query)| (base, query));
+    let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
+    let url = if query.is_empty() { format!("{host}/{name}") } else { format!("{host}/{name}?{query}") };
+    let clock = Clock::fixed(start());
+    let db = Db::open(&url, Shop::default(), clock.clone()).await.expect("PostgreSQL opens");
+    World { db, clock, url, _dir: None }
+}
+
+/// Runs one test body on both engines: `both_engines!(name, async |world| { … });` makes `name::sqlite` and
+/// `name::postgres`.
+#[macro_export]
+macro_rules! both_engines {
+    ($(#[$doc:meta])* $name:ident, async |$world:ident| $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports, reason = "a body may need nothing of its module")]
+            use super::*;
+
+            async fn body($world: &$crate::testing::World) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                body(&$crate::testing::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                body(&$crate::testing::postgres().await).await;
+            }
+        }
+    };
+}

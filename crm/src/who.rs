@@ -1,0 +1,355 @@
+//! Who is asking, and of whom. Functions of the CRM demand these proofs, and only this module makes them, from
+//! evidence: a forgotten check does not compile.
+
+use crate::audit::{self, Actor};
+use crate::db::{Db, Tx};
+use crate::error::Error;
+use crate::id::{CustomerId, SessionId, StaffId};
+use crate::lang::Lang;
+use crate::on;
+use crate::staff::Role;
+use chrono::{DateTime, Duration, Utc};
+use sha2::{Digest, Sha256};
+
+/// A secret that a browser holds: 256 random bits. It is stored as its SHA-256 only and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// A new one from the operating system's generator.
+    pub fn random() -> Self {
+        use base64::Engine as _;
+        Self(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
+    }
+
+    /// The one that a browser sent.
+    pub fn received(value: &str) -> Self {
+        Self(value.to_owned())
+    }
+
+    /// What goes into the cookie.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored.
+    pub fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.0.as_bytes()).to_vec()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Where a request came from, for limits and the log.
+#[derive(Clone, Debug, Default)]
+pub struct Visitor {
+    /// The address of the network.
+    pub network: String,
+    /// What the browser says of itself.
+    pub device: String,
+}
+
+/// Of whom data is read. Only a proof hands one out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject(CustomerId);
+
+impl Subject {
+    /// The customer's id.
+    pub fn id(&self) -> CustomerId {
+        self.0
+    }
+}
+
+/// A customer who is signed in.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    id: CustomerId,
+    session: SessionId,
+    name: String,
+    language: Lang,
+    network: String,
+}
+
+impl Customer {
+    /// Their own data.
+    pub fn me(&self) -> Subject {
+        Subject(self.id)
+    }
+
+    /// Their id.
+    pub fn id(&self) -> CustomerId {
+        self.id
+    }
+
+    /// The session that proves it.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The name to greet by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The language they chose.
+    pub fn language(&self) -> Lang {
+        self.language
+    }
+
+    /// Writes down what the customer did.
+    pub(crate) async fn record(&self, tx: &mut Tx, action: &str, object: Option<uuid::Uuid>) -> Result<(), sqlx::Error> {
+        let entry = audit::Entry {
+            actor: Actor::Customer,
+            actor_id: Some(self.id.0),
+            action,
+            customer: Some(self.id),
+            object,
+            reason: "",
+            network: &self.network,
+        };
+        audit::record(tx, entry).await
+    }
+}
+
+/// Why a member of staff opens a customer's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Looking for somebody.
+    Search,
+    /// Working on their request.
+    Request,
+    /// The customer's own card was opened.
+    Card,
+}
+
+impl Reason {
+    /// As it stands in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::Request => "request",
+            Self::Card => "card",
+        }
+    }
+}
+
+/// A member of staff who is signed in.
+#[derive(Clone, Debug)]
+pub struct Staff {
+    id: StaffId,
+    session: SessionId,
+    name: String,
+    role: Role,
+    language: Lang,
+    network: String,
+}
+
+impl Staff {
+    /// Their id.
+    pub fn id(&self) -> StaffId {
+        self.id
+    }
+
+    /// The session that proves it.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Their name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Their role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The language they chose.
+    pub fn language(&self) -> Lang {
+        self.language
+    }
+
+    /// Opens one customer's data and writes down that it was opened. Fails with [`Error::NotFound`].
+    pub async fn open(&self, db: &Db, id: CustomerId, reason: Reason) -> Result<Subject, Error> {
+        db.write(async |tx: &mut Tx| {
+            self.open_in(tx, id, reason).await
+        })
+        .await
+    }
+
+    /// The same, within a transaction.
+    pub async fn open_in(&self, tx: &mut Tx, id: CustomerId, reason: Reason) -> Result<Subject, Error> {
+        const SQL: &str = "SELECT id FROM customers WHERE id = $1";
+        let found: Option<(CustomerId,)> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+        found.ok_or(Error::NotFound)?;
+        self.record(tx, "customer.read", Some(id), None, reason.as_str()).await?;
+        Ok(Subject(id))
+    }
+
+    /// Writes down what a member of staff did or read.
+    pub(crate) async fn record(
+        &self,
+        tx: &mut Tx,
+        action: &str,
+        customer: Option<CustomerId>,
+        object: Option<uuid::Uuid>,
+        reason: &str,
+    ) -> Result<(), sqlx::Error> {
+        let entry = audit::Entry {
+            actor: Actor::Staff,
+            actor_id: Some(self.id.0),
+            action,
+            customer,
+            object,
+            reason,
+            network: &self.network,
+        };
+        audit::record(tx, entry).await
+    }
+}
+
+/// The system itself: imports, jobs, the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct System(());
+
+impl System {
+    /// For the binary alone: whoever runs it holds the database anyway.
+    pub const fn at_the_command_line() -> Self {
+        Self(())
+    }
+
+    /// Data of one customer.
+    pub fn subject(&self, id: CustomerId) -> Subject {
+        Subject(id)
+    }
+}
+
+/// How long a customer may be away before the session ends, and how long it lasts at most.
+pub const CUSTOMER_IDLE: Duration = Duration::days(30);
+/// See [`CUSTOMER_IDLE`].
+pub const CUSTOMER_ABSOLUTE: Duration = Duration::days(180);
+/// The same for staff.
+pub const STAFF_IDLE: Duration = Duration::hours(2);
+/// See [`STAFF_IDLE`].
+pub const STAFF_ABSOLUTE: Duration = Duration::hours(12);
+
+/// `seen_at` is written at most this often: a page view is not worth a durable write.
+const SEEN_EVERY: Duration = Duration::minutes(5);
+
+#[derive(sqlx::FromRow)]
+struct CustomerRow {
+    session: SessionId,
+    seen_at: DateTime<Utc>,
+    id: CustomerId,
+    name: String,
+    language: Lang,
+}
+
+#[derive(sqlx::FromRow)]
+struct StaffRow {
+    session: SessionId,
+    seen_at: DateTime<Utc>,
+    id: StaffId,
+    name: String,
+    role: Role,
+    language: Lang,
+}
+
+/// The customer of a session, if it is alive.
+pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
+    const SQL: &str = "SELECT s.id AS session, s.seen_at, c.id, c.name, c.language \
+                       FROM sessions s JOIN customers c ON c.id = s.customer_id \
+                       WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
+    let now = db.now();
+    let mut conn = db.read().await?;
+    let row: Option<CustomerRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(token.hash())
+        .bind(now)
+        .bind(now - CUSTOMER_IDLE)
+        .fetch_optional(c)
+        .await)?;
+    drop(conn);
+    let Some(row) = row else { return Ok(None) };
+    see(db, row.session, row.seen_at).await?;
+    let CustomerRow { session, id, name, language, .. } = row;
+    Ok(Some(Customer { id, session, name, language, network: visitor.network.clone() }))
+}
+
+/// The member of staff of a session, if it is alive and they still work here.
+pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Staff>, Error> {
+    const SQL: &str = "SELECT s.id AS session, s.seen_at, p.id, p.name, p.role, p.language \
+                       FROM sessions s JOIN staff p ON p.id = s.staff_id \
+                       WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3 \
+                       AND p.disabled_at IS NULL";
+    let now = db.now();
+    let mut conn = db.read().await?;
+    let row: Option<StaffRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(token.hash())
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .fetch_optional(c)
+        .await)?;
+    drop(conn);
+    let Some(row) = row else { return Ok(None) };
+    see(db, row.session, row.seen_at).await?;
+    let StaffRow { session, id, name, role, language, .. } = row;
+    Ok(Some(Staff { id, session, name, role, language, network: visitor.network.clone() }))
+}
+
+async fn see(db: &Db, session: SessionId, seen_at: DateTime<Utc>) -> Result<(), Error> {
+    if db.now() - seen_at < SEEN_EVERY {
+        return Ok(());
+    }
+    const SQL: &str = "UPDATE sessions SET seen_at = $2 WHERE id = $1";
+    db.write(async |tx: &mut Tx| {
+        let now = tx.now();
+        on!(tx, |c| sqlx::query(SQL).bind(session).bind(now).execute(c).await.map(drop))?;
+        Ok(())
+    })
+    .await
+}
+
+/// A session that was just opened: the proof for what follows, and the token for the browser.
+pub struct Opened {
+    /// For the cookie.
+    pub token: Token,
+    /// When the browser may forget it.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Whom a session is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SessionOf {
+    Customer(CustomerId),
+    Staff(StaffId),
+}
+
+/// Opens a session. Whoever calls this has checked who it is.
+pub(crate) async fn open_session(tx: &mut Tx, of: SessionOf, visitor: &Visitor) -> Result<Opened, sqlx::Error> {
+    const SQL: &str = "INSERT INTO sessions (id, token_hash, customer_id, staff_id, device, network, created_at, seen_at, \
+                       expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)";
+    let now = tx.now();
+    let token = Token::random();
+    let (customer, staff, expires_at) = match of {
+        SessionOf::Customer(id) => (Some(id), None, now + CUSTOMER_ABSOLUTE),
+        SessionOf::Staff(id) => (None, Some(id), now + STAFF_ABSOLUTE),
+    };
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(SessionId::new())
+        .bind(token.hash())
+        .bind(customer)
+        .bind(staff)
+        .bind(&visitor.device)
+        .bind(&visitor.network)
+        .bind(now)
+        .bind(expires_at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(Opened { token, expires_at })
+}
