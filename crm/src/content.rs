@@ -1,1 +1,220 @@
-//! content
+//! What the shop says, as it comes: consents, programs, topics and message templates. Loaded once into an empty
+//! database from `content/`, read and edited there ever after.
+
+use crate::consent::AskedAt;
+use crate::db::{Db, Error, Tx};
+use crate::id::{ConsentTextId, ProgramId, PurposeId, TopicId};
+use crate::lang::{Lang, Localized, Plural};
+use crate::on;
+use crate::who::System;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+struct Records {
+    consent_purposes: Vec<PurposeRecord>,
+    programs: Vec<ProgramRecord>,
+    topics: Vec<TopicRecord>,
+}
+
+#[derive(Deserialize)]
+struct PurposeRecord {
+    code: String,
+    required: bool,
+    asked_at: String,
+    position: i64,
+}
+
+#[derive(Deserialize)]
+struct ProgramRecord {
+    code: String,
+    position: i64,
+    automatic: bool,
+    share: i64,
+    delay_days: i64,
+    term_days: i64,
+}
+
+#[derive(Deserialize)]
+struct TopicRecord {
+    code: String,
+    position: i64,
+}
+
+/// The texts of one kind of record, by code and then by field.
+type Texts = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The texts of one kind in both languages.
+struct Pair {
+    ru: Texts,
+    en: Texts,
+}
+
+impl Pair {
+    fn read(ru: &str, en: &str) -> Result<Self, Error> {
+        Ok(Self { ru: parse(ru)?, en: parse(en)? })
+    }
+
+    /// One field in both languages. What is missing is an error: the content ships with the program.
+    fn get(&self, code: &str, field: &str) -> Result<Localized, Error> {
+        let one = |texts: &Texts| {
+            let text = texts.get(code).and_then(|fields| fields.get(field));
+            text.cloned().ok_or_else(|| Error::Inconsistent(format!("content: no {field} of {code}")))
+        };
+        Ok(Localized { ru: one(&self.ru)?, en: one(&self.en)? })
+    }
+}
+
+fn parse<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
+    serde_json::from_str(json).map_err(|e| Error::Inconsistent(format!("content: {e}")))
+}
+
+/// Reads `content/<lang>/<name>.json` of both languages, as it was when the program was built.
+macro_rules! pair {
+    ($name:literal) => {
+        Pair::read(
+            include_str!(concat!("../content/ru/", $name, ".json")),
+            include_str!(concat!("../content/en/", $name, ".json")),
+        )
+    };
+}
+
+fn fill(text: Localized, values: &[(&str, [&str; 2])]) -> Localized {
+    let fill = |text: String, i: usize| {
+        values.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{name}}}"), value[i]))
+    };
+    Localized { ru: fill(text.ru, 0), en: fill(text.en, 1) }
+}
+
+/// A number of days in words.
+pub fn days(lang: Lang, n: i64) -> String {
+    let word = match (lang, Plural::of(lang, n)) {
+        (Lang::Ru, Plural::One) => "день",
+        (Lang::Ru, Plural::Few) => "дня",
+        (Lang::Ru, Plural::Many) => "дней",
+        (Lang::En, Plural::One) => "day",
+        (Lang::En, _) => "days",
+    };
+    format!("{n}\u{a0}{word}")
+}
+
+/// A share in hundredths of a percent, as a person writes it: `3 %`, `0,5 %`.
+pub fn percent(lang: Lang, share: i64) -> String {
+    let number = format!("{}.{:02}", share / 100, share % 100);
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    match lang {
+        Lang::Ru => format!("{}\u{a0}%", number.replace('.', ",")),
+        Lang::En => format!("{number}%"),
+    }
+}
+
+/// Fills an empty database with what the shop says. Does nothing the second time.
+pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
+    let records: Records = parse(include_str!("../content/records.json"))?;
+    let (consents, programs) = (pair!("consents")?, pair!("programs")?);
+    let (topics, templates) = (pair!("topics")?, pair!("templates")?);
+    db.write(async |tx: &mut Tx| {
+        const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
+        let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
+        if !is_first {
+            return Ok(());
+        }
+        let now = tx.now();
+        let shop = tx.shop().name.clone();
+        for r in &records.consent_purposes {
+            const PURPOSE: &str =
+                "INSERT INTO consent_purposes (id, code, required, asked_at, position) VALUES ($1, $2, $3, $4, $5)";
+            const TEXT: &str = "INSERT INTO consent_texts (id, purpose_id, version, title, body, published_at) \
+                                VALUES ($1, $2, 1, $3, $4, $5)";
+            let id = PurposeId::new();
+            let asked_at = if r.asked_at == "child" { AskedAt::Child } else { AskedAt::Registration };
+            on!(tx, |c| sqlx::query(PURPOSE)
+                .bind(id)
+                .bind(&r.code)
+                .bind(r.required)
+                .bind(asked_at)
+                .bind(r.position)
+                .execute(c)
+                .await
+                .map(drop))?;
+            // The text a person agrees to names the shop as it was called then.
+            let title = fill(consents.get(&r.code, "title")?, &[("shop", [&shop; 2])]);
+            let body = fill(consents.get(&r.code, "body")?, &[("shop", [&shop; 2])]);
+            on!(tx, |c| sqlx::query(TEXT)
+                .bind(ConsentTextId::new())
+                .bind(id)
+                .bind(Json(&title))
+                .bind(Json(&body))
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        for r in &records.programs {
+            const PROGRAM: &str = "INSERT INTO programs (id, code, position, automatic) VALUES ($1, $2, $3, $4)";
+            const VERSION: &str = "INSERT INTO program_versions (program_id, version, name, summary, terms, share, \
+                                   delay_days, term_days, published_at) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8)";
+            let id = ProgramId::new();
+            on!(tx, |c| sqlx::query(PROGRAM)
+                .bind(id)
+                .bind(&r.code)
+                .bind(r.position)
+                .bind(r.automatic)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let in_words = |f: fn(Lang, i64) -> String, n: i64| Lang::ALL.map(|lang| f(lang, n));
+            let (share, delay, term) =
+                (in_words(percent, r.share), in_words(days, r.delay_days), in_words(days, r.term_days));
+            let values = [
+                ("shop", [shop.as_str(); 2]),
+                ("share", [&share[0], &share[1]]),
+                ("delay", [&delay[0], &delay[1]]),
+                ("term", [&term[0], &term[1]]),
+            ];
+            let text = |field: &str| Ok::<_, Error>(fill(programs.get(&r.code, field)?, &values));
+            let (name, summary, terms) = (text("name")?, text("summary")?, text("terms")?);
+            on!(tx, |c| sqlx::query(VERSION)
+                .bind(id)
+                .bind(Json(&name))
+                .bind(Json(&summary))
+                .bind(Json(&terms))
+                .bind(r.share)
+                .bind(r.delay_days)
+                .bind(r.term_days)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        for r in &records.topics {
+            const TOPIC: &str = "INSERT INTO topics (id, code, version, name, position) VALUES ($1, $2, 1, $3, $4)";
+            let name = topics.get(&r.code, "name")?;
+            on!(tx, |c| sqlx::query(TOPIC)
+                .bind(TopicId::new())
+                .bind(&r.code)
+                .bind(Json(&name))
+                .bind(r.position)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        for code in templates.ru.keys() {
+            const TEMPLATE: &str =
+                "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, 1, $2, $3, $4)";
+            let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
+            on!(tx, |c| sqlx::query(TEMPLATE)
+                .bind(code)
+                .bind(Json(&subject))
+                .bind(Json(&body))
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Ok(())
+    })
+    .await
+}

@@ -70,6 +70,31 @@ impl Localized {
     }
 }
 
+/// Which form of a word goes with a number (CLDR 48, cardinal plural rules, for whole numbers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plural {
+    /// 1, and in Russian 21, 31, … but not 11.
+    One,
+    /// In Russian 2 to 4, 22 to 24, … but not 12 to 14.
+    Few,
+    /// Every other number.
+    Many,
+}
+
+impl Plural {
+    /// The form for a whole number.
+    pub const fn of(lang: Lang, n: i64) -> Self {
+        let n = n.unsigned_abs();
+        match (lang, n % 10, n % 100) {
+            (Lang::En, ..) if n == 1 => Self::One,
+            (Lang::En, ..) => Self::Many,
+            (Lang::Ru, 1, hundreds) if hundreds != 11 => Self::One,
+            (Lang::Ru, 2..=4, hundreds) if hundreds < 12 || hundreds > 14 => Self::Few,
+            (Lang::Ru, ..) => Self::Many,
+        }
+    }
+}
+
 /// Folds a text for search: lower case in every script, `ё` as `е`, runs of white space as one space.
 /// Done here because SQLite lowers ASCII only.
 pub fn fold(text: &str) -> String {
@@ -86,6 +111,16 @@ mod tests {
         assert_eq!(Lang::from_accept("de-DE,de;q=0.9,en;q=0.8,ru;q=0.7"), Some(Lang::En));
         assert_eq!(Lang::from_accept("ru-RU,en"), Some(Lang::Ru));
         assert_eq!(Lang::from_accept("de, en;q=0"), None);
+    }
+
+    #[test]
+    fn plurals_of_the_teens_are_many() {
+        use Plural::{Few, Many, One};
+        let of = |lang, numbers: &[i64]| numbers.iter().map(|n| Plural::of(lang, *n)).collect::<Vec<_>>();
+        assert_eq!(of(Lang::Ru, &[0, 1, 2, 5, 11, 12, 14, 21, 22, 101, 111, 112]), [
+            Many, One, Few, Many, Many, Many, Many, One, Few, One, Many, Many
+        ]);
+        assert_eq!(of(Lang::En, &[0, 1, 2, 11, 21]), [Many, One, Many, Many, Many]);
     }
 
     #[test]

@@ -1,1 +1,164 @@
-//! outbox
+//! Messages to people. A message is written in the transaction of what it tells of, so that neither goes without the
+//! other; whoever carries messages takes them from here.
+
+use crate::db::{self, Db, Tx};
+use crate::error::Error;
+use crate::id::{CustomerId, OutboxId};
+use crate::lang::{Lang, Localized};
+use crate::on;
+use crate::who::System;
+use chrono::{DateTime, Utc};
+
+/// What a message travels by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Channel {
+    /// A text message to a phone.
+    Sms,
+    /// An e-mail.
+    Email,
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum State {
+    /// Waits to be carried.
+    Queued,
+    /// Was carried.
+    Sent,
+    /// Could not be carried.
+    Failed,
+}
+
+/// To whom a message goes.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'a> {
+    /// By what.
+    pub channel: Channel,
+    /// The phone in E.164 or the e-mail address.
+    pub address: &'a str,
+    /// The customer, when it is one already.
+    pub customer: Option<CustomerId>,
+}
+
+/// A message as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Message {
+    /// Its id.
+    pub id: OutboxId,
+    /// What it travels by.
+    pub channel: Channel,
+    /// The phone in E.164 or the e-mail address.
+    pub address: String,
+    /// The template it was written from.
+    pub template: String,
+    /// Its language.
+    pub language: Lang,
+    /// Its subject, one line.
+    pub subject: String,
+    /// Its text.
+    pub body: String,
+    /// How far it has come.
+    pub state: State,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Template {
+    #[sqlx(json)]
+    subject: Localized,
+    #[sqlx(json)]
+    body: Localized,
+}
+
+/// Writes a message from the newest published version of a template and queues it. `values` fill the template's
+/// `{name}`s. Fails as [`db::Error::Inconsistent`] when there is no such template or it names a value that is not
+/// given: a message with a hole is not sent.
+pub async fn send(
+    tx: &mut Tx,
+    to: To<'_>,
+    template: &str,
+    lang: Lang,
+    values: &[(&str, &str)],
+) -> Result<OutboxId, Error> {
+    const TEMPLATE: &str = "SELECT subject, body FROM templates WHERE code = $1 AND published_at <= $2 \
+                            ORDER BY version DESC LIMIT 1";
+    const SQL: &str = "INSERT INTO outbox (id, channel, address, customer_id, template, language, subject, body, state, \
+                       created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let now = tx.now();
+    let found: Option<Template> =
+        on!(tx, |c| sqlx::query_as(TEMPLATE).bind(template).bind(now).fetch_optional(c).await)?;
+    let found = found.ok_or_else(|| db::Error::Inconsistent(format!("no template {template} is published")))?;
+    let fill = |text: &Localized| {
+        render(text.get(lang), values)
+            .map_err(|name| db::Error::Inconsistent(format!("template {template} names {{{name}}}, which is not given")))
+    };
+    // A subject is a header of the e-mail: a line break in a value would begin another header.
+    let subject = fill(&found.subject)?.replace(char::is_control, " ");
+    let body = fill(&found.body)?;
+    let id = OutboxId::new();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(to.channel)
+        .bind(to.address)
+        .bind(to.customer)
+        .bind(template)
+        .bind(lang)
+        .bind(subject)
+        .bind(body)
+        .bind(State::Queued)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+/// Fills each `{name}` of a text once, so that braces in a value stay braces. Fails with a name that has no value.
+fn render(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or(after)?;
+        let (_, value) = values.iter().find(|(known, _)| *known == name).ok_or(name)?;
+        filled.push_str(before);
+        filled.push_str(value);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// The newest messages, for the development inbox of the demonstration. They hold codes: nobody else may see them.
+pub async fn inbox(db: &Db, limit: i64) -> Result<Vec<Message>, Error> {
+    const SQL: &str = "SELECT id, channel, address, template, language, subject, body, state, created_at FROM outbox \
+                       ORDER BY created_at DESC, id DESC LIMIT $1";
+    let mut conn = db.read().await?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(limit).fetch_all(c).await)?)
+}
+
+/// Carries what is queued to the development inbox, the demonstration's one transport; how many there were.
+pub async fn deliver_to_inbox(db: &Db, _by: &System) -> Result<u64, Error> {
+    const SQL: &str = "UPDATE outbox SET state = 'sent', sent_at = $1 WHERE state = 'queued'";
+    db.write(async |tx: &mut Tx| {
+        let now = tx.now();
+        Ok(on!(tx, |c| sqlx::query(SQL).bind(now).execute(c).await.map(|r| r.rows_affected()))?)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_filled_in_once() {
+        let values = [("name", "{shop} & <b>"), ("shop", "Сосна")];
+        assert_eq!(render("Hi {name} of {shop}{shop}!", &values), Ok("Hi {shop} & <b> of СоснаСосна!".into()));
+        assert_eq!(render("no holes }", &values), Ok("no holes }".into()));
+        assert_eq!(render("{code}", &values), Err("code".into()));
+        assert_eq!(render("an open {name", &values), Err("name".into()));
+    }
+}

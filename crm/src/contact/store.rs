@@ -1,1 +1,122 @@
-//! store
+//! Contacts in the database.
+
+use super::{Contact, Email, Kind, Phone};
+use crate::db::{self, Conn, Db, Tx};
+use crate::error::Error;
+use crate::flaw::Flaw;
+use crate::id::{ContactId, CustomerId};
+use crate::on;
+use crate::who::{Customer, Subject};
+use chrono::{DateTime, Utc};
+
+/// How many numbers or addresses of one kind a customer may keep.
+const MOST: usize = 5;
+
+/// A customer's contacts: the primary ones first.
+pub async fn of(conn: &mut Conn, subject: Subject) -> Result<Vec<Contact>, Error> {
+    const SQL: &str = "SELECT id, kind, value, is_primary, verified_at FROM contacts WHERE customer_id = $1 \
+                       ORDER BY kind DESC, is_primary DESC, created_at, id";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+}
+
+/// Who proved to hold this number or address.
+pub(crate) async fn holder(conn: &mut Conn, kind: Kind, value: &str) -> Result<Option<CustomerId>, sqlx::Error> {
+    const SQL: &str =
+        "SELECT customer_id FROM contacts WHERE kind = $1 AND value = $2 AND verified_at IS NOT NULL";
+    on!(conn, |c| sqlx::query_scalar(SQL).bind(kind).bind(value).fetch_optional(c).await)
+}
+
+/// Writes a contact.
+pub(crate) async fn put(
+    tx: &mut Tx,
+    customer: CustomerId,
+    kind: Kind,
+    value: &str,
+    is_primary: bool,
+    verified_at: Option<DateTime<Utc>>,
+) -> Result<ContactId, sqlx::Error> {
+    const SQL: &str = "INSERT INTO contacts (id, customer_id, kind, value, is_primary, verified_at, created_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (id, now) = (ContactId::new(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(customer)
+        .bind(kind)
+        .bind(value)
+        .bind(is_primary)
+        .bind(verified_at)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+/// Adds a number or address. It stands unverified until its holder proves it; the first e-mail becomes the primary one.
+/// The field is `phone` or `email`: [`Flaw::Taken`] when the customer has it already.
+pub async fn add(db: &Db, by: &Customer, kind: Kind, raw: &str) -> Result<(), Error> {
+    let field = if kind == Kind::Phone { "phone" } else { "email" };
+    let value = match kind {
+        Kind::Phone => Phone::parse(raw, &db.shop().country).map(|p| p.as_str().to_owned()),
+        Kind::Email => Email::parse(raw).map(|e| e.as_str().to_owned()),
+    }
+    .map_err(|flaw| Error::field(field, flaw))?;
+    db.write(async |tx: &mut Tx| {
+        let same: Vec<_> = of(tx, by.me()).await?.into_iter().filter(|c| c.kind == kind).collect();
+        if same.iter().any(|c| c.value == value) {
+            return Err(Error::field(field, Flaw::Taken));
+        }
+        if same.len() >= MOST {
+            return Err(Error::TooMany { retry_after: 0 });
+        }
+        let is_primary = kind == Kind::Email && same.is_empty();
+        let id = put(tx, by.id(), kind, &value, is_primary, None).await?;
+        by.record(tx, "contact.add", Some(id.0)).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Removes a contact. The primary phone stays ([`Flaw::LastOne`]): it is the way in. When the primary e-mail goes, the
+/// next one takes its place.
+pub async fn remove(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
+    const DELETE: &str = "DELETE FROM contacts WHERE id = $1 AND customer_id = $2";
+    db.write(async |tx: &mut Tx| {
+        let all = of(tx, by.me()).await?;
+        let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
+        if contact.kind == Kind::Phone && contact.is_primary {
+            return Err(Error::field("phone", Flaw::LastOne));
+        }
+        on!(tx, |c| sqlx::query(DELETE).bind(id).bind(by.id()).execute(c).await.map(drop))?;
+        if contact.is_primary && let Some(next) = all.iter().find(|c| c.kind == contact.kind && c.id != id) {
+            set_primary(tx, by.id(), next).await?;
+        }
+        by.record(tx, "contact.remove", Some(id.0)).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Makes an e-mail address the primary one. A phone becomes primary only through the verified change of number.
+pub async fn make_primary(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
+    db.write(async |tx: &mut Tx| {
+        let all = of(tx, by.me()).await?;
+        let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
+        if contact.kind == Kind::Phone {
+            return Err(Error::Forbidden);
+        }
+        set_primary(tx, by.id(), contact).await?;
+        by.record(tx, "contact.primary", Some(id.0)).await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn set_primary(tx: &mut Tx, customer: CustomerId, contact: &Contact) -> Result<(), db::Error> {
+    // Two statements: for a moment there must not be two primary ones.
+    const CLEAR: &str = "UPDATE contacts SET is_primary = $3 WHERE customer_id = $1 AND kind = $2";
+    const SET: &str = "UPDATE contacts SET is_primary = $2 WHERE id = $1";
+    on!(tx, |c| sqlx::query(CLEAR).bind(customer).bind(contact.kind).bind(false).execute(c).await.map(drop))?;
+    on!(tx, |c| sqlx::query(SET).bind(contact.id).bind(true).execute(c).await.map(drop))?;
+    Ok(())
+}

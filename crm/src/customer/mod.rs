@@ -1,1 +1,127 @@
-//! customer
+//! Customers: who they are and what they like.
+
+use crate::contact::Contact;
+use crate::flaw::{self, Check, FieldFlaw};
+use crate::id::{CategoryId, ChildId, StoreId};
+use crate::lang::Lang;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "store")]
+pub mod store;
+
+/// By which way the shop may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// Text message.
+    Sms,
+    /// E-mail.
+    Email,
+    /// A call.
+    Phone,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sms, Self::Email, Self::Phone];
+
+    /// As forms name it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+}
+
+/// A child: a date and a parent's consent, nothing more.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Child {
+    /// Its id.
+    pub id: ChildId,
+    /// The birthday.
+    pub birthday: NaiveDate,
+}
+
+/// Everything a customer keeps about themselves.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Name and the rest of the record itself.
+    pub person: Person,
+    /// Phones and e-mails.
+    pub contacts: Vec<Contact>,
+    /// Children.
+    pub children: Vec<Child>,
+    /// Favourite categories.
+    pub categories: Vec<CategoryId>,
+    /// Ways to be written to.
+    pub channels: Vec<Channel>,
+}
+
+/// The record of a customer itself.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Person {
+    /// Name.
+    pub name: String,
+    /// Surname.
+    pub surname: String,
+    /// Birthday; customers of an import have none.
+    pub birthday: Option<NaiveDate>,
+    /// The language they read.
+    pub language: Lang,
+    /// The shop they like best.
+    pub favourite_store_id: Option<StoreId>,
+    /// Whether there is a password beside the phone.
+    pub has_password: bool,
+    /// Since when.
+    pub registered_at: DateTime<Utc>,
+}
+
+/// Name, surname and birthday as they were typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonForm {
+    /// Name.
+    pub name: String,
+    /// Surname.
+    pub surname: String,
+    /// Day of the birthday.
+    pub day: String,
+    /// Its month, 1 to 12.
+    pub month: String,
+    /// Its year.
+    pub year: String,
+}
+
+/// Name, surname and birthday after the check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonData {
+    /// Name.
+    pub name: String,
+    /// Surname.
+    pub surname: String,
+    /// Birthday.
+    pub birthday: NaiveDate,
+}
+
+impl PersonForm {
+    /// Checks every field; `today` is the shop's day, `age` the least age in years. The birthday's field is `birthday`.
+    pub fn check(&self, check: &mut Check, today: NaiveDate, age: u32) -> Option<PersonData> {
+        let name = check.field("name", flaw::name(&self.name));
+        let surname = check.field("surname", flaw::name(&self.surname));
+        let birthday = flaw::date(&self.day, &self.month, &self.year).and_then(|d| flaw::birthday(d, today, age));
+        let birthday = check.field("birthday", birthday);
+        Some(PersonData { name: name?, surname: surname?, birthday: birthday? })
+    }
+
+    /// What is wrong with it, field by field.
+    pub fn flaws(&self, today: NaiveDate, age: u32) -> Vec<FieldFlaw> {
+        let mut check = Check::new();
+        self.check(&mut check, today, age);
+        check.flaws()
+    }
+}

@@ -1,0 +1,83 @@
+//! Consents in the database: texts by version, acts that never change.
+
+use super::{Act, AskedAt, Consent, Purpose};
+use crate::db::{Conn, Db, Tx};
+use crate::error::Error;
+use crate::id::{ConsentId, ConsentTextId, CustomerId};
+use crate::lang::Lang;
+use crate::on;
+use crate::who::{Customer, Subject};
+
+/// The purposes asked for on an occasion, each with its newest text.
+pub async fn purposes(conn: &mut Conn, at: AskedAt) -> Result<Vec<Purpose>, Error> {
+    const SQL: &str = "SELECT p.id, p.code, p.required, t.id AS text_id, t.version, t.title, t.body \
+                       FROM consent_purposes p JOIN consent_texts t ON t.purpose_id = p.id \
+                       WHERE p.asked_at = $1 AND t.version = (SELECT MAX(n.version) FROM consent_texts n WHERE n.purpose_id = p.id) \
+                       ORDER BY p.position";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(at).fetch_all(c).await)?)
+}
+
+/// The purpose with this lasting name. Fails with [`Error::NotFound`].
+pub async fn purpose(conn: &mut Conn, code: &str) -> Result<Purpose, Error> {
+    const SQL: &str = "SELECT p.id, p.code, p.required, t.id AS text_id, t.version, t.title, t.body \
+                       FROM consent_purposes p JOIN consent_texts t ON t.purpose_id = p.id \
+                       WHERE p.code = $1 ORDER BY t.version DESC LIMIT 1";
+    on!(conn, |c| sqlx::query_as(SQL).bind(code).fetch_optional(c).await)?.ok_or(Error::NotFound)
+}
+
+/// Everything a customer gave and withdrew, the newest first.
+pub async fn history(conn: &mut Conn, subject: Subject) -> Result<Vec<Consent>, Error> {
+    const SQL: &str = "SELECT p.code, c.act, t.version, t.title, c.at FROM consents c \
+                       JOIN consent_texts t ON t.id = c.text_id JOIN consent_purposes p ON p.id = t.purpose_id \
+                       WHERE c.customer_id = $1 ORDER BY c.at DESC, c.id DESC";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+}
+
+/// Writes down one act.
+pub(crate) async fn record(
+    tx: &mut Tx,
+    customer: CustomerId,
+    text: ConsentTextId,
+    act: Act,
+    lang: Lang,
+    source: &str,
+) -> Result<ConsentId, sqlx::Error> {
+    const SQL: &str = "INSERT INTO consents (id, customer_id, text_id, act, language, source, at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (id, now) = (ConsentId::new(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(customer)
+        .bind(text)
+        .bind(act)
+        .bind(lang)
+        .bind(source)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+/// Gives a consent to the newest text, or withdraws it. Doing twice what is so already changes nothing. A required
+/// consent cannot be withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is another act.
+pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, lang: Lang) -> Result<(), Error> {
+    db.write(async |tx: &mut Tx| {
+        let purpose = purpose(tx, code).await?;
+        if purpose.required && act == Act::Withdrawn {
+            return Err(Error::Forbidden);
+        }
+        let last = history(tx, by.me()).await?.into_iter().find(|c| c.code == code);
+        let is_so = match (&last, act) {
+            (Some(last), Act::Given) => last.act == Act::Given && last.version == purpose.version,
+            (Some(last), Act::Withdrawn) => last.act == Act::Withdrawn,
+            (None, act) => act == Act::Withdrawn,
+        };
+        if !is_so {
+            let id = record(tx, by.id(), purpose.text_id, act, lang, "web").await?;
+            by.record(tx, if act == Act::Given { "consent.give" } else { "consent.withdraw" }, Some(id.0)).await?;
+        }
+        Ok(())
+    })
+    .await
+}

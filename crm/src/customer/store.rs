@@ -1,0 +1,230 @@
+//! Customers in the database.
+
+use super::{Channel, Child, Person, PersonData, PersonForm, Profile};
+use crate::consent::{Act, store as consents};
+use crate::contact::store as contacts;
+use crate::db::{Conn, Db, Tx};
+use crate::error::Error;
+use crate::flaw::{self, Check, Flaw};
+use crate::id::{CategoryId, ChildId, CustomerId, StoreId};
+use crate::lang::{Lang, fold};
+use crate::on;
+use crate::who::{Customer, Subject};
+
+/// How many children a profile keeps.
+const MOST_CHILDREN: usize = 12;
+
+/// Writes a new customer. Contacts, consents and the rest are the caller's, in the same transaction.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    person: &PersonData,
+    lang: Lang,
+    password_hash: Option<&str>,
+    source: &str,
+) -> Result<CustomerId, sqlx::Error> {
+    const SQL: &str = "INSERT INTO customers (id, name, surname, search, birthday, language, password_hash, source, \
+                       registered_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+    let (id, now) = (CustomerId::new(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(&person.name)
+        .bind(&person.surname)
+        .bind(search_key(&person.name, &person.surname))
+        .bind(person.birthday)
+        .bind(lang)
+        .bind(password_hash)
+        .bind(source)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+/// What search compares a name with: surname first, as lists are sorted.
+pub fn search_key(name: &str, surname: &str) -> String {
+    fold(&format!("{surname} {name}"))
+}
+
+/// The record of a customer itself.
+pub async fn person(conn: &mut Conn, subject: Subject) -> Result<Person, Error> {
+    const SQL: &str = "SELECT name, surname, birthday, language, favourite_store_id, password_hash IS NOT NULL AS has_password, \
+                       registered_at FROM customers WHERE id = $1";
+    on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_optional(c).await)?.ok_or(Error::NotFound)
+}
+
+/// A customer's children, the oldest first.
+pub async fn children(conn: &mut Conn, subject: Subject) -> Result<Vec<Child>, Error> {
+    const SQL: &str = "SELECT id, birthday FROM children WHERE customer_id = $1 ORDER BY birthday, id";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+}
+
+/// Everything a customer keeps about themselves.
+pub async fn profile(conn: &mut Conn, subject: Subject) -> Result<Profile, Error> {
+    const CATEGORIES: &str = "SELECT category_id FROM customer_categories WHERE customer_id = $1";
+    const CHANNELS: &str = "SELECT channel FROM customer_channels WHERE customer_id = $1";
+    let id = subject.id();
+    Ok(Profile {
+        person: person(conn, subject).await?,
+        contacts: contacts::of(conn, subject).await?,
+        children: children(conn, subject).await?,
+        categories: on!(conn, |c| sqlx::query_scalar(CATEGORIES).bind(id).fetch_all(c).await)?,
+        channels: on!(conn, |c| sqlx::query_scalar(CHANNELS).bind(id).fetch_all(c).await)?,
+    })
+}
+
+/// Changes name, surname and birthday. Flaws come by field: `name`, `surname`, `birthday`.
+pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, updated_at = $6 WHERE id = $1";
+    let mut check = Check::new();
+    let data = form.check(&mut check, db.shop().day(db.now()), db.shop().minimum_age);
+    check.result()?;
+    let Some(data) = data else { return Ok(()) };
+    db.write(async |tx: &mut Tx| {
+        let now = tx.now();
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(by.id())
+            .bind(&data.name)
+            .bind(&data.surname)
+            .bind(search_key(&data.name, &data.surname))
+            .bind(data.birthday)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        by.record(tx, "customer.change", None).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// What a customer likes, as a form sends it.
+#[derive(Clone, Debug, Default)]
+pub struct Preferences {
+    /// Favourite categories.
+    pub categories: Vec<CategoryId>,
+    /// Favourite shop.
+    pub store: Option<StoreId>,
+    /// Ways to be written to.
+    pub channels: Vec<Channel>,
+    /// The language to read.
+    pub language: Lang,
+}
+
+/// Replaces a customer's preferences. An unknown shop or category is [`Flaw::NotAChoice`] at `store` or `categories`.
+pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) -> Result<(), Error> {
+    const PERSON: &str = "UPDATE customers SET favourite_store_id = $2, language = $3, updated_at = $4 WHERE id = $1";
+    const CLEAR: [&str; 2] = [
+        "DELETE FROM customer_categories WHERE customer_id = $1",
+        "DELETE FROM customer_channels WHERE customer_id = $1",
+    ];
+    const CATEGORY: &str = "INSERT INTO customer_categories (customer_id, category_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    const CHANNEL: &str = "INSERT INTO customer_channels (customer_id, channel) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    const STORE: &str = "SELECT id FROM stores WHERE id = $1 AND closed_at IS NULL";
+    const KNOWN: &str = "SELECT id FROM categories";
+    db.write(async |tx: &mut Tx| {
+        let now = tx.now();
+        let id = by.id();
+        if let Some(store) = wanted.store {
+            let found: Option<StoreId> = on!(tx, |c| sqlx::query_scalar(STORE).bind(store).fetch_optional(c).await)?;
+            found.ok_or(Error::field("store", Flaw::NotAChoice))?;
+        }
+        let known: Vec<CategoryId> = on!(tx, |c| sqlx::query_scalar(KNOWN).fetch_all(c).await)?;
+        if wanted.categories.iter().any(|c| !known.contains(c)) {
+            return Err(Error::field("categories", Flaw::NotAChoice));
+        }
+        on!(tx, |c| sqlx::query(PERSON)
+            .bind(id)
+            .bind(wanted.store)
+            .bind(wanted.language)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        for sql in CLEAR {
+            on!(tx, |c| sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
+        }
+        for category in &wanted.categories {
+            on!(tx, |c| sqlx::query(CATEGORY).bind(id).bind(category).execute(c).await.map(drop))?;
+        }
+        for channel in &wanted.channels {
+            on!(tx, |c| sqlx::query(CHANNEL).bind(id).bind(channel).execute(c).await.map(drop))?;
+        }
+        by.record(tx, "customer.preferences", None).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Remembers the language that a customer switched to.
+pub async fn change_language(db: &Db, by: &Customer, lang: Lang) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET language = $2 WHERE id = $1";
+    db.write(async |tx: &mut Tx| {
+        on!(tx, |c| sqlx::query(SQL).bind(by.id()).bind(lang).execute(c).await.map(drop))?;
+        Ok(())
+    })
+    .await
+}
+
+/// A child's birthday as it was typed, with the parent's box.
+#[derive(Clone, Debug, Default)]
+pub struct ChildForm {
+    /// Day.
+    pub day: String,
+    /// Month, 1 to 12.
+    pub month: String,
+    /// Year.
+    pub year: String,
+    /// The parent agrees.
+    pub agreed: bool,
+}
+
+/// Adds a child's birthday with the parent's consent. Flaws stand at `child` and `child_consent`.
+pub async fn add_child(db: &Db, by: &Customer, form: &ChildForm, lang: Lang) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO children (id, customer_id, birthday, consent_id, created_at) VALUES ($1, $2, $3, $4, $5)";
+    let today = db.shop().day(db.now());
+    let mut check = Check::new();
+    let date = flaw::date(&form.day, &form.month, &form.year).and_then(|d| flaw::child_birthday(d, today));
+    let birthday = check.field("child", date);
+    check.field("child_consent", form.agreed.then_some(()).ok_or(Flaw::MustAgree));
+    check.result()?;
+    db.write(async |tx: &mut Tx| {
+        if children(tx, by.me()).await?.len() >= MOST_CHILDREN {
+            return Err(Error::TooMany { retry_after: 0 });
+        }
+        let purpose = consents::purpose(tx, "child").await?;
+        let consent = consents::record(tx, by.id(), purpose.text_id, Act::Given, lang, "web").await?;
+        let (id, now) = (ChildId::new(), tx.now());
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(id)
+            .bind(by.id())
+            .bind(birthday)
+            .bind(consent)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        by.record(tx, "child.add", Some(id.0)).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Removes a child's birthday; with the last one the parent's consent is withdrawn.
+pub async fn remove_child(db: &Db, by: &Customer, id: ChildId, lang: Lang) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM children WHERE id = $1 AND customer_id = $2";
+    db.write(async |tx: &mut Tx| {
+        let rows =
+            on!(tx, |c| sqlx::query(SQL).bind(id).bind(by.id()).execute(c).await.map(|r| r.rows_affected()))?;
+        if rows == 0 {
+            return Err(Error::NotFound);
+        }
+        if children(tx, by.me()).await?.is_empty() {
+            let purpose = consents::purpose(tx, "child").await?;
+            consents::record(tx, by.id(), purpose.text_id, Act::Withdrawn, lang, "web").await?;
+        }
+        by.record(tx, "child.remove", Some(id.0)).await?;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,100 @@
+//! Programs and memberships in the database.
+
+use super::Program;
+use crate::db::{Conn, Db, Tx};
+use crate::error::Error;
+use crate::id::{CustomerId, MembershipId, ProgramId};
+use crate::on;
+use crate::who::{Customer, Subject};
+use chrono::{DateTime, Utc};
+
+/// The programs one can be in, with what the customer is to each.
+pub async fn list(conn: &mut Conn, subject: Subject) -> Result<Vec<Program>, Error> {
+    const SQL: &str = "SELECT p.id, p.code, p.automatic, v.version, v.name, v.summary, v.terms, v.share, v.delay_days, \
+                       v.term_days, m.joined_at \
+                       FROM programs p JOIN program_versions v ON v.program_id = p.id \
+                       LEFT JOIN memberships m ON m.program_id = p.id AND m.customer_id = $1 AND m.left_at IS NULL \
+                       WHERE (p.closed_at IS NULL OR m.id IS NOT NULL) \
+                       AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id) \
+                       ORDER BY p.position";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+}
+
+/// One program. Fails with [`Error::NotFound`].
+pub async fn get(conn: &mut Conn, subject: Subject, code: &str) -> Result<Program, Error> {
+    list(conn, subject).await?.into_iter().find(|p| p.code == code).ok_or(Error::NotFound)
+}
+
+/// Joins a program under the terms that were shown. Being a member already changes nothing; terms that have been
+/// replaced since they were shown are [`Error::Stale`].
+pub async fn join(db: &Db, by: &Customer, code: &str, terms: i64) -> Result<(), Error> {
+    db.write(async |tx: &mut Tx| {
+        let program = get(tx, by.me(), code).await?;
+        if program.joined_at.is_some() {
+            return Ok(());
+        }
+        if program.version != terms {
+            return Err(Error::Stale);
+        }
+        let now = tx.now();
+        enter(tx, program.id, by.id(), terms, now).await?;
+        by.record(tx, "program.join", Some(program.id.0)).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Leaves a program: no new points from now on; those earned stay and keep their own terms. Not being a member
+/// changes nothing.
+pub async fn leave(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
+    const SQL: &str =
+        "UPDATE memberships SET left_at = $3 WHERE customer_id = $1 AND program_id = $2 AND left_at IS NULL";
+    db.write(async |tx: &mut Tx| {
+        let program = get(tx, by.me(), code).await?;
+        let now = tx.now();
+        let rows = on!(tx, |c| sqlx::query(SQL)
+            .bind(by.id())
+            .bind(program.id)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(|r| r.rows_affected()))?;
+        if rows > 0 {
+            by.record(tx, "program.leave", Some(program.id.0)).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Makes a customer a member of every automatic program from a moment on.
+pub(crate) async fn enter_automatic(tx: &mut Tx, customer: CustomerId, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    const SQL: &str = "SELECT p.id, CAST(MAX(v.version) AS BIGINT) FROM programs p JOIN program_versions v ON v.program_id = p.id \
+                       WHERE p.automatic AND p.closed_at IS NULL GROUP BY p.id";
+    let programs: Vec<(ProgramId, i64)> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    for (program, version) in programs {
+        enter(tx, program, customer, version, at).await?;
+    }
+    Ok(())
+}
+
+/// Writes a membership.
+pub(crate) async fn enter(
+    tx: &mut Tx,
+    program: ProgramId,
+    customer: CustomerId,
+    terms: i64,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO memberships (id, program_id, customer_id, terms_version, joined_at) \
+                       VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(MembershipId::new())
+        .bind(program)
+        .bind(customer)
+        .bind(terms)
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))
+}

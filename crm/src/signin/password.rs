@@ -1,0 +1,58 @@
+//! Password hashes: argon2id with 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet), on blocking
+//! threads and never more at once than there are cores.
+
+use crate::error::Error;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)))
+});
+
+/// A hash that no password fits, so that an unknown account costs as much time as a known one.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(&crate::who::Token::random().secret().to_owned()));
+
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn hash_now(password: &str) -> String {
+    // Fails only when the operating system has no random numbers, and then nothing is safe.
+    argon2().hash_password(password.as_bytes()).map(|hash| hash.to_string()).unwrap_or_default()
+}
+
+/// Runs work on a blocking thread. The permit moves along: a caller that hangs up does not free it early. Waits two
+/// seconds for its turn, then [`Error::Busy`].
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let turn = tokio::time::timeout(Duration::from_secs(2), PERMITS.clone().acquire_owned()).await;
+    let Ok(Ok(permit)) = turn else { return Err(Error::Busy) };
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    })
+    .await
+    .map_err(|_| Error::Busy)
+}
+
+/// Hashes a new password.
+pub async fn hash(password: &str) -> Result<String, Error> {
+    let password = password.to_owned();
+    blocking(move || hash_now(&password)).await
+}
+
+/// Whether a password fits. With `None` it fits never, at the same cost.
+pub async fn verify(password: &str, hash: Option<&str>) -> Result<bool, Error> {
+    let password = password.to_owned();
+    let known = hash.map(str::to_owned);
+    blocking(move || {
+        let hash = known.as_deref().unwrap_or(&NOBODY);
+        let fits = PasswordHash::new(hash).is_ok_and(|h| argon2().verify_password(password.as_bytes(), &h).is_ok());
+        fits && known.is_some()
+    })
+    .await
+}
