@@ -1,1 +1,39 @@
-//! app
+//! The pages, rendered on the server.
+//!
+//! [`ROUTES`] is the table of contents: every page with who may ask for it and the changes it offers. A page is an
+//! async function that loads what it shows and makes a view; a change is a [`route::Form`], a line or two into `crm`.
+//!
+//! # How to add a page
+//! 1. A file in `cabinet`, `account` or `admin`: forms above, the page below, small components under it.
+//! 2. Its words in `locales/{ru,en}/<page>.json`.
+//! 3. Its line in [`ROUTES`].
+
+pub mod account;
+pub mod cx;
+pub mod format;
+pub mod render;
+pub mod route;
+pub mod texts;
+pub mod ui;
+
+use route::{FormEntry, Route, form};
+
+/// Every page.
+pub const ROUTES: &[Route] = &[
+    page!("/sign-in", SignedOut, account::sign_in::phone, [account::sign_in::Start, account::sign_in::Password]),
+    page!("/sign-in/code", SignedOut, account::sign_in::code, [account::sign_in::Verify, account::sign_in::Resend]),
+    page!("/sign-in/details", SignedOut, account::sign_in::details, [account::sign_in::Details]),
+    page!("/sign-in/review", SignedOut, account::sign_in::review, [account::sign_in::Register]),
+    page!("/admin/sign-in", Public, account::sign_in::staff, [account::sign_in::StaffPassword]),
+    page!("/consents/{code}", Public, account::documents::consent),
+    page!("/inbox", Demonstration, account::inbox::page),
+];
+
+/// Changes that every page offers.
+pub const EVERYWHERE: &[FormEntry] =
+    &[form::<account::SetLanguage>(), form::<account::SetTheme>(), form::<account::SignOut>(), form::<account::StaffSignOut>()];
+
+/// A new idempotency key for a form.
+pub fn form_key() -> String {
+    crm::who::Token::random().secret().to_owned()
+}

@@ -2,7 +2,7 @@
 //! database from `content/`, read and edited there ever after.
 
 use crate::consent::AskedAt;
-use crate::db::{Db, Error, Tx};
+use crate::db::{Db, Error, scoped};
 use crate::id::{ConsentTextId, ProgramId, PurposeId, TopicId};
 use crate::lang::{Lang, Localized, Plural};
 use crate::on;
@@ -112,10 +112,10 @@ pub fn percent(lang: Lang, share: i64) -> String {
 
 /// Fills an empty database with what the shop says. Does nothing the second time.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
-    let records: Records = parse(include_str!("../content/records.json"))?;
-    let (consents, programs) = (pair!("consents")?, pair!("programs")?);
-    let (topics, templates) = (pair!("topics")?, pair!("templates")?);
-    db.write(async |tx: &mut Tx| {
+    let records: &Records = &parse(include_str!("../content/records.json"))?;
+    let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
+    let (topics, templates) = (&pair!("topics")?, &pair!("templates")?);
+    db.write(|tx| scoped(async move {
         const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
         let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
         if !is_first {
@@ -215,6 +215,6 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
                 .map(drop))?;
         }
         Ok(())
-    })
+    }))
     .await
 }

@@ -111,6 +111,19 @@ impl Conn {
     }
 }
 
+/// What [`Db::write`] runs: a future that borrows the transaction for `'tx` and its surroundings for `'env`. An async
+/// closure would read better, but the compiler cannot yet prove its future `Send` when it borrows (rust-lang/rust
+/// #110338), and a page's future has to be.
+pub struct Change<'tx, 'env: 'tx, T> {
+    future: std::pin::Pin<Box<dyn Future<Output = T> + Send + 'tx>>,
+    _env: std::marker::PhantomData<&'tx &'env ()>,
+}
+
+/// Makes a [`Change`] of an async block: `db.write(|tx| scoped(async move { … }))`.
+pub fn scoped<'tx, 'env: 'tx, T>(future: impl Future<Output = T> + Send + 'tx) -> Change<'tx, 'env, T> {
+    Change { future: Box::pin(future), _env: std::marker::PhantomData }
+}
+
 /// A transaction: what was changed in it happens as a whole or not at all.
 pub struct Tx(Conn);
 
@@ -232,10 +245,11 @@ impl Db {
     /// Runs a change in a transaction of its own. It is committed when `change` succeeds, undone when it fails, and
     /// run again, up to five times, when the engine says that it merely collided with another one; so `change` must
     /// have no effect outside the transaction, and awaits nothing but the database.
-    pub async fn write<T, E, F>(&self, change: F) -> Result<T, E>
+    pub async fn write<'env, T, E, F>(&self, change: F) -> Result<T, E>
     where
-        F: AsyncFn(&mut Tx) -> Result<T, E>,
-        E: From<Error> + AsDatabaseError,
+        F: for<'tx> Fn(&'tx mut Tx) -> Change<'tx, 'env, Result<T, E>> + Sync,
+        T: Send,
+        E: From<Error> + AsDatabaseError + Send,
     {
         let mut tries = 0;
         loop {
@@ -250,10 +264,11 @@ impl Db {
         }
     }
 
-    async fn write_once<T, E, F>(&self, change: &F) -> Result<T, E>
+    async fn write_once<'env, T, E, F>(&self, change: &F) -> Result<T, E>
     where
-        F: AsyncFn(&mut Tx) -> Result<T, E>,
-        E: From<Error> + AsDatabaseError,
+        F: for<'tx> Fn(&'tx mut Tx) -> Change<'tx, 'env, Result<T, E>> + Sync,
+        T: Send,
+        E: From<Error> + AsDatabaseError + Send,
     {
         let inner = match &self.pools {
             Pools::Sqlite { write, .. } => {
@@ -269,7 +284,7 @@ impl Db {
             }
             stored = Some(&held.1);
         }
-        let value = change(&mut tx).await?;
+        let value = change(&mut tx).future.await?;
         match tx.0.inner {
             Inner::SqliteWrite(tx) => tx.commit().await.map_err(Error::from)?,
             Inner::PostgresWrite(tx) => tx.commit().await.map_err(Error::from)?,
@@ -293,10 +308,10 @@ impl Db {
         const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";
         let plain = Self { key: None, ..self.clone() };
         plain
-            .write(async |tx: &mut Tx| {
+            .write(|tx| scoped(async move {
                 on!(tx, |c| sqlx::query(SQL).bind(scope).bind(key).bind(answer).execute(c).await.map(drop))?;
                 Ok(())
-            })
+            }))
             .await
     }
 }

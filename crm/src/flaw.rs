@@ -60,6 +60,44 @@ pub enum Flaw {
     LastOne,
 }
 
+impl Flaw {
+    /// The name under which the words for it are kept.
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::TooLong { .. } => "too_long",
+            Self::TooShort { .. } => "too_short",
+            Self::NotAName => "not_a_name",
+            Self::ControlCharacters => "control_characters",
+            Self::NotAPhone => "not_a_phone",
+            Self::NotAnEmail => "not_an_email",
+            Self::NotADate => "not_a_date",
+            Self::InTheFuture => "in_the_future",
+            Self::TooOld => "too_old",
+            Self::TooYoung { .. } => "too_young",
+            Self::NotAChoice => "not_a_choice",
+            Self::MustAgree => "must_agree",
+            Self::WrongCode { .. } => "wrong_code",
+            Self::ExpiredCode => "expired_code",
+            Self::WrongPassword => "wrong_password",
+            Self::WeakPassword => "weak_password",
+            Self::Taken => "taken",
+            Self::LastOne => "last_one",
+        }
+    }
+
+    /// The number that the words name, where there is one.
+    pub fn number(&self) -> Option<i64> {
+        match *self {
+            Self::TooLong { max } => i64::try_from(max).ok(),
+            Self::TooShort { min } => i64::try_from(min).ok(),
+            Self::TooYoung { age } => Some(age.into()),
+            Self::WrongCode { left } => Some(left.into()),
+            _ => None,
+        }
+    }
+}
+
 /// A field's name and what is wrong with its value.
 pub type FieldFlaw = (String, Flaw);
 

@@ -1,7 +1,7 @@
 //! Messages to people. A message is written in the transaction of what it tells of, so that neither goes without the
 //! other; whoever carries messages takes them from here.
 
-use crate::db::{self, Db, Tx};
+use crate::db::{self, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, OutboxId};
 use crate::lang::{Lang, Localized};
@@ -142,10 +142,10 @@ pub async fn inbox(db: &Db, limit: i64) -> Result<Vec<Message>, Error> {
 /// Carries what is queued to the development inbox, the demonstration's one transport; how many there were.
 pub async fn deliver_to_inbox(db: &Db, _by: &System) -> Result<u64, Error> {
     const SQL: &str = "UPDATE outbox SET state = 'sent', sent_at = $1 WHERE state = 'queued'";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let now = tx.now();
         Ok(on!(tx, |c| sqlx::query(SQL).bind(now).execute(c).await.map(|r| r.rows_affected()))?)
-    })
+    }))
     .await
 }
 

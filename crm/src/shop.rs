@@ -50,6 +50,11 @@ impl Shop {
         at.with_timezone(&self.zone()).date_naive()
     }
 
+    /// The wall clock's time of a moment, where the shop is.
+    pub fn local(&self, at: chrono::DateTime<chrono::Utc>) -> chrono::NaiveDateTime {
+        at.with_timezone(&self.zone()).naive_local()
+    }
+
     /// The moment a calendar day begins where the shop is. Where a clock change skips midnight, the first moment after.
     pub fn midnight(&self, day: chrono::NaiveDate) -> chrono::DateTime<chrono::Utc> {
         use chrono::TimeZone as _;

@@ -2,7 +2,7 @@
 //! evidence: a forgotten check does not compile.
 
 use crate::audit::{self, Actor};
-use crate::db::{Db, Tx};
+use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, SessionId, StaffId};
 use crate::lang::Lang;
@@ -176,9 +176,9 @@ impl Staff {
 
     /// Opens one customer's data and writes down that it was opened. Fails with [`Error::NotFound`].
     pub async fn open(&self, db: &Db, id: CustomerId, reason: Reason) -> Result<Subject, Error> {
-        db.write(async |tx: &mut Tx| {
+        db.write(|tx| scoped(async move {
             self.open_in(tx, id, reason).await
-        })
+        }))
         .await
     }
 
@@ -306,11 +306,11 @@ async fn see(db: &Db, session: SessionId, seen_at: DateTime<Utc>) -> Result<(), 
         return Ok(());
     }
     const SQL: &str = "UPDATE sessions SET seen_at = $2 WHERE id = $1";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let now = tx.now();
         on!(tx, |c| sqlx::query(SQL).bind(session).bind(now).execute(c).await.map(drop))?;
         Ok(())
-    })
+    }))
     .await
 }
 

@@ -1,5 +1,6 @@
 //! The two engines hold the same thing.
 
+use crm::db::scoped;
 use crm::on;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
@@ -60,7 +61,7 @@ crm::both_engines!(the_database_itself_refuses_to_change_history, async |world| 
     for sql in ["UPDATE audit SET reason = 'x'", "DELETE FROM audit"] {
         let result: Result<(), crm::Error> = world
             .db
-            .write(async |tx: &mut crm::db::Tx| {
+            .write(|tx| scoped(async move {
                 let now = tx.now();
                 on!(tx, |c| sqlx::query(
                     "INSERT INTO audit (id, at, actor, action, reason, network) VALUES ($1, $2, 'system', 'x', '', '')"
@@ -72,7 +73,7 @@ crm::both_engines!(the_database_itself_refuses_to_change_history, async |world| 
                 .map(drop))?;
                 on!(tx, |c| sqlx::query(sql).execute(c).await.map(drop))?;
                 Ok(())
-            })
+            }))
             .await;
         let told = result.expect_err("refused").to_string();
         assert!(told.contains("append-only"), "{told}");

@@ -1,1 +1,10 @@
-//! islands
+//! What lives in the browser, and the one error that crosses the wire.
+//!
+//! The crate is compiled twice: with `ssr` into the server, where an island renders its HTML, and with `hydrate` into
+//! WebAssembly, where it comes to life. Texts reach islands as props, so no dictionary is sent.
+
+pub mod enhance;
+mod error;
+
+pub use enhance::{Enhance, Rules};
+pub use error::AppError;

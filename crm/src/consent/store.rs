@@ -1,7 +1,7 @@
 //! Consents in the database: texts by version, acts that never change.
 
 use super::{Act, AskedAt, Consent, Purpose};
-use crate::db::{Conn, Db, Tx};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{ConsentId, ConsentTextId, CustomerId};
 use crate::lang::Lang;
@@ -62,7 +62,7 @@ pub(crate) async fn record(
 /// Gives a consent to the newest text, or withdraws it. Doing twice what is so already changes nothing. A required
 /// consent cannot be withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is another act.
 pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, lang: Lang) -> Result<(), Error> {
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let purpose = purpose(tx, code).await?;
         if purpose.required && act == Act::Withdrawn {
             return Err(Error::Forbidden);
@@ -78,6 +78,6 @@ pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, lang: Lang) ->
             by.record(tx, if act == Act::Given { "consent.give" } else { "consent.withdraw" }, Some(id.0)).await?;
         }
         Ok(())
-    })
+    }))
     .await
 }

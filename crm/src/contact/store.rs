@@ -1,7 +1,7 @@
 //! Contacts in the database.
 
 use super::{Contact, Email, Kind, Phone};
-use crate::db::{self, Conn, Db, Tx};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{ContactId, CustomerId};
@@ -61,19 +61,20 @@ pub async fn add(db: &Db, by: &Customer, kind: Kind, raw: &str) -> Result<(), Er
         Kind::Email => Email::parse(raw).map(|e| e.as_str().to_owned()),
     }
     .map_err(|flaw| Error::field(field, flaw))?;
-    db.write(async |tx: &mut Tx| {
+    let value = &value;
+    db.write(|tx| scoped(async move {
         let same: Vec<_> = of(tx, by.me()).await?.into_iter().filter(|c| c.kind == kind).collect();
-        if same.iter().any(|c| c.value == value) {
+        if same.iter().any(|c| c.value == *value) {
             return Err(Error::field(field, Flaw::Taken));
         }
         if same.len() >= MOST {
             return Err(Error::TooMany { retry_after: 0 });
         }
         let is_primary = kind == Kind::Email && same.is_empty();
-        let id = put(tx, by.id(), kind, &value, is_primary, None).await?;
+        let id = put(tx, by.id(), kind, value, is_primary, None).await?;
         by.record(tx, "contact.add", Some(id.0)).await?;
         Ok(())
-    })
+    }))
     .await
 }
 
@@ -81,7 +82,7 @@ pub async fn add(db: &Db, by: &Customer, kind: Kind, raw: &str) -> Result<(), Er
 /// next one takes its place.
 pub async fn remove(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
     const DELETE: &str = "DELETE FROM contacts WHERE id = $1 AND customer_id = $2";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let all = of(tx, by.me()).await?;
         let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
         if contact.kind == Kind::Phone && contact.is_primary {
@@ -93,13 +94,13 @@ pub async fn remove(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> 
         }
         by.record(tx, "contact.remove", Some(id.0)).await?;
         Ok(())
-    })
+    }))
     .await
 }
 
 /// Makes an e-mail address the primary one. A phone becomes primary only through the verified change of number.
 pub async fn make_primary(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let all = of(tx, by.me()).await?;
         let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
         if contact.kind == Kind::Phone {
@@ -108,7 +109,7 @@ pub async fn make_primary(db: &Db, by: &Customer, id: ContactId) -> Result<(), E
         set_primary(tx, by.id(), contact).await?;
         by.record(tx, "contact.primary", Some(id.0)).await?;
         Ok(())
-    })
+    }))
     .await
 }
 

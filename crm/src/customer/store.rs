@@ -3,7 +3,7 @@
 use super::{Channel, Child, Person, PersonData, PersonForm, Profile};
 use crate::consent::{Act, store as consents};
 use crate::contact::store as contacts;
-use crate::db::{Conn, Db, Tx};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CategoryId, ChildId, CustomerId, StoreId};
@@ -79,8 +79,8 @@ pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm) -> Result<
     let mut check = Check::new();
     let data = form.check(&mut check, db.shop().day(db.now()), db.shop().minimum_age);
     check.result()?;
-    let Some(data) = data else { return Ok(()) };
-    db.write(async |tx: &mut Tx| {
+    let Some(data) = &data else { return Ok(()) };
+    db.write(|tx| scoped(async move {
         let now = tx.now();
         on!(tx, |c| sqlx::query(SQL)
             .bind(by.id())
@@ -94,7 +94,7 @@ pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm) -> Result<
             .map(drop))?;
         by.record(tx, "customer.change", None).await?;
         Ok(())
-    })
+    }))
     .await
 }
 
@@ -122,7 +122,7 @@ pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) ->
     const CHANNEL: &str = "INSERT INTO customer_channels (customer_id, channel) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     const STORE: &str = "SELECT id FROM stores WHERE id = $1 AND closed_at IS NULL";
     const KNOWN: &str = "SELECT id FROM categories";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let now = tx.now();
         let id = by.id();
         if let Some(store) = wanted.store {
@@ -152,17 +152,17 @@ pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) ->
         }
         by.record(tx, "customer.preferences", None).await?;
         Ok(())
-    })
+    }))
     .await
 }
 
 /// Remembers the language that a customer switched to.
 pub async fn change_language(db: &Db, by: &Customer, lang: Lang) -> Result<(), Error> {
     const SQL: &str = "UPDATE customers SET language = $2 WHERE id = $1";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         on!(tx, |c| sqlx::query(SQL).bind(by.id()).bind(lang).execute(c).await.map(drop))?;
         Ok(())
-    })
+    }))
     .await
 }
 
@@ -188,7 +188,7 @@ pub async fn add_child(db: &Db, by: &Customer, form: &ChildForm, lang: Lang) -> 
     let birthday = check.field("child", date);
     check.field("child_consent", form.agreed.then_some(()).ok_or(Flaw::MustAgree));
     check.result()?;
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         if children(tx, by.me()).await?.len() >= MOST_CHILDREN {
             return Err(Error::TooMany { retry_after: 0 });
         }
@@ -206,14 +206,14 @@ pub async fn add_child(db: &Db, by: &Customer, form: &ChildForm, lang: Lang) -> 
             .map(drop))?;
         by.record(tx, "child.add", Some(id.0)).await?;
         Ok(())
-    })
+    }))
     .await
 }
 
 /// Removes a child's birthday; with the last one the parent's consent is withdrawn.
 pub async fn remove_child(db: &Db, by: &Customer, id: ChildId, lang: Lang) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM children WHERE id = $1 AND customer_id = $2";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let rows =
             on!(tx, |c| sqlx::query(SQL).bind(id).bind(by.id()).execute(c).await.map(|r| r.rows_affected()))?;
         if rows == 0 {
@@ -225,6 +225,6 @@ pub async fn remove_child(db: &Db, by: &Customer, id: ChildId, lang: Lang) -> Re
         }
         by.record(tx, "child.remove", Some(id.0)).await?;
         Ok(())
-    })
+    }))
     .await
 }

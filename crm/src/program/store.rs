@@ -1,7 +1,7 @@
 //! Programs and memberships in the database.
 
 use super::Program;
-use crate::db::{Conn, Db, Tx};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, MembershipId, ProgramId};
 use crate::on;
@@ -28,7 +28,7 @@ pub async fn get(conn: &mut Conn, subject: Subject, code: &str) -> Result<Progra
 /// Joins a program under the terms that were shown. Being a member already changes nothing; terms that have been
 /// replaced since they were shown are [`Error::Stale`].
 pub async fn join(db: &Db, by: &Customer, code: &str, terms: i64) -> Result<(), Error> {
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let program = get(tx, by.me(), code).await?;
         if program.joined_at.is_some() {
             return Ok(());
@@ -40,7 +40,7 @@ pub async fn join(db: &Db, by: &Customer, code: &str, terms: i64) -> Result<(), 
         enter(tx, program.id, by.id(), terms, now).await?;
         by.record(tx, "program.join", Some(program.id.0)).await?;
         Ok(())
-    })
+    }))
     .await
 }
 
@@ -49,7 +49,7 @@ pub async fn join(db: &Db, by: &Customer, code: &str, terms: i64) -> Result<(), 
 pub async fn leave(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
     const SQL: &str =
         "UPDATE memberships SET left_at = $3 WHERE customer_id = $1 AND program_id = $2 AND left_at IS NULL";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let program = get(tx, by.me(), code).await?;
         let now = tx.now();
         let rows = on!(tx, |c| sqlx::query(SQL)
@@ -63,7 +63,7 @@ pub async fn leave(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
             by.record(tx, "program.leave", Some(program.id.0)).await?;
         }
         Ok(())
-    })
+    }))
     .await
 }
 

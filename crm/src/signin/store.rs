@@ -9,7 +9,7 @@ use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{Email, Kind, Phone, store as contacts};
 use crate::customer::store as customers;
-use crate::db::{Conn, Db, Tx};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{AttemptId, CodeId, CustomerId, SessionId, StaffId};
@@ -77,12 +77,13 @@ pub async fn start(db: &Db, phone: &str, lang: Lang, visitor: &Visitor) -> Resul
                        VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let phone = Phone::parse(phone, &db.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
     let token = Token::random();
-    db.write(async |tx: &mut Tx| {
+    let (phone, hash) = (phone.as_str(), &token.hash());
+    db.write(|tx| scoped(async move {
         let (id, now) = (AttemptId::new(), tx.now());
         on!(tx, |c| sqlx::query(SQL)
             .bind(id)
-            .bind(token.hash())
-            .bind(phone.as_str())
+            .bind(hash)
+            .bind(phone)
             .bind(&visitor.network)
             .bind(lang)
             .bind(now)
@@ -90,18 +91,18 @@ pub async fn start(db: &Db, phone: &str, lang: Lang, visitor: &Visitor) -> Resul
             .execute(c)
             .await
             .map(drop))?;
-        send_code(tx, id, phone.as_str(), lang, visitor).await
-    })
+        send_code(tx, id, phone, lang, visitor).await
+    }))
     .await?;
     Ok(token)
 }
 
 /// Sends another code; the one before is dead. [`Error::TooMany`] within half a minute of the last.
 pub async fn resend(db: &Db, token: &Token, visitor: &Visitor) -> Result<(), Error> {
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let attempt = attempt_row(tx, token).await?;
         send_code(tx, attempt.id, &attempt.phone, attempt.language, visitor).await
-    })
+    }))
     .await
 }
 
@@ -192,15 +193,16 @@ pub async fn verify(db: &Db, token: &Token, code: &str, visitor: &Visitor) -> Re
         return Err(Error::field("code", Flaw::Missing));
     }
     // The failure is a value here, so that its transaction commits and the try is counted.
-    let outcome = db
-        .write(async |tx: &mut Tx| -> Result<Result<Verified, Flaw>, Error> {
+    let typed = &typed;
+    let outcome: Result<Verified, Flaw> = db
+        .write::<_, Error, _>(|tx| scoped(async move {
             let now = tx.now();
             let attempt = attempt_row(tx, token).await?;
             let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
             let Some(row) = row.filter(|row| row.expires_at > now && row.tries < CODE_TRIES) else {
                 return Ok(Err(Flaw::ExpiredCode));
             };
-            let hash = keyed_hash(&code_key(tx).await?, attempt.id, &typed);
+            let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
             if !bool::from(hash.ct_eq(&row.code_hash)) {
                 on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;
                 refused(tx, "code", visitor).await?;
@@ -216,7 +218,7 @@ pub async fn verify(db: &Db, token: &Token, code: &str, visitor: &Visitor) -> Re
                 }
                 None => Ok(Ok(Verified::Register)),
             }
-        })
+        }))
         .await?;
     outcome.map_err(|flaw| Error::field("code", flaw))
 }
@@ -296,10 +298,11 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
     } else {
         None
     };
-    db.write(async |tx: &mut Tx| {
-        on!(tx, |c| sqlx::query(SQL).bind(attempt.id).bind(Json(&draft)).execute(c).await.map(drop))?;
+    let (id, draft) = (attempt.id, &draft);
+    db.write(|tx| scoped(async move {
+        on!(tx, |c| sqlx::query(SQL).bind(id).bind(Json(draft)).execute(c).await.map(drop))?;
         Ok(())
-    })
+    }))
     .await
 }
 
@@ -320,7 +323,7 @@ fn new_password(password: &str, draft: &Draft, phone: &str) -> Result<(), Flaw> 
 /// Makes the customer of a reviewed draft: record, contacts, consents, programs, card, welcome, session, all or
 /// nothing. [`Error::Stale`] when the draft is not there or the phone was registered meanwhile.
 pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> Result<Opened, Error> {
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let now = tx.now();
         let attempt = attempt_row(tx, token).await?;
         let verified_at = attempt.verified_at.ok_or(Error::Stale)?;
@@ -354,7 +357,7 @@ pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> 
         }
         finish(tx, attempt.id).await?;
         Ok(let_in(tx, id, "registration", visitor).await?)
-    })
+    }))
     .await
 }
 
@@ -371,10 +374,11 @@ pub async fn by_password(db: &Db, phone: &str, typed: &str, visitor: &Visitor) -
     let hash: Option<String> = on!(conn, |c| sqlx::query_scalar(SQL).bind(holder).fetch_optional(c).await)?.flatten();
     drop(conn);
     let fits = password::verify(typed, hash.as_deref()).await?;
-    db.write(async |tx: &mut Tx| -> Result<_, Error> { match holder.filter(|_| fits) {
+    let phone = phone.as_str();
+    db.write(|tx| scoped(async move { match holder.filter(|_| fits) {
         Some(customer) => Ok(Some(let_in(tx, customer, "password", visitor).await?)),
-        None => failed(tx, phone.as_str(), visitor).await.map(|()| None),
-    }})
+        None => failed(tx, phone, visitor).await.map(|()| None),
+    }}))
     .await?
     .ok_or(Error::field("password", Flaw::WrongPassword))
 }
@@ -393,7 +397,8 @@ pub async fn staff_by_password(db: &Db, login: &str, typed: &str, visitor: &Visi
         on!(conn, |c| sqlx::query_as(SQL).bind(&login).fetch_optional(c).await)?;
     drop(conn);
     let fits = password::verify(typed, found.as_ref().map(|(_, hash)| hash.as_str())).await?;
-    db.write(async |tx: &mut Tx| -> Result<_, Error> { match found.as_ref().filter(|_| fits) {
+    let (login, found) = (&login, &found);
+    db.write(|tx| scoped(async move { match found.as_ref().filter(|_| fits) {
         Some((id, _)) => {
             let entry = audit::Entry {
                 actor: Actor::Staff,
@@ -407,8 +412,8 @@ pub async fn staff_by_password(db: &Db, login: &str, typed: &str, visitor: &Visi
             audit::record(tx, entry).await?;
             Ok(Some(who::open_session(tx, SessionOf::Staff(*id), visitor).await?))
         }
-        None => failed(tx, &login, visitor).await.map(|()| None),
-    }})
+        None => failed(tx, login, visitor).await.map(|()| None),
+    }}))
     .await?
     .ok_or(Error::field("password", Flaw::WrongPassword))
 }
@@ -453,11 +458,11 @@ async fn failed(tx: &mut Tx, subject: &str, visitor: &Visitor) -> Result<(), Err
 /// Ends the session of a token, whoever's it is. An unknown token changes nothing.
 pub async fn sign_out(db: &Db, token: &Token) -> Result<(), Error> {
     const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let now = tx.now();
         on!(tx, |c| sqlx::query(SQL).bind(token.hash()).bind(now).execute(c).await.map(drop))?;
         Ok(())
-    })
+    }))
     .await
 }
 
@@ -480,7 +485,7 @@ pub async fn devices(db: &Db, by: &Customer) -> Result<Vec<Device>, Error> {
 pub async fn end_device(db: &Db, by: &Customer, id: Option<SessionId>) -> Result<(), Error> {
     const ONE: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id = $2 AND ended_at IS NULL";
     const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id <> $2 AND ended_at IS NULL";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         let now = tx.now();
         let (sql, session) = match id {
             Some(id) => (ONE, id),
@@ -498,16 +503,16 @@ pub async fn end_device(db: &Db, by: &Customer, id: Option<SessionId>) -> Result
         }
         by.record(tx, "session.end", id.map(|id| id.0)).await?;
         Ok(())
-    })
+    }))
     .await
 }
 
 /// Remembers the language that a member of staff switched to.
 pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<(), Error> {
     const SQL: &str = "UPDATE staff SET language = $2 WHERE id = $1";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         on!(tx, |c| sqlx::query(SQL).bind(by.id()).bind(lang).execute(c).await.map(drop))?;
         Ok(())
-    })
+    }))
     .await
 }

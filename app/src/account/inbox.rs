@@ -1,0 +1,46 @@
+//! The development inbox: what would have gone out. The demonstration alone has it.
+
+use crate::cx::Cx;
+use crate::route::{Body, Frame};
+use crate::ui::{Moment, paragraphs};
+use crm::outbox::{self, Channel};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// How many messages are shown: a person looks for the newest.
+const SHOWN: i64 = 50;
+
+/// The newest messages.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().inbox;
+    let messages = outbox::inbox(&cx.db, SHOWN).await?;
+    let list: Vec<_> = messages
+        .into_iter()
+        .map(|m| {
+            let (channel, address) = match m.channel {
+                Channel::Sms => ("SMS", cx.phone(&m.address)),
+                Channel::Email => (t.email, m.address),
+            };
+            view! {
+                <li class="panel message" lang=m.language.code()>
+                    <p class="message-head">
+                        <b>{channel}</b> " " {address} " " <Moment at=m.created_at shown=cx.ago(m.created_at)/>
+                    </p>
+                    {(m.channel == Channel::Email).then(|| view! { <h2>{m.subject}</h2> })}
+                    {paragraphs(&m.body)}
+                </li>
+            }
+        })
+        .collect();
+    let body = if list.is_empty() {
+        view! { <p class="empty">{t.empty}</p> }.into_any()
+    } else {
+        view! { <ul class="inbox">{list}</ul> }.into_any()
+    };
+    let view = view! {
+        <h1>{t.title}</h1>
+        <p class="lead">{t.lead}</p>
+        {body}
+    };
+    Ok(Body::new(t.title, Frame::Plain, view))
+}

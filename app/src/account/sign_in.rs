@@ -1,0 +1,344 @@
+//! Coming in: the phone first, proved by a code before anything else is asked; then home, or the way to a card.
+
+use crate::ui::{self, Check, DateField, Field, FormBox};
+use crate::cx::{Cx, cookie};
+use crate::route::{Body, Form, Frame, Next};
+use crm::consent::{AskedAt, store as consents};
+use crm::customer::PersonForm;
+use crm::signin::store::{self as signin, Verified};
+use crm::signin::{Attempt, Draft};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// How long the browser keeps the token of an attempt: as long as the attempt itself.
+const ATTEMPT_KEPT: chrono::Duration = chrono::Duration::hours(2);
+
+/// Sends a code to a phone.
+#[derive(Deserialize)]
+pub struct Start {
+    phone: String,
+}
+
+impl Form for Start {
+    const NAME: &'static str = "sign_in.start";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let token = signin::start(&cx.db, &self.phone, cx.lang, &cx.visitor).await?;
+        cx.set_cookie(cookie::ATTEMPT, Some(token.secret().to_owned()), Some(cx.db.now() + ATTEMPT_KEPT));
+        Ok(Next::to(with_next(cx, "/sign-in/code")))
+    }
+}
+
+/// Keeps the page that somebody wanted to see along the way.
+fn with_next(cx: &Cx, path: &str) -> String {
+    match cx.query("next") {
+        Some(next) if Next::to_untrusted(Some(next), "").path() == next => format!("{path}?next={next}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// Signs in by password.
+#[derive(Deserialize)]
+pub struct Password {
+    phone: String,
+    password: String,
+}
+
+impl Form for Password {
+    const NAME: &'static str = "sign_in.password";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let opened = signin::by_password(&cx.db, &self.phone, &self.password, &cx.visitor).await?;
+        cx.set_session(cookie::SESSION, &opened);
+        Ok(Next::to_untrusted(cx.query("next"), "/"))
+    }
+}
+
+/// Takes the code.
+#[derive(Deserialize)]
+pub struct Verify {
+    code: String,
+}
+
+impl Form for Verify {
+    const NAME: &'static str = "sign_in.verify";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
+        match signin::verify(&cx.db, token, &self.code, &cx.visitor).await? {
+            Verified::SignedIn(opened) => {
+                cx.set_cookie(cookie::ATTEMPT, None, None);
+                cx.set_session(cookie::SESSION, &opened);
+                Ok(Next::to_untrusted(cx.query("next"), "/"))
+            }
+            Verified::Register => Ok(Next::to("/sign-in/details")),
+        }
+    }
+}
+
+/// Sends another code.
+#[derive(Deserialize)]
+pub struct Resend {}
+
+impl Form for Resend {
+    const NAME: &'static str = "sign_in.resend";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
+        signin::resend(&cx.db, token, &cx.visitor).await?;
+        Ok(Next::to("/sign-in/code?done=sent"))
+    }
+}
+
+/// Keeps the details for the review.
+#[derive(Deserialize)]
+pub struct Details {
+    name: String,
+    surname: String,
+    email: String,
+    day: String,
+    month: String,
+    year: String,
+    password: String,
+    keep_password: Option<String>,
+    #[serde(default)]
+    consents: Vec<String>,
+}
+
+impl Form for Details {
+    const NAME: &'static str = "sign_in.details";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
+        let Self { name, surname, email, day, month, year, password, keep_password, consents } = self;
+        let person = PersonForm { name, surname, day, month, year };
+        let draft = Draft { person, email, consents, password_hash: None };
+        let details = signin::Details { draft, password, keep_password: keep_password.is_some() };
+        signin::save_draft(&cx.db, token, &details).await?;
+        Ok(Next::to("/sign-in/review"))
+    }
+}
+
+/// «Да, всё верно»: issues the card.
+#[derive(Deserialize)]
+pub struct Register {}
+
+impl Form for Register {
+    const NAME: &'static str = "sign_in.register";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
+        let opened = signin::register(&cx.db, token, cx.lang, &cx.visitor).await?;
+        cx.set_cookie(cookie::ATTEMPT, None, None);
+        cx.set_session(cookie::SESSION, &opened);
+        Ok(Next::to("/card?done=registered"))
+    }
+}
+
+/// Signs a member of staff in.
+#[derive(Deserialize)]
+pub struct StaffPassword {
+    login: String,
+    password: String,
+}
+
+impl Form for StaffPassword {
+    const NAME: &'static str = "staff.sign_in";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let opened = signin::staff_by_password(&cx.db, &self.login, &self.password, &cx.visitor).await?;
+        cx.set_session(cookie::STAFF, &opened);
+        let next = cx.query("next").filter(|next| next.starts_with("/admin/"));
+        Ok(Next::to_untrusted(next, "/admin/requests"))
+    }
+}
+
+/// The attempt of this browser.
+async fn attempt(cx: &Cx) -> Result<Attempt, AppError> {
+    let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
+    Ok(signin::attempt(&cx.db, token).await?)
+}
+
+/// Where on the way somebody is, of four steps.
+fn steps(cx: &Cx, step: usize, name: &'static str) -> impl IntoView + use<> {
+    let dots: Vec<_> = (1..=4)
+        .map(|i| view! { <li class=(i < step).then_some("done") aria-current=(i == step).then_some("step")></li> })
+        .collect();
+    view! {
+        <div class="steps">
+            <p>{cx.t().sign_in.step(step, name)}</p>
+            <ol aria-hidden="true">{dots}</ol>
+        </div>
+    }
+}
+
+/// Asks for the phone. A known and an unknown one go on alike.
+pub async fn phone(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().sign_in;
+    let by_password = cx.query("by") == Some("password") || cx.outcome.as_ref().is_some_and(|o| o.form == Password::NAME);
+    let signed_out = (cx.query("done") == Some("signed_out")).then(|| view! { <p class="flash" role="status">{t.signed_out}</p> });
+    let phone = view! {
+        <Field name="phone" label=t.phone kind="tel" check="phone" missing=t.phone_missing autocomplete="tel"
+            enterkeyhint=if by_password { "next" } else { "send" } hint=t.phone_hint/>
+    };
+    let labels = vec![("phone".to_owned(), t.phone.to_owned()), ("password".to_owned(), t.password.to_owned())];
+    let view = if by_password {
+        view! {
+            <h1>{t.title}</h1>
+            <FormBox<Password> check=true labels=labels>
+                {phone}
+                <Field name="password" label=t.password kind="password" missing=t.password_missing
+                    autocomplete="current-password" enterkeyhint="go"/>
+                <button class="btn btn-primary btn-wide">{t.enter}</button>
+            </FormBox<Password>>
+            <p><a href=with_next(&cx, "/sign-in")>{t.by_code}</a></p>
+        }
+        .into_any()
+    } else {
+        let password = with_next(&cx, "/sign-in");
+        let join = if password.contains('?') { '&' } else { '?' };
+        view! {
+            {signed_out}
+            <h1>{t.title}</h1>
+            <p class="lead">{t.lead}</p>
+            <FormBox<Start> check=true labels=labels>
+                {phone}
+                <button class="btn btn-primary btn-wide">{t.send}</button>
+            </FormBox<Start>>
+            <p><a href=format!("{password}{join}by=password")>{t.by_password}</a></p>
+        }
+        .into_any()
+    };
+    Ok(Body::new(t.title, Frame::Plain, view))
+}
+
+/// Asks for the code.
+pub async fn code(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().sign_in;
+    let attempt = attempt(&cx).await?;
+    let sent = (cx.query("done") == Some("sent")).then(|| view! { <p class="flash" role="status">{t.sent_again}</p> });
+    let labels = vec![("code".to_owned(), t.code.to_owned())];
+    let view = view! {
+        <a class="back" href="/sign-in">{ui::icon(ui::icon::ARROW_LEFT)} {t.other_phone}</a>
+        {sent}
+        <h1>{t.code_title}</h1>
+        <p class="lead">{t.code_sent(cx.phone(&attempt.phone))}</p>
+        <FormBox<Verify> labels=labels check=true>
+            <Field name="code" label=t.code hint=t.code_hint missing=t.code_missing autocomplete="one-time-code" class="input-code"
+                enterkeyhint="go" autofocus=true/>
+            <button class="btn btn-primary btn-wide">{t.confirm}</button>
+        </FormBox<Verify>>
+        <FormBox<Resend> class="actions">
+            <button class="btn btn-quiet">{t.resend}</button>
+        </FormBox<Resend>>
+    };
+    Ok(Body::new(t.code_title, Frame::Plain, view))
+}
+
+/// Asks for name, birthday, e-mail and consents.
+pub async fn details(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().sign_in;
+    let attempt = attempt(&cx).await?;
+    if !attempt.is_verified {
+        return Err(AppError::Stale);
+    }
+    let draft = attempt.draft.unwrap_or_default();
+    let mut conn = cx.db.read().await?;
+    let purposes = consents::purposes(&mut conn, AskedAt::Registration).await?;
+    let ticked = draft.consents;
+    let boxes: Vec<_> = purposes
+        .into_iter()
+        .map(|purpose| {
+            let checked = ticked.contains(&purpose.code);
+            let title = cx.pick(&purpose.title);
+            let href = format!("/consents/{}", purpose.code);
+            view! {
+                <Check name="consents[]" value=purpose.code.clone() flaw=format!("consent_{}", purpose.code) checked=checked>
+                    {title} " "
+                    <a href=href target="_blank" rel="noopener">{t.read}<span class="sr-only">{t.new_tab}</span></a>
+                    {(!purpose.required).then(|| view! { <small>{t.optional_consent}</small> })}
+                </Check>
+            }
+        })
+        .collect();
+    let labels = [("name", t.name), ("surname", t.surname), ("email", t.email), ("birthday", t.birthday), ("password", t.password)]
+        .map(|(name, label)| (name.to_owned(), label.to_owned()))
+        .to_vec();
+    let person = draft.person;
+    let has_password = draft.password_hash.is_some();
+    let view = view! {
+        {steps(&cx, 2, t.step_details)}
+        <h1>{t.details_title}</h1>
+        <FormBox<Details> check=true labels=labels>
+            <Field name="name" label=t.name check="name" missing=t.name_missing value=person.name autocomplete="given-name"/>
+            <Field name="surname" label=t.surname check="name" missing=t.surname_missing value=person.surname autocomplete="family-name"/>
+            <DateField name="birthday" label=t.birthday hint=t.birthday_hint missing=t.birthday_missing
+                value=[person.day, person.month, person.year] own=true/>
+            <Field name="email" label=t.email kind="email" check="email" optional=true hint=t.email_hint value=draft.email
+                autocomplete="email"/>
+            <Field name="password" label=t.password kind="password" check="password" optional=true hint=t.password_hint
+                autocomplete="new-password"/>
+            {has_password.then(|| view! { <Check name="keep_password" checked=true>{t.keep_password}</Check> })}
+            <fieldset class="form-section">
+                <legend class="label">{t.consents}</legend>
+                {boxes}
+            </fieldset>
+            <button class="btn btn-primary btn-wide">{t.to_review}</button>
+        </FormBox<Details>>
+    };
+    Ok(Body::new(t.details_title, Frame::Plain, view))
+}
+
+/// Shows everything once more: «Да, всё верно» or «Нет, исправить».
+pub async fn review(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().sign_in;
+    let attempt = attempt(&cx).await?;
+    let draft = attempt.draft.ok_or(AppError::Stale)?;
+    let birthday = crm::flaw::date(&draft.person.day, &draft.person.month, &draft.person.year).map_err(|_| AppError::Stale)?;
+    let mut conn = cx.db.read().await?;
+    let purposes = consents::purposes(&mut conn, AskedAt::Registration).await?;
+    let agreed: Vec<_> = purposes
+        .iter()
+        .filter(|p| draft.consents.contains(&p.code))
+        .map(|p| view! { <li>{cx.pick(&p.title)}</li> })
+        .collect();
+    let email = if draft.email.trim().is_empty() { t.none.to_owned() } else { draft.email.trim().to_owned() };
+    let password = if draft.password_hash.is_some() { t.password_set } else { t.password_unset };
+    let view = view! {
+        {steps(&cx, 3, t.step_review)}
+        <h1>{t.review_title}</h1>
+        <dl class="pairs panel">
+            <div><dt>{t.phone}</dt><dd>{cx.phone(&attempt.phone)}</dd></div>
+            <div><dt>{t.name}</dt><dd dir="auto">{draft.person.name.clone()}</dd></div>
+            <div><dt>{t.surname}</dt><dd dir="auto">{draft.person.surname.clone()}</dd></div>
+            <div><dt>{t.birthday}</dt><dd>{crate::format::date(cx.lang, birthday)}</dd></div>
+            <div><dt>{t.email}</dt><dd>{email}</dd></div>
+            <div><dt>{t.password}</dt><dd>{password}</dd></div>
+            <div><dt>{t.consents}</dt><dd><ul>{agreed}</ul></dd></div>
+        </dl>
+        <FormBox<Register> class="actions">
+            <button class="btn btn-primary">{t.yes}</button>
+            <a class="btn" href="/sign-in/details">{t.no}</a>
+        </FormBox<Register>>
+    };
+    Ok(Body::new(t.review_title, Frame::Plain, view))
+}
+
+/// Asks staff for login and password.
+pub async fn staff(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().sign_in;
+    let labels = vec![("login".to_owned(), t.login.to_owned()), ("password".to_owned(), t.password.to_owned())];
+    let view = view! {
+        <div class="narrow">
+            <h1>{t.staff_title}</h1>
+            <FormBox<StaffPassword> labels=labels>
+                <Field name="login" label=t.login missing=t.login_missing autocomplete="username" check="login"/>
+                <Field name="password" label=t.password kind="password" missing=t.password_missing
+                    autocomplete="current-password" enterkeyhint="go"/>
+                <button class="btn btn-primary btn-wide">{t.enter}</button>
+            </FormBox<StaffPassword>>
+        </div>
+    };
+    Ok(Body::new(t.staff_title, Frame::Admin, view))
+}

@@ -1,0 +1,264 @@
+//! What a page has at hand: who asks, in which language, the database, and what came of the form just sent.
+
+use crate::texts::Texts;
+use chrono::{DateTime, NaiveDate, Utc};
+use crm::contact::show_phone;
+use crm::db::Db;
+use crm::flaw::Flaw;
+use crm::lang::{Lang, Localized};
+use crm::shop::Shop;
+use crm::who::{Customer, Opened, Staff, Token, Visitor};
+use islands::AppError;
+use leptos::prelude::*;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a page looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// As the device is set.
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// As cookies and `data-theme` name it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The theme with this name; `Auto` for every other.
+    pub fn from_code(code: &str) -> Self {
+        match code {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// Addresses of the built files, by their hashed names.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// The style sheet.
+    pub css: String,
+    /// The brand's colours, made from configuration.
+    pub theme: String,
+    /// The module script that starts the islands.
+    pub loader: String,
+    /// wasm-bindgen's JavaScript.
+    pub js: String,
+    /// The WebAssembly module.
+    pub wasm: String,
+}
+
+/// A cookie to be set or, without a value, removed.
+#[derive(Clone, Debug)]
+pub struct SetCookie {
+    /// Its name, without the prefix that https brings.
+    pub name: &'static str,
+    /// Its value.
+    pub value: Option<String>,
+    /// For how long; `None` for as long as the browser is open.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Names of the cookies.
+pub mod cookie {
+    /// A customer's session.
+    pub const SESSION: &str = "kabinet";
+    /// A session of staff.
+    pub const STAFF: &str = "kabinet_staff";
+    /// An attempt to come in.
+    pub const ATTEMPT: &str = "kabinet_attempt";
+    /// The language that was chosen.
+    pub const LANG: &str = "lang";
+    /// The theme that was chosen.
+    pub const THEME: &str = "theme";
+}
+
+/// A form that was sent and not taken: rendered again with everything that was typed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The form's name.
+    pub form: String,
+    /// Its idempotency key, kept.
+    pub key: String,
+    /// Why.
+    pub error: AppError,
+    /// What was typed, secrets excepted.
+    pub values: Vec<(String, String)>,
+}
+
+/// All of it.
+pub struct Inner {
+    /// The database, the clock and the shop's settings.
+    pub db: Db,
+    /// The language of the page.
+    pub lang: Lang,
+    /// The theme that was chosen.
+    pub theme: Theme,
+    /// The customer who is signed in.
+    pub customer: Option<Customer>,
+    /// The member of staff who is signed in.
+    pub staff: Option<Staff>,
+    /// Where the request comes from.
+    pub visitor: Visitor,
+    /// The page's path.
+    pub path: String,
+    /// What follows the question mark.
+    pub query: HashMap<String, String>,
+    /// The parts of the path that the route names.
+    pub params: HashMap<String, String>,
+    /// The cookies that came.
+    pub tokens: HashMap<&'static str, Token>,
+    /// The form that was sent and not taken.
+    pub outcome: Option<Outcome>,
+    /// Addresses of the built files.
+    pub site: Arc<Site>,
+    /// This is a demonstration: made-up people, a development inbox.
+    pub is_demonstration: bool,
+    /// What the error page names, and the log too.
+    pub request_id: String,
+    /// Cookies that the answer will set.
+    pub cookies: Mutex<Vec<SetCookie>>,
+}
+
+/// A handle on it; copies are cheap.
+#[derive(Clone)]
+pub struct Cx(pub Arc<Inner>);
+
+impl Deref for Cx {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// The handle of the page being rendered, for components.
+pub fn cx() -> Cx {
+    expect_context::<Cx>()
+}
+
+impl Cx {
+    /// The words of the page's language.
+    pub fn t(&self) -> &'static Texts {
+        Texts::of(self.lang)
+    }
+
+    /// The shop's settings.
+    pub fn shop(&self) -> &Shop {
+        self.db.shop()
+    }
+
+    /// The shop's day.
+    pub fn today(&self) -> NaiveDate {
+        self.shop().day(self.db.now())
+    }
+
+    /// The customer who is signed in, or [`AppError::SignedOut`].
+    pub fn customer(&self) -> Result<&Customer, AppError> {
+        self.customer.as_ref().ok_or(AppError::SignedOut)
+    }
+
+    /// The member of staff who is signed in, or [`AppError::SignedOut`].
+    pub fn staff(&self) -> Result<&Staff, AppError> {
+        self.staff.as_ref().ok_or(AppError::SignedOut)
+    }
+
+    /// A value of the query, unless it is empty.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    /// A part of the path. One that cannot be read is no page of ours: [`AppError::NotFound`].
+    pub fn param<T: std::str::FromStr>(&self, name: &str) -> Result<T, AppError> {
+        self.params.get(name).and_then(|v| v.parse().ok()).ok_or(AppError::NotFound)
+    }
+
+    /// A text of the CRM in the page's language.
+    pub fn pick(&self, text: &Localized) -> String {
+        text.get(self.lang).to_owned()
+    }
+
+    /// Money in words of the page's language.
+    pub fn money(&self, minor: i64) -> String {
+        crate::format::money(self.lang, self.shop(), minor)
+    }
+
+    /// Points as a figure.
+    pub fn points(&self, minor: i64) -> String {
+        crate::format::points(self.lang, minor)
+    }
+
+    /// A day of this year without the year.
+    pub fn day(&self, at: DateTime<Utc>) -> String {
+        crate::format::day(self.lang, self.shop().day(at), self.today())
+    }
+
+    /// A moment with its time.
+    pub fn moment(&self, at: DateTime<Utc>) -> String {
+        crate::format::moment(self.lang, self.shop(), at, self.db.now())
+    }
+
+    /// How long ago.
+    pub fn ago(&self, at: DateTime<Utc>) -> String {
+        crate::format::ago(self.lang, self.shop(), at, self.db.now())
+    }
+
+    /// A phone as it is shown.
+    pub fn phone(&self, e164: &str) -> String {
+        show_phone(e164)
+    }
+
+    /// Sets a cookie with the answer, or removes it.
+    pub fn set_cookie(&self, name: &'static str, value: Option<String>, expires_at: Option<DateTime<Utc>>) {
+        let cookie = SetCookie { name, value, expires_at };
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).push(cookie);
+    }
+
+    /// Hands a session to the browser.
+    pub fn set_session(&self, name: &'static str, opened: &Opened) {
+        self.set_cookie(name, Some(opened.token.secret().to_owned()), Some(opened.expires_at));
+    }
+
+    /// The token in one of the cookies that came.
+    pub fn token(&self, name: &str) -> Option<&Token> {
+        self.tokens.get(name)
+    }
+
+    /// The words for what is wrong with a field.
+    pub fn flaw(&self, flaw: &Flaw) -> String {
+        let words = &self.t().flaw;
+        let n = flaw.number().unwrap_or_default();
+        match flaw {
+            Flaw::Missing => words.missing.into(),
+            Flaw::TooLong { .. } => words.too_long(n),
+            Flaw::TooShort { .. } => words.too_short(n),
+            Flaw::NotAName => words.not_a_name.into(),
+            Flaw::ControlCharacters => words.control_characters.into(),
+            Flaw::NotAPhone => words.not_a_phone.into(),
+            Flaw::NotAnEmail => words.not_an_email.into(),
+            Flaw::NotADate => words.not_a_date.into(),
+            Flaw::InTheFuture => words.in_the_future.into(),
+            Flaw::TooOld => words.too_old.into(),
+            Flaw::TooYoung { .. } => words.too_young(n),
+            Flaw::NotAChoice => words.not_a_choice.into(),
+            Flaw::MustAgree => words.must_agree.into(),
+            Flaw::WrongCode { .. } => words.wrong_code(n),
+            Flaw::ExpiredCode => words.expired_code.into(),
+            Flaw::WrongPassword => words.wrong_password.into(),
+            Flaw::WeakPassword => words.weak_password.into(),
+            Flaw::Taken => words.taken.into(),
+            Flaw::LastOne => words.last_one.into(),
+        }
+    }
+}

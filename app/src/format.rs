@@ -1,0 +1,175 @@
+//! Money, points, dates and times as people of each language write them.
+
+use crm::lang::Lang;
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
+use crm::shop::Shop;
+
+const NBSP: char = '\u{a0}';
+
+/// A whole number with its thousands parted: `12 345`.
+pub fn integer(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut out = String::new();
+    if n < 0 {
+        out.push('−');
+    }
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(NBSP);
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Minor units with two decimals: `1 234,50` or `1,234.50`.
+fn decimal(lang: Lang, minor: i64) -> String {
+    let (comma, group) = match lang {
+        Lang::Ru => (',', NBSP),
+        Lang::En => ('.', ','),
+    };
+    let whole = integer((minor.unsigned_abs() / 100).cast_signed()).replace(NBSP, &group.to_string());
+    let sign = if minor < 0 { "−" } else { "" };
+    format!("{sign}{whole}{comma}{:02}", minor.unsigned_abs() % 100)
+}
+
+/// The sign of a currency; its code where it has none of its own.
+fn currency_sign(code: &str) -> &str {
+    match code {
+        "RUB" => "₽",
+        "EUR" => "€",
+        "USD" => "$",
+        "GBP" => "£",
+        "KZT" => "₸",
+        "BYN" => "Br",
+        other => other,
+    }
+}
+
+/// An amount of money in minor units: `1 234,50 ₽`.
+pub fn money(lang: Lang, shop: &Shop, minor: i64) -> String {
+    format!("{}{NBSP}{}", decimal(lang, minor), currency_sign(&shop.currency))
+}
+
+/// Points in hundredths, whole ones without decimals: `1 248` or `36,75`.
+pub fn points(lang: Lang, minor: i64) -> String {
+    let text = decimal(lang, minor);
+    text.strip_suffix(match lang {
+        Lang::Ru => ",00",
+        Lang::En => ".00",
+    })
+    .map_or(text.clone(), str::to_owned)
+}
+
+/// Points with their sign: `+36,75`, `−5`.
+pub fn signed_points(lang: Lang, minor: i64) -> String {
+    if minor > 0 { format!("+{}", points(lang, minor)) } else { points(lang, minor) }
+}
+
+const MONTHS_RU: [&str; 12] =
+    ["января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"];
+const MONTHS_RU_ALONE: [&str; 12] =
+    ["Январь", "Февраль", "Март", "Апрель", "Май", "Июнь", "Июль", "Август", "Сентябрь", "Октябрь", "Ноябрь", "Декабрь"];
+const MONTHS_EN: [&str; 12] = [
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+];
+const WEEKDAYS_RU: [&str; 7] = ["понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье"];
+const WEEKDAYS_EN: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/// The months' names as they stand in a date, January first.
+pub fn months(lang: Lang) -> [&'static str; 12] {
+    match lang {
+        Lang::Ru => MONTHS_RU,
+        Lang::En => MONTHS_EN,
+    }
+}
+
+/// A weekday's name, Monday being 0.
+pub fn weekday(lang: Lang, index: usize) -> &'static str {
+    match lang {
+        Lang::Ru => WEEKDAYS_RU[index % 7],
+        Lang::En => WEEKDAYS_EN[index % 7],
+    }
+}
+
+/// A month by itself: `Ноябрь 2026`.
+pub fn month(lang: Lang, day: NaiveDate) -> String {
+    let names = if lang == Lang::Ru { MONTHS_RU_ALONE } else { MONTHS_EN };
+    format!("{} {}", names[day.month0() as usize], day.year())
+}
+
+/// A day with its year: `21 ноября 2026`.
+pub fn date(lang: Lang, day: NaiveDate) -> String {
+    format!("{}{NBSP}{} {}", day.day(), months(lang)[day.month0() as usize], day.year())
+}
+
+/// A day without its year when it is this one: `21 ноября`.
+pub fn day(lang: Lang, day: NaiveDate, today: NaiveDate) -> String {
+    if day.year() == today.year() {
+        format!("{}{NBSP}{}", day.day(), months(lang)[day.month0() as usize])
+    } else {
+        date(lang, day)
+    }
+}
+
+/// A day with its weekday: `21 ноября, суббота`.
+pub fn day_and_weekday(lang: Lang, day_: NaiveDate, today: NaiveDate) -> String {
+    format!("{}, {}", day(lang, day_, today), weekday(lang, day_.weekday().num_days_from_monday() as usize))
+}
+
+/// A moment by the shop's clock: `21 ноября, 14:05`.
+pub fn moment(lang: Lang, shop: &Shop, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let local = shop.local(at);
+    format!("{}, {:02}:{:02}", day(lang, local.date(), shop.day(now)), local.hour(), local.minute())
+}
+
+/// How long ago, in words: `12 минут назад`. Beyond a week, the day.
+pub fn ago(lang: Lang, shop: &Shop, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let t = &crate::texts::Texts::of(lang).common;
+    let passed = now - at;
+    if passed < Duration::minutes(1) {
+        t.just_now.to_owned()
+    } else if passed < Duration::hours(1) {
+        t.minutes_ago(passed.num_minutes())
+    } else if passed < Duration::days(1) {
+        t.hours_ago(passed.num_hours())
+    } else if passed < Duration::days(7) {
+        t.days_ago(passed.num_days())
+    } else {
+        day(lang, shop.day(at), shop.day(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_and_points() {
+        let shop = Shop::default();
+        assert_eq!(money(Lang::Ru, &shop, 123_450), "1\u{a0}234,50\u{a0}₽");
+        assert_eq!(money(Lang::En, &shop, -123_456_789), "−1,234,567.89\u{a0}₽");
+        assert_eq!(points(Lang::Ru, 124_800), "1\u{a0}248");
+        assert_eq!(signed_points(Lang::Ru, 3_675), "+36,75");
+        assert_eq!(signed_points(Lang::Ru, -500), "−5");
+        assert_eq!(points(Lang::Ru, 0), "0");
+    }
+
+    #[test]
+    fn dates() {
+        let day_of = |y, m, d| NaiveDate::from_ymd_opt(y, m, d).unwrap_or_default();
+        let today = day_of(2026, 11, 21);
+        assert_eq!(day_and_weekday(Lang::Ru, today, today), "21\u{a0}ноября, суббота");
+        assert_eq!(day(Lang::Ru, day_of(2025, 5, 1), today), "1\u{a0}мая 2025");
+        assert_eq!(month(Lang::Ru, today), "Ноябрь 2026");
+    }
+
+    #[test]
+    fn ago_has_plurals() {
+        let shop = Shop::default();
+        let now = DateTime::from_timestamp(1_795_262_400, 0).unwrap_or_default();
+        assert_eq!(ago(Lang::Ru, &shop, now - Duration::minutes(22), now), "22\u{a0}минуты назад");
+        assert_eq!(ago(Lang::En, &shop, now - Duration::hours(1), now), "1\u{a0}hour ago");
+    }
+}

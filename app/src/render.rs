@@ -1,0 +1,115 @@
+//! From a page to the HTML that is sent: rendered in order into one body, with the tags that start the islands only
+//! where there is an island.
+//!
+//! Pages load everything before their view is made, so there is nothing to stream: the status is known before the
+//! first byte, and an error can still become a proper page.
+
+use crate::cx::Cx;
+use crate::route::{Access, Body, Frame, Route};
+use crate::ui::frame;
+use futures::future::BoxFuture;
+use hydration_context::SsrSharedContext;
+use islands::AppError;
+use leptos::prelude::*;
+use leptos::reactive::computed::ScopedFuture;
+use std::sync::Arc;
+
+/// What a page came to.
+pub enum Rendered {
+    /// HTML with its status.
+    Html {
+        /// The status.
+        status: u16,
+        /// The document.
+        html: String,
+    },
+    /// Go there instead.
+    Redirect(String),
+}
+
+/// Renders a page of the table.
+pub async fn page(cx: &Cx, route: &Route) -> Rendered {
+    if let Some(there) = elsewhere(cx, route.access) {
+        return Rendered::Redirect(there);
+    }
+    match (cx.is_demonstration, route.access) {
+        (false, Access::Demonstration) => error(cx, &AppError::NotFound).await,
+        _ => document(cx, (route.page)(cx.clone())).await,
+    }
+}
+
+/// Renders an error as a page of its own.
+pub async fn error(cx: &Cx, error: &AppError) -> Rendered {
+    let error = error.clone();
+    document(cx, Box::pin(async move { Err(error) })).await
+}
+
+/// Where somebody is sent who may not see a page, or need not.
+fn elsewhere(cx: &Cx, access: Access) -> Option<String> {
+    let sign_in = |page: &str| {
+        let here = if cx.path == "/" { String::new() } else { format!("?next={}", cx.path) };
+        Some(format!("{page}{here}"))
+    };
+    match access {
+        Access::Customer if cx.customer.is_none() => sign_in("/sign-in"),
+        Access::Staff if cx.staff.is_none() => sign_in("/admin/sign-in"),
+        Access::SignedOut if cx.customer.is_some() => Some("/".into()),
+        _ => None,
+    }
+}
+
+async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> Rendered {
+    let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
+    let page = owner.with(|| {
+        provide_context(cx.clone());
+        ScopedFuture::new_untracked(page)
+    });
+    let (status, body) = match page.await {
+        Ok(body) => (cx.outcome.as_ref().map_or(200, |o| o.error.status().max(422)), body),
+        Err(AppError::SignedOut) => return Rendered::Redirect("/sign-in".into()),
+        Err(error) => (error.status(), owner.with(|| error_page(cx, &error))),
+    };
+    let html = owner.with(|| frame::document(cx, body).to_html());
+    owner.unset_with_forced_cleanup();
+    Rendered::Html { status, html: with_loader(cx, html) }
+}
+
+/// The page of an error: what happened, what is safe, what to do, and the request's id.
+fn error_page(cx: &Cx, error: &AppError) -> Body {
+    let t = &cx.t().error;
+    let (title, text) = match error {
+        AppError::NotFound => (t.not_found, t.not_found_text),
+        AppError::Forbidden => (t.forbidden, t.forbidden_text),
+        AppError::Refused => (t.refused, t.refused_text),
+        AppError::Stale => (t.stale, t.stale_text),
+        AppError::TooMany { .. } => (t.too_many, t.too_many_text),
+        AppError::Busy => (t.busy, t.busy_text),
+        AppError::TooLarge => (t.too_large, t.too_large_text),
+        AppError::SignedOut | AppError::Invalid { .. } | AppError::Internal => (t.internal, t.internal_text),
+    };
+    let is_admin = cx.path.starts_with("/admin");
+    let home = if is_admin { "/admin/requests" } else { "/" };
+    let view = view! {
+        <div class="empty">
+            <h1>{title}</h1>
+            <p>{text}</p>
+            <p class="hint">{t.request_id} " " <code>{cx.request_id.clone()}</code></p>
+            <p><a class="btn btn-primary" href=home>{t.home}</a></p>
+        </div>
+    };
+    Body::new(title, if is_admin && cx.staff.is_some() { Frame::Admin } else { Frame::Plain }, view)
+}
+
+/// Adds the loader where there is something to load.
+fn with_loader(cx: &Cx, html: String) -> String {
+    if !html.contains("<leptos-island") || cx.site.loader.is_empty() {
+        return html;
+    }
+    let site = &cx.site;
+    let tags = format!(
+        "<link rel=\"modulepreload\" href=\"{}\"><link rel=\"preload\" href=\"{}\" as=\"fetch\" type=\"application/wasm\" \
+         crossorigin><script type=\"module\" src=\"{}\"></script></head>",
+        site.js, site.wasm, site.loader
+    );
+    html.replacen("</head>", &tags, 1)
+}

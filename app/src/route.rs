@@ -1,0 +1,153 @@
+//! Pages and forms as data: the tables in [`crate::ROUTES`] are the whole site, so a test can walk over all of it.
+
+use crate::cx::Cx;
+use futures::future::BoxFuture;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::de::DeserializeOwned;
+
+/// Who may ask for a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Everybody, and those who are signed in already are sent home.
+    SignedOut,
+    /// A customer who is signed in.
+    Customer,
+    /// Staff.
+    Staff,
+    /// Only the demonstration has it.
+    Demonstration,
+}
+
+/// The frame around a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// A customer's page; the place to be marked in the navigation.
+    Cabinet(Place),
+    /// Signing in, registering, and what stands alone.
+    Plain,
+    /// Staff.
+    Admin,
+}
+
+/// The five places of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Home.
+    Home,
+    /// Purchases.
+    Purchases,
+    /// The card.
+    Card,
+    /// Offers and programs.
+    Offers,
+    /// Support.
+    Support,
+    /// None of them.
+    Elsewhere,
+}
+
+/// A page ready to be put into its frame.
+pub struct Body {
+    /// What the tab says.
+    pub title: String,
+    /// The frame.
+    pub frame: Frame,
+    /// What stands in `<main>`.
+    pub view: AnyView,
+}
+
+impl Body {
+    /// A page.
+    pub fn new(title: impl Into<String>, frame: Frame, view: impl IntoAny) -> Self {
+        Self { title: title.into(), frame, view: view.into_any() }
+    }
+}
+
+/// A function that makes a page.
+pub type PageFn = fn(Cx) -> BoxFuture<'static, Result<Body, AppError>>;
+/// A function that reads and does what a form asks.
+pub type FormFn = for<'a> fn(&'a Cx, &'a str) -> BoxFuture<'a, Result<Next, AppError>>;
+
+/// Where to go when a form was taken: a path of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next(String);
+
+impl Next {
+    /// To a path that the program makes itself.
+    pub fn to(path: impl Into<String>) -> Self {
+        Self(path.into())
+    }
+
+    /// To a path that came from outside: only one on this site counts, else `otherwise`.
+    pub fn to_untrusted(path: Option<&str>, otherwise: &str) -> Self {
+        let ours = path.filter(|p| p.starts_with('/') && !p.starts_with("//") && !p.contains(['\\', '\r', '\n', '\t']));
+        Self(ours.unwrap_or(otherwise).to_owned())
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A change that a page offers: typed input, typed error, and a line or two into the CRM.
+pub trait Form: DeserializeOwned + Send {
+    /// Its name, as the hidden field `_fn` carries it: `program.join`.
+    const NAME: &'static str;
+
+    /// Does it.
+    fn run(self, cx: &Cx) -> impl Future<Output = Result<Next, AppError>> + Send;
+}
+
+/// A form in the table of a page.
+#[derive(Clone, Copy)]
+pub struct FormEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// Reads the body and runs it.
+    pub run: FormFn,
+}
+
+/// The entry of a form.
+pub const fn form<F: Form>() -> FormEntry {
+    FormEntry {
+        name: F::NAME,
+        run: |cx, body| {
+            Box::pin(async move {
+                let config = serde_qs::Config::new(2, false);
+                // Names and kinds of fields are ours; what cannot be read at all was not sent by our page.
+                let form: F = config.deserialize_str(body).map_err(|_| AppError::Refused)?;
+                form.run(cx).await
+            })
+        },
+    }
+}
+
+/// A page with its forms.
+#[derive(Clone, Copy)]
+pub struct Route {
+    /// Its path, with `{name}` for what varies.
+    pub path: &'static str,
+    /// Who may ask.
+    pub access: Access,
+    /// What makes it.
+    pub page: PageFn,
+    /// The changes it offers.
+    pub forms: &'static [FormEntry],
+}
+
+/// A page in the table: `page!("/purchases", Customer, purchases::page, [Forms…])`.
+#[macro_export]
+macro_rules! page {
+    ($path:literal, $access:ident, $page:path $(, [$($form:ty),* $(,)?])?) => {
+        $crate::route::Route {
+            path: $path,
+            access: $crate::route::Access::$access,
+            page: |cx| Box::pin($page(cx)),
+            forms: &[$($($crate::route::form::<$form>()),*)?],
+        }
+    };
+}

@@ -1,0 +1,206 @@
+//! The frame around every page: what a browser needs to know, the way around the site, and what is said on every page.
+
+use super::icon::{self, icon};
+use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
+use crate::cx::{Cx, Theme};
+use crate::route::{Body, Frame, Place};
+use crate::ui::FormBox;
+use crm::lang::Lang;
+use leptos::prelude::*;
+
+/// The whole document. `has_islands` is known once the page is rendered: [`crate::render`] puts the loader's tags in.
+pub fn document(cx: &Cx, body: Body) -> AnyView {
+    let site = cx.site.clone();
+    let title = format!("{} · {}", body.title, cx.shop().name);
+    // A page that came back with errors says so first: it is what a screen reader reads.
+    let title = if cx.outcome.is_some() { format!("{}: {title}", cx.t().form.error) } else { title };
+    let class = match body.frame {
+        Frame::Cabinet(_) => "page",
+        Frame::Plain => "page page-plain",
+        Frame::Admin => "admin",
+    };
+    let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
+    let frame = match body.frame {
+        Frame::Cabinet(place) => view! { {top(cx, true)} {places(cx, place)} {main(body.view)} {foot(cx)} }.into_any(),
+        Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_any(),
+        Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_any(),
+    };
+    view! {
+        <!DOCTYPE html>
+        <html lang=cx.lang.code() data-theme=theme>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover"/>
+                <meta name="color-scheme" content=theme.unwrap_or("light dark")/>
+                <title>{title}</title>
+                <link rel="stylesheet" href=site.css.clone()/>
+                <link rel="stylesheet" href=site.theme.clone()/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link rel="apple-touch-icon" href="/apple-touch-icon.png"/>
+                <link rel="manifest" href="/manifest.webmanifest"/>
+            </head>
+            <body class=class>
+                <a class="skip" href="#main">{cx.t().frame.skip}</a>
+                {cx.is_demonstration.then(|| demonstration(cx))}
+                {frame}
+            </body>
+        </html>
+    }
+    .into_any()
+}
+
+fn main(view: AnyView) -> impl IntoView {
+    view! { <main class="main" id="main" tabindex="-1">{view}</main> }
+}
+
+fn demonstration(cx: &Cx) -> impl IntoView + use<> {
+    let t = &cx.t().frame;
+    view! {
+        <aside class="demo" aria-label=t.demonstration>
+            <p>{t.demonstration_note} " " <a href="/inbox">{t.inbox}</a></p>
+        </aside>
+    }
+}
+
+fn shop_link(cx: &Cx, href: &'static str) -> impl IntoView + use<> {
+    view! {
+        <a class="shop" href=href>
+            <svg class="shop-mark" viewBox="0 0 32 32" aria-hidden="true">
+                <rect width="32" height="32" rx="9" fill="currentColor"></rect>
+                <path d="M16 5l7 9h-4l6 8h-7v5h-4v-5H7l6-8H9z" class="shop-mark-tree"></path>
+            </svg>
+            <span>{cx.shop().name.clone()}</span>
+        </a>
+    }
+}
+
+/// The other language, as a button that stays on the page.
+fn language_switch(cx: &Cx) -> impl IntoView + use<> {
+    let (code, short, name) = match cx.lang {
+        Lang::Ru => ("en", "EN", "English"),
+        Lang::En => ("ru", "RU", "Русский"),
+    };
+    view! {
+        <FormBox<SetLanguage> class="switch">
+            <button class="top-btn" name="language" value=code lang=code>
+                {short} <span class="sr-only">", " {name}</span>
+            </button>
+        </FormBox<SetLanguage>>
+    }
+}
+
+fn theme_switch(cx: &Cx) -> impl IntoView + use<> {
+    let t = &cx.t().frame;
+    view! {
+        <FormBox<SetTheme> class="theme-switch">
+            <button class="top-btn" name="theme" value="dark">
+                {icon(icon::MOON)} <span class="sr-only">{t.dark}</span>
+            </button>
+            <button class="top-btn" name="theme" value="light">
+                {icon(icon::SUN)} <span class="sr-only">{t.light}</span>
+            </button>
+        </FormBox<SetTheme>>
+    }
+}
+
+fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
+    let t = &cx.t().frame;
+    let end = match (in_cabinet, cx.customer.is_some()) {
+        (true, _) => view! {
+            <a class="top-btn rail:hidden" href="/profile">
+                {icon(icon::CIRCLE_USER_ROUND)} <span class="sr-only">{t.profile}</span>
+            </a>
+        }
+        .into_any(),
+        (false, true) => view! { <a class="top-btn" href="/">{t.home}</a> }.into_any(),
+        (false, false) => view! { <a class="top-btn" href="/sign-in">{t.sign_in}</a> }.into_any(),
+    };
+    view! {
+        <header class="top">
+            {shop_link(cx, "/")}
+            {language_switch(cx)}
+            {theme_switch(cx)}
+            {end}
+        </header>
+    }
+}
+
+fn places(cx: &Cx, here: Place) -> impl IntoView + use<> {
+    let t = &cx.t().frame;
+    let path = cx.path.clone();
+    let place = |place: Place, href: &'static str, inside: &'static str, name: &'static str, class: &'static str| {
+        // `page` for the page itself, `true` for a page below it.
+        let current = (here == place).then_some(if path == href { "page" } else { "true" });
+        view! { <li><a class=class href=href aria-current=current>{icon(inside)} {name}</a></li> }
+    };
+    let more = |href: &'static str, inside: &'static str, name: &'static str, class: &'static str| {
+        let current = path.starts_with(href).then_some("page");
+        view! { <li class=class><a class="place" href=href aria-current=current>{icon(inside)} {name}</a></li> }
+    };
+    view! {
+        <nav class="places" aria-label=t.places>
+            <ul>
+                {place(Place::Home, "/", icon::HOUSE, t.home, "place")}
+                {place(Place::Purchases, "/purchases", icon::RECEIPT_TEXT, t.purchases, "place")}
+                {place(Place::Card, "/card", icon::CREDIT_CARD, t.card, "place place-card")}
+                {place(Place::Offers, "/offers", icon::TAG, t.offers, "place")}
+                {place(Place::Support, "/support", icon::MESSAGE_CIRCLE, t.support, "place")}
+                {more("/programs", icon::SPARKLES, t.programs, "more more-first")}
+                {more("/profile", icon::CIRCLE_USER_ROUND, t.profile, "more")}
+            </ul>
+        </nav>
+    }
+}
+
+fn foot(cx: &Cx) -> impl IntoView + use<> {
+    let t = &cx.t().frame;
+    let signed_in = cx.customer.is_some();
+    view! {
+        <footer class="foot">
+            <a href="/consents/loyalty_rules">{t.rules}</a>
+            <a href="/consents/personal_data">{t.personal_data}</a>
+            {signed_in.then(|| view! {
+                <FormBox<SignOut> class="switch"><button class="link">{t.sign_out}</button></FormBox<SignOut>>
+            })}
+        </footer>
+    }
+}
+
+fn bar(cx: &Cx) -> impl IntoView + use<> {
+    let t = &cx.t().frame;
+    let link = |href: &'static str, name: &'static str| {
+        let current = cx.path.starts_with(href).then_some("page");
+        view! { <a href=href aria-current=current>{name}</a> }
+    };
+    let staff = cx.staff.is_some().then(|| {
+        view! {
+            <nav class="bar-nav" aria-label=t.places>
+                {link("/admin/requests", t.requests)}
+                {link("/admin/customers", t.customers)}
+            </nav>
+            <form class="bar-find" role="search" action="/admin/customers">
+                {icon(icon::SEARCH)}
+                <input class="input" type="search" name="q" aria-label=t.find_customer placeholder=t.find_hint autocomplete="off"/>
+            </form>
+        }
+    });
+    let name = cx.staff.as_ref().map(|staff| {
+        view! {
+            <span class="top-btn">{staff.name().to_owned()}</span>
+            <FormBox<StaffSignOut> class="switch">
+                <button class="top-btn">{icon(icon::LOG_OUT)} <span class="sr-only">{t.sign_out}</span></button>
+            </FormBox<StaffSignOut>>
+        }
+    });
+    view! {
+        <header class="bar">
+            {shop_link(cx, "/admin/requests")}
+            {staff}
+            <div class="bar-end">
+                {language_switch(cx)}
+                {theme_switch(cx)}
+                {name}
+            </div>
+        </header>
+    }
+}

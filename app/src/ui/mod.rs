@@ -1,0 +1,36 @@
+//! Components that know nothing of the CRM's tables: frame, form, field, icon, barcode, chart.
+
+pub mod barcode;
+pub mod form;
+pub mod frame;
+pub mod icon;
+
+pub use form::{Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FormBox, Select, TextArea};
+pub use icon::icon;
+
+use leptos::prelude::*;
+
+/// A moment, short for the eye and exact for hovering and for screen readers.
+#[component]
+pub fn Moment(
+    /// When.
+    at: chrono::DateTime<chrono::Utc>,
+    /// What is shown.
+    shown: String,
+) -> impl IntoView {
+    let cx = crate::cx::cx();
+    let local = cx.shop().local(at);
+    let exact = format!("{}, {}", crate::format::date(cx.lang, local.date()), local.format("%H:%M:%S"));
+    view! { <time datetime=at.to_rfc3339() title=exact>{shown}</time> }
+}
+
+/// Paragraphs of a text that a person wrote: empty lines part them, single breaks stay.
+pub fn paragraphs(text: &str) -> impl IntoView + use<> {
+    let paragraphs: Vec<_> = text
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .map(|p| view! { <p dir="auto">{p.to_owned()}</p> })
+        .collect();
+    paragraphs.into_any()
+}

@@ -1,0 +1,239 @@
+//! The one island that any form can be wrapped in. Without it the form works all the same; with it fields are checked
+//! as they are left, the form is sent without leaving the page, and what is wrong appears in place.
+
+use chrono::NaiveDate;
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the browser has to know to check fields by the server's rules.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rules {
+    /// The shop's country, for phone numbers.
+    pub country: String,
+    /// The shop's day.
+    pub today: NaiveDate,
+    /// The least age to join, in years.
+    pub age: u32,
+    /// What to say, by [`crm::flaw::Flaw::key`]; `{n}` stands for the flaw's number.
+    pub words: BTreeMap<String, String>,
+}
+
+/// Wraps a form. Fields say by `data-check` how they are checked, a form by its `id` what is swapped.
+#[island]
+pub fn Enhance(
+    /// How to check.
+    rules: Rules,
+    /// The form.
+    children: Children,
+) -> impl IntoView {
+    let root = NodeRef::<leptos::html::Div>::new();
+    #[cfg(feature = "hydrate")]
+    Effect::new(move |_| {
+        if let Some(root) = root.get_untracked() {
+            browser::attach(&root, rules.clone());
+        }
+    });
+    #[cfg(not(feature = "hydrate"))]
+    drop(rules);
+    view! { <div node_ref=root>{children()}</div> }
+}
+
+#[cfg(feature = "hydrate")]
+mod browser {
+    use super::Rules;
+    use crm::contact::{Email, Phone, show_phone};
+    use crm::flaw::{self, Flaw};
+    use wasm_bindgen::closure::Closure;
+    use wasm_bindgen::{JsCast, JsValue};
+    use wasm_bindgen_futures::{JsFuture, spawn_local};
+    use web_sys::{
+        Document, DomParser, Element, Event, FocusEvent, FormData, Headers, HtmlElement, HtmlFormElement,
+        HtmlInputElement, RequestInit, RequestRedirect, Response, SubmitEvent, SupportedType, UrlSearchParams,
+    };
+
+    /// Listens on the wrapper, so that the listeners survive when the form inside is replaced.
+    pub(super) fn attach(root: &Element, rules: Rules) {
+        let check = rules.clone();
+        on(root, "focusout", move |event| {
+            let Some(field) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
+            let next = event.dyn_ref::<FocusEvent>().and_then(FocusEvent::related_target);
+            left(&field, next.and_then(|n| n.dyn_into::<Element>().ok()).as_ref(), &check);
+        });
+        on(root, "input", move |event| {
+            // Once a message stands there it is looked at again with every key: it goes as soon as it is mended.
+            let Some(field) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
+            if field.get_attribute("aria-invalid").is_some() {
+                clear_or_keep(&field, &rules);
+            }
+        });
+        on(root, "submit", move |event| {
+            let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlFormElement>().ok()) else { return };
+            if form.has_attribute("data-plain") {
+                return;
+            }
+            event.prevent_default();
+            if form.has_attribute("aria-busy") {
+                return;
+            }
+            let submitter = event.dyn_ref::<SubmitEvent>().and_then(SubmitEvent::submitter);
+            spawn_local(async move {
+                let _ = form.set_attribute("aria-busy", "true");
+                if send(&form, submitter.as_ref()).await.is_err() {
+                    plain(&form, submitter.as_ref());
+                }
+            });
+        });
+        let _ = root.set_attribute("data-ready", "");
+    }
+
+    fn on(root: &Element, name: &str, handler: impl FnMut(Event) + 'static) {
+        let closure = Closure::<dyn FnMut(Event)>::new(handler);
+        let _ = root.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
+        // As long as the page.
+        closure.forget();
+    }
+
+    fn document() -> Option<Document> {
+        web_sys::window()?.document()
+    }
+
+    fn value(field: &Element) -> String {
+        js_sys::Reflect::get(field, &"value".into()).ok().and_then(|v| v.as_string()).unwrap_or_default()
+    }
+
+    /// What is wrong with a field or, where it is a part of one, with its group. `None` where nothing is checked.
+    fn judge(field: &Element, rules: &Rules) -> Option<(Element, Result<(), Flaw>)> {
+        if let Ok(Some(group)) = field.closest("[data-check-group]") {
+            let part = |name: &str| {
+                let found = group.query_selector(&format!("[data-part={name}]")).ok().flatten();
+                found.map(|e| value(&e)).unwrap_or_default()
+            };
+            let date = flaw::date(&part("day"), &part("month"), &part("year"));
+            let result = match group.get_attribute("data-check-group").as_deref() {
+                Some("child") => date.and_then(|d| flaw::child_birthday(d, rules.today)),
+                _ => date.and_then(|d| flaw::birthday(d, rules.today, rules.age)),
+            };
+            return Some((group, result.map(drop)));
+        }
+        let kind = field.get_attribute("data-check")?;
+        let value = value(field);
+        let result = match kind.split(':').next()? {
+            "name" => flaw::name(&value).map(drop),
+            "phone" => Phone::plausible(&value, &rules.country).map(drop),
+            "email" => Email::parse(&value).map(drop),
+            "password" => flaw::password(&value).map(drop),
+            "text" => flaw::text(&value, kind.split_once(':')?.1.parse().ok()?).map(drop),
+            _ => return None,
+        };
+        Some((field.clone(), result))
+    }
+
+    /// A field was left: says what is wrong, unless it is empty, for nobody wants to be told off for passing by.
+    fn left(field: &HtmlElement, next: Option<&Element>, rules: &Rules) {
+        let Some((place, result)) = judge(field, rules) else { return };
+        if next.is_some_and(|next| place.contains(Some(next))) {
+            return;
+        }
+        if field.get_attribute("data-check").as_deref() == Some("phone")
+            && let Ok(phone) = Phone::plausible(&value(field), &rules.country)
+        {
+            let _ = js_sys::Reflect::set(field, &"value".into(), &show_phone(phone.as_str()).into());
+        }
+        match result {
+            Err(Flaw::Missing) => {}
+            Err(flaw) => show(&place, Some(&words(&place, &flaw, rules))),
+            Ok(()) => show(&place, None),
+        }
+    }
+
+    fn clear_or_keep(field: &HtmlElement, rules: &Rules) {
+        if let Some((place, Ok(()))) = judge(field, rules) {
+            show(&place, None);
+        }
+    }
+
+    fn words(place: &Element, flaw: &Flaw, rules: &Rules) -> String {
+        let own = place.get_attribute(&format!("data-{}", flaw.key().replace('_', "-")));
+        let text = own.or_else(|| rules.words.get(flaw.key()).cloned()).unwrap_or_default();
+        text.replace("{n}", &flaw.number().map(|n| n.to_string()).unwrap_or_default())
+    }
+
+    /// Puts a message at a field or takes it away.
+    fn show(place: &Element, message: Option<&str>) {
+        let Some(name) = place.get_attribute("data-name") else { return };
+        let Some(line) = document().and_then(|d| d.get_element_by_id(&format!("{name}-message"))) else { return };
+        line.set_text_content(message);
+        let fields = place.query_selector_all("input, select, textarea").ok();
+        let mark = |field: &Element| {
+            let _ = match message {
+                Some(_) => field.set_attribute("aria-invalid", "true"),
+                None => field.remove_attribute("aria-invalid"),
+            };
+        };
+        if place.has_attribute("data-check-group") {
+            for i in 0..fields.as_ref().map_or(0, web_sys::NodeList::length) {
+                if let Some(field) = fields.as_ref().and_then(|f| f.item(i)).and_then(|n| n.dyn_into::<Element>().ok()) {
+                    mark(&field);
+                }
+            }
+        } else {
+            mark(place);
+        }
+    }
+
+    /// Sends a form and shows what came of it. Any trouble is an error: the browser then sends it the plain way, under
+    /// the same idempotency key.
+    async fn send(form: &HtmlFormElement, submitter: Option<&HtmlElement>) -> Result<(), JsValue> {
+        let window = web_sys::window().ok_or(JsValue::NULL)?;
+        let data = FormData::new_with_form(form)?;
+        if let Some((name, value)) = submitter.and_then(|s| Some((s.get_attribute("name")?, s.get_attribute("value")?))) {
+            data.append_with_str(&name, &value)?;
+        }
+        let body = UrlSearchParams::new_with_str_sequence_sequence(&data)?;
+        let headers = Headers::new()?;
+        headers.set("kabinet-enhance", "1")?;
+        let init = RequestInit::new();
+        init.set_method("POST");
+        init.set_body(&body);
+        init.set_headers(&headers);
+        init.set_redirect(RequestRedirect::Manual);
+        let response = JsFuture::from(window.fetch_with_str_and_init(&window.location().href()?, &init)).await?;
+        let response: Response = response.dyn_into()?;
+        match response.status() {
+            204 => {
+                let next = response.headers().get("kabinet-next")?.ok_or(JsValue::NULL)?;
+                window.location().assign(&next)
+            }
+            422 => {
+                let text = JsFuture::from(response.text()?).await?.as_string().ok_or(JsValue::NULL)?;
+                let page = DomParser::new()?.parse_from_string(&text, SupportedType::TextHtml)?;
+                let came = page.get_element_by_id(&form.id()).ok_or(JsValue::NULL)?;
+                let document = document().ok_or(JsValue::NULL)?;
+                document.set_title(&page.title());
+                form.replace_with_with_node_1(&came)?;
+                if let Some(summary) = came.query_selector(".errors")? {
+                    summary.dyn_into::<HtmlElement>()?.focus()?;
+                }
+                Ok(())
+            }
+            _ => Err(JsValue::NULL),
+        }
+    }
+
+    /// Sends the form as a browser without us would.
+    fn plain(form: &HtmlFormElement, submitter: Option<&HtmlElement>) {
+        let _ = form.set_attribute("data-plain", "");
+        let named = submitter.and_then(|s| Some((s.get_attribute("name")?, s.get_attribute("value")?)));
+        if let Some((name, value)) = named
+            && let Some(input) = document().and_then(|d| d.create_element("input").ok())
+            && let Ok(input) = input.dyn_into::<HtmlInputElement>()
+        {
+            input.set_type("hidden");
+            input.set_name(&name);
+            input.set_value(&value);
+            let _ = form.append_child(&input);
+        }
+        let _ = form.submit();
+    }
+}
