@@ -45,7 +45,7 @@ pub async fn error(cx: &Cx, error: &AppError) -> Rendered {
 }
 
 /// Where somebody is sent who may not see a page, or need not.
-fn elsewhere(cx: &Cx, access: Access) -> Option<String> {
+pub fn elsewhere(cx: &Cx, access: Access) -> Option<String> {
     let sign_in = |page: &str| {
         let here = if cx.path == "/" { String::new() } else { format!("?next={}", cx.path) };
         Some(format!("{page}{here}"))

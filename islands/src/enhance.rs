@@ -200,25 +200,20 @@ mod browser {
         init.set_redirect(RequestRedirect::Manual);
         let response = JsFuture::from(window.fetch_with_str_and_init(&window.location().href()?, &init)).await?;
         let response: Response = response.dyn_into()?;
-        match response.status() {
-            204 => {
-                let next = response.headers().get("kabinet-next")?.ok_or(JsValue::NULL)?;
-                window.location().assign(&next)
-            }
-            422 => {
-                let text = JsFuture::from(response.text()?).await?.as_string().ok_or(JsValue::NULL)?;
-                let page = DomParser::new()?.parse_from_string(&text, SupportedType::TextHtml)?;
-                let came = page.get_element_by_id(&form.id()).ok_or(JsValue::NULL)?;
-                let document = document().ok_or(JsValue::NULL)?;
-                document.set_title(&page.title());
-                form.replace_with_with_node_1(&came)?;
-                if let Some(summary) = came.query_selector(".errors")? {
-                    summary.dyn_into::<HtmlElement>()?.focus()?;
-                }
-                Ok(())
-            }
-            _ => Err(JsValue::NULL),
+        if response.status() == 204 {
+            let next = response.headers().get("kabinet-next")?.ok_or(JsValue::NULL)?;
+            return window.location().assign(&next);
         }
+        let text = JsFuture::from(response.text()?).await?.as_string().ok_or(JsValue::NULL)?;
+        let page = DomParser::new()?.parse_from_string(&text, SupportedType::TextHtml)?;
+        // A page without the form is none that came back to be mended.
+        let came = page.get_element_by_id(&form.id()).ok_or(JsValue::NULL)?;
+        document().ok_or(JsValue::NULL)?.set_title(&page.title());
+        form.replace_with_with_node_1(&came)?;
+        if let Some(summary) = came.query_selector(".errors")? {
+            summary.dyn_into::<HtmlElement>()?.focus()?;
+        }
+        Ok(())
     }
 
     /// Sends the form as a browser without us would.

@@ -1,1 +1,11 @@
-//! server
+//! The doors of Kabinet: the web server, the command line, the jobs. What is behind them is `crm`; what is shown is
+//! `app`.
+
+pub mod config;
+pub mod demo;
+pub mod guard;
+pub mod import;
+pub mod jobs;
+pub mod router;
+pub mod session;
+pub mod site;

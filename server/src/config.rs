@@ -1,0 +1,214 @@
+//! Configuration: `kabinet.toml`, then `KABINET_*` variables, over the defaults. `kabinet.example.toml` explains every
+//! key; a test holds that the two agree.
+
+use crm::lang::Lang;
+use crm::shop::Shop;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// The address that browsers see; `https` turns on what only https may have.
+    pub public_url: String,
+    /// `sqlite:path` or `postgres://…`.
+    pub database_url: String,
+    /// The folder with what browsers download; empty looks beside the program, then in `target/site`.
+    pub site_dir: PathBuf,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// What is logged, as in `RUST_LOG`.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// The shop's own settings.
+    pub shop: ShopConfig,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, an object a line.
+    Json,
+}
+
+/// The shop's own settings; see [`Shop`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShopConfig {
+    /// Its name.
+    pub name: String,
+    /// Hue of the brand's colour, 0 to 360.
+    pub hue: u16,
+    /// `ru` or `en`.
+    pub language: Lang,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// IANA time zone.
+    pub time_zone: String,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: String,
+    /// Least age in years.
+    pub minimum_age: u32,
+    /// First digits of card numbers.
+    pub card_prefix: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let shop = Shop::default();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            public_url: "http://localhost:3000".into(),
+            database_url: "sqlite:data/kabinet.db".into(),
+            site_dir: PathBuf::new(),
+            trusted_proxies: Vec::new(),
+            log: "info".into(),
+            log_format: LogFormat::Text,
+            shop: ShopConfig {
+                name: shop.name,
+                hue: shop.hue,
+                language: shop.language,
+                currency: shop.currency,
+                time_zone: shop.time_zone,
+                country: shop.country,
+                minimum_age: shop.minimum_age,
+                card_prefix: shop.card_prefix,
+            },
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration. The error holds every problem found, each with what to do about it.
+    pub fn load(file: &Path) -> Result<Self, Vec<String>> {
+        let figment = Figment::from(Serialized::defaults(Self::default()))
+            .merge(Toml::file_exact(file))
+            // `KABINET_TEST_*` is for tests; a section is parted from its key by two underscores.
+            .merge(Env::prefixed("KABINET_").filter(|key| !key.starts_with("test_") && key != "config" && key != "build_id").split("__"));
+        let config: Self = figment.extract().map_err(|errors| errors.into_iter().map(|e| explain(&e)).collect::<Vec<_>>())?;
+        let problems = config.problems();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// What is wrong with values that can be read but cannot work.
+    fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut check = |is_right: bool, text: String| {
+            if !is_right {
+                found.push(text);
+            }
+        };
+        let scheme = self.database_url.split(':').next().unwrap_or_default();
+        check(
+            matches!(scheme, "sqlite" | "postgres" | "postgresql"),
+            "database_url: starts neither with sqlite: nor with postgres://; write for example sqlite:data/kabinet.db".into(),
+        );
+        let rest = self.public_url.strip_prefix("https://").or_else(|| self.public_url.strip_prefix("http://"));
+        check(
+            rest.is_some_and(|host| !host.is_empty() && !host.contains('/')),
+            format!("public_url: {:?} is not an address like https://club.example.com, without a path or a slash at the end", self.public_url),
+        );
+        let shop = &self.shop;
+        check(!shop.name.trim().is_empty(), "shop.name: is empty; write what customers call the shop".into());
+        check(shop.hue <= 360, format!("shop.hue: {} is not an angle from 0 to 360", shop.hue));
+        check(
+            shop.currency.len() == 3 && shop.currency.bytes().all(|b| b.is_ascii_uppercase()),
+            format!("shop.currency: {:?} is not an ISO 4217 code like RUB", shop.currency),
+        );
+        check(
+            is_time_zone(&shop.time_zone),
+            format!("shop.time_zone: {:?} is not an IANA name like Europe/Moscow", shop.time_zone),
+        );
+        check(
+            shop.country.len() == 2 && shop.country.bytes().all(|b| b.is_ascii_uppercase()),
+            format!("shop.country: {:?} is not an ISO 3166 code like RU", shop.country),
+        );
+        check(shop.minimum_age <= 100, format!("shop.minimum_age: {} years would admit nobody", shop.minimum_age));
+        check(
+            (2..=6).contains(&shop.card_prefix.len()) && shop.card_prefix.bytes().all(|b| b.is_ascii_digit()),
+            format!("shop.card_prefix: {:?} is not two to six digits like 290", shop.card_prefix),
+        );
+        found
+    }
+
+    /// The shop's settings as the CRM takes them.
+    pub fn shop(&self) -> Shop {
+        let ShopConfig { name, hue, language, currency, time_zone, country, minimum_age, card_prefix } = self.shop.clone();
+        Shop { name, hue, language, currency, time_zone, country, minimum_age, card_prefix }
+    }
+
+    /// Whether browsers come by https.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// The folder with what browsers download.
+    pub fn site_dir(&self) -> PathBuf {
+        if !self.site_dir.as_os_str().is_empty() {
+            return self.site_dir.clone();
+        }
+        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("site")));
+        beside.filter(|dir| dir.join("site.json").is_file()).unwrap_or_else(|| PathBuf::from("target/site"))
+    }
+}
+
+fn is_time_zone(name: &str) -> bool {
+    let shop = Shop { time_zone: name.to_owned(), ..Shop::default() };
+    name == "UTC" || shop.zone().name() == name && name != "UTC"
+}
+
+/// One problem in words: the key, where it was set, what is wrong.
+fn explain(e: &figment::Error) -> String {
+    let key = e.path.join(".");
+    let place = e.metadata.as_ref().map(|m| format!(" (in {})", m.name)).unwrap_or_default();
+    let what = match &e.kind {
+        figment::error::Kind::UnknownField(name, known) => {
+            format!("no such key {name:?}; there are {}", known.join(", "))
+        }
+        other => other.to_string(),
+    };
+    if key.is_empty() { format!("{what}{place}") } else { format!("{key}: {what}{place}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_names_every_key_with_its_default() {
+        let example = include_str!("../../kabinet.example.toml");
+        // Every key stands there as a comment with its default; without the comment signs it is the default.
+        let bare: String = example
+            .lines()
+            .map(|line| line.strip_prefix("#").filter(|rest| rest.contains(" = ") && !rest.starts_with(' ')).unwrap_or(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let read: Config = Figment::from(Toml::string(&bare)).extract().expect("the example can be read");
+        assert_eq!(format!("{read:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn problems_name_the_key_and_what_to_do() {
+        let dir = std::env::temp_dir().join(format!("kabinet-config-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let file = dir.join("kabinet.toml");
+        std::fs::write(&file, "public_url = \"club.example.com/\"\n[shop]\ntime_zone = \"Moscow\"\ncard_prefix = \"x\"\n").expect("written");
+        let problems = Config::load(&file).expect_err("three problems");
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems.iter().any(|p| p.starts_with("shop.time_zone: \"Moscow\"")), "{problems:?}");
+        std::fs::write(&file, "lisen = \"0.0.0.0:80\"\n").expect("written");
+        let problems = Config::load(&file).expect_err("a misspelt key");
+        assert!(problems[0].contains("lisen") && problems[0].contains("listen"), "{problems:?}");
+        std::fs::remove_dir_all(&dir).expect("removed");
+    }
+}

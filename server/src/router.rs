@@ -1,0 +1,365 @@
+//! The routes: every page of [`app::ROUTES`], the forms behind them, and the files that browsers download.
+
+use crate::config::Config;
+use crate::guard::{self, RequestId};
+use crate::{session, site};
+use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
+use app::render::{self, Rendered};
+use app::route::{FormEntry, Next, Route};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use crm::db::{Db, Key};
+use crm::lang::Lang;
+use crm::who::{self, Token};
+use islands::AppError;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tower::ServiceExt as _;
+use tower_http::compression::CompressionLayer;
+use tower_http::services::ServeDir;
+
+/// How much a form may send; on the pages where people come in, far less.
+const BODY_LIMIT: usize = 64 * 1024;
+const SIGN_IN_LIMIT: usize = 4 * 1024;
+/// Fields that are never shown again, and not part of what identifies a repeated request.
+const SECRETS: [&str; 2] = ["password", "code"];
+/// The header by which the browser's own code asks for an answer it can follow itself.
+const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
+const NEXT: HeaderName = HeaderName::from_static("kabinet-next");
+
+/// What every request is served with.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Addresses of the built files.
+    pub site: Arc<Site>,
+    /// This is a demonstration.
+    pub is_demonstration: bool,
+}
+
+/// The whole site.
+pub fn build(app: &App) -> Router {
+    let mut router = Router::new();
+    for route in app::ROUTES {
+        router = router.route(route.path, page(app, route));
+    }
+    let manifest = site::manifest(app.db.shop()).to_string();
+    let theme = site::theme_css(app.db.shop());
+    router
+        .route("/manifest.webmanifest", get(|| text("application/manifest+json", "max-age=3600", manifest)))
+        .route(&app.site.theme, get(|| text("text/css", "max-age=3600", theme)))
+        .fallback(get(files).with_state(app.clone()))
+        .method_not_allowed_fallback(not_found_page(app))
+        .layer(CompressionLayer::new())
+        .layer(axum::middleware::from_fn_with_state(app.config.is_https(), guard::headers))
+        .layer(axum::middleware::from_fn(guard::trace))
+}
+
+async fn text(kind: &'static str, cache: &'static str, text: String) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], text)
+}
+
+fn page(app: &App, route: &'static Route) -> MethodRouter {
+    let (shown, sent) = (app.clone(), app.clone());
+    get(async move |request: Request| show(&shown, route, request).await)
+        .post(async move |request: Request| send(&sent, route, request).await)
+}
+
+fn not_found_page(app: &App) -> MethodRouter {
+    axum::routing::any(not_found).with_state(app.clone())
+}
+
+async fn not_found(State(app): State<App>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match context(&app, &mut parts).await {
+        Ok(cx) => html(&app, &cx, render::error(&cx, &AppError::NotFound).await),
+        Err(error) => bare(&error),
+    }
+}
+
+/// Files that browsers download; the rest is a page that does not exist.
+async fn files(State(app): State<App>, request: Request) -> Response {
+    let is_built = request.uri().path().starts_with("/pkg/");
+    let (parts, _) = request.into_parts();
+    let mut copy = Request::new(Body::empty());
+    *copy.method_mut() = parts.method.clone();
+    *copy.uri_mut() = parts.uri.clone();
+    *copy.headers_mut() = parts.headers.clone();
+    let dir = ServeDir::new(app.config.site_dir()).precompressed_br().append_index_html_on_directories(false);
+    let found = match dir.oneshot(copy).await {
+        Ok(found) if found.status() != StatusCode::NOT_FOUND && !parts.uri.path().ends_with("site.json") => found,
+        _ => return not_found(State(app), Request::from_parts(parts, Body::empty())).await,
+    };
+    let mut response = found.into_response();
+    // Built files carry a hash of their content in their names.
+    let cache = if is_built { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+}
+
+/// Shows a page.
+async fn show(app: &App, route: &Route, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match context(app, &mut parts).await {
+        Ok(cx) => html(app, &cx, render::page(&cx, route).await),
+        Err(error) => bare(&error),
+    }
+}
+
+/// Takes a form: reads it, does it once, and shows where it leads or what was wrong with it.
+async fn send(app: &App, route: &Route, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let is_enhanced = parts.headers.contains_key(&ENHANCE);
+    let cx = match context(app, &mut parts).await {
+        Ok(cx) => cx,
+        Err(error) => return bare(&error),
+    };
+    let refuse = async |error: AppError| html(app, &cx, render::error(&cx, &error).await);
+    if !guard::is_from_here(&parts.headers, &app.config.public_url) {
+        tracing::warn!(path = cx.path, "a change from another site was refused");
+        return refuse(AppError::Refused).await;
+    }
+    let limit = if route.path.contains("sign-in") { SIGN_IN_LIMIT } else { BODY_LIMIT };
+    let Ok(body) = to_bytes(body, limit).await else { return refuse(AppError::TooLarge).await };
+    let Some(sent) = Sent::read(&parts.headers, &body) else { return refuse(AppError::Refused).await };
+    let Some(form) = route.forms.iter().chain(app::EVERYWHERE).find(|form| form.name == sent.form) else {
+        return refuse(AppError::Refused).await;
+    };
+    let everywhere = app::EVERYWHERE.iter().any(|f| f.name == form.name);
+    if let (false, Some(there)) = (everywhere, render::elsewhere(&cx, route.access)) {
+        return follow(app, &cx, is_enhanced, &there);
+    }
+    match once(&cx, form, &sent).await {
+        Ok(next) => follow(app, &cx, is_enhanced, next.path()),
+        Err(error @ AppError::Refused) => refuse(error).await,
+        Err(error) => {
+            let outcome = Outcome { form: sent.form.clone(), key: sent.key.clone(), error, values: sent.shown() };
+            let again = with_outcome(&cx, outcome);
+            html(app, &again, render::page(&again, route).await)
+        }
+    }
+}
+
+/// Runs a form unless its key was used: then the stored answer is given again.
+async fn once(cx: &Cx, form: &FormEntry, sent: &Sent) -> Result<Next, AppError> {
+    let scope = match (&cx.customer, &cx.staff, cx.token(cookie::ATTEMPT)) {
+        (Some(customer), _, _) if !cx.path.starts_with("/admin") => customer.id().to_string(),
+        (_, Some(staff), _) => staff.id().to_string(),
+        (_, _, Some(attempt)) => hex(&attempt.hash()),
+        _ => "anonymous".to_owned(),
+    };
+    if let Some(next) = answered(cx, &scope, sent).await? {
+        return Ok(next);
+    }
+    let key = Key { scope: scope.clone(), key: sent.key.clone(), fingerprint: sent.fingerprint(&cx.path) };
+    let keyed = with_db(cx, cx.db.with_key(key));
+    let result = (form.run)(&keyed, &sent.body).await;
+    // Cookies were set on the copy; they belong to the answer.
+    let cookies = std::mem::take(&mut *keyed.cookies.lock().unwrap_or_else(PoisonError::into_inner));
+    cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).extend(cookies);
+    match result {
+        Ok(next) => {
+            cx.db.store_answer(&scope, &sent.key, next.path()).await?;
+            Ok(next)
+        }
+        // The same form twice at the same moment: the other one did it.
+        Err(error) => answered(cx, &scope, sent).await?.ok_or(error),
+    }
+}
+
+/// The answer given under this key before. A key that was used for something else is refused.
+async fn answered(cx: &Cx, scope: &str, sent: &Sent) -> Result<Option<Next>, AppError> {
+    match cx.db.key_answer(scope, &sent.key).await? {
+        Some((fingerprint, _)) if fingerprint != sent.fingerprint(&cx.path) => Err(AppError::Refused),
+        Some((_, answer)) => Ok(Some(Next::to(answer.unwrap_or_else(|| cx.path.clone())))),
+        None => Ok(None),
+    }
+}
+
+/// A form as it was sent.
+struct Sent {
+    form: String,
+    key: String,
+    body: String,
+    values: Vec<(String, String)>,
+}
+
+impl Sent {
+    /// Reads a body; `None` when it is none of our pages'.
+    fn read(headers: &axum::http::HeaderMap, body: &[u8]) -> Option<Self> {
+        let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+        if !kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+            return None;
+        }
+        let body = std::str::from_utf8(body).ok()?.to_owned();
+        let values: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let get = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        let (form, key) = (get("_fn")?, get("_key")?);
+        (16..=100).contains(&key.len()).then_some(Self { form, key, body, values })
+    }
+
+    /// A hash of what was asked, secrets excepted: a stored hash of a password would be one more to guess from.
+    fn fingerprint(&self, path: &str) -> Vec<u8> {
+        use sha2::Digest as _;
+        let mut hash = sha2::Sha256::new();
+        hash.update(path);
+        for (name, value) in self.values.iter().filter(|(name, _)| !SECRETS.contains(&name.as_str())) {
+            hash.update([0]);
+            hash.update(name);
+            hash.update([1]);
+            hash.update(value);
+        }
+        hash.finalize().to_vec()
+    }
+
+    /// What may be shown again.
+    fn shown(&self) -> Vec<(String, String)> {
+        self.values.iter().filter(|(name, _)| !SECRETS.contains(&name.as_str())).cloned().collect()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Collects what a page has at hand.
+async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx, AppError> {
+    let is_https = app.config.is_https();
+    let tokens = session::received(&parts.headers, is_https);
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
+    let customer = match tokens.get(cookie::SESSION) {
+        Some(token) => who::customer(&app.db, token, &visitor).await?,
+        None => None,
+    };
+    let staff = match tokens.get(cookie::STAFF) {
+        Some(token) => who::staff(&app.db, token, &visitor).await?,
+        None => None,
+    };
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or_default();
+    let params = match RawPathParams::from_request_parts(parts, &()).await {
+        Ok(params) => params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        Err(_) => HashMap::new(),
+    };
+    let chosen = tokens.get(cookie::LANG).and_then(|t: &Token| Lang::from_code(t.secret()));
+    let saved = match (&staff, &customer) {
+        (Some(staff), _) if path.starts_with("/admin") => Some(staff.language()),
+        (_, customer) => customer.as_ref().map(who::Customer::language),
+    };
+    let accepted = || Lang::from_accept(parts.headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?);
+    let lang = saved.or(chosen).or_else(accepted).unwrap_or(app.db.shop().language);
+    let theme = tokens.get(cookie::THEME).map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
+    Ok(Cx(Arc::new(Inner {
+        db: app.db.clone(),
+        lang,
+        theme,
+        customer,
+        staff,
+        visitor,
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        params,
+        tokens,
+        outcome: None,
+        site: app.site.clone(),
+        is_demonstration: app.is_demonstration,
+        request_id: parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default(),
+        cookies: Mutex::default(),
+        path,
+    })))
+}
+
+/// The same page with what came of a form.
+fn with_outcome(cx: &Cx, outcome: Outcome) -> Cx {
+    Cx(Arc::new(Inner { outcome: Some(outcome), ..copy(cx) }))
+}
+
+/// The same page on a database handle that carries a key.
+fn with_db(cx: &Cx, db: Db) -> Cx {
+    Cx(Arc::new(Inner { db, ..copy(cx) }))
+}
+
+fn copy(cx: &Cx) -> Inner {
+    Inner {
+        db: cx.db.clone(),
+        lang: cx.lang,
+        theme: cx.theme,
+        customer: cx.customer.clone(),
+        staff: cx.staff.clone(),
+        visitor: cx.visitor.clone(),
+        path: cx.path.clone(),
+        query: cx.query.clone(),
+        params: cx.params.clone(),
+        tokens: cx.tokens.clone(),
+        outcome: cx.outcome.clone(),
+        site: cx.site.clone(),
+        is_demonstration: cx.is_demonstration,
+        request_id: cx.request_id.clone(),
+        cookies: Mutex::new(cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+    }
+}
+
+/// Sends a rendered page with the cookies that it set.
+fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
+    let mut response = match rendered {
+        Rendered::Html { status, html } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+        }
+        Rendered::Redirect(there) => redirect(&there),
+    };
+    add_cookies(app, cx, &mut response);
+    response
+}
+
+/// Sends the browser on after a form: by a redirect, or in a header for code of ours that follows it itself.
+fn follow(app: &App, cx: &Cx, is_enhanced: bool, path: &str) -> Response {
+    let mut response = if is_enhanced {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        if let Ok(value) = HeaderValue::from_str(path) {
+            response.headers_mut().insert(NEXT, value);
+        }
+        response
+    } else {
+        redirect(path)
+    };
+    add_cookies(app, cx, &mut response);
+    response
+}
+
+fn redirect(path: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    if let Ok(value) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    response
+}
+
+fn add_cookies(app: &App, cx: &Cx, response: &mut Response) {
+    let cookies = cx.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+    for set in cookies.iter() {
+        if let Ok(value) = HeaderValue::from_str(&session::set_cookie(set, app.config.is_https(), app.db.now())) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+        // Who leaves, leaves nothing behind in the browser either (ASVS 5.0, 14.3.1).
+        if set.value.is_none() && (set.name == cookie::SESSION || set.name == cookie::STAFF) {
+            response.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+        }
+    }
+}
+
+/// An answer for when not even a page can be made: the database does not answer.
+fn bare(error: &AppError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = "Сервис сейчас недоступен. Повторите через минуту.\nThe service is not available just now. Try again in a minute.\n";
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+

@@ -1,0 +1,108 @@
+//! Cookies in and out, and where a request comes from.
+
+use app::cx::{SetCookie, cookie};
+use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
+use crm::who::{Token, Visitor};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+const NAMES: [&str; 5] = [cookie::SESSION, cookie::STAFF, cookie::ATTEMPT, cookie::LANG, cookie::THEME];
+
+/// A cookie's name as browsers see it: over https with the prefix that binds it to this host (RFC 6265bis, 4.1.3.2).
+fn full_name(name: &str, is_https: bool) -> String {
+    if is_https { format!("__Host-{name}") } else { name.to_owned() }
+}
+
+/// The cookies of ours that came.
+pub fn received(headers: &HeaderMap, is_https: bool) -> HashMap<&'static str, Token> {
+    let pairs: Vec<(&str, &str)> = headers
+        .get_all("cookie")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .collect();
+    let find = |name: &&'static str| {
+        let full = full_name(name, is_https);
+        let (_, value) = pairs.iter().find(|(n, v)| *n == full && !v.is_empty())?;
+        Some((*name, Token::received(value)))
+    };
+    NAMES.iter().filter_map(find).collect()
+}
+
+/// The header line that sets a cookie or removes it.
+pub fn set_cookie(cookie: &SetCookie, is_https: bool, now: DateTime<Utc>) -> String {
+    let name = full_name(cookie.name, is_https);
+    let secure = if is_https { "; Secure" } else { "" };
+    let rest = format!("; Path=/; HttpOnly; SameSite=Lax{secure}");
+    match (&cookie.value, cookie.expires_at) {
+        (None, _) => format!("{name}=; Max-Age=0{rest}"),
+        (Some(value), None) => format!("{name}={value}{rest}"),
+        (Some(value), Some(at)) => format!("{name}={value}; Max-Age={}{rest}", (at - now).num_seconds().max(0)),
+    }
+}
+
+/// Where a request comes from. `X-Forwarded-For` counts only when a trusted proxy sent it, and of its entries the last
+/// that is not a trusted proxy itself: those before it anybody could have written.
+pub fn visitor(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Visitor {
+    let peer = peer.map(|peer| peer.ip().to_canonical());
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+    let hops: Vec<IpAddr> = forwarded.filter_map(|hop| hop.trim().parse().ok()).collect();
+    let address = match peer {
+        Some(peer) if trusted.contains(&peer) => {
+            hops.iter().rev().find(|hop| !trusted.contains(hop)).copied().or(Some(peer))
+        }
+        other => other,
+    };
+    let device = headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    Visitor {
+        network: address.map(network).unwrap_or_default(),
+        device: device.chars().take(200).collect(),
+    }
+}
+
+/// What limits count by: an IPv4 address, or the /64 that one subscriber has of IPv6.
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(axum::http::HeaderName::from_static(name), axum::http::HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn s22_forwarded_addresses_count_only_from_trusted_proxies() {
+        let peer = Some(SocketAddr::from(([10, 0, 0, 1], 5)));
+        let h = headers("x-forwarded-for", "1.1.1.1, 203.0.113.9, 10.0.0.2");
+        let trusted: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+        assert_eq!(visitor(peer, &h, &[]).network, "10.0.0.1");
+        assert_eq!(visitor(peer, &h, &trusted).network, "203.0.113.9");
+        assert_eq!(visitor(peer, &h, &trusted[..1]).network, "10.0.0.2");
+    }
+
+    #[test]
+    fn s01_cookies_are_bound_to_the_host_over_https() {
+        let cookie = SetCookie { name: cookie::SESSION, value: Some("x".into()), expires_at: None };
+        let line = set_cookie(&cookie, true, DateTime::default());
+        assert_eq!(line, "__Host-kabinet=x; Path=/; HttpOnly; SameSite=Lax; Secure");
+        assert!(received(&headers("cookie", "kabinet=x"), true).is_empty());
+        assert_eq!(received(&headers("cookie", "a=b; __Host-kabinet=x"), true).len(), 1);
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_network() {
+        let peer = Some(SocketAddr::from(([0x2001, 0xdb8, 1, 2, 3, 4, 5, 6], 5)));
+        assert_eq!(visitor(peer, &HeaderMap::new(), &[]).network, "2001:db8:1:2::/64");
+    }
+}
