@@ -1,8 +1,11 @@
 //! The audit log: who did or read what, and why. Rows are only ever added; the database refuses the rest.
 
-use crate::db::Tx;
+use crate::db::{Conn, Tx};
 use crate::id::{AuditId, CustomerId};
 use crate::on;
+use crate::staff::Role;
+use crate::who::Subject;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// Who acted.
@@ -56,4 +59,28 @@ pub async fn record(tx: &mut Tx, entry: Entry<'_>) -> Result<(), sqlx::Error> {
         .execute(c)
         .await
         .map(drop))
+}
+
+/// What a member of staff did with a customer's data: who looked, as the customer may know it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Look {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Their role; the name is the shop's own affair.
+    pub role: Role,
+    /// What, as `area.verb`.
+    pub action: String,
+    /// Why, in a word.
+    pub reason: String,
+}
+
+/// What staff read and changed of a customer, newest first.
+pub async fn of_customer(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Look>, sqlx::Error> {
+    const SQL: &str = "SELECT a.at, s.role, a.action, a.reason FROM audit a JOIN staff s ON s.id = a.actor_id \
+                       WHERE a.customer_id = $1 AND a.actor = 'staff' ORDER BY a.at DESC, a.id DESC LIMIT $2";
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(limit)
+        .fetch_all(c)
+        .await)
 }

@@ -371,6 +371,11 @@ pub fn migration_versions() -> [Vec<(i64, String)>; 2] {
     [&SQLITE, &POSTGRES].map(|m| m.iter().map(|m| (m.version, m.description.to_string())).collect())
 }
 
+/// A text for the inside of a pattern of `LIKE … ESCAPE '\'`: every character of it stands for itself.
+pub(crate) fn like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
 /// A value to bind in a [`list`].
 pub enum Bind {
     /// Text.

@@ -41,7 +41,7 @@ CREATE TABLE customers (
     id                  UUID NOT NULL PRIMARY KEY,
     name                TEXT NOT NULL,
     surname             TEXT NOT NULL,
-    search              TEXT NOT NULL,        -- surname and name, folded for search
+    search              TEXT COLLATE "C" NOT NULL,      -- surname and name, folded for search
     birthday            DATE,
     language            TEXT NOT NULL,
     favourite_store_id  UUID REFERENCES stores (id),
@@ -59,7 +59,7 @@ CREATE TABLE contacts (
     id           UUID NOT NULL PRIMARY KEY,
     customer_id  UUID NOT NULL REFERENCES customers (id),
     kind         TEXT NOT NULL CHECK (kind IN ('phone', 'email')),
-    value        TEXT NOT NULL,               -- E.164, or an address in lower case
+    value        TEXT COLLATE "C" NOT NULL,               -- E.164, or an address in lower case
     is_primary   BOOLEAN NOT NULL,
     verified_at  TIMESTAMPTZ,
     created_at   TIMESTAMPTZ NOT NULL,
@@ -342,6 +342,7 @@ CREATE TABLE requests (
     language          TEXT NOT NULL,
     created_at        TIMESTAMPTZ NOT NULL,
     updated_at        TIMESTAMPTZ NOT NULL,          -- the last message or change
+    waiting_since     TIMESTAMPTZ,                   -- the first word of the customer that staff owes an answer; none while waiting or closed
     answered_at       TIMESTAMPTZ,                   -- the first answer of staff
     closed_at         TIMESTAMPTZ,
     customer_seen_at  TIMESTAMPTZ NOT NULL           -- messages of staff after it are unread
@@ -357,6 +358,7 @@ CREATE TABLE messages (
     staff_id    UUID REFERENCES staff (id),
     internal    BOOLEAN NOT NULL,                -- a note between staff
     body        TEXT NOT NULL,
+    search      TEXT NOT NULL,               -- the body, folded for search
     at          TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX messages_request ON messages (request_id, at, id);

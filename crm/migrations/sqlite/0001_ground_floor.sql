@@ -342,6 +342,7 @@ CREATE TABLE requests (
     language          TEXT NOT NULL,
     created_at        TEXT NOT NULL,
     updated_at        TEXT NOT NULL,          -- the last message or change
+    waiting_since     TEXT,                   -- the first word of the customer that staff owes an answer; none while waiting or closed
     answered_at       TEXT,                   -- the first answer of staff
     closed_at         TEXT,
     customer_seen_at  TEXT NOT NULL           -- messages of staff after it are unread
@@ -357,6 +358,7 @@ CREATE TABLE messages (
     staff_id    BLOB REFERENCES staff (id),
     internal    INTEGER NOT NULL,                -- a note between staff
     body        TEXT NOT NULL,
+    search      TEXT NOT NULL,               -- the body, folded for search
     at          TEXT NOT NULL
 ) STRICT;
 CREATE INDEX messages_request ON messages (request_id, at, id);

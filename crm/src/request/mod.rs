@@ -1,1 +1,437 @@
-//! request
+//! Support requests: what a customer asks, what staff answers, and whose turn it is.
+
+use crate::flaw::{self, Flaw};
+use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
+use crate::lang::{Lang, Localized};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+#[cfg(feature = "store")]
+pub mod store;
+
+/// The longest message, in characters.
+pub const TEXT_MAX: usize = 4000;
+
+/// A message as it was typed: required, with line breaks, up to [`TEXT_MAX`] characters.
+pub fn text(raw: &str) -> Result<String, Flaw> {
+    flaw::text(raw, TEXT_MAX)
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has looked at it.
+    New,
+    /// The customer waits for staff.
+    Open,
+    /// Staff waits for the customer.
+    Waiting,
+    /// It is settled, until the customer writes again.
+    Closed,
+}
+
+/// What can happen to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The customer writes.
+    CustomerAnswers,
+    /// The customer has what was needed.
+    CustomerCloses,
+    /// The customer was not helped after all.
+    CustomerReopens,
+    /// Staff answers.
+    StaffAnswers,
+    /// Staff leaves a note that the customer never sees.
+    StaffNotes,
+    /// Staff says by hand where it stands.
+    StaffSets(Status),
+    /// A member of staff takes it.
+    StaffTakes,
+    /// A member of staff hands it back.
+    StaffReleases,
+}
+
+impl Status {
+    /// All, in the order of a request's life.
+    pub const ALL: [Self; 4] = [Self::New, Self::Open, Self::Waiting, Self::Closed];
+
+    /// The status after a step, or none where the step cannot be taken.
+    pub fn after(self, step: Step) -> Option<Self> {
+        match (step, self) {
+            (Step::CustomerAnswers, Self::Waiting | Self::Closed) | (Step::CustomerReopens, Self::Closed) => {
+                Some(Self::Open)
+            }
+            (Step::CustomerCloses, Self::New | Self::Open | Self::Waiting) => Some(Self::Closed),
+            (Step::CustomerCloses | Step::CustomerReopens, _) => None,
+            (Step::StaffAnswers, _) => Some(Self::Waiting),
+            (Step::StaffSets(to), from) => from.by_hand().any(|choice| choice == to).then_some(to),
+            (Step::StaffTakes, Self::New) => Some(Self::Open),
+            (Step::CustomerAnswers | Step::StaffNotes | Step::StaffTakes | Step::StaffReleases, same) => Some(same),
+        }
+    }
+
+    /// What staff may set by hand: anything else but new, for somebody has looked.
+    pub fn by_hand(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |to| *to != Self::New && *to != self)
+    }
+
+    /// True when it is the staff's turn.
+    pub fn is_waiting_for_staff(self) -> bool {
+        matches!(self, Self::New | Self::Open)
+    }
+}
+
+/// A topic that a request can be about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Topic {
+    /// Its id.
+    pub id: TopicId,
+    /// What forms call it.
+    pub code: String,
+    /// Its name.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub name: Localized,
+}
+
+/// A request as a form brings it; nothing of it is checked yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRequest {
+    /// The topic's code.
+    pub topic: String,
+    /// What the customer wants to say.
+    pub text: String,
+    /// The id of the receipt it is about; empty for none.
+    pub purchase: String,
+}
+
+/// Where a page of a list ended: the next one begins after it. Written into addresses as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The time that the list is sorted by.
+    pub at: DateTime<Utc>,
+    /// The request, for those of equal time.
+    pub id: RequestId,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.at.timestamp_micros(), self.id)
+    }
+}
+
+/// A text that is no cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a place in a list")]
+pub struct NotACursor;
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(s: &str) -> Result<Self, NotACursor> {
+        let (at, id) = s.split_once('_').ok_or(NotACursor)?;
+        let at = at
+            .parse()
+            .ok()
+            .and_then(DateTime::from_timestamp_micros)
+            .ok_or(NotACursor)?;
+        Ok(Self {
+            at,
+            id: id.parse().map_err(|_| NotACursor)?,
+        })
+    }
+}
+
+/// A request in its customer's list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Summary {
+    /// Its id.
+    pub id: RequestId,
+    /// Its number, as people say it.
+    pub number: i64,
+    /// What it is about.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub topic: Localized,
+    /// Whose turn it is.
+    pub status: Status,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// The last message or change.
+    pub updated_at: DateTime<Utc>,
+    /// There is an answer that the customer has not seen.
+    pub unread: bool,
+}
+
+impl Summary {
+    /// Its place in the list.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            at: self.updated_at,
+            id: self.id,
+        }
+    }
+}
+
+/// Who wrote a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The customer.
+    Customer,
+    /// The shop.
+    Staff,
+}
+
+/// A message as its customer sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub author: Author,
+    /// What they wrote.
+    pub body: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// From the shop, and the customer had not opened the thread since.
+    pub unread: bool,
+}
+
+/// A request as its customer sees it. Notes between staff are not in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    /// Its number, as people say it.
+    pub number: i64,
+    /// What it is about.
+    pub topic: Localized,
+    /// Whose turn it is.
+    pub status: Status,
+    /// The receipt it is about.
+    pub purchase: Option<PurchaseId>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it was settled.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// What was said, oldest first.
+    pub messages: Vec<Message>,
+}
+
+/// Whose requests the queue shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assignee {
+    /// Everybody's.
+    #[default]
+    Anyone,
+    /// One's own.
+    Me,
+    /// Nobody's.
+    Nobody,
+}
+
+/// What the queue is narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Only in this status.
+    pub status: Option<Status>,
+    /// Only those that are not closed: what there is to do.
+    pub unclosed: bool,
+    /// Only of this assignee.
+    pub assignee: Assignee,
+    /// Only about this topic.
+    pub topic: Option<TopicId>,
+    /// Only with this number, or with this text in a message or in the customer's name; empty: all.
+    pub text: String,
+}
+
+/// In what order the queue is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// Whoever has waited longest for staff comes first; those who wait for nothing come last.
+    #[default]
+    Waiting,
+    /// The newest request first.
+    Newest,
+    /// The last message or change first.
+    Updated,
+}
+
+/// A request in the staff's queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Row {
+    /// Its id.
+    pub id: RequestId,
+    /// Its number, as people say it.
+    pub number: i64,
+    /// The customer's name.
+    pub name: String,
+    /// The customer's surname.
+    pub surname: String,
+    /// What it is about.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub topic: Localized,
+    /// Whose turn it is.
+    pub status: Status,
+    /// The name of who works on it.
+    pub assignee: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// The last message or change.
+    pub updated_at: DateTime<Utc>,
+    /// Since when the customer waits for staff.
+    pub waiting_since: Option<DateTime<Utc>>,
+    /// The time that the list is sorted by.
+    pub(crate) place: DateTime<Utc>,
+}
+
+impl Row {
+    /// Its place in the list that it was read for.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            at: self.place,
+            id: self.id,
+        }
+    }
+}
+
+/// How many requests each tab of the queue holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Counts {
+    /// One's own, not closed.
+    pub mine: i64,
+    /// Nobody's, not closed.
+    pub unassigned: i64,
+    /// Nobody has looked at them.
+    pub new: i64,
+    /// Customers wait for staff.
+    pub open: i64,
+    /// Staff waits for customers.
+    pub waiting: i64,
+    /// Settled.
+    pub closed: i64,
+}
+
+/// A message or a note as staff sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct StaffMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub author: Author,
+    /// The name of who wrote it, for those of staff.
+    pub staff: Option<String>,
+    /// A note between staff.
+    pub internal: bool,
+    /// What they wrote.
+    pub body: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A request as staff sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaffThread {
+    /// Its id.
+    pub id: RequestId,
+    /// Its number, as people say it.
+    pub number: i64,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// The customer's name.
+    pub name: String,
+    /// The customer's surname.
+    pub surname: String,
+    /// What it is about.
+    pub topic: Localized,
+    /// Whose turn it is.
+    pub status: Status,
+    /// Who works on it.
+    pub assignee: Option<StaffId>,
+    /// Their name.
+    pub assignee_name: Option<String>,
+    /// The language it was written in.
+    pub language: Lang,
+    /// The receipt it is about.
+    pub purchase: Option<PurchaseId>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// The last message or change. Goes back with an answer, so that nobody answers what they have not read.
+    pub updated_at: DateTime<Utc>,
+    /// Since when the customer waits for staff.
+    pub waiting_since: Option<DateTime<Utc>>,
+    /// The first answer of staff.
+    pub answered_at: Option<DateTime<Utc>>,
+    /// When it was settled.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// What was said, oldest first, notes among it.
+    pub messages: Vec<StaffMessage>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Status::{Closed, New, Open, Waiting};
+    use Step::{
+        CustomerAnswers, CustomerCloses, CustomerReopens, StaffAnswers, StaffNotes, StaffReleases, StaffSets,
+        StaffTakes,
+    };
+
+    #[test]
+    fn every_step_from_every_status() {
+        // After: new, open, waiting, closed.
+        let table = [
+            (CustomerAnswers, [Some(New), Some(Open), Some(Open), Some(Open)]),
+            (CustomerCloses, [Some(Closed), Some(Closed), Some(Closed), None]),
+            (CustomerReopens, [None, None, None, Some(Open)]),
+            (StaffAnswers, [Some(Waiting); 4]),
+            (StaffNotes, [Some(New), Some(Open), Some(Waiting), Some(Closed)]),
+            (StaffTakes, [Some(Open), Some(Open), Some(Waiting), Some(Closed)]),
+            (StaffReleases, [Some(New), Some(Open), Some(Waiting), Some(Closed)]),
+            (StaffSets(New), [None; 4]),
+            (StaffSets(Open), [Some(Open), None, Some(Open), Some(Open)]),
+            (StaffSets(Waiting), [Some(Waiting), Some(Waiting), None, Some(Waiting)]),
+            (StaffSets(Closed), [Some(Closed), Some(Closed), Some(Closed), None]),
+        ];
+        for (step, after) in table {
+            assert_eq!(Status::ALL.map(|status| status.after(step)), after, "{step:?}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_survives_an_address() {
+        let cursor = Cursor {
+            at: DateTime::from_timestamp_micros(1_795_262_400_000_001).expect("a time"),
+            id: RequestId(uuid::Uuid::from_u128(7)),
+        };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for bad in [
+            "",
+            "_",
+            "1_x",
+            "x_00000000-0000-0000-0000-000000000007",
+            "99999999999999999999_0",
+            "1",
+        ] {
+            assert_eq!(bad.parse::<Cursor>(), Err(NotACursor), "{bad}");
+        }
+    }
+}

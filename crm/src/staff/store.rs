@@ -1,1 +1,247 @@
-//! store
+//! Staff in the database, and what they find there.
+
+use super::{Colleague, Event, Hit, NewStaff, Probe, Role, login, probes};
+use crate::audit::{self, Actor};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::{self, Check, Flaw};
+use crate::id::StaffId;
+use crate::lang::Lang;
+use crate::on;
+use crate::who::{Reason, Staff, Subject, System};
+
+/// Enters a member of staff. Fails with flaws at `login` and `name`.
+pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
+    const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let mut check = Check::new();
+    let login = check.field("login", login(&new.login));
+    let name = check.field("name", flaw::name(&new.name));
+    let (Some(login), Some(name)) = (&login, &name) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    db.write(|tx| {
+        scoped(async move {
+            let (id, now) = (StaffId::new(), tx.now());
+            let inserted = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(login)
+                .bind(name)
+                .bind(new.role)
+                .bind(new.language)
+                .bind(&new.password_hash)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop));
+            inserted.map_err(|e| {
+                if db::is_taken(&e) {
+                    Error::field("login", Flaw::Taken)
+                } else {
+                    e.into()
+                }
+            })?;
+            record(tx, "staff.create", id).await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// Lets a member of staff in no more: their sessions end now. Fails with [`Error::NotFound`] for nobody, and for one
+/// who is gone already.
+pub async fn disable(db: &Db, _by: &System, id: StaffId) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+    const SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE staff_id = $1 AND ended_at IS NULL";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::NotFound);
+            }
+            on!(tx, |c| sqlx::query(SESSIONS)
+                .bind(id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            record(tx, "staff.disable", id).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn record(tx: &mut Tx, action: &str, object: StaffId) -> Result<(), sqlx::Error> {
+    let entry = audit::Entry {
+        actor: Actor::System,
+        actor_id: None,
+        action,
+        customer: None,
+        object: Some(object.0),
+        reason: "",
+        network: "",
+    };
+    audit::record(tx, entry).await
+}
+
+/// What sign-in needs to know of a member of staff. It holds the password's hash, so it is never printed.
+#[derive(sqlx::FromRow)]
+pub struct Account {
+    /// Their id.
+    pub id: StaffId,
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// The language they read.
+    pub language: Lang,
+    /// The password's hash.
+    pub password_hash: String,
+}
+
+/// Who signs in by this login as typed, if they still work here.
+pub async fn by_login(conn: &mut Conn, raw: &str) -> Result<Option<Account>, Error> {
+    const SQL: &str =
+        "SELECT id, name, role, language, password_hash FROM staff WHERE login = $1 AND disabled_at IS NULL";
+    let Ok(login) = login(raw) else { return Ok(None) };
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(login).fetch_optional(c).await)?)
+}
+
+/// Those who work here, by name.
+pub async fn colleagues(conn: &mut Conn, _by: &Staff) -> Result<Vec<Colleague>, Error> {
+    const SQL: &str = "SELECT id, name FROM staff WHERE disabled_at IS NULL ORDER BY name, id";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
+/// The most that a search finds.
+pub const HITS: usize = 50;
+
+macro_rules! hits {
+    ($from:literal) => {
+        concat!(
+            "SELECT c.id, c.name, c.surname, \
+             (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'phone' AND k.is_primary) AS phone, \
+             (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'email' AND k.is_primary) AS email \
+             FROM customers c",
+            $from
+        )
+    };
+}
+
+/// Customers by name, phone, e-mail, card or request number, at most [`HITS`]. Written into the audit log, with what
+/// kind of thing was looked for and how many were found.
+pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error> {
+    let probes = probes(query, &db.shop().country);
+    let mut conn = db.read().await?;
+    let mut hits: Vec<Hit> = Vec::new();
+    for probe in &probes {
+        add(&mut hits, find(&mut conn, probe).await?);
+    }
+    drop(conn);
+    let kinds: Vec<_> = probes.iter().map(Probe::kind).collect();
+    let reason = &format!("{} {}: {} found", Reason::Search.as_str(), kinds.join(", "), hits.len());
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "customer.search", None, None, reason).await?) }))
+        .await?;
+    Ok(hits)
+}
+
+/// Adds whom another probe has not found before, while there is room.
+fn add(hits: &mut Vec<Hit>, more: Vec<Hit>) {
+    for hit in more {
+        if hits.len() < HITS && hits.iter().all(|held| held.id != hit.id) {
+            hits.push(hit);
+        }
+    }
+}
+
+async fn find(conn: &mut Conn, probe: &Probe) -> Result<Vec<Hit>, Error> {
+    const CONTACT: &str = hits!(" JOIN contacts f ON f.customer_id = c.id");
+    let query = match probe {
+        Probe::Name(words) => return by_name(conn, words).await,
+        Probe::Phone(phone) => {
+            ListQuery::new(CONTACT).filter("f.value = ? AND f.kind = 'phone'", [Bind::Text(phone.clone())])
+        }
+        Probe::PhoneEnd(digits) => ListQuery::new(CONTACT).filter(
+            "f.kind = 'phone' AND f.value LIKE ?",
+            [Bind::Text(format!("%{digits}"))],
+        ),
+        Probe::Email(start) => {
+            ListQuery::new(CONTACT).filter("f.kind = 'email' AND f.value >= ? AND f.value < ?", range(start))
+        }
+        Probe::Card(number) => ListQuery::new(hits!(" JOIN cards d ON d.customer_id = c.id"))
+            .filter("d.number = ?", [Bind::Text(number.clone())]),
+        Probe::Request(number) => ListQuery::new(hits!(" JOIN requests r ON r.customer_id = c.id"))
+            .filter("r.number = ?", [Bind::Int(*number)]),
+    };
+    Ok(db::list(conn, query.tail("ORDER BY c.search, c.id").limit(HITS as i64)).await?)
+}
+
+/// The bounds of all texts that begin with `start`, for an index to find them by.
+fn range(start: &str) -> [Bind; 2] {
+    [Bind::Text(start.to_owned()), Bind::Text(format!("{start}\u{10ffff}"))]
+}
+
+/// Customers by the beginnings of surname and name. A surname leads the folded text, so each word is tried as one by
+/// the index; only where that leaves room are all names looked through for the words.
+async fn by_name(conn: &mut Conn, words: &[String]) -> Result<Vec<Hit>, Error> {
+    const CUSTOMER: &str = hits!("");
+    let mut found: Vec<Hit> = Vec::new();
+    for lead in (0..words.len()).map(Some).chain([None]) {
+        if found.len() >= HITS {
+            break;
+        }
+        let mut query = ListQuery::new(CUSTOMER);
+        for (i, word) in words.iter().enumerate() {
+            query = if Some(i) == lead {
+                query.filter("c.search >= ? AND c.search < ?", range(word))
+            } else {
+                query.filter(
+                    "c.search LIKE ? ESCAPE '\\'",
+                    [Bind::Text(format!("% {}%", db::like(word)))],
+                )
+            };
+        }
+        let hits: Vec<Hit> = db::list(conn, query.tail("ORDER BY c.search, c.id").limit(HITS as i64)).await?;
+        add(&mut found, hits);
+    }
+    Ok(found)
+}
+
+/// What happened to a customer, newest first: purchases, requests and what was said in them, consents, programs,
+/// sessions, points, and changes. What staff merely read is in [`audit::of_customer`].
+pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Event>, Error> {
+    const SQL: &str = "\
+        SELECT at, kind, id AS object, '' AS code, total AS amount FROM purchases WHERE customer_id = $1 \
+        UNION ALL SELECT r.created_at, 'request', r.id, t.code, r.number \
+        FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.customer_id = $1 \
+        UNION ALL SELECT m.at, CASE WHEN m.internal THEN 'note' WHEN m.author = 'staff' THEN 'answer' ELSE 'message' END, \
+        r.id, t.code, r.number FROM requests r JOIN topics t ON t.id = r.topic_id \
+        JOIN messages m ON m.request_id = r.id WHERE r.customer_id = $1 AND m.at > r.created_at \
+        UNION ALL SELECT a.at, 'consent_' || a.act, a.id, p.code, CAST(0 AS BIGINT) \
+        FROM consents a JOIN consent_texts t ON t.id = a.text_id JOIN consent_purposes p ON p.id = t.purpose_id \
+        WHERE a.customer_id = $1 \
+        UNION ALL SELECT m.joined_at, 'joined', p.id, p.code, CAST(0 AS BIGINT) \
+        FROM memberships m JOIN programs p ON p.id = m.program_id WHERE m.customer_id = $1 \
+        UNION ALL SELECT m.left_at, 'left', p.id, p.code, CAST(0 AS BIGINT) \
+        FROM memberships m JOIN programs p ON p.id = m.program_id WHERE m.customer_id = $1 AND m.left_at IS NOT NULL \
+        UNION ALL SELECT created_at, 'sign_in', id, device, CAST(0 AS BIGINT) FROM sessions WHERE customer_id = $1 \
+        UNION ALL SELECT t.at, 'points', t.id, t.kind, (SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) \
+        FROM postings p JOIN accounts a ON a.id = p.account_id \
+        WHERE p.transaction_id = t.id AND a.customer_id = t.customer_id) FROM transactions t WHERE t.customer_id = $1 \
+        UNION ALL SELECT at, 'change', object_id, action, CAST(0 AS BIGINT) FROM audit WHERE customer_id = $1 \
+        AND action NOT LIKE '%.read' \
+        AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note') \
+        ORDER BY at DESC, kind, code, object LIMIT $2";
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(limit)
+        .fetch_all(c)
+        .await)?)
+}

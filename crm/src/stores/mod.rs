@@ -1,1 +1,124 @@
-//! stores
+//! The chain's shops and the categories of what they sell.
+
+use crate::id::{CategoryId, StoreId};
+use crate::lang::Localized;
+use chrono::Weekday;
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "store")]
+pub mod store;
+
+/// Opening hours of a week: for each day from Monday the minutes of the day at which the shop opens and closes, or
+/// none when it stays closed. A shop opens before it closes, and closes by midnight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "[Option<[u16; 2]>; 7]", into = "[Option<[u16; 2]>; 7]")]
+pub struct Hours([Option<[u16; 2]>; 7]);
+
+/// Hours that no shop can keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a shop opens before it closes, and closes by midnight, 1440 minutes after the last")]
+pub struct ImpossibleHours;
+
+impl Hours {
+    /// When the shop opens and closes on a day, in minutes of the day.
+    pub fn on(&self, day: Weekday) -> Option<[u16; 2]> {
+        self.0[day.num_days_from_monday() as usize]
+    }
+}
+
+impl TryFrom<[Option<[u16; 2]>; 7]> for Hours {
+    type Error = ImpossibleHours;
+
+    fn try_from(week: [Option<[u16; 2]>; 7]) -> Result<Self, ImpossibleHours> {
+        let possible = week
+            .iter()
+            .flatten()
+            .all(|[open, close]| open < close && *close <= 24 * 60);
+        if possible { Ok(Self(week)) } else { Err(ImpossibleHours) }
+    }
+}
+
+impl From<Hours> for [Option<[u16; 2]>; 7] {
+    fn from(hours: Hours) -> Self {
+        hours.0
+    }
+}
+
+/// A shop of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Store {
+    /// Its id.
+    pub id: StoreId,
+    /// What files and tills call it.
+    pub code: String,
+    /// Its name.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub name: Localized,
+    /// The town it is in.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub town: Localized,
+    /// Street and house.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub address: Localized,
+    /// Degrees north (WGS 84), in millionths.
+    pub latitude: Option<i64>,
+    /// Degrees east, in millionths.
+    pub longitude: Option<i64>,
+    /// When it is open.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub hours: Hours,
+    /// Its phone in E.164.
+    pub phone: Option<String>,
+}
+
+/// A shop to be written down; one of the same code is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NewStore {
+    /// What files and tills call it.
+    pub code: String,
+    /// Its name.
+    pub name: Localized,
+    /// The town it is in.
+    pub town: Localized,
+    /// Street and house.
+    pub address: Localized,
+    /// Degrees north (WGS 84), in millionths.
+    pub latitude: Option<i64>,
+    /// Degrees east, in millionths.
+    pub longitude: Option<i64>,
+    /// When it is open.
+    pub hours: Hours,
+    /// Its phone in E.164.
+    pub phone: Option<String>,
+}
+
+/// A category of articles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Category {
+    /// Its id.
+    pub id: CategoryId,
+    /// What rules and files call it.
+    pub code: String,
+    /// Its name.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub name: Localized,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_that_no_shop_can_keep_are_refused() {
+        let week = |day| Hours::try_from([Some([540, 1260]), None, None, None, None, None, day]);
+        let hours = week(Some([0, 1440])).expect("round the clock");
+        assert_eq!(hours.on(Weekday::Mon), Some([540, 1260]));
+        assert_eq!(hours.on(Weekday::Sat), None);
+        assert_eq!(hours.on(Weekday::Sun), Some([0, 1440]));
+        for day in [[600, 600], [600, 540], [600, 1441]] {
+            assert_eq!(week(Some(day)), Err(ImpossibleHours), "{day:?}");
+        }
+    }
+}

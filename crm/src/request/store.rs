@@ -1,0 +1,778 @@
+//! Requests in the database: what customers see and do, then what staff does.
+
+use super::{
+    Assignee, Author, Counts, Cursor, Filter, Message, NewRequest, Row, Sort, StaffMessage, StaffThread, Status, Step,
+    Summary, Thread, Topic, text,
+};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::{Check, Flaw};
+use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
+use crate::lang::{Lang, Localized, fold};
+use crate::on;
+use crate::outbox::{self, Channel, To};
+use crate::who::{Customer, Reason, Staff, Subject, System};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The topics that a new request can be about, in the order the shop gave them.
+pub async fn topics(conn: &mut Conn) -> Result<Vec<Topic>, Error> {
+    const SQL: &str = "SELECT id, code, name FROM topics WHERE closed_at IS NULL OR closed_at > $1 \
+                       ORDER BY position, id";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?)
+}
+
+/// A request that this transaction changes.
+#[derive(sqlx::FromRow)]
+struct Held {
+    id: RequestId,
+    customer_id: CustomerId,
+    status: Status,
+    assignee_id: Option<StaffId>,
+    updated_at: DateTime<Utc>,
+    waiting_since: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+/// What there is to a step beside the step itself.
+#[derive(Clone, Copy)]
+struct Change {
+    step: Step,
+    assignee: Option<StaffId>,
+    answered: bool,
+}
+
+impl Held {
+    /// Takes hold of a request until the transaction ends; of this customer, where one is given. It is read by an
+    /// update that changes nothing, because that locks the row on PostgreSQL and is the same SQL on both engines.
+    async fn by_number(tx: &mut Tx, number: i64, of: Option<CustomerId>) -> Result<Self, Error> {
+        const SQL: &str = "UPDATE requests SET updated_at = updated_at \
+                           WHERE number = $1 AND customer_id = COALESCE($2, customer_id) \
+                           RETURNING id, customer_id, status, assignee_id, updated_at, waiting_since, closed_at";
+        let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
+            .bind(number)
+            .bind(of)
+            .fetch_optional(c)
+            .await)?;
+        held.ok_or(Error::NotFound)
+    }
+
+    /// The time of what happens now: after all that happened before, even within a microsecond or on a machine
+    /// whose clock is behind, because unread and out of date are told by it.
+    fn moment(&self, tx: &Tx) -> DateTime<Utc> {
+        tx.now().max(self.updated_at + TimeDelta::microseconds(1))
+    }
+
+    /// Takes a step. Fails with [`Error::Stale`] where it cannot be taken from here.
+    async fn take(&self, tx: &mut Tx, at: DateTime<Utc>, change: Change) -> Result<(), Error> {
+        const SQL: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
+                           answered_at = COALESCE(answered_at, $6), closed_at = $7 WHERE id = $1";
+        let status = self.status.after(change.step).ok_or(Error::Stale)?;
+        let waiting_since = status.is_waiting_for_staff().then(|| self.waiting_since.unwrap_or(at));
+        let closed_at = (status == Status::Closed).then(|| self.closed_at.unwrap_or(at));
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(self.id)
+            .bind(status)
+            .bind(change.assignee)
+            .bind(at)
+            .bind(waiting_since)
+            .bind(change.answered.then_some(at))
+            .bind(closed_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// Takes a step that leaves the rest alone.
+    async fn step(&self, tx: &mut Tx, step: Step) -> Result<(), Error> {
+        let at = self.moment(tx);
+        self.take(
+            tx,
+            at,
+            Change {
+                step,
+                assignee: self.assignee_id,
+                answered: false,
+            },
+        )
+        .await
+    }
+}
+
+/// What the audit log calls a step.
+const fn action(step: Step) -> &'static str {
+    match step {
+        Step::CustomerAnswers => "request.reply",
+        Step::CustomerCloses => "request.close",
+        Step::CustomerReopens => "request.reopen",
+        Step::StaffAnswers => "request.answer",
+        Step::StaffNotes => "request.note",
+        Step::StaffSets(_) => "request.status",
+        Step::StaffTakes => "request.assign",
+        Step::StaffReleases => "request.unassign",
+    }
+}
+
+/// Adds a message. A staff member's id makes it the staff's.
+async fn say(
+    tx: &mut Tx,
+    request: RequestId,
+    staff: Option<StaffId>,
+    internal: bool,
+    body: &str,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO messages (id, request_id, author, staff_id, internal, body, search, at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let author = if staff.is_some() {
+        Author::Staff
+    } else {
+        Author::Customer
+    };
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(MessageId::new())
+        .bind(request)
+        .bind(author)
+        .bind(staff)
+        .bind(internal)
+        .bind(body)
+        .bind(fold(body))
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+struct Begun {
+    customer: CustomerId,
+    topic: TopicId,
+    purchase: Option<PurchaseId>,
+    language: Lang,
+    at: DateTime<Utc>,
+}
+
+/// Begins a request without a message; its id and number.
+async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
+    const SQL: &str = "INSERT INTO requests (id, number, customer_id, topic_id, purchase_id, status, language, created_at, \
+                       updated_at, waiting_since, customer_seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $8)";
+    let id = RequestId::new();
+    let number = db::next_number(tx, "request").await?;
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(number)
+        .bind(new.customer)
+        .bind(new.topic)
+        .bind(new.purchase)
+        .bind(Status::New)
+        .bind(new.language)
+        .bind(new.at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok((id, number))
+}
+
+// The customer's side -------------------------------------------------------------------------------------------------
+
+/// Writes a request; its number. Fails with flaws at `topic`, `text` and `purchase`, which has to be the customer's own.
+pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let mut check = Check::new();
+            let topic = open_topic(tx, &new.topic).await?;
+            let topic = check.field("topic", topic);
+            let body = check.field("text", text(&new.text));
+            let purchase = own_purchase(tx, by.me(), &new.purchase).await?;
+            let purchase = check.field("purchase", purchase);
+            let (Some(topic), Some(body), Some(purchase)) = (topic, body, purchase) else {
+                return Err(Error::Invalid(check.flaws()));
+            };
+            let at = tx.now();
+            let begun = Begun {
+                customer: by.id(),
+                topic,
+                purchase,
+                language: by.language(),
+                at,
+            };
+            let (id, number) = begin(tx, begun).await?;
+            say(tx, id, None, false, &body, at).await?;
+            by.record(tx, "request.create", Some(id.0)).await?;
+            Ok(number)
+        })
+    })
+    .await
+}
+
+async fn open_topic(tx: &mut Tx, code: &str) -> Result<Result<TopicId, Flaw>, Error> {
+    if code.is_empty() {
+        return Ok(Err(Flaw::Missing));
+    }
+    let topic = topics(tx).await?.into_iter().find(|topic| topic.code == code);
+    Ok(topic.map(|topic| topic.id).ok_or(Flaw::NotAChoice))
+}
+
+async fn own_purchase(tx: &mut Tx, of: Subject, id: &str) -> Result<Result<Option<PurchaseId>, Flaw>, Error> {
+    const SQL: &str = "SELECT id FROM purchases WHERE id = $1 AND customer_id = $2";
+    if id.is_empty() {
+        return Ok(Ok(None));
+    }
+    let Ok(id) = id.parse::<PurchaseId>() else {
+        return Ok(Err(Flaw::NotAChoice));
+    };
+    let own: Option<PurchaseId> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(id)
+        .bind(of.id())
+        .fetch_optional(c)
+        .await)?;
+    Ok(own.map(Some).ok_or(Flaw::NotAChoice))
+}
+
+/// True for a request of table `r` with an answer that its customer has not seen.
+macro_rules! unread {
+    () => {
+        "EXISTS (SELECT 1 FROM messages m WHERE m.request_id = r.id AND m.author = 'staff' AND NOT m.internal \
+         AND m.at > r.customer_seen_at)"
+    };
+}
+
+/// A customer's requests, the last touched first; those after `after`.
+pub async fn list(conn: &mut Conn, of: Subject, after: Option<Cursor>, limit: i64) -> Result<Vec<Summary>, Error> {
+    const SELECT: &str = concat!(
+        "SELECT r.id, r.number, t.name AS topic, r.status, r.created_at, r.updated_at, ",
+        unread!(),
+        " AS unread FROM requests r JOIN topics t ON t.id = r.topic_id"
+    );
+    let mut query = ListQuery::new(SELECT).filter("r.customer_id = ?", [Bind::Id(of.id().0)]);
+    if let Some(after) = after {
+        query = query.filter(
+            "(r.updated_at, r.id) < (?, ?)",
+            [Bind::Time(after.at), Bind::Id(after.id.0)],
+        );
+    }
+    Ok(db::list(conn, query.tail("ORDER BY r.updated_at DESC, r.id DESC").limit(limit)).await?)
+}
+
+/// How many of a customer's requests are not closed.
+pub async fn open_count(conn: &mut Conn, of: Subject) -> Result<i64, Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM requests WHERE customer_id = $1 AND status <> 'closed'";
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL).bind(of.id()).fetch_one(c).await)?)
+}
+
+/// How many of a customer's requests have an answer that the customer has not seen.
+pub async fn unread_count(conn: &mut Conn, of: Subject) -> Result<i64, Error> {
+    const SQL: &str = concat!(
+        "SELECT COUNT(*) FROM requests r WHERE r.customer_id = $1 AND ",
+        unread!()
+    );
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL).bind(of.id()).fetch_one(c).await)?)
+}
+
+/// One request of a customer with what was said to them and by them; another's is [`Error::NotFound`].
+pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> {
+    #[derive(sqlx::FromRow)]
+    struct Head {
+        id: RequestId,
+        #[sqlx(json)]
+        topic: Localized,
+        status: Status,
+        purchase_id: Option<PurchaseId>,
+        created_at: DateTime<Utc>,
+        closed_at: Option<DateTime<Utc>>,
+    }
+    const HEAD: &str = "SELECT r.id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.closed_at \
+                        FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.number = $1 AND r.customer_id = $2";
+    const MESSAGES: &str = "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread \
+                            FROM messages m JOIN requests r ON r.id = m.request_id \
+                            WHERE m.request_id = $1 AND NOT m.internal ORDER BY m.at, m.id";
+    let mut conn = db.read().await?;
+    let head: Option<Head> = on!(&mut conn, |c| sqlx::query_as(HEAD)
+        .bind(number)
+        .bind(of.id())
+        .fetch_optional(c)
+        .await)?;
+    let Head {
+        id,
+        topic,
+        status,
+        purchase_id,
+        created_at,
+        closed_at,
+    } = head.ok_or(Error::NotFound)?;
+    let messages: Vec<Message> = on!(&mut conn, |c| sqlx::query_as(MESSAGES).bind(id).fetch_all(c).await)?;
+    Ok(Thread {
+        number,
+        topic,
+        status,
+        purchase: purchase_id,
+        created_at,
+        closed_at,
+        messages,
+    })
+}
+
+/// Remembers that the customer was shown this thread: what it held is read from now on, what came meanwhile is not.
+pub async fn mark_seen(db: &Db, by: &Customer, shown: &Thread) -> Result<(), Error> {
+    const SQL: &str = "UPDATE requests SET customer_seen_at = $3 \
+                       WHERE number = $1 AND customer_id = $2 AND customer_seen_at < $3";
+    let Some(last) = shown
+        .messages
+        .iter()
+        .filter(|message| message.unread)
+        .map(|message| message.at)
+        .max()
+    else {
+        return Ok(());
+    };
+    let (number, customer) = (shown.number, by.id());
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(number)
+                .bind(customer)
+                .bind(last)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Adds what the customer has to say. A request that waits or was closed is open again. Fails with a flaw at `text`.
+pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str) -> Result<(), Error> {
+    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, Some(by.id())).await?;
+            let at = held.moment(tx);
+            say(tx, held.id, None, false, body, at).await?;
+            let change = Change {
+                step: Step::CustomerAnswers,
+                assignee: held.assignee_id,
+                answered: false,
+            };
+            held.take(tx, at, change).await?;
+            by.record(tx, action(Step::CustomerAnswers), Some(held.id.0)).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// The customer has what was needed. Fails with [`Error::Stale`] when the request is closed already.
+pub async fn close(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
+    customer_step(db, by, number, Step::CustomerCloses).await
+}
+
+/// The customer was not helped after all. Fails with [`Error::Stale`] when the request is not closed.
+pub async fn reopen(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
+    customer_step(db, by, number, Step::CustomerReopens).await
+}
+
+async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Result<(), Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, Some(by.id())).await?;
+            held.step(tx, step).await?;
+            by.record(tx, action(step), Some(held.id.0)).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+// The staff's side ----------------------------------------------------------------------------------------------------
+
+/// Who waits for nothing is sorted as if they began to at the end of time: NULL sorts differently on the two engines.
+macro_rules! waiting {
+    () => {
+        "COALESCE(r.waiting_since, '9999-12-31T00:00:00+00:00')"
+    };
+}
+
+macro_rules! queue {
+    ($place:expr) => {
+        concat!(
+            "SELECT r.id, r.number, c.name, c.surname, t.name AS topic, r.status, s.name AS assignee, r.created_at, \
+             r.updated_at, r.waiting_since, ",
+            $place,
+            " AS place FROM requests r JOIN customers c ON c.id = r.customer_id JOIN topics t ON t.id = r.topic_id \
+             LEFT JOIN staff s ON s.id = r.assignee_id"
+        )
+    };
+}
+
+/// Requests for staff to work on; those after `after`, a cursor of a row of the same order. Written into the audit log.
+pub async fn queue(
+    db: &Db,
+    by: &Staff,
+    filter: &Filter,
+    sort: Sort,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<Row>, Error> {
+    let (select, keyset, tail) = match sort {
+        Sort::Waiting => (
+            queue!(waiting!()),
+            concat!("(", waiting!(), ", r.id) > (?, ?)"),
+            concat!("ORDER BY ", waiting!(), ", r.id"),
+        ),
+        Sort::Newest => (
+            queue!("r.created_at"),
+            "(r.created_at, r.id) < (?, ?)",
+            "ORDER BY r.created_at DESC, r.id DESC",
+        ),
+        Sort::Updated => (
+            queue!("r.updated_at"),
+            "(r.updated_at, r.id) < (?, ?)",
+            "ORDER BY r.updated_at DESC, r.id DESC",
+        ),
+    };
+    let mut query = ListQuery::new(select);
+    if let Some(status) = filter.status {
+        let condition = match status {
+            Status::New => "r.status = 'new'",
+            Status::Open => "r.status = 'open'",
+            Status::Waiting => "r.status = 'waiting'",
+            Status::Closed => "r.status = 'closed'",
+        };
+        query = query.filter(condition, []);
+    }
+    if filter.unclosed {
+        query = query.filter("r.status IN ('new', 'open', 'waiting')", []);
+    }
+    query = match filter.assignee {
+        Assignee::Anyone => query,
+        Assignee::Me => query.filter("r.assignee_id = ?", [Bind::Id(by.id().0)]),
+        Assignee::Nobody => query.filter("r.assignee_id IS NULL", []),
+    };
+    if let Some(topic) = filter.topic {
+        query = query.filter("r.topic_id = ?", [Bind::Id(topic.0)]);
+    }
+    // Each word may stand in a message or in the name; more than a few narrow nothing further.
+    let text = filter.text.replace(char::is_control, " ");
+    for word in fold(&text).split(' ').filter(|word| !word.is_empty()).take(6) {
+        let part = format!("%{}%", db::like(word));
+        let number = word.trim_start_matches(['#', '№']).parse().unwrap_or(0);
+        let condition = "r.number = ? OR c.search LIKE ? ESCAPE '\\' OR EXISTS \
+                         (SELECT 1 FROM messages m WHERE m.request_id = r.id AND m.search LIKE ? ESCAPE '\\')";
+        query = query.filter(
+            condition,
+            [Bind::Int(number), Bind::Text(part.clone()), Bind::Text(part)],
+        );
+    }
+    if let Some(after) = after {
+        query = query.filter(keyset, [Bind::Time(after.at), Bind::Id(after.id.0)]);
+    }
+    let mut conn = db.read().await?;
+    let rows: Vec<Row> = db::list(&mut conn, query.tail(tail).limit(limit)).await?;
+    drop(conn);
+    let reason = &format!("{} shown", rows.len());
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "request.queue", None, None, reason).await?) }))
+        .await?;
+    Ok(rows)
+}
+
+/// How many requests each tab of the queue holds.
+pub async fn counts(conn: &mut Conn, by: &Staff) -> Result<Counts, Error> {
+    const SQL: &str = "SELECT COUNT(*) FILTER (WHERE assignee_id = $1 AND status <> 'closed') AS mine, \
+                       COUNT(*) FILTER (WHERE assignee_id IS NULL AND status <> 'closed') AS unassigned, \
+                       COUNT(*) FILTER (WHERE status = 'new') AS new, COUNT(*) FILTER (WHERE status = 'open') AS open, \
+                       COUNT(*) FILTER (WHERE status = 'waiting') AS waiting, \
+                       COUNT(*) FILTER (WHERE status = 'closed') AS closed FROM requests";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(by.id()).fetch_one(c).await)?)
+}
+
+/// Opens a request with its notes, and its customer's data with it; both are written into the audit log.
+pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThread), Error> {
+    #[derive(sqlx::FromRow)]
+    struct Head {
+        id: RequestId,
+        customer_id: CustomerId,
+        name: String,
+        surname: String,
+        #[sqlx(json)]
+        topic: Localized,
+        status: Status,
+        assignee_id: Option<StaffId>,
+        assignee_name: Option<String>,
+        language: Lang,
+        purchase_id: Option<PurchaseId>,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+        waiting_since: Option<DateTime<Utc>>,
+        answered_at: Option<DateTime<Utc>>,
+        closed_at: Option<DateTime<Utc>>,
+    }
+    const HEAD: &str = "SELECT r.id, r.customer_id, c.name, c.surname, t.name AS topic, r.status, r.assignee_id, \
+                        s.name AS assignee_name, r.language, r.purchase_id, r.created_at, r.updated_at, r.waiting_since, \
+                        r.answered_at, r.closed_at FROM requests r JOIN customers c ON c.id = r.customer_id \
+                        JOIN topics t ON t.id = r.topic_id LEFT JOIN staff s ON s.id = r.assignee_id WHERE r.number = $1";
+    const MESSAGES: &str = "SELECT m.id, m.author, s.name AS staff, m.internal, m.body, m.at FROM messages m \
+                            LEFT JOIN staff s ON s.id = m.staff_id WHERE m.request_id = $1 ORDER BY m.at, m.id";
+    db.write(|tx| {
+        scoped(async move {
+            let head: Option<Head> = on!(tx, |c| sqlx::query_as(HEAD).bind(number).fetch_optional(c).await)?;
+            let head = head.ok_or(Error::NotFound)?;
+            let subject = by.open_in(tx, head.customer_id, Reason::Request).await?;
+            by.record(
+                tx,
+                "request.read",
+                Some(head.customer_id),
+                Some(head.id.0),
+                Reason::Request.as_str(),
+            )
+            .await?;
+            let messages: Vec<StaffMessage> = on!(tx, |c| sqlx::query_as(MESSAGES).bind(head.id).fetch_all(c).await)?;
+            let thread = StaffThread {
+                id: head.id,
+                number,
+                customer: head.customer_id,
+                name: head.name,
+                surname: head.surname,
+                topic: head.topic,
+                status: head.status,
+                assignee: head.assignee_id,
+                assignee_name: head.assignee_name,
+                language: head.language,
+                purchase: head.purchase_id,
+                created_at: head.created_at,
+                updated_at: head.updated_at,
+                waiting_since: head.waiting_since,
+                answered_at: head.answered_at,
+                closed_at: head.closed_at,
+                messages,
+            };
+            Ok((subject, thread))
+        })
+    })
+    .await
+}
+
+/// Answers the customer, who gets an e-mail that says so where there is an address. Whoever answers a request that is
+/// nobody's works on it from then on. `seen` is the `updated_at` of the thread that was read: fails with
+/// [`Error::Stale`] when the request has moved on since, and with a flaw at `text`.
+pub async fn staff_answer(db: &Db, by: &Staff, number: i64, raw: &str, seen: DateTime<Utc>) -> Result<(), Error> {
+    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, None).await?;
+            if held.updated_at != seen {
+                return Err(Error::Stale);
+            }
+            let at = held.moment(tx);
+            say(tx, held.id, Some(by.id()), false, body, at).await?;
+            let assignee = Some(held.assignee_id.unwrap_or(by.id()));
+            held.take(
+                tx,
+                at,
+                Change {
+                    step: Step::StaffAnswers,
+                    assignee,
+                    answered: true,
+                },
+            )
+            .await?;
+            tell(tx, held.customer_id, number).await?;
+            audit(tx, by, Step::StaffAnswers, &held).await
+        })
+    })
+    .await
+}
+
+/// Tells a customer with an e-mail address that there is an answer; what it says stays behind the sign-in.
+async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
+    const SQL: &str = "SELECT c.name, c.language, k.value AS email FROM customers c JOIN contacts k \
+                       ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary WHERE c.id = $1";
+    let found: Option<(String, Lang, String)> =
+        on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
+    let Some((name, language, email)) = found else {
+        return Ok(());
+    };
+    let to = To {
+        channel: Channel::Email,
+        address: &email,
+        customer: Some(customer),
+    };
+    let shop = tx.shop().name.clone();
+    let values = [
+        ("name", name.as_str()),
+        ("number", &number.to_string()),
+        ("shop", &shop),
+    ];
+    outbox::send(tx, to, "request_answered", language, &values).await?;
+    Ok(())
+}
+
+async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), Error> {
+    Ok(by
+        .record(
+            tx,
+            action(step),
+            Some(held.customer_id),
+            Some(held.id.0),
+            Reason::Request.as_str(),
+        )
+        .await?)
+}
+
+/// Leaves a note for colleagues. Nothing that the customer sees changes by it. Fails with a flaw at `text`.
+pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Error> {
+    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, None).await?;
+            let at = held.moment(tx);
+            say(tx, held.id, Some(by.id()), true, body, at).await?;
+            audit(tx, by, Step::StaffNotes, &held).await
+        })
+    })
+    .await
+}
+
+/// Sets the status by hand. `seen` as in [`staff_answer`]. Fails with a flaw at `status` where it is no choice.
+pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: DateTime<Utc>) -> Result<(), Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, None).await?;
+            if held.updated_at != seen {
+                return Err(Error::Stale);
+            }
+            let step = Step::StaffSets(to);
+            held.status
+                .after(step)
+                .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
+            held.step(tx, step).await?;
+            audit(tx, by, step, &held).await
+        })
+    })
+    .await
+}
+
+/// Takes a request, from a colleague too; a new one is open then.
+pub async fn assign_to_me(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
+    assign(db, by, number, Step::StaffTakes, Some(by.id())).await
+}
+
+/// Hands a request back: it is nobody's then.
+pub async fn unassign(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
+    assign(db, by, number, Step::StaffReleases, None).await
+}
+
+async fn assign(db: &Db, by: &Staff, number: i64, step: Step, assignee: Option<StaffId>) -> Result<(), Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, None).await?;
+            let at = held.moment(tx);
+            held.take(
+                tx,
+                at,
+                Change {
+                    step,
+                    assignee,
+                    answered: false,
+                },
+            )
+            .await?;
+            audit(tx, by, step, &held).await
+        })
+    })
+    .await
+}
+
+// What happened elsewhere ---------------------------------------------------------------------------------------------
+
+/// A request that was written and answered before, or is made up.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// The topic's code.
+    pub topic: String,
+    /// The receipt it is about.
+    pub purchase: Option<PurchaseId>,
+    /// The language it was written in.
+    pub language: Lang,
+    /// Whose turn it is.
+    pub status: Status,
+    /// Who works on it.
+    pub assignee: Option<StaffId>,
+    /// The customer has seen every answer.
+    pub seen: bool,
+    /// What was said, oldest first; the first one is the customer's.
+    pub messages: Vec<PastMessage>,
+}
+
+/// A message of a [`Past`] request.
+#[derive(Clone, Debug)]
+pub struct PastMessage {
+    /// Who wrote it; none: the customer.
+    pub staff: Option<StaffId>,
+    /// A note between staff.
+    pub internal: bool,
+    /// What they wrote.
+    pub body: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Writes down a request with its history; its number. Fails with [`Error::NotFound`] where the topic is unknown, and
+/// with a flaw at `messages` where there is none.
+pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
+    const TOPIC: &str = "SELECT id FROM topics WHERE code = $1";
+    const SQL: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
+                       answered_at = $6, closed_at = $7, customer_seen_at = $8 WHERE id = $1";
+    let topic: Option<TopicId> = on!(tx, |c| sqlx::query_scalar(TOPIC)
+        .bind(&past.topic)
+        .fetch_optional(c)
+        .await)?;
+    let topic = topic.ok_or(Error::NotFound)?;
+    let spoken = || past.messages.iter().filter(|message| !message.internal);
+    let (Some(first), Some(last)) = (spoken().next(), spoken().next_back()) else {
+        return Err(Error::field("messages", Flaw::Missing));
+    };
+    let Past {
+        customer,
+        purchase,
+        language,
+        ..
+    } = *past;
+    let (id, number) = begin(
+        tx,
+        Begun {
+            customer,
+            topic,
+            purchase,
+            language,
+            at: first.at,
+        },
+    )
+    .await?;
+    for message in &past.messages {
+        say(tx, id, message.staff, message.internal, &message.body, message.at).await?;
+    }
+    let answered_at = spoken()
+        .find(|message| message.staff.is_some())
+        .map(|message| message.at);
+    let owed = spoken()
+        .rev()
+        .take_while(|message| message.staff.is_none())
+        .last()
+        .unwrap_or(last);
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(past.status)
+        .bind(past.assignee)
+        .bind(last.at)
+        .bind(past.status.is_waiting_for_staff().then_some(owed.at))
+        .bind(answered_at)
+        .bind((past.status == Status::Closed).then_some(last.at))
+        .bind(if past.seen { last.at } else { first.at })
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(number)
+}

@@ -1,0 +1,761 @@
+//! Support requests, from both sides.
+
+mod common {
+    pub(crate) mod people;
+}
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::people::{SYSTEM, contact, customer, one, purchase, sql, staff, template, topic};
+use crm::Error;
+use crm::contact::Kind;
+use crm::flaw::Flaw;
+use crm::lang::Lang;
+use crm::outbox;
+use crm::request::store::{self, Past, PastMessage};
+use crm::request::{
+    Assignee, Author, Counts, Cursor, Filter, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread,
+};
+use crm::testing::{World, start};
+use crm::who::{Customer, Staff};
+use std::collections::BTreeSet;
+
+fn about(text: &str) -> NewRequest {
+    NewRequest {
+        topic: "card".into(),
+        text: text.into(),
+        purchase: String::new(),
+    }
+}
+
+async fn write(world: &World, by: &Customer, text: &str) -> i64 {
+    store::create(&world.db, by, &about(text)).await.expect("a request")
+}
+
+async fn thread(world: &World, by: &Customer, number: i64) -> Thread {
+    store::thread(&world.db, by.me(), number).await.expect("a thread")
+}
+
+async fn opened(world: &World, by: &Staff, number: i64) -> StaffThread {
+    store::open(&world.db, by, number).await.expect("a thread").1
+}
+
+/// Reads and answers, as an agent does.
+async fn answer(world: &World, by: &Staff, number: i64, text: &str) {
+    let seen = opened(world, by, number).await.updated_at;
+    store::staff_answer(&world.db, by, number, text, seen)
+        .await
+        .expect("answered");
+}
+
+async fn list(world: &World, by: &Customer, after: Option<Cursor>, limit: i64) -> Vec<Summary> {
+    store::list(&mut world.db.read().await.expect("a connection"), by.me(), after, limit)
+        .await
+        .expect("a list")
+}
+
+async fn count(world: &World, by: &Customer) -> (i64, i64) {
+    let mut conn = world.db.read().await.expect("a connection");
+    let open = store::open_count(&mut conn, by.me()).await.expect("a count");
+    (open, store::unread_count(&mut conn, by.me()).await.expect("a count"))
+}
+
+async fn queue(world: &World, by: &Staff, filter: &Filter, sort: Sort) -> Vec<Row> {
+    store::queue(&world.db, by, filter, sort, None, 100)
+        .await
+        .expect("a queue")
+}
+
+fn numbers(rows: &[Row]) -> Vec<i64> {
+    rows.iter().map(|row| row.number).collect()
+}
+
+async fn audited(world: &World, action: &'static str) -> i64 {
+    one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = $1", action)
+}
+
+fn later(world: &World, minutes: i64) -> DateTime<Utc> {
+    let at = world.db.now() + TimeDelta::minutes(minutes);
+    world.clock.set(at);
+    at
+}
+
+crm::both_engines!(what_a_customer_writes_is_kept_to_the_letter, async |world| {
+    let topic = topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let receipt = purchase(world, anna.id(), "sale", start(), 100).await;
+    let text = "'); DROP TABLE requests;-- <script>alert(1)</script>\n\t😀 \u{202e}слева % _ \\ {name} $1 ?";
+    let new = NewRequest {
+        topic: "card".into(),
+        text: format!("  {text}\r\n"),
+        purchase: receipt.to_string(),
+    };
+    let number = store::create(&world.db, &anna, &new).await.expect("a request");
+    assert_eq!(number, 1);
+    assert_eq!(write(world, &anna, "next").await, 2);
+    let shown = thread(world, &anna, number).await;
+    assert_eq!(
+        (shown.number, shown.status, shown.purchase, shown.topic.en.as_str()),
+        (1, Status::New, Some(receipt), "card")
+    );
+    assert_eq!(shown.messages.len(), 1);
+    assert_eq!(
+        (
+            shown.messages[0].body.as_str(),
+            shown.messages[0].author,
+            shown.messages[0].unread
+        ),
+        (text, Author::Customer, false)
+    );
+    let agent = staff(world, "agent").await;
+    let held = opened(world, &agent, number).await;
+    assert_eq!(held.messages[0].body, text);
+    assert_eq!(
+        (held.waiting_since, held.language, held.customer),
+        (Some(start()), Lang::En, anna.id())
+    );
+    let rows = queue(
+        world,
+        &agent,
+        &Filter {
+            topic: Some(topic),
+            ..Filter::default()
+        },
+        Sort::Newest,
+    )
+    .await;
+    assert_eq!(numbers(&rows), [2, 1]);
+    assert_eq!(audited(world, "request.create").await, 2);
+});
+
+crm::both_engines!(a_form_hears_of_every_flaw_at_once, async |world| {
+    topic(world, "card", 1).await;
+    topic(world, "old", 2).await;
+    sql!(
+        world,
+        "UPDATE topics SET closed_at = $1 WHERE code = 'old'",
+        world.db.now()
+    );
+    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+    let others = purchase(world, boris.id(), "sale", start(), 100).await.to_string();
+    let flaws = async |topic: &str, text: &str, purchase: &str| {
+        let new = NewRequest {
+            topic: topic.into(),
+            text: text.into(),
+            purchase: purchase.into(),
+        };
+        match store::create(&world.db, &anna, &new).await {
+            Err(Error::Invalid(flaws)) => flaws,
+            other => panic!("{other:?}"),
+        }
+    };
+    let field = |name: &str, flaw| (name.to_owned(), flaw);
+    assert_eq!(
+        flaws("", " \n", &others).await,
+        [
+            field("topic", Flaw::Missing),
+            field("text", Flaw::Missing),
+            field("purchase", Flaw::NotAChoice)
+        ]
+    );
+    assert_eq!(
+        flaws("old", &"я".repeat(4001), "x\0").await,
+        [
+            field("topic", Flaw::NotAChoice),
+            field("text", Flaw::TooLong { max: 4000 }),
+            field("purchase", Flaw::NotAChoice)
+        ]
+    );
+    assert_eq!(
+        flaws("card\0", "a\u{7}", "").await,
+        [field("topic", Flaw::NotAChoice), field("text", Flaw::ControlCharacters)]
+    );
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM requests"), 0);
+    let mut conn = world.db.read().await.expect("a connection");
+    let topics = store::topics(&mut conn).await.expect("topics");
+    assert_eq!(topics.iter().map(|t| t.code.as_str()).collect::<Vec<_>>(), ["card"]);
+    drop(conn);
+    write(world, &anna, &"я".repeat(4000)).await;
+});
+
+crm::both_engines!(anothers_request_is_not_found, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+    let number = write(world, &anna, "mine").await;
+    let db = &world.db;
+    for number in [number, number + 1, -1] {
+        assert!(matches!(
+            store::thread(db, boris.me(), number).await,
+            Err(Error::NotFound)
+        ));
+        assert!(matches!(
+            store::answer(db, &boris, number, "x").await,
+            Err(Error::NotFound)
+        ));
+        assert!(matches!(store::close(db, &boris, number).await, Err(Error::NotFound)));
+        assert!(matches!(store::reopen(db, &boris, number).await, Err(Error::NotFound)));
+    }
+    let agent = staff(world, "agent").await;
+    answer(world, &agent, number, "hello").await;
+    let shown = thread(world, &anna, number).await;
+    store::mark_seen(db, &boris, &shown).await.expect("no error");
+    assert_eq!(count(world, &anna).await, (1, 1), "another cannot mark it as seen");
+    assert_eq!(list(world, &boris, None, 10).await, []);
+    assert_eq!(count(world, &boris).await, (0, 0));
+    assert_eq!(thread(world, &anna, number).await.messages.len(), 2);
+    assert!(matches!(store::open(db, &agent, 99).await, Err(Error::NotFound)));
+});
+
+crm::both_engines!(a_request_goes_back_and_forth, async |world| {
+    topic(world, "card", 1).await;
+    template(
+        world,
+        "request_answered",
+        1,
+        "No. {number}",
+        "{name}, {number}, {shop}",
+        start(),
+    )
+    .await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    contact(world, anna.id(), Kind::Email, "anna@example.com").await;
+    let number = write(world, &anna, "first").await;
+    let db = &world.db;
+    let status = async || thread(world, &anna, number).await.status;
+
+    later(world, 1);
+    store::answer(db, &anna, number, "more").await.expect("added");
+    assert_eq!(status().await, Status::New);
+    assert_eq!(
+        opened(world, &agent, number).await.waiting_since,
+        Some(start()),
+        "the wait goes on from its beginning"
+    );
+    let answered = later(world, 1);
+    answer(world, &agent, number, "what then?").await;
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.status, held.waiting_since, held.answered_at),
+        (Status::Waiting, None, Some(answered))
+    );
+    assert_eq!(
+        (held.assignee, held.assignee_name.as_deref()),
+        (Some(agent.id()), Some("agent"))
+    );
+    let inbox = outbox::inbox(db, 10).await.expect("read");
+    assert_eq!(inbox.len(), 1);
+    assert_eq!(
+        (inbox[0].address.as_str(), inbox[0].subject.as_str()),
+        ("anna@example.com", "No. 1")
+    );
+    assert_eq!(
+        (inbox[0].body.as_str(), inbox[0].language),
+        ("Anna, 1, Сосна", Lang::En)
+    );
+
+    let again = later(world, 1);
+    store::answer(db, &anna, number, "this").await.expect("added");
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.status, held.waiting_since, held.answered_at),
+        (Status::Open, Some(again), Some(answered))
+    );
+    let closed = later(world, 1);
+    store::close(db, &anna, number).await.expect("closed");
+    assert!(matches!(store::close(db, &anna, number).await, Err(Error::Stale)));
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.status, held.waiting_since, held.closed_at),
+        (Status::Closed, None, Some(closed))
+    );
+    assert_eq!(count(world, &anna).await.0, 0);
+    later(world, 1);
+    store::answer(db, &anna, number, "not after all").await.expect("added");
+    assert_eq!(
+        (status().await, thread(world, &anna, number).await.closed_at),
+        (Status::Open, None)
+    );
+    assert!(matches!(store::reopen(db, &anna, number).await, Err(Error::Stale)));
+    store::close(db, &anna, number).await.expect("closed");
+    store::reopen(db, &anna, number).await.expect("open again");
+    assert_eq!((status().await, count(world, &anna).await.0), (Status::Open, 1));
+
+    // A colleague's answer does not take the request away, and does not count as the first one.
+    let colleague = staff(world, "colleague").await;
+    later(world, 1);
+    answer(world, &colleague, number, "me too").await;
+    let held = opened(world, &agent, number).await;
+    assert_eq!((held.assignee, held.answered_at), (Some(agent.id()), Some(answered)));
+    let bodies: Vec<_> = held.messages.iter().map(|m| m.body.as_str()).collect();
+    assert_eq!(
+        bodies,
+        ["first", "more", "what then?", "this", "not after all", "me too"]
+    );
+    assert_eq!(held.messages[5].staff.as_deref(), Some("colleague"));
+    assert_eq!(
+        (held.messages[0].staff.as_deref(), held.messages[0].author),
+        (None, Author::Customer)
+    );
+    for (action, times) in [
+        ("request.answer", 2),
+        ("request.reply", 3),
+        ("request.close", 2),
+        ("request.reopen", 1),
+    ] {
+        assert_eq!(audited(world, action).await, times, "{action}");
+    }
+});
+
+crm::both_engines!(notes_never_reach_the_customer, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let number = write(world, &anna, "first").await;
+    let (shown, listed) = (thread(world, &anna, number).await, list(world, &anna, None, 10).await);
+    later(world, 1);
+    let seen = opened(world, &agent, number).await.updated_at;
+    store::note(&world.db, &agent, number, "she is difficult")
+        .await
+        .expect("noted");
+    assert_eq!(thread(world, &anna, number).await, shown);
+    assert_eq!(list(world, &anna, None, 10).await, listed);
+    assert_eq!(count(world, &anna).await, (1, 0));
+    let held = opened(world, &agent, number).await;
+    assert!(held.messages[1].internal && held.messages[1].staff.as_deref() == Some("agent"));
+    assert_eq!(
+        (held.status, held.answered_at, held.updated_at),
+        (Status::New, None, seen)
+    );
+    assert!(matches!(
+        store::note(&world.db, &agent, number, "").await,
+        Err(Error::Invalid(_))
+    ));
+    assert_eq!(audited(world, "request.note").await, 1);
+    store::staff_answer(&world.db, &agent, number, "hello", seen)
+        .await
+        .expect("a note is no reason to read again");
+});
+
+crm::both_engines!(an_answer_is_unread_until_it_was_shown, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let number = write(world, &anna, "first").await;
+    assert_eq!(count(world, &anna).await, (1, 0));
+    answer(world, &agent, number, "one").await;
+    let shown = thread(world, &anna, number).await;
+    assert_eq!(
+        shown.messages.iter().map(|m| m.unread).collect::<Vec<_>>(),
+        [false, true]
+    );
+    assert_eq!(
+        (count(world, &anna).await, list(world, &anna, None, 10).await[0].unread),
+        ((1, 1), true)
+    );
+    // A second answer, within the same microsecond of the standing clock, comes while the customer reads the first.
+    answer(world, &agent, number, "two").await;
+    store::mark_seen(&world.db, &anna, &shown).await.expect("marked");
+    let shown = thread(world, &anna, number).await;
+    assert_eq!(
+        shown.messages.iter().map(|m| m.unread).collect::<Vec<_>>(),
+        [false, false, true]
+    );
+    assert_eq!(count(world, &anna).await.1, 1);
+    store::mark_seen(&world.db, &anna, &shown).await.expect("marked");
+    assert_eq!(
+        (
+            count(world, &anna).await.1,
+            list(world, &anna, None, 10).await[0].unread
+        ),
+        (0, false)
+    );
+    // An older page, sent again, makes nothing unread.
+    let mut older = shown.clone();
+    older.messages.pop();
+    older.messages[1].unread = true;
+    store::mark_seen(&world.db, &anna, &older).await.expect("marked");
+    assert_eq!(count(world, &anna).await.1, 0);
+});
+
+crm::both_engines!(two_agents_do_not_answer_over_each_other, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (agent, colleague) = (staff(world, "agent").await, staff(world, "colleague").await);
+    let number = write(world, &anna, "first").await;
+    let db = &world.db;
+    let seen = opened(world, &agent, number).await.updated_at;
+    let (one, two) = tokio::join!(
+        store::staff_answer(db, &agent, number, "mine", seen),
+        store::staff_answer(db, &colleague, number, "mine", seen)
+    );
+    assert!(
+        matches!((&one, &two), (Ok(()), Err(Error::Stale)) | (Err(Error::Stale), Ok(()))),
+        "{one:?} {two:?}"
+    );
+    assert!(matches!(
+        store::set_status(db, &agent, number, Status::Closed, seen).await,
+        Err(Error::Stale)
+    ));
+    let held = opened(world, &agent, number).await;
+    assert_eq!((held.messages.len(), held.status), (2, Status::Waiting));
+    // The customer writes while an answer is being typed: the agent has to read it first.
+    store::answer(db, &anna, number, "wait").await.expect("added");
+    assert!(matches!(
+        store::staff_answer(db, &agent, number, "late", held.updated_at).await,
+        Err(Error::Stale)
+    ));
+    assert_eq!(opened(world, &agent, number).await.messages.len(), 3);
+});
+
+crm::both_engines!(many_answers_at_once_all_stay, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let number = write(world, &anna, "0").await;
+    let answers = (1..=20).map(|i| {
+        let (db, anna) = (world.db.clone(), anna.clone());
+        tokio::spawn(async move { store::answer(&db, &anna, number, &i.to_string()).await })
+    });
+    for done in answers.collect::<Vec<_>>() {
+        done.await.expect("no panic").expect("added");
+    }
+    let shown = thread(world, &anna, number).await;
+    let times: BTreeSet<_> = shown.messages.iter().map(|m| m.at).collect();
+    assert_eq!(
+        (shown.messages.len(), times.len()),
+        (21, 21),
+        "each has a time of its own"
+    );
+});
+
+crm::both_engines!(staff_sets_status_and_hands_requests_around, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (agent, colleague) = (staff(world, "agent").await, staff(world, "colleague").await);
+    let number = write(world, &anna, "first").await;
+    let db = &world.db;
+    store::assign_to_me(db, &agent, number).await.expect("taken");
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.status, held.assignee, held.waiting_since),
+        (Status::Open, Some(agent.id()), Some(start()))
+    );
+    store::assign_to_me(db, &colleague, number).await.expect("taken over");
+    assert_eq!(opened(world, &agent, number).await.assignee, Some(colleague.id()));
+    store::unassign(db, &agent, number).await.expect("handed back");
+    let held = opened(world, &agent, number).await;
+    assert_eq!((held.status, held.assignee), (Status::Open, None));
+    for no_choice in [Status::New, Status::Open] {
+        match store::set_status(db, &agent, number, no_choice, held.updated_at).await {
+            Err(Error::Invalid(flaws)) => assert_eq!(flaws, [("status".to_owned(), Flaw::NotAChoice)]),
+            other => panic!("{other:?}"),
+        }
+    }
+    store::set_status(db, &agent, number, Status::Closed, held.updated_at)
+        .await
+        .expect("closed");
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.status, held.waiting_since, held.closed_at.is_some()),
+        (Status::Closed, None, true)
+    );
+    store::set_status(db, &agent, number, Status::Open, held.updated_at)
+        .await
+        .expect("open again");
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.status, held.waiting_since, held.closed_at),
+        (Status::Open, Some(held.updated_at), None)
+    );
+    for (action, times) in [
+        ("request.assign", 2),
+        ("request.unassign", 1),
+        ("request.status", 2),
+        ("request.read", 5),
+    ] {
+        assert_eq!(audited(world, action).await, times, "{action}");
+    }
+    assert_eq!(
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM audit WHERE action = 'customer.read' AND reason = 'request' AND customer_id = $1",
+            anna.id()
+        ),
+        5
+    );
+});
+
+crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
+    let (card, other) = (topic(world, "card", 1).await, topic(world, "other", 2).await);
+    let (anna, boris) = (
+        customer(world, "Анна", "Ёлкина").await,
+        customer(world, "Boris", "O'Neill").await,
+    );
+    let (agent, colleague) = (staff(world, "agent").await, staff(world, "colleague").await);
+    let first = write(world, &anna, "Где мои БАЛЛЫ? 100%").await;
+    later(world, 1);
+    let second = write(world, &boris, "points_2 \\o/").await;
+    later(world, 1);
+    let third = store::create(
+        &world.db,
+        &boris,
+        &NewRequest {
+            topic: "other".into(),
+            ..about("100 points")
+        },
+    )
+    .await
+    .expect("a request");
+    later(world, 1);
+    answer(world, &agent, first, "сейчас").await;
+    later(world, 1);
+    store::assign_to_me(&world.db, &colleague, third).await.expect("taken");
+    later(world, 1);
+    let closed = write(world, &boris, "done").await;
+    store::close(&world.db, &boris, closed).await.expect("closed");
+
+    let all = Filter::default();
+    let rows = queue(world, &agent, &all, Sort::Waiting).await;
+    assert_eq!(numbers(&rows), [second, third, first, closed]);
+    assert_eq!(
+        (
+            rows[0].name.as_str(),
+            rows[0].surname.as_str(),
+            rows[0].topic.en.as_str()
+        ),
+        ("Boris", "O'Neill", "card")
+    );
+    assert_eq!(
+        (rows[0].waiting_since, rows[0].assignee.as_deref()),
+        (Some(start() + TimeDelta::minutes(1)), None)
+    );
+    assert_eq!(
+        (rows[1].assignee.as_deref(), rows[2].waiting_since, rows[2].status),
+        (Some("colleague"), None, Status::Waiting)
+    );
+    assert_eq!(
+        numbers(&queue(world, &agent, &all, Sort::Newest).await),
+        [closed, third, second, first]
+    );
+    assert_eq!(
+        numbers(&queue(world, &agent, &all, Sort::Updated).await),
+        [closed, third, first, second]
+    );
+
+    let found = async |filter: Filter| {
+        let mut numbers = numbers(&queue(world, &agent, &filter, Sort::Waiting).await);
+        numbers.sort_unstable();
+        numbers
+    };
+    for (status, number) in [
+        (Status::New, second),
+        (Status::Open, third),
+        (Status::Waiting, first),
+        (Status::Closed, closed),
+    ] {
+        assert_eq!(
+            found(Filter {
+                status: Some(status),
+                ..Filter::default()
+            })
+            .await,
+            [number],
+            "{status:?}"
+        );
+    }
+    assert_eq!(
+        found(Filter {
+            unclosed: true,
+            ..Filter::default()
+        })
+        .await,
+        [first, second, third]
+    );
+    assert_eq!(
+        found(Filter {
+            assignee: Assignee::Me,
+            ..Filter::default()
+        })
+        .await,
+        [first]
+    );
+    assert_eq!(
+        found(Filter {
+            assignee: Assignee::Nobody,
+            ..Filter::default()
+        })
+        .await,
+        [second, closed]
+    );
+    assert_eq!(
+        found(Filter {
+            topic: Some(other),
+            ..Filter::default()
+        })
+        .await,
+        [third]
+    );
+    assert_eq!(
+        found(Filter {
+            topic: Some(card),
+            assignee: Assignee::Nobody,
+            unclosed: true,
+            ..Filter::default()
+        })
+        .await,
+        [second]
+    );
+    let text = async |text: &str| {
+        found(Filter {
+            text: text.into(),
+            ..Filter::default()
+        })
+        .await
+    };
+    assert_eq!(text("баллы").await, [first]);
+    assert_eq!(
+        text("ЕЛКИНА баллы").await,
+        [first],
+        "each word in a message or in the name"
+    );
+    assert_eq!(text("boris points").await, [second, third]);
+    assert_eq!(text("o'neill\0").await, [second, third, closed]);
+    assert_eq!(text("100%").await, [first]);
+    assert_eq!(text("s_2").await, [second]);
+    assert_eq!(text("\\o").await, [second]);
+    assert_eq!(text(&format!("№{third}")).await, [third]);
+    assert_eq!(text("' OR 1=1 --").await, [0_i64; 0]);
+
+    let mut conn = world.db.read().await.expect("a connection");
+    let counts = store::counts(&mut conn, &agent).await.expect("counts");
+    assert_eq!(
+        counts,
+        Counts {
+            mine: 1,
+            unassigned: 1,
+            new: 1,
+            open: 1,
+            waiting: 1,
+            closed: 1
+        }
+    );
+    drop(conn);
+    assert_eq!(
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM audit WHERE action = 'request.queue' AND reason = '4 shown' AND customer_id IS NULL"
+        ),
+        3
+    );
+});
+
+crm::both_engines!(pages_have_no_gap_and_nothing_twice, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    for i in 0..23 {
+        // Several of each moment, and some who wait for nothing.
+        if i % 5 == 0 {
+            later(world, 1);
+        }
+        let number = write(world, &anna, "x").await;
+        if i % 4 == 0 {
+            store::close(&world.db, &anna, number).await.expect("closed");
+        }
+    }
+    for size in [1, 2, 3, 7, 22, 23, 24] {
+        let (mut seen, mut after) = (Vec::new(), None::<Cursor>);
+        loop {
+            let page = list(world, &anna, after, size).await;
+            let Some(last) = page.last() else { break };
+            after = Some(last.cursor().to_string().parse().expect("a cursor"));
+            seen.extend(page);
+        }
+        assert_eq!(seen, list(world, &anna, None, 100).await, "{size}");
+        assert_eq!(seen.iter().map(|s| s.id).collect::<BTreeSet<_>>().len(), 23);
+        assert!(seen.is_sorted_by_key(|s| std::cmp::Reverse(s.updated_at)));
+        for sort in [Sort::Waiting, Sort::Newest, Sort::Updated] {
+            let (mut seen, mut after) = (Vec::new(), None::<Cursor>);
+            loop {
+                let page = store::queue(&world.db, &agent, &Filter::default(), sort, after, size)
+                    .await
+                    .expect("a page");
+                let Some(last) = page.last() else { break };
+                after = Some(last.cursor().to_string().parse().expect("a cursor"));
+                seen.extend(page);
+            }
+            assert_eq!(
+                seen,
+                queue(world, &agent, &Filter::default(), sort).await,
+                "{sort:?} {size}"
+            );
+            assert_eq!(seen.iter().map(|s| s.id).collect::<BTreeSet<_>>().len(), 23);
+        }
+    }
+});
+
+crm::both_engines!(a_request_with_a_past_is_written_as_it_was, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let at = |hours| start() - TimeDelta::hours(hours);
+    let said = |staff: bool, internal, hours| PastMessage {
+        staff: staff.then(|| agent.id()),
+        internal,
+        body: format!("{hours} hours ago"),
+        at: at(hours),
+    };
+    let past = |status, seen, messages| Past {
+        customer: anna.id(),
+        topic: "card".into(),
+        purchase: None,
+        language: Lang::Ru,
+        status,
+        assignee: Some(agent.id()),
+        seen,
+        messages,
+    };
+    let put = async |past: &Past| {
+        world
+            .db
+            .write(|tx| crm::db::scoped(async move { store::put(tx, &SYSTEM, past).await }))
+            .await
+    };
+    let talk = vec![
+        said(false, false, 9),
+        said(true, false, 8),
+        said(false, false, 7),
+        said(false, false, 6),
+        said(true, true, 5),
+    ];
+    let number = put(&past(Status::Open, false, talk.clone())).await.expect("written");
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.created_at, held.updated_at, held.answered_at, held.waiting_since),
+        (at(9), at(6), Some(at(8)), Some(at(7)))
+    );
+    assert_eq!(
+        (held.status, held.closed_at, held.messages.len()),
+        (Status::Open, None, 5)
+    );
+    assert_eq!(count(world, &anna).await, (1, 1));
+    let number = put(&past(Status::Closed, true, talk[..2].to_vec()))
+        .await
+        .expect("written");
+    let held = opened(world, &agent, number).await;
+    assert_eq!((held.closed_at, held.waiting_since), (Some(at(8)), None));
+    assert_eq!(count(world, &anna).await, (1, 1));
+    assert!(matches!(
+        put(&past(Status::New, true, vec![])).await,
+        Err(Error::Invalid(_))
+    ));
+    assert!(matches!(
+        put(&Past {
+            topic: "?".into(),
+            ..past(Status::New, true, talk)
+        })
+        .await,
+        Err(Error::NotFound)
+    ));
+});

@@ -1,0 +1,53 @@
+//! A server moves what it awaits between threads, and where the compiler cannot tell that a function's future may be
+//! moved, it says so only where a page awaits it. So it is held here, beside the functions: this compiles, or what is
+//! named here cannot be called from a page.
+
+use crm::Error;
+use crm::db::Db;
+use crm::id::{CustomerId, StaffId};
+use crm::request::{Filter, NewRequest, Sort, Status, Thread, store as requests};
+use crm::staff::store as staff;
+use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
+use crm::{audit, outbox, promotion, stores};
+
+fn movable<T: Send>(_: T) {}
+
+/// Never called: it is enough that it compiles.
+#[allow(dead_code, reason = "it is enough that it compiles")]
+fn a_server_can_await_these(db: Db, customer: Customer, agent: Staff, shown: Thread, system: System) {
+    movable(async move {
+        requests::create(&db, &customer, &NewRequest::default()).await?;
+        requests::answer(&db, &customer, 1, "").await?;
+        requests::close(&db, &customer, 1).await?;
+        requests::reopen(&db, &customer, 1).await?;
+        requests::mark_seen(&db, &customer, &shown).await?;
+        requests::thread(&db, customer.me(), 1).await?;
+        requests::queue(&db, &agent, &Filter::default(), Sort::Waiting, None, 1).await?;
+        requests::open(&db, &agent, 1).await?;
+        requests::staff_answer(&db, &agent, 1, "", db.now()).await?;
+        requests::note(&db, &agent, 1, "").await?;
+        requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
+        requests::assign_to_me(&db, &agent, 1).await?;
+        requests::unassign(&db, &agent, 1).await?;
+        staff::search(&db, &agent, "").await?;
+        staff::disable(&db, &system, StaffId::new()).await?;
+        agent.open(&db, CustomerId::new(), Reason::Card).await?;
+        who::customer(&db, &Token::random(), &Visitor::default()).await?;
+        who::staff(&db, &Token::random(), &Visitor::default()).await?;
+        outbox::deliver_to_inbox(&db, &system).await?;
+        outbox::inbox(&db, 1).await?;
+        db.key_answer("", "").await?;
+        db.store_answer("", "", "").await?;
+        let mut conn = db.read().await?;
+        requests::list(&mut conn, customer.me(), None, 1).await?;
+        requests::counts(&mut conn, &agent).await?;
+        requests::topics(&mut conn).await?;
+        staff::timeline(&mut conn, customer.me(), 1).await?;
+        staff::by_login(&mut conn, "").await?;
+        audit::of_customer(&mut conn, customer.me(), 1).await?;
+        promotion::store::running(&mut conn, db.now()).await?;
+        stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
+        stores::store::categories(&mut conn).await?;
+        Ok::<_, Error>(())
+    });
+}

@@ -1,0 +1,446 @@
+//! Staff, and what they find.
+
+mod common {
+    pub(crate) mod people;
+}
+
+use chrono::TimeDelta;
+use common::people::{
+    SYSTEM, contact, customer, one, program, purchase, row, sql, staff, staff_token, template, text, topic,
+};
+use crm::Error;
+use crm::contact::Kind;
+use crm::flaw::Flaw;
+use crm::id::{AccountId, CardId, ConsentId, ConsentTextId, MembershipId, PostingId, PurposeId, TransactionId};
+use crm::lang::Lang;
+use crm::request::{NewRequest, store as requests};
+use crm::staff::{EventKind, NewStaff, Role, store};
+use crm::testing::{World, start};
+use crm::who::{self, Reason, Staff, Visitor};
+use crm::{audit, outbox};
+use sqlx::types::Json;
+
+fn new(login: &str, name: &str) -> NewStaff {
+    NewStaff {
+        login: login.into(),
+        name: name.into(),
+        role: Role::Administrator,
+        language: Lang::En,
+        password_hash: "$hash".into(),
+    }
+}
+
+crm::both_engines!(staff_is_entered_found_and_let_go, async |world| {
+    let (gone, token) = staff_token(world, "Boris").await;
+    let id = store::create(&world.db, &SYSTEM, &new(" Anna.K ", "Anna K"))
+        .await
+        .expect("entered");
+    for (login, name, flaws) in [
+        ("anna.K", "x", vec![("login", Flaw::Taken)]),
+        (" ", "<b>", vec![("login", Flaw::Missing), ("name", Flaw::NotAName)]),
+    ] {
+        let flaws: Vec<_> = flaws
+            .into_iter()
+            .map(|(field, flaw)| (field.to_owned(), flaw))
+            .collect();
+        match store::create(&world.db, &SYSTEM, &new(login, name)).await {
+            Err(Error::Invalid(found)) => assert_eq!(found, flaws),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut conn = world.db.read().await.expect("a connection");
+    let account = store::by_login(&mut conn, "ANNA.k")
+        .await
+        .expect("read")
+        .expect("found");
+    assert_eq!(
+        (account.id, account.name.as_str(), account.role, account.language),
+        (id, "Anna K", Role::Administrator, Lang::En)
+    );
+    assert_eq!(account.password_hash, "$hash");
+    for nobody in ["anna", "", "anna.k\0", "' OR ''='"] {
+        assert!(
+            store::by_login(&mut conn, nobody).await.expect("read").is_none(),
+            "{nobody}"
+        );
+    }
+    let names = |colleagues: Vec<crm::staff::Colleague>| colleagues.into_iter().map(|c| c.name).collect::<Vec<_>>();
+    assert_eq!(
+        names(store::colleagues(&mut conn, &gone).await.expect("read")),
+        ["Anna K", "Boris"]
+    );
+    drop(conn);
+
+    store::disable(&world.db, &SYSTEM, gone.id()).await.expect("let go");
+    assert!(matches!(
+        store::disable(&world.db, &SYSTEM, gone.id()).await,
+        Err(Error::NotFound)
+    ));
+    assert!(
+        who::staff(&world.db, &token, &Visitor::default())
+            .await
+            .expect("read")
+            .is_none()
+    );
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM sessions WHERE ended_at IS NOT NULL"),
+        1
+    );
+    let mut conn = world.db.read().await.expect("a connection");
+    assert!(store::by_login(&mut conn, "boris").await.expect("read").is_none());
+    assert_eq!(
+        names(store::colleagues(&mut conn, &gone).await.expect("read")),
+        ["Anna K"]
+    );
+    drop(conn);
+    assert_eq!(
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM audit WHERE action IN ('staff.create', 'staff.disable') AND actor = 'system'"
+        ),
+        3
+    );
+});
+
+async fn found(world: &World, by: &Staff, query: &str) -> Vec<String> {
+    let hits = store::search(&world.db, by, query).await.expect("searched");
+    hits.into_iter()
+        .map(|hit| format!("{} {}", hit.name, hit.surname))
+        .collect()
+}
+
+crm::both_engines!(a_customer_is_found_however_they_are_asked_for, async |world| {
+    let agent = staff(world, "agent").await;
+    let petr = customer(world, "Пётр", "Семёнов").await;
+    let anna = row(world, "Анна Мария", "Семёнова-Ким").await;
+    let ivan = row(world, "Семён", "Петров").await;
+    row(world, "100%", "D'Arc_o").await;
+    row(world, "Иван", "Иванченко").await;
+    contact(world, petr.id(), Kind::Phone, "+79000001234").await;
+    contact(world, petr.id(), Kind::Email, "petr@example.com").await;
+    contact(world, anna, Kind::Phone, "+79000005678").await;
+    contact(world, anna, Kind::Email, "anna.kim@example.com").await;
+    contact(world, ivan, Kind::Phone, "+79000015678").await;
+    sql!(
+        world,
+        "INSERT INTO cards (id, number, kind, state, customer_id, issued_at) VALUES ($1, '2900000000018', 'virtual', 'active', $2, $3)",
+        CardId::new(),
+        anna,
+        world.db.now(),
+    );
+    topic(world, "card", 1).await;
+    let request = NewRequest {
+        topic: "card".into(),
+        text: "x".into(),
+        purchase: String::new(),
+    };
+    assert_eq!(
+        requests::create(&world.db, &petr, &request).await.expect("a request"),
+        1
+    );
+
+    const PETR: &str = "Пётр Семёнов";
+    const ANNA: &str = "Анна Мария Семёнова-Ким";
+    const IVAN: &str = "Семён Петров";
+    let cases: &[(&str, &[&str])] = &[
+        // By name: any case, ё as е, the beginnings of surname and name in both orders.
+        ("семенов", &[PETR, ANNA]),
+        ("СЕМЁНОВ пЁтР", &[PETR]),
+        ("Пётр Семёнов", &[PETR]),
+        ("п сем", &[IVAN, PETR]),
+        ("анна", &[ANNA]),
+        ("мария анна", &[ANNA]),
+        ("ким", &[]),
+        ("иван", &["Иван Иванченко"]),
+        ("семен", &[PETR, ANNA, IVAN]),
+        ("етров", &[]),
+        ("d'arc_o 100%", &["100% D'Arc_o"]),
+        ("d'arc% х", &[]),
+        ("d_arc", &[]),
+        ("' OR 1=1 --x", &[]),
+        ("семенов\0", &[PETR, ANNA]),
+        // By phone.
+        ("+7 900 000-12-34", &[PETR]),
+        ("8 (900) 000 12 34", &[PETR]),
+        ("9000001234", &[PETR]),
+        ("79000001234", &[PETR]),
+        ("５678", &[]),
+        ("5678", &[IVAN, ANNA]),
+        ("00-56-78", &[ANNA]),
+        ("678", &[]),
+        // By e-mail, card, request.
+        ("Petr@Example.com ", &[PETR]),
+        ("anna.k@", &[]),
+        ("anna.kim@ex", &[ANNA]),
+        ("%@example.com", &[]),
+        ("2900000000018", &[ANNA]),
+        ("2900 0000 00018", &[ANNA]),
+        ("2900000000019", &[]),
+        ("1", &[PETR]),
+        ("№ 1", &[PETR]),
+        ("#2", &[]),
+        ("", &[]),
+        ("%", &[]),
+        ("---", &[]),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(found(world, &agent, query).await, *expected, "{query:?}");
+    }
+    let hit = store::search(&world.db, &agent, "petr@")
+        .await
+        .expect("searched")
+        .remove(0);
+    assert_eq!(
+        (hit.id, hit.phone.as_deref(), hit.email.as_deref()),
+        (petr.id(), Some("+79000001234"), Some("petr@example.com"))
+    );
+});
+
+crm::both_engines!(every_search_is_in_the_log_without_what_was_looked_for, async |world| {
+    let agent = staff(world, "agent").await;
+    let anna = row(world, "Anna", "Kim").await;
+    contact(world, anna, Kind::Phone, "+79000001234").await;
+    for query in ["kim", "+7 900 000-12-34", "nobody@example.com", "1234", ""] {
+        found(world, &agent, query).await;
+    }
+    let mut conn = world.db.read().await.expect("a connection");
+    let reasons: Vec<(String, String)> = crm::on!(&mut conn, |c| sqlx::query_as(
+        "SELECT reason, network FROM audit WHERE action = 'customer.search' ORDER BY id"
+    )
+    .fetch_all(c)
+    .await)
+    .expect("read");
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|(reason, network)| {
+            assert_eq!(network, "192.0.2.7");
+            reason.as_str()
+        })
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "search name: 1 found",
+            "search phone: 1 found",
+            "search email: 0 found",
+            "search request, phone_end: 1 found",
+            "search : 0 found"
+        ]
+    );
+});
+
+crm::both_engines!(a_search_ends_at_fifty, async |world| {
+    let agent = staff(world, "agent").await;
+    for i in 0..60 {
+        let letter = char::from_u32('а' as u32 + i % 30).expect("a letter");
+        row(world, "Иван", &format!("Иванов{letter}")).await;
+    }
+    let hits = store::search(&world.db, &agent, "иван").await.expect("searched");
+    assert_eq!(hits.len(), store::HITS);
+    let ids: std::collections::BTreeSet<_> = hits.iter().map(|hit| hit.id).collect();
+    assert_eq!(ids.len(), store::HITS);
+});
+
+crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
+    let (agent, anna, other) = (
+        staff(world, "agent").await,
+        customer(world, "Anna", "K").await,
+        customer(world, "Other", "O").await,
+    );
+    let me = anna.id();
+    topic(world, "card", 1).await;
+    template(world, "request_answered", 1, "s", "b", start()).await;
+    let tick = || world.clock.set(world.db.now() + TimeDelta::minutes(1));
+    tick();
+    let sale = purchase(world, me, "sale", world.db.now(), 12_345).await;
+    tick();
+    let back = purchase(world, me, "return", world.db.now(), -345).await;
+    purchase(world, other.id(), "sale", world.db.now(), 1).await;
+    tick();
+    let club = program(world, "club").await;
+    sql!(
+        world,
+        "INSERT INTO memberships (id, program_id, customer_id, terms_version, joined_at, left_at) VALUES ($1, $2, $3, 1, $4, $5)",
+        MembershipId::new(),
+        club,
+        me,
+        world.db.now(),
+        world.db.now() + TimeDelta::hours(9),
+    );
+    tick();
+    let (transaction, pending, issued) = (TransactionId::new(), AccountId::new(), AccountId::new());
+    for (account, owner, kind) in [(pending, Some(me), "pending"), (issued, None, "issued")] {
+        sql!(
+            world,
+            "INSERT INTO accounts (id, program_id, customer_id, kind) VALUES ($1, $2, $3, $4)",
+            account,
+            club,
+            owner,
+            kind
+        );
+    }
+    sql!(
+        world,
+        "INSERT INTO transactions (id, program_id, customer_id, kind, purchase_id, at, recorded_at) VALUES ($1, $2, $3, 'accrual', $4, $5, $5)",
+        transaction,
+        club,
+        me,
+        sale,
+        world.db.now(),
+    );
+    for (account, amount) in [(pending, 370_i64), (issued, -370)] {
+        sql!(
+            world,
+            "INSERT INTO postings (id, transaction_id, account_id, amount) VALUES ($1, $2, $3, $4)",
+            PostingId::new(),
+            transaction,
+            account,
+            amount
+        );
+    }
+    tick();
+    let (purpose, consent_text) = (PurposeId::new(), ConsentTextId::new());
+    sql!(
+        world,
+        "INSERT INTO consent_purposes (id, code, required, asked_at, position) VALUES ($1, 'marketing', $2, 'registration', 1)",
+        purpose,
+        false
+    );
+    sql!(
+        world,
+        "INSERT INTO consent_texts (id, purpose_id, version, title, body, published_at) VALUES ($1, $2, 1, $3, $3, $4)",
+        consent_text,
+        purpose,
+        Json(text("x")),
+        world.db.now(),
+    );
+    for act in ["given", "withdrawn"] {
+        sql!(
+            world,
+            "INSERT INTO consents (id, customer_id, text_id, act, language, source, at) VALUES ($1, $2, $3, $4, 'en', 'web', $5)",
+            ConsentId::new(),
+            me,
+            consent_text,
+            act,
+            world.db.now(),
+        );
+        tick();
+    }
+    let request = NewRequest {
+        topic: "card".into(),
+        text: "secret".into(),
+        purchase: String::new(),
+    };
+    let number = requests::create(&world.db, &anna, &request).await.expect("a request");
+    tick();
+    requests::note(&world.db, &agent, number, "secret")
+        .await
+        .expect("noted");
+    tick();
+    let seen = requests::open(&world.db, &agent, number).await.expect("opened").1;
+    requests::staff_answer(&world.db, &agent, number, "secret", seen.updated_at)
+        .await
+        .expect("answered");
+    tick();
+    requests::answer(&world.db, &anna, number, "secret")
+        .await
+        .expect("answered");
+    tick();
+    requests::close(&world.db, &anna, number).await.expect("closed");
+    let request = NewRequest {
+        topic: "card".into(),
+        text: "x".into(),
+        purchase: String::new(),
+    };
+    let anothers = requests::create(&world.db, &other, &request).await.expect("a request");
+    requests::close(&world.db, &other, anothers).await.expect("closed");
+
+    let mut conn = world.db.read().await.expect("a connection");
+    let events = store::timeline(&mut conn, anna.me(), 100).await.expect("read");
+    let told: Vec<_> = events
+        .iter()
+        .map(|e| (e.kind, e.object, e.code.as_str(), e.amount))
+        .collect();
+    let request = Some(seen.id.0);
+    let told_but_consents: Vec<_> = told
+        .iter()
+        .copied()
+        .map(|(kind, object, code, amount)| match kind {
+            EventKind::ConsentGiven | EventKind::ConsentWithdrawn => (kind, None, code, amount),
+            EventKind::SignIn => (
+                kind,
+                Some(anna.session().0).filter(|id| object == Some(*id)),
+                code,
+                amount,
+            ),
+            _ => (kind, object, code, amount),
+        })
+        .collect();
+    assert_eq!(
+        told_but_consents,
+        [
+            (EventKind::Left, Some(club.0), "club", 0),
+            (EventKind::Change, request, "request.close", 0),
+            (EventKind::Message, request, "card", 1),
+            (EventKind::Answer, request, "card", 1),
+            (EventKind::Note, request, "card", 1),
+            (EventKind::Request, request, "card", 1),
+            (EventKind::ConsentWithdrawn, None, "marketing", 0),
+            (EventKind::ConsentGiven, None, "marketing", 0),
+            (EventKind::Points, Some(transaction.0), "accrual", 370),
+            (EventKind::Joined, Some(club.0), "club", 0),
+            (EventKind::Return, Some(back.0), "", -345),
+            (EventKind::Sale, Some(sale.0), "", 12_345),
+            (EventKind::SignIn, Some(anna.session().0), "Firefox", 0),
+        ]
+    );
+    assert!(events.is_sorted_by_key(|event| std::cmp::Reverse(event.at)));
+    assert_eq!(
+        store::timeline(&mut conn, anna.me(), 3).await.expect("read"),
+        events[..3]
+    );
+    assert!(!format!("{events:?}").contains("secret"));
+    drop(conn);
+    assert_eq!(
+        outbox::inbox(&world.db, 10).await.expect("read"),
+        [],
+        "a customer without an address is not written to"
+    );
+});
+
+crm::both_engines!(who_looked_is_told_by_role, async |world| {
+    let (agent, anna, other) = (
+        staff(world, "agent").await,
+        customer(world, "Anna", "K").await,
+        customer(world, "Other", "O").await,
+    );
+    topic(world, "card", 1).await;
+    let request = NewRequest {
+        topic: "card".into(),
+        text: "x".into(),
+        purchase: String::new(),
+    };
+    let number = requests::create(&world.db, &anna, &request).await.expect("a request");
+    agent.open(&world.db, other.id(), Reason::Card).await.expect("opened");
+    agent.open(&world.db, anna.id(), Reason::Card).await.expect("opened");
+    world.clock.set(start() + TimeDelta::minutes(1));
+    requests::note(&world.db, &agent, number, "x").await.expect("noted");
+    let mut conn = world.db.read().await.expect("a connection");
+    let looks = audit::of_customer(&mut conn, anna.me(), 10).await.expect("read");
+    let told: Vec<_> = looks
+        .iter()
+        .map(|l| (l.at, l.role, l.action.as_str(), l.reason.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (start() + TimeDelta::minutes(1), Role::Agent, "request.note", "request"),
+            (start(), Role::Agent, "customer.read", "card"),
+        ]
+    );
+    assert_eq!(
+        audit::of_customer(&mut conn, anna.me(), 1).await.expect("read"),
+        looks[..1]
+    );
+});
