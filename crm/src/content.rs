@@ -2,7 +2,7 @@
 //! database from `content/`, read and edited there ever after.
 
 use crate::consent::AskedAt;
-use crate::db::{Db, Error, scoped};
+use crate::db::{Db, Error, Tx, scoped};
 use crate::id::{ConsentTextId, ProgramId, PurposeId, TopicId};
 use crate::lang::{Lang, Localized, Plural};
 use crate::on;
@@ -217,4 +217,17 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
         Ok(())
     }))
     .await
+}
+
+/// A fact about this database, if it is there.
+pub async fn setting(db: &Db, key: &str) -> Result<Option<String>, Error> {
+    const SQL: &str = "SELECT value FROM settings WHERE key = $1";
+    let mut conn = db.read().await?;
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL).bind(key).fetch_optional(c).await)?)
+}
+
+/// Writes a fact about this database down.
+pub async fn set_setting(tx: &mut Tx, _by: &System, key: &str, value: &str) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    Ok(on!(tx, |c| sqlx::query(SQL).bind(key).bind(value).execute(c).await.map(drop))?)
 }

@@ -1,2 +1,253 @@
-//! x
-fn main() {}
+//! The program `kabinet`.
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use crm::clock::Clock;
+use crm::db::Db;
+use crm::who::System;
+use server::config::{Config, LogFormat};
+use server::router::App;
+use server::{demo, import, jobs, router, site};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Personal cabinet and loyalty CRM of a retail chain.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    /// The configuration file; it may be missing
+    #[arg(long, default_value = "kabinet.toml", env = "KABINET_CONFIG", global = true)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the site
+    Serve,
+    /// Bring the database's schema up to date and fill in what every installation starts with
+    Migrate,
+    /// Fill an empty database with made-up people on real purchases; does nothing the second time
+    Demo,
+    /// Bring data in
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Points ledger
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// People who work here
+    #[command(subcommand)]
+    Staff(StaffCommand),
+    /// The configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ImportCommand {
+    /// Import purchases from a file, plain or .gz; safe to run again
+    Purchases(import::Purchases),
+}
+
+#[derive(Subcommand)]
+enum LedgerCommand {
+    /// Compare every balance with its postings and every lot with its allocations
+    Verify,
+}
+
+#[derive(Subcommand)]
+enum StaffCommand {
+    /// Add a member of staff; the password is read from the standard input
+    Add(StaffAdd),
+    /// End somebody's access at once
+    Disable {
+        /// Their login
+        login: String,
+    },
+}
+
+#[derive(Args)]
+struct StaffAdd {
+    /// What they sign in with
+    login: String,
+    /// Their name, as customers read it
+    name: String,
+    /// What they may do
+    #[arg(long, value_enum, default_value = "agent")]
+    role: RoleName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleName {
+    /// Answers customers
+    Agent,
+    /// Runs the system
+    Administrator,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with the configuration, or that nothing is
+    Check,
+    /// Print the example with every key
+    Example,
+}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("kabinet: {e:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks through standard output")]
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Command::Config(ConfigCommand::Example) = cli.command {
+        print!("{}", include_str!("../../kabinet.example.toml"));
+        return Ok(());
+    }
+    let config = match Config::load(&cli.config) {
+        Ok(config) => config,
+        Err(problems) => bail!("the configuration has {} problem(s):\n  {}", problems.len(), problems.join("\n  ")),
+    };
+    start_log(&config);
+    let system = System::at_the_command_line();
+    match cli.command {
+        Command::Config(_) => {
+            println!("The configuration is in order.");
+            Ok(())
+        }
+        Command::Serve => serve(config).await,
+        Command::Migrate => {
+            open(&config).await?;
+            println!("The database is up to date.");
+            Ok(())
+        }
+        Command::Demo => {
+            let db = open(&config).await?;
+            demo::fill(&db, &config).await
+        }
+        Command::Import(ImportCommand::Purchases(args)) => {
+            let db = open(&config).await?;
+            import::run(&db, &args).await
+        }
+        Command::Ledger(LedgerCommand::Verify) => {
+            let db = open(&config).await?;
+            let differences = crm::points::store::verify(&db).await?;
+            for difference in &differences {
+                println!("{difference:?}");
+            }
+            if differences.is_empty() {
+                println!("The ledger is in order.");
+                Ok(())
+            } else {
+                bail!("{} difference(s)", differences.len())
+            }
+        }
+        Command::Staff(StaffCommand::Add(args)) => {
+            let db = open(&config).await?;
+            let mut password = String::new();
+            std::io::stdin().read_line(&mut password).context("the password comes on the standard input")?;
+            let password = password.trim_end_matches(['\r', '\n']);
+            if let Err(flaw) = crm::flaw::password(password) {
+                bail!("the password does not fit: {flaw:?}");
+            }
+            let role = match args.role {
+                RoleName::Agent => crm::staff::Role::Agent,
+                RoleName::Administrator => crm::staff::Role::Administrator,
+            };
+            let password_hash = crm::signin::password::hash(password).await?;
+            let new = crm::staff::NewStaff {
+                login: args.login,
+                name: args.name,
+                role,
+                language: config.shop.language,
+                password_hash,
+            };
+            crm::staff::store::create(&db, &system, &new).await?;
+            println!("Added {}.", new.login);
+            Ok(())
+        }
+        Command::Staff(StaffCommand::Disable { login }) => {
+            let db = open(&config).await?;
+            let account = crm::staff::store::by_login(&mut db.read().await?, &login).await?;
+            let Some(account) = account else { bail!("nobody here signs in as {login:?}") };
+            crm::staff::store::disable(&db, &system, account.id).await?;
+            println!("{login} is out; every session has ended.");
+            Ok(())
+        }
+    }
+}
+
+fn start_log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log).unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// Opens the database with its schema up to date and its first content there.
+async fn open(config: &Config) -> anyhow::Result<Db> {
+    if let Some(path) = config.database_url.strip_prefix("sqlite:")
+        && let Some(dir) = std::path::Path::new(path.split('?').next().unwrap_or(path)).parent()
+    {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    }
+    let db = Db::open(&config.database_url, config.shop(), Clock::default()).await.context("cannot open the database")?;
+    crm::content::load(&db, &System::at_the_command_line()).await.context("cannot fill in the first content")?;
+    Ok(db)
+}
+
+#[expect(clippy::print_stdout, reason = "the address is what a person waits for")]
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let db = open(&config).await?;
+    let site = site::load(&config.site_dir(), db.shop()).map_err(anyhow::Error::msg)?;
+    let is_demonstration = crm::content::setting(&db, demo::MARK).await?.is_some();
+    let listener = tokio::net::TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let jobs = jobs::start(&db, is_demonstration);
+    println!("Kabinet serves {}", config.public_url);
+    if is_demonstration {
+        println!("  development inbox: {}/inbox", config.public_url);
+        println!("  staff:             {}/admin/requests", config.public_url);
+    }
+    let app = App { db, config: Arc::new(config), site: Arc::new(site), is_demonstration };
+    let router = router::build(&app).into_make_service_with_connect_info::<SocketAddr>();
+    // Without it half of the pages wait 40 ms for a delayed acknowledgement.
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+        if let Err(e) = stream.set_nodelay(true) {
+            tracing::warn!(error = %e, "TCP_NODELAY could not be set");
+        }
+    });
+    axum::serve(listener, router).with_graceful_shutdown(stop()).await?;
+    for job in jobs {
+        job.abort();
+    }
+    Ok(())
+}
+
+/// Waits for the signal to stop; requests in flight are finished after it.
+async fn stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = interrupt => {}
+        () = terminate => {}
+    }
+    tracing::info!("stopping: requests in flight are finished");
+}

@@ -17,7 +17,7 @@ use crate::lang::Lang;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
-use crate::who::{self, Customer, Opened, SessionOf, Staff, Token, Visitor};
+use crate::who::{self, Customer, Opened, SessionOf, Staff, System, Token, Visitor};
 use chrono::{DateTime, Duration, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -514,5 +514,26 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
         on!(tx, |c| sqlx::query(SQL).bind(by.id()).bind(lang).execute(c).await.map(drop))?;
         Ok(())
     }))
+    .await
+}
+
+/// Removes what nobody needs any more: attempts and codes that are over, keys of changes that cannot come again,
+/// sessions long ended.
+pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
+    const OLD: [(&str, Duration); 4] = [
+        ("DELETE FROM codes WHERE created_at < $1", Duration::days(2)),
+        ("DELETE FROM attempts WHERE created_at < $1", Duration::days(3)),
+        ("DELETE FROM idempotency_keys WHERE created_at < $1", Duration::days(7)),
+        ("DELETE FROM sessions WHERE expires_at < $1", Duration::days(30)),
+    ];
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            for (sql, age) in OLD {
+                on!(tx, |c| sqlx::query(sql).bind(now - age).execute(c).await.map(drop))?;
+            }
+            Ok(())
+        })
+    })
     .await
 }

@@ -1,0 +1,48 @@
+//! What runs by itself: messages leave, points activate and expire, what nobody needs any more goes. Every job can run
+//! late, twice or on several nodes with the same result.
+
+use crm::db::Db;
+use crm::who::System;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How often messages leave.
+const OUTBOX_EVERY: Duration = Duration::from_secs(2);
+/// How often points that are due are looked for.
+const POINTS_EVERY: Duration = Duration::from_secs(60);
+/// How often the house is swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Starts the jobs; they end when the handles are dropped.
+pub fn start(db: &Db, is_demonstration: bool) -> Vec<JoinHandle<()>> {
+    let system = System::at_the_command_line();
+    let mut jobs = vec![
+        every(POINTS_EVERY, db, async move |db: Db| {
+            crm::points::store::run_due(&db, &system).await.map(drop)
+        }),
+        every(SWEEP_EVERY, db, async move |db: Db| crm::signin::store::sweep(&db, &system).await),
+    ];
+    if is_demonstration {
+        jobs.push(every(OUTBOX_EVERY, db, async move |db: Db| {
+            crm::outbox::deliver_to_inbox(&db, &system).await.map(drop)
+        }));
+    }
+    jobs
+}
+
+/// Runs a job again and again. A failure is logged, and the next round comes all the same.
+fn every<F>(pause: Duration, db: &Db, job: F) -> JoinHandle<()>
+where
+    F: AsyncFn(Db) -> Result<(), crm::Error> + Send + 'static,
+    for<'a> F::CallRefFuture<'a>: Send,
+{
+    let db = db.clone();
+    tokio::spawn(async move {
+        loop {
+            if let Err(e) = job(db.clone()).await {
+                tracing::error!(error = %e, "a job failed; it comes again");
+            }
+            tokio::time::sleep(pause).await;
+        }
+    })
+}
