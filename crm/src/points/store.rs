@@ -32,6 +32,7 @@ pub(crate) struct Sale {
 #[derive(sqlx::FromRow)]
 struct VersionRow {
     id: ProgramId,
+    automatic: bool,
     closed_at: Option<DateTime<Utc>>,
     version: i64,
     share: i64,
@@ -41,6 +42,7 @@ struct VersionRow {
 }
 
 struct Program {
+    automatic: bool,
     closed_at: Option<DateTime<Utc>>,
     published: Vec<DateTime<Utc>>,
     versions: Vec<(i64, Terms)>,
@@ -51,13 +53,14 @@ pub(crate) struct Programs(BTreeMap<ProgramId, Program>);
 
 /// Reads the programs.
 pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
-    const SQL: &str = "SELECT p.id, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at \
+    const SQL: &str = "SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at \
                        FROM programs p JOIN program_versions v ON v.program_id = p.id \
                        ORDER BY p.id, v.published_at, v.version";
     let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
     let mut programs = BTreeMap::new();
     for row in rows {
         let program = programs.entry(row.id).or_insert_with(|| Program {
+            automatic: row.automatic,
             closed_at: row.closed_at,
             published: Vec::new(),
             versions: Vec::new(),
@@ -77,6 +80,12 @@ impl Programs {
             return None;
         }
         program.versions.get(rules::version_at(&program.published, at)?).copied()
+    }
+
+    /// The programs that everybody is a member of, each with its version at a moment.
+    pub(crate) fn automatic(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64)> {
+        let open = self.0.iter().filter(|(_, program)| program.automatic);
+        open.filter_map(move |(id, _)| Some((*id, self.terms(*id, at)?.0)))
     }
 }
 

@@ -92,12 +92,10 @@ pub struct NewPurchase {
 /// What became of a line to book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineOutcome {
-    /// It was booked, and stands alone.
-    Taken,
-    /// It was booked, and brings back this line.
-    Returned(LineId),
-    /// It is there already.
-    Known,
+    /// It was booked; the line that it brings back.
+    Taken(Option<LineId>),
+    /// It is there already; the line that it brings back.
+    Known(Option<LineId>),
     /// In its place stands another line.
     Conflict,
 }

@@ -14,7 +14,7 @@ use crate::points::{Before, Difference};
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use sqlx::types::Json;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// Lines on their way into the database, and what they earn.
 struct Desk {
@@ -65,6 +65,16 @@ struct KnownRow {
     at: DateTime<Utc>,
 }
 
+#[derive(sqlx::FromRow)]
+struct KnownLine {
+    ordinal: i64,
+    article_id: ArticleId,
+    quantity: i64,
+    price: i64,
+    discount: i64,
+    original_line_id: Option<LineId>,
+}
+
 /// Books receipts in the order given, each once: what is known by source, document and place is left as it is, a line
 /// in a new place of a known receipt is added to it. Returns find their originals, points are earned and taken back.
 /// A line with an amount beyond [`super::AMOUNT_MAX`] is refused with the whole transaction: check before.
@@ -95,7 +105,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
     let mut desk = Desk { programs: points::programs(tx).await?, lines: Desk::rows(), sales: Vec::new() };
     let mut booked = Vec::with_capacity(purchases.len());
     for (p, id) in purchases.iter().zip(ids) {
-        let mut outcomes = vec![LineOutcome::Taken; p.lines.len()];
+        let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
         let (id, customer, at, is_new) = if new.contains(&id) {
             (id, p.customer, p.at, true)
         } else {
@@ -107,7 +117,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         let mut sold = Vec::new();
         let mut returned = Vec::new();
         for (line, outcome) in p.lines.iter().zip(&mut outcomes) {
-            if *outcome != LineOutcome::Taken {
+            if *outcome != LineOutcome::Taken(None) {
                 continue;
             }
             let original = if line.quantity < 0 && line.original != Original::None {
@@ -118,7 +128,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             };
             let (line_id, paid) = desk.line(id, line, original)?;
             if let Some(original) = original {
-                *outcome = LineOutcome::Returned(original);
+                *outcome = LineOutcome::Taken(Some(original));
                 returned.push(original);
             } else if paid > 0 && line.quantity > 0 {
                 sold.push((line_id, paid));
@@ -144,20 +154,16 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
 /// Compares a receipt with the one of its number that is there, line by line.
 async fn compare(tx: &mut Tx, p: &NewPurchase, outcomes: &mut [LineOutcome]) -> Result<KnownRow, Error> {
     const HEAD: &str = "SELECT id, customer_id, at FROM purchases WHERE source = $1 AND document = $2";
-    const LINES: &str =
-        "SELECT ordinal, article_id, quantity, price, discount FROM purchase_lines WHERE purchase_id = $1";
+    const LINES: &str = "SELECT ordinal, article_id, quantity, price, discount, original_line_id \
+                         FROM purchase_lines WHERE purchase_id = $1 ORDER BY ordinal";
     let known: KnownRow = on!(tx, |c| sqlx::query_as(HEAD).bind(&p.source).bind(&p.document).fetch_one(c).await)?;
-    let lines: Vec<(i64, ArticleId, i64, i64, i64)> =
-        on!(tx, |c| sqlx::query_as(LINES).bind(known.id).fetch_all(c).await)?;
-    let lines: HashMap<i64, _> = lines.into_iter().map(|l| (l.0, (l.1, l.2, l.3, l.4))).collect();
+    let lines: Vec<KnownLine> = on!(tx, |c| sqlx::query_as(LINES).bind(known.id).fetch_all(c).await)?;
     for (line, outcome) in p.lines.iter().zip(outcomes) {
-        match lines.get(&line.ordinal) {
-            None => {}
-            Some(there) if *there == (line.article, line.quantity, line.price, line.discount) => {
-                *outcome = LineOutcome::Known;
-            }
-            Some(_) => *outcome = LineOutcome::Conflict,
-        }
+        let Ok(place) = lines.binary_search_by_key(&line.ordinal, |there| there.ordinal) else { continue };
+        let there = &lines[place];
+        let is_same = (there.article_id, there.quantity, there.price, there.discount)
+            == (line.article, line.quantity, line.price, line.discount);
+        *outcome = if is_same { LineOutcome::Known(there.original_line_id) } else { LineOutcome::Conflict };
     }
     Ok(known)
 }
@@ -167,7 +173,7 @@ async fn add_up(tx: &mut Tx, id: PurchaseId, p: &NewPurchase, outcomes: &[LineOu
     const SQL: &str = "UPDATE purchases SET line_count = line_count + $2, total = total + $3 WHERE id = $1";
     let added = || {
         let lines = p.lines.iter().zip(outcomes);
-        lines.filter(|(_, o)| matches!(o, LineOutcome::Taken | LineOutcome::Returned(_))).map(|(line, _)| line)
+        lines.filter(|(_, outcome)| matches!(outcome, LineOutcome::Taken(_))).map(|(line, _)| line)
     };
     let count = added().count() as i64;
     if count == 0 {
