@@ -312,9 +312,8 @@ async fn stage(
                     return Err(ImportError::Encoding(encoding.name()));
                 }
                 let first = text.as_deref().ok_or(ImportError::Encoding(encoding.name()))?;
-                let (made, is_data) =
-                    Parser::new(options.format, first, db.shop().zone(), options.shift_days)
-                        .map_err(|missing| ImportError::Columns { format: options.format, missing })?;
+                let (made, is_data) = Parser::new(options.format, first, db.shop().zone(), options.shift_days)
+                    .map_err(|missing| ImportError::Columns { format: options.format, missing })?;
                 let made = parser.insert(made);
                 if !is_data {
                     continue;
@@ -325,7 +324,14 @@ async fn stage(
         read += 1;
         let parsed = match text {
             _ if next == Next::TooLong => Err((Reason::TooLongLine, None)),
-            None => Err((Reason::Encoding { name: encoding.name() }, None)),
+            None => {
+                let (legible, _) = encoding.decode_without_bom_handling(&buffer);
+                let document = match parser.parse(&legible) {
+                    Ok(line) => Some(line.document),
+                    Err(refused) => refused.document,
+                };
+                Err((Reason::Encoding { name: encoding.name() }, document))
+            }
             Some(text) => parser.parse(&text).map_err(|refused| (refused.reason, refused.document)),
         };
         match parsed {
@@ -453,8 +459,7 @@ async fn page(db: &Db, source: &str, after: &(DateTime<Utc>, String)) -> Result<
 
 async fn stores(db: &Db) -> Result<HashMap<String, StoreId>, Error> {
     let mut conn = db.read().await?;
-    let rows: Vec<(String, StoreId)> =
-        on!(conn, |c| sqlx::query_as("SELECT code, id FROM stores").fetch_all(c).await)?;
+    let rows: Vec<(String, StoreId)> = on!(conn, |c| sqlx::query_as("SELECT code, id FROM stores").fetch_all(c).await)?;
     Ok(rows.into_iter().collect())
 }
 

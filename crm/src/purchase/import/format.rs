@@ -33,10 +33,9 @@ impl Format {
     /// The columns that must be there, and those that may.
     const fn columns(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
-            Self::OnlineRetail => (
-                &["InvoiceNo", "InvoiceDate", "StockCode", "Quantity", "UnitPrice", "CustomerID", "Description"],
-                &[],
-            ),
+            Self::OnlineRetail => {
+                (&["InvoiceNo", "InvoiceDate", "StockCode", "Quantity", "UnitPrice", "CustomerID", "Description"], &[])
+            }
             Self::Cdnow => (&["customer_id", "date", "number_of_cds", "dollar_value"], &[]),
             Self::Kabinet => (
                 &["document", "at", "article", "quantity", "price"],
@@ -151,27 +150,34 @@ impl Parser {
 
     /// One line.
     pub(super) fn parse(&mut self, line: &str) -> Result<Staged, Refused> {
-        let refused = |reason| Refused { reason, document: None };
-        let mut fields = std::mem::take(&mut self.fields);
-        let result = if self.format == Format::Cdnow {
+        if self.format == Format::Cdnow {
             let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            self.check_width(fields.len()).and_then(|()| self.cdnow(&fields))
-        } else {
-            match split(line, &mut fields) {
-                None => Err(refused(Reason::OpenQuote)),
-                Some(fields) => self.check_width(fields.len()).and_then(|()| match self.format {
-                    Format::OnlineRetail => self.online_retail(fields),
-                    Format::Kabinet | Format::Cdnow => self.kabinet(fields),
+            return match fields.len() == self.width {
+                true => self.cdnow(&fields),
+                false => Err(Refused {
+                    reason: Reason::Fields { expected: self.width, found: fields.len() },
+                    document: None,
                 }),
+            };
+        }
+        let mut fields = std::mem::take(&mut self.fields);
+        let result = match split(line, &mut fields) {
+            None => Err(self.garbled(line, Reason::OpenQuote)),
+            Some(found) if found.len() != self.width => {
+                Err(self.garbled(line, Reason::Fields { expected: self.width, found: found.len() }))
             }
+            Some(fields) if self.format == Format::OnlineRetail => self.online_retail(fields),
+            Some(fields) => self.kabinet(fields),
         };
         self.fields = fields;
         result
     }
 
-    fn check_width(&self, found: usize) -> Result<(), Refused> {
-        let reason = Reason::Fields { expected: self.width, found };
-        if found == self.width { Ok(()) } else { Err(Refused { reason, document: None }) }
+    /// A line whose fields cannot be told apart: its document is guessed from the place where it stands in good lines.
+    fn garbled(&self, line: &str, reason: Reason) -> Refused {
+        let field = self.places.first().copied().flatten().and_then(|place| line.split(',').nth(place));
+        let document = field.and_then(|field| word(field, Column::Document, 100).ok()).filter(|word| !word.is_empty());
+        Refused { reason, document }
     }
 
     fn field<'a>(&self, fields: &'a [String], column: usize) -> &'a str {
@@ -179,7 +185,8 @@ impl Parser {
     }
 
     fn online_retail(&self, fields: &[String]) -> Result<Staged, Refused> {
-        let [document, at, article, quantity, price, customer, name] = [0, 1, 2, 3, 4, 5, 6].map(|i| self.field(fields, i));
+        let [document, at, article, quantity, price, customer, name] =
+            [0, 1, 2, 3, 4, 5, 6].map(|i| self.field(fields, i));
         let customer = customer.strip_suffix(".0").unwrap_or(customer);
         let line = self.csv(&Texts { document, at, article, quantity, price, customer, name, ..Texts::default() })?;
         if self.format.is_cancellation(document) && line.quantity > 0 {
@@ -233,7 +240,8 @@ impl Parser {
     /// CDNOW: customer, day, number of discs, what was paid for all of them. What is paid is kept to the cent: the price
     /// of one is rounded up, and what that makes too much is a discount.
     fn cdnow(&self, fields: &[&str]) -> Result<Staged, Refused> {
-        let at = |column: usize| self.places.get(column).copied().flatten().and_then(|place| fields.get(place).copied());
+        let at =
+            |column: usize| self.places.get(column).copied().flatten().and_then(|place| fields.get(place).copied());
         let [customer, day, discs, paid] = [0, 1, 2, 3].map(|column| at(column).unwrap_or_default());
         let whose = || -> Result<(String, DateTime<Utc>), Reason> {
             let customer = word(customer, Column::Customer, 64)?;
@@ -289,8 +297,8 @@ impl Parser {
     fn local(&self, time: NaiveDateTime) -> Option<DateTime<Utc>> {
         use chrono::{Datelike as _, SubsecRound as _};
         let days = Days::new(self.shift_days.unsigned_abs());
-        let time =
-            if self.shift_days < 0 { time.checked_sub_days(days) } else { time.checked_add_days(days) }?.trunc_subsecs(6);
+        let time = if self.shift_days < 0 { time.checked_sub_days(days) } else { time.checked_add_days(days) }?
+            .trunc_subsecs(6);
         let find = |time: NaiveDateTime| self.zone.from_local_datetime(&time).earliest();
         let at = find(time).or_else(|| find(time + Duration::hours(1)))?.to_utc();
         (1970..2200).contains(&at.year()).then_some(at)
@@ -401,8 +409,14 @@ mod tests {
     fn a_file_without_its_columns_is_told_which() {
         let zone = chrono_tz::UTC;
         let missing = |format, header| Parser::new(format, header, zone, 0).err();
-        assert_eq!(missing(Format::Kabinet, "document;at;article"), Some(vec!["document", "at", "article", "quantity", "price"]));
-        assert_eq!(missing(Format::OnlineRetail, "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice"), Some(vec!["CustomerID"]));
+        assert_eq!(
+            missing(Format::Kabinet, "document;at;article"),
+            Some(vec!["document", "at", "article", "quantity", "price"])
+        );
+        assert_eq!(
+            missing(Format::OnlineRetail, "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice"),
+            Some(vec!["CustomerID"])
+        );
         assert!(Parser::new(Format::Cdnow, " 00001 19970101  1   11.77", zone, 0).is_ok_and(|(_, data)| data));
         assert!(missing(Format::Cdnow, "00001,19970101,1,11.77").is_some());
     }
@@ -411,10 +425,15 @@ mod tests {
     fn a_refused_line_keeps_its_place_where_its_document_is_known() {
         let mut p = parser(Format::Kabinet, "document,at,article,quantity,price,name");
         let refused = |p: &mut Parser, line: &str| p.parse(line).expect_err("refused");
+        assert_eq!(refused(&mut p, "7,\"x").document, Some("7".into()));
+        assert_eq!(refused(&mut p, "7,x").document, Some("7".into()));
         let at = "2026-01-01 10:00";
         let told = refused(&mut p, &format!("7,{at},A,0,1.00,x"));
         assert_eq!(told, Refused { reason: Reason::NoQuantity, document: Some("7".into()) });
-        assert_eq!(refused(&mut p, &format!("7,{at},A,1,1.00,a\u{7}b")).reason, Reason::ControlCharacters(Column::Name));
+        assert_eq!(
+            refused(&mut p, &format!("7,{at},A,1,1.00,a\u{7}b")).reason,
+            Reason::ControlCharacters(Column::Name)
+        );
         assert_eq!(refused(&mut p, &format!("7,{at},A,1,-1.00,x")).reason, Reason::NegativePrice);
         assert_eq!(refused(&mut p, &format!(",{at},A,1,1.00,x")).reason, Reason::Missing(Column::Document));
         assert_eq!(refused(&mut p, &format!("7,{at},A,1.5,1.00,x")).reason, Reason::NotANumber);
