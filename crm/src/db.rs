@@ -48,7 +48,9 @@ impl Error {
     /// True where the same transaction may succeed when it is simply tried again: serialization failure (40001),
     /// deadlock (40P01), and SQLite's busy (5) with its extended codes.
     fn is_transient(&self) -> bool {
-        let Self::Driver(sqlx::Error::Database(e)) = self else { return false };
+        let Self::Driver(sqlx::Error::Database(e)) = self else {
+            return false;
+        };
         match e.code().as_deref() {
             Some("40001" | "40P01") => true,
             Some(code) => code.parse::<i32>().is_ok_and(|code| code & 0xff == 5),
@@ -380,16 +382,38 @@ pub(crate) fn like(text: &str) -> String {
 pub enum Bind {
     /// Text.
     Text(String),
+    /// Text that stands in the program: the word for a kind or a state.
+    Word(&'static str),
     /// A number.
     Int(i64),
     /// An id.
     Id(uuid::Uuid),
+    /// An id, or none.
+    MaybeId(Option<uuid::Uuid>),
     /// A time.
     Time(DateTime<Utc>),
 }
 
-/// A query with filters: fixed fragments, each with at most its own binds. The only place where SQL is put together,
-/// and the only one that says `AssertSqlSafe`; a test holds that.
+/// Binds a list of values to a query of either engine.
+macro_rules! bind_all {
+    ($query:expr, $binds:expr) => {{
+        let mut q = $query;
+        for bind in $binds {
+            q = match bind {
+                Bind::Text(v) => q.bind(v),
+                Bind::Word(v) => q.bind(v),
+                Bind::Int(v) => q.bind(v),
+                Bind::Id(v) => q.bind(v),
+                Bind::MaybeId(v) => q.bind(v),
+                Bind::Time(v) => q.bind(v),
+            };
+        }
+        q
+    }};
+}
+
+/// A query with filters: fixed fragments, each with at most its own binds. Beside [`Rows`] the only place where SQL is
+/// put together; `AssertSqlSafe` is said in this module alone, and a test holds that.
 #[derive(Default)]
 pub struct ListQuery {
     sql: String,
@@ -420,6 +444,28 @@ impl ListQuery {
         self
     }
 
+    /// Adds the condition that `column` is one of these values. The last is repeated up to the next power of two, so
+    /// that few texts have to be prepared.
+    pub fn within(mut self, column: &'static str, values: impl IntoIterator<Item = Bind>) -> Self {
+        self.sql.push_str(if self.has_where { " AND " } else { " WHERE " });
+        self.has_where = true;
+        let first = self.binds.len();
+        self.binds.extend(values);
+        let count = self.binds.len() - first;
+        if count == 0 {
+            self.sql.push_str("FALSE");
+            return self;
+        }
+        self.sql.push_str(column);
+        self.sql.push_str(" IN (");
+        for i in 0..count.next_power_of_two() {
+            let separator = if i == 0 { "" } else { ", " };
+            self.sql.push_str(&format!("{separator}${}", first + 1 + i.min(count - 1)));
+        }
+        self.sql.push(')');
+        self
+    }
+
     /// Adds what comes last: grouping, order.
     pub fn tail(mut self, tail: &'static str) -> Self {
         self.sql.push(' ');
@@ -441,16 +487,77 @@ where
     T: Send + Unpin,
     for<'r> T: sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
-    on!(conn, |c| {
-        let mut q = sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(query.sql));
-        for bind in query.binds {
-            q = match bind {
-                Bind::Text(v) => q.bind(v),
-                Bind::Int(v) => q.bind(v),
-                Bind::Id(v) => q.bind(v),
-                Bind::Time(v) => q.bind(v),
-            };
-        }
-        q.fetch_all(c).await
-    })
+    on!(conn, |c| { bind_all!(sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(query.sql)), query.binds).fetch_all(c).await })
+}
+
+/// Rows to insert together: a million lines cannot afford a statement each.
+pub struct Rows {
+    insert: &'static str,
+    columns: usize,
+    tail: &'static str,
+    binds: Vec<Bind>,
+}
+
+impl Rows {
+    /// Starts with `INSERT INTO table (columns)`; `tail` is what follows the values (`ON CONFLICT …`, `RETURNING …`).
+    pub fn new(insert: &'static str, tail: &'static str) -> Self {
+        Self { insert, columns: insert.matches(',').count() + 1, tail, binds: Vec::new() }
+    }
+
+    /// Adds a row, a value for each column.
+    pub fn push<const N: usize>(&mut self, row: [Bind; N]) {
+        debug_assert_eq!(N, self.columns, "{}", self.insert);
+        self.binds.extend(row);
+    }
+
+    /// True when there is nothing to insert.
+    pub fn is_empty(&self) -> bool {
+        self.binds.is_empty()
+    }
+
+    /// The statements with their binds. Rows go in by powers of two, so that each table has eight texts to prepare.
+    fn statements(self) -> impl Iterator<Item = (String, Vec<Bind>)> {
+        let Self { insert, columns, tail, binds } = self;
+        let mut binds = binds.into_iter();
+        std::iter::from_fn(move || {
+            let left = binds.len() / columns;
+            if left == 0 {
+                return None;
+            }
+            let rows = 1 << left.ilog2().min(7);
+            let mut sql = format!("{insert} VALUES ");
+            for row in 0..rows {
+                let values: Vec<String> = (1..=columns).map(|i| format!("${}", row * columns + i)).collect();
+                sql.push_str(if row == 0 { "(" } else { ", (" });
+                sql.push_str(&values.join(", "));
+                sql.push(')');
+            }
+            sql.push(' ');
+            sql.push_str(tail);
+            Some((sql, binds.by_ref().take(rows * columns).collect()))
+        })
+    }
+}
+
+/// Inserts rows.
+pub async fn insert(tx: &mut Tx, rows: Rows) -> Result<(), sqlx::Error> {
+    for (sql, binds) in rows.statements() {
+        on!(tx, |c| bind_all!(sqlx::query(sqlx::AssertSqlSafe(sql)), binds).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// Inserts rows whose tail says `RETURNING`.
+pub async fn insert_returning<T>(tx: &mut Tx, rows: Rows) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin,
+    for<'r> T: sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    let mut returned = Vec::new();
+    for (sql, binds) in rows.statements() {
+        returned.extend(on!(tx, |c| {
+            bind_all!(sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(sql)), binds).fetch_all(c).await
+        })?);
+    }
+    Ok(returned)
 }

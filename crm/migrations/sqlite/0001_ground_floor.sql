@@ -218,6 +218,7 @@ CREATE TABLE import_lines (
     PRIMARY KEY (source, line)
 ) STRICT;
 CREATE INDEX import_lines_document ON import_lines (source, document, line);
+CREATE INDEX import_lines_order ON import_lines (source, at, document, line);
 
 -- Points: an append-only double-entry ledger -----------------------------------------------------------------------
 

@@ -1,1 +1,223 @@
-//! points
+//! Points: what customers earn, as an append-only double-entry ledger per program.
+//!
+//! A point is kept in hundredths, like money: 100 stands for 1.00 in the cabinet. Each purchase makes one lot per
+//! program, which is pending, then active, then expired:
+//!
+//! | what happens | from | to |
+//! |---|---|---|
+//! | accrual | issued | pending (active where the program knows no delay) |
+//! | activation | pending | active |
+//! | expiry | active | expired |
+//! | return | pending or active | issued |
+//!
+//! A return that takes back more than is left of active points leaves the active balance below zero: a debt. The next
+//! points to become active pay it, so a lot always holds what can be spent of it, and at any time the active balance is
+//! the sum of what is left in active lots, or below zero with nothing left in them.
+
+use crate::id::{LineId, LotId, ProgramId, PurchaseId, TransactionId};
+use crate::lang::Localized;
+use chrono::{DateTime, Utc};
+
+pub mod rules;
+#[cfg(feature = "store")]
+pub mod store;
+
+/// What an account holds. Pending and active belong to a customer, the others to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+pub enum AccountKind {
+    /// Earned, not yet to be spent.
+    Pending,
+    /// To be spent.
+    Active,
+    /// The counterpart of what was earned.
+    Issued,
+    /// What was not spent in time.
+    Expired,
+    /// What paid for something.
+    Spent,
+    /// What staff gave or took.
+    Adjustment,
+}
+
+impl AccountKind {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Issued => "issued",
+            Self::Expired => "expired",
+            Self::Spent => "spent",
+            Self::Adjustment => "adjustment",
+        }
+    }
+}
+
+/// Why points moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+pub enum TransactionKind {
+    /// A purchase earned them.
+    Accrual,
+    /// Their waiting time is over.
+    Activation,
+    /// Their term is over.
+    Expiry,
+    /// What had earned them came back.
+    Return,
+    /// They paid for something.
+    Redemption,
+    /// Staff gave or took them.
+    Adjustment,
+}
+
+impl TransactionKind {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accrual => "accrual",
+            Self::Activation => "activation",
+            Self::Expiry => "expiry",
+            Self::Return => "return",
+            Self::Redemption => "redemption",
+            Self::Adjustment => "adjustment",
+        }
+    }
+}
+
+/// Where a lot stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+pub enum LotState {
+    /// Waiting.
+    Pending,
+    /// To be spent.
+    Active,
+    /// Over.
+    Expired,
+}
+
+/// Points that expire together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// How many, in hundredths.
+    pub points: i64,
+    /// When the first of them do.
+    pub at: DateTime<Utc>,
+}
+
+/// What a customer has, in all programs together. Points are hundredths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// To be spent; below zero is a debt.
+    pub active: i64,
+    /// Waiting for their day.
+    pub pending: i64,
+    /// What expires on the next day on which anything does, where the shop is.
+    pub next_expiry: Option<Expiry>,
+    /// Each program in which the customer has an account, in the programs' own order.
+    pub programs: Vec<ProgramBalance>,
+}
+
+/// What a customer has in one program. Points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramBalance {
+    /// The program.
+    pub program: ProgramId,
+    /// Its name.
+    pub name: Localized,
+    /// To be spent; below zero is a debt.
+    pub active: i64,
+    /// Waiting for their day.
+    pub pending: i64,
+    /// What expires on the next day on which anything of it does.
+    pub next_expiry: Option<Expiry>,
+}
+
+/// A line of a customer's statement of points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The transaction; with `at` the place to read on from.
+    pub id: TransactionId,
+    /// When it took effect.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub kind: TransactionKind,
+    /// In which program.
+    pub program: ProgramId,
+    /// The program's name.
+    pub name: Localized,
+    /// The receipt that it comes from.
+    pub purchase: Option<PurchaseId>,
+    /// The number of that receipt.
+    pub document: Option<String>,
+    /// The change of active points.
+    pub active: i64,
+    /// The change of pending points.
+    pub pending: i64,
+    /// Active points of this program afterwards.
+    pub balance: i64,
+}
+
+impl Entry {
+    /// The number to show: what became active for an activation, else the change of both together.
+    pub fn points(&self) -> i64 {
+        match self.kind {
+            TransactionKind::Activation => self.active,
+            _ => self.active + self.pending,
+        }
+    }
+}
+
+/// A place in a list that is sorted by time, the newest first: the last row that was shown.
+pub type Before = (DateTime<Utc>, uuid::Uuid);
+
+/// What one line of a receipt earned in one program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earned {
+    /// The line.
+    pub line: LineId,
+    /// The program.
+    pub program: ProgramId,
+    /// The version of the program that counted.
+    pub version: i64,
+    /// The program's name.
+    pub name: Localized,
+    /// The share of the price, in hundredths of a percent.
+    pub share: i64,
+    /// The lot that they went into.
+    pub lot: LotId,
+    /// Where it stands.
+    pub state: LotState,
+    /// How many, in hundredths.
+    pub points: i64,
+    /// How many of them a return took back.
+    pub taken_back: i64,
+    /// When they become active.
+    pub activates_at: DateTime<Utc>,
+    /// When they expire.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What the daily work did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Lots that became active.
+    pub activated: u64,
+    /// Lots that expired.
+    pub expired: u64,
+}
+
+/// A place where the books do not agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What was compared.
+    pub what: &'static str,
+    /// Of which record.
+    pub id: uuid::Uuid,
+    /// What the postings or allocations say.
+    pub expected: i64,
+    /// What is kept.
+    pub found: i64,
+}

@@ -1,1 +1,232 @@
-//! purchase
+//! Purchases: receipts with their lines. Money is in minor units of the shop's currency.
+//!
+//! A receipt is known by its source and its document number in it, a line by its place in the receipt. A return is a
+//! receipt of its own; each of its lines may name the line that it brings back.
+
+use crate::id::{ArticleId, LineId, PurchaseId, StoreId};
+use crate::lang::Localized;
+use crate::points::{Before, Earned};
+use chrono::{DateTime, NaiveDate, Utc};
+
+#[cfg(feature = "store")]
+pub mod import;
+#[cfg(feature = "store")]
+pub mod store;
+
+/// What a receipt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+pub enum Kind {
+    /// Something was bought.
+    Sale,
+    /// Something was brought back.
+    Return,
+}
+
+impl Kind {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sale => "sale",
+            Self::Return => "return",
+        }
+    }
+}
+
+/// The largest amount of one line, in minor units: sums of a billion such lines still fit.
+pub const AMOUNT_MAX: i64 = 1_000_000_000;
+
+/// What a line costs: quantity × price − discount; none beyond [`AMOUNT_MAX`].
+pub fn amount(quantity: i64, price: i64, discount: i64) -> Option<i64> {
+    let amount = quantity.checked_mul(price)?.checked_sub(discount)?;
+    (amount.abs() <= AMOUNT_MAX && quantity.abs() <= AMOUNT_MAX && price <= AMOUNT_MAX).then_some(amount)
+}
+
+/// Which line a line of negative quantity brings back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Original {
+    /// None: it stands alone.
+    None,
+    /// The latest earlier one of the same customer, article and price of which enough did not come back yet.
+    Latest,
+    /// One of the same article and price in the receipt of this number.
+    Document(String),
+}
+
+/// A line to book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLine {
+    /// Its place in the receipt, from 1.
+    pub ordinal: i64,
+    /// What was bought.
+    pub article: ArticleId,
+    /// How many; negative when they came back.
+    pub quantity: i64,
+    /// The price of one.
+    pub price: i64,
+    /// Off the whole line; negative when it came back.
+    pub discount: i64,
+    /// Which line it brings back.
+    pub original: Original,
+}
+
+/// A receipt to book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPurchase {
+    /// Where it comes from.
+    pub source: String,
+    /// Its number there.
+    pub document: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Whose it is, if anybody's.
+    pub customer: Option<crate::id::CustomerId>,
+    /// Where.
+    pub store: Option<StoreId>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Its lines.
+    pub lines: Vec<NewLine>,
+}
+
+/// What became of a line to book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineOutcome {
+    /// It was booked; the line that it brings back.
+    Taken(Option<LineId>),
+    /// It is there already; the line that it brings back.
+    Known(Option<LineId>),
+    /// In its place stands another line.
+    Conflict,
+}
+
+/// What became of a receipt to book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// The receipt, new or known.
+    pub id: PurchaseId,
+    /// True when it was not there before.
+    pub new: bool,
+    /// Each of its lines, in the order given.
+    pub lines: Vec<LineOutcome>,
+}
+
+/// A shop, as a receipt names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreName {
+    /// The shop.
+    pub id: StoreId,
+    /// Its name.
+    pub name: Localized,
+    /// Its town.
+    pub town: Localized,
+}
+
+/// A receipt in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purchase {
+    /// Its id.
+    pub id: PurchaseId,
+    /// Where it was booked from.
+    pub source: String,
+    /// Its number.
+    pub document: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Where, if known.
+    pub store: Option<StoreName>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How many lines it has.
+    pub lines: i64,
+    /// What was paid; negative for a return.
+    pub total: i64,
+    /// The points it earned, in hundredths, less what returns took back.
+    pub points: i64,
+    /// True when something of it came back.
+    pub returned: bool,
+}
+
+/// Which receipts to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Part of an article's name or code, or of the receipt's number.
+    pub text: Option<String>,
+    /// In this shop.
+    pub store: Option<StoreId>,
+    /// From this day on, where the shop is.
+    pub from: Option<NaiveDate>,
+    /// Up to this day, it included.
+    pub to: Option<NaiveDate>,
+}
+
+/// The receipts of a month, where the shop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Month {
+    /// Its first day.
+    pub first: NaiveDate,
+    /// How many receipts.
+    pub receipts: i64,
+    /// What was paid less what was given back.
+    pub total: i64,
+}
+
+/// A page of receipts, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Each month of which there are receipts here, with the totals of the whole month under the same filter.
+    pub months: Vec<(Month, Vec<Purchase>)>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Before>,
+}
+
+/// Another receipt that a line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The receipt.
+    pub purchase: PurchaseId,
+    /// Its number.
+    pub document: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How many came back, above zero.
+    pub quantity: i64,
+}
+
+/// A line of a receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its id.
+    pub id: LineId,
+    /// Its place in the receipt, from 1.
+    pub ordinal: i64,
+    /// The article's code.
+    pub code: String,
+    /// The article's name.
+    pub name: String,
+    /// How many; negative on a return.
+    pub quantity: i64,
+    /// The price of one.
+    pub price: i64,
+    /// Off the whole line.
+    pub discount: i64,
+    /// What was paid.
+    pub amount: i64,
+    /// How many of them came back.
+    pub returned: i64,
+    /// What it earned, program by program.
+    pub earned: Vec<Earned>,
+    /// The returns that brought some of it back, the first first.
+    pub returns: Vec<Reference>,
+    /// The sale that this line brings back.
+    pub original: Option<Reference>,
+}
+
+/// A receipt with everything on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its head.
+    pub head: Purchase,
+    /// Its lines in their order.
+    pub lines: Vec<Line>,
+}

@@ -1,0 +1,63 @@
+//! Articles in the database.
+
+use crate::db::{self, Bind, ListQuery, Rows, Tx};
+use crate::id::ArticleId;
+use crate::lang::fold;
+use crate::on;
+use crate::who::System;
+use std::collections::{BTreeMap, HashMap};
+
+/// The ids of articles by their codes, with those that were not known added. A name is taken once: as long as an
+/// article has none, its code stands for it.
+pub async fn ensure(
+    tx: &mut Tx,
+    _by: &System,
+    articles: &BTreeMap<&str, Option<&str>>,
+) -> Result<HashMap<String, ArticleId>, sqlx::Error> {
+    let mut missing = Rows::new(
+        "INSERT INTO articles (id, code, name, search)",
+        // Somebody else may add it in the same moment.
+        "ON CONFLICT (code) DO NOTHING",
+    );
+    let mut found = known(tx, articles).await?;
+    for (code, name) in articles {
+        if !found.contains_key(*code) {
+            let name = name.unwrap_or(code);
+            missing.push([
+                Bind::Id(ArticleId::new().0),
+                Bind::Text((*code).to_owned()),
+                Bind::Text(name.to_owned()),
+                Bind::Text(fold(name)),
+            ]);
+        }
+    }
+    if !missing.is_empty() {
+        db::insert(tx, missing).await?;
+        found = known(tx, articles).await?;
+    }
+    for (code, (id, known)) in &found {
+        if let Some(Some(name)) = articles.get(code.as_str())
+            && known == code
+            && name != known
+        {
+            const SQL: &str = "UPDATE articles SET name = $2, search = $3 WHERE id = $1";
+            on!(tx, |c| sqlx::query(SQL).bind(id).bind(*name).bind(fold(name)).execute(c).await.map(drop))?;
+        }
+    }
+    Ok(found.into_iter().map(|(code, (id, _))| (code, id)).collect())
+}
+
+async fn known(
+    tx: &mut Tx,
+    articles: &BTreeMap<&str, Option<&str>>,
+) -> Result<HashMap<String, (ArticleId, String)>, sqlx::Error> {
+    let mut found = HashMap::new();
+    let codes: Vec<&str> = articles.keys().copied().collect();
+    for part in codes.chunks(1024) {
+        let query = ListQuery::new("SELECT id, code, name FROM articles")
+            .within("code", part.iter().map(|code| Bind::Text((*code).to_owned())));
+        let rows: Vec<(ArticleId, String, String)> = db::list(tx, query).await?;
+        found.extend(rows.into_iter().map(|(id, code, name)| (code, (id, name))));
+    }
+    Ok(found)
+}

@@ -1,0 +1,169 @@
+//! What is decided about points, without a database. Points are hundredths, like money.
+
+use chrono::{DateTime, Duration, Utc};
+
+/// What a program pays, by one of its versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Share of the paid price, in hundredths of a percent.
+    pub share: i64,
+    /// Days of 24 hours from the purchase until points can be spent.
+    pub delay_days: i64,
+    /// Days of 24 hours from then on until they expire.
+    pub term_days: i64,
+}
+
+impl Terms {
+    /// What a line earns: the share of what was paid for it, rounded down to a hundredth. Nothing for what was not paid.
+    pub fn earned(&self, amount: i64) -> i64 {
+        if amount <= 0 { 0 } else { floor_share(amount, self.share, 10_000) }
+    }
+
+    /// When points of a purchase can be spent.
+    pub fn activates_at(&self, purchase: DateTime<Utc>) -> DateTime<Utc> {
+        purchase + Duration::days(self.delay_days)
+    }
+
+    /// When they expire.
+    pub fn expires_at(&self, purchase: DateTime<Utc>) -> DateTime<Utc> {
+        self.activates_at(purchase) + Duration::days(self.term_days)
+    }
+}
+
+/// What `part` of `whole` is of a number, rounded down.
+fn floor_share(number: i64, part: i64, whole: i64) -> i64 {
+    let share = i128::from(number) * i128::from(part.max(0)) / i128::from(whole.max(1));
+    i64::try_from(share).unwrap_or(i64::MAX)
+}
+
+/// What a line owes back once `returned` of its `quantity` came back, if it earned `points`: in proportion, rounded
+/// down, and all of it when everything is back.
+pub fn owed(points: i64, quantity: i64, returned: i64) -> i64 {
+    if returned >= quantity { points } else { floor_share(points, returned, quantity) }
+}
+
+/// What a lot holds and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// What it began with.
+    pub points: i64,
+    /// What is left.
+    pub remaining: i64,
+    /// What expired of it.
+    pub expired: i64,
+    /// What returns took back so far, from it or, because it was spent, from others.
+    pub taken_back: i64,
+}
+
+/// How a return is paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakeBack {
+    /// From the lot itself.
+    pub own: i64,
+    /// From others, because this much of the lot was spent.
+    pub others: i64,
+}
+
+impl Lot {
+    /// How `owed` points are taken back. What expired is not taken: the customer never had the use of it.
+    pub fn take_back(&self, owed: i64) -> TakeBack {
+        let taken = owed.min(self.points - self.expired - self.taken_back).max(0);
+        let own = taken.min(self.remaining);
+        TakeBack { own, others: taken - own }
+    }
+}
+
+/// True when a membership holds at a moment: from joining on, and no longer at the moment of leaving.
+pub fn is_member(joined_at: DateTime<Utc>, left_at: Option<DateTime<Utc>>, at: DateTime<Utc>) -> bool {
+    joined_at <= at && left_at.is_none_or(|left| at < left)
+}
+
+/// Which of the moments of publication, in their order, counts at a moment: the last before it; the first for what
+/// happened before any (a history that was imported).
+pub fn version_at(published: &[DateTime<Utc>], at: DateTime<Utc>) -> Option<usize> {
+    let later = published.partition_point(|p| *p <= at);
+    (!published.is_empty()).then(|| later.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CLUB: Terms = Terms { share: 300, delay_days: 14, term_days: 365 };
+
+    #[test]
+    fn a_line_earns_its_share_rounded_down() {
+        assert_eq!(CLUB.earned(10_000), 300);
+        assert_eq!(CLUB.earned(33), 0);
+        assert_eq!(CLUB.earned(34), 1);
+        assert_eq!(CLUB.earned(0), 0);
+        assert_eq!(CLUB.earned(-10_000), 0);
+        assert_eq!(Terms { share: 10_000, ..CLUB }.earned(i64::MAX), i64::MAX);
+    }
+
+    #[test]
+    fn days_are_of_24_hours() {
+        let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
+        assert_eq!(CLUB.activates_at(at), at + Duration::hours(14 * 24));
+        assert_eq!(CLUB.expires_at(at), at + Duration::hours(379 * 24));
+    }
+
+    #[test]
+    fn what_expired_is_not_taken_and_what_was_spent_is() {
+        let fresh = Lot { points: 100, remaining: 100, expired: 0, taken_back: 0 };
+        assert_eq!(fresh.take_back(30), TakeBack { own: 30, others: 0 });
+        let spent = Lot { remaining: 10, ..fresh };
+        assert_eq!(spent.take_back(30), TakeBack { own: 10, others: 20 });
+        let expired = Lot { remaining: 0, expired: 100, ..fresh };
+        assert_eq!(expired.take_back(100), TakeBack::default());
+        let half = Lot { remaining: 0, expired: 40, taken_back: 50, ..fresh };
+        assert_eq!(half.take_back(50), TakeBack { own: 0, others: 10 });
+    }
+
+    #[test]
+    fn a_membership_ends_at_the_moment_of_leaving() {
+        let at = |s| DateTime::from_timestamp(s, 0).unwrap_or_default();
+        assert!(is_member(at(10), None, at(10)));
+        assert!(!is_member(at(10), None, at(9)));
+        assert!(is_member(at(10), Some(at(20)), at(19)));
+        assert!(!is_member(at(10), Some(at(20)), at(20)));
+    }
+
+    #[test]
+    fn the_version_published_last_counts_and_the_first_for_history() {
+        let at = |s| DateTime::from_timestamp(s, 0).unwrap_or_default();
+        let published = [at(10), at(20)];
+        assert_eq!(version_at(&published, at(5)), Some(0));
+        assert_eq!(version_at(&published, at(19)), Some(0));
+        assert_eq!(version_at(&published, at(20)), Some(1));
+        assert_eq!(version_at(&[], at(20)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn earning_never_exceeds_the_share(amount in 0..i64::MAX / 2, share in 0_i64..10_000) {
+            let terms = Terms { share, ..CLUB };
+            let exact = i128::from(amount) * i128::from(share);
+            let earned = i128::from(terms.earned(amount)) * 10_000;
+            prop_assert!(earned <= exact && exact - earned < 10_000);
+        }
+
+        #[test]
+        fn returning_in_any_steps_takes_back_all_and_never_more(
+            points in 1_i64..1_000_000, steps in prop::collection::vec(1_i64..50, 1..10)
+        ) {
+            let quantity: i64 = steps.iter().sum();
+            let mut lot = Lot { points, remaining: points, expired: 0, taken_back: 0 };
+            let mut returned = 0;
+            for step in steps {
+                returned += step;
+                let back = lot.take_back(owed(points, quantity, returned) - lot.taken_back);
+                prop_assert!(back.own >= 0 && back.others == 0);
+                lot.remaining -= back.own;
+                lot.taken_back += back.own;
+            }
+            prop_assert_eq!(lot.remaining, 0);
+        }
+    }
+}

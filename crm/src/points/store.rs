@@ -1,0 +1,880 @@
+//! The ledger in the database.
+//!
+//! Transactions, postings and allocations are only ever added. The balance of an account and what is left in a lot are
+//! projections of them, kept in the same database transaction; [`verify`] compares the two. Writes go through [`Book`],
+//! which gathers them, because an import books a million lines.
+
+use super::rules::{self, Terms};
+use super::{
+    AccountKind, Balance, Before, Difference, Earned, Entry, Expiry, LotState, ProgramBalance, Report, TransactionKind,
+};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx};
+use crate::error::Error;
+use crate::id::{AccountId, AllocationId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, TransactionId};
+use crate::lang::Localized;
+use crate::on;
+use crate::who::{Subject, System};
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// What a purchase says to the programs.
+#[derive(Clone, Debug)]
+pub(crate) struct Sale {
+    pub(crate) purchase: PurchaseId,
+    pub(crate) customer: CustomerId,
+    pub(crate) at: DateTime<Utc>,
+    /// Its lines, and what was paid for each.
+    pub(crate) lines: Vec<(LineId, i64)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct VersionRow {
+    id: ProgramId,
+    automatic: bool,
+    closed_at: Option<DateTime<Utc>>,
+    version: i64,
+    share: i64,
+    delay_days: i64,
+    term_days: i64,
+    published_at: DateTime<Utc>,
+}
+
+struct Program {
+    automatic: bool,
+    closed_at: Option<DateTime<Utc>>,
+    published: Vec<DateTime<Utc>>,
+    versions: Vec<(i64, Terms)>,
+}
+
+/// Every program with its versions: a handful of rows, read once for many purchases.
+pub(crate) struct Programs(BTreeMap<ProgramId, Program>);
+
+/// Reads the programs.
+pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
+    const SQL: &str = "SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at \
+                       FROM programs p JOIN program_versions v ON v.program_id = p.id \
+                       ORDER BY p.id, v.published_at, v.version";
+    let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let mut programs = BTreeMap::new();
+    for row in rows {
+        let program = programs.entry(row.id).or_insert_with(|| Program {
+            automatic: row.automatic,
+            closed_at: row.closed_at,
+            published: Vec::new(),
+            versions: Vec::new(),
+        });
+        let VersionRow { share, delay_days, term_days, .. } = row;
+        program.published.push(row.published_at);
+        program.versions.push((row.version, Terms { share, delay_days, term_days }));
+    }
+    Ok(Programs(programs))
+}
+
+impl Programs {
+    /// The version of a program that counts at a moment, unless the program is closed by then.
+    fn terms(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, Terms)> {
+        let program = self.0.get(&program)?;
+        if program.closed_at.is_some_and(|closed| closed <= at) {
+            return None;
+        }
+        program.versions.get(rules::version_at(&program.published, at)?).copied()
+    }
+
+    /// The programs that everybody is a member of, each with its version at a moment.
+    pub(crate) fn automatic(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64)> {
+        let open = self.0.iter().filter(|(_, program)| program.automatic);
+        open.filter_map(move |(id, _)| Some((*id, self.terms(*id, at)?.0)))
+    }
+}
+
+/// Which account, in the words of the ledger.
+type Place = (ProgramId, Option<CustomerId>, AccountKind);
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    id: AccountId,
+    program_id: ProgramId,
+    customer_id: Option<CustomerId>,
+    kind: AccountKind,
+}
+
+/// A list longer than this is asked for in parts.
+const LIST: usize = 1024;
+
+/// The accounts at these places, opened where they are not yet.
+async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place, AccountId>, sqlx::Error> {
+    let customers: Vec<CustomerId> =
+        places.iter().filter_map(|(_, customer, _)| *customer).collect::<BTreeSet<_>>().into_iter().collect();
+    // The second round finds what another process opened between our look and our insert.
+    let mut found = HashMap::new();
+    for round in 0..3 {
+        const SELECT: &str = "SELECT id, program_id, customer_id, kind FROM accounts";
+        let mut rows: Vec<AccountRow> = db::list(tx, ListQuery::new(SELECT).filter("customer_id IS NULL", [])).await?;
+        for part in customers.chunks(LIST) {
+            let query = ListQuery::new(SELECT).within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
+            rows.extend(db::list::<AccountRow>(tx, query).await?);
+        }
+        found = rows.into_iter().map(|row| ((row.program_id, row.customer_id, row.kind), row.id)).collect();
+        let mut missing =
+            Rows::new("INSERT INTO accounts (id, program_id, customer_id, kind)", "ON CONFLICT DO NOTHING");
+        for place @ (program, customer, kind) in places {
+            if !found.contains_key(place) {
+                missing.push([
+                    Bind::Id(AccountId::new().0),
+                    Bind::Id(program.0),
+                    Bind::MaybeId(customer.map(|id| id.0)),
+                    Bind::Word(kind.as_str()),
+                ]);
+            }
+        }
+        if missing.is_empty() || round == 2 {
+            break;
+        }
+        db::insert(tx, missing).await?;
+    }
+    Ok(found)
+}
+
+/// A lot that becomes active, and may have to pay a debt first.
+struct Activated {
+    lot: LotId,
+    transaction: TransactionId,
+    program: ProgramId,
+    customer: CustomerId,
+    points: i64,
+}
+
+struct NewLot {
+    id: LotId,
+    transaction: TransactionId,
+    program: ProgramId,
+    customer: CustomerId,
+    points: i64,
+    state: LotState,
+    activates_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+/// What is to be written, gathered so that many changes take few statements.
+struct Book {
+    transactions: Rows,
+    postings: Vec<(TransactionId, Place, i64)>,
+    activated: Vec<Activated>,
+    lots: Vec<NewLot>,
+    allocations: Rows,
+    accruals: Rows,
+}
+
+impl Book {
+    fn new() -> Self {
+        Self {
+            transactions: Rows::new(
+                "INSERT INTO transactions (id, program_id, customer_id, kind, purchase_id, at, recorded_at)",
+                "",
+            ),
+            postings: Vec::new(),
+            activated: Vec::new(),
+            lots: Vec::new(),
+            allocations: Rows::new("INSERT INTO allocations (id, lot_id, transaction_id, points)", ""),
+            accruals: Rows::new("INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)", ""),
+        }
+    }
+
+    /// A transaction that moves points into the customer's accounts, and out of the program's account `against`.
+    #[expect(clippy::too_many_arguments, reason = "a transaction is these words; a struct would only name them again")]
+    fn post(
+        &mut self,
+        now: DateTime<Utc>,
+        kind: TransactionKind,
+        (program, customer): (ProgramId, CustomerId),
+        purchase: Option<PurchaseId>,
+        at: DateTime<Utc>,
+        changes: &[(AccountKind, i64)],
+        against: Option<AccountKind>,
+    ) -> TransactionId {
+        let id = TransactionId::new();
+        self.transactions.push([
+            Bind::Id(id.0),
+            Bind::Id(program.0),
+            Bind::Id(customer.0),
+            Bind::Word(kind.as_str()),
+            Bind::MaybeId(purchase.map(|id| id.0)),
+            Bind::Time(at),
+            Bind::Time(now),
+        ]);
+        let changes = changes.iter().filter(|(_, amount)| *amount != 0);
+        self.postings.extend(changes.clone().map(|(kind, amount)| (id, (program, Some(customer), *kind), *amount)));
+        if let Some(against) = against {
+            self.postings.push((id, (program, None, against), -changes.map(|(_, amount)| amount).sum::<i64>()));
+        }
+        id
+    }
+
+    fn allocate(&mut self, lot: LotId, transaction: TransactionId, points: i64) {
+        self.allocations.push([
+            Bind::Id(AllocationId::new().0),
+            Bind::Id(lot.0),
+            Bind::Id(transaction.0),
+            Bind::Int(points),
+        ]);
+    }
+
+    /// Writes it all, and pays debts from what becomes active.
+    async fn write(mut self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+        if self.postings.is_empty() {
+            return Ok(());
+        }
+        let mut deltas: BTreeMap<Place, i64> = BTreeMap::new();
+        for (_, place, amount) in &self.postings {
+            *deltas.entry(*place).or_default() += amount;
+        }
+        let ids = accounts(tx, &deltas.keys().copied().collect()).await?;
+        let id_of = |place: &Place| {
+            ids.get(place).copied().ok_or_else(|| sqlx::Error::Protocol("an account could not be opened".into()))
+        };
+
+        // Always in the same order, so that two processes wait for each other instead of deadlocking.
+        let mut changed = Vec::with_capacity(deltas.len());
+        for (place, delta) in &deltas {
+            changed.push((id_of(place)?, place, *delta));
+        }
+        changed.sort_unstable_by_key(|(id, ..)| *id);
+        let mut rows = Rows::new(
+            "INSERT INTO accounts (id, program_id, customer_id, kind, balance)",
+            "ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance \
+             RETURNING program_id, customer_id, kind, balance",
+        );
+        for (id, (program, customer, kind), delta) in changed {
+            rows.push([
+                Bind::Id(id.0),
+                Bind::Id(program.0),
+                Bind::MaybeId(customer.map(|id| id.0)),
+                Bind::Word(kind.as_str()),
+                Bind::Int(delta),
+            ]);
+        }
+        let balances: Vec<(ProgramId, Option<CustomerId>, AccountKind, i64)> = db::insert_returning(tx, rows).await?;
+        let mut debts: HashMap<Place, i64> = HashMap::new();
+        for (program, customer, kind, balance) in balances {
+            let place = (program, customer, kind);
+            let before = balance - deltas.get(&place).copied().unwrap_or_default();
+            if kind == AccountKind::Active && before < 0 {
+                debts.insert(place, -before);
+            }
+        }
+
+        let mut paid: HashMap<LotId, i64> = HashMap::new();
+        for Activated { lot, transaction, program, customer, points } in std::mem::take(&mut self.activated) {
+            let place = (program, Some(customer), AccountKind::Active);
+            let Some(debt) = debts.get_mut(&place).filter(|debt| **debt > 0) else {
+                continue;
+            };
+            let pays = points.min(*debt);
+            *debt -= pays;
+            paid.insert(lot, pays);
+            self.allocate(lot, transaction, pays);
+        }
+
+        db::insert(tx, self.transactions).await?;
+        let mut rows = Rows::new("INSERT INTO postings (id, transaction_id, account_id, amount)", "");
+        for (transaction, place, amount) in &self.postings {
+            rows.push([
+                Bind::Id(PostingId::new().0),
+                Bind::Id(transaction.0),
+                Bind::Id(id_of(place)?.0),
+                Bind::Int(*amount),
+            ]);
+        }
+        db::insert(tx, rows).await?;
+        let mut rows = Rows::new(
+            "INSERT INTO lots (id, transaction_id, program_id, customer_id, points, remaining, state, activates_at, \
+             expires_at)",
+            "",
+        );
+        for lot in self.lots {
+            let pays = paid.remove(&lot.id).unwrap_or_default();
+            rows.push([
+                Bind::Id(lot.id.0),
+                Bind::Id(lot.transaction.0),
+                Bind::Id(lot.program.0),
+                Bind::Id(lot.customer.0),
+                Bind::Int(lot.points),
+                Bind::Int(lot.points - pays),
+                Bind::Word(if lot.state == LotState::Active { "active" } else { "pending" }),
+                Bind::Time(lot.activates_at),
+                Bind::Time(lot.expires_at),
+            ]);
+        }
+        db::insert(tx, rows).await?;
+        // What is left of `paid` belongs to lots that were there before.
+        for (lot, pays) in paid {
+            draw(tx, lot, pays).await?;
+        }
+        db::insert(tx, self.allocations).await?;
+        db::insert(tx, self.accruals).await
+    }
+}
+
+/// Takes points out of a lot. The table itself refuses to go below zero.
+async fn draw(tx: &mut Tx, lot: LotId, points: i64) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE lots SET remaining = remaining - $2 WHERE id = $1";
+    on!(tx, |c| sqlx::query(SQL).bind(lot).bind(points).execute(c).await.map(drop))
+}
+
+/// Books what purchases earn, and tells how many points that is. Each earns in every program of which its customer was
+/// a member at its time, by the version of the program that counted then.
+pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> Result<i64, sqlx::Error> {
+    type Stay = (CustomerId, ProgramId, DateTime<Utc>, Option<DateTime<Utc>>);
+    let customers: Vec<CustomerId> =
+        sales.iter().map(|sale| sale.customer).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut stays: HashMap<CustomerId, Vec<Stay>> = HashMap::new();
+    for part in customers.chunks(LIST) {
+        let query = ListQuery::new("SELECT customer_id, program_id, joined_at, left_at FROM memberships")
+            .within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
+        for stay in db::list::<Stay>(tx, query).await? {
+            stays.entry(stay.0).or_default().push(stay);
+        }
+    }
+
+    let now = tx.now();
+    let mut book = Book::new();
+    let mut total = 0;
+    for Sale { purchase, customer, at, lines } in sales {
+        let member: BTreeSet<ProgramId> = stays
+            .get(customer)
+            .into_iter()
+            .flatten()
+            .filter(|(_, _, joined, left)| rules::is_member(*joined, *left, *at))
+            .map(|(_, program, ..)| *program)
+            .collect();
+        for program in member {
+            let Some((version, terms)) = programs.terms(program, *at) else {
+                continue;
+            };
+            let earned: Vec<(LineId, i64)> = lines
+                .iter()
+                .map(|(line, amount)| (*line, terms.earned(*amount)))
+                .filter(|(_, points)| *points > 0)
+                .collect();
+            let points: i64 = earned.iter().map(|(_, points)| points).sum();
+            if points == 0 {
+                continue;
+            }
+            total += points;
+            let (state, account) = match terms.delay_days {
+                0 => (LotState::Active, AccountKind::Active),
+                _ => (LotState::Pending, AccountKind::Pending),
+            };
+            let whose = (program, *customer);
+            let changes = [(account, points)];
+            let transaction = book.post(
+                now,
+                TransactionKind::Accrual,
+                whose,
+                Some(*purchase),
+                *at,
+                &changes,
+                Some(AccountKind::Issued),
+            );
+            let id = LotId::new();
+            book.lots.push(NewLot {
+                id,
+                transaction,
+                program,
+                customer: *customer,
+                points,
+                state,
+                activates_at: terms.activates_at(*at),
+                expires_at: terms.expires_at(*at),
+            });
+            if state == LotState::Active {
+                book.activated.push(Activated { lot: id, transaction, program, customer: *customer, points });
+            }
+            for (line, points) in earned {
+                book.accruals.push([
+                    Bind::Id(line.0),
+                    Bind::Id(program.0),
+                    Bind::Int(version),
+                    Bind::Id(id.0),
+                    Bind::Int(points),
+                ]);
+            }
+        }
+    }
+    book.write(tx).await?;
+    Ok(total)
+}
+
+#[derive(sqlx::FromRow)]
+struct OwedRow {
+    points: i64,
+    taken_back: i64,
+    quantity: i64,
+    returned: i64,
+    lot_points: i64,
+    lot_remaining: i64,
+    lot_state: LotState,
+    lot_expired: i64,
+    lot_taken_back: i64,
+}
+
+/// Takes back what lines earned of which more came back: call it once `returned` of the lines has grown. `purchase` is
+/// the return. Tells how many points it took.
+pub(crate) async fn take_back(
+    tx: &mut Tx,
+    purchase: PurchaseId,
+    at: DateTime<Utc>,
+    lines: &[LineId],
+) -> Result<i64, sqlx::Error> {
+    let query = ListQuery::new(
+        "SELECT t.customer_id, a.program_id, a.line_id, a.lot_id FROM accruals a JOIN lots t ON t.id = a.lot_id",
+    )
+    .within("a.line_id", lines.iter().map(|id| Bind::Id(id.0)))
+    .tail("ORDER BY t.customer_id, a.program_id, a.line_id");
+    let accruals: Vec<(CustomerId, ProgramId, LineId, LotId)> = db::list(tx, query).await?;
+    let now = tx.now();
+    let mut book = Book::new();
+    let mut total = 0;
+    for accruals in accruals.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let (customer, program, ..) = accruals[0];
+        // Nobody else moves this customer's points until we are done, and what is due by then has happened.
+        const LOCK: &str = "UPDATE accounts SET balance = balance WHERE customer_id = $1";
+        on!(tx, |c| sqlx::query(LOCK).bind(customer).execute(c).await.map(drop))?;
+        activate(tx, at, Some(customer)).await?;
+        expire(tx, at, Some(customer)).await?;
+
+        let (mut from_pending, mut from_active) = (0, 0);
+        let mut drawn: Vec<(LotId, i64)> = Vec::new();
+        for (_, _, line, lot) in accruals {
+            const OWED: &str = "SELECT a.points, a.taken_back, l.quantity, l.returned, t.points AS lot_points, \
+                t.remaining AS lot_remaining, t.state AS lot_state, \
+                CAST(COALESCE((SELECT SUM(x.points) FROM allocations x JOIN transactions y ON y.id = x.transaction_id \
+                WHERE x.lot_id = t.id AND y.kind = 'expiry'), 0) AS BIGINT) AS lot_expired, \
+                CAST((SELECT SUM(taken_back) FROM accruals WHERE lot_id = t.id) AS BIGINT) AS lot_taken_back \
+                FROM accruals a JOIN purchase_lines l ON l.id = a.line_id JOIN lots t ON t.id = a.lot_id \
+                WHERE a.line_id = $1 AND a.program_id = $2";
+            let row: OwedRow = on!(tx, |c| sqlx::query_as(OWED).bind(line).bind(program).fetch_one(c).await)?;
+            let owed = rules::owed(row.points, row.quantity, row.returned) - row.taken_back;
+            let state = rules::Lot {
+                points: row.lot_points,
+                remaining: row.lot_remaining,
+                expired: row.lot_expired,
+                taken_back: row.lot_taken_back,
+            };
+            let back = state.take_back(owed);
+            if back.own + back.others == 0 {
+                continue;
+            }
+            const TAKEN: &str =
+                "UPDATE accruals SET taken_back = taken_back + $3 WHERE line_id = $1 AND program_id = $2";
+            let taken = back.own + back.others;
+            on!(tx, |c| sqlx::query(TAKEN).bind(line).bind(program).bind(taken).execute(c).await.map(drop))?;
+            if back.own > 0 {
+                draw(tx, *lot, back.own).await?;
+                drawn.push((*lot, back.own));
+            }
+            match row.lot_state {
+                LotState::Pending => from_pending += back.own,
+                LotState::Active | LotState::Expired => from_active += back.own,
+            }
+            // What others cannot give stays as a debt: the active balance goes below zero.
+            from_active += back.others;
+            drawn.extend(draw_first(tx, customer, program, back.others).await?);
+        }
+        if from_pending + from_active == 0 {
+            continue;
+        }
+        total += from_pending + from_active;
+        let transaction = book.post(
+            now,
+            TransactionKind::Return,
+            (program, customer),
+            Some(purchase),
+            at,
+            &[(AccountKind::Pending, -from_pending), (AccountKind::Active, -from_active)],
+            Some(AccountKind::Issued),
+        );
+        for (lot, points) in drawn {
+            book.allocate(lot, transaction, points);
+        }
+    }
+    book.write(tx).await?;
+    Ok(total)
+}
+
+/// Takes up to `points` from a customer's active lots, those that expire first, and tells how many from which.
+async fn draw_first(
+    tx: &mut Tx,
+    customer: CustomerId,
+    program: ProgramId,
+    mut points: i64,
+) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
+                       AND remaining > 0 ORDER BY expires_at, id";
+    if points == 0 {
+        return Ok(Vec::new());
+    }
+    let lots: Vec<(LotId, i64)> = on!(tx, |c| sqlx::query_as(SQL).bind(customer).bind(program).fetch_all(c).await)?;
+    let mut drawn = Vec::new();
+    for (lot, remaining) in lots {
+        let part = remaining.min(points);
+        if part == 0 {
+            break;
+        }
+        draw(tx, lot, part).await?;
+        drawn.push((lot, part));
+        points -= part;
+    }
+    Ok(drawn)
+}
+
+/// How many lots one transaction of the daily work takes.
+const BATCH: i64 = 512;
+
+#[derive(sqlx::FromRow)]
+struct DueRow {
+    id: LotId,
+    program_id: ProgramId,
+    customer_id: CustomerId,
+    remaining: i64,
+    at: DateTime<Utc>,
+    purchase_id: Option<PurchaseId>,
+}
+
+/// Moves lots on whose day has come, and returns them. The second look at the state makes two processes share the lots
+/// between them.
+macro_rules! move_due {
+    ($from:literal, $to:literal, $when:literal, $whose:literal) => {
+        concat!(
+            "UPDATE lots SET state = '",
+            $to,
+            "' WHERE state = '",
+            $from,
+            "' AND id IN (SELECT id FROM lots \
+             WHERE state = '",
+            $from,
+            "' AND ",
+            $when,
+            " <= $1",
+            $whose,
+            " ORDER BY ",
+            $when,
+            ", id LIMIT $2) \
+             RETURNING id, program_id, customer_id, remaining, ",
+            $when,
+            " AS at, \
+             (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id"
+        )
+    };
+}
+
+/// The lots whose day has come by `until`, moved on, in order of their days.
+async fn due(
+    tx: &mut Tx,
+    [of_all, of_one]: [&'static str; 2],
+    until: DateTime<Utc>,
+    customer: Option<CustomerId>,
+) -> Result<Vec<DueRow>, sqlx::Error> {
+    let mut rows: Vec<DueRow> = match customer {
+        None => on!(tx, |c| sqlx::query_as(of_all).bind(until).bind(BATCH).fetch_all(c).await)?,
+        Some(id) => on!(tx, |c| sqlx::query_as(of_one).bind(until).bind(i64::MAX).bind(id).fetch_all(c).await)?,
+    };
+    rows.sort_unstable_by_key(|row| (row.at, row.id));
+    Ok(rows)
+}
+
+/// Makes pending lots active; of everybody (a batch), or of one customer (all). Tells how many.
+async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
+    const SQL: [&str; 2] = [
+        move_due!("pending", "active", "activates_at", ""),
+        move_due!("pending", "active", "activates_at", " AND customer_id = $3"),
+    ];
+    let rows = due(tx, SQL, until, customer).await?;
+    let now = tx.now();
+    let mut book = Book::new();
+    for row in rows.iter().filter(|row| row.remaining > 0) {
+        let points = row.remaining;
+        let transaction = book.post(
+            now,
+            TransactionKind::Activation,
+            (row.program_id, row.customer_id),
+            row.purchase_id,
+            row.at,
+            &[(AccountKind::Pending, -points), (AccountKind::Active, points)],
+            None,
+        );
+        let (program, customer) = (row.program_id, row.customer_id);
+        book.activated.push(Activated { lot: row.id, transaction, program, customer, points });
+    }
+    book.write(tx).await?;
+    Ok(rows.len() as u64)
+}
+
+/// Ends lots; of everybody (a batch), or of one customer (all). Tells how many.
+async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
+    const SQL: [&str; 2] = [
+        move_due!("active", "expired", "expires_at", ""),
+        move_due!("active", "expired", "expires_at", " AND customer_id = $3"),
+    ];
+    let rows = due(tx, SQL, until, customer).await?;
+    let now = tx.now();
+    let mut book = Book::new();
+    for row in rows.iter().filter(|row| row.remaining > 0) {
+        let transaction = book.post(
+            now,
+            TransactionKind::Expiry,
+            (row.program_id, row.customer_id),
+            row.purchase_id,
+            row.at,
+            &[(AccountKind::Active, -row.remaining)],
+            Some(AccountKind::Expired),
+        );
+        book.allocate(row.id, transaction, row.remaining);
+    }
+    book.write(tx).await?;
+    for part in rows.chunks(LIST) {
+        let ids = part.iter().map(|row| Bind::Id(row.id.0));
+        db::list::<(i64,)>(tx, ListQuery::new("UPDATE lots SET remaining = 0").within("id", ids)).await?;
+    }
+    Ok(rows.len() as u64)
+}
+
+/// The daily work: activates and expires what is due, each with the moment it was due as its time. It may come late,
+/// twice, or from several processes at once.
+pub async fn run_due(db: &Db, _: &System) -> Result<Report, Error> {
+    let mut report = Report::default();
+    loop {
+        let moved = db.write(async |tx: &mut Tx| Ok::<_, Error>(activate(tx, tx.now(), None).await?)).await?;
+        report.activated += moved;
+        if moved == 0 {
+            break;
+        }
+    }
+    loop {
+        let moved = db.write(async |tx: &mut Tx| Ok::<_, Error>(expire(tx, tx.now(), None).await?)).await?;
+        report.expired += moved;
+        if moved == 0 {
+            return Ok(report);
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct BalanceRow {
+    program_id: ProgramId,
+    #[sqlx(json)]
+    name: Localized,
+    active: i64,
+    pending: i64,
+}
+
+/// What a customer has: active, pending, and what expires next.
+pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
+    const ACCOUNTS: &str = "SELECT a.program_id, v.name, \
+        CAST(SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END) AS BIGINT) AS active, \
+        CAST(SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END) AS BIGINT) AS pending \
+        FROM accounts a JOIN programs p ON p.id = a.program_id \
+        JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
+        FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $2), 1) \
+        WHERE a.customer_id = $1 GROUP BY a.program_id, v.name, p.position ORDER BY p.position, a.program_id";
+    const LOTS: &str = "SELECT program_id, expires_at, CAST(SUM(remaining) AS BIGINT) FROM lots \
+        WHERE customer_id = $1 AND state = 'active' AND remaining > 0 \
+        GROUP BY program_id, expires_at ORDER BY expires_at";
+    let now = conn.now();
+    let shop = conn.shop().clone();
+    let rows: Vec<BalanceRow> = on!(conn, |c| sqlx::query_as(ACCOUNTS).bind(of.id()).bind(now).fetch_all(c).await)?;
+    let lots: Vec<(ProgramId, DateTime<Utc>, i64)> =
+        on!(conn, |c| sqlx::query_as(LOTS).bind(of.id()).fetch_all(c).await)?;
+    let next = |program: Option<ProgramId>| {
+        let mut lots = lots.iter().filter(|(p, ..)| program.is_none_or(|program| program == *p)).peekable();
+        let at = lots.peek()?.1;
+        let day = shop.day(at);
+        Some(Expiry { points: lots.take_while(|(_, at, _)| shop.day(*at) == day).map(|lot| lot.2).sum(), at })
+    };
+    let programs = rows
+        .into_iter()
+        .map(|row| ProgramBalance {
+            program: row.program_id,
+            name: row.name,
+            active: row.active,
+            pending: row.pending,
+            next_expiry: next(Some(row.program_id)),
+        })
+        .collect::<Vec<_>>();
+    Ok(Balance {
+        active: programs.iter().map(|p| p.active).sum(),
+        pending: programs.iter().map(|p| p.pending).sum(),
+        next_expiry: next(None),
+        programs,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    id: TransactionId,
+    at: DateTime<Utc>,
+    kind: TransactionKind,
+    program_id: ProgramId,
+    #[sqlx(json)]
+    name: Localized,
+    purchase_id: Option<PurchaseId>,
+    document: Option<String>,
+    active: i64,
+    pending: i64,
+}
+
+/// The statement of points, the newest first, from `before` on.
+pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Entry>, Error> {
+    const ENTRIES: &str = "SELECT t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, \
+        CAST(SUM(CASE WHEN a.kind = 'active' THEN o.amount ELSE 0 END) AS BIGINT) AS active, \
+        CAST(SUM(CASE WHEN a.kind = 'pending' THEN o.amount ELSE 0 END) AS BIGINT) AS pending \
+        FROM (SELECT id, at, kind, program_id, purchase_id FROM transactions WHERE customer_id = $1 \
+        AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4) t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
+        JOIN program_versions v ON v.program_id = t.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
+        FROM program_versions w WHERE w.program_id = t.program_id AND w.published_at <= $5), 1) \
+        LEFT JOIN purchases p ON p.id = t.purchase_id \
+        GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document ORDER BY t.at DESC, t.id DESC";
+    const NOW: &str = "SELECT program_id, balance FROM accounts WHERE customer_id = $1 AND kind = 'active'";
+    const LATER: &str = "SELECT a.program_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
+        WHERE t.customer_id = $1 AND (t.at, t.id) >= ($2, $3) GROUP BY a.program_id";
+    let now = conn.now();
+    let (at, id) = before.unwrap_or((DateTime::<Utc>::MAX_UTC.min(far()), Uuid::max()));
+    let rows: Vec<EntryRow> = on!(conn, |c| sqlx::query_as(ENTRIES)
+        .bind(of.id())
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .bind(now)
+        .fetch_all(c)
+        .await)?;
+    let balances: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(NOW).bind(of.id()).fetch_all(c).await)?;
+    let mut running: HashMap<ProgramId, i64> = balances.into_iter().collect();
+    if before.is_some() {
+        let later: Vec<(ProgramId, i64)> =
+            on!(conn, |c| sqlx::query_as(LATER).bind(of.id()).bind(at).bind(id).fetch_all(c).await)?;
+        for (program, amount) in later {
+            *running.entry(program).or_default() -= amount;
+        }
+    }
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let held = running.entry(row.program_id).or_default();
+            let balance = *held;
+            *held -= row.active;
+            Entry {
+                id: row.id,
+                at: row.at,
+                kind: row.kind,
+                program: row.program_id,
+                name: row.name,
+                purchase: row.purchase_id,
+                document: row.document,
+                active: row.active,
+                pending: row.pending,
+                balance,
+            }
+        })
+        .collect())
+}
+
+/// Later than everything that a list can hold, and sorted so as text too.
+pub(crate) fn far() -> DateTime<Utc> {
+    DateTime::from_timestamp(253_402_300_799, 0).unwrap_or_default()
+}
+
+#[derive(sqlx::FromRow)]
+struct EarnedRow {
+    line_id: LineId,
+    program_id: ProgramId,
+    program_version: i64,
+    name: Json<Localized>,
+    share: i64,
+    lot_id: LotId,
+    state: LotState,
+    points: i64,
+    taken_back: i64,
+    activates_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+/// What the lines of a customer's receipt earned. Empty for a receipt of somebody else.
+pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<Vec<Earned>, Error> {
+    const SQL: &str = "SELECT a.line_id, a.program_id, a.program_version, v.name, v.share, a.lot_id, t.state, a.points, \
+        a.taken_back, t.activates_at, t.expires_at \
+        FROM purchase_lines l JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id \
+        JOIN programs p ON p.id = a.program_id \
+        JOIN program_versions v ON v.program_id = a.program_id AND v.version = a.program_version \
+        WHERE l.purchase_id = $1 AND t.customer_id = $2 ORDER BY l.ordinal, p.position, p.id";
+    let rows: Vec<EarnedRow> = on!(conn, |c| sqlx::query_as(SQL).bind(purchase).bind(of.id()).fetch_all(c).await)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Earned {
+            line: row.line_id,
+            program: row.program_id,
+            version: row.program_version,
+            name: row.name.0,
+            share: row.share,
+            lot: row.lot_id,
+            state: row.state,
+            points: row.points,
+            taken_back: row.taken_back,
+            activates_at: row.activates_at,
+            expires_at: row.expires_at,
+        })
+        .collect())
+}
+
+/// Compares every projection with what it is made of. An empty answer is the only good one.
+pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
+    const CHECKS: [(&str, &str); 6] = [
+        (
+            "a transaction sums to zero",
+            "SELECT transaction_id, CAST(0 AS BIGINT), CAST(SUM(amount) AS BIGINT) FROM postings \
+             GROUP BY transaction_id HAVING SUM(amount) <> 0",
+        ),
+        (
+            "a balance is the sum of its postings",
+            "SELECT a.id, CAST(COALESCE(o.total, 0) AS BIGINT), a.balance FROM accounts a \
+             LEFT JOIN (SELECT account_id, SUM(amount) AS total FROM postings GROUP BY account_id) o \
+             ON o.account_id = a.id WHERE a.balance <> COALESCE(o.total, 0)",
+        ),
+        (
+            "a lot holds what was not taken from it",
+            "SELECT t.id, CAST(t.points - COALESCE(x.total, 0) AS BIGINT), t.remaining FROM lots t \
+             LEFT JOIN (SELECT lot_id, SUM(points) AS total FROM allocations GROUP BY lot_id) x ON x.lot_id = t.id \
+             WHERE t.remaining <> t.points - COALESCE(x.total, 0) OR (t.state = 'expired' AND t.remaining <> 0)",
+        ),
+        (
+            "pending points lie in pending lots",
+            "SELECT a.id, CAST(COALESCE(t.total, 0) AS BIGINT), a.balance FROM accounts a \
+             LEFT JOIN (SELECT customer_id, program_id, SUM(remaining) AS total FROM lots WHERE state = 'pending' \
+             GROUP BY customer_id, program_id) t ON t.customer_id = a.customer_id AND t.program_id = a.program_id \
+             WHERE a.kind = 'pending' AND a.balance <> COALESCE(t.total, 0)",
+        ),
+        (
+            "active points lie in active lots, and a debt only where they are empty",
+            "SELECT a.id, CAST(COALESCE(t.total, 0) AS BIGINT), a.balance FROM accounts a \
+             LEFT JOIN (SELECT customer_id, program_id, SUM(remaining) AS total FROM lots WHERE state = 'active' \
+             GROUP BY customer_id, program_id) t ON t.customer_id = a.customer_id AND t.program_id = a.program_id \
+             WHERE a.kind = 'active' AND CASE WHEN a.balance < 0 THEN 0 ELSE a.balance END <> COALESCE(t.total, 0)",
+        ),
+        (
+            "a lot is what its lines earned",
+            "SELECT t.id, CAST(COALESCE(x.total, 0) AS BIGINT), t.points FROM lots t \
+             LEFT JOIN (SELECT lot_id, SUM(points) AS total FROM accruals GROUP BY lot_id) x ON x.lot_id = t.id \
+             WHERE t.points <> COALESCE(x.total, 0)",
+        ),
+    ];
+    let mut conn = db.read().await?;
+    let mut differences = Vec::new();
+    for (what, sql) in CHECKS {
+        let rows: Vec<(Uuid, i64, i64)> = on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await)?;
+        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference { what, id, expected, found }));
+    }
+    Ok(differences)
+}

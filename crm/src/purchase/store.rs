@@ -1,0 +1,498 @@
+//! Purchases in the database: booking and reading.
+
+use super::{
+    Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Original, Page, Purchase, Receipt, Reference,
+    StoreName, amount,
+};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx};
+use crate::error::Error;
+use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
+use crate::lang::{Localized, fold};
+use crate::on;
+use crate::points::store::{self as points, Programs, Sale};
+use crate::points::{Before, Difference};
+use crate::who::{Subject, System};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use sqlx::types::Json;
+use std::collections::{BTreeMap, HashSet};
+
+/// Lines on their way into the database, and what they earn.
+struct Desk {
+    programs: Programs,
+    lines: Rows,
+    sales: Vec<Sale>,
+}
+
+impl Desk {
+    fn rows() -> Rows {
+        Rows::new(
+            "INSERT INTO purchase_lines (id, purchase_id, ordinal, article_id, quantity, price, discount, amount, \
+             original_line_id)",
+            "",
+        )
+    }
+
+    fn line(&mut self, purchase: PurchaseId, line: &NewLine, original: Option<LineId>) -> Result<(LineId, i64), Error> {
+        let id = LineId::new();
+        let amount = amount(line.quantity, line.price, line.discount)
+            .ok_or_else(|| db::Error::Inconsistent("a line's amount is beyond all bounds".into()))?;
+        self.lines.push([
+            Bind::Id(id.0),
+            Bind::Id(purchase.0),
+            Bind::Int(line.ordinal),
+            Bind::Id(line.article.0),
+            Bind::Int(line.quantity),
+            Bind::Int(line.price),
+            Bind::Int(line.discount),
+            Bind::Int(amount),
+            Bind::MaybeId(original.map(|id| id.0)),
+        ]);
+        Ok((id, amount))
+    }
+
+    /// Writes what has gathered.
+    async fn flush(&mut self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+        db::insert(tx, std::mem::replace(&mut self.lines, Self::rows())).await?;
+        points::accrue(tx, &self.programs, &std::mem::take(&mut self.sales)).await?;
+        Ok(())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct KnownRow {
+    id: PurchaseId,
+    customer_id: Option<CustomerId>,
+    at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct KnownLine {
+    ordinal: i64,
+    article_id: ArticleId,
+    quantity: i64,
+    price: i64,
+    discount: i64,
+    original_line_id: Option<LineId>,
+}
+
+/// Books receipts in the order given, each once: what is known by source, document and place is left as it is, a line
+/// in a new place of a known receipt is added to it. Returns find their originals, points are earned and taken back.
+/// A line with an amount beyond [`super::AMOUNT_MAX`] is refused with the whole transaction: check before.
+pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Result<Vec<Booked>, Error> {
+    let mut rows = Rows::new(
+        "INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total)",
+        "ON CONFLICT (source, document) DO NOTHING RETURNING id",
+    );
+    let mut ids = Vec::with_capacity(purchases.len());
+    for p in purchases {
+        let id = PurchaseId::new();
+        ids.push(id);
+        rows.push([
+            Bind::Id(id.0),
+            Bind::Text(p.source.clone()),
+            Bind::Text(p.document.clone()),
+            Bind::Word(p.kind.as_str()),
+            Bind::MaybeId(p.customer.map(|id| id.0)),
+            Bind::MaybeId(p.store.map(|id| id.0)),
+            Bind::Time(p.at),
+            Bind::Int(p.lines.len() as i64),
+            Bind::Int(p.lines.iter().filter_map(|l| amount(l.quantity, l.price, l.discount)).sum()),
+        ]);
+    }
+    let new: HashSet<PurchaseId> =
+        db::insert_returning::<(PurchaseId,)>(tx, rows).await?.into_iter().map(|(id,)| id).collect();
+
+    let mut desk = Desk { programs: points::programs(tx).await?, lines: Desk::rows(), sales: Vec::new() };
+    let mut booked = Vec::with_capacity(purchases.len());
+    for (p, id) in purchases.iter().zip(ids) {
+        let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
+        let (id, customer, at, is_new) = if new.contains(&id) {
+            (id, p.customer, p.at, true)
+        } else {
+            // It may be one of this very batch.
+            desk.flush(tx).await?;
+            let known = compare(tx, p, &mut outcomes).await?;
+            (known.id, known.customer_id, known.at, false)
+        };
+        let mut sold = Vec::new();
+        let mut returned = Vec::new();
+        for (line, outcome) in p.lines.iter().zip(&mut outcomes) {
+            if *outcome != LineOutcome::Taken(None) {
+                continue;
+            }
+            let original = if line.quantity < 0 && line.original != Original::None {
+                desk.flush(tx).await?;
+                bring_back(tx, &p.source, customer, at, line).await?
+            } else {
+                None
+            };
+            let (line_id, paid) = desk.line(id, line, original)?;
+            if let Some(original) = original {
+                *outcome = LineOutcome::Taken(Some(original));
+                returned.push(original);
+            } else if paid > 0 && line.quantity > 0 {
+                sold.push((line_id, paid));
+            }
+        }
+        if !returned.is_empty() {
+            points::take_back(tx, id, at, &returned).await?;
+        }
+        if let Some(customer) = customer
+            && !sold.is_empty()
+        {
+            desk.sales.push(Sale { purchase: id, customer, at, lines: sold });
+        }
+        if !is_new {
+            add_up(tx, id, p, &outcomes).await?;
+        }
+        booked.push(Booked { id, new: is_new, lines: outcomes });
+    }
+    desk.flush(tx).await?;
+    Ok(booked)
+}
+
+/// Compares a receipt with the one of its number that is there, line by line.
+async fn compare(tx: &mut Tx, p: &NewPurchase, outcomes: &mut [LineOutcome]) -> Result<KnownRow, Error> {
+    const HEAD: &str = "SELECT id, customer_id, at FROM purchases WHERE source = $1 AND document = $2";
+    const LINES: &str = "SELECT ordinal, article_id, quantity, price, discount, original_line_id \
+                         FROM purchase_lines WHERE purchase_id = $1 ORDER BY ordinal";
+    let known: KnownRow = on!(tx, |c| sqlx::query_as(HEAD).bind(&p.source).bind(&p.document).fetch_one(c).await)?;
+    let lines: Vec<KnownLine> = on!(tx, |c| sqlx::query_as(LINES).bind(known.id).fetch_all(c).await)?;
+    for (line, outcome) in p.lines.iter().zip(outcomes) {
+        let Ok(place) = lines.binary_search_by_key(&line.ordinal, |there| there.ordinal) else { continue };
+        let there = &lines[place];
+        let is_same = (there.article_id, there.quantity, there.price, there.discount)
+            == (line.article, line.quantity, line.price, line.discount);
+        *outcome = if is_same { LineOutcome::Known(there.original_line_id) } else { LineOutcome::Conflict };
+    }
+    Ok(known)
+}
+
+/// Adds the lines that a known receipt grew by to its sums.
+async fn add_up(tx: &mut Tx, id: PurchaseId, p: &NewPurchase, outcomes: &[LineOutcome]) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE purchases SET line_count = line_count + $2, total = total + $3 WHERE id = $1";
+    let added = || {
+        let lines = p.lines.iter().zip(outcomes);
+        lines.filter(|(_, outcome)| matches!(outcome, LineOutcome::Taken(_))).map(|(line, _)| line)
+    };
+    let count = added().count() as i64;
+    if count == 0 {
+        return Ok(());
+    }
+    let total: i64 = added().filter_map(|l| amount(l.quantity, l.price, l.discount)).sum();
+    on!(tx, |c| sqlx::query(SQL).bind(id).bind(count).bind(total).execute(c).await.map(drop))
+}
+
+/// Finds the line that a negative one brings back, and counts it as returned.
+async fn bring_back(
+    tx: &mut Tx,
+    source: &str,
+    customer: Option<CustomerId>,
+    at: DateTime<Utc>,
+    line: &NewLine,
+) -> Result<Option<LineId>, sqlx::Error> {
+    const LATEST: &str = "UPDATE purchase_lines SET returned = returned + $5 WHERE id = \
+        (SELECT l.id FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id \
+        WHERE p.customer_id = $1 AND p.at < $2 AND l.article_id = $3 AND l.price = $4 AND l.quantity - l.returned >= $5 \
+        ORDER BY p.at DESC, p.id DESC, l.ordinal LIMIT 1) AND quantity - returned >= $5 RETURNING id";
+    const NAMED: &str = "UPDATE purchase_lines SET returned = returned + $6 WHERE id = \
+        (SELECT l.id FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id \
+        WHERE p.source = $1 AND p.document = $2 AND p.at <= $3 AND l.article_id = $4 AND l.price = $5 \
+        AND l.quantity - l.returned >= $6 ORDER BY l.ordinal LIMIT 1) AND quantity - returned >= $6 RETURNING id";
+    let NewLine { article, price, .. } = line;
+    let found: Option<(LineId,)> = match (&line.original, customer) {
+        (Original::Document(document), _) => on!(tx, |c| sqlx::query_as(NAMED)
+            .bind(source)
+            .bind(document)
+            .bind(at)
+            .bind(article)
+            .bind(price)
+            .bind(-line.quantity)
+            .fetch_optional(c)
+            .await)?,
+        (Original::Latest, Some(customer)) => on!(tx, |c| sqlx::query_as(LATEST)
+            .bind(customer)
+            .bind(at)
+            .bind(article)
+            .bind(price)
+            .bind(-line.quantity)
+            .fetch_optional(c)
+            .await)?,
+        (Original::Latest, None) | (Original::None, _) => None,
+    };
+    Ok(found.map(|(id,)| id))
+}
+
+#[derive(sqlx::FromRow)]
+struct PurchaseRow {
+    id: PurchaseId,
+    source: String,
+    document: String,
+    kind: Kind,
+    store_id: Option<StoreId>,
+    store_name: Option<Json<Localized>>,
+    store_town: Option<Json<Localized>>,
+    at: DateTime<Utc>,
+    line_count: i64,
+    total: i64,
+    points: i64,
+    returned: i64,
+}
+
+impl From<PurchaseRow> for Purchase {
+    fn from(row: PurchaseRow) -> Self {
+        let store = match (row.store_id, row.store_name, row.store_town) {
+            (Some(id), Some(name), Some(town)) => Some(StoreName { id, name: name.0, town: town.0 }),
+            _ => None,
+        };
+        Self {
+            id: row.id,
+            source: row.source,
+            document: row.document,
+            kind: row.kind,
+            store,
+            at: row.at,
+            lines: row.line_count,
+            total: row.total,
+            points: row.points,
+            returned: row.returned > 0,
+        }
+    }
+}
+
+/// What a list shows of a receipt.
+const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.name AS store_name, \
+    s.town AS store_town, p.at, p.line_count, p.total, \
+    CAST(COALESCE((SELECT SUM(a.points - a.taken_back) FROM purchase_lines l JOIN accruals a ON a.line_id = l.id \
+    WHERE l.purchase_id = p.id), 0) AS BIGINT) AS points, \
+    CAST(COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) AS BIGINT) AS returned \
+    FROM purchases p LEFT JOIN stores s ON s.id = p.store_id";
+
+/// The conditions of a filter, added to a query over `purchases p`.
+fn filtered(conn: &Conn, query: ListQuery, of: Subject, filter: &Filter) -> ListQuery {
+    let mut query = query.filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
+    if let Some(text) = filter.text.as_deref().map(fold).filter(|text| !text.is_empty()) {
+        let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        query = query.filter(
+            "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l \
+             JOIN articles a ON a.id = l.article_id WHERE l.purchase_id = p.id \
+             AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\'))",
+            [Bind::Text(pattern.clone()), Bind::Text(pattern.clone()), Bind::Text(pattern)],
+        );
+    }
+    if let Some(store) = filter.store {
+        query = query.filter("p.store_id = ?", [Bind::Id(store.0)]);
+    }
+    let shop = conn.shop();
+    if let Some(from) = filter.from {
+        query = query.filter("p.at >= ?", [Bind::Time(shop.midnight(from))]);
+    }
+    if let Some(next) = filter.to.and_then(|to| to.checked_add_days(Days::new(1))) {
+        query = query.filter("p.at < ?", [Bind::Time(shop.midnight(next))]);
+    }
+    query
+}
+
+/// The first day of the month of a moment, where the shop is.
+fn month_of(conn: &Conn, at: DateTime<Utc>) -> NaiveDate {
+    let day = conn.shop().day(at);
+    day.with_day(1).unwrap_or(day)
+}
+
+/// The first day of the month after the one that begins on `first`.
+fn next_month(first: NaiveDate) -> NaiveDate {
+    first.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
+}
+
+/// A customer's receipts by month, the newest first, `limit` of them from `before` on.
+pub async fn list(
+    conn: &mut Conn,
+    of: Subject,
+    filter: &Filter,
+    before: Option<Before>,
+    limit: usize,
+) -> Result<Page, Error> {
+    let mut query = filtered(conn, ListQuery::new(SELECT), of, filter);
+    if let Some((at, id)) = before {
+        query = query.filter("(p.at, p.id) < (?, ?)", [Bind::Time(at), Bind::Id(id)]);
+    }
+    let query = query.tail("ORDER BY p.at DESC, p.id DESC").limit(limit as i64 + 1);
+    let mut rows: Vec<PurchaseRow> = db::list(conn, query).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) else {
+        return Ok(Page::default());
+    };
+    let next = more.then_some((oldest.at, oldest.id.0));
+    let first = month_of(conn, oldest.at);
+    let end = next_month(month_of(conn, newest.at));
+    let totals = totals(conn, of, filter, first, end).await?;
+    let mut months: Vec<(Month, Vec<Purchase>)> = Vec::new();
+    for row in rows {
+        let first = month_of(conn, row.at);
+        if months.last().is_none_or(|(month, _)| month.first != first) {
+            let (receipts, total) = totals.get(&first).copied().unwrap_or_default();
+            months.push((Month { first, receipts, total }, Vec::new()));
+        }
+        if let Some((_, purchases)) = months.last_mut() {
+            purchases.push(row.into());
+        }
+    }
+    Ok(Page { months, next })
+}
+
+/// Receipts and their sums by month, from one day on and before another.
+async fn totals(
+    conn: &mut Conn,
+    of: Subject,
+    filter: &Filter,
+    from: NaiveDate,
+    end: NaiveDate,
+) -> Result<BTreeMap<NaiveDate, (i64, i64)>, Error> {
+    let (from, end) = (conn.shop().midnight(from), conn.shop().midnight(end));
+    let query = filtered(conn, ListQuery::new("SELECT p.at, p.total FROM purchases p"), of, filter)
+        .filter("p.at >= ?", [Bind::Time(from)])
+        .filter("p.at < ?", [Bind::Time(end)]);
+    let rows: Vec<(DateTime<Utc>, i64)> = db::list(conn, query).await?;
+    let mut totals: BTreeMap<NaiveDate, (i64, i64)> = BTreeMap::new();
+    for (at, total) in rows {
+        let month = totals.entry(month_of(conn, at)).or_default();
+        month.0 += 1;
+        month.1 += total;
+    }
+    Ok(totals)
+}
+
+/// The last `n` receipts.
+pub async fn latest(conn: &mut Conn, of: Subject, n: i64) -> Result<Vec<Purchase>, Error> {
+    let query = ListQuery::new(SELECT)
+        .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
+        .tail("ORDER BY p.at DESC, p.id DESC")
+        .limit(n);
+    Ok(db::list::<PurchaseRow>(conn, query).await?.into_iter().map(Into::into).collect())
+}
+
+/// What was spent in each of the last `months` months, this one last, in the shop's time zone. A month without
+/// receipts has a row of zeros.
+pub async fn spending(conn: &mut Conn, of: Subject, months: u32) -> Result<Vec<Month>, Error> {
+    let current = month_of(conn, conn.now());
+    let first = current.checked_sub_months(Months::new(months.saturating_sub(1))).unwrap_or(current);
+    let totals = totals(conn, of, &Filter::default(), first, next_month(current)).await?;
+    Ok(std::iter::successors(Some(first), |first| Some(next_month(*first)))
+        .take(months as usize)
+        .map(|first| {
+            let (receipts, total) = totals.get(&first).copied().unwrap_or_default();
+            Month { first, receipts, total }
+        })
+        .collect())
+}
+
+/// The shops in which a customer has bought, for the filter, by name.
+pub async fn stores(conn: &mut Conn, of: Subject) -> Result<Vec<StoreName>, Error> {
+    const SQL: &str = "SELECT s.id, s.name, s.town FROM stores s WHERE s.id IN \
+                       (SELECT store_id FROM purchases WHERE customer_id = $1) ORDER BY s.code";
+    let rows: Vec<(StoreId, Json<Localized>, Json<Localized>)> =
+        on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|(id, name, town)| StoreName { id, name: name.0, town: town.0 }).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct LineRow {
+    id: LineId,
+    ordinal: i64,
+    code: String,
+    name: String,
+    quantity: i64,
+    price: i64,
+    discount: i64,
+    amount: i64,
+    returned: i64,
+    original_id: Option<PurchaseId>,
+    original_document: Option<String>,
+    original_at: Option<DateTime<Utc>>,
+}
+
+/// A receipt with its lines, what they earned, and what came back. Fails with [`Error::NotFound`] where it is not this
+/// customer's.
+pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Receipt, Error> {
+    const LINES: &str = "SELECT l.id, l.ordinal, a.code, a.name, l.quantity, l.price, l.discount, l.amount, l.returned, \
+        p.id AS original_id, p.document AS original_document, p.at AS original_at \
+        FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+        LEFT JOIN purchase_lines o ON o.id = l.original_line_id \
+        LEFT JOIN purchases p ON p.id = o.purchase_id AND p.customer_id = $2 \
+        WHERE l.purchase_id = $1 ORDER BY l.ordinal";
+    const RETURNS: &str = "SELECT r.original_line_id, p.id, p.document, p.at, -r.quantity FROM purchase_lines l \
+        JOIN purchase_lines r ON r.original_line_id = l.id JOIN purchases p ON p.id = r.purchase_id \
+        WHERE l.purchase_id = $1 ORDER BY p.at, p.id, r.ordinal";
+    let query =
+        ListQuery::new(SELECT).filter("p.id = ?", [Bind::Id(id.0)]).filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
+    let head: PurchaseRow = db::list(conn, query).await?.pop().ok_or(Error::NotFound)?;
+    let rows: Vec<LineRow> = on!(conn, |c| sqlx::query_as(LINES).bind(id).bind(of.id()).fetch_all(c).await)?;
+    let returns: Vec<(LineId, PurchaseId, String, DateTime<Utc>, i64)> =
+        on!(conn, |c| sqlx::query_as(RETURNS).bind(id).fetch_all(c).await)?;
+    let earned = points::earned_on(conn, of, id).await?;
+    let lines = rows
+        .into_iter()
+        .map(|row| Line {
+            id: row.id,
+            ordinal: row.ordinal,
+            code: row.code,
+            name: row.name,
+            quantity: row.quantity,
+            price: row.price,
+            discount: row.discount,
+            amount: row.amount,
+            returned: row.returned,
+            earned: earned.iter().filter(|earned| earned.line == row.id).cloned().collect(),
+            returns: returns
+                .iter()
+                .filter(|(line, ..)| *line == row.id)
+                .map(|(_, purchase, document, at, quantity)| Reference {
+                    purchase: *purchase,
+                    document: document.clone(),
+                    at: *at,
+                    quantity: *quantity,
+                })
+                .collect(),
+            original: match (row.original_id, row.original_document, row.original_at) {
+                (Some(purchase), Some(document), Some(at)) => {
+                    Some(Reference { purchase, document, at, quantity: -row.quantity })
+                }
+                _ => None,
+            },
+        })
+        .collect();
+    Ok(Receipt { head: head.into(), lines })
+}
+
+/// Compares the sums of receipts with their lines, and what was returned with the returns.
+pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
+    const CHECKS: [(&str, &str); 3] = [
+        (
+            "a receipt's total is the sum of its lines",
+            "SELECT p.id, CAST(COALESCE(l.total, 0) AS BIGINT), p.total FROM purchases p LEFT JOIN \
+             (SELECT purchase_id, SUM(amount) AS total FROM purchase_lines GROUP BY purchase_id) l \
+             ON l.purchase_id = p.id WHERE p.total <> COALESCE(l.total, 0)",
+        ),
+        (
+            "a receipt knows how many lines it has",
+            "SELECT p.id, CAST(COALESCE(l.total, 0) AS BIGINT), p.line_count FROM purchases p LEFT JOIN \
+             (SELECT purchase_id, COUNT(*) AS total FROM purchase_lines GROUP BY purchase_id) l \
+             ON l.purchase_id = p.id WHERE p.line_count <> COALESCE(l.total, 0)",
+        ),
+        (
+            "what came back of a line is what returns brought",
+            "SELECT l.id, CAST(COALESCE(r.total, 0) AS BIGINT), l.returned FROM purchase_lines l LEFT JOIN \
+             (SELECT original_line_id, -SUM(quantity) AS total FROM purchase_lines WHERE original_line_id IS NOT NULL \
+             GROUP BY original_line_id) r ON r.original_line_id = l.id \
+             WHERE l.returned <> COALESCE(r.total, 0) OR l.returned > ABS(l.quantity)",
+        ),
+    ];
+    let mut conn = db.read().await?;
+    let mut differences = Vec::new();
+    for (what, sql) in CHECKS {
+        let rows: Vec<(uuid::Uuid, i64, i64)> = on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await)?;
+        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference { what, id, expected, found }));
+    }
+    Ok(differences)
+}

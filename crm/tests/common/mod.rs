@@ -1,0 +1,218 @@
+//! What tests of purchases and points begin with.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use chrono::{DateTime, Duration, Utc};
+use crm::article::store as articles;
+use crm::db::Db;
+use crm::id::{CustomerId, MembershipId, ProgramId, PurchaseId, StoreId};
+use crm::purchase::store as purchases;
+use crm::purchase::{Booked, Kind, NewLine, NewPurchase, Original};
+use crm::testing::World;
+use crm::who::{Subject, System};
+use crm::{on, points};
+use std::collections::BTreeMap;
+
+pub(crate) const BY: System = System::at_the_command_line();
+
+/// A database with the shop's content.
+pub(crate) async fn ready(world: &World) -> &Db {
+    crm::content::load(&world.db, &BY).await.expect("content loads");
+    &world.db
+}
+
+/// Runs one statement of a test.
+macro_rules! execute {
+    ($db:expr, $sql:expr $(, $bind:expr)*) => {
+        $db.write(async |tx: &mut crm::db::Tx| {
+            let rows = crm::on!(tx, |c| sqlx::query($sql)$(.bind($bind))*.execute(c).await.map(|r| r.rows_affected()))?;
+            Ok::<u64, crm::Error>(rows)
+        })
+    };
+}
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use execute;
+
+/// A customer without any membership.
+pub(crate) async fn customer(db: &Db) -> Subject {
+    const SQL: &str = "INSERT INTO customers (id, name, surname, search, language, source, registered_at, updated_at) \
+                       VALUES ($1, 'Анна', 'К', 'к анна', 'ru', 'web', $2, $2)";
+    let id = CustomerId::new();
+    execute!(db, SQL, id, db.now()).await.expect("a customer");
+    BY.subject(id)
+}
+
+pub(crate) async fn program(db: &Db, code: &str) -> ProgramId {
+    let mut conn = db.read().await.expect("a connection");
+    on!(conn, |c| sqlx::query_scalar("SELECT id FROM programs WHERE code = $1").bind(code).fetch_one(c).await)
+        .expect("the program is there")
+}
+
+pub(crate) async fn join(db: &Db, who: Subject, code: &str, at: DateTime<Utc>) {
+    const SQL: &str = "INSERT INTO memberships (id, program_id, customer_id, terms_version, joined_at) \
+                       VALUES ($1, $2, $3, 1, $4) ON CONFLICT DO NOTHING";
+    let program = program(db, code).await;
+    execute!(db, SQL, MembershipId::new(), program, who.id(), at).await.expect("joined");
+}
+
+pub(crate) async fn leave(db: &Db, who: Subject, code: &str, at: DateTime<Utc>) {
+    const SQL: &str =
+        "UPDATE memberships SET left_at = $3 WHERE program_id = $1 AND customer_id = $2 AND left_at IS NULL";
+    let program = program(db, code).await;
+    execute!(db, SQL, program, who.id(), at).await.expect("left");
+}
+
+pub(crate) async fn store(db: &Db, code: &str) -> StoreId {
+    const SQL: &str = "INSERT INTO stores (id, code, name, town, address, hours) VALUES ($1, $2, $3, $3, $3, $4)";
+    let id = StoreId::new();
+    let name =
+        sqlx::types::Json(crm::lang::Localized { ru: format!("Магазин {code}"), en: format!("Shop {code}") });
+    let hours = sqlx::types::Json(Vec::<i64>::new());
+    execute!(db, SQL, id, code, &name, &hours).await.expect("a store");
+    id
+}
+
+/// A receipt, built like a sentence.
+#[derive(Clone)]
+pub(crate) struct Slip {
+    pub(crate) document: String,
+    pub(crate) who: Option<Subject>,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) store: Option<StoreId>,
+    /// Article, quantity, price, discount, original.
+    pub(crate) lines: Vec<(String, i64, i64, i64, Original)>,
+}
+
+pub(crate) fn slip(document: &str, who: Subject, at: DateTime<Utc>) -> Slip {
+    Slip { document: document.into(), who: Some(who), at, store: None, lines: Vec::new() }
+}
+
+impl Slip {
+    pub(crate) fn line(mut self, article: &str, quantity: i64, price: i64) -> Self {
+        let original = if quantity < 0 { Original::Latest } else { Original::None };
+        self.lines.push((article.into(), quantity, price, 0, original));
+        self
+    }
+
+    pub(crate) fn of(mut self, document: &str) -> Self {
+        self.lines.last_mut().expect("a line").4 = Original::Document(document.into());
+        self
+    }
+
+    pub(crate) fn nobody(mut self) -> Self {
+        self.who = None;
+        self
+    }
+
+    pub(crate) fn at_store(mut self, store: StoreId) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    pub(crate) async fn book(&self, db: &Db) -> Booked {
+        book(db, std::slice::from_ref(self)).await.remove(0)
+    }
+}
+
+/// Books receipts in one transaction.
+pub(crate) async fn book(db: &Db, slips: &[Slip]) -> Vec<Booked> {
+    db.write(async |tx: &mut crm::db::Tx| {
+        let codes: BTreeMap<&str, Option<&str>> =
+            slips.iter().flat_map(|s| &s.lines).map(|line| (line.0.as_str(), Some(line.0.as_str()))).collect();
+        let ids = articles::ensure(tx, &BY, &codes).await?;
+        let new: Vec<NewPurchase> = slips
+            .iter()
+            .map(|s| NewPurchase {
+                source: "till".into(),
+                document: s.document.clone(),
+                kind: if s.lines.iter().all(|line| line.1 < 0) { Kind::Return } else { Kind::Sale },
+                customer: s.who.map(|who| who.id()),
+                store: s.store,
+                at: s.at,
+                lines: (1..)
+                    .zip(&s.lines)
+                    .map(|(ordinal, (article, quantity, price, discount, original))| NewLine {
+                        ordinal,
+                        article: ids[article],
+                        quantity: *quantity,
+                        price: *price,
+                        discount: *discount,
+                        original: original.clone(),
+                    })
+                    .collect(),
+            })
+            .collect();
+        purchases::book(tx, &BY, &new).await
+    })
+    .await
+    .expect("booked")
+}
+
+/// Spends points the way a later sale will: the lots that expire first pay.
+pub(crate) async fn spend(db: &Db, who: Subject, program: ProgramId, points: i64) {
+    const LOTS: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
+                        AND remaining > 0 ORDER BY expires_at, id";
+    const TRANSACTION: &str = "INSERT INTO transactions (id, program_id, customer_id, kind, at, recorded_at) \
+                               VALUES ($1, $2, $3, 'redemption', $4, $4)";
+    const SPENT: &str = "INSERT INTO accounts (id, program_id, kind) VALUES ($1, $2, 'spent') ON CONFLICT DO NOTHING";
+    const POST: &str = "INSERT INTO postings (id, transaction_id, account_id, amount) SELECT $1, $2, id, $3 FROM accounts \
+                        WHERE program_id = $4 AND (customer_id = $5 AND kind = 'active' AND $3 < 0 \
+                        OR customer_id IS NULL AND kind = 'spent' AND $3 > 0)";
+    const BALANCE: &str = "UPDATE accounts SET balance = balance + $1 WHERE program_id = $2 AND (customer_id = $3 \
+                           AND kind = 'active' AND $1 < 0 OR customer_id IS NULL AND kind = 'spent' AND $1 > 0)";
+    const DRAW: &str = "UPDATE lots SET remaining = remaining - $2 WHERE id = $1";
+    const ALLOCATE: &str = "INSERT INTO allocations (id, lot_id, transaction_id, points) VALUES ($1, $2, $3, $4)";
+    use uuid::Uuid;
+    let mut conn = db.read().await.expect("a connection");
+    let lots: Vec<(Uuid, i64)> =
+        on!(conn, |c| sqlx::query_as(LOTS).bind(who.id()).bind(program).fetch_all(c).await).expect("lots");
+    drop(conn);
+    let points = points.min(lots.iter().map(|lot| lot.1).sum());
+    if points == 0 {
+        return;
+    }
+    let id = Uuid::now_v7();
+    execute!(db, TRANSACTION, id, program, who.id(), db.now()).await.expect("a transaction");
+    execute!(db, SPENT, Uuid::now_v7(), program).await.expect("an account");
+    for amount in [-points, points] {
+        assert_eq!(execute!(db, POST, Uuid::now_v7(), id, amount, program, who.id()).await.expect("posted"), 1);
+        assert_eq!(execute!(db, BALANCE, amount, program, who.id()).await.expect("balanced"), 1);
+    }
+    let mut left = points;
+    for (lot, remaining) in lots {
+        let part = remaining.min(left);
+        if part > 0 {
+            execute!(db, DRAW, lot, part).await.expect("drawn");
+            execute!(db, ALLOCATE, Uuid::now_v7(), lot, id, part).await.expect("allocated");
+            left -= part;
+        }
+    }
+}
+
+pub(crate) async fn balance(db: &Db, who: Subject) -> points::Balance {
+    points::store::balance(&mut db.read().await.expect("a connection"), who).await.expect("a balance")
+}
+
+/// Active and pending points.
+pub(crate) async fn held(db: &Db, who: Subject) -> (i64, i64) {
+    let balance = balance(db, who).await;
+    (balance.active, balance.pending)
+}
+
+/// Does the daily work at a moment.
+pub(crate) async fn run_due(world: &World, at: DateTime<Utc>) -> points::Report {
+    world.clock.set(at);
+    points::store::run_due(&world.db, &BY).await.expect("the daily work is done")
+}
+
+pub(crate) async fn assert_books_agree(db: &Db) {
+    assert_eq!(points::store::verify(db, &BY).await.expect("compared"), []);
+    assert_eq!(purchases::verify(db, &BY).await.expect("compared"), []);
+}
+
+pub(crate) async fn receipt(db: &Db, who: Subject, id: PurchaseId) -> crm::purchase::Receipt {
+    purchases::receipt(&mut db.read().await.expect("a connection"), who, id).await.expect("a receipt")
+}
+
+pub(crate) fn days(n: i64) -> Duration {
+    Duration::days(n)
+}
