@@ -1,6 +1,8 @@
 //! The one island that any form can be wrapped in. Without it the form works all the same; with it fields are checked
 //! as they are left, the form is sent without leaving the page, and what is wrong appears in place.
 
+#![allow(missing_docs, reason = "the island macro makes public items without documentation")]
+
 use chrono::NaiveDate;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};

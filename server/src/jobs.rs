@@ -17,24 +17,20 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 pub fn start(db: &Db, is_demonstration: bool) -> Vec<JoinHandle<()>> {
     let system = System::at_the_command_line();
     let mut jobs = vec![
-        every(POINTS_EVERY, db, async move |db: Db| {
-            crm::points::store::run_due(&db, &system).await.map(drop)
-        }),
-        every(SWEEP_EVERY, db, async move |db: Db| crm::signin::store::sweep(&db, &system).await),
+        every(POINTS_EVERY, db, move |db| async move { crm::points::store::run_due(&db, &system).await.map(drop) }),
+        every(SWEEP_EVERY, db, move |db| async move { crm::signin::store::sweep(&db, &system).await }),
     ];
     if is_demonstration {
-        jobs.push(every(OUTBOX_EVERY, db, async move |db: Db| {
-            crm::outbox::deliver_to_inbox(&db, &system).await.map(drop)
-        }));
+        jobs.push(every(OUTBOX_EVERY, db, move |db| async move { crm::outbox::deliver_to_inbox(&db, &system).await.map(drop) }));
     }
     jobs
 }
 
 /// Runs a job again and again. A failure is logged, and the next round comes all the same.
-fn every<F>(pause: Duration, db: &Db, job: F) -> JoinHandle<()>
+fn every<F, R>(pause: Duration, db: &Db, job: F) -> JoinHandle<()>
 where
-    F: AsyncFn(Db) -> Result<(), crm::Error> + Send + 'static,
-    for<'a> F::CallRefFuture<'a>: Send,
+    F: Fn(Db) -> R + Send + 'static,
+    R: Future<Output = Result<(), crm::Error>> + Send,
 {
     let db = db.clone();
     tokio::spawn(async move {

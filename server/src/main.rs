@@ -48,7 +48,7 @@ enum Command {
 #[derive(Subcommand)]
 enum ImportCommand {
     /// Import purchases from a file, plain or .gz; safe to run again
-    Purchases(import::Purchases),
+    Purchases(import::Args),
 }
 
 #[derive(Subcommand)]
@@ -132,15 +132,15 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Demo => {
             let db = open(&config).await?;
-            demo::fill(&db, &config).await
+            todo!()
         }
         Command::Import(ImportCommand::Purchases(args)) => {
             let db = open(&config).await?;
-            import::run(&db, &args).await
+            Ok(import::run(&db, &args).await?)
         }
         Command::Ledger(LedgerCommand::Verify) => {
             let db = open(&config).await?;
-            let differences = crm::points::store::verify(&db).await?;
+            let differences = crm::points::store::verify(&db, &system).await?;
             for difference in &differences {
                 println!("{difference:?}");
             }

@@ -245,7 +245,7 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
         None => None,
     };
     let path = parts.uri.path().to_owned();
-    let query = parts.uri.query().unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
     let params = match RawPathParams::from_request_parts(parts, &()).await {
         Ok(params) => params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         Err(_) => HashMap::new(),

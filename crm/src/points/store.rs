@@ -8,7 +8,7 @@ use super::rules::{self, Terms};
 use super::{
     AccountKind, Balance, Before, Difference, Earned, Entry, Expiry, LotState, ProgramBalance, Report, TransactionKind,
 };
-use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{AccountId, AllocationId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, TransactionId};
 use crate::lang::Localized;
@@ -646,14 +646,14 @@ async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>)
 pub async fn run_due(db: &Db, _: &System) -> Result<Report, Error> {
     let mut report = Report::default();
     loop {
-        let moved = db.write(async |tx: &mut Tx| Ok::<_, Error>(activate(tx, tx.now(), None).await?)).await?;
+        let moved = db.write(|tx| scoped(async move { Ok::<_, Error>(activate(tx, tx.now(), None).await?) })).await?;
         report.activated += moved;
         if moved == 0 {
             break;
         }
     }
     loop {
-        let moved = db.write(async |tx: &mut Tx| Ok::<_, Error>(expire(tx, tx.now(), None).await?)).await?;
+        let moved = db.write(|tx| scoped(async move { Ok::<_, Error>(expire(tx, tx.now(), None).await?) })).await?;
         report.expired += moved;
         if moved == 0 {
             return Ok(report);

@@ -15,7 +15,7 @@ pub use reason::{Column, Reason};
 use super::store::book;
 use super::{Kind, LineOutcome, NewLine, NewPurchase};
 use crate::article::store as articles;
-use crate::db::{self, Bind, Db, ListQuery, Rows, Tx};
+use crate::db::{self, Bind, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, MembershipId, StoreId};
 use crate::lang::{Lang, fold};
@@ -260,7 +260,8 @@ pub async fn run(
         let Some(last) = page.last() else { break };
         after = (last.at, last.document.clone());
         let desk = Desk { options, stores: &stores };
-        let done = db.write(async |tx: &mut Tx| desk.book(tx, by, &page).await).await?;
+        let (desk, page) = (&desk, &page);
+        let done = db.write(|tx| scoped(desk.book(tx, by, page))).await?;
         for (line, reason) in &done.rejected {
             rejects.add(*line, reason)?;
         }
@@ -297,7 +298,8 @@ async fn stage(
             continue;
         }
         if batch.len() == BATCH || (next == Next::End && !batch.is_empty()) {
-            db.write(async |tx: &mut Tx| insert(tx, &options.source, &batch).await).await?;
+            let (source, rows) = (&options.source, &batch);
+            db.write(|tx| scoped(insert(tx, source, rows))).await?;
             batch.clear();
             progress(Progress::Reading { lines: read, bytes: lines.position(), size: lines.size });
         }
@@ -382,14 +384,16 @@ async fn clear(db: &Db, source: &str) -> Result<(), Error> {
                        (SELECT MIN(line) FROM import_lines WHERE source = $1) + $2";
     loop {
         let deleted = db
-            .write(async |tx: &mut Tx| {
-                let result = on!(tx, |c| sqlx::query(SQL)
-                    .bind(source)
-                    .bind(10 * BATCH as i64)
-                    .execute(c)
-                    .await
-                    .map(|r| r.rows_affected()))?;
-                Ok::<_, Error>(result)
+            .write(|tx| {
+                scoped(async move {
+                    let result = on!(tx, |c| sqlx::query(SQL)
+                        .bind(source)
+                        .bind(10 * BATCH as i64)
+                        .execute(c)
+                        .await
+                        .map(|r| r.rows_affected()))?;
+                    Ok::<_, Error>(result)
+                })
             })
             .await?;
         if deleted == 0 {
@@ -403,14 +407,14 @@ async fn unify_times(db: &Db, source: &str) -> Result<(), Error> {
     const SQL: &str = "UPDATE import_lines SET at = m.at FROM (SELECT document, MIN(at) AS at FROM import_lines \
         WHERE source = $1 GROUP BY document HAVING MIN(at) <> MAX(at)) m \
         WHERE import_lines.source = $1 AND import_lines.document = m.document";
-    db.write(async |tx: &mut Tx| {
+    db.write(|tx| scoped(async move {
         if tx.is_postgres() {
             // A table that was empty a minute ago is read by the wrong index until somebody counts its rows.
             on!(tx, |c| sqlx::query("ANALYZE import_lines").execute(c).await.map(drop))?;
         }
         on!(tx, |c| sqlx::query(SQL).bind(source).execute(c).await.map(drop))?;
         Ok(())
-    })
+    }))
     .await
 }
 

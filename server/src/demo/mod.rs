@@ -1,0 +1,3 @@
+//! The demonstration.
+/// The setting that marks a demonstration.
+pub const MARK: &str = "demonstration";
