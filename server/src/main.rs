@@ -132,7 +132,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Demo => {
             let db = open(&config).await?;
-            todo!()
+            demo::fill(&db, &config).await
         }
         Command::Import(ImportCommand::Purchases(args)) => {
             let db = open(&config).await?;

@@ -1,7 +1,7 @@
 //! Articles in the database.
 
-use crate::db::{self, Bind, ListQuery, Rows, Tx};
-use crate::id::ArticleId;
+use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
+use crate::id::{ArticleId, CategoryId};
 use crate::lang::fold;
 use crate::on;
 use crate::who::System;
@@ -60,4 +60,16 @@ async fn known(
         found.extend(rows.into_iter().map(|(id, code, name)| (code, (id, name))));
     }
     Ok(found)
+}
+
+/// The articles that stand in no category yet: their ids and names.
+pub async fn uncategorized(conn: &mut Conn, _by: &System) -> Result<Vec<(ArticleId, String)>, sqlx::Error> {
+    const SQL: &str = "SELECT id, name FROM articles WHERE category_id IS NULL ORDER BY code";
+    on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)
+}
+
+/// Puts an article into a category.
+pub async fn categorize(tx: &mut Tx, _by: &System, id: ArticleId, category: CategoryId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE articles SET category_id = $2 WHERE id = $1";
+    on!(tx, |c| sqlx::query(SQL).bind(id).bind(category).execute(c).await.map(drop))
 }

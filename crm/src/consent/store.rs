@@ -7,6 +7,7 @@ use crate::id::{ConsentId, ConsentTextId, CustomerId};
 use crate::lang::Lang;
 use crate::on;
 use crate::who::{Customer, Subject};
+use chrono::{DateTime, Utc};
 
 /// The purposes asked for on an occasion, each with its newest text.
 pub async fn purposes(conn: &mut Conn, at: AskedAt) -> Result<Vec<Purpose>, Error> {
@@ -42,9 +43,23 @@ pub(crate) async fn record(
     lang: Lang,
     source: &str,
 ) -> Result<ConsentId, sqlx::Error> {
+    let now = tx.now();
+    record_at(tx, customer, text, act, lang, source, now).await
+}
+
+/// Writes down one act that happened at another time.
+pub(crate) async fn record_at(
+    tx: &mut Tx,
+    customer: CustomerId,
+    text: ConsentTextId,
+    act: Act,
+    lang: Lang,
+    source: &str,
+    at: DateTime<Utc>,
+) -> Result<ConsentId, sqlx::Error> {
     const SQL: &str = "INSERT INTO consents (id, customer_id, text_id, act, language, source, at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let (id, now) = (ConsentId::new(), tx.now());
+    let id = ConsentId::new();
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(customer)
@@ -52,7 +67,7 @@ pub(crate) async fn record(
         .bind(act)
         .bind(lang)
         .bind(source)
-        .bind(now)
+        .bind(at)
         .execute(c)
         .await
         .map(drop))?;

@@ -1,15 +1,18 @@
 //! Customers in the database.
 
 use super::{Channel, Child, Person, PersonData, PersonForm, Profile};
-use crate::consent::{Act, store as consents};
-use crate::contact::store as contacts;
+use crate::card::store as cards;
+use crate::consent::{Act, AskedAt, store as consents};
+use crate::contact::{self, Email, Phone, store as contacts};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CategoryId, ChildId, CustomerId, StoreId};
 use crate::lang::{Lang, fold};
 use crate::on;
-use crate::who::{Customer, Subject};
+use crate::who::{Customer, Subject, System};
+use chrono::{DateTime, Utc};
+use std::collections::HashSet;
 
 /// How many children a profile keeps.
 const MOST_CHILDREN: usize = 12;
@@ -226,5 +229,78 @@ pub async fn remove_child(db: &Db, by: &Customer, id: ChildId, lang: Lang) -> Re
         by.record(tx, "child.remove", Some(id.0)).await?;
         Ok(())
     }))
+    .await
+}
+
+/// Who an imported customer is, when that becomes known: a file of purchases holds numbers only.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Name, surname and birthday.
+    pub person: PersonData,
+    /// The language they read.
+    pub language: Lang,
+    /// The phone, verified.
+    pub phone: Phone,
+    /// An e-mail address.
+    pub email: Option<Email>,
+    /// The hash of a password.
+    pub password_hash: Option<String>,
+}
+
+/// The customers of an import: their ids, and the numbers they have there.
+pub async fn of_source(conn: &mut Conn, _by: &System, source: &str) -> Result<Vec<(CustomerId, String)>, Error> {
+    const SQL: &str = "SELECT id, external_id FROM customers WHERE source = $1 AND external_id IS NOT NULL ORDER BY external_id";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(source).fetch_all(c).await)?)
+}
+
+/// Gives an imported customer a name, contacts, the required consents and a card, as of the day of their first
+/// purchase. Fails when the phone is another's.
+pub async fn identify(tx: &mut Tx, _by: &System, id: CustomerId, identity: &Identity) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, language = $6, \
+                       password_hash = $7 WHERE id = $1 RETURNING registered_at";
+    let person = &identity.person;
+    let registered_at: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(id)
+        .bind(&person.name)
+        .bind(&person.surname)
+        .bind(search_key(&person.name, &person.surname))
+        .bind(person.birthday)
+        .bind(identity.language)
+        .bind(&identity.password_hash)
+        .fetch_optional(c)
+        .await)?;
+    let at = registered_at.ok_or(Error::NotFound)?;
+    contacts::put(tx, id, contact::Kind::Phone, identity.phone.as_str(), true, Some(at)).await?;
+    if let Some(email) = &identity.email {
+        contacts::put(tx, id, contact::Kind::Email, email.as_str(), true, None).await?;
+    }
+    for purpose in consents::purposes(tx, AskedAt::Registration).await?.iter().filter(|p| p.required) {
+        consents::record_at(tx, id, purpose.text_id, Act::Given, identity.language, "import", at).await?;
+    }
+    cards::issue_virtual(tx, id).await?;
+    Ok(())
+}
+
+/// How many customers there are.
+pub async fn count(conn: &mut Conn, _by: &System) -> Result<i64, Error> {
+    Ok(on!(conn, |c| sqlx::query_scalar("SELECT COUNT(*) FROM customers").fetch_one(c).await)?)
+}
+
+/// Those customers of an import who have been identified: they have a card.
+pub async fn identified(conn: &mut Conn, _by: &System, source: &str) -> Result<HashSet<CustomerId>, Error> {
+    const SQL: &str = "SELECT DISTINCT c.id FROM customers c JOIN cards k ON k.customer_id = c.id WHERE c.source = $1";
+    let found: Vec<CustomerId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(source).fetch_all(c).await)?;
+    Ok(found.into_iter().collect())
+}
+
+/// Gives a customer another password.
+pub async fn set_password(db: &Db, _by: &System, id: CustomerId, hash: &str) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET password_hash = $2 WHERE id = $1";
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
+            Ok(())
+        })
+    })
     .await
 }

@@ -776,3 +776,9 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
         .map(drop))?;
     Ok(number)
 }
+
+/// Whether anybody ever wrote.
+pub async fn exist(conn: &mut Conn, _by: &System) -> Result<bool, Error> {
+    let found: i64 = on!(conn, |c| sqlx::query_scalar("SELECT COUNT(*) FROM requests").fetch_one(c).await)?;
+    Ok(found > 0)
+}

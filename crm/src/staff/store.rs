@@ -245,3 +245,18 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
         .fetch_all(c)
         .await)?)
 }
+
+/// Gives a member of staff another password; their sessions end.
+pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
+    const SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE staff_id = $1 AND ended_at IS NULL";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
+            on!(tx, |c| sqlx::query(SESSIONS).bind(id).bind(now).execute(c).await.map(drop))?;
+            Ok(())
+        })
+    })
+    .await
+}
