@@ -91,8 +91,12 @@ impl Default for Config {
 impl Config {
     /// Reads the configuration. The error holds every problem found, each with what to do about it.
     pub fn load(file: &Path) -> Result<Self, Vec<String>> {
-        let figment = Figment::from(Serialized::defaults(Self::default()))
-            .merge(Toml::file_exact(file))
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        // The usual file may be missing; one that was asked for by name has to be there.
+        if file.exists() || file != Path::new("kabinet.toml") {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment
             // `KABINET_TEST_*` is for tests; a section is parted from its key by two underscores.
             .merge(Env::prefixed("KABINET_").filter(|key| !key.starts_with("test_") && key != "config" && key != "build_id").split("__"));
         let config: Self = figment.extract().map_err(|errors| errors.into_iter().map(|e| explain(&e)).collect::<Vec<_>>())?;

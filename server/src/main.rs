@@ -30,7 +30,11 @@ enum Command {
     /// Bring the database's schema up to date and fill in what every installation starts with
     Migrate,
     /// Fill an empty database with made-up people on real purchases; does nothing the second time
-    Demo,
+    Demo {
+        /// Only the receipts of a few dozen customers: quick enough for tests
+        #[arg(long)]
+        small: bool,
+    },
     /// Bring data in
     #[command(subcommand)]
     Import(ImportCommand),
@@ -130,9 +134,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("The database is up to date.");
             Ok(())
         }
-        Command::Demo => {
+        Command::Demo { small } => {
             let db = open(&config).await?;
-            demo::fill(&db, &config).await
+            demo::fill(&db, &config, small).await
         }
         Command::Import(ImportCommand::Purchases(args)) => {
             let db = open(&config).await?;

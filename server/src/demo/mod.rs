@@ -18,7 +18,7 @@ use crm::staff::{NewStaff, Role};
 use crm::who::System;
 use records::{Records, Thread};
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 /// The setting that marks a demonstration.
 pub const MARK: &str = "demonstration";
@@ -34,7 +34,7 @@ const BATCH: usize = 200;
 
 /// Fills an empty database. The second time it does nothing; a database that somebody works with is left alone.
 #[expect(clippy::print_stdout, reason = "the sign-ins are printed once")]
-pub async fn fill(db: &Db, config: &Config) -> anyhow::Result<()> {
+pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()> {
     let by = System::at_the_command_line();
     match crm::content::setting(db, MARK).await?.as_deref() {
         Some("ready") => {
@@ -54,8 +54,9 @@ pub async fn fill(db: &Db, config: &Config) -> anyhow::Result<()> {
     let records = Records::read()?;
     println!("  shops, categories, promotions");
     let stores = shops(db, &by, &records).await?;
-    println!("  30,000 lines of receipts");
-    receipts(db, &by, &stores).await?;
+    println!("  receipts");
+    let lines = receipts(db, &by, &stores, is_small).await?;
+    println!("  {lines} lines of receipts");
     let sorted = categories(db, &by, &records).await?;
     println!("  {sorted} articles sorted into categories");
     let people = people::everybody(db, &by).await?;
@@ -134,11 +135,16 @@ async fn shops(db: &Db, by: &System, records: &Records) -> anyhow::Result<Vec<St
 }
 
 /// Imports the receipts, moved so that the last one was yesterday.
-async fn receipts(db: &Db, by: &System, stores: &[StoreId]) -> anyhow::Result<()> {
+async fn receipts(db: &Db, by: &System, stores: &[StoreId], is_small: bool) -> anyhow::Result<u64> {
     let dir = std::env::temp_dir().join(format!("kabinet-demo-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let file = dir.join("online_retail_sample.csv.gz");
-    std::fs::write(&file, include_bytes!("../../demo/online_retail_sample.csv.gz"))?;
+    let file = dir.join(if is_small { "online_retail_sample.csv" } else { "online_retail_sample.csv.gz" });
+    let sample: &[u8] = include_bytes!("../../demo/online_retail_sample.csv.gz");
+    if is_small {
+        std::fs::write(&file, few_customers(sample)?)?;
+    } else {
+        std::fs::write(&file, sample)?;
+    }
     let (year, month, day) = LAST_DAY;
     let last = NaiveDate::from_ymd_opt(year, month, day).context("the last day is a date")?;
     let yesterday = db.shop().day(db.now()) - Duration::days(1);
@@ -153,8 +159,17 @@ async fn receipts(db: &Db, by: &System, stores: &[StoreId]) -> anyhow::Result<()
     options.store_of = Some(&store_of);
     let done = import::run(db, by, &file, &options, |_| {}).await;
     std::fs::remove_dir_all(&dir)?;
-    done?;
-    Ok(())
+    Ok(done?.read)
+}
+
+/// The lines of the customer to sign in as and of every ninetieth other one.
+fn few_customers(sample: &[u8]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(sample).read_to_string(&mut text)?;
+    let customer = |line: &str| line.rsplit(',').nth(1).map(|c| c.trim_end_matches(".0").to_owned()).unwrap_or_default();
+    let is_kept = |number: &str| number == CUSTOMER || (!number.is_empty() && seed(number) % 90 == 0);
+    let lines = text.lines().enumerate().filter(|(i, line)| *i == 0 || is_kept(&customer(line)));
+    Ok(lines.map(|(_, line)| format!("{line}\n")).collect())
 }
 
 /// Sorts articles into categories by the words in their names: the first category that shares one.
