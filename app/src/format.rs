@@ -51,6 +51,12 @@ pub fn money(lang: Lang, shop: &Shop, minor: i64) -> String {
     format!("{}{NBSP}{}", decimal(lang, minor), currency_sign(&shop.currency))
 }
 
+/// An amount rounded to whole units of the currency, where there is room for no more: `1 235 ₽`.
+pub fn money_rounded(lang: Lang, shop: &Shop, minor: i64) -> String {
+    let whole = decimal(lang, (minor + 50).div_euclid(100) * 100);
+    format!("{}{NBSP}{}", &whole[..whole.len() - 3], currency_sign(&shop.currency))
+}
+
 /// Points in hundredths, whole ones without decimals: `1 248` or `36,75`.
 pub fn points(lang: Lang, minor: i64) -> String {
     let text = decimal(lang, minor);
@@ -97,6 +103,13 @@ pub fn weekday(lang: Lang, index: usize) -> &'static str {
 pub fn month(lang: Lang, day: NaiveDate) -> String {
     let names = if lang == Lang::Ru { MONTHS_RU_ALONE } else { MONTHS_EN };
     format!("{} {}", names[day.month0() as usize], day.year())
+}
+
+/// The first letters of a month, for a chart: `ноя`.
+pub fn month_short(lang: Lang, day: NaiveDate) -> String {
+    let names = if lang == Lang::Ru { MONTHS_RU_ALONE } else { MONTHS_EN };
+    let short: String = names[day.month0() as usize].chars().take(3).collect();
+    if lang == Lang::Ru { short.to_lowercase() } else { short }
 }
 
 /// A day with its year: `21 ноября 2026`.
@@ -150,6 +163,8 @@ mod tests {
         let shop = Shop::default();
         assert_eq!(money(Lang::Ru, &shop, 123_450), "1\u{a0}234,50\u{a0}₽");
         assert_eq!(money(Lang::En, &shop, -123_456_789), "−1,234,567.89\u{a0}₽");
+        assert_eq!(money_rounded(Lang::Ru, &shop, 123_450), "1\u{a0}235\u{a0}₽");
+        assert_eq!(money_rounded(Lang::En, &shop, 123_449), "1,234\u{a0}₽");
         assert_eq!(points(Lang::Ru, 124_800), "1\u{a0}248");
         assert_eq!(signed_points(Lang::Ru, 3_675), "+36,75");
         assert_eq!(signed_points(Lang::Ru, -500), "−5");
@@ -163,6 +178,8 @@ mod tests {
         assert_eq!(day_and_weekday(Lang::Ru, today, today), "21\u{a0}ноября, суббота");
         assert_eq!(day(Lang::Ru, day_of(2025, 5, 1), today), "1\u{a0}мая 2025");
         assert_eq!(month(Lang::Ru, today), "Ноябрь 2026");
+        assert_eq!(month_short(Lang::Ru, day_of(2026, 5, 1)), "май");
+        assert_eq!(month_short(Lang::En, today), "Nov");
     }
 
     #[test]

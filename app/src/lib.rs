@@ -9,6 +9,7 @@
 //! 3. Its line in [`ROUTES`].
 
 pub mod account;
+pub mod cabinet;
 pub mod cx;
 pub mod format;
 pub mod render;
@@ -20,6 +21,11 @@ use route::{FormEntry, Route, form};
 
 /// Every page.
 pub const ROUTES: &[Route] = &[
+    page!("/", Customer, cabinet::home::page),
+    page!("/card", Customer, cabinet::card::page),
+    page!("/purchases", Customer, cabinet::purchases::page),
+    page!("/purchases/{id}", Customer, cabinet::receipt::page),
+    page!("/points", Customer, cabinet::points::page),
     page!("/sign-in", SignedOut, account::sign_in::phone, [account::sign_in::Start, account::sign_in::Password]),
     page!("/sign-in/code", SignedOut, account::sign_in::code, [account::sign_in::Verify, account::sign_in::Resend]),
     page!("/sign-in/details", SignedOut, account::sign_in::details, [account::sign_in::Details]),

@@ -46,6 +46,8 @@ both_engines!(points_wait_then_can_be_spent_then_expire, async |world| {
         ]
     );
     assert!(history.iter().all(|e| e.purchase == Some(booked.id) && e.document.as_deref() == Some("1")));
+    let terms: Vec<_> = history.iter().map(|e| e.term).collect();
+    assert_eq!(terms, [None, None, Some((start() + days(14), start() + days(379)))]);
     assert_books_agree(db).await;
 });
 
@@ -187,6 +189,11 @@ both_engines!(a_statement_is_read_page_by_page_and_adds_up, async |world| {
         paged.extend(page);
     }
     assert_eq!(paged, whole);
+    let mut total = 0;
+    for entry in whole.iter().rev() {
+        total += entry.active;
+        assert_eq!(entry.total, total, "all programs together");
+    }
     for program in balance(db, anna).await.programs {
         let mut running = 0;
         for entry in whole.iter().rev().filter(|e| e.program == program.program) {

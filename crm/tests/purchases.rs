@@ -117,6 +117,7 @@ both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world
     // The latest with enough: two of receipt 2, then four of receipt 1, as only one is left in 2.
     let lines = receipt(db, anna, sale.id).await.lines;
     assert_eq!((lines[0].returned, lines[0].returns[0].quantity, &*lines[0].returns[0].document), (2, 2, "R1"));
+    assert!(lines[0].returns[0].own);
     let first = receipt(db, anna, older.id).await;
     assert_eq!((first.lines[0].returned, first.lines[1].returned, first.head.returned), (4, 0, true));
     let slip_back = receipt(db, anna, back.id).await;
@@ -131,6 +132,24 @@ both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world
         assert!(matches!(told, Err(Error::NotFound)), "{told:?}");
     }
     assert_books_agree(db).await;
+});
+
+both_engines!(a_return_tells_what_it_took_back_and_a_sale_whose_return_it_was, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    join(db, anna, "club", start()).await;
+    join(db, anna, "family", start()).await;
+    let sale = slip("1", anna, start()).line("apple", 2, 100_00).book(db).await;
+    let back = slip("R", anna, start() + days(1)).line("apple", -1, 100_00).book(db).await;
+    slip("N", anna, start() + days(2)).nobody().line("apple", -1, 100_00).of("1").book(db).await;
+    let told = receipt(db, anna, back.id).await;
+    let took: Vec<_> = told.took_back.iter().map(|(name, points)| (name.en.as_str(), *points)).collect();
+    let earned = receipt(db, anna, sale.id).await;
+    let half: Vec<_> = earned.lines[0].earned.iter().map(|e| (e.name.en.as_str(), e.points / 2)).collect();
+    assert_eq!((took.len(), &took), (2, &half));
+    assert_eq!(earned.took_back, []);
+    let whose: Vec<_> = earned.lines[0].returns.iter().map(|r| (r.document.as_str(), r.own)).collect();
+    assert_eq!(whose, [("R", true), ("N", false)]);
 });
 
 both_engines!(a_return_without_its_sale_stands_alone, async |world| {

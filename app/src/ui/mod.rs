@@ -1,6 +1,7 @@
 //! Components that know nothing of the CRM's tables: frame, form, field, icon, barcode, chart.
 
 pub mod barcode;
+pub mod chart;
 pub mod form;
 pub mod frame;
 pub mod icon;

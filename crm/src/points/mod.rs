@@ -158,6 +158,10 @@ pub struct Entry {
     pub pending: i64,
     /// Active points of this program afterwards.
     pub balance: i64,
+    /// Active points of all programs together afterwards.
+    pub total: i64,
+    /// For what was earned: when it can be spent, and when it expires.
+    pub term: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl Entry {

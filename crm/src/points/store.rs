@@ -723,20 +723,23 @@ struct EntryRow {
     document: Option<String>,
     active: i64,
     pending: i64,
+    activates_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 /// The statement of points, the newest first, from `before` on.
 pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Entry>, Error> {
     const ENTRIES: &str = "SELECT t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, \
         CAST(SUM(CASE WHEN a.kind = 'active' THEN o.amount ELSE 0 END) AS BIGINT) AS active, \
-        CAST(SUM(CASE WHEN a.kind = 'pending' THEN o.amount ELSE 0 END) AS BIGINT) AS pending \
-        FROM (SELECT id, at, kind, program_id, purchase_id FROM transactions WHERE customer_id = $1 \
+        CAST(SUM(CASE WHEN a.kind = 'pending' THEN o.amount ELSE 0 END) AS BIGINT) AS pending, \
+        l.activates_at, l.expires_at FROM (SELECT id, at, kind, program_id, purchase_id FROM transactions WHERE customer_id = $1 \
         AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4) t \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
         JOIN program_versions v ON v.program_id = t.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = t.program_id AND w.published_at <= $5), 1) \
-        LEFT JOIN purchases p ON p.id = t.purchase_id \
-        GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document ORDER BY t.at DESC, t.id DESC";
+        LEFT JOIN purchases p ON p.id = t.purchase_id LEFT JOIN lots l ON l.transaction_id = t.id \
+        GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, l.activates_at, l.expires_at \
+        ORDER BY t.at DESC, t.id DESC";
     const NOW: &str = "SELECT program_id, balance FROM accounts WHERE customer_id = $1 AND kind = 'active'";
     const LATER: &str = "SELECT a.program_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
@@ -760,12 +763,14 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
             *running.entry(program).or_default() -= amount;
         }
     }
+    let mut all: i64 = running.values().sum();
     Ok(rows
         .into_iter()
         .map(|row| {
             let held = running.entry(row.program_id).or_default();
-            let balance = *held;
+            let (balance, total) = (*held, all);
             *held -= row.active;
+            all -= row.active;
             Entry {
                 id: row.id,
                 at: row.at,
@@ -777,6 +782,8 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
                 active: row.active,
                 pending: row.pending,
                 balance,
+                total,
+                term: row.activates_at.zip(row.expires_at),
             }
         })
         .collect())

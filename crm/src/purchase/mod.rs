@@ -191,6 +191,8 @@ pub struct Reference {
     pub at: DateTime<Utc>,
     /// How many came back, above zero.
     pub quantity: i64,
+    /// It is the same customer's: whoever holds a receipt may bring back what is on it.
+    pub own: bool,
 }
 
 /// A line of a receipt.
@@ -229,4 +231,6 @@ pub struct Receipt {
     pub head: Purchase,
     /// Its lines in their order.
     pub lines: Vec<Line>,
+    /// The points, in hundredths, that it took back as a return, program by program.
+    pub took_back: Vec<(Localized, i64)>,
 }

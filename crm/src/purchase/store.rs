@@ -421,15 +421,23 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
         LEFT JOIN purchase_lines o ON o.id = l.original_line_id \
         LEFT JOIN purchases p ON p.id = o.purchase_id AND p.customer_id = $2 \
         WHERE l.purchase_id = $1 ORDER BY l.ordinal";
-    const RETURNS: &str = "SELECT r.original_line_id, p.id, p.document, p.at, -r.quantity FROM purchase_lines l \
+    const RETURNS: &str = "SELECT r.original_line_id, p.id, p.document, p.at, -r.quantity, \
+        COALESCE(p.customer_id = $2, FALSE) FROM purchase_lines l \
         JOIN purchase_lines r ON r.original_line_id = l.id JOIN purchases p ON p.id = r.purchase_id \
         WHERE l.purchase_id = $1 ORDER BY p.at, p.id, r.ordinal";
+    const TOOK_BACK: &str = "SELECT v.name, CAST(-SUM(o.amount) AS BIGINT) FROM transactions t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.customer_id = $2 \
+        JOIN programs p ON p.id = t.program_id JOIN program_versions v ON v.program_id = p.id AND v.version = \
+        (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id) \
+        WHERE t.purchase_id = $1 AND t.kind = 'return' GROUP BY v.name, p.position, p.id ORDER BY p.position, p.id";
     let query =
         ListQuery::new(SELECT).filter("p.id = ?", [Bind::Id(id.0)]).filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
     let head: PurchaseRow = db::list(conn, query).await?.pop().ok_or(Error::NotFound)?;
     let rows: Vec<LineRow> = on!(conn, |c| sqlx::query_as(LINES).bind(id).bind(of.id()).fetch_all(c).await)?;
-    let returns: Vec<(LineId, PurchaseId, String, DateTime<Utc>, i64)> =
-        on!(conn, |c| sqlx::query_as(RETURNS).bind(id).fetch_all(c).await)?;
+    let returns: Vec<(LineId, PurchaseId, String, DateTime<Utc>, i64, bool)> =
+        on!(conn, |c| sqlx::query_as(RETURNS).bind(id).bind(of.id()).fetch_all(c).await)?;
+    let took_back: Vec<(Json<Localized>, i64)> =
+        on!(conn, |c| sqlx::query_as(TOOK_BACK).bind(id).bind(of.id()).fetch_all(c).await)?;
     let earned = points::earned_on(conn, of, id).await?;
     let lines = rows
         .into_iter()
@@ -447,22 +455,24 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
             returns: returns
                 .iter()
                 .filter(|(line, ..)| *line == row.id)
-                .map(|(_, purchase, document, at, quantity)| Reference {
+                .map(|(_, purchase, document, at, quantity, own)| Reference {
                     purchase: *purchase,
                     document: document.clone(),
                     at: *at,
                     quantity: *quantity,
+                    own: *own,
                 })
                 .collect(),
             original: match (row.original_id, row.original_document, row.original_at) {
                 (Some(purchase), Some(document), Some(at)) => {
-                    Some(Reference { purchase, document, at, quantity: -row.quantity })
+                    Some(Reference { purchase, document, at, quantity: -row.quantity, own: true })
                 }
                 _ => None,
             },
         })
         .collect();
-    Ok(Receipt { head: head.into(), lines })
+    let took_back = took_back.into_iter().map(|(name, points)| (name.0, points)).collect();
+    Ok(Receipt { head: head.into(), lines, took_back })
 }
 
 /// Compares the sums of receipts with their lines, and what was returned with the returns.

@@ -254,6 +254,17 @@ pub async fn list(conn: &mut Conn, of: Subject, after: Option<Cursor>, limit: i6
     Ok(db::list(conn, query.tail("ORDER BY r.updated_at DESC, r.id DESC").limit(limit)).await?)
 }
 
+/// A customer's requests that are not settled or have an answer not seen yet, the last touched first.
+pub async fn current(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Summary>, Error> {
+    const SQL: &str = concat!(
+        "SELECT * FROM (SELECT r.id, r.number, t.name AS topic, r.status, r.created_at, r.updated_at, ",
+        unread!(),
+        " AS unread FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.customer_id = $1) s \
+         WHERE s.status <> 'closed' OR s.unread ORDER BY s.updated_at DESC, s.id DESC LIMIT $2"
+    );
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).bind(limit).fetch_all(c).await)?)
+}
+
 /// How many of a customer's requests are not closed.
 pub async fn open_count(conn: &mut Conn, of: Subject) -> Result<i64, Error> {
     const SQL: &str = "SELECT COUNT(*) FROM requests WHERE customer_id = $1 AND status <> 'closed'";

@@ -1,0 +1,168 @@
+//! The statement of points, like a bank's: by day, with the balance after it, each line opening to what it means.
+
+use super::{place, show_place};
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Frame, Place};
+use crate::ui::Moment;
+use crate::ui::icon::{self as icons, icon};
+use chrono::NaiveDate;
+use crm::points::{Balance, Entry, TransactionKind, store as points};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// Lines on one page.
+const SHOWN: usize = 30;
+
+/// The word that goes with a number of points: a fraction takes the form of a few.
+pub(super) fn unit(cx: &Cx, minor: i64) -> String {
+    cx.t().points.unit_of(if minor % 100 == 0 { minor / 100 } else { 2 })
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().points;
+    let me = cx.customer()?.me();
+    let before = cx.query("before").and_then(place);
+    let mut conn = cx.db.read().await?;
+    let balance = points::balance(&mut conn, me).await?;
+    let mut entries = points::history(&mut conn, me, before, SHOWN as i64 + 1).await?;
+    drop(conn);
+    let more = entries.len() > SHOWN;
+    entries.truncate(SHOWN);
+    let next = entries
+        .last()
+        .filter(|_| more)
+        .map(|last| show_place((last.at, last.id.0)));
+    let next = next.map(|next| {
+        view! { <p class="more-link"><a class="btn" href=format!("/points?before={next}") rel="next">{cx.t().common.more}</a></p> }
+    });
+    // The day that the page before ended in goes on here: what its balance was at its end stands there.
+    let begun = before.map(|(at, _)| cx.shop().day(at));
+    let days: Vec<_> = entries
+        .chunk_by(|a, b| cx.shop().day(a.at) == cx.shop().day(b.at))
+        .map(|entries| day(&cx, entries, begun))
+        .collect();
+    let list = if days.is_empty() {
+        view! {
+            <div class="panel empty">
+                {icon(icons::SPARKLES)}
+                <p>{t.none}</p>
+                <a class="btn btn-primary" href="/card">{t.show_card}</a>
+            </div>
+        }
+        .into_any()
+    } else {
+        view! { <div>{days}</div> {next} }.into_any()
+    };
+    let view = view! {
+        <a class="back" href="/">{icon(icons::ARROW_LEFT)} {t.back}</a>
+        <h1>{t.title}</h1>
+        <div class="narrow stack">
+            {programs(&cx, &balance)}
+            <section class="section">
+                <div class="section-head">
+                    <h2>{t.history}</h2>
+                    {before.map(|_| view! { <a href="/points">{t.from_the_start}</a> })}
+                </div>
+                {list}
+            </section>
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
+}
+
+/// What there is, program by program.
+fn programs(cx: &Cx, balance: &Balance) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().points;
+    let rows: Vec<_> = balance
+        .programs
+        .iter()
+        .map(|program| {
+            let pending = (program.pending != 0).then(|| t.and_pending(cx.points(program.pending)));
+            let expiry = program.next_expiry.map(|next| t.next_expiry(cx.points(next.points), cx.day(next.at)));
+            let notes = [pending, expiry].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            view! {
+                <li class="row">
+                    <span class="row-main"><b>{cx.pick(&program.name)}</b> <small>{notes}</small></span>
+                    <span class="row-end"><b>{cx.points(program.active)}</b> <small>{unit(cx, program.active)}</small></span>
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section">
+                <div class="balance">
+                    <h2>{t.to_spend}</h2>
+                    <p class="balance-sum"><b>{cx.points(balance.active)}</b> " " {unit(cx, balance.active)}</p>
+                </div>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            </section>
+        }
+    })
+}
+
+/// The movements of a day, the newest first.
+fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().points;
+    let newest = entries.first()?;
+    let date = cx.shop().day(newest.at);
+    let total = (begun != Some(date)).then(|| view! { <span>{t.total_after(cx.points(newest.total))}</span> });
+    let lines: Vec<_> = entries.iter().map(|one| entry(cx, one)).collect();
+    Some(view! {
+        <section class="day">
+            <div class="day-head"><h3>{format::day_and_weekday(cx.lang, date, cx.today())}</h3> {total}</div>
+            <div class="panel panel-flush">{lines}</div>
+        </section>
+    })
+}
+
+/// A movement: what it was, and by how much it changed what can be spent. Points that still wait are muted.
+fn entry(cx: &Cx, entry: &Entry) -> impl IntoView + use<> {
+    let t = &cx.t().points;
+    let (title, text) = match entry.kind {
+        TransactionKind::Accrual => (t.accrual, t.accrual_text),
+        TransactionKind::Activation => (t.activation, t.activation_text),
+        TransactionKind::Expiry => (t.expiry, t.expiry_text),
+        TransactionKind::Return => (t.taken_back, t.taken_back_text),
+        TransactionKind::Redemption => (t.redemption, t.redemption_text),
+        TransactionKind::Adjustment => (t.adjustment, t.adjustment_text),
+    };
+    let signed = |points| format::signed_points(cx.lang, points);
+    let (shown, class) = match (entry.active, entry.pending) {
+        (0, pending) => (signed(pending), "muted nowrap"),
+        (active, _) if active > 0 => (signed(active), "plus"),
+        (active, _) => (signed(active), "minus"),
+    };
+    let waits = (entry.active == 0).then(|| format!(", {}", t.waits));
+    let receipt = entry.purchase.zip(entry.document.clone()).map(|(id, document)| {
+        view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")>"№ " <bdi>{document}</bdi></a></dd></div> }
+    });
+    let term = entry.term.map(|(active, expires)| {
+        view! {
+            <div><dt>{t.active_from}</dt><dd>{cx.day(active)}</dd></div>
+            <div><dt>{t.expires}</dt><dd>{cx.day(expires)}</dd></div>
+        }
+    });
+    let pending = (entry.active != 0 && entry.pending != 0)
+        .then(|| view! { <div><dt>{t.pending_change}</dt><dd>{signed(entry.pending)}</dd></div> });
+    view! {
+        <details class="entry">
+            <summary>
+                <span>{title} <small>{cx.pick(&entry.name)} {waits}</small></span>
+                <b class=class>{shown}</b>
+            </summary>
+            <div>
+                <p>{text}</p>
+                <dl class="kv">
+                    {receipt}
+                    <div><dt>{t.when}</dt><dd><Moment at=entry.at shown=cx.moment(entry.at)/></dd></div>
+                    {term}
+                    {pending}
+                    <div><dt>{t.balance_after}</dt><dd>{cx.points(entry.balance)}</dd></div>
+                </dl>
+            </div>
+        </details>
+    }
+}

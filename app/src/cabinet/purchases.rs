@@ -1,0 +1,329 @@
+//! Purchases by month, with a search, filters that are part of the address, and what was spent month by month.
+
+use super::{place, show_place};
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Frame, Place};
+use crate::ui::Moment;
+use crate::ui::chart::{Bar, Bars};
+use crate::ui::icon::{self as icons, icon};
+use chrono::{Datelike, NaiveDate};
+use crm::flaw::Flaw;
+use crm::points::Before;
+use crm::purchase::{Filter, Kind, Month, Page, Purchase, StoreName, store as purchases};
+use islands::AppError;
+use leptos::prelude::*;
+use std::collections::BTreeMap;
+
+/// Receipts on one page.
+const SHOWN: usize = 20;
+/// Months in the chart.
+const MONTHS: u32 = 12;
+/// The longest text to search for, in characters: names of articles are shorter.
+const TEXT_MAX: usize = 100;
+
+/// What the address asks for: as it was typed, as it is looked for, and what could not be read.
+#[derive(Default)]
+struct Asked {
+    text: String,
+    store: String,
+    from: String,
+    to: String,
+    filter: Filter,
+    from_flaw: Option<String>,
+    to_flaw: Option<String>,
+}
+
+impl Asked {
+    fn read(cx: &Cx) -> Self {
+        let typed = |name: &str| cx.query(name).unwrap_or_default().to_owned();
+        let date = |typed: &str| match (typed, day(typed)) {
+            ("", _) => (None, None),
+            (_, Some(day)) => (Some(day), None),
+            (_, None) => (None, Some(cx.flaw(&Flaw::NotADate))),
+        };
+        // PostgreSQL takes no NUL in a text, and nobody means any of its kind.
+        let text: String = typed("q")
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(TEXT_MAX)
+            .collect();
+        let (store, from, to) = (typed("store"), typed("from"), typed("to"));
+        let ((first, from_flaw), (mut last, mut to_flaw)) = (date(&from), date(&to));
+        if first.zip(last).is_some_and(|(first, last)| first > last) {
+            last = None;
+            to_flaw = Some(cx.t().purchases.wrong_order.to_owned());
+        }
+        let wanted = Some(text.clone()).filter(|text| !text.trim().is_empty());
+        let filter = Filter {
+            text: wanted,
+            store: store.parse().ok(),
+            from: first,
+            to: last,
+        };
+        Self {
+            text,
+            store,
+            from,
+            to,
+            filter,
+            from_flaw,
+            to_flaw,
+        }
+    }
+
+    /// Something narrows the list, or was meant to.
+    fn is_any(&self) -> bool {
+        !self.text.is_empty() || self.has_more()
+    }
+
+    /// So does something that the folded part of the form holds.
+    fn has_more(&self) -> bool {
+        [&self.store, &self.from, &self.to]
+            .iter()
+            .any(|typed| !typed.is_empty())
+    }
+
+    /// The page's own address with these filters, from a place in the list on.
+    fn address(&self, before: Option<Before>) -> String {
+        let mut query = BTreeMap::from([
+            ("q", self.text.clone()),
+            ("store", self.store.clone()),
+            ("from", self.from.clone()),
+            ("to", self.to.clone()),
+            ("before", before.map(show_place).unwrap_or_default()),
+        ]);
+        query.retain(|_, value| !value.is_empty());
+        match serde_qs::to_string(&query) {
+            Ok(query) if !query.is_empty() => format!("/purchases?{query}"),
+            _ => "/purchases".to_owned(),
+        }
+    }
+}
+
+/// A day as a field of dates sends it.
+fn day(typed: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(typed, "%Y-%m-%d")
+        .ok()
+        .filter(|day| (1900..=2200).contains(&day.year()))
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().purchases;
+    let me = cx.customer()?.me();
+    let asked = Asked::read(&cx);
+    let before = cx.query("before").and_then(place);
+    let mut conn = cx.db.read().await?;
+    let found = purchases::list(&mut conn, me, &asked.filter, before, SHOWN).await?;
+    let spent = purchases::spending(&mut conn, me, MONTHS).await?;
+    let stores = purchases::stores(&mut conn, me).await?;
+    drop(conn);
+    if found.months.is_empty() && before.is_none() && !asked.is_any() {
+        return Ok(Body::new(
+            t.title,
+            Frame::Cabinet(Place::Purchases),
+            first_purchase(&cx),
+        ));
+    }
+    let view = view! {
+        <h1>{t.title}</h1>
+        {form(&cx, &asked, &stores)}
+        <div class="cols">
+            <div>
+                {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}
+                {list(&cx, &asked, &found)}
+            </div>
+            <div>{chart(&cx, &spent)}</div>
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
+}
+
+fn first_purchase(cx: &Cx) -> impl IntoView + use<> {
+    let t = &cx.t().purchases;
+    view! {
+        <h1>{t.title}</h1>
+        <div class="panel empty">
+            {icon(icons::RECEIPT_TEXT)}
+            <p>{t.none}</p>
+            <a class="btn btn-primary" href="/card">{t.show_card}</a>
+        </div>
+    }
+}
+
+fn form(cx: &Cx, asked: &Asked, stores: &[StoreName]) -> impl IntoView + use<> {
+    let t = &cx.t().purchases;
+    let chosen = asked.store.clone();
+    let options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
+        .chain(stores.iter().map(|store| {
+            (
+                store.id.to_string(),
+                format!("{}, {}", store.name.get(cx.lang), store.town.get(cx.lang)),
+            )
+        }))
+        .map(|(value, words)| view! { <option value=value.clone() selected=value == chosen>{words}</option> })
+        .collect();
+    let date = |name: &'static str, label: &'static str, typed: &str, flaw: &Option<String>| {
+        let id = format!("{name}-message");
+        let invalid = flaw.is_some().then_some("true");
+        let described = flaw.is_some().then(|| id.clone());
+        // A field of dates shows nothing of what is no date; as text it stays to be mended.
+        let kind = if flaw.is_some() && day(typed).is_none() {
+            "text"
+        } else {
+            "date"
+        };
+        view! {
+            <label>
+                {label}
+                <input class="input" type=kind name=name value=typed.to_owned() aria-invalid=invalid aria-describedby=described/>
+                {flaw.clone().map(|flaw| view! { <span class="msg" id=id role="alert">{flaw}</span> })}
+            </label>
+        }
+    };
+    view! {
+        <form class="filters" action="/purchases" role="search">
+            <label class="grow">
+                {t.search}
+                <input class="input" type="search" name="q" value=asked.text.clone() maxlength=TEXT_MAX.to_string() dir="auto"
+                    autocomplete="off" enterkeyhint="search"/>
+            </label>
+            <button class="btn">{icon(icons::SEARCH)} {t.find}</button>
+            <details class="fold basis-full" open=asked.has_more()>
+                <summary>{t.more_filters}</summary>
+                <div class="filters">
+                    <label class="grow">{t.store} <select class="input" name="store">{options}</select></label>
+                    {date("from", t.from, &asked.from, &asked.from_flaw)}
+                    {date("to", t.to, &asked.to, &asked.to_flaw)}
+                    <button class="btn">{t.apply}</button>
+                </div>
+            </details>
+            {asked.is_any().then(|| view! { <a class="btn btn-quiet btn-sm" href="/purchases">{t.reset}</a> })}
+        </form>
+    }
+}
+
+fn list(cx: &Cx, asked: &Asked, found: &Page) -> impl IntoView + use<> {
+    let t = &cx.t().purchases;
+    if found.months.is_empty() {
+        return view! {
+            <div class="panel empty">
+                {icon(icons::SEARCH)}
+                <p>{t.nothing}</p>
+                <a class="btn" href="/purchases">{t.reset}</a>
+            </div>
+        }
+        .into_any();
+    }
+    let months: Vec<_> = found
+        .months
+        .iter()
+        .map(|(month, receipts)| {
+            let rows: Vec<_> = receipts.iter().map(|purchase| row(cx, purchase)).collect();
+            view! {
+                <section class="section">
+                    <div class="section-head">
+                        <h2>{format::month(cx.lang, month.first)}</h2>
+                        <span class="muted nowrap">{t.receipts(month.receipts)} ", " <b>{cx.money(month.total)}</b></span>
+                    </div>
+                    <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+                </section>
+            }
+        })
+        .collect();
+    let next = found.next.map(|next| {
+        view! { <p class="more-link"><a class="btn" href=asked.address(Some(next)) rel="next">{cx.t().common.more}</a></p> }
+    });
+    view! { {months} {next} }.into_any()
+}
+
+/// A receipt in a list.
+pub(super) fn row(cx: &Cx, purchase: &Purchase) -> impl IntoView + use<> {
+    let t = &cx.t().purchases;
+    let store = purchase.store.as_ref().map(|store| cx.pick(&store.name));
+    let (inside, name) = match (purchase.kind, store) {
+        (Kind::Sale, Some(store)) => (icons::RECEIPT_TEXT, store),
+        (Kind::Sale, None) => (icons::RECEIPT_TEXT, t.purchase.to_owned()),
+        (Kind::Return, Some(store)) => (icons::UNDO_2, format!("{}: {store}", t.return_)),
+        (Kind::Return, None) => (icons::UNDO_2, t.return_.to_owned()),
+    };
+    let came_back = (purchase.kind == Kind::Sale && purchase.returned)
+        .then(|| view! { " " <span class="badge">{t.came_back}</span> });
+    let points = (purchase.points != 0).then(|| {
+        let points = format::signed_points(cx.lang, purchase.points);
+        view! { <small class="points">{points} " " {super::points::unit(cx, purchase.points)}</small> }
+    });
+    view! {
+        <li>
+            <a class="row" href=format!("/purchases/{}", purchase.id)>
+                <span class="row-icon">{icon(inside)}</span>
+                <span class="row-main">
+                    <b>{name}</b>
+                    <small><Moment at=purchase.at shown=cx.moment(purchase.at)/> " · " {t.lines(purchase.lines)} {came_back}</small>
+                </span>
+                <span class="row-end"><b>{cx.money(purchase.total)}</b> {points}</span>
+            </a>
+        </li>
+    }
+}
+
+/// What was spent month by month, unless it was nothing.
+fn chart(cx: &Cx, spent: &[Month]) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().purchases;
+    let top = spent
+        .iter()
+        .filter(|month| month.total > 0)
+        .max_by_key(|month| month.total)?;
+    let all: i64 = spent.iter().map(|month| month.total).sum();
+    let average = all / i64::try_from(spent.len()).ok()?.max(1);
+    let whole = |minor| format::money_rounded(cx.lang, cx.shop(), minor);
+    let bars = spent
+        .iter()
+        .map(|month| Bar {
+            short: format::month_short(cx.lang, month.first),
+            name: format::month(cx.lang, month.first),
+            value: month.total,
+            label: whole(month.total),
+            figure: cx.money(month.total),
+        })
+        .collect();
+    let title = t.most(format::month(cx.lang, top.first), whole(top.total));
+    let note = t.in_a_year(whole(all), whole(average));
+    Some(view! { <div class="panel"><Bars title=title note=note bars=bars columns=[t.month, t.spent]/></div> })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_one_of_the_calendar() {
+        assert_eq!(day("2026-11-21"), NaiveDate::from_ymd_opt(2026, 11, 21));
+        for bad in [
+            "",
+            "31.02.2026",
+            "2026-02-31",
+            "0000-01-01",
+            "99999-01-01",
+            "2026-11-21T00:00",
+            "x",
+        ] {
+            assert_eq!(day(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn filters_survive_in_the_address() {
+        let asked = Asked {
+            text: "чай & мёд=%".into(),
+            from: "2026-11-01".into(),
+            ..Asked::default()
+        };
+        assert_eq!(
+            asked.address(None),
+            "/purchases?from=2026-11-01&q=%D1%87%D0%B0%D0%B9+%26+%D0%BC%D1%91%D0%B4%3D%25"
+        );
+        assert_eq!(Asked::default().address(None), "/purchases");
+    }
+}

@@ -1,0 +1,235 @@
+//! A receipt that looks like one, and the points it brought.
+
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Frame, Place};
+use crate::ui::Moment;
+use crate::ui::icon::{self as icons, icon};
+use chrono::Timelike;
+use crm::id::PurchaseId;
+use crm::points::{Earned, LotState};
+use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().receipt;
+    let id: PurchaseId = cx.param("id")?;
+    let me = cx.customer()?.me();
+    let mut conn = cx.db.read().await?;
+    let receipt = purchases::receipt(&mut conn, me, id).await?;
+    drop(conn);
+    let title = match receipt.head.kind {
+        Kind::Sale => t.title_sale(cx.money(receipt.head.total)),
+        Kind::Return => t.title_return(cx.money(-receipt.head.total)),
+    };
+    let view = view! {
+        <a class="back" href="/purchases">{icon(icons::ARROW_LEFT)} {t.back}</a>
+        <div class="page-head"><h1>{title.clone()}</h1></div>
+        <div class="cols">
+            <div>{paper(&cx, &receipt)}</div>
+            <div>
+                {points(&cx, &receipt)}
+                <div class="actions actions-fill no-print">
+                    <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
+                </div>
+            </div>
+        </div>
+    };
+    Ok(Body::new(title, Frame::Cabinet(Place::Purchases), view))
+}
+
+/// What the till printed.
+fn paper(cx: &Cx, receipt: &Receipt) -> impl IntoView + use<> {
+    let t = &cx.t().receipt;
+    let head = &receipt.head;
+    let local = cx.shop().local(head.at);
+    let when = format!(
+        "{}, {:02}:{:02}",
+        format::day_and_weekday(cx.lang, local.date(), cx.today()),
+        local.hour(),
+        local.minute()
+    );
+    let store = match &head.store {
+        Some(store) => view! { <h2>{cx.pick(&store.name)}</h2> <p>{cx.pick(&store.town)}</p> }.into_any(),
+        None => view! { <h2>{cx.shop().name.clone()}</h2> }.into_any(),
+    };
+    let lines: Vec<_> = receipt.lines.iter().map(|item| line(cx, item)).collect();
+    let discount: i64 = receipt.lines.iter().map(|line| line.discount).sum();
+    let discount = (discount != 0).then(|| view! { <div><dt>{t.discount}</dt><dd>{cx.money(-discount)}</dd></div> });
+    let (total, sum) = match head.kind {
+        Kind::Sale => (t.total, head.total),
+        Kind::Return => (t.given_back, -head.total),
+    };
+    let earned: i64 = entries(receipt).map(|e| e.points).sum();
+    let taken: i64 =
+        entries(receipt).map(|e| e.taken_back).sum::<i64>() + receipt.took_back.iter().map(|(_, n)| n).sum::<i64>();
+    let points = |words: &'static str, points: i64| {
+        (points != 0).then(
+            || view! { <div class="earned"><dt>{words}</dt><dd>{format::signed_points(cx.lang, points)}</dd></div> },
+        )
+    };
+    view! {
+        <div class="receipt-wrap">
+            <article class="receipt" aria-label=t.receipt>
+                <header class="receipt-head">
+                    {store}
+                    <p><Moment at=head.at shown=when/></p>
+                </header>
+                <ul class="receipt-lines">{lines}</ul>
+                <dl class="receipt-sums">
+                    {discount}
+                    <div class="total"><dt>{total}</dt><dd>{cx.money(sum)}</dd></div>
+                    {points(t.earned, earned)}
+                    {points(t.taken, -taken)}
+                </dl>
+                <p class="receipt-note">{t.document} " " <bdi>{head.document.clone()}</bdi></p>
+            </article>
+        </div>
+    }
+}
+
+/// Everything that the lines earned.
+fn entries(receipt: &Receipt) -> impl Iterator<Item = &Earned> {
+    receipt.lines.iter().flat_map(|line| &line.earned)
+}
+
+/// An article with its sum, its points, and what came back of it.
+fn line(cx: &Cx, line: &Line) -> impl IntoView + use<> {
+    let t = &cx.t().receipt;
+    let name = line.name.clone();
+    let sum = cx.money(line.amount);
+    let price = format!(
+        "{}\u{a0}× {}",
+        format::integer(line.quantity.abs()),
+        cx.money(line.price)
+    );
+    let how = if line.discount == 0 {
+        price
+    } else {
+        format!("{price}, {}", t.off(cx.money(line.discount.abs())))
+    };
+    let all_back = line.quantity > 0 && line.returned >= line.quantity;
+    let earned: i64 = line.earned.iter().map(|e| e.points).sum();
+    let kept: i64 = line.earned.iter().map(|e| e.points - e.taken_back).sum();
+    let signed = |points| format::signed_points(cx.lang, points);
+    let points = (earned != 0).then(|| {
+        let before = (kept != earned).then(|| view! { <s>{signed(earned)}</s> " " });
+        let left = (kept != 0).then(|| signed(kept));
+        view! { <span class="points"><span class="sr-only">{t.points}</span> {before} {left}</span> }
+    });
+    let returns: Vec<_> = line
+        .returns
+        .iter()
+        .map(|back| view! { <span class="returned-on">{returned_on(cx, back, line.quantity)}</span> })
+        .collect();
+    let original = line.original.as_ref().map(|sale| {
+        view! { <span class="how"><a href=format!("/purchases/{}", sale.purchase)>{t.bought(cx.day(sale.at))}</a></span> }
+    });
+    let (name, sum) = if all_back {
+        (
+            view! { <s><bdi>{name}</bdi></s> }.into_any(),
+            view! { <s>{sum}</s> }.into_any(),
+        )
+    } else {
+        (view! { <span><bdi>{name}</bdi></span> }.into_any(), sum.into_any())
+    };
+    view! {
+        <li class=(!line.returns.is_empty()).then_some("returned")>
+            {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {returns} {original}
+        </li>
+    }
+}
+
+/// The day on which something came back, with the way to that receipt where it is the customer's own.
+fn returned_on(cx: &Cx, back: &Reference, bought: i64) -> impl IntoView + use<> {
+    let t = &cx.t().receipt;
+    let day = cx.day(back.at);
+    let words = if back.quantity < bought {
+        t.returned_some(day, format::integer(back.quantity), format::integer(bought))
+    } else {
+        t.returned(day)
+    };
+    if back.own {
+        view! { <a class="text-bad" href=format!("/purchases/{}", back.purchase)>{words}</a> }.into_any()
+    } else {
+        words.into_any()
+    }
+}
+
+/// The points of the receipt, program by program: how many, from when, until when, and which line brought what.
+fn points(cx: &Cx, receipt: &Receipt) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().receipt;
+    let mut lots: Vec<(&Earned, i64, i64)> = Vec::new();
+    for earned in entries(receipt) {
+        match lots.iter_mut().find(|(first, ..)| first.lot == earned.lot) {
+            Some((_, points, taken)) => {
+                *points += earned.points;
+                *taken += earned.taken_back;
+            }
+            None => lots.push((earned, earned.points, earned.taken_back)),
+        }
+    }
+    let signed = |points| format::signed_points(cx.lang, points);
+    let panels: Vec<_> = lots
+        .iter()
+        .map(|(lot, points, taken)| {
+            let (spend, expire) = match lot.state {
+                LotState::Pending => (t.will_be_active, t.will_expire),
+                LotState::Active => (t.active_since, t.will_expire),
+                LotState::Expired => (t.active_since, t.expired),
+            };
+            let (activates, expires) = (cx.day(lot.activates_at), cx.day(lot.expires_at));
+            let rows: Vec<_> = receipt
+                .lines
+                .iter()
+                .flat_map(|line| line.earned.iter().filter(|e| e.lot == lot.lot).map(move |e| (line, e)))
+                .map(|(line, e)| {
+                    let points = if e.taken_back == 0 {
+                        signed(e.points)
+                    } else {
+                        format!("{} {}", signed(e.points), signed(-e.taken_back))
+                    };
+                    view! { <tr><th scope="row"><bdi>{line.name.clone()}</bdi></th><td class="num">{points}</td></tr> }
+                })
+                .collect();
+            view! {
+                <div class="panel">
+                    <h3>{cx.pick(&lot.name)}</h3>
+                    <dl class="kv">
+                        <div><dt>{t.earned_here}</dt><dd class="points">{signed(*points)}</dd></div>
+                        {(*taken != 0).then(|| view! { <div><dt>{t.taken_here}</dt><dd>{signed(-taken)}</dd></div> })}
+                        <div><dt>{spend}</dt><dd>{activates}</dd></div>
+                        <div><dt>{expire}</dt><dd>{expires}</dd></div>
+                    </dl>
+                    <details class="fold">
+                        <summary>{t.by_line}</summary>
+                        <table class="data">
+                            <caption class="sr-only">{t.by_line}</caption>
+                            <thead><tr><th scope="col">{t.article}</th><th scope="col" class="num">{t.points}</th></tr></thead>
+                            <tbody>{rows}</tbody>
+                        </table>
+                    </details>
+                </div>
+            }
+        })
+        .collect();
+    let took_back: Vec<_> = receipt
+        .took_back
+        .iter()
+        .map(|(name, points)| view! { <div><dt>{cx.pick(name)}</dt><dd>{signed(-points)}</dd></div> })
+        .collect();
+    let took_back = (!took_back.is_empty()).then(|| {
+        view! { <div class="panel"><p>{t.taken_text}</p> <dl class="kv">{took_back}</dl></div> }
+    });
+    (!panels.is_empty() || took_back.is_some()).then(|| {
+        view! {
+            <section class="section">
+                <div class="section-head"><h2>{t.points_title}</h2> <a href="/points">{t.statement}</a></div>
+                {panels}
+                {took_back}
+            </section>
+        }
+    })
+}
