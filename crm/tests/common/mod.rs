@@ -23,10 +23,10 @@ pub(crate) async fn ready(world: &World) -> &Db {
 /// Runs one statement of a test.
 macro_rules! execute {
     ($db:expr, $sql:expr $(, $bind:expr)*) => {
-        $db.write(async |tx: &mut crm::db::Tx| {
+        $db.write(|tx| crm::db::scoped(async move {
             let rows = crm::on!(tx, |c| sqlx::query($sql)$(.bind($bind))*.execute(c).await.map(|r| r.rows_affected()))?;
             Ok::<u64, crm::Error>(rows)
-        })
+        }))
     };
 }
 #[allow(unused_imports, reason = "each test file uses its part")]
@@ -67,7 +67,8 @@ pub(crate) async fn store(db: &Db, code: &str) -> StoreId {
     let name =
         sqlx::types::Json(crm::lang::Localized { ru: format!("Магазин {code}"), en: format!("Shop {code}") });
     let hours = sqlx::types::Json(Vec::<i64>::new());
-    execute!(db, SQL, id, code, &name, &hours).await.expect("a store");
+    let (name, hours) = (&name, &hours);
+    execute!(db, SQL, id, code, name, hours).await.expect("a store");
     id
 }
 
@@ -115,7 +116,7 @@ impl Slip {
 
 /// Books receipts in one transaction.
 pub(crate) async fn book(db: &Db, slips: &[Slip]) -> Vec<Booked> {
-    db.write(async |tx: &mut crm::db::Tx| {
+    db.write(|tx| crm::db::scoped(async move {
         let codes: BTreeMap<&str, Option<&str>> =
             slips.iter().flat_map(|s| &s.lines).map(|line| (line.0.as_str(), Some(line.0.as_str()))).collect();
         let ids = articles::ensure(tx, &BY, &codes).await?;
@@ -142,7 +143,7 @@ pub(crate) async fn book(db: &Db, slips: &[Slip]) -> Vec<Booked> {
             })
             .collect();
         purchases::book(tx, &BY, &new).await
-    })
+    }))
     .await
     .expect("booked")
 }
