@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod cabinet;
+pub mod admin;
 pub mod cx;
 pub mod format;
 pub mod render;
@@ -31,6 +32,22 @@ pub const ROUTES: &[Route] = &[
     page!("/sign-in/details", SignedOut, account::sign_in::details, [account::sign_in::Details]),
     page!("/sign-in/review", SignedOut, account::sign_in::review, [account::sign_in::Register]),
     page!("/admin/sign-in", Public, account::sign_in::staff, [account::sign_in::StaffPassword]),
+    page!("/admin/requests", Staff, admin::requests::page),
+    page!(
+        "/admin/requests/{number}",
+        Staff,
+        admin::request::page,
+        [
+            admin::request::Answer,
+            admin::request::Note,
+            admin::request::SetStatus,
+            admin::request::Assign,
+            admin::request::Unassign,
+        ]
+    ),
+    page!("/admin/customers", Staff, admin::customers::page),
+    page!("/admin/customers/{id}", Staff, admin::customer::page),
+    page!("/admin/customers/{id}/purchases/{purchase}", Staff, admin::receipt::page),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/inbox", Demonstration, account::inbox::page),
 ];

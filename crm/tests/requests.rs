@@ -526,6 +526,11 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
         ("Boris", "O'Neill", "card")
     );
     assert_eq!(
+        rows.iter().map(|row| row.beginning.as_str()).collect::<Vec<_>>(),
+        ["points_2 \\o/", "100 points", "Где мои БАЛЛЫ? 100%", "done"],
+        "the first message, not the last"
+    );
+    assert_eq!(
         (rows[0].waiting_since, rows[0].assignee.as_deref()),
         (Some(start() + TimeDelta::minutes(1)), None)
     );
@@ -586,6 +591,14 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
         })
         .await,
         [second, closed]
+    );
+    assert_eq!(
+        found(Filter {
+            assignee: Assignee::Of(colleague.id()),
+            ..Filter::default()
+        })
+        .await,
+        [third]
     );
     assert_eq!(
         found(Filter {
@@ -693,6 +706,15 @@ crm::both_engines!(pages_have_no_gap_and_nothing_twice, async |world| {
             assert_eq!(seen.iter().map(|s| s.id).collect::<BTreeSet<_>>().len(), 23);
         }
     }
+});
+
+crm::both_engines!(the_queue_shows_but_the_beginning_of_a_long_message, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    write(world, &anna, &"ё".repeat(1000)).await;
+    let rows = queue(world, &agent, &Filter::default(), Sort::Newest).await;
+    assert_eq!(rows[0].beginning, "ё".repeat(160), "counted in characters");
 });
 
 crm::both_engines!(a_request_with_a_past_is_written_as_it_was, async |world| {

@@ -11,7 +11,7 @@ use common::people::{
 use crm::Error;
 use crm::contact::Kind;
 use crm::flaw::Flaw;
-use crm::id::{AccountId, CardId, ConsentId, ConsentTextId, MembershipId, PostingId, PurposeId, TransactionId};
+use crm::id::{AccountId, AuditId, CardId, ConsentId, ConsentTextId, MembershipId, PostingId, PurposeId, TransactionId};
 use crm::lang::Lang;
 use crm::request::{NewRequest, store as requests};
 use crm::staff::{EventKind, NewStaff, Role, store};
@@ -195,6 +195,21 @@ crm::both_engines!(a_customer_is_found_however_they_are_asked_for, async |world|
         (hit.id, hit.phone.as_deref(), hit.email.as_deref()),
         (petr.id(), Some("+79000001234"), Some("petr@example.com"))
     );
+    assert_eq!(hit.card, None);
+    // Of the cards that tills take, the newest; a later one that is blocked does not count.
+    for (number, state, days) in [("2900000000025", "active", 1), ("2900000000032", "blocked", 2)] {
+        sql!(
+            world,
+            "INSERT INTO cards (id, number, kind, state, customer_id, issued_at) VALUES ($1, $2, 'plastic', $3, $4, $5)",
+            CardId::new(),
+            number,
+            state,
+            anna,
+            world.db.now() + TimeDelta::days(days),
+        );
+    }
+    let hit = store::search(&world.db, &agent, "2900000000018").await.expect("searched").remove(0);
+    assert_eq!((hit.id, hit.card.as_deref()), (anna, Some("2900000000025")));
 });
 
 crm::both_engines!(every_search_is_in_the_log_without_what_was_looked_for, async |world| {
@@ -355,6 +370,18 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
     };
     let anothers = requests::create(&world.db, &other, &request).await.expect("a request");
     requests::close(&world.db, &other, anothers).await.expect("closed");
+    // What the log holds of things that tell of themselves.
+    for action in ["consent.give", "consent.withdraw", "program.join", "program.leave", "sign_in"] {
+        sql!(
+            world,
+            "INSERT INTO audit (id, at, actor, actor_id, action, customer_id, reason, network) \
+             VALUES ($1, $2, 'customer', $3, $4, $3, '', '')",
+            AuditId::new(),
+            world.db.now(),
+            me,
+            action,
+        );
+    }
 
     let mut conn = world.db.read().await.expect("a connection");
     let events = store::timeline(&mut conn, anna.me(), 100).await.expect("read");

@@ -82,6 +82,9 @@ pub fn FormBox<F: Form + 'static>(
     /// Labels of the fields, by name, for the summary of errors.
     #[prop(optional)]
     labels: Vec<(String, String)>,
+    /// What to say when something else happened first, where the usual words do not tell enough.
+    #[prop(optional)]
+    stale: Option<&'static str>,
     /// The fields and the button.
     children: Children,
 ) -> impl IntoView {
@@ -92,10 +95,11 @@ pub fn FormBox<F: Form + 'static>(
         o.form == F::NAME && o.values.iter().find(|(n, _)| n == "_form").is_none_or(|(_, form)| *form == id)
     });
     let key = outcome.as_ref().map_or_else(crate::form_key, |o| o.key.clone());
+    let stale = stale.unwrap_or(cx.t().form.stale);
     let form = move || {
         provide_context(Held(outcome.clone()));
         provide_context(FormId(id.clone()));
-        let summary = outcome.as_ref().map(|o| view! { <ErrorSummary error=o.error.clone() form=id.clone() labels=labels.clone()/> });
+        let summary = outcome.as_ref().map(|o| view! { <ErrorSummary error=o.error.clone() form=id.clone() labels=labels.clone() stale=stale/> });
         view! {
             <form id=id.clone() class=class method="post" novalidate>
                 {summary}
@@ -120,6 +124,8 @@ pub fn ErrorSummary(
     form: String,
     /// Labels of the fields, by name.
     labels: Vec<(String, String)>,
+    /// What to say when something else happened first.
+    stale: &'static str,
 ) -> impl IntoView {
     let cx = cx();
     let t = &cx.t().form;
@@ -142,7 +148,7 @@ pub fn ErrorSummary(
                 .collect();
             (t.mend(n), Some(view! { <ul>{lines}</ul> }))
         }
-        AppError::Stale => (t.stale.to_owned(), None),
+        AppError::Stale => (stale.to_owned(), None),
         AppError::TooMany { retry_after: 0 } => (t.enough.to_owned(), None),
         AppError::TooMany { retry_after } if *retry_after <= 90 => (t.wait_seconds(i64::from(*retry_after)), None),
         AppError::TooMany { retry_after } => (t.wait_minutes(i64::from(retry_after.div_ceil(60))), None),

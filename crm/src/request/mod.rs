@@ -242,6 +242,8 @@ pub enum Assignee {
     Me,
     /// Nobody's.
     Nobody,
+    /// A colleague's.
+    Of(StaffId),
 }
 
 /// What the queue is narrowed to.
@@ -287,6 +289,8 @@ pub struct Row {
     /// What it is about.
     #[cfg_attr(feature = "store", sqlx(json))]
     pub topic: Localized,
+    /// How it begins: up to 160 characters of the first message.
+    pub beginning: String,
     /// Whose turn it is.
     pub status: Status,
     /// The name of who works on it.

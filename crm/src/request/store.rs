@@ -407,8 +407,9 @@ macro_rules! waiting {
 macro_rules! queue {
     ($place:expr) => {
         concat!(
-            "SELECT r.id, r.number, c.name, c.surname, t.name AS topic, r.status, s.name AS assignee, r.created_at, \
-             r.updated_at, r.waiting_since, ",
+            "SELECT r.id, r.number, c.name, c.surname, t.name AS topic, COALESCE((SELECT SUBSTR(m.body, 1, 160) \
+             FROM messages m WHERE m.request_id = r.id ORDER BY m.at, m.id LIMIT 1), '') AS beginning, r.status, \
+             s.name AS assignee, r.created_at, r.updated_at, r.waiting_since, ",
             $place,
             " AS place FROM requests r JOIN customers c ON c.id = r.customer_id JOIN topics t ON t.id = r.topic_id \
              LEFT JOIN staff s ON s.id = r.assignee_id"
@@ -459,6 +460,7 @@ pub async fn queue(
         Assignee::Anyone => query,
         Assignee::Me => query.filter("r.assignee_id = ?", [Bind::Id(by.id().0)]),
         Assignee::Nobody => query.filter("r.assignee_id IS NULL", []),
+        Assignee::Of(staff) => query.filter("r.assignee_id = ?", [Bind::Id(staff.0)]),
     };
     if let Some(topic) = filter.topic {
         query = query.filter("r.topic_id = ?", [Bind::Id(topic.0)]);

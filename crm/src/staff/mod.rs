@@ -77,6 +77,8 @@ pub struct Hit {
     pub phone: Option<String>,
     /// Their first e-mail address.
     pub email: Option<String>,
+    /// The number of their newest card that tills take.
+    pub card: Option<String>,
 }
 
 /// What a search by staff can mean. One text can mean several things: `1234` is a request, and the end of a phone.

@@ -128,7 +128,9 @@ macro_rules! hits {
         concat!(
             "SELECT c.id, c.name, c.surname, \
              (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'phone' AND k.is_primary) AS phone, \
-             (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'email' AND k.is_primary) AS email \
+             (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'email' AND k.is_primary) AS email, \
+             (SELECT n.number FROM cards n WHERE n.customer_id = c.id AND n.state = 'active' \
+             ORDER BY n.issued_at DESC, n.id DESC LIMIT 1) AS card \
              FROM customers c",
             $from
         )
@@ -215,7 +217,8 @@ async fn by_name(conn: &mut Conn, words: &[String]) -> Result<Vec<Hit>, Error> {
 }
 
 /// What happened to a customer, newest first: purchases, requests and what was said in them, consents, programs,
-/// sessions, points, and changes. What staff merely read is in [`audit::of_customer`].
+/// sessions, points, and changes. What staff merely read is in [`audit::of_customer`]; what tells of itself above is
+/// not told once more as a change.
 pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Event>, Error> {
     const SQL: &str = "\
         SELECT at, kind, id AS object, '' AS code, total AS amount FROM purchases WHERE customer_id = $1 \
@@ -237,7 +240,8 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
         WHERE p.transaction_id = t.id AND a.customer_id = t.customer_id) FROM transactions t WHERE t.customer_id = $1 \
         UNION ALL SELECT at, 'change', object_id, action, CAST(0 AS BIGINT) FROM audit WHERE customer_id = $1 \
         AND action NOT LIKE '%.read' \
-        AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note') \
+        AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
+        'consent.withdraw', 'program.join', 'program.leave', 'sign_in') \
         ORDER BY at DESC, kind, code, object LIMIT $2";
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())

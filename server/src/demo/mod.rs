@@ -27,8 +27,8 @@ pub const MARK: &str = "demonstration";
 const LAST_DAY: (i32, u32, u32) = (2011, 12, 9);
 /// Where the receipts come from, as their source says.
 const SOURCE: &str = "online-retail";
-/// The customer to sign in as: 75 receipts from the first day on, with returns and with points that expire this week.
-const CUSTOMER: &str = "15311";
+/// The customer to sign in as: 115 receipts from the first day on, with returns and with points that expire this week.
+const CUSTOMER: &str = "17841";
 /// People are written down this many at a time.
 const BATCH: usize = 200;
 

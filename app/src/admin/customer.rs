@@ -1,0 +1,446 @@
+//! A customer's card: everything the shop knows of one person, and what happened.
+
+use super::{contacts, full_name, read_place, status, store_name, write_place};
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Frame};
+use crate::ui::{Moment, icon};
+use crm::card::{self, Card, State, store as cards};
+use crm::consent::{Act, Consent, store as consents};
+use crm::contact::Kind;
+use crm::customer::{Channel, Profile, store as customers};
+use crm::id::CustomerId;
+use crm::lang::Lang;
+use crm::points::{Balance, store as points};
+use crm::program::{Program, store as programs};
+use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
+use crm::request::{Summary, Topic, store as requests};
+use crm::staff::{Event, EventKind, store as staff_store};
+use crm::stores::{Category, Store, store as stores};
+use crm::who::Reason;
+use islands::AppError;
+use leptos::prelude::*;
+
+/// How many purchases a page shows.
+const PURCHASES: usize = 20;
+/// How many requests are shown, the last ones.
+const REQUESTS: i64 = 50;
+/// How many events are shown at first, and when more are asked for.
+const EVENTS: [i64; 2] = [30, 500];
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_customer;
+    let staff = cx.staff()?;
+    let id: CustomerId = cx.param("id")?;
+    let before = cx.query("before").and_then(read_place);
+    let is_whole = cx.query("history") == Some("all");
+    let most = EVENTS[usize::from(is_whole)];
+    let subject = staff.open(&cx.db, id, Reason::Card).await?;
+    let mut conn = cx.db.read().await?;
+    let profile = customers::profile(&mut conn, subject).await?;
+    let cards = cards::of(&mut conn, subject).await?;
+    let balance = points::balance(&mut conn, subject).await?;
+    let programs = programs::list(&mut conn, subject).await?;
+    let consents = consents::history(&mut conn, subject).await?;
+    let bought = purchases::list(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
+    let asked = requests::list(&mut conn, subject, None, REQUESTS).await?;
+    let topics = requests::topics(&mut conn).await?;
+    let categories = stores::categories(&mut conn).await?;
+    let shops = stores::list(&mut conn, cx.lang).await?;
+    let events = staff_store::timeline(&mut conn, subject, most).await?;
+    drop(conn);
+    let person = &profile.person;
+    let name = full_name(&cx, &person.name, &person.surname);
+    let here = format!("/admin/customers/{id}");
+    let words = Words { topics, programs: &programs, consents: &consents, here: &here };
+    let may_be_more = !is_whole && events.len() as i64 == most;
+    let more = may_be_more.then(|| {
+        view! { <p class="more-link"><a class="btn" href=format!("{here}?history=all#history")>{t.whole_history}</a></p> }
+    });
+    let view = view! {
+        <div class="pane-head">
+            <h1><bdi>{name.clone()}</bdi></h1>
+            <p class="facts">
+                <span>{t.since} " " <Moment at=person.registered_at shown=cx.day(person.registered_at)/></span>
+                <span>{language(&cx, person.language)}</span>
+            </p>
+        </div>
+        {sums(&cx, &balance)}
+        <div class="cols">
+            <div>
+                {receipts(&cx, &here, &bought, before.is_some())}
+                {asked_for(&cx, &asked)}
+                <section class="section" aria-labelledby="history">
+                    <h2 id="history">{t.history}</h2>
+                    {timeline(&cx, &words, &events)}
+                    {more}
+                </section>
+            </div>
+            <div>
+                {reach(&cx, &profile)}
+                {card_numbers(&cx, &cards)}
+                {memberships(&cx, &programs, &balance)}
+                {agreed(&cx, &consents)}
+                {likes(&cx, &profile, &categories, &shops)}
+                {children(&cx, &profile)}
+            </div>
+        </div>
+    };
+    Ok(Body::new(name, Frame::Admin, view))
+}
+
+fn language(cx: &Cx, lang: Lang) -> &'static str {
+    let t = &cx.t().admin_customer;
+    match lang {
+        Lang::Ru => t.reads_russian,
+        Lang::En => t.reads_english,
+    }
+}
+
+fn sums(cx: &Cx, balance: &Balance) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let expiry = balance.next_expiry.map(|expiry| {
+        view! {
+            <div><dt>{t.expires(cx.day(expiry.at))}</dt><dd>{cx.points(expiry.points)}</dd></div>
+        }
+    });
+    view! {
+        <dl class="tiles-num">
+            <div><dt>{t.active}</dt><dd class="points">{cx.points(balance.active)}</dd></div>
+            <div><dt>{t.pending}</dt><dd>{cx.points(balance.pending)}</dd></div>
+            {expiry}
+        </dl>
+    }
+}
+
+fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let rows: Vec<_> = page
+        .months
+        .iter()
+        .flat_map(|(_, purchases)| purchases)
+        .map(|purchase| {
+            let state = match (purchase.kind, purchase.returned) {
+                (PurchaseKind::Return, _) => Some(view! { <span class="status status-bad">{t.is_return}</span> }),
+                (PurchaseKind::Sale, true) => Some(view! { <span class="status status-wait">{t.has_return}</span> }),
+                (PurchaseKind::Sale, false) => None,
+            };
+            let store = purchase.store.as_ref().map(|store| store_name(cx, store));
+            view! {
+                <tr>
+                    <td><Moment at=purchase.at shown=cx.moment(purchase.at)/></td>
+                    <td><a href=format!("{here}/purchases/{}", purchase.id)>"№ " {purchase.document.clone()}</a></td>
+                    <td class="grow">{store}</td>
+                    <td>{state}</td>
+                    <td class="num">{format::integer(purchase.lines)}</td>
+                    <td class="num points">{format::signed_points(cx.lang, purchase.points)}</td>
+                    <td class="num">{cx.money(purchase.total)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let table = match (rows.is_empty(), is_later) {
+        (true, _) => view! { <p class="muted">{t.no_purchases}</p> }.into_any(),
+        (false, _) => view! {
+            <div class="data-wrap" role="region" aria-label=t.purchases tabindex="0">
+                <table class="data">
+                    <caption class="sr-only">{t.purchases}</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">{t.when}</th>
+                            <th scope="col">{t.receipt}</th>
+                            <th scope="col">{t.store}</th>
+                            <th scope="col">{t.returns}</th>
+                            <th scope="col" class="num">{t.lines}</th>
+                            <th scope="col" class="num">{t.points}</th>
+                            <th scope="col" class="num">{t.total}</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        }
+        .into_any(),
+    };
+    let first = is_later.then(|| view! { <a class="btn" href=format!("{here}#purchases")>{t.latest}</a> });
+    let next = page.next.map(|next| {
+        let href = format!("{here}?before={}#purchases", write_place(next));
+        view! { <a class="btn" href=href>{t.earlier} {icon(icon::CHEVRON_RIGHT)}</a> }
+    });
+    view! {
+        <section class="section" aria-labelledby="purchases">
+            <h2 id="purchases">{t.purchases}</h2>
+            {table}
+            <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
+        </section>
+    }
+}
+
+fn asked_for(cx: &Cx, asked: &[Summary]) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let rows: Vec<_> = asked
+        .iter()
+        .map(|request| {
+            view! {
+                <tr>
+                    <td>{status(cx, request.status)}</td>
+                    <td class="grow">
+                        <a href=format!("/admin/requests/{}", request.number)>
+                            {t.request_number(request.number, cx.pick(&request.topic))}
+                        </a>
+                    </td>
+                    <td class="num"><Moment at=request.created_at shown=cx.day(request.created_at)/></td>
+                    <td class="num"><Moment at=request.updated_at shown=cx.ago(request.updated_at)/></td>
+                </tr>
+            }
+        })
+        .collect();
+    let table = match rows.is_empty() {
+        true => view! { <p class="muted">{t.no_requests}</p> }.into_any(),
+        false => view! {
+            <div class="data-wrap" role="region" aria-label=t.requests tabindex="0">
+                <table class="data">
+                    <caption class="sr-only">{t.requests}</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">{t.status}</th>
+                            <th scope="col">{t.request}</th>
+                            <th scope="col" class="num">{t.written}</th>
+                            <th scope="col" class="num">{t.updated}</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        }
+        .into_any(),
+    };
+    view! {
+        <section class="section" aria-labelledby="requests">
+            <h2 id="requests">{t.requests}</h2>
+            {table}
+        </section>
+    }
+}
+
+/// A part of the side column.
+fn side(title: &'static str, inside: impl IntoView + 'static) -> impl IntoView {
+    view! { <section class="section"><h2>{title}</h2> {inside.into_any()}</section> }
+}
+
+fn reach(cx: &Cx, profile: &Profile) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
+        let of_kind: Vec<_> = profile.contacts.iter().filter(|contact| contact.kind == kind).cloned().collect();
+        contacts(cx, &of_kind)
+    });
+    let birthday = profile.person.birthday.map_or_else(|| t.unknown.to_owned(), |day| format::date(cx.lang, day));
+    let password = if profile.person.has_password { t.has_password } else { t.no_password };
+    let inside = view! {
+        <dl class="kv">
+            <div><dt>{t.phones}</dt><dd>{phones}</dd></div>
+            <div><dt>{t.emails}</dt><dd>{emails}</dd></div>
+            <div><dt>{t.birthday}</dt><dd>{birthday}</dd></div>
+            <div><dt>{t.signs_in}</dt><dd>{password}</dd></div>
+        </dl>
+    };
+    side(t.contacts, inside)
+}
+
+fn card_numbers(cx: &Cx, cards: &[Card]) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let cards: Vec<_> = cards
+        .iter()
+        .map(|card| {
+            let kind = match card.kind {
+                card::Kind::Virtual => t.card_virtual,
+                card::Kind::Plastic => t.card_plastic,
+            };
+            let state = match card.state {
+                State::Active => view! { <span class="status status-done">{t.card_active}</span> },
+                State::Blocked => view! { <span class="status status-bad">{t.card_blocked}</span> },
+            };
+            view! {
+                <div>
+                    <dt>{card::show(&card.number)} <small class="muted">" " {kind}</small></dt>
+                    <dd>{state}</dd>
+                </div>
+            }
+        })
+        .collect();
+    let inside = match cards.is_empty() {
+        true => view! { <p class="muted">{t.no_cards}</p> }.into_any(),
+        false => view! { <dl class="kv">{cards}</dl> }.into_any(),
+    };
+    side(t.cards, inside)
+}
+
+/// Programs with the points in each; one that was left stands there as long as it holds some.
+fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let held = |id| balance.programs.iter().find(|held| held.program == id).map_or(0, |held| held.active);
+    let line = |name: String, since: Option<_>, held: i64| {
+        let since = match since {
+            Some(at) => view! { {t.member_since} " " <Moment at=at shown=cx.day(at)/> }.into_any(),
+            None => t.no_member.into_any(),
+        };
+        view! {
+            <div>
+                <dt>{name} <small class="muted">" " {since}</small></dt>
+                <dd class="points">{cx.points(held)}</dd>
+            </div>
+        }
+    };
+    let listed = programs.iter().map(|program| line(cx.pick(&program.name), program.joined_at, held(program.id)));
+    let rest = balance.programs.iter().filter(|held| programs.iter().all(|program| program.id != held.program));
+    let rest = rest.map(|held| line(cx.pick(&held.name), None, held.active));
+    let lines: Vec<_> = listed.chain(rest).collect();
+    side(t.programs, view! { <dl class="kv">{lines}</dl> })
+}
+
+fn agreed(cx: &Cx, consents: &[Consent]) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let lines: Vec<_> = consents
+        .iter()
+        .map(|consent| {
+            let act = match consent.act {
+                Act::Given => view! { <span class="status status-done">{t.given}</span> },
+                Act::Withdrawn => view! { <span class="status status-wait">{t.withdrawn}</span> },
+            };
+            view! {
+                <li>
+                    <a href=format!("/consents/{}", consent.code)>{cx.pick(&consent.title)}</a>
+                    <div class="facts">
+                        {act} <Moment at=consent.at shown=cx.day(consent.at)/> <span>{t.version(consent.version)}</span>
+                    </div>
+                </li>
+            }
+        })
+        .collect();
+    let inside = match lines.is_empty() {
+        true => view! { <p class="muted">{t.no_consents}</p> }.into_any(),
+        false => view! { <ul class="stack">{lines}</ul> }.into_any(),
+    };
+    side(t.consents, inside)
+}
+
+fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customer;
+    let or_none = |words: Vec<String>| if words.is_empty() { t.unknown.to_owned() } else { words.join(", ") };
+    let liked = categories.iter().filter(|category| profile.categories.contains(&category.id));
+    let channels = Channel::ALL.into_iter().filter(|channel| profile.channels.contains(channel));
+    let channels = channels.map(|channel| match channel {
+        Channel::Sms => t.by_sms,
+        Channel::Email => t.by_email,
+        Channel::Phone => t.by_phone,
+    });
+    let shop = shops.iter().find(|shop| Some(shop.id) == profile.person.favourite_store_id);
+    let shop = shop.map(|shop| format!("{}, {}", shop.town.get(cx.lang), shop.name.get(cx.lang)));
+    let inside = view! {
+        <dl class="kv">
+            <div><dt>{t.categories}</dt><dd>{or_none(liked.map(|category| cx.pick(&category.name)).collect())}</dd></div>
+            <div><dt>{t.store}</dt><dd>{or_none(shop.into_iter().collect())}</dd></div>
+            <div><dt>{t.channels}</dt><dd>{or_none(channels.map(str::to_owned).collect())}</dd></div>
+        </dl>
+    };
+    side(t.preferences, inside)
+}
+
+/// Children: their birthdays, and nothing else is known.
+fn children(cx: &Cx, profile: &Profile) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().admin_customer;
+    let lines: Vec<_> =
+        profile.children.iter().map(|child| view! { <li>{format::date(cx.lang, child.birthday)}</li> }).collect();
+    (!lines.is_empty()).then(|| side(t.children, view! { <ul>{lines}</ul> }))
+}
+
+/// Where the words for codes in a history come from.
+struct Words<'a> {
+    topics: Vec<Topic>,
+    programs: &'a [Program],
+    consents: &'a [Consent],
+    here: &'a str,
+}
+
+fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> impl IntoView + use<> {
+    let lines: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let (text, href, more) = told(cx, words, event);
+            let text = match href {
+                Some(href) => view! { <a href=href>{text}</a> }.into_any(),
+                None => text.into_any(),
+            };
+            let more = more.map(|more| view! { <small dir="auto">{more}</small> });
+            view! {
+                <li>
+                    <Moment at=event.at shown=cx.moment(event.at)/> " " {text} {more}
+                </li>
+            }
+        })
+        .collect();
+    view! { <ol class="timeline">{lines}</ol> }
+}
+
+/// An event in words, where it leads, and what else there is to say.
+fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, Option<String>) {
+    let t = &cx.t().admin_event;
+    let code = event.code.as_str();
+    let topic = || words.topics.iter().find(|topic| topic.code == code).map_or(code.to_owned(), |topic| cx.pick(&topic.name));
+    let program =
+        || words.programs.iter().find(|program| program.code == code).map_or(code.to_owned(), |program| cx.pick(&program.name));
+    let consent =
+        || words.consents.iter().find(|consent| consent.code == code).map_or(code.to_owned(), |consent| cx.pick(&consent.title));
+    let receipt = event.object.map(|id| format!("{}/purchases/{id}", words.here));
+    let request = Some(format!("/admin/requests/{}", event.amount));
+    match event.kind {
+        EventKind::Sale => (t.sale(cx.money(event.amount)), receipt, None),
+        EventKind::Return => (t.returned(cx.money(event.amount)), receipt, None),
+        EventKind::Request => (t.request(event.amount, topic()), request, None),
+        EventKind::Message => (t.message(event.amount), request, None),
+        EventKind::Answer => (t.answer(event.amount), request, None),
+        EventKind::Note => (t.note(event.amount), request, None),
+        EventKind::ConsentGiven => (t.consent_given(consent()), None, None),
+        EventKind::ConsentWithdrawn => (t.consent_withdrawn(consent()), None, None),
+        EventKind::Joined => (t.joined(program()), None, None),
+        EventKind::Left => (t.left(program()), None, None),
+        EventKind::SignIn => (t.sign_in.to_owned(), None, Some(code.chars().take(120).collect())),
+        EventKind::Points => {
+            let why = match code {
+                "accrual" => t.accrual,
+                "activation" => t.activation,
+                "expiry" => t.expiry,
+                "return" => t.points_return,
+                "redemption" => t.redemption,
+                "adjustment" => t.adjustment,
+                other => other,
+            };
+            // An activation moves points between two accounts of the customer: the sum says nothing.
+            let text = match event.amount {
+                0 => why.to_owned(),
+                amount => t.points(why, format::signed_points(cx.lang, amount)),
+            };
+            (text, None, None)
+        }
+        EventKind::Change => {
+            let what = match code {
+                "customer.change" => t.change_person,
+                "customer.preferences" => t.change_preferences,
+                "contact.add" => t.contact_add,
+                "contact.primary" => t.contact_primary,
+                "contact.remove" => t.contact_remove,
+                "child.add" => t.child_add,
+                "child.remove" => t.child_remove,
+                "request.close" => t.request_close,
+                "request.reopen" => t.request_reopen,
+                "request.status" => t.request_status,
+                "request.assign" => t.request_assign,
+                "request.unassign" => t.request_unassign,
+                "session.end" => t.session_end,
+                other => other,
+            };
+            (what.to_owned(), None, None)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The search: a customer by anything that they can say of themselves.
+
+use super::full_name;
+use crate::cx::Cx;
+use crate::route::{Body, Frame};
+use crate::ui::icon;
+use crm::staff::{Hit, probes, store as staff_store};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// True where a search would tell nothing: no letter and no digit in it, or but one letter. One digit is a request.
+fn is_too_short(text: &str, country: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    probes(text, country).is_empty() || (letters == 1 && text.chars().filter(|c| c.is_alphanumeric()).count() == 1)
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_customers;
+    let text = cx.query("q").unwrap_or_default().to_owned();
+    let found = if text.is_empty() {
+        say(t.empty).into_any()
+    } else if is_too_short(&text, &cx.shop().country) {
+        say(t.too_short).into_any()
+    } else {
+        let hits = staff_store::search(&cx.db, cx.staff()?, &text).await?;
+        if hits.is_empty() { say(t.nobody).into_any() } else { table(&cx, &hits).into_any() }
+    };
+    let view = view! {
+        <h1>{t.title}</h1>
+        <form class="search" role="search" action="/admin/customers">
+            <label class="label" for="find">{t.find}</label>
+            <p class="hint" id="find-hint">{t.hint}</p>
+            <div class="actions">
+                <input class="input" id="find" type="search" name="q" value=text aria-describedby="find-hint" autocomplete="off"
+                    dir="auto" spellcheck="false"/>
+                <button class="btn btn-primary">{t.search}</button>
+            </div>
+        </form>
+        {found}
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+fn say(words: &'static str) -> impl IntoView {
+    view! { <div class="empty">{icon(icon::SEARCH)} <p role="status">{words}</p></div> }
+}
+
+fn table(cx: &Cx, hits: &[Hit]) -> impl IntoView + use<> {
+    let t = &cx.t().admin_customers;
+    let rows: Vec<_> = hits
+        .iter()
+        .map(|hit| {
+            view! {
+                <tr>
+                    <td class="grow">
+                        <a href=format!("/admin/customers/{}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
+                    </td>
+                    <td>{hit.phone.as_deref().map(|phone| cx.phone(phone))}</td>
+                    <td>{hit.email.clone()}</td>
+                    <td class="num">{hit.card.as_deref().map(crm::card::show)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let n = hits.len() as i64;
+    let words = if hits.len() < staff_store::HITS { t.found(n) } else { t.found_many(n) };
+    view! {
+        <p role="status">{words}</p>
+        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
+            <table class="data">
+                <caption class="sr-only">{t.title}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">{t.name}</th>
+                        <th scope="col">{t.phone}</th>
+                        <th scope="col">{t.email}</th>
+                        <th scope="col" class="num">{t.card}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_short;
+
+    #[test]
+    fn what_is_worth_a_search() {
+        for short in ["к", " К ", "-", "%", "😀", "\u{0}"] {
+            assert!(is_too_short(short, "RU"), "{short:?}");
+        }
+        for enough in ["Ли", "7", "№ 7", "1234", "к м", "a@b", "K2"] {
+            assert!(!is_too_short(enough, "RU"), "{enough:?}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Staff pages: the queue of requests, one request, customers and what is known of them. They ship no script. Whatever
+//! they show of a customer is opened through `crm`, which writes down who looked.
+
+pub mod customer;
+pub mod customers;
+pub mod receipt;
+pub mod request;
+pub mod requests;
+mod view;
+
+use crate::cx::Cx;
+use chrono::{DateTime, TimeDelta, Utc};
+use crm::contact::Contact;
+use crm::lang::Lang;
+use crm::points::Before;
+use crm::purchase::StoreName;
+use crm::request::Status;
+use leptos::prelude::*;
+
+/// A person as lists name them: in Russian the surname leads.
+fn full_name(cx: &Cx, name: &str, surname: &str) -> String {
+    let name = match cx.lang {
+        Lang::Ru => format!("{surname} {name}"),
+        Lang::En => format!("{name} {surname}"),
+    };
+    name.trim().to_owned()
+}
+
+/// A shop with its town.
+fn store_name(cx: &Cx, store: &StoreName) -> String {
+    format!("{}, {}", store.town.get(cx.lang), store.name.get(cx.lang))
+}
+
+/// What a status is called.
+fn status_word(cx: &Cx, status: Status) -> &'static str {
+    let t = &cx.t().admin;
+    match status {
+        Status::New => t.status_new,
+        Status::Open => t.status_open,
+        Status::Waiting => t.status_waiting,
+        Status::Closed => t.status_closed,
+    }
+}
+
+/// A status as a word with a dot.
+fn status(cx: &Cx, status: Status) -> impl IntoView + use<> {
+    let class = match status {
+        Status::New => "status status-new",
+        Status::Open => "status status-open",
+        Status::Waiting => "status status-wait",
+        Status::Closed => "status status-done",
+    };
+    view! { <span class=class>{status_word(cx, status)}</span> }
+}
+
+/// How long since: `12 минут`.
+fn passed(cx: &Cx, since: DateTime<Utc>) -> String {
+    let t = &cx.t().admin;
+    let passed = cx.db.now() - since;
+    if passed < TimeDelta::minutes(1) {
+        t.moment.to_owned()
+    } else if passed < TimeDelta::hours(1) {
+        t.minutes(passed.num_minutes())
+    } else if passed < TimeDelta::days(1) {
+        t.hours(passed.num_hours())
+    } else {
+        cx.t().common.days(passed.num_days())
+    }
+}
+
+/// Numbers or addresses, one below the other, with what is known of each.
+fn contacts(cx: &Cx, contacts: &[Contact]) -> impl IntoView + use<> {
+    let t = &cx.t().admin;
+    let contacts: Vec<_> = contacts
+        .iter()
+        .map(|contact| {
+            let (href, shown) = match contact.kind {
+                crm::contact::Kind::Phone => (format!("tel:{}", contact.value), cx.phone(&contact.value)),
+                crm::contact::Kind::Email => (format!("mailto:{}", contact.value), contact.value.clone()),
+            };
+            let unproved = contact.verified_at.is_none().then(|| view! { " " <small class="muted">{t.unproved}</small> });
+            view! { <div><a href=href>{shown}</a>{unproved}</div> }
+        })
+        .collect();
+    match contacts.is_empty() {
+        true => t.none.into_any(),
+        false => contacts.into_any(),
+    }
+}
+
+/// A place in a list as an address carries it.
+fn write_place((at, id): Before) -> String {
+    format!("{}_{id}", at.timestamp_micros())
+}
+
+/// The place in a list that an address carries; none where it is unreadable.
+fn read_place(text: &str) -> Option<Before> {
+    let (at, id) = text.split_once('_')?;
+    Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, id.parse().ok()?))
+}

@@ -1,0 +1,121 @@
+//! A receipt as staff see it: with article codes, where it was booked from, and how its points came about.
+
+use super::{full_name, store_name};
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Frame};
+use crate::ui::{Moment, icon};
+use crm::customer::store as customers;
+use crm::id::{CustomerId, PurchaseId};
+use crm::points::{Earned, LotState};
+use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
+use crm::who::Reason;
+use islands::AppError;
+use leptos::prelude::*;
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_receipt;
+    let id: CustomerId = cx.param("id")?;
+    let purchase: PurchaseId = cx.param("purchase")?;
+    let subject = cx.staff()?.open(&cx.db, id, Reason::Card).await?;
+    let mut conn = cx.db.read().await?;
+    let person = customers::person(&mut conn, subject).await?;
+    let receipt = purchases::receipt(&mut conn, subject, purchase).await?;
+    drop(conn);
+    let here = format!("/admin/customers/{id}");
+    let head = &receipt.head;
+    let title = match head.kind {
+        Kind::Sale => t.sale(&head.document),
+        Kind::Return => t.returned(&head.document),
+    };
+    let store = head.store.as_ref().map_or_else(|| t.no_store.to_owned(), |store| store_name(&cx, store));
+    let view = view! {
+        <p><a href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a></p>
+        <h1>{title.clone()}</h1>
+        <dl class="tiles-num">
+            <div><dt>{t.total}</dt><dd>{cx.money(head.total)}</dd></div>
+            <div><dt>{t.points}</dt><dd class="points">{format::signed_points(cx.lang, head.points)}</dd></div>
+            <div><dt>{t.when}</dt><dd><Moment at=head.at shown=cx.moment(head.at)/></dd></div>
+        </dl>
+        <p class="facts"><span>{store}</span> <span>{t.source} " " <code>{head.source.clone()}</code></span></p>
+        {lines(&cx, &here, &receipt)}
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> impl IntoView + use<> {
+    let t = &cx.t().admin_receipt;
+    let rows: Vec<_> = receipt
+        .lines
+        .iter()
+        .map(|line| {
+            let points: Vec<_> = line.earned.iter().map(|earned| points(cx, earned)).collect();
+            let discount = (line.discount != 0).then(|| cx.money(-line.discount));
+            view! {
+                <tr>
+                    <td class="num">{line.ordinal}</td>
+                    <td><code>{line.code.clone()}</code></td>
+                    <td class="grow-wrap"><bdi>{line.name.clone()}</bdi> {returns(cx, here, line)}</td>
+                    <td class="num">{format::integer(line.quantity)}</td>
+                    <td class="num">{cx.money(line.price)}</td>
+                    <td class="num">{discount}</td>
+                    <td class="num">{cx.money(line.amount)}</td>
+                    <td class="num">{points}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <div class="data-wrap" role="region" aria-label=t.lines tabindex="0">
+            <table class="data">
+                <caption class="sr-only">{t.lines}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col" class="num">"№"</th>
+                        <th scope="col">{t.code}</th>
+                        <th scope="col">{t.article}</th>
+                        <th scope="col" class="num">{t.quantity}</th>
+                        <th scope="col" class="num">{t.price}</th>
+                        <th scope="col" class="num">{t.discount}</th>
+                        <th scope="col" class="num">{t.amount}</th>
+                        <th scope="col" class="num">{t.points}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// What came back of a line, and what a returned line had been.
+fn returns(cx: &Cx, here: &str, line: &Line) -> Vec<AnyView> {
+    let t = &cx.t().admin_receipt;
+    let link = |reference: &Reference, words: String| {
+        let href = format!("{here}/purchases/{}", reference.purchase);
+        view! { <small><a href=href>{words}</a></small> " " }.into_any()
+    };
+    let back = line.returns.iter().map(|r| link(r, t.came_back(format::integer(r.quantity), cx.day(r.at))));
+    let original = line.original.iter().map(|r| link(r, t.original(&r.document, cx.day(r.at))));
+    back.chain(original).collect()
+}
+
+/// What a line earned in one program, and by which rule.
+fn points(cx: &Cx, earned: &Earned) -> impl IntoView + use<> {
+    let t = &cx.t().admin_receipt;
+    let state = match earned.state {
+        LotState::Pending => t.pending(cx.day(earned.activates_at)),
+        LotState::Active => t.active(cx.day(earned.expires_at)),
+        LotState::Expired => t.expired(cx.day(earned.expires_at)),
+    };
+    let share = crm::content::percent(cx.lang, earned.share);
+    let rule = t.rule(cx.pick(&earned.name), share, earned.version);
+    let taken = (earned.taken_back > 0).then(|| view! { <small>{t.taken_back(cx.points(earned.taken_back))}</small> });
+    view! {
+        <div>
+            <b class="points">{format::signed_points(cx.lang, earned.points)}</b>
+            " " {taken} " "
+            <small class="muted">{rule} ", " {state}</small>
+        </div>
+    }
+}

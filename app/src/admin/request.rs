@@ -1,0 +1,429 @@
+//! One request: its neighbours in the queue, the conversation with notes between colleagues, and the customer.
+
+use super::view::View;
+use super::{contacts, full_name, passed, status, status_word, store_name};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::{FormBox, Moment, TextArea, icon, paragraphs};
+use chrono::{DateTime, Utc};
+use crm::card::{State, store as cards};
+use crm::contact::Kind;
+use crm::customer::store as customers;
+use crm::lang::Lang;
+use crm::points::store as points;
+use crm::purchase::{Receipt, store as purchases};
+use crm::request::{Author, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
+use crm::who::Subject;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// How many neighbours the list beside a request shows.
+const NEIGHBOURS: i64 = 30;
+/// How many purchases the customer's panel shows.
+const PURCHASES: i64 = 5;
+/// How many of the customer's last requests are looked through for open ones.
+const REQUESTS: i64 = 50;
+
+/// The request's number, from its address.
+fn number(cx: &Cx) -> Result<i64, AppError> {
+    cx.param("number")
+}
+
+/// What the page showed as the last change, from a form.
+fn seen(micros: i64) -> Result<DateTime<Utc>, AppError> {
+    DateTime::from_timestamp_micros(micros).ok_or(AppError::Refused)
+}
+
+/// The same request, opened from the same view, with a word of what was done.
+fn again(cx: &Cx, done: &'static str) -> Result<Next, AppError> {
+    Ok(Next::to(View::of(cx).address(&format!("/admin/requests/{}", number(cx)?), Some(done))))
+}
+
+/// Answers the customer.
+#[derive(Deserialize)]
+pub struct Answer {
+    seen: i64,
+    text: String,
+}
+
+impl Form for Answer {
+    const NAME: &'static str = "request.answer";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        requests::staff_answer(&cx.db, cx.staff()?, number(cx)?, &self.text, seen(self.seen)?).await?;
+        again(cx, "answered")
+    }
+}
+
+/// Leaves a note for colleagues.
+#[derive(Deserialize)]
+pub struct Note {
+    text: String,
+}
+
+impl Form for Note {
+    const NAME: &'static str = "request.note";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        requests::note(&cx.db, cx.staff()?, number(cx)?, &self.text).await?;
+        again(cx, "noted")
+    }
+}
+
+/// Sets the status by hand.
+#[derive(Deserialize)]
+pub struct SetStatus {
+    seen: i64,
+    status: Status,
+}
+
+impl Form for SetStatus {
+    const NAME: &'static str = "request.status";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        requests::set_status(&cx.db, cx.staff()?, number(cx)?, self.status, seen(self.seen)?).await?;
+        again(cx, if self.status == Status::Closed { "closed" } else { "status" })
+    }
+}
+
+/// Takes the request.
+#[derive(Deserialize)]
+pub struct Assign {}
+
+impl Form for Assign {
+    const NAME: &'static str = "request.assign";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        requests::assign_to_me(&cx.db, cx.staff()?, number(cx)?).await?;
+        again(cx, "assigned")
+    }
+}
+
+/// Hands it back.
+#[derive(Deserialize)]
+pub struct Unassign {}
+
+impl Form for Unassign {
+    const NAME: &'static str = "request.unassign";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        requests::unassign(&cx.db, cx.staff()?, number(cx)?).await?;
+        again(cx, "unassigned")
+    }
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_request;
+    let (staff, view) = (cx.staff()?, View::of(&cx));
+    let (subject, thread) = requests::open(&cx.db, staff, number(&cx)?).await?;
+    let mut conn = cx.db.read().await?;
+    let topics = requests::topics(&mut conn).await?;
+    let receipt = match thread.purchase {
+        Some(id) => Some(purchases::receipt(&mut conn, subject, id).await?),
+        None => None,
+    };
+    drop(conn);
+    let neighbours =
+        requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
+    let panel = customer(&cx, subject, thread.number).await?;
+    let title = t.title(thread.number, cx.pick(&thread.topic));
+    let view = view! {
+        <div class="panes">
+            {list(&cx, &view, &neighbours, thread.number)}
+            <section class="pane" aria-labelledby="request">
+                {head(&cx, &view, &thread, receipt.as_ref())}
+                {done(&cx, &view, &neighbours, thread.number)}
+                {conversation(&cx, &thread)}
+                {reply(&cx, &thread)}
+            </section>
+            {panel}
+        </div>
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// The queue that the request was opened from.
+fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> impl IntoView + use<> {
+    let t = &cx.t().admin_request;
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let (at, shown) = match row.waiting_since {
+                Some(since) => (since, passed(cx, since)),
+                None => (row.updated_at, cx.ago(row.updated_at)),
+            };
+            view! {
+                <li>
+                    <a href=view.request(row.number) aria-current=(row.number == here).then_some("page")>
+                        <b><bdi>{full_name(cx, &row.name, &row.surname)}</bdi></b>
+                        <small><Moment at=at shown=shown/></small>
+                        <small><bdi>{cx.pick(&row.topic)}</bdi></small>
+                        {status(cx, row.status)}
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    view! {
+        <nav class="pane pane-list" aria-label=t.neighbours>
+            <div class="pane-head">
+                <a class="btn btn-quiet" href=view.queue()>{icon(icon::ARROW_LEFT)} {t.queue}</a>
+            </div>
+            <ul class="queue">{rows}</ul>
+        </nav>
+    }
+}
+
+/// What it is about, where it stands, and what can be done with it.
+fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> impl IntoView + use<> {
+    let t = &cx.t().admin_request;
+    let me = cx.staff.as_ref().map(|staff| staff.id());
+    let assignee = match (thread.assignee, &thread.assignee_name) {
+        (Some(id), _) if Some(id) == me => t.yours.to_owned(),
+        (_, Some(name)) => t.answers(name),
+        _ => t.nobodys.to_owned(),
+    };
+    let take = (thread.assignee != me).then(|| {
+        let words = if thread.assignee.is_none() { t.take } else { t.take_over };
+        view! { <FormBox<Assign> class="switch"><button class="btn btn-sm">{words}</button></FormBox<Assign>> }
+    });
+    let release = thread.assignee.is_some().then(|| {
+        view! { <FormBox<Unassign> class="switch"><button class="btn btn-sm">{t.release}</button></FormBox<Unassign>> }
+    });
+    let choices: Vec<_> = thread
+        .status
+        .by_hand()
+        .map(|to| {
+            let (code, words) = match (to, thread.status) {
+                (Status::Open | Status::New, Status::Closed) => ("open", t.reopen),
+                (Status::Open | Status::New, _) => ("open", t.to_open),
+                (Status::Waiting, _) => ("waiting", t.to_waiting),
+                (Status::Closed, _) => ("closed", t.to_closed),
+            };
+            view! { <button class="btn btn-sm" name="status" value=code>{words}</button> }
+        })
+        .collect();
+    let waiting = thread.waiting_since.map(|since| {
+        view! { <span>{t.waits} " " <Moment at=since shown=passed(cx, since)/></span> }
+    });
+    let receipt = receipt.map(|receipt| {
+        let href = format!("/admin/customers/{}/purchases/{}", thread.customer, receipt.head.id);
+        let words = t.about_receipt(&receipt.head.document, cx.day(receipt.head.at), cx.money(receipt.head.total));
+        view! { <p><a href=href>{words}</a></p> }
+    });
+    // The status depends on what was read, so the form says what that was.
+    let seen = thread.updated_at.timestamp_micros().to_string();
+    view! {
+        <p class="pane-back"><a href=view.queue()>{icon(icon::ARROW_LEFT)} {t.queue}</a></p>
+        <div class="pane-head">
+            <h1 id="request">{t.title(thread.number, cx.pick(&thread.topic))}</h1>
+            <div class="actions">{take} {release}</div>
+        </div>
+        <p class="facts">
+            {status(cx, thread.status)}
+            {waiting}
+            <span>{assignee}</span>
+            <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>
+        </p>
+        {receipt}
+        <FormBox<SetStatus> class="actions" stale=t.stale_status>
+            <input type="hidden" name="seen" value=seen/>
+            {choices}
+        </FormBox<SetStatus>>
+    }
+}
+
+/// What was just done, and where to go on.
+fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().admin_request;
+    // The address still tells of the change before when the next one fails.
+    let done = cx.query("done").filter(|_| cx.outcome.is_none())?;
+    let words = match done {
+        "answered" => t.done_answered,
+        "noted" => t.done_noted,
+        "closed" => t.done_closed,
+        "status" => t.done_status,
+        "assigned" => t.done_assigned,
+        "unassigned" => t.done_unassigned,
+        _ => return None,
+    };
+    let next = neighbours.iter().find(|row| row.number != here && row.waiting_since.is_some());
+    let next = next.map(|row| view! { " " <a href=view.request(row.number)>{t.next(row.number, cx.pick(&row.topic))}</a> });
+    Some(view! { <p class="flash" role="status">{words} {next}</p> })
+}
+
+/// What was said, oldest first. After an answer that came too late, what was not seen before is marked.
+fn conversation(cx: &Cx, thread: &StaffThread) -> impl IntoView + use<> {
+    let t = &cx.t().admin_request;
+    let late = cx.outcome.as_ref().filter(|outcome| outcome.error == AppError::Stale);
+    let seen = late.and_then(|outcome| outcome.values.iter().find(|(name, _)| name == "seen"));
+    let seen = seen.and_then(|(_, micros)| DateTime::from_timestamp_micros(micros.parse().ok()?));
+    let last = thread.messages.last().map(|message| message.id);
+    let messages: Vec<_> = thread
+        .messages
+        .iter()
+        .map(|message| {
+            let id = (Some(message.id) == last).then_some("last");
+            let is_new = seen.is_some_and(|seen| message.at > seen);
+            say(cx, thread, message, id, is_new)
+        })
+        .collect();
+    view! {
+        <h2 class="sr-only">{t.conversation}</h2>
+        <div class="thread">{messages}</div>
+    }
+}
+
+fn say(
+    cx: &Cx,
+    thread: &StaffThread,
+    message: &StaffMessage,
+    id: Option<&'static str>,
+    is_new: bool,
+) -> impl IntoView + use<> {
+    let t = &cx.t().admin_request;
+    let author = match &message.staff {
+        Some(name) => name.clone(),
+        None if message.author == Author::Staff => t.shop.to_owned(),
+        None => full_name(cx, &thread.name, &thread.surname),
+    };
+    let (class, badge) = match (message.internal, message.author) {
+        (true, _) => ("say say-note", Some(view! { <span class="badge badge-warn">{t.internal}</span> })),
+        (false, Author::Staff) => ("say say-me", None),
+        (false, Author::Customer) => ("say", None),
+    };
+    let lang = (message.author == Author::Customer).then(|| thread.language.code());
+    let fresh = is_new.then(|| view! { <span class="badge badge-points">{t.fresh}</span> });
+    view! {
+        <article class=class id=id>
+            <header>
+                <b><bdi>{author}</bdi></b>
+                {badge}
+                <Moment at=message.at shown=cx.moment(message.at)/>
+                {fresh}
+            </header>
+            <div lang=lang>{paragraphs(&message.body)}</div>
+        </article>
+    }
+}
+
+/// Where staff writes: to the customer, or between themselves.
+fn reply(cx: &Cx, thread: &StaffThread) -> impl IntoView + use<> {
+    let t = &cx.t().admin_request;
+    let labels = vec![("text".to_owned(), t.answer.to_owned())];
+    let seen = thread.updated_at.timestamp_micros().to_string();
+    let is_noting = cx.outcome.as_ref().is_some_and(|outcome| outcome.form == Note::NAME);
+    let hint = match thread.language == cx.lang {
+        true => None,
+        false => Some(match thread.language {
+            Lang::Ru => t.in_russian,
+            Lang::En => t.in_english,
+        }),
+    };
+    let hint = hint.map(|words| view! { <p class="hint">{words}</p> });
+    view! {
+        <div class="pane-end">
+            {hint}
+            <FormBox<Answer> class="form form-wide" labels=labels stale=t.stale>
+                <input type="hidden" name="seen" value=seen/>
+                <TextArea name="text" label=t.answer missing=t.answer_missing rows=3/>
+                <button class="btn btn-primary">{t.send}</button>
+            </FormBox<Answer>>
+            <details class="fold" open=is_noting>
+                <summary>{t.note}</summary>
+                <FormBox<Note> class="form form-wide" labels=vec![("text".to_owned(), t.note_label.to_owned())]>
+                    <TextArea name="text" label=t.note_label hint=t.note_hint missing=t.note_missing rows=3/>
+                    <button class="btn">{t.note_save}</button>
+                </FormBox<Note>>
+            </details>
+        </div>
+    }
+}
+
+/// Who is asking: how to reach them, what they have, what they bought last and what else they ask.
+async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<impl IntoView + use<>, AppError> {
+    let t = &cx.t().admin_request;
+    let mut conn = cx.db.read().await?;
+    let profile = customers::profile(&mut conn, subject).await?;
+    let cards = cards::of(&mut conn, subject).await?;
+    let balance = points::balance(&mut conn, subject).await?;
+    let bought = purchases::latest(&mut conn, subject, PURCHASES).await?;
+    let asked = requests::list(&mut conn, subject, None, REQUESTS).await?;
+    drop(conn);
+    let person = &profile.person;
+    let href = format!("/admin/customers/{}", subject.id());
+    let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
+        let of_kind: Vec<_> = profile.contacts.iter().filter(|contact| contact.kind == kind).cloned().collect();
+        contacts(cx, &of_kind)
+    });
+    let card = cards.iter().find(|card| card.state == State::Active);
+    let card = card.map_or_else(|| t.no_card.to_owned(), |card| crm::card::show(&card.number));
+    let pending = (balance.pending > 0).then(|| {
+        view! { <div><dt>{t.pending}</dt><dd class="points">{cx.points(balance.pending)}</dd></div> }
+    });
+    let bought: Vec<_> = bought
+        .iter()
+        .map(|purchase| {
+            let store = purchase.store.as_ref().map(|store| store_name(cx, store));
+            view! {
+                <li>
+                    <a class="row" href=format!("{href}/purchases/{}", purchase.id)>
+                        <span class="row-main">
+                            <Moment at=purchase.at shown=cx.day(purchase.at)/>
+                            <small>{store}</small>
+                        </span>
+                        <span class="row-end">{cx.money(purchase.total)}</span>
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    let bought = match bought.is_empty() {
+        true => view! { <p class="muted">{t.no_purchases}</p> }.into_any(),
+        false => view! { <ul class="rows panel panel-flush">{bought}</ul> }.into_any(),
+    };
+    let open = |request: &&Summary| request.status != Status::Closed && request.number != here;
+    let asked: Vec<_> = asked
+        .iter()
+        .filter(open)
+        .map(|request| {
+            view! {
+                <li>
+                    <a class="row" href=format!("/admin/requests/{}", request.number)>
+                        <span class="row-main">
+                            {t.title(request.number, cx.pick(&request.topic))}
+                            <small>{status_word(cx, request.status)}</small>
+                        </span>
+                        <span class="row-end"><Moment at=request.updated_at shown=cx.ago(request.updated_at)/></span>
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    let asked = match asked.is_empty() {
+        true => view! { <p class="muted">{t.no_requests}</p> }.into_any(),
+        false => view! { <ul class="rows panel panel-flush">{asked}</ul> }.into_any(),
+    };
+    Ok(view! {
+        <aside class="pane pane-side" aria-labelledby="customer">
+            <h2 id="customer"><a href=href.clone()><bdi>{full_name(cx, &person.name, &person.surname)}</bdi></a></h2>
+            <dl class="kv">
+                <div><dt>{t.phones}</dt><dd>{phones}</dd></div>
+                <div><dt>{t.emails}</dt><dd>{emails}</dd></div>
+                <div><dt>{t.card}</dt><dd>{card}</dd></div>
+                <div><dt>{t.points}</dt><dd class="points">{cx.points(balance.active)}</dd></div>
+                {pending}
+                <div>
+                    <dt>{t.since}</dt>
+                    <dd><Moment at=person.registered_at shown=cx.day(person.registered_at)/></dd>
+                </div>
+            </dl>
+            <h3>{t.purchases}</h3>
+            {bought}
+            <h3>{t.other_requests}</h3>
+            {asked}
+        </aside>
+    })
+}
