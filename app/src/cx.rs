@@ -112,6 +112,8 @@ pub struct Inner {
     pub staff: Option<Staff>,
     /// Where the request comes from.
     pub visitor: Visitor,
+    /// Somebody looks at the page: it was asked for, not sent a form, and not fetched ahead of time.
+    pub is_visit: bool,
     /// The page's path.
     pub path: String,
     /// What follows the question mark.

@@ -49,6 +49,33 @@ pub const ROUTES: &[Route] = &[
     page!("/admin/customers/{id}", Staff, admin::customer::page),
     page!("/admin/customers/{id}/purchases/{purchase}", Staff, admin::receipt::page),
     page!("/consents/{code}", Public, account::documents::consent),
+    page!("/profile", Customer, cabinet::profile::page),
+    page!("/profile/person", Customer, cabinet::person::page, [cabinet::person::ChangePerson]),
+    page!("/profile/contacts", Customer, cabinet::contacts::page, [
+        cabinet::contacts::AddPhone,
+        cabinet::contacts::AddEmail,
+        cabinet::contacts::RemoveContact,
+        cabinet::contacts::MakePrimary,
+    ]),
+    page!("/profile/children", Customer, cabinet::children::page, [
+        cabinet::children::AddChild,
+        cabinet::children::RemoveChild,
+    ]),
+    page!("/profile/preferences", Customer, cabinet::preferences::page, [cabinet::preferences::ChangePreferences]),
+    page!("/profile/consents", Customer, cabinet::consents::page, [cabinet::consents::ChangeConsent]),
+    page!("/devices", Customer, cabinet::devices::page, [cabinet::devices::EndDevice, cabinet::devices::EndOthers]),
+    page!("/programs", Customer, cabinet::programs::page),
+    page!("/programs/{code}", Customer, cabinet::programs::one, [cabinet::programs::Join]),
+    page!("/programs/{code}/leave", Customer, cabinet::programs::leave, [cabinet::programs::Leave]),
+    page!("/offers", Customer, cabinet::offers::page),
+    page!("/stores", Customer, cabinet::stores::page),
+    page!("/support", Customer, cabinet::support::page),
+    page!("/support/new", Customer, cabinet::support::new, [cabinet::support::Create]),
+    page!("/support/{number}", Customer, cabinet::support::thread, [
+        cabinet::support::Answer,
+        cabinet::support::Close,
+        cabinet::support::Reopen,
+    ]),
     page!("/inbox", Demonstration, account::inbox::page),
 ];
 

@@ -284,11 +284,16 @@ both_engines!(consents_are_given_and_withdrawn_and_required_ones_stay, async |wo
     let db = ready(world).await;
     let (customer, _) = register(db).await;
     assert!(matches!(
-        consents::change(db, &customer, "personal_data", Act::Withdrawn, Lang::Ru).await,
+        consents::change(db, &customer, "personal_data", Act::Withdrawn, 1, Lang::Ru).await,
         Err(Error::Forbidden)
     ));
+    // A text that nobody showed, and the consent that only a child's birthday brings.
+    assert!(matches!(consents::change(db, &customer, "marketing_sms", Act::Given, 2, Lang::Ru).await, Err(Error::Stale)));
+    for act in [Act::Given, Act::Withdrawn] {
+        assert!(matches!(consents::change(db, &customer, "child", act, 1, Lang::Ru).await, Err(Error::NotFound)));
+    }
     for act in [Act::Given, Act::Withdrawn, Act::Withdrawn, Act::Given] {
-        consents::change(db, &customer, "marketing_email", act, Lang::Ru).await.expect("changed");
+        consents::change(db, &customer, "marketing_email", act, 1, Lang::Ru).await.expect("changed");
     }
     let mut conn = db.read().await.expect("conn");
     let history = consents::history(&mut conn, customer.me()).await.expect("history");

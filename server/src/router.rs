@@ -9,7 +9,7 @@ use app::route::{FormEntry, Next, Route};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use crm::db::{Db, Key};
@@ -194,7 +194,7 @@ struct Sent {
 
 impl Sent {
     /// Reads a body; `None` when it is none of our pages'.
-    fn read(headers: &axum::http::HeaderMap, body: &[u8]) -> Option<Self> {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
         if !kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
             return None;
@@ -265,6 +265,7 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
         customer,
         staff,
         visitor,
+        is_visit: parts.method == Method::GET && !is_ahead_of_time(&parts.headers),
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         params,
         tokens,
@@ -275,6 +276,11 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
         cookies: Mutex::default(),
         path,
     })))
+}
+
+/// A browser fetches pages that somebody may open next (`Sec-Purpose`, Fetch Standard): nobody has seen them then.
+fn is_ahead_of_time(headers: &HeaderMap) -> bool {
+    headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
 }
 
 /// The same page with what came of a form.
@@ -295,6 +301,7 @@ fn copy(cx: &Cx) -> Inner {
         customer: cx.customer.clone(),
         staff: cx.staff.clone(),
         visitor: cx.visitor.clone(),
+        is_visit: cx.is_visit,
         path: cx.path.clone(),
         query: cx.query.clone(),
         params: cx.params.clone(),

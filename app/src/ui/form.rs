@@ -358,8 +358,12 @@ pub fn Select(
 ) -> impl IntoView {
     let cx = cx();
     let id = field_id(name);
-    let message = message(&cx, name, None);
+    let message = message(&cx, name, Some(cx.t().flaw.not_a_choice));
     let invalid = message.is_some().then_some("true");
+    let described = match hint {
+        Some(_) => format!("{id}-hint {id}-message"),
+        None => format!("{id}-message"),
+    };
     let chosen = typed(name, &value);
     let options: Vec<_> = options
         .into_iter()
@@ -372,7 +376,7 @@ pub fn Select(
                 {optional.then(|| view! { " " <span class="optional">{cx.t().form.optional}</span> })}
             </label>
             {hint.map(|hint| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> })}
-            <select class="input" id=id.clone() name=name aria-invalid=invalid aria-describedby=format!("{id}-message")>
+            <select class="input" id=id.clone() name=name aria-invalid=invalid aria-describedby=described>
                 {options}
             </select>
             <FieldMessage id=id message=message/>

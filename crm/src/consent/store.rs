@@ -74,13 +74,19 @@ pub(crate) async fn record_at(
     Ok(id)
 }
 
-/// Gives a consent to the newest text, or withdraws it. Doing twice what is so already changes nothing. A required
-/// consent cannot be withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is another act.
-pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, lang: Lang) -> Result<(), Error> {
+/// Gives a consent, or withdraws it. `version` is that of the text that was shown: giving it to a text that has been
+/// replaced since is [`Error::Stale`]. Doing twice what is so already changes nothing. A required consent cannot be
+/// withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is another act. A parent's consent comes and
+/// goes with the child's birthday and is [`Error::NotFound`] here.
+pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, version: i64, lang: Lang) -> Result<(), Error> {
     db.write(|tx| scoped(async move {
-        let purpose = purpose(tx, code).await?;
+        let purposes = purposes(tx, AskedAt::Registration).await?;
+        let purpose = purposes.into_iter().find(|p| p.code == code).ok_or(Error::NotFound)?;
         if purpose.required && act == Act::Withdrawn {
             return Err(Error::Forbidden);
+        }
+        if act == Act::Given && purpose.version != version {
+            return Err(Error::Stale);
         }
         let last = history(tx, by.me()).await?.into_iter().find(|c| c.code == code);
         let is_so = match (&last, act) {

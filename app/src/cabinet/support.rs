@@ -1,0 +1,291 @@
+//! Requests to support: the list, a new one, and the conversation.
+
+use super::{back, flash};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::icon::{self, icon};
+use crate::ui::{FormBox, Moment, Select, TextArea, paragraphs};
+use crm::purchase::{Kind, Purchase, store as purchases};
+use crm::request::{Author, Message, NewRequest, Status, Summary, store as requests};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// Requests on a page of the list.
+const PAGE: i64 = 20;
+/// Receipts to choose from for a new request.
+const RECEIPTS: i64 = 10;
+
+/// Writes a request.
+#[derive(Deserialize)]
+pub struct Create {
+    topic: String,
+    text: String,
+    purchase: String,
+}
+
+impl Form for Create {
+    const NAME: &'static str = "request.create";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let Self { topic, text, purchase } = self;
+        let number = requests::create(&cx.db, cx.customer()?, &NewRequest { topic, text, purchase }).await?;
+        Ok(Next::to(format!("/support/{number}?done=sent")))
+    }
+}
+
+/// Adds to the conversation of the page.
+#[derive(Deserialize)]
+pub struct Answer {
+    text: String,
+}
+
+impl Form for Answer {
+    const NAME: &'static str = "request.answer";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let number: i64 = cx.param("number")?;
+        requests::answer(&cx.db, cx.customer()?, number, &self.text).await?;
+        Ok(Next::to(format!("/support/{number}?done=answered")))
+    }
+}
+
+/// Closes the request of the page.
+#[derive(Deserialize)]
+pub struct Close {}
+
+impl Form for Close {
+    const NAME: &'static str = "request.close";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let number: i64 = cx.param("number")?;
+        settled(requests::close(&cx.db, cx.customer()?, number).await)?;
+        Ok(Next::to(format!("/support/{number}?done=closed")))
+    }
+}
+
+/// Opens the request of the page again.
+#[derive(Deserialize)]
+pub struct Reopen {}
+
+impl Form for Reopen {
+    const NAME: &'static str = "request.reopen";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let number: i64 = cx.param("number")?;
+        settled(requests::reopen(&cx.db, cx.customer()?, number).await)?;
+        Ok(Next::to(format!("/support/{number}?done=reopened")))
+    }
+}
+
+/// A request that is where the button was to bring it already, because staff was faster, is no trouble to tell of.
+fn settled(result: Result<(), crm::Error>) -> Result<(), crm::Error> {
+    match result {
+        Err(crm::Error::Stale) => Ok(()),
+        other => other,
+    }
+}
+
+/// A status in the customer's words.
+pub fn status(cx: &Cx, status: Status) -> impl IntoView + use<> {
+    let t = &cx.t().support;
+    let (class, words) = match status {
+        Status::New => ("status status-new", t.status_new),
+        Status::Open => ("status status-open", t.status_open),
+        Status::Waiting => ("status status-wait", t.status_waiting),
+        Status::Closed => ("status status-done", t.status_closed),
+    };
+    view! { <span class=class>{words}</span> }
+}
+
+/// The list.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().support;
+    let after = cx.query("before").and_then(|cursor| cursor.parse().ok());
+    let mut conn = cx.db.read().await?;
+    let mut list = requests::list(&mut conn, cx.customer()?.me(), after, PAGE + 1).await?;
+    drop(conn);
+    let has_more = list.len() > PAGE as usize;
+    list.truncate(PAGE as usize);
+    let next = list.last().filter(|_| has_more).map(|last| format!("/support?before={}", last.cursor()));
+    let rows: Vec<_> = list.iter().map(|request| row(&cx, request)).collect();
+    let list = match (rows.is_empty(), after) {
+        (true, None) => view! {
+            <div class="empty">
+                {icon(icon::MESSAGE_CIRCLE)}
+                <p>{t.empty}</p>
+                <a class="btn btn-primary" href="/support/new">{t.write}</a>
+            </div>
+        }
+        .into_any(),
+        (true, Some(_)) => view! {
+            <div class="empty"><p>{t.no_more}</p><a class="btn" href="/support">{t.to_first}</a></div>
+        }
+        .into_any(),
+        _ => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any(),
+    };
+    let view = view! {
+        <div class="page-head">
+            <h1>{t.title}</h1>
+            <a class="btn btn-primary" href="/support/new">{icon(icon::PLUS)} {t.write}</a>
+        </div>
+        {list}
+        {next.map(|href| view! { <p class="more-link"><a class="btn" href=href>{cx.t().common.more}</a></p> })}
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Support), view))
+}
+
+fn row(cx: &Cx, request: &Summary) -> impl IntoView + use<> {
+    let t = &cx.t().support;
+    let unread = request.unread.then(|| view! { " " <span class="badge badge-points">{t.unread}</span> });
+    view! {
+        <li>
+            <a class="row" href=format!("/support/{}", request.number)>
+                <span class="row-main">
+                    <b>{cx.pick(&request.topic)}{unread}</b>
+                    <small>
+                        {t.number(request.number)} ", "
+                        <Moment at=request.updated_at shown=cx.ago(request.updated_at)/>
+                    </small>
+                    {status(cx, request.status)}
+                </span>
+                <span class="row-go">{icon(icon::CHEVRON_RIGHT)}</span>
+            </a>
+        </li>
+    }
+}
+
+/// A receipt in a line.
+fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
+    let t = &cx.t().support;
+    let sum = cx.money(purchase.total.saturating_abs());
+    let what = match purchase.kind {
+        Kind::Sale => sum,
+        Kind::Return => t.return_of(sum),
+    };
+    match &purchase.store {
+        Some(store) => format!("{}, {what}, {}", cx.moment(purchase.at), cx.pick(&store.name)),
+        None => format!("{}, {what}", cx.moment(purchase.at)),
+    }
+}
+
+/// Asks for a new request.
+pub async fn new(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().support;
+    let me = cx.customer()?.me();
+    let mut conn = cx.db.read().await?;
+    let topics = requests::topics(&mut conn).await?;
+    let mut receipts = purchases::latest(&mut conn, me, RECEIPTS).await?;
+    let given = cx.query("receipt").and_then(|id| id.parse().ok());
+    if let Some(given) = given
+        && receipts.iter().all(|receipt| receipt.id != given)
+    {
+        // An older receipt; another's is not there to be chosen, and nothing is lost by that.
+        match purchases::receipt(&mut conn, me, given).await {
+            Ok(receipt) => receipts.push(receipt.head),
+            Err(crm::Error::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    drop(conn);
+    let first = |words: &'static str| std::iter::once((String::new(), words.to_owned()));
+    let topics: Vec<_> =
+        first(t.topic_choose).chain(topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name)))).collect();
+    let receipts: Vec<_> = first(t.no_receipt)
+        .chain(receipts.iter().map(|receipt| (receipt.id.to_string(), receipt_words(&cx, receipt))))
+        .collect();
+    let topic = cx.query("topic").unwrap_or(if given.is_some() { "purchase" } else { "" }).to_owned();
+    let given = given.map(|id| id.to_string()).unwrap_or_default();
+    let labels = [("topic", t.topic), ("text", t.text), ("purchase", t.receipt)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let view = view! {
+        {back("/support", t.title)}
+        <div>
+            <h1>{t.new_title}</h1>
+            <p class="lead">{t.new_lead}</p>
+        </div>
+        <FormBox<Create> check=true labels=labels>
+            <Select name="topic" label=t.topic options=topics value=topic/>
+            <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
+            <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
+            <div class="actions">
+                <button class="btn btn-primary">{t.send}</button>
+                <a class="btn btn-quiet" href="/support">{cx.t().common.cancel}</a>
+            </div>
+        </FormBox<Create>>
+    };
+    Ok(Body::new(t.new_title, Frame::Cabinet(Place::Support), view))
+}
+
+/// One conversation.
+pub async fn thread(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().support;
+    let customer = cx.customer()?;
+    let thread = requests::thread(&cx.db, customer.me(), cx.param("number")?).await?;
+    if cx.is_visit {
+        requests::mark_seen(&cx.db, customer, &thread).await?;
+    }
+    let receipt = match thread.purchase {
+        Some(id) => {
+            let mut conn = cx.db.read().await?;
+            let receipt = purchases::receipt(&mut conn, customer.me(), id).await?;
+            Some((format!("/purchases/{id}"), receipt_words(&cx, &receipt.head)))
+        }
+        None => None,
+    };
+    let is_closed = thread.status == Status::Closed;
+    let topic = cx.pick(&thread.topic);
+    let messages: Vec<_> = thread.messages.iter().map(|message| said(&cx, message)).collect();
+    let done = [("sent", t.done_sent), ("answered", t.done_answered), ("closed", t.done_closed), ("reopened", t.done_reopened)];
+    let answer_words = if is_closed { t.answer_closed } else { t.answer };
+    let turn = if is_closed {
+        view! {
+            <FormBox<Reopen> class="actions">
+                <button class="btn">{t.reopen}</button>
+            </FormBox<Reopen>>
+        }
+        .into_any()
+    } else {
+        view! {
+            <FormBox<Close> class="actions">
+                <button class="btn btn-quiet">{icon(icon::CHECK)} {t.close}</button>
+            </FormBox<Close>>
+        }
+        .into_any()
+    };
+    let view = view! {
+        {back("/support", t.title)}
+        <div>
+            <div class="page-head"><h1>{topic.clone()}</h1>{status(&cx, thread.status)}</div>
+            <p class="lead">{t.number(thread.number)} ", " {cx.day(thread.created_at)}</p>
+            {receipt.map(|(href, words)| view! {
+                <p><a href=href>{t.about_receipt} " " {words}</a></p>
+            })}
+        </div>
+        {flash(&cx, &done)}
+        <ol class="thread" aria-label=t.messages>{messages}</ol>
+        <div class="narrow stack">
+            <FormBox<Answer> class="reply" check=true labels=vec![("text".to_owned(), t.text.to_owned())]>
+                <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
+                <div class="actions"><button class="btn btn-primary">{t.send_answer}</button></div>
+            </FormBox<Answer>>
+            {turn}
+        </div>
+    };
+    Ok(Body::new(t.thread_title(thread.number, topic), Frame::Cabinet(Place::Support), view))
+}
+
+fn said(cx: &Cx, message: &Message) -> impl IntoView + use<> {
+    let t = &cx.t().support;
+    let (class, author) = match message.author {
+        Author::Customer => ("say say-me", t.you),
+        Author::Staff => ("say", t.staff),
+    };
+    let unread = message.unread.then(|| view! { <span class="badge badge-points">{t.unread}</span> });
+    view! {
+        <li class=class>
+            <header><b>{author}</b> <Moment at=message.at shown=cx.moment(message.at)/> {unread}</header>
+            {paragraphs(&message.body)}
+        </li>
+    }
+}
