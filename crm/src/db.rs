@@ -516,7 +516,9 @@ impl Rows {
     }
 
     /// The statements with their binds. Rows go in by powers of two, so that each table has eight texts to prepare.
-    fn statements(self) -> impl Iterator<Item = (String, Vec<Bind>)> {
+    /// SQLite looks up a named parameter by walking through all before it, the square of their number for each
+    /// statement; so there they have no names.
+    fn statements(self, numbered: bool) -> impl Iterator<Item = (String, Vec<Bind>)> {
         let Self { insert, columns, tail, binds } = self;
         let mut binds = binds.into_iter();
         std::iter::from_fn(move || {
@@ -527,7 +529,8 @@ impl Rows {
             let rows = 1 << left.ilog2().min(7);
             let mut sql = format!("{insert} VALUES ");
             for row in 0..rows {
-                let values: Vec<String> = (1..=columns).map(|i| format!("${}", row * columns + i)).collect();
+                let value = |i| if numbered { format!("${}", row * columns + i) } else { "?".to_owned() };
+                let values: Vec<String> = (1..=columns).map(value).collect();
                 sql.push_str(if row == 0 { "(" } else { ", (" });
                 sql.push_str(&values.join(", "));
                 sql.push(')');
@@ -541,7 +544,7 @@ impl Rows {
 
 /// Inserts rows.
 pub async fn insert(tx: &mut Tx, rows: Rows) -> Result<(), sqlx::Error> {
-    for (sql, binds) in rows.statements() {
+    for (sql, binds) in rows.statements(tx.is_postgres()) {
         on!(tx, |c| bind_all!(sqlx::query(sqlx::AssertSqlSafe(sql)), binds).execute(c).await.map(drop))?;
     }
     Ok(())
@@ -554,7 +557,7 @@ where
     for<'r> T: sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
     let mut returned = Vec::new();
-    for (sql, binds) in rows.statements() {
+    for (sql, binds) in rows.statements(tx.is_postgres()) {
         returned.extend(on!(tx, |c| {
             bind_all!(sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(sql)), binds).fetch_all(c).await
         })?);

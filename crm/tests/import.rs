@@ -350,6 +350,17 @@ both_engines!(an_import_that_was_interrupted_ends_in_the_same_state, async |worl
     assert_eq!(state(db).await, state(&other.db).await, "and as an import without interruption, on either engine");
 });
 
+both_engines!(two_imports_of_one_source_at_once_book_nothing_twice, async |world| {
+    let db = ready(world).await;
+    let file = file(large());
+    let (a, b) = tokio::join!(import(db, &file, Format::OnlineRetail), import(db, &file, Format::OnlineRetail));
+    assert!([&a, &b].iter().any(|r| matches!(r, Err(ImportError::Busy(_)))), "{a:?} {b:?}");
+    assert_books_agree(db).await;
+    let summary = imported(db, &file, Format::OnlineRetail).await;
+    assert_eq!(summary.taken + summary.known, 12_000);
+    assert_eq!(count(db, "SELECT COUNT(*) FROM purchase_lines").await, 12_000);
+});
+
 /// Twelve thousand lines in no order, a receipt of more than a batch among them, and returns.
 fn large() -> String {
     let mut content = RETAIL.to_owned();

@@ -299,7 +299,11 @@ async fn stage(
         }
         if batch.len() == BATCH || (next == Next::End && !batch.is_empty()) {
             let (source, rows) = (&options.source, &batch);
-            db.write(|tx| scoped(insert(tx, source, rows))).await?;
+            // A line that is staged already is one of another import.
+            db.write(|tx| scoped(insert(tx, source, rows))).await.map_err(|e| match &e {
+                Error::Database(db::Error::Driver(taken)) if db::is_taken(taken) => ImportError::Busy(source.clone()),
+                _ => e.into(),
+            })?;
             batch.clear();
             progress(Progress::Reading { lines: read, bytes: lines.position(), size: lines.size });
         }
