@@ -73,7 +73,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// What there is, program by program.
-fn programs(cx: &Cx, balance: &Balance) -> Option<impl IntoView + use<>> {
+fn programs(cx: &Cx, balance: &Balance) -> Option<AnyView> {
     let t = &cx.t().points;
     let rows: Vec<_> = balance
         .programs
@@ -100,26 +100,30 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<impl IntoView + use<>> {
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
+        .into_any()
     })
 }
 
 /// The movements of a day, the newest first.
-fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<impl IntoView + use<>> {
+fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<AnyView> {
     let t = &cx.t().points;
     let newest = entries.first()?;
     let date = cx.shop().day(newest.at);
     let total = (begun != Some(date)).then(|| view! { <span>{t.total_after(cx.points(newest.total))}</span> });
     let lines: Vec<_> = entries.iter().map(|one| entry(cx, one)).collect();
-    Some(view! {
-        <section class="day">
-            <div class="day-head"><h3>{format::day_and_weekday(cx.lang, date, cx.today())}</h3> {total}</div>
-            <div class="panel panel-flush">{lines}</div>
-        </section>
-    })
+    Some(
+        view! {
+            <section class="day">
+                <div class="day-head"><h3>{format::day_and_weekday(cx.lang, date, cx.today())}</h3> {total}</div>
+                <div class="panel panel-flush">{lines}</div>
+            </section>
+        }
+        .into_any(),
+    )
 }
 
 /// A movement: what it was, and by how much it changed what can be spent. Points that still wait are muted.
-fn entry(cx: &Cx, entry: &Entry) -> impl IntoView + use<> {
+fn entry(cx: &Cx, entry: &Entry) -> AnyView {
     let t = &cx.t().points;
     let (title, text) = match entry.kind {
         TransactionKind::Accrual => (t.accrual, t.accrual_text),
@@ -165,4 +169,5 @@ fn entry(cx: &Cx, entry: &Entry) -> impl IntoView + use<> {
             </div>
         </details>
     }
+    .into_any()
 }
