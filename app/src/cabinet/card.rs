@@ -91,5 +91,6 @@ fn other(cx: &Cx, card: &Card) -> AnyView {
             <span class="row-main"><b>{card::show(&card.number)}</b> <small>{kind} ", " {t.issued(cx.day(card.issued_at))}</small></span>
             <span class=class>{state}</span>
         </li>
-    }.into_any()
+    }
+    .into_any()
 }

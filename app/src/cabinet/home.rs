@@ -93,7 +93,8 @@ fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> AnyView {
             {parts}
             {(!is_new).then(|| view! { <div class="actions"><a class="btn btn-sm" href="/points">{t.where_from}</a></div> })}
         </section>
-    }.into_any()
+    }
+    .into_any()
 }
 
 fn last_purchases(cx: &Cx, latest: &[Purchase]) -> AnyView {
@@ -168,7 +169,7 @@ fn running_offers(cx: &Cx, offers: &[Promotion]) -> Option<AnyView> {
             view! {
                 <article class="offer">
                     <p class="offer-gain">{t.until} " " <b>{last.day()}</b> " " {crate::format::months(cx.lang)[last.month0() as usize]}</p>
-                    <div class="offer-body"><h3>{cx.pick(&offer.title)}</h3> <p>{cx.pick(&offer.conditions)}</p></div>
+                    <div class="offer-body"><h3>{cx.pick(&offer.title)}</h3> <p class="line-clamp-3">{cx.pick(&offer.conditions)}</p></div>
                 </article>
             }
         })

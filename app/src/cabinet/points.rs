@@ -80,7 +80,7 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<AnyView> {
         .iter()
         .map(|program| {
             let pending = (program.pending != 0).then(|| t.and_pending(cx.points(program.pending)));
-            let expiry = program.next_expiry.map(|next| t.next_expiry(cx.points(next.points), cx.day(next.at)));
+            let expiry = program.next_expiry.map(|next| t.next_expiry(cx.day(next.at), cx.points(next.points)));
             let notes = [pending, expiry].into_iter().flatten().collect::<Vec<_>>().join(" · ");
             view! {
                 <li class="row">
@@ -139,7 +139,10 @@ fn entry(cx: &Cx, entry: &Entry) -> AnyView {
         (active, _) if active > 0 => (signed(active), "plus"),
         (active, _) => (signed(active), "minus"),
     };
-    let waits = (entry.active == 0).then(|| format!(", {}", t.waits));
+    let waits = entry
+        .term
+        .filter(|_| entry.active == 0)
+        .map(|(active, _)| t.waits(cx.day(active)));
     let receipt = entry.purchase.zip(entry.document.clone()).map(|(id, document)| {
         view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")>"№ " <bdi>{document}</bdi></a></dd></div> }
     });
@@ -154,7 +157,7 @@ fn entry(cx: &Cx, entry: &Entry) -> AnyView {
     view! {
         <details class="entry">
             <summary>
-                <span>{title} <small>{cx.pick(&entry.name)} {waits}</small></span>
+                <span>{title} <small>{cx.pick(&entry.name)} {waits.map(|waits| format!(", {waits}"))}</small></span>
                 <b class=class>{shown}</b>
             </summary>
             <div>

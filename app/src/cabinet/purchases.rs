@@ -128,7 +128,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     }
     let view = view! {
         <h1>{t.title}</h1>
-        {form(&cx, &asked, &stores)}
+        {form(&cx, &asked, &stores, !found.months.is_empty())}
         <div class="cols">
             <div>
                 {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}
@@ -153,7 +153,7 @@ fn first_purchase(cx: &Cx) -> AnyView {
     .into_any()
 }
 
-fn form(cx: &Cx, asked: &Asked, stores: &[StoreName]) -> AnyView {
+fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> AnyView {
     let t = &cx.t().purchases;
     let chosen = asked.store.clone();
     let options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
@@ -185,7 +185,7 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName]) -> AnyView {
     };
     view! {
         <form class="filters" action="/purchases" role="search">
-            <label class="grow">
+            <label class="grow basis-40">
                 {t.search}
                 <input class="input" type="search" name="q" value=asked.text.clone() maxlength=TEXT_MAX.to_string() dir="auto"
                     autocomplete="off" enterkeyhint="search"/>
@@ -200,9 +200,10 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName]) -> AnyView {
                     <button class="btn">{t.apply}</button>
                 </div>
             </details>
-            {asked.is_any().then(|| view! { <a class="btn btn-quiet btn-sm" href="/purchases">{t.reset}</a> })}
+            {(found && asked.is_any()).then(|| view! { <a class="btn btn-quiet btn-sm" href="/purchases">{t.reset}</a> })}
         </form>
-    }.into_any()
+    }
+    .into_any()
 }
 
 fn list(cx: &Cx, asked: &Asked, found: &Page) -> AnyView {
@@ -266,7 +267,8 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> AnyView {
                 <span class="row-end"><b>{cx.money(purchase.total)}</b> {points}</span>
             </a>
         </li>
-    }.into_any()
+    }
+    .into_any()
 }
 
 /// What was spent month by month, unless it was nothing.
@@ -290,7 +292,7 @@ fn chart(cx: &Cx, spent: &[Month]) -> Option<AnyView> {
         })
         .collect();
     let title = t.most(format::month(cx.lang, top.first), whole(top.total));
-    let note = t.in_a_year(whole(all), whole(average));
+    let note = t.in_a_year(whole(average), whole(all));
     Some(
         view! { <div class="panel"><Bars title=title note=note bars=bars columns=[t.month, t.spent]/></div> }
             .into_any(),
