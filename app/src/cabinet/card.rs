@@ -15,13 +15,14 @@ pub(super) fn shown(cards: &[Card]) -> Option<&Card> {
 }
 
 /// What stands on the card, in the link on the home page and on the card's own page alike.
-pub(super) fn face(cx: &Cx, card: &Card, name: &str, active: i64) -> impl IntoView + use<> {
+pub(super) fn face(cx: &Cx, card: &Card, name: &str, active: i64) -> AnyView {
     let t = &cx.t().card;
     view! {
         <span class="card-head"><span>{cx.shop().name.clone()}</span> <small><bdi>{name.to_owned()}</bdi></small></span>
         <span class="card-code"><Barcode number=card.number.clone()/> <span>{card::show(&card.number)}</span></span>
         <span class="card-foot"><span><small>{t.points}</small> <b>{cx.points(active)}</b></span></span>
     }
+    .into_any()
 }
 
 /// The page.
@@ -75,7 +76,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// A card beside the one that is shown.
-fn other(cx: &Cx, card: &Card) -> impl IntoView + use<> {
+fn other(cx: &Cx, card: &Card) -> AnyView {
     let t = &cx.t().card;
     let kind = match card.kind {
         Kind::Virtual => t.electronic,
@@ -91,4 +92,5 @@ fn other(cx: &Cx, card: &Card) -> impl IntoView + use<> {
             <span class=class>{state}</span>
         </li>
     }
+    .into_any()
 }

@@ -69,7 +69,7 @@ fn greeting(cx: &Cx) -> &'static str {
     }
 }
 
-fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> impl IntoView + use<> {
+fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> AnyView {
     let t = &cx.t().home;
     let pending = (balance.pending != 0).then(|| {
         view! { <div><dt>{t.pending}</dt><dd>{crate::format::signed_points(cx.lang, balance.pending)}</dd></div> }
@@ -94,9 +94,10 @@ fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> impl IntoView + us
             {(!is_new).then(|| view! { <div class="actions"><a class="btn btn-sm" href="/points">{t.where_from}</a></div> })}
         </section>
     }
+    .into_any()
 }
 
-fn last_purchases(cx: &Cx, latest: &[Purchase]) -> impl IntoView + use<> {
+fn last_purchases(cx: &Cx, latest: &[Purchase]) -> AnyView {
     let t = &cx.t().home;
     if latest.is_empty() {
         return view! {
@@ -121,7 +122,7 @@ fn last_purchases(cx: &Cx, latest: &[Purchase]) -> impl IntoView + use<> {
     .into_any()
 }
 
-fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<impl IntoView + use<>> {
+fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<AnyView> {
     let t = &cx.t().home;
     let rows: Vec<_> = requests
         .iter()
@@ -153,10 +154,11 @@ fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<impl IntoView + use<>>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
+        .into_any()
     })
 }
 
-fn running_offers(cx: &Cx, offers: &[Promotion]) -> Option<impl IntoView + use<>> {
+fn running_offers(cx: &Cx, offers: &[Promotion]) -> Option<AnyView> {
     let t = &cx.t().home;
     let items: Vec<_> = offers
         .iter()
@@ -167,7 +169,7 @@ fn running_offers(cx: &Cx, offers: &[Promotion]) -> Option<impl IntoView + use<>
             view! {
                 <article class="offer">
                     <p class="offer-gain">{t.until} " " <b>{last.day()}</b> " " {crate::format::months(cx.lang)[last.month0() as usize]}</p>
-                    <div class="offer-body"><h3>{cx.pick(&offer.title)}</h3> <p>{cx.pick(&offer.conditions)}</p></div>
+                    <div class="offer-body"><h3>{cx.pick(&offer.title)}</h3> <p class="line-clamp-3">{cx.pick(&offer.conditions)}</p></div>
                 </article>
             }
         })
@@ -179,10 +181,11 @@ fn running_offers(cx: &Cx, offers: &[Promotion]) -> Option<impl IntoView + use<>
                 {items}
             </section>
         }
+        .into_any()
     })
 }
 
-fn to_join(cx: &Cx, programs: &[Program]) -> Option<impl IntoView + use<>> {
+fn to_join(cx: &Cx, programs: &[Program]) -> Option<AnyView> {
     let t = &cx.t().home;
     let rows: Vec<_> = programs
         .iter()
@@ -206,5 +209,6 @@ fn to_join(cx: &Cx, programs: &[Program]) -> Option<impl IntoView + use<>> {
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
+        .into_any()
     })
 }

@@ -73,14 +73,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// What there is, program by program.
-fn programs(cx: &Cx, balance: &Balance) -> Option<impl IntoView + use<>> {
+fn programs(cx: &Cx, balance: &Balance) -> Option<AnyView> {
     let t = &cx.t().points;
     let rows: Vec<_> = balance
         .programs
         .iter()
         .map(|program| {
             let pending = (program.pending != 0).then(|| t.and_pending(cx.points(program.pending)));
-            let expiry = program.next_expiry.map(|next| t.next_expiry(cx.points(next.points), cx.day(next.at)));
+            let expiry = program.next_expiry.map(|next| t.next_expiry(cx.day(next.at), cx.points(next.points)));
             let notes = [pending, expiry].into_iter().flatten().collect::<Vec<_>>().join(" · ");
             view! {
                 <li class="row">
@@ -100,26 +100,30 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<impl IntoView + use<>> {
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
+        .into_any()
     })
 }
 
 /// The movements of a day, the newest first.
-fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<impl IntoView + use<>> {
+fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<AnyView> {
     let t = &cx.t().points;
     let newest = entries.first()?;
     let date = cx.shop().day(newest.at);
     let total = (begun != Some(date)).then(|| view! { <span>{t.total_after(cx.points(newest.total))}</span> });
     let lines: Vec<_> = entries.iter().map(|one| entry(cx, one)).collect();
-    Some(view! {
-        <section class="day">
-            <div class="day-head"><h3>{format::day_and_weekday(cx.lang, date, cx.today())}</h3> {total}</div>
-            <div class="panel panel-flush">{lines}</div>
-        </section>
-    })
+    Some(
+        view! {
+            <section class="day">
+                <div class="day-head"><h3>{format::day_and_weekday(cx.lang, date, cx.today())}</h3> {total}</div>
+                <div class="panel panel-flush">{lines}</div>
+            </section>
+        }
+        .into_any(),
+    )
 }
 
 /// A movement: what it was, and by how much it changed what can be spent. Points that still wait are muted.
-fn entry(cx: &Cx, entry: &Entry) -> impl IntoView + use<> {
+fn entry(cx: &Cx, entry: &Entry) -> AnyView {
     let t = &cx.t().points;
     let (title, text) = match entry.kind {
         TransactionKind::Accrual => (t.accrual, t.accrual_text),
@@ -135,7 +139,10 @@ fn entry(cx: &Cx, entry: &Entry) -> impl IntoView + use<> {
         (active, _) if active > 0 => (signed(active), "plus"),
         (active, _) => (signed(active), "minus"),
     };
-    let waits = (entry.active == 0).then(|| format!(", {}", t.waits));
+    let waits = entry
+        .term
+        .filter(|_| entry.active == 0)
+        .map(|(active, _)| t.waits(cx.day(active)));
     let receipt = entry.purchase.zip(entry.document.clone()).map(|(id, document)| {
         view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")>"№ " <bdi>{document}</bdi></a></dd></div> }
     });
@@ -150,7 +157,7 @@ fn entry(cx: &Cx, entry: &Entry) -> impl IntoView + use<> {
     view! {
         <details class="entry">
             <summary>
-                <span>{title} <small>{cx.pick(&entry.name)} {waits}</small></span>
+                <span>{title} <small>{cx.pick(&entry.name)} {waits.map(|waits| format!(", {waits}"))}</small></span>
                 <b class=class>{shown}</b>
             </summary>
             <div>
@@ -165,4 +172,5 @@ fn entry(cx: &Cx, entry: &Entry) -> impl IntoView + use<> {
             </div>
         </details>
     }
+    .into_any()
 }

@@ -128,7 +128,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     }
     let view = view! {
         <h1>{t.title}</h1>
-        {form(&cx, &asked, &stores)}
+        {form(&cx, &asked, &stores, !found.months.is_empty())}
         <div class="cols">
             <div>
                 {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}
@@ -140,7 +140,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
 }
 
-fn first_purchase(cx: &Cx) -> impl IntoView + use<> {
+fn first_purchase(cx: &Cx) -> AnyView {
     let t = &cx.t().purchases;
     view! {
         <h1>{t.title}</h1>
@@ -150,9 +150,10 @@ fn first_purchase(cx: &Cx) -> impl IntoView + use<> {
             <a class="btn btn-primary" href="/card">{t.show_card}</a>
         </div>
     }
+    .into_any()
 }
 
-fn form(cx: &Cx, asked: &Asked, stores: &[StoreName]) -> impl IntoView + use<> {
+fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> AnyView {
     let t = &cx.t().purchases;
     let chosen = asked.store.clone();
     let options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
@@ -184,7 +185,7 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName]) -> impl IntoView + use<> {
     };
     view! {
         <form class="filters" action="/purchases" role="search">
-            <label class="grow">
+            <label class="grow basis-40">
                 {t.search}
                 <input class="input" type="search" name="q" value=asked.text.clone() maxlength=TEXT_MAX.to_string() dir="auto"
                     autocomplete="off" enterkeyhint="search"/>
@@ -199,12 +200,13 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName]) -> impl IntoView + use<> {
                     <button class="btn">{t.apply}</button>
                 </div>
             </details>
-            {asked.is_any().then(|| view! { <a class="btn btn-quiet btn-sm" href="/purchases">{t.reset}</a> })}
+            {(found && asked.is_any()).then(|| view! { <a class="btn btn-quiet btn-sm" href="/purchases">{t.reset}</a> })}
         </form>
     }
+    .into_any()
 }
 
-fn list(cx: &Cx, asked: &Asked, found: &Page) -> impl IntoView + use<> {
+fn list(cx: &Cx, asked: &Asked, found: &Page) -> AnyView {
     let t = &cx.t().purchases;
     if found.months.is_empty() {
         return view! {
@@ -239,7 +241,7 @@ fn list(cx: &Cx, asked: &Asked, found: &Page) -> impl IntoView + use<> {
 }
 
 /// A receipt in a list.
-pub(super) fn row(cx: &Cx, purchase: &Purchase) -> impl IntoView + use<> {
+pub(super) fn row(cx: &Cx, purchase: &Purchase) -> AnyView {
     let t = &cx.t().purchases;
     let store = purchase.store.as_ref().map(|store| cx.pick(&store.name));
     let (inside, name) = match (purchase.kind, store) {
@@ -266,10 +268,11 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> impl IntoView + use<> {
             </a>
         </li>
     }
+    .into_any()
 }
 
 /// What was spent month by month, unless it was nothing.
-fn chart(cx: &Cx, spent: &[Month]) -> Option<impl IntoView + use<>> {
+fn chart(cx: &Cx, spent: &[Month]) -> Option<AnyView> {
     let t = &cx.t().purchases;
     let top = spent
         .iter()
@@ -289,8 +292,11 @@ fn chart(cx: &Cx, spent: &[Month]) -> Option<impl IntoView + use<>> {
         })
         .collect();
     let title = t.most(format::month(cx.lang, top.first), whole(top.total));
-    let note = t.in_a_year(whole(all), whole(average));
-    Some(view! { <div class="panel"><Bars title=title note=note bars=bars columns=[t.month, t.spent]/></div> })
+    let note = t.in_a_year(whole(average), whole(all));
+    Some(
+        view! { <div class="panel"><Bars title=title note=note bars=bars columns=[t.month, t.spent]/></div> }
+            .into_any(),
+    )
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// What the till printed.
-fn paper(cx: &Cx, receipt: &Receipt) -> impl IntoView + use<> {
+fn paper(cx: &Cx, receipt: &Receipt) -> AnyView {
     let t = &cx.t().receipt;
     let head = &receipt.head;
     let local = cx.shop().local(head.at);
@@ -88,6 +88,7 @@ fn paper(cx: &Cx, receipt: &Receipt) -> impl IntoView + use<> {
             </article>
         </div>
     }
+    .into_any()
 }
 
 /// Everything that the lines earned.
@@ -96,7 +97,7 @@ fn entries(receipt: &Receipt) -> impl Iterator<Item = &Earned> {
 }
 
 /// An article with its sum, its points, and what came back of it.
-fn line(cx: &Cx, line: &Line) -> impl IntoView + use<> {
+fn line(cx: &Cx, line: &Line) -> AnyView {
     let t = &cx.t().receipt;
     let name = line.name.clone();
     let sum = cx.money(line.amount);
@@ -140,10 +141,11 @@ fn line(cx: &Cx, line: &Line) -> impl IntoView + use<> {
             {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {returns} {original}
         </li>
     }
+    .into_any()
 }
 
 /// The day on which something came back, with the way to that receipt where it is the customer's own.
-fn returned_on(cx: &Cx, back: &Reference, bought: i64) -> impl IntoView + use<> {
+fn returned_on(cx: &Cx, back: &Reference, bought: i64) -> AnyView {
     let t = &cx.t().receipt;
     let day = cx.day(back.at);
     let words = if back.quantity < bought {
@@ -156,10 +158,11 @@ fn returned_on(cx: &Cx, back: &Reference, bought: i64) -> impl IntoView + use<> 
     } else {
         words.into_any()
     }
+    .into_any()
 }
 
 /// The points of the receipt, program by program: how many, from when, until when, and which line brought what.
-fn points(cx: &Cx, receipt: &Receipt) -> Option<impl IntoView + use<>> {
+fn points(cx: &Cx, receipt: &Receipt) -> Option<AnyView> {
     let t = &cx.t().receipt;
     let mut lots: Vec<(&Earned, i64, i64)> = Vec::new();
     for earned in entries(receipt) {
@@ -231,5 +234,6 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<impl IntoView + use<>> {
                 {took_back}
             </section>
         }
+        .into_any()
     })
 }

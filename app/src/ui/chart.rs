@@ -45,16 +45,26 @@ pub fn Bars(
     let highest = bars.iter().position(|bar| bar.value == top);
     let last = bars.len().saturating_sub(1);
     let ground = ABOVE + HEIGHT;
+    let height = |bar: &Bar| {
+        let height = (i128::from(bar.value.max(0)) * i128::from(HEIGHT) / i128::from(top)) as i64;
+        // Something is not nothing.
+        if bar.value > 0 { height.max(2) } else { 0 }
+    };
+    // The last figure stands over two bars before it as well.
+    let has_room = bars
+        .iter()
+        .rev()
+        .skip(1)
+        .take(2)
+        .all(|bar| bars.last().is_some_and(|now| height(bar) <= height(now)));
     let drawn: Vec<_> = bars
         .iter()
         .enumerate()
         .map(|(i, bar)| {
-            let height = (i128::from(bar.value.max(0)) * i128::from(HEIGHT) / i128::from(top)) as i64;
-            // Something is not nothing.
-            let height = if bar.value > 0 { height.max(2) } else { 0 };
+            let height = height(bar);
             let left = i * step + 3;
             let middle = i * step + step / 2;
-            let labelled = Some(i) == highest || i == last && bar.value > 0 && highest.is_none_or(|h| last - h > 3);
+            let labelled = Some(i) == highest || i == last && height > 0 && has_room;
             // At the edges the figure stays inside the drawing.
             let (anchor, x) = match i {
                 0 | 1 => ("start", left),
@@ -64,11 +74,15 @@ pub fn Bars(
             let label = labelled.then(|| {
                 view! { <text class="val" x=x.to_string() y=(ground - height - 6).to_string() text-anchor=anchor>{bar.label.clone()}</text> }
             });
+            // Every other name, counted from now: all of them would run into each other.
+            let named = (last - i).is_multiple_of(2).then(|| {
+                view! { <text x=middle.to_string() y=(ground + 16).to_string() text-anchor="middle">{bar.short.clone()}</text> }
+            });
             let class = if i == last { "bar bar-now" } else { "bar" };
             view! {
                 <rect class=class x=left.to_string() y=(ground - height).to_string() width=(step - 6).to_string()
                     height=height.to_string() rx="3"></rect>
-                <text x=middle.to_string() y=(ground + 16).to_string() text-anchor="middle">{bar.short.clone()}</text>
+                {named}
                 {label}
             }
         })
