@@ -6,8 +6,8 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::{Check, DateField, FormBox};
 use chrono::NaiveDate;
-use crm::customer::store::{self as customers, ChildForm};
 use crm::customer::Child;
+use crm::customer::store::{self as customers, ChildForm};
 use crm::id::ChildId;
 use islands::AppError;
 use leptos::prelude::*;
@@ -26,8 +26,18 @@ impl Form for AddChild {
     const NAME: &'static str = "child.add";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let Self { day, month, year, agreed } = self;
-        let form = ChildForm { day, month, year, agreed: agreed.is_some() };
+        let Self {
+            day,
+            month,
+            year,
+            agreed,
+        } = self;
+        let form = ChildForm {
+            day,
+            month,
+            year,
+            agreed: agreed.is_some(),
+        };
         customers::add_child(&cx.db, cx.customer()?, &form, cx.lang).await?;
         Ok(Next::to("/profile/children?done=added"))
     }
@@ -55,7 +65,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let children = customers::children(&mut conn, cx.customer()?.me()).await?;
     drop(conn);
     let rows: Vec<_> = children.iter().map(|child| row(&cx, child)).collect();
-    let list = (!rows.is_empty()).then(|| view! { <div class="panel panel-flush narrow"><ul class="rows">{rows}</ul></div> });
+    let list =
+        (!rows.is_empty()).then(|| view! { <div class="panel panel-flush narrow"><ul class="rows">{rows}</ul></div> });
     let labels = [("child", t.birthday), ("child_consent", t.consent)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let view = view! {

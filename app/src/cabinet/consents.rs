@@ -54,9 +54,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let acts: Vec<_> = history.iter().map(|consent| act(&cx, consent)).collect();
     let last = latest(history);
     let of = |purpose: &Purpose| last.iter().find(|consent| consent.code == purpose.code);
-    let child = child.iter().map(|purpose| panel(&cx, purpose, of(purpose), true).into_any());
-    let panels: Vec<_> =
-        asked.iter().map(|purpose| panel(&cx, purpose, of(purpose), false).into_any()).chain(child).collect();
+    let child = child
+        .iter()
+        .map(|purpose| panel(&cx, purpose, of(purpose), true).into_any());
+    let panels: Vec<_> = asked
+        .iter()
+        .map(|purpose| panel(&cx, purpose, of(purpose), false).into_any())
+        .chain(child)
+        .collect();
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <div>
@@ -92,7 +97,9 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
     });
     let changed = (is_given && !is_newest).then(|| view! { <p>{t.changed(purpose.version)}</p> });
     let note = match (is_for_child, purpose.required) {
-        (true, _) => view! { <p class="muted">{t.child} " " <a href="/profile/children">{t.to_children}</a></p> }.into_any(),
+        (true, _) => {
+            view! { <p class="muted">{t.child} " " <a href="/profile/children">{t.to_children}</a></p> }.into_any()
+        }
         (false, true) => view! {
             <p class="muted">{t.required} " " <a href="/support/new?topic=profile">{t.to_support}</a></p>
         }

@@ -124,9 +124,16 @@ fn row(cx: &Cx, contact: &Contact) -> impl IntoView + use<> {
     let t = &cx.t().contacts;
     let id = contact.id.to_string();
     let is_phone = contact.kind == Kind::Phone;
-    let shown = if is_phone { cx.phone(&contact.value) } else { contact.value.clone() };
-    let (class, word) =
-        if contact.verified_at.is_some() { ("status status-done", t.verified) } else { ("status", t.unverified) };
+    let shown = if is_phone {
+        cx.phone(&contact.value)
+    } else {
+        contact.value.clone()
+    };
+    let (class, word) = if contact.verified_at.is_some() {
+        ("status status-done", t.verified)
+    } else {
+        ("status", t.unverified)
+    };
     let primary = (!is_phone && !contact.is_primary).then(|| {
         let (id, shown) = (id.clone(), shown.clone());
         view! {
@@ -146,7 +153,9 @@ fn row(cx: &Cx, contact: &Contact) -> impl IntoView + use<> {
             </FormBox<RemoveContact>>
         }
     });
-    let badge = contact.is_primary.then(|| view! { " " <span class="badge badge-brand">{t.primary}</span> });
+    let badge = contact
+        .is_primary
+        .then(|| view! { " " <span class="badge badge-brand">{t.primary}</span> });
     view! {
         <li class="row row-wrap">
             <span class="row-main">

@@ -47,7 +47,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     // The one in hand comes first, whenever the others were seen.
     devices.sort_by_key(|device| device.id != customer.session());
     let has_others = devices.len() > 1;
-    let rows: Vec<_> = devices.iter().map(|device| row(&cx, device, device.id == customer.session())).collect();
+    let rows: Vec<_> = devices
+        .iter()
+        .map(|device| row(&cx, device, device.id == customer.session()))
+        .collect();
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <div>
@@ -84,7 +87,11 @@ fn row(cx: &Cx, device: &Device, is_this: bool) -> impl IntoView + use<> {
         Some("iPad") => icon::TABLET,
         _ => icon::LAPTOP,
     };
-    let last = if is_this { t.now.to_owned() } else { t.seen(cx.ago(device.seen_at)) };
+    let last = if is_this {
+        t.now.to_owned()
+    } else {
+        t.seen(cx.ago(device.seen_at))
+    };
     let since = t.since(cx.moment(device.created_at));
     let network = (!device.network.is_empty()).then(|| t.network(&device.network));
     let badge = is_this.then(|| view! { " " <span class="badge badge-brand">{t.this}</span> });
@@ -181,7 +188,11 @@ mod tests {
                 Some("Safari"),
                 Some("iPhone"),
             ),
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0", Some("Firefox"), Some("Linux")),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0",
+                Some("Firefox"),
+                Some("Linux"),
+            ),
             ("curl/8.9.1", None, None),
             ("", None, None),
         ];

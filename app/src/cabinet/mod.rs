@@ -18,8 +18,8 @@ pub mod stores;
 pub mod support;
 
 use crate::cx::Cx;
-use crate::ui::icon::{self, icon};
 use crate::ui::ErrorSummary;
+use crate::ui::icon::{self, icon};
 use islands::AppError;
 use leptos::prelude::*;
 use chrono::{DateTime, Datelike, Utc};

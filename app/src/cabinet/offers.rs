@@ -19,7 +19,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let is_empty = running.is_empty();
     let offers: Vec<_> = running.iter().map(|promotion| offer(&cx, promotion)).collect();
     let list = if is_empty {
-        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/programs">{t.to_programs}</a></div> }.into_any()
+        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/programs">{t.to_programs}</a></div> }
+            .into_any()
     } else {
         view! { <div class="stack narrow">{offers}</div> }.into_any()
     };
@@ -41,7 +42,11 @@ fn offer(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
     let last = last_day(cx, promotion.ends_at);
     let month = format::months(cx.lang)[last.month0() as usize];
     let words = until(cx, promotion.ends_at);
-    let class = if last == cx.today() { "badge badge-warn" } else { "muted" };
+    let class = if last == cx.today() {
+        "badge badge-warn"
+    } else {
+        "muted"
+    };
     view! {
         <article class="offer">
             <p class="offer-gain" aria-hidden="true">{t.until_leaf} <b>{last.day()}</b> {month}</p>
@@ -63,10 +68,15 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
     }
     let mut towns: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for place in &promotion.places {
-        towns.entry(cx.pick(&place.town)).or_default().push(cx.pick(&place.name));
+        towns
+            .entry(cx.pick(&place.town))
+            .or_default()
+            .push(cx.pick(&place.name));
     }
-    let lines: Vec<_> =
-        towns.into_iter().map(|(town, shops)| view! { <li>{town} ": " {shops.join(", ")}</li> }).collect();
+    let lines: Vec<_> = towns
+        .into_iter()
+        .map(|(town, shops)| view! { <li>{town} ": " {shops.join(", ")}</li> })
+        .collect();
     let count = i64::try_from(promotion.places.len()).unwrap_or(i64::MAX);
     let all = || view! { <a href="/stores">{t.addresses}</a> };
     if count <= 2 {
@@ -103,7 +113,15 @@ pub fn until(cx: &Cx, ends_at: DateTime<Utc>) -> String {
 
 /// A weekday after «до» or "until".
 fn until_weekday(lang: Lang, day: NaiveDate) -> &'static str {
-    const RU: [&str; 7] = ["понедельника", "вторника", "среды", "четверга", "пятницы", "субботы", "воскресенья"];
+    const RU: [&str; 7] = [
+        "понедельника",
+        "вторника",
+        "среды",
+        "четверга",
+        "пятницы",
+        "субботы",
+        "воскресенья",
+    ];
     let index = day.weekday().num_days_from_monday() as usize;
     match lang {
         Lang::Ru => RU[index],

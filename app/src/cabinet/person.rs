@@ -24,8 +24,25 @@ impl Form for ChangePerson {
     const NAME: &'static str = "profile.person";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let Self { name, surname, day, month, year } = self;
-        customers::change_person(&cx.db, cx.customer()?, &PersonForm { name, surname, day, month, year }).await?;
+        let Self {
+            name,
+            surname,
+            day,
+            month,
+            year,
+        } = self;
+        customers::change_person(
+            &cx.db,
+            cx.customer()?,
+            &PersonForm {
+                name,
+                surname,
+                day,
+                month,
+                year,
+            },
+        )
+        .await?;
         Ok(Next::to("/profile?done=person"))
     }
 }
@@ -38,7 +55,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     drop(conn);
     let labels = [("name", t.name), ("surname", t.surname), ("birthday", t.birthday)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
-    let date = person.birthday.map(|d| [d.day(), d.month(), d.year().unsigned_abs()].map(|n| n.to_string()));
+    let date = person
+        .birthday
+        .map(|d| [d.day(), d.month(), d.year().unsigned_abs()].map(|n| n.to_string()));
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <h1>{t.title}</h1>

@@ -4,8 +4,8 @@ use super::back;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::{Choices, FormBox, Select};
-use crm::customer::store::{self as customers, Preferences};
 use crm::customer::Channel;
+use crm::customer::store::{self as customers, Preferences};
 use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::stores::store as stores;
@@ -36,7 +36,11 @@ impl Form for ChangePreferences {
         let categories = self.categories.iter().map(|id| id.parse()).collect::<Result<_, _>>();
         let channel = |code: &String| Channel::ALL.into_iter().find(|channel| channel.code() == code);
         let channels = self.channels.iter().map(channel).collect::<Option<_>>();
-        let store = if self.store.is_empty() { Ok(None) } else { self.store.parse().map(Some) };
+        let store = if self.store.is_empty() {
+            Ok(None)
+        } else {
+            self.store.parse().map(Some)
+        };
         let wanted = Preferences {
             categories: categories.map_err(|_| wrong("categories"))?,
             store: store.map_err(|_| wrong("store"))?,
@@ -44,7 +48,11 @@ impl Form for ChangePreferences {
             language,
         };
         customers::change_preferences(&cx.db, cx.customer()?, &wanted).await?;
-        cx.set_cookie(cookie::LANG, Some(language.code().to_owned()), Some(cx.db.now() + REMEMBERED));
+        cx.set_cookie(
+            cookie::LANG,
+            Some(language.code().to_owned()),
+            Some(cx.db.now() + REMEMBERED),
+        );
         Ok(Next::to("/profile?done=preferences"))
     }
 }
@@ -62,7 +70,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|c| (c.id.to_string(), cx.pick(&c.name), profile.categories.contains(&c.id)))
         .collect();
     let shops: Vec<_> = std::iter::once((String::new(), t.no_store.to_owned()))
-        .chain(shops.iter().map(|s| (s.id.to_string(), format!("{}, {}", cx.pick(&s.town), cx.pick(&s.name)))))
+        .chain(
+            shops
+                .iter()
+                .map(|s| (s.id.to_string(), format!("{}, {}", cx.pick(&s.town), cx.pick(&s.name)))),
+        )
         .collect();
     let channels: Vec<_> = Channel::ALL
         .iter()
@@ -72,7 +84,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 Channel::Email => t.email,
                 Channel::Phone => t.phone,
             };
-            (channel.code().to_owned(), words.to_owned(), profile.channels.contains(channel))
+            (
+                channel.code().to_owned(),
+                words.to_owned(),
+                profile.channels.contains(channel),
+            )
         })
         .collect();
     let languages = Lang::ALL
@@ -84,9 +100,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             (lang.code().to_owned(), name.to_owned())
         })
         .to_vec();
-    let labels = [("categories", t.categories), ("store", t.store), ("channels", t.channels), ("language", t.language)];
+    let labels = [
+        ("categories", t.categories),
+        ("store", t.store),
+        ("channels", t.channels),
+        ("language", t.language),
+    ];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
-    let favourite = profile.person.favourite_store_id.map(|id| id.to_string()).unwrap_or_default();
+    let favourite = profile
+        .person
+        .favourite_store_id
+        .map(|id| id.to_string())
+        .unwrap_or_default();
     let language = profile.person.language.code();
     let view = view! {
         {back("/profile", cx.t().profile.title)}

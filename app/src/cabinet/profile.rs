@@ -26,8 +26,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
     let person = &profile.person;
     let name = format!("{} {}", person.name, person.surname);
-    let birthday = person.birthday.map_or_else(|| t.no_birthday.to_owned(), |day| format::date(cx.lang, day));
-    let primary = |kind: Kind| profile.contacts.iter().find(|c| c.kind == kind && c.is_primary).map(|c| c.value.clone());
+    let birthday = person
+        .birthday
+        .map_or_else(|| t.no_birthday.to_owned(), |day| format::date(cx.lang, day));
+    let primary = |kind: Kind| {
+        profile
+            .contacts
+            .iter()
+            .find(|c| c.kind == kind && c.is_primary)
+            .map(|c| c.value.clone())
+    };
     let contacts = match (primary(Kind::Phone), primary(Kind::Email)) {
         (Some(phone), Some(email)) => format!("{}, {email}", cx.phone(&phone)),
         (Some(phone), None) => format!("{}, {}", cx.phone(&phone), t.no_email),
@@ -39,7 +47,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         n => t.children_count(count(n)),
     };
     let favourite = shops.iter().find(|shop| Some(shop.id) == person.favourite_store_id);
-    let preferences = favourite.map_or_else(|| t.preferences_text.to_owned(), |shop| t.favourite(cx.pick(&shop.name)));
+    let preferences = favourite.map_or_else(
+        || t.preferences_text.to_owned(),
+        |shop| t.favourite(cx.pick(&shop.name)),
+    );
     let given = given.iter().filter(|consent| consent.act == Act::Given).count();
     let view = view! {
         <div>

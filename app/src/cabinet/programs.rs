@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::icon::{self, icon};
 use crate::ui::{FormBox, paragraphs};
-use crm::content::percent;
+use crm::content::{days, percent};
 use crm::points::store as points;
 use crm::program::{Program, store as programs};
 use islands::AppError;
@@ -91,13 +91,12 @@ fn tile(cx: &Cx, program: &Program) -> impl IntoView + use<> {
 /// What a program gives, in three lines: how much, from when, for how long.
 fn gains(cx: &Cx, program: &Program) -> impl IntoView + use<> {
     let t = &cx.t().programs;
-    let days = &cx.t().common;
     let share = t.share(percent(cx.lang, program.share));
     let delay = match program.delay_days {
         0 => t.at_once.to_owned(),
-        n => t.delay(days.days(n)),
+        n => t.delay(days(cx.lang, n)),
     };
-    let term = t.term(days.days(program.term_days));
+    let term = t.term(days(cx.lang, program.term_days));
     view! {
         <ul class="gains">
             <li>{icon(icon::COINS)} <span>{share}</span></li>
@@ -123,11 +122,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         view! { <div class="actions"><a class="btn btn-danger-quiet" href=format!("/programs/{code}/leave")>{t.leave}</a></div> }
             .into_any()
     } else {
-        let join = t.join(&name);
         view! {
             <FormBox<Join> class="actions">
                 <input type="hidden" name="terms" value=version/>
-                <button class="btn btn-primary">{join}</button>
+                <button class="btn btn-primary">{t.join}</button>
             </FormBox<Join>>
         }
         .into_any()

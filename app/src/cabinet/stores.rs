@@ -26,7 +26,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             view! {
                 <section class="section">
                     <h2>{town}</h2>
-                    <div class="tiles">{cards}</div>
+                    {cards}
                 </section>
             }
         })
@@ -37,7 +37,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {back("/offers", cx.t().offers.title)}
         <h1>{t.title}</h1>
-        {towns}
+        <div class="tiles">{towns}</div>
         {empty}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
@@ -47,7 +47,10 @@ fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
     let t = &cx.t().stores;
     let name = cx.pick(&shop.name);
     let (on_phone, on_map) = (name.clone(), name.clone());
-    let hours: Vec<_> = hours(cx.lang, &shop.hours).into_iter().map(|line| view! { <li>{line}</li> }).collect();
+    let hours: Vec<_> = hours(cx.lang, &shop.hours)
+        .into_iter()
+        .map(|line| view! { <li>{line}</li> })
+        .collect();
     let phone = shop.phone.as_ref().map(|phone| {
         view! {
             <a class="btn btn-sm" href=format!("tel:{phone}")>
@@ -82,18 +85,29 @@ fn map_url(latitude: i64, longitude: i64) -> String {
     format!("https://www.openstreetmap.org/?mlat={lat}&mlon={lon}#map=17/{lat}/{lon}")
 }
 
-const WEEK: [Weekday; 7] =
-    [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
+const WEEK: [Weekday; 7] = [
+    Weekday::Mon,
+    Weekday::Tue,
+    Weekday::Wed,
+    Weekday::Thu,
+    Weekday::Fri,
+    Weekday::Sat,
+    Weekday::Sun,
+];
 
 /// Opening hours, with days in a row that are alike joined: «пн–пт 9:00–21:00», «сб, вс закрыто».
 fn hours(lang: Lang, hours: &Hours) -> Vec<String> {
     let t = &Texts::of(lang).stores;
     let names = [t.mon, t.tue, t.wed, t.thu, t.fri, t.sat, t.sun];
-    let week: Vec<_> = WEEK.into_iter().enumerate().map(|(i, day)| (i, hours.on(day))).collect();
+    let week: Vec<_> = WEEK
+        .into_iter()
+        .enumerate()
+        .map(|(i, day)| (i, hours.on(day)))
+        .collect();
     week.chunk_by(|a, b| a.1 == b.1)
         .map(|run| {
             let days = match run {
-                [.., ] if run.len() == 7 => t.daily.to_owned(),
+                [..] if run.len() == 7 => t.daily.to_owned(),
                 [(first, _)] => names[*first].to_owned(),
                 [(first, _), (last, _)] => format!("{}, {}", names[*first], names[*last]),
                 [(first, _), .., (last, _)] => format!("{}–{}", names[*first], names[*last]),
@@ -127,10 +141,19 @@ mod tests {
         let (day, short) = (Some([540, 1260]), Some([600, 1110]));
         assert_eq!(of([day; 7]), ["ежедневно 9:00–21:00"]);
         assert_eq!(of([Some([0, 1440]); 7]), ["ежедневно круглосуточно"]);
-        assert_eq!(of([day, day, day, day, day, short, short]), ["пн–пт 9:00–21:00", "сб, вс 10:00–18:30"]);
+        assert_eq!(
+            of([day, day, day, day, day, short, short]),
+            ["пн–пт 9:00–21:00", "сб, вс 10:00–18:30"]
+        );
         assert_eq!(
             of([None, day, day, short, day, day, Some([540, 1440])]),
-            ["пн закрыто", "вт, ср 9:00–21:00", "чт 10:00–18:30", "пт, сб 9:00–21:00", "вс 9:00–24:00"]
+            [
+                "пн закрыто",
+                "вт, ср 9:00–21:00",
+                "чт 10:00–18:30",
+                "пт, сб 9:00–21:00",
+                "вс 9:00–24:00"
+            ]
         );
     }
 

@@ -107,7 +107,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     drop(conn);
     let has_more = list.len() > PAGE as usize;
     list.truncate(PAGE as usize);
-    let next = list.last().filter(|_| has_more).map(|last| format!("/support?before={}", last.cursor()));
+    let next = list
+        .last()
+        .filter(|_| has_more)
+        .map(|last| format!("/support?before={}", last.cursor()));
     let rows: Vec<_> = list.iter().map(|request| row(&cx, request)).collect();
     let list = match (rows.is_empty(), after) {
         (true, None) => view! {
@@ -137,7 +140,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
 fn row(cx: &Cx, request: &Summary) -> impl IntoView + use<> {
     let t = &cx.t().support;
-    let unread = request.unread.then(|| view! { " " <span class="badge badge-points">{t.unread}</span> });
+    let unread = request
+        .unread
+        .then(|| view! { " " <span class="badge badge-points">{t.unread}</span> });
     view! {
         <li>
             <a class="row" href=format!("/support/{}", request.number)>
@@ -189,12 +194,20 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     }
     drop(conn);
     let first = |words: &'static str| std::iter::once((String::new(), words.to_owned()));
-    let topics: Vec<_> =
-        first(t.topic_choose).chain(topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name)))).collect();
-    let receipts: Vec<_> = first(t.no_receipt)
-        .chain(receipts.iter().map(|receipt| (receipt.id.to_string(), receipt_words(&cx, receipt))))
+    let topics: Vec<_> = first(t.topic_choose)
+        .chain(topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name))))
         .collect();
-    let topic = cx.query("topic").unwrap_or(if given.is_some() { "purchase" } else { "" }).to_owned();
+    let receipts: Vec<_> = first(t.no_receipt)
+        .chain(
+            receipts
+                .iter()
+                .map(|receipt| (receipt.id.to_string(), receipt_words(&cx, receipt))),
+        )
+        .collect();
+    let topic = cx
+        .query("topic")
+        .unwrap_or(if given.is_some() { "purchase" } else { "" })
+        .to_owned();
     let given = given.map(|id| id.to_string()).unwrap_or_default();
     let labels = [("topic", t.topic), ("text", t.text), ("purchase", t.receipt)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
@@ -236,7 +249,12 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     let is_closed = thread.status == Status::Closed;
     let topic = cx.pick(&thread.topic);
     let messages: Vec<_> = thread.messages.iter().map(|message| said(&cx, message)).collect();
-    let done = [("sent", t.done_sent), ("answered", t.done_answered), ("closed", t.done_closed), ("reopened", t.done_reopened)];
+    let done = [
+        ("sent", t.done_sent),
+        ("answered", t.done_answered),
+        ("closed", t.done_closed),
+        ("reopened", t.done_reopened),
+    ];
     let answer_words = if is_closed { t.answer_closed } else { t.answer };
     let turn = if is_closed {
         view! {
@@ -272,7 +290,11 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             {turn}
         </div>
     };
-    Ok(Body::new(t.thread_title(thread.number, topic), Frame::Cabinet(Place::Support), view))
+    Ok(Body::new(
+        t.thread_title(thread.number, topic),
+        Frame::Cabinet(Place::Support),
+        view,
+    ))
 }
 
 fn said(cx: &Cx, message: &Message) -> impl IntoView + use<> {
@@ -281,7 +303,9 @@ fn said(cx: &Cx, message: &Message) -> impl IntoView + use<> {
         Author::Customer => ("say say-me", t.you),
         Author::Staff => ("say", t.staff),
     };
-    let unread = message.unread.then(|| view! { <span class="badge badge-points">{t.unread}</span> });
+    let unread = message
+        .unread
+        .then(|| view! { <span class="badge badge-points">{t.unread}</span> });
     view! {
         <li class=class>
             <header><b>{author}</b> <Moment at=message.at shown=cx.moment(message.at)/> {unread}</header>

@@ -513,7 +513,7 @@ pub fn Choices(
         <fieldset class="field" id=id.clone() aria-describedby=format!("{id}-message")>
             <legend>{legend}</legend>
             {boxes}
-            {message.map(|m| view! { <FieldMessage id=id.clone() message=Some(m)/> })}
+            <FieldMessage id=id.clone() message=message/>
         </fieldset>
     }
 }
