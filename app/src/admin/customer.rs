@@ -98,7 +98,7 @@ fn language(cx: &Cx, lang: Lang) -> &'static str {
     }
 }
 
-fn sums(cx: &Cx, balance: &Balance) -> impl IntoView + use<> {
+fn sums(cx: &Cx, balance: &Balance) -> AnyView {
     let t = &cx.t().admin_customer;
     let expiry = balance.next_expiry.map(|expiry| {
         view! {
@@ -112,9 +112,10 @@ fn sums(cx: &Cx, balance: &Balance) -> impl IntoView + use<> {
             {expiry}
         </dl>
     }
+    .into_any()
 }
 
-fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> impl IntoView + use<> {
+fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> AnyView {
     let t = &cx.t().admin_customer;
     let rows: Vec<_> = page
         .months
@@ -175,9 +176,10 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> impl IntoView +
             <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
         </section>
     }
+    .into_any()
 }
 
-fn asked_for(cx: &Cx, asked: &[Summary]) -> impl IntoView + use<> {
+fn asked_for(cx: &Cx, asked: &[Summary]) -> AnyView {
     let t = &cx.t().admin_customer;
     let rows: Vec<_> = asked
         .iter()
@@ -222,14 +224,15 @@ fn asked_for(cx: &Cx, asked: &[Summary]) -> impl IntoView + use<> {
             {table}
         </section>
     }
+    .into_any()
 }
 
 /// A part of the side column.
-fn side(title: &'static str, inside: impl IntoView + 'static) -> impl IntoView {
-    view! { <section class="section"><h2>{title}</h2> {inside.into_any()}</section> }
+fn side(title: &'static str, inside: impl IntoView + 'static) -> AnyView {
+    view! { <section class="section"><h2>{title}</h2> {inside.into_any()}</section> }.into_any()
 }
 
-fn reach(cx: &Cx, profile: &Profile) -> impl IntoView + use<> {
+fn reach(cx: &Cx, profile: &Profile) -> AnyView {
     let t = &cx.t().admin_customer;
     let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
         let of_kind: Vec<_> = profile.contacts.iter().filter(|contact| contact.kind == kind).cloned().collect();
@@ -248,7 +251,7 @@ fn reach(cx: &Cx, profile: &Profile) -> impl IntoView + use<> {
     side(t.contacts, inside)
 }
 
-fn card_numbers(cx: &Cx, cards: &[Card]) -> impl IntoView + use<> {
+fn card_numbers(cx: &Cx, cards: &[Card]) -> AnyView {
     let t = &cx.t().admin_customer;
     let cards: Vec<_> = cards
         .iter()
@@ -277,7 +280,7 @@ fn card_numbers(cx: &Cx, cards: &[Card]) -> impl IntoView + use<> {
 }
 
 /// Programs with the points in each; one that was left stands there as long as it holds some.
-fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> impl IntoView + use<> {
+fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> AnyView {
     let t = &cx.t().admin_customer;
     let held = |id| balance.programs.iter().find(|held| held.program == id).map_or(0, |held| held.active);
     let line = |name: String, since: Option<_>, held: i64| {
@@ -299,7 +302,7 @@ fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> impl IntoVie
     side(t.programs, view! { <dl class="kv">{lines}</dl> })
 }
 
-fn agreed(cx: &Cx, consents: &[Consent]) -> impl IntoView + use<> {
+fn agreed(cx: &Cx, consents: &[Consent]) -> AnyView {
     let t = &cx.t().admin_customer;
     let lines: Vec<_> = consents
         .iter()
@@ -325,7 +328,7 @@ fn agreed(cx: &Cx, consents: &[Consent]) -> impl IntoView + use<> {
     side(t.consents, inside)
 }
 
-fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -> impl IntoView + use<> {
+fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -> AnyView {
     let t = &cx.t().admin_customer;
     let or_none = |words: Vec<String>| if words.is_empty() { t.unknown.to_owned() } else { words.join(", ") };
     let liked = categories.iter().filter(|category| profile.categories.contains(&category.id));
@@ -348,7 +351,7 @@ fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -
 }
 
 /// Children: their birthdays, and nothing else is known.
-fn children(cx: &Cx, profile: &Profile) -> Option<impl IntoView + use<>> {
+fn children(cx: &Cx, profile: &Profile) -> Option<AnyView> {
     let t = &cx.t().admin_customer;
     let lines: Vec<_> =
         profile.children.iter().map(|child| view! { <li>{format::date(cx.lang, child.birthday)}</li> }).collect();
@@ -363,7 +366,7 @@ struct Words<'a> {
     here: &'a str,
 }
 
-fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> impl IntoView + use<> {
+fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> AnyView {
     let lines: Vec<_> = events
         .iter()
         .map(|event| {
@@ -380,7 +383,7 @@ fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> impl IntoView + use
             }
         })
         .collect();
-    view! { <ol class="timeline">{lines}</ol> }
+    view! { <ol class="timeline">{lines}</ol> }.into_any()
 }
 
 /// An event in words, where it leads, and what else there is to say.
@@ -396,7 +399,7 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
     let request = Some(format!("/admin/requests/{}", event.amount));
     match event.kind {
         EventKind::Sale => (t.sale(cx.money(event.amount)), receipt, None),
-        EventKind::Return => (t.returned(cx.money(event.amount)), receipt, None),
+        EventKind::Return => (t.returned(cx.money(-event.amount)), receipt, None),
         EventKind::Request => (t.request(event.amount, topic()), request, None),
         EventKind::Message => (t.message(event.amount), request, None),
         EventKind::Answer => (t.answer(event.amount), request, None),
@@ -419,7 +422,7 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
             // An activation moves points between two accounts of the customer: the sum says nothing.
             let text = match event.amount {
                 0 => why.to_owned(),
-                amount => t.points(why, format::signed_points(cx.lang, amount)),
+                amount => t.points(format::signed_points(cx.lang, amount), why),
             };
             (text, None, None)
         }

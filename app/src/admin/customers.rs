@@ -19,12 +19,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customers;
     let text = cx.query("q").unwrap_or_default().to_owned();
     let found = if text.is_empty() {
-        say(t.empty).into_any()
+        say(t.empty)
     } else if is_too_short(&text, &cx.shop().country) {
-        say(t.too_short).into_any()
+        say(t.too_short)
     } else {
         let hits = staff_store::search(&cx.db, cx.staff()?, &text).await?;
-        if hits.is_empty() { say(t.nobody).into_any() } else { table(&cx, &hits).into_any() }
+        if hits.is_empty() { say(t.nobody) } else { table(&cx, &hits) }
     };
     let view = view! {
         <h1>{t.title}</h1>
@@ -42,11 +42,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-fn say(words: &'static str) -> impl IntoView {
-    view! { <div class="empty">{icon(icon::SEARCH)} <p role="status">{words}</p></div> }
+fn say(words: &'static str) -> AnyView {
+    view! { <div class="empty">{icon(icon::SEARCH)} <p role="status">{words}</p></div> }.into_any()
 }
 
-fn table(cx: &Cx, hits: &[Hit]) -> impl IntoView + use<> {
+fn table(cx: &Cx, hits: &[Hit]) -> AnyView {
     let t = &cx.t().admin_customers;
     let rows: Vec<_> = hits
         .iter()
@@ -82,6 +82,7 @@ fn table(cx: &Cx, hits: &[Hit]) -> impl IntoView + use<> {
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[cfg(test)]

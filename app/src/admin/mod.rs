@@ -78,8 +78,8 @@ fn contacts(cx: &Cx, contacts: &[Contact]) -> impl IntoView + use<> {
                 crm::contact::Kind::Phone => (format!("tel:{}", contact.value), cx.phone(&contact.value)),
                 crm::contact::Kind::Email => (format!("mailto:{}", contact.value), contact.value.clone()),
             };
-            let unproved = contact.verified_at.is_none().then(|| view! { " " <small class="muted">{t.unproved}</small> });
-            view! { <div><a href=href>{shown}</a>{unproved}</div> }
+            let unproved = contact.verified_at.is_none().then(|| view! { <div><small class="muted">{t.unproved}</small></div> });
+            view! { <div><a href=href>{shown}</a></div> {unproved} }
         })
         .collect();
     match contacts.is_empty() {

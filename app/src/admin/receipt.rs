@@ -31,7 +31,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let store = head.store.as_ref().map_or_else(|| t.no_store.to_owned(), |store| store_name(&cx, store));
     let view = view! {
-        <p><a href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a></p>
+        <a class="back" href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a>
         <h1>{title.clone()}</h1>
         <dl class="tiles-num">
             <div><dt>{t.total}</dt><dd>{cx.money(head.total)}</dd></div>
@@ -44,7 +44,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(title, Frame::Admin, view))
 }
 
-fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> impl IntoView + use<> {
+fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> AnyView {
     let t = &cx.t().admin_receipt;
     let rows: Vec<_> = receipt
         .lines
@@ -56,7 +56,7 @@ fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> impl IntoView + use<> {
                 <tr>
                     <td class="num">{line.ordinal}</td>
                     <td><code>{line.code.clone()}</code></td>
-                    <td class="grow-wrap"><bdi>{line.name.clone()}</bdi> {returns(cx, here, line)}</td>
+                    <td class="grow-wrap"><bdi>{line.name.clone()}</bdi> " " {returns(cx, here, line)}</td>
                     <td class="num">{format::integer(line.quantity)}</td>
                     <td class="num">{cx.money(line.price)}</td>
                     <td class="num">{discount}</td>
@@ -86,6 +86,7 @@ fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> impl IntoView + use<> {
             </table>
         </div>
     }
+    .into_any()
 }
 
 /// What came back of a line, and what a returned line had been.
@@ -95,8 +96,8 @@ fn returns(cx: &Cx, here: &str, line: &Line) -> Vec<AnyView> {
         let href = format!("{here}/purchases/{}", reference.purchase);
         view! { <small><a href=href>{words}</a></small> " " }.into_any()
     };
-    let back = line.returns.iter().map(|r| link(r, t.came_back(format::integer(r.quantity), cx.day(r.at))));
-    let original = line.original.iter().map(|r| link(r, t.original(&r.document, cx.day(r.at))));
+    let back = line.returns.iter().map(|r| link(r, t.came_back(cx.day(r.at), format::integer(r.quantity))));
+    let original = line.original.iter().map(|r| link(r, t.original(cx.day(r.at), &r.document)));
     back.chain(original).collect()
 }
 

@@ -145,7 +145,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// The queue that the request was opened from.
-fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> impl IntoView + use<> {
+fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> AnyView {
     let t = &cx.t().admin_request;
     let rows: Vec<_> = rows
         .iter()
@@ -174,10 +174,11 @@ fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> impl IntoView + use<> 
             <ul class="queue">{rows}</ul>
         </nav>
     }
+    .into_any()
 }
 
 /// What it is about, where it stands, and what can be done with it.
-fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> impl IntoView + use<> {
+fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> AnyView {
     let t = &cx.t().admin_request;
     let me = cx.staff.as_ref().map(|staff| staff.id());
     let assignee = match (thread.assignee, &thread.assignee_name) {
@@ -210,13 +211,13 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
     });
     let receipt = receipt.map(|receipt| {
         let href = format!("/admin/customers/{}/purchases/{}", thread.customer, receipt.head.id);
-        let words = t.about_receipt(&receipt.head.document, cx.day(receipt.head.at), cx.money(receipt.head.total));
+        let words = t.about_receipt(cx.day(receipt.head.at), &receipt.head.document, cx.money(receipt.head.total));
         view! { <p><a href=href>{words}</a></p> }
     });
     // The status depends on what was read, so the form says what that was.
     let seen = thread.updated_at.timestamp_micros().to_string();
     view! {
-        <p class="pane-back"><a href=view.queue()>{icon(icon::ARROW_LEFT)} {t.queue}</a></p>
+        <a class="back pane-back" href=view.queue()>{icon(icon::ARROW_LEFT)} {t.queue}</a>
         <div class="pane-head">
             <h1 id="request">{t.title(thread.number, cx.pick(&thread.topic))}</h1>
             <div class="actions">{take} {release}</div>
@@ -233,6 +234,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
             {choices}
         </FormBox<SetStatus>>
     }
+    .into_any()
 }
 
 /// What was just done, and where to go on.
@@ -255,7 +257,7 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
 }
 
 /// What was said, oldest first. After an answer that came too late, what was not seen before is marked.
-fn conversation(cx: &Cx, thread: &StaffThread) -> impl IntoView + use<> {
+fn conversation(cx: &Cx, thread: &StaffThread) -> AnyView {
     let t = &cx.t().admin_request;
     let late = cx.outcome.as_ref().filter(|outcome| outcome.error == AppError::Stale);
     let seen = late.and_then(|outcome| outcome.values.iter().find(|(name, _)| name == "seen"));
@@ -274,6 +276,7 @@ fn conversation(cx: &Cx, thread: &StaffThread) -> impl IntoView + use<> {
         <h2 class="sr-only">{t.conversation}</h2>
         <div class="thread">{messages}</div>
     }
+    .into_any()
 }
 
 fn say(
@@ -282,7 +285,7 @@ fn say(
     message: &StaffMessage,
     id: Option<&'static str>,
     is_new: bool,
-) -> impl IntoView + use<> {
+) -> AnyView {
     let t = &cx.t().admin_request;
     let author = match &message.staff {
         Some(name) => name.clone(),
@@ -307,10 +310,11 @@ fn say(
             <div lang=lang>{paragraphs(&message.body)}</div>
         </article>
     }
+    .into_any()
 }
 
 /// Where staff writes: to the customer, or between themselves.
-fn reply(cx: &Cx, thread: &StaffThread) -> impl IntoView + use<> {
+fn reply(cx: &Cx, thread: &StaffThread) -> AnyView {
     let t = &cx.t().admin_request;
     let labels = vec![("text".to_owned(), t.answer.to_owned())];
     let seen = thread.updated_at.timestamp_micros().to_string();
@@ -329,21 +333,22 @@ fn reply(cx: &Cx, thread: &StaffThread) -> impl IntoView + use<> {
             <FormBox<Answer> class="form form-wide" labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
                 <TextArea name="text" label=t.answer missing=t.answer_missing rows=3/>
-                <button class="btn btn-primary">{t.send}</button>
+                <div class="actions"><button class="btn btn-primary">{t.send}</button></div>
             </FormBox<Answer>>
             <details class="fold" open=is_noting>
                 <summary>{t.note}</summary>
                 <FormBox<Note> class="form form-wide" labels=vec![("text".to_owned(), t.note_label.to_owned())]>
                     <TextArea name="text" label=t.note_label hint=t.note_hint missing=t.note_missing rows=3/>
-                    <button class="btn">{t.note_save}</button>
+                    <div class="actions"><button class="btn">{t.note_save}</button></div>
                 </FormBox<Note>>
             </details>
         </div>
     }
+    .into_any()
 }
 
 /// Who is asking: how to reach them, what they have, what they bought last and what else they ask.
-async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<impl IntoView + use<>, AppError> {
+async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<AnyView, AppError> {
     let t = &cx.t().admin_request;
     let mut conn = cx.db.read().await?;
     let profile = customers::profile(&mut conn, subject).await?;
@@ -425,5 +430,6 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<impl IntoView 
             <h3>{t.other_requests}</h3>
             {asked}
         </aside>
-    })
+    }
+    .into_any())
 }

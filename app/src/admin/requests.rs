@@ -28,7 +28,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(Row::cursor);
-    let list = if rows.is_empty() { empty(&cx, &view).into_any() } else { table(&cx, &view, &rows).into_any() };
+    let list = if rows.is_empty() { empty(&cx, &view) } else { table(&cx, &view, &rows) };
     let first = view.after.is_some().then(|| view! { <a class="btn" href=view.from(None).queue()>{t.to_start}</a> });
     let next = next.map(|next| {
         view! { <a class="btn" href=view.from(Some(next)).queue()>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
@@ -47,7 +47,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-fn tabs(cx: &Cx, view: &View, counts: &Counts) -> impl IntoView + use<> {
+fn tabs(cx: &Cx, view: &View, counts: &Counts) -> AnyView {
     let t = &cx.t().admin_requests;
     let only = |status| View::new(Which::Only(status), Assignee::Anyone);
     let unclosed = counts.new + counts.open + counts.waiting;
@@ -70,7 +70,7 @@ fn tabs(cx: &Cx, view: &View, counts: &Counts) -> impl IntoView + use<> {
         }
     })
     .collect();
-    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }
+    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_any()
 }
 
 /// Options of a list, the chosen one marked.
@@ -84,7 +84,7 @@ fn options(choices: Vec<(String, String)>, chosen: &str) -> Vec<impl IntoView + 
         .collect()
 }
 
-fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> impl IntoView + use<> {
+fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> AnyView {
     let t = &cx.t().admin_requests;
     let statuses = Which::CODES.map(|(code, which)| {
         let words = match which {
@@ -128,9 +128,10 @@ fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> 
             {reset}
         </form>
     }
+    .into_any()
 }
 
-fn table(cx: &Cx, view: &View, rows: &[Row]) -> impl IntoView + use<> {
+fn table(cx: &Cx, view: &View, rows: &[Row]) -> AnyView {
     let t = &cx.t().admin_requests;
     let by = |sort, words: &'static str, class: &'static str| {
         let is_current = view.sort == sort;
@@ -188,6 +189,7 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> impl IntoView + use<> {
             </table>
         </div>
     }
+    .into_any()
 }
 
 /// A dash for the eye, words for screen readers.
@@ -195,7 +197,7 @@ fn nobody(words: &'static str) -> impl IntoView {
     view! { <span class="muted" aria-hidden="true">"—"</span> <span class="sr-only">{words}</span> }
 }
 
-fn empty(cx: &Cx, view: &View) -> impl IntoView + use<> {
+fn empty(cx: &Cx, view: &View) -> AnyView {
     let t = &cx.t().admin_requests;
     let usual = View::new(Which::Unclosed, Assignee::Anyone);
     let (words, there, action) = match (view.is_narrowed() || view.after.is_some(), view.which, view.assignee) {
@@ -215,4 +217,5 @@ fn empty(cx: &Cx, view: &View) -> impl IntoView + use<> {
             <a class="btn" href=there.queue()>{action}</a>
         </div>
     }
+    .into_any()
 }
