@@ -17,7 +17,11 @@ async fn path(town: &Town, route: &Route) -> String {
 }
 
 fn assert_sent_to_sign_in(reply: &Reply, page: &str) {
-    let expected = if reply.path == "/" { page.to_owned() } else { format!("{page}?next={}", reply.path) };
+    let expected = if reply.path == "/" {
+        page.to_owned()
+    } else {
+        format!("{page}?next={}", reply.path)
+    };
     assert_eq!(reply.location(), expected, "{}", reply.path);
     assert!(reply.body.is_empty(), "a redirect says nothing of the page");
 }
@@ -43,14 +47,22 @@ async fn s17_every_page_opens_to_whom_it_is_for_and_to_nobody_else() {
             Access::SignedOut => {
                 assert_eq!([anna.location(), boris.location()], ["/", "/"], "{at}");
                 // Beyond the first step there is nothing to show to somebody who has not begun.
-                let expected = if at == "/sign-in" { StatusCode::OK } else { StatusCode::CONFLICT };
+                let expected = if at == "/sign-in" {
+                    StatusCode::OK
+                } else {
+                    StatusCode::CONFLICT
+                };
                 assert_eq!([nobody.status, agent.status], [expected; 2], "{at}");
             }
             Access::Customer => {
                 assert_sent_to_sign_in(&nobody, "/sign-in");
                 assert_sent_to_sign_in(&agent, "/sign-in");
                 assert_eq!(anna.status, StatusCode::OK, "{at}");
-                let expected = if Town::is_annas(route.path) { StatusCode::NOT_FOUND } else { StatusCode::OK };
+                let expected = if Town::is_annas(route.path) {
+                    StatusCode::NOT_FOUND
+                } else {
+                    StatusCode::OK
+                };
                 assert_eq!(boris.status, expected, "{at}");
             }
             Access::Staff => {
@@ -71,7 +83,10 @@ async fn s17_every_page_opens_to_whom_it_is_for_and_to_nobody_else() {
 #[tokio::test]
 async fn the_development_inbox_is_in_the_demonstration_only() {
     assert!(of(Access::Demonstration).next().is_some());
-    for (app, expected) in [(TestApp::new().await, StatusCode::NOT_FOUND), (TestApp::demonstration().await, StatusCode::OK)] {
+    for (app, expected) in [
+        (TestApp::new().await, StatusCode::NOT_FOUND),
+        (TestApp::demonstration().await, StatusCode::OK),
+    ] {
         for route in of(Access::Demonstration) {
             assert_eq!(app.anybody().get(route.path).await.status, expected, "{}", route.path);
         }
@@ -85,9 +100,22 @@ async fn s17_a_made_up_id_is_a_page_that_does_not_exist() {
     for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
         let (before, after) = route.path.split_once('{').expect("it holds one");
         let (_, after) = after.split_once('}').expect("it ends");
-        for id in ["x", "0", "-1", "99999999999999999999", "00000000-0000-0000-0000-000000000000", "%00", "%D0%BF", "'%20OR%201=1"] {
+        for id in [
+            "x",
+            "0",
+            "-1",
+            "99999999999999999999",
+            "00000000-0000-0000-0000-000000000000",
+            "%00",
+            "%D0%BF",
+            "'%20OR%201=1",
+        ] {
             let at = format!("{before}{id}{after}");
-            let who: &mut Browser = if route.access == Access::Staff { &mut town.agent } else { &mut town.anna };
+            let who: &mut Browser = if route.access == Access::Staff {
+                &mut town.agent
+            } else {
+                &mut town.anna
+            };
             assert_eq!(who.get(&at).await.status, StatusCode::NOT_FOUND, "{at}");
         }
     }
@@ -104,7 +132,7 @@ async fn s17_no_form_works_for_whom_its_page_is_not() {
         for form in route.forms {
             let key = Token::random();
             let sent = body(form.name, key.secret(), &[]).into_bytes();
-            let mut send = async |who: &mut Browser| who.request(Method::POST, &at, &SAME_SITE, sent.clone()).await;
+            let send = async |who: &mut Browser| who.request(Method::POST, &at, &SAME_SITE, sent.clone()).await;
             match route.access {
                 Access::Customer => {
                     assert_sent_to_sign_in(&send(&mut anybody).await, "/sign-in");
@@ -117,7 +145,12 @@ async fn s17_no_form_works_for_whom_its_page_is_not() {
                 // Without a phone, a code, an attempt: refused, whoever asks.
                 Access::SignedOut | Access::Public | Access::Demonstration => {
                     let reply = send(&mut anybody).await;
-                    assert!(reply.status.is_client_error(), "{} at {at}: {}", form.name, reply.status);
+                    assert!(
+                        reply.status.is_client_error(),
+                        "{} at {at}: {}",
+                        form.name,
+                        reply.status
+                    );
                 }
             }
         }
@@ -137,13 +170,19 @@ async fn s17_nobody_changes_what_is_somebody_elses() {
         for form in forms(&town.anna.get(&at).await.body) {
             // Without a button of its own a form is sent as it stands.
             let mut sent = vec![form.fields.clone()];
-            sent.extend(form.buttons.iter().map(|button| [form.fields.clone(), vec![button.clone()]].concat()));
+            sent.extend(
+                form.buttons
+                    .iter()
+                    .map(|button| [form.fields.clone(), vec![button.clone()]].concat()),
+            );
             if !form.buttons.is_empty() {
                 sent.remove(0);
             }
             for mut fields in sent {
                 let is_id = |value: &str| value.parse::<uuid::Uuid>().is_ok();
-                let names_hers = fields.iter().any(|(name, value)| form.about.contains(name) && is_id(value));
+                let names_hers = fields
+                    .iter()
+                    .any(|(name, value)| form.about.contains(name) && is_id(value));
                 let is_everywhere = app::EVERYWHERE.iter().any(|f| f.name == form.name);
                 if is_everywhere || !(names_hers || Town::is_annas(route.path)) {
                     continue;
@@ -158,7 +197,10 @@ async fn s17_nobody_changes_what_is_somebody_elses() {
                     }
                 }
                 let before = town.app.everything(&[]).await;
-                let reply = town.boris.request(Method::POST, &at, &SAME_SITE, encode(&fields).into_bytes()).await;
+                let reply = town
+                    .boris
+                    .request(Method::POST, &at, &SAME_SITE, encode(&fields).into_bytes())
+                    .await;
                 let refused = [StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY].contains(&reply.status);
                 assert!(refused, "{} at {at}: {} {}", form.name, reply.status, reply.text());
                 assert_eq!(town.app.everything(&[]).await, before, "{} changed nothing", form.name);

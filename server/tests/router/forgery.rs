@@ -13,7 +13,11 @@ async fn every_form(town: &Town) -> Vec<(String, Access, FormEntry)> {
         let at = town.path(route.path).await.expect("a sample");
         found.extend(route.forms.iter().map(|form| (at.clone(), route.access, *form)));
     }
-    found.extend(EVERYWHERE.iter().map(|form| ("/sign-in".to_owned(), Access::Public, *form)));
+    found.extend(
+        EVERYWHERE
+            .iter()
+            .map(|form| ("/sign-in".to_owned(), Access::Public, *form)),
+    );
     found
 }
 
@@ -45,10 +49,21 @@ async fn s04_a_change_from_another_site_is_refused() {
     let before = town.app.everything(&[]).await;
     for (at, access, form) in every_form(&town).await {
         for headers in foreign {
-            let who = if access == Access::Staff { &mut town.agent } else { &mut town.anna.browser };
+            let who = if access == Access::Staff {
+                &mut town.agent
+            } else {
+                &mut town.anna.browser
+            };
             let cookies = who.cookies.clone();
-            let reply = who.request(Method::POST, &at, headers, filled(form.name).into_bytes()).await;
-            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} at {at} with {headers:?}", form.name);
+            let reply = who
+                .request(Method::POST, &at, headers, filled(form.name).into_bytes())
+                .await;
+            assert_eq!(
+                reply.status,
+                StatusCode::FORBIDDEN,
+                "{} at {at} with {headers:?}",
+                form.name
+            );
             assert_eq!(who.cookies, cookies, "{} at {at} with {headers:?}", form.name);
         }
     }
@@ -61,7 +76,9 @@ async fn s04_either_header_of_our_own_page_is_enough() {
     let town = Town::new().await;
     for headers in [&SAME_SITE[..1], &SAME_SITE[1..]] {
         let mut who = town.app.anybody();
-        let reply = who.request(Method::POST, "/sign-in", headers, filled("theme").into_bytes()).await;
+        let reply = who
+            .request(Method::POST, "/sign-in", headers, filled("theme").into_bytes())
+            .await;
         assert_eq!((reply.location(), who.cookies.len()), ("/sign-in", 1), "{headers:?}");
     }
 }
@@ -75,7 +92,11 @@ async fn s04_nothing_changes_by_get_or_head() {
     for (at, access, form) in every_form(&town).await {
         let at = format!("{at}?{}", filled(form.name));
         for method in [Method::GET, Method::HEAD] {
-            let who = if access == Access::Staff { &mut town.agent } else { &mut town.anna.browser };
+            let who = if access == Access::Staff {
+                &mut town.agent
+            } else {
+                &mut town.anna.browser
+            };
             let cookies = who.cookies.clone();
             who.request(method, &at, &SAME_SITE, Vec::new()).await;
             assert_eq!(who.cookies, cookies, "{at}");
@@ -96,7 +117,11 @@ async fn s04_only_a_forms_own_kind_of_body_is_read() {
             ("multipart/form-data; boundary=x", filled(form.name)),
             ("", filled(form.name)),
         ] {
-            let who = if access == Access::Staff { &mut town.agent } else { &mut town.anna.browser };
+            let who = if access == Access::Staff {
+                &mut town.agent
+            } else {
+                &mut town.anna.browser
+            };
             let headers = [SAME_SITE[0], SAME_SITE[1], ("content-type", kind)];
             let reply = who.request(Method::POST, &at, &headers, sent.into_bytes()).await;
             assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} at {at} as {kind:?}", form.name);
@@ -109,8 +134,17 @@ async fn s04_only_a_forms_own_kind_of_body_is_read() {
 async fn s04_other_methods_reach_nothing() {
     let mut town = Town::new().await;
     let before = town.app.everything(&[]).await;
-    for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
-        let reply = town.anna.request(method.clone(), "/sign-in", &SAME_SITE, filled("theme").into_bytes()).await;
+    for method in [
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::TRACE,
+    ] {
+        let reply = town
+            .anna
+            .request(method.clone(), "/sign-in", &SAME_SITE, filled("theme").into_bytes())
+            .await;
         assert!(reply.status.is_client_error(), "{method}: {}", reply.status);
     }
     assert_eq!(town.app.everything(&[]).await, before, "nothing changed");

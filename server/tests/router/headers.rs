@@ -24,7 +24,11 @@ async fn s02_s03_every_answer_carries_the_headers() {
     replies.push(anybody.get("/manifest.webmanifest").await);
     replies.push(anybody.get("/theme-165.css").await);
     replies.push(anybody.request(Method::POST, "/sign-in", &[], Vec::new()).await);
-    replies.push(anybody.request(Method::DELETE, "/sign-in", &SAME_SITE, Vec::new()).await);
+    replies.push(
+        anybody
+            .request(Method::DELETE, "/sign-in", &SAME_SITE, Vec::new())
+            .await,
+    );
     replies.push(anybody.send("/sign-in", "sign_in.start", &[("phone", "x")]).await);
     replies.push(anybody.send("/sign-in", "theme", &[("theme", "dark")]).await);
     for reply in replies {
@@ -34,9 +38,15 @@ async fn s02_s03_every_answer_carries_the_headers() {
         assert_eq!(reply.header("referrer-policy"), "same-origin", "{at}");
         assert_eq!(reply.header("cross-origin-opener-policy"), "same-origin", "{at}");
         let permissions = reply.header("permissions-policy");
-        assert!(permissions.contains("camera=(self)") && permissions.contains("microphone=()"), "{at}: {permissions}");
+        assert!(
+            permissions.contains("camera=(self)") && permissions.contains("microphone=()"),
+            "{at}: {permissions}"
+        );
         let hsts = reply.header("strict-transport-security");
-        let seconds: u64 = hsts.strip_prefix("max-age=").and_then(|h| h.split(';').next()?.parse().ok()).unwrap_or_default();
+        let seconds: u64 = hsts
+            .strip_prefix("max-age=")
+            .and_then(|h| h.split(';').next()?.parse().ok())
+            .unwrap_or_default();
         assert!(seconds >= 31_536_000, "{at}: {hsts}");
         for header in ["server", "x-powered-by", "access-control-allow-origin"] {
             assert_eq!(reply.header(header), "", "{at} has {header}");
@@ -56,10 +66,19 @@ async fn s01_cookies_of_every_way_in_are_bound_to_the_host() {
         who.send("/sign-in", "sign_in.start", &[("phone", &phone)]).await,
     ];
     let anna = town.anna.phone.clone();
+    town.app
+        .world
+        .clock
+        .set(crm::testing::start() + chrono::Duration::minutes(5));
     replies.push(town.app.anybody().prove(&anna).await);
     replies.push(town.agent.send("/admin/sign-in", "staff_sign_out", &[]).await);
     for reply in replies {
-        let lines: Vec<_> = reply.headers.get_all("set-cookie").iter().map(|line| line.to_str().expect("text")).collect();
+        let lines: Vec<_> = reply
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .map(|line| line.to_str().expect("text"))
+            .collect();
         assert!(!lines.is_empty(), "{}", reply.path);
         for line in lines {
             assert!(line.starts_with("__Host-"), "{line}");
@@ -85,7 +104,10 @@ async fn s26_personal_pages_are_not_kept() {
 #[tokio::test]
 async fn s26_who_leaves_leaves_nothing_behind() {
     let mut town = Town::new().await;
-    for (who, at, form) in [(&mut town.anna.browser, "/sign-in", "sign_out"), (&mut town.agent, "/admin/sign-in", "staff_sign_out")] {
+    for (who, at, form) in [
+        (&mut town.anna.browser, "/sign-in", "sign_out"),
+        (&mut town.agent, "/admin/sign-in", "staff_sign_out"),
+    ] {
         let reply = who.send(at, form, &[]).await;
         assert_eq!(reply.status, StatusCode::SEE_OTHER);
         assert_eq!(reply.header("clear-site-data"), "\"cache\", \"storage\"", "{form}");
@@ -122,7 +144,8 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
     let code = town.app.code(&phone).await;
     new.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await;
     pages.push(new.get("/sign-in/details").await);
-    new.send("/sign-in/details", "sign_in.details", &crate::common::details("Вера")).await;
+    new.send("/sign-in/details", "sign_in.details", &crate::common::details("Вера"))
+        .await;
     pages.push(new.get("/sign-in/review").await);
     let mut with_scripts = 0;
     for page in pages.iter().filter(|page| page.body.starts_with("<!DOCTYPE html>")) {
@@ -131,18 +154,42 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
         let has_island = tags.iter().any(|tag| tag.name == "leptos-island");
         let scripts: Vec<_> = tags.iter().filter(|tag| tag.name == "script").collect();
         with_scripts += scripts.len();
-        assert_eq!(scripts.len(), usize::from(has_island), "{at}: one loader where there is an island, else none");
-        assert_eq!(page.body.contains("wasm"), has_island, "{at}: no WebAssembly without an island");
+        assert_eq!(
+            scripts.len(),
+            usize::from(has_island),
+            "{at}: one loader where there is an island, else none"
+        );
+        assert_eq!(
+            page.body.contains("wasm"),
+            has_island,
+            "{at}: no WebAssembly without an island"
+        );
         for script in scripts {
-            assert_eq!((script.get("src"), script.text.trim()), (Some("/pkg/loader.0.js"), ""), "{at}");
+            assert_eq!(
+                (script.get("src"), script.text.trim()),
+                (Some("/pkg/loader.0.js"), ""),
+                "{at}"
+            );
         }
         for tag in &tags {
-            assert!(tag.name != "style" && tag.name != "iframe" && tag.name != "base", "{at} has <{}>", tag.name);
+            assert!(
+                tag.name != "style" && tag.name != "iframe" && tag.name != "base",
+                "{at} has <{}>",
+                tag.name
+            );
             for (name, value) in &tag.attributes {
-                assert!(name != "style" && !name.starts_with("on"), "{at}: <{} {name}={value:?}>", tag.name);
-                assert!(!value.trim().to_ascii_lowercase().starts_with("javascript:"), "{at}: {value}");
+                assert!(
+                    name != "style" && !name.starts_with("on"),
+                    "{at}: <{} {name}={value:?}>",
+                    tag.name
+                );
+                assert!(
+                    !value.trim().to_ascii_lowercase().starts_with("javascript:"),
+                    "{at}: {value}"
+                );
                 if matches!(name.as_str(), "src" | "href" | "action") {
-                    let ours = value.starts_with(['/', '#', '?']) || value.starts_with("tel:") || value.starts_with("mailto:");
+                    let ours =
+                        value.starts_with(['/', '#', '?']) || value.starts_with("tel:") || value.starts_with("mailto:");
                     assert!(ours && !value.starts_with("//"), "{at}: {name}={value:?} leads away");
                 }
             }

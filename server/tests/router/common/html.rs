@@ -11,7 +11,10 @@ pub(crate) struct Tag {
 
 impl Tag {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -34,7 +37,10 @@ pub(crate) struct Form {
 
 impl Form {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.fields
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// With a field filled in, all of its former values gone.
@@ -52,7 +58,11 @@ pub(crate) fn tags(html: &str) -> Vec<Tag> {
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
         if rest.starts_with('!') {
-            let end = if rest.starts_with("!--") { rest.find("-->") } else { rest.find('>') };
+            let end = if rest.starts_with("!--") {
+                rest.find("-->")
+            } else {
+                rest.find('>')
+            };
             rest = end.map_or("", |end| &rest[end..]);
             continue;
         }
@@ -65,7 +75,9 @@ pub(crate) fn tags(html: &str) -> Vec<Tag> {
             if rest.is_empty() || rest.starts_with('>') {
                 break;
             }
-            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/')).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/'))
+                .unwrap_or(rest.len());
             let attribute = rest[..end].to_owned();
             rest = &rest[end..];
             let mut value = String::new();
@@ -85,13 +97,20 @@ pub(crate) fn tags(html: &str) -> Vec<Tag> {
 
 /// The text of a page without its tags.
 pub(crate) fn text(html: &str) -> String {
-    let words: Vec<String> =
-        tags(html).into_iter().filter(|tag| !matches!(tag.name.as_str(), "script" | "style")).map(|tag| tag.text).collect();
+    let words: Vec<String> = tags(html)
+        .into_iter()
+        .filter(|tag| !matches!(tag.name.as_str(), "script" | "style"))
+        .map(|tag| tag.text)
+        .collect();
     words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#x27;", "'")
+        .replace("&amp;", "&")
 }
 
 /// The forms of a page that change something.
@@ -104,7 +123,9 @@ pub(crate) fn forms(html: &str) -> Vec<Form> {
             ("form", _) if tag.get("method") == Some("post") => open = Some(Form::default()),
             ("/form", form) => found.extend(form.take()),
             ("input", Some(form)) => {
-                let Some(name) = tag.get("name").map(str::to_owned) else { continue };
+                let Some(name) = tag.get("name").map(str::to_owned) else {
+                    continue;
+                };
                 let value = tag.get("value").unwrap_or_default().to_owned();
                 match tag.get("type").unwrap_or("text") {
                     "checkbox" | "radio" if !tag.has("checked") => {}
@@ -123,12 +144,15 @@ pub(crate) fn forms(html: &str) -> Vec<Form> {
             }
             ("textarea", Some(form)) => {
                 let name = tag.get("name").unwrap_or_default().to_owned();
-                form.fields.push((name, tag.text.strip_prefix('\n').unwrap_or(&tag.text).to_owned()));
+                form.fields
+                    .push((name, tag.text.strip_prefix('\n').unwrap_or(&tag.text).to_owned()));
             }
             ("select", Some(_)) => select = Some((tag.get("name").unwrap_or_default().to_owned(), None, None)),
             ("option", Some(_)) => {
                 if let Some((_, first, chosen)) = &mut select {
-                    let value = tag.get("value").map_or_else(|| tag.text.trim().to_owned(), str::to_owned);
+                    let value = tag
+                        .get("value")
+                        .map_or_else(|| tag.text.trim().to_owned(), str::to_owned);
                     if tag.has("selected") {
                         *chosen = Some(value.clone());
                     }

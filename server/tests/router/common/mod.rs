@@ -56,7 +56,11 @@ impl TestApp {
     async fn build(is_demonstration: bool) -> Self {
         let world = crm::testing::sqlite().await;
         crm::content::load(&world.db, &BY).await.expect("content loads");
-        let config = Config { public_url: HOME.into(), site_dir: "/nowhere".into(), ..Config::default() };
+        let config = Config {
+            public_url: HOME.into(),
+            site_dir: "/nowhere".into(),
+            ..Config::default()
+        };
         let site = Site {
             css: "/pkg/kabinet.0.css".into(),
             theme: "/theme-165.css".into(),
@@ -64,15 +68,29 @@ impl TestApp {
             js: "/pkg/kabinet.0.js".into(),
             wasm: "/pkg/kabinet.0.wasm".into(),
         };
-        let app = App { db: world.db.clone(), config: Arc::new(config), site: Arc::new(site), is_demonstration };
-        Self { router: router::build(&app), world: Arc::new(world), people: Arc::default() }
+        let app = App {
+            db: world.db.clone(),
+            config: Arc::new(config),
+            site: Arc::new(site),
+            is_demonstration,
+        };
+        Self {
+            router: router::build(&app),
+            world: Arc::new(world),
+            people: Arc::default(),
+        }
     }
 
     /// Somebody who is not signed in, from a network of their own.
     pub fn anybody(&self) -> Browser {
         let n = self.people.fetch_add(1, Ordering::Relaxed);
         let [_, a, b, c] = n.to_be_bytes();
-        Browser { app: self.clone(), cookies: BTreeMap::new(), headers: Vec::new(), address: [10, a, b, c] }
+        Browser {
+            app: self.clone(),
+            cookies: BTreeMap::new(),
+            headers: Vec::new(),
+            address: [10, a, b, c],
+        }
     }
 
     /// A phone that nobody has yet.
@@ -85,11 +103,17 @@ impl TestApp {
         let phone = self.free_phone();
         let mut browser = self.anybody();
         browser.prove(&phone).await;
-        let details = browser.send("/sign-in/details", "sign_in.details", &details(name)).await;
+        let details = browser
+            .send("/sign-in/details", "sign_in.details", &details(name))
+            .await;
         assert_eq!(details.location(), "/sign-in/review", "{}", details.text());
         let registered = browser.send("/sign-in/review", "sign_in.register", &[]).await;
         assert_eq!(registered.location(), "/card?done=registered", "{}", registered.text());
-        Customer { browser, phone, name: name.to_owned() }
+        Customer {
+            browser,
+            phone,
+            name: name.to_owned(),
+        }
     }
 
     /// A member of staff who is signed in.
@@ -97,7 +121,10 @@ impl TestApp {
         self.employ(login).await;
         let mut browser = self.anybody();
         let sent = [("login", login), ("password", PASSWORD)];
-        assert_eq!(browser.send("/admin/sign-in", "staff.sign_in", &sent).await.location(), "/admin/requests");
+        assert_eq!(
+            browser.send("/admin/sign-in", "staff.sign_in", &sent).await.location(),
+            "/admin/requests"
+        );
         browser
     }
 
@@ -105,15 +132,29 @@ impl TestApp {
     pub async fn employ(&self, login: &str) {
         let password_hash = crm::signin::password::hash(PASSWORD).await.expect("hashed");
         let language = crm::lang::Lang::Ru;
-        let new = NewStaff { login: login.into(), name: login.into(), role: Role::Agent, language, password_hash };
-        crm::staff::store::create(&self.world.db, &BY, &new).await.expect("employed");
+        let new = NewStaff {
+            login: login.into(),
+            name: login.into(),
+            role: Role::Agent,
+            language,
+            password_hash,
+        };
+        crm::staff::store::create(&self.world.db, &BY, &new)
+            .await
+            .expect("employed");
     }
 
     /// The newest code that went to a phone.
     pub async fn code(&self, phone: &str) -> String {
         let messages = crm::outbox::inbox(&self.world.db, 100).await.expect("the outbox");
-        let newest = messages.iter().find(|m| m.address == phone && m.template == "sign_in_code").expect("a code was sent");
-        let digits = newest.body.split(|c: char| !c.is_ascii_digit()).find(|part| part.len() == 6);
+        let newest = messages
+            .iter()
+            .find(|m| m.address == phone && m.template == "sign_in_code")
+            .expect("a code was sent");
+        let digits = newest
+            .body
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|part| part.len() == 6);
         digits.expect("six digits").to_owned()
     }
 
@@ -130,7 +171,9 @@ impl TestApp {
     }
 
     async fn connection(&self) -> sqlx::SqliteConnection {
-        sqlx::SqliteConnection::connect(&self.world.url).await.expect("the database")
+        sqlx::SqliteConnection::connect(&self.world.url)
+            .await
+            .expect("the database")
     }
 
     /// Everything that the database holds, row by row, but for the tables named: to see that nothing changed.
@@ -140,8 +183,15 @@ impl TestApp {
         let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut conn).await.expect("tables");
         let mut rows = BTreeSet::new();
         for table in tables.iter().filter(|table| !but.contains(&table.as_str())) {
-            let columns = sqlx::query("SELECT name FROM pragma_table_info($1)").bind(table).fetch_all(&mut conn).await;
-            let columns: Vec<String> = columns.expect("columns").iter().map(|row| format!("quote(\"{}\")", row.get::<String, _>(0))).collect();
+            let columns = sqlx::query("SELECT name FROM pragma_table_info($1)")
+                .bind(table)
+                .fetch_all(&mut conn)
+                .await;
+            let columns: Vec<String> = columns
+                .expect("columns")
+                .iter()
+                .map(|row| format!("quote(\"{}\")", row.get::<String, _>(0)))
+                .collect();
             let sql = sqlx::AssertSqlSafe(format!("SELECT {} FROM \"{table}\"", columns.join(" || ' ' || ")));
             let found: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut conn).await.expect("rows");
             rows.extend(found.into_iter().map(|row| format!("{table}: {row}")));
@@ -228,7 +278,11 @@ impl Customer {
     pub async fn id(&self) -> crm::id::CustomerId {
         let mut conn = self.app().connection().await;
         let sql = "SELECT customer_id FROM contacts WHERE kind = 'phone' AND value = $1";
-        let id: uuid::Uuid = sqlx::query_scalar(sql).bind(&self.phone).fetch_one(&mut conn).await.expect("the customer");
+        let id: uuid::Uuid = sqlx::query_scalar(sql)
+            .bind(&self.phone)
+            .fetch_one(&mut conn)
+            .await
+            .expect("the customer");
         id.to_string().parse().expect("an id")
     }
 }
@@ -275,12 +329,14 @@ impl Browser {
 
     /// The same, under a key.
     pub async fn send_keyed(&mut self, path: &str, form: &str, key: &str, fields: &[(&str, &str)]) -> Reply {
-        self.request(Method::POST, path, &SAME_SITE, body(form, key, fields).into_bytes()).await
+        self.request(Method::POST, path, &SAME_SITE, body(form, key, fields).into_bytes())
+            .await
     }
 
     /// Sends a form as it was read from a page.
     pub async fn submit(&mut self, path: &str, form: &Form) -> Reply {
-        self.request(Method::POST, path, &SAME_SITE, encode(&form.fields).into_bytes()).await
+        self.request(Method::POST, path, &SAME_SITE, encode(&form.fields).into_bytes())
+            .await
     }
 
     /// Any request at all. Cookies that come back are kept.
@@ -289,15 +345,27 @@ impl Browser {
         if method != Method::GET && !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
-        for (name, value) in self.headers.iter().map(|(n, v)| (*n, v.as_str())).chain(headers.iter().copied()) {
+        for (name, value) in self
+            .headers
+            .iter()
+            .map(|(n, v)| (*n, v.as_str()))
+            .chain(headers.iter().copied())
+        {
             request = request.header(name, value);
         }
         if !self.cookies.is_empty() {
-            let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<String> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             request = request.header("cookie", pairs.join("; "));
         }
         let peer = SocketAddr::from((self.address, 40_000));
-        let request = request.extension(ConnectInfo(peer)).body(Body::from(sent)).expect("a request");
+        let request = request
+            .extension(ConnectInfo(peer))
+            .body(Body::from(sent))
+            .expect("a request");
         let response = self.app.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
         for line in parts.headers.get_all("set-cookie") {
@@ -311,7 +379,12 @@ impl Browser {
             }
         }
         let body = to_bytes(body, usize::MAX).await.expect("a body");
-        Reply { path: path.to_owned(), status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).expect("UTF-8") }
+        Reply {
+            path: path.to_owned(),
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).expect("UTF-8"),
+        }
     }
 
     /// Asks for a code and types it in.
@@ -332,7 +405,9 @@ pub(crate) fn body(form: &str, key: &str, fields: &[(&str, &str)]) -> String {
     encode(own.iter().chain(fields))
 }
 
-pub(crate) fn encode<'a, N: AsRef<str> + 'a, V: AsRef<str> + 'a>(fields: impl IntoIterator<Item = &'a (N, V)>) -> String {
+pub(crate) fn encode<'a, N: AsRef<str> + 'a, V: AsRef<str> + 'a>(
+    fields: impl IntoIterator<Item = &'a (N, V)>,
+) -> String {
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in fields {
         body.append_pair(name.as_ref(), value.as_ref());
@@ -357,7 +432,11 @@ impl Reply {
 
     /// Where a redirect leads; empty when it is none.
     pub fn location(&self) -> &str {
-        if self.status == StatusCode::SEE_OTHER { self.header("location") } else { "" }
+        if self.status == StatusCode::SEE_OTHER {
+            self.header("location")
+        } else {
+            ""
+        }
     }
 
     /// The words of the page.
@@ -374,7 +453,10 @@ impl Reply {
     /// The message at a field, by the end of its id.
     pub fn message(&self, form: &str, field: &str) -> String {
         let id = format!("{}-{field}-message", form.replace('.', "-"));
-        let at = self.body.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("{} has a field {field}", self.path));
+        let at = self
+            .body
+            .find(&format!("id=\"{id}\""))
+            .unwrap_or_else(|| panic!("{} has a field {field}", self.path));
         let end = self.body[at..].find("</p>").map_or(self.body.len(), |end| at + end);
         html::text(&format!("<p {}", &self.body[at..end]))
     }
@@ -401,23 +483,50 @@ impl Town {
         let purchase = anna.book("A-1", "Чайник", 1, 250_000).await.to_string();
         let db = &app.world.db;
         let customer = anna.proof().await;
-        let child = crm::customer::store::ChildForm { day: "5".into(), month: "6".into(), year: "2020".into(), agreed: true };
-        crm::customer::store::add_child(db, &customer, &child, crm::lang::Lang::Ru).await.expect("a child");
+        let child = crm::customer::store::ChildForm {
+            day: "5".into(),
+            month: "6".into(),
+            year: "2020".into(),
+            agreed: true,
+        };
+        crm::customer::store::add_child(db, &customer, &child, crm::lang::Lang::Ru)
+            .await
+            .expect("a child");
         for (kind, value) in [
             (crm::contact::Kind::Phone, "+79005550001"),
             (crm::contact::Kind::Email, "anna@example.com"),
             (crm::contact::Kind::Email, "anna2@example.com"),
         ] {
-            crm::contact::store::add(db, &customer, kind, value).await.expect("a contact");
+            crm::contact::store::add(db, &customer, kind, value)
+                .await
+                .expect("a contact");
         }
-        let topic = crm::request::store::topics(&mut db.read().await.expect("a connection")).await.expect("topics")[0].code.clone();
-        let new = crm::request::NewRequest { topic, text: "Где мои баллы?".into(), purchase: purchase.clone() };
-        let request = crm::request::store::create(db, &customer, &new).await.expect("a request").to_string();
+        let topic = crm::request::store::topics(&mut db.read().await.expect("a connection"))
+            .await
+            .expect("topics")[0]
+            .code
+            .clone();
+        let new = crm::request::NewRequest {
+            topic,
+            text: "Где мои баллы?".into(),
+            purchase: purchase.clone(),
+        };
+        let request = crm::request::store::create(db, &customer, &new)
+            .await
+            .expect("a request")
+            .to_string();
         let mut second = app.anybody();
         // The same phone may ask for another code after a while only.
         app.world.clock.set(crm::testing::start() + Duration::minutes(1));
         assert_eq!(second.prove(&anna.phone).await.location(), "/");
-        Self { anna, boris, agent, purchase, request, app }
+        Self {
+            anna,
+            boris,
+            agent,
+            purchase,
+            request,
+            app,
+        }
     }
 
     /// A route's path with what varies filled in from what is Anna's; `None` when nobody said what belongs there.
@@ -447,6 +556,9 @@ impl Customer {
     pub async fn proof(&self) -> crm::who::Customer {
         let token = Token::received(&self.cookies["__Host-kabinet"]);
         let visitor = crm::who::Visitor::default();
-        crm::who::customer(&self.app.world.db, &token, &visitor).await.expect("the database").expect("signed in")
+        crm::who::customer(&self.app.world.db, &token, &visitor)
+            .await
+            .expect("the database")
+            .expect("signed in")
     }
 }
