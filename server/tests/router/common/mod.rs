@@ -531,18 +531,21 @@ impl Town {
 
     /// A route's path with what varies filled in from what is Anna's; `None` when nobody said what belongs there.
     pub async fn path(&self, route: &str) -> Option<String> {
-        let value = match route.split_once('{') {
-            None => return Some(route.to_owned()),
-            Some(("/consents/", _)) => "personal_data".to_owned(),
-            Some(("/programs/", _)) => "club".to_owned(),
-            Some(("/purchases/", _)) => self.purchase.clone(),
-            Some(("/support/" | "/admin/requests/", _)) => self.request.clone(),
-            Some(("/admin/customers/", _)) => self.anna.id().await.to_string(),
-            Some(_) => return None,
-        };
-        let (before, after) = route.split_once('{')?;
-        let (_, after) = after.split_once('}')?;
-        Some(format!("{before}{value}{after}"))
+        let mut path = route.to_owned();
+        while let Some((before, rest)) = path.clone().split_once('{') {
+            let (_, after) = rest.split_once('}')?;
+            let value = match before {
+                "/consents/" => "personal_data".to_owned(),
+                "/programs/" => "club".to_owned(),
+                "/purchases/" => self.purchase.clone(),
+                "/support/" | "/admin/requests/" => self.request.clone(),
+                "/admin/customers/" => self.anna.id().await.to_string(),
+                in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
+                _ => return None,
+            };
+            path = format!("{before}{value}{after}");
+        }
+        Some(path)
     }
 
     /// Pages that show what is Anna's alone.
