@@ -83,7 +83,9 @@ impl Next {
 
     /// To a path that came from outside: only one on this site counts, else `otherwise`.
     pub fn to_untrusted(path: Option<&str>, otherwise: &str) -> Self {
-        let ours = path.filter(|p| p.starts_with('/') && !p.starts_with("//") && !p.contains(['\\', '\r', '\n', '\t']));
+        // What a browser would read otherwise than we do, or a header cannot carry, is none.
+        let is_plain = |p: &str| p.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+        let ours = path.filter(|p| p.starts_with('/') && !p.starts_with("//") && is_plain(p));
         Self(ours.unwrap_or(otherwise).to_owned())
     }
 

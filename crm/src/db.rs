@@ -305,6 +305,20 @@ impl Db {
         Ok(on!(conn, |c| sqlx::query_as(SQL).bind(scope).bind(key).fetch_optional(c).await)?)
     }
 
+    /// Frees the key again when the change failed although its transaction stands, as a wrong password that was
+    /// counted: what was mended is sent under the same key.
+    pub async fn release_key(&self) -> Result<(), Error> {
+        const SQL: &str = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND answer IS NULL";
+        let Some((key, _)) = self.key.as_deref().filter(|held| held.1.load(Ordering::SeqCst)) else { return Ok(()) };
+        let plain = Self { key: None, ..self.clone() };
+        plain
+            .write(|tx| scoped(async move {
+                on!(tx, |c| sqlx::query(SQL).bind(&key.scope).bind(&key.key).execute(c).await.map(drop))?;
+                Ok(())
+            }))
+            .await
+    }
+
     /// Remembers the answer that was given under a key.
     pub async fn store_answer(&self, scope: &str, key: &str, answer: &str) -> Result<(), Error> {
         const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";

@@ -5,7 +5,7 @@ use crate::guard::{self, RequestId};
 use crate::{session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
-use app::route::{FormEntry, Next, Route};
+use app::route::{Access, FormEntry, Next, Route};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
@@ -56,7 +56,7 @@ pub fn build(app: &App) -> Router {
     router
         .route("/manifest.webmanifest", get(|| text("application/manifest+json", "max-age=3600", manifest)))
         .route(&app.site.theme, get(|| text("text/css", "max-age=3600", theme)))
-        .fallback(get(files).with_state(app.clone()))
+        .fallback(nowhere(app))
         .method_not_allowed_fallback(not_found_page(app))
         .layer(CompressionLayer::new())
         .layer(axum::middleware::from_fn_with_state(app.config.is_https(), guard::headers))
@@ -71,6 +71,14 @@ fn page(app: &App, route: &'static Route) -> MethodRouter {
     let (shown, sent) = (app.clone(), app.clone());
     get(async move |request: Request| show(&shown, route, request).await)
         .post(async move |request: Request| send(&sent, route, request).await)
+}
+
+/// Where no page is: a file, or a page that says so and still offers language and theme.
+fn nowhere(app: &App) -> MethodRouter {
+    const NOWHERE: Route =
+        Route { path: "", access: Access::Public, page: |_| Box::pin(async { Err(AppError::NotFound) }), forms: &[] };
+    let sent = app.clone();
+    get(files).with_state(app.clone()).post(async move |request: Request| send(&sent, &NOWHERE, request).await)
 }
 
 fn not_found_page(app: &App) -> MethodRouter {
@@ -171,7 +179,10 @@ async fn once(cx: &Cx, form: &FormEntry, sent: &Sent) -> Result<Next, AppError> 
             Ok(next)
         }
         // The same form twice at the same moment: the other one did it.
-        Err(error) => answered(cx, &scope, sent).await?.ok_or(error),
+        Err(error) => {
+            keyed.db.release_key().await?;
+            answered(cx, &scope, sent).await?.ok_or(error)
+        }
     }
 }
 

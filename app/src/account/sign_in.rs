@@ -178,7 +178,8 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
     let by_password = cx.query("by") == Some("password") || cx.outcome.as_ref().is_some_and(|o| o.form == Password::NAME);
     let signed_out = (cx.query("done") == Some("signed_out")).then(|| view! { <p class="flash" role="status">{t.signed_out}</p> });
-    let phone = view! {
+    // Made inside its form, which knows what was typed.
+    let phone = move || view! {
         <Field name="phone" label=t.phone kind="tel" check="phone" missing=t.phone_missing autocomplete="tel"
             enterkeyhint=if by_password { "next" } else { "send" } hint=t.phone_hint/>
     };
@@ -187,7 +188,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
         view! {
             <h1>{t.title}</h1>
             <FormBox<Password> check=true labels=labels>
-                {phone}
+                {phone()}
                 <Field name="password" label=t.password kind="password" missing=t.password_missing
                     autocomplete="current-password" enterkeyhint="go"/>
                 <button class="btn btn-primary btn-wide">{t.enter}</button>
@@ -203,7 +204,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
             <FormBox<Start> check=true labels=labels>
-                {phone}
+                {phone()}
                 <button class="btn btn-primary btn-wide">{t.send}</button>
             </FormBox<Start>>
             <p><a href=format!("{password}{join}by=password")>{t.by_password}</a></p>
@@ -247,11 +248,13 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let purposes = consents::purposes(&mut conn, AskedAt::Registration).await?;
     let ticked = draft.consents;
-    let boxes: Vec<_> = purposes
+    let words = cx.clone();
+    // Made inside its form, which knows what was ticked.
+    let boxes = move || purposes
         .into_iter()
         .map(|purpose| {
             let checked = ticked.contains(&purpose.code);
-            let title = cx.pick(&purpose.title);
+            let title = words.pick(&purpose.title);
             let href = format!("/consents/{}", purpose.code);
             view! {
                 <Check name="consents[]" value=purpose.code.clone() flaw=format!("consent_{}", purpose.code) checked=checked>
@@ -261,7 +264,7 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
                 </Check>
             }
         })
-        .collect();
+        .collect::<Vec<_>>();
     let labels = [("name", t.name), ("surname", t.surname), ("email", t.email), ("birthday", t.birthday), ("password", t.password)]
         .map(|(name, label)| (name.to_owned(), label.to_owned()))
         .to_vec();
@@ -282,7 +285,7 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
             {has_password.then(|| view! { <Check name="keep_password" checked=true>{t.keep_password}</Check> })}
             <fieldset class="form-section">
                 <legend class="label">{t.consents}</legend>
-                {boxes}
+                {boxes()}
             </fieldset>
             <button class="btn btn-primary btn-wide">{t.to_review}</button>
         </FormBox<Details>>

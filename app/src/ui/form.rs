@@ -194,7 +194,10 @@ fn field_id(name: &str) -> String {
 struct FormId(String);
 
 fn held_form() -> String {
-    use_context::<FormId>().map(|f| f.0).unwrap_or_default()
+    let id = use_context::<FormId>();
+    // A field that is made before its form would lose what was typed: make it inside, or in a closure called there.
+    debug_assert!(id.is_some(), "a field stands outside its form");
+    id.map(|f| f.0).unwrap_or_default()
 }
 
 /// A field of one line.

@@ -1,0 +1,217 @@
+//! Who gets to see what: every page of the table by everybody.
+
+use crate::common::html::forms;
+use crate::common::{Browser, Reply, SAME_SITE, TestApp, Town, body, encode};
+use app::ROUTES;
+use app::route::{Access, Route};
+use axum::http::{Method, StatusCode};
+use crm::who::Token;
+
+fn of(access: Access) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(move |route| route.access == access)
+}
+
+async fn path(town: &Town, route: &Route) -> String {
+    let path = town.path(route.path).await;
+    path.unwrap_or_else(|| panic!("{} needs a sample in Town::path", route.path))
+}
+
+fn assert_sent_to_sign_in(reply: &Reply, page: &str) {
+    let expected = if reply.path == "/" {
+        page.to_owned()
+    } else {
+        format!("{page}?next={}", reply.path)
+    };
+    assert_eq!(reply.location(), expected, "{}", reply.path);
+    assert!(reply.body.is_empty(), "a redirect says nothing of the page");
+}
+
+#[tokio::test]
+async fn s17_every_page_opens_to_whom_it_is_for_and_to_nobody_else() {
+    let mut town = Town::new().await;
+    let mut anybody = town.app.anybody();
+    for route in ROUTES {
+        let at = path(&town, route).await;
+        let [nobody, anna, boris, agent] = [
+            anybody.get(&at).await,
+            town.anna.get(&at).await,
+            town.boris.get(&at).await,
+            town.agent.get(&at).await,
+        ];
+        match route.access {
+            Access::Public => {
+                for reply in [nobody, anna, boris, agent] {
+                    assert_eq!(reply.status, StatusCode::OK, "{at}");
+                }
+            }
+            Access::SignedOut => {
+                assert_eq!([anna.location(), boris.location()], ["/", "/"], "{at}");
+                // Beyond the first step there is nothing to show to somebody who has not begun.
+                let expected = if at == "/sign-in" {
+                    StatusCode::OK
+                } else {
+                    StatusCode::CONFLICT
+                };
+                assert_eq!([nobody.status, agent.status], [expected; 2], "{at}");
+            }
+            Access::Customer => {
+                assert_sent_to_sign_in(&nobody, "/sign-in");
+                assert_sent_to_sign_in(&agent, "/sign-in");
+                assert_eq!(anna.status, StatusCode::OK, "{at}");
+                let expected = if Town::is_annas(route.path) {
+                    StatusCode::NOT_FOUND
+                } else {
+                    StatusCode::OK
+                };
+                assert_eq!(boris.status, expected, "{at}");
+            }
+            Access::Staff => {
+                for reply in [&nobody, &anna, &boris] {
+                    assert_sent_to_sign_in(reply, "/admin/sign-in");
+                }
+                assert_eq!(agent.status, StatusCode::OK, "{at}");
+            }
+            Access::Demonstration => {
+                for reply in [nobody, anna, boris, agent] {
+                    assert_eq!(reply.status, StatusCode::NOT_FOUND, "{at}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_development_inbox_is_in_the_demonstration_only() {
+    assert!(of(Access::Demonstration).next().is_some());
+    for (app, expected) in [
+        (TestApp::new().await, StatusCode::NOT_FOUND),
+        (TestApp::demonstration().await, StatusCode::OK),
+    ] {
+        for route in of(Access::Demonstration) {
+            assert_eq!(app.anybody().get(route.path).await.status, expected, "{}", route.path);
+        }
+    }
+}
+
+/// What cannot be read as an id, and ids of nothing, are pages that do not exist.
+#[tokio::test]
+async fn s17_a_made_up_id_is_a_page_that_does_not_exist() {
+    let mut town = Town::new().await;
+    const MADE_UP: [&str; 8] = [
+        "x",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "00000000-0000-0000-0000-000000000000",
+        "%00",
+        "%D0%BF",
+        "'%20OR%201=1",
+    ];
+    for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
+        // Each of the parts that vary is made up in turn, the others stay as they are.
+        let real = path(&town, route).await;
+        let parts: Vec<&str> = route.path.split('/').collect();
+        for varies in (0..parts.len()).filter(|i| parts[*i].starts_with('{')) {
+            for id in MADE_UP {
+                let mut at: Vec<&str> = real.split('/').collect();
+                at[varies] = id;
+                let at = at.join("/");
+                let who: &mut Browser = if route.access == Access::Staff { &mut town.agent } else { &mut town.anna };
+                assert_eq!(who.get(&at).await.status, StatusCode::NOT_FOUND, "{at}");
+            }
+        }
+    }
+}
+
+/// Every form of every page that is for somebody, sent by somebody else.
+#[tokio::test]
+async fn s17_no_form_works_for_whom_its_page_is_not() {
+    let mut town = Town::new().await;
+    let mut anybody = town.app.anybody();
+    let before = town.app.everything(&[]).await;
+    for route in ROUTES {
+        let at = path(&town, route).await;
+        for form in route.forms {
+            let key = Token::random();
+            let sent = body(form.name, key.secret(), &[]).into_bytes();
+            let send = async |who: &mut Browser| who.request(Method::POST, &at, &SAME_SITE, sent.clone()).await;
+            match route.access {
+                Access::Customer => {
+                    assert_sent_to_sign_in(&send(&mut anybody).await, "/sign-in");
+                    assert_sent_to_sign_in(&send(&mut town.agent).await, "/sign-in");
+                }
+                Access::Staff => {
+                    assert_sent_to_sign_in(&send(&mut anybody).await, "/admin/sign-in");
+                    assert_sent_to_sign_in(&send(&mut town.anna).await, "/admin/sign-in");
+                }
+                // Without a phone, a code, an attempt: refused, whoever asks.
+                Access::SignedOut | Access::Public | Access::Demonstration => {
+                    let reply = send(&mut anybody).await;
+                    assert!(
+                        reply.status.is_client_error(),
+                        "{} at {at}: {}",
+                        form.name,
+                        reply.status
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(town.app.everything(&[]).await, before, "nothing changed");
+    assert!(anybody.cookies.is_empty(), "{:?}", anybody.cookies);
+}
+
+/// Anna's forms as her pages show them, sent word for word by Boris: wherever they name a thing of hers, in the
+/// address or in a field, they are refused.
+#[tokio::test]
+async fn s17_nobody_changes_what_is_somebody_elses() {
+    let mut town = Town::new().await;
+    let mut tried = 0;
+    for route in of(Access::Customer) {
+        let at = path(&town, route).await;
+        for form in forms(&town.anna.get(&at).await.body) {
+            // Without a button of its own a form is sent as it stands.
+            let mut sent = vec![form.fields.clone()];
+            sent.extend(
+                form.buttons
+                    .iter()
+                    .map(|button| [form.fields.clone(), vec![button.clone()]].concat()),
+            );
+            if !form.buttons.is_empty() {
+                sent.remove(0);
+            }
+            for mut fields in sent {
+                let is_id = |value: &str| value.parse::<uuid::Uuid>().is_ok();
+                let names_hers = fields
+                    .iter()
+                    .any(|(name, value)| form.about.contains(name) && is_id(value));
+                let is_everywhere = app::EVERYWHERE.iter().any(|f| f.name == form.name);
+                if is_everywhere || !(names_hers || Town::is_annas(route.path)) {
+                    continue;
+                }
+                for (name, value) in &mut fields {
+                    if name == "_key" {
+                        *value = Token::random().secret().to_owned();
+                    }
+                    // A text that would be taken.
+                    if value.is_empty() {
+                        *value = "Здравствуйте".into();
+                    }
+                }
+                let before = town.app.everything(&[]).await;
+                let reply = town
+                    .boris
+                    .request(Method::POST, &at, &SAME_SITE, encode(&fields).into_bytes())
+                    .await;
+                let refused = [StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY].contains(&reply.status);
+                assert!(refused, "{} at {at}: {} {}", form.name, reply.status, reply.text());
+                assert_eq!(town.app.everything(&[]).await, before, "{} changed nothing", form.name);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= LEAST_TRIED, "only {tried} forms name a thing of hers");
+}
+
+/// Answering and closing a request, contacts, a child, a device.
+const LEAST_TRIED: usize = 6;

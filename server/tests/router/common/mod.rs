@@ -1,0 +1,567 @@
+//! The whole site in one process, over a database of its own, told like a sentence:
+//! `TestApp::new().await.customer("Анна").await.with_purchase(…)`. People come in through the same forms as everybody,
+//! with the code out of the outbox.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(unreachable_pub, reason = "a module of tests")]
+
+pub(crate) mod html;
+
+use app::cx::Site;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use chrono::Duration;
+use crm::db::scoped;
+use crm::id::PurchaseId;
+use crm::purchase::{Kind, NewLine, NewPurchase, Original};
+use crm::staff::{NewStaff, Role};
+use crm::testing::World;
+use crm::who::{System, Token};
+use html::Form;
+use server::config::Config;
+use server::router::{self, App};
+use sqlx::{Connection as _, Row as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tower::ServiceExt as _;
+
+pub(crate) const BY: System = System::at_the_command_line();
+/// The address that browsers see. With https, as in earnest, so that what only https may have is there.
+pub(crate) const HOME: &str = "https://club.example.com";
+/// A password that is good enough for everybody here.
+pub(crate) const PASSWORD: &str = "пятьдесят лошадей у реки";
+
+/// The site.
+#[derive(Clone)]
+pub struct TestApp {
+    pub world: Arc<World>,
+    pub router: Router,
+    people: Arc<AtomicU32>,
+}
+
+impl TestApp {
+    /// With the shop's content and nobody in it.
+    pub async fn new() -> Self {
+        Self::build(false).await
+    }
+
+    /// As a demonstration: the development inbox is there.
+    pub async fn demonstration() -> Self {
+        Self::build(true).await
+    }
+
+    async fn build(is_demonstration: bool) -> Self {
+        let world = crm::testing::sqlite().await;
+        crm::content::load(&world.db, &BY).await.expect("content loads");
+        let config = Config {
+            public_url: HOME.into(),
+            site_dir: "/nowhere".into(),
+            ..Config::default()
+        };
+        let site = Site {
+            css: "/pkg/kabinet.0.css".into(),
+            theme: "/theme-165.css".into(),
+            loader: "/pkg/loader.0.js".into(),
+            js: "/pkg/kabinet.0.js".into(),
+            wasm: "/pkg/kabinet.0.wasm".into(),
+        };
+        let app = App {
+            db: world.db.clone(),
+            config: Arc::new(config),
+            site: Arc::new(site),
+            is_demonstration,
+        };
+        Self {
+            router: router::build(&app),
+            world: Arc::new(world),
+            people: Arc::default(),
+        }
+    }
+
+    /// Somebody who is not signed in, from a network of their own.
+    pub fn anybody(&self) -> Browser {
+        let n = self.people.fetch_add(1, Ordering::Relaxed);
+        let [_, a, b, c] = n.to_be_bytes();
+        Browser {
+            app: self.clone(),
+            cookies: BTreeMap::new(),
+            headers: Vec::new(),
+            address: [10, a, b, c],
+        }
+    }
+
+    /// A phone that nobody has yet.
+    pub fn free_phone(&self) -> String {
+        format!("+7900{:07}", 1_000_000 + self.people.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A customer who has just registered, without a password.
+    pub async fn customer(&self, name: &str) -> Customer {
+        let phone = self.free_phone();
+        let mut browser = self.anybody();
+        browser.prove(&phone).await;
+        let details = browser
+            .send("/sign-in/details", "sign_in.details", &details(name))
+            .await;
+        assert_eq!(details.location(), "/sign-in/review", "{}", details.text());
+        let registered = browser.send("/sign-in/review", "sign_in.register", &[]).await;
+        assert_eq!(registered.location(), "/card?done=registered", "{}", registered.text());
+        Customer {
+            browser,
+            phone,
+            name: name.to_owned(),
+        }
+    }
+
+    /// A member of staff who is signed in.
+    pub async fn staff(&self, login: &str) -> Browser {
+        self.employ(login).await;
+        let mut browser = self.anybody();
+        let sent = [("login", login), ("password", PASSWORD)];
+        assert_eq!(
+            browser.send("/admin/sign-in", "staff.sign_in", &sent).await.location(),
+            "/admin/requests"
+        );
+        browser
+    }
+
+    /// A member of staff with [`PASSWORD`].
+    pub async fn employ(&self, login: &str) {
+        let password_hash = crm::signin::password::hash(PASSWORD).await.expect("hashed");
+        let language = crm::lang::Lang::Ru;
+        let new = NewStaff {
+            login: login.into(),
+            name: login.into(),
+            role: Role::Agent,
+            language,
+            password_hash,
+        };
+        crm::staff::store::create(&self.world.db, &BY, &new)
+            .await
+            .expect("employed");
+    }
+
+    /// The newest code that went to a phone.
+    pub async fn code(&self, phone: &str) -> String {
+        let messages = crm::outbox::inbox(&self.world.db, 100).await.expect("the outbox");
+        let newest = messages
+            .iter()
+            .find(|m| m.address == phone && m.template == "sign_in_code")
+            .expect("a code was sent");
+        let digits = newest
+            .body
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|part| part.len() == 6);
+        digits.expect("six digits").to_owned()
+    }
+
+    /// One figure from the database.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let mut conn = self.connection().await;
+        sqlx::query_scalar(sql).fetch_one(&mut conn).await.expect("a figure")
+    }
+
+    /// A statement that no door of the site offers.
+    pub async fn execute(&self, sql: &'static str) {
+        let mut conn = self.connection().await;
+        sqlx::query(sql).execute(&mut conn).await.expect("done");
+    }
+
+    async fn connection(&self) -> sqlx::SqliteConnection {
+        sqlx::SqliteConnection::connect(&self.world.url)
+            .await
+            .expect("the database")
+    }
+
+    /// Everything that the database holds, row by row, but for the tables named: to see that nothing changed.
+    pub async fn everything(&self, but: &[&str]) -> BTreeSet<String> {
+        let mut conn = self.connection().await;
+        let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut conn).await.expect("tables");
+        let mut rows = BTreeSet::new();
+        for table in tables.iter().filter(|table| !but.contains(&table.as_str())) {
+            let columns = sqlx::query("SELECT name FROM pragma_table_info($1)")
+                .bind(table)
+                .fetch_all(&mut conn)
+                .await;
+            let columns: Vec<String> = columns
+                .expect("columns")
+                .iter()
+                .map(|row| format!("quote(\"{}\")", row.get::<String, _>(0)))
+                .collect();
+            let sql = sqlx::AssertSqlSafe(format!("SELECT {} FROM \"{table}\"", columns.join(" || ' ' || ")));
+            let found: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut conn).await.expect("rows");
+            rows.extend(found.into_iter().map(|row| format!("{table}: {row}")));
+        }
+        assert!(rows.len() > 10, "the shop's content at least is there");
+        rows
+    }
+}
+
+/// A good registration.
+pub(crate) fn details(name: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("name", name),
+        ("surname", "Лебедева"),
+        ("day", "3"),
+        ("month", "5"),
+        ("year", "1990"),
+        ("email", ""),
+        ("password", ""),
+        ("consents[]", "personal_data"),
+        ("consents[]", "loyalty_rules"),
+    ]
+}
+
+/// A customer and their browser.
+pub struct Customer {
+    pub browser: Browser,
+    pub phone: String,
+    pub name: String,
+}
+
+impl Customer {
+    fn app(&self) -> &TestApp {
+        &self.browser.app
+    }
+
+    /// Has bought something yesterday.
+    pub async fn with_purchase(self, document: &str, article: &str, price: i64) -> Self {
+        self.book(document, article, 1, price).await;
+        self
+    }
+
+    /// Has brought it back.
+    pub async fn with_return(self, document: &str, article: &str, price: i64) -> Self {
+        self.book(document, article, -1, price).await;
+        self
+    }
+
+    async fn book(&self, document: &str, article: &str, quantity: i64, price: i64) -> PurchaseId {
+        let db = &self.app().world.db;
+        let customer = self.id().await;
+        let booked = db
+            .write(|tx| {
+                scoped(async move {
+                    let names = BTreeMap::from([(article, Some(article))]);
+                    let articles = crm::article::store::ensure(tx, &BY, &names).await?;
+                    let is_return = quantity < 0;
+                    let line = NewLine {
+                        ordinal: 1,
+                        article: articles[article],
+                        quantity,
+                        price,
+                        discount: 0,
+                        original: if is_return { Original::Latest } else { Original::None },
+                    };
+                    let purchase = NewPurchase {
+                        source: "till".into(),
+                        document: document.into(),
+                        kind: if is_return { Kind::Return } else { Kind::Sale },
+                        customer: Some(customer),
+                        store: None,
+                        at: tx.now() - Duration::hours(if is_return { 1 } else { 24 }),
+                        lines: vec![line],
+                    };
+                    crm::purchase::store::book(tx, &BY, &[purchase]).await
+                })
+            })
+            .await
+            .expect("booked");
+        booked[0].id
+    }
+
+    /// Their id.
+    pub async fn id(&self) -> crm::id::CustomerId {
+        let mut conn = self.app().connection().await;
+        let sql = "SELECT customer_id FROM contacts WHERE kind = 'phone' AND value = $1";
+        let id: uuid::Uuid = sqlx::query_scalar(sql)
+            .bind(&self.phone)
+            .fetch_one(&mut conn)
+            .await
+            .expect("the customer");
+        id.to_string().parse().expect("an id")
+    }
+}
+
+impl std::ops::Deref for Customer {
+    type Target = Browser;
+    fn deref(&self) -> &Browser {
+        &self.browser
+    }
+}
+
+impl std::ops::DerefMut for Customer {
+    fn deref_mut(&mut self) -> &mut Browser {
+        &mut self.browser
+    }
+}
+
+/// A browser: keeps cookies, and says where its requests come from.
+#[derive(Clone)]
+pub struct Browser {
+    pub app: TestApp,
+    pub cookies: BTreeMap<String, String>,
+    /// Sent with every request.
+    pub headers: Vec<(&'static str, String)>,
+    pub address: [u8; 4],
+}
+
+impl Browser {
+    /// With a header on every request.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// Asks for a page.
+    pub async fn get(&mut self, path: &str) -> Reply {
+        self.request(Method::GET, path, &[], Vec::new()).await
+    }
+
+    /// Sends a form as our own page would, under a new key.
+    pub async fn send(&mut self, path: &str, form: &str, fields: &[(&str, &str)]) -> Reply {
+        self.send_keyed(path, form, Token::random().secret(), fields).await
+    }
+
+    /// The same, under a key.
+    pub async fn send_keyed(&mut self, path: &str, form: &str, key: &str, fields: &[(&str, &str)]) -> Reply {
+        self.request(Method::POST, path, &SAME_SITE, body(form, key, fields).into_bytes())
+            .await
+    }
+
+    /// Sends a form as it was read from a page.
+    pub async fn submit(&mut self, path: &str, form: &Form) -> Reply {
+        self.request(Method::POST, path, &SAME_SITE, encode(&form.fields).into_bytes())
+            .await
+    }
+
+    /// Any request at all. Cookies that come back are kept.
+    pub async fn request(&mut self, method: Method, path: &str, headers: &[(&str, &str)], sent: Vec<u8>) -> Reply {
+        let mut request = Request::builder().method(method.clone()).uri(path);
+        if method != Method::GET && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        for (name, value) in self
+            .headers
+            .iter()
+            .map(|(n, v)| (*n, v.as_str()))
+            .chain(headers.iter().copied())
+        {
+            request = request.header(name, value);
+        }
+        if !self.cookies.is_empty() {
+            let pairs: Vec<String> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            request = request.header("cookie", pairs.join("; "));
+        }
+        let peer = SocketAddr::from((self.address, 40_000));
+        let request = request
+            .extension(ConnectInfo(peer))
+            .body(Body::from(sent))
+            .expect("a request");
+        let response = self.app.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        for line in parts.headers.get_all("set-cookie") {
+            let line = line.to_str().expect("text");
+            let (name, rest) = line.split_once('=').expect("a cookie");
+            let value = rest.split(';').next().unwrap_or_default();
+            if value.is_empty() {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        Reply {
+            path: path.to_owned(),
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).expect("UTF-8"),
+        }
+    }
+
+    /// Asks for a code and types it in.
+    pub async fn prove(&mut self, phone: &str) -> Reply {
+        let asked = self.send("/sign-in", "sign_in.start", &[("phone", phone)]).await;
+        assert_eq!(asked.location(), "/sign-in/code", "{}", asked.text());
+        let code = self.app.code(phone).await;
+        self.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await
+    }
+}
+
+/// What a browser says of a form sent from our own page.
+pub(crate) const SAME_SITE: [(&str, &str); 2] = [("sec-fetch-site", "same-origin"), ("origin", HOME)];
+
+/// A form's body.
+pub(crate) fn body(form: &str, key: &str, fields: &[(&str, &str)]) -> String {
+    let own = [("_fn", form), ("_key", key)];
+    encode(own.iter().chain(fields))
+}
+
+pub(crate) fn encode<'a, N: AsRef<str> + 'a, V: AsRef<str> + 'a>(
+    fields: impl IntoIterator<Item = &'a (N, V)>,
+) -> String {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in fields {
+        body.append_pair(name.as_ref(), value.as_ref());
+    }
+    body.finish()
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub path: String,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Reply {
+    /// A header's text, empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Where a redirect leads; empty when it is none.
+    pub fn location(&self) -> &str {
+        if self.status == StatusCode::SEE_OTHER {
+            self.header("location")
+        } else {
+            ""
+        }
+    }
+
+    /// The words of the page.
+    pub fn text(&self) -> String {
+        html::text(&self.body)
+    }
+
+    /// The form of this name.
+    pub fn form(&self, name: &str) -> Form {
+        let found = html::forms(&self.body).into_iter().find(|form| form.name == name);
+        found.unwrap_or_else(|| panic!("{} has a form {name}: {}", self.path, self.text()))
+    }
+
+    /// The message at a field, by the end of its id.
+    pub fn message(&self, form: &str, field: &str) -> String {
+        let id = format!("{}-{field}-message", form.replace('.', "-"));
+        let at = self
+            .body
+            .find(&format!("id=\"{id}\""))
+            .unwrap_or_else(|| panic!("{} has a field {field}", self.path));
+        let end = self.body[at..].find("</p>").map_or(self.body.len(), |end| at + end);
+        html::text(&format!("<p {}", &self.body[at..end]))
+    }
+}
+
+/// A site with people who have something of everything.
+pub struct Town {
+    pub app: TestApp,
+    /// Has a purchase, a request, a child, two phones and two e-mails, and is signed in on two devices.
+    pub anna: Customer,
+    /// Has a card and nothing else.
+    pub boris: Customer,
+    pub agent: Browser,
+    pub purchase: String,
+    pub request: String,
+}
+
+impl Town {
+    pub async fn new() -> Self {
+        let app = TestApp::new().await;
+        let anna = app.customer("Анна").await;
+        let boris = app.customer("Борис").await;
+        let agent = app.staff("agent").await;
+        let purchase = anna.book("A-1", "Чайник", 1, 250_000).await.to_string();
+        let db = &app.world.db;
+        let customer = anna.proof().await;
+        let child = crm::customer::store::ChildForm {
+            day: "5".into(),
+            month: "6".into(),
+            year: "2020".into(),
+            agreed: true,
+        };
+        crm::customer::store::add_child(db, &customer, &child, crm::lang::Lang::Ru)
+            .await
+            .expect("a child");
+        for (kind, value) in [
+            (crm::contact::Kind::Phone, "+79005550001"),
+            (crm::contact::Kind::Email, "anna@example.com"),
+            (crm::contact::Kind::Email, "anna2@example.com"),
+        ] {
+            crm::contact::store::add(db, &customer, kind, value)
+                .await
+                .expect("a contact");
+        }
+        let topic = crm::request::store::topics(&mut db.read().await.expect("a connection"))
+            .await
+            .expect("topics")[0]
+            .code
+            .clone();
+        let new = crm::request::NewRequest {
+            topic,
+            text: "Где мои баллы?".into(),
+            purchase: purchase.clone(),
+        };
+        let request = crm::request::store::create(db, &customer, &new)
+            .await
+            .expect("a request")
+            .to_string();
+        let mut second = app.anybody();
+        // The same phone may ask for another code after a while only.
+        app.world.clock.set(crm::testing::start() + Duration::minutes(1));
+        assert_eq!(second.prove(&anna.phone).await.location(), "/");
+        Self {
+            anna,
+            boris,
+            agent,
+            purchase,
+            request,
+            app,
+        }
+    }
+
+    /// A route's path with what varies filled in from what is Anna's; `None` when nobody said what belongs there.
+    pub async fn path(&self, route: &str) -> Option<String> {
+        let mut path = route.to_owned();
+        while let Some((before, rest)) = path.clone().split_once('{') {
+            let (_, after) = rest.split_once('}')?;
+            let value = match before {
+                "/consents/" => "personal_data".to_owned(),
+                "/programs/" => "club".to_owned(),
+                "/purchases/" => self.purchase.clone(),
+                "/support/" | "/admin/requests/" => self.request.clone(),
+                "/admin/customers/" => self.anna.id().await.to_string(),
+                in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
+                _ => return None,
+            };
+            path = format!("{before}{value}{after}");
+        }
+        Some(path)
+    }
+
+    /// Pages that show what is Anna's alone.
+    pub fn is_annas(route: &str) -> bool {
+        route.starts_with("/purchases/{") || route.starts_with("/support/{")
+    }
+}
+
+impl Customer {
+    /// What the CRM takes for a proof of who they are.
+    pub async fn proof(&self) -> crm::who::Customer {
+        let token = Token::received(&self.cookies["__Host-kabinet"]);
+        let visitor = crm::who::Visitor::default();
+        crm::who::customer(&self.app.world.db, &token, &visitor)
+            .await
+            .expect("the database")
+            .expect("signed in")
+    }
+}
