@@ -36,9 +36,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <dl class="tiles-num">
             <div><dt>{t.total}</dt><dd>{cx.money(head.total)}</dd></div>
             <div><dt>{t.points}</dt><dd class="points">{format::signed_points(cx.lang, head.points)}</dd></div>
-            <div><dt>{t.when}</dt><dd><Moment at=head.at shown=cx.moment(head.at)/></dd></div>
         </dl>
-        <p class="facts"><span>{store}</span> <span>{t.source} " " <code>{head.source.clone()}</code></span></p>
+        <p class="facts">
+            <Moment at=head.at shown=cx.moment(head.at)/>
+            <span>{store}</span>
+            <span>{t.source} " " <code>{head.source.clone()}</code></span>
+        </p>
         {lines(&cx, &here, &receipt)}
     };
     Ok(Body::new(title, Frame::Admin, view))
