@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Rules that no compiler checks. Each prints "ok" or "not ok" and its name, like a test, with the offending lines.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+failed=0
+
+# rule <name> <offending lines, or nothing>
+rule() {
+  if [[ -z $2 ]]; then
+    echo "ok - $1"
+  else
+    echo "not ok - $1"
+    sed 's/^/    /' <<<"$2"
+    failed=1
+  fi
+}
+
+# uses <pattern> <folder …> — lines of Rust, comments left out, that match.
+uses() {
+  local pattern=$1
+  shift
+  grep -rnE --include='*.rs' -e "$pattern" "$@" | grep -vE '^[^:]+:[0-9]+:[[:space:]]*//'
+}
+
+readonly crates=(app crm frontend islands server xtask)
+
+# A page may carry no inline style, because the content security policy forbids it and the browser would drop it.
+rule "no style attribute in the views" "$(uses '(^|[[:space:]<])style(:[A-Za-z-]+)?=' app/src islands/src)"
+
+# SQL is a constant text; the one place that puts texts together is the lists of crm/src/db.rs.
+rule "AssertSqlSafe only in crm/src/db.rs" "$(uses 'AssertSqlSafe' "${crates[@]}" | grep -v '^crm/src/db\.rs:')"
+
+# A route that is registered elsewhere escapes the list that the tests of access walk through.
+rule "routes only in server/src/router.rs" \
+  "$(uses '\.route(_service)?\(|Router::route' "${crates[@]}" | grep -v '^server/src/router\.rs:')"
+
+# Times come from the injected clock, so that a test can set them.
+rule "Utc::now only in crm/src/clock.rs" "$(uses 'Utc::now' "${crates[@]}" | grep -v '^crm/src/clock\.rs:')"
+
+# What the browser downloads holds neither database nor server. Macros run in the compiler and are not downloaded.
+if tree=$(cargo tree --package frontend --target wasm32-unknown-unknown --edges normal,no-proc-macro --prefix none); then
+  rule "no sqlx, tokio or axum in the WebAssembly" "$(grep -E '^(sqlx|tokio|axum)' <<<"$tree" | sort -u)"
+else
+  rule "no sqlx, tokio or axum in the WebAssembly" "cargo tree failed"
+fi
+
+exit $failed

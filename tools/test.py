@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Runs every layer of tests, whatever became of the one before, and counts.
+
+The last line is always `N passed, N failed` (and `, N skipped`, if any were), over all layers; the exit code says
+whether anything failed. A layer that cannot run at all counts as a failure, never as skipped. Everything that a layer
+prints is also kept in target/test-logs/.
+
+    make test                       the way to call it: that finds the toolchain first
+    python3 tools/test.py rules …   only the layers named
+"""
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / "target" / "test-logs"
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+class Log:
+    """Shows what commands print and keeps it."""
+
+    def __init__(self, layer):
+        self.file = open(LOGS / f"{layer}.log", "w", encoding="utf-8")
+
+    def write(self, text):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        self.file.write(text)
+
+    def run(self, *command, folder=ROOT, **environment):
+        """Runs a command; returns whether it succeeded and what it printed."""
+        self.write(f"$ {' '.join(command)}\n")
+        printed = []
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, **environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            self.write(f"{error}\n")
+            return False, ""
+        for line in process.stdout:
+            printed.append(line)
+            self.write(line)
+        status = process.wait()
+        if status != 0:
+            # A command that was killed prints nothing itself.
+            self.write(f"ended by signal {-status}\n" if status < 0 else f"exit code {status}\n")
+        return status == 0, "".join(printed)
+
+    def check(self, *command):
+        """A command that is one test."""
+        succeeded, _ = self.run(*command)
+        return Count(passed=1) if succeeded else Count(failed=1)
+
+
+def at_least(count, succeeded, log):
+    """Neither a failure outside any test nor a layer without tests may look like success."""
+    if not succeeded and count.failed == 0:
+        log.write("The layer failed outside its tests.\n")
+        count.failed = 1
+    if succeeded and count.passed + count.failed == 0:
+        log.write("The layer holds no test.\n")
+        count.failed = 1
+    return count
+
+
+def format_layer(log):
+    return log.check("cargo", "fmt", "--all", "--check")
+
+
+# The two sides of an island are never built together: the features `ssr` and `hydrate` exclude each other.
+def lint_server_layer(log):
+    return log.check(
+        "cargo", "clippy", "--quiet", "--keep-going", "--workspace", "--exclude", "frontend", "--all-targets",
+        "--", "-D", "warnings",
+    )
+
+
+def lint_browser_layer(log):
+    return log.check(
+        "cargo", "clippy", "--quiet", "--keep-going", "--package", "frontend", "--target", "wasm32-unknown-unknown",
+        "--", "-D", "warnings",
+    )
+
+
+def rules_layer(log):
+    succeeded, printed = log.run("tools/rules.sh")
+    count = Count(
+        passed=len(re.findall(r"^ok - ", printed, re.MULTILINE)),
+        failed=len(re.findall(r"^not ok - ", printed, re.MULTILINE)),
+    )
+    return at_least(count, succeeded, log)
+
+
+def rust_layer(log):
+    count = Count()
+    succeeded, printed = log.run(
+        "cargo", "test", "--workspace", "--exclude", "frontend", "--no-fail-fast", **postgres(log, count)
+    )
+    for result in re.finditer(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", printed, re.MULTILINE):
+        count.add(Count(*map(int, result.groups())))
+    return at_least(count, succeeded, log)
+
+
+def browser_layer(log):
+    count = Count()
+    # The optimised site, because its sizes are asserted; the server's debug build is enough.
+    built = log.run("cargo", "xtask", "site", "--profile", "release")[0]
+    built = built and log.run("cargo", "build", "--quiet", "--package", "server")[0]
+    if not built:
+        return at_least(count, False, log)
+    report = LOGS / "browser.json"
+    report.unlink(missing_ok=True)
+    succeeded, _ = log.run(
+        str(ROOT / "node_modules" / ".bin" / "playwright"),
+        "test",
+        "--reporter=list,json",
+        folder=ROOT / "end2end",
+        KABINET_PROGRAM=str(ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug" / "kabinet"),
+        PLAYWRIGHT_JSON_OUTPUT_NAME=str(report),
+        **postgres(log, count),
+    )
+    if report.exists():
+        stats = json.loads(report.read_text(encoding="utf-8"))["stats"]
+        # One that passes at the second try only is not to be trusted.
+        failed = stats["unexpected"] + stats["flaky"]
+        count.add(Count(passed=stats["expected"], failed=failed, skipped=stats["skipped"]))
+    return at_least(count, succeeded, log)
+
+
+LAYERS = {
+    "format": format_layer,
+    "lint-server": lint_server_layer,
+    "lint-browser": lint_browser_layer,
+    "rules": rules_layer,
+    "rust": rust_layer,
+    "browser": browser_layer,
+}
+
+
+def postgres(log, count):
+    """The address of the tests' PostgreSQL, as an environment; started when the first layer asks."""
+    started = subprocess.run(["tools/postgres.sh", "start", "test"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if started.returncode == 0:
+        return {"KABINET_TEST_POSTGRES": started.stdout.strip()}
+    log.write("PostgreSQL did not start; its half of the store tests cannot run.\n")
+    count.failed += 1
+    return {}
+
+
+def run_layer(name):
+    log = Log(name)
+    try:
+        return LAYERS[name](log)
+    except Exception as error:  # a fault of this program is a failure of the layer too, and the next must still run
+        log.write(f"{type(error).__name__}: {error}\n")
+        return Count(failed=1)
+
+
+def main():
+    names = sys.argv[1:] or list(LAYERS)
+    if unknown := [name for name in names if name not in LAYERS]:
+        sys.exit(f"there is no layer {' or '.join(unknown)}; there are {', '.join(LAYERS)}")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    # Two at a time would share the database and the site folder.
+    lock = open(ROOT / "target" / "test.lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Another `make test` runs in this folder; waits for it.", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    # Told to end, it still stops the database, and says that this was no result.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("broken off by SIGTERM"))
+
+    results = []
+    try:
+        for number, name in enumerate(names, 1):
+            print(f"\nlayer {number} of {len(names)}: {name}", flush=True)
+            started = time.monotonic()
+            count = run_layer(name)
+            results.append((name, count, time.monotonic() - started))
+            print(f"layer {number} of {len(names)}: {name}: {count} ({results[-1][2]:.1f} s)", flush=True)
+    finally:
+        subprocess.run(["tools/postgres.sh", "stop", "test"], cwd=ROOT)
+
+    total = Count()
+    print(f"\n{'layer':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}")
+    for name, count, seconds in results:
+        total.add(count)
+        print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>10.1f}")
+    print(f"\n{total}")
+    sys.exit(1 if total.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

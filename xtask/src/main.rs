@@ -1,0 +1,57 @@
+//! What cargo alone does not do, as `cargo xtask <command>`.
+
+mod build_id;
+mod compress;
+mod site;
+mod state;
+mod wasm;
+
+use anyhow::{Context, Result, bail};
+use std::{env, io::Write, path::PathBuf, process::ExitCode};
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  site [--profile dev|demo|release]
+      Builds what a browser downloads into target/site: the WebAssembly of the islands, its JavaScript, the loader,
+      the style sheet and the files of public/, each with a Brotli and a gzip copy, and site.json, which names them.
+      A step whose inputs did not change since the last call is skipped.
+
+      dev      quick to build, large to download: cargo's dev profile, no wasm-opt, light compression
+      demo     as small as it gets: cargo's profile `wasm`, wasm-opt -Oz, Brotli 11
+      release  the same files as demo (the default)
+
+  help
+      This text.
+";
+
+fn main() -> ExitCode {
+    match run(&env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        [] | ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => std::io::stdout()
+            .write_all(HELP.as_bytes())
+            .context("the help could not be printed"),
+        ["site"] => site::build(&root()?, site::Profile::Release),
+        ["site", "--profile", name] => site::build(&root()?, name.parse()?),
+        ["site", ..] => bail!("`site` takes `--profile dev`, `--profile demo` or `--profile release`, nothing else"),
+        [other, ..] => bail!("there is no command `{other}`; `cargo xtask help` lists what there is"),
+    }
+}
+
+/// The workspace's root: cargo tells a program that it runs where its manifest lies.
+fn root() -> Result<PathBuf> {
+    let manifest_dir = env::var_os("CARGO_MANIFEST_DIR")
+        .context("CARGO_MANIFEST_DIR is not set: start this program as `cargo xtask`, not by itself")?;
+    let root = PathBuf::from(manifest_dir).parent().map(PathBuf::from);
+    root.context("xtask has no folder above it")
+}
