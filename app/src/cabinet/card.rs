@@ -1,5 +1,6 @@
 //! The card, bright and large, to be shown at the till.
 
+use super::flash;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::barcode::Barcode;
@@ -33,8 +34,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let cards = cards::of(&mut conn, customer.me()).await?;
     let balance = points::balance(&mut conn, customer.me()).await?;
     drop(conn);
-    let welcome =
-        (cx.query("done") == Some("registered")).then(|| view! { <p class="flash" role="status">{t.welcome}</p> });
+    let welcome = flash(&cx, &[("registered", t.welcome)]);
     let main = shown(&cards);
     let large = match main {
         Some(card) => view! {

@@ -1,8 +1,10 @@
 //! Home: what matters today, in one column.
 
 use super::card::{face, shown};
+use super::offers::{last_day, until};
 use super::points::unit;
 use super::purchases::row;
+use super::support;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::icon::{self as icons, icon};
@@ -12,7 +14,7 @@ use crm::points::{Balance, store as points};
 use crm::program::{Program, store as programs};
 use crm::promotion::{Promotion, store as promotions};
 use crm::purchase::{Purchase, store as purchases};
-use crm::request::{Status, Summary, store as requests};
+use crm::request::{Summary, store as requests};
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -124,29 +126,7 @@ fn last_purchases(cx: &Cx, latest: &[Purchase]) -> AnyView {
 
 fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<AnyView> {
     let t = &cx.t().home;
-    let rows: Vec<_> = requests
-        .iter()
-        .map(|request| {
-            let (words, class) = match (request.unread, request.status) {
-                (true, _) => (t.answered, "status status-new"),
-                (_, Status::New) => (t.sent, "status status-open"),
-                (_, Status::Open) => (t.in_work, "status status-open"),
-                (_, Status::Waiting) => (t.your_turn, "status status-wait"),
-                (_, Status::Closed) => (t.settled, "status status-done"),
-            };
-            view! {
-                <li>
-                    <a class="row" href=format!("/support/{}", request.number)>
-                        <span class="row-main">
-                            <b>{cx.pick(&request.topic)}</b>
-                            <small><span class=class>{words}</span> " · " {t.number(request.number)} " · " {cx.ago(request.updated_at)}</small>
-                        </span>
-                        <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
-                    </a>
-                </li>
-            }
-        })
-        .collect();
+    let rows: Vec<_> = requests.iter().map(|request| support::row(cx, request)).collect();
     (!rows.is_empty()).then(|| {
         view! {
             <section class="section">
@@ -164,12 +144,11 @@ fn running_offers(cx: &Cx, offers: &[Promotion]) -> Option<AnyView> {
         .iter()
         .take(OFFERS)
         .map(|offer| {
-            // It holds up to a moment; the day to name is the last on which it does.
-            let last = cx.shop().day(offer.ends_at - Duration::microseconds(1));
+            let last = last_day(cx, offer.ends_at);
             view! {
                 <article class="offer">
-                    <p class="offer-gain">{t.until} " " <b>{last.day()}</b> " " {crate::format::months(cx.lang)[last.month0() as usize]}</p>
-                    <div class="offer-body"><h3>{cx.pick(&offer.title)}</h3> <p class="line-clamp-3">{cx.pick(&offer.conditions)}</p></div>
+                    <p class="offer-gain" aria-hidden="true">{cx.t().offers.until_leaf} " " <b>{last.day()}</b> " " {crate::format::months(cx.lang)[last.month0() as usize]}</p>
+                    <div class="offer-body"><h3>{cx.pick(&offer.title)}</h3> <p class="sr-only">{until(cx, offer.ends_at)}</p> <p class="line-clamp-3">{cx.pick(&offer.conditions)}</p></div>
                 </article>
             }
         })
@@ -193,7 +172,7 @@ fn to_join(cx: &Cx, programs: &[Program]) -> Option<AnyView> {
         .map(|program| {
             view! {
                 <li>
-                    <a class="row" href="/programs">
+                    <a class="row" href=format!("/programs/{}", program.code)>
                         <span class="row-icon row-icon-brand">{icon(icons::SPARKLES)}</span>
                         <span class="row-main"><b>{cx.pick(&program.name)}</b> <small>{cx.pick(&program.summary)}</small></span>
                         <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>

@@ -94,7 +94,7 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
 }
 
 /// The last day on which something holds that ends at a moment.
-fn last_day(cx: &Cx, ends_at: DateTime<Utc>) -> NaiveDate {
+pub(super) fn last_day(cx: &Cx, ends_at: DateTime<Utc>) -> NaiveDate {
     cx.shop().day(ends_at - Duration::microseconds(1))
 }
 

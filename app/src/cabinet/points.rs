@@ -1,6 +1,6 @@
 //! The statement of points, like a bank's: by day, with the balance after it, each line opening to what it means.
 
-use super::{place, show_place};
+use super::{back, place, show_place};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -56,7 +56,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         view! { <div>{days}</div> {next} }.into_any()
     };
     let view = view! {
-        <a class="back" href="/">{icon(icons::ARROW_LEFT)} {t.back}</a>
+        {back("/", t.back)}
         <h1>{t.title}</h1>
         <div class="narrow stack">
             {programs(&cx, &balance)}

@@ -1,5 +1,6 @@
 //! A receipt that looks like one, and the points it brought.
 
+use super::back;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -25,7 +26,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Kind::Return => t.title_return(cx.money(-receipt.head.total)),
     };
     let view = view! {
-        <a class="back" href="/purchases">{icon(icons::ARROW_LEFT)} {t.back}</a>
+        {back("/purchases", t.back)}
         <div class="page-head"><h1>{title.clone()}</h1></div>
         <div class="cols">
             <div>{paper(&cx, &receipt)}</div>

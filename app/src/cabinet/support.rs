@@ -138,7 +138,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Support), view))
 }
 
-fn row(cx: &Cx, request: &Summary) -> impl IntoView + use<> {
+/// A request in a list.
+pub(super) fn row(cx: &Cx, request: &Summary) -> impl IntoView + use<> {
     let t = &cx.t().support;
     let unread = request
         .unread
