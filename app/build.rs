@@ -23,7 +23,11 @@ fn read(path: &Path) -> Map<String, Value> {
 }
 
 fn placeholders(text: &str) -> BTreeSet<String> {
-    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+    text.split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 /// The values that a text takes, plural forms together.
@@ -31,7 +35,11 @@ fn values(value: &Value) -> BTreeSet<String> {
     match value {
         Value::String(text) => placeholders(text),
         Value::Object(forms) => {
-            let mut all: BTreeSet<_> = forms.values().filter_map(Value::as_str).flat_map(placeholders).collect();
+            let mut all: BTreeSet<_> = forms
+                .values()
+                .filter_map(Value::as_str)
+                .flat_map(placeholders)
+                .collect();
             all.insert("n".into());
             all
         }
@@ -42,20 +50,33 @@ fn values(value: &Value) -> BTreeSet<String> {
 fn forms(value: &Value, file: &str, key: &str) -> [String; 3] {
     ["one", "few", "many"].map(|form| {
         let text = value.get(form).or_else(|| value.get("many")).and_then(Value::as_str);
-        text.unwrap_or_else(|| panic!("{file}.{key}: a plural needs \"many\"")).to_owned()
+        text.unwrap_or_else(|| panic!("{file}.{key}: a plural needs \"many\""))
+            .to_owned()
     })
 }
 
 fn texts(dir: &Path) -> String {
-    let mut files: Vec<_> = fs::read_dir(dir.join("ru")).expect("locales/ru").flatten().map(|f| f.file_name()).collect();
+    let mut files: Vec<_> = fs::read_dir(dir.join("ru"))
+        .expect("locales/ru")
+        .flatten()
+        .map(|f| f.file_name())
+        .collect();
     files.sort();
     let (mut structs, mut fields, mut statics) = (String::new(), String::new(), [String::new(), String::new()]);
     for name in &files {
         let name = name.to_string_lossy();
-        let Some(file) = name.strip_suffix(".json") else { continue };
+        let Some(file) = name.strip_suffix(".json") else {
+            continue;
+        };
         let languages = ["ru", "en"].map(|lang| read(&dir.join(lang).join(&*name)));
-        let keys = languages.each_ref().map(|map| map.keys().cloned().collect::<BTreeSet<_>>());
-        assert!(keys[0] == keys[1], "{name}: the languages differ in {:?}", keys[0].symmetric_difference(&keys[1]));
+        let keys = languages
+            .each_ref()
+            .map(|map| map.keys().cloned().collect::<BTreeSet<_>>());
+        assert!(
+            keys[0] == keys[1],
+            "{name}: the languages differ in {:?}",
+            keys[0].symmetric_difference(&keys[1])
+        );
         let type_name: String = file
             .split('_')
             .map(|part| format!("{}{}", part[..1].to_uppercase(), &part[1..]))
@@ -65,31 +86,66 @@ fn texts(dir: &Path) -> String {
         for key in &keys[0] {
             let pair = languages.each_ref().map(|map| &map[key]);
             let takes = values(pair[0]);
-            assert!(takes == values(pair[1]), "{file}.{key}: the languages take different values");
+            assert!(
+                takes == values(pair[1]),
+                "{file}.{key}: the languages take different values"
+            );
             let is_plural = pair[0].is_object();
-            assert!(is_plural == pair[1].is_object(), "{file}.{key}: a plural in one language only");
+            assert!(
+                is_plural == pair[1].is_object(),
+                "{file}.{key}: a plural in one language only"
+            );
             let (visible, kind) = match (is_plural, takes.is_empty()) {
                 (true, _) => ("", "[&'static str; 3]"),
                 (false, true) => ("pub ", "&'static str"),
                 (false, false) => ("", "&'static str"),
             };
-            let doc = pair[1].as_str().map_or_else(|| forms(pair[1], file, key)[2].clone(), str::to_owned);
+            let doc = pair[1]
+                .as_str()
+                .map_or_else(|| forms(pair[1], file, key)[2].clone(), str::to_owned);
             let doc = doc.replace(['\n', '\\', '"', '[', ']', '<', '>'], " ");
-            let member = if takes.is_empty() { key.clone() } else { format!("text_{key}") };
+            let member = if takes.is_empty() {
+                key.clone()
+            } else {
+                format!("text_{key}")
+            };
             writeln!(members, "    #[doc = \"{doc}\"]\n    {visible}{member}: {kind},").expect("a string grows");
             for (init, value) in inits.iter_mut().zip(pair) {
-                let literal = if is_plural { format!("{:?}", forms(value, file, key)) } else { format!("{:?}", value.as_str().unwrap_or_else(|| panic!("{file}.{key}: not a text"))) };
+                let literal = if is_plural {
+                    format!("{:?}", forms(value, file, key))
+                } else {
+                    format!(
+                        "{:?}",
+                        value.as_str().unwrap_or_else(|| panic!("{file}.{key}: not a text"))
+                    )
+                };
                 write!(init, "{member}: {literal}, ").expect("a string grows");
             }
             if !takes.is_empty() {
                 let arguments: String = takes
                     .iter()
-                    .map(|v| if v == "n" && is_plural { ", n: i64".to_owned() } else { format!(", {v}: impl std::fmt::Display") })
+                    .map(|v| {
+                        if v == "n" && is_plural {
+                            ", n: i64".to_owned()
+                        } else {
+                            format!(", {v}: impl std::fmt::Display")
+                        }
+                    })
                     .collect();
-                let text = if is_plural { format!("plural(self.lang, n, &self.{member})") } else { format!("self.{member}") };
+                let text = if is_plural {
+                    format!("plural(self.lang, n, &self.{member})")
+                } else {
+                    format!("self.{member}")
+                };
                 let pairs: String = takes
                     .iter()
-                    .map(|v| if v == "n" && is_plural { "(\"n\", &crate::format::integer(n)), ".to_owned() } else { format!("(\"{v}\", &{v}), ") })
+                    .map(|v| {
+                        if v == "n" && is_plural {
+                            "(\"n\", &crate::format::integer(n)), ".to_owned()
+                        } else {
+                            format!("(\"{v}\", &{v}), ")
+                        }
+                    })
                     .collect();
                 writeln!(methods, "    #[doc = \"{doc}\"]\n    pub fn {key}(&self{arguments}) -> String {{ fill({text}, &[{pairs}]) }}")
                     .expect("a string grows");
@@ -117,14 +173,23 @@ fn icons(root: &Path) -> String {
     let names = fs::read_to_string(root.join("icons.txt")).expect("icons.txt");
     let mut out = String::new();
     for name in names.lines().map(str::trim).filter(|n| !n.is_empty()) {
-        let path = root.join("../node_modules/lucide-static/icons").join(format!("{name}.svg"));
+        let path = root
+            .join("../node_modules/lucide-static/icons")
+            .join(format!("{name}.svg"));
         let svg = fs::read_to_string(&path)
             .unwrap_or_else(|e| panic!("icon {name}: {e}. `npm ci` brings the icons; `make` runs it for you."));
-        let inside = svg.split_once("<svg").and_then(|(_, rest)| rest.split_once('>')).and_then(|(_, rest)| rest.split_once("</svg>"));
+        let inside = svg
+            .split_once("<svg")
+            .and_then(|(_, rest)| rest.split_once('>'))
+            .and_then(|(_, rest)| rest.split_once("</svg>"));
         let inside = inside.unwrap_or_else(|| panic!("icon {name} is not an SVG")).0;
         let inside = inside.split_whitespace().collect::<Vec<_>>().join(" ");
-        writeln!(out, "/// Icon `{name}`.\npub const {}: &str = {inside:?};", name.to_uppercase().replace('-', "_"))
-            .expect("a string grows");
+        writeln!(
+            out,
+            "/// Icon `{name}`.\npub const {}: &str = {inside:?};",
+            name.to_uppercase().replace('-', "_")
+        )
+        .expect("a string grows");
     }
     out
 }

@@ -183,7 +183,10 @@ impl Cx {
 
     /// A part of the path. One that cannot be read is no page of ours: [`AppError::NotFound`].
     pub fn param<T: std::str::FromStr>(&self, name: &str) -> Result<T, AppError> {
-        self.params.get(name).and_then(|v| v.parse().ok()).ok_or(AppError::NotFound)
+        self.params
+            .get(name)
+            .and_then(|v| v.parse().ok())
+            .ok_or(AppError::NotFound)
     }
 
     /// A text of the CRM in the page's language.
@@ -223,7 +226,11 @@ impl Cx {
 
     /// Sets a cookie with the answer, or removes it.
     pub fn set_cookie(&self, name: &'static str, value: Option<String>, expires_at: Option<DateTime<Utc>>) {
-        let cookie = SetCookie { name, value, expires_at };
+        let cookie = SetCookie {
+            name,
+            value,
+            expires_at,
+        };
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner).push(cookie);
     }
 

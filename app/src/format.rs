@@ -1,7 +1,7 @@
 //! Money, points, dates and times as people of each language write them.
 
-use crm::lang::Lang;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
+use crm::lang::Lang;
 use crm::shop::Shop;
 
 const NBSP: char = '\u{a0}';
@@ -69,19 +69,73 @@ pub fn points(lang: Lang, minor: i64) -> String {
 
 /// Points with their sign: `+36,75`, `−5`.
 pub fn signed_points(lang: Lang, minor: i64) -> String {
-    if minor > 0 { format!("+{}", points(lang, minor)) } else { points(lang, minor) }
+    if minor > 0 {
+        format!("+{}", points(lang, minor))
+    } else {
+        points(lang, minor)
+    }
 }
 
-const MONTHS_RU: [&str; 12] =
-    ["января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"];
-const MONTHS_RU_ALONE: [&str; 12] =
-    ["Январь", "Февраль", "Март", "Апрель", "Май", "Июнь", "Июль", "Август", "Сентябрь", "Октябрь", "Ноябрь", "Декабрь"];
+const MONTHS_RU: [&str; 12] = [
+    "января",
+    "февраля",
+    "марта",
+    "апреля",
+    "мая",
+    "июня",
+    "июля",
+    "августа",
+    "сентября",
+    "октября",
+    "ноября",
+    "декабря",
+];
+const MONTHS_RU_ALONE: [&str; 12] = [
+    "Январь",
+    "Февраль",
+    "Март",
+    "Апрель",
+    "Май",
+    "Июнь",
+    "Июль",
+    "Август",
+    "Сентябрь",
+    "Октябрь",
+    "Ноябрь",
+    "Декабрь",
+];
 const MONTHS_EN: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const WEEKDAYS_RU: [&str; 7] = ["понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье"];
-const WEEKDAYS_EN: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const WEEKDAYS_RU: [&str; 7] = [
+    "понедельник",
+    "вторник",
+    "среда",
+    "четверг",
+    "пятница",
+    "суббота",
+    "воскресенье",
+];
+const WEEKDAYS_EN: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 /// The months' names as they stand in a date, January first.
 pub fn months(lang: Lang) -> [&'static str; 12] {
@@ -114,7 +168,12 @@ pub fn month_short(lang: Lang, day: NaiveDate) -> String {
 
 /// A day with its year: `21 ноября 2026`.
 pub fn date(lang: Lang, day: NaiveDate) -> String {
-    format!("{}{NBSP}{} {}", day.day(), months(lang)[day.month0() as usize], day.year())
+    format!(
+        "{}{NBSP}{} {}",
+        day.day(),
+        months(lang)[day.month0() as usize],
+        day.year()
+    )
 }
 
 /// A day without its year when it is this one: `21 ноября`.
@@ -128,13 +187,22 @@ pub fn day(lang: Lang, day: NaiveDate, today: NaiveDate) -> String {
 
 /// A day with its weekday: `21 ноября, суббота`.
 pub fn day_and_weekday(lang: Lang, day_: NaiveDate, today: NaiveDate) -> String {
-    format!("{}, {}", day(lang, day_, today), weekday(lang, day_.weekday().num_days_from_monday() as usize))
+    format!(
+        "{}, {}",
+        day(lang, day_, today),
+        weekday(lang, day_.weekday().num_days_from_monday() as usize)
+    )
 }
 
 /// A moment by the shop's clock: `21 ноября, 14:05`.
 pub fn moment(lang: Lang, shop: &Shop, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let local = shop.local(at);
-    format!("{}, {:02}:{:02}", day(lang, local.date(), shop.day(now)), local.hour(), local.minute())
+    format!(
+        "{}, {:02}:{:02}",
+        day(lang, local.date(), shop.day(now)),
+        local.hour(),
+        local.minute()
+    )
 }
 
 /// How long ago, in words: `12 минут назад`. Beyond a week, the day.
@@ -186,7 +254,10 @@ mod tests {
     fn ago_has_plurals() {
         let shop = Shop::default();
         let now = DateTime::from_timestamp(1_795_262_400, 0).unwrap_or_default();
-        assert_eq!(ago(Lang::Ru, &shop, now - Duration::minutes(22), now), "22\u{a0}минуты назад");
+        assert_eq!(
+            ago(Lang::Ru, &shop, now - Duration::minutes(22), now),
+            "22\u{a0}минуты назад"
+        );
         assert_eq!(ago(Lang::En, &shop, now - Duration::hours(1), now), "1\u{a0}hour ago");
     }
 }

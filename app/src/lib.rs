@@ -9,8 +9,8 @@
 //! 3. Its line in [`ROUTES`].
 
 pub mod account;
-pub mod cabinet;
 pub mod admin;
+pub mod cabinet;
 pub mod cx;
 pub mod format;
 pub mod render;
@@ -27,11 +27,36 @@ pub const ROUTES: &[Route] = &[
     page!("/purchases", Customer, cabinet::purchases::page),
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
     page!("/points", Customer, cabinet::points::page),
-    page!("/sign-in", SignedOut, account::sign_in::phone, [account::sign_in::Start, account::sign_in::Password]),
-    page!("/sign-in/code", SignedOut, account::sign_in::code, [account::sign_in::Verify, account::sign_in::Resend]),
-    page!("/sign-in/details", SignedOut, account::sign_in::details, [account::sign_in::Details]),
-    page!("/sign-in/review", SignedOut, account::sign_in::review, [account::sign_in::Register]),
-    page!("/admin/sign-in", Public, account::sign_in::staff, [account::sign_in::StaffPassword]),
+    page!(
+        "/sign-in",
+        SignedOut,
+        account::sign_in::phone,
+        [account::sign_in::Start, account::sign_in::Password]
+    ),
+    page!(
+        "/sign-in/code",
+        SignedOut,
+        account::sign_in::code,
+        [account::sign_in::Verify, account::sign_in::Resend]
+    ),
+    page!(
+        "/sign-in/details",
+        SignedOut,
+        account::sign_in::details,
+        [account::sign_in::Details]
+    ),
+    page!(
+        "/sign-in/review",
+        SignedOut,
+        account::sign_in::review,
+        [account::sign_in::Register]
+    ),
+    page!(
+        "/admin/sign-in",
+        Public,
+        account::sign_in::staff,
+        [account::sign_in::StaffPassword]
+    ),
     page!("/admin/requests", Staff, admin::requests::page),
     page!(
         "/admin/requests/{number}",
@@ -47,41 +72,96 @@ pub const ROUTES: &[Route] = &[
     ),
     page!("/admin/customers", Staff, admin::customers::page),
     page!("/admin/customers/{id}", Staff, admin::customer::page),
-    page!("/admin/customers/{id}/purchases/{purchase}", Staff, admin::receipt::page),
+    page!(
+        "/admin/customers/{id}/purchases/{purchase}",
+        Staff,
+        admin::receipt::page
+    ),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/profile", Customer, cabinet::profile::page),
-    page!("/profile/person", Customer, cabinet::person::page, [cabinet::person::ChangePerson]),
-    page!("/profile/contacts", Customer, cabinet::contacts::page, [
-        cabinet::contacts::AddPhone,
-        cabinet::contacts::AddEmail,
-        cabinet::contacts::RemoveContact,
-        cabinet::contacts::MakePrimary,
-    ]),
-    page!("/profile/children", Customer, cabinet::children::page, [
-        cabinet::children::AddChild,
-        cabinet::children::RemoveChild,
-    ]),
-    page!("/profile/preferences", Customer, cabinet::preferences::page, [cabinet::preferences::ChangePreferences]),
-    page!("/profile/consents", Customer, cabinet::consents::page, [cabinet::consents::ChangeConsent]),
-    page!("/devices", Customer, cabinet::devices::page, [cabinet::devices::EndDevice, cabinet::devices::EndOthers]),
+    page!(
+        "/profile/person",
+        Customer,
+        cabinet::person::page,
+        [cabinet::person::ChangePerson]
+    ),
+    page!(
+        "/profile/contacts",
+        Customer,
+        cabinet::contacts::page,
+        [
+            cabinet::contacts::AddPhone,
+            cabinet::contacts::AddEmail,
+            cabinet::contacts::RemoveContact,
+            cabinet::contacts::MakePrimary,
+        ]
+    ),
+    page!(
+        "/profile/children",
+        Customer,
+        cabinet::children::page,
+        [cabinet::children::AddChild, cabinet::children::RemoveChild,]
+    ),
+    page!(
+        "/profile/preferences",
+        Customer,
+        cabinet::preferences::page,
+        [cabinet::preferences::ChangePreferences]
+    ),
+    page!(
+        "/profile/consents",
+        Customer,
+        cabinet::consents::page,
+        [cabinet::consents::ChangeConsent]
+    ),
+    page!(
+        "/devices",
+        Customer,
+        cabinet::devices::page,
+        [cabinet::devices::EndDevice, cabinet::devices::EndOthers]
+    ),
     page!("/programs", Customer, cabinet::programs::page),
-    page!("/programs/{code}", Customer, cabinet::programs::one, [cabinet::programs::Join]),
-    page!("/programs/{code}/leave", Customer, cabinet::programs::leave, [cabinet::programs::Leave]),
+    page!(
+        "/programs/{code}",
+        Customer,
+        cabinet::programs::one,
+        [cabinet::programs::Join]
+    ),
+    page!(
+        "/programs/{code}/leave",
+        Customer,
+        cabinet::programs::leave,
+        [cabinet::programs::Leave]
+    ),
     page!("/offers", Customer, cabinet::offers::page),
     page!("/stores", Customer, cabinet::stores::page),
     page!("/support", Customer, cabinet::support::page),
-    page!("/support/new", Customer, cabinet::support::new, [cabinet::support::Create]),
-    page!("/support/{number}", Customer, cabinet::support::thread, [
-        cabinet::support::Answer,
-        cabinet::support::Close,
-        cabinet::support::Reopen,
-    ]),
+    page!(
+        "/support/new",
+        Customer,
+        cabinet::support::new,
+        [cabinet::support::Create]
+    ),
+    page!(
+        "/support/{number}",
+        Customer,
+        cabinet::support::thread,
+        [
+            cabinet::support::Answer,
+            cabinet::support::Close,
+            cabinet::support::Reopen,
+        ]
+    ),
     page!("/inbox", Demonstration, account::inbox::page),
 ];
 
 /// Changes that every page offers.
-pub const EVERYWHERE: &[FormEntry] =
-    &[form::<account::SetLanguage>(), form::<account::SetTheme>(), form::<account::SignOut>(), form::<account::StaffSignOut>()];
+pub const EVERYWHERE: &[FormEntry] = &[
+    form::<account::SetLanguage>(),
+    form::<account::SetTheme>(),
+    form::<account::SignOut>(),
+    form::<account::StaffSignOut>(),
+];
 
 /// A new idempotency key for a form.
 pub fn form_key() -> String {

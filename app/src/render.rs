@@ -47,7 +47,11 @@ pub async fn error(cx: &Cx, error: &AppError) -> Rendered {
 /// Where somebody is sent who may not see a page, or need not.
 pub fn elsewhere(cx: &Cx, access: Access) -> Option<String> {
     let sign_in = |page: &str| {
-        let here = if cx.path == "/" { String::new() } else { format!("?next={}", cx.path) };
+        let here = if cx.path == "/" {
+            String::new()
+        } else {
+            format!("?next={}", cx.path)
+        };
         Some(format!("{page}{here}"))
     };
     match access {
@@ -71,7 +75,10 @@ async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> 
     };
     let html = owner.with(|| frame::document(cx, body).to_html());
     owner.unset_with_forced_cleanup();
-    Rendered::Html { status, html: with_loader(cx, html) }
+    Rendered::Html {
+        status,
+        html: with_loader(cx, html),
+    }
 }
 
 /// The page of an error: what happened, what is safe, what to do, and the request's id.
@@ -97,7 +104,15 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
             <p><a class="btn btn-primary" href=home>{t.home}</a></p>
         </div>
     };
-    Body::new(title, if is_admin && cx.staff.is_some() { Frame::Admin } else { Frame::Plain }, view)
+    Body::new(
+        title,
+        if is_admin && cx.staff.is_some() {
+            Frame::Admin
+        } else {
+            Frame::Plain
+        },
+        view,
+    )
 }
 
 /// Adds the loader where there is something to load.

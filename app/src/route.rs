@@ -62,7 +62,11 @@ pub struct Body {
 impl Body {
     /// A page.
     pub fn new(title: impl Into<String>, frame: Frame, view: impl IntoAny) -> Self {
-        Self { title: title.into(), frame, view: view.into_any() }
+        Self {
+            title: title.into(),
+            frame,
+            view: view.into_any(),
+        }
     }
 }
 

@@ -54,16 +54,23 @@ struct Pair {
 
 impl Pair {
     fn read(ru: &str, en: &str) -> Result<Self, Error> {
-        Ok(Self { ru: parse(ru)?, en: parse(en)? })
+        Ok(Self {
+            ru: parse(ru)?,
+            en: parse(en)?,
+        })
     }
 
     /// One field in both languages. What is missing is an error: the content ships with the program.
     fn get(&self, code: &str, field: &str) -> Result<Localized, Error> {
         let one = |texts: &Texts| {
             let text = texts.get(code).and_then(|fields| fields.get(field));
-            text.cloned().ok_or_else(|| Error::Inconsistent(format!("content: no {field} of {code}")))
+            text.cloned()
+                .ok_or_else(|| Error::Inconsistent(format!("content: no {field} of {code}")))
         };
-        Ok(Localized { ru: one(&self.ru)?, en: one(&self.en)? })
+        Ok(Localized {
+            ru: one(&self.ru)?,
+            en: one(&self.en)?,
+        })
     }
 }
 
@@ -83,9 +90,14 @@ macro_rules! pair {
 
 fn fill(text: Localized, values: &[(&str, [&str; 2])]) -> Localized {
     let fill = |text: String, i: usize| {
-        values.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{name}}}"), value[i]))
+        values.iter().fold(text, |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value[i])
+        })
     };
-    Localized { ru: fill(text.ru, 0), en: fill(text.en, 1) }
+    Localized {
+        ru: fill(text.ru, 0),
+        en: fill(text.en, 1),
+    }
 }
 
 /// A number of days in words.
@@ -115,107 +127,116 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
     let (topics, templates) = (&pair!("topics")?, &pair!("templates")?);
-    db.write(|tx| scoped(async move {
-        const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
-        let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
-        if !is_first {
-            return Ok(());
-        }
-        let now = tx.now();
-        let shop = tx.shop().name.clone();
-        for r in &records.consent_purposes {
-            const PURPOSE: &str =
-                "INSERT INTO consent_purposes (id, code, required, asked_at, position) VALUES ($1, $2, $3, $4, $5)";
-            const TEXT: &str = "INSERT INTO consent_texts (id, purpose_id, version, title, body, published_at) \
+    db.write(|tx| {
+        scoped(async move {
+            const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
+            let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
+            if !is_first {
+                return Ok(());
+            }
+            let now = tx.now();
+            let shop = tx.shop().name.clone();
+            for r in &records.consent_purposes {
+                const PURPOSE: &str =
+                    "INSERT INTO consent_purposes (id, code, required, asked_at, position) VALUES ($1, $2, $3, $4, $5)";
+                const TEXT: &str = "INSERT INTO consent_texts (id, purpose_id, version, title, body, published_at) \
                                 VALUES ($1, $2, 1, $3, $4, $5)";
-            let id = PurposeId::new();
-            let asked_at = if r.asked_at == "child" { AskedAt::Child } else { AskedAt::Registration };
-            on!(tx, |c| sqlx::query(PURPOSE)
-                .bind(id)
-                .bind(&r.code)
-                .bind(r.required)
-                .bind(asked_at)
-                .bind(r.position)
-                .execute(c)
-                .await
-                .map(drop))?;
-            // The text a person agrees to names the shop as it was called then.
-            let title = fill(consents.get(&r.code, "title")?, &[("shop", [&shop; 2])]);
-            let body = fill(consents.get(&r.code, "body")?, &[("shop", [&shop; 2])]);
-            on!(tx, |c| sqlx::query(TEXT)
-                .bind(ConsentTextId::new())
-                .bind(id)
-                .bind(Json(&title))
-                .bind(Json(&body))
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        for r in &records.programs {
-            const PROGRAM: &str = "INSERT INTO programs (id, code, position, automatic) VALUES ($1, $2, $3, $4)";
-            const VERSION: &str = "INSERT INTO program_versions (program_id, version, name, summary, terms, share, \
+                let id = PurposeId::new();
+                let asked_at = if r.asked_at == "child" {
+                    AskedAt::Child
+                } else {
+                    AskedAt::Registration
+                };
+                on!(tx, |c| sqlx::query(PURPOSE)
+                    .bind(id)
+                    .bind(&r.code)
+                    .bind(r.required)
+                    .bind(asked_at)
+                    .bind(r.position)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                // The text a person agrees to names the shop as it was called then.
+                let title = fill(consents.get(&r.code, "title")?, &[("shop", [&shop; 2])]);
+                let body = fill(consents.get(&r.code, "body")?, &[("shop", [&shop; 2])]);
+                on!(tx, |c| sqlx::query(TEXT)
+                    .bind(ConsentTextId::new())
+                    .bind(id)
+                    .bind(Json(&title))
+                    .bind(Json(&body))
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            for r in &records.programs {
+                const PROGRAM: &str = "INSERT INTO programs (id, code, position, automatic) VALUES ($1, $2, $3, $4)";
+                const VERSION: &str = "INSERT INTO program_versions (program_id, version, name, summary, terms, share, \
                                    delay_days, term_days, published_at) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8)";
-            let id = ProgramId::new();
-            on!(tx, |c| sqlx::query(PROGRAM)
-                .bind(id)
-                .bind(&r.code)
-                .bind(r.position)
-                .bind(r.automatic)
-                .execute(c)
-                .await
-                .map(drop))?;
-            let in_words = |f: fn(Lang, i64) -> String, n: i64| Lang::ALL.map(|lang| f(lang, n));
-            let (share, delay, term) =
-                (in_words(percent, r.share), in_words(days, r.delay_days), in_words(days, r.term_days));
-            let values = [
-                ("shop", [shop.as_str(); 2]),
-                ("share", [&share[0], &share[1]]),
-                ("delay", [&delay[0], &delay[1]]),
-                ("term", [&term[0], &term[1]]),
-            ];
-            let text = |field: &str| Ok::<_, Error>(fill(programs.get(&r.code, field)?, &values));
-            let (name, summary, terms) = (text("name")?, text("summary")?, text("terms")?);
-            on!(tx, |c| sqlx::query(VERSION)
-                .bind(id)
-                .bind(Json(&name))
-                .bind(Json(&summary))
-                .bind(Json(&terms))
-                .bind(r.share)
-                .bind(r.delay_days)
-                .bind(r.term_days)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        for r in &records.topics {
-            const TOPIC: &str = "INSERT INTO topics (id, code, version, name, position) VALUES ($1, $2, 1, $3, $4)";
-            let name = topics.get(&r.code, "name")?;
-            on!(tx, |c| sqlx::query(TOPIC)
-                .bind(TopicId::new())
-                .bind(&r.code)
-                .bind(Json(&name))
-                .bind(r.position)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        for code in templates.ru.keys() {
-            const TEMPLATE: &str =
-                "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, 1, $2, $3, $4)";
-            let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
-            on!(tx, |c| sqlx::query(TEMPLATE)
-                .bind(code)
-                .bind(Json(&subject))
-                .bind(Json(&body))
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        Ok(())
-    }))
+                let id = ProgramId::new();
+                on!(tx, |c| sqlx::query(PROGRAM)
+                    .bind(id)
+                    .bind(&r.code)
+                    .bind(r.position)
+                    .bind(r.automatic)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                let in_words = |f: fn(Lang, i64) -> String, n: i64| Lang::ALL.map(|lang| f(lang, n));
+                let (share, delay, term) = (
+                    in_words(percent, r.share),
+                    in_words(days, r.delay_days),
+                    in_words(days, r.term_days),
+                );
+                let values = [
+                    ("shop", [shop.as_str(); 2]),
+                    ("share", [&share[0], &share[1]]),
+                    ("delay", [&delay[0], &delay[1]]),
+                    ("term", [&term[0], &term[1]]),
+                ];
+                let text = |field: &str| Ok::<_, Error>(fill(programs.get(&r.code, field)?, &values));
+                let (name, summary, terms) = (text("name")?, text("summary")?, text("terms")?);
+                on!(tx, |c| sqlx::query(VERSION)
+                    .bind(id)
+                    .bind(Json(&name))
+                    .bind(Json(&summary))
+                    .bind(Json(&terms))
+                    .bind(r.share)
+                    .bind(r.delay_days)
+                    .bind(r.term_days)
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            for r in &records.topics {
+                const TOPIC: &str = "INSERT INTO topics (id, code, version, name, position) VALUES ($1, $2, 1, $3, $4)";
+                let name = topics.get(&r.code, "name")?;
+                on!(tx, |c| sqlx::query(TOPIC)
+                    .bind(TopicId::new())
+                    .bind(&r.code)
+                    .bind(Json(&name))
+                    .bind(r.position)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            for code in templates.ru.keys() {
+                const TEMPLATE: &str =
+                    "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, 1, $2, $3, $4)";
+                let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
+                on!(tx, |c| sqlx::query(TEMPLATE)
+                    .bind(code)
+                    .bind(Json(&subject))
+                    .bind(Json(&body))
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -223,11 +244,20 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
 pub async fn setting(db: &Db, key: &str) -> Result<Option<String>, Error> {
     const SQL: &str = "SELECT value FROM settings WHERE key = $1";
     let mut conn = db.read().await?;
-    Ok(on!(conn, |c| sqlx::query_scalar(SQL).bind(key).fetch_optional(c).await)?)
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(key)
+        .fetch_optional(c)
+        .await)?)
 }
 
 /// Writes a fact about this database down.
 pub async fn set_setting(tx: &mut Tx, _by: &System, key: &str, value: &str) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-    Ok(on!(tx, |c| sqlx::query(SQL).bind(key).bind(value).execute(c).await.map(drop))?)
+    const SQL: &str =
+        "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    Ok(on!(tx, |c| sqlx::query(SQL)
+        .bind(key)
+        .bind(value)
+        .execute(c)
+        .await
+        .map(drop))?)
 }

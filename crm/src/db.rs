@@ -61,7 +61,8 @@ impl Error {
 
 /// True when a statement broke a uniqueness rule: somebody else was first.
 pub fn is_taken(e: &sqlx::Error) -> bool {
-    e.as_database_error().is_some_and(|e| e.kind() == sqlx::error::ErrorKind::UniqueViolation)
+    e.as_database_error()
+        .is_some_and(|e| e.kind() == sqlx::error::ErrorKind::UniqueViolation)
 }
 
 /// A connection of either engine, borrowed for one query.
@@ -123,7 +124,10 @@ pub struct Change<'tx, 'env: 'tx, T> {
 
 /// Makes a [`Change`] of an async block: `db.write(|tx| scoped(async move { … }))`.
 pub fn scoped<'tx, 'env: 'tx, T>(future: impl Future<Output = T> + Send + 'tx) -> Change<'tx, 'env, T> {
-    Change { future: Box::pin(future), _env: std::marker::PhantomData }
+    Change {
+        future: Box::pin(future),
+        _env: std::marker::PhantomData,
+    }
 }
 
 /// A transaction: what was changed in it happens as a whole or not at all.
@@ -170,7 +174,11 @@ pub struct Db {
 
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if matches!(self.pools, Pools::Sqlite { .. }) { "Db(SQLite)" } else { "Db(PostgreSQL)" })
+        f.write_str(if matches!(self.pools, Pools::Sqlite { .. }) {
+            "Db(SQLite)"
+        } else {
+            "Db(PostgreSQL)"
+        })
     }
 }
 
@@ -215,14 +223,24 @@ impl Db {
                 .await?;
             Pools::Sqlite { read, write }
         } else {
-            return Err(Error::Address("starts neither with sqlite: nor with postgres://".into()));
+            return Err(Error::Address(
+                "starts neither with sqlite: nor with postgres://".into(),
+            ));
         };
-        Ok(Self { pools, clock, shop: Arc::new(shop), key: None })
+        Ok(Self {
+            pools,
+            clock,
+            shop: Arc::new(shop),
+            key: None,
+        })
     }
 
     /// The same database, for one change that may arrive twice: the first transaction of [`Db::write`] stores the key.
     pub fn with_key(&self, key: Key) -> Self {
-        Self { key: Some(Arc::new((key, AtomicBool::new(false)))), ..self.clone() }
+        Self {
+            key: Some(Arc::new((key, AtomicBool::new(false)))),
+            ..self.clone()
+        }
     }
 
     /// The time now.
@@ -241,7 +259,11 @@ impl Db {
             Pools::Sqlite { read, .. } => Inner::SqliteRead(read.acquire().await?),
             Pools::Postgres(pool) => Inner::PostgresRead(pool.acquire().await?),
         };
-        Ok(Conn { inner, shop: self.shop.clone(), now: self.now() })
+        Ok(Conn {
+            inner,
+            shop: self.shop.clone(),
+            now: self.now(),
+        })
     }
 
     /// Runs a change in a transaction of its own. It is committed when `change` succeeds, undone when it fails, and
@@ -278,7 +300,11 @@ impl Db {
             }
             Pools::Postgres(pool) => Inner::PostgresWrite(pool.begin().await.map_err(Error::from)?),
         };
-        let mut tx = Tx(Conn { inner, shop: self.shop.clone(), now: self.now() });
+        let mut tx = Tx(Conn {
+            inner,
+            shop: self.shop.clone(),
+            now: self.now(),
+        });
         let mut stored = None;
         if let Some(held) = self.key.as_deref().filter(|held| !held.1.load(Ordering::SeqCst)) {
             if !store_key(&mut tx, &held.0).await.map_err(Error::from)? {
@@ -302,32 +328,59 @@ impl Db {
     pub async fn key_answer(&self, scope: &str, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>, Error> {
         let mut conn = self.read().await?;
         const SQL: &str = "SELECT fingerprint, answer FROM idempotency_keys WHERE scope = $1 AND key = $2";
-        Ok(on!(conn, |c| sqlx::query_as(SQL).bind(scope).bind(key).fetch_optional(c).await)?)
+        Ok(on!(conn, |c| sqlx::query_as(SQL)
+            .bind(scope)
+            .bind(key)
+            .fetch_optional(c)
+            .await)?)
     }
 
     /// Frees the key again when the change failed although its transaction stands, as a wrong password that was
     /// counted: what was mended is sent under the same key.
     pub async fn release_key(&self) -> Result<(), Error> {
         const SQL: &str = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND answer IS NULL";
-        let Some((key, _)) = self.key.as_deref().filter(|held| held.1.load(Ordering::SeqCst)) else { return Ok(()) };
-        let plain = Self { key: None, ..self.clone() };
+        let Some((key, _)) = self.key.as_deref().filter(|held| held.1.load(Ordering::SeqCst)) else {
+            return Ok(());
+        };
+        let plain = Self {
+            key: None,
+            ..self.clone()
+        };
         plain
-            .write(|tx| scoped(async move {
-                on!(tx, |c| sqlx::query(SQL).bind(&key.scope).bind(&key.key).execute(c).await.map(drop))?;
-                Ok(())
-            }))
+            .write(|tx| {
+                scoped(async move {
+                    on!(tx, |c| sqlx::query(SQL)
+                        .bind(&key.scope)
+                        .bind(&key.key)
+                        .execute(c)
+                        .await
+                        .map(drop))?;
+                    Ok(())
+                })
+            })
             .await
     }
 
     /// Remembers the answer that was given under a key.
     pub async fn store_answer(&self, scope: &str, key: &str, answer: &str) -> Result<(), Error> {
         const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";
-        let plain = Self { key: None, ..self.clone() };
+        let plain = Self {
+            key: None,
+            ..self.clone()
+        };
         plain
-            .write(|tx| scoped(async move {
-                on!(tx, |c| sqlx::query(SQL).bind(scope).bind(key).bind(answer).execute(c).await.map(drop))?;
-                Ok(())
-            }))
+            .write(|tx| {
+                scoped(async move {
+                    on!(tx, |c| sqlx::query(SQL)
+                        .bind(scope)
+                        .bind(key)
+                        .bind(answer)
+                        .execute(c)
+                        .await
+                        .map(drop))?;
+                    Ok(())
+                })
+            })
             .await
     }
 }
@@ -438,7 +491,10 @@ pub struct ListQuery {
 impl ListQuery {
     /// Starts with `SELECT … FROM …`.
     pub fn new(select: &'static str) -> Self {
-        Self { sql: select.into(), ..Self::default() }
+        Self {
+            sql: select.into(),
+            ..Self::default()
+        }
     }
 
     /// Adds a condition; each `?` in it stands for the next of `binds`.
@@ -474,7 +530,8 @@ impl ListQuery {
         self.sql.push_str(" IN (");
         for i in 0..count.next_power_of_two() {
             let separator = if i == 0 { "" } else { ", " };
-            self.sql.push_str(&format!("{separator}${}", first + 1 + i.min(count - 1)));
+            self.sql
+                .push_str(&format!("{separator}${}", first + 1 + i.min(count - 1)));
         }
         self.sql.push(')');
         self
@@ -501,7 +558,11 @@ where
     T: Send + Unpin,
     for<'r> T: sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
-    on!(conn, |c| { bind_all!(sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(query.sql)), query.binds).fetch_all(c).await })
+    on!(conn, |c| {
+        bind_all!(sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(query.sql)), query.binds)
+            .fetch_all(c)
+            .await
+    })
 }
 
 /// Rows to insert together: a million lines cannot afford a statement each.
@@ -515,7 +576,12 @@ pub struct Rows {
 impl Rows {
     /// Starts with `INSERT INTO table (columns)`; `tail` is what follows the values (`ON CONFLICT …`, `RETURNING …`).
     pub fn new(insert: &'static str, tail: &'static str) -> Self {
-        Self { insert, columns: insert.matches(',').count() + 1, tail, binds: Vec::new() }
+        Self {
+            insert,
+            columns: insert.matches(',').count() + 1,
+            tail,
+            binds: Vec::new(),
+        }
     }
 
     /// Adds a row, a value for each column.
@@ -533,7 +599,12 @@ impl Rows {
     /// SQLite looks up a named parameter by walking through all before it, the square of their number for each
     /// statement; so there they have no names.
     fn statements(self, numbered: bool) -> impl Iterator<Item = (String, Vec<Bind>)> {
-        let Self { insert, columns, tail, binds } = self;
+        let Self {
+            insert,
+            columns,
+            tail,
+            binds,
+        } = self;
         let mut binds = binds.into_iter();
         std::iter::from_fn(move || {
             let left = binds.len() / columns;
@@ -543,7 +614,13 @@ impl Rows {
             let rows = 1 << left.ilog2().min(7);
             let mut sql = format!("{insert} VALUES ");
             for row in 0..rows {
-                let value = |i| if numbered { format!("${}", row * columns + i) } else { "?".to_owned() };
+                let value = |i| {
+                    if numbered {
+                        format!("${}", row * columns + i)
+                    } else {
+                        "?".to_owned()
+                    }
+                };
                 let values: Vec<String> = (1..=columns).map(value).collect();
                 sql.push_str(if row == 0 { "(" } else { ", (" });
                 sql.push_str(&values.join(", "));
@@ -559,7 +636,10 @@ impl Rows {
 /// Inserts rows.
 pub async fn insert(tx: &mut Tx, rows: Rows) -> Result<(), sqlx::Error> {
     for (sql, binds) in rows.statements(tx.is_postgres()) {
-        on!(tx, |c| bind_all!(sqlx::query(sqlx::AssertSqlSafe(sql)), binds).execute(c).await.map(drop))?;
+        on!(tx, |c| bind_all!(sqlx::query(sqlx::AssertSqlSafe(sql)), binds)
+            .execute(c)
+            .await
+            .map(drop))?;
     }
     Ok(())
 }
@@ -573,7 +653,9 @@ where
     let mut returned = Vec::new();
     for (sql, binds) in rows.statements(tx.is_postgres()) {
         returned.extend(on!(tx, |c| {
-            bind_all!(sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(sql)), binds).fetch_all(c).await
+            bind_all!(sqlx::query_as::<_, T>(sqlx::AssertSqlSafe(sql)), binds)
+                .fetch_all(c)
+                .await
         })?);
     }
     Ok(returned)

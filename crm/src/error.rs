@@ -52,6 +52,10 @@ impl From<sqlx::Error> for Error {
 impl Check {
     /// An error when anything is wrong.
     pub fn result(self) -> Result<(), Error> {
-        if self.is_clean() { Ok(()) } else { Err(Error::Invalid(self.flaws())) }
+        if self.is_clean() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self.flaws()))
+        }
     }
 }

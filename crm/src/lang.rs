@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 
 /// A language that the product speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Lang {
     /// Russian.
@@ -38,8 +42,9 @@ impl Lang {
             .filter_map(|part| {
                 let mut pieces = part.trim().split(';');
                 let lang = Self::from_code(pieces.next()?.split('-').next()?.trim().to_ascii_lowercase().as_str())?;
-                let weight =
-                    pieces.find_map(|p| p.trim().strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+                let weight = pieces
+                    .find_map(|p| p.trim().strip_prefix("q=")?.parse::<f32>().ok())
+                    .unwrap_or(1.0);
                 (weight > 0.0).then_some((lang, weight))
             })
             // The first of equal weights wins, so not max_by, which takes the last.
@@ -117,9 +122,10 @@ mod tests {
     fn plurals_of_the_teens_are_many() {
         use Plural::{Few, Many, One};
         let of = |lang, numbers: &[i64]| numbers.iter().map(|n| Plural::of(lang, *n)).collect::<Vec<_>>();
-        assert_eq!(of(Lang::Ru, &[0, 1, 2, 5, 11, 12, 14, 21, 22, 101, 111, 112]), [
-            Many, One, Few, Many, Many, Many, Many, One, Few, One, Many, Many
-        ]);
+        assert_eq!(
+            of(Lang::Ru, &[0, 1, 2, 5, 11, 12, 14, 21, 22, 101, 111, 112]),
+            [Many, One, Few, Many, Many, Many, Many, One, Few, One, Many, Many]
+        );
         assert_eq!(of(Lang::En, &[0, 1, 2, 11, 21]), [Many, One, Many, Many, Many]);
     }
 

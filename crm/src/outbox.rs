@@ -88,12 +88,16 @@ pub async fn send(
     const SQL: &str = "INSERT INTO outbox (id, channel, address, customer_id, template, language, subject, body, state, \
                        created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let now = tx.now();
-    let found: Option<Template> =
-        on!(tx, |c| sqlx::query_as(TEMPLATE).bind(template).bind(now).fetch_optional(c).await)?;
+    let found: Option<Template> = on!(tx, |c| sqlx::query_as(TEMPLATE)
+        .bind(template)
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
     let found = found.ok_or_else(|| db::Error::Inconsistent(format!("no template {template} is published")))?;
     let fill = |text: &Localized| {
-        render(text.get(lang), values)
-            .map_err(|name| db::Error::Inconsistent(format!("template {template} names {{{name}}}, which is not given")))
+        render(text.get(lang), values).map_err(|name| {
+            db::Error::Inconsistent(format!("template {template} names {{{name}}}, which is not given"))
+        })
     };
     // A subject is a header of the e-mail: a line break in a value would begin another header.
     let subject = fill(&found.subject)?.replace(char::is_control, " ");
@@ -142,10 +146,16 @@ pub async fn inbox(db: &Db, limit: i64) -> Result<Vec<Message>, Error> {
 /// Carries what is queued to the development inbox, the demonstration's one transport; how many there were.
 pub async fn deliver_to_inbox(db: &Db, _by: &System) -> Result<u64, Error> {
     const SQL: &str = "UPDATE outbox SET state = 'sent', sent_at = $1 WHERE state = 'queued'";
-    db.write(|tx| scoped(async move {
-        let now = tx.now();
-        Ok(on!(tx, |c| sqlx::query(SQL).bind(now).execute(c).await.map(|r| r.rows_affected()))?)
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            Ok(on!(tx, |c| sqlx::query(SQL)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|r| r.rows_affected()))?)
+        })
+    })
     .await
 }
 
@@ -156,7 +166,10 @@ mod tests {
     #[test]
     fn values_are_filled_in_once() {
         let values = [("name", "{shop} & <b>"), ("shop", "Сосна")];
-        assert_eq!(render("Hi {name} of {shop}{shop}!", &values), Ok("Hi {shop} & <b> of СоснаСосна!".into()));
+        assert_eq!(
+            render("Hi {name} of {shop}{shop}!", &values),
+            Ok("Hi {shop} & <b> of СоснаСосна!".into())
+        );
         assert_eq!(render("no holes }", &values), Ok("no holes }".into()));
         assert_eq!(render("{code}", &values), Err("code".into()));
         assert_eq!(render("an open {name", &values), Err("name".into()));

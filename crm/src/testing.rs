@@ -26,8 +26,15 @@ pub async fn sqlite() -> World {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let url = format!("sqlite:{}", dir.path().join("test.db").display());
     let clock = Clock::fixed(start());
-    let db = Db::open(&url, Shop::default(), clock.clone()).await.expect("SQLite opens");
-    World { db, clock, url, _dir: Some(dir) }
+    let db = Db::open(&url, Shop::default(), clock.clone())
+        .await
+        .expect("SQLite opens");
+    World {
+        db,
+        clock,
+        url,
+        _dir: Some(dir),
+    }
 }
 
 /// A new PostgreSQL database on the server that `KABINET_TEST_POSTGRES` names.
@@ -36,16 +43,34 @@ pub async fn postgres() -> World {
     let server = std::env::var("KABINET_TEST_POSTGRES")
         .expect("KABINET_TEST_POSTGRES names a PostgreSQL server for tests; `make test` starts one");
     let name = format!("kabinet_{}", uuid::Uuid::now_v7().simple());
-    let mut admin = sqlx::PgConnection::connect(&server).await.expect("the PostgreSQL server answers");
+    let mut admin = sqlx::PgConnection::connect(&server)
+        .await
+        .expect("the PostgreSQL server answers");
     // The name is made above from a UUID.
     let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    sqlx::query(create).execute(&mut admin).await.expect("a database for this test");
-    let (base, query) = server.split_once('?').map_or((server.as_str(), ""), |(base, query)| (base, query));
+    sqlx::query(create)
+        .execute(&mut admin)
+        .await
+        .expect("a database for this test");
+    let (base, query) = server
+        .split_once('?')
+        .map_or((server.as_str(), ""), |(base, query)| (base, query));
     let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
-    let url = if query.is_empty() { format!("{host}/{name}") } else { format!("{host}/{name}?{query}") };
+    let url = if query.is_empty() {
+        format!("{host}/{name}")
+    } else {
+        format!("{host}/{name}?{query}")
+    };
     let clock = Clock::fixed(start());
-    let db = Db::open(&url, Shop::default(), clock.clone()).await.expect("PostgreSQL opens");
-    World { db, clock, url, _dir: None }
+    let db = Db::open(&url, Shop::default(), clock.clone())
+        .await
+        .expect("PostgreSQL opens");
+    World {
+        db,
+        clock,
+        url,
+        _dir: None,
+    }
 }
 
 /// Runs one test body on both engines: `both_engines!(name, async |world| { … });` makes `name::sqlite` and

@@ -101,7 +101,12 @@ impl Customer {
     }
 
     /// Writes down what the customer did.
-    pub(crate) async fn record(&self, tx: &mut Tx, action: &str, object: Option<uuid::Uuid>) -> Result<(), sqlx::Error> {
+    pub(crate) async fn record(
+        &self,
+        tx: &mut Tx,
+        action: &str,
+        object: Option<uuid::Uuid>,
+    ) -> Result<(), sqlx::Error> {
         let entry = audit::Entry {
             actor: Actor::Customer,
             actor_id: Some(self.id.0),
@@ -176,10 +181,8 @@ impl Staff {
 
     /// Opens one customer's data and writes down that it was opened. Fails with [`Error::NotFound`].
     pub async fn open(&self, db: &Db, id: CustomerId, reason: Reason) -> Result<Subject, Error> {
-        db.write(|tx| scoped(async move {
-            self.open_in(tx, id, reason).await
-        }))
-        .await
+        db.write(|tx| scoped(async move { self.open_in(tx, id, reason).await }))
+            .await
     }
 
     /// The same, within a transaction.
@@ -187,7 +190,8 @@ impl Staff {
         const SQL: &str = "SELECT id FROM customers WHERE id = $1";
         let found: Option<(CustomerId,)> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
         found.ok_or(Error::NotFound)?;
-        self.record(tx, "customer.read", Some(id), None, reason.as_str()).await?;
+        self.record(tx, "customer.read", Some(id), None, reason.as_str())
+            .await?;
         Ok(Subject(id))
     }
 
@@ -276,8 +280,20 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
     drop(conn);
     let Some(row) = row else { return Ok(None) };
     see(db, row.session, row.seen_at).await?;
-    let CustomerRow { session, id, name, language, .. } = row;
-    Ok(Some(Customer { id, session, name, language, network: visitor.network.clone() }))
+    let CustomerRow {
+        session,
+        id,
+        name,
+        language,
+        ..
+    } = row;
+    Ok(Some(Customer {
+        id,
+        session,
+        name,
+        language,
+        network: visitor.network.clone(),
+    }))
 }
 
 /// The member of staff of a session, if it is alive and they still work here.
@@ -297,8 +313,22 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     drop(conn);
     let Some(row) = row else { return Ok(None) };
     see(db, row.session, row.seen_at).await?;
-    let StaffRow { session, id, name, role, language, .. } = row;
-    Ok(Some(Staff { id, session, name, role, language, network: visitor.network.clone() }))
+    let StaffRow {
+        session,
+        id,
+        name,
+        role,
+        language,
+        ..
+    } = row;
+    Ok(Some(Staff {
+        id,
+        session,
+        name,
+        role,
+        language,
+        network: visitor.network.clone(),
+    }))
 }
 
 async fn see(db: &Db, session: SessionId, seen_at: DateTime<Utc>) -> Result<(), Error> {
@@ -306,11 +336,18 @@ async fn see(db: &Db, session: SessionId, seen_at: DateTime<Utc>) -> Result<(), 
         return Ok(());
     }
     const SQL: &str = "UPDATE sessions SET seen_at = $2 WHERE id = $1";
-    db.write(|tx| scoped(async move {
-        let now = tx.now();
-        on!(tx, |c| sqlx::query(SQL).bind(session).bind(now).execute(c).await.map(drop))?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(session)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(())
+        })
+    })
     .await
 }
 

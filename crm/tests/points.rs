@@ -14,29 +14,63 @@ both_engines!(points_wait_then_can_be_spent_then_expire, async |world| {
     let db = ready(world).await;
     let anna = customer(db).await;
     join(db, anna, "club", start()).await;
-    let booked = slip("1", anna, start()).line("apple", 3, 10_33).line("plum", 1, 33).book(db).await;
+    let booked = slip("1", anna, start())
+        .line("apple", 3, 10_33)
+        .line("plum", 1, 33)
+        .book(db)
+        .await;
 
     assert_eq!(held(db, anna).await, (0, 92));
-    assert_eq!(run_due(world, start() + days(14) - chrono::Duration::microseconds(1)).await, points::Report::default());
-    assert_eq!(run_due(world, start() + days(14)).await, points::Report { activated: 1, expired: 0 });
+    assert_eq!(
+        run_due(world, start() + days(14) - chrono::Duration::microseconds(1)).await,
+        points::Report::default()
+    );
+    assert_eq!(
+        run_due(world, start() + days(14)).await,
+        points::Report {
+            activated: 1,
+            expired: 0
+        }
+    );
     let balance = balance(db, anna).await;
     assert_eq!((balance.active, balance.pending), (92, 0));
-    let expiry = points::Expiry { points: 92, at: start() + days(379) };
-    assert_eq!((balance.next_expiry, balance.programs[0].next_expiry), (Some(expiry), Some(expiry)));
+    let expiry = points::Expiry {
+        points: 92,
+        at: start() + days(379),
+    };
+    assert_eq!(
+        (balance.next_expiry, balance.programs[0].next_expiry),
+        (Some(expiry), Some(expiry))
+    );
     assert_eq!(balance.programs[0].name.en, "Neighbours’ Club");
 
     let lines = receipt(db, anna, booked.id).await.lines;
     let earned = &lines[0].earned[0];
-    assert_eq!((earned.points, earned.taken_back, earned.state, earned.share), (92, 0, LotState::Active, 300));
-    assert_eq!((earned.activates_at, earned.expires_at), (start() + days(14), start() + days(379)));
+    assert_eq!(
+        (earned.points, earned.taken_back, earned.state, earned.share),
+        (92, 0, LotState::Active, 300)
+    );
+    assert_eq!(
+        (earned.activates_at, earned.expires_at),
+        (start() + days(14), start() + days(379))
+    );
     assert_eq!(lines[1].earned, [], "33 kopecks earn less than a hundredth of a point");
 
     // Late: what expired on its day is booked as of that day.
-    assert_eq!(run_due(world, start() + days(500)).await, points::Report { activated: 0, expired: 1 });
+    assert_eq!(
+        run_due(world, start() + days(500)).await,
+        points::Report {
+            activated: 0,
+            expired: 1
+        }
+    );
     assert_eq!(held(db, anna).await, (0, 0));
     let mut conn = db.read().await.expect("a connection");
     let history = store::history(&mut conn, anna, None, 10).await.expect("a history");
-    let told: Vec<_> = history.iter().map(|e| (e.kind, e.at - start(), e.points(), e.balance)).collect();
+    let told: Vec<_> = history
+        .iter()
+        .map(|e| (e.kind, e.at - start(), e.points(), e.balance))
+        .collect();
     assert_eq!(
         told,
         [
@@ -45,7 +79,11 @@ both_engines!(points_wait_then_can_be_spent_then_expire, async |world| {
             (TransactionKind::Accrual, days(0), 92, 0),
         ]
     );
-    assert!(history.iter().all(|e| e.purchase == Some(booked.id) && e.document.as_deref() == Some("1")));
+    assert!(
+        history
+            .iter()
+            .all(|e| e.purchase == Some(booked.id) && e.document.as_deref() == Some("1"))
+    );
     let terms: Vec<_> = history.iter().map(|e| e.term).collect();
     assert_eq!(terms, [None, None, Some((start() + days(14), start() + days(379)))]);
     assert_books_agree(db).await;
@@ -61,16 +99,27 @@ both_engines!(the_daily_work_may_run_late_twice_and_at_once, async |world| {
     }
     book(db, &all).await;
     world.clock.set(start() + days(400));
-    let other =
-        crm::db::Db::open(&world.url, (**db.shop()).clone(), world.clock.clone()).await.expect("a second process");
+    let other = crm::db::Db::open(&world.url, (**db.shop()).clone(), world.clock.clone())
+        .await
+        .expect("a second process");
     let (a, b, c) = futures_join(db, &other).await;
-    assert_eq!((a.activated + b.activated + c.activated, a.expired + b.expired + c.expired), (30, 30));
+    assert_eq!(
+        (
+            a.activated + b.activated + c.activated,
+            a.expired + b.expired + c.expired
+        ),
+        (30, 30)
+    );
     assert_eq!(store::run_due(db, &BY).await.expect("again"), points::Report::default());
     assert_books_agree(db).await;
 });
 
 async fn futures_join(db: &crm::db::Db, other: &crm::db::Db) -> (points::Report, points::Report, points::Report) {
-    let (a, b, c) = tokio::join!(store::run_due(db, &BY), store::run_due(other, &BY), store::run_due(db, &BY));
+    let (a, b, c) = tokio::join!(
+        store::run_due(db, &BY),
+        store::run_due(other, &BY),
+        store::run_due(db, &BY)
+    );
     (a.expect("done"), b.expect("done"), c.expect("done"))
 }
 
@@ -80,20 +129,30 @@ both_engines!(only_members_earn_and_by_the_terms_of_their_day, async |world| {
         WHERE program_id = $1";
     let db = ready(world).await;
     let club = program(db, "club").await;
-    execute!(db, VERSION, club, start() + days(10)).await.expect("a new version");
+    execute!(db, VERSION, club, start() + days(10))
+        .await
+        .expect("a new version");
     let anna = customer(db).await;
     join(db, anna, "club", start() - days(5)).await;
     leave(db, anna, "club", start() + days(20)).await;
     for (day, earned) in [(-6, 0), (-5, 300), (9, 300), (10, 1000), (19, 1000), (20, 0)] {
         let (active, pending) = held(db, anna).await;
-        slip(&day.to_string(), anna, start() + days(day)).line("apple", 1, 100_00).book(db).await;
+        slip(&day.to_string(), anna, start() + days(day))
+            .line("apple", 1, 100_00)
+            .book(db)
+            .await;
         let after = held(db, anna).await;
         assert_eq!(after.0 + after.1 - active - pending, earned, "day {day}");
     }
-    execute!(db, "UPDATE programs SET closed_at = $2 WHERE id = $1", club, start()).await.expect("closed");
+    execute!(db, "UPDATE programs SET closed_at = $2 WHERE id = $1", club, start())
+        .await
+        .expect("closed");
     join(db, anna, "club", start()).await;
     let before = held(db, anna).await;
-    slip("closed", anna, start() + days(1)).line("apple", 1, 100_00).book(db).await;
+    slip("closed", anna, start() + days(1))
+        .line("apple", 1, 100_00)
+        .book(db)
+        .await;
     assert_eq!(held(db, anna).await, before);
     assert_books_agree(db).await;
 });
@@ -102,11 +161,18 @@ both_engines!(a_return_takes_back_what_the_line_earned, async |world| {
     let db = ready(world).await;
     let anna = customer(db).await;
     join(db, anna, "club", start()).await;
-    let sale = slip("1", anna, start()).line("apple", 3, 33_50).line("plum", 1, 100_00).book(db).await;
+    let sale = slip("1", anna, start())
+        .line("apple", 3, 33_50)
+        .line("plum", 1, 100_00)
+        .book(db)
+        .await;
     assert_eq!(held(db, anna).await, (0, 301 + 300));
     // floor(301 / 3), then floor(301 × 2 / 3) less that, then the rest.
     for (n, left) in [(1, 501), (2, 401), (3, 300)] {
-        slip(&format!("R{n}"), anna, start() + days(n)).line("apple", -1, 33_50).book(db).await;
+        slip(&format!("R{n}"), anna, start() + days(n))
+            .line("apple", -1, 33_50)
+            .book(db)
+            .await;
         assert_eq!(held(db, anna).await, (0, left), "{n}");
     }
     let receipt = receipt(db, anna, sale.id).await;
@@ -114,7 +180,10 @@ both_engines!(a_return_takes_back_what_the_line_earned, async |world| {
     assert_eq!(receipt.lines[1].earned[0].taken_back, 0);
     assert_eq!(receipt.head.points, 300);
     // A fourth has nothing to come back to.
-    slip("R4", anna, start() + days(4)).line("apple", -1, 33_50).book(db).await;
+    slip("R4", anna, start() + days(4))
+        .line("apple", -1, 33_50)
+        .book(db)
+        .await;
     assert_eq!(held(db, anna).await, (0, 300));
     assert_books_agree(db).await;
 });
@@ -124,44 +193,80 @@ both_engines!(what_expired_is_not_taken_back, async |world| {
     let anna = customer(db).await;
     join(db, anna, "club", start()).await;
     slip("1", anna, start()).line("apple", 1, 100_00).book(db).await;
-    slip("2", anna, start() + days(300)).line("plum", 1, 100_00).book(db).await;
+    slip("2", anna, start() + days(300))
+        .line("plum", 1, 100_00)
+        .book(db)
+        .await;
     // The job has not run: the return itself brings the lots up to its day.
     world.clock.set(start() + days(380));
-    slip("R", anna, start() + days(380)).line("apple", -1, 100_00).book(db).await;
+    slip("R", anna, start() + days(380))
+        .line("apple", -1, 100_00)
+        .book(db)
+        .await;
     assert_eq!(held(db, anna).await, (300, 0));
     assert_books_agree(db).await;
 });
 
-both_engines!(what_was_spent_is_taken_from_other_lots_and_the_rest_is_a_debt, async |world| {
-    let db = ready(world).await;
-    let club = program(db, "club").await;
-    let anna = customer(db).await;
-    join(db, anna, "club", start()).await;
-    slip("1", anna, start()).line("apple", 1, 100_00).book(db).await;
-    slip("2", anna, start() + days(1)).line("plum", 1, 50_00).book(db).await;
-    run_due(world, start() + days(20)).await;
-    spend(db, anna, club, 300).await;
-    assert_eq!(held(db, anna).await, (150, 0));
-    slip("3", anna, start() + days(20)).line("pear", 1, 120_00).book(db).await;
-    slip("R", anna, start() + days(21)).line("apple", -1, 100_00).book(db).await;
-    // 150 came from the other lot, 150 are owed; what waits is left alone.
-    assert_eq!(held(db, anna).await, (-150, 360));
-    assert_books_agree(db).await;
-    run_due(world, start() + days(34)).await;
-    assert_eq!(held(db, anna).await, (210, 0));
-    assert_eq!(balance(db, anna).await.next_expiry.map(|e| e.points), Some(210), "the lot paid the debt");
-    assert_books_agree(db).await;
-    // Points without a delay pay at once.
-    join(db, anna, "family", start() + days(34)).await;
-    slip("4", anna, start() + days(35)).line("fig", 1, 100_00).book(db).await;
-    let family = program(db, "family").await;
-    spend(db, anna, family, 200).await;
-    slip("R2", anna, start() + days(36)).line("fig", -1, 100_00).book(db).await;
-    slip("5", anna, start() + days(36)).line("fig", 1, 200_00).book(db).await;
-    let of_family = balance(db, anna).await.programs.into_iter().find(|p| p.program == family).expect("an account");
-    assert_eq!((of_family.active, of_family.next_expiry.map(|e| e.points)), (200, Some(200)));
-    assert_books_agree(db).await;
-});
+both_engines!(
+    what_was_spent_is_taken_from_other_lots_and_the_rest_is_a_debt,
+    async |world| {
+        let db = ready(world).await;
+        let club = program(db, "club").await;
+        let anna = customer(db).await;
+        join(db, anna, "club", start()).await;
+        slip("1", anna, start()).line("apple", 1, 100_00).book(db).await;
+        slip("2", anna, start() + days(1)).line("plum", 1, 50_00).book(db).await;
+        run_due(world, start() + days(20)).await;
+        spend(db, anna, club, 300).await;
+        assert_eq!(held(db, anna).await, (150, 0));
+        slip("3", anna, start() + days(20))
+            .line("pear", 1, 120_00)
+            .book(db)
+            .await;
+        slip("R", anna, start() + days(21))
+            .line("apple", -1, 100_00)
+            .book(db)
+            .await;
+        // 150 came from the other lot, 150 are owed; what waits is left alone.
+        assert_eq!(held(db, anna).await, (-150, 360));
+        assert_books_agree(db).await;
+        run_due(world, start() + days(34)).await;
+        assert_eq!(held(db, anna).await, (210, 0));
+        assert_eq!(
+            balance(db, anna).await.next_expiry.map(|e| e.points),
+            Some(210),
+            "the lot paid the debt"
+        );
+        assert_books_agree(db).await;
+        // Points without a delay pay at once.
+        join(db, anna, "family", start() + days(34)).await;
+        slip("4", anna, start() + days(35))
+            .line("fig", 1, 100_00)
+            .book(db)
+            .await;
+        let family = program(db, "family").await;
+        spend(db, anna, family, 200).await;
+        slip("R2", anna, start() + days(36))
+            .line("fig", -1, 100_00)
+            .book(db)
+            .await;
+        slip("5", anna, start() + days(36))
+            .line("fig", 1, 200_00)
+            .book(db)
+            .await;
+        let of_family = balance(db, anna)
+            .await
+            .programs
+            .into_iter()
+            .find(|p| p.program == family)
+            .expect("an account");
+        assert_eq!(
+            (of_family.active, of_family.next_expiry.map(|e| e.points)),
+            (200, Some(200))
+        );
+        assert_books_agree(db).await;
+    }
+);
 
 both_engines!(a_statement_is_read_page_by_page_and_adds_up, async |world| {
     let db = ready(world).await;
@@ -210,10 +315,16 @@ both_engines!(points_are_shown_to_their_owner_only, async |world| {
     join(db, anna, "club", start()).await;
     let booked = slip("1", anna, start()).line("apple", 1, 100_00).book(db).await;
     let mut conn = db.read().await.expect("a connection");
-    assert_eq!(store::earned_on(&mut conn, anna, booked.id).await.expect("read").len(), 1);
+    assert_eq!(
+        store::earned_on(&mut conn, anna, booked.id).await.expect("read").len(),
+        1
+    );
     assert_eq!(store::earned_on(&mut conn, boris, booked.id).await.expect("read"), []);
     assert_eq!(store::history(&mut conn, boris, None, 10).await.expect("read"), []);
-    assert_eq!(store::balance(&mut conn, boris).await.expect("read"), points::Balance::default());
+    assert_eq!(
+        store::balance(&mut conn, boris).await.expect("read"),
+        points::Balance::default()
+    );
 });
 
 both_engines!(books_that_do_not_agree_are_found, async |world| {
@@ -236,7 +347,10 @@ both_engines!(books_that_do_not_agree_are_found, async |world| {
         (
             "UPDATE lots SET remaining = remaining - 1",
             "UPDATE lots SET remaining = remaining + 1",
-            vec!["a lot holds what was not taken from it", "pending points lie in pending lots"],
+            vec![
+                "a lot holds what was not taken from it",
+                "pending points lie in pending lots",
+            ],
         ),
         (
             "UPDATE lots SET state = 'active'",
@@ -280,8 +394,13 @@ both_engines!(books_that_do_not_agree_are_found, async |world| {
     }
     const HALF: &str = "INSERT INTO postings (id, transaction_id, account_id, amount) \
                         SELECT $1, transaction_id, account_id, 5 FROM postings WHERE amount > 0";
-    execute!(db, HALF, uuid::Uuid::now_v7()).await.expect("half a transaction");
-    assert_eq!(found().await, ["a transaction sums to zero", "a balance is the sum of its postings"]);
+    execute!(db, HALF, uuid::Uuid::now_v7())
+        .await
+        .expect("half a transaction");
+    assert_eq!(
+        found().await,
+        ["a transaction sums to zero", "a balance is the sum of its postings"]
+    );
 });
 
 /// Something that happens to a customer.
@@ -335,7 +454,11 @@ async fn live(world: &World, events: Vec<Event>) {
                 sale.book(db).await;
                 last = Some(sale);
             }
-            Event::Return { article, quantity, price } => {
+            Event::Return {
+                article,
+                quantity,
+                price,
+            } => {
                 let back = slip(&document, who, now).line(&article.to_string(), -quantity, price);
                 back.book(db).await;
                 last = Some(back);
@@ -366,13 +489,21 @@ async fn live(world: &World, events: Vec<Event>) {
 }
 
 fn whatever_happens(world: impl Future<Output = World>, cases: u32) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let world = runtime.block_on(async {
         let world = world.await;
         ready(&world).await;
         world
     });
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    };
     let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..30), |events| {
         runtime.block_on(live(&world, events));
         Ok(())

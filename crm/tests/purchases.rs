@@ -12,7 +12,11 @@ use crm::testing::start;
 use crm::who::Subject;
 
 fn moscow(y: i32, m: u32, d: u32, h: u32) -> DateTime<Utc> {
-    chrono_tz::Europe::Moscow.with_ymd_and_hms(y, m, d, h, 0, 0).earliest().expect("a moment").to_utc()
+    chrono_tz::Europe::Moscow
+        .with_ymd_and_hms(y, m, d, h, 0, 0)
+        .earliest()
+        .expect("a moment")
+        .to_utc()
 }
 
 fn day(y: i32, m: u32, d: u32) -> NaiveDate {
@@ -21,54 +25,105 @@ fn day(y: i32, m: u32, d: u32) -> NaiveDate {
 
 async fn list(db: &Db, who: Subject, filter: &Filter) -> Vec<String> {
     let mut conn = db.read().await.expect("a connection");
-    let page = purchases::list(&mut conn, who, filter, None, 100).await.expect("a list");
+    let page = purchases::list(&mut conn, who, filter, None, 100)
+        .await
+        .expect("a list");
     documents(&page)
 }
 
 fn documents(page: &Page) -> Vec<String> {
-    page.months.iter().flat_map(|(_, purchases)| purchases).map(|p| p.document.clone()).collect()
+    page.months
+        .iter()
+        .flat_map(|(_, purchases)| purchases)
+        .map(|p| p.document.clone())
+        .collect()
 }
 
-both_engines!(receipts_come_by_month_of_the_shop_with_the_totals_of_whole_months, async |world| {
-    let db = ready(world).await;
-    let anna = customer(db).await;
-    // 23:00 UTC on 30 September is October where the shop is.
-    slip("sep", anna, moscow(2026, 9, 30, 23)).line("apple", 1, 1_00).book(db).await;
-    slip("oct1", anna, moscow(2026, 10, 1, 2)).line("apple", 1, 10_00).book(db).await;
-    slip("oct2", anna, moscow(2026, 10, 20, 12)).line("apple", 2, 10_00).book(db).await;
-    slip("back", anna, moscow(2026, 10, 21, 12)).line("apple", -1, 10_00).book(db).await;
-    slip("nov", anna, moscow(2026, 11, 1, 0)).line("apple", 1, 100_00).book(db).await;
-    let mut conn = db.read().await.expect("a connection");
-    let filter = Filter::default();
-    let page = purchases::list(&mut conn, anna, &filter, None, 3).await.expect("a page");
-    let month = |m, receipts, total| Month { first: day(2026, m, 1), receipts, total };
-    let months: Vec<Month> = page.months.iter().map(|(month, _)| *month).collect();
-    assert_eq!(months, [month(11, 1, 100_00), month(10, 3, 20_00)], "October counts whole, though cut by the page");
-    assert_eq!(documents(&page), ["nov", "back", "oct2"]);
-    let rest = purchases::list(&mut conn, anna, &filter, page.next, 3).await.expect("the next page");
-    assert_eq!(
-        rest.months.iter().map(|(month, _)| *month).collect::<Vec<_>>(),
-        [month(10, 3, 20_00), month(9, 1, 1_00)]
-    );
-    assert_eq!((documents(&rest), rest.next), (vec!["oct1".into(), "sep".into()], None));
+both_engines!(
+    receipts_come_by_month_of_the_shop_with_the_totals_of_whole_months,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        // 23:00 UTC on 30 September is October where the shop is.
+        slip("sep", anna, moscow(2026, 9, 30, 23))
+            .line("apple", 1, 1_00)
+            .book(db)
+            .await;
+        slip("oct1", anna, moscow(2026, 10, 1, 2))
+            .line("apple", 1, 10_00)
+            .book(db)
+            .await;
+        slip("oct2", anna, moscow(2026, 10, 20, 12))
+            .line("apple", 2, 10_00)
+            .book(db)
+            .await;
+        slip("back", anna, moscow(2026, 10, 21, 12))
+            .line("apple", -1, 10_00)
+            .book(db)
+            .await;
+        slip("nov", anna, moscow(2026, 11, 1, 0))
+            .line("apple", 1, 100_00)
+            .book(db)
+            .await;
+        let mut conn = db.read().await.expect("a connection");
+        let filter = Filter::default();
+        let page = purchases::list(&mut conn, anna, &filter, None, 3)
+            .await
+            .expect("a page");
+        let month = |m, receipts, total| Month {
+            first: day(2026, m, 1),
+            receipts,
+            total,
+        };
+        let months: Vec<Month> = page.months.iter().map(|(month, _)| *month).collect();
+        assert_eq!(
+            months,
+            [month(11, 1, 100_00), month(10, 3, 20_00)],
+            "October counts whole, though cut by the page"
+        );
+        assert_eq!(documents(&page), ["nov", "back", "oct2"]);
+        let rest = purchases::list(&mut conn, anna, &filter, page.next, 3)
+            .await
+            .expect("the next page");
+        assert_eq!(
+            rest.months.iter().map(|(month, _)| *month).collect::<Vec<_>>(),
+            [month(10, 3, 20_00), month(9, 1, 1_00)]
+        );
+        assert_eq!((documents(&rest), rest.next), (vec!["oct1".into(), "sep".into()], None));
 
-    world.clock.set(moscow(2026, 12, 1, 1));
-    let mut conn = db.read().await.expect("a connection");
-    let spent = purchases::spending(&mut conn, anna, 4).await.expect("spending");
-    assert_eq!(spent, [month(9, 1, 1_00), month(10, 3, 20_00), month(11, 1, 100_00), month(12, 0, 0)]);
-    let latest = purchases::latest(&mut conn, anna, 2).await.expect("the last ones");
-    assert_eq!(latest.iter().map(|p| p.document.as_str()).collect::<Vec<_>>(), ["nov", "back"]);
-});
+        world.clock.set(moscow(2026, 12, 1, 1));
+        let mut conn = db.read().await.expect("a connection");
+        let spent = purchases::spending(&mut conn, anna, 4).await.expect("spending");
+        assert_eq!(
+            spent,
+            [
+                month(9, 1, 1_00),
+                month(10, 3, 20_00),
+                month(11, 1, 100_00),
+                month(12, 0, 0)
+            ]
+        );
+        let latest = purchases::latest(&mut conn, anna, 2).await.expect("the last ones");
+        assert_eq!(
+            latest.iter().map(|p| p.document.as_str()).collect::<Vec<_>>(),
+            ["nov", "back"]
+        );
+    }
+);
 
 both_engines!(receipts_of_one_moment_are_paged_without_loss, async |world| {
     let db = ready(world).await;
     let anna = customer(db).await;
-    let slips: Vec<Slip> = (0..7).map(|n| slip(&n.to_string(), anna, start()).line("apple", 1, 1_00)).collect();
+    let slips: Vec<Slip> = (0..7)
+        .map(|n| slip(&n.to_string(), anna, start()).line("apple", 1, 1_00))
+        .collect();
     book(db, &slips).await;
     let mut conn = db.read().await.expect("a connection");
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
-        let page = purchases::list(&mut conn, anna, &Filter::default(), before, 2).await.expect("a page");
+        let page = purchases::list(&mut conn, anna, &Filter::default(), before, 2)
+            .await
+            .expect("a page");
         seen.extend(documents(&page));
         before = page.next;
         if before.is_none() {
@@ -83,10 +138,26 @@ both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
     let db = ready(world).await;
     let (anna, boris) = (customer(db).await, customer(db).await);
     let (north, south) = (store(db, "N").await, store(db, "S").await);
-    slip("A-100%", anna, moscow(2026, 10, 1, 0)).at_store(north).line("Ёлочный Шар", 1, 1_00).book(db).await;
-    slip("B_200", anna, moscow(2026, 10, 2, 23)).at_store(south).line("ШАРФ", 1, 1_00).line("x", 1, 1).book(db).await;
-    slip("C", boris, moscow(2026, 10, 2, 10)).at_store(south).line("Ёлочный Шар", 1, 1_00).book(db).await;
-    let text = |text: &str| Filter { text: Some(text.into()), ..Filter::default() };
+    slip("A-100%", anna, moscow(2026, 10, 1, 0))
+        .at_store(north)
+        .line("Ёлочный Шар", 1, 1_00)
+        .book(db)
+        .await;
+    slip("B_200", anna, moscow(2026, 10, 2, 23))
+        .at_store(south)
+        .line("ШАРФ", 1, 1_00)
+        .line("x", 1, 1)
+        .book(db)
+        .await;
+    slip("C", boris, moscow(2026, 10, 2, 10))
+        .at_store(south)
+        .line("Ёлочный Шар", 1, 1_00)
+        .book(db)
+        .await;
+    let text = |text: &str| Filter {
+        text: Some(text.into()),
+        ..Filter::default()
+    };
     assert_eq!(list(db, anna, &text(" елочный  шар ")).await, ["A-100%"]);
     assert_eq!(list(db, anna, &text("ШАР")).await, ["B_200", "A-100%"]);
     assert_eq!(list(db, anna, &text("b_2")).await, ["B_200"]);
@@ -95,62 +166,150 @@ both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
     assert_eq!(list(db, anna, &text("b?2")).await, [""; 0]);
     assert_eq!(list(db, anna, &text("'; DROP TABLE purchases")).await, [""; 0]);
     assert_eq!(list(db, anna, &text(" ")).await.len(), 2);
-    assert_eq!(list(db, anna, &Filter { store: Some(south), ..Filter::default() }).await, ["B_200"]);
-    let period = |from, to| Filter { from, to, ..Filter::default() };
+    assert_eq!(
+        list(
+            db,
+            anna,
+            &Filter {
+                store: Some(south),
+                ..Filter::default()
+            }
+        )
+        .await,
+        ["B_200"]
+    );
+    let period = |from, to| Filter {
+        from,
+        to,
+        ..Filter::default()
+    };
     assert_eq!(list(db, anna, &period(Some(day(2026, 10, 2)), None)).await, ["B_200"]);
     assert_eq!(list(db, anna, &period(None, Some(day(2026, 10, 1)))).await, ["A-100%"]);
-    assert_eq!(list(db, anna, &period(Some(day(2026, 10, 1)), Some(day(2026, 10, 2)))).await.len(), 2);
-    assert_eq!(list(db, anna, &Filter { store: Some(north), ..text("шарф") }).await, [""; 0]);
+    assert_eq!(
+        list(db, anna, &period(Some(day(2026, 10, 1)), Some(day(2026, 10, 2))))
+            .await
+            .len(),
+        2
+    );
+    assert_eq!(
+        list(
+            db,
+            anna,
+            &Filter {
+                store: Some(north),
+                ..text("шарф")
+            }
+        )
+        .await,
+        [""; 0]
+    );
     let mut conn = db.read().await.expect("a connection");
     let stores = purchases::stores(&mut conn, anna).await.expect("stores");
-    assert_eq!(stores.iter().map(|s| s.name.en.as_str()).collect::<Vec<_>>(), ["Shop N", "Shop S"]);
+    assert_eq!(
+        stores.iter().map(|s| s.name.en.as_str()).collect::<Vec<_>>(),
+        ["Shop N", "Shop S"]
+    );
     assert_eq!(purchases::stores(&mut conn, boris).await.expect("stores").len(), 1);
 });
 
 both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world| {
     let db = ready(world).await;
     let (anna, boris) = (customer(db).await, customer(db).await);
-    let older = slip("1", anna, start()).line("apple", 5, 2_00).line("apple", 1, 3_00).book(db).await;
+    let older = slip("1", anna, start())
+        .line("apple", 5, 2_00)
+        .line("apple", 1, 3_00)
+        .book(db)
+        .await;
     let sale = slip("2", anna, start() + days(1)).line("apple", 3, 2_00).book(db).await;
-    let of_boris = slip("3", boris, start() + days(2)).line("apple", 9, 2_00).book(db).await;
-    let back = slip("R1", anna, start() + days(3)).line("apple", -2, 2_00).line("apple", -4, 2_00).book(db).await;
+    let of_boris = slip("3", boris, start() + days(2))
+        .line("apple", 9, 2_00)
+        .book(db)
+        .await;
+    let back = slip("R1", anna, start() + days(3))
+        .line("apple", -2, 2_00)
+        .line("apple", -4, 2_00)
+        .book(db)
+        .await;
     // The latest with enough: two of receipt 2, then four of receipt 1, as only one is left in 2.
     let lines = receipt(db, anna, sale.id).await.lines;
-    assert_eq!((lines[0].returned, lines[0].returns[0].quantity, &*lines[0].returns[0].document), (2, 2, "R1"));
+    assert_eq!(
+        (
+            lines[0].returned,
+            lines[0].returns[0].quantity,
+            &*lines[0].returns[0].document
+        ),
+        (2, 2, "R1")
+    );
     assert!(lines[0].returns[0].own);
     let first = receipt(db, anna, older.id).await;
-    assert_eq!((first.lines[0].returned, first.lines[1].returned, first.head.returned), (4, 0, true));
+    assert_eq!(
+        (first.lines[0].returned, first.lines[1].returned, first.head.returned),
+        (4, 0, true)
+    );
     let slip_back = receipt(db, anna, back.id).await;
-    let originals: Vec<_> =
-        slip_back.lines.iter().map(|l| l.original.as_ref().map(|o| (o.purchase, o.quantity))).collect();
+    let originals: Vec<_> = slip_back
+        .lines
+        .iter()
+        .map(|l| l.original.as_ref().map(|o| (o.purchase, o.quantity)))
+        .collect();
     assert_eq!(originals, [Some((sale.id, 2)), Some((older.id, 4))]);
-    assert_eq!((slip_back.head.total, slip_back.head.kind), (-12_00, crm::purchase::Kind::Return));
+    assert_eq!(
+        (slip_back.head.total, slip_back.head.kind),
+        (-12_00, crm::purchase::Kind::Return)
+    );
 
     let mut conn = db.read().await.expect("a connection");
-    for (who, id) in [(boris, sale.id), (anna, of_boris.id), (anna, crm::id::PurchaseId::new())] {
+    for (who, id) in [
+        (boris, sale.id),
+        (anna, of_boris.id),
+        (anna, crm::id::PurchaseId::new()),
+    ] {
         let told = purchases::receipt(&mut conn, who, id).await;
         assert!(matches!(told, Err(Error::NotFound)), "{told:?}");
     }
     assert_books_agree(db).await;
 });
 
-both_engines!(a_return_tells_what_it_took_back_and_a_sale_whose_return_it_was, async |world| {
-    let db = ready(world).await;
-    let anna = customer(db).await;
-    join(db, anna, "club", start()).await;
-    join(db, anna, "family", start()).await;
-    let sale = slip("1", anna, start()).line("apple", 2, 100_00).book(db).await;
-    let back = slip("R", anna, start() + days(1)).line("apple", -1, 100_00).book(db).await;
-    slip("N", anna, start() + days(2)).nobody().line("apple", -1, 100_00).of("1").book(db).await;
-    let told = receipt(db, anna, back.id).await;
-    let took: Vec<_> = told.took_back.iter().map(|(name, points)| (name.en.as_str(), *points)).collect();
-    let earned = receipt(db, anna, sale.id).await;
-    let half: Vec<_> = earned.lines[0].earned.iter().map(|e| (e.name.en.as_str(), e.points / 2)).collect();
-    assert_eq!((took.len(), &took), (2, &half));
-    assert_eq!(earned.took_back, []);
-    let whose: Vec<_> = earned.lines[0].returns.iter().map(|r| (r.document.as_str(), r.own)).collect();
-    assert_eq!(whose, [("R", true), ("N", false)]);
-});
+both_engines!(
+    a_return_tells_what_it_took_back_and_a_sale_whose_return_it_was,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        join(db, anna, "club", start()).await;
+        join(db, anna, "family", start()).await;
+        let sale = slip("1", anna, start()).line("apple", 2, 100_00).book(db).await;
+        let back = slip("R", anna, start() + days(1))
+            .line("apple", -1, 100_00)
+            .book(db)
+            .await;
+        slip("N", anna, start() + days(2))
+            .nobody()
+            .line("apple", -1, 100_00)
+            .of("1")
+            .book(db)
+            .await;
+        let told = receipt(db, anna, back.id).await;
+        let took: Vec<_> = told
+            .took_back
+            .iter()
+            .map(|(name, points)| (name.en.as_str(), *points))
+            .collect();
+        let earned = receipt(db, anna, sale.id).await;
+        let half: Vec<_> = earned.lines[0]
+            .earned
+            .iter()
+            .map(|e| (e.name.en.as_str(), e.points / 2))
+            .collect();
+        assert_eq!((took.len(), &took), (2, &half));
+        assert_eq!(earned.took_back, []);
+        let whose: Vec<_> = earned.lines[0]
+            .returns
+            .iter()
+            .map(|r| (r.document.as_str(), r.own))
+            .collect();
+        assert_eq!(whose, [("R", true), ("N", false)]);
+    }
+);
 
 both_engines!(a_return_without_its_sale_stands_alone, async |world| {
     let db = ready(world).await;
@@ -161,15 +320,33 @@ both_engines!(a_return_without_its_sale_stands_alone, async |world| {
     };
     slip("1", anna, start()).line("apple", 2, 2_00).book(db).await;
     assert!(alone(slip("before", anna, start() - days(1)).line("apple", -1, 2_00)).await);
-    assert!(alone(slip("same", anna, start()).line("apple", -1, 2_00)).await, "not earlier");
+    assert!(
+        alone(slip("same", anna, start()).line("apple", -1, 2_00)).await,
+        "not earlier"
+    );
     assert!(alone(slip("more", anna, start() + days(1)).line("apple", -3, 2_00)).await);
     assert!(alone(slip("price", anna, start() + days(1)).line("apple", -1, 2_01)).await);
     assert!(alone(slip("article", anna, start() + days(1)).line("plum", -1, 2_00)).await);
     assert!(alone(slip("other", boris, start() + days(1)).line("apple", -1, 2_00)).await);
-    assert!(alone(slip("named", boris, start() + days(1)).line("apple", -1, 2_00).of("nothing")).await);
+    assert!(
+        alone(
+            slip("named", boris, start() + days(1))
+                .line("apple", -1, 2_00)
+                .of("nothing")
+        )
+        .await
+    );
     assert!(alone(slip("nobody", anna, start() + days(1)).nobody().line("apple", -1, 2_00)).await);
     // Who holds the receipt may bring back what is on it.
-    assert!(!alone(slip("held", anna, start() + days(1)).nobody().line("apple", -1, 2_00).of("1")).await);
+    assert!(
+        !alone(
+            slip("held", anna, start() + days(1))
+                .nobody()
+                .line("apple", -1, 2_00)
+                .of("1")
+        )
+        .await
+    );
     assert!(!alone(slip("rest", anna, start() + days(1)).line("apple", -1, 2_00)).await);
     assert!(alone(slip("all is back", anna, start() + days(1)).line("apple", -1, 2_00)).await);
     assert_books_agree(db).await;
@@ -179,13 +356,22 @@ both_engines!(a_receipt_is_booked_once_and_may_grow, async |world| {
     let db = ready(world).await;
     let anna = customer(db).await;
     join(db, anna, "club", start()).await;
-    let first = slip("1", anna, start()).line("apple", 1, 100_00).line("plum", 1, 1_00).line("plum", 1, 1_00);
+    let first = slip("1", anna, start())
+        .line("apple", 1, 100_00)
+        .line("plum", 1, 1_00)
+        .line("plum", 1, 1_00);
     let booked = first.book(db).await;
     assert!(booked.new && booked.lines == [LineOutcome::Taken(None); 3]);
     let again = first.book(db).await;
-    assert_eq!((again.id, again.new, again.lines), (booked.id, false, vec![LineOutcome::Known(None); 3]));
+    assert_eq!(
+        (again.id, again.new, again.lines),
+        (booked.id, false, vec![LineOutcome::Known(None); 3])
+    );
     let changed = slip("1", anna, start()).line("apple", 2, 100_00).line("plum", 1, 1_00);
-    assert_eq!(changed.book(db).await.lines, [LineOutcome::Conflict, LineOutcome::Known(None)]);
+    assert_eq!(
+        changed.book(db).await.lines,
+        [LineOutcome::Conflict, LineOutcome::Known(None)]
+    );
     // The same number twice in one transaction, the second time with a line more.
     let twice = slip("2", anna, start()).line("fig", 1, 100_00);
     let grown = twice.clone().line("pear", 1, 200_00);
@@ -193,7 +379,10 @@ both_engines!(a_receipt_is_booked_once_and_may_grow, async |world| {
     assert_eq!(both[0].id, both[1].id);
     assert_eq!(both[1].lines, [LineOutcome::Known(None), LineOutcome::Taken(None)]);
     let receipt = receipt(db, anna, both[0].id).await;
-    assert_eq!((receipt.head.lines, receipt.head.total, receipt.head.points), (2, 300_00, 9_00));
+    assert_eq!(
+        (receipt.head.lines, receipt.head.total, receipt.head.points),
+        (2, 300_00, 9_00)
+    );
     assert_eq!(held(db, anna).await, (0, 3_06 + 9_00));
     assert_books_agree(db).await;
 });
@@ -207,9 +396,19 @@ both_engines!(a_hundred_tills_book_one_receipt_once, async |world| {
     assert_eq!(all.iter().filter(|booked| booked.new).count(), 1);
     assert_eq!(held(db, anna).await, (0, 3_00));
     let back = slip("R", anna, start() + days(1)).line("apple", -1, 100_00);
-    let returns: Vec<Slip> = (0..20).map(|n| Slip { document: format!("R{n}"), ..back.clone() }).collect();
+    let returns: Vec<Slip> = (0..20)
+        .map(|n| Slip {
+            document: format!("R{n}"),
+            ..back.clone()
+        })
+        .collect();
     let all = futures::future::join_all(returns.iter().map(|slip| slip.book(db))).await;
-    assert_eq!(all.iter().filter(|booked| booked.lines != [LineOutcome::Taken(None)]).count(), 1);
+    assert_eq!(
+        all.iter()
+            .filter(|booked| booked.lines != [LineOutcome::Taken(None)])
+            .count(),
+        1
+    );
     assert_eq!(held(db, anna).await, (0, 0));
     assert_books_agree(db).await;
 });
@@ -222,6 +421,9 @@ both_engines!(discounts_lower_what_was_paid_and_what_it_earns, async |world| {
     sale.lines[0].3 = 50_00;
     let booked = sale.book(db).await;
     let receipt = receipt(db, anna, booked.id).await;
-    assert_eq!((receipt.lines[0].discount, receipt.lines[0].amount, receipt.head.total), (50_00, 150_00, 150_00));
+    assert_eq!(
+        (receipt.lines[0].discount, receipt.lines[0].amount, receipt.head.total),
+        (50_00, 150_00, 150_00)
+    );
     assert_eq!(held(db, anna).await, (0, 4_50));
 });

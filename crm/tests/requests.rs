@@ -782,27 +782,32 @@ crm::both_engines!(a_request_with_a_past_is_written_as_it_was, async |world| {
     ));
 });
 
-crm::both_engines!(current_requests_are_those_open_or_with_an_answer_not_seen, async |world| {
-    topic(world, "card", 1).await;
-    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "L").await);
-    let agent = staff(world, "agent").await;
-    let mut written = Vec::new();
-    for text in ["settled", "open", "answered and settled", "answered"] {
+crm::both_engines!(
+    current_requests_are_those_open_or_with_an_answer_not_seen,
+    async |world| {
+        topic(world, "card", 1).await;
+        let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "L").await);
+        let agent = staff(world, "agent").await;
+        let mut written = Vec::new();
+        for text in ["settled", "open", "answered and settled", "answered"] {
+            later(world, 1);
+            written.push(write(world, &anna, text).await);
+        }
+        write(world, &boris, "another's").await;
         later(world, 1);
-        written.push(write(world, &anna, text).await);
+        answer(world, &agent, written[2], "An answer").await;
+        answer(world, &agent, written[3], "An answer").await;
+        store::close(&world.db, &anna, written[0]).await.expect("closed");
+        let seen = opened(world, &agent, written[2]).await.updated_at;
+        store::set_status(&world.db, &agent, written[2], Status::Closed, seen)
+            .await
+            .expect("closed");
+        let mut conn = world.db.read().await.expect("a connection");
+        let shown = store::current(&mut conn, anna.me(), 10).await.expect("a list");
+        let mut told: Vec<_> = shown.iter().map(|r| (r.number, r.unread)).collect();
+        assert_eq!(told.pop(), Some((written[1], false)), "the oldest comes last");
+        told.sort_unstable();
+        assert_eq!(told, [(written[2], true), (written[3], true)]);
+        assert_eq!(store::current(&mut conn, anna.me(), 1).await.expect("a list").len(), 1);
     }
-    write(world, &boris, "another's").await;
-    later(world, 1);
-    answer(world, &agent, written[2], "An answer").await;
-    answer(world, &agent, written[3], "An answer").await;
-    store::close(&world.db, &anna, written[0]).await.expect("closed");
-    let seen = opened(world, &agent, written[2]).await.updated_at;
-    store::set_status(&world.db, &agent, written[2], Status::Closed, seen).await.expect("closed");
-    let mut conn = world.db.read().await.expect("a connection");
-    let shown = store::current(&mut conn, anna.me(), 10).await.expect("a list");
-    let mut told: Vec<_> = shown.iter().map(|r| (r.number, r.unread)).collect();
-    assert_eq!(told.pop(), Some((written[1], false)), "the oldest comes last");
-    told.sort_unstable();
-    assert_eq!(told, [(written[2], true), (written[3], true)]);
-    assert_eq!(store::current(&mut conn, anna.me(), 1).await.expect("a list").len(), 1);
-});
+);

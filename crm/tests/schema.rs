@@ -61,19 +61,23 @@ crm::both_engines!(the_database_itself_refuses_to_change_history, async |world| 
     for sql in ["UPDATE audit SET reason = 'x'", "DELETE FROM audit"] {
         let result: Result<(), crm::Error> = world
             .db
-            .write(|tx| scoped(async move {
-                let now = tx.now();
-                on!(tx, |c| sqlx::query(
+            .write(|tx| {
+                scoped(async move {
+                    let now = tx.now();
+                    on!(tx, |c| {
+                        sqlx::query(
                     "INSERT INTO audit (id, at, actor, action, reason, network) VALUES ($1, $2, 'system', 'x', '', '')"
                 )
                 .bind(crm::id::AuditId::new())
                 .bind(now)
                 .execute(c)
                 .await
-                .map(drop))?;
-                on!(tx, |c| sqlx::query(sql).execute(c).await.map(drop))?;
-                Ok(())
-            }))
+                .map(drop)
+                    })?;
+                    on!(tx, |c| sqlx::query(sql).execute(c).await.map(drop))?;
+                    Ok(())
+                })
+            })
             .await;
         let told = result.expect_err("refused").to_string();
         assert!(told.contains("append-only"), "{told}");

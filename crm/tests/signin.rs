@@ -18,11 +18,16 @@ const PHONE: &str = "8 (900) 000-00-01";
 const PASSWORD: &str = "корова летит над луной";
 
 fn visitor() -> Visitor {
-    Visitor { network: "192.0.2.7".into(), device: "Test".into() }
+    Visitor {
+        network: "192.0.2.7".into(),
+        device: "Test".into(),
+    }
 }
 
 async fn ready(world: &World) -> &Db {
-    crm::content::load(&world.db, &System::at_the_command_line()).await.expect("content loads");
+    crm::content::load(&world.db, &System::at_the_command_line())
+        .await
+        .expect("content loads");
     &world.db
 }
 
@@ -52,18 +57,29 @@ fn details() -> Details {
 
 /// Proves a phone; the attempt's token and where it led.
 async fn prove(db: &Db, phone: &str) -> (Token, Verified) {
-    let token = signin::start(db, phone, Lang::Ru, &visitor()).await.expect("a code is sent");
+    let token = signin::start(db, phone, Lang::Ru, &visitor())
+        .await
+        .expect("a code is sent");
     let code = last_code(db).await;
-    let verified = signin::verify(db, &token, &code, &visitor()).await.expect("the code fits");
+    let verified = signin::verify(db, &token, &code, &visitor())
+        .await
+        .expect("the code fits");
     (token, verified)
 }
 
 async fn register(db: &Db) -> (Customer, Opened) {
     let (token, verified) = prove(db, PHONE).await;
     assert!(matches!(verified, Verified::Register));
-    signin::save_draft(db, &token, &details()).await.expect("the details fit");
-    let opened = signin::register(db, &token, Lang::Ru, &visitor()).await.expect("registered");
-    let customer = who::customer(db, &opened.token, &visitor()).await.expect("read").expect("signed in");
+    signin::save_draft(db, &token, &details())
+        .await
+        .expect("the details fit");
+    let opened = signin::register(db, &token, Lang::Ru, &visitor())
+        .await
+        .expect("registered");
+    let customer = who::customer(db, &opened.token, &visitor())
+        .await
+        .expect("read")
+        .expect("signed in");
     (customer, opened)
 }
 
@@ -84,19 +100,41 @@ both_engines!(a_new_phone_registers_and_a_known_one_signs_in, async |world| {
     assert_eq!(crm::card::number(&cards[0].number).as_ref(), Some(&cards[0].number));
     assert!(cards[0].number.starts_with("290"));
     let profile = customers::profile(&mut conn, customer.me()).await.expect("profile");
-    let kept: Vec<_> = profile.contacts.iter().map(|c| (c.kind, c.value.as_str(), c.verified_at.is_some())).collect();
-    assert_eq!(kept, [(Kind::Phone, "+79000000001", true), (Kind::Email, "anna@example.com", false)]);
-    let mut given: Vec<_> =
-        consents::history(&mut conn, customer.me()).await.expect("consents").into_iter().map(|c| c.code).collect();
+    let kept: Vec<_> = profile
+        .contacts
+        .iter()
+        .map(|c| (c.kind, c.value.as_str(), c.verified_at.is_some()))
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            (Kind::Phone, "+79000000001", true),
+            (Kind::Email, "anna@example.com", false)
+        ]
+    );
+    let mut given: Vec<_> = consents::history(&mut conn, customer.me())
+        .await
+        .expect("consents")
+        .into_iter()
+        .map(|c| c.code)
+        .collect();
     given.sort();
     assert_eq!(given, ["loyalty_rules", "marketing_email", "personal_data"]);
     let joined: Vec<_> = programs::list(&mut conn, customer.me()).await.expect("programs");
-    let joined: Vec<_> = joined.iter().filter(|p| p.joined_at.is_some()).map(|p| p.code.as_str()).collect();
+    let joined: Vec<_> = joined
+        .iter()
+        .filter(|p| p.joined_at.is_some())
+        .map(|p| p.code.as_str())
+        .collect();
     assert_eq!(joined, ["club"]);
     drop(conn);
     // The welcome went out together with the card.
     let mail = outbox::inbox(db, 1).await.expect("inbox");
-    assert!(mail[0].template == "welcome" && mail[0].body.contains(&cards[0].number), "{}", mail[0].body);
+    assert!(
+        mail[0].template == "welcome" && mail[0].body.contains(&cards[0].number),
+        "{}",
+        mail[0].body
+    );
     world.clock.set(db.now() + chrono::Duration::minutes(1));
     let (_, verified) = prove(db, "+79000000001").await;
     assert!(matches!(verified, Verified::SignedIn(_)));
@@ -108,7 +146,9 @@ both_engines!(a_known_and_an_unknown_phone_cause_the_same, async |world| {
     world.clock.set(db.now() + chrono::Duration::hours(2));
     let before = outbox::inbox(db, 50).await.expect("inbox").len();
     signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("known");
-    signin::start(db, "+79000000002", Lang::Ru, &visitor()).await.expect("unknown");
+    signin::start(db, "+79000000002", Lang::Ru, &visitor())
+        .await
+        .expect("unknown");
     let sent = outbox::inbox(db, 50).await.expect("inbox");
     assert_eq!(sent.len(), before + 2);
     assert_eq!(sent[0].template, sent[1].template);
@@ -121,23 +161,39 @@ both_engines!(a_code_has_five_tries_ten_minutes_and_one_use, async |world| {
     let wrong = if code == "000000" { "000001" } else { "000000" };
     let mut told = Vec::new();
     for _ in 0..5 {
-        told.push(flaws(signin::verify(db, &token, wrong, &visitor()).await.map(drop))[0].1.clone());
+        told.push(
+            flaws(signin::verify(db, &token, wrong, &visitor()).await.map(drop))[0]
+                .1
+                .clone(),
+        );
     }
     let left = |left| Flaw::WrongCode { left };
     assert_eq!(told, [left(4), left(3), left(2), left(1), Flaw::ExpiredCode]);
     // Dead even for the right code now.
-    assert_eq!(flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop))[0].1, Flaw::ExpiredCode);
+    assert_eq!(
+        flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop))[0].1,
+        Flaw::ExpiredCode
+    );
     world.clock.set(db.now() + chrono::Duration::seconds(31));
     signin::resend(db, &token, &visitor()).await.expect("another");
     let code = last_code(db).await;
     world.clock.set(db.now() + chrono::Duration::minutes(10));
-    assert_eq!(flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop))[0].1, Flaw::ExpiredCode);
+    assert_eq!(
+        flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop))[0].1,
+        Flaw::ExpiredCode
+    );
     signin::resend(db, &token, &visitor()).await.expect("another");
     let code = last_code(db).await;
     // Spaces between the digits are how people copy them.
     let spaced = format!(" {} {} ", &code[..3], &code[3..]);
-    assert!(matches!(signin::verify(db, &token, &spaced, &visitor()).await, Ok(Verified::Register)));
-    assert_eq!(flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop))[0].1, Flaw::ExpiredCode);
+    assert!(matches!(
+        signin::verify(db, &token, &spaced, &visitor()).await,
+        Ok(Verified::Register)
+    ));
+    assert_eq!(
+        flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop))[0].1,
+        Flaw::ExpiredCode
+    );
 });
 
 both_engines!(codes_are_bound_to_their_attempt_and_rare, async |world| {
@@ -164,51 +220,105 @@ both_engines!(codes_are_bound_to_their_attempt_and_rare, async |world| {
     assert_eq!(sent, 8);
 });
 
-both_engines!(details_are_checked_field_by_field_and_wait_for_the_review, async |world| {
-    let db = ready(world).await;
-    let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
-    // Nothing is asked before the phone is proved.
-    assert!(matches!(signin::save_draft(db, &token, &details()).await, Err(Error::Stale)));
-    let code = last_code(db).await;
-    signin::verify(db, &token, &code, &visitor()).await.expect("fits");
-    let mut bad = details();
-    bad.draft.person.name = "<b>".into();
-    bad.draft.person.day = "31".into();
-    bad.draft.email = "anna@".into();
-    bad.draft.consents = vec!["personal_data".into(), "nonsense".into()];
-    bad.password = "короткий".into();
-    let found = flaws(signin::save_draft(db, &token, &bad).await);
-    let fields: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
-    assert_eq!(fields, ["name", "birthday", "email", "password", "consent_loyalty_rules"]);
-    for weak in ["79000000001 anna@example.com", "aaaaaaaaaaaaaaaaaaaa", "Анна-Мария O'Neill 1"] {
-        let found = flaws(signin::save_draft(db, &token, &Details { password: weak.into(), ..details() }).await);
-        assert_eq!(found, [("password".to_owned(), Flaw::WeakPassword)], "{weak}");
+both_engines!(
+    details_are_checked_field_by_field_and_wait_for_the_review,
+    async |world| {
+        let db = ready(world).await;
+        let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+        // Nothing is asked before the phone is proved.
+        assert!(matches!(
+            signin::save_draft(db, &token, &details()).await,
+            Err(Error::Stale)
+        ));
+        let code = last_code(db).await;
+        signin::verify(db, &token, &code, &visitor()).await.expect("fits");
+        let mut bad = details();
+        bad.draft.person.name = "<b>".into();
+        bad.draft.person.day = "31".into();
+        bad.draft.email = "anna@".into();
+        bad.draft.consents = vec!["personal_data".into(), "nonsense".into()];
+        bad.password = "короткий".into();
+        let found = flaws(signin::save_draft(db, &token, &bad).await);
+        let fields: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["name", "birthday", "email", "password", "consent_loyalty_rules"]
+        );
+        for weak in [
+            "79000000001 anna@example.com",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "Анна-Мария O'Neill 1",
+        ] {
+            let found = flaws(
+                signin::save_draft(
+                    db,
+                    &token,
+                    &Details {
+                        password: weak.into(),
+                        ..details()
+                    },
+                )
+                .await,
+            );
+            assert_eq!(found, [("password".to_owned(), Flaw::WeakPassword)], "{weak}");
+        }
+        assert!(matches!(
+            signin::register(db, &token, Lang::Ru, &visitor()).await,
+            Err(Error::Stale)
+        ));
+        signin::save_draft(db, &token, &details()).await.expect("fits");
+        let again = Details {
+            password: String::new(),
+            keep_password: true,
+            ..details()
+        };
+        signin::save_draft(db, &token, &again).await.expect("fits");
+        let attempt = signin::attempt(db, &token).await.expect("open");
+        let draft = attempt.draft.expect("it waits");
+        assert_eq!(draft.person, details().draft.person);
+        assert!(
+            draft
+                .password_hash
+                .is_some_and(|h| h.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"))
+        );
     }
-    assert!(matches!(signin::register(db, &token, Lang::Ru, &visitor()).await, Err(Error::Stale)));
-    signin::save_draft(db, &token, &details()).await.expect("fits");
-    let again = Details { password: String::new(), keep_password: true, ..details() };
-    signin::save_draft(db, &token, &again).await.expect("fits");
-    let attempt = signin::attempt(db, &token).await.expect("open");
-    let draft = attempt.draft.expect("it waits");
-    assert_eq!(draft.person, details().draft.person);
-    assert!(draft.password_hash.is_some_and(|h| h.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")));
-});
+);
 
-both_engines!(a_password_signs_in_and_wrong_ones_are_counted_per_network, async |world| {
-    let db = ready(world).await;
-    register(db).await;
-    assert!(signin::by_password(db, "9000000001", PASSWORD, &visitor()).await.is_ok());
-    let known = flaws(signin::by_password(db, PHONE, "wrong", &visitor()).await.map(drop));
-    let unknown = flaws(signin::by_password(db, "+79000000009", "wrong", &visitor()).await.map(drop));
-    assert_eq!(known, unknown);
-    for _ in 0..7 {
-        signin::by_password(db, PHONE, "wrong", &visitor()).await.err().expect("wrong");
+both_engines!(
+    a_password_signs_in_and_wrong_ones_are_counted_per_network,
+    async |world| {
+        let db = ready(world).await;
+        register(db).await;
+        assert!(
+            signin::by_password(db, "9000000001", PASSWORD, &visitor())
+                .await
+                .is_ok()
+        );
+        let known = flaws(signin::by_password(db, PHONE, "wrong", &visitor()).await.map(drop));
+        let unknown = flaws(
+            signin::by_password(db, "+79000000009", "wrong", &visitor())
+                .await
+                .map(drop),
+        );
+        assert_eq!(known, unknown);
+        for _ in 0..7 {
+            signin::by_password(db, PHONE, "wrong", &visitor())
+                .await
+                .err()
+                .expect("wrong");
+        }
+        assert!(matches!(
+            signin::by_password(db, PHONE, PASSWORD, &visitor()).await,
+            Err(Error::TooMany { .. })
+        ));
+        // The owner still comes in from elsewhere.
+        let home = Visitor {
+            network: "198.51.100.1".into(),
+            ..visitor()
+        };
+        assert!(signin::by_password(db, PHONE, PASSWORD, &home).await.is_ok());
     }
-    assert!(matches!(signin::by_password(db, PHONE, PASSWORD, &visitor()).await, Err(Error::TooMany { .. })));
-    // The owner still comes in from elsewhere.
-    let home = Visitor { network: "198.51.100.1".into(), ..visitor() };
-    assert!(signin::by_password(db, PHONE, PASSWORD, &home).await.is_ok());
-});
+);
 
 both_engines!(sessions_end_when_they_should, async |world| {
     let db = ready(world).await;
@@ -216,35 +326,65 @@ both_engines!(sessions_end_when_they_should, async |world| {
     let second = signin::by_password(db, PHONE, PASSWORD, &visitor()).await.expect("in");
     assert_eq!(signin::devices(db, &customer).await.expect("list").len(), 2);
     signin::end_device(db, &customer, None).await.expect("the others end");
-    assert!(who::customer(db, &second.token, &visitor()).await.expect("read").is_none());
-    assert!(who::customer(db, &first.token, &visitor()).await.expect("read").is_some());
+    assert!(
+        who::customer(db, &second.token, &visitor())
+            .await
+            .expect("read")
+            .is_none()
+    );
+    assert!(
+        who::customer(db, &first.token, &visitor())
+            .await
+            .expect("read")
+            .is_some()
+    );
     signin::sign_out(db, &first.token).await.expect("out");
-    assert!(who::customer(db, &first.token, &visitor()).await.expect("read").is_none());
+    assert!(
+        who::customer(db, &first.token, &visitor())
+            .await
+            .expect("read")
+            .is_none()
+    );
     let third = signin::by_password(db, PHONE, PASSWORD, &visitor()).await.expect("in");
     world.clock.set(db.now() + who::CUSTOMER_IDLE);
-    assert!(who::customer(db, &third.token, &visitor()).await.expect("read").is_none());
+    assert!(
+        who::customer(db, &third.token, &visitor())
+            .await
+            .expect("read")
+            .is_none()
+    );
 });
 
 both_engines!(profiles_change_field_by_field, async |world| {
     let db = ready(world).await;
     let (customer, _) = register(db).await;
-    contacts::add(db, &customer, Kind::Phone, "8 900 000 00 02").await.expect("added");
+    contacts::add(db, &customer, Kind::Phone, "8 900 000 00 02")
+        .await
+        .expect("added");
     assert_eq!(
         flaws(contacts::add(db, &customer, Kind::Phone, "+7 900 000-00-02").await),
         [("phone".to_owned(), Flaw::Taken)]
     );
-    contacts::add(db, &customer, Kind::Email, "second@example.com").await.expect("added");
+    contacts::add(db, &customer, Kind::Email, "second@example.com")
+        .await
+        .expect("added");
     let list = async || {
         let mut conn = db.read().await.expect("conn");
         contacts::of(&mut conn, customer.me()).await.expect("contacts")
     };
     let all = list().await;
     assert_eq!(all.len(), 4);
-    assert_eq!(flaws(contacts::remove(db, &customer, all[0].id).await), [("phone".to_owned(), Flaw::LastOne)]);
+    assert_eq!(
+        flaws(contacts::remove(db, &customer, all[0].id).await),
+        [("phone".to_owned(), Flaw::LastOne)]
+    );
     contacts::make_primary(db, &customer, all[3].id).await.expect("primary");
     contacts::remove(db, &customer, all[3].id).await.expect("removed");
     let all = list().await;
-    assert!(all.iter().any(|c| c.value == "anna@example.com" && c.is_primary), "{all:?}");
+    assert!(
+        all.iter().any(|c| c.value == "anna@example.com" && c.is_primary),
+        "{all:?}"
+    );
 
     let child = |day: &str, agreed| customers::ChildForm {
         day: day.into(),
@@ -253,12 +393,19 @@ both_engines!(profiles_change_field_by_field, async |world| {
         agreed,
     };
     let found = flaws(customers::add_child(db, &customer, &child("31", false), Lang::Ru).await);
-    assert_eq!(found.iter().map(|f| f.0.as_str()).collect::<Vec<_>>(), ["child", "child_consent"]);
-    customers::add_child(db, &customer, &child("28", true), Lang::Ru).await.expect("added");
+    assert_eq!(
+        found.iter().map(|f| f.0.as_str()).collect::<Vec<_>>(),
+        ["child", "child_consent"]
+    );
+    customers::add_child(db, &customer, &child("28", true), Lang::Ru)
+        .await
+        .expect("added");
     let mut conn = db.read().await.expect("conn");
     let profile = customers::profile(&mut conn, customer.me()).await.expect("profile");
     drop(conn);
-    customers::remove_child(db, &customer, profile.children[0].id, Lang::Ru).await.expect("removed");
+    customers::remove_child(db, &customer, profile.children[0].id, Lang::Ru)
+        .await
+        .expect("removed");
     let mut conn = db.read().await.expect("conn");
     let history = consents::history(&mut conn, customer.me()).await.expect("history");
     let acts: Vec<_> = history.iter().filter(|c| c.code == "child").map(|c| c.act).collect();
@@ -268,15 +415,29 @@ both_engines!(profiles_change_field_by_field, async |world| {
 both_engines!(programs_are_joined_under_the_terms_that_were_shown, async |world| {
     let db = ready(world).await;
     let (customer, _) = register(db).await;
-    assert!(matches!(programs::join(db, &customer, "family", 7).await, Err(Error::Stale)));
-    assert!(matches!(programs::join(db, &customer, "nothing", 1).await, Err(Error::NotFound)));
+    assert!(matches!(
+        programs::join(db, &customer, "family", 7).await,
+        Err(Error::Stale)
+    ));
+    assert!(matches!(
+        programs::join(db, &customer, "nothing", 1).await,
+        Err(Error::NotFound)
+    ));
     for _ in 0..2 {
-        programs::join(db, &customer, "family", 1).await.expect("joined, and again nothing");
+        programs::join(db, &customer, "family", 1)
+            .await
+            .expect("joined, and again nothing");
     }
     programs::leave(db, &customer, "family").await.expect("left");
     programs::join(db, &customer, "family", 1).await.expect("and back");
     let mut conn = db.read().await.expect("conn");
-    assert!(programs::get(&mut conn, customer.me(), "family").await.expect("it is there").joined_at.is_some());
+    assert!(
+        programs::get(&mut conn, customer.me(), "family")
+            .await
+            .expect("it is there")
+            .joined_at
+            .is_some()
+    );
 });
 
 both_engines!(consents_are_given_and_withdrawn_and_required_ones_stay, async |world| {
@@ -288,16 +449,28 @@ both_engines!(consents_are_given_and_withdrawn_and_required_ones_stay, async |wo
         Err(Error::Forbidden)
     ));
     // A text that nobody showed, and the consent that only a child's birthday brings.
-    assert!(matches!(consents::change(db, &customer, "marketing_sms", Act::Given, 2, Lang::Ru).await, Err(Error::Stale)));
+    assert!(matches!(
+        consents::change(db, &customer, "marketing_sms", Act::Given, 2, Lang::Ru).await,
+        Err(Error::Stale)
+    ));
     for act in [Act::Given, Act::Withdrawn] {
-        assert!(matches!(consents::change(db, &customer, "child", act, 1, Lang::Ru).await, Err(Error::NotFound)));
+        assert!(matches!(
+            consents::change(db, &customer, "child", act, 1, Lang::Ru).await,
+            Err(Error::NotFound)
+        ));
     }
     for act in [Act::Given, Act::Withdrawn, Act::Withdrawn, Act::Given] {
-        consents::change(db, &customer, "marketing_email", act, 1, Lang::Ru).await.expect("changed");
+        consents::change(db, &customer, "marketing_email", act, 1, Lang::Ru)
+            .await
+            .expect("changed");
     }
     let mut conn = db.read().await.expect("conn");
     let history = consents::history(&mut conn, customer.me()).await.expect("history");
-    let acts: Vec<_> = history.iter().filter(|c| c.code == "marketing_email").map(|c| c.act).collect();
+    let acts: Vec<_> = history
+        .iter()
+        .filter(|c| c.code == "marketing_email")
+        .map(|c| c.act)
+        .collect();
     assert_eq!(acts, [Act::Given, Act::Withdrawn, Act::Given]);
 });
 
@@ -306,15 +479,25 @@ both_engines!(a_key_lets_a_change_happen_once, async |world| {
     let db = ready(world).await;
     let (customer, _) = register(db).await;
     let keyed = || {
-        db.with_key(Key { scope: customer.id().to_string(), key: "k".into(), fingerprint: vec![1] })
+        db.with_key(Key {
+            scope: customer.id().to_string(),
+            key: "k".into(),
+            fingerprint: vec![1],
+        })
     };
     // A change that fails does not use the key up.
-    contacts::add(&keyed(), &customer, Kind::Email, "anna@example.com").await.expect_err("taken");
+    contacts::add(&keyed(), &customer, Kind::Email, "anna@example.com")
+        .await
+        .expect_err("taken");
     let once = keyed();
-    contacts::add(&once, &customer, Kind::Email, "new@example.com").await.expect("added");
+    contacts::add(&once, &customer, Kind::Email, "new@example.com")
+        .await
+        .expect("added");
     let again = contacts::add(&keyed(), &customer, Kind::Email, "other@example.com").await;
     assert!(matches!(again, Err(Error::Repeated)), "{again:?}");
-    db.store_answer(&customer.id().to_string(), "k", "/profile").await.expect("stored");
+    db.store_answer(&customer.id().to_string(), "k", "/profile")
+        .await
+        .expect("stored");
     let known = db.key_answer(&customer.id().to_string(), "k").await.expect("read");
     assert_eq!(known, Some((vec![1], Some("/profile".into()))));
 });

@@ -11,7 +11,9 @@ use common::people::{
 use crm::Error;
 use crm::contact::Kind;
 use crm::flaw::Flaw;
-use crm::id::{AccountId, AuditId, CardId, ConsentId, ConsentTextId, MembershipId, PostingId, PurposeId, TransactionId};
+use crm::id::{
+    AccountId, AuditId, CardId, ConsentId, ConsentTextId, MembershipId, PostingId, PurposeId, TransactionId,
+};
 use crm::lang::Lang;
 use crm::request::{NewRequest, store as requests};
 use crm::staff::{EventKind, NewStaff, Role, store};
@@ -208,7 +210,10 @@ crm::both_engines!(a_customer_is_found_however_they_are_asked_for, async |world|
             world.db.now() + TimeDelta::days(days),
         );
     }
-    let hit = store::search(&world.db, &agent, "2900000000018").await.expect("searched").remove(0);
+    let hit = store::search(&world.db, &agent, "2900000000018")
+        .await
+        .expect("searched")
+        .remove(0);
     assert_eq!((hit.id, hit.card.as_deref()), (anna, Some("2900000000025")));
 });
 
@@ -371,7 +376,13 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
     let anothers = requests::create(&world.db, &other, &request).await.expect("a request");
     requests::close(&world.db, &other, anothers).await.expect("closed");
     // What the log holds of things that tell of themselves.
-    for action in ["consent.give", "consent.withdraw", "program.join", "program.leave", "sign_in"] {
+    for action in [
+        "consent.give",
+        "consent.withdraw",
+        "program.join",
+        "program.leave",
+        "sign_in",
+    ] {
         sql!(
             world,
             "INSERT INTO audit (id, at, actor, actor_id, action, customer_id, reason, network) \

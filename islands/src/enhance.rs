@@ -58,19 +58,25 @@ mod browser {
     pub(super) fn attach(root: &Element, rules: Rules) {
         let check = rules.clone();
         on(root, "focusout", move |event| {
-            let Some(field) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
+            let Some(field) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else {
+                return;
+            };
             let next = event.dyn_ref::<FocusEvent>().and_then(FocusEvent::related_target);
             left(&field, next.and_then(|n| n.dyn_into::<Element>().ok()).as_ref(), &check);
         });
         on(root, "input", move |event| {
             // Once a message stands there it is looked at again with every key: it goes as soon as it is mended.
-            let Some(field) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
+            let Some(field) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else {
+                return;
+            };
             if field.get_attribute("aria-invalid").is_some() {
                 clear_or_keep(&field, &rules);
             }
         });
         on(root, "submit", move |event| {
-            let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlFormElement>().ok()) else { return };
+            let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlFormElement>().ok()) else {
+                return;
+            };
             if form.has_attribute("data-plain") {
                 return;
             }
@@ -101,7 +107,10 @@ mod browser {
     }
 
     fn value(field: &Element) -> String {
-        js_sys::Reflect::get(field, &"value".into()).ok().and_then(|v| v.as_string()).unwrap_or_default()
+        js_sys::Reflect::get(field, &"value".into())
+            .ok()
+            .and_then(|v| v.as_string())
+            .unwrap_or_default()
     }
 
     /// What is wrong with a field or, where it is a part of one, with its group. `None` where nothing is checked.
@@ -133,7 +142,9 @@ mod browser {
 
     /// A field was left: says what is wrong, unless it is empty, for nobody wants to be told off for passing by.
     fn left(field: &HtmlElement, next: Option<&Element>, rules: &Rules) {
-        let Some((place, result)) = judge(field, rules) else { return };
+        let Some((place, result)) = judge(field, rules) else {
+            return;
+        };
         if next.is_some_and(|next| place.contains(Some(next))) {
             return;
         }
@@ -163,8 +174,12 @@ mod browser {
 
     /// Puts a message at a field or takes it away.
     fn show(place: &Element, message: Option<&str>) {
-        let Some(name) = place.get_attribute("data-name") else { return };
-        let Some(line) = document().and_then(|d| d.get_element_by_id(&format!("{name}-message"))) else { return };
+        let Some(name) = place.get_attribute("data-name") else {
+            return;
+        };
+        let Some(line) = document().and_then(|d| d.get_element_by_id(&format!("{name}-message"))) else {
+            return;
+        };
         line.set_text_content(message);
         let fields = place.query_selector_all("input, select, textarea").ok();
         let mark = |field: &Element| {
@@ -175,7 +190,11 @@ mod browser {
         };
         if place.has_attribute("data-check-group") {
             for i in 0..fields.as_ref().map_or(0, web_sys::NodeList::length) {
-                if let Some(field) = fields.as_ref().and_then(|f| f.item(i)).and_then(|n| n.dyn_into::<Element>().ok()) {
+                if let Some(field) = fields
+                    .as_ref()
+                    .and_then(|f| f.item(i))
+                    .and_then(|n| n.dyn_into::<Element>().ok())
+                {
                     mark(&field);
                 }
             }
@@ -189,7 +208,8 @@ mod browser {
     async fn send(form: &HtmlFormElement, submitter: Option<&HtmlElement>) -> Result<(), JsValue> {
         let window = web_sys::window().ok_or(JsValue::NULL)?;
         let data = FormData::new_with_form(form)?;
-        if let Some((name, value)) = submitter.and_then(|s| Some((s.get_attribute("name")?, s.get_attribute("value")?))) {
+        if let Some((name, value)) = submitter.and_then(|s| Some((s.get_attribute("name")?, s.get_attribute("value")?)))
+        {
             data.append_with_str(&name, &value)?;
         }
         let body = UrlSearchParams::new_with_str_sequence_sequence(&data)?;
@@ -206,7 +226,10 @@ mod browser {
             let next = response.headers().get("kabinet-next")?.ok_or(JsValue::NULL)?;
             return window.location().assign(&next);
         }
-        let text = JsFuture::from(response.text()?).await?.as_string().ok_or(JsValue::NULL)?;
+        let text = JsFuture::from(response.text()?)
+            .await?
+            .as_string()
+            .ok_or(JsValue::NULL)?;
         let page = DomParser::new()?.parse_from_string(&text, SupportedType::TextHtml)?;
         // A page without the form is none that came back to be mended.
         let came = page.get_element_by_id(&form.id()).ok_or(JsValue::NULL)?;

@@ -64,7 +64,9 @@ impl AppError {
 
     /// One field with one flaw.
     pub fn field(name: &str, flaw: Flaw) -> Self {
-        Self::Invalid { flaws: vec![(name.to_owned(), flaw)] }
+        Self::Invalid {
+            flaws: vec![(name.to_owned(), flaw)],
+        }
     }
 }
 

@@ -98,8 +98,14 @@ impl Config {
         }
         figment = figment
             // `KABINET_TEST_*` is for tests; a section is parted from its key by two underscores.
-            .merge(Env::prefixed("KABINET_").filter(|key| !key.starts_with("test_") && key != "config" && key != "build_id").split("__"));
-        let config: Self = figment.extract().map_err(|errors| errors.into_iter().map(|e| explain(&e)).collect::<Vec<_>>())?;
+            .merge(
+                Env::prefixed("KABINET_")
+                    .filter(|key| !key.starts_with("test_") && key != "config" && key != "build_id")
+                    .split("__"),
+            );
+        let config: Self = figment
+            .extract()
+            .map_err(|errors| errors.into_iter().map(|e| explain(&e)).collect::<Vec<_>>())?;
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
@@ -115,40 +121,80 @@ impl Config {
         let scheme = self.database_url.split(':').next().unwrap_or_default();
         check(
             matches!(scheme, "sqlite" | "postgres" | "postgresql"),
-            "database_url: starts neither with sqlite: nor with postgres://; write for example sqlite:data/kabinet.db".into(),
+            "database_url: starts neither with sqlite: nor with postgres://; write for example sqlite:data/kabinet.db"
+                .into(),
         );
-        let rest = self.public_url.strip_prefix("https://").or_else(|| self.public_url.strip_prefix("http://"));
+        let rest = self
+            .public_url
+            .strip_prefix("https://")
+            .or_else(|| self.public_url.strip_prefix("http://"));
         check(
             rest.is_some_and(|host| !host.is_empty() && !host.contains('/')),
-            format!("public_url: {:?} is not an address like https://club.example.com, without a path or a slash at the end", self.public_url),
+            format!(
+                "public_url: {:?} is not an address like https://club.example.com, without a path or a slash at the end",
+                self.public_url
+            ),
         );
         let shop = &self.shop;
-        check(!shop.name.trim().is_empty(), "shop.name: is empty; write what customers call the shop".into());
-        check(shop.hue <= 360, format!("shop.hue: {} is not an angle from 0 to 360", shop.hue));
+        check(
+            !shop.name.trim().is_empty(),
+            "shop.name: is empty; write what customers call the shop".into(),
+        );
+        check(
+            shop.hue <= 360,
+            format!("shop.hue: {} is not an angle from 0 to 360", shop.hue),
+        );
         check(
             shop.currency.len() == 3 && shop.currency.bytes().all(|b| b.is_ascii_uppercase()),
             format!("shop.currency: {:?} is not an ISO 4217 code like RUB", shop.currency),
         );
         check(
             is_time_zone(&shop.time_zone),
-            format!("shop.time_zone: {:?} is not an IANA name like Europe/Moscow", shop.time_zone),
+            format!(
+                "shop.time_zone: {:?} is not an IANA name like Europe/Moscow",
+                shop.time_zone
+            ),
         );
         check(
             shop.country.len() == 2 && shop.country.bytes().all(|b| b.is_ascii_uppercase()),
             format!("shop.country: {:?} is not an ISO 3166 code like RU", shop.country),
         );
-        check(shop.minimum_age <= 100, format!("shop.minimum_age: {} years would admit nobody", shop.minimum_age));
+        check(
+            shop.minimum_age <= 100,
+            format!("shop.minimum_age: {} years would admit nobody", shop.minimum_age),
+        );
         check(
             (2..=6).contains(&shop.card_prefix.len()) && shop.card_prefix.bytes().all(|b| b.is_ascii_digit()),
-            format!("shop.card_prefix: {:?} is not two to six digits like 290", shop.card_prefix),
+            format!(
+                "shop.card_prefix: {:?} is not two to six digits like 290",
+                shop.card_prefix
+            ),
         );
         found
     }
 
     /// The shop's settings as the CRM takes them.
     pub fn shop(&self) -> Shop {
-        let ShopConfig { name, hue, language, currency, time_zone, country, minimum_age, card_prefix } = self.shop.clone();
-        Shop { name, hue, language, currency, time_zone, country, minimum_age, card_prefix }
+        let ShopConfig {
+            name,
+            hue,
+            language,
+            currency,
+            time_zone,
+            country,
+            minimum_age,
+            card_prefix,
+        } = self.shop.clone();
+        Shop {
+            name,
+            hue,
+            language,
+            currency,
+            time_zone,
+            country,
+            minimum_age,
+            card_prefix,
+        }
     }
 
     /// Whether browsers come by https.
@@ -161,27 +207,42 @@ impl Config {
         if !self.site_dir.as_os_str().is_empty() {
             return self.site_dir.clone();
         }
-        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("site")));
-        beside.filter(|dir| dir.join("site.json").is_file()).unwrap_or_else(|| PathBuf::from("target/site"))
+        let beside = std::env::current_exe()
+            .ok()
+            .and_then(|exe| Some(exe.parent()?.join("site")));
+        beside
+            .filter(|dir| dir.join("site.json").is_file())
+            .unwrap_or_else(|| PathBuf::from("target/site"))
     }
 }
 
 fn is_time_zone(name: &str) -> bool {
-    let shop = Shop { time_zone: name.to_owned(), ..Shop::default() };
+    let shop = Shop {
+        time_zone: name.to_owned(),
+        ..Shop::default()
+    };
     name == "UTC" || shop.zone().name() == name && name != "UTC"
 }
 
 /// One problem in words: the key, where it was set, what is wrong.
 fn explain(e: &figment::Error) -> String {
     let key = e.path.join(".");
-    let place = e.metadata.as_ref().map(|m| format!(" (in {})", m.name)).unwrap_or_default();
+    let place = e
+        .metadata
+        .as_ref()
+        .map(|m| format!(" (in {})", m.name))
+        .unwrap_or_default();
     let what = match &e.kind {
         figment::error::Kind::UnknownField(name, known) => {
             format!("no such key {name:?}; there are {}", known.join(", "))
         }
         other => other.to_string(),
     };
-    if key.is_empty() { format!("{what}{place}") } else { format!("{key}: {what}{place}") }
+    if key.is_empty() {
+        format!("{what}{place}")
+    } else {
+        format!("{key}: {what}{place}")
+    }
 }
 
 #[cfg(test)]
@@ -194,10 +255,16 @@ mod tests {
         // Every key stands there as a comment with its default; without the comment signs it is the default.
         let bare: String = example
             .lines()
-            .map(|line| line.strip_prefix("#").filter(|rest| rest.contains(" = ") && !rest.starts_with(' ')).unwrap_or(line))
+            .map(|line| {
+                line.strip_prefix("#")
+                    .filter(|rest| rest.contains(" = ") && !rest.starts_with(' '))
+                    .unwrap_or(line)
+            })
             .map(|line| format!("{line}\n"))
             .collect();
-        let read: Config = Figment::from(Toml::string(&bare)).extract().expect("the example can be read");
+        let read: Config = Figment::from(Toml::string(&bare))
+            .extract()
+            .expect("the example can be read");
         assert_eq!(format!("{read:?}"), format!("{:?}", Config::default()));
     }
 
@@ -206,13 +273,23 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("kabinet-config-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a directory");
         let file = dir.join("kabinet.toml");
-        std::fs::write(&file, "public_url = \"club.example.com/\"\n[shop]\ntime_zone = \"Moscow\"\ncard_prefix = \"x\"\n").expect("written");
+        std::fs::write(
+            &file,
+            "public_url = \"club.example.com/\"\n[shop]\ntime_zone = \"Moscow\"\ncard_prefix = \"x\"\n",
+        )
+        .expect("written");
         let problems = Config::load(&file).expect_err("three problems");
         assert_eq!(problems.len(), 3, "{problems:?}");
-        assert!(problems.iter().any(|p| p.starts_with("shop.time_zone: \"Moscow\"")), "{problems:?}");
+        assert!(
+            problems.iter().any(|p| p.starts_with("shop.time_zone: \"Moscow\"")),
+            "{problems:?}"
+        );
         std::fs::write(&file, "lisen = \"0.0.0.0:80\"\n").expect("written");
         let problems = Config::load(&file).expect_err("a misspelt key");
-        assert!(problems[0].contains("lisen") && problems[0].contains("listen"), "{problems:?}");
+        assert!(
+            problems[0].contains("lisen") && problems[0].contains("listen"),
+            "{problems:?}"
+        );
         std::fs::remove_dir_all(&dir).expect("removed");
     }
 }

@@ -81,7 +81,11 @@ impl Bar {
         self.0.set_length(of);
         self.0.set_position(position);
         let per_second = rows as f64 / self.0.elapsed().as_secs_f64().max(0.001);
-        self.0.set_message(format!("{} rows, {} rows/s", HumanCount(rows), HumanCount(per_second as u64)));
+        self.0.set_message(format!(
+            "{} rows, {} rows/s",
+            HumanCount(rows),
+            HumanCount(per_second as u64)
+        ));
     }
 }
 
@@ -102,7 +106,11 @@ fn tell(s: &Summary, currency: &str, seconds: f64) -> String {
         HumanCount(s.known),
         HumanCount(s.rejected)
     );
-    told += &format!("documents {}, customers {}\n", HumanCount(s.documents), HumanCount(s.customers));
+    told += &format!(
+        "documents {}, customers {}\n",
+        HumanCount(s.documents),
+        HumanCount(s.customers)
+    );
     told += &line("sold:    ", &s.sold);
     told += &line("returned:", &s.returned);
     told += &format!(
@@ -113,7 +121,10 @@ fn tell(s: &Summary, currency: &str, seconds: f64) -> String {
     if let Some(path) = &s.rejects {
         told += &format!("rejected lines with their reasons: {}\n", path.display());
     }
-    told += &format!("{seconds:.1} s, {} lines/s\n", HumanCount((s.read as f64 / seconds.max(0.001)) as u64));
+    told += &format!(
+        "{seconds:.1} s, {} lines/s\n",
+        HumanCount((s.read as f64 / seconds.max(0.001)) as u64)
+    );
     told
 }
 
@@ -125,7 +136,12 @@ fn number(n: i64) -> String {
 /// Minor units as an amount with two decimals.
 fn money(minor: i64) -> String {
     let n = minor.unsigned_abs();
-    format!("{}{}.{:02}", if minor < 0 { "-" } else { "" }, HumanCount(n / 100), n % 100)
+    format!(
+        "{}{}.{:02}",
+        if minor < 0 { "-" } else { "" },
+        HumanCount(n / 100),
+        n % 100
+    )
 }
 
 #[cfg(test)]
@@ -141,8 +157,16 @@ mod tests {
             rejected: 100,
             documents: 12_392,
             customers: 3_569,
-            sold: Sum { lines: 29_367, quantity: 345_530, amount: 60_192_564 },
-            returned: Sum { lines: 633, quantity: -8_771, amount: -2_635_005 },
+            sold: Sum {
+                lines: 29_367,
+                quantity: 345_530,
+                amount: 60_192_564,
+            },
+            returned: Sum {
+                lines: 633,
+                quantity: -8_771,
+                amount: -2_635_005,
+            },
             matched: 52,
             unmatched: 581,
             rejects: Some("x.csv.rejected.csv".into()),

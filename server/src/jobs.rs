@@ -17,11 +17,17 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 pub fn start(db: &Db, is_demonstration: bool) -> Vec<JoinHandle<()>> {
     let system = System::at_the_command_line();
     let mut jobs = vec![
-        every(POINTS_EVERY, db, move |db| async move { crm::points::store::run_due(&db, &system).await.map(drop) }),
-        every(SWEEP_EVERY, db, move |db| async move { crm::signin::store::sweep(&db, &system).await }),
+        every(POINTS_EVERY, db, move |db| async move {
+            crm::points::store::run_due(&db, &system).await.map(drop)
+        }),
+        every(SWEEP_EVERY, db, move |db| async move {
+            crm::signin::store::sweep(&db, &system).await
+        }),
     ];
     if is_demonstration {
-        jobs.push(every(OUTBOX_EVERY, db, move |db| async move { crm::outbox::deliver_to_inbox(&db, &system).await.map(drop) }));
+        jobs.push(every(OUTBOX_EVERY, db, move |db| async move {
+            crm::outbox::deliver_to_inbox(&db, &system).await.map(drop)
+        }));
     }
     jobs
 }

@@ -119,7 +119,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let config = match Config::load(&cli.config) {
         Ok(config) => config,
-        Err(problems) => bail!("the configuration has {} problem(s):\n  {}", problems.len(), problems.join("\n  ")),
+        Err(problems) => bail!(
+            "the configuration has {} problem(s):\n  {}",
+            problems.len(),
+            problems.join("\n  ")
+        ),
     };
     start_log(&config);
     let system = System::at_the_command_line();
@@ -158,7 +162,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Staff(StaffCommand::Add(args)) => {
             let db = open(&config).await?;
             let mut password = String::new();
-            std::io::stdin().read_line(&mut password).context("the password comes on the standard input")?;
+            std::io::stdin()
+                .read_line(&mut password)
+                .context("the password comes on the standard input")?;
             let password = password.trim_end_matches(['\r', '\n']);
             if let Err(flaw) = crm::flaw::password(password) {
                 bail!("the password does not fit: {flaw:?}");
@@ -182,7 +188,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Staff(StaffCommand::Disable { login }) => {
             let db = open(&config).await?;
             let account = crm::staff::store::by_login(&mut db.read().await?, &login).await?;
-            let Some(account) = account else { bail!("nobody here signs in as {login:?}") };
+            let Some(account) = account else {
+                bail!("nobody here signs in as {login:?}")
+            };
             crm::staff::store::disable(&db, &system, account.id).await?;
             println!("{login} is out; every session has ended.");
             Ok(())
@@ -192,7 +200,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 
 fn start_log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log).unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
@@ -206,8 +216,12 @@ async fn open(config: &Config) -> anyhow::Result<Db> {
     {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
     }
-    let db = Db::open(&config.database_url, config.shop(), Clock::default()).await.context("cannot open the database")?;
-    crm::content::load(&db, &System::at_the_command_line()).await.context("cannot fill in the first content")?;
+    let db = Db::open(&config.database_url, config.shop(), Clock::default())
+        .await
+        .context("cannot open the database")?;
+    crm::content::load(&db, &System::at_the_command_line())
+        .await
+        .context("cannot fill in the first content")?;
     Ok(db)
 }
 
@@ -216,14 +230,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let db = open(&config).await?;
     let site = site::load(&config.site_dir(), db.shop()).map_err(anyhow::Error::msg)?;
     let is_demonstration = crm::content::setting(&db, demo::MARK).await?.is_some();
-    let listener = tokio::net::TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
     let jobs = jobs::start(&db, is_demonstration);
     println!("Kabinet serves {}", config.public_url);
     if is_demonstration {
         println!("  development inbox: {}/inbox", config.public_url);
         println!("  staff:             {}/admin/requests", config.public_url);
     }
-    let app = App { db, config: Arc::new(config), site: Arc::new(site), is_demonstration };
+    let app = App {
+        db,
+        config: Arc::new(config),
+        site: Arc::new(site),
+        is_demonstration,
+    };
     let router = router::build(&app).into_make_service_with_connect_info::<SocketAddr>();
     // Without it half of the pages wait 40 ms for a delayed acknowledgement.
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {

@@ -54,12 +54,18 @@ pub fn build(app: &App) -> Router {
     let manifest = site::manifest(app.db.shop()).to_string();
     let theme = site::theme_css(app.db.shop());
     router
-        .route("/manifest.webmanifest", get(|| text("application/manifest+json", "max-age=3600", manifest)))
+        .route(
+            "/manifest.webmanifest",
+            get(|| text("application/manifest+json", "max-age=3600", manifest)),
+        )
         .route(&app.site.theme, get(|| text("text/css", "max-age=3600", theme)))
         .fallback(nowhere(app))
         .method_not_allowed_fallback(not_found_page(app))
         .layer(CompressionLayer::new())
-        .layer(axum::middleware::from_fn_with_state(app.config.is_https(), guard::headers))
+        .layer(axum::middleware::from_fn_with_state(
+            app.config.is_https(),
+            guard::headers,
+        ))
         .layer(axum::middleware::from_fn(guard::trace))
 }
 
@@ -75,10 +81,16 @@ fn page(app: &App, route: &'static Route) -> MethodRouter {
 
 /// Where no page is: a file, or a page that says so and still offers language and theme.
 fn nowhere(app: &App) -> MethodRouter {
-    const NOWHERE: Route =
-        Route { path: "", access: Access::Public, page: |_| Box::pin(async { Err(AppError::NotFound) }), forms: &[] };
+    const NOWHERE: Route = Route {
+        path: "",
+        access: Access::Public,
+        page: |_| Box::pin(async { Err(AppError::NotFound) }),
+        forms: &[],
+    };
     let sent = app.clone();
-    get(files).with_state(app.clone()).post(async move |request: Request| send(&sent, &NOWHERE, request).await)
+    get(files)
+        .with_state(app.clone())
+        .post(async move |request: Request| send(&sent, &NOWHERE, request).await)
 }
 
 fn not_found_page(app: &App) -> MethodRouter {
@@ -101,15 +113,23 @@ async fn files(State(app): State<App>, request: Request) -> Response {
     *copy.method_mut() = parts.method.clone();
     *copy.uri_mut() = parts.uri.clone();
     *copy.headers_mut() = parts.headers.clone();
-    let dir = ServeDir::new(app.config.site_dir()).precompressed_br().append_index_html_on_directories(false);
+    let dir = ServeDir::new(app.config.site_dir())
+        .precompressed_br()
+        .append_index_html_on_directories(false);
     let found = match dir.oneshot(copy).await {
         Ok(found) if found.status() != StatusCode::NOT_FOUND && !parts.uri.path().ends_with("site.json") => found,
         _ => return not_found(State(app), Request::from_parts(parts, Body::empty())).await,
     };
     let mut response = found.into_response();
     // Built files carry a hash of their content in their names.
-    let cache = if is_built { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    let cache = if is_built {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, max-age=3600"
+    };
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     response
 }
 
@@ -135,10 +155,23 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
         tracing::warn!(path = cx.path, "a change from another site was refused");
         return refuse(AppError::Refused).await;
     }
-    let limit = if route.path.contains("sign-in") { SIGN_IN_LIMIT } else { BODY_LIMIT };
-    let Ok(body) = to_bytes(body, limit).await else { return refuse(AppError::TooLarge).await };
-    let Some(sent) = Sent::read(&parts.headers, &body) else { return refuse(AppError::Refused).await };
-    let Some(form) = route.forms.iter().chain(app::EVERYWHERE).find(|form| form.name == sent.form) else {
+    let limit = if route.path.contains("sign-in") {
+        SIGN_IN_LIMIT
+    } else {
+        BODY_LIMIT
+    };
+    let Ok(body) = to_bytes(body, limit).await else {
+        return refuse(AppError::TooLarge).await;
+    };
+    let Some(sent) = Sent::read(&parts.headers, &body) else {
+        return refuse(AppError::Refused).await;
+    };
+    let Some(form) = route
+        .forms
+        .iter()
+        .chain(app::EVERYWHERE)
+        .find(|form| form.name == sent.form)
+    else {
         return refuse(AppError::Refused).await;
     };
     let everywhere = app::EVERYWHERE.iter().any(|f| f.name == form.name);
@@ -149,7 +182,12 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
         Ok(next) => follow(app, &cx, is_enhanced, next.path()),
         Err(error @ AppError::Refused) => refuse(error).await,
         Err(error) => {
-            let outcome = Outcome { form: sent.form.clone(), key: sent.key.clone(), error, values: sent.shown() };
+            let outcome = Outcome {
+                form: sent.form.clone(),
+                key: sent.key.clone(),
+                error,
+                values: sent.shown(),
+            };
             let again = with_outcome(&cx, outcome);
             html(app, &again, render::page(&again, route).await)
         }
@@ -167,12 +205,19 @@ async fn once(cx: &Cx, form: &FormEntry, sent: &Sent) -> Result<Next, AppError> 
     if let Some(next) = answered(cx, &scope, sent).await? {
         return Ok(next);
     }
-    let key = Key { scope: scope.clone(), key: sent.key.clone(), fingerprint: sent.fingerprint(&cx.path) };
+    let key = Key {
+        scope: scope.clone(),
+        key: sent.key.clone(),
+        fingerprint: sent.fingerprint(&cx.path),
+    };
     let keyed = with_db(cx, cx.db.with_key(key));
     let result = (form.run)(&keyed, &sent.body).await;
     // Cookies were set on the copy; they belong to the answer.
     let cookies = std::mem::take(&mut *keyed.cookies.lock().unwrap_or_else(PoisonError::into_inner));
-    cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).extend(cookies);
+    cx.cookies
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(cookies);
     match result {
         Ok(next) => {
             cx.db.store_answer(&scope, &sent.key, next.path()).await?;
@@ -207,14 +252,23 @@ impl Sent {
     /// Reads a body; `None` when it is none of our pages'.
     fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-        if !kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        if !kind
+            .trim()
+            .to_ascii_lowercase()
+            .starts_with("application/x-www-form-urlencoded")
+        {
             return None;
         }
         let body = std::str::from_utf8(body).ok()?.to_owned();
         let values: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         let get = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         let (form, key) = (get("_fn")?, get("_key")?);
-        (16..=100).contains(&key.len()).then_some(Self { form, key, body, values })
+        (16..=100).contains(&key.len()).then_some(Self {
+            form,
+            key,
+            body,
+            values,
+        })
     }
 
     /// A hash of what was asked, secrets excepted: a stored hash of a password would be one more to guess from.
@@ -233,7 +287,11 @@ impl Sent {
 
     /// What may be shown again.
     fn shown(&self) -> Vec<(String, String)> {
-        self.values.iter().filter(|(name, _)| !SECRETS.contains(&name.as_str())).cloned().collect()
+        self.values
+            .iter()
+            .filter(|(name, _)| !SECRETS.contains(&name.as_str()))
+            .cloned()
+            .collect()
     }
 }
 
@@ -261,14 +319,18 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
         Ok(params) => params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         Err(_) => HashMap::new(),
     };
-    let chosen = tokens.get(cookie::LANG).and_then(|t: &Token| Lang::from_code(t.secret()));
+    let chosen = tokens
+        .get(cookie::LANG)
+        .and_then(|t: &Token| Lang::from_code(t.secret()));
     let saved = match (&staff, &customer) {
         (Some(staff), _) if path.starts_with("/admin") => Some(staff.language()),
         (_, customer) => customer.as_ref().map(who::Customer::language),
     };
     let accepted = || Lang::from_accept(parts.headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?);
     let lang = saved.or(chosen).or_else(accepted).unwrap_or(app.db.shop().language);
-    let theme = tokens.get(cookie::THEME).map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
+    let theme = tokens
+        .get(cookie::THEME)
+        .map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
     Ok(Cx(Arc::new(Inner {
         db: app.db.clone(),
         lang,
@@ -283,7 +345,11 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
         outcome: None,
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
-        request_id: parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default(),
+        request_id: parts
+            .extensions
+            .get::<RequestId>()
+            .map(|id| id.0.to_string())
+            .unwrap_or_default(),
         cookies: Mutex::default(),
         path,
     })))
@@ -291,12 +357,17 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
 
 /// A browser fetches pages that somebody may open next (`Sec-Purpose`, Fetch Standard): nobody has seen them then.
 fn is_ahead_of_time(headers: &HeaderMap) -> bool {
-    headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
+    headers
+        .get("sec-purpose")
+        .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
 }
 
 /// The same page with what came of a form.
 fn with_outcome(cx: &Cx, outcome: Outcome) -> Cx {
-    Cx(Arc::new(Inner { outcome: Some(outcome), ..copy(cx) }))
+    Cx(Arc::new(Inner {
+        outcome: Some(outcome),
+        ..copy(cx)
+    }))
 }
 
 /// The same page on a database handle that carries a key.
@@ -369,7 +440,10 @@ fn add_cookies(app: &App, cx: &Cx, response: &mut Response) {
         }
         // Who leaves, leaves nothing behind in the browser either (ASVS 5.0, 14.3.1).
         if set.value.is_none() && (set.name == cookie::SESSION || set.name == cookie::STAFF) {
-            response.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+            response.headers_mut().insert(
+                HeaderName::from_static("clear-site-data"),
+                HeaderValue::from_static("\"cache\", \"storage\""),
+            );
         }
     }
 }
@@ -380,4 +454,3 @@ fn bare(error: &AppError) -> Response {
     let text = "Сервис сейчас недоступен. Повторите через минуту.\nThe service is not available just now. Try again in a minute.\n";
     (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
-

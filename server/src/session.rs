@@ -7,11 +7,21 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 5] = [cookie::SESSION, cookie::STAFF, cookie::ATTEMPT, cookie::LANG, cookie::THEME];
+const NAMES: [&str; 5] = [
+    cookie::SESSION,
+    cookie::STAFF,
+    cookie::ATTEMPT,
+    cookie::LANG,
+    cookie::THEME,
+];
 
 /// A cookie's name as browsers see it: over https with the prefix that binds it to this host (RFC 6265bis, 4.1.3.2).
 fn full_name(name: &str, is_https: bool) -> String {
-    if is_https { format!("__Host-{name}") } else { name.to_owned() }
+    if is_https {
+        format!("__Host-{name}")
+    } else {
+        name.to_owned()
+    }
 }
 
 /// The cookies of ours that came.
@@ -47,15 +57,25 @@ pub fn set_cookie(cookie: &SetCookie, is_https: bool, now: DateTime<Utc>) -> Str
 /// that is not a trusted proxy itself: those before it anybody could have written.
 pub fn visitor(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Visitor {
     let peer = peer.map(|peer| peer.ip().to_canonical());
-    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+    let forwarded = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','));
     let hops: Vec<IpAddr> = forwarded.filter_map(|hop| hop.trim().parse().ok()).collect();
     let address = match peer {
-        Some(peer) if trusted.contains(&peer) => {
-            hops.iter().rev().find(|hop| !trusted.contains(hop)).copied().or(Some(peer))
-        }
+        Some(peer) if trusted.contains(&peer) => hops
+            .iter()
+            .rev()
+            .find(|hop| !trusted.contains(hop))
+            .copied()
+            .or(Some(peer)),
         other => other,
     };
-    let device = headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let device = headers
+        .get("user-agent")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     Visitor {
         network: address.map(network).unwrap_or_default(),
         device: device.chars().take(200).collect(),
@@ -78,7 +98,10 @@ mod tests {
     use super::*;
 
     fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(axum::http::HeaderName::from_static(name), axum::http::HeaderValue::from_static(value))])
+        HeaderMap::from_iter([(
+            axum::http::HeaderName::from_static(name),
+            axum::http::HeaderValue::from_static(value),
+        )])
     }
 
     #[test]
@@ -93,7 +116,11 @@ mod tests {
 
     #[test]
     fn s01_cookies_are_bound_to_the_host_over_https() {
-        let cookie = SetCookie { name: cookie::SESSION, value: Some("x".into()), expires_at: None };
+        let cookie = SetCookie {
+            name: cookie::SESSION,
+            value: Some("x".into()),
+            expires_at: None,
+        };
         let line = set_cookie(&cookie, true, DateTime::default());
         assert_eq!(line, "__Host-kabinet=x; Path=/; HttpOnly; SameSite=Lax; Secure");
         assert!(received(&headers("cookie", "kabinet=x"), true).is_empty());

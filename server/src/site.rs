@@ -21,8 +21,12 @@ struct SiteJson {
 /// islands would stay dead without a word.
 pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
     let file = dir.join("site.json");
-    let text = std::fs::read_to_string(&file)
-        .map_err(|e| format!("{}: {e}; `make site` builds the folder, `site_dir` says where it is", file.display()))?;
+    let text = std::fs::read_to_string(&file).map_err(|e| {
+        format!(
+            "{}: {e}; `make site` builds the folder, `site_dir` says where it is",
+            file.display()
+        )
+    })?;
     let json: SiteJson = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
     if json.build != BUILD {
         return Err(format!(
@@ -31,8 +35,16 @@ pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
             json.build
         ));
     }
-    let SiteJson { css, js, wasm, loader, .. } = json;
-    Ok(Site { css, js, wasm, loader, theme: format!("/theme-{}.css", shop.hue) })
+    let SiteJson {
+        css, js, wasm, loader, ..
+    } = json;
+    Ok(Site {
+        css,
+        js,
+        wasm,
+        loader,
+        theme: format!("/theme-{}.css", shop.hue),
+    })
 }
 
 /// The brand's colour: everything else is derived from it in the style sheet.

@@ -18,10 +18,12 @@ const REMEMBERED: Duration = Duration::days(365);
 /// The page that a form of every page was sent from.
 fn same_page(cx: &Cx) -> Next {
     let query: Vec<_> = cx.query.iter().collect();
-    Next::to(match serde_qs::to_string(&query.into_iter().collect::<std::collections::BTreeMap<_, _>>()) {
-        Ok(query) if !query.is_empty() => format!("{}?{query}", cx.path),
-        _ => cx.path.clone(),
-    })
+    Next::to(
+        match serde_qs::to_string(&query.into_iter().collect::<std::collections::BTreeMap<_, _>>()) {
+            Ok(query) if !query.is_empty() => format!("{}?{query}", cx.path),
+            _ => cx.path.clone(),
+        },
+    )
 }
 
 /// Chooses the language.
@@ -41,7 +43,11 @@ impl Form for SetLanguage {
         if let Some(staff) = &cx.staff {
             signin::store::change_staff_language(&cx.db, staff, lang).await?;
         }
-        cx.set_cookie(cookie::LANG, Some(lang.code().to_owned()), Some(cx.db.now() + REMEMBERED));
+        cx.set_cookie(
+            cookie::LANG,
+            Some(lang.code().to_owned()),
+            Some(cx.db.now() + REMEMBERED),
+        );
         Ok(same_page(cx))
     }
 }
@@ -57,7 +63,11 @@ impl Form for SetTheme {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let theme = Theme::from_code(&self.theme);
-        cx.set_cookie(cookie::THEME, Some(theme.code().to_owned()), Some(cx.db.now() + REMEMBERED));
+        cx.set_cookie(
+            cookie::THEME,
+            Some(theme.code().to_owned()),
+            Some(cx.db.now() + REMEMBERED),
+        );
         Ok(same_page(cx))
     }
 }

@@ -1,8 +1,8 @@
 //! Coming in: the phone first, proved by a code before anything else is asked; then home, or the way to a card.
 
-use crate::ui::{self, Check, DateField, Field, FormBox};
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::{self, Check, DateField, Field, FormBox};
 use crm::consent::{AskedAt, store as consents};
 use crm::customer::PersonForm;
 use crm::signin::store::{self as signin, Verified};
@@ -25,7 +25,11 @@ impl Form for Start {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = signin::start(&cx.db, &self.phone, cx.lang, &cx.visitor).await?;
-        cx.set_cookie(cookie::ATTEMPT, Some(token.secret().to_owned()), Some(cx.db.now() + ATTEMPT_KEPT));
+        cx.set_cookie(
+            cookie::ATTEMPT,
+            Some(token.secret().to_owned()),
+            Some(cx.db.now() + ATTEMPT_KEPT),
+        );
         Ok(Next::to(with_next(cx, "/sign-in/code")))
     }
 }
@@ -111,10 +115,35 @@ impl Form for Details {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
-        let Self { name, surname, email, day, month, year, password, keep_password, consents } = self;
-        let person = PersonForm { name, surname, day, month, year };
-        let draft = Draft { person, email, consents, password_hash: None };
-        let details = signin::Details { draft, password, keep_password: keep_password.is_some() };
+        let Self {
+            name,
+            surname,
+            email,
+            day,
+            month,
+            year,
+            password,
+            keep_password,
+            consents,
+        } = self;
+        let person = PersonForm {
+            name,
+            surname,
+            day,
+            month,
+            year,
+        };
+        let draft = Draft {
+            person,
+            email,
+            consents,
+            password_hash: None,
+        };
+        let details = signin::Details {
+            draft,
+            password,
+            keep_password: keep_password.is_some(),
+        };
         signin::save_draft(&cx.db, token, &details).await?;
         Ok(Next::to("/sign-in/review"))
     }
@@ -176,14 +205,21 @@ fn steps(cx: &Cx, step: usize, name: &'static str) -> impl IntoView + use<> {
 /// Asks for the phone. A known and an unknown one go on alike.
 pub async fn phone(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
-    let by_password = cx.query("by") == Some("password") || cx.outcome.as_ref().is_some_and(|o| o.form == Password::NAME);
-    let signed_out = (cx.query("done") == Some("signed_out")).then(|| view! { <p class="flash" role="status">{t.signed_out}</p> });
+    let by_password =
+        cx.query("by") == Some("password") || cx.outcome.as_ref().is_some_and(|o| o.form == Password::NAME);
+    let signed_out =
+        (cx.query("done") == Some("signed_out")).then(|| view! { <p class="flash" role="status">{t.signed_out}</p> });
     // Made inside its form, which knows what was typed.
-    let phone = move || view! {
-        <Field name="phone" label=t.phone kind="tel" check="phone" missing=t.phone_missing autocomplete="tel"
-            enterkeyhint=if by_password { "next" } else { "send" } hint=t.phone_hint/>
+    let phone = move || {
+        view! {
+            <Field name="phone" label=t.phone kind="tel" check="phone" missing=t.phone_missing autocomplete="tel"
+                enterkeyhint=if by_password { "next" } else { "send" } hint=t.phone_hint/>
+        }
     };
-    let labels = vec![("phone".to_owned(), t.phone.to_owned()), ("password".to_owned(), t.password.to_owned())];
+    let labels = vec![
+        ("phone".to_owned(), t.phone.to_owned()),
+        ("password".to_owned(), t.password.to_owned()),
+    ];
     let view = if by_password {
         view! {
             <h1>{t.title}</h1>
@@ -250,7 +286,8 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
     let ticked = draft.consents;
     let words = cx.clone();
     // Made inside its form, which knows what was ticked.
-    let boxes = move || purposes
+    let boxes = move || {
+        purposes
         .into_iter()
         .map(|purpose| {
             let checked = ticked.contains(&purpose.code);
@@ -264,10 +301,17 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
                 </Check>
             }
         })
-        .collect::<Vec<_>>();
-    let labels = [("name", t.name), ("surname", t.surname), ("email", t.email), ("birthday", t.birthday), ("password", t.password)]
-        .map(|(name, label)| (name.to_owned(), label.to_owned()))
-        .to_vec();
+        .collect::<Vec<_>>()
+    };
+    let labels = [
+        ("name", t.name),
+        ("surname", t.surname),
+        ("email", t.email),
+        ("birthday", t.birthday),
+        ("password", t.password),
+    ]
+    .map(|(name, label)| (name.to_owned(), label.to_owned()))
+    .to_vec();
     let person = draft.person;
     let has_password = draft.password_hash.is_some();
     let view = view! {
@@ -298,7 +342,8 @@ pub async fn review(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
     let attempt = attempt(&cx).await?;
     let draft = attempt.draft.ok_or(AppError::Stale)?;
-    let birthday = crm::flaw::date(&draft.person.day, &draft.person.month, &draft.person.year).map_err(|_| AppError::Stale)?;
+    let birthday =
+        crm::flaw::date(&draft.person.day, &draft.person.month, &draft.person.year).map_err(|_| AppError::Stale)?;
     let mut conn = cx.db.read().await?;
     let purposes = consents::purposes(&mut conn, AskedAt::Registration).await?;
     let agreed: Vec<_> = purposes
@@ -306,8 +351,16 @@ pub async fn review(cx: Cx) -> Result<Body, AppError> {
         .filter(|p| draft.consents.contains(&p.code))
         .map(|p| view! { <li>{cx.pick(&p.title)}</li> })
         .collect();
-    let email = if draft.email.trim().is_empty() { t.none.to_owned() } else { draft.email.trim().to_owned() };
-    let password = if draft.password_hash.is_some() { t.password_set } else { t.password_unset };
+    let email = if draft.email.trim().is_empty() {
+        t.none.to_owned()
+    } else {
+        draft.email.trim().to_owned()
+    };
+    let password = if draft.password_hash.is_some() {
+        t.password_set
+    } else {
+        t.password_unset
+    };
     let view = view! {
         {steps(&cx, 3, t.step_review)}
         <h1>{t.review_title}</h1>
@@ -331,7 +384,10 @@ pub async fn review(cx: Cx) -> Result<Body, AppError> {
 /// Asks staff for login and password.
 pub async fn staff(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
-    let labels = vec![("login".to_owned(), t.login.to_owned()), ("password".to_owned(), t.password.to_owned())];
+    let labels = vec![
+        ("login".to_owned(), t.login.to_owned()),
+        ("password".to_owned(), t.password.to_owned()),
+    ];
     let view = view! {
         <div class="narrow">
             <h1>{t.staff_title}</h1>

@@ -53,7 +53,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);
     let here = format!("/admin/customers/{id}");
-    let words = Words { topics, programs: &programs, consents: &consents, here: &here };
+    let words = Words {
+        topics,
+        programs: &programs,
+        consents: &consents,
+        here: &here,
+    };
     let may_be_more = !is_whole && events.len() as i64 == most;
     let more = may_be_more.then(|| {
         view! { <p class="more-link"><a class="btn" href=format!("{here}?history=all#history")>{t.whole_history}</a></p> }
@@ -235,11 +240,23 @@ fn side(title: &'static str, inside: impl IntoView + 'static) -> AnyView {
 fn reach(cx: &Cx, profile: &Profile) -> AnyView {
     let t = &cx.t().admin_customer;
     let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
-        let of_kind: Vec<_> = profile.contacts.iter().filter(|contact| contact.kind == kind).cloned().collect();
+        let of_kind: Vec<_> = profile
+            .contacts
+            .iter()
+            .filter(|contact| contact.kind == kind)
+            .cloned()
+            .collect();
         contacts(cx, &of_kind)
     });
-    let birthday = profile.person.birthday.map_or_else(|| t.unknown.to_owned(), |day| format::date(cx.lang, day));
-    let password = if profile.person.has_password { t.has_password } else { t.no_password };
+    let birthday = profile
+        .person
+        .birthday
+        .map_or_else(|| t.unknown.to_owned(), |day| format::date(cx.lang, day));
+    let password = if profile.person.has_password {
+        t.has_password
+    } else {
+        t.no_password
+    };
     let inside = view! {
         <dl class="kv">
             <div><dt>{t.phones}</dt><dd>{phones}</dd></div>
@@ -282,7 +299,13 @@ fn card_numbers(cx: &Cx, cards: &[Card]) -> AnyView {
 /// Programs with the points in each; one that was left stands there as long as it holds some.
 fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> AnyView {
     let t = &cx.t().admin_customer;
-    let held = |id| balance.programs.iter().find(|held| held.program == id).map_or(0, |held| held.active);
+    let held = |id| {
+        balance
+            .programs
+            .iter()
+            .find(|held| held.program == id)
+            .map_or(0, |held| held.active)
+    };
     let line = |name: String, since: Option<_>, held: i64| {
         let since = match since {
             Some(at) => view! { {t.member_since} " " <Moment at=at shown=cx.day(at)/> }.into_any(),
@@ -295,8 +318,13 @@ fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> AnyView {
             </div>
         }
     };
-    let listed = programs.iter().map(|program| line(cx.pick(&program.name), program.joined_at, held(program.id)));
-    let rest = balance.programs.iter().filter(|held| programs.iter().all(|program| program.id != held.program));
+    let listed = programs
+        .iter()
+        .map(|program| line(cx.pick(&program.name), program.joined_at, held(program.id)));
+    let rest = balance
+        .programs
+        .iter()
+        .filter(|held| programs.iter().all(|program| program.id != held.program));
     let rest = rest.map(|held| line(cx.pick(&held.name), None, held.active));
     let lines: Vec<_> = listed.chain(rest).collect();
     side(t.programs, view! { <dl class="kv">{lines}</dl> })
@@ -330,15 +358,27 @@ fn agreed(cx: &Cx, consents: &[Consent]) -> AnyView {
 
 fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -> AnyView {
     let t = &cx.t().admin_customer;
-    let or_none = |words: Vec<String>| if words.is_empty() { t.unknown.to_owned() } else { words.join(", ") };
-    let liked = categories.iter().filter(|category| profile.categories.contains(&category.id));
-    let channels = Channel::ALL.into_iter().filter(|channel| profile.channels.contains(channel));
+    let or_none = |words: Vec<String>| {
+        if words.is_empty() {
+            t.unknown.to_owned()
+        } else {
+            words.join(", ")
+        }
+    };
+    let liked = categories
+        .iter()
+        .filter(|category| profile.categories.contains(&category.id));
+    let channels = Channel::ALL
+        .into_iter()
+        .filter(|channel| profile.channels.contains(channel));
     let channels = channels.map(|channel| match channel {
         Channel::Sms => t.by_sms,
         Channel::Email => t.by_email,
         Channel::Phone => t.by_phone,
     });
-    let shop = shops.iter().find(|shop| Some(shop.id) == profile.person.favourite_store_id);
+    let shop = shops
+        .iter()
+        .find(|shop| Some(shop.id) == profile.person.favourite_store_id);
     let shop = shop.map(|shop| format!("{}, {}", shop.town.get(cx.lang), shop.name.get(cx.lang)));
     let inside = view! {
         <dl class="kv">
@@ -353,8 +393,11 @@ fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -
 /// Children: their birthdays, and nothing else is known.
 fn children(cx: &Cx, profile: &Profile) -> Option<AnyView> {
     let t = &cx.t().admin_customer;
-    let lines: Vec<_> =
-        profile.children.iter().map(|child| view! { <li>{format::date(cx.lang, child.birthday)}</li> }).collect();
+    let lines: Vec<_> = profile
+        .children
+        .iter()
+        .map(|child| view! { <li>{format::date(cx.lang, child.birthday)}</li> })
+        .collect();
     (!lines.is_empty()).then(|| side(t.children, view! { <ul>{lines}</ul> }))
 }
 
@@ -390,11 +433,27 @@ fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> AnyView {
 fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, Option<String>) {
     let t = &cx.t().admin_event;
     let code = event.code.as_str();
-    let topic = || words.topics.iter().find(|topic| topic.code == code).map_or(code.to_owned(), |topic| cx.pick(&topic.name));
-    let program =
-        || words.programs.iter().find(|program| program.code == code).map_or(code.to_owned(), |program| cx.pick(&program.name));
-    let consent =
-        || words.consents.iter().find(|consent| consent.code == code).map_or(code.to_owned(), |consent| cx.pick(&consent.title));
+    let topic = || {
+        words
+            .topics
+            .iter()
+            .find(|topic| topic.code == code)
+            .map_or(code.to_owned(), |topic| cx.pick(&topic.name))
+    };
+    let program = || {
+        words
+            .programs
+            .iter()
+            .find(|program| program.code == code)
+            .map_or(code.to_owned(), |program| cx.pick(&program.name))
+    };
+    let consent = || {
+        words
+            .consents
+            .iter()
+            .find(|consent| consent.code == code)
+            .map_or(code.to_owned(), |consent| cx.pick(&consent.title))
+    };
     let receipt = event.object.map(|id| format!("{}/purchases/{id}", words.here));
     let request = Some(format!("/admin/requests/{}", event.amount));
     match event.kind {

@@ -24,7 +24,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         say(t.too_short)
     } else {
         let hits = staff_store::search(&cx.db, cx.staff()?, &text).await?;
-        if hits.is_empty() { say(t.nobody) } else { table(&cx, &hits) }
+        if hits.is_empty() {
+            say(t.nobody)
+        } else {
+            table(&cx, &hits)
+        }
     };
     let view = view! {
         <h1>{t.title}</h1>
@@ -64,7 +68,11 @@ fn table(cx: &Cx, hits: &[Hit]) -> AnyView {
         })
         .collect();
     let n = hits.len() as i64;
-    let words = if hits.len() < staff_store::HITS { t.found(n) } else { t.found_many(n) };
+    let words = if hits.len() < staff_store::HITS {
+        t.found(n)
+    } else {
+        t.found_many(n)
+    };
     view! {
         <p role="status">{words}</p>
         <div class="data-wrap" role="region" aria-label=t.title tabindex="0">

@@ -78,7 +78,10 @@ fn contacts(cx: &Cx, contacts: &[Contact]) -> impl IntoView + use<> {
                 crm::contact::Kind::Phone => (format!("tel:{}", contact.value), cx.phone(&contact.value)),
                 crm::contact::Kind::Email => (format!("mailto:{}", contact.value), contact.value.clone()),
             };
-            let unproved = contact.verified_at.is_none().then(|| view! { <div><small class="muted">{t.unproved}</small></div> });
+            let unproved = contact
+                .verified_at
+                .is_none()
+                .then(|| view! { <div><small class="muted">{t.unproved}</small></div> });
             view! { <div><a href=href>{shown}</a></div> {unproved} }
         })
         .collect();

@@ -29,7 +29,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Kind::Sale => t.sale(&head.document),
         Kind::Return => t.returned(&head.document),
     };
-    let store = head.store.as_ref().map_or_else(|| t.no_store.to_owned(), |store| store_name(&cx, store));
+    let store = head
+        .store
+        .as_ref()
+        .map_or_else(|| t.no_store.to_owned(), |store| store_name(&cx, store));
     let view = view! {
         <a class="back" href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a>
         <h1>{title.clone()}</h1>
@@ -99,8 +102,14 @@ fn returns(cx: &Cx, here: &str, line: &Line) -> Vec<AnyView> {
         let href = format!("{here}/purchases/{}", reference.purchase);
         view! { <small><a href=href>{words}</a></small> " " }.into_any()
     };
-    let back = line.returns.iter().map(|r| link(r, t.came_back(cx.day(r.at), format::integer(r.quantity))));
-    let original = line.original.iter().map(|r| link(r, t.original(cx.day(r.at), &r.document)));
+    let back = line
+        .returns
+        .iter()
+        .map(|r| link(r, t.came_back(cx.day(r.at), format::integer(r.quantity))));
+    let original = line
+        .original
+        .iter()
+        .map(|r| link(r, t.original(cx.day(r.at), &r.document)));
     back.chain(original).collect()
 }
 

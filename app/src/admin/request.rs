@@ -37,7 +37,9 @@ fn seen(micros: i64) -> Result<DateTime<Utc>, AppError> {
 
 /// The same request, opened from the same view, with a word of what was done.
 fn again(cx: &Cx, done: &'static str) -> Result<Next, AppError> {
-    Ok(Next::to(View::of(cx).address(&format!("/admin/requests/{}", number(cx)?), Some(done))))
+    Ok(Next::to(
+        View::of(cx).address(&format!("/admin/requests/{}", number(cx)?), Some(done)),
+    ))
 }
 
 /// Answers the customer.
@@ -83,7 +85,14 @@ impl Form for SetStatus {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         requests::set_status(&cx.db, cx.staff()?, number(cx)?, self.status, seen(self.seen)?).await?;
-        again(cx, if self.status == Status::Closed { "closed" } else { "status" })
+        again(
+            cx,
+            if self.status == Status::Closed {
+                "closed"
+            } else {
+                "status"
+            },
+        )
     }
 }
 
@@ -125,8 +134,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => None,
     };
     drop(conn);
-    let neighbours =
-        requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
+    let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
     let title = t.title(thread.number, cx.pick(&thread.topic));
     let view = view! {
@@ -211,7 +219,11 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
     });
     let receipt = receipt.map(|receipt| {
         let href = format!("/admin/customers/{}/purchases/{}", thread.customer, receipt.head.id);
-        let words = t.about_receipt(cx.day(receipt.head.at), &receipt.head.document, cx.money(receipt.head.total));
+        let words = t.about_receipt(
+            cx.day(receipt.head.at),
+            &receipt.head.document,
+            cx.money(receipt.head.total),
+        );
         view! { <p><a href=href>{words}</a></p> }
     });
     // The status depends on what was read, so the form says what that was.
@@ -251,8 +263,11 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
         "unassigned" => t.done_unassigned,
         _ => return None,
     };
-    let next = neighbours.iter().find(|row| row.number != here && row.waiting_since.is_some());
-    let next = next.map(|row| view! { " " <a href=view.request(row.number)>{t.next(row.number, cx.pick(&row.topic))}</a> });
+    let next = neighbours
+        .iter()
+        .find(|row| row.number != here && row.waiting_since.is_some());
+    let next =
+        next.map(|row| view! { " " <a href=view.request(row.number)>{t.next(row.number, cx.pick(&row.topic))}</a> });
     Some(view! { <p class="flash" role="status">{words} {next}</p> })
 }
 
@@ -279,13 +294,7 @@ fn conversation(cx: &Cx, thread: &StaffThread) -> AnyView {
     .into_any()
 }
 
-fn say(
-    cx: &Cx,
-    thread: &StaffThread,
-    message: &StaffMessage,
-    id: Option<&'static str>,
-    is_new: bool,
-) -> AnyView {
+fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'static str>, is_new: bool) -> AnyView {
     let t = &cx.t().admin_request;
     let author = match &message.staff {
         Some(name) => name.clone(),
@@ -293,7 +302,10 @@ fn say(
         None => full_name(cx, &thread.name, &thread.surname),
     };
     let (class, badge) = match (message.internal, message.author) {
-        (true, _) => ("say say-note", Some(view! { <span class="badge badge-warn">{t.internal}</span> })),
+        (true, _) => (
+            "say say-note",
+            Some(view! { <span class="badge badge-warn">{t.internal}</span> }),
+        ),
         (false, Author::Staff) => ("say say-me", None),
         (false, Author::Customer) => ("say", None),
     };
@@ -360,7 +372,12 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<AnyView, AppEr
     let person = &profile.person;
     let href = format!("/admin/customers/{}", subject.id());
     let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
-        let of_kind: Vec<_> = profile.contacts.iter().filter(|contact| contact.kind == kind).cloned().collect();
+        let of_kind: Vec<_> = profile
+            .contacts
+            .iter()
+            .filter(|contact| contact.kind == kind)
+            .cloned()
+            .collect();
         contacts(cx, &of_kind)
     });
     let card = cards.iter().find(|card| card.state == State::Active);

@@ -28,8 +28,15 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(Row::cursor);
-    let list = if rows.is_empty() { empty(&cx, &view) } else { table(&cx, &view, &rows) };
-    let first = view.after.is_some().then(|| view! { <a class="btn" href=view.from(None).queue()>{t.to_start}</a> });
+    let list = if rows.is_empty() {
+        empty(&cx, &view)
+    } else {
+        table(&cx, &view, &rows)
+    };
+    let first = view
+        .after
+        .is_some()
+        .then(|| view! { <a class="btn" href=view.from(None).queue()>{t.to_start}</a> });
     let next = next.map(|next| {
         view! { <a class="btn" href=view.from(Some(next)).queue()>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
     });
@@ -52,10 +59,30 @@ fn tabs(cx: &Cx, view: &View, counts: &Counts) -> AnyView {
     let only = |status| View::new(Which::Only(status), Assignee::Anyone);
     let unclosed = counts.new + counts.open + counts.waiting;
     let tabs: Vec<_> = [
-        (View::new(Which::Unclosed, Assignee::Anyone), t.tab_unclosed, unclosed, "badge"),
-        (View::new(Which::Unclosed, Assignee::Me), t.tab_mine, counts.mine, "badge"),
-        (View::new(Which::Unclosed, Assignee::Nobody), t.tab_unassigned, counts.unassigned, "badge"),
-        (only(Status::New), t.tab_new, counts.new, if counts.new > 0 { "badge badge-points" } else { "badge" }),
+        (
+            View::new(Which::Unclosed, Assignee::Anyone),
+            t.tab_unclosed,
+            unclosed,
+            "badge",
+        ),
+        (
+            View::new(Which::Unclosed, Assignee::Me),
+            t.tab_mine,
+            counts.mine,
+            "badge",
+        ),
+        (
+            View::new(Which::Unclosed, Assignee::Nobody),
+            t.tab_unassigned,
+            counts.unassigned,
+            "badge",
+        ),
+        (
+            only(Status::New),
+            t.tab_new,
+            counts.new,
+            if counts.new > 0 { "badge badge-points" } else { "badge" },
+        ),
         (only(Status::Open), t.tab_open, counts.open, "badge"),
         (only(Status::Waiting), t.tab_waiting, counts.waiting, "badge"),
         (only(Status::Closed), t.tab_closed, counts.closed, "badge"),
@@ -94,12 +121,18 @@ fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> 
         };
         (code.to_owned(), words.to_owned())
     });
-    let assignees = [("", t.anyone), ("me", t.me), ("nobody", t.nobody)].map(|(code, words)| (code.into(), words.into()));
+    let assignees =
+        [("", t.anyone), ("me", t.me), ("nobody", t.nobody)].map(|(code, words)| (code.into(), words.into()));
     let me = cx.staff.as_ref().map(|staff| staff.id());
-    let others = colleagues.iter().filter(|c| Some(c.id) != me).map(|c| (c.id.to_string(), c.name.clone()));
+    let others = colleagues
+        .iter()
+        .filter(|c| Some(c.id) != me)
+        .map(|c| (c.id.to_string(), c.name.clone()));
     let assignees = assignees.into_iter().chain(others).collect();
     let topics = topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name)));
-    let topics = std::iter::once((String::new(), t.any_topic.to_owned())).chain(topics).collect();
+    let topics = std::iter::once((String::new(), t.any_topic.to_owned()))
+        .chain(topics)
+        .collect();
     let sort = view.sort_code();
     let sort = (!sort.is_empty()).then(|| view! { <input type="hidden" name="sort" value=sort/> });
     let reset = view
@@ -202,12 +235,16 @@ fn empty(cx: &Cx, view: &View) -> AnyView {
     let usual = View::new(Which::Unclosed, Assignee::Anyone);
     let (words, there, action) = match (view.is_narrowed() || view.after.is_some(), view.which, view.assignee) {
         (true, ..) => (t.empty_filter, View::new(view.which, Assignee::Anyone), t.reset),
-        (false, Which::Unclosed, Assignee::Me) => {
-            (t.empty_mine, View::new(Which::Unclosed, Assignee::Nobody), t.to_unassigned)
-        }
-        (false, Which::Unclosed, Assignee::Anyone) => {
-            (t.empty_unclosed, View::new(Which::Only(Status::Closed), Assignee::Anyone), t.to_closed)
-        }
+        (false, Which::Unclosed, Assignee::Me) => (
+            t.empty_mine,
+            View::new(Which::Unclosed, Assignee::Nobody),
+            t.to_unassigned,
+        ),
+        (false, Which::Unclosed, Assignee::Anyone) => (
+            t.empty_unclosed,
+            View::new(Which::Only(Status::Closed), Assignee::Anyone),
+            t.to_closed,
+        ),
         (false, ..) => (t.empty_tab, usual, t.to_unclosed),
     };
     view! {

@@ -29,7 +29,10 @@ impl Which {
     ];
 
     pub(super) fn code(self) -> &'static str {
-        Self::CODES.into_iter().find(|(_, which)| *which == self).map_or("", |(code, _)| code)
+        Self::CODES
+            .into_iter()
+            .find(|(_, which)| *which == self)
+            .map_or("", |(code, _)| code)
     }
 
     /// Where nobody waits, what happened last comes first.
@@ -41,7 +44,11 @@ impl Which {
     }
 }
 
-const SORTS: [(&str, Sort); 3] = [("waiting", Sort::Waiting), ("newest", Sort::Newest), ("updated", Sort::Updated)];
+const SORTS: [(&str, Sort); 3] = [
+    ("waiting", Sort::Waiting),
+    ("newest", Sort::Newest),
+    ("updated", Sort::Updated),
+];
 
 /// What is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +66,14 @@ pub(super) struct View {
 impl View {
     /// A view that is narrowed by nothing else.
     pub(super) fn new(which: Which, assignee: Assignee) -> Self {
-        Self { which, assignee, topic: String::new(), text: String::new(), sort: which.sort(), after: None }
+        Self {
+            which,
+            assignee,
+            topic: String::new(),
+            text: String::new(),
+            sort: which.sort(),
+            after: None,
+        }
     }
 
     /// The view that an address tells of. What cannot be read in it narrows nothing.
@@ -69,7 +83,11 @@ impl View {
 
     fn read(query: impl Fn(&str) -> Option<String>) -> Self {
         let status = query("status").unwrap_or_default();
-        let which = Which::CODES.into_iter().find(|(code, _)| *code == status).map(|(_, which)| which).unwrap_or_default();
+        let which = Which::CODES
+            .into_iter()
+            .find(|(code, _)| *code == status)
+            .map(|(_, which)| which)
+            .unwrap_or_default();
         let assignee = match query("assignee").as_deref() {
             Some("me") => Assignee::Me,
             Some("nobody") => Assignee::Nobody,
@@ -100,7 +118,10 @@ impl View {
     /// What addresses call the order; empty where it is the usual one.
     pub(super) fn sort_code(&self) -> &'static str {
         let usual = self.sort == self.which.sort();
-        SORTS.into_iter().find(|(_, sort)| !usual && *sort == self.sort).map_or("", |(code, _)| code)
+        SORTS
+            .into_iter()
+            .find(|(_, sort)| !usual && *sort == self.sort)
+            .map_or("", |(code, _)| code)
     }
 
     /// True when the tab alone does not say what is shown.
@@ -110,7 +131,11 @@ impl View {
 
     /// The same from the start, in this order.
     pub(super) fn sorted(&self, sort: Sort) -> Self {
-        Self { sort, after: None, ..self.clone() }
+        Self {
+            sort,
+            after: None,
+            ..self.clone()
+        }
     }
 
     /// The same from another place on.
@@ -161,7 +186,10 @@ impl View {
             },
             unclosed: self.which == Which::Unclosed,
             assignee: self.assignee,
-            topic: topics.iter().find(|topic| topic.code == self.topic).map(|topic| topic.id),
+            topic: topics
+                .iter()
+                .find(|topic| topic.code == self.topic)
+                .map(|topic| topic.id),
             text: self.text.clone(),
         }
     }
@@ -185,7 +213,11 @@ mod tests {
             for assignee in [Assignee::Anyone, Assignee::Me, Assignee::Nobody, Assignee::Of(staff)] {
                 for (_, sort) in SORTS {
                     let plain = View::new(which, assignee).sorted(sort);
-                    let view = View { topic: "card".into(), text: "Ёлкина & 100%+#?".into(), ..plain.from(after) };
+                    let view = View {
+                        topic: "card".into(),
+                        text: "Ёлкина & 100%+#?".into(),
+                        ..plain.from(after)
+                    };
                     assert_eq!(read(&plain.queue()), plain);
                     assert_eq!(read(&view.queue()), view);
                 }
@@ -196,8 +228,14 @@ mod tests {
     #[test]
     fn the_usual_view_has_the_shortest_address() {
         assert_eq!(View::new(Which::Unclosed, Assignee::Anyone).queue(), "/admin/requests");
-        assert_eq!(View::new(Which::Only(Status::Closed), Assignee::Anyone).queue(), "/admin/requests?status=closed");
-        assert_eq!(View::new(Which::Unclosed, Assignee::Me).request(7), "/admin/requests/7?assignee=me#last");
+        assert_eq!(
+            View::new(Which::Only(Status::Closed), Assignee::Anyone).queue(),
+            "/admin/requests?status=closed"
+        );
+        assert_eq!(
+            View::new(Which::Unclosed, Assignee::Me).request(7),
+            "/admin/requests/7?assignee=me#last"
+        );
     }
 
     #[test]

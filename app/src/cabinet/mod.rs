@@ -20,10 +20,10 @@ pub mod support;
 use crate::cx::Cx;
 use crate::ui::ErrorSummary;
 use crate::ui::icon::{self, icon};
-use islands::AppError;
-use leptos::prelude::*;
 use chrono::{DateTime, Datelike, Utc};
 use crm::points::Before;
+use islands::AppError;
+use leptos::prelude::*;
 
 /// Says what was done, after the redirect: the words that go with the code in `?done=`.
 pub fn flash(cx: &Cx, words: &[(&str, &'static str)]) -> Option<impl IntoView + use<>> {
@@ -40,7 +40,9 @@ fn back(href: &'static str, words: &'static str) -> impl IntoView {
 /// Says that what a button was for is no longer there: its form is not on the page, so it cannot say so itself.
 fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
     let outcome = cx.outcome.as_ref().filter(|o| o.error == AppError::NotFound)?;
-    Some(view! { <ErrorSummary error=AppError::NotFound form=outcome.form.replace('.', "-") labels=Vec::new() stale=cx.t().form.stale/> })
+    Some(
+        view! { <ErrorSummary error=AppError::NotFound form=outcome.form.replace('.', "-") labels=Vec::new() stale=cx.t().form.stale/> },
+    )
 }
 
 /// A place in a list as an address carries it: `<microseconds>_<id>`.

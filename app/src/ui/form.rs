@@ -20,7 +20,9 @@ fn held() -> Option<Outcome> {
 
 /// The message for a field of the form being rendered.
 fn message(cx: &Cx, name: &str, missing: Option<&str>) -> Option<String> {
-    let AppError::Invalid { flaws } = held()?.error else { return None };
+    let AppError::Invalid { flaws } = held()?.error else {
+        return None;
+    };
     let (_, flaw) = flaws.iter().find(|(field, _)| field == name)?;
     Some(match (flaw, missing) {
         (Flaw::Missing, Some(own)) => own.to_owned(),
@@ -31,7 +33,12 @@ fn message(cx: &Cx, name: &str, missing: Option<&str>) -> Option<String> {
 /// What was typed into a field, or what stood there before.
 fn typed(name: &str, before: &str) -> String {
     match held() {
-        Some(outcome) => outcome.values.into_iter().find(|(n, _)| n == name).map(|(_, v)| v).unwrap_or_default(),
+        Some(outcome) => outcome
+            .values
+            .into_iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v)
+            .unwrap_or_default(),
         None => before.to_owned(),
     }
 }
@@ -59,9 +66,16 @@ fn rules(cx: &Cx) -> Rules {
         Flaw::TooYoung { age: 0 },
     ];
     // The number is filled in the browser; the words are made with a mark in its place.
-    let words: BTreeMap<_, _> =
-        found_there.iter().map(|flaw| (flaw.key().to_owned(), cx.flaw(flaw).replace('0', "{n}"))).collect();
-    Rules { country: cx.shop().country.clone(), today: cx.today(), age: cx.shop().minimum_age, words }
+    let words: BTreeMap<_, _> = found_there
+        .iter()
+        .map(|flaw| (flaw.key().to_owned(), cx.flaw(flaw).replace('0', "{n}")))
+        .collect();
+    Rules {
+        country: cx.shop().country.clone(),
+        today: cx.today(),
+        age: cx.shop().minimum_age,
+        words,
+    }
 }
 
 /// A form. `F` names what it does; the page must list `F` among its forms.
@@ -92,14 +106,20 @@ pub fn FormBox<F: Form + 'static>(
     let id = id.unwrap_or_else(|| F::NAME.replace('.', "-"));
     // Of several forms of one kind on a page, only the one that was sent shows its outcome.
     let outcome = cx.outcome.clone().filter(|o| {
-        o.form == F::NAME && o.values.iter().find(|(n, _)| n == "_form").is_none_or(|(_, form)| *form == id)
+        o.form == F::NAME
+            && o.values
+                .iter()
+                .find(|(n, _)| n == "_form")
+                .is_none_or(|(_, form)| *form == id)
     });
     let key = outcome.as_ref().map_or_else(crate::form_key, |o| o.key.clone());
     let stale = stale.unwrap_or(cx.t().form.stale);
     let form = move || {
         provide_context(Held(outcome.clone()));
         provide_context(FormId(id.clone()));
-        let summary = outcome.as_ref().map(|o| view! { <ErrorSummary error=o.error.clone() form=id.clone() labels=labels.clone() stale=stale/> });
+        let summary = outcome
+            .as_ref()
+            .map(|o| view! { <ErrorSummary error=o.error.clone() form=id.clone() labels=labels.clone() stale=stale/> });
         view! {
             <form id=id.clone() class=class method="post" novalidate>
                 {summary}
@@ -112,7 +132,11 @@ pub fn FormBox<F: Form + 'static>(
     };
     // An owner of its own: the outcome is for the fields of this form, not for those of the next.
     let form = Owner::new().with(form);
-    if check { view! { <Enhance rules=rules(&cx)>{form}</Enhance> }.into_any() } else { form.into_any() }
+    if check {
+        view! { <Enhance rules=rules(&cx)>{form}</Enhance> }.into_any()
+    } else {
+        form.into_any()
+    }
 }
 
 /// What is wrong, on top of a form, with links to the fields.
@@ -137,7 +161,10 @@ pub fn ErrorSummary(
             let lines: Vec<_> = flaws
                 .iter()
                 .map(|(name, flaw)| {
-                    let label = labels.iter().find(|(n, _)| n == name).map(|(_, label)| format!("{label}: "));
+                    let label = labels
+                        .iter()
+                        .find(|(n, _)| n == name)
+                        .map(|(_, label)| format!("{label}: "));
                     let words = cx.flaw(flaw);
                     let text = match label {
                         Some(label) => format!("{label}{}", lower_first(&words)),
@@ -169,7 +196,10 @@ pub fn ErrorSummary(
 
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|c| c.to_lowercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// The line under a field that is reserved for its message.
@@ -247,7 +277,11 @@ pub fn Field(
     let message = message(&cx, name, missing.as_deref());
     let invalid = message.is_some().then_some("true");
     // A secret is never sent back.
-    let value = if kind == "password" { String::new() } else { typed(name, &value) };
+    let value = if kind == "password" {
+        String::new()
+    } else {
+        typed(name, &value)
+    };
     let described = match hint {
         Some(_) => format!("{id}-hint {id}-message"),
         None => format!("{id}-message"),
@@ -419,7 +453,12 @@ pub fn DateField(
     let month = typed("month", &month);
     let fill = |what: &'static str| if own { what } else { "off" };
     let months: Vec<_> = std::iter::once((String::new(), t.month_choose.to_owned()))
-        .chain(crate::format::months(cx.lang).iter().zip(1..).map(|(name, n): (_, i32)| (n.to_string(), (*name).to_owned())))
+        .chain(
+            crate::format::months(cx.lang)
+                .iter()
+                .zip(1..)
+                .map(|(name, n): (_, i32)| (n.to_string(), (*name).to_owned())),
+        )
         .map(|(value, words)| view! { <option value=value.clone() selected=value == month>{words}</option> })
         .collect();
     let described = match hint {

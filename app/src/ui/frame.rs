@@ -13,7 +13,11 @@ pub fn document(cx: &Cx, body: Body) -> AnyView {
     let site = cx.site.clone();
     let title = format!("{} · {}", body.title, cx.shop().name);
     // A page that came back with errors says so first: it is what a screen reader reads.
-    let title = if cx.outcome.is_some() { format!("{}: {title}", cx.t().form.error) } else { title };
+    let title = if cx.outcome.is_some() {
+        format!("{}: {title}", cx.t().form.error)
+    } else {
+        title
+    };
     let class = match body.frame {
         Frame::Cabinet(_) => "page",
         Frame::Plain => "page page-plain",

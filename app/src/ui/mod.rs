@@ -21,7 +21,11 @@ pub fn Moment(
 ) -> impl IntoView {
     let cx = crate::cx::cx();
     let local = cx.shop().local(at);
-    let exact = format!("{}, {}", crate::format::date(cx.lang, local.date()), local.format("%H:%M:%S"));
+    let exact = format!(
+        "{}, {}",
+        crate::format::date(cx.lang, local.date()),
+        local.format("%H:%M:%S")
+    );
     view! { <time datetime=at.to_rfc3339() title=exact>{shown}</time> }
 }
 

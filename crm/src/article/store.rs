@@ -41,7 +41,13 @@ pub async fn ensure(
             && name != known
         {
             const SQL: &str = "UPDATE articles SET name = $2, search = $3 WHERE id = $1";
-            on!(tx, |c| sqlx::query(SQL).bind(id).bind(*name).bind(fold(name)).execute(c).await.map(drop))?;
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(*name)
+                .bind(fold(name))
+                .execute(c)
+                .await
+                .map(drop))?;
         }
     }
     Ok(found.into_iter().map(|(code, (id, _))| (code, id)).collect())
@@ -71,5 +77,10 @@ pub async fn uncategorized(conn: &mut Conn, _by: &System) -> Result<Vec<(Article
 /// Puts an article into a category.
 pub async fn categorize(tx: &mut Tx, _by: &System, id: ArticleId, category: CategoryId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE articles SET category_id = $2 WHERE id = $1";
-    on!(tx, |c| sqlx::query(SQL).bind(id).bind(category).execute(c).await.map(drop))
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(category)
+        .execute(c)
+        .await
+        .map(drop))
 }

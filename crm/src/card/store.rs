@@ -16,7 +16,9 @@ pub(crate) async fn issue_virtual(tx: &mut Tx, customer: CustomerId) -> Result<C
     // With nine random digits a second draw is rare at a million cards, a tenth unheard of.
     for _ in 0..10 {
         let digits = 12_usize.saturating_sub(prefix.len());
-        let random: String = (0..digits).map(|_| char::from(b'0' + rand::random_range(0..10_u8))).collect();
+        let random: String = (0..digits)
+            .map(|_| char::from(b'0' + rand::random_range(0..10_u8)))
+            .collect();
         let twelve = format!("{prefix}{random}");
         let check = check_digit(&twelve)
             .ok_or_else(|| db::Error::Inconsistent(format!("the card prefix {prefix:?} is not up to 12 digits")))?;
@@ -46,6 +48,10 @@ pub(crate) async fn issue_virtual(tx: &mut Tx, customer: CustomerId) -> Result<C
 
 /// A customer's cards, the newest first.
 pub async fn of(conn: &mut Conn, subject: Subject) -> Result<Vec<Card>, Error> {
-    const SQL: &str = "SELECT id, number, kind, state, issued_at FROM cards WHERE customer_id = $1 ORDER BY issued_at DESC, id DESC";
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+    const SQL: &str =
+        "SELECT id, number, kind, state, issued_at FROM cards WHERE customer_id = $1 ORDER BY issued_at DESC, id DESC";
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(subject.id())
+        .fetch_all(c)
+        .await)?)
 }

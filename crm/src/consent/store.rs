@@ -31,7 +31,10 @@ pub async fn history(conn: &mut Conn, subject: Subject) -> Result<Vec<Consent>, 
     const SQL: &str = "SELECT p.code, c.act, t.version, t.title, c.at FROM consents c \
                        JOIN consent_texts t ON t.id = c.text_id JOIN consent_purposes p ON p.id = t.purpose_id \
                        WHERE c.customer_id = $1 ORDER BY c.at DESC, c.id DESC";
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(subject.id())
+        .fetch_all(c)
+        .await)?)
 }
 
 /// Writes down one act.
@@ -79,26 +82,37 @@ pub(crate) async fn record_at(
 /// withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is another act. A parent's consent comes and
 /// goes with the child's birthday and is [`Error::NotFound`] here.
 pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, version: i64, lang: Lang) -> Result<(), Error> {
-    db.write(|tx| scoped(async move {
-        let purposes = purposes(tx, AskedAt::Registration).await?;
-        let purpose = purposes.into_iter().find(|p| p.code == code).ok_or(Error::NotFound)?;
-        if purpose.required && act == Act::Withdrawn {
-            return Err(Error::Forbidden);
-        }
-        if act == Act::Given && purpose.version != version {
-            return Err(Error::Stale);
-        }
-        let last = history(tx, by.me()).await?.into_iter().find(|c| c.code == code);
-        let is_so = match (&last, act) {
-            (Some(last), Act::Given) => last.act == Act::Given && last.version == purpose.version,
-            (Some(last), Act::Withdrawn) => last.act == Act::Withdrawn,
-            (None, act) => act == Act::Withdrawn,
-        };
-        if !is_so {
-            let id = record(tx, by.id(), purpose.text_id, act, lang, "web").await?;
-            by.record(tx, if act == Act::Given { "consent.give" } else { "consent.withdraw" }, Some(id.0)).await?;
-        }
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let purposes = purposes(tx, AskedAt::Registration).await?;
+            let purpose = purposes.into_iter().find(|p| p.code == code).ok_or(Error::NotFound)?;
+            if purpose.required && act == Act::Withdrawn {
+                return Err(Error::Forbidden);
+            }
+            if act == Act::Given && purpose.version != version {
+                return Err(Error::Stale);
+            }
+            let last = history(tx, by.me()).await?.into_iter().find(|c| c.code == code);
+            let is_so = match (&last, act) {
+                (Some(last), Act::Given) => last.act == Act::Given && last.version == purpose.version,
+                (Some(last), Act::Withdrawn) => last.act == Act::Withdrawn,
+                (None, act) => act == Act::Withdrawn,
+            };
+            if !is_so {
+                let id = record(tx, by.id(), purpose.text_id, act, lang, "web").await?;
+                by.record(
+                    tx,
+                    if act == Act::Given {
+                        "consent.give"
+                    } else {
+                        "consent.withdraw"
+                    },
+                    Some(id.0),
+                )
+                .await?;
+            }
+            Ok(())
+        })
+    })
     .await
 }

@@ -10,7 +10,11 @@ pub mod store;
 
 /// What a contact is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A phone number in E.164.
@@ -57,13 +61,55 @@ struct Country {
 
 /// Countries whose shops Kabinet is made for. National lengths: ITU-T national numbering plans.
 const COUNTRIES: &[Country] = &[
-    Country { code: "RU", calling: "7", trunk: "8", digits: 10, groups: &[3, 3, 2, 2] },
-    Country { code: "KZ", calling: "7", trunk: "8", digits: 10, groups: &[3, 3, 2, 2] },
-    Country { code: "BY", calling: "375", trunk: "80", digits: 9, groups: &[2, 3, 2, 2] },
-    Country { code: "AM", calling: "374", trunk: "0", digits: 8, groups: &[2, 3, 3] },
-    Country { code: "KG", calling: "996", trunk: "0", digits: 9, groups: &[3, 3, 3] },
-    Country { code: "UZ", calling: "998", trunk: "", digits: 9, groups: &[2, 3, 2, 2] },
-    Country { code: "GE", calling: "995", trunk: "0", digits: 9, groups: &[3, 2, 2, 2] },
+    Country {
+        code: "RU",
+        calling: "7",
+        trunk: "8",
+        digits: 10,
+        groups: &[3, 3, 2, 2],
+    },
+    Country {
+        code: "KZ",
+        calling: "7",
+        trunk: "8",
+        digits: 10,
+        groups: &[3, 3, 2, 2],
+    },
+    Country {
+        code: "BY",
+        calling: "375",
+        trunk: "80",
+        digits: 9,
+        groups: &[2, 3, 2, 2],
+    },
+    Country {
+        code: "AM",
+        calling: "374",
+        trunk: "0",
+        digits: 8,
+        groups: &[2, 3, 3],
+    },
+    Country {
+        code: "KG",
+        calling: "996",
+        trunk: "0",
+        digits: 9,
+        groups: &[3, 3, 3],
+    },
+    Country {
+        code: "UZ",
+        calling: "998",
+        trunk: "",
+        digits: 9,
+        groups: &[2, 3, 2, 2],
+    },
+    Country {
+        code: "GE",
+        calling: "995",
+        trunk: "0",
+        digits: 9,
+        groups: &[3, 2, 2, 2],
+    },
 ];
 
 impl Phone {
@@ -92,7 +138,10 @@ impl Phone {
                 return Ok(found);
             }
             if !international {
-                let found = digits.strip_prefix(home.trunk).and_then(national).or_else(|| national(&digits));
+                let found = digits
+                    .strip_prefix(home.trunk)
+                    .and_then(national)
+                    .or_else(|| national(&digits));
                 return found.ok_or(Flaw::NotAPhone);
             }
             if digits.starts_with(home.calling) {
@@ -100,7 +149,11 @@ impl Phone {
             }
         }
         // E.164 allows up to 15 digits with the country's; fewer than 8 reach nobody.
-        if international && (8..=15).contains(&digits.len()) { Ok(Self(format!("+{digits}"))) } else { Err(Flaw::NotAPhone) }
+        if international && (8..=15).contains(&digits.len()) {
+            Ok(Self(format!("+{digits}")))
+        } else {
+            Err(Flaw::NotAPhone)
+        }
     }
 
     /// Reads a number and asks the numbering plans whether it can exist. The server's check.
@@ -134,9 +187,17 @@ fn ascii_digit(c: char) -> Option<char> {
 
 /// How a number in E.164 is shown: `+7 900 123-45-67` where the country is known, else as it is.
 pub fn show_phone(e164: &str) -> String {
-    let Some(rest) = e164.strip_prefix('+') else { return e164.to_owned() };
-    let found = COUNTRIES.iter().find_map(|c| rest.strip_prefix(c.calling).filter(|n| n.len() == c.digits).map(|n| (c, n)));
-    let Some((country, mut national)) = found else { return e164.to_owned() };
+    let Some(rest) = e164.strip_prefix('+') else {
+        return e164.to_owned();
+    };
+    let found = COUNTRIES.iter().find_map(|c| {
+        rest.strip_prefix(c.calling)
+            .filter(|n| n.len() == c.digits)
+            .map(|n| (c, n))
+    });
+    let Some((country, mut national)) = found else {
+        return e164.to_owned();
+    };
     let mut shown = format!("+{}", country.calling);
     for (i, size) in country.groups.iter().enumerate() {
         let (group, left) = national.split_at(*size);
@@ -163,7 +224,10 @@ impl Email {
         if raw.len() > 254 {
             return Err(Flaw::TooLong { max: 254 });
         }
-        let options = email_address::Options::default().with_required_tld().without_display_text().without_domain_literal();
+        let options = email_address::Options::default()
+            .with_required_tld()
+            .without_display_text()
+            .without_domain_literal();
         let email = email_address::EmailAddress::parse_with_options(raw, options).map_err(|_| Flaw::NotAnEmail)?;
         // Quoted local parts are lawful and never real; they break other people's systems.
         if email.local_part().starts_with('"') {
@@ -183,15 +247,23 @@ mod tests {
     use super::*;
 
     const SPELLINGS: [&str; 12] = [
-        "+79000000001", "89000000001", "79000000001", "9000000001", "+7 (900) 000-00-01", "8 (900) 000 00 01",
-        "8-900-000-00-01", "+7.900.000.00.01", "  +7 900 0000001 ", "8\u{a0}900\u{a0}000‑00‑01", "７９００００００００１",
+        "+79000000001",
+        "89000000001",
+        "79000000001",
+        "9000000001",
+        "+7 (900) 000-00-01",
+        "8 (900) 000 00 01",
+        "8-900-000-00-01",
+        "+7.900.000.00.01",
+        "  +7 900 0000001 ",
+        "8\u{a0}900\u{a0}000‑00‑01",
+        "７９００００００００１",
         "+7 900/000/00/01",
     ];
 
     #[test]
     fn a_phone_in_twelve_spellings_is_one_phone() {
         for raw in SPELLINGS {
-
             assert_eq!(Phone::plausible(raw, "RU"), Ok(Phone("+79000000001".into())), "{raw}");
         }
     }
@@ -202,13 +274,24 @@ mod tests {
         for raw in SPELLINGS {
             assert_eq!(Phone::parse(raw, "RU").ok(), Phone::plausible(raw, "RU").ok(), "{raw}");
         }
-        assert_eq!(Phone::parse("+44 20 7946 0958", "RU"), Ok(Phone("+442079460958".into())));
+        assert_eq!(
+            Phone::parse("+44 20 7946 0958", "RU"),
+            Ok(Phone("+442079460958".into()))
+        );
         assert_eq!(Phone::parse("+7 000 000-00-00", "RU"), Err(Flaw::NotAPhone));
     }
 
     #[test]
     fn what_is_no_phone_is_refused() {
-        for raw in ["123", "phone", "+7 900 000", "8 900 000 00 011", "+", "<script>", "900000000a"] {
+        for raw in [
+            "123",
+            "phone",
+            "+7 900 000",
+            "8 900 000 00 011",
+            "+",
+            "<script>",
+            "900000000a",
+        ] {
             assert_eq!(Phone::plausible(raw, "RU"), Err(Flaw::NotAPhone), "{raw}");
         }
         assert_eq!(Phone::plausible(" ", "RU"), Err(Flaw::Missing));
@@ -222,9 +305,20 @@ mod tests {
 
     #[test]
     fn addresses() {
-        assert_eq!(Email::parse(" Anna.O'Neill+shop@Example.COM "), Ok(Email("anna.o'neill+shop@example.com".into())));
+        assert_eq!(
+            Email::parse(" Anna.O'Neill+shop@Example.COM "),
+            Ok(Email("anna.o'neill+shop@example.com".into()))
+        );
         assert!(Email::parse("анна@пример.рф").is_ok());
-        for bad in ["anna", "a@b", "a b@example.com", "Anna <a@example.com>", "a@[127.0.0.1]", "\"a b\"@example.com", "a@@example.com"] {
+        for bad in [
+            "anna",
+            "a@b",
+            "a b@example.com",
+            "Anna <a@example.com>",
+            "a@[127.0.0.1]",
+            "\"a b\"@example.com",
+            "a@@example.com",
+        ] {
             assert_eq!(Email::parse(bad), Err(Flaw::NotAnEmail), "{bad}");
         }
     }

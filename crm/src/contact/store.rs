@@ -16,14 +16,20 @@ const MOST: usize = 5;
 pub async fn of(conn: &mut Conn, subject: Subject) -> Result<Vec<Contact>, Error> {
     const SQL: &str = "SELECT id, kind, value, is_primary, verified_at FROM contacts WHERE customer_id = $1 \
                        ORDER BY kind DESC, is_primary DESC, created_at, id";
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(subject.id())
+        .fetch_all(c)
+        .await)?)
 }
 
 /// Who proved to hold this number or address.
 pub(crate) async fn holder(conn: &mut Conn, kind: Kind, value: &str) -> Result<Option<CustomerId>, sqlx::Error> {
-    const SQL: &str =
-        "SELECT customer_id FROM contacts WHERE kind = $1 AND value = $2 AND verified_at IS NOT NULL";
-    on!(conn, |c| sqlx::query_scalar(SQL).bind(kind).bind(value).fetch_optional(c).await)
+    const SQL: &str = "SELECT customer_id FROM contacts WHERE kind = $1 AND value = $2 AND verified_at IS NOT NULL";
+    on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(kind)
+        .bind(value)
+        .fetch_optional(c)
+        .await)
 }
 
 /// Writes a contact.
@@ -62,19 +68,21 @@ pub async fn add(db: &Db, by: &Customer, kind: Kind, raw: &str) -> Result<(), Er
     }
     .map_err(|flaw| Error::field(field, flaw))?;
     let value = &value;
-    db.write(|tx| scoped(async move {
-        let same: Vec<_> = of(tx, by.me()).await?.into_iter().filter(|c| c.kind == kind).collect();
-        if same.iter().any(|c| c.value == *value) {
-            return Err(Error::field(field, Flaw::Taken));
-        }
-        if same.len() >= MOST {
-            return Err(Error::TooMany { retry_after: 0 });
-        }
-        let is_primary = kind == Kind::Email && same.is_empty();
-        let id = put(tx, by.id(), kind, value, is_primary, None).await?;
-        by.record(tx, "contact.add", Some(id.0)).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let same: Vec<_> = of(tx, by.me()).await?.into_iter().filter(|c| c.kind == kind).collect();
+            if same.iter().any(|c| c.value == *value) {
+                return Err(Error::field(field, Flaw::Taken));
+            }
+            if same.len() >= MOST {
+                return Err(Error::TooMany { retry_after: 0 });
+            }
+            let is_primary = kind == Kind::Email && same.is_empty();
+            let id = put(tx, by.id(), kind, value, is_primary, None).await?;
+            by.record(tx, "contact.add", Some(id.0)).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -82,34 +90,45 @@ pub async fn add(db: &Db, by: &Customer, kind: Kind, raw: &str) -> Result<(), Er
 /// next one takes its place.
 pub async fn remove(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
     const DELETE: &str = "DELETE FROM contacts WHERE id = $1 AND customer_id = $2";
-    db.write(|tx| scoped(async move {
-        let all = of(tx, by.me()).await?;
-        let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
-        if contact.kind == Kind::Phone && contact.is_primary {
-            return Err(Error::field("phone", Flaw::LastOne));
-        }
-        on!(tx, |c| sqlx::query(DELETE).bind(id).bind(by.id()).execute(c).await.map(drop))?;
-        if contact.is_primary && let Some(next) = all.iter().find(|c| c.kind == contact.kind && c.id != id) {
-            set_primary(tx, by.id(), next).await?;
-        }
-        by.record(tx, "contact.remove", Some(id.0)).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let all = of(tx, by.me()).await?;
+            let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
+            if contact.kind == Kind::Phone && contact.is_primary {
+                return Err(Error::field("phone", Flaw::LastOne));
+            }
+            on!(tx, |c| sqlx::query(DELETE)
+                .bind(id)
+                .bind(by.id())
+                .execute(c)
+                .await
+                .map(drop))?;
+            if contact.is_primary
+                && let Some(next) = all.iter().find(|c| c.kind == contact.kind && c.id != id)
+            {
+                set_primary(tx, by.id(), next).await?;
+            }
+            by.record(tx, "contact.remove", Some(id.0)).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
 /// Makes an e-mail address the primary one. A phone becomes primary only through the verified change of number.
 pub async fn make_primary(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
-    db.write(|tx| scoped(async move {
-        let all = of(tx, by.me()).await?;
-        let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
-        if contact.kind == Kind::Phone {
-            return Err(Error::Forbidden);
-        }
-        set_primary(tx, by.id(), contact).await?;
-        by.record(tx, "contact.primary", Some(id.0)).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let all = of(tx, by.me()).await?;
+            let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
+            if contact.kind == Kind::Phone {
+                return Err(Error::Forbidden);
+            }
+            set_primary(tx, by.id(), contact).await?;
+            by.record(tx, "contact.primary", Some(id.0)).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -117,7 +136,18 @@ async fn set_primary(tx: &mut Tx, customer: CustomerId, contact: &Contact) -> Re
     // Two statements: for a moment there must not be two primary ones.
     const CLEAR: &str = "UPDATE contacts SET is_primary = $3 WHERE customer_id = $1 AND kind = $2";
     const SET: &str = "UPDATE contacts SET is_primary = $2 WHERE id = $1";
-    on!(tx, |c| sqlx::query(CLEAR).bind(customer).bind(contact.kind).bind(false).execute(c).await.map(drop))?;
-    on!(tx, |c| sqlx::query(SET).bind(contact.id).bind(true).execute(c).await.map(drop))?;
+    on!(tx, |c| sqlx::query(CLEAR)
+        .bind(customer)
+        .bind(contact.kind)
+        .bind(false)
+        .execute(c)
+        .await
+        .map(drop))?;
+    on!(tx, |c| sqlx::query(SET)
+        .bind(contact.id)
+        .bind(true)
+        .execute(c)
+        .await
+        .map(drop))?;
     Ok(())
 }

@@ -12,7 +12,11 @@ pub mod store;
 
 /// By which way the shop may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(type_name = "TEXT", rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// Text message.
@@ -115,7 +119,11 @@ impl PersonForm {
         let surname = check.field("surname", flaw::name(&self.surname));
         let birthday = flaw::date(&self.day, &self.month, &self.year).and_then(|d| flaw::birthday(d, today, age));
         let birthday = check.field("birthday", birthday);
-        Some(PersonData { name: name?, surname: surname?, birthday: birthday? })
+        Some(PersonData {
+            name: name?,
+            surname: surname?,
+            birthday: birthday?,
+        })
     }
 
     /// What is wrong with it, field by field.

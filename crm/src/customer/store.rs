@@ -59,7 +59,10 @@ pub async fn person(conn: &mut Conn, subject: Subject) -> Result<Person, Error> 
 /// A customer's children, the oldest first.
 pub async fn children(conn: &mut Conn, subject: Subject) -> Result<Vec<Child>, Error> {
     const SQL: &str = "SELECT id, birthday FROM children WHERE customer_id = $1 ORDER BY birthday, id";
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(subject.id())
+        .fetch_all(c)
+        .await)?)
 }
 
 /// Everything a customer keeps about themselves.
@@ -78,26 +81,29 @@ pub async fn profile(conn: &mut Conn, subject: Subject) -> Result<Profile, Error
 
 /// Changes name, surname and birthday. Flaws come by field: `name`, `surname`, `birthday`.
 pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm) -> Result<(), Error> {
-    const SQL: &str = "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, updated_at = $6 WHERE id = $1";
+    const SQL: &str =
+        "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, updated_at = $6 WHERE id = $1";
     let mut check = Check::new();
     let data = form.check(&mut check, db.shop().day(db.now()), db.shop().minimum_age);
     check.result()?;
     let Some(data) = &data else { return Ok(()) };
-    db.write(|tx| scoped(async move {
-        let now = tx.now();
-        on!(tx, |c| sqlx::query(SQL)
-            .bind(by.id())
-            .bind(&data.name)
-            .bind(&data.surname)
-            .bind(search_key(&data.name, &data.surname))
-            .bind(data.birthday)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
-        by.record(tx, "customer.change", None).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(&data.name)
+                .bind(&data.surname)
+                .bind(search_key(&data.name, &data.surname))
+                .bind(data.birthday)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "customer.change", None).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -121,51 +127,72 @@ pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) ->
         "DELETE FROM customer_categories WHERE customer_id = $1",
         "DELETE FROM customer_channels WHERE customer_id = $1",
     ];
-    const CATEGORY: &str = "INSERT INTO customer_categories (customer_id, category_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    const CATEGORY: &str =
+        "INSERT INTO customer_categories (customer_id, category_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     const CHANNEL: &str = "INSERT INTO customer_channels (customer_id, channel) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     const STORE: &str = "SELECT id FROM stores WHERE id = $1 AND closed_at IS NULL";
     const KNOWN: &str = "SELECT id FROM categories";
-    db.write(|tx| scoped(async move {
-        let now = tx.now();
-        let id = by.id();
-        if let Some(store) = wanted.store {
-            let found: Option<StoreId> = on!(tx, |c| sqlx::query_scalar(STORE).bind(store).fetch_optional(c).await)?;
-            found.ok_or(Error::field("store", Flaw::NotAChoice))?;
-        }
-        let known: Vec<CategoryId> = on!(tx, |c| sqlx::query_scalar(KNOWN).fetch_all(c).await)?;
-        if wanted.categories.iter().any(|c| !known.contains(c)) {
-            return Err(Error::field("categories", Flaw::NotAChoice));
-        }
-        on!(tx, |c| sqlx::query(PERSON)
-            .bind(id)
-            .bind(wanted.store)
-            .bind(wanted.language)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
-        for sql in CLEAR {
-            on!(tx, |c| sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
-        }
-        for category in &wanted.categories {
-            on!(tx, |c| sqlx::query(CATEGORY).bind(id).bind(category).execute(c).await.map(drop))?;
-        }
-        for channel in &wanted.channels {
-            on!(tx, |c| sqlx::query(CHANNEL).bind(id).bind(channel).execute(c).await.map(drop))?;
-        }
-        by.record(tx, "customer.preferences", None).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let id = by.id();
+            if let Some(store) = wanted.store {
+                let found: Option<StoreId> =
+                    on!(tx, |c| sqlx::query_scalar(STORE).bind(store).fetch_optional(c).await)?;
+                found.ok_or(Error::field("store", Flaw::NotAChoice))?;
+            }
+            let known: Vec<CategoryId> = on!(tx, |c| sqlx::query_scalar(KNOWN).fetch_all(c).await)?;
+            if wanted.categories.iter().any(|c| !known.contains(c)) {
+                return Err(Error::field("categories", Flaw::NotAChoice));
+            }
+            on!(tx, |c| sqlx::query(PERSON)
+                .bind(id)
+                .bind(wanted.store)
+                .bind(wanted.language)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            for sql in CLEAR {
+                on!(tx, |c| sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
+            }
+            for category in &wanted.categories {
+                on!(tx, |c| sqlx::query(CATEGORY)
+                    .bind(id)
+                    .bind(category)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            for channel in &wanted.channels {
+                on!(tx, |c| sqlx::query(CHANNEL)
+                    .bind(id)
+                    .bind(channel)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            by.record(tx, "customer.preferences", None).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
 /// Remembers the language that a customer switched to.
 pub async fn change_language(db: &Db, by: &Customer, lang: Lang) -> Result<(), Error> {
     const SQL: &str = "UPDATE customers SET language = $2 WHERE id = $1";
-    db.write(|tx| scoped(async move {
-        on!(tx, |c| sqlx::query(SQL).bind(by.id()).bind(lang).execute(c).await.map(drop))?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(lang)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -184,51 +211,60 @@ pub struct ChildForm {
 
 /// Adds a child's birthday with the parent's consent. Flaws stand at `child` and `child_consent`.
 pub async fn add_child(db: &Db, by: &Customer, form: &ChildForm, lang: Lang) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO children (id, customer_id, birthday, consent_id, created_at) VALUES ($1, $2, $3, $4, $5)";
+    const SQL: &str =
+        "INSERT INTO children (id, customer_id, birthday, consent_id, created_at) VALUES ($1, $2, $3, $4, $5)";
     let today = db.shop().day(db.now());
     let mut check = Check::new();
     let date = flaw::date(&form.day, &form.month, &form.year).and_then(|d| flaw::child_birthday(d, today));
     let birthday = check.field("child", date);
     check.field("child_consent", form.agreed.then_some(()).ok_or(Flaw::MustAgree));
     check.result()?;
-    db.write(|tx| scoped(async move {
-        if children(tx, by.me()).await?.len() >= MOST_CHILDREN {
-            return Err(Error::TooMany { retry_after: 0 });
-        }
-        let purpose = consents::purpose(tx, "child").await?;
-        let consent = consents::record(tx, by.id(), purpose.text_id, Act::Given, lang, "web").await?;
-        let (id, now) = (ChildId::new(), tx.now());
-        on!(tx, |c| sqlx::query(SQL)
-            .bind(id)
-            .bind(by.id())
-            .bind(birthday)
-            .bind(consent)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
-        by.record(tx, "child.add", Some(id.0)).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            if children(tx, by.me()).await?.len() >= MOST_CHILDREN {
+                return Err(Error::TooMany { retry_after: 0 });
+            }
+            let purpose = consents::purpose(tx, "child").await?;
+            let consent = consents::record(tx, by.id(), purpose.text_id, Act::Given, lang, "web").await?;
+            let (id, now) = (ChildId::new(), tx.now());
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(by.id())
+                .bind(birthday)
+                .bind(consent)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "child.add", Some(id.0)).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
 /// Removes a child's birthday; with the last one the parent's consent is withdrawn.
 pub async fn remove_child(db: &Db, by: &Customer, id: ChildId, lang: Lang) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM children WHERE id = $1 AND customer_id = $2";
-    db.write(|tx| scoped(async move {
-        let rows =
-            on!(tx, |c| sqlx::query(SQL).bind(id).bind(by.id()).execute(c).await.map(|r| r.rows_affected()))?;
-        if rows == 0 {
-            return Err(Error::NotFound);
-        }
-        if children(tx, by.me()).await?.is_empty() {
-            let purpose = consents::purpose(tx, "child").await?;
-            consents::record(tx, by.id(), purpose.text_id, Act::Withdrawn, lang, "web").await?;
-        }
-        by.record(tx, "child.remove", Some(id.0)).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(by.id())
+                .execute(c)
+                .await
+                .map(|r| r.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::NotFound);
+            }
+            if children(tx, by.me()).await?.is_empty() {
+                let purpose = consents::purpose(tx, "child").await?;
+                consents::record(tx, by.id(), purpose.text_id, Act::Withdrawn, lang, "web").await?;
+            }
+            by.record(tx, "child.remove", Some(id.0)).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -249,7 +285,8 @@ pub struct Identity {
 
 /// The customers of an import: their ids, and the numbers they have there.
 pub async fn of_source(conn: &mut Conn, _by: &System, source: &str) -> Result<Vec<(CustomerId, String)>, Error> {
-    const SQL: &str = "SELECT id, external_id FROM customers WHERE source = $1 AND external_id IS NOT NULL ORDER BY external_id";
+    const SQL: &str =
+        "SELECT id, external_id FROM customers WHERE source = $1 AND external_id IS NOT NULL ORDER BY external_id";
     Ok(on!(conn, |c| sqlx::query_as(SQL).bind(source).fetch_all(c).await)?)
 }
 
@@ -274,7 +311,11 @@ pub async fn identify(tx: &mut Tx, _by: &System, id: CustomerId, identity: &Iden
     if let Some(email) = &identity.email {
         contacts::put(tx, id, contact::Kind::Email, email.as_str(), true, None).await?;
     }
-    for purpose in consents::purposes(tx, AskedAt::Registration).await?.iter().filter(|p| p.required) {
+    for purpose in consents::purposes(tx, AskedAt::Registration)
+        .await?
+        .iter()
+        .filter(|p| p.required)
+    {
         consents::record_at(tx, id, purpose.text_id, Act::Given, identity.language, "import", at).await?;
     }
     cards::issue_virtual(tx, id).await?;
@@ -283,7 +324,9 @@ pub async fn identify(tx: &mut Tx, _by: &System, id: CustomerId, identity: &Iden
 
 /// How many customers there are.
 pub async fn count(conn: &mut Conn, _by: &System) -> Result<i64, Error> {
-    Ok(on!(conn, |c| sqlx::query_scalar("SELECT COUNT(*) FROM customers").fetch_one(c).await)?)
+    Ok(on!(conn, |c| sqlx::query_scalar("SELECT COUNT(*) FROM customers")
+        .fetch_one(c)
+        .await)?)
 }
 
 /// Those customers of an import who have been identified: they have a card.

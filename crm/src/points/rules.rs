@@ -16,7 +16,11 @@ pub struct Terms {
 impl Terms {
     /// What a line earns: the share of what was paid for it, rounded down to a hundredth. Nothing for what was not paid.
     pub fn earned(&self, amount: i64) -> i64 {
-        if amount <= 0 { 0 } else { floor_share(amount, self.share, 10_000) }
+        if amount <= 0 {
+            0
+        } else {
+            floor_share(amount, self.share, 10_000)
+        }
     }
 
     /// When points of a purchase can be spent.
@@ -39,7 +43,11 @@ fn floor_share(number: i64, part: i64, whole: i64) -> i64 {
 /// What a line owes back once `returned` of its `quantity` came back, if it earned `points`: in proportion, rounded
 /// down, and all of it when everything is back.
 pub fn owed(points: i64, quantity: i64, returned: i64) -> i64 {
-    if returned >= quantity { points } else { floor_share(points, returned, quantity) }
+    if returned >= quantity {
+        points
+    } else {
+        floor_share(points, returned, quantity)
+    }
 }
 
 /// What a lot holds and what became of it.
@@ -69,7 +77,10 @@ impl Lot {
     pub fn take_back(&self, owed: i64) -> TakeBack {
         let taken = owed.min(self.points - self.expired - self.taken_back).max(0);
         let own = taken.min(self.remaining);
-        TakeBack { own, others: taken - own }
+        TakeBack {
+            own,
+            others: taken - own,
+        }
     }
 }
 
@@ -90,7 +101,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CLUB: Terms = Terms { share: 300, delay_days: 14, term_days: 365 };
+    const CLUB: Terms = Terms {
+        share: 300,
+        delay_days: 14,
+        term_days: 365,
+    };
 
     #[test]
     fn a_line_earns_its_share_rounded_down() {
@@ -111,13 +126,27 @@ mod tests {
 
     #[test]
     fn what_expired_is_not_taken_and_what_was_spent_is() {
-        let fresh = Lot { points: 100, remaining: 100, expired: 0, taken_back: 0 };
+        let fresh = Lot {
+            points: 100,
+            remaining: 100,
+            expired: 0,
+            taken_back: 0,
+        };
         assert_eq!(fresh.take_back(30), TakeBack { own: 30, others: 0 });
         let spent = Lot { remaining: 10, ..fresh };
         assert_eq!(spent.take_back(30), TakeBack { own: 10, others: 20 });
-        let expired = Lot { remaining: 0, expired: 100, ..fresh };
+        let expired = Lot {
+            remaining: 0,
+            expired: 100,
+            ..fresh
+        };
         assert_eq!(expired.take_back(100), TakeBack::default());
-        let half = Lot { remaining: 0, expired: 40, taken_back: 50, ..fresh };
+        let half = Lot {
+            remaining: 0,
+            expired: 40,
+            taken_back: 50,
+            ..fresh
+        };
         assert_eq!(half.take_back(50), TakeBack { own: 0, others: 10 });
     }
 

@@ -65,9 +65,21 @@ pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
             published: Vec::new(),
             versions: Vec::new(),
         });
-        let VersionRow { share, delay_days, term_days, .. } = row;
+        let VersionRow {
+            share,
+            delay_days,
+            term_days,
+            ..
+        } = row;
         program.published.push(row.published_at);
-        program.versions.push((row.version, Terms { share, delay_days, term_days }));
+        program.versions.push((
+            row.version,
+            Terms {
+                share,
+                delay_days,
+                term_days,
+            },
+        ));
     }
     Ok(Programs(programs))
 }
@@ -79,7 +91,10 @@ impl Programs {
         if program.closed_at.is_some_and(|closed| closed <= at) {
             return None;
         }
-        program.versions.get(rules::version_at(&program.published, at)?).copied()
+        program
+            .versions
+            .get(rules::version_at(&program.published, at)?)
+            .copied()
     }
 
     /// The programs that everybody is a member of, each with its version at a moment.
@@ -105,8 +120,12 @@ const LIST: usize = 1024;
 
 /// The accounts at these places, opened where they are not yet.
 async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place, AccountId>, sqlx::Error> {
-    let customers: Vec<CustomerId> =
-        places.iter().filter_map(|(_, customer, _)| *customer).collect::<BTreeSet<_>>().into_iter().collect();
+    let customers: Vec<CustomerId> = places
+        .iter()
+        .filter_map(|(_, customer, _)| *customer)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     // The second round finds what another process opened between our look and our insert.
     let mut found = HashMap::new();
     for round in 0..3 {
@@ -116,9 +135,14 @@ async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place
             let query = ListQuery::new(SELECT).within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
             rows.extend(db::list::<AccountRow>(tx, query).await?);
         }
-        found = rows.into_iter().map(|row| ((row.program_id, row.customer_id, row.kind), row.id)).collect();
-        let mut missing =
-            Rows::new("INSERT INTO accounts (id, program_id, customer_id, kind)", "ON CONFLICT DO NOTHING");
+        found = rows
+            .into_iter()
+            .map(|row| ((row.program_id, row.customer_id, row.kind), row.id))
+            .collect();
+        let mut missing = Rows::new(
+            "INSERT INTO accounts (id, program_id, customer_id, kind)",
+            "ON CONFLICT DO NOTHING",
+        );
         for place @ (program, customer, kind) in places {
             if !found.contains_key(place) {
                 missing.push([
@@ -178,12 +202,18 @@ impl Book {
             activated: Vec::new(),
             lots: Vec::new(),
             allocations: Rows::new("INSERT INTO allocations (id, lot_id, transaction_id, points)", ""),
-            accruals: Rows::new("INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)", ""),
+            accruals: Rows::new(
+                "INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)",
+                "",
+            ),
         }
     }
 
     /// A transaction that moves points into the customer's accounts, and out of the program's account `against`.
-    #[expect(clippy::too_many_arguments, reason = "a transaction is these words; a struct would only name them again")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a transaction is these words; a struct would only name them again"
+    )]
     fn post(
         &mut self,
         now: DateTime<Utc>,
@@ -205,9 +235,17 @@ impl Book {
             Bind::Time(now),
         ]);
         let changes = changes.iter().filter(|(_, amount)| *amount != 0);
-        self.postings.extend(changes.clone().map(|(kind, amount)| (id, (program, Some(customer), *kind), *amount)));
+        self.postings.extend(
+            changes
+                .clone()
+                .map(|(kind, amount)| (id, (program, Some(customer), *kind), *amount)),
+        );
         if let Some(against) = against {
-            self.postings.push((id, (program, None, against), -changes.map(|(_, amount)| amount).sum::<i64>()));
+            self.postings.push((
+                id,
+                (program, None, against),
+                -changes.map(|(_, amount)| amount).sum::<i64>(),
+            ));
         }
         id
     }
@@ -232,7 +270,9 @@ impl Book {
         }
         let ids = accounts(tx, &deltas.keys().copied().collect()).await?;
         let id_of = |place: &Place| {
-            ids.get(place).copied().ok_or_else(|| sqlx::Error::Protocol("an account could not be opened".into()))
+            ids.get(place)
+                .copied()
+                .ok_or_else(|| sqlx::Error::Protocol("an account could not be opened".into()))
         };
 
         // Always in the same order, so that two processes wait for each other instead of deadlocking.
@@ -266,7 +306,14 @@ impl Book {
         }
 
         let mut paid: HashMap<LotId, i64> = HashMap::new();
-        for Activated { lot, transaction, program, customer, points } in std::mem::take(&mut self.activated) {
+        for Activated {
+            lot,
+            transaction,
+            program,
+            customer,
+            points,
+        } in std::mem::take(&mut self.activated)
+        {
             let place = (program, Some(customer), AccountKind::Active);
             let Some(debt) = debts.get_mut(&place).filter(|debt| **debt > 0) else {
                 continue;
@@ -302,7 +349,11 @@ impl Book {
                 Bind::Id(lot.customer.0),
                 Bind::Int(lot.points),
                 Bind::Int(lot.points - pays),
-                Bind::Word(if lot.state == LotState::Active { "active" } else { "pending" }),
+                Bind::Word(if lot.state == LotState::Active {
+                    "active"
+                } else {
+                    "pending"
+                }),
                 Bind::Time(lot.activates_at),
                 Bind::Time(lot.expires_at),
             ]);
@@ -320,15 +371,24 @@ impl Book {
 /// Takes points out of a lot. The table itself refuses to go below zero.
 async fn draw(tx: &mut Tx, lot: LotId, points: i64) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE lots SET remaining = remaining - $2 WHERE id = $1";
-    on!(tx, |c| sqlx::query(SQL).bind(lot).bind(points).execute(c).await.map(drop))
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(lot)
+        .bind(points)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 /// Books what purchases earn, and tells how many points that is. Each earns in every program of which its customer was
 /// a member at its time, by the version of the program that counted then.
 pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> Result<i64, sqlx::Error> {
     type Stay = (CustomerId, ProgramId, DateTime<Utc>, Option<DateTime<Utc>>);
-    let customers: Vec<CustomerId> =
-        sales.iter().map(|sale| sale.customer).collect::<BTreeSet<_>>().into_iter().collect();
+    let customers: Vec<CustomerId> = sales
+        .iter()
+        .map(|sale| sale.customer)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let mut stays: HashMap<CustomerId, Vec<Stay>> = HashMap::new();
     for part in customers.chunks(LIST) {
         let query = ListQuery::new("SELECT customer_id, program_id, joined_at, left_at FROM memberships")
@@ -341,7 +401,13 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
     let now = tx.now();
     let mut book = Book::new();
     let mut total = 0;
-    for Sale { purchase, customer, at, lines } in sales {
+    for Sale {
+        purchase,
+        customer,
+        at,
+        lines,
+    } in sales
+    {
         let member: BTreeSet<ProgramId> = stays
             .get(customer)
             .into_iter()
@@ -390,7 +456,13 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
                 expires_at: terms.expires_at(*at),
             });
             if state == LotState::Active {
-                book.activated.push(Activated { lot: id, transaction, program, customer: *customer, points });
+                book.activated.push(Activated {
+                    lot: id,
+                    transaction,
+                    program,
+                    customer: *customer,
+                    points,
+                });
             }
             for (line, points) in earned {
                 book.accruals.push([
@@ -470,7 +542,13 @@ pub(crate) async fn take_back(
             const TAKEN: &str =
                 "UPDATE accruals SET taken_back = taken_back + $3 WHERE line_id = $1 AND program_id = $2";
             let taken = back.own + back.others;
-            on!(tx, |c| sqlx::query(TAKEN).bind(line).bind(program).bind(taken).execute(c).await.map(drop))?;
+            on!(tx, |c| sqlx::query(TAKEN)
+                .bind(line)
+                .bind(program)
+                .bind(taken)
+                .execute(c)
+                .await
+                .map(drop))?;
             if back.own > 0 {
                 draw(tx, *lot, back.own).await?;
                 drawn.push((*lot, back.own));
@@ -493,7 +571,10 @@ pub(crate) async fn take_back(
             (program, customer),
             Some(purchase),
             at,
-            &[(AccountKind::Pending, -from_pending), (AccountKind::Active, -from_active)],
+            &[
+                (AccountKind::Pending, -from_pending),
+                (AccountKind::Active, -from_active),
+            ],
             Some(AccountKind::Issued),
         );
         for (lot, points) in drawn {
@@ -516,7 +597,11 @@ async fn draw_first(
     if points == 0 {
         return Ok(Vec::new());
     }
-    let lots: Vec<(LotId, i64)> = on!(tx, |c| sqlx::query_as(SQL).bind(customer).bind(program).fetch_all(c).await)?;
+    let lots: Vec<(LotId, i64)> = on!(tx, |c| sqlx::query_as(SQL)
+        .bind(customer)
+        .bind(program)
+        .fetch_all(c)
+        .await)?;
     let mut drawn = Vec::new();
     for (lot, remaining) in lots {
         let part = remaining.min(points);
@@ -578,8 +663,17 @@ async fn due(
     customer: Option<CustomerId>,
 ) -> Result<Vec<DueRow>, sqlx::Error> {
     let mut rows: Vec<DueRow> = match customer {
-        None => on!(tx, |c| sqlx::query_as(of_all).bind(until).bind(BATCH).fetch_all(c).await)?,
-        Some(id) => on!(tx, |c| sqlx::query_as(of_one).bind(until).bind(i64::MAX).bind(id).fetch_all(c).await)?,
+        None => on!(tx, |c| sqlx::query_as(of_all)
+            .bind(until)
+            .bind(BATCH)
+            .fetch_all(c)
+            .await)?,
+        Some(id) => on!(tx, |c| sqlx::query_as(of_one)
+            .bind(until)
+            .bind(i64::MAX)
+            .bind(id)
+            .fetch_all(c)
+            .await)?,
     };
     rows.sort_unstable_by_key(|row| (row.at, row.id));
     Ok(rows)
@@ -606,7 +700,13 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
             None,
         );
         let (program, customer) = (row.program_id, row.customer_id);
-        book.activated.push(Activated { lot: row.id, transaction, program, customer, points });
+        book.activated.push(Activated {
+            lot: row.id,
+            transaction,
+            program,
+            customer,
+            points,
+        });
     }
     book.write(tx).await?;
     Ok(rows.len() as u64)
@@ -646,14 +746,18 @@ async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>)
 pub async fn run_due(db: &Db, _: &System) -> Result<Report, Error> {
     let mut report = Report::default();
     loop {
-        let moved = db.write(|tx| scoped(async move { Ok::<_, Error>(activate(tx, tx.now(), None).await?) })).await?;
+        let moved = db
+            .write(|tx| scoped(async move { Ok::<_, Error>(activate(tx, tx.now(), None).await?) }))
+            .await?;
         report.activated += moved;
         if moved == 0 {
             break;
         }
     }
     loop {
-        let moved = db.write(|tx| scoped(async move { Ok::<_, Error>(expire(tx, tx.now(), None).await?) })).await?;
+        let moved = db
+            .write(|tx| scoped(async move { Ok::<_, Error>(expire(tx, tx.now(), None).await?) }))
+            .await?;
         report.expired += moved;
         if moved == 0 {
             return Ok(report);
@@ -684,14 +788,27 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         GROUP BY program_id, expires_at ORDER BY expires_at";
     let now = conn.now();
     let shop = conn.shop().clone();
-    let rows: Vec<BalanceRow> = on!(conn, |c| sqlx::query_as(ACCOUNTS).bind(of.id()).bind(now).fetch_all(c).await)?;
+    let rows: Vec<BalanceRow> = on!(conn, |c| sqlx::query_as(ACCOUNTS)
+        .bind(of.id())
+        .bind(now)
+        .fetch_all(c)
+        .await)?;
     let lots: Vec<(ProgramId, DateTime<Utc>, i64)> =
         on!(conn, |c| sqlx::query_as(LOTS).bind(of.id()).fetch_all(c).await)?;
     let next = |program: Option<ProgramId>| {
-        let mut lots = lots.iter().filter(|(p, ..)| program.is_none_or(|program| program == *p)).peekable();
+        let mut lots = lots
+            .iter()
+            .filter(|(p, ..)| program.is_none_or(|program| program == *p))
+            .peekable();
         let at = lots.peek()?.1;
         let day = shop.day(at);
-        Some(Expiry { points: lots.take_while(|(_, at, _)| shop.day(*at) == day).map(|lot| lot.2).sum(), at })
+        Some(Expiry {
+            points: lots
+                .take_while(|(_, at, _)| shop.day(*at) == day)
+                .map(|lot| lot.2)
+                .sum(),
+            at,
+        })
     };
     let programs = rows
         .into_iter()
@@ -757,8 +874,12 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
     let balances: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(NOW).bind(of.id()).fetch_all(c).await)?;
     let mut running: HashMap<ProgramId, i64> = balances.into_iter().collect();
     if before.is_some() {
-        let later: Vec<(ProgramId, i64)> =
-            on!(conn, |c| sqlx::query_as(LATER).bind(of.id()).bind(at).bind(id).fetch_all(c).await)?;
+        let later: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(LATER)
+            .bind(of.id())
+            .bind(at)
+            .bind(id)
+            .fetch_all(c)
+            .await)?;
         for (program, amount) in later {
             *running.entry(program).or_default() -= amount;
         }
@@ -817,7 +938,11 @@ pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Re
         JOIN programs p ON p.id = a.program_id \
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = a.program_version \
         WHERE l.purchase_id = $1 AND t.customer_id = $2 ORDER BY l.ordinal, p.position, p.id";
-    let rows: Vec<EarnedRow> = on!(conn, |c| sqlx::query_as(SQL).bind(purchase).bind(of.id()).fetch_all(c).await)?;
+    let rows: Vec<EarnedRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(purchase)
+        .bind(of.id())
+        .fetch_all(c)
+        .await)?;
     Ok(rows
         .into_iter()
         .map(|row| Earned {
@@ -881,7 +1006,12 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
     let mut differences = Vec::new();
     for (what, sql) in CHECKS {
         let rows: Vec<(Uuid, i64, i64)> = on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await)?;
-        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference { what, id, expected, found }));
+        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference {
+            what,
+            id,
+            expected,
+            found,
+        }));
     }
     Ok(differences)
 }

@@ -17,30 +17,39 @@ pub async fn list(conn: &mut Conn, subject: Subject) -> Result<Vec<Program>, Err
                        WHERE (p.closed_at IS NULL OR m.id IS NOT NULL) \
                        AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id) \
                        ORDER BY p.position";
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_all(c).await)?)
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(subject.id())
+        .fetch_all(c)
+        .await)?)
 }
 
 /// One program. Fails with [`Error::NotFound`].
 pub async fn get(conn: &mut Conn, subject: Subject, code: &str) -> Result<Program, Error> {
-    list(conn, subject).await?.into_iter().find(|p| p.code == code).ok_or(Error::NotFound)
+    list(conn, subject)
+        .await?
+        .into_iter()
+        .find(|p| p.code == code)
+        .ok_or(Error::NotFound)
 }
 
 /// Joins a program under the terms that were shown. Being a member already changes nothing; terms that have been
 /// replaced since they were shown are [`Error::Stale`].
 pub async fn join(db: &Db, by: &Customer, code: &str, terms: i64) -> Result<(), Error> {
-    db.write(|tx| scoped(async move {
-        let program = get(tx, by.me(), code).await?;
-        if program.joined_at.is_some() {
-            return Ok(());
-        }
-        if program.version != terms {
-            return Err(Error::Stale);
-        }
-        let now = tx.now();
-        enter(tx, program.id, by.id(), terms, now).await?;
-        by.record(tx, "program.join", Some(program.id.0)).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let program = get(tx, by.me(), code).await?;
+            if program.joined_at.is_some() {
+                return Ok(());
+            }
+            if program.version != terms {
+                return Err(Error::Stale);
+            }
+            let now = tx.now();
+            enter(tx, program.id, by.id(), terms, now).await?;
+            by.record(tx, "program.join", Some(program.id.0)).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -49,21 +58,23 @@ pub async fn join(db: &Db, by: &Customer, code: &str, terms: i64) -> Result<(), 
 pub async fn leave(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
     const SQL: &str =
         "UPDATE memberships SET left_at = $3 WHERE customer_id = $1 AND program_id = $2 AND left_at IS NULL";
-    db.write(|tx| scoped(async move {
-        let program = get(tx, by.me(), code).await?;
-        let now = tx.now();
-        let rows = on!(tx, |c| sqlx::query(SQL)
-            .bind(by.id())
-            .bind(program.id)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(|r| r.rows_affected()))?;
-        if rows > 0 {
-            by.record(tx, "program.leave", Some(program.id.0)).await?;
-        }
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let program = get(tx, by.me(), code).await?;
+            let now = tx.now();
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(program.id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|r| r.rows_affected()))?;
+            if rows > 0 {
+                by.record(tx, "program.leave", Some(program.id.0)).await?;
+            }
+            Ok(())
+        })
+    })
     .await
 }
 

@@ -206,7 +206,12 @@ impl Rejects {
         let path = PathBuf::from(path);
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(ImportError::Rejects { path, source }),
-            _ => Ok(Self { path, writer: None, language, count: 0 }),
+            _ => Ok(Self {
+                path,
+                writer: None,
+                language,
+                count: 0,
+            }),
         }
     }
 
@@ -222,13 +227,21 @@ impl Rejects {
             let Some(writer) = &mut self.writer else { return Ok(()) };
             writer.write_record([line.to_string().as_str(), &text])
         };
-        write().map_err(|e| ImportError::Rejects { path: self.path.clone(), source: e.into() })
+        write().map_err(|e| ImportError::Rejects {
+            path: self.path.clone(),
+            source: e.into(),
+        })
     }
 
     /// Closes the list, and tells where it is.
     fn finish(&mut self) -> Result<Option<PathBuf>, ImportError> {
-        let Some(mut writer) = self.writer.take() else { return Ok(None) };
-        writer.flush().map_err(|source| ImportError::Rejects { path: self.path.clone(), source })?;
+        let Some(mut writer) = self.writer.take() else {
+            return Ok(None);
+        };
+        writer.flush().map_err(|source| ImportError::Rejects {
+            path: self.path.clone(),
+            source,
+        })?;
         Ok(Some(self.path.clone()))
     }
 }
@@ -252,21 +265,30 @@ pub async fn run(
     let read = stage(db, &mut lines, options, &mut rejects, &mut progress).await?;
     unify_times(db, source).await?;
 
-    let mut summary = Summary { read, ..Summary::default() };
+    let mut summary = Summary {
+        read,
+        ..Summary::default()
+    };
     let in_file = read - rejects.count;
     let stores = stores(db).await?;
     let mut after = (DateTime::<Utc>::UNIX_EPOCH, String::new());
     while let Some(page) = page(db, source, &after).await? {
         let Some(last) = page.last() else { break };
         after = (last.at, last.document.clone());
-        let desk = Desk { options, stores: &stores };
+        let desk = Desk {
+            options,
+            stores: &stores,
+        };
         let (desk, page) = (&desk, &page);
         let done = db.write(|tx| scoped(desk.book(tx, by, page))).await?;
         for (line, reason) in &done.rejected {
             rejects.add(*line, reason)?;
         }
         done.add_to(&mut summary);
-        progress(Progress::Booking { lines: summary.taken + summary.known, of: in_file });
+        progress(Progress::Booking {
+            lines: summary.taken + summary.known,
+            of: in_file,
+        });
     }
     summary.customers = count_customers(db, source).await?;
     summary.rejected = rejects.count;
@@ -293,19 +315,31 @@ async fn stage(
     let mut parser: Option<Parser> = None;
     let mut batch: Vec<(i64, Staged)> = Vec::with_capacity(BATCH);
     loop {
-        let next = lines.next(&mut buffer).map_err(|source| ImportError::Read { line: lines.number, read, source })?;
+        let next = lines.next(&mut buffer).map_err(|source| ImportError::Read {
+            line: lines.number,
+            read,
+            source,
+        })?;
         if next != Next::End && buffer.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
         if batch.len() == BATCH || (next == Next::End && !batch.is_empty()) {
             let (source, rows) = (&options.source, &batch);
             // A line that is staged already is one of another import.
-            db.write(|tx| scoped(insert(tx, source, rows))).await.map_err(|e| match &e {
-                Error::Database(db::Error::Driver(taken)) if db::is_taken(taken) => ImportError::Busy(source.clone()),
-                _ => e.into(),
-            })?;
+            db.write(|tx| scoped(insert(tx, source, rows)))
+                .await
+                .map_err(|e| match &e {
+                    Error::Database(db::Error::Driver(taken)) if db::is_taken(taken) => {
+                        ImportError::Busy(source.clone())
+                    }
+                    _ => e.into(),
+                })?;
             batch.clear();
-            progress(Progress::Reading { lines: read, bytes: lines.position(), size: lines.size });
+            progress(Progress::Reading {
+                lines: read,
+                bytes: lines.position(),
+                size: lines.size,
+            });
         }
         if next == Next::End {
             break;
@@ -319,7 +353,10 @@ async fn stage(
                 }
                 let first = text.as_deref().ok_or(ImportError::Encoding(encoding.name()))?;
                 let (made, is_data) = Parser::new(options.format, first, db.shop().zone(), options.shift_days)
-                    .map_err(|missing| ImportError::Columns { format: options.format, missing })?;
+                    .map_err(|missing| ImportError::Columns {
+                        format: options.format,
+                        missing,
+                    })?;
                 let made = parser.insert(made);
                 if !is_data {
                     continue;
@@ -338,7 +375,9 @@ async fn stage(
                 };
                 Err((Reason::Encoding { name: encoding.name() }, document))
             }
-            Some(text) => parser.parse(&text).map_err(|refused| (refused.reason, refused.document)),
+            Some(text) => parser
+                .parse(&text)
+                .map_err(|refused| (refused.reason, refused.document)),
         };
         match parsed {
             Ok(line) => batch.push((lines.number, line)),
@@ -346,7 +385,14 @@ async fn stage(
                 rejects.add(lines.number, &reason)?;
                 if let Some(document) = document {
                     // A quantity of nothing keeps its place; a time beyond all others never is the receipt's.
-                    batch.push((lines.number, Staged { document, at: points::far(), ..Staged::default() }));
+                    batch.push((
+                        lines.number,
+                        Staged {
+                            document,
+                            at: points::far(),
+                            ..Staged::default()
+                        },
+                    ));
                 }
             }
         }
@@ -411,14 +457,16 @@ async fn unify_times(db: &Db, source: &str) -> Result<(), Error> {
     const SQL: &str = "UPDATE import_lines SET at = m.at FROM (SELECT document, MIN(at) AS at FROM import_lines \
         WHERE source = $1 GROUP BY document HAVING MIN(at) <> MAX(at)) m \
         WHERE import_lines.source = $1 AND import_lines.document = m.document";
-    db.write(|tx| scoped(async move {
-        if tx.is_postgres() {
-            // A table that was empty a minute ago is read by the wrong index until somebody counts its rows.
-            on!(tx, |c| sqlx::query("ANALYZE import_lines").execute(c).await.map(drop))?;
-        }
-        on!(tx, |c| sqlx::query(SQL).bind(source).execute(c).await.map(drop))?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            if tx.is_postgres() {
+                // A table that was empty a minute ago is read by the wrong index until somebody counts its rows.
+                on!(tx, |c| sqlx::query("ANALYZE import_lines").execute(c).await.map(drop))?;
+            }
+            on!(tx, |c| sqlx::query(SQL).bind(source).execute(c).await.map(drop))?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -456,7 +504,10 @@ async fn page(db: &Db, source: &str, after: &(DateTime<Utc>, String)) -> Result<
             return Ok(Some(rows));
         }
         // The last receipt may go on beyond the limit.
-        let cut = rows.iter().position(|row| row.document == last.document).unwrap_or_default();
+        let cut = rows
+            .iter()
+            .position(|row| row.document == last.document)
+            .unwrap_or_default();
         if cut > 0 {
             rows.truncate(cut);
             return Ok(Some(rows));
@@ -467,7 +518,9 @@ async fn page(db: &Db, source: &str, after: &(DateTime<Utc>, String)) -> Result<
 
 async fn stores(db: &Db) -> Result<HashMap<String, StoreId>, Error> {
     let mut conn = db.read().await?;
-    let rows: Vec<(String, StoreId)> = on!(conn, |c| sqlx::query_as("SELECT code, id FROM stores").fetch_all(c).await)?;
+    let rows: Vec<(String, StoreId)> = on!(conn, |c| sqlx::query_as("SELECT code, id FROM stores")
+        .fetch_all(c)
+        .await)?;
     Ok(rows.into_iter().collect())
 }
 
@@ -587,8 +640,15 @@ impl Desk<'_> {
                     }
                 };
                 is_there = true;
-                let sum = if line.quantity < 0 { &mut done.returned } else { &mut done.sold };
-                sum.add(line.quantity, super::amount(line.quantity, line.price, line.discount).unwrap_or_default());
+                let sum = if line.quantity < 0 {
+                    &mut done.returned
+                } else {
+                    &mut done.sold
+                };
+                sum.add(
+                    line.quantity,
+                    super::amount(line.quantity, line.price, line.discount).unwrap_or_default(),
+                );
                 done.matched += u64::from(original.is_some());
             }
             done.documents += u64::from(is_there);
@@ -603,19 +663,34 @@ impl Desk<'_> {
             for (ordinal, row) in placed {
                 let document = format!("{}-{ordinal}", row.document);
                 let store = self.options.store_of.and_then(|of| of(&document));
-                drafts.push(Draft { document, at: row.at, customer: &row.customer, store, lines: vec![(1, row)] });
+                drafts.push(Draft {
+                    document,
+                    at: row.at,
+                    customer: &row.customer,
+                    store,
+                    lines: vec![(1, row)],
+                });
             }
             return;
         }
         let first = |field: fn(&LineRow) -> &str| {
-            placed.clone().map(|(_, row)| field(row)).find(|value| !value.is_empty()).unwrap_or_default()
+            placed
+                .clone()
+                .map(|(_, row)| field(row))
+                .find(|value| !value.is_empty())
+                .unwrap_or_default()
         };
         let customer = first(|row| &row.customer);
         let code = first(|row| &row.store);
         let mut lines = Vec::with_capacity(rows.len());
         for (ordinal, row) in placed.clone() {
             if !row.customer.is_empty() && row.customer != customer {
-                rejected.push((row.line, Reason::OtherCustomer { customer: customer.to_owned() }));
+                rejected.push((
+                    row.line,
+                    Reason::OtherCustomer {
+                        customer: customer.to_owned(),
+                    },
+                ));
             } else if !code.is_empty() && !self.stores.contains_key(code) {
                 rejected.push((row.line, Reason::UnknownStore { code: code.to_owned() }));
             } else {
@@ -625,7 +700,13 @@ impl Desk<'_> {
         if let Some((_, row)) = lines.first() {
             let store = self.stores.get(code).copied();
             let store = store.or_else(|| self.options.store_of.and_then(|of| of(&row.document)));
-            drafts.push(Draft { document: row.document.clone(), at: row.at, customer, store, lines });
+            drafts.push(Draft {
+                document: row.document.clone(),
+                at: row.at,
+                customer,
+                store,
+                lines,
+            });
         }
     }
 
@@ -642,15 +723,20 @@ impl Desk<'_> {
         for part in numbers.chunks(1024) {
             let query = ListQuery::new("SELECT external_id, id FROM customers")
                 .filter("source = ?", [Bind::Text(source.clone())])
-                .within("external_id", part.iter().map(|number| Bind::Text((*number).to_owned())));
+                .within(
+                    "external_id",
+                    part.iter().map(|number| Bind::Text((*number).to_owned())),
+                );
             found.extend(db::list::<(String, CustomerId)>(tx, query).await?);
         }
         let mut rows = Rows::new(
             "INSERT INTO customers (id, name, surname, search, language, source, external_id, registered_at, updated_at)",
             "",
         );
-        let mut memberships =
-            Rows::new("INSERT INTO memberships (id, program_id, customer_id, terms_version, joined_at)", "");
+        let mut memberships = Rows::new(
+            "INSERT INTO memberships (id, program_id, customer_id, terms_version, joined_at)",
+            "",
+        );
         let programs = points::programs(tx).await?;
         let (now, language) = (tx.now(), tx.shop().language);
         let name = match language {

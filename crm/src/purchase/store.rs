@@ -96,13 +96,25 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             Bind::MaybeId(p.store.map(|id| id.0)),
             Bind::Time(p.at),
             Bind::Int(p.lines.len() as i64),
-            Bind::Int(p.lines.iter().filter_map(|l| amount(l.quantity, l.price, l.discount)).sum()),
+            Bind::Int(
+                p.lines
+                    .iter()
+                    .filter_map(|l| amount(l.quantity, l.price, l.discount))
+                    .sum(),
+            ),
         ]);
     }
-    let new: HashSet<PurchaseId> =
-        db::insert_returning::<(PurchaseId,)>(tx, rows).await?.into_iter().map(|(id,)| id).collect();
+    let new: HashSet<PurchaseId> = db::insert_returning::<(PurchaseId,)>(tx, rows)
+        .await?
+        .into_iter()
+        .map(|(id,)| id)
+        .collect();
 
-    let mut desk = Desk { programs: points::programs(tx).await?, lines: Desk::rows(), sales: Vec::new() };
+    let mut desk = Desk {
+        programs: points::programs(tx).await?,
+        lines: Desk::rows(),
+        sales: Vec::new(),
+    };
     let mut booked = Vec::with_capacity(purchases.len());
     for (p, id) in purchases.iter().zip(ids) {
         let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
@@ -140,12 +152,21 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         if let Some(customer) = customer
             && !sold.is_empty()
         {
-            desk.sales.push(Sale { purchase: id, customer, at, lines: sold });
+            desk.sales.push(Sale {
+                purchase: id,
+                customer,
+                at,
+                lines: sold,
+            });
         }
         if !is_new {
             add_up(tx, id, p, &outcomes).await?;
         }
-        booked.push(Booked { id, new: is_new, lines: outcomes });
+        booked.push(Booked {
+            id,
+            new: is_new,
+            lines: outcomes,
+        });
     }
     desk.flush(tx).await?;
     Ok(booked)
@@ -156,14 +177,24 @@ async fn compare(tx: &mut Tx, p: &NewPurchase, outcomes: &mut [LineOutcome]) -> 
     const HEAD: &str = "SELECT id, customer_id, at FROM purchases WHERE source = $1 AND document = $2";
     const LINES: &str = "SELECT ordinal, article_id, quantity, price, discount, original_line_id \
                          FROM purchase_lines WHERE purchase_id = $1 ORDER BY ordinal";
-    let known: KnownRow = on!(tx, |c| sqlx::query_as(HEAD).bind(&p.source).bind(&p.document).fetch_one(c).await)?;
+    let known: KnownRow = on!(tx, |c| sqlx::query_as(HEAD)
+        .bind(&p.source)
+        .bind(&p.document)
+        .fetch_one(c)
+        .await)?;
     let lines: Vec<KnownLine> = on!(tx, |c| sqlx::query_as(LINES).bind(known.id).fetch_all(c).await)?;
     for (line, outcome) in p.lines.iter().zip(outcomes) {
-        let Ok(place) = lines.binary_search_by_key(&line.ordinal, |there| there.ordinal) else { continue };
+        let Ok(place) = lines.binary_search_by_key(&line.ordinal, |there| there.ordinal) else {
+            continue;
+        };
         let there = &lines[place];
         let is_same = (there.article_id, there.quantity, there.price, there.discount)
             == (line.article, line.quantity, line.price, line.discount);
-        *outcome = if is_same { LineOutcome::Known(there.original_line_id) } else { LineOutcome::Conflict };
+        *outcome = if is_same {
+            LineOutcome::Known(there.original_line_id)
+        } else {
+            LineOutcome::Conflict
+        };
     }
     Ok(known)
 }
@@ -173,14 +204,22 @@ async fn add_up(tx: &mut Tx, id: PurchaseId, p: &NewPurchase, outcomes: &[LineOu
     const SQL: &str = "UPDATE purchases SET line_count = line_count + $2, total = total + $3 WHERE id = $1";
     let added = || {
         let lines = p.lines.iter().zip(outcomes);
-        lines.filter(|(_, outcome)| matches!(outcome, LineOutcome::Taken(_))).map(|(line, _)| line)
+        lines
+            .filter(|(_, outcome)| matches!(outcome, LineOutcome::Taken(_)))
+            .map(|(line, _)| line)
     };
     let count = added().count() as i64;
     if count == 0 {
         return Ok(());
     }
     let total: i64 = added().filter_map(|l| amount(l.quantity, l.price, l.discount)).sum();
-    on!(tx, |c| sqlx::query(SQL).bind(id).bind(count).bind(total).execute(c).await.map(drop))
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(count)
+        .bind(total)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 /// Finds the line that a negative one brings back, and counts it as returned.
@@ -242,7 +281,11 @@ struct PurchaseRow {
 impl From<PurchaseRow> for Purchase {
     fn from(row: PurchaseRow) -> Self {
         let store = match (row.store_id, row.store_name, row.store_town) {
-            (Some(id), Some(name), Some(town)) => Some(StoreName { id, name: name.0, town: town.0 }),
+            (Some(id), Some(name), Some(town)) => Some(StoreName {
+                id,
+                name: name.0,
+                town: town.0,
+            }),
             _ => None,
         };
         Self {
@@ -272,12 +315,19 @@ const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.n
 fn filtered(conn: &Conn, query: ListQuery, of: Subject, filter: &Filter) -> ListQuery {
     let mut query = query.filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
     if let Some(text) = filter.text.as_deref().map(fold).filter(|text| !text.is_empty()) {
-        let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        let pattern = format!(
+            "%{}%",
+            text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+        );
         query = query.filter(
             "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l \
              JOIN articles a ON a.id = l.article_id WHERE l.purchase_id = p.id \
              AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\'))",
-            [Bind::Text(pattern.clone()), Bind::Text(pattern.clone()), Bind::Text(pattern)],
+            [
+                Bind::Text(pattern.clone()),
+                Bind::Text(pattern.clone()),
+                Bind::Text(pattern),
+            ],
         );
     }
     if let Some(store) = filter.store {
@@ -350,9 +400,14 @@ async fn totals(
     end: NaiveDate,
 ) -> Result<BTreeMap<NaiveDate, (i64, i64)>, Error> {
     let (from, end) = (conn.shop().midnight(from), conn.shop().midnight(end));
-    let query = filtered(conn, ListQuery::new("SELECT p.at, p.total FROM purchases p"), of, filter)
-        .filter("p.at >= ?", [Bind::Time(from)])
-        .filter("p.at < ?", [Bind::Time(end)]);
+    let query = filtered(
+        conn,
+        ListQuery::new("SELECT p.at, p.total FROM purchases p"),
+        of,
+        filter,
+    )
+    .filter("p.at >= ?", [Bind::Time(from)])
+    .filter("p.at < ?", [Bind::Time(end)]);
     let rows: Vec<(DateTime<Utc>, i64)> = db::list(conn, query).await?;
     let mut totals: BTreeMap<NaiveDate, (i64, i64)> = BTreeMap::new();
     for (at, total) in rows {
@@ -369,14 +424,20 @@ pub async fn latest(conn: &mut Conn, of: Subject, n: i64) -> Result<Vec<Purchase
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
         .tail("ORDER BY p.at DESC, p.id DESC")
         .limit(n);
-    Ok(db::list::<PurchaseRow>(conn, query).await?.into_iter().map(Into::into).collect())
+    Ok(db::list::<PurchaseRow>(conn, query)
+        .await?
+        .into_iter()
+        .map(Into::into)
+        .collect())
 }
 
 /// What was spent in each of the last `months` months, this one last, in the shop's time zone. A month without
 /// receipts has a row of zeros.
 pub async fn spending(conn: &mut Conn, of: Subject, months: u32) -> Result<Vec<Month>, Error> {
     let current = month_of(conn, conn.now());
-    let first = current.checked_sub_months(Months::new(months.saturating_sub(1))).unwrap_or(current);
+    let first = current
+        .checked_sub_months(Months::new(months.saturating_sub(1)))
+        .unwrap_or(current);
     let totals = totals(conn, of, &Filter::default(), first, next_month(current)).await?;
     Ok(std::iter::successors(Some(first), |first| Some(next_month(*first)))
         .take(months as usize)
@@ -393,7 +454,14 @@ pub async fn stores(conn: &mut Conn, of: Subject) -> Result<Vec<StoreName>, Erro
                        (SELECT store_id FROM purchases WHERE customer_id = $1) ORDER BY s.code";
     let rows: Vec<(StoreId, Json<Localized>, Json<Localized>)> =
         on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
-    Ok(rows.into_iter().map(|(id, name, town)| StoreName { id, name: name.0, town: town.0 }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(id, name, town)| StoreName {
+            id,
+            name: name.0,
+            town: town.0,
+        })
+        .collect())
 }
 
 #[derive(sqlx::FromRow)]
@@ -430,14 +498,25 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
         JOIN programs p ON p.id = t.program_id JOIN program_versions v ON v.program_id = p.id AND v.version = \
         (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id) \
         WHERE t.purchase_id = $1 AND t.kind = 'return' GROUP BY v.name, p.position, p.id ORDER BY p.position, p.id";
-    let query =
-        ListQuery::new(SELECT).filter("p.id = ?", [Bind::Id(id.0)]).filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
+    let query = ListQuery::new(SELECT)
+        .filter("p.id = ?", [Bind::Id(id.0)])
+        .filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
     let head: PurchaseRow = db::list(conn, query).await?.pop().ok_or(Error::NotFound)?;
-    let rows: Vec<LineRow> = on!(conn, |c| sqlx::query_as(LINES).bind(id).bind(of.id()).fetch_all(c).await)?;
-    let returns: Vec<(LineId, PurchaseId, String, DateTime<Utc>, i64, bool)> =
-        on!(conn, |c| sqlx::query_as(RETURNS).bind(id).bind(of.id()).fetch_all(c).await)?;
-    let took_back: Vec<(Json<Localized>, i64)> =
-        on!(conn, |c| sqlx::query_as(TOOK_BACK).bind(id).bind(of.id()).fetch_all(c).await)?;
+    let rows: Vec<LineRow> = on!(conn, |c| sqlx::query_as(LINES)
+        .bind(id)
+        .bind(of.id())
+        .fetch_all(c)
+        .await)?;
+    let returns: Vec<(LineId, PurchaseId, String, DateTime<Utc>, i64, bool)> = on!(conn, |c| sqlx::query_as(RETURNS)
+        .bind(id)
+        .bind(of.id())
+        .fetch_all(c)
+        .await)?;
+    let took_back: Vec<(Json<Localized>, i64)> = on!(conn, |c| sqlx::query_as(TOOK_BACK)
+        .bind(id)
+        .bind(of.id())
+        .fetch_all(c)
+        .await)?;
     let earned = points::earned_on(conn, of, id).await?;
     let lines = rows
         .into_iter()
@@ -464,15 +543,23 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
                 })
                 .collect(),
             original: match (row.original_id, row.original_document, row.original_at) {
-                (Some(purchase), Some(document), Some(at)) => {
-                    Some(Reference { purchase, document, at, quantity: -row.quantity, own: true })
-                }
+                (Some(purchase), Some(document), Some(at)) => Some(Reference {
+                    purchase,
+                    document,
+                    at,
+                    quantity: -row.quantity,
+                    own: true,
+                }),
                 _ => None,
             },
         })
         .collect();
     let took_back = took_back.into_iter().map(|(name, points)| (name.0, points)).collect();
-    Ok(Receipt { head: head.into(), lines, took_back })
+    Ok(Receipt {
+        head: head.into(),
+        lines,
+        took_back,
+    })
 }
 
 /// Compares the sums of receipts with their lines, and what was returned with the returns.
@@ -502,7 +589,12 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
     let mut differences = Vec::new();
     for (what, sql) in CHECKS {
         let rows: Vec<(uuid::Uuid, i64, i64)> = on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await)?;
-        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference { what, id, expected, found }));
+        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference {
+            what,
+            id,
+            expected,
+            found,
+        }));
     }
     Ok(differences)
 }

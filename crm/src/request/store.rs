@@ -262,7 +262,11 @@ pub async fn current(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Sum
         " AS unread FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.customer_id = $1) s \
          WHERE s.status <> 'closed' OR s.unread ORDER BY s.updated_at DESC, s.id DESC LIMIT $2"
     );
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).bind(limit).fetch_all(c).await)?)
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(limit)
+        .fetch_all(c)
+        .await)?)
 }
 
 /// How many of a customer's requests are not closed.
@@ -792,6 +796,8 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
 
 /// Whether anybody ever wrote.
 pub async fn exist(conn: &mut Conn, _by: &System) -> Result<bool, Error> {
-    let found: i64 = on!(conn, |c| sqlx::query_scalar("SELECT COUNT(*) FROM requests").fetch_one(c).await)?;
+    let found: i64 = on!(conn, |c| sqlx::query_scalar("SELECT COUNT(*) FROM requests")
+        .fetch_one(c)
+        .await)?;
     Ok(found > 0)
 }

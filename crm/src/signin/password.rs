@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)))
+    Arc::new(Semaphore::new(
+        std::thread::available_parallelism().map_or(2, usize::from),
+    ))
 });
 
 /// A hash that no password fits, so that an unknown account costs as much time as a known one.
@@ -23,7 +25,10 @@ fn argon2() -> Argon2<'static> {
 
 fn hash_now(password: &str) -> String {
     // Fails only when the operating system has no random numbers, and then nothing is safe.
-    argon2().hash_password(password.as_bytes()).map(|hash| hash.to_string()).unwrap_or_default()
+    argon2()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .unwrap_or_default()
 }
 
 /// Runs work on a blocking thread. The permit moves along: a caller that hangs up does not free it early. Waits two

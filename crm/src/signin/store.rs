@@ -57,8 +57,11 @@ async fn attempt_row(conn: &mut Conn, token: &Token) -> Result<AttemptRow, Error
     const SQL: &str = "SELECT id, phone, language, verified_at, draft FROM attempts \
                        WHERE token_hash = $1 AND finished_at IS NULL AND expires_at > $2";
     let now = conn.now();
-    let row: Option<AttemptRow> =
-        on!(conn, |c| sqlx::query_as(SQL).bind(token.hash()).bind(now).fetch_optional(c).await)?;
+    let row: Option<AttemptRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(token.hash())
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
     row.ok_or(Error::Stale)
 }
 
@@ -68,7 +71,12 @@ pub async fn attempt(db: &Db, token: &Token) -> Result<Attempt, Error> {
     let mut conn = db.read().await?;
     let row = attempt_row(&mut conn, token).await?;
     let code_sent_at = on!(conn, |c| sqlx::query_scalar(SENT).bind(row.id).fetch_optional(c).await)?;
-    Ok(Attempt { phone: row.phone, is_verified: row.verified_at.is_some(), code_sent_at, draft: row.draft })
+    Ok(Attempt {
+        phone: row.phone,
+        is_verified: row.verified_at.is_some(),
+        code_sent_at,
+        draft: row.draft,
+    })
 }
 
 /// Starts an attempt and sends a code. Field: `phone`.
@@ -78,31 +86,35 @@ pub async fn start(db: &Db, phone: &str, lang: Lang, visitor: &Visitor) -> Resul
     let phone = Phone::parse(phone, &db.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
     let token = Token::random();
     let (phone, hash) = (phone.as_str(), &token.hash());
-    db.write(|tx| scoped(async move {
-        let (id, now) = (AttemptId::new(), tx.now());
-        on!(tx, |c| sqlx::query(SQL)
-            .bind(id)
-            .bind(hash)
-            .bind(phone)
-            .bind(&visitor.network)
-            .bind(lang)
-            .bind(now)
-            .bind(now + ATTEMPT_LIFE)
-            .execute(c)
-            .await
-            .map(drop))?;
-        send_code(tx, id, phone, lang, visitor).await
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let (id, now) = (AttemptId::new(), tx.now());
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(hash)
+                .bind(phone)
+                .bind(&visitor.network)
+                .bind(lang)
+                .bind(now)
+                .bind(now + ATTEMPT_LIFE)
+                .execute(c)
+                .await
+                .map(drop))?;
+            send_code(tx, id, phone, lang, visitor).await
+        })
+    })
     .await?;
     Ok(token)
 }
 
 /// Sends another code; the one before is dead. [`Error::TooMany`] within half a minute of the last.
 pub async fn resend(db: &Db, token: &Token, visitor: &Visitor) -> Result<(), Error> {
-    db.write(|tx| scoped(async move {
-        let attempt = attempt_row(tx, token).await?;
-        send_code(tx, attempt.id, &attempt.phone, attempt.language, visitor).await
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let attempt = attempt_row(tx, token).await?;
+            send_code(tx, attempt.id, &attempt.phone, attempt.language, visitor).await
+        })
+    })
     .await
 }
 
@@ -117,19 +129,39 @@ async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, vis
     let now = tx.now();
     let hour_ago = now - Duration::hours(1);
     let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST).bind(phone).fetch_optional(c).await)?;
-    if let Some(wait) = last.map(|last| (last + RESEND_AFTER - now).num_seconds()).filter(|wait| *wait > 0) {
-        return Err(Error::TooMany { retry_after: u32::try_from(wait).unwrap_or(30) });
+    if let Some(wait) = last
+        .map(|last| (last + RESEND_AFTER - now).num_seconds())
+        .filter(|wait| *wait > 0)
+    {
+        return Err(Error::TooMany {
+            retry_after: u32::try_from(wait).unwrap_or(30),
+        });
     }
-    let by_address: i64 =
-        on!(tx, |c| sqlx::query_scalar(BY_ADDRESS).bind(phone).bind(hour_ago).fetch_one(c).await)?;
-    let by_network: i64 =
-        on!(tx, |c| sqlx::query_scalar(BY_NETWORK).bind(&visitor.network).bind(hour_ago).fetch_one(c).await)?;
+    let by_address: i64 = on!(tx, |c| sqlx::query_scalar(BY_ADDRESS)
+        .bind(phone)
+        .bind(hour_ago)
+        .fetch_one(c)
+        .await)?;
+    let by_network: i64 = on!(tx, |c| sqlx::query_scalar(BY_NETWORK)
+        .bind(&visitor.network)
+        .bind(hour_ago)
+        .fetch_one(c)
+        .await)?;
     if by_address >= CODES_PER_ADDRESS || by_network >= CODES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 3600 });
     }
-    let code = format!("{:0width$}", rand::random_range(0..10_u32.pow(CODE_DIGITS as u32)), width = CODE_DIGITS);
+    let code = format!(
+        "{:0width$}",
+        rand::random_range(0..10_u32.pow(CODE_DIGITS as u32)),
+        width = CODE_DIGITS
+    );
     let hash = keyed_hash(&code_key(tx).await?, attempt, &code);
-    on!(tx, |c| sqlx::query(KILL).bind(attempt).bind(now).execute(c).await.map(drop))?;
+    on!(tx, |c| sqlx::query(KILL)
+        .bind(attempt)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
     on!(tx, |c| sqlx::query(INSERT)
         .bind(CodeId::new())
         .bind(attempt)
@@ -143,8 +175,19 @@ async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, vis
         .map(drop))?;
     let minutes = CODE_LIFE.num_minutes().to_string();
     let shop = tx.shop().name.clone();
-    let to = outbox::To { channel: outbox::Channel::Sms, address: phone, customer: None };
-    outbox::send(tx, to, "sign_in_code", lang, &[("code", &code), ("minutes", &minutes), ("shop", &shop)]).await?;
+    let to = outbox::To {
+        channel: outbox::Channel::Sms,
+        address: phone,
+        customer: None,
+    };
+    outbox::send(
+        tx,
+        to,
+        "sign_in_code",
+        lang,
+        &[("code", &code), ("minutes", &minutes), ("shop", &shop)],
+    )
+    .await?;
     Ok(())
 }
 
@@ -152,14 +195,20 @@ async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, vis
 async fn code_key(tx: &mut Tx) -> Result<Vec<u8>, sqlx::Error> {
     const INSERT: &str = "INSERT INTO settings (key, value) VALUES ('code_key', $1) ON CONFLICT (key) DO NOTHING";
     const SELECT: &str = "SELECT value FROM settings WHERE key = 'code_key'";
-    on!(tx, |c| sqlx::query(INSERT).bind(Token::random().secret()).execute(c).await.map(drop))?;
+    on!(tx, |c| sqlx::query(INSERT)
+        .bind(Token::random().secret())
+        .execute(c)
+        .await
+        .map(drop))?;
     let key: String = on!(tx, |c| sqlx::query_scalar(SELECT).fetch_one(c).await)?;
     Ok(key.into_bytes())
 }
 
 fn keyed_hash(key: &[u8], attempt: AttemptId, code: &str) -> Vec<u8> {
     // HMAC takes keys of every length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return Vec::new();
+    };
     mac.update(attempt.0.as_bytes());
     mac.update(code.as_bytes());
     mac.finalize().into_bytes().to_vec()
@@ -195,30 +244,46 @@ pub async fn verify(db: &Db, token: &Token, code: &str, visitor: &Visitor) -> Re
     // The failure is a value here, so that its transaction commits and the try is counted.
     let typed = &typed;
     let outcome: Result<Verified, Flaw> = db
-        .write::<_, Error, _>(|tx| scoped(async move {
-            let now = tx.now();
-            let attempt = attempt_row(tx, token).await?;
-            let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
-            let Some(row) = row.filter(|row| row.expires_at > now && row.tries < CODE_TRIES) else {
-                return Ok(Err(Flaw::ExpiredCode));
-            };
-            let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
-            if !bool::from(hash.ct_eq(&row.code_hash)) {
-                on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;
-                refused(tx, "code", visitor).await?;
-                let left = CODE_TRIES - row.tries - 1;
-                return Ok(Err(if left > 0 { Flaw::WrongCode { left: left as u32 } } else { Flaw::ExpiredCode }));
-            }
-            on!(tx, |c| sqlx::query(USE).bind(row.id).bind(now).execute(c).await.map(drop))?;
-            on!(tx, |c| sqlx::query(VERIFIED).bind(attempt.id).bind(now).execute(c).await.map(drop))?;
-            match contacts::holder(tx, Kind::Phone, &attempt.phone).await? {
-                Some(customer) => {
-                    finish(tx, attempt.id).await?;
-                    Ok(Ok(Verified::SignedIn(let_in(tx, customer, "code", visitor).await?)))
+        .write::<_, Error, _>(|tx| {
+            scoped(async move {
+                let now = tx.now();
+                let attempt = attempt_row(tx, token).await?;
+                let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
+                let Some(row) = row.filter(|row| row.expires_at > now && row.tries < CODE_TRIES) else {
+                    return Ok(Err(Flaw::ExpiredCode));
+                };
+                let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
+                if !bool::from(hash.ct_eq(&row.code_hash)) {
+                    on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;
+                    refused(tx, "code", visitor).await?;
+                    let left = CODE_TRIES - row.tries - 1;
+                    return Ok(Err(if left > 0 {
+                        Flaw::WrongCode { left: left as u32 }
+                    } else {
+                        Flaw::ExpiredCode
+                    }));
                 }
-                None => Ok(Ok(Verified::Register)),
-            }
-        }))
+                on!(tx, |c| sqlx::query(USE)
+                    .bind(row.id)
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                on!(tx, |c| sqlx::query(VERIFIED)
+                    .bind(attempt.id)
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                match contacts::holder(tx, Kind::Phone, &attempt.phone).await? {
+                    Some(customer) => {
+                        finish(tx, attempt.id).await?;
+                        Ok(Ok(Verified::SignedIn(let_in(tx, customer, "code", visitor).await?)))
+                    }
+                    None => Ok(Ok(Verified::Register)),
+                }
+            })
+        })
         .await?;
     outcome.map_err(|flaw| Error::field("code", flaw))
 }
@@ -226,7 +291,12 @@ pub async fn verify(db: &Db, token: &Token, code: &str, visitor: &Visitor) -> Re
 async fn finish(tx: &mut Tx, attempt: AttemptId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE attempts SET finished_at = $2, draft = NULL WHERE id = $1";
     let now = tx.now();
-    on!(tx, |c| sqlx::query(SQL).bind(attempt).bind(now).execute(c).await.map(drop))
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(attempt)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 /// Opens a customer's session and writes down how they came in.
@@ -279,14 +349,19 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
     drop(conn);
     let mut draft = details.draft.clone();
     let mut check = Check::new();
-    draft.person.check(&mut check, db.shop().day(db.now()), db.shop().minimum_age);
+    draft
+        .person
+        .check(&mut check, db.shop().day(db.now()), db.shop().minimum_age);
     if !draft.email.trim().is_empty() {
         check.field("email", Email::parse(&draft.email));
     }
     if !details.password.is_empty() {
         check.field("password", new_password(&details.password, &draft, &attempt.phone));
     }
-    for purpose in purposes.iter().filter(|p| p.required && !draft.consents.contains(&p.code)) {
+    for purpose in purposes
+        .iter()
+        .filter(|p| p.required && !draft.consents.contains(&p.code))
+    {
         check.field::<()>(&format!("consent_{}", purpose.code), Err(Flaw::MustAgree));
     }
     check.result()?;
@@ -299,10 +374,17 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
         None
     };
     let (id, draft) = (attempt.id, &draft);
-    db.write(|tx| scoped(async move {
-        on!(tx, |c| sqlx::query(SQL).bind(id).bind(Json(draft)).execute(c).await.map(drop))?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(Json(draft))
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -310,54 +392,75 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
 fn new_password(password: &str, draft: &Draft, phone: &str) -> Result<(), Flaw> {
     flaw::password(password)?;
     let folded = password.to_lowercase();
-    let own = [draft.person.name.as_str(), &draft.person.surname, &draft.email, phone.trim_start_matches('+')];
+    let own = [
+        draft.person.name.as_str(),
+        &draft.person.surname,
+        &draft.email,
+        phone.trim_start_matches('+'),
+    ];
     let mut rest = folded.clone();
-    for part in own.iter().map(|part| part.trim().to_lowercase()).filter(|part| part.chars().count() > 2) {
+    for part in own
+        .iter()
+        .map(|part| part.trim().to_lowercase())
+        .filter(|part| part.chars().count() > 2)
+    {
         rest = rest.replace(&part, "");
     }
     // What is left without one's own data has to be a password still; one sign over and over is none.
     let distinct = rest.chars().collect::<std::collections::BTreeSet<_>>().len();
-    if rest.chars().count() < 8 || distinct < 5 { Err(Flaw::WeakPassword) } else { Ok(()) }
+    if rest.chars().count() < 8 || distinct < 5 {
+        Err(Flaw::WeakPassword)
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes the customer of a reviewed draft: record, contacts, consents, programs, card, welcome, session, all or
 /// nothing. [`Error::Stale`] when the draft is not there or the phone was registered meanwhile.
 pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> Result<Opened, Error> {
-    db.write(|tx| scoped(async move {
-        let now = tx.now();
-        let attempt = attempt_row(tx, token).await?;
-        let verified_at = attempt.verified_at.ok_or(Error::Stale)?;
-        let draft = attempt.draft.ok_or(Error::Stale)?;
-        // The day or the rules may have changed since the draft was saved.
-        let mut check = Check::new();
-        let person = draft.person.check(&mut check, tx.shop().day(now), tx.shop().minimum_age);
-        check.result()?;
-        let Some(person) = person else { return Err(Error::Stale) };
-        if contacts::holder(tx, Kind::Phone, &attempt.phone).await?.is_some() {
-            return Err(Error::Stale);
-        }
-        let id = customers::insert(tx, &person, lang, draft.password_hash.as_deref(), "web").await?;
-        contacts::put(tx, id, Kind::Phone, &attempt.phone, true, Some(verified_at)).await?;
-        let email = Email::parse(&draft.email).ok();
-        if let Some(email) = &email {
-            contacts::put(tx, id, Kind::Email, email.as_str(), true, None).await?;
-        }
-        for purpose in consents::purposes(tx, AskedAt::Registration).await? {
-            if draft.consents.contains(&purpose.code) {
-                consents::record(tx, id, purpose.text_id, Act::Given, lang, "web").await?;
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let attempt = attempt_row(tx, token).await?;
+            let verified_at = attempt.verified_at.ok_or(Error::Stale)?;
+            let draft = attempt.draft.ok_or(Error::Stale)?;
+            // The day or the rules may have changed since the draft was saved.
+            let mut check = Check::new();
+            let person = draft
+                .person
+                .check(&mut check, tx.shop().day(now), tx.shop().minimum_age);
+            check.result()?;
+            let Some(person) = person else { return Err(Error::Stale) };
+            if contacts::holder(tx, Kind::Phone, &attempt.phone).await?.is_some() {
+                return Err(Error::Stale);
             }
-        }
-        programs::enter_automatic(tx, id, now).await?;
-        let card = cards::issue_virtual(tx, id).await?;
-        if let Some(email) = &email {
-            let shop = tx.shop().name.clone();
-            let to = outbox::To { channel: outbox::Channel::Email, address: email.as_str(), customer: Some(id) };
-            let values = [("name", person.name.as_str()), ("card", &card.number), ("shop", &shop)];
-            outbox::send(tx, to, "welcome", lang, &values).await?;
-        }
-        finish(tx, attempt.id).await?;
-        Ok(let_in(tx, id, "registration", visitor).await?)
-    }))
+            let id = customers::insert(tx, &person, lang, draft.password_hash.as_deref(), "web").await?;
+            contacts::put(tx, id, Kind::Phone, &attempt.phone, true, Some(verified_at)).await?;
+            let email = Email::parse(&draft.email).ok();
+            if let Some(email) = &email {
+                contacts::put(tx, id, Kind::Email, email.as_str(), true, None).await?;
+            }
+            for purpose in consents::purposes(tx, AskedAt::Registration).await? {
+                if draft.consents.contains(&purpose.code) {
+                    consents::record(tx, id, purpose.text_id, Act::Given, lang, "web").await?;
+                }
+            }
+            programs::enter_automatic(tx, id, now).await?;
+            let card = cards::issue_virtual(tx, id).await?;
+            if let Some(email) = &email {
+                let shop = tx.shop().name.clone();
+                let to = outbox::To {
+                    channel: outbox::Channel::Email,
+                    address: email.as_str(),
+                    customer: Some(id),
+                };
+                let values = [("name", person.name.as_str()), ("card", &card.number), ("shop", &shop)];
+                outbox::send(tx, to, "welcome", lang, &values).await?;
+            }
+            finish(tx, attempt.id).await?;
+            Ok(let_in(tx, id, "registration", visitor).await?)
+        })
+    })
     .await
 }
 
@@ -375,10 +478,14 @@ pub async fn by_password(db: &Db, phone: &str, typed: &str, visitor: &Visitor) -
     drop(conn);
     let fits = password::verify(typed, hash.as_deref()).await?;
     let phone = phone.as_str();
-    db.write(|tx| scoped(async move { match holder.filter(|_| fits) {
-        Some(customer) => Ok(Some(let_in(tx, customer, "password", visitor).await?)),
-        None => failed(tx, phone, visitor).await.map(|()| None),
-    }}))
+    db.write(|tx| {
+        scoped(async move {
+            match holder.filter(|_| fits) {
+                Some(customer) => Ok(Some(let_in(tx, customer, "password", visitor).await?)),
+                None => failed(tx, phone, visitor).await.map(|()| None),
+            }
+        })
+    })
     .await?
     .ok_or(Error::field("password", Flaw::WrongPassword))
 }
@@ -393,27 +500,30 @@ pub async fn staff_by_password(db: &Db, login: &str, typed: &str, visitor: &Visi
     check.result()?;
     let mut conn = db.read().await?;
     throttle(&mut conn, &login, visitor).await?;
-    let found: Option<(StaffId, String)> =
-        on!(conn, |c| sqlx::query_as(SQL).bind(&login).fetch_optional(c).await)?;
+    let found: Option<(StaffId, String)> = on!(conn, |c| sqlx::query_as(SQL).bind(&login).fetch_optional(c).await)?;
     drop(conn);
     let fits = password::verify(typed, found.as_ref().map(|(_, hash)| hash.as_str())).await?;
     let (login, found) = (&login, &found);
-    db.write(|tx| scoped(async move { match found.as_ref().filter(|_| fits) {
-        Some((id, _)) => {
-            let entry = audit::Entry {
-                actor: Actor::Staff,
-                actor_id: Some(id.0),
-                action: "sign_in",
-                customer: None,
-                object: None,
-                reason: "password",
-                network: &visitor.network,
-            };
-            audit::record(tx, entry).await?;
-            Ok(Some(who::open_session(tx, SessionOf::Staff(*id), visitor).await?))
-        }
-        None => failed(tx, login, visitor).await.map(|()| None),
-    }}))
+    db.write(|tx| {
+        scoped(async move {
+            match found.as_ref().filter(|_| fits) {
+                Some((id, _)) => {
+                    let entry = audit::Entry {
+                        actor: Actor::Staff,
+                        actor_id: Some(id.0),
+                        action: "sign_in",
+                        customer: None,
+                        object: None,
+                        reason: "password",
+                        network: &visitor.network,
+                    };
+                    audit::record(tx, entry).await?;
+                    Ok(Some(who::open_session(tx, SessionOf::Staff(*id), visitor).await?))
+                }
+                None => failed(tx, login, visitor).await.map(|()| None),
+            }
+        })
+    })
     .await?
     .ok_or(Error::field("password", Flaw::WrongPassword))
 }
@@ -429,8 +539,11 @@ async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(
         .bind(since)
         .fetch_one(c)
         .await)?;
-    let network: i64 =
-        on!(conn, |c| sqlx::query_scalar(NETWORK).bind(&visitor.network).bind(since).fetch_one(c).await)?;
+    let network: i64 = on!(conn, |c| sqlx::query_scalar(NETWORK)
+        .bind(&visitor.network)
+        .bind(since)
+        .fetch_one(c)
+        .await)?;
     if both >= FAILURES || network >= FAILURES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 15 * 60 });
     }
@@ -442,7 +555,11 @@ async fn failed(tx: &mut Tx, subject: &str, visitor: &Visitor) -> Result<(), Err
     const CLEAN: &str = "DELETE FROM failures WHERE at < $1";
     const INSERT: &str = "INSERT INTO failures (id, subject, network, at) VALUES ($1, $2, $3, $4)";
     let now = tx.now();
-    on!(tx, |c| sqlx::query(CLEAN).bind(now - Duration::hours(1)).execute(c).await.map(drop))?;
+    on!(tx, |c| sqlx::query(CLEAN)
+        .bind(now - Duration::hours(1))
+        .execute(c)
+        .await
+        .map(drop))?;
     on!(tx, |c| sqlx::query(INSERT)
         .bind(CodeId::new())
         .bind(subject)
@@ -458,11 +575,18 @@ async fn failed(tx: &mut Tx, subject: &str, visitor: &Visitor) -> Result<(), Err
 /// Ends the session of a token, whoever's it is. An unknown token changes nothing.
 pub async fn sign_out(db: &Db, token: &Token) -> Result<(), Error> {
     const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL";
-    db.write(|tx| scoped(async move {
-        let now = tx.now();
-        on!(tx, |c| sqlx::query(SQL).bind(token.hash()).bind(now).execute(c).await.map(drop))?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(token.hash())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(())
+        })
+    })
     .await
 }
 
@@ -485,35 +609,44 @@ pub async fn devices(db: &Db, by: &Customer) -> Result<Vec<Device>, Error> {
 pub async fn end_device(db: &Db, by: &Customer, id: Option<SessionId>) -> Result<(), Error> {
     const ONE: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id = $2 AND ended_at IS NULL";
     const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id <> $2 AND ended_at IS NULL";
-    db.write(|tx| scoped(async move {
-        let now = tx.now();
-        let (sql, session) = match id {
-            Some(id) => (ONE, id),
-            None => (OTHERS, by.session()),
-        };
-        let rows = on!(tx, |c| sqlx::query(sql)
-            .bind(by.id())
-            .bind(session)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(|r| r.rows_affected()))?;
-        if id.is_some() && rows == 0 {
-            return Err(Error::NotFound);
-        }
-        by.record(tx, "session.end", id.map(|id| id.0)).await?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let (sql, session) = match id {
+                Some(id) => (ONE, id),
+                None => (OTHERS, by.session()),
+            };
+            let rows = on!(tx, |c| sqlx::query(sql)
+                .bind(by.id())
+                .bind(session)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|r| r.rows_affected()))?;
+            if id.is_some() && rows == 0 {
+                return Err(Error::NotFound);
+            }
+            by.record(tx, "session.end", id.map(|id| id.0)).await?;
+            Ok(())
+        })
+    })
     .await
 }
 
 /// Remembers the language that a member of staff switched to.
 pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<(), Error> {
     const SQL: &str = "UPDATE staff SET language = $2 WHERE id = $1";
-    db.write(|tx| scoped(async move {
-        on!(tx, |c| sqlx::query(SQL).bind(by.id()).bind(lang).execute(c).await.map(drop))?;
-        Ok(())
-    }))
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(lang)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(())
+        })
+    })
     .await
 }
 

@@ -258,7 +258,12 @@ pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Res
         scoped(async move {
             let now = tx.now();
             on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
-            on!(tx, |c| sqlx::query(SESSIONS).bind(id).bind(now).execute(c).await.map(drop))?;
+            on!(tx, |c| sqlx::query(SESSIONS)
+                .bind(id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
             Ok(())
         })
     })

@@ -43,15 +43,20 @@ pub(crate) async fn customer(db: &Db) -> Subject {
 
 pub(crate) async fn program(db: &Db, code: &str) -> ProgramId {
     let mut conn = db.read().await.expect("a connection");
-    on!(conn, |c| sqlx::query_scalar("SELECT id FROM programs WHERE code = $1").bind(code).fetch_one(c).await)
-        .expect("the program is there")
+    on!(conn, |c| sqlx::query_scalar("SELECT id FROM programs WHERE code = $1")
+        .bind(code)
+        .fetch_one(c)
+        .await)
+    .expect("the program is there")
 }
 
 pub(crate) async fn join(db: &Db, who: Subject, code: &str, at: DateTime<Utc>) {
     const SQL: &str = "INSERT INTO memberships (id, program_id, customer_id, terms_version, joined_at) \
                        VALUES ($1, $2, $3, 1, $4) ON CONFLICT DO NOTHING";
     let program = program(db, code).await;
-    execute!(db, SQL, MembershipId::new(), program, who.id(), at).await.expect("joined");
+    execute!(db, SQL, MembershipId::new(), program, who.id(), at)
+        .await
+        .expect("joined");
 }
 
 pub(crate) async fn leave(db: &Db, who: Subject, code: &str, at: DateTime<Utc>) {
@@ -64,8 +69,10 @@ pub(crate) async fn leave(db: &Db, who: Subject, code: &str, at: DateTime<Utc>) 
 pub(crate) async fn store(db: &Db, code: &str) -> StoreId {
     const SQL: &str = "INSERT INTO stores (id, code, name, town, address, hours) VALUES ($1, $2, $3, $3, $3, $4)";
     let id = StoreId::new();
-    let name =
-        sqlx::types::Json(crm::lang::Localized { ru: format!("Магазин {code}"), en: format!("Shop {code}") });
+    let name = sqlx::types::Json(crm::lang::Localized {
+        ru: format!("Магазин {code}"),
+        en: format!("Shop {code}"),
+    });
     let hours = sqlx::types::Json(Vec::<i64>::new());
     let (name, hours) = (&name, &hours);
     execute!(db, SQL, id, code, name, hours).await.expect("a store");
@@ -84,7 +91,13 @@ pub(crate) struct Slip {
 }
 
 pub(crate) fn slip(document: &str, who: Subject, at: DateTime<Utc>) -> Slip {
-    Slip { document: document.into(), who: Some(who), at, store: None, lines: Vec::new() }
+    Slip {
+        document: document.into(),
+        who: Some(who),
+        at,
+        store: None,
+        lines: Vec::new(),
+    }
 }
 
 impl Slip {
@@ -116,34 +129,43 @@ impl Slip {
 
 /// Books receipts in one transaction.
 pub(crate) async fn book(db: &Db, slips: &[Slip]) -> Vec<Booked> {
-    db.write(|tx| crm::db::scoped(async move {
-        let codes: BTreeMap<&str, Option<&str>> =
-            slips.iter().flat_map(|s| &s.lines).map(|line| (line.0.as_str(), Some(line.0.as_str()))).collect();
-        let ids = articles::ensure(tx, &BY, &codes).await?;
-        let new: Vec<NewPurchase> = slips
-            .iter()
-            .map(|s| NewPurchase {
-                source: "till".into(),
-                document: s.document.clone(),
-                kind: if s.lines.iter().all(|line| line.1 < 0) { Kind::Return } else { Kind::Sale },
-                customer: s.who.map(|who| who.id()),
-                store: s.store,
-                at: s.at,
-                lines: (1..)
-                    .zip(&s.lines)
-                    .map(|(ordinal, (article, quantity, price, discount, original))| NewLine {
-                        ordinal,
-                        article: ids[article],
-                        quantity: *quantity,
-                        price: *price,
-                        discount: *discount,
-                        original: original.clone(),
-                    })
-                    .collect(),
-            })
-            .collect();
-        purchases::book(tx, &BY, &new).await
-    }))
+    db.write(|tx| {
+        crm::db::scoped(async move {
+            let codes: BTreeMap<&str, Option<&str>> = slips
+                .iter()
+                .flat_map(|s| &s.lines)
+                .map(|line| (line.0.as_str(), Some(line.0.as_str())))
+                .collect();
+            let ids = articles::ensure(tx, &BY, &codes).await?;
+            let new: Vec<NewPurchase> = slips
+                .iter()
+                .map(|s| NewPurchase {
+                    source: "till".into(),
+                    document: s.document.clone(),
+                    kind: if s.lines.iter().all(|line| line.1 < 0) {
+                        Kind::Return
+                    } else {
+                        Kind::Sale
+                    },
+                    customer: s.who.map(|who| who.id()),
+                    store: s.store,
+                    at: s.at,
+                    lines: (1..)
+                        .zip(&s.lines)
+                        .map(|(ordinal, (article, quantity, price, discount, original))| NewLine {
+                            ordinal,
+                            article: ids[article],
+                            quantity: *quantity,
+                            price: *price,
+                            discount: *discount,
+                            original: original.clone(),
+                        })
+                        .collect(),
+                })
+                .collect();
+            purchases::book(tx, &BY, &new).await
+        })
+    })
     .await
     .expect("booked")
 }
@@ -164,33 +186,53 @@ pub(crate) async fn spend(db: &Db, who: Subject, program: ProgramId, points: i64
     const ALLOCATE: &str = "INSERT INTO allocations (id, lot_id, transaction_id, points) VALUES ($1, $2, $3, $4)";
     use uuid::Uuid;
     let mut conn = db.read().await.expect("a connection");
-    let lots: Vec<(Uuid, i64)> =
-        on!(conn, |c| sqlx::query_as(LOTS).bind(who.id()).bind(program).fetch_all(c).await).expect("lots");
+    let lots: Vec<(Uuid, i64)> = on!(conn, |c| sqlx::query_as(LOTS)
+        .bind(who.id())
+        .bind(program)
+        .fetch_all(c)
+        .await)
+    .expect("lots");
     drop(conn);
     let points = points.min(lots.iter().map(|lot| lot.1).sum());
     if points == 0 {
         return;
     }
     let id = Uuid::now_v7();
-    execute!(db, TRANSACTION, id, program, who.id(), db.now()).await.expect("a transaction");
+    execute!(db, TRANSACTION, id, program, who.id(), db.now())
+        .await
+        .expect("a transaction");
     execute!(db, SPENT, Uuid::now_v7(), program).await.expect("an account");
     for amount in [-points, points] {
-        assert_eq!(execute!(db, POST, Uuid::now_v7(), id, amount, program, who.id()).await.expect("posted"), 1);
-        assert_eq!(execute!(db, BALANCE, amount, program, who.id()).await.expect("balanced"), 1);
+        assert_eq!(
+            execute!(db, POST, Uuid::now_v7(), id, amount, program, who.id())
+                .await
+                .expect("posted"),
+            1
+        );
+        assert_eq!(
+            execute!(db, BALANCE, amount, program, who.id())
+                .await
+                .expect("balanced"),
+            1
+        );
     }
     let mut left = points;
     for (lot, remaining) in lots {
         let part = remaining.min(left);
         if part > 0 {
             execute!(db, DRAW, lot, part).await.expect("drawn");
-            execute!(db, ALLOCATE, Uuid::now_v7(), lot, id, part).await.expect("allocated");
+            execute!(db, ALLOCATE, Uuid::now_v7(), lot, id, part)
+                .await
+                .expect("allocated");
             left -= part;
         }
     }
 }
 
 pub(crate) async fn balance(db: &Db, who: Subject) -> points::Balance {
-    points::store::balance(&mut db.read().await.expect("a connection"), who).await.expect("a balance")
+    points::store::balance(&mut db.read().await.expect("a connection"), who)
+        .await
+        .expect("a balance")
 }
 
 /// Active and pending points.
@@ -202,7 +244,9 @@ pub(crate) async fn held(db: &Db, who: Subject) -> (i64, i64) {
 /// Does the daily work at a moment.
 pub(crate) async fn run_due(world: &World, at: DateTime<Utc>) -> points::Report {
     world.clock.set(at);
-    points::store::run_due(&world.db, &BY).await.expect("the daily work is done")
+    points::store::run_due(&world.db, &BY)
+        .await
+        .expect("the daily work is done")
 }
 
 pub(crate) async fn assert_books_agree(db: &Db) {
@@ -211,7 +255,9 @@ pub(crate) async fn assert_books_agree(db: &Db) {
 }
 
 pub(crate) async fn receipt(db: &Db, who: Subject, id: PurchaseId) -> crm::purchase::Receipt {
-    purchases::receipt(&mut db.read().await.expect("a connection"), who, id).await.expect("a receipt")
+    purchases::receipt(&mut db.read().await.expect("a connection"), who, id)
+        .await
+        .expect("a receipt")
 }
 
 pub(crate) fn days(n: i64) -> Duration {

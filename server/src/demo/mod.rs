@@ -72,9 +72,18 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     let url = &config.public_url;
     println!();
     println!("The demonstration is ready at {url}. Sign in as");
-    println!("  a customer           {url}/sign-in?by=password   +7 900 000-00-01   {}", passwords[0]);
-    println!("  a support agent      {url}/admin/sign-in         agent              {}", passwords[1]);
-    println!("  an administrator     {url}/admin/sign-in         admin              {}", passwords[2]);
+    println!(
+        "  a customer           {url}/sign-in?by=password   +7 900 000-00-01   {}",
+        passwords[0]
+    );
+    println!(
+        "  a support agent      {url}/admin/sign-in         agent              {}",
+        passwords[1]
+    );
+    println!(
+        "  an administrator     {url}/admin/sign-in         admin              {}",
+        passwords[2]
+    );
     println!("  the development inbox with the codes is at {url}/inbox");
     println!("These passwords are printed this once and stored nowhere else.");
     std::io::stdout().flush()?;
@@ -82,19 +91,26 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
 }
 
 async fn mark(db: &Db, by: &System, state: &str) -> Result<(), crm::Error> {
-    db.write(|tx| scoped(async move { Ok(crm::content::set_setting(tx, by, MARK, state).await?) })).await
+    db.write(|tx| scoped(async move { Ok(crm::content::set_setting(tx, by, MARK, state).await?) }))
+        .await
 }
 
 /// Four groups of four letters and digits that are not taken for one another: 79 bits.
 fn password() -> String {
     const SIGNS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
-    let group = || -> String { (0..4).map(|_| char::from(SIGNS[rand::random_range(0..SIGNS.len())])).collect() };
+    let group = || -> String {
+        (0..4)
+            .map(|_| char::from(SIGNS[rand::random_range(0..SIGNS.len())]))
+            .collect()
+    };
     [(); 4].map(|()| group()).join("-")
 }
 
 /// A number for a text that is the same on every machine and in every version (FNV-1a, 64 bits).
 fn seed(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Writes shops and promotions down.
@@ -138,7 +154,11 @@ async fn shops(db: &Db, by: &System, records: &Records) -> anyhow::Result<Vec<St
 async fn receipts(db: &Db, by: &System, stores: &[StoreId], is_small: bool) -> anyhow::Result<u64> {
     let dir = std::env::temp_dir().join(format!("kabinet-demo-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let file = dir.join(if is_small { "online_retail_sample.csv" } else { "online_retail_sample.csv.gz" });
+    let file = dir.join(if is_small {
+        "online_retail_sample.csv"
+    } else {
+        "online_retail_sample.csv.gz"
+    });
     let sample: &[u8] = include_bytes!("../../demo/online_retail_sample.csv.gz");
     if is_small {
         std::fs::write(&file, few_customers(sample)?)?;
@@ -166,9 +186,17 @@ async fn receipts(db: &Db, by: &System, stores: &[StoreId], is_small: bool) -> a
 fn few_customers(sample: &[u8]) -> anyhow::Result<String> {
     let mut text = String::new();
     flate2::read::GzDecoder::new(sample).read_to_string(&mut text)?;
-    let customer = |line: &str| line.rsplit(',').nth(1).map(|c| c.trim_end_matches(".0").to_owned()).unwrap_or_default();
+    let customer = |line: &str| {
+        line.rsplit(',')
+            .nth(1)
+            .map(|c| c.trim_end_matches(".0").to_owned())
+            .unwrap_or_default()
+    };
     let is_kept = |number: &str| number == CUSTOMER || (!number.is_empty() && seed(number) % 90 == 0);
-    let lines = text.lines().enumerate().filter(|(i, line)| *i == 0 || is_kept(&customer(line)));
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(i, line)| *i == 0 || is_kept(&customer(line)));
     Ok(lines.map(|(_, line)| format!("{line}\n")).collect())
 }
 
@@ -179,20 +207,28 @@ async fn categories(db: &Db, by: &System, records: &Records) -> anyhow::Result<u
             scoped(async move {
                 let mut ids = Vec::new();
                 for category in &records.categories {
-                    ids.push(crm::stores::store::put_category(tx, by, &category.code, &category.name, category.position).await?);
+                    ids.push(
+                        crm::stores::store::put_category(tx, by, &category.code, &category.name, category.position)
+                            .await?,
+                    );
                 }
                 Ok::<_, crm::Error>(ids)
             })
         })
         .await?;
-    let articles = crm::article::store::uncategorized(&mut db.read().await?, by).await.map_err(crm::Error::from)?;
+    let articles = crm::article::store::uncategorized(&mut db.read().await?, by)
+        .await
+        .map_err(crm::Error::from)?;
     let sorted: Vec<_> = articles
         .iter()
         .filter_map(|(id, name)| {
             let name = name.to_lowercase();
             let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
             let fits = |words_of: &[String]| words_of.iter().any(|word| words.contains(&word.as_str()));
-            let found = records.categories.iter().position(|c| c.words.is_empty() || fits(&c.words))?;
+            let found = records
+                .categories
+                .iter()
+                .position(|c| c.words.is_empty() || fits(&c.words))?;
             Some((*id, *ids.get(found)?))
         })
         .collect();
@@ -217,7 +253,13 @@ async fn staff(db: &Db, by: &System, login: &str, name: &str, role: Role, passwo
         crm::staff::store::set_password(db, by, account.id, &password_hash).await?;
         return Ok(account.id);
     }
-    let new = NewStaff { login: login.into(), name: name.into(), role, language: Lang::Ru, password_hash };
+    let new = NewStaff {
+        login: login.into(),
+        name: name.into(),
+        role,
+        language: Lang::Ru,
+        password_hash,
+    };
     Ok(crm::staff::store::create(db, by, &new).await?)
 }
 
@@ -242,19 +284,30 @@ async fn requests(
             found.entry(t.status).or_insert(i);
             found
         });
-    let mine: Vec<usize> = [Status::Waiting, Status::Closed].iter().filter_map(|s| mine.get(s).copied()).collect();
+    let mine: Vec<usize> = [Status::Waiting, Status::Closed]
+        .iter()
+        .filter_map(|s| mine.get(s).copied())
+        .collect();
     let mut all = Vec::new();
     for (i, thread) in records.requests.iter().enumerate() {
         let owner = if mine.contains(&i) {
             customer
         } else {
-            let speakers: Vec<_> = people.iter().filter(|p| p.language == thread.language && p.id != customer).collect();
+            let speakers: Vec<_> = people
+                .iter()
+                .filter(|p| p.language == thread.language && p.id != customer)
+                .collect();
             let named = speakers.iter().find(|p| thread.names(&p.surname));
-            let chosen = speakers.get(usize::try_from(seed(&format!("request {i}")) % speakers.len().max(1) as u64)?);
+            let chosen = speakers.get(usize::try_from(
+                seed(&format!("request {i}")) % speakers.len().max(1) as u64,
+            )?);
             named.or(chosen).context("somebody speaks that language")?.id
         };
         let purchase = match thread.about_receipt {
-            true => crm::purchase::store::latest(&mut db.read().await?, by.subject(owner), 1).await?.first().map(|p| p.id),
+            true => crm::purchase::store::latest(&mut db.read().await?, by.subject(owner), 1)
+                .await?
+                .first()
+                .map(|p| p.id),
             false => None,
         };
         all.push(past(db, thread, owner, purchase, agent, !mine.contains(&i)));

@@ -52,25 +52,46 @@ pub(super) async fn everybody(db: &Db, by: &System) -> anyhow::Result<Vec<Made>>
         .into_iter()
         .map(|(id, number)| {
             // Independent figures for each trait, from the number alone.
-            let draw = |what: &str, of: usize| usize::try_from(seed(&format!("{what} {number}")) >> 11).map(|n| n % of.max(1));
-            let pick = |what: &str, list: &[String]| anyhow::Ok(list.get(draw(what, list.len())?).context("a name")?.clone());
+            let draw =
+                |what: &str, of: usize| usize::try_from(seed(&format!("{what} {number}")) >> 11).map(|n| n % of.max(1));
+            let pick =
+                |what: &str, list: &[String]| anyhow::Ok(list.get(draw(what, list.len())?).context("a name")?.clone());
             // Most of a retailer's customers are women; one in seven reads English here.
-            let (is_female, language) = (draw("sex", 3)? > 0, if draw("language", 7)? == 0 { Lang::En } else { Lang::Ru });
+            let (is_female, language) = (
+                draw("sex", 3)? > 0,
+                if draw("language", 7)? == 0 { Lang::En } else { Lang::Ru },
+            );
             let (name, surname) = match (language, is_female) {
-                (Lang::Ru, true) => (pick("name", &names.ru.female)?, pick("surname", &names.ru.surnames_female)?),
+                (Lang::Ru, true) => (
+                    pick("name", &names.ru.female)?,
+                    pick("surname", &names.ru.surnames_female)?,
+                ),
                 (Lang::Ru, false) => (pick("name", &names.ru.male)?, pick("surname", &names.ru.surnames_male)?),
                 (Lang::En, true) => (pick("name", &names.en.female)?, pick("surname", &names.en.surnames)?),
                 (Lang::En, false) => (pick("name", &names.en.male)?, pick("surname", &names.en.surnames)?),
             };
             let birthday = first + chrono::Duration::days(i64::try_from(draw("birthday", 56 * 365)?)?);
-            Ok(Made { id, language, surname, number, name, birthday })
+            Ok(Made {
+                id,
+                language,
+                surname,
+                number,
+                name,
+                birthday,
+            })
         })
         .collect()
 }
 
 /// Writes everybody down who has no name yet. The customer to sign in as gets the first phone and a password, and
 /// speaks the shop's language. Their id.
-pub(super) async fn identify(db: &Db, by: &System, people: &[Made], chosen: &str, password: &str) -> anyhow::Result<CustomerId> {
+pub(super) async fn identify(
+    db: &Db,
+    by: &System,
+    people: &[Made],
+    chosen: &str,
+    password: &str,
+) -> anyhow::Result<CustomerId> {
     let country = &db.shop().country;
     let hash = crm::signin::password::hash(password).await?;
     let known = customers::identified(&mut db.read().await?, by, SOURCE).await?;
@@ -89,10 +110,23 @@ pub(super) async fn identify(db: &Db, by: &System, people: &[Made], chosen: &str
             true => ("Мария".to_owned(), "Соколова".to_owned()),
             false => (made.name.clone(), made.surname.clone()),
         };
-        let person = PersonData { name, surname, birthday: made.birthday };
+        let person = PersonData {
+            name,
+            surname,
+            birthday: made.birthday,
+        };
         let language = if is_chosen { db.shop().language } else { made.language };
         let password_hash = is_chosen.then(|| hash.clone());
-        everybody.push((made.id, Identity { person, language, phone, email, password_hash }));
+        everybody.push((
+            made.id,
+            Identity {
+                person,
+                language,
+                phone,
+                email,
+                password_hash,
+            },
+        ));
     }
     if let Some(id) = customer.filter(|id| known.contains(id)) {
         customers::set_password(db, by, id, &hash).await?;

@@ -61,7 +61,9 @@ impl Thread {
 
     /// Whether it fits one person only.
     pub(super) fn body_names_somebody(&self) -> bool {
-        self.messages.iter().any(|m| m.body.contains('\'') || m.body.contains('<'))
+        self.messages
+            .iter()
+            .any(|m| m.body.contains('\'') || m.body.contains('<'))
     }
 }
 
@@ -114,9 +116,13 @@ impl Words {
     fn get(&self, code: &str, field: &str) -> anyhow::Result<Localized> {
         let one = |i: usize| {
             let text = self.0[i].get(code).and_then(|fields| fields.get(field));
-            text.cloned().with_context(|| format!("demonstration: no {field} of {code}"))
+            text.cloned()
+                .with_context(|| format!("demonstration: no {field} of {code}"))
         };
-        Ok(Localized { ru: one(0)?, en: one(1)? })
+        Ok(Localized {
+            ru: one(0)?,
+            en: one(1)?,
+        })
     }
 }
 
@@ -143,8 +149,16 @@ impl Records {
             parse(include_str!("../../demo/en/categories.json"))?,
         ];
         let name = |code: &str| -> anyhow::Result<Localized> {
-            let one = |i: usize| names[i].get(code).cloned().with_context(|| format!("demonstration: no category {code}"));
-            Ok(Localized { ru: one(0)?, en: one(1)? })
+            let one = |i: usize| {
+                names[i]
+                    .get(code)
+                    .cloned()
+                    .with_context(|| format!("demonstration: no category {code}"))
+            };
+            Ok(Localized {
+                ru: one(0)?,
+                en: one(1)?,
+            })
         };
         let mut records = Self {
             stores: Vec::new(),
@@ -156,17 +170,46 @@ impl Records {
             let text = |field: &str| stores.get(&s.code, field);
             let (name, town, address) = (text("name")?, text("town")?, text("address")?);
             let (latitude, longitude, phone) = (Some(s.latitude), Some(s.longitude), Some(s.phone));
-            records.stores.push(NewStore { code: s.code, name, town, address, latitude, longitude, hours: s.hours, phone });
+            records.stores.push(NewStore {
+                code: s.code,
+                name,
+                town,
+                address,
+                latitude,
+                longitude,
+                hours: s.hours,
+                phone,
+            });
         }
         for c in facts.categories {
             let name = name(&c.code)?;
-            records.categories.push(Category { code: c.code, name, position: c.position, words: c.words });
+            records.categories.push(Category {
+                code: c.code,
+                name,
+                position: c.position,
+                words: c.words,
+            });
         }
         records.categories.sort_by_key(|c| c.position);
         for p in facts.promotions {
-            let (title, conditions) = (promotions.get(&p.code, "title")?, promotions.get(&p.code, "conditions")?);
-            let PromotionFacts { code, starts_in_days, ends_in_days, stores } = p;
-            records.promotions.push(Promotion { code, title, conditions, starts_in_days, ends_in_days, stores });
+            let (title, conditions) = (
+                promotions.get(&p.code, "title")?,
+                promotions.get(&p.code, "conditions")?,
+            );
+            let PromotionFacts {
+                code,
+                starts_in_days,
+                ends_in_days,
+                stores,
+            } = p;
+            records.promotions.push(Promotion {
+                code,
+                title,
+                conditions,
+                starts_in_days,
+                ends_in_days,
+                stores,
+            });
         }
         Ok(records)
     }

@@ -33,9 +33,18 @@ impl Format {
     /// The columns that must be there, and those that may.
     const fn columns(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
-            Self::OnlineRetail => {
-                (&["InvoiceNo", "InvoiceDate", "StockCode", "Quantity", "UnitPrice", "CustomerID", "Description"], &[])
-            }
+            Self::OnlineRetail => (
+                &[
+                    "InvoiceNo",
+                    "InvoiceDate",
+                    "StockCode",
+                    "Quantity",
+                    "UnitPrice",
+                    "CustomerID",
+                    "Description",
+                ],
+                &[],
+            ),
             Self::Cdnow => (&["customer_id", "date", "number_of_cds", "dollar_value"], &[]),
             Self::Kabinet => (
                 &["document", "at", "article", "quantity", "price"],
@@ -75,7 +84,10 @@ impl FromStr for Format {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
         let names = Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|format| format.name() == s).ok_or_else(|| format!("one of {names}"))
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == s)
+            .ok_or_else(|| format!("one of {names}"))
     }
 }
 
@@ -122,11 +134,22 @@ impl Parser {
         zone: chrono_tz::Tz,
         shift_days: i64,
     ) -> Result<(Self, bool), Vec<&'static str>> {
-        let mut parser = Self { format, places: Vec::new(), width: 0, zone, shift_days, fields: Vec::new() };
+        let mut parser = Self {
+            format,
+            places: Vec::new(),
+            width: 0,
+            zone,
+            shift_days,
+            fields: Vec::new(),
+        };
         let (required, optional) = format.columns();
         let header: Vec<&str> = match format {
             Format::Cdnow => first.split_ascii_whitespace().collect(),
-            _ => split(first, &mut parser.fields).unwrap_or_default().iter().map(|name| name.trim()).collect(),
+            _ => split(first, &mut parser.fields)
+                .unwrap_or_default()
+                .iter()
+                .map(|name| name.trim())
+                .collect(),
         };
         // The file as published has no header; a data line of it is four numbers.
         let is_data = format == Format::Cdnow
@@ -139,8 +162,12 @@ impl Parser {
             required.iter().chain(optional).map(place).collect()
         };
         let width = header.len();
-        let missing: Vec<&str> =
-            required.iter().zip(&places).filter(|(_, place)| place.is_none()).map(|(name, _)| *name).collect();
+        let missing: Vec<&str> = required
+            .iter()
+            .zip(&places)
+            .filter(|(_, place)| place.is_none())
+            .map(|(name, _)| *name)
+            .collect();
         if !missing.is_empty() {
             return Err(missing);
         }
@@ -155,7 +182,10 @@ impl Parser {
             return match fields.len() == self.width {
                 true => self.cdnow(&fields),
                 false => Err(Refused {
-                    reason: Reason::Fields { expected: self.width, found: fields.len() },
+                    reason: Reason::Fields {
+                        expected: self.width,
+                        found: fields.len(),
+                    },
                     document: None,
                 }),
             };
@@ -163,9 +193,13 @@ impl Parser {
         let mut fields = std::mem::take(&mut self.fields);
         let result = match split(line, &mut fields) {
             None => Err(self.garbled(line, Reason::OpenQuote)),
-            Some(found) if found.len() != self.width => {
-                Err(self.garbled(line, Reason::Fields { expected: self.width, found: found.len() }))
-            }
+            Some(found) if found.len() != self.width => Err(self.garbled(
+                line,
+                Reason::Fields {
+                    expected: self.width,
+                    found: found.len(),
+                },
+            )),
             Some(fields) if self.format == Format::OnlineRetail => self.online_retail(fields),
             Some(fields) => self.kabinet(fields),
         };
@@ -175,23 +209,47 @@ impl Parser {
 
     /// A line whose fields cannot be told apart: its document is guessed from the place where it stands in good lines.
     fn garbled(&self, line: &str, reason: Reason) -> Refused {
-        let field = self.places.first().copied().flatten().and_then(|place| line.split(',').nth(place));
-        let document = field.and_then(|field| word(field, Column::Document, 100).ok()).filter(|word| !word.is_empty());
+        let field = self
+            .places
+            .first()
+            .copied()
+            .flatten()
+            .and_then(|place| line.split(',').nth(place));
+        let document = field
+            .and_then(|field| word(field, Column::Document, 100).ok())
+            .filter(|word| !word.is_empty());
         Refused { reason, document }
     }
 
     fn field<'a>(&self, fields: &'a [String], column: usize) -> &'a str {
-        self.places.get(column).copied().flatten().and_then(|place| fields.get(place)).map_or("", |field| field.trim())
+        self.places
+            .get(column)
+            .copied()
+            .flatten()
+            .and_then(|place| fields.get(place))
+            .map_or("", |field| field.trim())
     }
 
     fn online_retail(&self, fields: &[String]) -> Result<Staged, Refused> {
         let [document, at, article, quantity, price, customer, name] =
             [0, 1, 2, 3, 4, 5, 6].map(|i| self.field(fields, i));
         let customer = customer.strip_suffix(".0").unwrap_or(customer);
-        let line = self.csv(&Texts { document, at, article, quantity, price, customer, name, ..Texts::default() })?;
+        let line = self.csv(&Texts {
+            document,
+            at,
+            article,
+            quantity,
+            price,
+            customer,
+            name,
+            ..Texts::default()
+        })?;
         if self.format.is_cancellation(document) && line.quantity > 0 {
             let reason = Reason::PositiveCancellation;
-            return Err(Refused { reason, document: Some(line.document) });
+            return Err(Refused {
+                reason,
+                document: Some(line.document),
+            });
         }
         Ok(line)
     }
@@ -199,12 +257,29 @@ impl Parser {
     fn kabinet(&self, fields: &[String]) -> Result<Staged, Refused> {
         let [document, at, article, quantity, price] = [0, 1, 2, 3, 4].map(|i| self.field(fields, i));
         let [customer, name, discount, store, original] = [5, 6, 7, 8, 9].map(|i| self.field(fields, i));
-        self.csv(&Texts { document, at, article, quantity, price, customer, name, discount, store, original })
+        self.csv(&Texts {
+            document,
+            at,
+            article,
+            quantity,
+            price,
+            customer,
+            name,
+            discount,
+            store,
+            original,
+        })
     }
 
     fn csv(&self, texts: &Texts) -> Result<Staged, Refused> {
         let document = word(texts.document, Column::Document, 100)
-            .and_then(|d| if d.is_empty() { Err(Reason::Missing(Column::Document)) } else { Ok(d) })
+            .and_then(|d| {
+                if d.is_empty() {
+                    Err(Reason::Missing(Column::Document))
+                } else {
+                    Ok(d)
+                }
+            })
             .map_err(|reason| Refused { reason, document: None })?;
         let line = || -> Result<Staged, Reason> {
             let quantity = quantity(texts.quantity)?;
@@ -234,19 +309,29 @@ impl Parser {
                 original: word(texts.original, Column::Original, 100)?,
             })
         };
-        line().map_err(|reason| Refused { reason, document: Some(document.clone()) })
+        line().map_err(|reason| Refused {
+            reason,
+            document: Some(document.clone()),
+        })
     }
 
     /// CDNOW: customer, day, number of discs, what was paid for all of them. What is paid is kept to the cent: the price
     /// of one is rounded up, and what that makes too much is a discount.
     fn cdnow(&self, fields: &[&str]) -> Result<Staged, Refused> {
-        let at =
-            |column: usize| self.places.get(column).copied().flatten().and_then(|place| fields.get(place).copied());
+        let at = |column: usize| {
+            self.places
+                .get(column)
+                .copied()
+                .flatten()
+                .and_then(|place| fields.get(place).copied())
+        };
         let [customer, day, discs, paid] = [0, 1, 2, 3].map(|column| at(column).unwrap_or_default());
         let whose = || -> Result<(String, DateTime<Utc>), Reason> {
             let customer = word(customer, Column::Customer, 64)?;
             let date = NaiveDate::parse_from_str(day, "%Y%m%d").ok().filter(|_| day.len() == 8);
-            let at = date.and_then(|date| date.and_hms_opt(12, 0, 0)).and_then(|noon| self.local(noon));
+            let at = date
+                .and_then(|date| date.and_hms_opt(12, 0, 0))
+                .and_then(|noon| self.local(noon));
             Ok((customer, at.ok_or(Reason::NotATime)?))
         };
         let (customer, at) = whose().map_err(|reason| Refused { reason, document: None })?;
@@ -263,7 +348,10 @@ impl Parser {
             Ok((quantity, price, discount))
         };
         match line() {
-            Err(reason) => Err(Refused { reason, document: Some(document) }),
+            Err(reason) => Err(Refused {
+                reason,
+                document: Some(document),
+            }),
             Ok((quantity, price, discount)) => Ok(Staged {
                 document,
                 at,
@@ -289,7 +377,11 @@ impl Parser {
             Format::OnlineRetail => &["%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M"],
             _ => &["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"],
         };
-        self.local(formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?)
+        self.local(
+            formats
+                .iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?,
+        )
     }
 
     /// The moment at which clocks in the shop show this, moved by the days that were asked for. Where they show it twice
@@ -297,8 +389,12 @@ impl Parser {
     fn local(&self, time: NaiveDateTime) -> Option<DateTime<Utc>> {
         use chrono::{Datelike as _, SubsecRound as _};
         let days = Days::new(self.shift_days.unsigned_abs());
-        let time = if self.shift_days < 0 { time.checked_sub_days(days) } else { time.checked_add_days(days) }?
-            .trunc_subsecs(6);
+        let time = if self.shift_days < 0 {
+            time.checked_sub_days(days)
+        } else {
+            time.checked_add_days(days)
+        }?
+        .trunc_subsecs(6);
         let find = |time: NaiveDateTime| self.zone.from_local_datetime(&time).earliest();
         let at = find(time).or_else(|| find(time + Duration::hours(1)))?.to_utc();
         (1970..2200).contains(&at.year()).then_some(at)
@@ -371,7 +467,9 @@ mod tests {
     use super::*;
 
     fn parser(format: Format, header: &str) -> Parser {
-        Parser::new(format, header, chrono_tz::Europe::Moscow, 0).expect("the columns are there").0
+        Parser::new(format, header, chrono_tz::Europe::Moscow, 0)
+            .expect("the columns are there")
+            .0
     }
 
     #[test]
@@ -379,7 +477,18 @@ mod tests {
         for (text, value) in [("4.15", 415), ("4", 400), ("0.1", 10), ("-1.5", -150), ("2.500", 250)] {
             assert_eq!(money(text), Some(value), "{text}");
         }
-        for text in ["", "-", ".5", "1.234", "1,5", "1e3", "NaN", "+1", "1 000", "9999999999999"] {
+        for text in [
+            "",
+            "-",
+            ".5",
+            "1.234",
+            "1,5",
+            "1e3",
+            "NaN",
+            "+1",
+            "1 000",
+            "9999999999999",
+        ] {
             assert_eq!(money(text), None, "{text}");
         }
     }
@@ -390,7 +499,10 @@ mod tests {
         // Moscow skipped 02:00 to 03:00 on 27 March 2011.
         let skipped = p.time("2011-03-27 02:30").expect("a time");
         assert_eq!(skipped.to_rfc3339(), "2011-03-26T23:30:00+00:00");
-        assert_eq!(p.time("2026-01-01T00:00:00+01:00").expect("a time").to_rfc3339(), "2025-12-31T23:00:00+00:00");
+        assert_eq!(
+            p.time("2026-01-01T00:00:00+01:00").expect("a time").to_rfc3339(),
+            "2025-12-31T23:00:00+00:00"
+        );
         for text in ["31.12.2025", "2025-02-31 10:00", "", "2025-01-01", "0001-01-01 10:00"] {
             assert_eq!(p.time(text), None, "{text}");
         }
@@ -414,7 +526,10 @@ mod tests {
             Some(vec!["document", "at", "article", "quantity", "price"])
         );
         assert_eq!(
-            missing(Format::OnlineRetail, "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice"),
+            missing(
+                Format::OnlineRetail,
+                "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice"
+            ),
             Some(vec!["CustomerID"])
         );
         assert!(Parser::new(Format::Cdnow, " 00001 19970101  1   11.77", zone, 0).is_ok_and(|(_, data)| data));
@@ -429,16 +544,37 @@ mod tests {
         assert_eq!(refused(&mut p, "7,x").document, Some("7".into()));
         let at = "2026-01-01 10:00";
         let told = refused(&mut p, &format!("7,{at},A,0,1.00,x"));
-        assert_eq!(told, Refused { reason: Reason::NoQuantity, document: Some("7".into()) });
+        assert_eq!(
+            told,
+            Refused {
+                reason: Reason::NoQuantity,
+                document: Some("7".into())
+            }
+        );
         assert_eq!(
             refused(&mut p, &format!("7,{at},A,1,1.00,a\u{7}b")).reason,
             Reason::ControlCharacters(Column::Name)
         );
-        assert_eq!(refused(&mut p, &format!("7,{at},A,1,-1.00,x")).reason, Reason::NegativePrice);
-        assert_eq!(refused(&mut p, &format!(",{at},A,1,1.00,x")).reason, Reason::Missing(Column::Document));
-        assert_eq!(refused(&mut p, &format!("7,{at},A,1.5,1.00,x")).reason, Reason::NotANumber);
-        assert_eq!(refused(&mut p, &format!("7,{at},A,1,1.00,\"x")).reason, Reason::OpenQuote);
+        assert_eq!(
+            refused(&mut p, &format!("7,{at},A,1,-1.00,x")).reason,
+            Reason::NegativePrice
+        );
+        assert_eq!(
+            refused(&mut p, &format!(",{at},A,1,1.00,x")).reason,
+            Reason::Missing(Column::Document)
+        );
+        assert_eq!(
+            refused(&mut p, &format!("7,{at},A,1.5,1.00,x")).reason,
+            Reason::NotANumber
+        );
+        assert_eq!(
+            refused(&mut p, &format!("7,{at},A,1,1.00,\"x")).reason,
+            Reason::OpenQuote
+        );
         assert_eq!(refused(&mut p, "7").reason, Reason::Fields { expected: 6, found: 1 });
-        assert_eq!(refused(&mut p, &format!("7,{at},A,99999999,99999999,x")).reason, Reason::TooLarge);
+        assert_eq!(
+            refused(&mut p, &format!("7,{at},A,99999999,99999999,x")).reason,
+            Reason::TooLarge
+        );
     }
 }

@@ -54,7 +54,12 @@ impl Lines {
         } else {
             Box::new(plain)
         };
-        Ok(Self { input, read, number: 0, size })
+        Ok(Self {
+            input,
+            read,
+            number: 0,
+            size,
+        })
     }
 
     /// How many bytes of the file were read.
@@ -144,8 +149,14 @@ mod tests {
     #[test]
     fn fields_of_a_line() {
         let mut fields = Vec::new();
-        assert_eq!(split("a,,c", &mut fields), Some(&["a".into(), String::new(), "c".into()][..]));
-        assert_eq!(split("\"a,\"\"b\"\"\",12\" box", &mut fields), Some(&["a,\"b\"".into(), "12\" box".into()][..]));
+        assert_eq!(
+            split("a,,c", &mut fields),
+            Some(&["a".into(), String::new(), "c".into()][..])
+        );
+        assert_eq!(
+            split("\"a,\"\"b\"\"\",12\" box", &mut fields),
+            Some(&["a,\"b\"".into(), "12\" box".into()][..])
+        );
         assert_eq!(split("\"open,b", &mut fields), None);
         assert_eq!(split("\"a\"b,c", &mut fields), None);
         assert_eq!(split("a,", &mut fields), Some(&["a".into(), String::new()][..]));
