@@ -16,7 +16,7 @@ static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
 });
 
 /// A hash that no password fits, so that an unknown account costs as much time as a known one.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(&crate::who::Token::random().secret().to_owned()));
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(crate::who::Token::random().secret()));
 
 fn argon2() -> Argon2<'static> {
     let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
