@@ -106,7 +106,7 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
         .into_any(),
         (false, false) => ().into_any(),
     };
-    let can_give = !is_for_child && !(is_given && is_newest);
+    let can_give = !(is_for_child || is_given && is_newest);
     let can_withdraw = !is_for_child && !purpose.required && is_given;
     let give_words = if is_given { t.give_new } else { t.give };
     let form = (can_give || can_withdraw).then(|| {
