@@ -221,7 +221,7 @@ fn is_time_zone(name: &str) -> bool {
         time_zone: name.to_owned(),
         ..Shop::default()
     };
-    name == "UTC" || shop.zone().name() == name && name != "UTC"
+    shop.zone().name() == name
 }
 
 /// One problem in words: the key, where it was set, what is wrong.

@@ -192,7 +192,7 @@ fn few_customers(sample: &[u8]) -> anyhow::Result<String> {
             .map(|c| c.trim_end_matches(".0").to_owned())
             .unwrap_or_default()
     };
-    let is_kept = |number: &str| number == CUSTOMER || (!number.is_empty() && seed(number) % 90 == 0);
+    let is_kept = |number: &str| number == CUSTOMER || (!number.is_empty() && seed(number).is_multiple_of(90));
     let lines = text
         .lines()
         .enumerate()
