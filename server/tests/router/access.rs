@@ -116,7 +116,11 @@ async fn s17_a_made_up_id_is_a_page_that_does_not_exist() {
                 let mut at: Vec<&str> = real.split('/').collect();
                 at[varies] = id;
                 let at = at.join("/");
-                let who: &mut Browser = if route.access == Access::Staff { &mut town.agent } else { &mut town.anna };
+                let who: &mut Browser = if route.access == Access::Staff {
+                    &mut town.agent
+                } else {
+                    &mut town.anna
+                };
                 assert_eq!(who.get(&at).await.status, StatusCode::NOT_FOUND, "{at}");
             }
         }
