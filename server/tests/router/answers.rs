@@ -41,7 +41,7 @@ async fn what_was_typed_stays_and_each_field_says_what_is_wrong() {
         ("birthday", "Такой даты нет: проверьте день, месяц и год"),
         ("email", "Проверьте адрес, например anna@example.com"),
         ("password", "Нужно хотя бы 15 знаков"),
-        ("consent_personal_data", "Без этого согласия карту выпустить нельзя"),
+        ("consent_personal_data", "Без этого согласия продолжить нельзя"),
     ] {
         assert_eq!(page.message("sign_in.details", field), message);
         // The summary leads to the field.

@@ -277,3 +277,172 @@ async fn codes_and_logins_take_anything_without_harm() {
         assert_shown_as_text(&page, what);
     }
 }
+
+#[tokio::test]
+async fn the_profile_takes_names_as_they_are_or_says_what_is_wrong() {
+    let app = TestApp::new().await;
+    for english in [false, true] {
+        let mut anna = app.customer("Анна").await;
+        if english {
+            anna.send("/card", "language", &[("language", "en")]).await;
+        }
+        for field in ["name", "surname"] {
+            for (what, value) in strange() {
+                let mut sent = vec![
+                    ("name", "Анна"),
+                    ("surname", "Лебедева"),
+                    ("day", "3"),
+                    ("month", "5"),
+                    ("year", "1990"),
+                ];
+                for (name, typed) in &mut sent {
+                    if *name == field {
+                        *typed = &value;
+                    }
+                }
+                let page = anna.send("/profile/person", "profile.person", &sent).await;
+                assert_shown_as_text(&page, what);
+                if page.status == StatusCode::SEE_OTHER {
+                    // Everywhere it is shown, it is shown as it was typed.
+                    let tidy = value.split_whitespace().collect::<Vec<_>>().join(" ");
+                    let shown = anna.get("/profile").await;
+                    assert!(shown.text().contains(&tidy), "{what}: {}", shown.text());
+                    for at in ["/", "/profile", "/profile/person", "/card"] {
+                        assert_shown_as_text(&anna.get(at).await, what);
+                    }
+                    assert_eq!(
+                        anna.get("/profile/person").await.form("profile.person").get(field),
+                        Some(tidy.as_str())
+                    );
+                } else {
+                    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{what} in {field}");
+                    let message = page.message("profile.person", field);
+                    assert!(
+                        !message.is_empty() && message.is_ascii() == english,
+                        "{what}: {message}"
+                    );
+                    assert_kept(&page, "profile.person", field, &value, what);
+                }
+            }
+        }
+        let sent = [
+            ("name", "Анна"),
+            ("surname", "Лебедева"),
+            ("day", "31"),
+            ("month", "2"),
+            ("year", "1990"),
+        ];
+        let page = anna.send("/profile/person", "profile.person", &sent).await;
+        assert!(!page.message("profile.person", "birthday").is_empty());
+        let sent = [("day", "31"), ("month", "2"), ("year", "2020"), ("agreed", "yes")];
+        let page = anna.send("/profile/children", "child.add", &sent).await;
+        assert!(!page.message("child.add", "child").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_request_says_anything_and_shows_it_as_text_to_both_sides() {
+    let app = TestApp::new().await;
+    let mut agent = app.staff("agent").await;
+    let mut anna = app.customer("Анна").await;
+    let mut refused = Vec::new();
+    let values = strange().into_iter().chain([
+        ("far too long", "я".repeat(4001)),
+        ("as long as it may be", "я".repeat(4000)),
+    ]);
+    for (what, value) in values {
+        let sent = [("topic", "other"), ("text", value.as_str()), ("purchase", "")];
+        let page = anna.send("/support/new", "request.create", &sent).await;
+        assert_shown_as_text(&page, what);
+        if page.status != StatusCode::SEE_OTHER {
+            assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}");
+            assert!(!page.message("request.create", "text").is_empty(), "{what}");
+            let form = page.form("request.create");
+            assert_eq!(
+                form.get("topic"),
+                Some("other"),
+                "{what}: the other fields are kept too"
+            );
+            assert_kept(&page, "request.create", "text", &value, what);
+            refused.push(what);
+            continue;
+        }
+        let number = page
+            .location()
+            .trim_start_matches("/support/")
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let tidy = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (who, at) in [
+            (&mut anna.browser, format!("/support/{number}")),
+            (&mut agent, format!("/admin/requests/{number}")),
+        ] {
+            let page = who.get(&at).await;
+            assert_shown_as_text(&page, what);
+            assert!(page.text().contains(&tidy), "{what} at {at}: {}", page.text());
+        }
+        let text = [("text", value.as_str())];
+        let answer = anna.send(&format!("/support/{number}"), "request.answer", &text).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{what}");
+        let note = agent
+            .send(&format!("/admin/requests/{number}"), "request.note", &text)
+            .await;
+        assert_eq!(note.status, StatusCode::SEE_OTHER, "{what}");
+        assert_shown_as_text(&agent.get(&format!("/admin/requests/{number}")).await, what);
+    }
+    assert_eq!(
+        refused,
+        ["empty", "spaces", "control characters", "a zero", "far too long"]
+    );
+    for topic in ["", "nonsense", "'"] {
+        let sent = [("topic", topic), ("text", "Где баллы?"), ("purchase", "")];
+        let page = anna.send("/support/new", "request.create", &sent).await;
+        assert!(!page.message("request.create", "topic").is_empty(), "{topic:?}");
+        assert_eq!(page.form("request.create").get("text"), Some("Где баллы?"));
+    }
+    for purchase in ["x", "00000000-0000-0000-0000-000000000000"] {
+        let sent = [("topic", "other"), ("text", "Где баллы?"), ("purchase", purchase)];
+        let page = anna.send("/support/new", "request.create", &sent).await;
+        assert!(!page.message("request.create", "purchase").is_empty(), "{purchase:?}");
+    }
+}
+
+/// Searches and filters come by the address: whatever stands there, a page comes back.
+#[tokio::test]
+async fn addresses_take_anything_without_harm() {
+    let mut town = crate::common::Town::new().await;
+    let values = strange().into_iter().map(|(_, value)| value);
+    for value in values.chain(["-1", "9223372036854775808", "2026-02-31", "x_y", "1_1"].map(str::to_owned)) {
+        for (at, names) in [
+            ("/purchases", &["q", "store", "from", "to", "before"][..]),
+            ("/points", &["before"]),
+            ("/support", &["before"]),
+            ("/support/new", &["receipt", "topic"]),
+            ("/sign-in", &["done", "by", "next"]),
+            (
+                "/admin/requests",
+                &["status", "assignee", "topic", "q", "sort", "after"],
+            ),
+            ("/admin/customers", &["q"]),
+        ] {
+            for name in names {
+                let at = format!("{at}?{}", crate::common::encode(&[(name, &value)]));
+                let mut anybody = town.app.anybody();
+                let who = match () {
+                    () if at.starts_with("/admin") => &mut town.agent,
+                    () if at.starts_with("/sign-in") => &mut anybody,
+                    () => &mut town.anna.browser,
+                };
+                let page = who.get(&at).await;
+                assert!(
+                    [StatusCode::OK, StatusCode::NOT_FOUND].contains(&page.status),
+                    "{at}: {}",
+                    page.status
+                );
+                assert_shown_as_text(&page, &at);
+            }
+        }
+    }
+}

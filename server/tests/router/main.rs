@@ -7,6 +7,7 @@ mod bad_input;
 mod choices;
 mod common;
 mod forgery;
+mod fragments;
 mod headers;
 mod redirects;
 mod sign_in;

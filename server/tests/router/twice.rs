@@ -131,3 +131,61 @@ async fn s08_a_code_opens_once_however_many_send_it() {
         (1, 1)
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_contact_is_added_once_however_often_it_is_sent() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let fields = [("email", "once@example.com")];
+    let key = Token::random();
+    let sent = body("contact.add_email", key.secret(), &fields).into_bytes();
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let (mut who, sent) = (anna.browser.clone(), sent.clone());
+            tokio::spawn(async move { who.request(Method::POST, "/profile/contacts", &SAME_SITE, sent).await })
+        })
+        .collect();
+    for reply in all {
+        let reply = reply.await.expect("an answer");
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
+    }
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM contacts WHERE value = 'once@example.com'")
+            .await,
+        1
+    );
+    // Later too: the stored answer, though the address is taken by now.
+    let mut who = anna.browser.clone();
+    let again = who
+        .send_keyed("/profile/contacts", "contact.add_email", key.secret(), &fields)
+        .await;
+    assert_eq!(again.location(), "/profile/contacts?done=email");
+    let other = [("email", "other@example.com")];
+    let again = who
+        .send_keyed("/profile/contacts", "contact.add_email", key.secret(), &other)
+        .await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN, "one key, one thing");
+    assert_eq!(app.count("SELECT COUNT(*) FROM contacts WHERE kind = 'email'").await, 1);
+    // A key is its owner's: the same one of somebody else is another.
+    let mut boris = app.customer("Борис").await;
+    let reply = boris
+        .send_keyed("/profile/contacts", "contact.add_email", key.secret(), &other)
+        .await;
+    assert_eq!(reply.location(), "/profile/contacts?done=email");
+}
+
+/// What was wrong is mended and sent under the key that the page kept.
+#[tokio::test]
+async fn a_mended_form_is_taken_under_its_key() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let page = anna
+        .send("/profile/contacts", "contact.add_email", &[("email", "anna@")])
+        .await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let mended = page.form("contact.add_email").with("email", "anna@example.com");
+    assert_eq!(
+        anna.submit("/profile/contacts", &mended).await.location(),
+        "/profile/contacts?done=email"
+    );
+}

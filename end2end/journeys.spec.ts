@@ -1,0 +1,262 @@
+// The ways that people take through the cabinet, from the first phone number to the answer of support. All of them are
+// the same with and without JavaScript, on a phone and on a desk.
+import { be, code, expect, freePhone, newcomer, send, test, type Page } from "./site";
+
+const press = (page: Page, name: string | RegExp) => page.getByRole("button", { name }).click();
+
+async function fillDate(page: Page, day: string, month: string, year: string) {
+  await page.getByLabel("День", { exact: true }).fill(day);
+  await page.getByLabel("Месяц", { exact: true }).selectOption({ label: month });
+  await page.getByLabel("Год", { exact: true }).fill(year);
+}
+
+test("a new person registers, corrects, and has a card @postgres", async ({ page, signIns }) => {
+  const phone = freePhone();
+  await page.goto("/");
+  await expect(page).toHaveURL(/\/sign-in$/);
+  await page.getByLabel("Телефон").fill(phone.replace("+7", "8 "));
+  await press(page, "Получить код");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Код из SMS");
+  // The code lies in the development inbox, newest first.
+  const digits = await code(page, phone);
+  await page.getByLabel("Код", { exact: true }).fill(`${digits.slice(0, 3)} ${digits.slice(3)}`);
+  await press(page, "Подтвердить номер");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("О вас");
+  await page.getByLabel("Имя").fill("Зоя");
+  await page.getByLabel("Фамилия").fill("О’Нил");
+  await fillDate(page, "29", "февраля", "1992");
+  await page.getByLabel(/^Почта/).fill("zoya@example.com");
+  const boxes = page.getByRole("group", { name: "Согласия" }).getByRole("checkbox");
+  for (const box of await boxes.all()) await expect(box).not.toBeChecked();
+  await page.getByRole("checkbox", { name: /персональных данных/ }).check();
+  await page.getByRole("checkbox", { name: /Правила клуба/ }).check();
+  await press(page, "Проверить и выпустить карту");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Всё верно?");
+  await expect(page.getByRole("main")).toContainText("29 февраля 1992");
+
+  await page.getByRole("link", { name: "Нет, исправить" }).click();
+  await expect(page.getByLabel("Имя")).toHaveValue("Зоя");
+  await expect(page.getByLabel("Фамилия")).toHaveValue("О’Нил");
+  await expect(page.getByLabel("День", { exact: true })).toHaveValue("29");
+  await expect(page.getByLabel("Месяц", { exact: true })).toHaveValue("2");
+  await expect(page.getByLabel("Год", { exact: true })).toHaveValue("1992");
+  await expect(page.getByLabel(/^Почта/)).toHaveValue("zoya@example.com");
+  await expect(page.getByRole("checkbox", { name: /персональных данных/ })).toBeChecked();
+  await expect(page.getByRole("checkbox", { name: /Правила клуба/ })).toBeChecked();
+  await page.getByLabel("Имя").fill("Зоя-Мария");
+  await press(page, "Проверить и выпустить карту");
+  await expect(page.getByRole("main")).toContainText("Зоя-Мария");
+  await press(page, "Да, всё верно");
+
+  await expect(page).toHaveURL(/\/card/);
+  await expect(page.getByRole("status")).toContainText("Карта выпущена");
+  const card = await page.getByRole("main").textContent();
+  expect(card?.replace(/\s/g, "")).toMatch(/290\d{10}/);
+  await expect(page.getByRole("img", { name: /Штрихкод карты, номер 290/ })).toBeVisible();
+  await page.goto("/");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("Зоя-Мария");
+  expect((await send(page.request, signIns.url, "/sign-in", "sign_in.start", { phone })).status()).toBe(303);
+});
+
+test("a customer signs in by password, finds a receipt with a return and sees its points", async ({ page, signIns }) => {
+  await page.goto("/sign-in");
+  await page.getByRole("link", { name: "Войти по паролю" }).click();
+  await page.getByLabel("Телефон").fill(signIns.phone);
+  await page.getByLabel("Пароль").fill("совсем не тот пароль");
+  await press(page, "Войти");
+  await expect(page.getByText("Телефон или пароль не подошли").first()).toBeVisible();
+  await expect(page.getByLabel("Пароль")).toHaveValue("");
+  await page.getByLabel("Пароль").fill(signIns.customer);
+  await press(page, "Войти");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("Мария");
+  await expect(page.getByRole("main")).toContainText("Ваши баллы");
+
+  await page.getByRole("link", { name: "Покупки", exact: true }).first().click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Покупки");
+  const withReturn = page.getByRole("main").getByRole("link").filter({ hasText: "есть возврат" });
+  for (let pages = 0; pages < 10 && (await withReturn.count()) === 0; pages++) {
+    await page.getByRole("link", { name: "Показать ещё" }).click();
+  }
+  await withReturn.first().click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(/Чек на /);
+  const main = page.getByRole("main");
+  await expect(main).toContainText("Возврат");
+  await expect(main).toContainText("Начислено баллов");
+  await expect(main).toContainText("Снято баллов");
+  await page.goto("/points");
+  await expect(page.getByRole("main")).toContainText("Начислены за покупку");
+});
+
+test("a search among purchases finds the article and says when there is none", async ({ page, engine }) => {
+  await be(page, engine, "customer");
+  await page.goto("/purchases");
+  await page.getByLabel("Товар или номер чека").fill("нет такого товара, правда'");
+  await press(page, "Найти");
+  await expect(page.getByRole("main")).toContainText("По этим условиям покупок нет");
+  await page.getByRole("link", { name: "Показать всё" }).first().click();
+  await expect(page).toHaveURL(/\/purchases$/);
+  await expect(page.getByRole("main")).toContainText(/\d чек/);
+});
+
+test("somebody joins a program and leaves it, knowing what becomes of the points", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/programs");
+  const link = page.getByRole("link", { name: /^Условия и вступление/ }).first();
+  await link.click();
+  const name = await page.getByRole("heading", { level: 1 }).textContent();
+  await press(page, `Вступить в «${name}»`);
+  await expect(page.getByRole("status")).toContainText("Вы участвуете");
+  await page.getByRole("link", { name: "Выйти из программы" }).click();
+  await expect(page.getByRole("heading", { name: "Что будет с баллами" })).toBeVisible();
+  await expect(page.getByRole("main")).toContainText("Баллов в этой программе у вас нет");
+  await press(page, "Выйти и не получать новых баллов");
+  await expect(page.getByRole("status")).toContainText("Вы вышли из программы");
+  await expect(page.getByRole("link", { name: `Условия и вступление: ${name}` })).toBeVisible();
+});
+
+test("a request goes to support, the agent answers, the customer sees it @postgres", async ({ page, another, signIns }) => {
+  const phone = await newcomer(page, signIns);
+  await page.goto("/support");
+  await page.getByRole("link", { name: "Написать", exact: true }).first().click();
+  await page.getByLabel("О чём").selectOption({ index: 1 });
+  await page.getByLabel("Сообщение").fill("Где мои баллы?\n\nОбещали вчера <b>'\" 😀");
+  await press(page, "Отправить обращение");
+  await expect(page.getByRole("status")).toContainText("Обращение отправлено");
+  await expect(page.getByRole("main")).toContainText("Обещали вчера <b>'\" 😀");
+  const thread = new URL(page.url()).pathname;
+  const number = thread.split("/").pop();
+
+  // In another browser, at the shop.
+  const desk = await another();
+  await desk.goto("/admin/requests");
+  await expect(desk).toHaveURL(/\/admin\/sign-in/);
+  await desk.getByLabel("Логин").fill(signIns.login);
+  await desk.getByLabel("Пароль").fill(signIns.agent);
+  await desk.getByRole("button", { name: "Войти" }).click();
+  await expect(desk.getByRole("heading", { level: 1 })).toHaveText("Обращения");
+  await desk.goto("/admin/customers");
+  const search = desk.getByRole("main").getByRole("searchbox");
+  await search.fill(phone.replace("+7", "8"));
+  await search.press("Enter");
+  await desk.getByRole("main").getByRole("link", { name: /О'Нил-Смирнова/ }).first().click();
+  await expect(desk.getByRole("heading", { level: 1 })).toContainText("Анна");
+  await desk.getByRole("main").getByRole("link", { name: new RegExp(`№ ${number}\\b`) }).first().click();
+  await expect(desk.getByRole("main")).toContainText("Обещали вчера <b>'\" 😀");
+  await desk.locator("#request-answer textarea").fill("Баллы придут завтра: \"<i>'");
+  await desk.locator("#request-answer").getByRole("button").click();
+  await expect(desk.getByRole("status")).toContainText("Ответ отправлен");
+
+  await page.goto("/");
+  await expect(page.getByRole("main")).toContainText("Новый ответ");
+  await page.goto("/support");
+  await expect(page.getByRole("main")).toContainText("Новый ответ");
+  await page.goto(thread);
+  await expect(page.getByRole("main")).toContainText("Баллы придут завтра: \"<i>'");
+  await page.goto("/support");
+  await expect(page.getByRole("main")).not.toContainText("Новый ответ");
+  await page.goto(thread);
+  await press(page, /Вопрос решён/);
+  await expect(page.getByRole("status")).toContainText("Обращение закрыто");
+  await press(page, "Открыть снова");
+  await expect(page.getByRole("status")).toContainText("снова открыто");
+});
+
+test("the profile changes part by part", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/profile");
+  await page.getByRole("link", { name: /О'Нил-Смирнова/ }).click();
+  await page.getByLabel("Имя").fill("Жан-Клод");
+  await press(page, "Сохранить");
+  await expect(page.getByRole("status")).toContainText("Сохранили имя");
+  await expect(page.getByRole("main")).toContainText("Жан-Клод О'Нил-Смирнова");
+
+  await page.getByRole("link", { name: /Телефоны и почта/ }).click();
+  await page.getByLabel("Новый адрес").fill("first@example.com");
+  await press(page, "Добавить почту");
+  await expect(page.getByRole("status")).toContainText("Добавили почту");
+  await page.getByLabel("Новый адрес").fill("second@example.com");
+  await press(page, "Добавить почту");
+  await expect(page.getByRole("main")).toContainText("second@example.com");
+  await press(page, "Сделать основным: second@example.com");
+  await expect(page.getByRole("status")).toContainText("основной");
+  await press(page, "Убрать: first@example.com");
+  await expect(page.getByRole("main")).not.toContainText("first@example.com");
+  await page.getByLabel("Ещё один телефон").fill(freePhone());
+  await press(page, "Добавить телефон");
+  await expect(page.getByRole("main")).toContainText("Не подтверждён");
+
+  await page.goto("/profile/children");
+  await fillDate(page, "1", "июня", "2020");
+  await page.getByRole("checkbox", { name: /родитель/ }).check();
+  await press(page, "Добавить день рождения");
+  await expect(page.getByRole("main")).toContainText("1 июня 2020");
+  await press(page, /^Убрать/);
+  await expect(page.getByRole("status")).toContainText("Убрали дату");
+
+  await page.goto("/profile/preferences");
+  await page.getByLabel(/^Любимый магазин/).selectOption({ index: 2 });
+  await page.getByRole("group", { name: "Любимые категории" }).getByRole("checkbox").first().check();
+  await press(page, "Сохранить");
+  await expect(page.getByRole("status")).toContainText("Сохранили предпочтения");
+  await expect(page.getByRole("main")).toContainText("Любимый магазин:");
+
+  await page.goto("/profile/consents");
+  await press(page, "Дать согласие: SMS об акциях");
+  await expect(page.getByRole("status")).toContainText("Согласие дано");
+  await press(page, "Отозвать согласие: SMS об акциях");
+  await expect(page.getByRole("status")).toContainText("Согласие отозвано");
+});
+
+test("a customer ends the session on another device", async ({ page, another, signIns }) => {
+  const password = "три медведя и самовар";
+  const person = { name: "Анна", surname: "К", day: "1", month: "1", year: "1990", email: "", password, "consents[]": ["personal_data", "loyalty_rules"] };
+  const phone = await newcomer(page, signIns, person);
+  const other = await another();
+  const signedIn = await send(other.request, signIns.url, "/sign-in?by=password", "sign_in.password", { phone, password });
+  expect(signedIn.headers().location).toBe("/");
+  await other.goto("/card");
+  await expect(other.getByRole("heading", { level: 1 })).toHaveText("Карта");
+  await page.goto("/devices");
+  await expect(page.getByRole("main")).toContainText("Это устройство");
+  await press(page, /^Завершить: /);
+  await expect(page.getByRole("status")).toContainText("завершён");
+  await other.goto("/card");
+  await expect(other).toHaveURL(/\/sign-in\?next=\/card/);
+  await page.goto("/card");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Карта");
+});
+
+test("language and theme stay chosen", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/offers");
+  await press(page, /English/);
+  await expect(page).toHaveURL(/\/offers$/);
+  await expect(page.locator("html")).toHaveAttribute("lang", "en");
+  await page.goto("/");
+  await expect(page.locator("html")).toHaveAttribute("lang", "en");
+  await press(page, /Русский/);
+  await expect(page.locator("html")).toHaveAttribute("lang", "ru");
+  // One of the two is shown, the one that changes something.
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await press(page, "Тёмная тема");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  const dark = await paper().catch(() => "");
+  await press(page, "Светлая тема");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
+  if (dark) expect(await paper()).not.toBe(dark);
+  await page.goto("/programs");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
+});
+
+test("s26 after sign-out nothing is left to go back to", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/");
+  await page.goto("/card");
+  await press(page, "Выйти");
+  await expect(page.getByRole("status")).toContainText("Вы вышли из кабинета");
+  await page.goBack();
+  await expect(page).toHaveURL(/\/sign-in/);
+  await expect(page.getByRole("main")).not.toContainText(/290\s*\d/);
+  await page.goBack().catch(() => undefined);
+  await expect(page.locator("body")).not.toContainText("Анна");
+});

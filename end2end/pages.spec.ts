@@ -1,0 +1,108 @@
+// Every page of the table: no fault that axe finds in either theme, nothing wider than the narrowest phone, and no
+// WebAssembly where nothing needs it.
+import AxeBuilder from "@axe-core/playwright";
+import { be, code, expect, freePhone, newcomer, PERSON, routes, send, test, type Page, type SignIns } from "./site";
+
+/** A page for each parameter, found as a person would find it. A route without a sample fails. */
+async function sample(page: Page, path: string): Promise<string> {
+  const first = async (from: string, pattern: RegExp) => {
+    const html = await (await page.request.get(from)).text();
+    const found = html.match(pattern);
+    if (!found) throw new Error(`${from} leads to no ${pattern}`);
+    return found[1];
+  };
+  const customer = () => first("/admin/customers?q=0001", /href="(\/admin\/customers\/[0-9a-f-]{36})"/);
+  switch (path) {
+    case "/purchases/{id}": return first("/purchases", /href="(\/purchases\/[0-9a-f-]{36})"/);
+    case "/support/{number}": return first("/support", /href="(\/support\/\d+)"/);
+    case "/programs/{code}": return "/programs/club";
+    case "/programs/{code}/leave": return "/programs/club/leave";
+    case "/consents/{code}": return "/consents/personal_data";
+    case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)[?"]/);
+    case "/admin/customers/{id}": return customer();
+    case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
+  }
+  if (path.includes("{")) throw new Error(`${path} needs a sample`);
+  return path;
+}
+
+/** Somebody on the way to a card, as far as a step. */
+async function onTheWay(page: Page, signIns: SignIns, step: string) {
+  const phone = freePhone();
+  await send(page.request, signIns.url, "/sign-in", "sign_in.start", { phone });
+  if (step === "/sign-in/code") return;
+  await send(page.request, signIns.url, "/sign-in/code", "sign_in.verify", { code: await code(page, phone) });
+  if (step === "/sign-in/details") return;
+  await send(page.request, signIns.url, "/sign-in/details", "sign_in.details", PERSON);
+}
+
+async function examine(page: Page, path: string, width: number) {
+  const wasm: string[] = [];
+  page.on("request", (request) => request.url().endsWith(".wasm") && wasm.push(request.url()));
+  const { host } = new URL((await page.context().request.get("/manifest.webmanifest")).url());
+  for (const theme of ["light", "dark"]) {
+    await page.context().addCookies([{ name: "theme", value: theme, domain: host.split(":")[0], path: "/" }]);
+    await page.goto(path);
+    await page.waitForLoadState("networkidle");
+    await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
+    await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const found = violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200)).join(" | ")}`);
+    expect.soft(found, `${path} in ${theme}`).toEqual([]);
+    await expectNotWide(page, width);
+  }
+  const islands = await page.locator("leptos-island").count();
+  expect.soft(wasm.length > 0, `${path} has ${islands} islands`).toBe(islands > 0);
+}
+
+async function expectNotWide(page: Page, width: number) {
+  await page.setViewportSize({ width: 360, height: 740 });
+  const { scroll, widest } = await page.evaluate(() => {
+    const end = document.documentElement.clientWidth;
+    const beyond = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > end + 1);
+    return { scroll: document.documentElement.scrollWidth - end, widest: beyond.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)) };
+  });
+  expect.soft(scroll, `${page.url()} scrolls sideways at 360: ${widest.join(" | ")}`).toBeLessThanOrEqual(0);
+  await page.setViewportSize({ width, height: 844 });
+}
+
+test("the table of pages can be read", () => {
+  expect(routes().length).toBeGreaterThan(20);
+});
+
+for (const { path, access } of routes()) {
+  test(`${path} is in order`, async ({ page, engine, signIns, viewport }) => {
+    if (access === "Staff") await be(page, engine, "agent");
+    if (access === "Customer") await be(page, engine, "customer");
+    if (path.startsWith("/sign-in/")) await onTheWay(page, signIns, path);
+    await examine(page, await sample(page, path), viewport!.width);
+  });
+}
+
+test("the page of what does not exist is in order", async ({ page, viewport }) => {
+  await examine(page, "/nowhere", viewport!.width);
+});
+
+test("a page of errors is in order", async ({ page, viewport }) => {
+  await page.goto("/sign-in?by=password");
+  await page.getByLabel("Телефон").fill("12");
+  await page.getByRole("button", { name: "Войти" }).click();
+  await expect(page.getByRole("alert")).toBeVisible();
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map((v) => v.id)).toEqual([]);
+  await expectNotWide(page, viewport!.width);
+});
+
+test("English is no wider, and an empty cabinet is in order", async ({ page, signIns, viewport }) => {
+  test.slow();
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/card", "language", { language: "en" });
+  for (const { path, access } of routes().filter(({ path }) => !path.includes("{"))) {
+    if (access !== "Customer") continue;
+    await page.goto(path);
+    await expect(page.locator("html")).toHaveAttribute("lang", "en");
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect.soft(violations.map((v) => `${path}: ${v.id}`)).toEqual([]);
+    await expectNotWide(page, viewport!.width);
+  }
+});

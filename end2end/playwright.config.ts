@@ -1,0 +1,41 @@
+// The journeys of people through the cabinet, in a real browser. `docs/testing.md` tells how to run them.
+import { defineConfig } from "@playwright/test";
+
+const chromium = {
+  browserName: "chromium" as const,
+  launchOptions: {
+    executablePath: process.env.KABINET_TEST_CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  },
+};
+const phone = { ...chromium, viewport: { width: 390, height: 844 }, hasTouch: true };
+const desktop = { ...chromium, viewport: { width: 1280, height: 900 } };
+const journeys = /journeys\.spec\.ts/;
+
+export default defineConfig<{ engine: "sqlite" | "postgres" }>({
+  testDir: ".",
+  outputDir: "../target/end2end/results",
+  globalSetup: "./start.ts",
+  workers: 2,
+  fullyParallel: true,
+  forbidOnly: true,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: "list",
+  use: { locale: "ru-RU", timezoneId: "Europe/Moscow", screenshot: "only-on-failure", trace: "off" },
+  projects: [
+    { name: "phone", use: phone, testIgnore: /forms\.spec\.ts/ },
+    { name: "phone-plain", use: { ...phone, javaScriptEnabled: false }, testMatch: [journeys, /forms\.spec\.ts/] },
+    { name: "desktop", use: desktop, testMatch: [journeys, /pages\.spec\.ts/] },
+    { name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: journeys },
+    { name: "phone-postgres", use: { ...phone, engine: "postgres" }, testMatch: journeys, grep: /@postgres/ },
+  ],
+});

@@ -1,0 +1,130 @@
+// What every test begins with: a browser of its own, people who sign in, and watchers that nothing escapes.
+import { test as base, expect, type APIRequestContext, type Browser, type BrowserContext, type Page } from "@playwright/test";
+import { randomBytes, randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+export { expect };
+export type SignIns = { url: string; phone: string; customer: string; login: string; agent: string };
+type Options = { engine: "sqlite" | "postgres" };
+type Fixtures = { signIns: SignIns; complaints: string[]; another: (as?: "customer" | "agent") => Promise<Page> };
+
+const root = resolve(__dirname, "..");
+
+/** A network that nobody else has. */
+const network = () => `10.${randomInt(256)}.${randomInt(256)}.${randomInt(1, 255)}`;
+
+/** A phone that nobody has. */
+export const freePhone = () => `+7900${randomInt(1_000_000, 10_000_000)}`;
+
+/** What the browser complains of: violations of the policy, errors of scripts. */
+async function watch(context: BrowserContext, complaints: string[]) {
+  await context.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (event) =>
+      console.error(`policy: ${event.violatedDirective} blocks ${event.blockedURI} ${event.sample}`));
+  });
+  context.on("weberror", (error) => complaints.push(`${error.page()?.url()}: ${error.error().message}`));
+  context.on("console", (message) => {
+    // That a form came back with a mistake in it (422), or a page is not there, is no fault of the page.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      complaints.push(`${message.page()?.url()}: ${message.text()}`);
+    }
+  });
+}
+
+export const test = base.extend<Options & Fixtures>({
+  engine: ["sqlite", { option: true }],
+  signIns: async ({ engine }, use) => {
+    const told = process.env[`KABINET_${engine.toUpperCase()}`];
+    if (!told) throw new Error("KABINET_TEST_POSTGRES names no PostgreSQL; `make test` starts one");
+    await use(JSON.parse(told));
+  },
+  baseURL: async ({ signIns }, use) => use(signIns.url),
+  extraHTTPHeaders: async ({}, use) => use({ "x-forwarded-for": network() }),
+  complaints: async ({}, use) => use([]),
+  context: async ({ context, complaints }, use) => {
+    await watch(context, complaints);
+    await use(context);
+    expect(complaints).toEqual([]);
+  },
+  // A second person, or the same one on another device.
+  another: async ({ browser, contextOptions, signIns, engine, complaints }, use, info) => {
+    const opened: BrowserContext[] = [];
+    await use(async (as) => {
+      const { viewport, javaScriptEnabled, locale, hasTouch } = info.project.use;
+      const context = await browser.newContext({
+        ...contextOptions,
+        viewport, javaScriptEnabled, locale, hasTouch,
+        baseURL: signIns.url,
+        extraHTTPHeaders: { "x-forwarded-for": network() },
+        storageState: as && session(engine, as),
+      });
+      await watch(context, complaints);
+      opened.push(context);
+      return context.newPage();
+    });
+    for (const context of opened) await context.close();
+  },
+});
+
+/** The session that was opened before the first test. */
+export const session = (engine: string, who: "customer" | "agent") =>
+  JSON.parse(readFileSync(join(root, "target", "end2end", `${engine}-${who}.json`), "utf8"));
+
+/** Lets a page be the demonstration's customer or agent, without signing in once more. */
+export async function be(page: Page, engine: string, who: "customer" | "agent") {
+  await page.context().addCookies(session(engine, who).cookies);
+}
+
+/** The newest code that went to a phone, from the development inbox. */
+export async function code(page: Page, phone: string): Promise<string> {
+  const inbox = await (await page.request.get("/inbox")).text();
+  const digits = phone.replace(/\D/g, "").slice(-10);
+  for (const message of inbox.split("<li").slice(1)) {
+    const text = message.replace(/<[^>]*>/g, " ");
+    const found = text.match(/(?<!\d)\d{6}(?!\d)/);
+    const address = text.slice(0, found?.index).replace(/\D/g, "");
+    if (found && address.includes(digits)) return found[0];
+  }
+  throw new Error(`no code went to ${phone}`);
+}
+
+/** Sends a form as the page would, without a page. */
+export async function send(on: APIRequestContext, origin: string, path: string, form: string, fields: Record<string, string | string[]> = {}) {
+  const body = new URLSearchParams({ _fn: form, _key: randomBytes(24).toString("base64url") });
+  for (const [name, values] of Object.entries(fields)) for (const value of [values].flat()) body.append(name, value);
+  const headers = { origin, "content-type": "application/x-www-form-urlencoded" };
+  return on.post(path, { data: body.toString(), headers, maxRedirects: 0 });
+}
+
+export const PERSON = {
+  name: "Анна", surname: "О'Нил-Смирнова", day: "29", month: "2", year: "1992", email: "", password: "",
+  "consents[]": ["personal_data", "loyalty_rules"],
+};
+
+/** Makes the page that of somebody who has just registered; their phone. */
+export async function newcomer(page: Page, signIns: SignIns, person: Record<string, string | string[]> = PERSON): Promise<string> {
+  const phone = freePhone();
+  const step = async (path: string, form: string, fields: Record<string, string | string[]>, next: string) => {
+    const answer = await send(page.request, signIns.url, path, form, fields);
+    expect(answer.headers().location ?? (await answer.text())).toBe(next);
+  };
+  await step("/sign-in", "sign_in.start", { phone }, "/sign-in/code");
+  await step("/sign-in/code", "sign_in.verify", { code: await code(page, phone) }, "/sign-in/details");
+  await step("/sign-in/details", "sign_in.details", person, "/sign-in/review");
+  await step("/sign-in/review", "sign_in.register", {}, "/card?done=registered");
+  return phone;
+}
+
+/** The pages as `app/src/lib.rs` lists them: a new one is in here at once. */
+export function routes(): { path: string; access: string; forms: number }[] {
+  const source = readFileSync(join(root, "app", "src", "lib.rs"), "utf8");
+  const found = [...source.matchAll(/page!\(\s*"([^"]+)",\s*(\w+),\s*[\w:]+\s*(?:,\s*\[([^\]]*)\])?/g)];
+  const forms = (list?: string) => (list ?? "").split(",").filter((form) => form.trim()).length;
+  return found.map(([, path, access, list]) => ({ path, access, forms: forms(list) }));
+}
+
+/** Waits until the island that checks a form has come alive. */
+export const ready = (page: Page) => expect(page.locator("main [data-ready]").first()).toBeAttached();
+
+export type { Browser, Page };

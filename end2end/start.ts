@@ -1,0 +1,104 @@
+// Before the first test: a server on SQLite and one on PostgreSQL, each on a free port over a small demonstration.
+// After the last one they are stopped.
+import { spawn, execFileSync, type ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync, openSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { request } from "@playwright/test";
+import type { SignIns } from "./site";
+
+const root = resolve(__dirname, "..");
+const folder = join(root, "target", "end2end");
+const program = process.env.KABINET_PROGRAM ?? join(root, process.env.CARGO_TARGET_DIR ?? "target", "debug", "kabinet");
+
+export default async function start() {
+  if (!existsSync(program)) throw new Error(`${program} is not there: \`make test\` builds it, or set KABINET_PROGRAM`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const postgres = process.env.KABINET_TEST_POSTGRES;
+  const servers = [serve("sqlite", `sqlite:${join(folder, "kabinet.db")}`)];
+  if (postgres) servers.push(serve("postgres", newDatabase(postgres)));
+  const started = await Promise.allSettled(servers);
+  const stop = () => started.forEach((s) => s.status === "fulfilled" && s.value.kill("SIGTERM"));
+  const failed = started.find((s) => s.status === "rejected");
+  if (failed?.status === "rejected") {
+    stop();
+    throw failed.reason;
+  }
+  return stop;
+}
+
+function newDatabase(server: string): string {
+  const name = `kabinet_end2end_${Date.now()}`;
+  execFileSync("psql", [server, "--quiet", "--command", `CREATE DATABASE ${name}`]);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.toString();
+}
+
+async function serve(engine: "sqlite" | "postgres", database: string): Promise<ChildProcess> {
+  const port = await freePort();
+  const url = `http://localhost:${port}`;
+  const environment = {
+    ...process.env,
+    KABINET_LISTEN: `127.0.0.1:${port}`,
+    KABINET_PUBLIC_URL: url,
+    KABINET_DATABASE_URL: database,
+    KABINET_SITE_DIR: process.env.KABINET_SITE_DIR ?? join(root, process.env.CARGO_TARGET_DIR ?? "target", "site"),
+    // Each test comes from a network of its own, so that the limits of one are not those of all.
+    KABINET_TRUSTED_PROXIES: '["127.0.0.1"]',
+    KABINET_LOG: "warn",
+  };
+  const told = execFileSync(program, ["demo", "--small"], { cwd: root, env: environment, encoding: "utf8" });
+  const find = (pattern: RegExp) => told.match(pattern)?.slice(1) ?? fail(`the demonstration did not tell its sign-ins:\n${told}`);
+  const [phone, customer] = find(/a customer\s+\S+\s+(\+7[\d -]+\d)\s{2,}(\S+)/);
+  const [login, agent] = find(/a support agent\s+\S+\s+(\S+)\s+(\S+)/);
+  const log = openSync(join(folder, `${engine}.log`), "w");
+  const server = spawn(program, ["serve"], { cwd: root, env: environment, stdio: ["ignore", log, log] });
+  await answers(url, server, engine);
+  const signIns: SignIns = { url, phone, customer, login, agent };
+  process.env[`KABINET_${engine.toUpperCase()}`] = JSON.stringify(signIns);
+  await keepSession(`${url}/sign-in?by=password`, "sign_in.password", { phone, password: customer }, `${engine}-customer`);
+  await keepSession(`${url}/admin/sign-in`, "staff.sign_in", { login, password: agent }, `${engine}-agent`);
+  return server;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
+
+/** Signs in once for all the tests that only look. */
+async function keepSession(url: string, form: string, fields: Record<string, string>, name: string) {
+  const { origin } = new URL(url);
+  const visitor = await request.newContext();
+  const sent = { _fn: form, _key: crypto.randomUUID(), ...fields };
+  const answer = await visitor.post(url, { form: sent, headers: { origin }, maxRedirects: 0 });
+  if (answer.status() !== 303) fail(`${form} was answered ${answer.status()}`);
+  writeFileSync(join(folder, `${name}.json`), JSON.stringify(await visitor.storageState()));
+  await visitor.dispose();
+}
+
+async function answers(url: string, server: ChildProcess, engine: string) {
+  for (let tries = 0; tries < 300; tries++) {
+    if (server.exitCode !== null) fail(`the server on ${engine} ended; see target/end2end/${engine}.log`);
+    try {
+      await fetch(`${url}/sign-in`);
+      return;
+    } catch {
+      await new Promise((wake) => setTimeout(wake, 100));
+    }
+  }
+  server.kill();
+  fail(`the server on ${engine} does not answer`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((found, failed) => {
+    const probe = createServer();
+    probe.once("error", failed);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => found(port));
+    });
+  });
+}
