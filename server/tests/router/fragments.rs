@@ -22,12 +22,20 @@ fn fragment(reply: &Reply) -> String {
 fn anonymous(part: &str) -> String {
     let is_secret = |word: &str| {
         let is_id = word.parse::<uuid::Uuid>().is_ok();
-        is_id || word.len() == 43 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        is_id
+            || word.len() == 43
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     part.split_inclusive(['"', '/', '<', '>', '?'])
         .map(|word| {
             let bare = word.trim_end_matches(['"', '/', '<', '>', '?']);
-            if is_secret(bare) { word.replace(bare, "…") } else { word.to_owned() }
+            if is_secret(bare) {
+                word.replace(bare, "…")
+            } else {
+                word.to_owned()
+            }
         })
         .collect()
 }
@@ -35,7 +43,14 @@ fn anonymous(part: &str) -> String {
 #[tokio::test]
 async fn a_form_that_came_back() {
     let app = TestApp::new().await;
-    let page = app.anybody().send("/sign-in?by=password", "sign_in.password", &[("phone", "12\""), ("password", "x")]).await;
+    let page = app
+        .anybody()
+        .send(
+            "/sign-in?by=password",
+            "sign_in.password",
+            &[("phone", "12\""), ("password", "x")],
+        )
+        .await;
     let main = fragment(&page);
     // What the island needs to know is data of its own.
     let form = main.find("<form").map_or(main.as_str(), |at| &main[at..]);
