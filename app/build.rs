@@ -1,5 +1,6 @@
 //! Turns `locales/{ru,en}/*.json` into Rust: a struct for each file, a field or a method for each text. A text that is
 //! missing in one language, or takes other values there, stops the build; a text that nobody wrote does not compile.
+//! Values are taken in the alphabetical order of their names: `{points} … {day}` is `key(day, points)`.
 //! Plurals are objects {"one", "few", "many"} and take the number `n`. Icons come from the package `lucide-static`.
 
 use serde_json::{Map, Value};

@@ -106,7 +106,7 @@ pub fn until(cx: &Cx, ends_at: DateTime<Utc>) -> String {
     match (last - today).num_days() {
         ..=0 => t.last_day.to_owned(),
         1 => t.until_tomorrow(day),
-        2..=7 => t.until_weekday(until_weekday(cx.lang, last), day),
+        2..=7 => t.until_weekday(day, until_weekday(cx.lang, last)),
         _ => t.until(day),
     }
 }

@@ -178,7 +178,7 @@ pub async fn leave(cx: Cx) -> Result<Body, AppError> {
         n => t.leave_active(cx.points(n)),
     };
     let pending_words = (pending > 0).then(|| t.leave_pending(cx.points(pending)));
-    let expiry_words = expiry.map(|e| t.leave_expiry(cx.points(e.points), cx.day(e.at)));
+    let expiry_words = expiry.map(|e| t.leave_expiry(cx.day(e.at), cx.points(e.points)));
     let title = t.leave_title(&name);
     let view = view! {
         {back("/programs", t.title)}
