@@ -1,12 +1,10 @@
 // The ways that people take through the cabinet, from the first phone number to the answer of support. All of them are
 // the same with and without JavaScript, on a phone and on a desk.
-import { be, code, expect, freePhone, newcomer, send, test, type Page } from "./site";
-
-const press = (page: Page, name: string | RegExp) => page.getByRole("button", { name }).click();
+import { be, code, expect, freePhone, newcomer, press, send, test, words, type Page } from "./site";
 
 async function fillDate(page: Page, day: string, month: string, year: string) {
   await page.getByLabel("День", { exact: true }).fill(day);
-  await page.getByLabel("Месяц", { exact: true }).selectOption({ label: month });
+  await page.getByRole("combobox", { name: "Месяц" }).selectOption({ label: month });
   await page.getByLabel("Год", { exact: true }).fill(year);
 }
 
@@ -22,7 +20,7 @@ test("a new person registers, corrects, and has a card @postgres", async ({ page
   await page.getByLabel("Код", { exact: true }).fill(`${digits.slice(0, 3)} ${digits.slice(3)}`);
   await press(page, "Подтвердить номер");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("О вас");
-  await page.getByLabel("Имя").fill("Зоя");
+  await page.getByLabel("Имя", { exact: true }).fill("Зоя");
   await page.getByLabel("Фамилия").fill("О’Нил");
   await fillDate(page, "29", "февраля", "1992");
   await page.getByLabel(/^Почта/).fill("zoya@example.com");
@@ -35,15 +33,15 @@ test("a new person registers, corrects, and has a card @postgres", async ({ page
   await expect(page.getByRole("main")).toContainText("29 февраля 1992");
 
   await page.getByRole("link", { name: "Нет, исправить" }).click();
-  await expect(page.getByLabel("Имя")).toHaveValue("Зоя");
+  await expect(page.getByLabel("Имя", { exact: true })).toHaveValue("Зоя");
   await expect(page.getByLabel("Фамилия")).toHaveValue("О’Нил");
   await expect(page.getByLabel("День", { exact: true })).toHaveValue("29");
-  await expect(page.getByLabel("Месяц", { exact: true })).toHaveValue("2");
+  await expect(page.getByRole("combobox", { name: "Месяц" })).toHaveValue("2");
   await expect(page.getByLabel("Год", { exact: true })).toHaveValue("1992");
   await expect(page.getByLabel(/^Почта/)).toHaveValue("zoya@example.com");
   await expect(page.getByRole("checkbox", { name: /персональных данных/ })).toBeChecked();
   await expect(page.getByRole("checkbox", { name: /Правила клуба/ })).toBeChecked();
-  await page.getByLabel("Имя").fill("Зоя-Мария");
+  await page.getByLabel("Имя", { exact: true }).fill("Зоя-Мария");
   await press(page, "Проверить и выпустить карту");
   await expect(page.getByRole("main")).toContainText("Зоя-Мария");
   await press(page, "Да, всё верно");
@@ -95,7 +93,7 @@ test("a search among purchases finds the article and says when there is none", a
   await expect(page.getByRole("main")).toContainText("По этим условиям покупок нет");
   await page.getByRole("link", { name: "Показать всё" }).first().click();
   await expect(page).toHaveURL(/\/purchases$/);
-  await expect(page.getByRole("main")).toContainText(/\d чек/);
+  await expect(page.getByRole("main")).toContainText(/\d\sчек/);
 });
 
 test("somebody joins a program and leaves it, knowing what becomes of the points", async ({ page, signIns }) => {
@@ -104,14 +102,14 @@ test("somebody joins a program and leaves it, knowing what becomes of the points
   const link = page.getByRole("link", { name: /^Условия и вступление/ }).first();
   await link.click();
   const name = await page.getByRole("heading", { level: 1 }).textContent();
-  await press(page, `Вступить в «${name}»`);
+  await press(page, "Вступить в программу");
   await expect(page.getByRole("status")).toContainText("Вы участвуете");
   await page.getByRole("link", { name: "Выйти из программы" }).click();
   await expect(page.getByRole("heading", { name: "Что будет с баллами" })).toBeVisible();
   await expect(page.getByRole("main")).toContainText("Баллов в этой программе у вас нет");
   await press(page, "Выйти и не получать новых баллов");
   await expect(page.getByRole("status")).toContainText("Вы вышли из программы");
-  await expect(page.getByRole("link", { name: `Условия и вступление: ${name}` })).toBeVisible();
+  await expect(page.getByRole("link", { name: words(`Условия и вступление: ${name}`) })).toBeVisible();
 });
 
 test("a request goes to support, the agent answers, the customer sees it @postgres", async ({ page, another, signIns }) => {
@@ -165,7 +163,7 @@ test("the profile changes part by part", async ({ page, signIns }) => {
   await newcomer(page, signIns);
   await page.goto("/profile");
   await page.getByRole("link", { name: /О'Нил-Смирнова/ }).click();
-  await page.getByLabel("Имя").fill("Жан-Клод");
+  await page.getByLabel("Имя", { exact: true }).fill("Жан-Клод");
   await press(page, "Сохранить");
   await expect(page.getByRole("status")).toContainText("Сохранили имя");
   await expect(page.getByRole("main")).toContainText("Жан-Клод О'Нил-Смирнова");
@@ -218,7 +216,7 @@ test("a customer ends the session on another device", async ({ page, another, si
   await expect(other.getByRole("heading", { level: 1 })).toHaveText("Карта");
   await page.goto("/devices");
   await expect(page.getByRole("main")).toContainText("Это устройство");
-  await press(page, /^Завершить: /);
+  await press(page, /^Завершить\s*: /);
   await expect(page.getByRole("status")).toContainText("завершён");
   await other.goto("/card");
   await expect(other).toHaveURL(/\/sign-in\?next=\/card/);
@@ -237,7 +235,7 @@ test("language and theme stay chosen", async ({ page, signIns }) => {
   await press(page, /Русский/);
   await expect(page.locator("html")).toHaveAttribute("lang", "ru");
   // One of the two is shown, the one that changes something.
-  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   await press(page, "Тёмная тема");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
   const dark = await paper().catch(() => "");

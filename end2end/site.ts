@@ -1,5 +1,5 @@
 // What every test begins with: a browser of its own, people who sign in, and watchers that nothing escapes.
-import { test as base, expect, type APIRequestContext, type Browser, type BrowserContext, type Page } from "@playwright/test";
+import { test as base, expect, type APIRequestContext, type BrowserContext, type Page } from "@playwright/test";
 import { randomBytes, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -124,7 +124,17 @@ export function routes(): { path: string; access: string; forms: number }[] {
   return found.map(([, path, access, list]) => ({ path, access, forms: forms(list) }));
 }
 
+/** A name as it is written, whatever kind of space stands between its words. */
+export function words(text: string): RegExp {
+  const plain = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${plain.replace(/:/g, "\\s*:").replace(/\s+/g, "\\s+")}$`);
+}
+
+/** Presses the button of this name. */
+export const press = (page: Page, name: string | RegExp) =>
+  page.getByRole("button", { name: typeof name === "string" ? words(name) : name }).click();
+
 /** Waits until the island that checks a form has come alive. */
 export const ready = (page: Page) => expect(page.locator("main [data-ready]").first()).toBeAttached();
 
-export type { Browser, Page };
+export type { Page };

@@ -9,7 +9,7 @@ import type { SignIns } from "./site";
 
 const root = resolve(__dirname, "..");
 const folder = join(root, "target", "end2end");
-const program = process.env.KABINET_PROGRAM ?? join(root, process.env.CARGO_TARGET_DIR ?? "target", "debug", "kabinet");
+const program = process.env.KABINET_PROGRAM ?? resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "debug", "kabinet");
 
 export default async function start() {
   if (!existsSync(program)) throw new Error(`${program} is not there: \`make test\` builds it, or set KABINET_PROGRAM`);
@@ -44,7 +44,7 @@ async function serve(engine: "sqlite" | "postgres", database: string): Promise<C
     KABINET_LISTEN: `127.0.0.1:${port}`,
     KABINET_PUBLIC_URL: url,
     KABINET_DATABASE_URL: database,
-    KABINET_SITE_DIR: process.env.KABINET_SITE_DIR ?? join(root, process.env.CARGO_TARGET_DIR ?? "target", "site"),
+    KABINET_SITE_DIR: process.env.KABINET_SITE_DIR ?? join(root, "target", "site"),
     // Each test comes from a network of its own, so that the limits of one are not those of all.
     KABINET_TRUSTED_PROXIES: '["127.0.0.1"]',
     KABINET_LOG: "warn",
