@@ -44,7 +44,7 @@ class Log:
     """Shows what commands print and keeps it."""
 
     def __init__(self, layer):
-        self.file = open(LOGS / f"{layer}.log", "w", encoding="utf-8")
+        self.file = open(LOGS / f"{layer}.log", "w", buffering=1, encoding="utf-8")
 
     def write(self, text):
         sys.stdout.write(text)
@@ -146,7 +146,8 @@ def browser_layer(log):
         "test",
         "--reporter=list,json",
         folder=ROOT / "end2end",
-        KABINET_PROGRAM=str(ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug" / "kabinet"),
+        # The site always lies here, also when CARGO_TARGET_DIR sends cargo's own files elsewhere.
+        KABINET_SITE_DIR=str(ROOT / "target" / "site"),
         PLAYWRIGHT_JSON_OUTPUT_NAME=str(report),
         **postgres(log, count),
     )

@@ -139,14 +139,14 @@ find_lints() {
   cargo clippy --version >/dev/null 2>&1 || rustup component add clippy >&2 || die "cargo clippy is missing: rustup component add clippy"
 }
 
-# KABINET_CHROMIUM is the browser of the journeys; without it Playwright takes the one it downloaded itself.
+# KABINET_TEST_CHROMIUM is the browser of the journeys; without it Playwright takes the one it downloaded itself.
 find_browser() {
-  [[ -z ${KABINET_CHROMIUM:-} ]] || return 0
+  [[ -z ${KABINET_TEST_CHROMIUM:-} ]] || return 0
   local name attempt
   for attempt in first second; do
     for name in chromium chromium-browser google-chrome-stable google-chrome; do
       if command -v "$name" >/dev/null; then
-        printf 'export KABINET_CHROMIUM=%q\n' "$(command -v "$name")"
+        printf 'export KABINET_TEST_CHROMIUM=%q\n' "$(command -v "$name")"
         return
       fi
     done
