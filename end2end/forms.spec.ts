@@ -29,6 +29,9 @@ async function submit(page: Page, form: string, fields: Record<string, string> =
   return answer.status();
 }
 
+/** What never comes back to a page. */
+const SECRETS = ["password", "code"];
+
 /** Sent with a mistake: the page comes back, says so, and has everything that was typed. */
 async function wrong(page: Page, form: string, fields: Record<string, string>, message: string | RegExp) {
   expect(await submit(page, form, fields), form).toBe(422);
@@ -36,7 +39,7 @@ async function wrong(page: Page, form: string, fields: Record<string, string>, m
   await expect(page.getByText(message).first()).toBeVisible();
   for (const [name, value] of Object.entries(fields)) {
     const field = box(page, form).locator(`[name="${name}"]`).first();
-    if ((await field.getAttribute("type")) !== "checkbox") await expect(field).toHaveValue(name === "password" ? "" : value);
+    if ((await field.getAttribute("type")) !== "checkbox") await expect(field).toHaveValue(SECRETS.includes(name) ? "" : value);
   }
 }
 

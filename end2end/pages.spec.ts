@@ -18,7 +18,7 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/programs/{code}": return "/programs/club";
     case "/programs/{code}/leave": return "/programs/club/leave";
     case "/consents/{code}": return "/consents/personal_data";
-    case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)[?"]/);
+    case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
   }

@@ -23,7 +23,10 @@ async function watch(context: BrowserContext, complaints: string[]) {
     addEventListener("securitypolicyviolation", (event) =>
       console.error(`policy: ${event.violatedDirective} blocks ${event.blockedURI} ${event.sample}`));
   });
-  context.on("weberror", (error) => complaints.push(`${error.page()?.url()}: ${error.error().message}`));
+  context.on("weberror", (error) => {
+    // The browser's own word for a page that came without a moving transition: nothing of it is our script.
+    if (!error.error().message.startsWith("Transition was ")) complaints.push(`${error.page()?.url()}: ${error.error().message}`);
+  });
   context.on("console", (message) => {
     // That a form came back with a mistake in it (422), or a page is not there, is no fault of the page.
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {

@@ -149,7 +149,7 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> AnyView {
     let table = match (rows.is_empty(), is_later) {
         (true, _) => view! { <p class="muted">{t.no_purchases}</p> }.into_any(),
         (false, _) => view! {
-            <div class="data-wrap" role="region" aria-label=t.purchases tabindex="0">
+            <div class="data-wrap" role="group" aria-label=t.purchases tabindex="0">
                 <table class="data">
                     <caption class="sr-only">{t.purchases}</caption>
                     <thead>
@@ -206,7 +206,7 @@ fn asked_for(cx: &Cx, asked: &[Summary]) -> AnyView {
     let table = match rows.is_empty() {
         true => view! { <p class="muted">{t.no_requests}</p> }.into_any(),
         false => view! {
-            <div class="data-wrap" role="region" aria-label=t.requests tabindex="0">
+            <div class="data-wrap" role="group" aria-label=t.requests tabindex="0">
                 <table class="data">
                     <caption class="sr-only">{t.requests}</caption>
                     <thead>

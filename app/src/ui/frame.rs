@@ -182,7 +182,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
                 {link("/admin/requests", t.requests)}
                 {link("/admin/customers", t.customers)}
             </nav>
-            <form class="bar-find" role="search" action="/admin/customers">
+            <form class="bar-find" role="search" action="/admin/customers" aria-label=t.find_customer>
                 {icon(icon::SEARCH)}
                 <input class="input" type="search" name="q" aria-label=t.find_customer placeholder=t.find_hint autocomplete="off"/>
             </form>
