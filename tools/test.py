@@ -136,7 +136,11 @@ def browser_layer(log):
     count = Count()
     # The optimised site, because its sizes are asserted; the server's debug build is enough.
     built = log.run("cargo", "xtask", "site", "--profile", "release")[0]
-    built = built and log.run("cargo", "build", "--quiet", "--package", "server")[0]
+    # All targets, as the layer before built them: with the server alone cargo chooses other features of shared
+    # dependencies and builds those once more.
+    built = built and log.run(
+        "cargo", "build", "--quiet", "--workspace", "--exclude", "frontend", "--tests", "--bins"
+    )[0]
     if not built:
         return at_least(count, False, log)
     report = LOGS / "browser.json"
