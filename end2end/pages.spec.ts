@@ -43,7 +43,9 @@ async function examine(page: Page, path: string, width: number) {
   for (const theme of ["light", "dark"]) {
     await page.context().addCookies([{ name: "theme", value: theme, domain: host.split(":")[0], path: "/" }]);
     await page.goto(path);
-    await page.waitForLoadState("networkidle");
+    // Every island is alive: what it changes belongs to the page.
+    const islands = await page.locator("leptos-island").count();
+    await expect(page.locator("leptos-island [data-ready]")).toHaveCount(islands);
     await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
     await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
     const { violations } = await new AxeBuilder({ page }).analyze();

@@ -1,5 +1,6 @@
 //! What cargo alone does not do, as `cargo xtask <command>`.
 
+mod bench;
 mod build_id;
 mod compress;
 mod site;
@@ -20,6 +21,11 @@ cargo xtask <command>
       dev      quick to build, large to download: cargo's dev profile, no wasm-opt, light compression
       demo     as small as it gets: cargo's profile `wasm`, wasm-opt -Oz, Brotli 11
       release  the same files as demo (the default)
+
+  bench [--profile demo|release] [--seconds N] [--lines N]
+      Measures the product beside the same pages written by hand (benches/): requests a second, page weights, start,
+      memory, and the import of N lines (a million, 0 for none). Each line has its budget and whether it is met.
+      Both sides are built by the same profile, `demo` if none is named.
 
   help
       This text.
@@ -44,6 +50,8 @@ fn run(args: &[String]) -> Result<()> {
         ["site"] => site::build(&root()?, site::Profile::Release),
         ["site", "--profile", name] => site::build(&root()?, name.parse()?),
         ["site", ..] => bail!("`site` takes `--profile dev`, `--profile demo` or `--profile release`, nothing else"),
+        ["bench", "--profile", profile, rest @ ..] => bench::run(&root()?, profile, rest),
+        ["bench", rest @ ..] => bench::run(&root()?, "demo", rest),
         [other, ..] => bail!("there is no command `{other}`; `cargo xtask help` lists what there is"),
     }
 }
