@@ -4,12 +4,15 @@
 //! checks the binds against both drivers. Reads take a [`Conn`] from [`Db::read`]; every change runs in
 //! [`Db::write`], the only place that begins, commits and retries.
 
+mod readers;
+
 use crate::clock::Clock;
 use crate::shop::Shop;
 use chrono::{DateTime, Utc};
+use readers::{Reader, Readers};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -74,7 +77,7 @@ pub enum Engine<'c> {
 }
 
 enum Inner {
-    SqliteRead(PoolConnection<Sqlite>),
+    SqliteRead(Reader),
     SqliteWrite(Transaction<'static, Sqlite>),
     PostgresRead(PoolConnection<Postgres>),
     PostgresWrite(Transaction<'static, Postgres>),
@@ -91,7 +94,7 @@ impl Conn {
     /// The engine's own connection, for [`on!`](crate::on).
     pub fn engine(&mut self) -> Engine<'_> {
         match &mut self.inner {
-            Inner::SqliteRead(c) => Engine::Sqlite(c),
+            Inner::SqliteRead(c) => Engine::Sqlite(c.get()),
             Inner::SqliteWrite(c) => Engine::Sqlite(c),
             Inner::PostgresRead(c) => Engine::Postgres(c),
             Inner::PostgresWrite(c) => Engine::Postgres(c),
@@ -148,7 +151,7 @@ impl DerefMut for Tx {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Sqlite { read: Arc<Readers>, write: SqlitePool },
     Postgres(PgPool),
 }
 
@@ -207,20 +210,25 @@ impl Db {
                 .busy_timeout(Duration::from_secs(10))
                 .statement_cache_capacity(500)
                 .pragma("cache_size", "-16000")
-                .pragma("temp_store", "memory");
+                .pragma("temp_store", "memory")
+                .disable_statement_logging();
             let write = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(Duration::from_secs(30))
-                .connect_with(options.clone().create_if_missing(true))
+                // A file needs no question whether it is still there.
+                .test_before_acquire(false)
+                .connect_with(
+                    options
+                        .clone()
+                        .create_if_missing(true)
+                        // An import touches the same pages of many indexes again and again.
+                        .pragma("cache_size", "-64000")
+                        .pragma("wal_autocheckpoint", "8000"),
+                )
                 .await?;
             SQLITE.run(&write).await?;
-            let readers = std::thread::available_parallelism().map_or(4, usize::from).clamp(2, 16) as u32 * 2;
-            let read = SqlitePoolOptions::new()
-                .max_connections(readers)
-                .min_connections(1)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect_with(options.pragma("query_only", "1"))
-                .await?;
+            let readers = std::thread::available_parallelism().map_or(4, usize::from).clamp(2, 16) * 2;
+            let read = Readers::open(options.pragma("query_only", "1"), readers).await?;
             Pools::Sqlite { read, write }
         } else {
             return Err(Error::Address(
@@ -495,6 +503,20 @@ impl ListQuery {
             sql: select.into(),
             ..Self::default()
         }
+    }
+
+    /// Starts with a list of spans of time, each with its first moment and the first one after it, that the rest of the
+    /// query knows as `spans (first, next)`.
+    pub fn over(spans: &[(DateTime<Utc>, DateTime<Utc>)], select: &'static str) -> Self {
+        let mut query = Self::new("WITH spans (first, next) AS (VALUES ");
+        for (i, (first, next)) in spans.iter().enumerate() {
+            query.sql.push_str(if i == 0 { "" } else { ", " });
+            query.sql.push_str(&format!("(${}, ${})", 2 * i + 1, 2 * i + 2));
+            query.binds.extend([Bind::Time(*first), Bind::Time(*next)]);
+        }
+        query.sql.push_str(") ");
+        query.sql.push_str(select);
+        query
     }
 
     /// Adds a condition; each `?` in it stands for the next of `binds`.

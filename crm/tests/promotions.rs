@@ -66,6 +66,16 @@ crm::both_engines!(
         assert_eq!(codes(start() - TimeDelta::microseconds(1)).await, ["over"]);
         assert_eq!(codes(start() + TimeDelta::hours(1)).await, ["later", "short", "long"]);
         assert_eq!(codes(start() + TimeDelta::hours(10)).await, ["long"]);
+        let mut conn = world.db.read().await.expect("a connection");
+        let ends = async |conn: &mut _, limit| {
+            let found = store::ending(conn, start(), limit).await.expect("read");
+            found
+                .into_iter()
+                .map(|p| (p.ends_at - start()).num_hours())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ends(&mut conn, 5).await, [10, 20]);
+        assert_eq!(ends(&mut conn, 1).await, [10]);
     }
 );
 

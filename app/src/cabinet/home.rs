@@ -12,7 +12,7 @@ use chrono::{Datelike, Duration, Timelike};
 use crm::card::store as cards;
 use crm::points::{Balance, store as points};
 use crm::program::{Program, store as programs};
-use crm::promotion::{Promotion, store as promotions};
+use crm::promotion::{Brief, store as promotions};
 use crm::purchase::{Purchase, store as purchases};
 use crm::request::{Summary, store as requests};
 use islands::AppError;
@@ -20,7 +20,7 @@ use leptos::prelude::*;
 
 /// How many purchases, offers and requests are shown.
 const PURCHASES: i64 = 3;
-const OFFERS: usize = 2;
+const OFFERS: i64 = 2;
 const REQUESTS: i64 = 5;
 /// Points that expire within this time are shown in apricot.
 const SOON: Duration = Duration::days(30);
@@ -35,7 +35,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let balance = points::balance(&mut conn, me).await?;
     let latest = purchases::latest(&mut conn, me, PURCHASES).await?;
     let requests = requests::current(&mut conn, me, REQUESTS).await?;
-    let offers = promotions::running(&mut conn, cx.db.now()).await?;
+    let offers = promotions::ending(&mut conn, cx.db.now(), OFFERS).await?;
     let programs = programs::list(&mut conn, me).await?;
     drop(conn);
     let card = shown(&cards).map(|card| {
@@ -138,11 +138,10 @@ fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<AnyView> {
     })
 }
 
-fn running_offers(cx: &Cx, offers: &[Promotion]) -> Option<AnyView> {
+fn running_offers(cx: &Cx, offers: &[Brief]) -> Option<AnyView> {
     let t = &cx.t().home;
     let items: Vec<_> = offers
         .iter()
-        .take(OFFERS)
         .map(|offer| {
             let last = last_day(cx, offer.ends_at);
             view! {

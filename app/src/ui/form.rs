@@ -6,9 +6,8 @@
 use crate::cx::{Cx, Outcome, cx};
 use crate::route::Form;
 use crm::flaw::Flaw;
-use islands::{AppError, Enhance, Rules};
+use islands::{AppError, Enhance};
 use leptos::prelude::*;
-use std::collections::BTreeMap;
 
 /// The outcome of the form that is being rendered, for the fields in it.
 #[derive(Clone)]
@@ -51,33 +50,6 @@ fn ticked(name: &str, value: &str, before: bool) -> bool {
     }
 }
 
-/// The words for flaws that the browser finds by itself.
-fn rules(cx: &Cx) -> Rules {
-    let found_there = [
-        Flaw::TooLong { max: 0 },
-        Flaw::TooShort { min: 0 },
-        Flaw::NotAName,
-        Flaw::ControlCharacters,
-        Flaw::NotAPhone,
-        Flaw::NotAnEmail,
-        Flaw::NotADate,
-        Flaw::InTheFuture,
-        Flaw::TooOld,
-        Flaw::TooYoung { age: 0 },
-    ];
-    // The number is filled in the browser; the words are made with a mark in its place.
-    let words: BTreeMap<_, _> = found_there
-        .iter()
-        .map(|flaw| (flaw.key().to_owned(), cx.flaw(flaw).replace('0', "{n}")))
-        .collect();
-    Rules {
-        country: cx.shop().country.clone(),
-        today: cx.today(),
-        age: cx.shop().minimum_age,
-        words,
-    }
-}
-
 /// A form. `F` names what it does; the page must list `F` among its forms.
 #[component]
 pub fn FormBox<F: Form + 'static>(
@@ -102,11 +74,24 @@ pub fn FormBox<F: Form + 'static>(
     /// The fields and the button.
     children: Children,
 ) -> impl IntoView {
-    let cx = cx();
     let id = id.unwrap_or_else(|| F::NAME.replace('.', "-"));
+    form_box(F::NAME, id, class, check, labels, stale, children)
+}
+
+/// The same for every form: compiled once.
+fn form_box(
+    name: &'static str,
+    id: String,
+    class: &'static str,
+    check: bool,
+    labels: Vec<(String, String)>,
+    stale: Option<&'static str>,
+    children: Children,
+) -> AnyView {
+    let cx = cx();
     // Of several forms of one kind on a page, only the one that was sent shows its outcome.
     let outcome = cx.outcome.clone().filter(|o| {
-        o.form == F::NAME
+        o.form == name
             && o.values
                 .iter()
                 .find(|(n, _)| n == "_form")
@@ -114,6 +99,8 @@ pub fn FormBox<F: Form + 'static>(
     });
     let key = outcome.as_ref().map_or_else(crate::form_key, |o| o.key.clone());
     let stale = stale.unwrap_or(cx.t().form.stale);
+    // What the browser says of flaws that it finds by itself: it fills in the number, which is marked here.
+    let words = move |cx: &Cx, flaw: Flaw| check.then(|| cx.flaw(&flaw).replace('0', "{n}"));
     let form = move || {
         provide_context(Held(outcome.clone()));
         provide_context(FormId(id.clone()));
@@ -121,9 +108,27 @@ pub fn FormBox<F: Form + 'static>(
             .as_ref()
             .map(|o| view! { <ErrorSummary error=o.error.clone() form=id.clone() labels=labels.clone() stale=stale/> });
         view! {
-            <form id=id.clone() class=class method="post" novalidate>
+            <form
+                id=id.clone()
+                class=class
+                method="post"
+                novalidate
+                data-country=check.then(|| cx.shop().country.clone())
+                data-today=check.then(|| cx.today().to_string())
+                data-age=check.then(|| cx.shop().minimum_age)
+                data-too-long=words(&cx, Flaw::TooLong { max: 0 })
+                data-too-short=words(&cx, Flaw::TooShort { min: 0 })
+                data-not-a-name=words(&cx, Flaw::NotAName)
+                data-control-characters=words(&cx, Flaw::ControlCharacters)
+                data-not-a-phone=words(&cx, Flaw::NotAPhone)
+                data-not-an-email=words(&cx, Flaw::NotAnEmail)
+                data-not-a-date=words(&cx, Flaw::NotADate)
+                data-in-the-future=words(&cx, Flaw::InTheFuture)
+                data-too-old=words(&cx, Flaw::TooOld)
+                data-too-young=words(&cx, Flaw::TooYoung { age: 0 })
+            >
                 {summary}
-                <input type="hidden" name="_fn" value=F::NAME/>
+                <input type="hidden" name="_fn" value=name/>
                 <input type="hidden" name="_form" value=id.clone()/>
                 <input type="hidden" name="_key" value=key.clone()/>
                 {children()}
@@ -133,7 +138,7 @@ pub fn FormBox<F: Form + 'static>(
     // An owner of its own: the outcome is for the fields of this form, not for those of the next.
     let form = Owner::new().with(form);
     if check {
-        view! { <Enhance rules=rules(&cx)>{form}</Enhance> }.into_any()
+        view! { <Enhance>{form}</Enhance> }.into_any()
     } else {
         form.into_any()
     }

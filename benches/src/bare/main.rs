@@ -23,6 +23,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 use words::*;
 
+// As the product has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Site {
     database: String,
     css: String,
@@ -240,10 +244,12 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             .into_iter()
             .find_map(|(number, is_active)| is_active.then_some(number))
             .unwrap_or_default();
-        let accounts: Vec<(i64, i64)> = db
+        let accounts: Vec<(Uuid, i64, i64, Option<DateTime<Utc>>)> = db
             .prepare_cached(
                 "SELECT a.program_id, v.name, SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END), \
-                 SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END) \
+                 SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END), \
+                 (SELECT l.expires_at FROM lots l WHERE l.customer_id = ?1 AND l.program_id = a.program_id \
+                 AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1) \
                  FROM accounts a JOIN programs p ON p.id = a.program_id \
                  JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
                  FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= ?2), 1) \
@@ -251,21 +257,29 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             )?
             .query_map(params![id, at], |row| {
                 russian(row, 1)?;
-                Ok((row.get(2)?, row.get(3)?))
+                let is_none = matches!(row.get_ref(4)?, ValueRef::Null);
+                Ok((row.get(0)?, row.get(2)?, row.get(3)?, (!is_none).then(|| time(row, 4)).transpose()?))
             })?
             .collect::<Result<_, _>>()?;
-        let lots: Vec<(DateTime<Utc>, i64)> = db
-            .prepare_cached(
-                "SELECT program_id, expires_at, SUM(remaining) FROM lots WHERE customer_id = ?1 AND state = 'active' \
-                 AND remaining > 0 GROUP BY program_id, expires_at ORDER BY expires_at",
-            )?
-            .query_map([id], |row| Ok((time(row, 1)?, row.get(2)?)))?
-            .collect::<Result<_, _>>()?;
-        let expiry = lots.first().map(|(first, _)| {
-            let first = local(*first).date();
-            let lost = lots
+        let mut expiries: Vec<(NaiveDate, i64)> = Vec::new();
+        for (program, _, _, first) in &accounts {
+            let Some(first) = first else { continue };
+            let day = local(*first).date();
+            let points = db
+                .prepare_cached(
+                    "SELECT COALESCE(SUM(remaining), 0) FROM lots WHERE customer_id = ?1 AND program_id = ?2 \
+                     AND state = 'active' AND remaining > 0 AND expires_at < ?3",
+                )?
+                .query_row(
+                    params![id, program, midnight(day + TimeDelta::days(1)).to_rfc3339()],
+                    |row| row.get(0),
+                )?;
+            expiries.push((day, points));
+        }
+        let expiry = expiries.iter().map(|(day, _)| *day).min().map(|first| {
+            let lost = expiries
                 .iter()
-                .take_while(|(at, _)| local(*at).date() == first)
+                .filter(|(day, _)| *day == first)
                 .map(|(_, points)| points)
                 .sum();
             (day(first, now), lost)
@@ -299,32 +313,22 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
                 })
             })?
             .collect::<Result<_, _>>()?;
-        let mut offers: Vec<Offer> = db
+        let offers = db
             .prepare_cached(
-                "SELECT id, code, version, title, conditions, starts_at, ends_at FROM promotions \
-                 WHERE ends_at > ?1 AND starts_at <= ?1 ORDER BY ends_at, id",
+                "SELECT title, conditions, ends_at FROM promotions WHERE ends_at > ?1 AND starts_at <= ?1 \
+                 ORDER BY ends_at, id LIMIT ?2",
             )?
-            .query_map([&at], |row| {
-                let last = local(time(row, 6)? - TimeDelta::microseconds(1)).date();
+            .query_map(params![at, 2], |row| {
+                let last = local(time(row, 2)? - TimeDelta::microseconds(1)).date();
                 Ok(Offer {
                     day: last.day(),
                     month: MONTHS[last.month0() as usize],
-                    title: russian(row, 3)?,
+                    title: russian(row, 0)?,
                     until: until(last, now),
-                    conditions: russian(row, 4)?,
+                    conditions: russian(row, 1)?,
                 })
             })?
             .collect::<Result<_, _>>()?;
-        offers.truncate(2);
-        // The product reads where they hold as well.
-        let places: Vec<(Uuid, String, String)> = db
-            .prepare_cached(
-                "SELECT l.promotion_id, s.id, s.name, s.town FROM promotions p JOIN promotion_stores l ON l.promotion_id = p.id \
-                 JOIN stores s ON s.id = l.store_id WHERE p.ends_at > ?1 AND p.starts_at <= ?1 ORDER BY s.code",
-            )?
-            .query_map([&at], |row| Ok((row.get(0)?, russian(row, 2)?, russian(row, 3)?)))?
-            .collect::<Result<_, _>>()?;
-        std::hint::black_box(places);
         let programs = db
             .prepare_cached(
                 "SELECT p.id, p.code, p.automatic, v.version, v.name, v.summary, v.terms, v.share, v.delay_days, v.term_days, \
@@ -353,8 +357,8 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             name,
             bars: bars(&card),
             card,
-            active: accounts.iter().map(|a| a.0).sum(),
-            pending: accounts.iter().map(|a| a.1).sum(),
+            active: accounts.iter().map(|a| a.1).sum(),
+            pending: accounts.iter().map(|a| a.2).sum(),
             expiry,
             purchases,
             requests,
@@ -408,19 +412,25 @@ struct Bar {
 
 /// Receipts and their sums by month.
 fn totals(db: &Connection, id: Uuid, from: NaiveDate, end: NaiveDate) -> Result<BTreeMap<NaiveDate, (i64, i64)>> {
-    let mut totals: BTreeMap<NaiveDate, (i64, i64)> = BTreeMap::new();
-    let mut query = db.prepare_cached(
-        "SELECT p.at, p.total FROM purchases p WHERE p.customer_id = ?1 AND p.at >= ?2 AND p.at < ?3",
-    )?;
-    let rows = query.query_map(
-        params![id, midnight(from).to_rfc3339(), midnight(end).to_rfc3339()],
-        |row| Ok((time(row, 0)?, row.get::<_, i64>(1)?)),
-    )?;
-    for row in rows {
-        let (at, total) = row?;
-        let month = totals.entry(month_of(local(at).date())).or_default();
-        month.0 += 1;
-        month.1 += total;
+    let months: Vec<NaiveDate> = std::iter::successors(Some(from), |first| Some(*first + Months::new(1)))
+        .take_while(|first| *first < end)
+        .collect();
+    let values: Vec<&str> = months.iter().map(|_| "(?, ?)").collect();
+    let sql = format!(
+        "WITH spans (first, next) AS (VALUES {}) SELECT m.first, COUNT(*), SUM(p.total) FROM spans m \
+         JOIN purchases p ON p.at >= m.first AND p.at < m.next WHERE p.customer_id = ? GROUP BY m.first",
+        values.join(", ")
+    );
+    let mut query = db.prepare_cached(&sql)?;
+    for (n, first) in months.iter().enumerate() {
+        query.raw_bind_parameter(2 * n + 1, midnight(*first).to_rfc3339())?;
+        query.raw_bind_parameter(2 * n + 2, midnight(*first + Months::new(1)).to_rfc3339())?;
+    }
+    query.raw_bind_parameter(2 * months.len() + 1, id)?;
+    let mut totals = BTreeMap::new();
+    let mut rows = query.raw_query();
+    while let Some(row) = rows.next()? {
+        totals.insert(local(time(row, 0)?).date(), (row.get(1)?, row.get(2)?));
     }
     Ok(totals)
 }

@@ -115,8 +115,9 @@ struct AccountRow {
     kind: AccountKind,
 }
 
-/// A list longer than this is asked for in parts.
-const LIST: usize = 1024;
+/// A list longer than this is asked for in parts: SQLite looks up each of its parameters by walking through all before
+/// it.
+const LIST: usize = 256;
 
 /// The accounts at these places, opened where they are not yet.
 async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place, AccountId>, sqlx::Error> {
@@ -616,7 +617,7 @@ async fn draw_first(
 }
 
 /// How many lots one transaction of the daily work takes.
-const BATCH: i64 = 512;
+const BATCH: i64 = 2048;
 
 #[derive(sqlx::FromRow)]
 struct DueRow {
@@ -772,20 +773,22 @@ struct BalanceRow {
     name: Localized,
     active: i64,
     pending: i64,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 /// What a customer has: active, pending, and what expires next.
 pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
     const ACCOUNTS: &str = "SELECT a.program_id, v.name, \
         CAST(SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END) AS BIGINT) AS active, \
-        CAST(SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END) AS BIGINT) AS pending \
+        CAST(SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END) AS BIGINT) AS pending, \
+        (SELECT l.expires_at FROM lots l WHERE l.customer_id = $1 AND l.program_id = a.program_id \
+        AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1) AS expires_at \
         FROM accounts a JOIN programs p ON p.id = a.program_id \
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $2), 1) \
         WHERE a.customer_id = $1 GROUP BY a.program_id, v.name, p.position ORDER BY p.position, a.program_id";
-    const LOTS: &str = "SELECT program_id, expires_at, CAST(SUM(remaining) AS BIGINT) FROM lots \
-        WHERE customer_id = $1 AND state = 'active' AND remaining > 0 \
-        GROUP BY program_id, expires_at ORDER BY expires_at";
+    const UNTIL: &str = "SELECT CAST(COALESCE(SUM(remaining), 0) AS BIGINT) FROM lots WHERE customer_id = $1 \
+        AND program_id = $2 AND state = 'active' AND remaining > 0 AND expires_at < $3";
     let now = conn.now();
     let shop = conn.shop().clone();
     let rows: Vec<BalanceRow> = on!(conn, |c| sqlx::query_as(ACCOUNTS)
@@ -793,37 +796,41 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         .bind(now)
         .fetch_all(c)
         .await)?;
-    let lots: Vec<(ProgramId, DateTime<Utc>, i64)> =
-        on!(conn, |c| sqlx::query_as(LOTS).bind(of.id()).fetch_all(c).await)?;
-    let next = |program: Option<ProgramId>| {
-        let mut lots = lots
-            .iter()
-            .filter(|(p, ..)| program.is_none_or(|program| program == *p))
-            .peekable();
-        let at = lots.peek()?.1;
-        let day = shop.day(at);
-        Some(Expiry {
-            points: lots
-                .take_while(|(_, at, _)| shop.day(*at) == day)
-                .map(|lot| lot.2)
-                .sum(),
-            at,
-        })
-    };
-    let programs = rows
-        .into_iter()
-        .map(|row| ProgramBalance {
+    let mut programs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let next_expiry = match row.expires_at {
+            Some(at) => {
+                let end = shop.day(at).succ_opt().map_or(at, |next| shop.midnight(next));
+                let points = on!(conn, |c| sqlx::query_scalar(UNTIL)
+                    .bind(of.id())
+                    .bind(row.program_id)
+                    .bind(end)
+                    .fetch_one(c)
+                    .await)?;
+                Some(Expiry { points, at })
+            }
+            None => None,
+        };
+        programs.push(ProgramBalance {
             program: row.program_id,
             name: row.name,
             active: row.active,
             pending: row.pending,
-            next_expiry: next(Some(row.program_id)),
-        })
-        .collect::<Vec<_>>();
+            next_expiry,
+        });
+    }
+    let expiries = || programs.iter().filter_map(|program| program.next_expiry);
+    let next_expiry = expiries().map(|expiry| expiry.at).min().map(|at| Expiry {
+        points: expiries()
+            .filter(|expiry| shop.day(expiry.at) == shop.day(at))
+            .map(|expiry| expiry.points)
+            .sum(),
+        at,
+    });
     Ok(Balance {
         active: programs.iter().map(|p| p.active).sum(),
         pending: programs.iter().map(|p| p.pending).sum(),
-        next_expiry: next(None),
+        next_expiry,
         programs,
     })
 }

@@ -40,6 +40,20 @@ pub struct Promotion {
     pub places: Vec<Place>,
 }
 
+/// A promotion in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Brief {
+    /// What it gives, in a line.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub title: Localized,
+    /// On what conditions.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub conditions: Localized,
+    /// The first moment it holds no more.
+    pub ends_at: DateTime<Utc>,
+}
+
 /// A promotion to be written down; one of the same code is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPromotion {

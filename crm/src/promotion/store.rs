@@ -1,6 +1,6 @@
 //! Promotions in the database.
 
-use super::{NewPromotion, Place, Promotion};
+use super::{Brief, NewPromotion, Place, Promotion};
 use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::id::{PromotionId, StoreId};
@@ -78,6 +78,17 @@ pub async fn running(conn: &mut Conn, at: DateTime<Utc>) -> Result<Vec<Promotion
         }
     };
     Ok(rows.into_iter().map(with_places).collect())
+}
+
+/// Those that hold at a moment and end first, up to `limit`: what they give and on what conditions.
+pub async fn ending(conn: &mut Conn, at: DateTime<Utc>, limit: i64) -> Result<Vec<Brief>, Error> {
+    const SQL: &str = "SELECT title, conditions, ends_at FROM promotions WHERE ends_at > $1 AND starts_at <= $1 \
+                       ORDER BY ends_at, id LIMIT $2";
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(at)
+        .bind(limit)
+        .fetch_all(c)
+        .await)?)
 }
 
 /// Writes a promotion down, or replaces the one with its code. The version goes up when something is different, so
