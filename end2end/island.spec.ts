@@ -8,7 +8,7 @@ test("alive: a field is checked as it is left, and the message goes with the mis
   const phone = page.getByLabel("Телефон");
   await phone.fill("12");
   await phone.blur();
-  await expect(page.getByText("Проверьте номер")).toBeVisible();
+  await expect(page.getByText("Проверьте номер, например +7 900 123-45-67")).toBeVisible();
   await expect(phone).toHaveAttribute("aria-invalid", "true");
   await phone.fill("89005550123");
   await expect(page.getByText("Проверьте номер")).toBeHidden();

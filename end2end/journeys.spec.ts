@@ -181,6 +181,7 @@ test("the profile changes part by part", async ({ page, signIns }) => {
   await expect(page.getByRole("main")).not.toContainText("first@example.com");
   await page.getByLabel("Ещё один телефон").fill(freePhone());
   await press(page, "Добавить телефон");
+  await expect(page.getByRole("status")).toContainText("Добавили телефон");
   await expect(page.getByRole("main")).toContainText("Не подтверждён");
 
   await page.goto("/profile/children");

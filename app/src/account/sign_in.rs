@@ -284,6 +284,10 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let purposes = consents::purposes(&mut conn, AskedAt::Registration).await?;
     let ticked = draft.consents;
+    let consent_labels: Vec<_> = purposes
+        .iter()
+        .map(|purpose| (format!("consent_{}", purpose.code), cx.pick(&purpose.title)))
+        .collect();
     let words = cx.clone();
     // Made inside its form, which knows what was ticked.
     let boxes = move || {
@@ -311,7 +315,9 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
         ("password", t.password),
     ]
     .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec();
+    .into_iter()
+    .chain(consent_labels)
+    .collect();
     let person = draft.person;
     let has_password = draft.password_hash.is_some();
     let view = view! {
@@ -364,7 +370,7 @@ pub async fn review(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {steps(&cx, 3, t.step_review)}
         <h1>{t.review_title}</h1>
-        <dl class="pairs panel">
+        <dl class="review panel">
             <div><dt>{t.phone}</dt><dd>{cx.phone(&attempt.phone)}</dd></div>
             <div><dt>{t.name}</dt><dd dir="auto">{draft.person.name.clone()}</dd></div>
             <div><dt>{t.surname}</dt><dd dir="auto">{draft.person.surname.clone()}</dd></div>

@@ -100,7 +100,10 @@ fn form_box(
     let key = outcome.as_ref().map_or_else(crate::form_key, |o| o.key.clone());
     let stale = stale.unwrap_or(cx.t().form.stale);
     // What the browser says of flaws that it finds by itself: it fills in the number, which is marked here.
-    let words = move |cx: &Cx, flaw: Flaw| check.then(|| cx.flaw(&flaw).replace('0', "{n}"));
+    let words = move |cx: &Cx, flaw: Flaw| {
+        let said = check.then(|| cx.flaw(&flaw))?;
+        Some(flaw.number().map_or(said.clone(), |n| said.replace(&n.to_string(), "{n}")))
+    };
     let form = move || {
         provide_context(Held(outcome.clone()));
         provide_context(FormId(id.clone()));
