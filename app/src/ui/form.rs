@@ -102,7 +102,10 @@ fn form_box(
     // What the browser says of flaws that it finds by itself: it fills in the number, which is marked here.
     let words = move |cx: &Cx, flaw: Flaw| {
         let said = check.then(|| cx.flaw(&flaw))?;
-        Some(flaw.number().map_or(said.clone(), |n| said.replace(&n.to_string(), "{n}")))
+        Some(
+            flaw.number()
+                .map_or(said.clone(), |n| said.replace(&n.to_string(), "{n}")),
+        )
     };
     let form = move || {
         provide_context(Held(outcome.clone()));
