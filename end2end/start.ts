@@ -42,6 +42,7 @@ async function serve(engine: "sqlite" | "postgres", database: string): Promise<C
   const environment = {
     ...process.env,
     KABINET_LISTEN: `127.0.0.1:${port}`,
+    KABINET_DRAIN_SECONDS: "0",
     KABINET_PUBLIC_URL: url,
     KABINET_DATABASE_URL: database,
     KABINET_SITE_DIR: process.env.KABINET_SITE_DIR ?? join(root, "target", "site"),

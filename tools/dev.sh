@@ -33,7 +33,7 @@ while true; do
     if build; then
       stop_server
       if "$program" demo; then
-        "$program" serve &
+        KABINET_DRAIN_SECONDS=0 "$program" serve &
         server=$!
       fi
     else

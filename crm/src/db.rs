@@ -261,6 +261,15 @@ impl Db {
         &self.shop
     }
 
+    /// Whether the database answers.
+    pub async fn is_there(&self) -> bool {
+        let answered = async {
+            let mut conn = self.read().await?;
+            Ok::<_, Error>(on!(conn, |c| sqlx::query("SELECT 1").execute(c).await.map(drop))?)
+        };
+        answered.await.is_ok()
+    }
+
     /// A connection to read by.
     pub async fn read(&self) -> Result<Conn, Error> {
         let inner = match &self.pools {

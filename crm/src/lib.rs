@@ -32,6 +32,8 @@ pub mod stores;
 #[cfg(feature = "store")]
 pub mod audit;
 #[cfg(feature = "store")]
+pub mod backup;
+#[cfg(feature = "store")]
 pub mod clock;
 #[cfg(feature = "store")]
 pub mod content;

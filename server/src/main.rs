@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use crm::backup;
 use crm::clock::Clock;
 use crm::db::Db;
 use crm::who::System;
@@ -11,6 +12,8 @@ use server::{demo, import, jobs, router, site};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Rows of the database are made on one thread and freed on another, which the system's allocator is slow at.
 #[global_allocator]
@@ -42,6 +45,19 @@ enum Command {
     /// Bring data in
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Copy the SQLite database to a file while it is in use, and look the copy through
+    Backup {
+        /// The copy; nothing may be there yet
+        file: PathBuf,
+    },
+    /// Bring a copy back as the SQLite database; stop the server first
+    Restore {
+        /// The copy
+        file: PathBuf,
+        /// Put a database that is there aside, under another name
+        #[arg(long)]
+        replace: bool,
+    },
     /// Points ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -150,18 +166,24 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let db = open(&config).await?;
             Ok(import::run(&db, &args).await?)
         }
+        Command::Backup { file } => {
+            let contents = backup::backup(&config.database_url, &file).await?;
+            println!("Copied to {}.\n{}", file.display(), describe(&contents));
+            Ok(())
+        }
+        Command::Restore { file, replace } => {
+            let now = Clock::default().now();
+            let (contents, aside) = backup::restore(&config.database_url, &file, replace, now).await?;
+            if let Some(aside) = aside {
+                println!("The database that was there is {} now.", aside.display());
+            }
+            println!("Brought back.\n{}", describe(&contents));
+            // An older copy gets the schema of today, and its points the days that have passed.
+            verify(&open(&config).await?, &system).await
+        }
         Command::Ledger(LedgerCommand::Verify) => {
             let db = open(&config).await?;
-            let differences = crm::points::store::verify(&db, &system).await?;
-            for difference in &differences {
-                println!("{difference:?}");
-            }
-            if differences.is_empty() {
-                println!("The ledger is in order.");
-                Ok(())
-            } else {
-                bail!("{} difference(s)", differences.len())
-            }
+            verify(&db, &system).await
         }
         Command::Staff(StaffCommand::Add(args)) => {
             let db = open(&config).await?;
@@ -199,6 +221,29 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("{login} is out; every session has ended.");
             Ok(())
         }
+    }
+}
+
+/// What a copy holds, in lines.
+fn describe(contents: &backup::Contents) -> String {
+    format!(
+        "  schema {}, {} customers, {} receipts, {} postings\n  ledger {}",
+        contents.schema, contents.customers, contents.purchases, contents.postings, contents.ledger
+    )
+}
+
+/// Compares balances with postings and lots with allocations; an error when they differ.
+#[expect(clippy::print_stdout, reason = "the command line speaks through standard output")]
+async fn verify(db: &Db, system: &System) -> anyhow::Result<()> {
+    let differences = crm::points::store::verify(db, system).await?;
+    for difference in &differences {
+        println!("{difference:?}");
+    }
+    if differences.is_empty() {
+        println!("The ledger is in order.");
+        Ok(())
+    } else {
+        bail!("{} difference(s)", differences.len())
     }
 }
 
@@ -243,11 +288,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         println!("  development inbox: {}/inbox", config.public_url);
         println!("  staff:             {}/admin/requests", config.public_url);
     }
+    let is_draining = Arc::new(AtomicBool::new(false));
+    let drain = Duration::from_secs(config.drain_seconds);
     let app = App {
         db,
         config: Arc::new(config),
         site: Arc::new(site),
         is_demonstration,
+        is_draining: is_draining.clone(),
     };
     let router = router::build(&app).into_make_service_with_connect_info::<SocketAddr>();
     // Without it half of the pages wait 40 ms for a delayed acknowledgement.
@@ -256,15 +304,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             tracing::warn!(error = %e, "TCP_NODELAY could not be set");
         }
     });
-    axum::serve(listener, router).with_graceful_shutdown(stop()).await?;
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop(is_draining, drain))
+        .await?;
     for job in jobs {
         job.abort();
     }
     Ok(())
 }
 
-/// Waits for the signal to stop; requests in flight are finished after it.
-async fn stop() {
+/// Waits for the signal to stop. After SIGTERM requests are still taken for a while, so that a proxy that asks `/readyz`
+/// learns of it before it is turned away; requests in flight are finished in any case.
+async fn stop(is_draining: Arc<AtomicBool>, drain: Duration) {
     let interrupt = tokio::signal::ctrl_c();
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -276,7 +327,11 @@ async fn stop() {
     };
     tokio::select! {
         _ = interrupt => {}
-        () = terminate => {}
+        () = terminate => {
+            is_draining.store(true, Ordering::Relaxed);
+            tracing::info!(seconds = drain.as_secs(), "stopping: not ready any more, requests are still taken");
+            tokio::time::sleep(drain).await;
+        }
     }
     tracing::info!("stopping: requests in flight are finished");
 }

@@ -18,6 +18,7 @@ use crm::who::{self, Token};
 use islands::AppError;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
@@ -43,6 +44,8 @@ pub struct App {
     pub site: Arc<Site>,
     /// This is a demonstration.
     pub is_demonstration: bool,
+    /// The server is about to stop: nobody new should be sent here.
+    pub is_draining: Arc<AtomicBool>,
 }
 
 /// The whole site.
@@ -58,6 +61,8 @@ pub fn build(app: &App) -> Router {
             "/manifest.webmanifest",
             get(|| text("application/manifest+json", "max-age=3600", manifest)),
         )
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready).with_state(app.clone()))
         .route(&app.site.theme, get(|| text("text/css", "max-age=3600", theme)))
         .fallback(nowhere(app))
         .method_not_allowed_fallback(not_found_page(app))
@@ -67,6 +72,18 @@ pub fn build(app: &App) -> Router {
             guard::headers,
         ))
         .layer(axum::middleware::from_fn(guard::trace))
+}
+
+/// Whether requests should be sent here: not while the server is about to stop, nor without a database. That the process
+/// lives is another question (`/healthz`): restarting it would mend neither.
+async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    if app.is_draining.load(Ordering::Relaxed) {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else if app.db.is_there().await {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+    }
 }
 
 async fn text(kind: &'static str, cache: &'static str, text: String) -> impl IntoResponse {

@@ -9,6 +9,7 @@ mod common;
 mod forgery;
 mod fragments;
 mod headers;
+mod health;
 mod redirects;
 mod sign_in;
 mod twice;

@@ -25,7 +25,7 @@ use sqlx::{Connection as _, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tower::ServiceExt as _;
 
 pub(crate) const BY: System = System::at_the_command_line();
@@ -39,6 +39,8 @@ pub(crate) const PASSWORD: &str = "пятьдесят лошадей у реки
 pub struct TestApp {
     pub world: Arc<World>,
     pub router: Router,
+    /// Whether the server is about to stop.
+    pub is_draining: Arc<AtomicBool>,
     people: Arc<AtomicU32>,
 }
 
@@ -73,9 +75,11 @@ impl TestApp {
             config: Arc::new(config),
             site: Arc::new(site),
             is_demonstration,
+            is_draining: Arc::default(),
         };
         Self {
             router: router::build(&app),
+            is_draining: app.is_draining,
             world: Arc::new(world),
             people: Arc::default(),
         }
