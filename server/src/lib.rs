@@ -7,5 +7,6 @@ pub mod guard;
 pub mod import;
 pub mod jobs;
 pub mod router;
+pub mod secret;
 pub mod session;
 pub mod site;
