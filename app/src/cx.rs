@@ -77,8 +77,10 @@ pub mod cookie {
     pub const SESSION: &str = "kabinet";
     /// A session of staff.
     pub const STAFF: &str = "kabinet_staff";
-    /// An attempt to come in.
+    /// A customer's attempt to come in, or to prove something.
     pub const ATTEMPT: &str = "kabinet_attempt";
+    /// The same of a member of staff.
+    pub const STAFF_ATTEMPT: &str = "kabinet_staff_attempt";
     /// The language that was chosen.
     pub const LANG: &str = "lang";
     /// The theme that was chosen.

@@ -31,13 +31,23 @@ pub const ROUTES: &[Route] = &[
         "/sign-in",
         SignedOut,
         account::sign_in::phone,
-        [account::sign_in::Start, account::sign_in::Password]
+        [
+            account::sign_in::Start,
+            account::sign_in::StartByEmail,
+            account::sign_in::Password,
+        ]
     ),
     page!(
         "/sign-in/code",
         SignedOut,
         account::sign_in::code,
         [account::sign_in::Verify, account::sign_in::Resend]
+    ),
+    page!(
+        "/sign-in/phone",
+        SignedOut,
+        account::sign_in::own_phone,
+        [account::sign_in::GivePhone]
     ),
     page!(
         "/sign-in/details",
@@ -94,7 +104,32 @@ pub const ROUTES: &[Route] = &[
             cabinet::contacts::AddEmail,
             cabinet::contacts::RemoveContact,
             cabinet::contacts::MakePrimary,
+            cabinet::contacts::VerifyContact,
         ]
+    ),
+    page!(
+        "/profile/contacts/code",
+        Customer,
+        cabinet::confirm::contact_code,
+        [cabinet::confirm::ProveContact, cabinet::confirm::ResendToContact]
+    ),
+    page!(
+        "/profile/security",
+        Customer,
+        cabinet::security::page,
+        [cabinet::security::SetPassword, cabinet::security::RemovePassword]
+    ),
+    page!(
+        "/confirm",
+        Customer,
+        cabinet::confirm::page,
+        [cabinet::confirm::SendCode, cabinet::confirm::ByPassword]
+    ),
+    page!(
+        "/confirm/code",
+        Customer,
+        cabinet::confirm::code,
+        [cabinet::confirm::ByCode, cabinet::confirm::Resend]
     ),
     page!(
         "/profile/children",

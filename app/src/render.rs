@@ -62,6 +62,16 @@ pub fn elsewhere(cx: &Cx, access: Access) -> Option<String> {
     }
 }
 
+/// Where somebody proves anew who they are, to come back here afterwards.
+pub fn confirm(cx: &Cx) -> String {
+    let page = if cx.path.starts_with("/admin") {
+        "/admin/confirm"
+    } else {
+        "/confirm"
+    };
+    format!("{page}?next={}", cx.path)
+}
+
 async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> Rendered {
     let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
     let page = owner.with(|| {
@@ -71,6 +81,7 @@ async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> 
     let (status, body) = match page.await {
         Ok(body) => (cx.outcome.as_ref().map_or(200, |o| o.error.status().max(422)), body),
         Err(AppError::SignedOut) => return Rendered::Redirect("/sign-in".into()),
+        Err(AppError::NotFresh) => return Rendered::Redirect(confirm(cx)),
         Err(error) => (error.status(), owner.with(|| error_page(cx, &error))),
     };
     let html = owner.with(|| frame::document(cx, body).to_html());
@@ -92,7 +103,9 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
         AppError::TooMany { .. } => (t.too_many, t.too_many_text),
         AppError::Busy => (t.busy, t.busy_text),
         AppError::TooLarge => (t.too_large, t.too_large_text),
-        AppError::SignedOut | AppError::Invalid { .. } | AppError::Internal => (t.internal, t.internal_text),
+        AppError::SignedOut | AppError::NotFresh | AppError::Invalid { .. } | AppError::Internal => {
+            (t.internal, t.internal_text)
+        }
     };
     let is_admin = cx.path.starts_with("/admin");
     let home = if is_admin { "/admin/requests" } else { "/" };

@@ -6,6 +6,7 @@ use crate::db::{Db, Error, Tx, scoped};
 use crate::id::{ConsentTextId, ProgramId, PurposeId, TopicId};
 use crate::lang::{Lang, Localized, Plural};
 use crate::on;
+use crate::staff::Right;
 use crate::who::System;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,9 +15,17 @@ use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 struct Records {
+    roles: Vec<RoleRecord>,
     consent_purposes: Vec<PurposeRecord>,
     programs: Vec<ProgramRecord>,
     topics: Vec<TopicRecord>,
+}
+
+#[derive(Deserialize)]
+struct RoleRecord {
+    code: String,
+    position: i64,
+    rights: Vec<Right>,
 }
 
 #[derive(Deserialize)]
@@ -122,13 +131,17 @@ pub fn percent(lang: Lang, share: i64) -> String {
     }
 }
 
-/// Fills an empty database with what the shop says. Does nothing the second time.
+/// Fills an empty database with what the shop says. The second time it adds only the roles and templates that a newer
+/// program needs and the database does not have yet.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
     let (topics, templates) = (&pair!("topics")?, &pair!("templates")?);
+    let roles = &pair!("roles")?;
     db.write(|tx| {
         scoped(async move {
+            add_roles(tx, records, roles).await?;
+            add_templates(tx, templates).await?;
             const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
             let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
             if !is_first {
@@ -221,23 +234,45 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
                     .await
                     .map(drop))?;
             }
-            for code in templates.ru.keys() {
-                const TEMPLATE: &str =
-                    "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, 1, $2, $3, $4)";
-                let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
-                on!(tx, |c| sqlx::query(TEMPLATE)
-                    .bind(code)
-                    .bind(Json(&subject))
-                    .bind(Json(&body))
-                    .bind(now)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-            }
             Ok(())
         })
     })
     .await
+}
+
+async fn add_roles(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), Error> {
+    const SQL: &str =
+        "INSERT INTO roles (code, name, rights, position) VALUES ($1, $2, $3, $4) ON CONFLICT (code) DO NOTHING";
+    for r in &records.roles {
+        let name = texts.get(&r.code, "name")?;
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(&r.code)
+            .bind(Json(&name))
+            .bind(Json(&r.rights))
+            .bind(r.position)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+async fn add_templates(tx: &mut Tx, templates: &Pair) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, 1, $2, $3, $4) \
+                       ON CONFLICT (code, version) DO NOTHING";
+    let now = tx.now();
+    for code in templates.ru.keys() {
+        let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(code)
+            .bind(Json(&subject))
+            .bind(Json(&body))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
 }
 
 /// A fact about this database, if it is there.

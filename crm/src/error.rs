@@ -19,6 +19,9 @@ pub enum Error {
     /// Known, but without the right.
     #[error("forbidden")]
     Forbidden,
+    /// Who they are was proved too long ago for this.
+    #[error("not fresh")]
+    NotFresh,
     /// The state has moved on: somebody else was faster, or the step is over.
     #[error("out of date")]
     Stale,

@@ -36,6 +36,14 @@ macro_rules! ids {
 ids! {
     /// A customer.
     CustomerId,
+    /// A second factor, a passkey or a recovery code.
+    FactorId,
+    /// A question that a passkey was asked.
+    CeremonyId,
+    /// An account elsewhere that lets somebody in here.
+    IdentityId,
+    /// A way to an outside provider and back.
+    HandoffId,
     /// A phone number or e-mail address of a customer.
     ContactId,
     /// A child of a customer.

@@ -42,6 +42,10 @@ pub mod db;
 #[cfg(feature = "store")]
 pub mod error;
 #[cfg(feature = "store")]
+pub mod factor;
+#[cfg(feature = "store")]
+pub mod identity;
+#[cfg(feature = "store")]
 pub mod outbox;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -7,6 +7,8 @@ use crate::lang::Lang;
 pub struct Shop {
     /// Its name, as customers know it.
     pub name: String,
+    /// The address of its cabinet, without a slash at the end: messages link to it.
+    pub url: String,
     /// Hue of the brand's colour, in degrees of OKLCH.
     pub hue: u16,
     /// The language of people who did not choose one.
@@ -27,6 +29,7 @@ impl Default for Shop {
     fn default() -> Self {
         Self {
             name: "Сосна".into(),
+            url: "http://localhost:3000".into(),
             hue: 165,
             language: Lang::Ru,
             currency: "RUB".into(),

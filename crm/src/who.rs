@@ -7,9 +7,10 @@ use crate::error::Error;
 use crate::id::{CustomerId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
-use crate::staff::Role;
+use crate::staff::{Right, Role};
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
+use std::ops::Deref;
 
 /// A secret that a browser holds: 256 random bits. It is stored as its SHA-256 only and never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,9 +73,33 @@ pub struct Customer {
     name: String,
     language: Lang,
     network: String,
+    authenticated_at: DateTime<Utc>,
+}
+
+/// How long a proof of who somebody is lets them do what is dangerous (ASVS 5.0, 7.5.1).
+pub const FRESH: Duration = Duration::minutes(15);
+
+/// Somebody who proved moments ago who they are. What could lock them out or cost them their points demands this proof.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh<'a, P>(&'a P);
+
+impl<P> Deref for Fresh<'_, P> {
+    type Target = P;
+    fn deref(&self) -> &P {
+        self.0
+    }
 }
 
 impl Customer {
+    /// The proof for what is dangerous. [`Error::NotFresh`] when they have to prove anew who they are.
+    pub fn fresh(&self, db: &Db) -> Result<Fresh<'_, Self>, Error> {
+        if db.now() - self.authenticated_at < FRESH {
+            Ok(Fresh(self))
+        } else {
+            Err(Error::NotFresh)
+        }
+    }
+
     /// Their own data.
     pub fn me(&self) -> Subject {
         Subject(self.id)
@@ -149,11 +174,32 @@ pub struct Staff {
     session: SessionId,
     name: String,
     role: Role,
+    rights: Vec<Right>,
     language: Lang,
     network: String,
+    authenticated_at: DateTime<Utc>,
 }
 
 impl Staff {
+    /// The proof for what is dangerous. [`Error::NotFresh`] when they have to prove anew who they are.
+    pub fn fresh(&self, db: &Db) -> Result<Fresh<'_, Self>, Error> {
+        if db.now() - self.authenticated_at < FRESH {
+            Ok(Fresh(self))
+        } else {
+            Err(Error::NotFresh)
+        }
+    }
+
+    /// Whether their role has a right.
+    pub fn has(&self, right: Right) -> bool {
+        self.rights.contains(&right)
+    }
+
+    /// [`Error::Forbidden`] unless their role has the right.
+    pub fn may(&self, right: Right) -> Result<(), Error> {
+        if self.has(right) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
     /// Their id.
     pub fn id(&self) -> StaffId {
         self.id
@@ -170,8 +216,8 @@ impl Staff {
     }
 
     /// Their role.
-    pub fn role(&self) -> Role {
-        self.role
+    pub fn role(&self) -> &Role {
+        &self.role
     }
 
     /// The language they chose.
@@ -188,6 +234,10 @@ impl Staff {
     /// The same, within a transaction.
     pub async fn open_in(&self, tx: &mut Tx, id: CustomerId, reason: Reason) -> Result<Subject, Error> {
         const SQL: &str = "SELECT id FROM customers WHERE id = $1";
+        self.may(match reason {
+            Reason::Request => Right::Requests,
+            Reason::Search | Reason::Card => Right::Customers,
+        })?;
         let found: Option<(CustomerId,)> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
         found.ok_or(Error::NotFound)?;
         self.record(tx, "customer.read", Some(id), None, reason.as_str())
@@ -249,6 +299,7 @@ const SEEN_EVERY: Duration = Duration::minutes(5);
 struct CustomerRow {
     session: SessionId,
     seen_at: DateTime<Utc>,
+    authenticated_at: DateTime<Utc>,
     id: CustomerId,
     name: String,
     language: Lang,
@@ -258,15 +309,18 @@ struct CustomerRow {
 struct StaffRow {
     session: SessionId,
     seen_at: DateTime<Utc>,
+    authenticated_at: DateTime<Utc>,
     id: StaffId,
     name: String,
     role: Role,
+    #[sqlx(json)]
+    rights: Vec<Right>,
     language: Lang,
 }
 
 /// The customer of a session, if it is alive.
 pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
-    const SQL: &str = "SELECT s.id AS session, s.seen_at, c.id, c.name, c.language \
+    const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, c.id, c.name, c.language \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
     let now = db.now();
@@ -282,6 +336,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
     see(db, row.session, row.seen_at).await?;
     let CustomerRow {
         session,
+        authenticated_at,
         id,
         name,
         language,
@@ -293,13 +348,14 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         name,
         language,
         network: visitor.network.clone(),
+        authenticated_at,
     }))
 }
 
 /// The member of staff of a session, if it is alive and they still work here.
 pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Staff>, Error> {
-    const SQL: &str = "SELECT s.id AS session, s.seen_at, p.id, p.name, p.role, p.language \
-                       FROM sessions s JOIN staff p ON p.id = s.staff_id \
+    const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, p.id, p.name, p.role, r.rights, p.language \
+                       FROM sessions s JOIN staff p ON p.id = s.staff_id JOIN roles r ON r.code = p.role \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3 \
                        AND p.disabled_at IS NULL";
     let now = db.now();
@@ -315,9 +371,11 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     see(db, row.session, row.seen_at).await?;
     let StaffRow {
         session,
+        authenticated_at,
         id,
         name,
         role,
+        rights,
         language,
         ..
     } = row;
@@ -326,8 +384,10 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         session,
         name,
         role,
+        rights,
         language,
         network: visitor.network.clone(),
+        authenticated_at,
     }))
 }
 
@@ -369,7 +429,7 @@ pub(crate) enum SessionOf {
 /// Opens a session. Whoever calls this has checked who it is.
 pub(crate) async fn open_session(tx: &mut Tx, of: SessionOf, visitor: &Visitor) -> Result<Opened, sqlx::Error> {
     const SQL: &str = "INSERT INTO sessions (id, token_hash, customer_id, staff_id, device, network, created_at, seen_at, \
-                       expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)";
+                       authenticated_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8)";
     let now = tx.now();
     let token = Token::random();
     let (customer, staff, expires_at) = match of {
@@ -388,5 +448,21 @@ pub(crate) async fn open_session(tx: &mut Tx, of: SessionOf, visitor: &Visitor) 
         .execute(c)
         .await
         .map(drop))?;
+    Ok(Opened { token, expires_at })
+}
+
+/// Notes that whoever holds a session has just proved who they are, and gives it another token, as every change of what
+/// a session may do does (ASVS 5.0, 7.2.4). Whoever calls this has checked the proof.
+pub(crate) async fn renew_session(tx: &mut Tx, session: SessionId) -> Result<Opened, sqlx::Error> {
+    const SQL: &str =
+        "UPDATE sessions SET token_hash = $2, authenticated_at = $3, seen_at = $3 WHERE id = $1 RETURNING expires_at";
+    let now = tx.now();
+    let token = Token::random();
+    let expires_at = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(session)
+        .bind(token.hash())
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
     Ok(Opened { token, expires_at })
 }

@@ -26,7 +26,7 @@ fn new(login: &str, name: &str) -> NewStaff {
     NewStaff {
         login: login.into(),
         name: name.into(),
-        role: Role::Administrator,
+        role: Role::new(Role::ADMINISTRATOR),
         language: Lang::En,
         password_hash: "$hash".into(),
     }
@@ -34,6 +34,7 @@ fn new(login: &str, name: &str) -> NewStaff {
 
 crm::both_engines!(staff_is_entered_found_and_let_go, async |world| {
     let (gone, token) = staff_token(world, "Boris").await;
+    role(world, Role::ADMINISTRATOR, r#"["staff"]"#).await;
     let id = store::create(&world.db, &SYSTEM, &new(" Anna.K ", "Anna K"))
         .await
         .expect("entered");
@@ -57,7 +58,7 @@ crm::both_engines!(staff_is_entered_found_and_let_go, async |world| {
         .expect("found");
     assert_eq!(
         (account.id, account.name.as_str(), account.role, account.language),
-        (id, "Anna K", Role::Administrator, Lang::En)
+        (id, "Anna K", Role::new(Role::ADMINISTRATOR), Lang::En)
     );
     assert_eq!(account.password_hash, "$hash");
     for nobody in ["anna", "", "anna.k\0", "' OR ''='"] {
@@ -473,8 +474,13 @@ crm::both_engines!(who_looked_is_told_by_role, async |world| {
     assert_eq!(
         told,
         [
-            (start() + TimeDelta::minutes(1), Role::Agent, "request.note", "request"),
-            (start(), Role::Agent, "customer.read", "card"),
+            (
+                start() + TimeDelta::minutes(1),
+                Role::new(Role::AGENT),
+                "request.note",
+                "request"
+            ),
+            (start(), Role::new(Role::AGENT), "customer.read", "card"),
         ]
     );
     assert_eq!(

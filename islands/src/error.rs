@@ -23,6 +23,9 @@ pub enum AppError {
     /// Not without the right.
     #[error("forbidden")]
     Forbidden,
+    /// Who they are has to be proved once more first.
+    #[error("not fresh")]
+    NotFresh,
     /// What was shown has changed meanwhile.
     #[error("out of date")]
     Stale,
@@ -53,7 +56,7 @@ impl AppError {
             Self::SignedOut => 401,
             Self::Invalid { .. } => 422,
             Self::NotFound => 404,
-            Self::Forbidden | Self::Refused => 403,
+            Self::Forbidden | Self::Refused | Self::NotFresh => 403,
             Self::Stale => 409,
             Self::TooMany { .. } => 429,
             Self::Busy => 503,
@@ -81,6 +84,7 @@ impl From<crm::Error> for AppError {
             crm::Error::Invalid(flaws) => Self::Invalid { flaws },
             crm::Error::NotFound => Self::NotFound,
             crm::Error::Forbidden => Self::Forbidden,
+            crm::Error::NotFresh => Self::NotFresh,
             crm::Error::Stale | crm::Error::Repeated => Self::Stale,
             crm::Error::TooMany { retry_after } => Self::TooMany { retry_after },
             crm::Error::Busy => Self::Busy,

@@ -190,6 +190,7 @@ impl Config {
         } = self.shop.clone();
         Shop {
             name,
+            url: self.public_url.clone(),
             hue,
             language,
             currency,

@@ -10,3 +10,4 @@ pub mod router;
 pub mod secret;
 pub mod session;
 pub mod site;
+pub mod staff;

@@ -63,7 +63,7 @@ enum Command {
     Ledger(LedgerCommand),
     /// People who work here
     #[command(subcommand)]
-    Staff(StaffCommand),
+    Staff(server::staff::StaffCommand),
     /// The configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -79,36 +79,6 @@ enum ImportCommand {
 enum LedgerCommand {
     /// Compare every balance with its postings and every lot with its allocations
     Verify,
-}
-
-#[derive(Subcommand)]
-enum StaffCommand {
-    /// Add a member of staff; the password is read from the standard input
-    Add(StaffAdd),
-    /// End somebody's access at once
-    Disable {
-        /// Their login
-        login: String,
-    },
-}
-
-#[derive(Args)]
-struct StaffAdd {
-    /// What they sign in with
-    login: String,
-    /// Their name, as customers read it
-    name: String,
-    /// What they may do
-    #[arg(long, value_enum, default_value = "agent")]
-    role: RoleName,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum RoleName {
-    /// Answers customers
-    Agent,
-    /// Runs the system
-    Administrator,
 }
 
 #[derive(Subcommand)]
@@ -185,42 +155,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let db = open(&config).await?;
             verify(&db, &system).await
         }
-        Command::Staff(StaffCommand::Add(args)) => {
-            let db = open(&config).await?;
-            let mut password = String::new();
-            std::io::stdin()
-                .read_line(&mut password)
-                .context("the password comes on the standard input")?;
-            let password = password.trim_end_matches(['\r', '\n']);
-            if let Err(flaw) = crm::flaw::password(password) {
-                bail!("the password does not fit: {flaw:?}");
-            }
-            let role = match args.role {
-                RoleName::Agent => crm::staff::Role::Agent,
-                RoleName::Administrator => crm::staff::Role::Administrator,
-            };
-            let password_hash = crm::signin::password::hash(password).await?;
-            let new = crm::staff::NewStaff {
-                login: args.login,
-                name: args.name,
-                role,
-                language: config.shop.language,
-                password_hash,
-            };
-            crm::staff::store::create(&db, &system, &new).await?;
-            println!("Added {}.", new.login);
-            Ok(())
-        }
-        Command::Staff(StaffCommand::Disable { login }) => {
-            let db = open(&config).await?;
-            let account = crm::staff::store::by_login(&mut db.read().await?, &login).await?;
-            let Some(account) = account else {
-                bail!("nobody here signs in as {login:?}")
-            };
-            crm::staff::store::disable(&db, &system, account.id).await?;
-            println!("{login} is out; every session has ended.");
-            Ok(())
-        }
+        Command::Staff(command) => server::staff::run(&open(&config).await?, &config, command).await,
     }
 }
 

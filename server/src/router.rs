@@ -197,6 +197,7 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
     }
     match once(&cx, form, &sent).await {
         Ok(next) => follow(app, &cx, is_enhanced, next.path()),
+        Err(AppError::NotFresh) => follow(app, &cx, is_enhanced, &render::confirm(&cx)),
         Err(error @ AppError::Refused) => refuse(error).await,
         Err(error) => {
             let outcome = Outcome {

@@ -7,10 +7,11 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
     cookie::SESSION,
     cookie::STAFF,
     cookie::ATTEMPT,
+    cookie::STAFF_ATTEMPT,
     cookie::LANG,
     cookie::THEME,
 ];

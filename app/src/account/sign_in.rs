@@ -4,15 +4,14 @@ use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::{self, Check, DateField, Field, FormBox};
 use crm::consent::{AskedAt, store as consents};
+use crm::contact::Kind;
 use crm::customer::PersonForm;
-use crm::signin::store::{self as signin, Verified};
+use crm::signin::attempts::{self, Purpose};
+use crm::signin::store::{self as signin, Entered, Verified};
 use crm::signin::{Attempt, Draft};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
-
-/// How long the browser keeps the token of an attempt: as long as the attempt itself.
-const ATTEMPT_KEPT: chrono::Duration = chrono::Duration::hours(2);
 
 /// Sends a code to a phone.
 #[derive(Deserialize)]
@@ -25,12 +24,60 @@ impl Form for Start {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = signin::start(&cx.db, &self.phone, cx.lang, &cx.visitor).await?;
-        cx.set_cookie(
-            cookie::ATTEMPT,
-            Some(token.secret().to_owned()),
-            Some(cx.db.now() + ATTEMPT_KEPT),
-        );
+        set_attempt(cx, cookie::ATTEMPT, &token);
         Ok(Next::to(with_next(cx, "/sign-in/code")))
+    }
+}
+
+/// Sends a code to an e-mail address.
+#[derive(Deserialize)]
+pub struct StartByEmail {
+    email: String,
+}
+
+impl Form for StartByEmail {
+    const NAME: &'static str = "sign_in.start_by_email";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let token = signin::start_by_email(&cx.db, &self.email, cx.lang, &cx.visitor).await?;
+        set_attempt(cx, cookie::ATTEMPT, &token);
+        Ok(Next::to(with_next(cx, "/sign-in/code")))
+    }
+}
+
+/// Sends a code to the phone of somebody whose e-mail address is proved and new.
+#[derive(Deserialize)]
+pub struct GivePhone {
+    phone: String,
+}
+
+impl Form for GivePhone {
+    const NAME: &'static str = "sign_in.give_phone";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
+        signin::give_phone(&cx.db, token, &self.phone, &cx.visitor).await?;
+        Ok(Next::to(with_next(cx, "/sign-in/code")))
+    }
+}
+
+/// Hands the token of an attempt to the browser.
+pub(super) fn set_attempt(cx: &Cx, name: &'static str, token: &crm::who::Token) {
+    let until = cx.db.now() + attempts::LIFE;
+    cx.set_cookie(name, Some(token.secret().to_owned()), Some(until));
+}
+
+/// Goes where a first factor leads to.
+pub(super) fn onward(cx: &Cx, verified: &Verified) -> Next {
+    match verified {
+        Verified::SignedIn(opened) => {
+            cx.set_cookie(cookie::ATTEMPT, None, None);
+            cx.set_session(cookie::SESSION, opened);
+            Next::to_untrusted(cx.query("next"), "/")
+        }
+        Verified::SecondFactor => Next::to(with_next(cx, "/sign-in/second")),
+        Verified::Phone => Next::to(with_next(cx, "/sign-in/phone")),
+        Verified::Register => Next::to("/sign-in/details"),
     }
 }
 
@@ -53,9 +100,13 @@ impl Form for Password {
     const NAME: &'static str = "sign_in.password";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let opened = signin::by_password(&cx.db, &self.phone, &self.password, &cx.visitor).await?;
-        cx.set_session(cookie::SESSION, &opened);
-        Ok(Next::to_untrusted(cx.query("next"), "/"))
+        match signin::by_password(&cx.db, &self.phone, &self.password, cx.lang, &cx.visitor).await? {
+            Entered::In(opened) => Ok(onward(cx, &Verified::SignedIn(opened))),
+            Entered::SecondFactor(token) => {
+                set_attempt(cx, cookie::ATTEMPT, &token);
+                Ok(onward(cx, &Verified::SecondFactor))
+            }
+        }
     }
 }
 
@@ -70,14 +121,8 @@ impl Form for Verify {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
-        match signin::verify(&cx.db, token, &self.code, &cx.visitor).await? {
-            Verified::SignedIn(opened) => {
-                cx.set_cookie(cookie::ATTEMPT, None, None);
-                cx.set_session(cookie::SESSION, &opened);
-                Ok(Next::to_untrusted(cx.query("next"), "/"))
-            }
-            Verified::Register => Ok(Next::to("/sign-in/details")),
-        }
+        let verified = signin::verify(&cx.db, token, &self.code, &cx.visitor).await?;
+        Ok(onward(cx, &verified))
     }
 }
 
@@ -90,7 +135,7 @@ impl Form for Resend {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
-        signin::resend(&cx.db, token, &cx.visitor).await?;
+        signin::resend(&cx.db, token, Purpose::SignIn, &cx.visitor).await?;
         Ok(Next::to("/sign-in/code?done=sent"))
     }
 }
@@ -176,8 +221,13 @@ impl Form for StaffPassword {
     const NAME: &'static str = "staff.sign_in";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let opened = signin::staff_by_password(&cx.db, &self.login, &self.password, &cx.visitor).await?;
-        cx.set_session(cookie::STAFF, &opened);
+        match signin::staff_by_password(&cx.db, &self.login, &self.password, cx.lang, &cx.visitor).await? {
+            Entered::In(opened) => cx.set_session(cookie::STAFF, &opened),
+            Entered::SecondFactor(token) => {
+                set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
+                return Ok(Next::to(with_next(cx, "/admin/sign-in/second")));
+            }
+        }
         let next = cx.query("next").filter(|next| next.starts_with("/admin/"));
         Ok(Next::to_untrusted(next, "/admin/requests"))
     }
@@ -186,7 +236,7 @@ impl Form for StaffPassword {
 /// The attempt of this browser.
 async fn attempt(cx: &Cx) -> Result<Attempt, AppError> {
     let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
-    Ok(signin::attempt(&cx.db, token).await?)
+    Ok(attempts::attempt(&cx.db, token, Purpose::SignIn).await?)
 }
 
 /// Where on the way somebody is, of four steps.
@@ -220,7 +270,31 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
         ("phone".to_owned(), t.phone.to_owned()),
         ("password".to_owned(), t.password.to_owned()),
     ];
-    let view = if by_password {
+    let by_email = cx.query("by") == Some("email") || cx.outcome.as_ref().is_some_and(|o| o.form == StartByEmail::NAME);
+    let other = |by: &str, words: &'static str| {
+        let page = with_next(&cx, "/sign-in");
+        let join = if page.contains('?') { '&' } else { '?' };
+        let href = if by.is_empty() {
+            page
+        } else {
+            format!("{page}{join}by={by}")
+        };
+        view! { <li><a href=href>{words}</a></li> }
+    };
+    let view = if by_email {
+        let labels = vec![("email".to_owned(), t.email.to_owned())];
+        view! {
+            <h1>{t.title}</h1>
+            <p class="lead">{t.email_lead}</p>
+            <FormBox<StartByEmail> check=true labels=labels>
+                <Field name="email" label=t.email kind="email" check="email" missing=t.email_missing autocomplete="email"
+                    enterkeyhint="send"/>
+                <button class="btn btn-primary btn-wide">{t.send}</button>
+            </FormBox<StartByEmail>>
+            <ul class="ways">{other("", t.by_code)} {other("password", t.by_password)}</ul>
+        }
+        .into_any()
+    } else if by_password {
         view! {
             <h1>{t.title}</h1>
             <FormBox<Password> check=true labels=labels>
@@ -229,12 +303,10 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
                     autocomplete="current-password" enterkeyhint="go"/>
                 <button class="btn btn-primary btn-wide">{t.enter}</button>
             </FormBox<Password>>
-            <p><a href=with_next(&cx, "/sign-in")>{t.by_code}</a></p>
+            <ul class="ways">{other("", t.by_code)} {other("email", t.by_email)}</ul>
         }
         .into_any()
     } else {
-        let password = with_next(&cx, "/sign-in");
-        let join = if password.contains('?') { '&' } else { '?' };
         view! {
             {signed_out}
             <h1>{t.title}</h1>
@@ -243,7 +315,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
                 {phone()}
                 <button class="btn btn-primary btn-wide">{t.send}</button>
             </FormBox<Start>>
-            <p><a href=format!("{password}{join}by=password")>{t.by_password}</a></p>
+            <ul class="ways">{other("email", t.by_email)} {other("password", t.by_password)}</ul>
         }
         .into_any()
     };
@@ -254,23 +326,58 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
 pub async fn code(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
     let attempt = attempt(&cx).await?;
+    let (kind, address) = attempt.kind.zip(attempt.address).ok_or(AppError::Stale)?;
+    let (title, shown, other) = match kind {
+        Kind::Phone => (t.code_title, cx.phone(&address), t.other_phone),
+        Kind::Email => (t.email_code_title, address, t.other_email),
+    };
+    let back = match (kind, attempt.email.is_some() || attempt.outside.is_some()) {
+        (Kind::Phone, true) => with_next(&cx, "/sign-in/phone"),
+        (Kind::Phone, false) => with_next(&cx, "/sign-in"),
+        (Kind::Email, _) => "/sign-in?by=email".to_owned(),
+    };
+    // A link in an e-mail brings the code along; it counts in the browser that asked for it alone.
+    let code = cx.query("code").unwrap_or_default().to_owned();
     let sent = (cx.query("done") == Some("sent")).then(|| view! { <p class="flash" role="status">{t.sent_again}</p> });
     let labels = vec![("code".to_owned(), t.code.to_owned())];
     let view = view! {
-        <a class="back" href="/sign-in">{ui::icon(ui::icon::ARROW_LEFT)} {t.other_phone}</a>
+        <a class="back" href=back>{ui::icon(ui::icon::ARROW_LEFT)} {other}</a>
         {sent}
-        <h1>{t.code_title}</h1>
-        <p class="lead">{t.code_sent(cx.phone(&attempt.phone))}</p>
+        <h1>{title}</h1>
+        <p class="lead">{t.code_sent(shown)}</p>
         <FormBox<Verify> labels=labels check=true>
             <Field name="code" label=t.code hint=t.code_hint missing=t.code_missing autocomplete="one-time-code" class="input-code"
-                enterkeyhint="go" autofocus=true/>
+                inputmode="numeric" enterkeyhint="go" autofocus=true value=code/>
             <button class="btn btn-primary btn-wide">{t.confirm}</button>
         </FormBox<Verify>>
         <FormBox<Resend> class="actions">
             <button class="btn btn-quiet">{t.resend}</button>
         </FormBox<Resend>>
     };
-    Ok(Body::new(t.code_title, Frame::Plain, view))
+    Ok(Body::new(title, Frame::Plain, view))
+}
+
+/// Asks for the phone of somebody who came by e-mail or from an outside provider and has no card yet.
+pub async fn own_phone(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().sign_in;
+    let attempt = attempt(&cx).await?;
+    let lead = match (&attempt.email, &attempt.outside) {
+        (Some(email), _) => t.phone_next(email),
+        (None, Some(outside)) => t.phone_next(&outside.shown),
+        (None, None) => return Err(AppError::Stale),
+    };
+    let labels = vec![("phone".to_owned(), t.phone.to_owned())];
+    let view = view! {
+        {steps(&cx, 1, t.step_phone)}
+        <h1>{t.phone_title}</h1>
+        <p class="lead">{lead}</p>
+        <FormBox<GivePhone> check=true labels=labels>
+            <Field name="phone" label=t.phone kind="tel" check="phone" missing=t.phone_missing autocomplete="tel"
+                enterkeyhint="send" hint=t.phone_hint/>
+            <button class="btn btn-primary btn-wide">{t.send}</button>
+        </FormBox<GivePhone>>
+    };
+    Ok(Body::new(t.phone_title, Frame::Plain, view))
 }
 
 /// Asks for name, birthday, e-mail and consents.
@@ -280,7 +387,8 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
     if !attempt.is_verified {
         return Err(AppError::Stale);
     }
-    let draft = attempt.draft.unwrap_or_default();
+    // What an earlier step or an outside provider knows stands there already, to be checked and changed.
+    let draft = attempt.draft.unwrap_or_else(|| prefill(attempt.email, attempt.outside));
     let mut conn = cx.db.read().await?;
     let purposes = consents::purposes(&mut conn, AskedAt::Registration).await?;
     let ticked = draft.consents;
@@ -343,6 +451,25 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.details_title, Frame::Plain, view))
 }
 
+/// The beginning of a registration from what is known of somebody.
+fn prefill(email: Option<String>, outside: Option<crm::identity::Outside>) -> Draft {
+    let outside = outside.unwrap_or_default();
+    let birthday = outside.birthday.unwrap_or_default();
+    let mut parts = birthday.split('-').map(|part| part.trim_start_matches('0').to_owned());
+    let [year, month, day] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    Draft {
+        person: PersonForm {
+            name: outside.name.unwrap_or_default(),
+            surname: outside.surname.unwrap_or_default(),
+            day,
+            month,
+            year,
+        },
+        email: email.or(outside.email).unwrap_or_default(),
+        ..Draft::default()
+    }
+}
+
 /// Shows everything once more: «Да, всё верно» or «Нет, исправить».
 pub async fn review(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
@@ -371,7 +498,7 @@ pub async fn review(cx: Cx) -> Result<Body, AppError> {
         {steps(&cx, 3, t.step_review)}
         <h1>{t.review_title}</h1>
         <dl class="review panel">
-            <div><dt>{t.phone}</dt><dd>{cx.phone(&attempt.phone)}</dd></div>
+            <div><dt>{t.phone}</dt><dd>{cx.phone(&attempt.address.unwrap_or_default())}</dd></div>
             <div><dt>{t.name}</dt><dd dir="auto">{draft.person.name.clone()}</dd></div>
             <div><dt>{t.surname}</dt><dd dir="auto">{draft.person.surname.clone()}</dd></div>
             <div><dt>{t.birthday}</dt><dd>{crate::format::date(cx.lang, birthday)}</dd></div>

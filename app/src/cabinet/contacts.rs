@@ -1,11 +1,13 @@
 //! Phones and e-mail addresses.
 
-use super::{back, flash, gone};
-use crate::cx::Cx;
+use super::{back, flash, fresh_first, gone};
+use crate::account::sign_in::set_attempt;
+use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::{Field, FormBox};
 use crm::contact::{Contact, Kind, store as contacts};
 use crm::id::ContactId;
+use crm::signin::confirm;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -20,7 +22,7 @@ impl Form for AddPhone {
     const NAME: &'static str = "contact.add_phone";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        contacts::add(&cx.db, cx.customer()?, Kind::Phone, &self.phone).await?;
+        contacts::add(&cx.db, &cx.customer()?.fresh(&cx.db)?, Kind::Phone, &self.phone).await?;
         Ok(Next::to("/profile/contacts?done=phone"))
     }
 }
@@ -35,7 +37,7 @@ impl Form for AddEmail {
     const NAME: &'static str = "contact.add_email";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        contacts::add(&cx.db, cx.customer()?, Kind::Email, &self.email).await?;
+        contacts::add(&cx.db, &cx.customer()?.fresh(&cx.db)?, Kind::Email, &self.email).await?;
         Ok(Next::to("/profile/contacts?done=email"))
     }
 }
@@ -50,12 +52,29 @@ impl Form for RemoveContact {
     const NAME: &'static str = "contact.remove";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        contacts::remove(&cx.db, cx.customer()?, self.contact).await?;
+        contacts::remove(&cx.db, &cx.customer()?.fresh(&cx.db)?, self.contact).await?;
         Ok(Next::to("/profile/contacts?done=removed"))
     }
 }
 
-/// Makes an e-mail address the primary one.
+/// Sends a code to a phone or an e-mail address that is not proved yet.
+#[derive(Deserialize)]
+pub struct VerifyContact {
+    contact: ContactId,
+}
+
+impl Form for VerifyContact {
+    const NAME: &'static str = "contact.verify";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.customer()?.fresh(&cx.db)?;
+        let token = confirm::start_contact(&cx.db, &by, self.contact, &cx.visitor).await?;
+        set_attempt(cx, cookie::ATTEMPT, &token);
+        Ok(Next::to("/profile/contacts/code"))
+    }
+}
+
+/// Makes an e-mail address or a proved phone the primary one.
 #[derive(Deserialize)]
 pub struct MakePrimary {
     contact: ContactId,
@@ -65,7 +84,7 @@ impl Form for MakePrimary {
     const NAME: &'static str = "contact.primary";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        contacts::make_primary(&cx.db, cx.customer()?, self.contact).await?;
+        contacts::make_primary(&cx.db, &cx.customer()?.fresh(&cx.db)?, self.contact).await?;
         Ok(Next::to("/profile/contacts?done=primary"))
     }
 }
@@ -83,44 +102,55 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("email", t.done_email),
         ("removed", t.done_removed),
         ("primary", t.done_primary),
+        ("proved", t.done_proved),
     ];
+    let first = fresh_first(&cx);
+    let is_fresh = first.is_none();
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &done)}
         {gone(&cx)}
+        {first}
         <section class="section narrow" aria-labelledby="phones">
             <h2 id="phones">{t.phones}</h2>
-            {list(&cx, phones)}
-            <p class="muted">{t.change_phone} " " <a href="/support/new?topic=profile">{t.write_us}</a></p>
+            {list(&cx, phones, is_fresh)}
+            <p class="muted">{t.change_phone}</p>
+            {is_fresh.then(|| view! {
             <FormBox<AddPhone> check=true labels=label("phone", t.phone)>
                 <Field name="phone" label=t.another_phone hint=t.phone_hint kind="tel" check="phone" missing=t.phone_missing
                     autocomplete="tel" inputmode="tel" enterkeyhint="done"/>
                 <div class="actions"><button class="btn">{t.add_phone}</button></div>
             </FormBox<AddPhone>>
+            })}
         </section>
         <section class="section narrow" aria-labelledby="emails">
             <h2 id="emails">{t.emails}</h2>
-            {list(&cx, emails)}
+            {list(&cx, emails, is_fresh)}
+            {is_fresh.then(|| view! {
             <FormBox<AddEmail> check=true labels=label("email", t.email)>
                 <Field name="email" label=t.another_email hint=t.email_hint kind="email" check="email" missing=t.email_missing
                     autocomplete="email" inputmode="email" enterkeyhint="done"/>
                 <div class="actions"><button class="btn">{t.add_email}</button></div>
             </FormBox<AddEmail>>
+            })}
         </section>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
 }
 
-fn list(cx: &Cx, contacts: Vec<Contact>) -> impl IntoView + use<> {
+fn list(cx: &Cx, contacts: Vec<Contact>, is_fresh: bool) -> impl IntoView + use<> {
     if contacts.is_empty() {
         return view! { <p class="muted">{cx.t().contacts.no_email}</p> }.into_any();
     }
-    let rows: Vec<_> = contacts.into_iter().map(|contact| row(cx, &contact)).collect();
+    let rows: Vec<_> = contacts
+        .into_iter()
+        .map(|contact| row(cx, &contact, is_fresh))
+        .collect();
     view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
 }
 
-fn row(cx: &Cx, contact: &Contact) -> impl IntoView + use<> {
+fn row(cx: &Cx, contact: &Contact, is_fresh: bool) -> impl IntoView + use<> {
     let t = &cx.t().contacts;
     let id = contact.id.to_string();
     let is_phone = contact.kind == Kind::Phone;
@@ -134,7 +164,17 @@ fn row(cx: &Cx, contact: &Contact) -> impl IntoView + use<> {
     } else {
         ("status", t.unverified)
     };
-    let primary = (!is_phone && !contact.is_primary).then(|| {
+    let is_proved = contact.verified_at.is_some();
+    let verify = (is_fresh && !is_proved).then(|| {
+        let (id, shown) = (id.clone(), shown.clone());
+        view! {
+            <FormBox<VerifyContact> id=format!("verify-{id}") class="row-form">
+                <input type="hidden" name="contact" value=id/>
+                <button class="btn btn-sm">{t.verify}<span class="sr-only">": " {shown}</span></button>
+            </FormBox<VerifyContact>>
+        }
+    });
+    let primary = (is_fresh && !contact.is_primary && (!is_phone || is_proved)).then(|| {
         let (id, shown) = (id.clone(), shown.clone());
         view! {
             <FormBox<MakePrimary> id=format!("primary-{id}") class="row-form">
@@ -144,7 +184,7 @@ fn row(cx: &Cx, contact: &Contact) -> impl IntoView + use<> {
         }
     });
     // The primary phone is the way in.
-    let remove = (!is_phone || !contact.is_primary).then(|| {
+    let remove = (is_fresh && (!is_phone || !contact.is_primary)).then(|| {
         let shown = shown.clone();
         view! {
             <FormBox<RemoveContact> id=format!("remove-{id}") class="row-form">
@@ -162,7 +202,7 @@ fn row(cx: &Cx, contact: &Contact) -> impl IntoView + use<> {
                 <b><bdi>{shown}</bdi>{badge}</b>
                 <span class=class>{word}</span>
             </span>
-            <span class="row-acts">{primary}{remove}</span>
+            <span class="row-acts">{verify}{primary}{remove}</span>
         </li>
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod children;
+pub mod confirm;
 pub mod consents;
 pub mod contacts;
 pub mod devices;
@@ -14,6 +15,7 @@ pub mod profile;
 pub mod programs;
 pub mod purchases;
 pub mod receipt;
+pub mod security;
 pub mod stores;
 pub mod support;
 
@@ -42,6 +44,24 @@ fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
     let outcome = cx.outcome.as_ref().filter(|o| o.error == AppError::NotFound)?;
     Some(
         view! { <ErrorSummary error=AppError::NotFound form=outcome.form.replace('.', "-") labels=Vec::new() stale=cx.t().form.stale/> },
+    )
+}
+
+/// Where who somebody is was proved too long ago for what follows: says so and leads to where it is proved anew. Asked
+/// before anything is typed, so that nothing typed is lost.
+fn fresh_first(cx: &Cx) -> Option<AnyView> {
+    let customer = cx.customer.as_ref()?;
+    customer.fresh(&cx.db).err()?;
+    let t = &cx.t().confirm;
+    let href = format!("/confirm?next={}", cx.path);
+    Some(
+        view! {
+            <div class="panel">
+                <p>{t.first}</p>
+                <p><a class="btn" href=href>{t.begin}</a></p>
+            </div>
+        }
+        .into_any(),
     )
 }
 

@@ -194,7 +194,7 @@ pub fn ErrorSummary(
         AppError::TooLarge => (t.too_large.to_owned(), None),
         AppError::Forbidden => (t.forbidden.to_owned(), None),
         AppError::NotFound => (t.gone.to_owned(), None),
-        AppError::SignedOut => (t.signed_out.to_owned(), None),
+        AppError::SignedOut | AppError::NotFresh => (t.signed_out.to_owned(), None),
         AppError::Refused | AppError::Internal => (t.failed.to_owned(), None),
     };
     view! {

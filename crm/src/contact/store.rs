@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{ContactId, CustomerId};
 use crate::on;
-use crate::who::{Customer, Subject};
+use crate::signin::notice;
+use crate::who::{Customer, Fresh, Subject};
 use chrono::{DateTime, Utc};
 
 /// How many numbers or addresses of one kind a customer may keep.
@@ -60,7 +61,7 @@ pub(crate) async fn put(
 
 /// Adds a number or address. It stands unverified until its holder proves it; the first e-mail becomes the primary one.
 /// The field is `phone` or `email`: [`Flaw::Taken`] when the customer has it already.
-pub async fn add(db: &Db, by: &Customer, kind: Kind, raw: &str) -> Result<(), Error> {
+pub async fn add(db: &Db, by: &Fresh<'_, Customer>, kind: Kind, raw: &str) -> Result<(), Error> {
     let field = if kind == Kind::Phone { "phone" } else { "email" };
     let value = match kind {
         Kind::Phone => Phone::parse(raw, &db.shop().country).map(|p| p.as_str().to_owned()),
@@ -88,7 +89,7 @@ pub async fn add(db: &Db, by: &Customer, kind: Kind, raw: &str) -> Result<(), Er
 
 /// Removes a contact. The primary phone stays ([`Flaw::LastOne`]): it is the way in. When the primary e-mail goes, the
 /// next one takes its place.
-pub async fn remove(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
+pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<(), Error> {
     const DELETE: &str = "DELETE FROM contacts WHERE id = $1 AND customer_id = $2";
     db.write(|tx| {
         scoped(async move {
@@ -103,6 +104,10 @@ pub async fn remove(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> 
                 .execute(c)
                 .await
                 .map(drop))?;
+            if contact.verified_at.is_some() {
+                let to = (contact.kind, contact.value.as_str());
+                notice::send_to(tx, by.id(), to, "contact_removed", &[]).await?;
+            }
             if contact.is_primary
                 && let Some(next) = all.iter().find(|c| c.kind == contact.kind && c.id != id)
             {
@@ -115,14 +120,24 @@ pub async fn remove(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> 
     .await
 }
 
-/// Makes an e-mail address the primary one. A phone becomes primary only through the verified change of number.
-pub async fn make_primary(db: &Db, by: &Customer, id: ContactId) -> Result<(), Error> {
+/// Makes an e-mail address, or a phone that is proved, the primary one. A phone that is not is [`Error::Forbidden`]. The
+/// number that was primary until now is told, for it was the way in.
+pub async fn make_primary(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<(), Error> {
     db.write(|tx| {
         scoped(async move {
             let all = of(tx, by.me()).await?;
             let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
+            if contact.is_primary {
+                return Ok(());
+            }
             if contact.kind == Kind::Phone {
-                return Err(Error::Forbidden);
+                if contact.verified_at.is_none() {
+                    return Err(Error::Forbidden);
+                }
+                for before in all.iter().filter(|c| c.is_primary) {
+                    let to = (before.kind, before.value.as_str());
+                    notice::send_to(tx, by.id(), to, "phone_changed", &[]).await?;
+                }
             }
             set_primary(tx, by.id(), contact).await?;
             by.record(tx, "contact.primary", Some(id.0)).await?;
@@ -130,6 +145,43 @@ pub async fn make_primary(db: &Db, by: &Customer, id: ContactId) -> Result<(), E
         })
     })
     .await
+}
+
+/// Keeps a number or address that its holder has just proved: as a new contact, or as one that was not proved before.
+/// False when another customer has proved it earlier; then nothing changes.
+pub(crate) async fn keep_proved(tx: &mut Tx, customer: CustomerId, kind: Kind, value: &str) -> Result<bool, Error> {
+    const VERIFY: &str = "UPDATE contacts SET verified_at = $4 WHERE customer_id = $1 AND kind = $2 AND value = $3";
+    const ANY: &str = "SELECT COUNT(*) FROM contacts WHERE customer_id = $1 AND kind = $2";
+    match holder(tx, kind, value).await? {
+        Some(holder) if holder == customer => return Ok(true),
+        Some(_) => return Ok(false),
+        None => {}
+    }
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(VERIFY)
+        .bind(customer)
+        .bind(kind)
+        .bind(value)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        let count: i64 = on!(tx, |c| sqlx::query_scalar(ANY)
+            .bind(customer)
+            .bind(kind)
+            .fetch_one(c)
+            .await)?;
+        put(tx, customer, kind, value, count == 0, Some(now)).await?;
+    }
+    Ok(true)
+}
+
+/// The verified primary e-mail address of a customer.
+pub(crate) async fn primary_email(conn: &mut Conn, customer: CustomerId) -> Result<Option<String>, sqlx::Error> {
+    const SQL: &str = "SELECT value FROM contacts WHERE customer_id = $1 AND kind = 'email' AND is_primary \
+                       AND verified_at IS NOT NULL";
+    on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_optional(c).await)
 }
 
 async fn set_primary(tx: &mut Tx, customer: CustomerId, contact: &Contact) -> Result<(), db::Error> {

@@ -11,6 +11,7 @@ use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized, fold};
 use crate::on;
 use crate::outbox::{self, Channel, To};
+use crate::staff::Right;
 use crate::who::{Customer, Reason, Staff, Subject, System};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -430,6 +431,7 @@ pub async fn queue(
     after: Option<Cursor>,
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
+    by.may(Right::Requests)?;
     let (select, keyset, tail) = match sort {
         Sort::Waiting => (
             queue!(waiting!()),
@@ -495,6 +497,7 @@ pub async fn queue(
 
 /// How many requests each tab of the queue holds.
 pub async fn counts(conn: &mut Conn, by: &Staff) -> Result<Counts, Error> {
+    by.may(Right::Requests)?;
     const SQL: &str = "SELECT COUNT(*) FILTER (WHERE assignee_id = $1 AND status <> 'closed') AS mine, \
                        COUNT(*) FILTER (WHERE assignee_id IS NULL AND status <> 'closed') AS unassigned, \
                        COUNT(*) FILTER (WHERE status = 'new') AS new, COUNT(*) FILTER (WHERE status = 'open') AS open, \
@@ -505,6 +508,7 @@ pub async fn counts(conn: &mut Conn, by: &Staff) -> Result<Counts, Error> {
 
 /// Opens a request with its notes, and its customer's data with it; both are written into the audit log.
 pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThread), Error> {
+    by.may(Right::Requests)?;
     #[derive(sqlx::FromRow)]
     struct Head {
         id: RequestId,
@@ -573,6 +577,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
 /// nobody's works on it from then on. `seen` is the `updated_at` of the thread that was read: fails with
 /// [`Error::Stale`] when the request has moved on since, and with a flaw at `text`.
 pub async fn staff_answer(db: &Db, by: &Staff, number: i64, raw: &str, seen: DateTime<Utc>) -> Result<(), Error> {
+    by.may(Right::Requests)?;
     let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
     db.write(|tx| {
         scoped(async move {
@@ -638,6 +643,7 @@ async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), E
 
 /// Leaves a note for colleagues. Nothing that the customer sees changes by it. Fails with a flaw at `text`.
 pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Error> {
+    by.may(Right::Requests)?;
     let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
     db.write(|tx| {
         scoped(async move {
@@ -652,6 +658,7 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
 
 /// Sets the status by hand. `seen` as in [`staff_answer`]. Fails with a flaw at `status` where it is no choice.
 pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: DateTime<Utc>) -> Result<(), Error> {
+    by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
@@ -680,6 +687,7 @@ pub async fn unassign(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
 }
 
 async fn assign(db: &Db, by: &Staff, number: i64, step: Step, assignee: Option<StaffId>) -> Result<(), Error> {
+    by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;

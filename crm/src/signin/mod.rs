@@ -6,9 +6,19 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod attempts;
+#[cfg(feature = "store")]
+pub mod codes;
+#[cfg(feature = "store")]
+pub mod confirm;
+#[cfg(feature = "store")]
+pub mod notice;
+#[cfg(feature = "store")]
 pub mod password;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod strength;
 
 /// Digits of a one-time code.
 pub const CODE_DIGITS: usize = 6;
@@ -28,12 +38,21 @@ pub struct Draft {
 }
 
 /// How far an attempt has come.
+#[cfg(feature = "store")]
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The phone it is about, in E.164.
-    pub phone: String,
-    /// The phone is proved.
+    /// What the address is; `None` while nobody has said one.
+    pub kind: Option<crate::contact::Kind>,
+    /// The phone in E.164 or the e-mail address that codes go to.
+    pub address: Option<String>,
+    /// An e-mail address that was proved before the phone.
+    pub email: Option<String>,
+    /// Whom an outside provider says it is.
+    pub outside: Option<crate::identity::Outside>,
+    /// The phone is proved, and nobody has it yet.
     pub is_verified: bool,
+    /// Everything is proved but the second factor.
+    pub needs_second: bool,
     /// When the last code was sent.
     pub code_sent_at: Option<DateTime<Utc>>,
     /// What was typed so far; complete and checked once it is there.

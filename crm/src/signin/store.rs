@@ -1,306 +1,187 @@
-//! Attempts, codes and sessions in the database.
+//! Ways in, registration and sessions in the database.
 //!
 //! A known and an unknown phone take the same steps, see the same answers and cause the same messages up to the code;
 //! only who holds the phone learns whether there is an account.
 
-use super::{Attempt, CODE_DIGITS, Device, Draft, password};
+use super::attempts::{self, AttemptRow, Begin, Purpose};
+use super::{Device, Draft, codes, notice, password, strength};
 use crate::audit::{self, Actor};
 use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{Email, Kind, Phone, store as contacts};
-use crate::customer::store as customers;
+use crate::customer::{PersonForm, store as customers};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
-use crate::id::{AttemptId, CodeId, CustomerId, SessionId, StaffId};
+use crate::factor::{self, Owner};
+use crate::flaw::{Check, Flaw};
+use crate::id::{CodeId, CustomerId, SessionId, StaffId};
+use crate::identity;
 use crate::lang::Lang;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
 use crate::who::{self, Customer, Opened, SessionOf, Staff, System, Token, Visitor};
-use chrono::{DateTime, Duration, Utc};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use chrono::Duration;
 use sqlx::types::Json;
-use subtle::ConstantTimeEq;
 
-/// How long a code is good for.
-pub const CODE_LIFE: Duration = Duration::minutes(10);
-/// How often a wrong code may be typed.
-const CODE_TRIES: i64 = 5;
-/// How long an attempt waits for its end.
-const ATTEMPT_LIFE: Duration = Duration::hours(2);
-/// Pause before another code goes to the same phone.
-const RESEND_AFTER: Duration = Duration::seconds(30);
-/// Codes to one phone within an hour.
-const CODES_PER_ADDRESS: i64 = 8;
-/// Codes asked for from one network within an hour: a shop's wireless network serves a queue.
-const CODES_PER_NETWORK: i64 = 60;
 /// Wrong passwords for one sign-in from one network within a quarter of an hour. From another network the owner still
 /// comes in, and by code always: nobody can lock a customer out.
 const FAILURES: i64 = 8;
 /// Wrong passwords from one network within a quarter of an hour, whoever they were for.
 const FAILURES_PER_NETWORK: i64 = 50;
 
-#[derive(sqlx::FromRow)]
-struct AttemptRow {
-    id: AttemptId,
-    phone: String,
-    language: Lang,
-    verified_at: Option<DateTime<Utc>>,
-    #[sqlx(json(nullable))]
-    draft: Option<Draft>,
-}
-
-/// The attempt of this browser, if it is still open.
-async fn attempt_row(conn: &mut Conn, token: &Token) -> Result<AttemptRow, Error> {
-    const SQL: &str = "SELECT id, phone, language, verified_at, draft FROM attempts \
-                       WHERE token_hash = $1 AND finished_at IS NULL AND expires_at > $2";
-    let now = conn.now();
-    let row: Option<AttemptRow> = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(token.hash())
-        .bind(now)
-        .fetch_optional(c)
-        .await)?;
-    row.ok_or(Error::Stale)
-}
-
-/// How far the attempt of this browser has come. Fails with [`Error::Stale`] when there is none.
-pub async fn attempt(db: &Db, token: &Token) -> Result<Attempt, Error> {
-    const SENT: &str = "SELECT created_at FROM codes WHERE attempt_id = $1 ORDER BY created_at DESC LIMIT 1";
-    let mut conn = db.read().await?;
-    let row = attempt_row(&mut conn, token).await?;
-    let code_sent_at = on!(conn, |c| sqlx::query_scalar(SENT).bind(row.id).fetch_optional(c).await)?;
-    Ok(Attempt {
-        phone: row.phone,
-        is_verified: row.verified_at.is_some(),
-        code_sent_at,
-        draft: row.draft,
-    })
-}
-
 /// Starts an attempt and sends a code. Field: `phone`.
 pub async fn start(db: &Db, phone: &str, lang: Lang, visitor: &Visitor) -> Result<Token, Error> {
-    const SQL: &str = "INSERT INTO attempts (id, token_hash, phone, network, language, created_at, expires_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let phone = Phone::parse(phone, &db.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
-    let token = Token::random();
-    let (phone, hash) = (phone.as_str(), &token.hash());
-    db.write(|tx| {
-        scoped(async move {
-            let (id, now) = (AttemptId::new(), tx.now());
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(hash)
-                .bind(phone)
-                .bind(&visitor.network)
-                .bind(lang)
-                .bind(now)
-                .bind(now + ATTEMPT_LIFE)
-                .execute(c)
-                .await
-                .map(drop))?;
-            send_code(tx, id, phone, lang, visitor).await
-        })
-    })
-    .await?;
-    Ok(token)
+    start_by(db, (Kind::Phone, phone.as_str()), lang, visitor).await
 }
 
-/// Sends another code; the one before is dead. [`Error::TooMany`] within half a minute of the last.
-pub async fn resend(db: &Db, token: &Token, visitor: &Visitor) -> Result<(), Error> {
+/// Starts an attempt and sends a code to an e-mail address, whether it is known or not. Field: `email`.
+pub async fn start_by_email(db: &Db, email: &str, lang: Lang, visitor: &Visitor) -> Result<Token, Error> {
+    let email = Email::parse(email).map_err(|flaw| Error::field("email", flaw))?;
+    start_by(db, (Kind::Email, email.as_str()), lang, visitor).await
+}
+
+async fn start_by(db: &Db, address: (Kind, &str), lang: Lang, visitor: &Visitor) -> Result<Token, Error> {
     db.write(|tx| {
         scoped(async move {
-            let attempt = attempt_row(tx, token).await?;
-            send_code(tx, attempt.id, &attempt.phone, attempt.language, visitor).await
+            let what = Begin {
+                address: Some(address),
+                ..Begin::default()
+            };
+            let (id, token) = attempts::begin(tx, Purpose::SignIn, what, lang, visitor).await?;
+            codes::send(tx, (Purpose::SignIn, id), address, lang, visitor).await?;
+            Ok(token)
         })
     })
     .await
 }
 
-/// Makes a code, stores its keyed hash and puts the message into the outbox.
-async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, visitor: &Visitor) -> Result<(), Error> {
-    const LAST: &str = "SELECT created_at FROM codes WHERE address = $1 ORDER BY created_at DESC LIMIT 1";
-    const BY_ADDRESS: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2";
-    const BY_NETWORK: &str = "SELECT COUNT(*) FROM codes WHERE network = $1 AND created_at > $2";
-    const KILL: &str = "UPDATE codes SET used_at = $2 WHERE attempt_id = $1 AND used_at IS NULL";
-    const INSERT: &str = "INSERT INTO codes (id, attempt_id, address, network, code_hash, tries, created_at, expires_at) \
-                          VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
-    let now = tx.now();
-    let hour_ago = now - Duration::hours(1);
-    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST).bind(phone).fetch_optional(c).await)?;
-    if let Some(wait) = last
-        .map(|last| (last + RESEND_AFTER - now).num_seconds())
-        .filter(|wait| *wait > 0)
-    {
-        return Err(Error::TooMany {
-            retry_after: u32::try_from(wait).unwrap_or(30),
-        });
-    }
-    let by_address: i64 = on!(tx, |c| sqlx::query_scalar(BY_ADDRESS)
-        .bind(phone)
-        .bind(hour_ago)
-        .fetch_one(c)
-        .await)?;
-    let by_network: i64 = on!(tx, |c| sqlx::query_scalar(BY_NETWORK)
-        .bind(&visitor.network)
-        .bind(hour_ago)
-        .fetch_one(c)
-        .await)?;
-    if by_address >= CODES_PER_ADDRESS || by_network >= CODES_PER_NETWORK {
-        return Err(Error::TooMany { retry_after: 3600 });
-    }
-    let code = format!(
-        "{:0width$}",
-        rand::random_range(0..10_u32.pow(CODE_DIGITS as u32)),
-        width = CODE_DIGITS
-    );
-    let hash = keyed_hash(&code_key(tx).await?, attempt, &code);
-    on!(tx, |c| sqlx::query(KILL)
-        .bind(attempt)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
-    on!(tx, |c| sqlx::query(INSERT)
-        .bind(CodeId::new())
-        .bind(attempt)
-        .bind(phone)
-        .bind(&visitor.network)
-        .bind(hash)
-        .bind(now)
-        .bind(now + CODE_LIFE)
-        .execute(c)
-        .await
-        .map(drop))?;
-    let minutes = CODE_LIFE.num_minutes().to_string();
-    let shop = tx.shop().name.clone();
-    let to = outbox::To {
-        channel: outbox::Channel::Sms,
-        address: phone,
-        customer: None,
-    };
-    outbox::send(
-        tx,
-        to,
-        "sign_in_code",
-        lang,
-        &[("code", &code), ("minutes", &minutes), ("shop", &shop)],
-    )
-    .await?;
-    Ok(())
+/// Sends another code; the one before is dead. [`Error::TooMany`] within half a minute of the last.
+pub async fn resend(db: &Db, token: &Token, purpose: Purpose, visitor: &Visitor) -> Result<(), Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let attempt = attempts::row(tx, token, purpose).await?;
+            codes::send(tx, (purpose, attempt.id), attempt.address()?, attempt.language, visitor).await
+        })
+    })
+    .await
 }
 
-/// The secret that codes are hashed with: made at first use, kept in the database.
-async fn code_key(tx: &mut Tx) -> Result<Vec<u8>, sqlx::Error> {
-    const INSERT: &str = "INSERT INTO settings (key, value) VALUES ('code_key', $1) ON CONFLICT (key) DO NOTHING";
-    const SELECT: &str = "SELECT value FROM settings WHERE key = 'code_key'";
-    on!(tx, |c| sqlx::query(INSERT)
-        .bind(Token::random().secret())
-        .execute(c)
-        .await
-        .map(drop))?;
-    let key: String = on!(tx, |c| sqlx::query_scalar(SELECT).fetch_one(c).await)?;
-    Ok(key.into_bytes())
+/// Takes the phone of somebody who began with an e-mail address or at an outside provider and has no card yet, and
+/// sends a code to it. Field: `phone`. [`Error::Stale`] for an attempt that began by phone.
+pub async fn give_phone(db: &Db, token: &Token, phone: &str, visitor: &Visitor) -> Result<(), Error> {
+    const SQL: &str = "UPDATE attempts SET kind = $2, address = $3, proved_at = NULL WHERE id = $1";
+    let phone = &Phone::parse(phone, &db.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let attempt = attempts::row(tx, token, Purpose::SignIn).await?;
+            if attempt.email.is_none() && attempt.identity.is_none() {
+                return Err(Error::Stale);
+            }
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(attempt.id)
+                .bind(Kind::Phone)
+                .bind(phone.as_str())
+                .execute(c)
+                .await
+                .map(drop))?;
+            let to = (Kind::Phone, phone.as_str());
+            codes::send(tx, (Purpose::SignIn, attempt.id), to, attempt.language, visitor).await
+        })
+    })
+    .await
 }
 
-fn keyed_hash(key: &[u8], attempt: AttemptId, code: &str) -> Vec<u8> {
-    // HMAC takes keys of every length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return Vec::new();
-    };
-    mac.update(attempt.0.as_bytes());
-    mac.update(code.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-/// What a right code leads to.
+/// What a first factor leads to.
 pub enum Verified {
-    /// The phone is known: signed in.
+    /// The customer is known: signed in.
     SignedIn(Opened),
+    /// The customer is known and has a second factor, which is still to come.
+    SecondFactor,
+    /// The e-mail address is new: the phone comes next.
+    Phone,
     /// The phone is new: registration goes on.
     Register,
 }
 
-#[derive(sqlx::FromRow)]
-struct CodeRow {
-    id: CodeId,
-    code_hash: Vec<u8>,
-    tries: i64,
-    expires_at: DateTime<Utc>,
-}
-
 /// Takes the code that was typed. Field: `code`. A wrong one counts even though the call fails.
 pub async fn verify(db: &Db, token: &Token, code: &str, visitor: &Visitor) -> Result<Verified, Error> {
-    const LAST: &str = "SELECT id, code_hash, tries, expires_at FROM codes WHERE attempt_id = $1 AND used_at IS NULL \
-                        ORDER BY created_at DESC LIMIT 1";
-    const TRY: &str = "UPDATE codes SET tries = tries + 1 WHERE id = $1";
-    const USE: &str = "UPDATE codes SET used_at = $2 WHERE id = $1";
-    const VERIFIED: &str = "UPDATE attempts SET verified_at = $2 WHERE id = $1";
-    let typed: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    if typed.is_empty() {
-        return Err(Error::field("code", Flaw::Missing));
-    }
-    // The failure is a value here, so that its transaction commits and the try is counted.
-    let typed = &typed;
+    const PROVED: &str = "UPDATE attempts SET proved_at = $2 WHERE id = $1";
+    const EMAIL: &str = "UPDATE attempts SET email = address, kind = NULL, address = NULL WHERE id = $1";
+    let typed = &codes::typed(code)?;
     let outcome: Result<Verified, Flaw> = db
         .write::<_, Error, _>(|tx| {
             scoped(async move {
-                let now = tx.now();
-                let attempt = attempt_row(tx, token).await?;
-                let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
-                let Some(row) = row.filter(|row| row.expires_at > now && row.tries < CODE_TRIES) else {
-                    return Ok(Err(Flaw::ExpiredCode));
-                };
-                let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
-                if !bool::from(hash.ct_eq(&row.code_hash)) {
-                    on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;
-                    refused(tx, "code", visitor).await?;
-                    let left = CODE_TRIES - row.tries - 1;
-                    return Ok(Err(if left > 0 {
-                        Flaw::WrongCode { left: left as u32 }
-                    } else {
-                        Flaw::ExpiredCode
-                    }));
+                let attempt = attempts::row(tx, token, Purpose::SignIn).await?;
+                let (kind, address) = attempt.address()?;
+                if let Err(flaw) = codes::take(tx, &attempt, typed, visitor).await? {
+                    return Ok(Err(flaw));
                 }
-                on!(tx, |c| sqlx::query(USE)
-                    .bind(row.id)
-                    .bind(now)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-                on!(tx, |c| sqlx::query(VERIFIED)
+                let now = tx.now();
+                if let Some(customer) = contacts::holder(tx, kind, address).await? {
+                    let way = if kind == Kind::Phone { "code" } else { "email" };
+                    return Ok(Ok(arrive(tx, &attempt, customer, way, visitor).await?));
+                }
+                if kind == Kind::Email {
+                    on!(tx, |c| sqlx::query(EMAIL).bind(attempt.id).execute(c).await.map(drop))?;
+                    return Ok(Ok(Verified::Phone));
+                }
+                on!(tx, |c| sqlx::query(PROVED)
                     .bind(attempt.id)
                     .bind(now)
                     .execute(c)
                     .await
                     .map(drop))?;
-                match contacts::holder(tx, Kind::Phone, &attempt.phone).await? {
-                    Some(customer) => {
-                        finish(tx, attempt.id).await?;
-                        Ok(Ok(Verified::SignedIn(let_in(tx, customer, "code", visitor).await?)))
-                    }
-                    None => Ok(Ok(Verified::Register)),
-                }
+                Ok(Ok(Verified::Register))
             })
         })
         .await?;
     outcome.map_err(|flaw| Error::field("code", flaw))
 }
 
-async fn finish(tx: &mut Tx, attempt: AttemptId) -> Result<(), sqlx::Error> {
-    const SQL: &str = "UPDATE attempts SET finished_at = $2, draft = NULL WHERE id = $1";
-    let now = tx.now();
+/// The first factor has led to a customer: in, or on to the second factor.
+pub(crate) async fn arrive(
+    tx: &mut Tx,
+    attempt: &AttemptRow,
+    customer: CustomerId,
+    way: &str,
+    visitor: &Visitor,
+) -> Result<Verified, Error> {
+    const SQL: &str = "UPDATE attempts SET customer_id = $2, way = $3 WHERE id = $1";
+    if !factor::has_second(tx, Owner::Customer(customer)).await? {
+        return Ok(Verified::SignedIn(conclude(tx, attempt, customer, way, visitor).await?));
+    }
     on!(tx, |c| sqlx::query(SQL)
-        .bind(attempt)
-        .bind(now)
+        .bind(attempt.id)
+        .bind(customer)
+        .bind(way)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    Ok(Verified::SecondFactor)
 }
 
-/// Opens a customer's session and writes down how they came in.
-async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<Opened, sqlx::Error> {
+/// Every factor is given: keeps what was proved on the way, ends the attempt, and lets the customer in.
+pub(crate) async fn conclude(
+    tx: &mut Tx,
+    attempt: &AttemptRow,
+    customer: CustomerId,
+    way: &str,
+    visitor: &Visitor,
+) -> Result<Opened, Error> {
+    if let Some(email) = &attempt.email {
+        contacts::keep_proved(tx, customer, Kind::Email, email).await?;
+    }
+    if let Some(outside) = &attempt.identity {
+        identity::link(tx, Owner::Customer(customer), outside).await?;
+    }
+    attempts::finish(tx, attempt.id).await?;
+    let_in(tx, customer, way, visitor).await
+}
+
+/// Opens a customer's session, writes down how they came in, and tells them of a device that was never here before.
+async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<Opened, Error> {
     let entry = audit::Entry {
         actor: Actor::Customer,
         actor_id: Some(customer.0),
@@ -311,10 +192,11 @@ async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor)
         network: &visitor.network,
     };
     audit::record(tx, entry).await?;
-    who::open_session(tx, SessionOf::Customer(customer), visitor).await
+    notice::new_device(tx, customer, way, visitor).await?;
+    Ok(who::open_session(tx, SessionOf::Customer(customer), visitor).await?)
 }
 
-async fn refused(tx: &mut Tx, way: &str, visitor: &Visitor) -> Result<(), sqlx::Error> {
+pub(crate) async fn refused(tx: &mut Tx, way: &str, visitor: &Visitor) -> Result<(), sqlx::Error> {
     let entry = audit::Entry {
         actor: Actor::Anonymous,
         actor_id: None,
@@ -343,8 +225,8 @@ pub struct Details {
 pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(), Error> {
     const SQL: &str = "UPDATE attempts SET draft = $2 WHERE id = $1";
     let mut conn = db.read().await?;
-    let attempt = attempt_row(&mut conn, token).await?;
-    attempt.verified_at.ok_or(Error::Stale)?;
+    let attempt = attempts::row(&mut conn, token, Purpose::SignIn).await?;
+    let (phone, _) = attempt.proved_phone()?;
     let purposes = consents::purposes(&mut conn, AskedAt::Registration).await?;
     drop(conn);
     let mut draft = details.draft.clone();
@@ -356,7 +238,10 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
         check.field("email", Email::parse(&draft.email));
     }
     if !details.password.is_empty() {
-        check.field("password", new_password(&details.password, &draft, &attempt.phone));
+        check.field(
+            "password",
+            new_password(&details.password, &draft, phone, &db.shop().name),
+        );
     }
     for purpose in purposes
         .iter()
@@ -388,31 +273,17 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
     .await
 }
 
-/// A new password must be long enough and not be made of what others know: the person's own data.
-fn new_password(password: &str, draft: &Draft, phone: &str) -> Result<(), Flaw> {
-    flaw::password(password)?;
-    let folded = password.to_lowercase();
-    let own = [
-        draft.person.name.as_str(),
-        &draft.person.surname,
-        &draft.email,
-        phone.trim_start_matches('+'),
-    ];
-    let mut rest = folded.clone();
-    for part in own
-        .iter()
-        .map(|part| part.trim().to_lowercase())
-        .filter(|part| part.chars().count() > 2)
-    {
-        rest = rest.replace(&part, "");
-    }
-    // What is left without one's own data has to be a password still; one sign over and over is none.
-    let distinct = rest.chars().collect::<std::collections::BTreeSet<_>>().len();
-    if rest.chars().count() < 8 || distinct < 5 {
-        Err(Flaw::WeakPassword)
-    } else {
-        Ok(())
-    }
+/// A new password must be hard to guess for whoever knows the person.
+fn new_password(password: &str, draft: &Draft, phone: &str, shop: &str) -> Result<(), Flaw> {
+    let PersonForm {
+        name,
+        surname,
+        day,
+        month,
+        year,
+    } = &draft.person;
+    let birthday = format!("{day:0>2}.{month:0>2}.{year}");
+    strength::check(password, &[name, surname, &birthday, &draft.email, phone, shop])
 }
 
 /// Makes the customer of a reviewed draft: record, contacts, consents, programs, card, welcome, session, all or
@@ -421,9 +292,9 @@ pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> 
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            let attempt = attempt_row(tx, token).await?;
-            let verified_at = attempt.verified_at.ok_or(Error::Stale)?;
-            let draft = attempt.draft.ok_or(Error::Stale)?;
+            let attempt = attempts::row(tx, token, Purpose::SignIn).await?;
+            let (phone, verified_at) = attempt.proved_phone()?;
+            let draft = attempt.draft.as_ref().ok_or(Error::Stale)?;
             // The day or the rules may have changed since the draft was saved.
             let mut check = Check::new();
             let person = draft
@@ -431,11 +302,11 @@ pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> 
                 .check(&mut check, tx.shop().day(now), tx.shop().minimum_age);
             check.result()?;
             let Some(person) = person else { return Err(Error::Stale) };
-            if contacts::holder(tx, Kind::Phone, &attempt.phone).await?.is_some() {
+            if contacts::holder(tx, Kind::Phone, phone).await?.is_some() {
                 return Err(Error::Stale);
             }
             let id = customers::insert(tx, &person, lang, draft.password_hash.as_deref(), "web").await?;
-            contacts::put(tx, id, Kind::Phone, &attempt.phone, true, Some(verified_at)).await?;
+            contacts::put(tx, id, Kind::Phone, phone, true, Some(verified_at)).await?;
             let email = Email::parse(&draft.email).ok();
             if let Some(email) = &email {
                 contacts::put(tx, id, Kind::Email, email.as_str(), true, None).await?;
@@ -457,75 +328,131 @@ pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> 
                 let values = [("name", person.name.as_str()), ("card", &card.number), ("shop", &shop)];
                 outbox::send(tx, to, "welcome", lang, &values).await?;
             }
-            finish(tx, attempt.id).await?;
-            Ok(let_in(tx, id, "registration", visitor).await?)
+            conclude(tx, &attempt, id, "registration", visitor).await
         })
     })
     .await
 }
 
+/// What a right password leads to.
+pub enum Entered {
+    /// Signed in.
+    In(Opened),
+    /// On to the second factor, in an attempt with this token.
+    SecondFactor(Token),
+}
+
 /// Signs a customer in by phone and password. One answer for every failure: [`Flaw::WrongPassword`] at `password`.
-pub async fn by_password(db: &Db, phone: &str, typed: &str, visitor: &Visitor) -> Result<Opened, Error> {
-    const SQL: &str = "SELECT password_hash FROM customers WHERE id = $1";
+pub async fn by_password(db: &Db, phone: &str, typed: &str, lang: Lang, visitor: &Visitor) -> Result<Entered, Error> {
     let phone = Phone::parse(phone, &db.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
+    let phone = phone.as_str();
+    let mut conn = db.read().await?;
+    let holder = contacts::holder(&mut conn, Kind::Phone, phone).await?;
+    let hash = match holder {
+        Some(customer) => password_hash(&mut conn, customer).await?,
+        None => None,
+    };
+    drop(conn);
+    let fits = check_password(db, phone, typed, hash.as_deref(), visitor).await?;
+    let customer = holder
+        .filter(|_| fits)
+        .ok_or(Error::field("password", Flaw::WrongPassword))?;
+    db.write(|tx| {
+        scoped(async move {
+            if !factor::has_second(tx, Owner::Customer(customer)).await? {
+                return Ok(Entered::In(let_in(tx, customer, "password", visitor).await?));
+            }
+            let what = Begin {
+                customer: Some(customer),
+                way: "password",
+                ..Begin::default()
+            };
+            let (_, token) = attempts::begin(tx, Purpose::SignIn, what, lang, visitor).await?;
+            Ok(Entered::SecondFactor(token))
+        })
+    })
+    .await
+}
+
+pub(crate) async fn password_hash(conn: &mut Conn, customer: CustomerId) -> Result<Option<String>, sqlx::Error> {
+    const SQL: &str = "SELECT password_hash FROM customers WHERE id = $1";
+    let hash: Option<Option<String>> = on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_optional(c).await)?;
+    Ok(hash.flatten())
+}
+
+/// Whether a password fits; a wrong one is counted against `subject`. Field: `password`.
+pub(crate) async fn check_password(
+    db: &Db,
+    subject: &str,
+    typed: &str,
+    hash: Option<&str>,
+    visitor: &Visitor,
+) -> Result<bool, Error> {
     if typed.is_empty() {
         return Err(Error::field("password", Flaw::Missing));
     }
-    let mut conn = db.read().await?;
-    throttle(&mut conn, phone.as_str(), visitor).await?;
-    let holder = contacts::holder(&mut conn, Kind::Phone, phone.as_str()).await?;
-    let hash: Option<String> = on!(conn, |c| sqlx::query_scalar(SQL).bind(holder).fetch_optional(c).await)?.flatten();
-    drop(conn);
-    let fits = password::verify(typed, hash.as_deref()).await?;
-    let phone = phone.as_str();
-    db.write(|tx| {
-        scoped(async move {
-            match holder.filter(|_| fits) {
-                Some(customer) => Ok(Some(let_in(tx, customer, "password", visitor).await?)),
-                None => failed(tx, phone, visitor).await.map(|()| None),
-            }
-        })
-    })
-    .await?
-    .ok_or(Error::field("password", Flaw::WrongPassword))
+    throttle(&mut db.read().await?, subject, visitor).await?;
+    let fits = password::verify(typed, hash).await?;
+    if !fits {
+        db.write(|tx| scoped(async move { failed(tx, subject, visitor).await }))
+            .await?;
+    }
+    Ok(fits)
 }
 
-/// Signs a member of staff in. Fields as with [`by_password`].
-pub async fn staff_by_password(db: &Db, login: &str, typed: &str, visitor: &Visitor) -> Result<Opened, Error> {
+/// Takes the login and password of a member of staff. Fields as with [`by_password`].
+pub async fn staff_by_password(
+    db: &Db,
+    login: &str,
+    typed: &str,
+    lang: Lang,
+    visitor: &Visitor,
+) -> Result<Entered, Error> {
     const SQL: &str = "SELECT id, password_hash FROM staff WHERE login = $1 AND disabled_at IS NULL";
-    let login = login.trim().to_lowercase();
+    let login = &login.trim().to_lowercase();
     let mut check = Check::new();
     check.field("login", if login.is_empty() { Err(Flaw::Missing) } else { Ok(()) });
     check.field("password", if typed.is_empty() { Err(Flaw::Missing) } else { Ok(()) });
     check.result()?;
     let mut conn = db.read().await?;
-    throttle(&mut conn, &login, visitor).await?;
-    let found: Option<(StaffId, String)> = on!(conn, |c| sqlx::query_as(SQL).bind(&login).fetch_optional(c).await)?;
+    let found: Option<(StaffId, String)> = on!(conn, |c| sqlx::query_as(SQL).bind(login).fetch_optional(c).await)?;
     drop(conn);
-    let fits = password::verify(typed, found.as_ref().map(|(_, hash)| hash.as_str())).await?;
-    let (login, found) = (&login, &found);
+    let hash = found.as_ref().map(|(_, hash)| hash.as_str());
+    let fits = check_password(db, login, typed, hash, visitor).await?;
+    let found = found
+        .filter(|_| fits)
+        .ok_or(Error::field("password", Flaw::WrongPassword))?;
+    let staff = found.0;
     db.write(|tx| {
         scoped(async move {
-            match found.as_ref().filter(|_| fits) {
-                Some((id, _)) => {
-                    let entry = audit::Entry {
-                        actor: Actor::Staff,
-                        actor_id: Some(id.0),
-                        action: "sign_in",
-                        customer: None,
-                        object: None,
-                        reason: "password",
-                        network: &visitor.network,
-                    };
-                    audit::record(tx, entry).await?;
-                    Ok(Some(who::open_session(tx, SessionOf::Staff(*id), visitor).await?))
-                }
-                None => failed(tx, login, visitor).await.map(|()| None),
+            if !factor::has_second(tx, Owner::Staff(staff)).await? {
+                return Ok(Entered::In(let_staff_in(tx, staff, "password", visitor).await?));
             }
+            let what = Begin {
+                staff: Some(staff),
+                way: "password",
+                ..Begin::default()
+            };
+            let (_, token) = attempts::begin(tx, Purpose::Staff, what, lang, visitor).await?;
+            Ok(Entered::SecondFactor(token))
         })
     })
-    .await?
-    .ok_or(Error::field("password", Flaw::WrongPassword))
+    .await
+}
+
+/// Opens a session of staff and writes down how they came in.
+pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor: &Visitor) -> Result<Opened, Error> {
+    let entry = audit::Entry {
+        actor: Actor::Staff,
+        actor_id: Some(staff.0),
+        action: "sign_in",
+        customer: None,
+        object: None,
+        reason: way,
+        network: &visitor.network,
+    };
+    audit::record(tx, entry).await?;
+    Ok(who::open_session(tx, SessionOf::Staff(staff), visitor).await?)
 }
 
 /// Refuses to try further passwords where too many were wrong.
@@ -550,16 +477,10 @@ async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(
     Ok(())
 }
 
-/// Counts a wrong password. Old counts go along, so the table stays small.
+/// Counts a wrong password.
 async fn failed(tx: &mut Tx, subject: &str, visitor: &Visitor) -> Result<(), Error> {
-    const CLEAN: &str = "DELETE FROM failures WHERE at < $1";
     const INSERT: &str = "INSERT INTO failures (id, subject, network, at) VALUES ($1, $2, $3, $4)";
     let now = tx.now();
-    on!(tx, |c| sqlx::query(CLEAN)
-        .bind(now - Duration::hours(1))
-        .execute(c)
-        .await
-        .map(drop))?;
     on!(tx, |c| sqlx::query(INSERT)
         .bind(CodeId::new())
         .bind(subject)
@@ -653,7 +574,10 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
 /// Removes what nobody needs any more: attempts and codes that are over, keys of changes that cannot come again,
 /// sessions long ended.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
-    const OLD: [(&str, Duration); 4] = [
+    const OLD: [(&str, Duration); 7] = [
+        ("DELETE FROM ceremonies WHERE created_at < $1", Duration::hours(1)),
+        ("DELETE FROM handoffs WHERE created_at < $1", Duration::hours(1)),
+        ("DELETE FROM failures WHERE at < $1", Duration::hours(1)),
         ("DELETE FROM codes WHERE created_at < $1", Duration::days(2)),
         ("DELETE FROM attempts WHERE created_at < $1", Duration::days(3)),
         ("DELETE FROM idempotency_keys WHERE created_at < $1", Duration::days(7)),

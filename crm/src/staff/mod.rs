@@ -11,19 +11,43 @@ use uuid::Uuid;
 #[cfg(feature = "store")]
 pub mod store;
 
-/// What a member of staff may do. Roles become sets of rights of their own once they can be edited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(
-    feature = "store",
-    derive(sqlx::Type),
-    sqlx(type_name = "TEXT", rename_all = "snake_case")
-)]
+/// One thing that staff may do or not. A role is a set of them, kept in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum Right {
+    /// Reads requests, answers them, assigns them.
+    Requests,
+    /// Finds customers and opens their cards.
+    Customers,
+    /// Sees what was sent to people, and sends it again.
+    Messages,
+    /// Adds and disables staff, and gives them roles.
+    Staff,
+    /// Reads the audit log.
+    Audit,
+}
+
+/// The code of a role: `agent`, `administrator`, or one that the shop made itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(transparent))]
+#[serde(transparent)]
+pub struct Role(String);
+
+impl Role {
     /// Answers customers.
-    Agent,
-    /// Runs the system, and may do all that agents may.
-    Administrator,
+    pub const AGENT: &str = "agent";
+    /// Runs the system.
+    pub const ADMINISTRATOR: &str = "administrator";
+
+    /// The role with this code; whether there is one only the database knows.
+    pub fn new(code: impl Into<String>) -> Self {
+        Self(code.into())
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Who is offered as assignee.
@@ -43,7 +67,7 @@ pub struct NewStaff {
     pub login: String,
     /// The name that colleagues see.
     pub name: String,
-    /// What they may do.
+    /// Their role. One that is not there is [`Flaw::NotAChoice`] at `role`.
     pub role: Role,
     /// The language they read.
     pub language: Lang,

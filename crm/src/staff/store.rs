@@ -1,6 +1,6 @@
 //! Staff in the database, and what they find there.
 
-use super::{Colleague, Event, Hit, NewStaff, Probe, Role, login, probes};
+use super::{Colleague, Event, Hit, NewStaff, Probe, Right, Role, login, probes};
 use crate::audit::{self, Actor};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::lang::Lang;
 use crate::on;
 use crate::who::{Reason, Staff, Subject, System};
 
-/// Enters a member of staff. Fails with flaws at `login` and `name`.
+/// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
     const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -23,11 +23,12 @@ pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Er
     db.write(|tx| {
         scoped(async move {
             let (id, now) = (StaffId::new(), tx.now());
+            check_role(tx, &new.role).await?;
             let inserted = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(login)
                 .bind(name)
-                .bind(new.role)
+                .bind(&new.role)
                 .bind(new.language)
                 .bind(&new.password_hash)
                 .bind(now)
@@ -48,11 +49,77 @@ pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Er
     .await
 }
 
+/// Fails with [`Flaw::NotAChoice`] at `role` when there is no such role.
+async fn check_role(tx: &mut Tx, role: &Role) -> Result<(), Error> {
+    const SQL: &str = "SELECT code FROM roles WHERE code = $1";
+    let found: Option<String> = on!(tx, |c| sqlx::query_scalar(SQL).bind(role).fetch_optional(c).await)?;
+    found.map(drop).ok_or_else(|| Error::field("role", Flaw::NotAChoice))
+}
+
+/// Gives a member of staff another role. Their sessions end: what they may do has changed.
+pub async fn set_role(db: &Db, _by: &System, id: StaffId, role: &Role) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET role = $2 WHERE id = $1";
+    db.write(|tx| {
+        scoped(async move {
+            check_role(tx, role).await?;
+            on!(tx, |c| sqlx::query(SQL).bind(id).bind(role).execute(c).await.map(drop))?;
+            end_sessions(tx, id).await?;
+            record(tx, "staff.role", id).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Lets somebody in again who was disabled. Fails with [`Error::NotFound`] for anybody else.
+pub async fn enable(db: &Db, _by: &System, login: &str) -> Result<StaffId, Error> {
+    const SQL: &str = "UPDATE staff SET disabled_at = NULL WHERE login = $1 AND disabled_at IS NOT NULL RETURNING id";
+    let login = &login.trim().to_lowercase();
+    db.write(|tx| {
+        scoped(async move {
+            let id: Option<StaffId> = on!(tx, |c| sqlx::query_scalar(SQL).bind(login).fetch_optional(c).await)?;
+            let id = id.ok_or(Error::NotFound)?;
+            record(tx, "staff.enable", id).await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// Everybody who works or worked here, by login, for the command line.
+pub async fn all(db: &Db, _by: &System) -> Result<Vec<Entry>, Error> {
+    const SQL: &str = "SELECT login, name, role, disabled_at IS NOT NULL AS is_disabled, \
+                       (SELECT COUNT(*) FROM factors f WHERE f.staff_id = staff.id AND f.confirmed_at IS NOT NULL \
+                       AND f.kind <> 'recovery') AS factors FROM staff ORDER BY login";
+    let mut conn = db.read().await?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
+/// A line of [`all`].
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Entry {
+    /// What they sign in as.
+    pub login: String,
+    /// Their name.
+    pub name: String,
+    /// Their role.
+    pub role: Role,
+    /// They are let in no more.
+    pub is_disabled: bool,
+    /// How many second factors they have.
+    pub factors: i64,
+}
+
+pub(crate) async fn end_sessions(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE staff_id = $1 AND ended_at IS NULL";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
+}
+
 /// Lets a member of staff in no more: their sessions end now. Fails with [`Error::NotFound`] for nobody, and for one
 /// who is gone already.
 pub async fn disable(db: &Db, _by: &System, id: StaffId) -> Result<(), Error> {
     const SQL: &str = "UPDATE staff SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
-    const SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE staff_id = $1 AND ended_at IS NULL";
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
@@ -65,12 +132,7 @@ pub async fn disable(db: &Db, _by: &System, id: StaffId) -> Result<(), Error> {
             if rows == 0 {
                 return Err(Error::NotFound);
             }
-            on!(tx, |c| sqlx::query(SESSIONS)
-                .bind(id)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
+            end_sessions(tx, id).await?;
             record(tx, "staff.disable", id).await?;
             Ok(())
         })
@@ -78,7 +140,7 @@ pub async fn disable(db: &Db, _by: &System, id: StaffId) -> Result<(), Error> {
     .await
 }
 
-async fn record(tx: &mut Tx, action: &str, object: StaffId) -> Result<(), sqlx::Error> {
+pub(crate) async fn record(tx: &mut Tx, action: &str, object: StaffId) -> Result<(), sqlx::Error> {
     let entry = audit::Entry {
         actor: Actor::System,
         actor_id: None,
@@ -140,6 +202,7 @@ macro_rules! hits {
 /// Customers by name, phone, e-mail, card or request number, at most [`HITS`]. Written into the audit log, with what
 /// kind of thing was looked for and how many were found.
 pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error> {
+    by.may(Right::Customers)?;
     let probes = probes(query, &db.shop().country);
     let mut conn = db.read().await?;
     let mut hits: Vec<Hit> = Vec::new();
@@ -253,17 +316,11 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
 /// Gives a member of staff another password; their sessions end.
 pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Result<(), Error> {
     const SQL: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
-    const SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE staff_id = $1 AND ended_at IS NULL";
     db.write(|tx| {
         scoped(async move {
-            let now = tx.now();
             on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
-            on!(tx, |c| sqlx::query(SESSIONS)
-                .bind(id)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
+            end_sessions(tx, id).await?;
+            record(tx, "staff.password", id).await?;
             Ok(())
         })
     })

@@ -98,12 +98,26 @@ pub(crate) async fn customer(world: &World, name: &str, surname: &str) -> Custom
         .expect("signed in")
 }
 
+/// A role with the rights in a JSON list; one that is there stays as it is.
+pub(crate) async fn role(world: &World, code: &str, rights: &str) {
+    let rights: serde_json::Value = serde_json::from_str(rights).expect("a list");
+    let (name, rights) = (&Json(text(code)), &Json(rights));
+    sql!(
+        world,
+        "INSERT INTO roles (code, name, rights, position) VALUES ($1, $2, $3, 1) ON CONFLICT (code) DO NOTHING",
+        code,
+        name,
+        rights,
+    );
+}
+
 /// A member of staff and the token of their session.
 pub(crate) async fn staff_token(world: &World, login: &str) -> (Staff, Token) {
+    role(world, Role::AGENT, r#"["requests", "customers"]"#).await;
     let new = NewStaff {
         login: login.into(),
         name: login.into(),
-        role: Role::Agent,
+        role: Role::new(Role::AGENT),
         language: Lang::Ru,
         password_hash: "$argon2id$hash".into(),
     };

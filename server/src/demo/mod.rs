@@ -63,8 +63,16 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     println!("  {} people", people.len());
     let passwords = [(); 3].map(|()| password());
     let customer = people::identify(db, &by, &people, CUSTOMER, &passwords[0]).await?;
-    let agent = staff(db, &by, "agent", "Анна Ким", Role::Agent, &passwords[1]).await?;
-    staff(db, &by, "admin", "Олег Громов", Role::Administrator, &passwords[2]).await?;
+    let agent = staff(db, &by, "agent", "Анна Ким", Role::new(Role::AGENT), &passwords[1]).await?;
+    staff(
+        db,
+        &by,
+        "admin",
+        "Олег Громов",
+        Role::new(Role::ADMINISTRATOR),
+        &passwords[2],
+    )
+    .await?;
     let threads = requests(db, &by, &records, &people, customer, agent).await?;
     println!("  {threads} requests");
     crm::points::store::run_due(db, &by).await?;

@@ -139,7 +139,7 @@ impl TestApp {
         let new = NewStaff {
             login: login.into(),
             name: login.into(),
-            role: Role::Agent,
+            role: Role::new(Role::AGENT),
             language,
             password_hash,
         };
@@ -501,7 +501,8 @@ impl Town {
             (crm::contact::Kind::Email, "anna@example.com"),
             (crm::contact::Kind::Email, "anna2@example.com"),
         ] {
-            crm::contact::store::add(db, &customer, kind, value)
+            let fresh = customer.fresh(db).expect("just registered");
+            crm::contact::store::add(db, &fresh, kind, value)
                 .await
                 .expect("a contact");
         }

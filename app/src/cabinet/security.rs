@@ -1,0 +1,105 @@
+//! How a customer comes in, and what keeps others out.
+
+use super::{back, flash, fresh_first};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::icon::{self, icon};
+use crate::ui::{Field, FormBox};
+use crm::signin::confirm;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// Sets another password.
+#[derive(Deserialize)]
+pub struct SetPassword {
+    password: String,
+}
+
+impl Form for SetPassword {
+    const NAME: &'static str = "password.set";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        if self.password.is_empty() {
+            return Err(AppError::field("password", crm::flaw::Flaw::Missing));
+        }
+        confirm::set_password(&cx.db, &cx.customer()?.fresh(&cx.db)?, &self.password).await?;
+        Ok(Next::to("/profile/security?done=password"))
+    }
+}
+
+/// Removes the password.
+#[derive(Deserialize)]
+pub struct RemovePassword {}
+
+impl Form for RemovePassword {
+    const NAME: &'static str = "password.remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        confirm::set_password(&cx.db, &cx.customer()?.fresh(&cx.db)?, "").await?;
+        Ok(Next::to("/profile/security?done=no_password"))
+    }
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().security;
+    let ways = confirm::ways(&cx.db, cx.customer()?).await?;
+    let done = [("password", t.done_password), ("no_password", t.done_no_password)];
+    let view = view! {
+        {back("/profile", cx.t().profile.title)}
+        <div>
+            <h1>{t.title}</h1>
+            <p class="lead">{t.lead}</p>
+        </div>
+        {flash(&cx, &done)}
+        <section class="section narrow" aria-labelledby="password">
+            <h2 id="password">{t.password}</h2>
+            <p class="muted">{if ways.password { t.has_password } else { t.has_no_password }}</p>
+            {password(&cx, ways.password)}
+        </section>
+        <section class="section" aria-labelledby="more">
+            <h2 id="more">{t.more}</h2>
+            <div class="panel panel-flush">
+                <ul class="rows">
+                    {row("/profile/contacts", icon::PHONE, cx.t().profile.contacts, t.contacts_text)}
+                    {row("/devices", icon::MONITOR_SMARTPHONE, cx.t().profile.devices, t.devices_text)}
+                </ul>
+            </div>
+        </section>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+fn password(cx: &Cx, has_password: bool) -> AnyView {
+    let t = &cx.t().security;
+    if let Some(first) = fresh_first(cx) {
+        return first;
+    }
+    let labels = vec![("password".to_owned(), t.new_password.to_owned())];
+    view! {
+        <FormBox<SetPassword> check=true labels=labels>
+            <Field name="password" label=t.new_password hint=t.password_hint kind="password" check="password"
+                missing=t.password_missing autocomplete="new-password" enterkeyhint="done"/>
+            <div class="actions"><button class="btn btn-primary">{t.set_password}</button></div>
+        </FormBox<SetPassword>>
+        {has_password.then(|| view! {
+            <FormBox<RemovePassword> class="actions">
+                <button class="btn btn-danger-quiet">{t.remove_password}</button>
+            </FormBox<RemovePassword>>
+        })}
+    }
+    .into_any()
+}
+
+fn row(href: &'static str, inside: &'static str, title: &'static str, text: &'static str) -> impl IntoView {
+    view! {
+        <li>
+            <a class="row" href=href>
+                <span class="row-icon">{icon(inside)}</span>
+                <span class="row-main"><b>{title}</b><small>{text}</small></span>
+                <span class="row-go">{icon(icon::CHEVRON_RIGHT)}</span>
+            </a>
+        </li>
+    }
+}

@@ -1,0 +1,201 @@
+//! One-time codes: six digits, ten minutes, one use, five tries, bound to the attempt that asked, kept as a keyed hash.
+
+use super::CODE_DIGITS;
+use super::attempts::{AttemptRow, Purpose};
+use super::store::refused;
+use crate::contact::Kind;
+use crate::db::Tx;
+use crate::error::Error;
+use crate::flaw::Flaw;
+use crate::id::{AttemptId, CodeId};
+use crate::lang::Lang;
+use crate::on;
+use crate::outbox;
+use crate::who::{Token, Visitor};
+use chrono::{DateTime, Duration, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+/// How long a code is good for.
+pub const CODE_LIFE: Duration = Duration::minutes(10);
+/// How often a wrong code may be typed.
+const CODE_TRIES: i64 = 5;
+/// Pause before another code goes to the same address.
+const RESEND_AFTER: Duration = Duration::seconds(30);
+/// Codes to one address within an hour.
+const CODES_PER_ADDRESS: i64 = 8;
+/// Codes asked for from one network within an hour: a shop's wireless network serves a queue.
+const CODES_PER_NETWORK: i64 = 60;
+
+/// Makes a code, stores its keyed hash and puts the message into the outbox; the code before is dead.
+/// [`Error::TooMany`] within half a minute of the last, or where too many were sent.
+pub(crate) async fn send(
+    tx: &mut Tx,
+    (purpose, attempt): (Purpose, AttemptId),
+    (kind, address): (Kind, &str),
+    lang: Lang,
+    visitor: &Visitor,
+) -> Result<(), Error> {
+    const KILL: &str = "UPDATE codes SET used_at = $2 WHERE attempt_id = $1 AND used_at IS NULL";
+    const INSERT: &str = "INSERT INTO codes (id, attempt_id, address, network, code_hash, tries, created_at, expires_at) \
+                          VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
+    check_limits(tx, address, visitor).await?;
+    let now = tx.now();
+    let code = format!(
+        "{:0width$}",
+        rand::random_range(0..10_u32.pow(CODE_DIGITS as u32)),
+        width = CODE_DIGITS
+    );
+    let hash = keyed_hash(&code_key(tx).await?, attempt, &code);
+    on!(tx, |c| sqlx::query(KILL)
+        .bind(attempt)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    on!(tx, |c| sqlx::query(INSERT)
+        .bind(CodeId::new())
+        .bind(attempt)
+        .bind(address)
+        .bind(&visitor.network)
+        .bind(hash)
+        .bind(now)
+        .bind(now + CODE_LIFE)
+        .execute(c)
+        .await
+        .map(drop))?;
+    let minutes = CODE_LIFE.num_minutes().to_string();
+    let shop = tx.shop().name.clone();
+    let link = format!("{}/sign-in/code?code={code}", tx.shop().url);
+    let channel = match kind {
+        Kind::Phone => outbox::Channel::Sms,
+        Kind::Email => outbox::Channel::Email,
+    };
+    let template = match (purpose, kind) {
+        (Purpose::SignIn | Purpose::Staff, Kind::Phone) => "sign_in_code",
+        (Purpose::SignIn | Purpose::Staff, Kind::Email) => "email_code",
+        (Purpose::Contact | Purpose::Confirm, _) => "confirm_code",
+    };
+    let to = outbox::To {
+        channel,
+        address,
+        customer: None,
+    };
+    let values = [
+        ("code", code.as_str()),
+        ("minutes", &minutes),
+        ("shop", &shop),
+        ("link", &link),
+    ];
+    outbox::send(tx, to, template, lang, &values).await?;
+    Ok(())
+}
+
+async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(), Error> {
+    const LAST: &str = "SELECT created_at FROM codes WHERE address = $1 ORDER BY created_at DESC LIMIT 1";
+    const BY_ADDRESS: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2";
+    const BY_NETWORK: &str = "SELECT COUNT(*) FROM codes WHERE network = $1 AND created_at > $2";
+    let now = tx.now();
+    let hour_ago = now - Duration::hours(1);
+    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST).bind(address).fetch_optional(c).await)?;
+    if let Some(wait) = last
+        .map(|last| (last + RESEND_AFTER - now).num_seconds())
+        .filter(|wait| *wait > 0)
+    {
+        return Err(Error::TooMany {
+            retry_after: u32::try_from(wait).unwrap_or(30),
+        });
+    }
+    let by_address: i64 = on!(tx, |c| sqlx::query_scalar(BY_ADDRESS)
+        .bind(address)
+        .bind(hour_ago)
+        .fetch_one(c)
+        .await)?;
+    let by_network: i64 = on!(tx, |c| sqlx::query_scalar(BY_NETWORK)
+        .bind(&visitor.network)
+        .bind(hour_ago)
+        .fetch_one(c)
+        .await)?;
+    if by_address >= CODES_PER_ADDRESS || by_network >= CODES_PER_NETWORK {
+        return Err(Error::TooMany { retry_after: 3600 });
+    }
+    Ok(())
+}
+
+/// The secret that codes are hashed with: made at first use, kept in the database.
+async fn code_key(tx: &mut Tx) -> Result<Vec<u8>, sqlx::Error> {
+    const INSERT: &str = "INSERT INTO settings (key, value) VALUES ('code_key', $1) ON CONFLICT (key) DO NOTHING";
+    const SELECT: &str = "SELECT value FROM settings WHERE key = 'code_key'";
+    on!(tx, |c| sqlx::query(INSERT)
+        .bind(Token::random().secret())
+        .execute(c)
+        .await
+        .map(drop))?;
+    let key: String = on!(tx, |c| sqlx::query_scalar(SELECT).fetch_one(c).await)?;
+    Ok(key.into_bytes())
+}
+
+fn keyed_hash(key: &[u8], attempt: AttemptId, code: &str) -> Vec<u8> {
+    // HMAC takes keys of every length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return Vec::new();
+    };
+    mac.update(attempt.0.as_bytes());
+    mac.update(code.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A code as it was typed: people copy it with spaces. [`Flaw::Missing`] at `code` when there is nothing.
+pub(crate) fn typed(raw: &str) -> Result<String, Error> {
+    let typed: String = raw.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    if typed.is_empty() {
+        return Err(Error::field("code", Flaw::Missing));
+    }
+    Ok(typed)
+}
+
+#[derive(sqlx::FromRow)]
+struct CodeRow {
+    id: CodeId,
+    code_hash: Vec<u8>,
+    tries: i64,
+    expires_at: DateTime<Utc>,
+}
+
+/// Takes a code. What is wrong with it is a value, not an error: the transaction has to commit, so that the try counts.
+pub(crate) async fn take(
+    tx: &mut Tx,
+    attempt: &AttemptRow,
+    typed: &str,
+    visitor: &Visitor,
+) -> Result<Result<(), Flaw>, Error> {
+    const LAST: &str = "SELECT id, code_hash, tries, expires_at FROM codes WHERE attempt_id = $1 AND used_at IS NULL \
+                        ORDER BY created_at DESC LIMIT 1";
+    const TRY: &str = "UPDATE codes SET tries = tries + 1 WHERE id = $1";
+    const USE: &str = "UPDATE codes SET used_at = $2 WHERE id = $1 AND used_at IS NULL";
+    let now = tx.now();
+    let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
+    let Some(row) = row.filter(|row| row.expires_at > now && row.tries < CODE_TRIES) else {
+        return Ok(Err(Flaw::ExpiredCode));
+    };
+    let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
+    if !bool::from(hash.ct_eq(&row.code_hash)) {
+        on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;
+        refused(tx, "code", visitor).await?;
+        let left = CODE_TRIES - row.tries - 1;
+        return Ok(Err(if left > 0 {
+            Flaw::WrongCode { left: left as u32 }
+        } else {
+            Flaw::ExpiredCode
+        }));
+    }
+    let used = on!(tx, |c| sqlx::query(USE)
+        .bind(row.id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    // On PostgreSQL somebody else may have used it a moment ago.
+    Ok(if used == 1 { Ok(()) } else { Err(Flaw::ExpiredCode) })
+}

@@ -1,0 +1,192 @@
+//! Proving anew who one is, before what is dangerous: the session becomes fresh and gets another token.
+
+use super::attempts::{self, Begin, Purpose};
+use super::store::{check_password, password_hash};
+use super::{codes, notice, strength};
+use crate::contact::{Contact, Kind, store as contacts};
+use crate::customer::store as customers;
+use crate::db::{Db, scoped};
+use crate::error::Error;
+use crate::factor::{self, Owner};
+use crate::flaw::{self, Flaw};
+use crate::id::ContactId;
+use crate::on;
+use crate::who::{self, Customer, Fresh, Opened, Token, Visitor};
+
+/// By what a customer may prove anew who they are.
+#[derive(Clone, Debug)]
+pub struct Ways {
+    /// By the second factor, and then by nothing less.
+    pub second_factor: bool,
+    /// By the password.
+    pub password: bool,
+    /// By a code to one of these, the primary phone first.
+    pub contacts: Vec<Contact>,
+}
+
+/// What a customer can choose from.
+pub async fn ways(db: &Db, by: &Customer) -> Result<Ways, Error> {
+    let mut conn = db.read().await?;
+    let second_factor = factor::has_second(&mut conn, Owner::Customer(by.id())).await?;
+    let password = password_hash(&mut conn, by.id()).await?.is_some();
+    let mut all = contacts::of(&mut conn, by.me()).await?;
+    all.retain(|contact| contact.verified_at.is_some());
+    Ok(Ways {
+        second_factor,
+        password,
+        contacts: all,
+    })
+}
+
+/// Sends a code to a verified contact. [`Error::NotFound`] for any other.
+pub async fn start(db: &Db, by: &Customer, contact: ContactId, visitor: &Visitor) -> Result<Token, Error> {
+    let found = ways(db, by).await?.contacts.into_iter().find(|c| c.id == contact);
+    let found = &found.ok_or(Error::NotFound)?;
+    send(db, by, Purpose::Confirm, found, visitor).await
+}
+
+async fn send(db: &Db, by: &Customer, purpose: Purpose, contact: &Contact, visitor: &Visitor) -> Result<Token, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let address = (contact.kind, contact.value.as_str());
+            let what = Begin {
+                address: Some(address),
+                customer: Some(by.id()),
+                ..Begin::default()
+            };
+            let (id, token) = attempts::begin(tx, purpose, what, by.language(), visitor).await?;
+            codes::send(tx, (purpose, id), address, by.language(), visitor).await?;
+            Ok(token)
+        })
+    })
+    .await
+}
+
+/// Takes the code of [`start`]. Field: `code`. Where there is a second factor a code alone is [`Error::Forbidden`].
+pub async fn by_code(db: &Db, by: &Customer, token: &Token, code: &str, visitor: &Visitor) -> Result<Opened, Error> {
+    let typed = &codes::typed(code)?;
+    let outcome: Result<Opened, Flaw> = db
+        .write::<_, Error, _>(|tx| {
+            scoped(async move {
+                let attempt = attempts::row(tx, token, Purpose::Confirm).await?;
+                if attempt.customer_id != Some(by.id()) {
+                    return Err(Error::Stale);
+                }
+                if factor::has_second(tx, Owner::Customer(by.id())).await? {
+                    return Err(Error::Forbidden);
+                }
+                if let Err(flaw) = codes::take(tx, &attempt, typed, visitor).await? {
+                    return Ok(Err(flaw));
+                }
+                attempts::finish(tx, attempt.id).await?;
+                by.record(tx, "confirm", None).await?;
+                Ok(Ok(who::renew_session(tx, by.session()).await?))
+            })
+        })
+        .await?;
+    outcome.map_err(|flaw| Error::field("code", flaw))
+}
+
+/// Takes the password. Field: `password`. Where there is a second factor a password alone is [`Error::Forbidden`].
+pub async fn by_password(db: &Db, by: &Customer, typed: &str, visitor: &Visitor) -> Result<Opened, Error> {
+    let mut conn = db.read().await?;
+    if factor::has_second(&mut conn, Owner::Customer(by.id())).await? {
+        return Err(Error::Forbidden);
+    }
+    let hash = password_hash(&mut conn, by.id()).await?;
+    drop(conn);
+    let subject = by.id().to_string();
+    if !check_password(db, &subject, typed, hash.as_deref(), visitor).await? {
+        return Err(Error::field("password", Flaw::WrongPassword));
+    }
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "confirm", None).await?;
+            Ok(who::renew_session(tx, by.session()).await?)
+        })
+    })
+    .await
+}
+
+/// Sends a code to a contact that is not proved yet. [`Error::NotFound`] for any other.
+pub async fn start_contact(
+    db: &Db,
+    by: &Fresh<'_, Customer>,
+    contact: ContactId,
+    visitor: &Visitor,
+) -> Result<Token, Error> {
+    let all = contacts::of(&mut db.read().await?, by.me()).await?;
+    let found = all.iter().find(|c| c.id == contact && c.verified_at.is_none());
+    send(db, by, Purpose::Contact, found.ok_or(Error::NotFound)?, visitor).await
+}
+
+/// Takes the code of [`start_contact`]. Field: `code`; [`Flaw::Taken`] when the contact is proved by another customer.
+pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor: &Visitor) -> Result<Kind, Error> {
+    let typed = &codes::typed(code)?;
+    let outcome: Result<Kind, Flaw> = db
+        .write::<_, Error, _>(|tx| {
+            scoped(async move {
+                let attempt = attempts::row(tx, token, Purpose::Contact).await?;
+                if attempt.customer_id != Some(by.id()) {
+                    return Err(Error::Stale);
+                }
+                if let Err(flaw) = codes::take(tx, &attempt, typed, visitor).await? {
+                    return Ok(Err(flaw));
+                }
+                let (kind, address) = attempt.address()?;
+                if !contacts::keep_proved(tx, by.id(), kind, address).await? {
+                    return Ok(Err(Flaw::Taken));
+                }
+                attempts::finish(tx, attempt.id).await?;
+                by.record(tx, "contact.verify", None).await?;
+                Ok(Ok(kind))
+            })
+        })
+        .await?;
+    outcome.map_err(|flaw| Error::field("code", flaw))
+}
+
+/// Sets, changes or, with an empty text, removes the password. Field: `password`. Every other session ends, and the
+/// customer is told.
+pub async fn set_password(db: &Db, by: &Fresh<'_, Customer>, typed: &str) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET password_hash = $2 WHERE id = $1";
+    const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id <> $2 AND ended_at IS NULL";
+    let hash = if typed.is_empty() {
+        None
+    } else {
+        flaw::password(typed).map_err(|flaw| Error::field("password", flaw))?;
+        let profile = customers::profile(&mut db.read().await?, by.me()).await?;
+        let birthday = profile.person.birthday.map(|day| day.to_string()).unwrap_or_default();
+        let mut own = vec![
+            profile.person.name.as_str(),
+            &profile.person.surname,
+            &birthday,
+            &db.shop().name,
+        ];
+        own.extend(profile.contacts.iter().map(|c| c.value.trim_start_matches('+')));
+        strength::check(typed, &own).map_err(|flaw| Error::field("password", flaw))?;
+        Some(super::password::hash(typed).await?)
+    };
+    let hash = hash.as_deref();
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(hash)
+                .execute(c)
+                .await
+                .map(drop))?;
+            on!(tx, |c| sqlx::query(OTHERS)
+                .bind(by.id())
+                .bind(by.session())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "password.change", None).await?;
+            notice::send(tx, by.id(), "password_changed", &[]).await
+        })
+    })
+    .await
+}

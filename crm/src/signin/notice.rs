@@ -1,0 +1,75 @@
+//! Messages about safety, to the ways that a customer is reached by: what they did not do themselves they learn of.
+
+use crate::contact::{Kind, store as contacts};
+use crate::db::Tx;
+use crate::error::Error;
+use crate::id::CustomerId;
+use crate::lang::Lang;
+use crate::on;
+use crate::outbox;
+use crate::who::Visitor;
+
+/// Tells a customer something about safety: at the verified primary e-mail address, else at the primary phone.
+pub(crate) async fn send(
+    tx: &mut Tx,
+    customer: CustomerId,
+    template: &str,
+    values: &[(&str, &str)],
+) -> Result<(), Error> {
+    const SQL: &str = "SELECT kind, value FROM contacts WHERE customer_id = $1 AND is_primary AND verified_at IS NOT NULL \
+                       ORDER BY CASE WHEN kind = 'email' THEN 0 ELSE 1 END LIMIT 1";
+    let to: Option<(Kind, String)> = on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
+    let Some((kind, address)) = to else { return Ok(()) };
+    send_to(tx, customer, (kind, &address), template, values).await
+}
+
+/// The same, to an address that was the customer's until a moment ago.
+pub(crate) async fn send_to(
+    tx: &mut Tx,
+    customer: CustomerId,
+    (kind, address): (Kind, &str),
+    template: &str,
+    values: &[(&str, &str)],
+) -> Result<(), Error> {
+    const SQL: &str = "SELECT name, language FROM customers WHERE id = $1";
+    let (name, lang): (String, Lang) = on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_one(c).await)?;
+    let shop = tx.shop().clone();
+    let at = shop.local(tx.now()).format("%d.%m.%Y %H:%M").to_string();
+    let own = [
+        ("name", name.as_str()),
+        ("shop", &shop.name),
+        ("url", &shop.url),
+        ("at", &at),
+    ];
+    let values: Vec<_> = own.into_iter().chain(values.iter().copied()).collect();
+    let to = outbox::To {
+        channel: match kind {
+            Kind::Phone => outbox::Channel::Sms,
+            Kind::Email => outbox::Channel::Email,
+        },
+        address,
+        customer: Some(customer),
+    };
+    outbox::send(tx, to, template, lang, &values).await?;
+    Ok(())
+}
+
+/// Tells of a sign-in from a device that the customer never used before. The first one of all is no news, and neither
+/// is one that was let in by a code that the same phone has just received.
+pub(crate) async fn new_device(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<(), Error> {
+    const SQL: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN device = $2 THEN 1 ELSE 0 END), 0) AS BIGINT) \
+                       FROM sessions WHERE customer_id = $1";
+    let (all, known): (i64, i64) = on!(tx, |c| sqlx::query_as(SQL)
+        .bind(customer)
+        .bind(&visitor.device)
+        .fetch_one(c)
+        .await)?;
+    if all == 0 || known > 0 {
+        return Ok(());
+    }
+    let has_email = contacts::primary_email(tx, customer).await?.is_some();
+    if way == "code" && !has_email {
+        return Ok(());
+    }
+    send(tx, customer, "new_device", &[("network", &visitor.network)]).await
+}
