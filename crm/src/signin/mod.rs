@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub mod password;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod strength;
 
 /// Digits of a one-time code.
 pub const CODE_DIGITS: usize = 6;

@@ -3,15 +3,15 @@
 //! A known and an unknown phone take the same steps, see the same answers and cause the same messages up to the code;
 //! only who holds the phone learns whether there is an account.
 
-use super::{Attempt, CODE_DIGITS, Device, Draft, password};
+use super::{Attempt, CODE_DIGITS, Device, Draft, password, strength};
 use crate::audit::{self, Actor};
 use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{Email, Kind, Phone, store as contacts};
-use crate::customer::store as customers;
+use crate::customer::{PersonForm, store as customers};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
+use crate::flaw::{Check, Flaw};
 use crate::id::{AttemptId, CodeId, CustomerId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
@@ -30,10 +30,13 @@ pub const CODE_LIFE: Duration = Duration::minutes(10);
 const CODE_TRIES: i64 = 5;
 /// How long an attempt waits for its end.
 const ATTEMPT_LIFE: Duration = Duration::hours(2);
-/// Pause before another code goes to the same phone.
+/// Pause before another code goes to the same phone from the same network.
 const RESEND_AFTER: Duration = Duration::seconds(30);
-/// Codes to one phone within an hour.
+/// Codes to one phone within an hour, asked for from one network. From another its owner still gets one: a stranger who
+/// asks for codes keeps nobody out.
 const CODES_PER_ADDRESS: i64 = 8;
+/// Codes to one phone within an hour from everywhere: nobody's phone rings all day.
+const CODES_PER_ADDRESS_IN_ALL: i64 = 24;
 /// Codes asked for from one network within an hour: a shop's wireless network serves a queue.
 const CODES_PER_NETWORK: i64 = 60;
 /// Wrong passwords for one sign-in from one network within a quarter of an hour. From another network the owner still
@@ -120,7 +123,9 @@ pub async fn resend(db: &Db, token: &Token, visitor: &Visitor) -> Result<(), Err
 
 /// Makes a code, stores its keyed hash and puts the message into the outbox.
 async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, visitor: &Visitor) -> Result<(), Error> {
-    const LAST: &str = "SELECT created_at FROM codes WHERE address = $1 ORDER BY created_at DESC LIMIT 1";
+    const LAST: &str =
+        "SELECT created_at FROM codes WHERE address = $1 AND network = $2 ORDER BY created_at DESC LIMIT 1";
+    const BY_BOTH: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2 AND network = $3";
     const BY_ADDRESS: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2";
     const BY_NETWORK: &str = "SELECT COUNT(*) FROM codes WHERE network = $1 AND created_at > $2";
     const KILL: &str = "UPDATE codes SET used_at = $2 WHERE attempt_id = $1 AND used_at IS NULL";
@@ -128,7 +133,11 @@ async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, vis
                           VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
     let now = tx.now();
     let hour_ago = now - Duration::hours(1);
-    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST).bind(phone).fetch_optional(c).await)?;
+    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST)
+        .bind(phone)
+        .bind(&visitor.network)
+        .fetch_optional(c)
+        .await)?;
     if let Some(wait) = last
         .map(|last| (last + RESEND_AFTER - now).num_seconds())
         .filter(|wait| *wait > 0)
@@ -137,6 +146,12 @@ async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, vis
             retry_after: u32::try_from(wait).unwrap_or(30),
         });
     }
+    let by_both: i64 = on!(tx, |c| sqlx::query_scalar(BY_BOTH)
+        .bind(phone)
+        .bind(hour_ago)
+        .bind(&visitor.network)
+        .fetch_one(c)
+        .await)?;
     let by_address: i64 = on!(tx, |c| sqlx::query_scalar(BY_ADDRESS)
         .bind(phone)
         .bind(hour_ago)
@@ -147,7 +162,7 @@ async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, vis
         .bind(hour_ago)
         .fetch_one(c)
         .await)?;
-    if by_address >= CODES_PER_ADDRESS || by_network >= CODES_PER_NETWORK {
+    if by_both >= CODES_PER_ADDRESS || by_address >= CODES_PER_ADDRESS_IN_ALL || by_network >= CODES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 3600 });
     }
     let code = format!(
@@ -356,7 +371,10 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
         check.field("email", Email::parse(&draft.email));
     }
     if !details.password.is_empty() {
-        check.field("password", new_password(&details.password, &draft, &attempt.phone));
+        check.field(
+            "password",
+            new_password(&details.password, &draft, &attempt.phone, &db.shop().name),
+        );
     }
     for purpose in purposes
         .iter()
@@ -388,31 +406,17 @@ pub async fn save_draft(db: &Db, token: &Token, details: &Details) -> Result<(),
     .await
 }
 
-/// A new password must be long enough and not be made of what others know: the person's own data.
-fn new_password(password: &str, draft: &Draft, phone: &str) -> Result<(), Flaw> {
-    flaw::password(password)?;
-    let folded = password.to_lowercase();
-    let own = [
-        draft.person.name.as_str(),
-        &draft.person.surname,
-        &draft.email,
-        phone.trim_start_matches('+'),
-    ];
-    let mut rest = folded.clone();
-    for part in own
-        .iter()
-        .map(|part| part.trim().to_lowercase())
-        .filter(|part| part.chars().count() > 2)
-    {
-        rest = rest.replace(&part, "");
-    }
-    // What is left without one's own data has to be a password still; one sign over and over is none.
-    let distinct = rest.chars().collect::<std::collections::BTreeSet<_>>().len();
-    if rest.chars().count() < 8 || distinct < 5 {
-        Err(Flaw::WeakPassword)
-    } else {
-        Ok(())
-    }
+/// A new password must be long enough and hard to guess for those who know the person.
+fn new_password(password: &str, draft: &Draft, phone: &str, shop: &str) -> Result<(), Flaw> {
+    let PersonForm {
+        name,
+        surname,
+        day,
+        month,
+        year,
+    } = &draft.person;
+    let birthday = format!("{day:0>2}.{month:0>2}.{year}");
+    strength::check(password, &[name, surname, &birthday, &draft.email, phone, shop])
 }
 
 /// Makes the customer of a reviewed draft: record, contacts, consents, programs, card, welcome, session, all or
