@@ -23,6 +23,8 @@ pub struct Config {
     pub site_dir: PathBuf,
     /// Proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpAddr>,
+    /// A file of stolen passwords, one a line, none of which is taken; empty for none.
+    pub password_list: PathBuf,
     /// For how many seconds after SIGTERM requests are still taken while `/readyz` says no.
     pub drain_seconds: u64,
     /// What is logged, as in `RUST_LOG`.
@@ -74,6 +76,7 @@ impl Default for Config {
             database_url: "sqlite:data/kabinet.db".into(),
             site_dir: PathBuf::new(),
             trusted_proxies: Vec::new(),
+            password_list: PathBuf::new(),
             drain_seconds: 5,
             log: "info".into(),
             log_format: LogFormat::Text,

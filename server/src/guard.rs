@@ -1,10 +1,19 @@
-//! What stands before every route: where a change comes from, and the headers that browsers act by.
+//! What stands before every route: where a change comes from, how much may be sent, and the headers that browsers act
+//! by. All of it lies around the whole router, so a route that is added later has it too.
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::Limited;
 use std::sync::Arc;
+
+/// How much a form may send; on the pages where people come in, far less.
+const BODY_LIMIT: usize = 64 * 1024;
+const SIGN_IN_LIMIT: usize = 4 * 1024;
+/// The longest path with its query, in bytes. Our own stay below a thousand.
+const URI_LIMIT: usize = 8 * 1024;
 
 /// Scripts and styles come from files of ours alone; nothing inline, no frames around us.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -14,15 +23,98 @@ const PERMISSIONS: &str = "accelerometer=(), browsing-topics=(), camera=(self), 
     geolocation=(self), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), \
     publickey-credentials-create=(self), publickey-credentials-get=(self), screen-wake-lock=(self), usb=()";
 
-/// Whether a request that changes something comes from our own pages. `Sec-Fetch-Site` says so where the browser sends
-/// it, else `Origin`; a request with neither is refused (ASVS 5.0, 3.5.1).
-pub fn is_from_here(headers: &HeaderMap, public_url: &str) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    match (text("sec-fetch-site"), text("origin")) {
-        (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => origin == public_url,
-        (None, None) => false,
+/// How whoever asks a route proves who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a cookie, which a browser sends along whoever made it ask: a change has to come from our own pages.
+    Cookie,
+    /// By a key in a header, which no page can make a browser send. Cookies do not reach such a route, so nothing on it
+    /// can come to rely on them.
+    Key,
+}
+
+/// Why a request does not reach any handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A change that another site asked for, or nobody says who.
+    Foreign,
+    /// The body is larger than the route takes.
+    TooLarge,
+    /// The address is longer than any of ours.
+    TooLong,
+    /// A browser fetches a page ahead of time whose reading is written down: nobody has read it.
+    AheadOfTime,
+}
+
+/// Decides which requests reach a handler.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// The address that browsers see.
+    pub public_url: String,
+    /// Paths of the routes that are proved by a key.
+    pub keyed: Vec<String>,
+}
+
+impl Gate {
+    /// The request as its handler may have it: with a body that ends at the limit, and without cookies where a key is
+    /// the proof.
+    pub fn admit(&self, mut request: Request) -> Result<Request, (Request, Refusal)> {
+        let path = request.uri().path();
+        let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let is_keyed = matched.is_some_and(|matched| self.keyed.iter().any(|path| path == matched));
+        let limit = if path.contains("sign-in") {
+            SIGN_IN_LIMIT
+        } else {
+            BODY_LIMIT
+        };
+        let refusal = if request
+            .uri()
+            .path_and_query()
+            .is_some_and(|all| all.as_str().len() > URI_LIMIT)
+        {
+            Some(Refusal::TooLong)
+        } else if path.starts_with("/admin") && is_ahead_of_time(request.headers()) {
+            Some(Refusal::AheadOfTime)
+        } else if !is_keyed && is_change(request.method()) && !is_from_here(request.headers(), &self.public_url) {
+            Some(Refusal::Foreign)
+        } else if announced(request.headers()).is_some_and(|length| length > limit as u64) {
+            Some(Refusal::TooLarge)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            return Err((request, refusal));
+        }
+        if is_keyed {
+            request.headers_mut().remove(header::COOKIE);
+        }
+        // What announces no length is counted as it comes.
+        Ok(request.map(|body| Body::new(Limited::new(body, limit))))
     }
+}
+
+/// Whether a request that changes something comes from our own pages. `Sec-Fetch-Site` says so where the browser sends
+/// it, else `Origin`; a request with neither, or with one of them twice, is refused (ASVS 5.0, 3.5.1).
+fn is_from_here(headers: &HeaderMap, public_url: &str) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (sites.next(), sites.next(), origins.next(), origins.next()) {
+        (Some(site), None, _, None) => site == "same-origin",
+        (None, None, Some(origin), None) => origin == public_url,
+        _ => false,
+    }
+}
+
+/// A browser fetches pages that somebody may open next (`Sec-Purpose`, Fetch Standard): nobody has seen them then.
+pub fn is_ahead_of_time(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-purpose")
+        .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
+}
+
+/// The length that a body says it has.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Sets the headers of every answer, whatever made it.
@@ -46,8 +138,8 @@ pub async fn headers(State(is_https): State<bool>, request: Request, next: Next)
     response
 }
 
-/// True for methods that change something.
-pub fn is_change(method: &Method) -> bool {
+/// True for methods that may change something.
+fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 

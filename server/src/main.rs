@@ -116,6 +116,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         ),
     };
     start_log(&config);
+    load_password_list(&config)?;
     let system = System::at_the_command_line();
     match cli.command {
         Command::Config(_) => {
@@ -191,6 +192,21 @@ fn start_log(config: &Config) {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
+}
+
+/// Reads the list of stolen passwords, where one is configured.
+fn load_password_list(config: &Config) -> anyhow::Result<()> {
+    use std::io::BufRead as _;
+    if config.password_list.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let file = std::fs::File::open(&config.password_list)
+        .with_context(|| format!("password_list: {} cannot be read", config.password_list.display()))?;
+    // Such lists hold lines of other encodings; what cannot be read cannot be typed either.
+    let lines = std::io::BufReader::new(file).split(b'\n').map_while(Result::ok);
+    let known = crm::signin::strength::refuse_stolen(lines.filter_map(|line| String::from_utf8(line).ok()));
+    tracing::info!(known, "stolen passwords are refused");
+    Ok(())
 }
 
 /// Opens the database with its schema up to date and its first content there.

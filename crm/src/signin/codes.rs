@@ -21,10 +21,13 @@ use subtle::ConstantTimeEq;
 pub const CODE_LIFE: Duration = Duration::minutes(10);
 /// How often a wrong code may be typed.
 const CODE_TRIES: i64 = 5;
-/// Pause before another code goes to the same address.
+/// Pause before another code goes to the same address from the same network.
 const RESEND_AFTER: Duration = Duration::seconds(30);
-/// Codes to one address within an hour.
+/// Codes to one address within an hour, asked for from one network. From another its owner still gets one: a stranger
+/// who asks for codes keeps nobody out.
 const CODES_PER_ADDRESS: i64 = 8;
+/// Codes to one address within an hour from everywhere: nobody's phone rings all day.
+const CODES_PER_ADDRESS_IN_ALL: i64 = 24;
 /// Codes asked for from one network within an hour: a shop's wireless network serves a queue.
 const CODES_PER_NETWORK: i64 = 60;
 
@@ -93,12 +96,18 @@ pub(crate) async fn send(
 }
 
 async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(), Error> {
-    const LAST: &str = "SELECT created_at FROM codes WHERE address = $1 ORDER BY created_at DESC LIMIT 1";
+    const LAST: &str =
+        "SELECT created_at FROM codes WHERE address = $1 AND network = $2 ORDER BY created_at DESC LIMIT 1";
+    const BY_BOTH: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2 AND network = $3";
     const BY_ADDRESS: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2";
     const BY_NETWORK: &str = "SELECT COUNT(*) FROM codes WHERE network = $1 AND created_at > $2";
     let now = tx.now();
     let hour_ago = now - Duration::hours(1);
-    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST).bind(address).fetch_optional(c).await)?;
+    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST)
+        .bind(address)
+        .bind(&visitor.network)
+        .fetch_optional(c)
+        .await)?;
     if let Some(wait) = last
         .map(|last| (last + RESEND_AFTER - now).num_seconds())
         .filter(|wait| *wait > 0)
@@ -107,6 +116,12 @@ async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(
             retry_after: u32::try_from(wait).unwrap_or(30),
         });
     }
+    let by_both: i64 = on!(tx, |c| sqlx::query_scalar(BY_BOTH)
+        .bind(address)
+        .bind(hour_ago)
+        .bind(&visitor.network)
+        .fetch_one(c)
+        .await)?;
     let by_address: i64 = on!(tx, |c| sqlx::query_scalar(BY_ADDRESS)
         .bind(address)
         .bind(hour_ago)
@@ -117,7 +132,7 @@ async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(
         .bind(hour_ago)
         .fetch_one(c)
         .await)?;
-    if by_address >= CODES_PER_ADDRESS || by_network >= CODES_PER_NETWORK {
+    if by_both >= CODES_PER_ADDRESS || by_address >= CODES_PER_ADDRESS_IN_ALL || by_network >= CODES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 3600 });
     }
     Ok(())

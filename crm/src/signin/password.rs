@@ -38,6 +38,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     let Ok(Ok(permit)) = turn else { return Err(Error::Busy) };
     tokio::task::spawn_blocking(move || {
         let _permit = permit;
+        #[cfg(feature = "testing")]
+        testing::DONE.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         work()
     })
     .await
@@ -60,4 +62,32 @@ pub async fn verify(password: &str, hash: Option<&str>) -> Result<bool, Error> {
         fits && known.is_some()
     })
     .await
+}
+
+/// What tests ask about, each in a process of its own: all of it belongs to the whole process.
+#[cfg(feature = "testing")]
+pub mod testing {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(super) static DONE: AtomicU64 = AtomicU64::new(0);
+
+    /// How many passwords were hashed or compared so far.
+    pub fn hashed() -> u64 {
+        DONE.load(Ordering::SeqCst)
+    }
+
+    /// Takes every turn there is, until the answer is dropped.
+    pub async fn occupy() -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let turns = super::PERMITS.available_permits();
+        super::PERMITS
+            .clone()
+            .acquire_many_owned(u32::try_from(turns).ok()?)
+            .await
+            .ok()
+    }
+
+    /// How many turns are free.
+    pub fn free_turns() -> usize {
+        super::PERMITS.available_permits()
+    }
 }

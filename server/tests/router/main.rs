@@ -2,14 +2,23 @@
 //! One program for all of it, for it is large to link.
 
 mod access;
+mod alone;
 mod answers;
 mod bad_input;
 mod choices;
+mod codes;
 mod common;
+mod failures;
+mod fields;
 mod forgery;
 mod fragments;
 mod headers;
 mod health;
+mod layers;
+mod passwords;
+mod proxies;
 mod redirects;
+mod sessions;
 mod sign_in;
+mod traces;
 mod twice;

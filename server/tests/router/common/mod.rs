@@ -39,6 +39,8 @@ pub(crate) const PASSWORD: &str = "пятьдесят лошадей у реки
 pub struct TestApp {
     pub world: Arc<World>,
     pub router: Router,
+    /// What the router is made of, for a test that makes another one.
+    pub app: App,
     /// Whether the server is about to stop.
     pub is_draining: Arc<AtomicBool>,
     people: Arc<AtomicU32>,
@@ -79,7 +81,8 @@ impl TestApp {
         };
         Self {
             router: router::build(&app),
-            is_draining: app.is_draining,
+            is_draining: app.is_draining.clone(),
+            app,
             world: Arc::new(world),
             people: Arc::default(),
         }
@@ -166,6 +169,18 @@ impl TestApp {
     pub async fn count(&self, sql: &'static str) -> i64 {
         let mut conn = self.connection().await;
         sqlx::query_scalar(sql).fetch_one(&mut conn).await.expect("a figure")
+    }
+
+    /// One text from the database.
+    pub async fn text(&self, sql: &'static str) -> String {
+        let mut conn = self.connection().await;
+        sqlx::query_scalar(sql).fetch_one(&mut conn).await.expect("a text")
+    }
+
+    /// A text of every row.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let mut conn = self.connection().await;
+        sqlx::query_scalar(sql).fetch_all(&mut conn).await.expect("texts")
     }
 
     /// A statement that no door of the site offers.
