@@ -129,6 +129,8 @@ pub enum Reason {
     Request,
     /// The customer's own card was opened.
     Card,
+    /// Looking after a message to them.
+    Message,
 }
 
 impl Reason {
@@ -138,6 +140,7 @@ impl Reason {
             Self::Search => "search",
             Self::Request => "request",
             Self::Card => "card",
+            Self::Message => "message",
         }
     }
 }

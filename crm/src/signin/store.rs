@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{AttemptId, CodeId, CustomerId, SessionId, StaffId};
 use crate::lang::Lang;
+use crate::limits;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
@@ -150,6 +151,7 @@ async fn send_code(tx: &mut Tx, attempt: AttemptId, phone: &str, lang: Lang, vis
     if by_address >= CODES_PER_ADDRESS || by_network >= CODES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 3600 });
     }
+    limits::check_sms(tx, phone, &visitor.network).await?;
     let code = format!(
         "{:0width$}",
         rand::random_range(0..10_u32.pow(CODE_DIGITS as u32)),
