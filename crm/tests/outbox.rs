@@ -160,7 +160,7 @@ async fn code(world: &World) {
 }
 
 /// The newest message as the database holds it.
-async fn body(world: &World) -> String {
+async fn text(world: &World) -> String {
     outbox::inbox(&world.db, 1).await.expect("read").remove(0).body
 }
 
@@ -319,7 +319,7 @@ crm::both_engines!(s08_a_code_is_not_sent_when_it_has_run_out, async |world| {
     assert!(matches!(not_sent(world, &message, false, "busy").await, Fate::Later(_)));
     world.clock.set(start() + TimeDelta::minutes(10));
     assert_eq!(claim(world, "a", 10).await, []);
-    assert_eq!(body(world).await, "•••••• is the code, good for 10 min");
+    assert_eq!(text(world).await, "•••••• is the code, good for 10 min");
     let agent = staff(world, "agent").await;
     let row = desk::list(&world.db, &agent, &Filter::default(), None, 1)
         .await
@@ -338,7 +338,7 @@ crm::both_engines!(s08_a_code_stays_no_longer_than_it_is_needed, async |world| {
     code(world).await;
     let message = claim_one(world).await;
     assert!(sent(world, &message).await);
-    assert_eq!(body(world).await, "•••••• is the code, good for 10 min", "sent");
+    assert_eq!(text(world).await, "•••••• is the code, good for 10 min", "sent");
 
     world.clock.set(start() + TimeDelta::seconds(1));
     send(world, "code", Lang::En, &[("code", "223344"), ("minutes", "10")])
@@ -349,7 +349,7 @@ crm::both_engines!(s08_a_code_stays_no_longer_than_it_is_needed, async |world| {
         not_sent(world, &message, true, "rejected: 223344 is the code").await,
         Fate::Failed
     );
-    assert_eq!(body(world).await, "•••••• is the code, good for 10 min", "failed");
+    assert_eq!(text(world).await, "•••••• is the code, good for 10 min", "failed");
     let error = one!(world, String, "SELECT error FROM outbox WHERE state = 'failed'");
     assert_eq!(
         error, "rejected: •••••• is the code",
@@ -367,7 +367,7 @@ crm::both_engines!(
             .clock
             .set(start() + TimeDelta::minutes(10) - TimeDelta::microseconds(1));
         sweep().await;
-        assert_eq!(body(world).await, "123456 is the code, good for 10 min");
+        assert_eq!(text(world).await, "123456 is the code, good for 10 min");
         // Staff read it without the code all the same.
         let agent = staff(world, "agent").await;
         let id = one!(world, OutboxId, "SELECT id FROM outbox");
@@ -378,7 +378,7 @@ crm::both_engines!(
         );
         world.clock.set(start() + TimeDelta::minutes(10));
         sweep().await;
-        assert_eq!(body(world).await, "•••••• is the code, good for 10 min");
+        assert_eq!(text(world).await, "•••••• is the code, good for 10 min");
     }
 );
 
@@ -463,6 +463,8 @@ crm::both_engines!(staff_find_messages_and_every_look_is_logged, async |world| {
     assert_eq!(found(to("8 (900) 000-00-01")).await, [3, 0]);
     assert_eq!(found(to(" +7 900 000")).await, [3, 0]);
     assert_eq!(found(to("ANNA@")).await, [1]);
+    assert_eq!(found(to(" Anna_2@example.com")).await, [2]);
+    assert_eq!(found(to("anna_@example.com")).await, Vec::<i64>::new());
     assert_eq!(found(to("anna%")).await, Vec::<i64>::new());
     let mut filter = Filter {
         channel: Some(Channel::Sms),

@@ -104,9 +104,13 @@ pub async fn list(db: &Db, by: &Staff, filter: &Filter, before: Option<Before>, 
         query = query.filter("template = ?", [Bind::Text(filter.template.clone())]);
     }
     if !filter.address.is_empty() {
-        let start = start(&filter.address, &db.shop().country);
-        let end = format!("{start}\u{10ffff}");
-        query = query.filter("address >= ? AND address < ?", [Bind::Text(start), Bind::Text(end)]);
+        query = match address(&filter.address, &db.shop().country) {
+            (whole, true) => query.filter("address = ?", [Bind::Text(whole)]),
+            (start, false) => query.filter(
+                "address LIKE ? ESCAPE '\\'",
+                [Bind::Text(format!("{}%", db::like(&start)))],
+            ),
+        };
     }
     if let Some((at, id)) = before {
         query = query.filter("(created_at, id) < (?, ?)", [Bind::Time(at), Bind::Id(id)]);
@@ -120,13 +124,18 @@ pub async fn list(db: &Db, by: &Staff, filter: &Filter, before: Option<Before>, 
     Ok(rows)
 }
 
-/// How an address as typed begins as it is stored: a whole phone number as that number, an e-mail in small letters.
-fn start(typed: &str, country: &str) -> String {
+/// An address as typed, as it is stored, and whether it is a whole one. Of an e-mail nobody can tell.
+fn address(typed: &str, country: &str) -> (String, bool) {
     let typed = typed.trim();
-    match Phone::parse(typed, country) {
-        Ok(phone) => phone.as_str().to_owned(),
-        Err(_) if typed.starts_with('+') => typed.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect(),
-        Err(_) => typed.to_lowercase(),
+    if let Ok(phone) = Phone::parse(typed, country) {
+        (phone.as_str().to_owned(), true)
+    } else if typed.starts_with('+') {
+        (
+            typed.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect(),
+            false,
+        )
+    } else {
+        (typed.to_lowercase(), false)
     }
 }
 
