@@ -148,6 +148,9 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await wrong(desk, "request.note", { text: "" }, "Напишите заметку");
   await right(desk, "request.note", { text: "Звонил" });
   await right(desk, "request.status", {}, "Закрыть обращение");
+  await desk.goto("/admin/messages?state=failed");
+  await desk.locator("td a").first().click();
+  await right(desk, "message.again");
 });
 
 test("no form was left out", () => {

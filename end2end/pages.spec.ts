@@ -20,6 +20,7 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/consents/{code}": return "/consents/personal_data";
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
+    case "/admin/messages/{id}": return first("/admin/messages?state=failed", /href="(\/admin\/messages\/[0-9a-f-]{36})"/);
     case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
   }
   if (path.includes("{")) throw new Error(`${path} needs a sample`);

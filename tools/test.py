@@ -125,7 +125,7 @@ def rules_layer(log):
 def rust_layer(log):
     count = Count()
     succeeded, printed = log.run(
-        "cargo", "test", "--workspace", "--exclude", "frontend", "--no-fail-fast", **postgres(log, count)
+        "cargo", "test", "--workspace", "--exclude", "frontend", "--no-fail-fast", **postgres(log, count), **smtpd(log, count)
     )
     for result in re.finditer(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", printed, re.MULTILINE):
         count.add(Count(*map(int, result.groups())))
@@ -179,6 +179,16 @@ def postgres(log, count):
     if started.returncode == 0:
         return {"KABINET_TEST_POSTGRES": started.stdout.strip()}
     log.write("PostgreSQL did not start; its half of the store tests cannot run.\n")
+    count.failed += 1
+    return {}
+
+
+def smtpd(log, count):
+    """The Python that has the tests' mail server, as an environment; installed when it is not there."""
+    found = subprocess.run(["tools/smtpd.sh"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if found.returncode == 0:
+        return {"KABINET_TEST_SMTPD": found.stdout.strip()}
+    log.write("The mail server of the tests could not be installed; the tests of e-mail cannot run.\n")
     count.failed += 1
     return {}
 

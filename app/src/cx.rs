@@ -128,8 +128,10 @@ pub struct Inner {
     pub outcome: Option<Outcome>,
     /// Addresses of the built files.
     pub site: Arc<Site>,
-    /// This is a demonstration: made-up people, a development inbox.
+    /// This is a demonstration: made-up people.
     pub is_demonstration: bool,
+    /// Messages go to the development inbox: a demonstration without a transport.
+    pub has_inbox: bool,
     /// What the error page names, and the log too.
     pub request_id: String,
     /// Cookies that the answer will set.

@@ -87,6 +87,13 @@ pub const ROUTES: &[Route] = &[
         Staff,
         admin::receipt::page
     ),
+    page!("/admin/messages", Staff, admin::messages::page),
+    page!(
+        "/admin/messages/{id}",
+        Staff,
+        admin::messages::one,
+        [admin::messages::SendAgain]
+    ),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/profile", Customer, cabinet::profile::page),
     page!(

@@ -32,7 +32,7 @@ pub async fn page(cx: &Cx, route: &Route) -> Rendered {
     if let Some(there) = elsewhere(cx, route.access) {
         return Rendered::Redirect(there);
     }
-    match (cx.is_demonstration, route.access) {
+    match (cx.has_inbox, route.access) {
         (false, Access::Demonstration) => error(cx, &AppError::NotFound).await,
         _ => document(cx, (route.page)(cx.clone())).await,
     }

@@ -19,6 +19,7 @@ pub mod customer;
 pub mod flaw;
 pub mod id;
 pub mod lang;
+pub mod limits;
 pub mod points;
 pub mod program;
 pub mod promotion;

@@ -154,6 +154,8 @@ pub enum Reason {
     Request,
     /// The customer's own card was opened.
     Card,
+    /// Looking after a message to them.
+    Message,
 }
 
 impl Reason {
@@ -163,6 +165,7 @@ impl Reason {
             Self::Search => "search",
             Self::Request => "request",
             Self::Card => "card",
+            Self::Message => "message",
         }
     }
 }
@@ -236,6 +239,7 @@ impl Staff {
         const SQL: &str = "SELECT id FROM customers WHERE id = $1";
         self.may(match reason {
             Reason::Request => Right::Requests,
+            Reason::Message => Right::Messages,
             Reason::Search | Reason::Card => Right::Customers,
         })?;
         let found: Option<(CustomerId,)> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;

@@ -1,7 +1,10 @@
 //! Configuration: `kabinet.toml`, then `KABINET_*` variables, over the defaults. `kabinet.example.toml` explains every
 //! key; a test holds that the two agree.
 
+use crate::channels::sms::SmsConfig;
+use crate::channels::smtp::MailConfig;
 use crm::lang::Lang;
+use crm::limits::Limits;
 use crm::shop::Shop;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -33,6 +36,12 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The shop's own settings.
     pub shop: ShopConfig,
+    /// The relay that takes e-mails.
+    pub mail: MailConfig,
+    /// The gateway that takes text messages.
+    pub sms: SmsConfig,
+    /// How many text messages may go.
+    pub limits: Limits,
 }
 
 /// How log lines look.
@@ -90,6 +99,9 @@ impl Default for Config {
                 minimum_age: shop.minimum_age,
                 card_prefix: shop.card_prefix,
             },
+            mail: MailConfig::default(),
+            sms: SmsConfig::default(),
+            limits: shop.limits,
         }
     }
 }
@@ -176,7 +188,15 @@ impl Config {
                 shop.card_prefix
             ),
         );
+        found.extend(self.mail.problems());
+        found.extend(self.sms.problems());
+        found.extend(self.limits.problems());
         found
+    }
+
+    /// Whether any message leaves the house; where none does, a demonstration shows them in its inbox.
+    pub fn has_transport(&self) -> bool {
+        self.mail.is_configured() || self.sms.is_configured()
     }
 
     /// The shop's settings as the CRM takes them.
@@ -201,6 +221,7 @@ impl Config {
             country,
             minimum_age,
             card_prefix,
+            limits: self.limits.clone(),
         }
     }
 

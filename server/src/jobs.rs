@@ -6,26 +6,33 @@ use crm::who::System;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// How often messages leave.
-const OUTBOX_EVERY: Duration = Duration::from_secs(2);
+/// How often messages go to the development inbox.
+const INBOX_EVERY: Duration = Duration::from_secs(2);
+/// How often queue and budgets are looked at, and codes that have run out are taken out of messages.
+const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often points that are due are looked for.
 const POINTS_EVERY: Duration = Duration::from_secs(60);
 /// How often the house is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// Starts the jobs; they end when the handles are dropped.
-pub fn start(db: &Db, is_demonstration: bool) -> Vec<JoinHandle<()>> {
+/// Starts the jobs; they end when the handles are dropped. Where there is a development inbox, messages go there.
+pub fn start(db: &Db, has_inbox: bool) -> Vec<JoinHandle<()>> {
     let system = System::at_the_command_line();
     let mut jobs = vec![
         every(POINTS_EVERY, db, move |db| async move {
             crm::points::store::run_due(&db, &system).await.map(drop)
         }),
         every(SWEEP_EVERY, db, move |db| async move {
+            crm::limits::sweep(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await
         }),
+        every(WATCH_EVERY, db, move |db| async move {
+            crm::outbox::delivery::sweep(&db, &system).await?;
+            crate::channels::watch(&db, &system).await
+        }),
     ];
-    if is_demonstration {
-        jobs.push(every(OUTBOX_EVERY, db, move |db| async move {
+    if has_inbox {
+        jobs.push(every(INBOX_EVERY, db, move |db| async move {
             crm::outbox::deliver_to_inbox(&db, &system).await.map(drop)
         }));
     }

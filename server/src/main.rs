@@ -8,7 +8,7 @@ use crm::db::Db;
 use crm::who::System;
 use server::config::{Config, LogFormat};
 use server::router::App;
-use server::{demo, import, jobs, router, site};
+use server::{channels, demo, import, jobs, router, site};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,6 +92,7 @@ enum ConfigCommand {
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
+    channels::install_cryptography();
     match run(cli).await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(e) => {
@@ -230,13 +231,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let db = open(&config).await?;
     let site = site::load(&config.site_dir(), db.shop()).map_err(anyhow::Error::msg)?;
     let is_demonstration = crm::content::setting(&db, demo::MARK).await?.is_some();
+    let has_inbox = is_demonstration && !config.has_transport();
+    let carriers = channels::Carrier::all(&config).map_err(anyhow::Error::msg)?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let jobs = jobs::start(&db, is_demonstration);
+    let jobs = jobs::start(&db, has_inbox);
+    channels::announce(&carriers, has_inbox);
+    let workers = channels::Workers::start(&db, carriers);
     println!("Kabinet serves {}", config.public_url);
-    if is_demonstration {
+    if has_inbox {
         println!("  development inbox: {}/inbox", config.public_url);
+    }
+    if is_demonstration {
         println!("  staff:             {}/admin/requests", config.public_url);
     }
     let is_draining = Arc::new(AtomicBool::new(false));
@@ -258,6 +265,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     axum::serve(listener, router)
         .with_graceful_shutdown(stop(is_draining, drain))
         .await?;
+    workers.stop().await;
     for job in jobs {
         job.abort();
     }

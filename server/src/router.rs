@@ -465,6 +465,7 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
         outcome: None,
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
+        has_inbox: app.is_demonstration && !app.config.has_transport(),
         request_id: parts
             .extensions
             .get::<RequestId>()
@@ -525,6 +526,7 @@ fn copy(cx: &Cx) -> Inner {
         outcome: cx.outcome.clone(),
         site: cx.site.clone(),
         is_demonstration: cx.is_demonstration,
+        has_inbox: cx.has_inbox,
         request_id: cx.request_id.clone(),
         cookies: Mutex::new(cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone()),
     }

@@ -1,4 +1,4 @@
-//! The development inbox: what would have gone out. The demonstration alone has it.
+//! The development inbox: what would have gone out. Only a demonstration without a transport has it.
 
 use crate::cx::Cx;
 use crate::route::{Body, Frame};

@@ -3,6 +3,7 @@
 
 pub mod customer;
 pub mod customers;
+pub mod messages;
 pub mod receipt;
 pub mod request;
 pub mod requests;

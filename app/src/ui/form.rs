@@ -189,7 +189,10 @@ pub fn ErrorSummary(
         AppError::Stale => (stale.to_owned(), None),
         AppError::TooMany { retry_after: 0 } => (t.enough.to_owned(), None),
         AppError::TooMany { retry_after } if *retry_after <= 90 => (t.wait_seconds(i64::from(*retry_after)), None),
-        AppError::TooMany { retry_after } => (t.wait_minutes(i64::from(retry_after.div_ceil(60))), None),
+        AppError::TooMany { retry_after } if *retry_after <= 7200 => {
+            (t.wait_minutes(i64::from(retry_after.div_ceil(60))), None)
+        }
+        AppError::TooMany { retry_after } => (t.wait_hours(i64::from(retry_after.div_ceil(3600))), None),
         AppError::Busy => (t.busy.to_owned(), None),
         AppError::TooLarge => (t.too_large.to_owned(), None),
         AppError::Forbidden => (t.forbidden.to_owned(), None),

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{AttemptId, CodeId};
 use crate::lang::Lang;
+use crate::limits;
 use crate::on;
 use crate::outbox;
 use crate::who::{Token, Visitor};
@@ -44,6 +45,9 @@ pub(crate) async fn send(
     const INSERT: &str = "INSERT INTO codes (id, attempt_id, address, network, code_hash, tries, created_at, expires_at) \
                           VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
     check_limits(tx, address, visitor).await?;
+    if kind == Kind::Phone {
+        limits::check_sms(tx, address, &visitor.network).await?;
+    }
     let now = tx.now();
     let code = format!(
         "{:0width$}",

@@ -1,6 +1,7 @@
 //! The demonstration: made-up people on real purchases, twelve shops, six promotions, sixty requests. The same for
 //! everybody but for the passwords, which are made at random for each database and printed once.
 
+mod messages;
 mod people;
 mod records;
 
@@ -75,6 +76,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     .await?;
     let threads = requests(db, &by, &records, &people, customer, agent).await?;
     println!("  {threads} requests");
+    messages::write(db, &by).await?;
     crm::points::store::run_due(db, &by).await?;
     mark(db, &by, "ready").await?;
     let url = &config.public_url;

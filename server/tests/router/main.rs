@@ -15,6 +15,7 @@ mod fragments;
 mod headers;
 mod health;
 mod layers;
+mod messages;
 mod passwords;
 mod proxies;
 mod redirects;

@@ -49,22 +49,24 @@ pub struct TestApp {
 impl TestApp {
     /// With the shop's content and nobody in it.
     pub async fn new() -> Self {
-        Self::build(false).await
+        Self::build(false, |_| {}).await
     }
 
     /// As a demonstration: the development inbox is there.
     pub async fn demonstration() -> Self {
-        Self::build(true).await
+        Self::build(true, |_| {}).await
     }
 
-    async fn build(is_demonstration: bool) -> Self {
+    /// With another configuration.
+    pub async fn build(is_demonstration: bool, configure: impl FnOnce(&mut Config)) -> Self {
         let world = crm::testing::sqlite().await;
         crm::content::load(&world.db, &BY).await.expect("content loads");
-        let config = Config {
+        let mut config = Config {
             public_url: HOME.into(),
             site_dir: "/nowhere".into(),
             ..Config::default()
         };
+        configure(&mut config);
         let site = Site {
             css: "/pkg/kabinet.0.css".into(),
             theme: "/theme-165.css".into(),
@@ -163,6 +165,12 @@ impl TestApp {
             .split(|c: char| !c.is_ascii_digit())
             .find(|part| part.len() == 6);
         digits.expect("six digits").to_owned()
+    }
+
+    /// The message that was written last.
+    pub async fn newest_message(&self) -> crm::id::OutboxId {
+        let messages = crm::outbox::inbox(&self.world.db, 1).await.expect("the outbox");
+        messages.first().expect("a message was written").id
     }
 
     /// One figure from the database.
@@ -560,6 +568,7 @@ impl Town {
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
+                "/admin/messages/" => self.app.newest_message().await.to_string(),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
                 _ => return None,
             };
