@@ -3,10 +3,14 @@
 
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod guard;
 pub mod import;
 pub mod jobs;
+pub mod metrics;
 pub mod router;
 pub mod secret;
 pub mod session;
 pub mod site;
+pub mod stop;
+pub mod telemetry;

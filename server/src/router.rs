@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::guard::{self, RequestId};
+use crate::metrics::Metrics;
 use crate::{session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -10,6 +11,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use crm::db::{Db, Key};
@@ -67,11 +69,29 @@ pub fn build(app: &App) -> Router {
         .fallback(nowhere(app))
         .method_not_allowed_fallback(not_found_page(app))
         .layer(CompressionLayer::new())
-        .layer(axum::middleware::from_fn_with_state(
-            app.config.is_https(),
-            guard::headers,
-        ))
-        .layer(axum::middleware::from_fn(guard::trace))
+        .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
+        .layer(middleware::from_fn_with_state(app.config.clone(), guard::trace))
+        .layer(middleware::from_fn_with_state(app.is_draining.clone(), leave))
+}
+
+/// What is served on the address for those who watch, and nowhere else.
+pub fn metrics(metrics: Metrics) -> Router {
+    const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+    Router::new().route(
+        "/metrics",
+        get(async move || ([(header::CONTENT_TYPE, KIND)], metrics.render())),
+    )
+}
+
+/// While the server is about to stop, asks whoever keeps a connection to let it go after this answer: a request that is
+/// sent along it at the moment it closes would be lost.
+async fn leave(State(is_draining): State<Arc<AtomicBool>>, request: Request, next: middleware::Next) -> Response {
+    let mut response = next.run(request).await;
+    if is_draining.load(Ordering::Relaxed) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Whether requests should be sent here: not while the server is about to stop, nor without a database. That the process
