@@ -69,7 +69,7 @@ sql() { as_postgres "$programs/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$1" -U p
 run() {
   local sockets=$1
   shift
-  KABINET_DATABASE_URL="postgres://$role@/$database?host=$sockets" "$kabinet" "$@"
+  KABINET_LOG=${KABINET_LOG:-error} KABINET_DATABASE_URL="postgres://$role@localhost/$database?host=$sockets" "$kabinet" "$@"
 }
 
 # restore <base> <archive> <time or nothing> — leaves the hash of the ledger in $hash.

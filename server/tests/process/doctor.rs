@@ -182,7 +182,8 @@ async fn proxy(behind: SocketAddr, harm: Harm, forwarded: Option<&'static str>) 
     address
 }
 
-#[tokio::test]
+// The proxy has to answer while the doctor is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_proxy_that_does_harm_it_says_which() {
     let harms: [(&str, &str, &str, Harm); 8] = [
         ("headers", "wrong", "content-security-policy is missing", |r| {
@@ -229,7 +230,7 @@ async fn of_a_proxy_that_does_harm_it_says_which() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s22_it_sees_a_proxy_that_is_not_trusted_or_does_not_name_its_clients() {
     let nothing: Harm = |_| {};
     for (trusted, forwarded, part) in [
