@@ -35,6 +35,8 @@ pub mod audit;
 #[cfg(feature = "store")]
 pub mod backup;
 #[cfg(feature = "store")]
+pub mod checkup;
+#[cfg(feature = "store")]
 pub mod clock;
 #[cfg(feature = "store")]
 pub mod content;

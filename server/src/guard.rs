@@ -1,12 +1,17 @@
 //! What stands before every route: where a change comes from, how much may be sent, and the headers that browsers act
 //! by. All of it lies around the whole router, so a route that is added later has it too.
 
+use crate::config::Config;
+use crate::metrics::Answering;
+use crate::{session, telemetry};
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::Limited;
+use metrics::counter;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// How much a form may send; on the pages where people come in, far less.
@@ -143,20 +148,56 @@ fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 
+/// The header in which an answer carries its request's id.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// A request's id, for the log and the error page.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-/// Gives each request an id and writes a line about it when it is done.
-pub async fn trace(mut request: Request, next: Next) -> Response {
+/// Gives each request an id, which goes back in a header, counts it, and writes a line about it when it is done.
+pub async fn trace(State(config): State<Arc<Config>>, mut request: Request, next: Next) -> Response {
     use tracing::Instrument as _;
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
     let id: Arc<str> = crm::id::AuditId::new().0.simple().to_string().into();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let started = std::time::Instant::now();
+    let answering = Answering::begin(&request);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = session::address(peer.map(|peer| peer.0), request.headers(), &config.trusted_proxies);
+    // Those who ask whether the server is well are no clients.
+    if !matches!(path.as_str(), "/healthz" | "/readyz") {
+        counter!("kabinet_http_clients_total", "address" => address.how.word()).increment(1);
+    }
+    // Spans of the level INFO are for the log, those of DEBUG for traces: a trace knows more and names nobody.
     let span = tracing::info_span!("request", id = %id);
-    let response = next.run(request).instrument(span.clone()).await;
-    let ms = started.elapsed().as_millis();
-    span.in_scope(|| tracing::info!(%method, path, status = response.status().as_u16(), ms, "done"));
+    let traced = tracing::debug_span!(
+        parent: &span,
+        "answer",
+        otel.name = format_args!("{} {}", answering.method(), answering.route()),
+        otel.kind = "server",
+        http.request.method = answering.method(),
+        http.route = %answering.route(),
+        request.id = %id,
+    );
+    if address.how.is_by_trusted_proxy() {
+        telemetry::continue_trace(&traced, request.headers());
+    }
+    let mut response = next
+        .run(request)
+        .instrument(traced.clone())
+        .instrument(span.clone())
+        .await;
+    let status = response.status();
+    traced.set_attribute("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        traced.set_status(opentelemetry::trace::Status::error(""));
+    }
+    let ms = answering.elapsed().as_millis();
+    span.in_scope(|| tracing::info!(%method, path, status = status.as_u16(), ms, "done"));
+    answering.end(status);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
     response
 }

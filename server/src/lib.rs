@@ -4,11 +4,15 @@
 pub mod channels;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod guard;
 pub mod import;
 pub mod jobs;
+pub mod metrics;
 pub mod router;
 pub mod secret;
 pub mod session;
 pub mod site;
 pub mod staff;
+pub mod stop;
+pub mod telemetry;

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::guard::{self, Gate, Proof, Refusal, RequestId};
+use crate::metrics::Metrics;
 use crate::{session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -111,7 +112,8 @@ pub fn guarded(app: &App, others: Vec<Other>) -> Router {
         .layer(middleware::from_fn_with_state((app.clone(), Arc::new(gate)), admit))
         .layer(middleware::from_fn_with_state(app.clone(), catch_panics))
         .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
-        .layer(middleware::from_fn(guard::trace))
+        .layer(middleware::from_fn_with_state(app.config.clone(), guard::trace))
+        .layer(middleware::from_fn_with_state(app.is_draining.clone(), leave))
 }
 
 /// The same routes with nothing before them: what the benchmarks compare with.
@@ -170,6 +172,26 @@ async fn catch_panics(State(app): State<App>, request: Request, next: Inward) ->
         Ok(page) => page,
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n").into_response(),
     }
+}
+
+/// What is served on the address for those who watch, and nowhere else.
+pub fn metrics(metrics: Metrics) -> Router {
+    const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+    Router::new().route(
+        "/metrics",
+        get(async move || ([(header::CONTENT_TYPE, KIND)], metrics.render())),
+    )
+}
+
+/// While the server is about to stop, asks whoever keeps a connection to let it go after this answer: a request that is
+/// sent along it at the moment it closes would be lost.
+async fn leave(State(is_draining): State<Arc<AtomicBool>>, request: Request, next: Inward) -> Response {
+    let mut response = next.run(request).await;
+    if is_draining.load(Ordering::Relaxed) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Whether requests should be sent here: not while the server is about to stop, nor without a database. That the process

@@ -31,13 +31,36 @@ fn hash_now(password: &str) -> String {
         .unwrap_or_default()
 }
 
+/// One more in a gauge, for as long as it lives: also where whoever asked hangs up.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn in_gauge(name: &'static str) -> Self {
+        let gauge = metrics::gauge!(name);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
 /// Runs work on a blocking thread. The permit moves along: a caller that hangs up does not free it early. Waits two
 /// seconds for its turn, then [`Error::Busy`].
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let waiting = Counted::in_gauge("kabinet_password_hashes_waiting");
     let turn = tokio::time::timeout(Duration::from_secs(2), PERMITS.clone().acquire_owned()).await;
-    let Ok(Ok(permit)) = turn else { return Err(Error::Busy) };
+    drop(waiting);
+    let Ok(Ok(permit)) = turn else {
+        metrics::counter!("kabinet_password_hashes_refused_total").increment(1);
+        return Err(Error::Busy);
+    };
+    let running = Counted::in_gauge("kabinet_password_hashes_running");
     tokio::task::spawn_blocking(move || {
-        let _permit = permit;
+        let _held = (permit, running);
         #[cfg(feature = "testing")]
         testing::DONE.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         work()

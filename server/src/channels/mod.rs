@@ -141,30 +141,12 @@ async fn carry(db: &Db, by: &System, carrier: &Carrier, message: &Claimed) -> Re
     Ok(())
 }
 
-/// The workers at work.
-pub struct Workers {
-    stop: watch::Sender<bool>,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl Workers {
-    /// Starts a worker for each carrier.
-    pub fn start(db: &Db, carriers: Vec<Carrier>) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let handles = carriers
-            .into_iter()
-            .map(|carrier| tokio::spawn(work(db.clone(), carrier, stopped.clone())))
-            .collect();
-        Self { stop, handles }
-    }
-
-    /// Lets what is being carried arrive, and takes nothing more.
-    pub async fn stop(self) {
-        let _ = self.stop.send(true);
-        for handle in self.handles {
-            let _ = handle.await;
-        }
-    }
+/// Starts a worker for each carrier. Told to stop, they let what is being carried arrive and take nothing more.
+pub fn start(db: &Db, carriers: Vec<Carrier>, stopping: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    carriers
+        .into_iter()
+        .map(|carrier| tokio::spawn(work(db.clone(), carrier, stopping.clone())))
+        .collect()
 }
 
 async fn work(db: Db, carrier: Carrier, mut stopped: watch::Receiver<bool>) {

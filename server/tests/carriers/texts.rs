@@ -4,7 +4,7 @@ use crate::peers::{Answer, Gateway, free_port};
 use crate::{BY, carrier, kept, one, ready, round, wait, write, write_code};
 use crm::outbox::{Channel, State};
 use server::channels::sms::{Encoding, Method};
-use server::channels::{self, Carrier, Workers};
+use server::channels::{self, Carrier};
 use server::config::Config;
 use server::secret::Secret;
 use std::collections::BTreeMap;
@@ -245,7 +245,8 @@ crm::both_engines!(nodes_side_by_side_send_each_message_once, async |world| {
 #[tokio::test]
 async fn workers_work_by_themselves_and_finish_what_they_began() {
     let (world, peer) = (ready().await, Gateway::start().await);
-    let workers = Workers::start(&world.db, Carrier::all(&gateway(&peer)).expect("it works"));
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let workers = channels::start(&world.db, Carrier::all(&gateway(&peer)).expect("it works"), &stopping);
     write(&world, Channel::Sms, PHONE, "Анна").await;
     // They look once a second; what they have taken is finished before they stop.
     for _ in 0..3000 {
@@ -254,7 +255,10 @@ async fn workers_work_by_themselves_and_finish_what_they_began() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    workers.stop().await;
+    stop.send_replace(true);
+    for worker in workers {
+        worker.await.expect("it stops");
+    }
     assert_eq!(one(&world).await.state, State::Sent);
     write(&world, Channel::Sms, "+79001234568", "Борис").await;
     assert_eq!(peer.asked().len(), 1, "stopped");
