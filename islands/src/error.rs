@@ -35,6 +35,9 @@ pub enum AppError {
     /// More work than the machine can take just now.
     #[error("busy")]
     Busy,
+    /// The database does not answer or has no room just now.
+    #[error("unavailable")]
+    Unavailable,
     /// More was sent than the page takes.
     #[error("too large")]
     TooLarge,
@@ -56,7 +59,7 @@ impl AppError {
             Self::Forbidden | Self::Refused => 403,
             Self::Stale => 409,
             Self::TooMany { .. } => 429,
-            Self::Busy => 503,
+            Self::Busy | Self::Unavailable => 503,
             Self::TooLarge => 413,
             Self::Internal => 500,
         }
@@ -76,7 +79,11 @@ impl From<crm::Error> for AppError {
         match e {
             crm::Error::Database(source) => {
                 tracing::error!(error = %source, "the database failed");
-                Self::Internal
+                if source.is_outage() {
+                    Self::Unavailable
+                } else {
+                    Self::Internal
+                }
             }
             crm::Error::Invalid(flaws) => Self::Invalid { flaws },
             crm::Error::NotFound => Self::NotFound,

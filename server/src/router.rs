@@ -31,6 +31,8 @@ const SIGN_IN_LIMIT: usize = 4 * 1024;
 const SECRETS: [&str; 2] = ["password", "code"];
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
+/// How soon a browser or a proxy may come again after 503, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 const NEXT: HeaderName = HeaderName::from_static("kabinet-next");
 
 /// What every request is served with.
@@ -118,7 +120,7 @@ async fn not_found(State(app): State<App>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match context(&app, &mut parts).await {
         Ok(cx) => html(&app, &cx, render::error(&cx, &AppError::NotFound).await),
-        Err(error) => bare(&error),
+        Err((cx, error)) => html(&app, &cx, render::error(&cx, &error).await),
     }
 }
 
@@ -155,7 +157,7 @@ async fn show(app: &App, route: &Route, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match context(app, &mut parts).await {
         Ok(cx) => html(app, &cx, render::page(&cx, route).await),
-        Err(error) => bare(&error),
+        Err((cx, error)) => html(app, &cx, render::error(&cx, &error).await),
     }
 }
 
@@ -165,7 +167,7 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
     let is_enhanced = parts.headers.contains_key(&ENHANCE);
     let cx = match context(app, &mut parts).await {
         Ok(cx) => cx,
-        Err(error) => return bare(&error),
+        Err((cx, error)) => return html(app, &cx, render::error(&cx, &error).await),
     };
     let refuse = async |error: AppError| html(app, &cx, render::error(&cx, &error).await);
     if !guard::is_from_here(&parts.headers, &app.config.public_url) {
@@ -237,7 +239,10 @@ async fn once(cx: &Cx, form: &FormEntry, sent: &Sent) -> Result<Next, AppError> 
         .extend(cookies);
     match result {
         Ok(next) => {
-            cx.db.store_answer(&scope, &sent.key, next.path()).await?;
+            // The change is done; under the same key again it would merely lead to the form's own page.
+            if let Err(e) = cx.db.store_answer(&scope, &sent.key, next.path()).await {
+                tracing::warn!(error = %e, "the answer to a change could not be stored");
+            }
             Ok(next)
         }
         // The same form twice at the same moment: the other one did it.
@@ -255,6 +260,14 @@ async fn answered(cx: &Cx, scope: &str, sent: &Sent) -> Result<Option<Next>, App
         Some((_, answer)) => Ok(Some(Next::to(answer.unwrap_or_else(|| cx.path.clone())))),
         None => Ok(None),
     }
+}
+
+/// What the fuzzers ask: whether a body is a form of our pages, and what of it would be shown again.
+#[doc(hidden)]
+pub fn read_form(headers: &HeaderMap, body: &[u8]) -> Option<Vec<(String, String)>> {
+    let sent = Sent::read(headers, body)?;
+    sent.fingerprint("/");
+    Some(sent.shown())
 }
 
 /// A form as it was sent.
@@ -316,19 +329,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Collects what a page has at hand.
-async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx, AppError> {
+/// Collects what a page has at hand. When the database does not tell who asks, it is what a page of the error needs.
+async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx, (Cx, AppError)> {
     let is_https = app.config.is_https();
     let tokens = session::received(&parts.headers, is_https);
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
-    let customer = match tokens.get(cookie::SESSION) {
-        Some(token) => who::customer(&app.db, token, &visitor).await?,
-        None => None,
-    };
-    let staff = match tokens.get(cookie::STAFF) {
-        Some(token) => who::staff(&app.db, token, &visitor).await?,
-        None => None,
+    let (customer, staff, failed) = match who_asks(app, &tokens, &visitor).await {
+        Ok((customer, staff)) => (customer, staff, None),
+        Err(error) => (None, None, Some(AppError::from(error))),
     };
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
@@ -348,7 +357,7 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
     let theme = tokens
         .get(cookie::THEME)
         .map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
-    Ok(Cx(Arc::new(Inner {
+    let cx = Cx(Arc::new(Inner {
         db: app.db.clone(),
         lang,
         theme,
@@ -369,7 +378,28 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
             .unwrap_or_default(),
         cookies: Mutex::default(),
         path,
-    })))
+    }));
+    match failed {
+        None => Ok(cx),
+        Some(error) => Err((cx, error)),
+    }
+}
+
+/// The customer and the member of staff whose sessions came.
+async fn who_asks(
+    app: &App,
+    tokens: &HashMap<&'static str, Token>,
+    visitor: &who::Visitor,
+) -> Result<(Option<who::Customer>, Option<who::Staff>), crm::Error> {
+    let customer = match tokens.get(cookie::SESSION) {
+        Some(token) => who::customer(&app.db, token, visitor).await?,
+        None => None,
+    };
+    let staff = match tokens.get(cookie::STAFF) {
+        Some(token) => who::staff(&app.db, token, visitor).await?,
+        None => None,
+    };
+    Ok((customer, staff))
 }
 
 /// A browser fetches pages that somebody may open next (`Sec-Purpose`, Fetch Standard): nobody has seen them then.
@@ -418,7 +448,11 @@ fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
     let mut response = match rendered {
         Rendered::Html { status, html } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+            let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            response
         }
         Rendered::Redirect(there) => redirect(&there),
     };
@@ -463,11 +497,4 @@ fn add_cookies(app: &App, cx: &Cx, response: &mut Response) {
             );
         }
     }
-}
-
-/// An answer for when not even a page can be made: the database does not answer.
-fn bare(error: &AppError) -> Response {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let text = "Сервис сейчас недоступен. Повторите через минуту.\nThe service is not available just now. Try again in a minute.\n";
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
