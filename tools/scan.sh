@@ -33,7 +33,7 @@ scanners() {
 demonstration() {
   local port program=${KABINET_PROGRAM:-${CARGO_TARGET_DIR:-target}/debug/kabinet}
   if [[ -z ${KABINET_PROGRAM:-} ]]; then
-    cargo build --quiet --workspace --exclude frontend --bins || return 1
+    cargo xtask site && cargo build --quiet --workspace --exclude frontend --bins || return 1
   fi
   unset KABINET_PROGRAM
   port=$(free_port)
@@ -49,7 +49,7 @@ demonstration() {
   done
   customer=$(sign_in /sign-in?by=password sign_in.password phone '+79000000001' kabinet 'a customer')
   agent=$(sign_in /admin/sign-in staff.sign_in login agent kabinet_staff 'a support agent')
-  [[ -n $customer && -n $agent ]]
+  [[ -n $customer && -n $agent ]] || { cat "$work/serve"; return 1; }
 }
 
 # sign_in <path> <form> <field> <value> <cookie> <line of the printed sign-ins> — prints the cookie.

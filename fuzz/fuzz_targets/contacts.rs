@@ -9,7 +9,10 @@ fuzz_target!(|input: (&str, bool)| {
     let country = if is_russian { "RU" } else { "GB" };
     if let Ok(phone) = Phone::parse(raw, country) {
         let digits = phone.as_str().strip_prefix('+').expect("E.164 begins with a plus");
-        assert!((7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()), "{phone:?}");
+        assert!(
+            (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()),
+            "{phone:?}"
+        );
         let again = Phone::parse(phone.as_str(), country).expect("what is stored is a phone");
         assert_eq!(again.as_str(), phone.as_str());
         let shown = Phone::parse(&show_phone(phone.as_str()), country).expect("what is shown is a phone");

@@ -9,7 +9,10 @@ fuzz_target!(|body: &[u8]| {
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
     if let Some(shown) = read_form(&headers, body) {
-        assert!(shown.iter().all(|(name, _)| name != "password" && name != "code"), "{shown:?}");
+        assert!(
+            shown.iter().all(|(name, _)| name != "password" && name != "code"),
+            "{shown:?}"
+        );
     }
     if let Ok(text) = std::str::from_utf8(body) {
         let config = serde_qs::Config::new(2, false);

@@ -24,7 +24,10 @@ fuzz_target!(|lines: Vec<(u8, &[u8])>| {
     // Nobody but a proxy of ours may say where a request comes from.
     assert_eq!(seen(stranger).network, stranger.to_string());
     let visitor = seen(proxy);
-    assert!(visitor.network.len() <= 45 && visitor.device.chars().count() <= 200, "{visitor:?}");
+    assert!(
+        visitor.network.len() <= 45 && visitor.device.chars().count() <= 200,
+        "{visitor:?}"
+    );
     if let Some(accepted) = headers.get("accept-language").and_then(|v| v.to_str().ok()) {
         crm::lang::Lang::from_accept(accepted);
     }

@@ -11,7 +11,9 @@ const HEADERS: [&str; 3] = [
 ];
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, text)) = data.split_first() else { return };
+    let Some((choice, text)) = data.split_first() else {
+        return;
+    };
     let text = String::from_utf8_lossy(text);
     let format = Format::ALL[usize::from(*choice) % 3];
     // As it is, header and all; and below a good header, so that the lines are reached.

@@ -8,6 +8,12 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|raw: &str| {
     let next = Next::to_untrusted(Some(raw), "/");
     let path = next.path();
-    assert!(path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\"), "{path:?}");
-    assert!(!path.contains(char::is_control) && HeaderValue::from_str(path).is_ok(), "{path:?}");
+    assert!(
+        path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\"),
+        "{path:?}"
+    );
+    assert!(
+        !path.contains(char::is_control) && HeaderValue::from_str(path).is_ok(),
+        "{path:?}"
+    );
 });

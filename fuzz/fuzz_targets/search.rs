@@ -9,7 +9,10 @@ fuzz_target!(|raw: &str| {
         match probe {
             Probe::Name(words) => assert!((1..=4).contains(&words.len()), "{words:?}"),
             Probe::PhoneEnd(digits) | Probe::Card(digits) => {
-                assert!(digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_digit()), "{digits:?}");
+                assert!(
+                    digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_digit()),
+                    "{digits:?}"
+                );
             }
             Probe::Request(number) => assert!(number >= 0),
             Probe::Phone(_) | Probe::Email(_) => {}

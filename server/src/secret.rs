@@ -56,7 +56,10 @@ mod tests {
         assert_eq!(read["a"].reveal().as_deref(), Ok("inline"));
         assert_eq!(read["b"].reveal().as_deref(), Ok("from a file"));
         let printed = format!("{read:?} {}", serde_json::to_string(&read).expect("it serializes"));
-        assert!(!printed.contains("inline") && !printed.contains("from a file"), "{printed}");
+        assert!(
+            !printed.contains("inline") && !printed.contains("from a file"),
+            "{printed}"
+        );
         std::fs::remove_file(&file).expect("removed");
         assert!(read["b"].reveal().is_err_and(|e| e.contains("smtp")));
     }

@@ -35,7 +35,10 @@ impl Reply {
     pub fn assert_unavailable(&self) {
         assert_eq!(self.status, 503, "{}", self.body);
         assert_eq!(self.header("retry-after"), Some("10"), "{}", self.body);
-        assert!(self.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+        assert!(
+            self.header("content-type")
+                .is_some_and(|kind| kind.starts_with("text/html"))
+        );
         assert!(self.body.contains("Сервис сейчас недоступен"), "{}", self.body);
         assert!(self.body.contains("Номер запроса:"), "{}", self.body);
     }
@@ -74,7 +77,11 @@ impl Browser {
 
     /// What is sent to ask for a page or to send a form.
     pub fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
-        let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nx-forwarded-for: {}\r\naccept-language: ru\r\n",
             self.address, self.network
@@ -123,7 +130,11 @@ impl Browser {
             .await
             .unwrap_or_else(|_| panic!("{method} {path} hangs"))?;
         self.connection = connection;
-        for (_, line) in reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")) {
+        for (_, line) in reply
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+        {
             let (name, rest) = line.split_once('=').expect("a cookie");
             match rest.split(';').next().unwrap_or_default() {
                 "" => self.cookies.remove(name),
@@ -153,7 +164,10 @@ pub async fn read_reply(stream: &mut TcpStream) -> io::Result<(Reply, bool)> {
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok());
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|s| s.parse().ok());
     let status = status.ok_or_else(|| cut("no status"))?;
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(": "))
@@ -179,12 +193,17 @@ pub async fn read_reply(stream: &mut TcpStream) -> io::Result<(Reply, bool)> {
         }
     }
     reply.body = String::from_utf8_lossy(&body).into_owned();
-    let stays = length.is_some() && !reply.header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"));
+    let stays = length.is_some()
+        && !reply
+            .header("connection")
+            .is_some_and(|c| c.eq_ignore_ascii_case("close"));
     Ok((reply, stays))
 }
 
 fn form_urlencoded_pairs(fields: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish()
 }
 
 /// A new idempotency key.
@@ -224,11 +243,25 @@ fn text_of(rest: &str) -> &str {
 
 /// The steps of a registration, each under a key of its own.
 pub async fn register(browser: &mut Browser, phone: &str, password: &str) -> io::Result<Reply> {
-    let asked = browser.post("/sign-in", "sign_in.start", &key(), &[("phone", phone)]).await?;
+    let asked = browser
+        .post("/sign-in", "sign_in.start", &key(), &[("phone", phone)])
+        .await?;
     assert_eq!(asked.location(), "/sign-in/code", "{} {}", asked.status, asked.body);
-    let code = codes(browser, phone).await?.into_iter().next().expect("a code was sent");
-    let verified = browser.post("/sign-in/code", "sign_in.verify", &key(), &[("code", &code)]).await?;
-    assert_eq!(verified.location(), "/sign-in/details", "{} {}", verified.status, verified.body);
+    let code = codes(browser, phone)
+        .await?
+        .into_iter()
+        .next()
+        .expect("a code was sent");
+    let verified = browser
+        .post("/sign-in/code", "sign_in.verify", &key(), &[("code", &code)])
+        .await?;
+    assert_eq!(
+        verified.location(),
+        "/sign-in/details",
+        "{} {}",
+        verified.status,
+        verified.body
+    );
     let fields = [
         ("name", "Анна"),
         ("surname", "Лебедева"),
@@ -240,10 +273,24 @@ pub async fn register(browser: &mut Browser, phone: &str, password: &str) -> io:
         ("consents[]", "personal_data"),
         ("consents[]", "loyalty_rules"),
     ];
-    let details = browser.post("/sign-in/details", "sign_in.details", &key(), &fields).await?;
-    assert_eq!(details.location(), "/sign-in/review", "{} {}", details.status, details.body);
+    let details = browser
+        .post("/sign-in/details", "sign_in.details", &key(), &fields)
+        .await?;
+    assert_eq!(
+        details.location(),
+        "/sign-in/review",
+        "{} {}",
+        details.status,
+        details.body
+    );
     let registered = browser.post("/sign-in/review", "sign_in.register", &key(), &[]).await?;
-    assert_eq!(registered.location(), "/card?done=registered", "{} {}", registered.status, registered.body);
+    assert_eq!(
+        registered.location(),
+        "/card?done=registered",
+        "{} {}",
+        registered.status,
+        registered.body
+    );
     Ok(registered)
 }
 

@@ -49,7 +49,10 @@ impl Drop for SmallDisk {
 fn limit_files(pid: u32, bytes: Option<u64>) {
     let limit = format!("--fsize={}:", bytes.map_or("unlimited".into(), |n| n.to_string()));
     let pid = pid.to_string();
-    let done = Command::new("prlimit").args(["--pid", &pid, &limit]).status().expect("prlimit");
+    let done = Command::new("prlimit")
+        .args(["--pid", &pid, &limit])
+        .status()
+        .expect("prlimit");
     assert!(done.success());
 }
 
@@ -75,7 +78,10 @@ async fn runs_full(place: &Place, node: Node, take_room: impl FnOnce(), make_roo
         let text = format!("{} {long}", taken.len());
         let key = key();
         let fields = [("topic", "other"), ("text", text.as_str()), ("purchase", "")];
-        let reply = anna.post("/support/new", "request.create", &key, &fields).await.expect("an answer");
+        let reply = anna
+            .post("/support/new", "request.create", &key, &fields)
+            .await
+            .expect("an answer");
         if reply.status != 303 {
             break (text, key, reply);
         }
@@ -86,7 +92,11 @@ async fn runs_full(place: &Place, node: Node, take_room: impl FnOnce(), make_roo
     // The form comes back with everything in it and says why.
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert_eq!(refused.header("retry-after"), Some("10"));
-    assert!(refused.body.contains("Сейчас сохранить не получается"), "{}", refused.body);
+    assert!(
+        refused.body.contains("Сейчас сохранить не получается"),
+        "{}",
+        refused.body
+    );
     assert!(refused.body.contains("Номер запроса:"), "{}", refused.body);
     assert!(refused.body.contains(&long), "what was typed is gone");
     assert!(!refused.body.contains("database or disk is full"), "{}", refused.body);
@@ -111,7 +121,10 @@ async fn runs_full(place: &Place, node: Node, take_room: impl FnOnce(), make_roo
 
     make_room();
     let fields = [("topic", "other"), ("text", text.as_str()), ("purchase", "")];
-    let again = anna.post("/support/new", "request.create", &key, &fields).await.expect("an answer");
+    let again = anna
+        .post("/support/new", "request.create", &key, &fields)
+        .await
+        .expect("an answer");
     assert_eq!(again.status, 303, "{}\n{}", again.body, node.logged());
     assert_eq!(count(text.trim()).await, 1);
     for text in &taken {
@@ -119,12 +132,17 @@ async fn runs_full(place: &Place, node: Node, take_room: impl FnOnce(), make_roo
     }
     assert_eq!(node.terminate().code(), Some(0));
     place.assert_sound().await;
-    eprintln!("full disk: {} requests taken, then 503, pages still shown, and taken again with room", taken.len());
+    eprintln!(
+        "full disk: {} requests taken, then 503, pages still shown, and taken again with room",
+        taken.len()
+    );
 }
 
 fn size_of(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).expect("a folder");
-    files.map(|entry| entry.expect("a file").metadata().expect("its size").len()).sum()
+    files
+        .map(|entry| entry.expect("a file").metadata().expect("its size").len())
+        .sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

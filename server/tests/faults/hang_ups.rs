@@ -8,7 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PAGES: [&str; 8] = ["/", "/card", "/purchases", "/points", "/offers", "/programs", "/support", "/profile"];
+const PAGES: [&str; 8] = [
+    "/",
+    "/card",
+    "/purchases",
+    "/points",
+    "/offers",
+    "/programs",
+    "/support",
+    "/profile",
+];
 /// Asked at once.
 const PEOPLE: u64 = 16;
 /// One in so many hangs up.
@@ -31,7 +40,9 @@ async fn hang_up(browser: &Browser, path: &str) -> std::io::Result<()> {
         _ => {
             stream.write_all(&request).await?;
             let mut part = vec![0; rand::random_range(1..2000)];
-            tokio::time::timeout(LONGEST, stream.read_exact(&mut part)).await?.map(drop)
+            tokio::time::timeout(LONGEST, stream.read_exact(&mut part))
+                .await?
+                .map(drop)
         }
     }
 }
@@ -103,7 +114,10 @@ async fn fault_hang_ups_harm_nobody_and_leave_nothing_behind() {
         mib(memory_then)
     );
     assert!(hung_up * u64::from(HANGS_UP) > requests / 2, "hardly anybody hung up");
-    assert!(memory_then < memory + GROWTH, "memory grew from {memory} to {memory_then}");
+    assert!(
+        memory_then < memory + GROWTH,
+        "memory grew from {memory} to {memory_then}"
+    );
     assert!(files_then <= files, "open files grew from {files} to {files_then}");
     assert!(!node.logged().contains("ERROR"), "{}", node.logged());
     assert_eq!(node.terminate().code(), Some(0));

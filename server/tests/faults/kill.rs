@@ -54,7 +54,12 @@ async fn fault_kill_9_loses_nothing_that_was_acknowledged() {
         let before: Vec<usize> = customers.iter().map(|customer| customer.acknowledged.len()).collect();
         for customer in &mut customers {
             if let Some(sent) = customer.settle().await {
-                assert_eq!(sent, Sent::Acknowledged, "sent again under its key: {:?}", customer.open);
+                assert_eq!(
+                    sent,
+                    Sent::Acknowledged,
+                    "sent again under its key: {:?}",
+                    customer.open
+                );
                 resent += 1;
             }
         }
@@ -64,7 +69,10 @@ async fn fault_kill_9_loses_nothing_that_was_acknowledged() {
     assert_memberships(&mut customers).await;
     assert_eq!(node.terminate().code(), Some(0));
     place.assert_sound().await;
-    assert!(everything > usize::try_from(rounds).expect("few"), "hardly anything was tried: {everything}");
+    assert!(
+        everything > usize::try_from(rounds).expect("few"),
+        "hardly anything was tried: {everything}"
+    );
     eprintln!(
         "kill -9: {rounds} times; {acknowledged} changes acknowledged before a kill, {broken} cut off by one and \
          {resent} of them sent again under their keys; lost 0, done twice 0"
@@ -81,14 +89,24 @@ async fn fault_kill_9_during_an_import_and_begun_anew_books_everything_once() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/online_retail_sample.csv.gz");
     let packed = std::fs::File::open(sample).expect("the sample");
     let mut text = String::new();
-    flate2::read::GzDecoder::new(packed).read_to_string(&mut text).expect("text");
+    flate2::read::GzDecoder::new(packed)
+        .read_to_string(&mut text)
+        .expect("text");
     let part: String = text.lines().take(4001).map(|line| format!("{line}\n")).collect();
 
     let arguments = |place: &Place| {
         let file = place.dir.path().join("receipts.csv");
         std::fs::write(&file, &part).expect("written");
-        ["import", "purchases", &file.to_string_lossy(), "--format", "online-retail", "--shift-days", "5400"]
-            .map(str::to_owned)
+        [
+            "import",
+            "purchases",
+            &file.to_string_lossy(),
+            "--format",
+            "online-retail",
+            "--shift-days",
+            "5400",
+        ]
+        .map(str::to_owned)
     };
     let whole = Place::empty_sqlite();
     let began = std::time::Instant::now();

@@ -106,7 +106,11 @@ impl Customer {
     }
 
     pub async fn send(&mut self, change: Change) -> Sent {
-        let fields: Vec<(&str, &str)> = change.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let fields: Vec<(&str, &str)> = change
+            .fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         match self.browser.post(&change.path, change.form, &change.key, &fields).await {
             Ok(reply) if reply.status == 303 => {
                 assert!(!reply.location().starts_with("/sign-in"), "signed out while {change:?}");
@@ -138,12 +142,18 @@ impl Customer {
 /// before. Tells how many were looked at.
 pub async fn assert_kept(place: &Place, customers: &[Customer], since: &[usize]) -> usize {
     let count = |texts: Vec<String>| {
-        texts.into_iter().fold(HashMap::new(), |mut counts: HashMap<String, u32>, text| {
-            *counts.entry(text).or_default() += 1;
-            counts
-        })
+        texts
+            .into_iter()
+            .fold(HashMap::new(), |mut counts: HashMap<String, u32>, text| {
+                *counts.entry(text).or_default() += 1;
+                counts
+            })
     };
-    let messages = count(place.texts("SELECT body FROM messages WHERE body LIKE 'Вопрос %'").await);
+    let messages = count(
+        place
+            .texts("SELECT body FROM messages WHERE body LIKE 'Вопрос %'")
+            .await,
+    );
     let emails = count(place.texts("SELECT value FROM contacts WHERE kind = 'email'").await);
     let mut looked_at = 0;
     for (customer, since) in customers.iter().zip(since) {
@@ -170,6 +180,11 @@ pub async fn assert_memberships(customers: &mut [Customer]) {
         let page = customer.browser.get("/programs/family").await.expect("the page");
         assert_eq!(page.status, 200, "{}", page.body);
         let is_member = page.body.contains("/programs/family/leave");
-        assert_eq!(is_member, last.unwrap_or(false), "membership of customer {}", customer.name);
+        assert_eq!(
+            is_member,
+            last.unwrap_or(false),
+            "membership of customer {}",
+            customer.name
+        );
     }
 }

@@ -198,7 +198,8 @@ impl Place {
 
 /// The server that the test command started.
 pub fn postgres_server() -> String {
-    std::env::var("KABINET_TEST_POSTGRES").expect("KABINET_TEST_POSTGRES names a PostgreSQL server; `make test` starts one")
+    std::env::var("KABINET_TEST_POSTGRES")
+        .expect("KABINET_TEST_POSTGRES names a PostgreSQL server; `make test` starts one")
 }
 
 async fn create(server: &str, name: &str, template: &str) {

@@ -19,7 +19,10 @@ struct Server {
 impl Server {
     fn tool(action: &str, name: &str) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/postgres.sh");
-        let done = Command::new(script).args([action, name]).output().expect("tools/postgres.sh");
+        let done = Command::new(script)
+            .args([action, name])
+            .output()
+            .expect("tools/postgres.sh");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     }
@@ -149,7 +152,10 @@ async fn fault_used_up_connections_are_told_and_come_back() {
         assert_eq!(page.status, 200, "{}", page.body);
     }
     assert_eq!(node.terminate().code(), Some(0));
-    eprintln!("connections used up: 40 requests answered 503 within {:.1} s, 40 of 40 fine afterwards", took.as_secs_f64());
+    eprintln!(
+        "connections used up: 40 requests answered 503 within {:.1} s, 40 of 40 fine afterwards",
+        took.as_secs_f64()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,16 +168,34 @@ async fn fault_sqlite_held_by_another_process_is_told_and_comes_back() {
     let started = Instant::now();
     let key = key();
     let fields = [("topic", "other"), ("text", "Когда откроетесь?"), ("purchase", "")];
-    let refused = anna.post("/support/new", "request.create", &key, &fields).await.expect("an answer");
+    let refused = anna
+        .post("/support/new", "request.create", &key, &fields)
+        .await
+        .expect("an answer");
     let took = started.elapsed();
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert!(refused.body.contains("Когда откроетесь?") && refused.body.contains("Сейчас сохранить не получается"));
-    assert_eq!(anna.get("/support").await.expect("an answer").status, 200, "reading goes on");
+    assert_eq!(
+        anna.get("/support").await.expect("an answer").status,
+        200,
+        "reading goes on"
+    );
     sqlx::query("ROLLBACK").execute(&mut other).await.expect("let go");
     other.close().await.expect("closed");
-    let again = anna.post("/support/new", "request.create", &key, &fields).await.expect("an answer");
+    let again = anna
+        .post("/support/new", "request.create", &key, &fields)
+        .await
+        .expect("an answer");
     assert_eq!(again.status, 303, "{}", again.body);
-    assert_eq!(place.count("SELECT COUNT(*) FROM messages WHERE body = 'Когда откроетесь?'").await, 1);
+    assert_eq!(
+        place
+            .count("SELECT COUNT(*) FROM messages WHERE body = 'Когда откроетесь?'")
+            .await,
+        1
+    );
     assert_eq!(node.terminate().code(), Some(0));
-    eprintln!("SQLite held by another process: 503 after {:.1} s, taken afterwards under the same key", took.as_secs_f64());
+    eprintln!(
+        "SQLite held by another process: 503 after {:.1} s, taken afterwards under the same key",
+        took.as_secs_f64()
+    );
 }

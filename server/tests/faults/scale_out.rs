@@ -42,7 +42,11 @@ impl Proxy {
         let file = folder.join("haproxy.cfg");
         std::fs::write(&file, text).expect("written");
         let log = std::fs::File::create(folder.join("haproxy.log")).expect("a log");
-        let program = if Path::new("/usr/sbin/haproxy").exists() { "/usr/sbin/haproxy" } else { "haproxy" };
+        let program = if Path::new("/usr/sbin/haproxy").exists() {
+            "/usr/sbin/haproxy"
+        } else {
+            "haproxy"
+        };
         let child = Command::new(program)
             .args(["-db", "-f"])
             .arg(&file)
@@ -112,7 +116,9 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
     let mut phones = Vec::new();
     for _ in 0..3 {
         let phone = free_phone();
-        register(&mut Browser::new(proxy.address), &phone, PASSWORD).await.expect("registered");
+        register(&mut Browser::new(proxy.address), &phone, PASSWORD)
+            .await
+            .expect("registered");
         phones.push(phone);
     }
     let codes_before = place.count("SELECT COUNT(*) FROM codes").await;
@@ -165,7 +171,9 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
     tokio::time::sleep(third).await;
     // An upgrade: one that stops in peace, then the killed one and it come back.
     let stopping = nodes[1].take().expect("it runs");
-    let status = tokio::task::spawn_blocking(move || stopping.terminate()).await.expect("waited");
+    let status = tokio::task::spawn_blocking(move || stopping.terminate())
+        .await
+        .expect("waited");
     assert_eq!(status.code(), Some(0), "SIGTERM is a peaceful end");
     for (node, address) in nodes.iter_mut().zip(addresses).take(2) {
         *node = Some(Node::start_at(&place, address));
@@ -189,16 +197,29 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
     assert_memberships(&mut customers).await;
     // Messages are carried every two seconds.
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(place.count("SELECT COUNT(*) FROM outbox WHERE state <> 'sent'").await, 0, "a message was lost");
-    let messages = place.count("SELECT COUNT(*) FROM outbox WHERE template = 'sign_in_code'").await;
-    assert_eq!(messages, place.count("SELECT COUNT(*) FROM codes").await, "each code in one message");
+    assert_eq!(
+        place.count("SELECT COUNT(*) FROM outbox WHERE state <> 'sent'").await,
+        0,
+        "a message was lost"
+    );
+    let messages = place
+        .count("SELECT COUNT(*) FROM outbox WHERE template = 'sign_in_code'")
+        .await;
+    assert_eq!(
+        messages,
+        place.count("SELECT COUNT(*) FROM codes").await,
+        "each code in one message"
+    );
     for node in nodes.into_iter().flatten() {
         assert!(!node.logged().contains("ERROR"), "{}", node.logged());
     }
     place.assert_sound().await;
     let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
     let (sign_ins, pages, again) = (count(&counts.sign_ins), count(&counts.pages), count(&counts.sent_again));
-    assert!(sign_ins > 5 && kept > 20, "hardly anything was tried: {sign_ins} sign-ins, {kept} changes");
+    assert!(
+        sign_ins > 5 && kept > 20,
+        "hardly anything was tried: {sign_ins} sign-ins, {kept} changes"
+    );
     eprintln!(
         "scale-out: 3 nodes, one killed, one upgraded; {sign_ins} sign-ins, {pages} pages, {kept} changes; failed 0; \
          {again} forms were cut off by the kill and sent again under their keys"
@@ -210,7 +231,9 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fault_nodes_at_once_make_the_schema_once_and_do_each_job_once() {
     let empty = Place::empty_postgres(&postgres_server()).await;
-    let nodes: Vec<Node> = (0..3).map(|_| Node::spawn(empty.command(), &empty, free_address())).collect();
+    let nodes: Vec<Node> = (0..3)
+        .map(|_| Node::spawn(empty.command(), &empty, free_address()))
+        .collect();
     for node in &nodes {
         node.wait_until_ready();
     }
@@ -228,7 +251,9 @@ async fn fault_nodes_at_once_make_the_schema_once_and_do_each_job_once() {
     ] {
         sqlx::query(sql).execute(&mut conn).await.expect("made due");
     }
-    let pending = place.count("SELECT COUNT(*) FROM lots WHERE state = 'pending' AND remaining > 0").await;
+    let pending = place
+        .count("SELECT COUNT(*) FROM lots WHERE state = 'pending' AND remaining > 0")
+        .await;
     let ending = place
         .count("SELECT COUNT(*) FROM lots WHERE state = 'active' AND remaining > 0 AND expires_at <= now()")
         .await;
@@ -237,7 +262,9 @@ async fn fault_nodes_at_once_make_the_schema_once_and_do_each_job_once() {
     let ended = "SELECT COUNT(*) FROM transactions WHERE kind = 'expiry'";
     let (activated_before, ended_before) = (place.count(of).await, place.count(ended).await);
 
-    let nodes: Vec<Node> = (0..3).map(|_| Node::spawn(place.command(), &place, free_address())).collect();
+    let nodes: Vec<Node> = (0..3)
+        .map(|_| Node::spawn(place.command(), &place, free_address()))
+        .collect();
     for node in &nodes {
         node.wait_until_ready();
     }

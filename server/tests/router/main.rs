@@ -10,6 +10,7 @@ mod forgery;
 mod fragments;
 mod headers;
 mod health;
+mod outages;
 mod redirects;
 mod sign_in;
 mod twice;
