@@ -47,4 +47,12 @@ else
   rule "no sqlx, tokio or axum in the WebAssembly" "cargo tree failed"
 fi
 
+# Item 25 of the list of what is checked for security: what the product is made of may be combined with its licence, and
+# comes from the registries.
+if found=$(tools/dependencies.py licences); then
+  rule "s25 licences of all dependencies go with the AGPL" ""
+else
+  rule "s25 licences of all dependencies go with the AGPL" "${found:-tools/dependencies.py failed}"
+fi
+
 exit $failed

@@ -75,6 +75,33 @@ pub enum Error {
 }
 
 impl Error {
+    /// True where the database cannot be reached or has no room just now: nothing is wrong with what was asked, and it
+    /// may be asked again. That is no connection in time, one that broke, a server that stops or starts (SQLSTATE class
+    /// 57P), a lost connection (08), used up connections, disk or memory (53), a lock held by others for too long
+    /// (55P03); with SQLite busy (5), locked (6), a failed write or read (10), a full disk (13), a file that cannot be
+    /// opened (14).
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Driver(
+                sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Io(_)
+                | sqlx::Error::BeginFailed,
+            ) => true,
+            Self::Driver(sqlx::Error::Database(e)) => match e.code().as_deref() {
+                // Five characters are an SQLSTATE; SQLite's codes are shorter numbers.
+                Some("55P03") => true,
+                Some(state) if state.len() == 5 => ["57P", "08", "53"].iter().any(|class| state.starts_with(class)),
+                Some(code) => code
+                    .parse::<i32>()
+                    .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14)),
+                None => false,
+            },
+            _ => false,
+        }
+    }
+
     /// True where the same transaction may succeed when it is simply tried again: serialization failure (40001),
     /// deadlock (40P01), and SQLite's busy (5) with its extended codes.
     fn is_transient(&self) -> bool {
@@ -213,6 +240,10 @@ impl std::fmt::Debug for Db {
         })
     }
 }
+
+/// How long somebody waits for a connection to PostgreSQL, for a lock that another change holds, and on SQLite for
+/// another process that writes. Then they are told to come again rather than left waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -365,14 +396,18 @@ impl Db {
 
     async fn connect(url: &str, shop: Shop, clock: Clock, migrate: bool) -> Result<Self, Error> {
         let pools = if is_postgres(url) {
+            let options = postgres_options(url)?;
+            if migrate {
+                // By a connection of its own: a node that waits for another one's migration waits as long as it takes.
+                let mut migrating = options.connect().await?;
+                POSTGRES.run(&mut migrating).await.map_err(|e| refused(e, &POSTGRES))?;
+                migrating.close().await?;
+            }
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(16)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect_with(postgres_options(url)?)
+                .acquire_timeout(PATIENCE)
+                .connect_with(options.options([("lock_timeout", format!("{}s", PATIENCE.as_secs()))]))
                 .await?;
-            if migrate {
-                POSTGRES.run(&pool).await.map_err(|e| refused(e, &POSTGRES))?;
-            }
             Pools::Postgres(pool)
         } else {
             let options = sqlite_options(url)?
@@ -380,7 +415,7 @@ impl Db {
                 // The ledger is money: an acknowledged change survives the loss of power.
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(10))
+                .busy_timeout(PATIENCE)
                 .statement_cache_capacity(500)
                 .pragma("cache_size", "-16000")
                 .pragma("temp_store", "memory")
@@ -486,11 +521,15 @@ impl Db {
         E: From<Error> + AsDatabaseError + Send,
     {
         let mut tries = 0;
+        let started = std::time::Instant::now();
         loop {
             let span = tracing::debug_span!("transaction", again = tries);
             let result = self.write_once(&change).instrument(span).await;
             match &result {
-                Err(e) if tries < 5 && e.database().is_some_and(Error::is_transient) => {
+                // SQLite says busy only after all the patience there is.
+                Err(e)
+                    if tries < 5 && started.elapsed() < PATIENCE && e.database().is_some_and(Error::is_transient) =>
+                {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(5 << tries)).await;
                 }
@@ -507,9 +546,7 @@ impl Db {
     {
         let waiting = Waiting::at(&self.waiting);
         let inner = match &self.pools {
-            Pools::Sqlite { write, .. } => {
-                Inner::SqliteWrite(write.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from)?)
-            }
+            Pools::Sqlite { write, .. } => Inner::SqliteWrite(begin_immediate(write).await.map_err(Error::from)?),
             Pools::Postgres(pool) => Inner::PostgresWrite(pool.begin().await.map_err(Error::from)?),
         };
         drop(waiting);
@@ -595,6 +632,20 @@ impl Db {
                 })
             })
             .await
+    }
+}
+
+/// Begins a change on SQLite. Where the end of the one before failed, as on a full disk, sqlx takes the connection to be
+/// in that transaction for ever: then it is closed, which undoes what there was, and another takes its place.
+async fn begin_immediate(write: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match write.begin_with(BEGIN).await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            tracing::warn!("the connection that writes is made anew: its last transaction did not end");
+            write.acquire().await?.close().await?;
+            write.begin_with(BEGIN).await
+        }
+        begun => begun,
     }
 }
 

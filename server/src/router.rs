@@ -34,6 +34,8 @@ const BUSY_SECONDS: u32 = 5;
 const SECRETS: [&str; 2] = ["password", "code"];
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
+/// How soon a browser or a proxy may come again after 503, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 const NEXT: HeaderName = HeaderName::from_static("kabinet-next");
 
 /// What every request is served with.
@@ -365,7 +367,10 @@ async fn once(cx: &Cx, form: &FormEntry, sent: &Sent) -> Result<Next, AppError> 
         .extend(cookies);
     match result {
         Ok(next) => {
-            cx.db.store_answer(&scope, &sent.key, next.path()).await?;
+            // The change is done; under the same key again it would merely lead to the form's own page.
+            if let Err(e) = cx.db.store_answer(&scope, &sent.key, next.path()).await {
+                tracing::warn!(error = %e, "the answer to a change could not be stored");
+            }
             Ok(next)
         }
         // The same form twice at the same moment: the other one did it.
@@ -383,6 +388,14 @@ async fn answered(cx: &Cx, scope: &str, sent: &Sent) -> Result<Option<Next>, App
         Some((_, answer)) => Ok(Some(Next::to(answer.unwrap_or_else(|| cx.path.clone())))),
         None => Ok(None),
     }
+}
+
+/// What the fuzzers ask: whether a body is a form of our pages, and what of it would be shown again.
+#[doc(hidden)]
+pub fn read_form(headers: &HeaderMap, body: &[u8]) -> Option<Vec<(String, String)>> {
+    let sent = Sent::read(headers, body)?;
+    sent.fingerprint("/");
+    Some(sent.shown())
 }
 
 /// A form as it was sent.
@@ -559,7 +572,11 @@ fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
     let mut response = match rendered {
         Rendered::Html { status, html } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+            let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            response
         }
         Rendered::Redirect(there) => redirect(&there),
     };

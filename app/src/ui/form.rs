@@ -198,12 +198,18 @@ pub fn ErrorSummary(
         AppError::Forbidden => (t.forbidden.to_owned(), None),
         AppError::NotFound => (t.gone.to_owned(), None),
         AppError::SignedOut | AppError::NotFresh => (t.signed_out.to_owned(), None),
+        AppError::Unavailable => (t.unavailable.to_owned(), None),
         AppError::Refused | AppError::Internal => (t.failed.to_owned(), None),
     };
+    // What we have to find in the log, when somebody asks.
+    let number = matches!(error, AppError::Unavailable | AppError::Internal).then(|| {
+        view! { <p class="hint">{cx.t().error.request_id} " " <code>{cx.request_id.clone()}</code></p> }
+    });
     view! {
         <div class="errors" role="alert" tabindex="-1" aria-labelledby=title_id>
             <h2 id=heading_id>{title}</h2>
             {lines}
+            {number}
         </div>
     }
 }

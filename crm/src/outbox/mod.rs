@@ -187,7 +187,8 @@ fn life(values: &[(&str, &str)]) -> Duration {
 }
 
 /// Fills each `{name}` of a text once, so that braces in a value stay braces. Fails with a name that has no value.
-fn render(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
+#[doc(hidden)] // for the fuzzers
+pub fn render(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {

@@ -24,6 +24,9 @@ pub const CODE_LIFE: Duration = Duration::minutes(10);
 const CODE_TRIES: i64 = 5;
 /// Pause before another code goes to the same address from the same network.
 const RESEND_AFTER: Duration = Duration::seconds(30);
+/// How far the clocks of two nodes may be apart. A code from later than that was made before the clock was set back, and
+/// how old it is nobody can tell: it is not taken, and does not keep another from being sent.
+const SKEW: Duration = Duration::minutes(1);
 /// Codes to one address within an hour, asked for from one network. From another its owner still gets one: a stranger
 /// who asks for codes keeps nobody out.
 const CODES_PER_ADDRESS: i64 = 8;
@@ -113,6 +116,7 @@ async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(
         .fetch_optional(c)
         .await)?;
     if let Some(wait) = last
+        .filter(|last| *last <= now + SKEW)
         .map(|last| (last + RESEND_AFTER - now).num_seconds())
         .filter(|wait| *wait > 0)
     {
@@ -179,6 +183,7 @@ struct CodeRow {
     id: CodeId,
     code_hash: Vec<u8>,
     tries: i64,
+    created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
 
@@ -189,15 +194,25 @@ pub(crate) async fn take(
     typed: &str,
     visitor: &Visitor,
 ) -> Result<Result<(), Flaw>, Error> {
-    const LAST: &str = "SELECT id, code_hash, tries, expires_at FROM codes WHERE attempt_id = $1 AND used_at IS NULL \
-                        ORDER BY created_at DESC LIMIT 1";
+    const LAST: &str = "SELECT id, code_hash, tries, created_at, expires_at FROM codes WHERE attempt_id = $1 \
+                        AND used_at IS NULL ORDER BY created_at DESC LIMIT 1";
     const TRY: &str = "UPDATE codes SET tries = tries + 1 WHERE id = $1";
     const USE: &str = "UPDATE codes SET used_at = $2 WHERE id = $1 AND used_at IS NULL";
     let now = tx.now();
     let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
-    let Some(row) = row.filter(|row| row.expires_at > now && row.tries < CODE_TRIES) else {
+    let Some(row) = row else {
         return Ok(Err(Flaw::ExpiredCode));
     };
+    if row.expires_at <= now || row.created_at > now + SKEW || row.tries >= CODE_TRIES {
+        // Dead for good, also when the clock is set back.
+        on!(tx, |c| sqlx::query(USE)
+            .bind(row.id)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        return Ok(Err(Flaw::ExpiredCode));
+    }
     let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
     if !bool::from(hash.ct_eq(&row.code_hash)) {
         on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;

@@ -16,6 +16,7 @@ mod headers;
 mod health;
 mod layers;
 mod messages;
+mod outages;
 mod passwords;
 mod proxies;
 mod redirects;
