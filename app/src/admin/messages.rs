@@ -320,11 +320,15 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let row = &letter.row;
     let done = (cx.query("done") == Some("again") && cx.outcome.is_none())
         .then(|| view! { <p class="flash" role="status">{t.done_again}</p> });
+    // Where there is nothing to send any more there is no form that could say so.
+    let late = (cx.outcome.is_some() && !letter.can_go_again())
+        .then(|| view! { <p class="notice notice-warn" role="alert">{t.stale}</p> });
     let lang = letter.language.code();
     let view = view! {
         <a class="back" href=HERE>{icon(icon::ARROW_LEFT)} {t.title}</a>
         <h1 lang=lang>{row.subject.clone()}</h1>
         {done}
+        {late}
         {facts(&cx, &letter)}
         {letter.can_go_again().then(|| resend(&cx))}
         {letter.is_masked.then(|| view! { <p class="hint">{if row.state == State::Failed { t.no_again } else { t.masked }}</p> })}

@@ -95,6 +95,20 @@ impl Carrier {
     }
 }
 
+/// An error with its causes.
+fn chain(e: &dyn std::error::Error) -> String {
+    let mut words = e.to_string();
+    let mut source = e.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !words.contains(&said) {
+            words = format!("{words}: {said}");
+        }
+        source = cause.source();
+    }
+    words
+}
+
 /// Installs the one implementation of cryptography that all TLS here uses. Calling it again changes nothing.
 pub fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,7 +1,7 @@
 //! Text messages, handed to a gateway by HTTP. Every provider has its own request and its own way to say no, so both are
 //! described in the configuration.
 
-use super::Refusal;
+use super::{Refusal, chain};
 use crate::secret::Secret;
 use crm::outbox::delivery::Claimed;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -351,7 +351,7 @@ impl Gateway {
                 "the gateway broke off"
             };
             Refusal::for_now(match std::error::Error::source(&e) {
-                Some(cause) => format!("{words}: {cause}"),
+                Some(cause) => format!("{words}: {}", chain(cause)),
                 None => words.to_owned(),
             })
         };

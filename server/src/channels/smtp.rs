@@ -1,6 +1,6 @@
 //! E-mail, handed to a relay by SMTP (RFC 5321). Signing (DKIM) is the relay's business.
 
-use super::Refusal;
+use super::{Refusal, chain};
 use crate::secret::Secret;
 use crm::outbox::delivery::Claimed;
 use lettre::address::{Address, Envelope};
@@ -236,18 +236,4 @@ fn tls(config: &MailConfig) -> Result<Tls, String> {
         TlsMode::Tls => Tls::Wrapper(parameters),
         _ => Tls::Required(parameters),
     })
-}
-
-/// An error with its causes.
-fn chain(e: &dyn std::error::Error) -> String {
-    let mut words = e.to_string();
-    let mut source = e.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !words.contains(&said) {
-            words = format!("{words}: {said}");
-        }
-        source = cause.source();
-    }
-    words
 }

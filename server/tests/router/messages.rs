@@ -100,7 +100,12 @@ async fn a_dead_letter_is_sent_again_once() {
     );
     // The button was pressed in another window meanwhile.
     let late = town.agent.send(&at, "message.again", &[]).await;
-    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        late.text().contains("Это сообщение уже в очереди или ушло."),
+        "{}",
+        late.text()
+    );
     assert_eq!(town.app.count(audit).await, 1);
     let card = town
         .agent
@@ -122,7 +127,7 @@ async fn s08_a_dead_code_is_not_sent_again() {
     assert!(!page.body.contains("message.again"), "{}", page.body);
     assert!(page.text().contains("В сообщении был код"), "{}", page.text());
     let reply = town.agent.send(&at, "message.again", &[]).await;
-    assert_eq!(reply.status, StatusCode::CONFLICT);
+    assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
         town.app
             .count("SELECT COUNT(*) FROM outbox WHERE state = 'failed'")
