@@ -61,40 +61,44 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The request as its handler may have it: with a body that ends at the limit, and without cookies where a key is
-    /// the proof.
-    pub fn admit(&self, mut request: Request) -> Result<Request, (Request, Refusal)> {
-        let path = request.uri().path();
-        let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let is_keyed = matched.is_some_and(|matched| self.keyed.iter().any(|path| path == matched));
-        let limit = if path.contains("sign-in") {
-            SIGN_IN_LIMIT
-        } else {
-            BODY_LIMIT
-        };
-        let refusal = if request
-            .uri()
-            .path_and_query()
-            .is_some_and(|all| all.as_str().len() > URI_LIMIT)
-        {
+    /// Why a request goes no further; `None` for one that may.
+    pub fn refusal(&self, request: &Request) -> Option<Refusal> {
+        let (path, headers) = (request.uri().path(), request.headers());
+        let length = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
+        if length > URI_LIMIT {
             Some(Refusal::TooLong)
-        } else if path.starts_with("/admin") && is_ahead_of_time(request.headers()) {
+        } else if path.starts_with("/admin") && is_ahead_of_time(headers) {
             Some(Refusal::AheadOfTime)
-        } else if !is_keyed && is_change(request.method()) && !is_from_here(request.headers(), &self.public_url) {
+        } else if is_change(request.method()) && !self.is_keyed(request) && !is_from_here(headers, &self.public_url) {
             Some(Refusal::Foreign)
-        } else if announced(request.headers()).is_some_and(|length| length > limit as u64) {
+        } else if announced(headers).is_some_and(|length| length > limit(path) as u64) {
             Some(Refusal::TooLarge)
         } else {
             None
-        };
-        if let Some(refusal) = refusal {
-            return Err((request, refusal));
         }
-        if is_keyed {
+    }
+
+    /// The request as its handler may have it: with a body that ends at the limit, announced or not, and without cookies
+    /// where a key is the proof.
+    pub fn opened(&self, mut request: Request) -> Request {
+        if self.is_keyed(&request) {
             request.headers_mut().remove(header::COOKIE);
         }
-        // What announces no length is counted as it comes.
-        Ok(request.map(|body| Body::new(Limited::new(body, limit))))
+        let limit = limit(request.uri().path());
+        request.map(|body| Body::new(Limited::new(body, limit)))
+    }
+
+    fn is_keyed(&self, request: &Request) -> bool {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        route.is_some_and(|route| self.keyed.iter().any(|keyed| keyed == route))
+    }
+}
+
+fn limit(path: &str) -> usize {
+    if path.contains("sign-in") {
+        SIGN_IN_LIMIT
+    } else {
+        BODY_LIMIT
     }
 }
 

@@ -132,9 +132,8 @@ pub fn bare(app: &App, others: Vec<Other>) -> Router {
 
 /// Lets a request through to its handler, or says why not.
 async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, next: Inward) -> Response {
-    let (request, refusal) = match gate.admit(request) {
-        Ok(request) => return next.run(request).await,
-        Err(refused) => refused,
+    let Some(refusal) = gate.refusal(&request) else {
+        return next.run(gate.opened(request)).await;
     };
     let path = request.uri().path();
     let error = match refusal {
