@@ -27,8 +27,10 @@ use tower_http::services::ServeDir;
 /// How much a form may send; on the pages where people come in, far less.
 const BODY_LIMIT: usize = 64 * 1024;
 const SIGN_IN_LIMIT: usize = 4 * 1024;
+/// A new passkey may bring an RSA key and what else the device says of it, and the question comes back with it.
+const SETUP_LIMIT: usize = 16 * 1024;
 /// Fields that are never shown again, and not part of what identifies a repeated request.
-const SECRETS: [&str; 2] = ["password", "code"];
+const SECRETS: [&str; 4] = ["password", "code", "question", "credential"];
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
 const NEXT: HeaderName = HeaderName::from_static("kabinet-next");
@@ -172,7 +174,9 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
         tracing::warn!(path = cx.path, "a change from another site was refused");
         return refuse(AppError::Refused).await;
     }
-    let limit = if route.path.contains("sign-in") {
+    let limit = if route.path.ends_with("/setup") {
+        SETUP_LIMIT
+    } else if route.path.contains("sign-in") {
         SIGN_IN_LIMIT
     } else {
         BODY_LIMIT
