@@ -62,7 +62,7 @@ impl Form for GivePhone {
 }
 
 /// Hands the token of an attempt to the browser.
-pub(super) fn set_attempt(cx: &Cx, name: &'static str, token: &crm::who::Token) {
+pub(crate) fn set_attempt(cx: &Cx, name: &'static str, token: &crm::who::Token) {
     let until = cx.db.now() + attempts::LIFE;
     cx.set_cookie(name, Some(token.secret().to_owned()), Some(until));
 }
