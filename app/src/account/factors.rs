@@ -4,6 +4,7 @@
 use crate::cabinet::confirm::there;
 use crate::cx::{Cx, cookie};
 use crate::route::{Form, Next};
+use crate::texts::Factors;
 use crate::ui::{Asked, Field, FormBox, PasskeyField, QrCode};
 use crm::factor::passkey::{Answer, Question};
 use crm::factor::store as factors;
@@ -196,8 +197,7 @@ pub(super) fn staff_next(cx: &Cx, otherwise: &str) -> Next {
 }
 
 /// The field for a code of the app, or a recovery code in its place.
-pub(crate) fn code_field(cx: &Cx) -> impl IntoView + use<> {
-    let t = &cx.t().factors;
+pub(crate) fn code_field(t: &'static Factors) -> impl IntoView {
     view! {
         <Field name="code" label=t.code hint=t.code_hint missing=t.code_missing autocomplete="one-time-code"
             inputmode="numeric" enterkeyhint="go" autofocus=true/>
@@ -233,11 +233,12 @@ pub(crate) async fn confirm_ways(cx: &Cx, has_second: bool) -> Result<impl IntoV
     let t = &cx.t().factors;
     let question = factors::ask_to_confirm(&cx.db, known(cx)?).await?;
     let labels = code_label(cx);
+    let confirm = cx.t().confirm.confirm;
     let by_code = has_second.then(|| {
         view! {
             <FormBox<BySecond> check=true labels=labels>
-                {code_field(cx)}
-                <button class="btn btn-primary btn-wide">{cx.t().confirm.confirm}</button>
+                {code_field(t)}
+                <button class="btn btn-primary btn-wide">{confirm}</button>
             </FormBox<BySecond>>
         }
     });

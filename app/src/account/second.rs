@@ -97,15 +97,15 @@ pub(super) async fn by_passkey(cx: &Cx) -> Result<Option<AnyView>, AppError> {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let question = factors::ask_second(&cx.db, attempt(&cx, cookie::ATTEMPT)?, Purpose::SignIn).await?;
     let t = &cx.t().factors;
-    let labels = code_label(&cx);
+    let (labels, enter) = (code_label(&cx), cx.t().sign_in.enter);
     let back = with_next(&cx, "/sign-in");
     let view = view! {
         <a class="back" href=back>{ui::icon(ui::icon::ARROW_LEFT)} {t.other_way}</a>
         <h1>{t.second_title}</h1>
         <p class="lead">{t.second_lead}</p>
         <FormBox<Second> check=true labels=labels>
-            {code_field(&cx)}
-            <button class="btn btn-primary btn-wide">{cx.t().sign_in.enter}</button>
+            {code_field(t)}
+            <button class="btn btn-primary btn-wide">{enter}</button>
         </FormBox<Second>>
         {passkey_form::<SecondByPasskey>(&cx, question, Asked::Any, t.second_by_passkey)}
         <details class="more-help">
@@ -163,14 +163,14 @@ fn staff_in(cx: &Cx, opened: &Opened) -> Next {
 pub async fn staff(cx: Cx) -> Result<Body, AppError> {
     let question = factors::ask_second(&cx.db, attempt(&cx, cookie::STAFF_ATTEMPT)?, Purpose::Staff).await?;
     let t = &cx.t().factors;
-    let labels = code_label(&cx);
+    let (labels, enter) = (code_label(&cx), cx.t().sign_in.enter);
     let view = view! {
         <div class="narrow">
             <h1>{t.second_title}</h1>
             <p class="lead">{t.second_lead}</p>
             <FormBox<StaffSecond> check=true labels=labels>
-                {code_field(&cx)}
-                <button class="btn btn-primary btn-wide">{cx.t().sign_in.enter}</button>
+                {code_field(t)}
+                <button class="btn btn-primary btn-wide">{enter}</button>
             </FormBox<StaffSecond>>
             {passkey_form::<StaffSecondByPasskey>(&cx, question, Asked::Any, t.second_by_passkey)}
             <p class="hint">{t.staff_lost}</p>

@@ -167,13 +167,12 @@ pub(crate) async fn ask_new(
     let Some(party) = party(db.shop()) else { return Ok(None) };
     let (customer, staff) = owner.columns();
     let mut conn = db.read().await?;
-    let held: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(SQL)
+    let held: Vec<CredentialID> = on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(customer)
         .bind(staff)
         .fetch_all(c)
         .await)?;
     drop(conn);
-    let held: Vec<CredentialID> = held.into_iter().map(Into::into).collect();
     let (options, state) = party
         .start_passkey_registration(owner.id(), account, name, Some(held))
         .map_err(failed)?;

@@ -6,6 +6,7 @@ mod answers;
 mod bad_input;
 mod choices;
 mod common;
+mod factors;
 mod forgery;
 mod fragments;
 mod headers;
