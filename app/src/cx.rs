@@ -269,6 +269,8 @@ impl Cx {
             Flaw::WrongCode { .. } => words.wrong_code(n),
             Flaw::ExpiredCode => words.expired_code.into(),
             Flaw::WrongPassword => words.wrong_password.into(),
+            Flaw::WrongSecond => words.wrong_second.into(),
+            Flaw::WrongPasskey => words.wrong_passkey.into(),
             Flaw::WeakPassword => words.weak_password.into(),
             Flaw::Taken => words.taken.into(),
             Flaw::LastOne => words.last_one.into(),

@@ -1,5 +1,7 @@
 //! Databases for tests: a fresh one for each, on both engines.
 
+pub mod authenticator;
+
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::shop::Shop;

@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// How much a form may send; on the pages where people come in, far less.
 const BODY_LIMIT: usize = 64 * 1024;
 const SIGN_IN_LIMIT: usize = 4 * 1024;
+/// A new passkey may bring an RSA key and what else the device says of it, and the question comes back with it.
+const SETUP_LIMIT: usize = 16 * 1024;
 /// The longest path with its query, in bytes. Our own stay below a thousand.
 const URI_LIMIT: usize = 8 * 1024;
 
@@ -95,7 +97,9 @@ impl Gate {
 }
 
 fn limit(path: &str) -> usize {
-    if path.contains("sign-in") {
+    if path.ends_with("/setup") {
+        SETUP_LIMIT
+    } else if path.contains("sign-in") {
         SIGN_IN_LIMIT
     } else {
         BODY_LIMIT

@@ -31,7 +31,7 @@ use tower_http::services::ServeDir;
 /// When to come again if the machine had no time for a password.
 const BUSY_SECONDS: u32 = 5;
 /// Fields that are never shown again, and not part of what identifies a repeated request.
-const SECRETS: [&str; 2] = ["password", "code"];
+const SECRETS: [&str; 4] = ["password", "code", "question", "credential"];
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
 /// How soon a browser or a proxy may come again after 503, in seconds.

@@ -1,7 +1,9 @@
 //! Coming in and going out, and what every page offers: language and theme.
 
 pub mod documents;
+pub mod factors;
 pub mod inbox;
+pub mod second;
 pub mod sign_in;
 
 use crate::cx::{Cx, Theme, cookie};

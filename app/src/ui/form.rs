@@ -18,7 +18,7 @@ fn held() -> Option<Outcome> {
 }
 
 /// The message for a field of the form being rendered.
-fn message(cx: &Cx, name: &str, missing: Option<&str>) -> Option<String> {
+pub(super) fn message(cx: &Cx, name: &str, missing: Option<&str>) -> Option<String> {
     let AppError::Invalid { flaws } = held()?.error else {
         return None;
     };
@@ -234,7 +234,7 @@ pub fn FieldMessage(
 }
 
 /// The id of a field: unique in the page though two forms have a field of one name.
-fn field_id(name: &str) -> String {
+pub(super) fn field_id(name: &str) -> String {
     let form = held_form();
     format!("{form}-{name}")
 }

@@ -197,7 +197,9 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
     });
     let name = cx.staff.as_ref().map(|staff| {
         view! {
-            <span class="top-btn">{staff.name().to_owned()}</span>
+            <a class="top-btn" href="/admin/security">
+                {staff.name().to_owned()} <span class="sr-only">", " {t.security}</span>
+            </a>
             <FormBox<StaffSignOut> class="switch">
                 <button class="top-btn">{icon(icon::LOG_OUT)} <span class="sr-only">{t.sign_out}</span></button>
             </FormBox<StaffSignOut>>

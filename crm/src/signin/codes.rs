@@ -4,7 +4,7 @@ use super::CODE_DIGITS;
 use super::attempts::{AttemptRow, Purpose};
 use super::store::refused;
 use crate::contact::Kind;
-use crate::db::Tx;
+use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{AttemptId, CodeId};
@@ -146,17 +146,29 @@ async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(
     Ok(())
 }
 
-/// The secret that codes are hashed with: made at first use, kept in the database.
-async fn code_key(tx: &mut Tx) -> Result<Vec<u8>, sqlx::Error> {
+/// The secret that codes are hashed and questions to passkeys are signed with: made at first use, kept in the database.
+pub(crate) async fn code_key(tx: &mut Tx) -> Result<Vec<u8>, sqlx::Error> {
     const INSERT: &str = "INSERT INTO settings (key, value) VALUES ('code_key', $1) ON CONFLICT (key) DO NOTHING";
-    const SELECT: &str = "SELECT value FROM settings WHERE key = 'code_key'";
     on!(tx, |c| sqlx::query(INSERT)
         .bind(Token::random().secret())
         .execute(c)
         .await
         .map(drop))?;
-    let key: String = on!(tx, |c| sqlx::query_scalar(SELECT).fetch_one(c).await)?;
+    let key: String = on!(tx, |c| sqlx::query_scalar(KEY).fetch_one(c).await)?;
     Ok(key.into_bytes())
+}
+
+const KEY: &str = "SELECT value FROM settings WHERE key = 'code_key'";
+
+/// The same secret where nothing is changed otherwise.
+pub(crate) async fn key(db: &Db) -> Result<Vec<u8>, Error> {
+    let mut conn = db.read().await?;
+    let key: Option<String> = on!(conn, |c| sqlx::query_scalar(KEY).fetch_optional(c).await)?;
+    drop(conn);
+    match key {
+        Some(key) => Ok(key.into_bytes()),
+        None => db.write(|tx| scoped(async move { Ok(code_key(tx).await?) })).await,
+    }
 }
 
 fn keyed_hash(key: &[u8], attempt: AttemptId, code: &str) -> Vec<u8> {

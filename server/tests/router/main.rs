@@ -8,6 +8,7 @@ mod bad_input;
 mod choices;
 mod codes;
 mod common;
+mod factors;
 mod failures;
 mod fields;
 mod forgery;

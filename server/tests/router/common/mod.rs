@@ -13,6 +13,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::Duration;
 use crm::db::scoped;
+use crm::factor::totp::Secret;
 use crm::id::PurchaseId;
 use crm::purchase::{Kind, NewLine, NewPurchase, Original};
 use crm::staff::{NewStaff, Role};
@@ -127,18 +128,29 @@ impl TestApp {
 
     /// A member of staff who is signed in.
     pub async fn staff(&self, login: &str) -> Browser {
-        self.employ(login).await;
+        let secret = self.employ(login).await;
         let mut browser = self.anybody();
         let sent = [("login", login), ("password", PASSWORD)];
-        assert_eq!(
-            browser.send("/admin/sign-in", "staff.sign_in", &sent).await.location(),
-            "/admin/requests"
-        );
+        let asked = browser.send("/admin/sign-in", "staff.sign_in", &sent).await;
+        assert_eq!(asked.location(), "/admin/sign-in/second", "{}", asked.text());
+        let code = secret.code(self.world.db.now());
+        let reply = browser
+            .send("/admin/sign-in/second", "staff.second", &[("code", &code)])
+            .await;
+        assert_eq!(reply.location(), "/admin/requests", "{}", reply.text());
         browser
     }
 
-    /// A member of staff with [`PASSWORD`].
-    pub async fn employ(&self, login: &str) {
+    /// A member of staff with [`PASSWORD`] and the codes of an app.
+    pub async fn employ(&self, login: &str) -> Secret {
+        let id = self.employ_bare(login).await;
+        crm::factor::store::give_totp(&self.world.db, &BY, id)
+            .await
+            .expect("a second factor")
+    }
+
+    /// A member of staff with [`PASSWORD`] and nothing else yet.
+    pub async fn employ_bare(&self, login: &str) -> crm::id::StaffId {
         let password_hash = crm::signin::password::hash(PASSWORD).await.expect("hashed");
         let language = crm::lang::Lang::Ru;
         let new = NewStaff {
@@ -150,7 +162,7 @@ impl TestApp {
         };
         crm::staff::store::create(&self.world.db, &BY, &new)
             .await
-            .expect("employed");
+            .expect("employed")
     }
 
     /// The newest code that went to a phone.
