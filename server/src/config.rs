@@ -1,6 +1,7 @@
 //! Configuration: `kabinet.toml`, then `KABINET_*` variables, over the defaults. `kabinet.example.toml` explains every
 //! key; a test holds that the two agree.
 
+use crate::outside::config::{self as outside, Provider, Whom};
 use crm::lang::Lang;
 use crm::shop::Shop;
 use figment::Figment;
@@ -31,6 +32,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The shop's own settings.
     pub shop: ShopConfig,
+    /// Who besides the shop itself says who somebody is.
+    pub providers: Vec<Provider>,
 }
 
 /// How log lines look.
@@ -87,6 +90,7 @@ impl Default for Config {
                 minimum_age: shop.minimum_age,
                 card_prefix: shop.card_prefix,
             },
+            providers: Vec::new(),
         }
     }
 }
@@ -173,6 +177,7 @@ impl Config {
                 shop.card_prefix
             ),
         );
+        found.extend(outside::problems(&self.providers));
         found
     }
 
@@ -199,6 +204,16 @@ impl Config {
             minimum_age,
             card_prefix,
         }
+    }
+
+    /// The providers as pages offer them.
+    pub fn offered(&self) -> Vec<app::cx::Provider> {
+        let offered = |provider: &Provider| app::cx::Provider {
+            id: provider.id.clone(),
+            name: provider.name.localized(),
+            is_for_staff: provider.whom == Whom::Staff,
+        };
+        self.providers.iter().map(offered).collect()
     }
 
     /// Whether browsers come by https.

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod guard;
 pub mod import;
 pub mod jobs;
+pub mod outside;
 pub mod router;
 pub mod secret;
 pub mod session;

@@ -1,7 +1,7 @@
 //! The program `kabinet`.
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use crm::backup;
 use crm::clock::Clock;
 use crm::db::Db;

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::guard::{self, RequestId};
-use crate::{session, site};
+use crate::{outside, session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
 use app::route::{Access, FormEntry, Next, Route};
@@ -64,6 +64,7 @@ pub fn build(app: &App) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready).with_state(app.clone()))
         .route(&app.site.theme, get(|| text("text/css", "max-age=3600", theme)))
+        .merge(outside_routes(app))
         .fallback(nowhere(app))
         .method_not_allowed_fallback(not_found_page(app))
         .layer(CompressionLayer::new())
@@ -72,6 +73,26 @@ pub fn build(app: &App) -> Router {
             guard::headers,
         ))
         .layer(axum::middleware::from_fn(guard::trace))
+}
+
+/// The way to outside providers and back.
+fn outside_routes(app: &App) -> Router {
+    let add = |router: Router, (path, handler)| router.route(path, handler);
+    outside::routes(app).into_iter().fold(Router::new(), add)
+}
+
+/// What a page has at hand, for a route that is none; or the answer for when that cannot be had.
+pub(crate) async fn at_hand(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx, Response> {
+    context(app, parts).await.map_err(|error| bare(&error))
+}
+
+/// Leads on from a route that is no page, to any address that the program made, or says why not.
+pub(crate) async fn lead(app: &App, cx: &Cx, outcome: Result<String, AppError>) -> Response {
+    let rendered = match outcome {
+        Ok(there) => Rendered::Redirect(there),
+        Err(error) => render::error(cx, &error).await,
+    };
+    html(app, cx, rendered)
 }
 
 /// Whether requests should be sent here: not while the server is about to stop, nor without a database. That the process
@@ -363,6 +384,7 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
         outcome: None,
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
+        providers: app.config.offered().into(),
         request_id: parts
             .extensions
             .get::<RequestId>()
@@ -409,6 +431,7 @@ fn copy(cx: &Cx) -> Inner {
         outcome: cx.outcome.clone(),
         site: cx.site.clone(),
         is_demonstration: cx.is_demonstration,
+        providers: cx.providers.clone(),
         request_id: cx.request_id.clone(),
         cookies: Mutex::new(cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone()),
     }

@@ -2,6 +2,7 @@
 
 pub mod documents;
 pub mod inbox;
+pub mod outside;
 pub mod sign_in;
 
 use crate::cx::{Cx, Theme, cookie};

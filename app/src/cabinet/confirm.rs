@@ -152,17 +152,18 @@ pub async fn code(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().confirm;
     cx.customer()?;
     let (kind, address) = waiting(&cx, Purpose::Confirm).await?;
-    let labels = vec![("code".to_owned(), cx.t().sign_in.code.to_owned())];
+    let words = &cx.t().sign_in;
+    let labels = vec![("code".to_owned(), words.code.to_owned())];
     let view = view! {
         <a class="back" href=onward("/confirm", &cx)>{crate::ui::icon(crate::ui::icon::ARROW_LEFT)} {t.other_way}</a>
         <div class="narrow">
             <h1>{t.title}</h1>
-            <p class="lead">{cx.t().sign_in.code_sent(shown(&cx, kind, &address))}</p>
+            <p class="lead">{words.code_sent(shown(&cx, kind, &address))}</p>
             <FormBox<ByCode> labels=labels check=true>
-                {code_field(&cx)}
+                {code_field(words)}
                 <button class="btn btn-primary btn-wide">{t.confirm}</button>
             </FormBox<ByCode>>
-            <FormBox<Resend> class="actions"><button class="btn btn-quiet">{cx.t().sign_in.resend}</button></FormBox<Resend>>
+            <FormBox<Resend> class="actions"><button class="btn btn-quiet">{words.resend}</button></FormBox<Resend>>
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
@@ -175,8 +176,7 @@ async fn waiting(cx: &Cx, purpose: Purpose) -> Result<(Kind, String), AppError> 
     attempt.kind.zip(attempt.address).ok_or(AppError::Stale)
 }
 
-fn code_field(cx: &Cx) -> impl IntoView + use<> {
-    let t = &cx.t().sign_in;
+fn code_field(t: &'static crate::texts::SignIn) -> impl IntoView {
     view! {
         <Field name="code" label=t.code hint=t.code_hint missing=t.code_missing autocomplete="one-time-code"
             class="input-code" inputmode="numeric" enterkeyhint="go" autofocus=true/>
@@ -220,18 +220,19 @@ pub async fn contact_code(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().contacts;
     cx.customer()?;
     let (kind, address) = waiting(&cx, Purpose::Contact).await?;
-    let labels = vec![("code".to_owned(), cx.t().sign_in.code.to_owned())];
+    let words = &cx.t().sign_in;
+    let labels = vec![("code".to_owned(), words.code.to_owned())];
     let view = view! {
         {back("/profile/contacts", t.title)}
         <div class="narrow">
             <h1>{t.prove_title}</h1>
-            <p class="lead">{cx.t().sign_in.code_sent(shown(&cx, kind, &address))}</p>
+            <p class="lead">{words.code_sent(shown(&cx, kind, &address))}</p>
             <FormBox<ProveContact> labels=labels check=true>
-                {code_field(&cx)}
+                {code_field(words)}
                 <button class="btn btn-primary btn-wide">{t.prove}</button>
             </FormBox<ProveContact>>
             <FormBox<ResendToContact> class="actions">
-                <button class="btn btn-quiet">{cx.t().sign_in.resend}</button>
+                <button class="btn btn-quiet">{words.resend}</button>
             </FormBox<ResendToContact>>
         </div>
     };

@@ -13,6 +13,7 @@ pub mod points;
 pub mod preferences;
 pub mod profile;
 pub mod programs;
+pub mod providers;
 pub mod purchases;
 pub mod receipt;
 pub mod security;

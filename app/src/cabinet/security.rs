@@ -45,6 +45,7 @@ impl Form for RemovePassword {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().security;
     let ways = confirm::ways(&cx.db, cx.customer()?).await?;
+    let has_providers = cx.providers.iter().any(|provider| !provider.is_for_staff);
     let done = [("password", t.done_password), ("no_password", t.done_no_password)];
     let view = view! {
         {back("/profile", cx.t().profile.title)}
@@ -63,6 +64,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div class="panel panel-flush">
                 <ul class="rows">
                     {row("/profile/contacts", icon::PHONE, cx.t().profile.contacts, t.contacts_text)}
+                    {has_providers.then(|| row("/profile/providers", icon::KEY_ROUND, cx.t().providers.title, cx.t().providers.text))}
                     {row("/devices", icon::MONITOR_SMARTPHONE, cx.t().profile.devices, t.devices_text)}
                 </ul>
             </div>

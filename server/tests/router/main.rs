@@ -10,6 +10,7 @@ mod forgery;
 mod fragments;
 mod headers;
 mod health;
+mod outside;
 mod redirects;
 mod sign_in;
 mod twice;

@@ -20,6 +20,7 @@ use crm::testing::World;
 use crm::who::{System, Token};
 use html::Form;
 use server::config::Config;
+use server::outside::config::Provider;
 use server::router::{self, App};
 use sqlx::{Connection as _, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,20 +48,26 @@ pub struct TestApp {
 impl TestApp {
     /// With the shop's content and nobody in it.
     pub async fn new() -> Self {
-        Self::build(false).await
+        Self::build(false, Vec::new()).await
     }
 
     /// As a demonstration: the development inbox is there.
     pub async fn demonstration() -> Self {
-        Self::build(true).await
+        Self::build(true, Vec::new()).await
     }
 
-    async fn build(is_demonstration: bool) -> Self {
+    /// With outside providers by which people may come in.
+    pub async fn with_providers(providers: Vec<Provider>) -> Self {
+        Self::build(false, providers).await
+    }
+
+    async fn build(is_demonstration: bool, providers: Vec<Provider>) -> Self {
         let world = crm::testing::sqlite().await;
         crm::content::load(&world.db, &BY).await.expect("content loads");
         let config = Config {
             public_url: HOME.into(),
             site_dir: "/nowhere".into(),
+            providers,
             ..Config::default()
         };
         let site = Site {
