@@ -254,12 +254,13 @@ both_engines!(a_known_phone_is_linked_and_told, async |world| {
 both_engines!(an_address_links_nothing, async |world| {
     let db = ready(world).await;
     let anna = registered(world, "+79000000003").await;
+    let id = anna.id();
     sql!(
         world,
         "INSERT INTO contacts (id, customer_id, kind, value, is_primary, verified_at, created_at) \
          VALUES ($1, $2, $3, 'anna@example.com', $4, $5, $5)",
         crm::id::ContactId::new(),
-        anna.id(),
+        id,
         Kind::Email,
         true,
         db.now(),
@@ -384,7 +385,7 @@ both_engines!(unlinking_tells_and_leaves_a_way_in, async |world| {
     prove_phone(db, &token, "+79000000009").await;
     let zoya = finish(db, &token).await;
     let boris = registered(world, "+79000000010").await;
-    let id = linked(db, &zoya).await[0].id;
+    let (id, owner) = (linked(db, &zoya).await[0].id, zoya.id());
     let fresh = zoya.fresh(db).expect("just registered");
     let others = boris.fresh(db).expect("just registered");
     assert!(matches!(
@@ -395,7 +396,7 @@ both_engines!(unlinking_tells_and_leaves_a_way_in, async |world| {
     sql!(
         world,
         "UPDATE contacts SET verified_at = NULL WHERE customer_id = $1",
-        zoya.id()
+        owner
     );
     let refused = identity::unlink(db, &fresh, id, "Тест").await;
     assert!(
@@ -408,7 +409,7 @@ both_engines!(unlinking_tells_and_leaves_a_way_in, async |world| {
         "INSERT INTO factors (id, customer_id, kind, name, data, created_at, confirmed_at) \
          VALUES ($1, $2, 'passkey', 'laptop', '{}', $3, $3)",
         crm::id::FactorId::new(),
-        zoya.id(),
+        owner,
         db.now(),
     );
     identity::unlink(db, &fresh, id, "Тест")
@@ -417,7 +418,7 @@ both_engines!(unlinking_tells_and_leaves_a_way_in, async |world| {
     sql!(
         world,
         "UPDATE contacts SET verified_at = created_at WHERE customer_id = $1",
-        zoya.id()
+        owner
     );
     let returned = travel(db, Errand::Link(&fresh)).await;
     identity::link_own(db, &zoya, &returned, &account("zoya"))
