@@ -60,6 +60,17 @@ pub struct Site {
     pub wasm: String,
 }
 
+/// An outside provider as pages offer it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name in addresses.
+    pub id: String,
+    /// What people call it.
+    pub name: Localized,
+    /// It lets staff in, not customers.
+    pub is_for_staff: bool,
+}
+
 /// A cookie to be set or, without a value, removed.
 #[derive(Clone, Debug)]
 pub struct SetCookie {
@@ -81,6 +92,8 @@ pub mod cookie {
     pub const ATTEMPT: &str = "kabinet_attempt";
     /// The same of a member of staff.
     pub const STAFF_ATTEMPT: &str = "kabinet_staff_attempt";
+    /// The way to an outside provider that this browser is on.
+    pub const HANDOFF: &str = "kabinet_handoff";
     /// The language that was chosen.
     pub const LANG: &str = "lang";
     /// The theme that was chosen.
@@ -132,6 +145,8 @@ pub struct Inner {
     pub is_demonstration: bool,
     /// Messages go to the development inbox: a demonstration without a transport.
     pub has_inbox: bool,
+    /// The outside providers by which people may come in.
+    pub providers: Arc<[Provider]>,
     /// What the error page names, and the log too.
     pub request_id: String,
     /// Cookies that the answer will set.

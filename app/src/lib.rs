@@ -172,6 +172,12 @@ pub const ROUTES: &[Route] = &[
         [cabinet::security::SetPassword, cabinet::security::RemovePassword]
     ),
     page!(
+        "/profile/providers",
+        Customer,
+        cabinet::providers::page,
+        [cabinet::providers::Unlink]
+    ),
+    page!(
         "/confirm",
         Customer,
         cabinet::confirm::page,

@@ -3,6 +3,7 @@
 
 use crate::channels::sms::SmsConfig;
 use crate::channels::smtp::MailConfig;
+use crate::outside::config::{self as outside, Provider, Whom};
 use crate::secret::Secret;
 use crm::lang::Lang;
 use crm::limits::Limits;
@@ -52,6 +53,8 @@ pub struct Config {
     pub sms: SmsConfig,
     /// How many text messages may go.
     pub limits: Limits,
+    /// Who besides the shop itself says who somebody is.
+    pub providers: Vec<Provider>,
 }
 
 /// Where traces go.
@@ -136,6 +139,7 @@ impl Default for Config {
             mail: MailConfig::default(),
             sms: SmsConfig::default(),
             limits: shop.limits,
+            providers: Vec::new(),
         }
     }
 }
@@ -243,6 +247,7 @@ impl Config {
         found.extend(self.mail.problems());
         found.extend(self.sms.problems());
         found.extend(self.limits.problems());
+        found.extend(outside::problems(&self.providers));
         found
     }
 
@@ -285,6 +290,16 @@ impl Config {
     /// Where metrics are served, if anywhere.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_listen.parse().ok()
+    }
+
+    /// The providers as pages offer them.
+    pub fn offered(&self) -> Vec<app::cx::Provider> {
+        let offered = |provider: &Provider| app::cx::Provider {
+            id: provider.id.clone(),
+            name: provider.name.localized(),
+            is_for_staff: provider.whom == Whom::Staff,
+        };
+        self.providers.iter().map(offered).collect()
     }
 
     /// Whether browsers come by https.

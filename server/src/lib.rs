@@ -9,6 +9,7 @@ pub mod guard;
 pub mod import;
 pub mod jobs;
 pub mod metrics;
+pub mod outside;
 pub mod router;
 pub mod secret;
 pub mod session;

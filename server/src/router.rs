@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, Gate, Proof, Refusal, RequestId};
 use crate::metrics::Metrics;
-use crate::{session, site};
+use crate::{outside, session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
 use app::route::{Access, FormEntry, Next, Route};
@@ -86,7 +86,7 @@ impl Other {
 pub fn others(app: &App) -> Vec<Other> {
     let manifest = site::manifest(app.db.shop()).to_string();
     let theme = site::theme_css(app.db.shop());
-    vec![
+    let mut others = vec![
         Other::open(
             "/manifest.webmanifest",
             get(|| text("application/manifest+json", "max-age=3600", manifest)),
@@ -94,7 +94,10 @@ pub fn others(app: &App) -> Vec<Other> {
         Other::open(&app.site.theme, get(|| text("text/css", "max-age=3600", theme))),
         Other::open("/healthz", get(async || "ok\n")),
         Other::open("/readyz", get(ready).with_state(app.clone())),
-    ]
+    ];
+    let outside = outside::routes(app).into_iter();
+    others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
+    others
 }
 
 /// The whole site.
@@ -193,6 +196,23 @@ async fn leave(State(is_draining): State<Arc<AtomicBool>>, request: Request, nex
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// What a page has at hand, for a route that is none; or the answer for when that cannot be had.
+pub(crate) async fn at_hand(app: &App, parts: &mut Parts) -> Result<Cx, Response> {
+    match context(app, parts).await {
+        Ok(cx) => Ok(cx),
+        Err((cx, error)) => Err(html(app, &cx, render::error(&cx, &error).await)),
+    }
+}
+
+/// Leads on from a route that is no page, to any address that the program made, or says why not.
+pub(crate) async fn lead(app: &App, cx: &Cx, outcome: Result<String, AppError>) -> Response {
+    let rendered = match outcome {
+        Ok(there) => Rendered::Redirect(there),
+        Err(error) => render::error(cx, &error).await,
+    };
+    html(app, cx, rendered)
 }
 
 /// Whether requests should be sent here: not while the server is about to stop, nor without a database. That the process
@@ -500,6 +520,7 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
         has_inbox: app.is_demonstration && !app.config.has_transport(),
+        providers: app.config.offered().into(),
         request_id: parts
             .extensions
             .get::<RequestId>()
@@ -561,6 +582,7 @@ fn copy(cx: &Cx) -> Inner {
         site: cx.site.clone(),
         is_demonstration: cx.is_demonstration,
         has_inbox: cx.has_inbox,
+        providers: cx.providers.clone(),
         request_id: cx.request_id.clone(),
         cookies: Mutex::new(cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone()),
     }

@@ -7,11 +7,12 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     cookie::SESSION,
     cookie::STAFF,
     cookie::ATTEMPT,
     cookie::STAFF_ATTEMPT,
+    cookie::HANDOFF,
     cookie::LANG,
     cookie::THEME,
 ];

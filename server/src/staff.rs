@@ -1,10 +1,12 @@
 //! `kabinet staff`: the first administrator, and emergencies.
 
 use crate::config::Config;
+use crate::outside::config::Whom;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use crm::db::Db;
 use crm::id::StaffId;
+use crm::identity::{Outside, store as identity};
 use crm::signin::{password, strength};
 use crm::staff::{NewStaff, Role, store};
 use crm::who::System;
@@ -37,6 +39,15 @@ pub enum StaffCommand {
     Password {
         /// Their login
         login: String,
+    },
+    /// Let somebody who is here already come in by an outside provider; their sessions end
+    Link {
+        /// Their login
+        login: String,
+        /// The provider's id in the configuration
+        provider: String,
+        /// What the provider knows their account by: the claim sub
+        subject: String,
     },
     /// Remove somebody's second factors: they set up new ones when they sign in next. For when a phone is lost
     ResetFactors {
@@ -112,6 +123,29 @@ pub async fn run(db: &Db, config: &Config, command: StaffCommand) -> anyhow::Res
             let hash = password::hash(&read_password(&[&login])?).await?;
             store::set_password(db, by, id, &hash).await?;
             println!("{login} has another password; every session has ended.");
+        }
+        StaffCommand::Link {
+            login,
+            provider,
+            subject,
+        } => {
+            let id = find(db, &login).await?;
+            let known = config.providers.iter().find(|p| p.id == provider);
+            let Some(known) = known.filter(|p| p.whom == Whom::Staff) else {
+                bail!("the configuration has no provider {provider:?} for staff");
+            };
+            let outside = Outside {
+                called: known.name.localized(),
+                issuer: known.issuer().to_owned(),
+                shown: login.clone(),
+                subject,
+                provider,
+                ..Outside::default()
+            };
+            identity::link_staff(db, by, id, &outside)
+                .await
+                .context("is this account linked to somebody else?")?;
+            println!("{login} comes in by {} from now on.", outside.provider);
         }
         StaffCommand::ResetFactors { login } => {
             crm::factor::reset(db, by, find(db, &login).await?).await?;

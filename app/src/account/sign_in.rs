@@ -1,5 +1,6 @@
 //! Coming in: the phone first, proved by a code before anything else is asked; then home, or the way to a card.
 
+use super::outside;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::{self, Check, DateField, Field, FormBox};
@@ -62,28 +63,37 @@ impl Form for GivePhone {
 }
 
 /// Hands the token of an attempt to the browser.
-pub(crate) fn set_attempt(cx: &Cx, name: &'static str, token: &crm::who::Token) {
+pub fn set_attempt(cx: &Cx, name: &'static str, token: &crm::who::Token) {
     let until = cx.db.now() + attempts::LIFE;
     cx.set_cookie(name, Some(token.secret().to_owned()), Some(until));
 }
 
 /// Goes where a first factor leads to.
 pub(super) fn onward(cx: &Cx, verified: &Verified) -> Next {
+    onward_to(cx, verified, cx.query("next"))
+}
+
+/// The same, with the page that somebody wanted to see.
+pub fn onward_to(cx: &Cx, verified: &Verified, next: Option<&str>) -> Next {
     match verified {
         Verified::SignedIn(opened) => {
             cx.set_cookie(cookie::ATTEMPT, None, None);
             cx.set_session(cookie::SESSION, opened);
-            Next::to_untrusted(cx.query("next"), "/")
+            Next::to_untrusted(next, "/")
         }
-        Verified::SecondFactor => Next::to(with_next(cx, "/sign-in/second")),
-        Verified::Phone => Next::to(with_next(cx, "/sign-in/phone")),
+        Verified::SecondFactor => Next::to(keep_next(next, "/sign-in/second")),
+        Verified::Phone => Next::to(keep_next(next, "/sign-in/phone")),
         Verified::Register => Next::to("/sign-in/details"),
     }
 }
 
 /// Keeps the page that somebody wanted to see along the way.
 pub(super) fn with_next(cx: &Cx, path: &str) -> String {
-    match cx.query("next") {
+    keep_next(cx.query("next"), path)
+}
+
+fn keep_next(next: Option<&str>, path: &str) -> String {
+    match next {
         Some(next) if Next::to_untrusted(Some(next), "").path() == next => format!("{path}?next={next}"),
         _ => path.to_owned(),
     }
@@ -322,6 +332,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
         }
         .into_any()
     };
+    let view = view! { {outside::trouble(&cx)} {view} {outside::buttons(&cx, false)} };
     Ok(Body::new(t.title, Frame::Plain, view))
 }
 
@@ -526,6 +537,7 @@ pub async fn staff(cx: Cx) -> Result<Body, AppError> {
     ];
     let view = view! {
         <div class="narrow">
+            {outside::trouble(&cx)}
             <h1>{t.staff_title}</h1>
             <FormBox<StaffPassword> labels=labels>
                 <Field name="login" label=t.login missing=t.login_missing autocomplete="username" check="login"/>
@@ -533,6 +545,7 @@ pub async fn staff(cx: Cx) -> Result<Body, AppError> {
                     autocomplete="current-password" enterkeyhint="go"/>
                 <button class="btn btn-primary btn-wide">{t.enter}</button>
             </FormBox<StaffPassword>>
+            {outside::buttons(&cx, true)}
         </div>
     };
     Ok(Body::new(t.staff_title, Frame::Admin, view))

@@ -14,6 +14,7 @@ pub mod points;
 pub mod preferences;
 pub mod profile;
 pub mod programs;
+pub mod providers;
 pub mod purchases;
 pub mod receipt;
 pub mod second_factor;

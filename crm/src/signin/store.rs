@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::factor::{self, Owner};
 use crate::flaw::{Check, Flaw};
 use crate::id::{CodeId, CustomerId, SessionId, StaffId};
-use crate::identity;
+use crate::identity::store as identity;
 use crate::lang::Lang;
 use crate::on;
 use crate::outbox;
@@ -174,7 +174,14 @@ pub(crate) async fn conclude(
         contacts::keep_proved(tx, customer, Kind::Email, email).await?;
     }
     if let Some(outside) = &attempt.identity {
-        identity::link(tx, Owner::Customer(customer), outside).await?;
+        let is_new = identity::link(tx, Owner::Customer(customer), outside).await?;
+        if is_new {
+            identity::record_linked(tx, customer, visitor).await?;
+        }
+        // Who has just registered by it knows.
+        if is_new && way != "registration" {
+            identity::tell_linked(tx, customer, outside).await?;
+        }
     }
     attempts::finish(tx, attempt.id).await?;
     let_in(tx, customer, way, visitor).await

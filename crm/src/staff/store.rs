@@ -13,8 +13,6 @@ use crate::who::{Fresh, Reason, STAFF_IDLE, Staff, Subject, System};
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
-    const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let mut check = Check::new();
     let login = check.field("login", login(&new.login));
     let name = check.field("name", flaw::name(&new.name));
@@ -23,31 +21,45 @@ pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Er
     };
     db.write(|tx| {
         scoped(async move {
-            let (id, now) = (StaffId::new(), tx.now());
             check_role(tx, &new.role).await?;
-            let inserted = on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(login)
-                .bind(name)
-                .bind(&new.role)
-                .bind(new.language)
-                .bind(&new.password_hash)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop));
-            inserted.map_err(|e| {
-                if db::is_taken(&e) {
-                    Error::field("login", Flaw::Taken)
-                } else {
-                    e.into()
-                }
-            })?;
-            record(tx, "staff.create", id).await?;
-            Ok(id)
+            enter(tx, login, name, &new.role, new.language, &new.password_hash).await
         })
     })
     .await
+}
+
+/// The same, of what was checked before.
+pub(crate) async fn enter(
+    tx: &mut Tx,
+    login: &str,
+    name: &str,
+    role: &Role,
+    language: Lang,
+    password_hash: &str,
+) -> Result<StaffId, Error> {
+    const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (id, now) = (StaffId::new(), tx.now());
+    let inserted = on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(login)
+        .bind(name)
+        .bind(role)
+        .bind(language)
+        .bind(password_hash)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop));
+    inserted.map_err(|e| {
+        if db::is_taken(&e) {
+            Error::field("login", Flaw::Taken)
+        } else {
+            e.into()
+        }
+    })?;
+    record(tx, "staff.create", id).await?;
+    Ok(id)
 }
 
 /// Fails with [`Flaw::NotAChoice`] at `role` when there is no such role.
@@ -59,17 +71,21 @@ async fn check_role(tx: &mut Tx, role: &Role) -> Result<(), Error> {
 
 /// Gives a member of staff another role. Their sessions end: what they may do has changed.
 pub async fn set_role(db: &Db, _by: &System, id: StaffId, role: &Role) -> Result<(), Error> {
-    const SQL: &str = "UPDATE staff SET role = $2 WHERE id = $1";
     db.write(|tx| {
         scoped(async move {
             check_role(tx, role).await?;
-            on!(tx, |c| sqlx::query(SQL).bind(id).bind(role).execute(c).await.map(drop))?;
-            end_sessions(tx, id).await?;
-            record(tx, "staff.role", id).await?;
-            Ok(())
+            Ok(set_role_in(tx, id, role).await?)
         })
     })
     .await
+}
+
+/// The same, of a role that is there.
+pub(crate) async fn set_role_in(tx: &mut Tx, id: StaffId, role: &Role) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE staff SET role = $2 WHERE id = $1";
+    on!(tx, |c| sqlx::query(SQL).bind(id).bind(role).execute(c).await.map(drop))?;
+    end_sessions(tx, id).await?;
+    record(tx, "staff.role", id).await
 }
 
 /// Lets somebody in again who was disabled. Fails with [`Error::NotFound`] for anybody else.
@@ -120,25 +136,34 @@ pub(crate) async fn end_sessions(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::E
 /// Lets a member of staff in no more: their sessions end now. Fails with [`Error::NotFound`] for nobody, and for one
 /// who is gone already.
 pub async fn disable(db: &Db, _by: &System, id: StaffId) -> Result<(), Error> {
-    const SQL: &str = "UPDATE staff SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
     db.write(|tx| {
         scoped(async move {
-            let now = tx.now();
-            let rows = on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected()))?;
-            if rows == 0 {
-                return Err(Error::NotFound);
+            if disable_in(tx, id).await? {
+                Ok(())
+            } else {
+                Err(Error::NotFound)
             }
-            end_sessions(tx, id).await?;
-            record(tx, "staff.disable", id).await?;
-            Ok(())
         })
     })
     .await
+}
+
+/// The same, within a transaction; false for nobody, and for one who is gone already.
+pub(crate) async fn disable_in(tx: &mut Tx, id: StaffId) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "UPDATE staff SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    end_sessions(tx, id).await?;
+    record(tx, "staff.disable", id).await?;
+    Ok(true)
 }
 
 pub(crate) async fn record(tx: &mut Tx, action: &str, object: StaffId) -> Result<(), sqlx::Error> {

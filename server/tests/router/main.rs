@@ -18,6 +18,7 @@ mod health;
 mod layers;
 mod messages;
 mod outages;
+mod outside;
 mod passwords;
 mod proxies;
 mod redirects;

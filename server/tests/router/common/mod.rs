@@ -21,6 +21,7 @@ use crm::testing::World;
 use crm::who::{System, Token};
 use html::Form;
 use server::config::Config;
+use server::outside::config::Provider;
 use server::router::{self, App};
 use sqlx::{Connection as _, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,11 @@ impl TestApp {
     /// As a demonstration: the development inbox is there.
     pub async fn demonstration() -> Self {
         Self::build(true, |_| {}).await
+    }
+
+    /// With outside providers by which people may come in.
+    pub async fn with_providers(providers: Vec<Provider>) -> Self {
+        Self::build(false, |config| config.providers = providers).await
     }
 
     /// With another configuration.

@@ -1,0 +1,54 @@
+//! Outside providers on the pages where people come in: their buttons, and words for when nothing came of one.
+
+use crate::cx::Cx;
+use crate::route::Next;
+use crate::ui::icon::{self, icon};
+use leptos::prelude::*;
+
+/// A button for each provider that lets customers in, or staff. They are links, because they lead to another site.
+pub fn buttons(cx: &Cx, is_for_staff: bool) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().outside;
+    let next = cx
+        .query("next")
+        .filter(|next| Next::to_untrusted(Some(next), "").path() == *next)
+        .map(|next| format!("?next={next}"))
+        .unwrap_or_default();
+    let buttons: Vec<_> = cx
+        .providers
+        .iter()
+        .filter(|provider| provider.is_for_staff == is_for_staff)
+        .map(|provider| {
+            let href = format!("/sign-in/with/{}{next}", provider.id);
+            let words = t.sign_in(cx.pick(&provider.name));
+            view! { <li><a class="btn btn-wide" href=href rel="nofollow">{words}</a></li> }
+        })
+        .collect();
+    (!buttons.is_empty()).then(|| {
+        view! {
+            <nav class="outside" aria-label=t.title>
+                <p class="muted">{t.or}</p>
+                <ul>{buttons}</ul>
+            </nav>
+        }
+    })
+}
+
+/// Says why somebody who went to a provider is back here: the words that go with the code in `?outside=`.
+pub fn trouble(cx: &Cx) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().outside;
+    let (title, text) = match cx.query("outside").filter(|_| cx.outcome.is_none())? {
+        "down" => (t.down, t.down_text),
+        "denied" => (t.denied, t.denied_text),
+        "stale" => (t.stale, t.stale_text),
+        "failed" => (t.failed, t.failed_text),
+        "taken" => (t.taken, t.taken_text),
+        "refused" => (t.refused, t.refused_text),
+        _ => return None,
+    };
+    Some(view! {
+        <div class="notice notice-warn" role="alert">
+            {icon(icon::BELL)}
+            <div><p><b>{title}</b></p><p>{text}</p></div>
+        </div>
+    })
+}
