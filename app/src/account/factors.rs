@@ -385,7 +385,8 @@ pub(crate) fn passkeys_section(cx: &Cx, overview: &Overview, is_fresh: bool, que
         view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
     };
     let more = question.map(|question| new_passkey::<AddPasskey>(cx, question));
-    let impossible = (!crm::factor::passkey::is_possible(cx.shop())).then(|| view! { <p class="muted">{t.impossible}</p> });
+    let impossible =
+        (!crm::factor::passkey::is_possible(cx.shop())).then(|| view! { <p class="muted">{t.impossible}</p> });
     view! {
         <section class="section narrow" aria-labelledby="passkeys">
             <h2 id="passkeys">{t.passkeys}</h2>

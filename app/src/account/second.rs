@@ -83,7 +83,11 @@ pub(super) async fn by_passkey(cx: &Cx) -> Result<Option<AnyView>, AppError> {
         Some(token) => token.clone(),
         None if cx.is_visit => {
             let token = Token::random();
-            cx.set_cookie(cookie::ATTEMPT, Some(token.secret().to_owned()), Some(cx.db.now() + LIFE));
+            cx.set_cookie(
+                cookie::ATTEMPT,
+                Some(token.secret().to_owned()),
+                Some(cx.db.now() + LIFE),
+            );
             token
         }
         None => return Ok(None),

@@ -45,7 +45,11 @@ impl Form for RemovePassword {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().security;
     let ways = confirm::ways(&cx.db, cx.customer()?).await?;
-    let second = if ways.second_factor { cx.t().factors.is_on } else { cx.t().factors.is_off };
+    let second = if ways.second_factor {
+        cx.t().factors.is_on
+    } else {
+        cx.t().factors.is_off
+    };
     let has_providers = cx.providers.iter().any(|provider| !provider.is_for_staff);
     let done = [("password", t.done_password), ("no_password", t.done_no_password)];
     let view = view! {

@@ -115,12 +115,7 @@ async fn seal<S: Serialize>(db: &Db, purpose: Purpose, bound: &Bound<'_>, state:
 
 /// Opens what was sealed, and notes that it was answered: a second time, later, by another browser or for something
 /// else it is [`Error::Stale`].
-async fn open<S: DeserializeOwned>(
-    tx: &mut Tx,
-    purpose: Purpose,
-    bound: &Bound<'_>,
-    sealed: &str,
-) -> Result<S, Error> {
+async fn open<S: DeserializeOwned>(tx: &mut Tx, purpose: Purpose, bound: &Bound<'_>, sealed: &str) -> Result<S, Error> {
     const SQL: &str = "INSERT INTO ceremonies (id, bound_to, state, created_at, expires_at) \
                        VALUES ($1, $2, 'answered', $3, $4) ON CONFLICT (id) DO NOTHING";
     let (text, mac) = sealed.split_once('.').ok_or(Error::Stale)?;
@@ -163,7 +158,8 @@ pub(crate) async fn ask_new(
     (account, name): (&str, &str),
     bound: Bound<'_>,
 ) -> Result<Option<Question>, Error> {
-    const SQL: &str = "SELECT credential_id FROM factors WHERE (customer_id = $1 OR staff_id = $2) AND kind = 'passkey'";
+    const SQL: &str =
+        "SELECT credential_id FROM factors WHERE (customer_id = $1 OR staff_id = $2) AND kind = 'passkey'";
     let Some(party) = party(db.shop()) else { return Ok(None) };
     let (customer, staff) = owner.columns();
     let mut conn = db.read().await?;

@@ -40,7 +40,11 @@ mod tests {
         assert!(10_f64.powi(DIGITS as i32).log2() >= 50.0);
         let codes: std::collections::BTreeSet<String> = (0..100).map(|_| random()).collect();
         assert_eq!(codes.len(), 100, "none comes twice");
-        assert!(codes.iter().all(|c| c.len() == DIGITS && c.bytes().all(|b| b.is_ascii_digit())));
+        assert!(
+            codes
+                .iter()
+                .all(|c| c.len() == DIGITS && c.bytes().all(|b| b.is_ascii_digit()))
+        );
         assert_eq!(grouped("1234567890123456"), "1234\u{a0}5678\u{a0}9012\u{a0}3456");
     }
 
@@ -49,6 +53,9 @@ mod tests {
         let id = uuid::Uuid::nil();
         let other = uuid::Uuid::max();
         let hash = |owner| hash(owner, "1234567890123456");
-        assert_ne!(hash(Owner::Customer(CustomerId(id))), hash(Owner::Staff(StaffId(other))));
+        assert_ne!(
+            hash(Owner::Customer(CustomerId(id))),
+            hash(Owner::Staff(StaffId(other)))
+        );
     }
 }

@@ -151,7 +151,11 @@ async fn pending_of(conn: &mut Conn, owner: Owner) -> Result<Pending, Error> {
     Ok(Pending {
         totp: offered(conn, owner).await?.map(|(_, secret)| secret),
         account: account(conn, owner).await?.0,
-        codes: waiting_codes(conn, owner).await?.into_iter().map(|(_, code)| code).collect(),
+        codes: waiting_codes(conn, owner)
+            .await?
+            .into_iter()
+            .map(|(_, code)| code)
+            .collect(),
     })
 }
 
@@ -188,7 +192,11 @@ async fn waiting_codes(conn: &mut Conn, owner: Owner) -> Result<Vec<(FactorId, S
     const SQL: &str = "SELECT id, data FROM factors WHERE (customer_id = $1 OR staff_id = $2) AND kind = 'recovery' \
                        AND confirmed_at IS NULL ORDER BY id";
     let (customer, staff) = owner.columns();
-    on!(conn, |c| sqlx::query_as(SQL).bind(customer).bind(staff).fetch_all(c).await)
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(customer)
+        .bind(staff)
+        .fetch_all(c)
+        .await)
 }
 
 /// Takes the first code of what was offered: from now on it is the second factor, in place of the one before.
@@ -562,9 +570,7 @@ pub async fn second_by_passkey(
             scoped(async move {
                 let (attempt, owner) = arrived(tx, token, purpose).await?;
                 match passkey::take(tx, Asked::Second, Bound::Token(token), answer, visitor).await? {
-                    Ok(found) if found == owner => {
-                        Ok(Ok(let_through(tx, &attempt, owner, "passkey", visitor).await?))
-                    }
+                    Ok(found) if found == owner => Ok(Ok(let_through(tx, &attempt, owner, "passkey", visitor).await?)),
                     // Somebody else's passkey proves nothing of who began.
                     Ok(_) => Ok(Err(Flaw::WrongPasskey)),
                     Err(flaw) => Ok(Err(flaw)),
@@ -621,7 +627,10 @@ async fn renew(tx: &mut Tx, by: Known<'_>) -> Result<Opened, Error> {
 
 /// The question for somebody who proves anew who they are. `None` where there is no passkey to answer with.
 pub async fn ask_to_confirm(db: &Db, by: Known<'_>) -> Result<Option<Question>, Error> {
-    if confirmed(&mut db.read().await?, by.owner(), "passkey").await?.is_empty() {
+    if confirmed(&mut db.read().await?, by.owner(), "passkey")
+        .await?
+        .is_empty()
+    {
         return Ok(None);
     }
     passkey::ask(db, Asked::Confirm, Bound::Session(by.session())).await
@@ -798,8 +807,7 @@ pub async fn demonstration_codes(db: &Db) -> Result<Vec<ShownCode>, Error> {
                        WHERE f.kind = 'totp' AND f.name = $1 AND f.confirmed_at IS NOT NULL ORDER BY s.login DESC";
     let mut conn = db.read().await?;
     let now = conn.now();
-    let rows: Vec<(String, String)> =
-        on!(conn, |c| sqlx::query_as(SQL).bind(DEMONSTRATION).fetch_all(c).await)?;
+    let rows: Vec<(String, String)> = on!(conn, |c| sqlx::query_as(SQL).bind(DEMONSTRATION).fetch_all(c).await)?;
     rows.into_iter()
         .map(|(login, text)| {
             let (code, seconds_left) = (stored(&text)?.code(now), totp::seconds_left(now));

@@ -107,7 +107,13 @@ mod tests {
     fn a_code_of_the_step_before_and_after_is_taken_and_no_other() {
         let secret = Secret::of(b"12345678901234567890");
         let now = at(3000);
-        for (seconds, step) in [(2970, Some(99)), (3000, Some(100)), (3030, Some(101)), (2940, None), (3060, None)] {
+        for (seconds, step) in [
+            (2970, Some(99)),
+            (3000, Some(100)),
+            (3030, Some(101)),
+            (2940, None),
+            (3060, None),
+        ] {
             assert_eq!(secret.step(&secret.code(at(seconds)), now), step, "{seconds}");
         }
         for bad in ["", "12345", "1234567", "+12345", "абвгде", "１２３４５６"] {
@@ -138,6 +144,9 @@ mod tests {
 
     #[test]
     fn the_seconds_left_run_down_from_thirty() {
-        assert_eq!([seconds_left(at(60)), seconds_left(at(61)), seconds_left(at(89))], [30, 29, 1]);
+        assert_eq!(
+            [seconds_left(at(60)), seconds_left(at(61)), seconds_left(at(89))],
+            [30, 29, 1]
+        );
     }
 }

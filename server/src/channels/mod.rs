@@ -45,7 +45,7 @@ pub enum Carrier {
     /// E-mail to a relay.
     Mail(smtp::Mailer),
     /// Text messages to a gateway.
-    Sms(sms::Gateway),
+    Sms(Box<sms::Gateway>),
 }
 
 impl Carrier {
@@ -56,7 +56,7 @@ impl Carrier {
             carriers.push(Self::Mail(smtp::Mailer::new(&config.mail)?));
         }
         if config.sms.is_configured() {
-            carriers.push(Self::Sms(sms::Gateway::new(&config.sms, client()?)?));
+            carriers.push(Self::Sms(Box::new(sms::Gateway::new(&config.sms, client()?)?)));
         }
         Ok(carriers)
     }

@@ -451,7 +451,8 @@ mod tests {
             change(&mut config);
             config.problems()
         };
-        let wrong: [(&str, fn(&mut SmsConfig)); 8] = [
+        type Spoil = fn(&mut SmsConfig);
+        let wrong: [(&str, Spoil); 8] = [
             ("sms.url", |c| c.url = "http://sms.example.com/send".into()),
             ("sms.url", |c| c.url = "sms.example.com".into()),
             ("sms.body", |c| c.body = "phone={phone}".into()),

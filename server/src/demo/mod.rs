@@ -99,7 +99,9 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
         admins_secret.text()
     );
     println!("  the development inbox with the codes, those of the staff's second step too, is at {url}/inbox");
-    println!("These passwords are printed this once and stored nowhere else. The last word of a member of staff's line is");
+    println!(
+        "These passwords are printed this once and stored nowhere else. The last word of a member of staff's line is"
+    );
     println!("the key of their second step, for an app that makes codes.");
     std::io::stdout().flush()?;
     Ok(())

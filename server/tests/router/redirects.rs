@@ -36,7 +36,9 @@ async fn s05_a_hostile_next_leads_home() {
         let secret = town.app.employ(&login).await;
         let mut agent = town.app.anybody();
         let sent = [("login", login.as_str()), ("password", PASSWORD)];
-        let reply = agent.send(&with_next("/admin/sign-in", next), "staff.sign_in", &sent).await;
+        let reply = agent
+            .send(&with_next("/admin/sign-in", next), "staff.sign_in", &sent)
+            .await;
         assert_eq!(reply.location(), "/admin/sign-in/second", "{next:?}");
         let code = secret.code(town.app.world.db.now());
         let at = with_next("/admin/sign-in/second", next);
