@@ -326,9 +326,9 @@ fn disk(config: &Config) -> Vec<Line> {
                 free >> 20,
                 size >> 20
             );
-            lines.push(if percent < 5 {
+            lines.push(if free < 256 << 20 {
                 wrong("disk", found, advice)
-            } else if percent < 15 || free < size {
+            } else if free < (1 << 30).max(2 * size) {
                 warning("disk", found, format!("{advice}; a copy needs as much as the database"))
             } else {
                 ok("disk", found)

@@ -182,10 +182,10 @@ pub async fn trace(State(config): State<Arc<Config>>, mut request: Request, next
     let traced = tracing::debug_span!(
         parent: &span,
         "answer",
-        otel.name = format_args!("{} {}", answering.method(), answering.route()),
+        otel.name = format_args!("{} {}", answering.method(), answering.pattern()),
         otel.kind = "server",
         http.request.method = answering.method(),
-        http.route = %answering.route(),
+        http.route = %answering.pattern(),
         request.id = %id,
     );
     if address.how.is_by_trusted_proxy() {

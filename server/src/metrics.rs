@@ -198,7 +198,7 @@ impl Answering {
     }
 
     /// The pattern of its route, or `other` for all that have none: files, and what does not exist.
-    pub fn route(&self) -> &Arc<str> {
+    pub fn pattern(&self) -> &Arc<str> {
         &self.route
     }
 

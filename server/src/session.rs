@@ -107,6 +107,8 @@ pub fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]
     let (ip, how) = match peer {
         Some(peer) if trusted.contains(&peer) => match hops.iter().rev().find(|hop| !trusted.contains(hop)) {
             Some(hop) => (Some(*hop), Learnt::Forwarded),
+            // The client is on a proxy's own machine.
+            None if !hops.is_empty() => (Some(peer), Learnt::Forwarded),
             None => (Some(peer), Learnt::Unforwarded),
         },
         other if headers.contains_key("x-forwarded-for") => (other, Learnt::Ignored),
