@@ -66,7 +66,7 @@ wapiti_run() {
   local report=$work/wapiti-$1.json cookie=()
   [[ -z $3 ]] || cookie=(-H "Cookie: $3")
   # Forms carry Sec-Fetch-Site like our own pages, so that the attacks reach what is behind that check.
-  timeout 900 "$tools/bin/wapiti" --url "$url$2" --scope domain --module all,-nikto,-wapp,-buster,-takeover,-brute_login_form \
+  timeout 1200 "$tools/bin/wapiti" --url "$url$2" --scope domain --module sql,timesql,xss,permanentxss,exec,file,crlf,redirect,ssrf,xxe,csrf,cookieflags,csp,http_headers,methods,upload \
     --max-scan-time 240 --max-attack-time 60 --tasks 4 --flush-session --no-bugreport --store-session "$work" \
     -H 'Sec-Fetch-Site: same-origin' "${cookie[@]}" --exclude "$url/sign-out" --format json --output "$report" \
     --verbose 0 > "$work/wapiti-$1.log" 2>&1 || { tail -5 "$work/wapiti-$1.log"; return 1; }

@@ -272,7 +272,9 @@ def keep_long(table):
     said = re.compile(r"^(kill -9|hang-ups|scale-out|ok - |not ok - |test \S+ \.\.\. \w+$)")
     for name in LONG_LAYERS:
         log = (LOGS / f"{name}.log").read_text(encoding="utf-8")
-        lines += ["", name, *(line for line in log.splitlines() if said.match(line))]
+        # A test that prints begins on the line that names it.
+        said_here = (re.sub(r"^test \S+ \.\.\. (?=\S+ )", "", line) for line in log.splitlines())
+        lines += ["", name, *(line for line in said_here if said.match(line))]
     text = "\n".join([*lines, "", *table]) + "\n"
     (ROOT / "docs" / "test-long.txt").write_text(text, encoding="utf-8")
 
