@@ -157,6 +157,12 @@ test("forms of the profile", async ({ page, another, signIns }) => {
   await page.goto("/profile/consents");
   await right(page, "consent.change", {}, /Дать согласие|Отозвать согласие/);
 
+  await page.goto("/profile/providers");
+  await page.getByRole("link", { name: "Привязать Тест ID" }).click();
+  await page.getByLabel("Имя").fill(`forms-${phone.slice(1)}`);
+  await page.getByRole("button", { name: "Войти" }).click();
+  await right(page, "provider.unlink");
+
   for (const form of ["device.end", "device.end_others"]) {
     const other = await another();
     await send(other.request, signIns.url, "/sign-in?by=password", "sign_in.password", { phone, password });

@@ -294,3 +294,80 @@ test("the second step is turned on, asked for, and helped out of by a recovery c
   await press(page, "Выключить второй шаг");
   await expect(page.getByRole("status")).toContainText("Убрали");
 });
+
+/** Comes back from the provider as this account. */
+async function agree(page: Page, account: string) {
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Тест ID");
+  await page.getByLabel("Имя").fill(account);
+  await press(page, "Войти");
+}
+
+const freeAccount = (prefix = "zoya") => `${prefix}-${Math.random().toString(36).slice(2)}`;
+
+test("a new person registers through a provider, and comes in by it @postgres", async ({ page }) => {
+  test.slow();
+  const account = freeAccount();
+  await page.goto("/sign-in?next=/points");
+  await page.getByRole("link", { name: "Войти через Тест ID" }).click();
+  await agree(page, account);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Ваш телефон");
+  await expect(page.getByRole("main")).toContainText(`${account}@example.com`);
+  const phone = freePhone();
+  await page.getByLabel("Телефон").fill(phone);
+  await press(page, "Получить код");
+  await page.getByLabel("Код", { exact: true }).fill(await code(page, phone));
+  await press(page, "Подтвердить номер");
+  await expect(page.getByLabel("Имя", { exact: true })).toHaveValue("Зоя");
+  await expect(page.getByLabel("Фамилия")).toHaveValue("Лебедева");
+  await expect(page.getByLabel("День", { exact: true })).toHaveValue("29");
+  await expect(page.getByRole("combobox", { name: "Месяц" })).toHaveValue("2");
+  await expect(page.getByLabel("Год", { exact: true })).toHaveValue("1992");
+  await expect(page.getByLabel(/^Почта/)).toHaveValue(`${account}@example.com`);
+  await page.getByRole("checkbox", { name: /персональных данных/ }).check();
+  await page.getByRole("checkbox", { name: /Правила клуба/ }).check();
+  await press(page, "Проверить и выпустить карту");
+  await press(page, "Да, всё верно");
+  await expect(page).toHaveURL(/\/card/);
+  await page.goto("/profile");
+  await press(page, "Выйти");
+  await expect(page).toHaveURL(/\/sign-in/);
+
+  await page.goto("/sign-in?next=/points");
+  await page.getByRole("link", { name: "Войти через Тест ID" }).click();
+  await agree(page, account);
+  await expect(page).toHaveURL(/\/points$/);
+});
+
+test("who changes their mind at the provider finds the other ways", async ({ page }) => {
+  await page.goto("/sign-in");
+  await page.getByRole("link", { name: "Войти через Тест ID" }).click();
+  await press(page, "Не сейчас");
+  await expect(page.getByRole("alert")).toContainText("Вы не стали входить");
+  await expect(page.getByRole("button", { name: "Получить код" })).toBeVisible();
+});
+
+test("a customer links an account in the profile, and unlinks it", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  const account = freeAccount();
+  await page.goto("/profile/security");
+  await page.getByRole("link", { name: /Вход через другие сервисы/ }).click();
+  await page.getByRole("link", { name: "Привязать Тест ID" }).click();
+  await agree(page, account);
+  await expect(page.getByRole("status")).toContainText("теперь можно входить и так");
+  await expect(page.getByRole("main")).toContainText(`${account}@example.com`);
+  await press(page, /^Отвязать/);
+  await expect(page.getByRole("status")).toContainText("Отвязали");
+  await expect(page.getByRole("main")).not.toContainText(account);
+});
+
+test("staff come in by the provider with the role of their claim", async ({ page, another }) => {
+  await page.goto("/admin/sign-in");
+  await page.getByRole("link", { name: "Войти через Рабочий вход" }).click();
+  await agree(page, freeAccount("agent"));
+  await expect(page).toHaveURL(/\/admin\/requests/);
+  const stranger = await another();
+  await stranger.goto("/admin/sign-in");
+  await stranger.getByRole("link", { name: "Войти через Рабочий вход" }).click();
+  await agree(stranger, freeAccount());
+  await expect(stranger.getByRole("alert")).toContainText("Доступа нет");
+});

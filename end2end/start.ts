@@ -1,5 +1,5 @@
-// Before the first test: a server on SQLite and one on PostgreSQL, each on a free port over a small demonstration.
-// After the last one they are stopped.
+// Before the first test: a server on SQLite and one on PostgreSQL, each on a free port over a small demonstration, and a
+// provider by which people come in. After the last one they are stopped.
 import { spawn, execFileSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync, openSync } from "node:fs";
 import { createServer } from "node:net";
@@ -16,8 +16,10 @@ export default async function start() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const postgres = process.env.KABINET_TEST_POSTGRES;
-  const servers = [serve("sqlite", `sqlite:${join(folder, "kabinet.db")}`)];
-  if (postgres) servers.push(serve("postgres", newDatabase(postgres)));
+  const [port, other, outside] = [await freePort(), await freePort(), await freePort()];
+  const provider = startProvider(outside, [port, other]);
+  const servers = [provider, serve("sqlite", `sqlite:${join(folder, "kabinet.db")}`, port, outside)];
+  if (postgres) servers.push(serve("postgres", newDatabase(postgres), other, outside));
   const started = await Promise.allSettled(servers);
   const stop = () => started.forEach((s) => s.status === "fulfilled" && s.value.kill("SIGTERM"));
   const failed = started.find((s) => s.status === "rejected");
@@ -36,10 +38,33 @@ function newDatabase(server: string): string {
   return url.toString();
 }
 
-async function serve(engine: "sqlite" | "postgres", database: string): Promise<ChildProcess> {
-  const port = await freePort();
+/** A certified OpenID provider for the servers on these ports. */
+async function startProvider(port: number, servers: number[]): Promise<ChildProcess> {
+  const log = openSync(join(folder, "provider.log"), "w");
+  const origins = JSON.stringify(servers.map((server) => `http://localhost:${server}`));
+  const env = { ...process.env, PROVIDER_PORT: `${port}`, PROVIDER_ORIGINS: origins };
+  const provider = spawn(process.execPath, [join(__dirname, "provider.mjs")], { env, stdio: ["ignore", log, log] });
+  await answers(`http://localhost:${port}/.well-known/openid-configuration`, provider, "provider");
+  return provider;
+}
+
+/** Lets customers and staff come in by the provider. */
+function configuration(engine: string, provider: number): string {
+  const one = (id: string, name: string, client: string) =>
+    `[[providers]]\nid = "${id}"\nname = "${name}"\nkind = "oidc"\nissuer = "http://localhost:${provider}"\n` +
+    `client_id = "${client}"\nclient_secret = "a secret between the two"\n`;
+  const staff =
+    `for = "staff"\ncreate = true\nsecond_factor = "provider"\nscopes = ["openid", "profile", "roles"]\n` +
+    `[providers.roles]\nclaim = "/roles"\nmap = [["kabinet-agent", "agent"]]\n`;
+  const file = join(folder, `${engine}.toml`);
+  writeFileSync(file, one("test", "Тест ID", "shop") + one("work", "Рабочий вход", "desk") + staff);
+  return file;
+}
+
+async function serve(engine: "sqlite" | "postgres", database: string, port: number, provider: number): Promise<ChildProcess> {
   const url = `http://localhost:${port}`;
   const settings = {
+    KABINET_CONFIG: configuration(engine, provider),
     KABINET_LISTEN: `127.0.0.1:${port}`,
     KABINET_DRAIN_SECONDS: "0",
     KABINET_PUBLIC_URL: url,
@@ -56,7 +81,7 @@ async function serve(engine: "sqlite" | "postgres", database: string): Promise<C
   const [login, agent, secret] = find(/a support agent\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)/);
   const log = openSync(join(folder, `${engine}.log`), "w");
   const server = spawn(program, ["serve"], { cwd: root, env: environment, stdio: ["ignore", log, log] });
-  await answers(url, server, engine);
+  await answers(`${url}/sign-in`, server, engine);
   const signIns: SignIns = { url, phone, customer, login, agent, program, settings };
   process.env[`KABINET_${engine.toUpperCase()}`] = JSON.stringify(signIns);
   await keepSession(url, `${engine}-customer`, ["/sign-in?by=password", "sign_in.password", { phone, password: customer }]);
@@ -88,7 +113,7 @@ async function answers(url: string, server: ChildProcess, engine: string) {
   for (let tries = 0; tries < 300; tries++) {
     if (server.exitCode !== null) fail(`the server on ${engine} ended; see target/end2end/${engine}.log`);
     try {
-      await fetch(`${url}/sign-in`);
+      await fetch(url);
       return;
     } catch {
       await new Promise((wake) => setTimeout(wake, 100));
