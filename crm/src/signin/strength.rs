@@ -110,7 +110,8 @@ fn without_numbers(text: &str) -> String {
         let is_known = |text: &str| is_phone(&digits(text)) || is_day(&digits(text));
         // A phone may be written with spaces, and two of them may stand side by side.
         if !is_known(&run) {
-            rest.extend(run.split(' ').filter(|part| !is_known(part)));
+            let unknown = run.split(' ').filter(|part| !is_known(part));
+            rest.extend(unknown.flat_map(|part| part.split('-')).filter(|part| !is_known(part)));
         }
     }
     rest
