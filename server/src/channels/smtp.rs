@@ -4,7 +4,7 @@ use super::{Refusal, chain};
 use crate::secret::Secret;
 use crm::outbox::delivery::Claimed;
 use lettre::address::{Address, Envelope};
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
@@ -208,6 +208,8 @@ impl Mailer {
             .subject(message.subject.clone())
             .date(SystemTime::from(message.created_at))
             .message_id(Some(self.id(message)))
+            // The library says it of mails with parts only, and without it the encoding means nothing (RFC 2045, 4).
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             // Nobody's holiday notice should answer it (RFC 3834).
             .raw_header(header("Auto-Submitted", "auto-generated"))

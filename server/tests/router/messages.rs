@@ -112,7 +112,7 @@ async fn a_dead_letter_is_sent_again_once() {
         .get(&format!("/admin/customers/{}", town.anna.id().await))
         .await;
     assert!(
-        card.text().contains("Сотрудник ещё раз отправил сообщение"),
+        card.body.contains("Сотрудник ещё раз отправил сообщение"),
         "{}",
         card.text()
     );
