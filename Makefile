@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test dev site release clean
+.PHONY: help run test test-long fuzz scan dev site release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,13 +20,23 @@ run: ## builds everything and serves it with demonstration data; the second time
 test: ## runs every layer of tests, prints the seconds of each, and ends with a line that counts
 	@source tools/steps.sh; use_toolchain test; npm_packages; exec python3 tools/test.py
 
+test-long: ## the long forms: kills, hang-ups, nodes, fuzzers; hours in full, writes docs/test-long.txt
+	@source tools/steps.sh; use_toolchain test; exec python3 tools/test.py --long
+
+SECONDS_EACH = $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30)
+fuzz: ## feeds every reader of foreign data made-up input for SECONDS=30 each
+	@source tools/steps.sh; use_toolchain; exec tools/fuzz.sh $(SECONDS_EACH)
+
+scan: ## attacks a demonstration with scanners, checks licences and advisories, writes docs/scan.md
+	@source tools/steps.sh; use_toolchain; exec tools/scan.sh
+
 dev: ## serves a debug build, and builds and starts it again whenever a source changes
 	@source tools/steps.sh; use_toolchain; npm_packages; exec tools/dev.sh
 
 site: ## builds only what browsers download, into target/site
 	@source tools/steps.sh; use_toolchain; npm_packages; cargo xtask site
 
-release: ## puts what a server needs into dist/: the program and the site folder
+release: ## puts what a server needs into dist/: the program, the site folder, and an SBOM
 	@source tools/steps.sh; steps 5; \
 	step "finds the toolchain" use_toolchain; \
 	step "installs the packages of npm" npm_packages; \

@@ -2,7 +2,9 @@
 // here fails the last test.
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { be, code, expect, freePhone, newcomer, PERSON, send, test, type Page } from "./site";
+import {
+  be, code, employ, expect, freePhone, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, type Page,
+} from "./site";
 
 /** Names of forms that were refused, taken, and that have nothing in them to be wrong. */
 const seen = { wrong: new Set<string>(), right: new Set<string>(), buttons: new Set<string>() };
@@ -71,13 +73,55 @@ test("forms of coming in", async ({ page, signIns }) => {
   await page.goto("/sign-in?by=password");
   await wrong(page, "sign_in.password", { phone: signIns.phone, password: "не он" }, "Телефон или пароль не подошли");
   await right(page, "sign_in.password", { password: signIns.customer });
+});
+
+test("forms of staff coming in", async ({ page, another, signIns }) => {
+  const login = employ(signIns);
   await page.goto("/admin/sign-in");
-  await wrong(page, "staff.sign_in", { login: signIns.login, password: "не он" }, /не подошли/);
-  await right(page, "staff.sign_in", { password: signIns.agent });
+  await wrong(page, "staff.sign_in", { login, password: "не он" }, /не подошли/);
+  await right(page, "staff.sign_in", { password: STAFF_PASSWORD });
+  const secret = await secretOf(page);
+  await wrong(page, "staff.setup_totp", { code: "12" }, "Код не подошёл");
+  await right(page, "staff.setup_totp", { code: totp(secret) });
+  const codes = await page.locator(".codes code").allTextContents();
+  await right(page, "staff.setup_done");
   await right(page, "language");
   await right(page, "language");
   await right(page, "theme");
   await right(page, "staff_sign_out");
+  await right(page, "staff.sign_in", { login, password: STAFF_PASSWORD });
+  await wrong(page, "staff.second", { code: "12" }, "Код не подошёл");
+  await right(page, "staff.second", { code: totp(secret, 1) });
+
+  const other = await another();
+  await send(other.request, signIns.url, "/admin/sign-in", "staff.sign_in", { login, password: STAFF_PASSWORD });
+  await send(other.request, signIns.url, "/admin/sign-in/second", "staff.second", { code: codes[0].replace(/\D/g, "") });
+  await page.goto("/admin/security");
+  await right(page, "staff.end_session");
+  await wrong(page, "staff.password", { password: "123" }, /Нужно хотя бы/);
+  await right(page, "staff.password", { password: "корова летит над луной" });
+});
+
+test("forms of the second step", async ({ page, signIns }) => {
+  const password = "три медведя и самовар";
+  const phone = await newcomer(page, signIns, { ...PERSON, password });
+  await page.goto("/profile/second-factor");
+  await right(page, "factor.offer");
+  const secret = await secretOf(page);
+  await wrong(page, "factor.confirm", { code: "12" }, "Код не подошёл");
+  await right(page, "factor.confirm", { code: totp(secret) });
+  const codes = await page.locator(".codes code").allTextContents();
+  await right(page, "recovery.keep");
+  await right(page, "recovery.make");
+  await right(page, "sign_out");
+  await page.goto("/sign-in?by=password");
+  await right(page, "sign_in.password", { phone, password });
+  await wrong(page, "sign_in.second", { code: "12" }, "Код не подошёл");
+  await right(page, "sign_in.second", { code: codes[0] });
+  await page.goto("/confirm?next=/profile/second-factor");
+  await wrong(page, "confirm.second", { code: codes[0] }, "Код не подошёл");
+  await right(page, "confirm.second", { code: codes[1] });
+  await right(page, "factor.remove");
 });
 
 test("forms of the profile", async ({ page, another, signIns }) => {
@@ -154,13 +198,21 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await wrong(desk, "request.note", { text: "" }, "Напишите заметку");
   await right(desk, "request.note", { text: "Звонил" });
   await right(desk, "request.status", {}, "Закрыть обращение");
+  await desk.goto("/admin/messages?state=failed");
+  await desk.locator("td a").first().click();
+  await right(desk, "message.again");
 });
+
+/** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
+const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 
 test("no form was left out", () => {
   const folder = resolve(__dirname, "../app/src");
   const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".rs"));
-  const names = sources.flatMap((file) =>
+  const all = sources.flatMap((file) =>
     [...readFileSync(join(folder, file), "utf8").matchAll(/const NAME: &'static str = "([^"]+)"/g)].map(([, name]) => name));
+  expect(all).toEqual(expect.arrayContaining(BY_DEVICE));
+  const names = all.filter((name) => !BY_DEVICE.includes(name));
   expect(names.length).toBeGreaterThan(25);
   // A second code may be asked for half a minute after the first; the router's tests wait for it by their own clock.
   expect(names.filter((name) => !seen.right.has(name))).toEqual(["sign_in.resend"]);

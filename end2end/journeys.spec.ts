@@ -1,6 +1,6 @@
 // The ways that people take through the cabinet, from the first phone number to the answer of support. All of them are
 // the same with and without JavaScript, on a phone and on a desk.
-import { be, code, expect, freePhone, newcomer, press, send, test, words, type Page } from "./site";
+import { be, code, employ, enter, expect, freePhone, newcomer, PERSON, press, secretOf, send, test, totp, words, type Page } from "./site";
 
 async function fillDate(page: Page, day: string, month: string, year: string) {
   await page.getByLabel("День", { exact: true }).fill(day);
@@ -128,10 +128,7 @@ test("a request goes to support, the agent answers, the customer sees it @postgr
   const desk = await another();
   await desk.goto("/admin/requests");
   await expect(desk).toHaveURL(/\/admin\/sign-in/);
-  await desk.getByLabel("Логин").fill(signIns.login);
-  await desk.getByLabel("Пароль").fill(signIns.agent);
-  await desk.getByRole("button", { name: "Войти" }).click();
-  await expect(desk.getByRole("heading", { level: 1 })).toHaveText("Обращения");
+  await enter(desk, employ(signIns));
   await desk.goto("/admin/customers");
   const search = desk.getByRole("main").getByRole("searchbox");
   await search.fill(phone.replace("+7", "8"));
@@ -335,4 +332,41 @@ test("staff come in by the provider with the role of their claim", async ({ page
   await stranger.getByRole("link", { name: "Войти через Рабочий вход" }).click();
   await agree(stranger, freeAccount());
   await expect(stranger.getByRole("alert")).toContainText("Доступа нет");
+
+test("the second step is turned on, asked for, and helped out of by a recovery code", async ({ page, another, signIns }) => {
+  const password = "три медведя и самовар";
+  const phone = await newcomer(page, signIns, { ...PERSON, password });
+  await page.goto("/profile/security");
+  await page.getByRole("link", { name: /Второй шаг входа/ }).click();
+  await press(page, "Подключить приложение");
+  await expect(page.getByRole("img", { name: /QR-код/ })).toBeVisible();
+  const secret = await secretOf(page);
+  await page.getByLabel("Код из приложения").fill("000000");
+  await press(page, "Включить второй шаг");
+  await expect(page.getByText("Код не подошёл").first()).toBeVisible();
+  await page.getByLabel("Код из приложения").fill(totp(secret));
+  await press(page, "Включить второй шаг");
+  await expect(page.getByRole("status")).toContainText("Второй шаг включён");
+  const codes = await page.locator(".codes code").allTextContents();
+  expect(codes).toHaveLength(10);
+  await press(page, "Коды сохранены");
+  await expect(page.getByRole("main")).toContainText("Осталось 10 кодов");
+
+  const other = await another();
+  const signIn = async () => {
+    await other.goto("/sign-in?by=password");
+    await other.getByLabel("Телефон").fill(phone);
+    await other.getByLabel("Пароль").fill(password);
+    await press(other, "Войти");
+    await expect(other.getByRole("heading", { level: 1 })).toHaveText("Второй шаг");
+  };
+  await signIn();
+  await other.goto("/card");
+  await expect(other).toHaveURL(/\/sign-in/);
+  await signIn();
+  await other.getByLabel("Код из приложения").fill(codes[0]);
+  await press(other, "Войти");
+  await expect(other.getByRole("heading", { level: 1 })).toContainText("Анна");
+  await press(page, "Выключить второй шаг");
+  await expect(page.getByRole("status")).toContainText("Убрали");
 });

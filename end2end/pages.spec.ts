@@ -1,7 +1,9 @@
 // Every page of the table: no fault that axe finds in either theme, nothing wider than the narrowest phone, and no
 // WebAssembly where nothing needs it.
 import AxeBuilder from "@axe-core/playwright";
-import { be, code, expect, freePhone, newcomer, PERSON, routes, send, test, type Page, type SignIns } from "./site";
+import {
+  be, code, employ, expect, freePhone, newcomer, PERSON, routes, send, STAFF_PASSWORD, test, turnOn, type Page, type SignIns,
+} from "./site";
 
 /** A page for each parameter, found as a person would find it. A route without a sample fails. */
 async function sample(page: Page, path: string): Promise<string> {
@@ -20,6 +22,7 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/consents/{code}": return "/consents/personal_data";
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
+    case "/admin/messages/{id}": return first("/admin/messages?state=failed", /href="(\/admin\/messages\/[0-9a-f-]{36})"/);
     case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
   }
   if (path.includes("{")) throw new Error(`${path} needs a sample`);
@@ -28,6 +31,14 @@ async function sample(page: Page, path: string): Promise<string> {
 
 /** Somebody on the way to a card, as far as a step. */
 async function onTheWay(page: Page, signIns: SignIns, step: string) {
+  if (step === "/sign-in/second") {
+    const password = STAFF_PASSWORD;
+    const phone = await newcomer(page, signIns, { ...PERSON, password });
+    await turnOn(page, signIns);
+    await send(page.request, signIns.url, "/card", "sign_out");
+    await send(page.request, signIns.url, "/sign-in?by=password", "sign_in.password", { phone, password });
+    return;
+  }
   const phone = freePhone();
   await send(page.request, signIns.url, "/sign-in", "sign_in.start", { phone });
   if (step === "/sign-in/code") return;
@@ -77,6 +88,12 @@ for (const { path, access } of routes()) {
     if (access === "Staff") await be(page, engine, "agent");
     if (access === "Customer") await be(page, engine, "customer");
     if (path.startsWith("/sign-in/")) await onTheWay(page, signIns, path);
+    if (path.startsWith("/admin/sign-in/")) {
+      // The demonstration's agent has an app; somebody new is to set one up.
+      const login = path.endsWith("/setup") ? employ(signIns) : signIns.login;
+      const password = path.endsWith("/setup") ? STAFF_PASSWORD : signIns.agent;
+      await send(page.request, signIns.url, "/admin/sign-in", "staff.sign_in", { login, password });
+    }
     await examine(page, await sample(page, path), viewport!.width);
   });
 }
@@ -107,4 +124,12 @@ test("English is no wider, and an empty cabinet is in order", async ({ page, sig
     expect.soft(violations.map((v) => `${path}: ${v.id}`)).toEqual([]);
     await expectNotWide(page, viewport!.width);
   }
+});
+
+test("the pages of a second step that is on are in order", async ({ page, signIns, viewport }) => {
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/profile/second-factor", "factor.offer");
+  await examine(page, "/profile/second-factor", viewport!.width);
+  await turnOn(page, signIns);
+  await examine(page, "/profile/second-factor", viewport!.width);
 });

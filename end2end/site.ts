@@ -1,11 +1,16 @@
 // What every test begins with: a browser of its own, people who sign in, and watchers that nothing escapes.
 import { test as base, expect, type APIRequestContext, type BrowserContext, type Page } from "@playwright/test";
-import { randomBytes, randomInt } from "node:crypto";
+import { createHmac, randomBytes, randomInt } from "node:crypto";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 export { expect };
-export type SignIns = { url: string; phone: string; customer: string; login: string; agent: string };
+export type SignIns = {
+  url: string; phone: string; customer: string; login: string; agent: string;
+  /** The program and its settings, for what is done at the command line. */
+  program: string; settings: Record<string, string>;
+};
 type Options = { engine: "sqlite" | "postgres" };
 type Fixtures = { signIns: SignIns; complaints: string[]; another: (as?: "customer" | "agent") => Promise<Page> };
 
@@ -90,6 +95,58 @@ export async function code(page: Page, phone: string): Promise<string> {
     if (found && address.includes(digits)) return found[0];
   }
   throw new Error(`no code went to ${phone}`);
+}
+
+/** The six digits that an app shows for a secret (RFC 6238), some steps of thirty seconds from now. */
+export function totp(secret: string, later = 0): string {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...secret.replace(/[^A-Z2-7]/g, "")].map((c) => letters.indexOf(c).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + later));
+  const hash = createHmac("sha1", key).update(step).digest();
+  const number = hash.readUInt32BE(hash[19] & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, "0");
+}
+
+/** The secret that a page shows to be typed off. */
+export const secretOf = async (page: Page) => ((await page.locator(".secret").textContent()) ?? "").replace(/[^A-Z2-7]/g, "");
+
+export const STAFF_PASSWORD = "пятьдесят лошадей у реки";
+
+/** Adds a member of staff, so that each test has its own: a code of the second step counts once. */
+export function employ(signIns: SignIns): string {
+  const login = `agent${randomInt(1_000_000_000)}`;
+  const env = { ...process.env, ...signIns.settings };
+  execFileSync(signIns.program, ["staff", "add", login, "Ольга Верная"], { env, input: `${STAFF_PASSWORD}\n` });
+  return login;
+}
+
+/** Turns the second step of somebody on who has just come in, without a page; the secret of their app. */
+export async function turnOn(page: Page, signIns: SignIns): Promise<string> {
+  const path = "/profile/second-factor";
+  await send(page.request, signIns.url, path, "factor.offer");
+  const html = await (await page.request.get(path)).text();
+  const secret = html.match(/class="secret"><code>([^<]+)/)?.[1].replace(/&nbsp;/g, "").replace(/[^A-Z2-7]/g, "") ?? "";
+  const answer = await send(page.request, signIns.url, path, "factor.confirm", { code: totp(secret) });
+  expect(answer.headers().location).toBe(`${path}?done=on`);
+  return secret;
+}
+
+/** Signs a member of staff in who sets up an app on the way; its secret. */
+export async function enter(page: Page, login: string): Promise<string> {
+  await page.goto("/admin/sign-in");
+  await page.getByLabel("Логин").fill(login);
+  await page.getByLabel("Пароль").fill(STAFF_PASSWORD);
+  await press(page, "Войти");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Защитите вход");
+  const secret = await secretOf(page);
+  await page.getByLabel("Код из приложения").fill(totp(secret));
+  await press(page, "Включить второй шаг");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Запасные коды");
+  await press(page, "Коды сохранены, войти");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Обращения");
+  return secret;
 }
 
 /** Sends a form as the page would, without a page. */

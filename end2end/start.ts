@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync, openSync } from "node:fs"
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { request } from "@playwright/test";
-import type { SignIns } from "./site";
+import { totp, type SignIns } from "./site";
 
 const root = resolve(__dirname, "..");
 const folder = join(root, "target", "end2end");
@@ -63,8 +63,7 @@ function configuration(engine: string, provider: number): string {
 
 async function serve(engine: "sqlite" | "postgres", database: string, port: number, provider: number): Promise<ChildProcess> {
   const url = `http://localhost:${port}`;
-  const environment = {
-    ...process.env,
+  const settings = {
     KABINET_CONFIG: configuration(engine, provider),
     KABINET_LISTEN: `127.0.0.1:${port}`,
     KABINET_DRAIN_SECONDS: "0",
@@ -75,17 +74,22 @@ async function serve(engine: "sqlite" | "postgres", database: string, port: numb
     KABINET_TRUSTED_PROXIES: '["127.0.0.1"]',
     KABINET_LOG: "warn",
   };
+  const environment = { ...process.env, ...settings };
   const told = execFileSync(program, ["demo", "--small"], { cwd: root, env: environment, encoding: "utf8" });
   const find = (pattern: RegExp) => told.match(pattern)?.slice(1) ?? fail(`the demonstration did not tell its sign-ins:\n${told}`);
   const [phone, customer] = find(/a customer\s+\S+\s+(\+7[\d -]+\d)\s{2,}(\S+)/);
-  const [login, agent] = find(/a support agent\s+\S+\s+(\S+)\s+(\S+)/);
+  const [login, agent, secret] = find(/a support agent\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)/);
   const log = openSync(join(folder, `${engine}.log`), "w");
   const server = spawn(program, ["serve"], { cwd: root, env: environment, stdio: ["ignore", log, log] });
   await answers(`${url}/sign-in`, server, engine);
-  const signIns: SignIns = { url, phone, customer, login, agent };
+  const signIns: SignIns = { url, phone, customer, login, agent, program, settings };
   process.env[`KABINET_${engine.toUpperCase()}`] = JSON.stringify(signIns);
-  await keepSession(`${url}/sign-in?by=password`, "sign_in.password", { phone, password: customer }, `${engine}-customer`);
-  await keepSession(`${url}/admin/sign-in`, "staff.sign_in", { login, password: agent }, `${engine}-agent`);
+  await keepSession(url, `${engine}-customer`, ["/sign-in?by=password", "sign_in.password", { phone, password: customer }]);
+  await keepSession(
+    url, `${engine}-agent`,
+    ["/admin/sign-in", "staff.sign_in", { login, password: agent }],
+    ["/admin/sign-in/second", "staff.second", { code: totp(secret) }],
+  );
   return server;
 }
 
@@ -94,12 +98,13 @@ function fail(message: string): never {
 }
 
 /** Signs in once for all the tests that only look. */
-async function keepSession(url: string, form: string, fields: Record<string, string>, name: string) {
-  const { origin } = new URL(url);
+async function keepSession(origin: string, name: string, ...steps: [string, string, Record<string, string>][]) {
   const visitor = await request.newContext();
-  const sent = { _fn: form, _key: crypto.randomUUID(), ...fields };
-  const answer = await visitor.post(url, { form: sent, headers: { origin }, maxRedirects: 0 });
-  if (answer.status() !== 303) fail(`${form} was answered ${answer.status()}`);
+  for (const [path, form, fields] of steps) {
+    const sent = { _fn: form, _key: crypto.randomUUID(), ...fields };
+    const answer = await visitor.post(origin + path, { form: sent, headers: { origin }, maxRedirects: 0 });
+    if (answer.status() !== 303) fail(`${form} was answered ${answer.status()}`);
+  }
   writeFileSync(join(folder, `${name}.json`), JSON.stringify(await visitor.storageState()));
   await visitor.dispose();
 }

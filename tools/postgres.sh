@@ -2,6 +2,7 @@
 # A throwaway PostgreSQL for tests: on a free port, with its data in a temporary folder, gone when it stops.
 #
 #   tools/postgres.sh start [name]    starts it and prints the postgres:// address of its superuser
+#   tools/postgres.sh restart [name]  stops it as an upgrade would, cutting off everybody, and starts it at the same address
 #   tools/postgres.sh stop [name]     stops it and removes its data
 #
 # A second `start` of the same name prints the address of the one that runs. Nothing of the system's own cluster is
@@ -99,6 +100,14 @@ start() {
   die "PostgreSQL did not start"
 }
 
+restart() {
+  local programs data
+  [[ -r $state ]] || die "none of the name $name runs"
+  data=$(sed -n 1p "$state")
+  programs=$(find_programs)
+  as_postgres "$programs/pg_ctl" restart --wait --silent --mode fast -D "$data" -l "$data/server.log" </dev/null >&2
+}
+
 stop() {
   [[ -r $state ]] || return 0
   local programs data
@@ -112,6 +121,7 @@ stop() {
 
 case ${1:-} in
   start) start ;;
+  restart) restart ;;
   stop) stop ;;
-  *) die "takes \`start\` or \`stop\`, and a name if there is more than one" ;;
+  *) die "takes \`start\`, \`restart\` or \`stop\`, and a name if there is more than one" ;;
 esac

@@ -38,5 +38,6 @@ npm_packages() {
 
 # Puts what a server needs into dist/.
 gather_release() {
-  rm -rf dist && mkdir dist && cp "$target_dir/release/kabinet" dist/ && cp -R target/site dist/site
+  rm -rf dist && mkdir dist && cp "$target_dir/release/kabinet" dist/ && cp -R target/site dist/site &&
+    tools/dependencies.py sbom dist/sbom.json
 }

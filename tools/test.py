@@ -6,9 +6,14 @@ whether anything failed. A layer that cannot run at all counts as a failure, nev
 prints is also kept in target/test-logs/.
 
     make test                       the way to call it: that finds the toolchain first
+    make test-long                  the long forms: `python3 tools/test.py --long`
     python3 tools/test.py rules …   only the layers named
+
+The long forms take hours in full. KABINET_LONG_KILLS, KABINET_LONG_HANG_UPS, KABINET_LONG_SCALE_SECONDS and
+KABINET_LONG_FUZZ_SECONDS make them shorter; what was run stands in docs/test-long.txt, which they write.
 """
 
+import datetime
 import fcntl
 import json
 import os
@@ -125,10 +130,59 @@ def rules_layer(log):
 def rust_layer(log):
     count = Count()
     succeeded, printed = log.run(
-        "cargo", "test", "--workspace", "--exclude", "frontend", "--no-fail-fast", **postgres(log, count)
+        "cargo", "test", "--workspace", "--exclude", "frontend", "--no-fail-fast",
+        # They are a layer of their own.
+        "--", "--skip", "fault_",
+        **postgres(log, count),
+        **smtpd(log, count),
     )
+    return rust_results(count, succeeded, printed, log)
+
+
+def rust_results(count, succeeded, printed, log):
     for result in re.finditer(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", printed, re.MULTILINE):
         count.add(Count(*map(int, result.groups())))
+    return at_least(count, succeeded, log)
+
+
+def faults_layer(log, name="fault_", **environment):
+    count = Count()
+    succeeded, printed = log.run(
+        "cargo", "test", "--workspace", "--exclude", "frontend", "--test", "faults",
+        # One at a time: they share two processors with the servers that they trouble.
+        "--", name, "--test-threads", "1", "--nocapture",
+        **environment,
+        **postgres(log, count),
+    )
+    return rust_results(count, succeeded, printed, log)
+
+
+# How much the long forms do, unless the environment says otherwise.
+LONG = {"KILLS": 1000, "HANG_UPS": 1_000_000, "SCALE_SECONDS": 300, "FUZZ_SECONDS": 30}
+
+
+def long(name):
+    return os.environ.get(f"KABINET_LONG_{name}", str(LONG[name]))
+
+
+def long_kills_layer(log):
+    return faults_layer(log, "fault_kill_9", KABINET_TEST_KILLS=long("KILLS"))
+
+
+def long_hang_ups_layer(log):
+    return faults_layer(log, "fault_hang_ups", KABINET_TEST_HANG_UPS=long("HANG_UPS"))
+
+
+def long_scale_layer(log):
+    return faults_layer(log, "fault_three_nodes", KABINET_TEST_SCALE_SECONDS=long("SCALE_SECONDS"))
+
+
+def long_fuzz_layer(log):
+    succeeded, printed = log.run("tools/fuzz.sh", long("FUZZ_SECONDS"))
+    count = Count(
+        passed=len(re.findall(r"^ok - ", printed, re.MULTILINE)),
+        failed=len(re.findall(r"^not ok - ", printed, re.MULTILINE)),
+    )
     return at_least(count, succeeded, log)
 
 
@@ -169,7 +223,14 @@ LAYERS = {
     "lint-browser": lint_browser_layer,
     "rules": rules_layer,
     "rust": rust_layer,
+    "faults": faults_layer,
     "browser": browser_layer,
+}
+LONG_LAYERS = {
+    "kills": long_kills_layer,
+    "hang-ups": long_hang_ups_layer,
+    "scale-out": long_scale_layer,
+    "fuzz": long_fuzz_layer,
 }
 
 
@@ -183,19 +244,49 @@ def postgres(log, count):
     return {}
 
 
+def smtpd(log, count):
+    """The Python that has the tests' mail server, as an environment; installed when it is not there."""
+    found = subprocess.run(["tools/smtpd.sh"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if found.returncode == 0:
+        return {"KABINET_TEST_SMTPD": found.stdout.strip()}
+    log.write("The mail server of the tests could not be installed; the tests of e-mail cannot run.\n")
+    count.failed += 1
+    return {}
+
+
 def run_layer(name):
     log = Log(name)
     try:
-        return LAYERS[name](log)
+        return (LAYERS | LONG_LAYERS)[name](log)
     except Exception as error:  # a fault of this program is a failure of the layer too, and the next must still run
         log.write(f"{type(error).__name__}: {error}\n")
         return Count(failed=1)
 
 
+def keep_long(table):
+    """Writes what was run and what it said into docs/test-long.txt."""
+    lines = [f"make test-long, {datetime.date.today().isoformat()}", ""]
+    for name in LONG:
+        lines.append(f"KABINET_LONG_{name}={long(name)} (in full {LONG[name]})")
+    # What the tests say of themselves: the lines that name what was tried, and the results.
+    said = re.compile(r"^(kill -9|hang-ups|scale-out|ok - |not ok - |test \S+ \.\.\. \w+$)")
+    for name in LONG_LAYERS:
+        log = (LOGS / f"{name}.log").read_text(encoding="utf-8")
+        # A test that prints begins on the line that names it.
+        said_here = (re.sub(r"^test \S+ \.\.\. (?=\S+ )", "", line) for line in log.splitlines())
+        lines += ["", name, *(line for line in said_here if said.match(line))]
+    text = "\n".join([*lines, "", *table]) + "\n"
+    (ROOT / "docs" / "test-long.txt").write_text(text, encoding="utf-8")
+
+
 def main():
+    known = LAYERS | LONG_LAYERS
     names = sys.argv[1:] or list(LAYERS)
-    if unknown := [name for name in names if name not in LAYERS]:
-        sys.exit(f"there is no layer {' or '.join(unknown)}; there are {', '.join(LAYERS)}")
+    is_long = names == ["--long"]
+    if is_long:
+        names = list(LONG_LAYERS)
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"there is no layer {' or '.join(unknown)}; there are {', '.join(known)}")
     LOGS.mkdir(parents=True, exist_ok=True)
     # Two at a time would share the database and the site folder.
     lock = open(ROOT / "target" / "test.lock", "w")
@@ -219,11 +310,14 @@ def main():
         subprocess.run(["tools/postgres.sh", "stop", "test"], cwd=ROOT)
 
     total = Count()
-    print(f"\n{'layer':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}")
+    table = [f"{'layer':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}"]
     for name, count, seconds in results:
         total.add(count)
-        print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>10.1f}")
-    print(f"\n{total}")
+        table.append(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>10.1f}")
+    table += ["", str(total)]
+    print("\n" + "\n".join(table))
+    if is_long:
+        keep_long(table)
     sys.exit(1 if total.failed else 0)
 
 

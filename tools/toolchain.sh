@@ -2,7 +2,7 @@
 # Finds, or else installs, what a build needs, and prints the shell lines that make the rest use it:
 #
 #   eval "$(tools/toolchain.sh)"          to build
-#   eval "$(tools/toolchain.sh test)"     to test: also rustfmt, clippy and a Chromium
+#   eval "$(tools/toolchain.sh test)"     to test: also rustfmt, clippy, a Chromium, and what the fault tests need
 #
 # Nothing is printed, and nothing changed, where the Rust in PATH has its WebAssembly target: the case of almost
 # everybody. Messages go to stderr. With everything in place it takes a fraction of a second.
@@ -156,6 +156,12 @@ find_browser() {
   (cd "$root" && npx playwright install chromium >&2) || die "no Chromium was found and none could be installed"
 }
 
+# A proxy before several nodes, and a clock that can be set: without them those tests fail and say so.
+find_fault_tools() {
+  [[ -x /usr/sbin/haproxy ]] || command -v haproxy >/dev/null || apt_install haproxy >&2 || say "haproxy is missing: install it"
+  compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || apt_install libfaketime >&2 || say "libfaketime is missing: install it"
+}
+
 for needed in cc node npm; do
   command -v "$needed" >/dev/null || die "$needed is missing: a build needs a C compiler (for SQLite), Node 20 and npm"
 done
@@ -164,4 +170,5 @@ find_rust
 if [[ ${1:-} == test ]]; then
   find_lints
   find_browser
+  find_fault_tools
 fi

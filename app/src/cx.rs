@@ -141,8 +141,10 @@ pub struct Inner {
     pub outcome: Option<Outcome>,
     /// Addresses of the built files.
     pub site: Arc<Site>,
-    /// This is a demonstration: made-up people, a development inbox.
+    /// This is a demonstration: made-up people.
     pub is_demonstration: bool,
+    /// Messages go to the development inbox: a demonstration without a transport.
+    pub has_inbox: bool,
     /// The outside providers by which people may come in.
     pub providers: Arc<[Provider]>,
     /// What the error page names, and the log too.
@@ -282,6 +284,8 @@ impl Cx {
             Flaw::WrongCode { .. } => words.wrong_code(n),
             Flaw::ExpiredCode => words.expired_code.into(),
             Flaw::WrongPassword => words.wrong_password.into(),
+            Flaw::WrongSecond => words.wrong_second.into(),
+            Flaw::WrongPasskey => words.wrong_passkey.into(),
             Flaw::WeakPassword => words.weak_password.into(),
             Flaw::Taken => words.taken.into(),
             Flaw::LastOne => words.last_one.into(),

@@ -35,7 +35,14 @@ pub const ROUTES: &[Route] = &[
             account::sign_in::Start,
             account::sign_in::StartByEmail,
             account::sign_in::Password,
+            account::second::PasskeySignIn,
         ]
+    ),
+    page!(
+        "/sign-in/second",
+        SignedOut,
+        account::second::page,
+        [account::second::Second, account::second::SecondByPasskey]
     ),
     page!(
         "/sign-in/code",
@@ -67,6 +74,44 @@ pub const ROUTES: &[Route] = &[
         account::sign_in::staff,
         [account::sign_in::StaffPassword]
     ),
+    page!(
+        "/admin/sign-in/second",
+        Public,
+        account::second::staff,
+        [account::second::StaffSecond, account::second::StaffSecondByPasskey]
+    ),
+    page!(
+        "/admin/sign-in/setup",
+        Public,
+        account::second::setup,
+        [
+            account::second::SetupTotp,
+            account::second::SetupPasskey,
+            account::second::FinishSetup,
+        ]
+    ),
+    page!(
+        "/admin/security",
+        Staff,
+        admin::security::page,
+        [
+            account::factors::OfferTotp,
+            account::factors::ConfirmTotp,
+            account::factors::RemoveFactor,
+            account::factors::MakeCodes,
+            account::factors::KeepCodes,
+            account::factors::AddPasskey,
+            account::factors::RenamePasskey,
+            admin::security::SetPassword,
+            admin::security::EndSession,
+        ]
+    ),
+    page!(
+        "/admin/confirm",
+        Staff,
+        admin::security::confirm,
+        [account::factors::BySecond, account::factors::ByPasskey]
+    ),
     page!("/admin/requests", Staff, admin::requests::page),
     page!(
         "/admin/requests/{number}",
@@ -86,6 +131,13 @@ pub const ROUTES: &[Route] = &[
         "/admin/customers/{id}/purchases/{purchase}",
         Staff,
         admin::receipt::page
+    ),
+    page!("/admin/messages", Staff, admin::messages::page),
+    page!(
+        "/admin/messages/{id}",
+        Staff,
+        admin::messages::one,
+        [admin::messages::SendAgain]
     ),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/profile", Customer, cabinet::profile::page),
@@ -129,7 +181,34 @@ pub const ROUTES: &[Route] = &[
         "/confirm",
         Customer,
         cabinet::confirm::page,
-        [cabinet::confirm::SendCode, cabinet::confirm::ByPassword]
+        [
+            cabinet::confirm::SendCode,
+            cabinet::confirm::ByPassword,
+            account::factors::BySecond,
+            account::factors::ByPasskey,
+        ]
+    ),
+    page!(
+        "/profile/second-factor",
+        Customer,
+        cabinet::second_factor::page,
+        [
+            account::factors::OfferTotp,
+            account::factors::ConfirmTotp,
+            account::factors::RemoveFactor,
+            account::factors::MakeCodes,
+            account::factors::KeepCodes,
+        ]
+    ),
+    page!(
+        "/profile/passkeys",
+        Customer,
+        cabinet::passkeys::page,
+        [
+            account::factors::AddPasskey,
+            account::factors::RenamePasskey,
+            account::factors::RemoveFactor,
+        ]
     ),
     page!(
         "/confirm/code",

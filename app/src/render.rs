@@ -32,7 +32,7 @@ pub async fn page(cx: &Cx, route: &Route) -> Rendered {
     if let Some(there) = elsewhere(cx, route.access) {
         return Rendered::Redirect(there);
     }
-    match (cx.is_demonstration, route.access) {
+    match (cx.has_inbox, route.access) {
         (false, Access::Demonstration) => error(cx, &AppError::NotFound).await,
         _ => document(cx, (route.page)(cx.clone())).await,
     }
@@ -102,6 +102,7 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
         AppError::Stale => (t.stale, t.stale_text),
         AppError::TooMany { .. } => (t.too_many, t.too_many_text),
         AppError::Busy => (t.busy, t.busy_text),
+        AppError::Unavailable => (t.unavailable, t.unavailable_text),
         AppError::TooLarge => (t.too_large, t.too_large_text),
         AppError::SignedOut | AppError::NotFresh | AppError::Invalid { .. } | AppError::Internal => {
             (t.internal, t.internal_text)

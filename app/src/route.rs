@@ -17,7 +17,7 @@ pub enum Access {
     Customer,
     /// Staff.
     Staff,
-    /// Only the demonstration has it.
+    /// Only a demonstration without a transport for messages has it.
     Demonstration,
 }
 

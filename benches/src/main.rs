@@ -7,6 +7,7 @@ mod load;
 mod pages;
 mod process;
 mod report;
+mod signin;
 mod weight;
 
 use anyhow::{Context, Result, ensure};
@@ -79,12 +80,15 @@ async fn pages(args: &Args, folder: &Path, report: &mut Report) -> Result<()> {
         .wait()
         .context("kabinet demo")?;
     sign_in(&file)?;
+    signin::prepare(&file)?;
 
     let (address, by_hand) = (free_address()?, free_address()?);
     let mut serve = kabinet(args, &database);
     serve
         .env("KABINET_LISTEN", address.to_string())
         .env("KABINET_PUBLIC_URL", format!("http://{address}"))
+        // Limits count by network; the benchmark comes from many.
+        .env("KABINET_TRUSTED_PROXIES", "[\"127.0.0.1\"]")
         .arg("serve");
     serve.stdout(Stdio::null());
     let (ours, ready) = Process::serve(&mut serve, address)?;
@@ -139,7 +143,7 @@ async fn pages(args: &Args, folder: &Path, report: &mut Report) -> Result<()> {
         "MB",
         Budget::AtMost(150.0),
     );
-    Ok(())
+    signin::measure(report, &ours, &ours_at("/profile"), turn).await
 }
 
 /// Opens a session of the demonstration's customer as the product stores it: by the hash of its token.

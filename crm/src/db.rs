@@ -10,14 +10,17 @@ use crate::clock::Clock;
 use crate::shop::Shop;
 use chrono::{DateTime, Utc};
 use readers::{Reader, Readers};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tracing::Instrument as _;
 
 /// Runs one query on the engine at hand: `on!(conn, |c| sqlx::query(SQL).bind(id).execute(c).await)`.
 #[macro_export]
@@ -37,8 +40,32 @@ pub enum Error {
     #[error("database: {0}")]
     Driver(#[from] sqlx::Error),
     /// The schema could not be brought up to date.
-    #[error("migration: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("the schema could not be brought up to date, and is as it was before the step that failed: {0}")]
+    Migration(sqlx::migrate::MigrateError),
+    /// A newer program has brought the schema up to a version that this one does not know.
+    #[error(
+        "the database has schema {found}, and this program knows schemas up to {known}: a newer kabinet has brought it \
+         up to date. Start that version or a newer one; to go back to this version, bring back a copy from before the \
+         upgrade"
+    )]
+    Newer {
+        /// The database's.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// A migration that was applied is not the one that this program holds.
+    #[error(
+        "migration {0} of the database is not the one that this program holds: it was applied by a program built from \
+         other sources. Start a released version, the same that applied it or a newer one; nothing was changed"
+    )]
+    Foreign(i64),
+    /// A migration began and did not end.
+    #[error("migration {0} began and did not end: bring back the copy from before the upgrade and upgrade again")]
+    Unfinished(i64),
+    /// The schema is older than this program, and whoever asked does not change it.
+    #[error("the schema is not up to date, {0} migration(s) are to come: `kabinet migrate` applies them")]
+    Behind(usize),
     /// What is stored contradicts itself.
     #[error("inconsistent: {0}")]
     Inconsistent(String),
@@ -48,6 +75,33 @@ pub enum Error {
 }
 
 impl Error {
+    /// True where the database cannot be reached or has no room just now: nothing is wrong with what was asked, and it
+    /// may be asked again. That is no connection in time, one that broke, a server that stops or starts (SQLSTATE class
+    /// 57P), a lost connection (08), used up connections, disk or memory (53), a lock held by others for too long
+    /// (55P03); with SQLite busy (5), locked (6), a failed write or read (10), a full disk (13), a file that cannot be
+    /// opened (14).
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Driver(
+                sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Io(_)
+                | sqlx::Error::BeginFailed,
+            ) => true,
+            Self::Driver(sqlx::Error::Database(e)) => match e.code().as_deref() {
+                // Five characters are an SQLSTATE; SQLite's codes are shorter numbers.
+                Some("55P03") => true,
+                Some(state) if state.len() == 5 => ["57P", "08", "53"].iter().any(|class| state.starts_with(class)),
+                Some(code) => code
+                    .parse::<i32>()
+                    .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14)),
+                None => false,
+            },
+            _ => false,
+        }
+    }
+
     /// True where the same transaction may succeed when it is simply tried again: serialization failure (40001),
     /// deadlock (40P01), and SQLite's busy (5) with its extended codes.
     fn is_transient(&self) -> bool {
@@ -173,6 +227,8 @@ pub struct Db {
     clock: Clock,
     shop: Arc<Shop>,
     key: Option<Arc<(Key, AtomicBool)>>,
+    /// How many want a connection of sqlx's pool, which does not count them itself.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Db {
@@ -185,29 +241,181 @@ impl std::fmt::Debug for Db {
     }
 }
 
-static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+/// How long somebody waits for a connection to PostgreSQL, for a lock that another change holds, and on SQLite for
+/// another process that writes. Then they are told to come again rather than left waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How the schema of a database relates to this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The newest migration that was applied; none in a database that is new or not there yet.
+    pub version: Option<i64>,
+    /// What this program would apply: version and name.
+    pub pending: Vec<(i64, String)>,
+}
+
+/// Looks at the schema of the database at `url` and changes nothing. Fails as [`Db::open`] would when it is of a newer
+/// program or of another one.
+pub async fn schema(url: &str) -> Result<Schema, Error> {
+    const HAS_SQLITE: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    const HAS_POSTGRES: &str = "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')";
+    if is_postgres(url) {
+        let mut conn = postgres_options(url)?.connect().await?;
+        let is_there: i64 = sqlx::query_scalar(HAS_POSTGRES).fetch_one(&mut conn).await?;
+        compare(&mut conn, &POSTGRES, is_there > 0).await
+    } else {
+        let options = sqlite_options(url)?;
+        if !options.get_filename().exists() {
+            return Ok(Schema {
+                version: None,
+                pending: SQLITE.iter().map(|m| (m.version, m.description.to_string())).collect(),
+            });
+        }
+        let mut conn = options.pragma("query_only", "1").connect().await?;
+        let is_there: i64 = sqlx::query_scalar(HAS_SQLITE).fetch_one(&mut conn).await?;
+        let found = compare(&mut conn, &SQLITE, is_there > 0).await;
+        conn.close().await?;
+        found
+    }
+}
+
+async fn compare<C: Migrate>(conn: &mut C, migrator: &Migrator, has_table: bool) -> Result<Schema, Error> {
+    let refused = |e| refused(e, migrator);
+    let mut applied = Vec::new();
+    if has_table {
+        if let Some(version) = conn.dirty_version(&migrator.table_name).await.map_err(refused)? {
+            return Err(Error::Unfinished(version));
+        }
+        applied = conn
+            .list_applied_migrations(&migrator.table_name)
+            .await
+            .map_err(refused)?;
+    }
+    for one in &applied {
+        match migrator.iter().find(|m| m.version == one.version) {
+            None => return Err(refused(MigrateError::VersionMissing(one.version))),
+            Some(known) if known.checksum != one.checksum => return Err(Error::Foreign(one.version)),
+            Some(_) => {}
+        }
+    }
+    Ok(Schema {
+        version: applied.iter().map(|m| m.version).max(),
+        pending: migrator
+            .iter()
+            .filter(|m| applied.iter().all(|one| one.version != m.version))
+            .map(|m| (m.version, m.description.to_string()))
+            .collect(),
+    })
+}
+
+/// What went wrong with a migration, in words that say what to do.
+fn refused(e: MigrateError, migrator: &Migrator) -> Error {
+    let known = migrator.iter().map(|m| m.version).max().unwrap_or_default();
+    match e {
+        MigrateError::VersionMissing(found) if found > known => Error::Newer { found, known },
+        MigrateError::VersionMissing(version) | MigrateError::VersionMismatch(version) => Error::Foreign(version),
+        MigrateError::Dirty(version) => Error::Unfinished(version),
+        MigrateError::Execute(e) => Error::Driver(e),
+        other => Error::Migration(other),
+    }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// Reads an address of PostgreSQL. What is wrong with it is told without the address, which may hold a password.
+fn postgres_options(url: &str) -> Result<PgConnectOptions, Error> {
+    PgConnectOptions::from_str(url).map_err(|_| {
+        Error::Address(
+            "it is not like postgres://user:password@host:5432/database; characters other than letters and digits in \
+             the password are written as % and two hexadecimal digits"
+                .into(),
+        )
+    })
+}
+
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, Error> {
+    if !url.starts_with("sqlite:") {
+        return Err(Error::Address(
+            "starts neither with sqlite: nor with postgres://".into(),
+        ));
+    }
+    SqliteConnectOptions::from_str(url).map_err(|e| Error::Address(e.to_string()))
+}
+
+/// How much of a pool of connections is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Which one: `read` and `write` of SQLite, or `postgres`.
+    pub name: &'static str,
+    /// How many connections there may be.
+    pub limit: usize,
+    /// How many are lent out.
+    pub in_use: usize,
+    /// How many are open and wait for somebody who wants them.
+    pub idle: usize,
+    /// How many want one and have none yet.
+    pub waiting: usize,
+}
+
+/// Counts somebody among those who wait, for as long as it lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn at(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Db {
     /// Opens the database at `sqlite:path` (made when it is not there) or `postgres://…` and brings its schema up to
-    /// date. Fails when the address cannot be read, nobody answers, or the schema is of a newer version.
+    /// date. Fails when the address cannot be read, nobody answers, or the schema is of a newer version. Several nodes
+    /// may do it at once: on PostgreSQL one migrates and the others wait for it.
     pub async fn open(url: &str, shop: Shop, clock: Clock) -> Result<Self, Error> {
-        let pools = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Self::connect(url, shop, clock, true).await
+    }
+
+    /// Opens a database whose schema is up to date already, and changes nothing about it.
+    pub async fn open_as_it_is(url: &str, shop: Shop, clock: Clock) -> Result<Self, Error> {
+        match schema(url).await?.pending.len() {
+            0 => Self::connect(url, shop, clock, false).await,
+            pending => Err(Error::Behind(pending)),
+        }
+    }
+
+    async fn connect(url: &str, shop: Shop, clock: Clock, migrate: bool) -> Result<Self, Error> {
+        let pools = if is_postgres(url) {
+            let options = postgres_options(url)?;
+            if migrate {
+                // By a connection of its own: a node that waits for another one's migration waits as long as it takes.
+                let mut migrating = options.connect().await?;
+                POSTGRES.run(&mut migrating).await.map_err(|e| refused(e, &POSTGRES))?;
+                migrating.close().await?;
+            }
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(16)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect(url)
+                .acquire_timeout(PATIENCE)
+                .connect_with(options.options([("lock_timeout", format!("{}s", PATIENCE.as_secs()))]))
                 .await?;
-            POSTGRES.run(&pool).await?;
             Pools::Postgres(pool)
-        } else if url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(url)
-                .map_err(|e| Error::Address(e.to_string()))?
+        } else {
+            let options = sqlite_options(url)?
                 .journal_mode(SqliteJournalMode::Wal)
                 // The ledger is money: an acknowledged change survives the loss of power.
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(10))
+                .busy_timeout(PATIENCE)
                 .statement_cache_capacity(500)
                 .pragma("cache_size", "-16000")
                 .pragma("temp_store", "memory")
@@ -220,26 +428,25 @@ impl Db {
                 .connect_with(
                     options
                         .clone()
-                        .create_if_missing(true)
+                        .create_if_missing(migrate)
                         // An import touches the same pages of many indexes again and again.
                         .pragma("cache_size", "-64000")
                         .pragma("wal_autocheckpoint", "8000"),
                 )
                 .await?;
-            SQLITE.run(&write).await?;
+            if migrate {
+                SQLITE.run(&write).await.map_err(|e| refused(e, &SQLITE))?;
+            }
             let readers = std::thread::available_parallelism().map_or(4, usize::from).clamp(2, 16) * 2;
             let read = Readers::open(options.pragma("query_only", "1"), readers).await?;
             Pools::Sqlite { read, write }
-        } else {
-            return Err(Error::Address(
-                "starts neither with sqlite: nor with postgres://".into(),
-            ));
         };
         Ok(Self {
             pools,
             clock,
             shop: Arc::new(shop),
             key: None,
+            waiting: Arc::default(),
         })
     }
 
@@ -270,11 +477,32 @@ impl Db {
         answered.await.is_ok()
     }
 
+    /// How much of each pool is in use.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        fn of<DB: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<DB>, waiting: &AtomicUsize) -> PoolUse {
+            let (size, idle) = (pool.size() as usize, pool.num_idle());
+            PoolUse {
+                name,
+                limit: pool.options().get_max_connections() as usize,
+                in_use: size.saturating_sub(idle),
+                idle,
+                waiting: waiting.load(Ordering::Relaxed),
+            }
+        }
+        match &self.pools {
+            Pools::Sqlite { read, write } => vec![read.in_use(), of("write", write, &self.waiting)],
+            Pools::Postgres(pool) => vec![of("postgres", pool, &self.waiting)],
+        }
+    }
+
     /// A connection to read by.
     pub async fn read(&self) -> Result<Conn, Error> {
         let inner = match &self.pools {
             Pools::Sqlite { read, .. } => Inner::SqliteRead(read.acquire().await?),
-            Pools::Postgres(pool) => Inner::PostgresRead(pool.acquire().await?),
+            Pools::Postgres(pool) => {
+                let _waiting = Waiting::at(&self.waiting);
+                Inner::PostgresRead(pool.acquire().await?)
+            }
         };
         Ok(Conn {
             inner,
@@ -293,10 +521,15 @@ impl Db {
         E: From<Error> + AsDatabaseError + Send,
     {
         let mut tries = 0;
+        let started = std::time::Instant::now();
         loop {
-            let result = self.write_once(&change).await;
+            let span = tracing::debug_span!("transaction", again = tries);
+            let result = self.write_once(&change).instrument(span).await;
             match &result {
-                Err(e) if tries < 5 && e.database().is_some_and(Error::is_transient) => {
+                // SQLite says busy only after all the patience there is.
+                Err(e)
+                    if tries < 5 && started.elapsed() < PATIENCE && e.database().is_some_and(Error::is_transient) =>
+                {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(5 << tries)).await;
                 }
@@ -311,12 +544,12 @@ impl Db {
         T: Send,
         E: From<Error> + AsDatabaseError + Send,
     {
+        let waiting = Waiting::at(&self.waiting);
         let inner = match &self.pools {
-            Pools::Sqlite { write, .. } => {
-                Inner::SqliteWrite(write.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from)?)
-            }
+            Pools::Sqlite { write, .. } => Inner::SqliteWrite(begin_immediate(write).await.map_err(Error::from)?),
             Pools::Postgres(pool) => Inner::PostgresWrite(pool.begin().await.map_err(Error::from)?),
         };
+        drop(waiting);
         let mut tx = Tx(Conn {
             inner,
             shop: self.shop.clone(),
@@ -399,6 +632,20 @@ impl Db {
                 })
             })
             .await
+    }
+}
+
+/// Begins a change on SQLite. Where the end of the one before failed, as on a full disk, sqlx takes the connection to be
+/// in that transaction for ever: then it is closed, which undoes what there was, and another takes its place.
+async fn begin_immediate(write: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match write.begin_with(BEGIN).await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            tracing::warn!("the connection that writes is made anew: its last transaction did not end");
+            write.acquire().await?.close().await?;
+            write.begin_with(BEGIN).await
+        }
+        begun => begun,
     }
 }
 

@@ -52,6 +52,10 @@ pub enum Flaw {
     ExpiredCode,
     /// Phone or password do not match.
     WrongPassword,
+    /// The code is none of the app's just now, or was used already.
+    WrongSecond,
+    /// The passkey is none of ours, or its answer does not fit the question.
+    WrongPasskey,
     /// A password that is on every list of stolen ones, or made of one's own data.
     WeakPassword,
     /// Belongs to somebody already.
@@ -80,6 +84,8 @@ impl Flaw {
             Self::WrongCode { .. } => "wrong_code",
             Self::ExpiredCode => "expired_code",
             Self::WrongPassword => "wrong_password",
+            Self::WrongSecond => "wrong_second",
+            Self::WrongPasskey => "wrong_passkey",
             Self::WeakPassword => "weak_password",
             Self::Taken => "taken",
             Self::LastOne => "last_one",

@@ -19,6 +19,7 @@ pub mod customer;
 pub mod flaw;
 pub mod id;
 pub mod lang;
+pub mod limits;
 pub mod points;
 pub mod program;
 pub mod promotion;
@@ -33,6 +34,8 @@ pub mod stores;
 pub mod audit;
 #[cfg(feature = "store")]
 pub mod backup;
+#[cfg(feature = "store")]
+pub mod checkup;
 #[cfg(feature = "store")]
 pub mod clock;
 #[cfg(feature = "store")]

@@ -1,6 +1,7 @@
 //! What the shop itself decides: its name, money, time, country. Configuration, the same for a whole installation.
 
 use crate::lang::Lang;
+use crate::limits::Limits;
 
 /// The shop's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Shop {
     pub minimum_age: u32,
     /// The first digits of card numbers. 20 to 29 are GS1's for use within a company (GS1 General Specifications, 1.4).
     pub card_prefix: String,
+    /// How many text messages may go.
+    pub limits: Limits,
 }
 
 impl Default for Shop {
@@ -37,6 +40,7 @@ impl Default for Shop {
             country: "RU".into(),
             minimum_age: 14,
             card_prefix: "290".into(),
+            limits: Limits::default(),
         }
     }
 }

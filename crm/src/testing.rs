@@ -1,5 +1,7 @@
 //! Databases for tests: a fresh one for each, on both engines.
 
+pub mod authenticator;
+
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::shop::Shop;
@@ -37,8 +39,32 @@ pub async fn sqlite() -> World {
     }
 }
 
+/// The address of another database on the engine of a world, with nothing in it yet.
+pub async fn empty(world: &World) -> String {
+    if world.url.starts_with("sqlite:") {
+        world.url.replace("test.db", "empty.db")
+    } else {
+        new_postgres().await
+    }
+}
+
 /// A new PostgreSQL database on the server that `KABINET_TEST_POSTGRES` names.
 pub async fn postgres() -> World {
+    let url = new_postgres().await;
+    let clock = Clock::fixed(start());
+    let db = Db::open(&url, Shop::default(), clock.clone())
+        .await
+        .expect("PostgreSQL opens");
+    World {
+        db,
+        clock,
+        url,
+        _dir: None,
+    }
+}
+
+/// Makes a database on that server; its address.
+async fn new_postgres() -> String {
     use sqlx::Connection as _;
     let server = std::env::var("KABINET_TEST_POSTGRES")
         .expect("KABINET_TEST_POSTGRES names a PostgreSQL server for tests; `make test` starts one");
@@ -56,20 +82,10 @@ pub async fn postgres() -> World {
         .split_once('?')
         .map_or((server.as_str(), ""), |(base, query)| (base, query));
     let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
-    let url = if query.is_empty() {
+    if query.is_empty() {
         format!("{host}/{name}")
     } else {
         format!("{host}/{name}?{query}")
-    };
-    let clock = Clock::fixed(start());
-    let db = Db::open(&url, Shop::default(), clock.clone())
-        .await
-        .expect("PostgreSQL opens");
-    World {
-        db,
-        clock,
-        url,
-        _dir: None,
     }
 }
 

@@ -154,6 +154,8 @@ pub enum Reason {
     Request,
     /// The customer's own card was opened.
     Card,
+    /// Looking after a message to them.
+    Message,
 }
 
 impl Reason {
@@ -163,6 +165,7 @@ impl Reason {
             Self::Search => "search",
             Self::Request => "request",
             Self::Card => "card",
+            Self::Message => "message",
         }
     }
 }
@@ -236,6 +239,7 @@ impl Staff {
         const SQL: &str = "SELECT id FROM customers WHERE id = $1";
         self.may(match reason {
             Reason::Request => Right::Requests,
+            Reason::Message => Right::Messages,
             Reason::Search | Reason::Card => Right::Customers,
         })?;
         let found: Option<(CustomerId,)> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
@@ -333,7 +337,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         .await)?;
     drop(conn);
     let Some(row) = row else { return Ok(None) };
-    see(db, row.session, row.seen_at).await?;
+    see(db, row.session, row.seen_at).await;
     let CustomerRow {
         session,
         authenticated_at,
@@ -368,7 +372,7 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         .await)?;
     drop(conn);
     let Some(row) = row else { return Ok(None) };
-    see(db, row.session, row.seen_at).await?;
+    see(db, row.session, row.seen_at).await;
     let StaffRow {
         session,
         authenticated_at,
@@ -391,24 +395,29 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     }))
 }
 
-async fn see(db: &Db, session: SessionId, seen_at: DateTime<Utc>) -> Result<(), Error> {
+/// Writes down that a session is in use. A page is shown all the same where the database can be read but not written.
+async fn see(db: &Db, session: SessionId, seen_at: DateTime<Utc>) {
     if db.now() - seen_at < SEEN_EVERY {
-        return Ok(());
+        return;
     }
     const SQL: &str = "UPDATE sessions SET seen_at = $2 WHERE id = $1";
-    db.write(|tx| {
-        scoped(async move {
-            let now = tx.now();
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(session)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
-            Ok(())
+    let written: Result<(), Error> = db
+        .write(|tx| {
+            scoped(async move {
+                let now = tx.now();
+                on!(tx, |c| sqlx::query(SQL)
+                    .bind(session)
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                Ok(())
+            })
         })
-    })
-    .await
+        .await;
+    if let Err(e) = written {
+        tracing::warn!(error = %e, "that a session is in use could not be written down");
+    }
 }
 
 /// A session that was just opened: the proof for what follows, and the token for the browser.

@@ -57,6 +57,84 @@ fn both_engines_have_the_same_migrations() {
     assert_eq!(sqlite, postgres);
 }
 
+/// Opens the database of a world again, as the next start of a server does.
+async fn again(world: &crm::testing::World) -> Result<crm::db::Db, crm::db::Error> {
+    crm::db::Db::open(&world.url, crm::shop::Shop::default(), world.clock.clone()).await
+}
+
+/// Runs one statement outside of everything.
+async fn execute(world: &crm::testing::World, sql: &'static str) {
+    let done: Result<(), crm::Error> = world
+        .db
+        .write(|tx| {
+            scoped(async move {
+                on!(tx, |c| sqlx::query(sql).execute(c).await.map(drop))?;
+                Ok(())
+            })
+        })
+        .await;
+    done.expect("the statement runs");
+}
+
+crm::both_engines!(a_schema_that_is_not_ours_is_refused_in_words, async |world| {
+    let current = crm::db::schema(&world.url).await.expect("it can be looked at");
+    assert_eq!(current.pending, []);
+    execute(
+        world,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 9999, 'from tomorrow', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+    )
+    .await;
+    let newer = |e: crm::db::Error| matches!(e, crm::db::Error::Newer { found: 9999, .. });
+    assert!(again(world).await.is_err_and(newer));
+    assert!(crm::db::schema(&world.url).await.is_err_and(newer));
+
+    // A migration that was changed after it was applied.
+    execute(world, "DELETE FROM _sqlx_migrations WHERE version = 9999").await;
+    again(world).await.expect("ours again");
+    execute(
+        world,
+        // Half of what it was, in words of both engines.
+        "UPDATE _sqlx_migrations SET checksum = SUBSTR(checksum, 1, 24) WHERE version = 1",
+    )
+    .await;
+    let foreign = |e: crm::db::Error| matches!(e, crm::db::Error::Foreign(1));
+    assert!(again(world).await.is_err_and(foreign));
+    assert!(crm::db::schema(&world.url).await.is_err_and(foreign));
+});
+
+crm::both_engines!(an_empty_database_is_looked_at_and_left_as_it_is, async |world| {
+    let url = crm::testing::empty(world).await;
+    let before = crm::db::schema(&url).await.expect("it can be looked at");
+    let [known, _] = crm::db::migration_versions();
+    assert_eq!((before.version, &before.pending), (None, &known));
+    let as_it_is = crm::db::Db::open_as_it_is(&url, crm::shop::Shop::default(), world.clock.clone());
+    assert!(matches!(as_it_is.await, Err(crm::db::Error::Behind(_))));
+    assert_eq!(crm::db::schema(&url).await.expect("still"), before);
+});
+
+/// SQLite has one server; PostgreSQL has any number.
+#[tokio::test]
+async fn nodes_that_start_at_once_over_an_empty_database_do_not_collide() {
+    let world = &crm::testing::postgres().await;
+    let url = crm::testing::empty(world).await;
+    let start = async || {
+        let db = crm::db::Db::open(&url, crm::shop::Shop::default(), world.clock.clone()).await?;
+        crm::content::load(&db, &crm::who::System::at_the_command_line()).await?;
+        Ok::<_, crm::db::Error>(db)
+    };
+    let (a, b, c) = tokio::join!(start(), start(), start());
+    for db in [a, b, c] {
+        let mut conn = db.expect("it starts").read().await.expect("a connection");
+        const PROGRAMS: &str = "SELECT COUNT(*) FROM programs GROUP BY code";
+        let counts: Vec<i64> = on!(conn, |c| sqlx::query_scalar(PROGRAMS).fetch_all(c).await).expect("read");
+        assert!(
+            !counts.is_empty() && counts.iter().all(|count| *count == 1),
+            "{counts:?}"
+        );
+    }
+}
+
 crm::both_engines!(the_database_itself_refuses_to_change_history, async |world| {
     for sql in ["UPDATE audit SET reason = 'x'", "DELETE FROM audit"] {
         let result: Result<(), crm::Error> = world

@@ -504,3 +504,38 @@ both_engines!(a_key_lets_a_change_happen_once, async |world| {
     let known = db.key_answer(&customer.id().to_string(), "k").await.expect("read");
     assert_eq!(known, Some((vec![1], Some("/profile".into()))));
 });
+
+both_engines!(s08_an_expired_code_stays_so_when_the_clock_is_set_back, async |world| {
+    let db = ready(world).await;
+    let begin = db.now();
+    register(db).await;
+    world.clock.set(begin + chrono::Duration::minutes(1));
+    let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+    let code = last_code(db).await;
+    let typed = async || flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop));
+    world.clock.set(begin + chrono::Duration::minutes(12));
+    assert_eq!(typed().await, [("code".into(), Flaw::ExpiredCode)]);
+    world.clock.set(begin + chrono::Duration::minutes(2));
+    assert_eq!(typed().await, [("code".into(), Flaw::ExpiredCode)]);
+});
+
+both_engines!(
+    a_code_from_before_the_clock_was_set_back_keeps_no_other_one_back,
+    async |world| {
+        let db = ready(world).await;
+        let begin = db.now();
+        register(db).await;
+        world.clock.set(begin + chrono::Duration::hours(1));
+        let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+        let code = last_code(db).await;
+        world.clock.set(begin + chrono::Duration::minutes(5));
+        let refused = signin::verify(db, &token, &code, &visitor()).await.map(drop);
+        assert_eq!(flaws(refused), [("code".into(), Flaw::ExpiredCode)]);
+        signin::resend(db, &token, &visitor()).await.expect("at once");
+        let inbox = outbox::inbox(db, 10).await.expect("inbox");
+        let sent = inbox.iter().find(|m| m.created_at == db.now()).expect("another code");
+        let code: String = sent.body.chars().filter(char::is_ascii_digit).take(6).collect();
+        let entered = signin::verify(db, &token, &code, &visitor()).await.expect("it fits");
+        assert!(matches!(entered, Verified::SignedIn(_)));
+    }
+);

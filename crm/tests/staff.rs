@@ -6,7 +6,7 @@ mod common {
 
 use chrono::TimeDelta;
 use common::people::{
-    SYSTEM, contact, customer, one, program, purchase, row, sql, staff, staff_token, template, text, topic,
+    SYSTEM, contact, customer, one, program, purchase, role, row, sql, staff, staff_token, template, text, topic,
 };
 use crm::Error;
 use crm::contact::Kind;
@@ -469,7 +469,7 @@ crm::both_engines!(who_looked_is_told_by_role, async |world| {
     let looks = audit::of_customer(&mut conn, anna.me(), 10).await.expect("read");
     let told: Vec<_> = looks
         .iter()
-        .map(|l| (l.at, l.role, l.action.as_str(), l.reason.as_str()))
+        .map(|l| (l.at, l.role.clone(), l.action.as_str(), l.reason.as_str()))
         .collect();
     assert_eq!(
         told,

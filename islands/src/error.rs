@@ -38,6 +38,9 @@ pub enum AppError {
     /// More work than the machine can take just now.
     #[error("busy")]
     Busy,
+    /// The database does not answer or has no room just now.
+    #[error("unavailable")]
+    Unavailable,
     /// More was sent than the page takes.
     #[error("too large")]
     TooLarge,
@@ -59,7 +62,7 @@ impl AppError {
             Self::Forbidden | Self::Refused | Self::NotFresh => 403,
             Self::Stale => 409,
             Self::TooMany { .. } => 429,
-            Self::Busy => 503,
+            Self::Busy | Self::Unavailable => 503,
             Self::TooLarge => 413,
             Self::Internal => 500,
         }
@@ -79,7 +82,11 @@ impl From<crm::Error> for AppError {
         match e {
             crm::Error::Database(source) => {
                 tracing::error!(error = %source, "the database failed");
-                Self::Internal
+                if source.is_outage() {
+                    Self::Unavailable
+                } else {
+                    Self::Internal
+                }
             }
             crm::Error::Invalid(flaws) => Self::Invalid { flaws },
             crm::Error::NotFound => Self::NotFound,

@@ -5,6 +5,8 @@
 
 pub mod enhance;
 mod error;
+pub mod passkey;
 
 pub use enhance::Enhance;
 pub use error::AppError;
+pub use passkey::Passkey;

@@ -1,8 +1,12 @@
 //! Configuration: `kabinet.toml`, then `KABINET_*` variables, over the defaults. `kabinet.example.toml` explains every
 //! key; a test holds that the two agree.
 
+use crate::channels::sms::SmsConfig;
+use crate::channels::smtp::MailConfig;
 use crate::outside::config::{self as outside, Provider, Whom};
+use crate::secret::Secret;
 use crm::lang::Lang;
+use crm::limits::Limits;
 use crm::shop::Shop;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -18,22 +22,51 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address that browsers see; `https` turns on what only https may have.
     pub public_url: String,
-    /// `sqlite:path` or `postgres://…`.
-    pub database_url: String,
+    /// `sqlite:path` or `postgres://…`; a secret, for there may be a password in it.
+    #[serde(skip_serializing, default = "default_database_url")]
+    pub database_url: Secret,
     /// The folder with what browsers download; empty looks beside the program, then in `target/site`.
     pub site_dir: PathBuf,
     /// Proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpAddr>,
+    /// A file of stolen passwords, one a line, none of which is taken; empty for none.
+    pub password_list: PathBuf,
     /// For how many seconds after SIGTERM requests are still taken while `/readyz` says no.
     pub drain_seconds: u64,
+    /// For how many seconds more requests in flight and jobs may take to finish after that.
+    pub stop_seconds: u64,
     /// What is logged, as in `RUST_LOG`.
     pub log: String,
     /// How it is logged.
     pub log_format: LogFormat,
+    /// Where metrics are served; empty is nowhere. See [`Config::metrics_address`].
+    pub metrics_listen: String,
+    /// Where copies of the database lie, for `kabinet doctor` to look at; empty is nowhere.
+    pub backup_dir: PathBuf,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// The shop's own settings.
     pub shop: ShopConfig,
+    /// The relay that takes e-mails.
+    pub mail: MailConfig,
+    /// The gateway that takes text messages.
+    pub sms: SmsConfig,
+    /// How many text messages may go.
+    pub limits: Limits,
     /// Who besides the shop itself says who somebody is.
     pub providers: Vec<Provider>,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// A collector that takes OTLP over HTTP; empty is none.
+    pub otlp_endpoint: String,
+    /// What this program is called there.
+    pub service_name: String,
+    /// The share of requests that is traced, 0 to 1.
+    pub sample: f64,
 }
 
 /// How log lines look.
@@ -68,18 +101,31 @@ pub struct ShopConfig {
     pub card_prefix: String,
 }
 
+fn default_database_url() -> Secret {
+    Secret::Inline("sqlite:data/kabinet.db".into())
+}
+
 impl Default for Config {
     fn default() -> Self {
         let shop = Shop::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             public_url: "http://localhost:3000".into(),
-            database_url: "sqlite:data/kabinet.db".into(),
+            database_url: default_database_url(),
             site_dir: PathBuf::new(),
             trusted_proxies: Vec::new(),
+            password_list: PathBuf::new(),
             drain_seconds: 5,
+            stop_seconds: 20,
             log: "info".into(),
             log_format: LogFormat::Text,
+            metrics_listen: String::new(),
+            backup_dir: PathBuf::new(),
+            telemetry: Telemetry {
+                otlp_endpoint: String::new(),
+                service_name: "kabinet".into(),
+                sample: 1.0,
+            },
             shop: ShopConfig {
                 name: shop.name,
                 hue: shop.hue,
@@ -90,6 +136,9 @@ impl Default for Config {
                 minimum_age: shop.minimum_age,
                 card_prefix: shop.card_prefix,
             },
+            mail: MailConfig::default(),
+            sms: SmsConfig::default(),
+            limits: shop.limits,
             providers: Vec::new(),
         }
     }
@@ -125,11 +174,29 @@ impl Config {
                 found.push(text);
             }
         };
-        let scheme = self.database_url.split(':').next().unwrap_or_default();
+        match self.database_url.reveal() {
+            Ok(url) => check(
+                ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)),
+                "database_url: starts neither with sqlite: nor with postgres://; write for example sqlite:data/kabinet.db"
+                    .into(),
+            ),
+            Err(why) => check(false, format!("database_url: {why}")),
+        }
         check(
-            matches!(scheme, "sqlite" | "postgres" | "postgresql"),
-            "database_url: starts neither with sqlite: nor with postgres://; write for example sqlite:data/kabinet.db"
-                .into(),
+            self.metrics_listen.is_empty() || self.metrics_address().is_some(),
+            format!(
+                "metrics_listen: {:?} is not an address like 127.0.0.1:9464",
+                self.metrics_listen
+            ),
+        );
+        let endpoint = &self.telemetry.otlp_endpoint;
+        check(
+            endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
+            format!("telemetry.otlp_endpoint: {endpoint:?} is not an address like http://127.0.0.1:4318"),
+        );
+        check(
+            (0.0..=1.0).contains(&self.telemetry.sample),
+            format!("telemetry.sample: {} is not a share from 0 to 1", self.telemetry.sample),
         );
         let rest = self
             .public_url
@@ -177,8 +244,16 @@ impl Config {
                 shop.card_prefix
             ),
         );
+        found.extend(self.mail.problems());
+        found.extend(self.sms.problems());
+        found.extend(self.limits.problems());
         found.extend(outside::problems(&self.providers));
         found
+    }
+
+    /// Whether any message leaves the house; where none does, a demonstration shows them in its inbox.
+    pub fn has_transport(&self) -> bool {
+        self.mail.is_configured() || self.sms.is_configured()
     }
 
     /// The shop's settings as the CRM takes them.
@@ -203,7 +278,18 @@ impl Config {
             country,
             minimum_age,
             card_prefix,
+            limits: self.limits.clone(),
         }
+    }
+
+    /// The database's address, which nobody but the database may see.
+    pub fn database(&self) -> Result<String, String> {
+        self.database_url.reveal().map_err(|why| format!("database_url: {why}"))
+    }
+
+    /// Where metrics are served, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_listen.parse().ok()
     }
 
     /// The providers as pages offer them.
@@ -285,6 +371,35 @@ mod tests {
             .extract()
             .expect("the example can be read");
         assert_eq!(format!("{read:?}"), format!("{:?}", Config::default()));
+        // A secret prints as dots, whatever it is.
+        assert!(bare.contains("database_url = "));
+        assert_eq!(read.database_url, default_database_url());
+    }
+
+    #[test]
+    fn the_database_may_be_named_in_a_file_and_is_never_printed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("kabinet.toml");
+        let secret = dir.path().join("database");
+        std::fs::write(&file, format!("database_url = {{ file = {secret:?} }}\n")).expect("written");
+        let missing = Config::load(&file).expect_err("the file is not there");
+        assert!(
+            missing.len() == 1 && missing[0].starts_with("database_url: ") && missing[0].contains("database"),
+            "{missing:?}"
+        );
+        std::fs::write(&secret, "postgres://kabinet:hunter2@db/kabinet\n").expect("written");
+        let config = Config::load(&file).expect("it can be read");
+        assert_eq!(
+            config.database().as_deref(),
+            Ok("postgres://kabinet:hunter2@db/kabinet")
+        );
+        let printed = format!("{config:?} {}", serde_json::to_string(&config).expect("it serializes"));
+        assert!(!printed.contains("hunter2"), "{printed}");
+        for wrong in ["mysql://kabinet:hunter2@db/kabinet", "hunter2"] {
+            std::fs::write(&file, format!("database_url = {wrong:?}\n")).expect("written");
+            let said = Config::load(&file).expect_err("no database of ours");
+            assert!(said.iter().all(|line| !line.contains("hunter2")), "{said:?}");
+        }
     }
 
     #[test]

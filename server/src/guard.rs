@@ -1,10 +1,26 @@
-//! What stands before every route: where a change comes from, and the headers that browsers act by.
+//! What stands before every route: where a change comes from, how much may be sent, and the headers that browsers act
+//! by. All of it lies around the whole router, so a route that is added later has it too.
 
-use axum::extract::{Request, State};
+use crate::config::Config;
+use crate::metrics::Answering;
+use crate::{session, telemetry};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::Limited;
+use metrics::counter;
+use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// How much a form may send; on the pages where people come in, far less.
+const BODY_LIMIT: usize = 64 * 1024;
+const SIGN_IN_LIMIT: usize = 4 * 1024;
+/// A new passkey may bring an RSA key and what else the device says of it, and the question comes back with it.
+const SETUP_LIMIT: usize = 16 * 1024;
+/// The longest path with its query, in bytes. Our own stay below a thousand.
+const URI_LIMIT: usize = 8 * 1024;
 
 /// Scripts and styles come from files of ours alone; nothing inline, no frames around us.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -14,15 +30,104 @@ const PERMISSIONS: &str = "accelerometer=(), browsing-topics=(), camera=(self), 
     geolocation=(self), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), \
     publickey-credentials-create=(self), publickey-credentials-get=(self), screen-wake-lock=(self), usb=()";
 
-/// Whether a request that changes something comes from our own pages. `Sec-Fetch-Site` says so where the browser sends
-/// it, else `Origin`; a request with neither is refused (ASVS 5.0, 3.5.1).
-pub fn is_from_here(headers: &HeaderMap, public_url: &str) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    match (text("sec-fetch-site"), text("origin")) {
-        (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => origin == public_url,
-        (None, None) => false,
+/// How whoever asks a route proves who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a cookie, which a browser sends along whoever made it ask: a change has to come from our own pages.
+    Cookie,
+    /// By a key in a header, which no page can make a browser send. Cookies do not reach such a route, so nothing on it
+    /// can come to rely on them.
+    Key,
+}
+
+/// Why a request does not reach any handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A change that another site asked for, or nobody says who.
+    Foreign,
+    /// The body is larger than the route takes.
+    TooLarge,
+    /// The address is longer than any of ours.
+    TooLong,
+    /// A browser fetches a page ahead of time whose reading is written down: nobody has read it.
+    AheadOfTime,
+}
+
+/// Decides which requests reach a handler.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// The address that browsers see.
+    pub public_url: String,
+    /// Paths of the routes that are proved by a key.
+    pub keyed: Vec<String>,
+}
+
+impl Gate {
+    /// Why a request goes no further; `None` for one that may.
+    pub fn refusal(&self, request: &Request) -> Option<Refusal> {
+        let (path, headers) = (request.uri().path(), request.headers());
+        let length = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
+        if length > URI_LIMIT {
+            Some(Refusal::TooLong)
+        } else if path.starts_with("/admin") && is_ahead_of_time(headers) {
+            Some(Refusal::AheadOfTime)
+        } else if is_change(request.method()) && !self.is_keyed(request) && !is_from_here(headers, &self.public_url) {
+            Some(Refusal::Foreign)
+        } else if announced(headers).is_some_and(|length| length > limit(path) as u64) {
+            Some(Refusal::TooLarge)
+        } else {
+            None
+        }
     }
+
+    /// The request as its handler may have it: with a body that ends at the limit, announced or not, and without cookies
+    /// where a key is the proof.
+    pub fn opened(&self, mut request: Request) -> Request {
+        if self.is_keyed(&request) {
+            request.headers_mut().remove(header::COOKIE);
+        }
+        let limit = limit(request.uri().path());
+        request.map(|body| Body::new(Limited::new(body, limit)))
+    }
+
+    fn is_keyed(&self, request: &Request) -> bool {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        route.is_some_and(|route| self.keyed.iter().any(|keyed| keyed == route))
+    }
+}
+
+fn limit(path: &str) -> usize {
+    if path.ends_with("/setup") {
+        SETUP_LIMIT
+    } else if path.contains("sign-in") {
+        SIGN_IN_LIMIT
+    } else {
+        BODY_LIMIT
+    }
+}
+
+/// Whether a request that changes something comes from our own pages. `Sec-Fetch-Site` says so where the browser sends
+/// it, else `Origin`; a request with neither, or with one of them twice, is refused (ASVS 5.0, 3.5.1).
+fn is_from_here(headers: &HeaderMap, public_url: &str) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (sites.next(), sites.next(), origins.next(), origins.next()) {
+        (Some(site), None, _, None) => site == "same-origin",
+        (None, None, Some(origin), None) => origin == public_url,
+        _ => false,
+    }
+}
+
+/// A browser fetches pages that somebody may open next (`Sec-Purpose`, Fetch Standard): nobody has seen them then.
+pub fn is_ahead_of_time(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-purpose")
+        .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
+}
+
+/// The length that a body says it has.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Sets the headers of every answer, whatever made it.
@@ -46,25 +151,61 @@ pub async fn headers(State(is_https): State<bool>, request: Request, next: Next)
     response
 }
 
-/// True for methods that change something.
-pub fn is_change(method: &Method) -> bool {
+/// True for methods that may change something.
+fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
+
+/// The header in which an answer carries its request's id.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request's id, for the log and the error page.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-/// Gives each request an id and writes a line about it when it is done.
-pub async fn trace(mut request: Request, next: Next) -> Response {
+/// Gives each request an id, which goes back in a header, counts it, and writes a line about it when it is done.
+pub async fn trace(State(config): State<Arc<Config>>, mut request: Request, next: Next) -> Response {
     use tracing::Instrument as _;
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
     let id: Arc<str> = crm::id::AuditId::new().0.simple().to_string().into();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let started = std::time::Instant::now();
+    let answering = Answering::begin(&request);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = session::address(peer.map(|peer| peer.0), request.headers(), &config.trusted_proxies);
+    // Those who ask whether the server is well are no clients.
+    if !matches!(path.as_str(), "/healthz" | "/readyz") {
+        counter!("kabinet_http_clients_total", "address" => address.how.word()).increment(1);
+    }
+    // Spans of the level INFO are for the log, those of DEBUG for traces: a trace knows more and names nobody.
     let span = tracing::info_span!("request", id = %id);
-    let response = next.run(request).instrument(span.clone()).await;
-    let ms = started.elapsed().as_millis();
-    span.in_scope(|| tracing::info!(%method, path, status = response.status().as_u16(), ms, "done"));
+    let traced = tracing::debug_span!(
+        parent: &span,
+        "answer",
+        otel.name = format_args!("{} {}", answering.method(), answering.pattern()),
+        otel.kind = "server",
+        http.request.method = answering.method(),
+        http.route = %answering.pattern(),
+        request.id = %id,
+    );
+    if address.how.is_by_trusted_proxy() {
+        telemetry::continue_trace(&traced, request.headers());
+    }
+    let mut response = next
+        .run(request)
+        .instrument(traced.clone())
+        .instrument(span.clone())
+        .await;
+    let status = response.status();
+    traced.set_attribute("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        traced.set_status(opentelemetry::trace::Status::error(""));
+    }
+    let ms = answering.elapsed().as_millis();
+    span.in_scope(|| tracing::info!(%method, path, status = status.as_u16(), ms, "done"));
+    answering.end(status);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
     response
 }

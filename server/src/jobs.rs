@@ -1,50 +1,163 @@
 //! What runs by itself: messages leave, points activate and expire, what nobody needs any more goes. Every job can run
 //! late, twice or on several nodes with the same result.
 
+use crate::channels::{self, Carrier};
 use crm::db::Db;
 use crm::who::System;
-use std::time::Duration;
+use metrics::{counter, gauge, histogram};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
-/// How often messages leave.
-const OUTBOX_EVERY: Duration = Duration::from_secs(2);
+/// How often messages go to the development inbox.
+const INBOX_EVERY: Duration = Duration::from_secs(2);
+/// How often queue and budgets are looked at, and codes that have run out are taken out of messages.
+const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often points that are due are looked for.
 const POINTS_EVERY: Duration = Duration::from_secs(60);
 /// How often the house is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// Starts the jobs; they end when the handles are dropped.
-pub fn start(db: &Db, is_demonstration: bool) -> Vec<JoinHandle<()>> {
-    let system = System::at_the_command_line();
-    let mut jobs = vec![
-        every(POINTS_EVERY, db, move |db| async move {
-            crm::points::store::run_due(&db, &system).await.map(drop)
-        }),
-        every(SWEEP_EVERY, db, move |db| async move {
-            crm::signin::store::sweep(&db, &system).await
-        }),
-    ];
-    if is_demonstration {
-        jobs.push(every(OUTBOX_EVERY, db, move |db| async move {
-            crm::outbox::deliver_to_inbox(&db, &system).await.map(drop)
-        }));
-    }
-    jobs
+/// The jobs that run.
+#[must_use]
+pub struct Jobs {
+    stop: watch::Sender<bool>,
+    handles: Vec<JoinHandle<()>>,
 }
 
-/// Runs a job again and again. A failure is logged, and the next round comes all the same.
-fn every<F, R>(pause: Duration, db: &Db, job: F) -> JoinHandle<()>
+impl Jobs {
+    /// What tells them to stop: no round begins any more, and whoever takes work takes no more of it.
+    pub fn stopper(&self) -> watch::Sender<bool> {
+        self.stop.clone()
+    }
+
+    /// Stops them, lets the rounds that have begun end until `deadline`, and breaks off what has not ended then. Every
+    /// change of a job is a transaction, so that one that was broken off happened or did not.
+    pub async fn end(self, deadline: tokio::time::Instant) {
+        self.stop.send_replace(true);
+        for mut handle in self.handles {
+            if tokio::time::timeout_at(deadline, &mut handle).await.is_err() {
+                tracing::warn!("a job did not end in time and is broken off");
+                handle.abort();
+            }
+        }
+    }
+}
+
+/// Starts the jobs, and a worker for each carrier. Where there is a development inbox, messages go there.
+pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
+    let system = System::at_the_command_line();
+    let (stop, stopping) = watch::channel(false);
+    let mut jobs = vec![
+        every("points", POINTS_EVERY, db, stopping.clone(), move |db| async move {
+            crm::points::store::run_due(&db, &system).await.map(drop)
+        }),
+        every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
+            crm::limits::sweep(&db, &system).await?;
+            crm::signin::store::sweep(&db, &system).await
+        }),
+        every("messages", WATCH_EVERY, db, stopping.clone(), move |db| async move {
+            crm::outbox::delivery::sweep(&db, &system).await?;
+            crate::channels::watch(&db, &system).await
+        }),
+    ];
+    if has_inbox {
+        jobs.push(every(
+            "inbox",
+            INBOX_EVERY,
+            db,
+            stopping.clone(),
+            move |db| async move { crm::outbox::deliver_to_inbox(&db, &system).await.map(drop) },
+        ));
+    }
+    jobs.extend(channels::start(db, carriers, &stopping));
+    Jobs { stop, handles: jobs }
+}
+
+/// Runs a job again and again until the server stops. A failure is logged, and the next round comes all the same.
+fn every<F, R>(
+    name: &'static str,
+    pause: Duration,
+    db: &Db,
+    mut stopping: watch::Receiver<bool>,
+    job: F,
+) -> JoinHandle<()>
 where
     F: Fn(Db) -> R + Send + 'static,
     R: Future<Output = Result<(), crm::Error>> + Send,
 {
     let db = db.clone();
     tokio::spawn(async move {
-        loop {
-            if let Err(e) = job(db.clone()).await {
-                tracing::error!(error = %e, "a job failed; it comes again");
+        while !*stopping.borrow() {
+            let began = Instant::now();
+            let span = tracing::debug_span!("job", otel.name = format_args!("job {name}"));
+            let result = job(db.clone()).instrument(span).await;
+            histogram!("kabinet_job_seconds", "job" => name).record(began.elapsed());
+            counter!("kabinet_job_runs_total", "job" => name).increment(1);
+            // Both are there from the first round on: what never failed is zero, not missing.
+            counter!("kabinet_job_failures_total", "job" => name).increment(u64::from(result.is_err()));
+            match result {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "a gauge is a float, and seconds are far from 2^53"
+                )]
+                Ok(()) => {
+                    gauge!("kabinet_job_last_success_timestamp_seconds", "job" => name).set(db.now().timestamp() as f64)
+                }
+                Err(e) => tracing::error!(job = name, error = %e, "a job failed; it comes again"),
             }
-            tokio::time::sleep(pause).await;
+            // When nobody is left who could say so, the server has stopped.
+            let _ = tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::sync::Semaphore;
+
+    /// A job that waits in its round until it is let go, and counts how many it began and ended.
+    async fn one_job() -> (Jobs, Arc<Semaphore>, Arc<[AtomicU32; 2]>) {
+        let world = crm::testing::sqlite().await;
+        let (stop, stopping) = watch::channel(false);
+        let (free, counts) = (
+            Arc::new(Semaphore::new(0)),
+            Arc::new([AtomicU32::new(0), AtomicU32::new(0)]),
+        );
+        let (waits, counted) = (free.clone(), counts.clone());
+        let handle = every("test", Duration::ZERO, &world.db, stopping, move |_| {
+            let (waits, counted) = (waits.clone(), counted.clone());
+            async move {
+                counted[0].fetch_add(1, Ordering::SeqCst);
+                waits.acquire().await.expect("it is never closed").forget();
+                counted[1].fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }
+        });
+        while counts[0].load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let handles = vec![handle];
+        (Jobs { stop, handles }, free, counts)
+    }
+
+    #[tokio::test]
+    async fn a_round_that_has_begun_ends_and_no_other_begins() {
+        let (jobs, free, counts) = one_job().await;
+        jobs.stopper().send_replace(true);
+        free.add_permits(10);
+        jobs.end(tokio::time::Instant::now() + Duration::from_secs(60)).await;
+        assert_eq!(counts.each_ref().map(|count| count.load(Ordering::SeqCst)), [1, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_round_that_takes_too_long_is_broken_off() {
+        let (jobs, _free, counts) = one_job().await;
+        jobs.end(tokio::time::Instant::now()).await;
+        assert_eq!(counts.each_ref().map(|count| count.load(Ordering::SeqCst)), [1, 0]);
+    }
 }

@@ -1,14 +1,19 @@
 //! The doors of Kabinet: the web server, the command line, the jobs. What is behind them is `crm`; what is shown is
 //! `app`.
 
+pub mod channels;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod guard;
 pub mod import;
 pub mod jobs;
+pub mod metrics;
 pub mod outside;
 pub mod router;
 pub mod secret;
 pub mod session;
 pub mod site;
 pub mod staff;
+pub mod stop;
+pub mod telemetry;

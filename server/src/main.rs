@@ -6,14 +6,16 @@ use crm::backup;
 use crm::clock::Clock;
 use crm::db::Db;
 use crm::who::System;
-use server::config::{Config, LogFormat};
+use server::config::Config;
+use server::metrics::{self, Metrics};
 use server::router::App;
-use server::{demo, import, jobs, router, site};
+use server::{channels, demo, doctor, import, jobs, router, site, stop, telemetry};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Rows of the database are made on one thread and freed on another, which the system's allocator is slow at.
 #[global_allocator]
@@ -35,7 +37,11 @@ enum Command {
     /// Serve the site
     Serve,
     /// Bring the database's schema up to date and fill in what every installation starts with
-    Migrate,
+    Migrate {
+        /// Only say what would be applied; exit code 1 when that is anything
+        #[arg(long)]
+        check: bool,
+    },
     /// Fill an empty database with made-up people on real purchases; does nothing the second time
     Demo {
         /// Only the receipts of a few dozen customers: quick enough for tests
@@ -58,6 +64,16 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Try a copy out: bring it back into a temporary place and compare it with the database
+    Drill {
+        /// The copy; without it one is made, and removed at the end
+        file: Option<PathBuf>,
+        /// Where there is room for it; the system's folder for temporary files without it
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
+    /// Look a running installation over and say what to do about what is wrong
+    Doctor(doctor::Args),
     /// Points ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -79,6 +95,8 @@ enum ImportCommand {
 enum LedgerCommand {
     /// Compare every balance with its postings and every lot with its allocations
     Verify,
+    /// Print a hash over every posting: two databases with the same one hold the same ledger
+    Hash,
 }
 
 #[derive(Subcommand)]
@@ -92,6 +110,7 @@ enum ConfigCommand {
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
+    channels::install_cryptography();
     match run(cli).await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(e) => {
@@ -115,15 +134,26 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             problems.join("\n  ")
         ),
     };
-    start_log(&config);
+    // Several libraries bring TLS; one of its engines serves them all.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let traces = telemetry::start(&config).map_err(anyhow::Error::msg)?;
+    load_password_list(&config)?;
+    let done = command(cli.command, config).await;
+    traces.end().await;
+    done
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks through standard output")]
+async fn command(command: Command, config: Config) -> anyhow::Result<()> {
     let system = System::at_the_command_line();
-    match cli.command {
+    match command {
         Command::Config(_) => {
             println!("The configuration is in order.");
             Ok(())
         }
         Command::Serve => serve(config).await,
-        Command::Migrate => {
+        Command::Migrate { check: true } => check_schema(&config).await,
+        Command::Migrate { check: false } => {
             open(&config).await?;
             println!("The database is up to date.");
             Ok(())
@@ -137,13 +167,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(import::run(&db, &args).await?)
         }
         Command::Backup { file } => {
-            let contents = backup::backup(&config.database_url, &file).await?;
+            let contents = backup::backup(&database(&config)?, &file).await?;
             println!("Copied to {}.\n{}", file.display(), describe(&contents));
             Ok(())
         }
         Command::Restore { file, replace } => {
             let now = Clock::default().now();
-            let (contents, aside) = backup::restore(&config.database_url, &file, replace, now).await?;
+            let (contents, aside) = backup::restore(&database(&config)?, &file, replace, now).await?;
             if let Some(aside) = aside {
                 println!("The database that was there is {} now.", aside.display());
             }
@@ -151,11 +181,15 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             // An older copy gets the schema of today, and its points the days that have passed.
             verify(&open(&config).await?, &system).await
         }
-        Command::Ledger(LedgerCommand::Verify) => {
-            let db = open(&config).await?;
-            verify(&db, &system).await
+        Command::Drill { file, folder } => drill(&config, file.as_deref(), folder).await,
+        Command::Ledger(LedgerCommand::Verify) => verify(&open_as_it_is(&config).await?, &system).await,
+        Command::Ledger(LedgerCommand::Hash) => {
+            let db = open_as_it_is(&config).await?;
+            println!("{}", crm::checkup::ledger_hash(&db, &system).await?);
+            Ok(())
         }
         Command::Staff(command) => server::staff::run(&open(&config).await?, &config, command).await,
+        Command::Doctor(args) => doctor::run(&config, &args).await,
     }
 }
 
@@ -182,25 +216,81 @@ async fn verify(db: &Db, system: &System) -> anyhow::Result<()> {
     }
 }
 
-fn start_log(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log).unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
+/// The database's address.
+fn database(config: &Config) -> anyhow::Result<String> {
+    config.database().map_err(anyhow::Error::msg)
+}
+
+/// Opens the database to look at it: nothing is migrated, nothing is filled in.
+async fn open_as_it_is(config: &Config) -> anyhow::Result<Db> {
+    Db::open_as_it_is(&database(config)?, config.shop(), Clock::default())
+        .await
+        .context("cannot open the database")
+}
+
+/// Says what `migrate` would apply; an error when that is anything.
+#[expect(clippy::print_stdout, reason = "the command line speaks through standard output")]
+async fn check_schema(config: &Config) -> anyhow::Result<()> {
+    let schema = crm::db::schema(&database(config)?)
+        .await
+        .context("cannot look at the schema")?;
+    let version = schema
+        .version
+        .map_or_else(|| "none".to_owned(), |version| version.to_string());
+    println!("The database has schema {version}.");
+    for (version, name) in &schema.pending {
+        println!("  {version} {name} would be applied");
     }
+    match schema.pending.len() {
+        0 => Ok(()),
+        count => bail!("{count} migration(s) are pending; `kabinet migrate` applies them"),
+    }
+}
+
+/// Tries a copy out in a folder of its own, which is gone afterwards.
+#[expect(clippy::print_stdout, reason = "the command line speaks through standard output")]
+async fn drill(config: &Config, file: Option<&Path>, folder: Option<PathBuf>) -> anyhow::Result<()> {
+    let place = tempfile::Builder::new()
+        .prefix("kabinet-drill-")
+        .tempdir_in(folder.unwrap_or_else(std::env::temp_dir))
+        .context("cannot make a folder for the drill")?;
+    let done = backup::drill(&database(config)?, file, place.path(), config.shop(), Clock::default()).await?;
+    if let Some(copying) = done.copying {
+        println!("Copied in {:.1} s.", copying.as_secs_f64());
+    }
+    println!(
+        "Brought back in {:.1} s, compared in {:.1} s; the ledger is in order and the same as in the database.\n{}",
+        done.restoring.as_secs_f64(),
+        done.comparing.as_secs_f64(),
+        describe(&done.contents)
+    );
+    Ok(())
+}
+
+/// Reads the list of stolen passwords, where one is configured.
+fn load_password_list(config: &Config) -> anyhow::Result<()> {
+    use std::io::BufRead as _;
+    if config.password_list.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let file = std::fs::File::open(&config.password_list)
+        .with_context(|| format!("password_list: {} cannot be read", config.password_list.display()))?;
+    // Such lists hold lines of other encodings; what cannot be read cannot be typed either.
+    let lines = std::io::BufReader::new(file).split(b'\n').map_while(Result::ok);
+    let known = crm::signin::strength::refuse_stolen(lines.filter_map(|line| String::from_utf8(line).ok()));
+    tracing::info!(known, "stolen passwords are refused");
+    Ok(())
 }
 
 /// Opens the database with its schema up to date and its first content there.
 async fn open(config: &Config) -> anyhow::Result<Db> {
-    if let Some(path) = config.database_url.strip_prefix("sqlite:")
+    let url = database(config)?;
+    if let Some(path) = url.strip_prefix("sqlite:")
         && let Some(dir) = std::path::Path::new(path.split('?').next().unwrap_or(path)).parent()
     {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
     }
-    let db = Db::open(&config.database_url, config.shop(), Clock::default())
+    let db = Db::open(&url, config.shop(), Clock::default())
         .await
         .context("cannot open the database")?;
     crm::content::load(&db, &System::at_the_command_line())
@@ -211,20 +301,39 @@ async fn open(config: &Config) -> anyhow::Result<Db> {
 
 #[expect(clippy::print_stdout, reason = "the address is what a person waits for")]
 async fn serve(config: Config) -> anyhow::Result<()> {
+    // Before the database is opened: what is counted from then on has somebody to count it.
+    let figures = match config.metrics_address() {
+        Some(address) => Some((address, metrics::install().map_err(anyhow::Error::msg)?)),
+        None => None,
+    };
     let db = open(&config).await?;
     let site = site::load(&config.site_dir(), db.shop()).map_err(anyhow::Error::msg)?;
     let is_demonstration = crm::content::setting(&db, demo::MARK).await?.is_some();
+    let has_inbox = is_demonstration && !config.has_transport();
+    let carriers = channels::Carrier::all(&config).map_err(anyhow::Error::msg)?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let jobs = jobs::start(&db, is_demonstration);
+    if let Some((address, handle)) = figures {
+        let listener = tokio::net::TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} for metrics"))?;
+        println!("Metrics are on http://{}/metrics", listener.local_addr()?);
+        let figures = router::metrics(Metrics::new(handle, db.clone()));
+        tokio::spawn(async move { axum::serve(listener, figures).await });
+    }
+    channels::announce(&carriers, has_inbox);
+    let jobs = jobs::start(&db, has_inbox, carriers);
     println!("Kabinet serves {}", config.public_url);
-    if is_demonstration {
+    if has_inbox {
         println!("  development inbox: {}/inbox", config.public_url);
+    }
+    if is_demonstration {
         println!("  staff:             {}/admin/requests", config.public_url);
     }
     let is_draining = Arc::new(AtomicBool::new(false));
     let drain = Duration::from_secs(config.drain_seconds);
+    let patience = Duration::from_secs(config.stop_seconds);
     let app = App {
         db,
         config: Arc::new(config),
@@ -239,34 +348,26 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             tracing::warn!(error = %e, "TCP_NODELAY could not be set");
         }
     });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop(is_draining, drain))
-        .await?;
-    for job in jobs {
-        job.abort();
-    }
-    Ok(())
-}
-
-/// Waits for the signal to stop. After SIGTERM requests are still taken for a while, so that a proxy that asks `/readyz`
-/// learns of it before it is turned away; requests in flight are finished in any case.
-async fn stop(is_draining: Arc<AtomicBool>, drain: Duration) {
-    let interrupt = tokio::signal::ctrl_c();
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
+    let (over, is_over) = tokio::sync::oneshot::channel();
+    let asked = stop::asked(is_draining, drain, jobs.stopper());
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move {
+        asked.await;
+        let _ = over.send(Instant::now() + patience);
+    });
+    let mut deadline = None;
+    let too_long = async {
+        match is_over.await {
+            Ok(at) => {
+                deadline = Some(at);
+                tokio::time::sleep_until(at).await;
             }
             Err(_) => std::future::pending().await,
         }
     };
     tokio::select! {
-        _ = interrupt => {}
-        () = terminate => {
-            is_draining.store(true, Ordering::Relaxed);
-            tracing::info!(seconds = drain.as_secs(), "stopping: not ready any more, requests are still taken");
-            tokio::time::sleep(drain).await;
-        }
+        served = served => served?,
+        () = too_long => tracing::warn!("stopping: requests that took too long are broken off"),
     }
-    tracing::info!("stopping: requests in flight are finished");
+    jobs.end(deadline.unwrap_or_else(Instant::now)).await;
+    Ok(())
 }

@@ -1,7 +1,9 @@
-//! The routes: every page of [`app::ROUTES`], the forms behind them, and the files that browsers download.
+//! The routes: every page of [`app::ROUTES`] with the forms behind it, the few of [`others`], and the files that browsers
+//! download. There is no other way to add one, so what walks over the two tables has seen all of the site.
 
 use crate::config::Config;
-use crate::guard::{self, RequestId};
+use crate::guard::{self, Gate, Proof, Refusal, RequestId};
+use crate::metrics::Metrics;
 use crate::{outside, session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -9,12 +11,14 @@ use app::route::{Access, FormEntry, Next, Route};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next as Inward};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use crm::db::{Db, Key};
 use crm::lang::Lang;
-use crm::who::{self, Token};
+use crm::who::{self, Token, Visitor};
 use islands::AppError;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,13 +28,14 @@ use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
 use tower_http::services::ServeDir;
 
-/// How much a form may send; on the pages where people come in, far less.
-const BODY_LIMIT: usize = 64 * 1024;
-const SIGN_IN_LIMIT: usize = 4 * 1024;
+/// When to come again if the machine had no time for a password.
+const BUSY_SECONDS: u32 = 5;
 /// Fields that are never shown again, and not part of what identifies a repeated request.
-const SECRETS: [&str; 2] = ["password", "code"];
+const SECRETS: [&str; 4] = ["password", "code", "question", "credential"];
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
+/// How soon a browser or a proxy may come again after 503, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 const NEXT: HeaderName = HeaderName::from_static("kabinet-next");
 
 /// What every request is served with.
@@ -48,42 +53,157 @@ pub struct App {
     pub is_draining: Arc<AtomicBool>,
 }
 
+/// A route that is no page.
+pub struct Other {
+    /// Its path, with `{name}` for what varies.
+    pub path: String,
+    /// How whoever asks proves who they are.
+    pub proof: Proof,
+    handler: MethodRouter,
+}
+
+impl Other {
+    /// A route for browsers and for everybody.
+    pub fn open(path: impl Into<String>, handler: MethodRouter) -> Self {
+        Self {
+            path: path.into(),
+            proof: Proof::Cookie,
+            handler,
+        }
+    }
+
+    /// A route for programs that send a key with every request. Its handler never sees a cookie.
+    pub fn keyed(path: impl Into<String>, handler: MethodRouter) -> Self {
+        Self {
+            path: path.into(),
+            proof: Proof::Key,
+            handler,
+        }
+    }
+}
+
+/// Every route that is no page.
+pub fn others(app: &App) -> Vec<Other> {
+    let manifest = site::manifest(app.db.shop()).to_string();
+    let theme = site::theme_css(app.db.shop());
+    let mut others = vec![
+        Other::open(
+            "/manifest.webmanifest",
+            get(|| text("application/manifest+json", "max-age=3600", manifest)),
+        ),
+        Other::open(&app.site.theme, get(|| text("text/css", "max-age=3600", theme))),
+        Other::open("/healthz", get(async || "ok\n")),
+        Other::open("/readyz", get(ready).with_state(app.clone())),
+    ];
+    let outside = outside::routes(app).into_iter();
+    others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
+    others
+}
+
 /// The whole site.
 pub fn build(app: &App) -> Router {
+    guarded(app, others(app))
+}
+
+/// The pages and these other routes, with everything that stands before a route.
+pub fn guarded(app: &App, others: Vec<Other>) -> Router {
+    let keyed = others.iter().filter(|other| other.proof == Proof::Key);
+    let gate = Gate {
+        public_url: app.config.public_url.clone(),
+        keyed: keyed.map(|other| other.path.clone()).collect(),
+    };
+    bare(app, others)
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state((app.clone(), Arc::new(gate)), admit))
+        .layer(middleware::from_fn_with_state(app.clone(), catch_panics))
+        .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
+        .layer(middleware::from_fn_with_state(app.config.clone(), guard::trace))
+        .layer(middleware::from_fn_with_state(app.is_draining.clone(), leave))
+}
+
+/// The same routes with nothing before them: what the benchmarks compare with.
+pub fn bare(app: &App, others: Vec<Other>) -> Router {
     let mut router = Router::new();
     for route in app::ROUTES {
         router = router.route(route.path, page(app, route));
     }
-    let manifest = site::manifest(app.db.shop()).to_string();
-    let theme = site::theme_css(app.db.shop());
-    router
-        .route(
-            "/manifest.webmanifest",
-            get(|| text("application/manifest+json", "max-age=3600", manifest)),
-        )
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready).with_state(app.clone()))
-        .route(&app.site.theme, get(|| text("text/css", "max-age=3600", theme)))
-        .merge(outside_routes(app))
-        .fallback(nowhere(app))
-        .method_not_allowed_fallback(not_found_page(app))
-        .layer(CompressionLayer::new())
-        .layer(axum::middleware::from_fn_with_state(
-            app.config.is_https(),
-            guard::headers,
-        ))
-        .layer(axum::middleware::from_fn(guard::trace))
+    for other in others {
+        router = router.route(&other.path, other.handler);
+    }
+    router.fallback(nowhere(app)).method_not_allowed_fallback(not_allowed)
 }
 
-/// The way to outside providers and back.
-fn outside_routes(app: &App) -> Router {
-    let add = |router: Router, (path, handler)| router.route(path, handler);
-    outside::routes(app).into_iter().fold(Router::new(), add)
+/// Lets a request through to its handler, or says why not.
+async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, next: Inward) -> Response {
+    let Some(refusal) = gate.refusal(&request) else {
+        return next.run(gate.opened(request)).await;
+    };
+    let path = request.uri().path();
+    let error = match refusal {
+        Refusal::AheadOfTime => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Refusal::TooLong => return (StatusCode::URI_TOO_LONG, "URI Too Long\n").into_response(),
+        Refusal::Foreign => {
+            tracing::warn!(path, "a change from another site was refused");
+            AppError::Refused
+        }
+        Refusal::TooLarge => AppError::TooLarge,
+    };
+    error_page(&app, request.into_parts().0, &error).await
+}
+
+/// A handler that panics is our fault like any other: its reader gets the page that says so, not a closed connection.
+async fn catch_panics(State(app): State<App>, request: Request, next: Inward) -> Response {
+    use futures::FutureExt as _;
+    use std::panic::AssertUnwindSafe;
+    // What the page of the error needs to know; the request itself is gone by then.
+    let mut asked = Request::new(());
+    *asked.method_mut() = request.method().clone();
+    *asked.uri_mut() = request.uri().clone();
+    for name in [header::COOKIE, header::ACCEPT_LANGUAGE] {
+        for value in request.headers().get_all(&name) {
+            asked.headers_mut().append(&name, value.clone());
+        }
+    }
+    if let Some(id) = request.extensions().get::<RequestId>() {
+        asked.extensions_mut().insert(id.clone());
+    }
+    if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        return response;
+    }
+    tracing::error!(path = asked.uri().path(), "a handler panicked");
+    let page = error_page(&app, asked.into_parts().0, &AppError::Internal);
+    match AssertUnwindSafe(page).catch_unwind().await {
+        Ok(page) => page,
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n").into_response(),
+    }
+}
+
+/// What is served on the address for those who watch, and nowhere else.
+pub fn metrics(metrics: Metrics) -> Router {
+    const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+    Router::new().route(
+        "/metrics",
+        get(async move || ([(header::CONTENT_TYPE, KIND)], metrics.render())),
+    )
+}
+
+/// While the server is about to stop, asks whoever keeps a connection to let it go after this answer: a request that is
+/// sent along it at the moment it closes would be lost.
+async fn leave(State(is_draining): State<Arc<AtomicBool>>, request: Request, next: Inward) -> Response {
+    let mut response = next.run(request).await;
+    if is_draining.load(Ordering::Relaxed) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// What a page has at hand, for a route that is none; or the answer for when that cannot be had.
-pub(crate) async fn at_hand(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx, Response> {
-    context(app, parts).await.map_err(|error| bare(&error))
+pub(crate) async fn at_hand(app: &App, parts: &mut Parts) -> Result<Cx, Response> {
+    match context(app, parts).await {
+        Ok(cx) => Ok(cx),
+        Err((cx, error)) => Err(html(app, &cx, render::error(&cx, &error).await)),
+    }
 }
 
 /// Leads on from a route that is no page, to any address that the program made, or says why not.
@@ -131,16 +251,17 @@ fn nowhere(app: &App) -> MethodRouter {
         .post(async move |request: Request| send(&sent, &NOWHERE, request).await)
 }
 
-fn not_found_page(app: &App) -> MethodRouter {
-    axum::routing::any(not_found).with_state(app.clone())
+/// A page asked for by a method that it does not know. Which ones it knows, axum writes into `Allow`.
+async fn not_allowed() -> (StatusCode, &'static str) {
+    (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n")
 }
 
-async fn not_found(State(app): State<App>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
-    match context(&app, &mut parts).await {
-        Ok(cx) => html(&app, &cx, render::error(&cx, &AppError::NotFound).await),
-        Err(error) => bare(&error),
-    }
+/// An error as a page of its own.
+async fn error_page(app: &App, mut parts: Parts, error: &AppError) -> Response {
+    let cx = match context(app, &mut parts).await {
+        Ok(cx) | Err((cx, _)) => cx,
+    };
+    html(app, &cx, render::error(&cx, error).await)
 }
 
 /// Files that browsers download; the rest is a page that does not exist.
@@ -156,7 +277,7 @@ async fn files(State(app): State<App>, request: Request) -> Response {
         .append_index_html_on_directories(false);
     let found = match dir.oneshot(copy).await {
         Ok(found) if found.status() != StatusCode::NOT_FOUND && !parts.uri.path().ends_with("site.json") => found,
-        _ => return not_found(State(app), Request::from_parts(parts, Body::empty())).await,
+        _ => return error_page(&app, parts, &AppError::NotFound).await,
     };
     let mut response = found.into_response();
     // Built files carry a hash of their content in their names.
@@ -176,7 +297,7 @@ async fn show(app: &App, route: &Route, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match context(app, &mut parts).await {
         Ok(cx) => html(app, &cx, render::page(&cx, route).await),
-        Err(error) => bare(&error),
+        Err((cx, error)) => html(app, &cx, render::error(&cx, &error).await),
     }
 }
 
@@ -186,19 +307,11 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
     let is_enhanced = parts.headers.contains_key(&ENHANCE);
     let cx = match context(app, &mut parts).await {
         Ok(cx) => cx,
-        Err(error) => return bare(&error),
+        Err((cx, error)) => return html(app, &cx, render::error(&cx, &error).await),
     };
     let refuse = async |error: AppError| html(app, &cx, render::error(&cx, &error).await);
-    if !guard::is_from_here(&parts.headers, &app.config.public_url) {
-        tracing::warn!(path = cx.path, "a change from another site was refused");
-        return refuse(AppError::Refused).await;
-    }
-    let limit = if route.path.contains("sign-in") {
-        SIGN_IN_LIMIT
-    } else {
-        BODY_LIMIT
-    };
-    let Ok(body) = to_bytes(body, limit).await else {
+    // The layer before us lets only so much through.
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
         return refuse(AppError::TooLarge).await;
     };
     let Some(sent) = Sent::read(&parts.headers, &body) else {
@@ -221,6 +334,7 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
         Err(AppError::NotFresh) => follow(app, &cx, is_enhanced, &render::confirm(&cx)),
         Err(error @ AppError::Refused) => refuse(error).await,
         Err(error) => {
+            let wait = retry_after(&error);
             let outcome = Outcome {
                 form: sent.form.clone(),
                 key: sent.key.clone(),
@@ -228,8 +342,21 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
                 values: sent.shown(),
             };
             let again = with_outcome(&cx, outcome);
-            html(app, &again, render::page(&again, route).await)
+            let mut response = html(app, &again, render::page(&again, route).await);
+            if let Some(seconds) = wait {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            response
         }
+    }
+}
+
+/// After how many seconds it may work (RFC 9110, 10.2.3).
+fn retry_after(error: &AppError) -> Option<u32> {
+    match error {
+        AppError::TooMany { retry_after } => Some(*retry_after).filter(|seconds| *seconds > 0),
+        AppError::Busy => Some(BUSY_SECONDS),
+        _ => None,
     }
 }
 
@@ -259,7 +386,10 @@ async fn once(cx: &Cx, form: &FormEntry, sent: &Sent) -> Result<Next, AppError> 
         .extend(cookies);
     match result {
         Ok(next) => {
-            cx.db.store_answer(&scope, &sent.key, next.path()).await?;
+            // The change is done; under the same key again it would merely lead to the form's own page.
+            if let Err(e) = cx.db.store_answer(&scope, &sent.key, next.path()).await {
+                tracing::warn!(error = %e, "the answer to a change could not be stored");
+            }
             Ok(next)
         }
         // The same form twice at the same moment: the other one did it.
@@ -277,6 +407,14 @@ async fn answered(cx: &Cx, scope: &str, sent: &Sent) -> Result<Option<Next>, App
         Some((_, answer)) => Ok(Some(Next::to(answer.unwrap_or_else(|| cx.path.clone())))),
         None => Ok(None),
     }
+}
+
+/// What the fuzzers ask: whether a body is a form of our pages, and what of it would be shown again.
+#[doc(hidden)]
+pub fn read_form(headers: &HeaderMap, body: &[u8]) -> Option<Vec<(String, String)>> {
+    let sent = Sent::read(headers, body)?;
+    sent.fingerprint("/");
+    Some(sent.shown())
 }
 
 /// A form as it was sent.
@@ -338,21 +476,18 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Collects what a page has at hand.
-async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx, AppError> {
+/// Collects what a page has at hand. When the database does not say who asks, there is enough for the page of that error.
+async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
     let is_https = app.config.is_https();
     let tokens = session::received(&parts.headers, is_https);
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
-    let customer = match tokens.get(cookie::SESSION) {
-        Some(token) => who::customer(&app.db, token, &visitor).await?,
-        None => None,
+    let (customer, staff, failed) = match who_asks(app, &tokens, &visitor).await {
+        Ok((customer, staff)) => (customer, staff, None),
+        Err(error) => (None, None, Some(AppError::from(error))),
     };
-    let staff = match tokens.get(cookie::STAFF) {
-        Some(token) => who::staff(&app.db, token, &visitor).await?,
-        None => None,
-    };
-    let path = parts.uri.path().to_owned();
+    // A page leads back to itself: `//host` would lead a browser to another site.
+    let path = format!("/{}", parts.uri.path().trim_start_matches(['/', '\\']));
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let params = match RawPathParams::from_request_parts(parts, &()).await {
         Ok(params) => params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
@@ -370,20 +505,21 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
     let theme = tokens
         .get(cookie::THEME)
         .map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
-    Ok(Cx(Arc::new(Inner {
+    let cx = Cx(Arc::new(Inner {
         db: app.db.clone(),
         lang,
         theme,
         customer,
         staff,
         visitor,
-        is_visit: parts.method == Method::GET && !is_ahead_of_time(&parts.headers),
+        is_visit: parts.method == Method::GET && !guard::is_ahead_of_time(&parts.headers),
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         params,
         tokens,
         outcome: None,
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
+        has_inbox: app.is_demonstration && !app.config.has_transport(),
         providers: app.config.offered().into(),
         request_id: parts
             .extensions
@@ -392,14 +528,28 @@ async fn context(app: &App, parts: &mut axum::http::request::Parts) -> Result<Cx
             .unwrap_or_default(),
         cookies: Mutex::default(),
         path,
-    })))
+    }));
+    match failed {
+        None => Ok(cx),
+        Some(error) => Err((cx, error)),
+    }
 }
 
-/// A browser fetches pages that somebody may open next (`Sec-Purpose`, Fetch Standard): nobody has seen them then.
-fn is_ahead_of_time(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-purpose")
-        .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
+/// Whose the cookies are.
+async fn who_asks(
+    app: &App,
+    tokens: &HashMap<&'static str, Token>,
+    visitor: &Visitor,
+) -> Result<(Option<who::Customer>, Option<who::Staff>), crm::Error> {
+    let customer = match tokens.get(cookie::SESSION) {
+        Some(token) => who::customer(&app.db, token, visitor).await?,
+        None => None,
+    };
+    let staff = match tokens.get(cookie::STAFF) {
+        Some(token) => who::staff(&app.db, token, visitor).await?,
+        None => None,
+    };
+    Ok((customer, staff))
 }
 
 /// The same page with what came of a form.
@@ -431,6 +581,7 @@ fn copy(cx: &Cx) -> Inner {
         outcome: cx.outcome.clone(),
         site: cx.site.clone(),
         is_demonstration: cx.is_demonstration,
+        has_inbox: cx.has_inbox,
         providers: cx.providers.clone(),
         request_id: cx.request_id.clone(),
         cookies: Mutex::new(cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone()),
@@ -442,7 +593,11 @@ fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
     let mut response = match rendered {
         Rendered::Html { status, html } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+            let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            response
         }
         Rendered::Redirect(there) => redirect(&there),
     };
@@ -487,11 +642,4 @@ fn add_cookies(app: &App, cx: &Cx, response: &mut Response) {
             );
         }
     }
-}
-
-/// An answer for when not even a page can be made: the database does not answer.
-fn bare(error: &AppError) -> Response {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let text = "Сервис сейчас недоступен. Повторите через минуту.\nThe service is not available just now. Try again in a minute.\n";
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }

@@ -55,9 +55,48 @@ pub fn set_cookie(cookie: &SetCookie, is_https: bool, now: DateTime<Utc>) -> Str
     }
 }
 
+/// How the address of a client was learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learnt {
+    /// It is the peer itself, and nobody says otherwise.
+    Direct,
+    /// A trusted proxy named it.
+    Forwarded,
+    /// A trusted proxy did not name it: all its clients look like one.
+    Unforwarded,
+    /// Somebody who is not trusted named one, which does not count.
+    Ignored,
+}
+
+impl Learnt {
+    /// Its name in figures.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Forwarded => "forwarded",
+            Self::Unforwarded => "unforwarded",
+            Self::Ignored => "ignored",
+        }
+    }
+
+    /// Whether the request came by a trusted proxy.
+    pub fn is_by_trusted_proxy(self) -> bool {
+        matches!(self, Self::Forwarded | Self::Unforwarded)
+    }
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Address {
+    /// The client's address, unless the connection has none.
+    pub ip: Option<IpAddr>,
+    /// How it was learnt.
+    pub how: Learnt,
+}
+
 /// Where a request comes from. `X-Forwarded-For` counts only when a trusted proxy sent it, and of its entries the last
 /// that is not a trusted proxy itself: those before it anybody could have written.
-pub fn visitor(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Visitor {
+pub fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Address {
     let peer = peer.map(|peer| peer.ip().to_canonical());
     let forwarded = headers
         .get_all("x-forwarded-for")
@@ -65,21 +104,27 @@ pub fn visitor(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','));
     let hops: Vec<IpAddr> = forwarded.filter_map(|hop| hop.trim().parse().ok()).collect();
-    let address = match peer {
-        Some(peer) if trusted.contains(&peer) => hops
-            .iter()
-            .rev()
-            .find(|hop| !trusted.contains(hop))
-            .copied()
-            .or(Some(peer)),
-        other => other,
+    let (ip, how) = match peer {
+        Some(peer) if trusted.contains(&peer) => match hops.iter().rev().find(|hop| !trusted.contains(hop)) {
+            Some(hop) => (Some(*hop), Learnt::Forwarded),
+            // The client is on a proxy's own machine.
+            None if !hops.is_empty() => (Some(peer), Learnt::Forwarded),
+            None => (Some(peer), Learnt::Unforwarded),
+        },
+        other if headers.contains_key("x-forwarded-for") => (other, Learnt::Ignored),
+        other => (other, Learnt::Direct),
     };
+    Address { ip, how }
+}
+
+/// Who a request comes from, as far as limits and the list of devices go.
+pub fn visitor(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Visitor {
     let device = headers
         .get("user-agent")
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
     Visitor {
-        network: address.map(network).unwrap_or_default(),
+        network: address(peer, headers, trusted).ip.map(network).unwrap_or_default(),
         device: device.chars().take(200).collect(),
     }
 }
@@ -114,6 +159,10 @@ mod tests {
         assert_eq!(visitor(peer, &h, &[]).network, "10.0.0.1");
         assert_eq!(visitor(peer, &h, &trusted).network, "203.0.113.9");
         assert_eq!(visitor(peer, &h, &trusted[..1]).network, "10.0.0.2");
+        assert_eq!(address(peer, &h, &[]).how, Learnt::Ignored);
+        assert_eq!(address(peer, &h, &trusted).how, Learnt::Forwarded);
+        assert_eq!(address(peer, &HeaderMap::new(), &trusted).how, Learnt::Unforwarded);
+        assert_eq!(address(peer, &HeaderMap::new(), &[]).how, Learnt::Direct);
     }
 
     #[test]

@@ -38,7 +38,19 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
         .status()
         .context("the benchmark did not start")?;
     ensure!(status.success(), "the benchmark broke off: {status}");
-    Ok(())
+    // What stands before every route is measured within one process.
+    cargo(
+        root,
+        &[
+            "bench",
+            "--profile",
+            profile,
+            "--package",
+            "server",
+            "--bench",
+            "layers",
+        ],
+    )
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {

@@ -1,8 +1,9 @@
-//! The development inbox: what would have gone out. The demonstration alone has it.
+//! The development inbox: what would have gone out. Only a demonstration without a transport has it.
 
 use crate::cx::Cx;
 use crate::route::{Body, Frame};
 use crate::ui::{Moment, paragraphs};
+use crm::factor::store::demonstration_codes;
 use crm::outbox::{self, Channel};
 use islands::AppError;
 use leptos::prelude::*;
@@ -37,9 +38,26 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     } else {
         view! { <ul class="inbox">{list}</ul> }.into_any()
     };
+    let codes: Vec<_> = demonstration_codes(&cx.db)
+        .await?
+        .into_iter()
+        .map(|shown| {
+            view! { <li><b>{shown.login}</b> " " <code>{shown.code}</code> " " <small>{t.seconds(shown.seconds_left)}</small></li> }
+        })
+        .collect();
+    let codes = (!codes.is_empty()).then(|| {
+        view! {
+            <section class="panel" aria-labelledby="codes">
+                <h2 id="codes">{t.codes}</h2>
+                <ul>{codes}</ul>
+                <p class="hint">{t.codes_text}</p>
+            </section>
+        }
+    });
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
+        {codes}
         {body}
     };
     Ok(Body::new(t.title, Frame::Plain, view))

@@ -1,8 +1,10 @@
 //! Coming in and going out, and what every page offers: language and theme.
 
 pub mod documents;
+pub mod factors;
 pub mod inbox;
 pub mod outside;
+pub mod second;
 pub mod sign_in;
 
 use crate::cx::{Cx, Theme, cookie};

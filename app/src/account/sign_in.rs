@@ -8,7 +8,7 @@ use crm::consent::{AskedAt, store as consents};
 use crm::contact::Kind;
 use crm::customer::PersonForm;
 use crm::signin::attempts::{self, Purpose};
-use crm::signin::store::{self as signin, Entered, Verified};
+use crm::signin::store::{self as signin, Entered, StaffEntered, Verified};
 use crm::signin::{Attempt, Draft};
 use islands::AppError;
 use leptos::prelude::*;
@@ -88,7 +88,7 @@ pub fn onward_to(cx: &Cx, verified: &Verified, next: Option<&str>) -> Next {
 }
 
 /// Keeps the page that somebody wanted to see along the way.
-fn with_next(cx: &Cx, path: &str) -> String {
+pub(super) fn with_next(cx: &Cx, path: &str) -> String {
     keep_next(cx.query("next"), path)
 }
 
@@ -232,14 +232,15 @@ impl Form for StaffPassword {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         match signin::staff_by_password(&cx.db, &self.login, &self.password, cx.lang, &cx.visitor).await? {
-            Entered::In(opened) => cx.set_session(cookie::STAFF, &opened),
-            Entered::SecondFactor(token) => {
+            StaffEntered::SecondFactor(token) => {
                 set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
-                return Ok(Next::to(with_next(cx, "/admin/sign-in/second")));
+                Ok(Next::to(with_next(cx, "/admin/sign-in/second")))
+            }
+            StaffEntered::SetUp(token) => {
+                set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
+                Ok(Next::to(with_next(cx, "/admin/sign-in/setup")))
             }
         }
-        let next = cx.query("next").filter(|next| next.starts_with("/admin/"));
-        Ok(Next::to_untrusted(next, "/admin/requests"))
     }
 }
 
@@ -271,8 +272,9 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
         (cx.query("done") == Some("signed_out")).then(|| view! { <p class="flash" role="status">{t.signed_out}</p> });
     // Made inside its form, which knows what was typed.
     let phone = move || {
+        let autocomplete = if by_password { "tel" } else { "tel webauthn" };
         view! {
-            <Field name="phone" label=t.phone kind="tel" check="phone" missing=t.phone_missing autocomplete="tel"
+            <Field name="phone" label=t.phone kind="tel" check="phone" missing=t.phone_missing autocomplete=autocomplete
                 enterkeyhint=if by_password { "next" } else { "send" } hint=t.phone_hint/>
         }
     };
@@ -325,6 +327,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
                 {phone()}
                 <button class="btn btn-primary btn-wide">{t.send}</button>
             </FormBox<Start>>
+            {super::second::by_passkey(&cx).await?}
             <ul class="ways">{other("email", t.by_email)} {other("password", t.by_password)}</ul>
         }
         .into_any()

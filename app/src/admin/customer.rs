@@ -499,6 +499,7 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "request.status" => t.request_status,
                 "request.assign" => t.request_assign,
                 "request.unassign" => t.request_unassign,
+                "message.again" => t.message_again,
                 "session.end" => t.session_end,
                 other => other,
             };

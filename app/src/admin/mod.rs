@@ -1,11 +1,13 @@
-//! Staff pages: the queue of requests, one request, customers and what is known of them. They ship no script. Whatever
+//! Staff pages: the queue of requests, one request, customers and what is known of them. But for passkeys they ship no script. Whatever
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
 pub mod customer;
 pub mod customers;
+pub mod messages;
 pub mod receipt;
 pub mod request;
 pub mod requests;
+pub mod security;
 mod view;
 
 use crate::cx::Cx;

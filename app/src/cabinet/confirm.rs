@@ -1,6 +1,7 @@
 //! Proving anew who one is before what is dangerous, and then on to where one wanted to go.
 
 use super::back;
+use crate::account::factors::confirm_ways;
 use crate::account::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -77,7 +78,7 @@ impl Form for ByPassword {
 }
 
 /// With the session's new token to where the customer wanted to go.
-pub(super) fn there(cx: &Cx, opened: &crm::who::Opened) -> Next {
+pub(crate) fn there(cx: &Cx, opened: &crm::who::Opened) -> Next {
     cx.set_session(cookie::SESSION, opened);
     Next::to_untrusted(cx.query("next"), "/profile/security")
 }
@@ -104,8 +105,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="narrow">
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
-            {ways.password.then(|| by_password(&cx))}
-            {by_contact(&cx, &ways.contacts)}
+            {confirm_ways(&cx, ways.second_factor).await?}
+            {(ways.password && !ways.second_factor).then(|| by_password(&cx))}
+            {(!ways.second_factor).then(|| by_contact(&cx, &ways.contacts))}
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))

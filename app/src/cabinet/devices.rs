@@ -72,15 +72,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn row(cx: &Cx, device: &Device, is_this: bool) -> impl IntoView + use<> {
     let t = &cx.t().devices;
     let seen = Seen::of(&device.device);
-    let browser = match seen.browser {
-        Some(YANDEX) => Some(t.yandex),
-        other => other,
-    };
-    let name = match (browser, seen.system) {
-        (Some(browser), Some(system)) => format!("{browser}, {system}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => t.unknown.to_owned(),
-    };
+    let name = device_name(cx, &device.device);
     let inside = match seen.system {
         Some("iPhone") => icon::SMARTPHONE,
         Some("Android") => icon::SMARTPHONE,
@@ -115,6 +107,21 @@ fn row(cx: &Cx, device: &Device, is_this: bool) -> impl IntoView + use<> {
             </span>
             <span class="row-acts">{end}</span>
         </li>
+    }
+}
+
+/// What a browser and its system are called, from what it says of itself.
+pub(crate) fn device_name(cx: &Cx, agent: &str) -> String {
+    let t = &cx.t().devices;
+    let seen = Seen::of(agent);
+    let browser = match seen.browser {
+        Some(YANDEX) => Some(t.yandex),
+        other => other,
+    };
+    match (browser, seen.system) {
+        (Some(browser), Some(system)) => format!("{browser}, {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => t.unknown.to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod contacts;
 pub mod devices;
 pub mod home;
 pub mod offers;
+pub mod passkeys;
 pub mod person;
 pub mod points;
 pub mod preferences;
@@ -16,6 +17,7 @@ pub mod programs;
 pub mod providers;
 pub mod purchases;
 pub mod receipt;
+pub mod second_factor;
 pub mod security;
 pub mod stores;
 pub mod support;
@@ -36,12 +38,12 @@ pub fn flash(cx: &Cx, words: &[(&str, &'static str)]) -> Option<impl IntoView + 
 }
 
 /// The way back to the page above.
-fn back(href: &'static str, words: &'static str) -> impl IntoView {
+pub(crate) fn back(href: &'static str, words: &'static str) -> impl IntoView {
     view! { <a class="back" href=href>{icon(icon::ARROW_LEFT)} {words}</a> }
 }
 
 /// Says that what a button was for is no longer there: its form is not on the page, so it cannot say so itself.
-fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
+pub(crate) fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
     let outcome = cx.outcome.as_ref().filter(|o| o.error == AppError::NotFound)?;
     Some(
         view! { <ErrorSummary error=AppError::NotFound form=outcome.form.replace('.', "-") labels=Vec::new() stale=cx.t().form.stale/> },
@@ -50,11 +52,14 @@ fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
 
 /// Where who somebody is was proved too long ago for what follows: says so and leads to where it is proved anew. Asked
 /// before anything is typed, so that nothing typed is lost.
-fn fresh_first(cx: &Cx) -> Option<AnyView> {
-    let customer = cx.customer.as_ref()?;
-    customer.fresh(&cx.db).err()?;
+pub(crate) fn fresh_first(cx: &Cx) -> Option<AnyView> {
+    if cx.path.starts_with("/admin") {
+        cx.staff.as_ref()?.fresh(&cx.db).err()?;
+    } else {
+        cx.customer.as_ref()?.fresh(&cx.db).err()?;
+    }
     let t = &cx.t().confirm;
-    let href = format!("/confirm?next={}", cx.path);
+    let href = crate::render::confirm(cx);
     Some(
         view! {
             <div class="panel">

@@ -45,6 +45,11 @@ impl Form for RemovePassword {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().security;
     let ways = confirm::ways(&cx.db, cx.customer()?).await?;
+    let second = if ways.second_factor {
+        cx.t().factors.is_on
+    } else {
+        cx.t().factors.is_off
+    };
     let has_providers = cx.providers.iter().any(|provider| !provider.is_for_staff);
     let done = [("password", t.done_password), ("no_password", t.done_no_password)];
     let view = view! {
@@ -63,6 +68,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <h2 id="more">{t.more}</h2>
             <div class="panel panel-flush">
                 <ul class="rows">
+                    {row("/profile/second-factor", icon::SHIELD_CHECK, cx.t().factors.title, second)}
+                    {row("/profile/passkeys", icon::KEY_ROUND, cx.t().factors.passkeys_title, cx.t().factors.passkeys_text)}
                     {row("/profile/contacts", icon::PHONE, cx.t().profile.contacts, t.contacts_text)}
                     {has_providers.then(|| row("/profile/providers", icon::KEY_ROUND, cx.t().providers.title, cx.t().providers.text))}
                     {row("/devices", icon::MONITOR_SMARTPHONE, cx.t().profile.devices, t.devices_text)}

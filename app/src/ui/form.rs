@@ -18,7 +18,7 @@ fn held() -> Option<Outcome> {
 }
 
 /// The message for a field of the form being rendered.
-fn message(cx: &Cx, name: &str, missing: Option<&str>) -> Option<String> {
+pub(super) fn message(cx: &Cx, name: &str, missing: Option<&str>) -> Option<String> {
     let AppError::Invalid { flaws } = held()?.error else {
         return None;
     };
@@ -189,18 +189,27 @@ pub fn ErrorSummary(
         AppError::Stale => (stale.to_owned(), None),
         AppError::TooMany { retry_after: 0 } => (t.enough.to_owned(), None),
         AppError::TooMany { retry_after } if *retry_after <= 90 => (t.wait_seconds(i64::from(*retry_after)), None),
-        AppError::TooMany { retry_after } => (t.wait_minutes(i64::from(retry_after.div_ceil(60))), None),
+        AppError::TooMany { retry_after } if *retry_after <= 7200 => {
+            (t.wait_minutes(i64::from(retry_after.div_ceil(60))), None)
+        }
+        AppError::TooMany { retry_after } => (t.wait_hours(i64::from(retry_after.div_ceil(3600))), None),
         AppError::Busy => (t.busy.to_owned(), None),
         AppError::TooLarge => (t.too_large.to_owned(), None),
         AppError::Forbidden => (t.forbidden.to_owned(), None),
         AppError::NotFound => (t.gone.to_owned(), None),
         AppError::SignedOut | AppError::NotFresh => (t.signed_out.to_owned(), None),
+        AppError::Unavailable => (t.unavailable.to_owned(), None),
         AppError::Refused | AppError::Internal => (t.failed.to_owned(), None),
     };
+    // What we have to find in the log, when somebody asks.
+    let number = matches!(error, AppError::Unavailable | AppError::Internal).then(|| {
+        view! { <p class="hint">{cx.t().error.request_id} " " <code>{cx.request_id.clone()}</code></p> }
+    });
     view! {
         <div class="errors" role="alert" tabindex="-1" aria-labelledby=title_id>
             <h2 id=heading_id>{title}</h2>
             {lines}
+            {number}
         </div>
     }
 }
@@ -225,7 +234,7 @@ pub fn FieldMessage(
 }
 
 /// The id of a field: unique in the page though two forms have a field of one name.
-fn field_id(name: &str) -> String {
+pub(super) fn field_id(name: &str) -> String {
     let form = held_form();
     format!("{form}-{name}")
 }

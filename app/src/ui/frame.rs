@@ -6,6 +6,7 @@ use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
 use crm::lang::Lang;
+use crm::staff::Right;
 use leptos::prelude::*;
 
 /// The whole document. `has_islands` is known once the page is rendered: [`crate::render`] puts the loader's tags in.
@@ -59,9 +60,14 @@ fn main(view: AnyView) -> impl IntoView {
 
 fn demonstration(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
+    let note = if cx.has_inbox {
+        view! { {t.demonstration_note} " " <a href="/inbox">{t.inbox}</a> }.into_any()
+    } else {
+        t.demonstration_sends.into_any()
+    };
     view! {
         <aside class="demo" aria-label=t.demonstration>
-            <p>{t.demonstration_note} " " <a href="/inbox">{t.inbox}</a></p>
+            <p>{note}</p>
         </aside>
     }
 }
@@ -181,6 +187,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
             <nav class="bar-nav" aria-label=t.places>
                 {link("/admin/requests", t.requests)}
                 {link("/admin/customers", t.customers)}
+                {cx.staff.as_ref().filter(|s| s.has(Right::Messages)).map(|_| link("/admin/messages", t.messages))}
             </nav>
             <form class="bar-find" role="search" action="/admin/customers" aria-label=t.find_customer>
                 {icon(icon::SEARCH)}
@@ -190,7 +197,9 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
     });
     let name = cx.staff.as_ref().map(|staff| {
         view! {
-            <span class="top-btn">{staff.name().to_owned()}</span>
+            <a class="top-btn" href="/admin/security">
+                {staff.name().to_owned()} <span class="sr-only">", " {t.security}</span>
+            </a>
             <FormBox<StaffSignOut> class="switch">
                 <button class="top-btn">{icon(icon::LOG_OUT)} <span class="sr-only">{t.sign_out}</span></button>
             </FormBox<StaffSignOut>>

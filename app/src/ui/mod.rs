@@ -5,9 +5,13 @@ pub mod chart;
 pub mod form;
 pub mod frame;
 pub mod icon;
+pub mod passkey;
+pub mod qr;
 
 pub use form::{Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FormBox, Select, TextArea};
 pub use icon::icon;
+pub use passkey::{Asked, PasskeyField};
+pub use qr::QrCode;
 
 use leptos::prelude::*;
 

@@ -4,8 +4,10 @@
 //! wise; for a file each question is two changes of thread, and four of them cost a page as much as four queries. A
 //! connection that only reads holds nothing between two queries, so it can simply be handed on.
 
+use super::{PoolUse, Waiting};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, SqliteConnection};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +20,8 @@ pub(super) struct Readers {
     options: SqliteConnectOptions,
     idle: Mutex<Vec<SqliteConnection>>,
     free: Arc<Semaphore>,
+    count: usize,
+    waiting: AtomicUsize,
 }
 
 impl Readers {
@@ -28,15 +32,30 @@ impl Readers {
             options,
             idle: Mutex::new(vec![first]),
             free: Arc::new(Semaphore::new(count)),
+            count,
+            waiting: AtomicUsize::new(0),
         }))
+    }
+
+    /// How many of them are lent out, and how many wait for one.
+    pub(super) fn in_use(&self) -> PoolUse {
+        PoolUse {
+            name: "read",
+            limit: self.count,
+            in_use: self.count.saturating_sub(self.free.available_permits()),
+            idle: self.idle.lock().unwrap_or_else(PoisonError::into_inner).len(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
     }
 
     /// One of them, as soon as one is free; [`sqlx::Error::PoolTimedOut`] when that takes too long.
     pub(super) async fn acquire(self: &Arc<Self>) -> Result<Reader, sqlx::Error> {
+        let waiting = Waiting::at(&self.waiting);
         let permit = tokio::time::timeout(PATIENCE, self.free.clone().acquire_owned())
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)?
             .map_err(|_| sqlx::Error::PoolClosed)?;
+        drop(waiting);
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let conn = match idle {
             Some(conn) => conn,

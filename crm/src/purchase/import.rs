@@ -300,6 +300,24 @@ pub async fn run(
     Ok(summary)
 }
 
+/// Reads a text as a file of a format, its header in the first line, and tells how many lines were taken and refused.
+#[doc(hidden)] // for the fuzzers
+pub fn read_text(format: Format, text: &str) -> (usize, usize) {
+    let mut lines = text.lines();
+    let Ok((mut parser, _)) = Parser::new(format, lines.next().unwrap_or_default(), chrono_tz::UTC, 0) else {
+        return (0, 0);
+    };
+    let (mut taken, mut refused) = (0, 0);
+    for line in lines {
+        match parser.parse(line) {
+            Ok(_) => taken += 1,
+            // The words of a refusal are written for each line.
+            Err(line) => refused += usize::from(!line.reason.text(Lang::Ru).is_empty()),
+        }
+    }
+    (taken, refused)
+}
+
 /// Reads the file into the staging table, and tells how many lines of data it has.
 async fn stage(
     db: &Db,

@@ -40,6 +40,7 @@ pub(crate) struct AttemptRow {
     pub(crate) identity: Option<Outside>,
     pub(crate) customer_id: Option<CustomerId>,
     pub(crate) staff_id: Option<StaffId>,
+    pub(crate) way: String,
     pub(crate) language: Lang,
     #[sqlx(json(nullable))]
     pub(crate) draft: Option<Draft>,
@@ -62,7 +63,7 @@ impl AttemptRow {
 
 /// The attempt of this browser, if it is still open; else [`Error::Stale`].
 pub(crate) async fn row(conn: &mut Conn, token: &Token, purpose: Purpose) -> Result<AttemptRow, Error> {
-    const SQL: &str = "SELECT id, kind, address, proved_at, email, identity, customer_id, staff_id, language, draft \
+    const SQL: &str = "SELECT id, kind, address, proved_at, email, identity, customer_id, staff_id, way, language, draft \
                        FROM attempts WHERE token_hash = $1 AND purpose = $2 AND finished_at IS NULL AND expires_at > $3";
     let now = conn.now();
     let row: Option<AttemptRow> = on!(conn, |c| sqlx::query_as(SQL)

@@ -4,11 +4,12 @@ use super::CODE_DIGITS;
 use super::attempts::{AttemptRow, Purpose};
 use super::store::refused;
 use crate::contact::Kind;
-use crate::db::Tx;
+use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{AttemptId, CodeId};
 use crate::lang::Lang;
+use crate::limits;
 use crate::on;
 use crate::outbox;
 use crate::who::{Token, Visitor};
@@ -21,10 +22,16 @@ use subtle::ConstantTimeEq;
 pub const CODE_LIFE: Duration = Duration::minutes(10);
 /// How often a wrong code may be typed.
 const CODE_TRIES: i64 = 5;
-/// Pause before another code goes to the same address.
+/// Pause before another code goes to the same address from the same network.
 const RESEND_AFTER: Duration = Duration::seconds(30);
-/// Codes to one address within an hour.
+/// How far the clocks of two nodes may be apart. A code from later than that was made before the clock was set back, and
+/// how old it is nobody can tell: it is not taken, and does not keep another from being sent.
+const SKEW: Duration = Duration::minutes(1);
+/// Codes to one address within an hour, asked for from one network. From another its owner still gets one: a stranger
+/// who asks for codes keeps nobody out.
 const CODES_PER_ADDRESS: i64 = 8;
+/// Codes to one address within an hour from everywhere: nobody's phone rings all day.
+const CODES_PER_ADDRESS_IN_ALL: i64 = 24;
 /// Codes asked for from one network within an hour: a shop's wireless network serves a queue.
 const CODES_PER_NETWORK: i64 = 60;
 
@@ -41,6 +48,9 @@ pub(crate) async fn send(
     const INSERT: &str = "INSERT INTO codes (id, attempt_id, address, network, code_hash, tries, created_at, expires_at) \
                           VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
     check_limits(tx, address, visitor).await?;
+    if kind == Kind::Phone {
+        limits::check_sms(tx, address, &visitor.network).await?;
+    }
     let now = tx.now();
     let code = format!(
         "{:0width$}",
@@ -93,13 +103,20 @@ pub(crate) async fn send(
 }
 
 async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(), Error> {
-    const LAST: &str = "SELECT created_at FROM codes WHERE address = $1 ORDER BY created_at DESC LIMIT 1";
+    const LAST: &str =
+        "SELECT created_at FROM codes WHERE address = $1 AND network = $2 ORDER BY created_at DESC LIMIT 1";
+    const BY_BOTH: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2 AND network = $3";
     const BY_ADDRESS: &str = "SELECT COUNT(*) FROM codes WHERE address = $1 AND created_at > $2";
     const BY_NETWORK: &str = "SELECT COUNT(*) FROM codes WHERE network = $1 AND created_at > $2";
     let now = tx.now();
     let hour_ago = now - Duration::hours(1);
-    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST).bind(address).fetch_optional(c).await)?;
+    let last: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(LAST)
+        .bind(address)
+        .bind(&visitor.network)
+        .fetch_optional(c)
+        .await)?;
     if let Some(wait) = last
+        .filter(|last| *last <= now + SKEW)
         .map(|last| (last + RESEND_AFTER - now).num_seconds())
         .filter(|wait| *wait > 0)
     {
@@ -107,6 +124,12 @@ async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(
             retry_after: u32::try_from(wait).unwrap_or(30),
         });
     }
+    let by_both: i64 = on!(tx, |c| sqlx::query_scalar(BY_BOTH)
+        .bind(address)
+        .bind(hour_ago)
+        .bind(&visitor.network)
+        .fetch_one(c)
+        .await)?;
     let by_address: i64 = on!(tx, |c| sqlx::query_scalar(BY_ADDRESS)
         .bind(address)
         .bind(hour_ago)
@@ -117,23 +140,35 @@ async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(
         .bind(hour_ago)
         .fetch_one(c)
         .await)?;
-    if by_address >= CODES_PER_ADDRESS || by_network >= CODES_PER_NETWORK {
+    if by_both >= CODES_PER_ADDRESS || by_address >= CODES_PER_ADDRESS_IN_ALL || by_network >= CODES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 3600 });
     }
     Ok(())
 }
 
-/// The secret that codes are hashed with: made at first use, kept in the database.
-async fn code_key(tx: &mut Tx) -> Result<Vec<u8>, sqlx::Error> {
+/// The secret that codes are hashed and questions to passkeys are signed with: made at first use, kept in the database.
+pub(crate) async fn code_key(tx: &mut Tx) -> Result<Vec<u8>, sqlx::Error> {
     const INSERT: &str = "INSERT INTO settings (key, value) VALUES ('code_key', $1) ON CONFLICT (key) DO NOTHING";
-    const SELECT: &str = "SELECT value FROM settings WHERE key = 'code_key'";
     on!(tx, |c| sqlx::query(INSERT)
         .bind(Token::random().secret())
         .execute(c)
         .await
         .map(drop))?;
-    let key: String = on!(tx, |c| sqlx::query_scalar(SELECT).fetch_one(c).await)?;
+    let key: String = on!(tx, |c| sqlx::query_scalar(KEY).fetch_one(c).await)?;
     Ok(key.into_bytes())
+}
+
+const KEY: &str = "SELECT value FROM settings WHERE key = 'code_key'";
+
+/// The same secret where nothing is changed otherwise.
+pub(crate) async fn key(db: &Db) -> Result<Vec<u8>, Error> {
+    let mut conn = db.read().await?;
+    let key: Option<String> = on!(conn, |c| sqlx::query_scalar(KEY).fetch_optional(c).await)?;
+    drop(conn);
+    match key {
+        Some(key) => Ok(key.into_bytes()),
+        None => db.write(|tx| scoped(async move { Ok(code_key(tx).await?) })).await,
+    }
 }
 
 fn keyed_hash(key: &[u8], attempt: AttemptId, code: &str) -> Vec<u8> {
@@ -160,6 +195,7 @@ struct CodeRow {
     id: CodeId,
     code_hash: Vec<u8>,
     tries: i64,
+    created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
 
@@ -170,15 +206,25 @@ pub(crate) async fn take(
     typed: &str,
     visitor: &Visitor,
 ) -> Result<Result<(), Flaw>, Error> {
-    const LAST: &str = "SELECT id, code_hash, tries, expires_at FROM codes WHERE attempt_id = $1 AND used_at IS NULL \
-                        ORDER BY created_at DESC LIMIT 1";
+    const LAST: &str = "SELECT id, code_hash, tries, created_at, expires_at FROM codes WHERE attempt_id = $1 \
+                        AND used_at IS NULL ORDER BY created_at DESC LIMIT 1";
     const TRY: &str = "UPDATE codes SET tries = tries + 1 WHERE id = $1";
     const USE: &str = "UPDATE codes SET used_at = $2 WHERE id = $1 AND used_at IS NULL";
     let now = tx.now();
     let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
-    let Some(row) = row.filter(|row| row.expires_at > now && row.tries < CODE_TRIES) else {
+    let Some(row) = row else {
         return Ok(Err(Flaw::ExpiredCode));
     };
+    if row.expires_at <= now || row.created_at > now + SKEW || row.tries >= CODE_TRIES {
+        // Dead for good, also when the clock is set back.
+        on!(tx, |c| sqlx::query(USE)
+            .bind(row.id)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        return Ok(Err(Flaw::ExpiredCode));
+    }
     let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
     if !bool::from(hash.ct_eq(&row.code_hash)) {
         on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;

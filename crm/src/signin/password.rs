@@ -31,13 +31,38 @@ fn hash_now(password: &str) -> String {
         .unwrap_or_default()
 }
 
+/// One more in a gauge, for as long as it lives: also where whoever asked hangs up.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn in_gauge(name: &'static str) -> Self {
+        let gauge = metrics::gauge!(name);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
 /// Runs work on a blocking thread. The permit moves along: a caller that hangs up does not free it early. Waits two
 /// seconds for its turn, then [`Error::Busy`].
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let waiting = Counted::in_gauge("kabinet_password_hashes_waiting");
     let turn = tokio::time::timeout(Duration::from_secs(2), PERMITS.clone().acquire_owned()).await;
-    let Ok(Ok(permit)) = turn else { return Err(Error::Busy) };
+    drop(waiting);
+    let Ok(Ok(permit)) = turn else {
+        metrics::counter!("kabinet_password_hashes_refused_total").increment(1);
+        return Err(Error::Busy);
+    };
+    let running = Counted::in_gauge("kabinet_password_hashes_running");
     tokio::task::spawn_blocking(move || {
-        let _permit = permit;
+        let _held = (permit, running);
+        #[cfg(feature = "testing")]
+        testing::DONE.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         work()
     })
     .await
@@ -60,4 +85,32 @@ pub async fn verify(password: &str, hash: Option<&str>) -> Result<bool, Error> {
         fits && known.is_some()
     })
     .await
+}
+
+/// What tests ask about, each in a process of its own: all of it belongs to the whole process.
+#[cfg(feature = "testing")]
+pub mod testing {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(super) static DONE: AtomicU64 = AtomicU64::new(0);
+
+    /// How many passwords were hashed or compared so far.
+    pub fn hashed() -> u64 {
+        DONE.load(Ordering::SeqCst)
+    }
+
+    /// Takes every turn there is, until the answer is dropped.
+    pub async fn occupy() -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let turns = super::PERMITS.available_permits();
+        super::PERMITS
+            .clone()
+            .acquire_many_owned(u32::try_from(turns).ok()?)
+            .await
+            .ok()
+    }
+
+    /// How many turns are free.
+    pub fn free_turns() -> usize {
+        super::PERMITS.available_permits()
+    }
 }

@@ -188,7 +188,7 @@ pub(crate) async fn conclude(
 }
 
 /// Opens a customer's session, writes down how they came in, and tells them of a device that was never here before.
-async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<Opened, Error> {
+pub(crate) async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<Opened, Error> {
     let entry = audit::Entry {
         actor: Actor::Customer,
         actor_id: Some(customer.0),
@@ -401,10 +401,18 @@ pub(crate) async fn check_password(
     throttle(&mut db.read().await?, subject, visitor).await?;
     let fits = password::verify(typed, hash).await?;
     if !fits {
-        db.write(|tx| scoped(async move { failed(tx, subject, visitor).await }))
+        db.write(|tx| scoped(async move { failed(tx, subject, "password", visitor).await }))
             .await?;
     }
     Ok(fits)
+}
+
+/// What the right password of a member of staff leads to: never in by itself.
+pub enum StaffEntered {
+    /// On to the second factor, in an attempt with this token.
+    SecondFactor(Token),
+    /// On to setting one up, in an attempt with this token.
+    SetUp(Token),
 }
 
 /// Takes the login and password of a member of staff. Fields as with [`by_password`].
@@ -414,7 +422,7 @@ pub async fn staff_by_password(
     typed: &str,
     lang: Lang,
     visitor: &Visitor,
-) -> Result<Entered, Error> {
+) -> Result<StaffEntered, Error> {
     const SQL: &str = "SELECT id, password_hash FROM staff WHERE login = $1 AND disabled_at IS NULL";
     let login = &login.trim().to_lowercase();
     let mut check = Check::new();
@@ -432,16 +440,17 @@ pub async fn staff_by_password(
     let staff = found.0;
     db.write(|tx| {
         scoped(async move {
-            if !factor::has_second(tx, Owner::Staff(staff)).await? {
-                return Ok(Entered::In(let_staff_in(tx, staff, "password", visitor).await?));
-            }
             let what = Begin {
                 staff: Some(staff),
                 way: "password",
                 ..Begin::default()
             };
             let (_, token) = attempts::begin(tx, Purpose::Staff, what, lang, visitor).await?;
-            Ok(Entered::SecondFactor(token))
+            if factor::has_second(tx, Owner::Staff(staff)).await? {
+                return Ok(StaffEntered::SecondFactor(token));
+            }
+            factor::store::offer(tx, Owner::Staff(staff)).await?;
+            Ok(StaffEntered::SetUp(token))
         })
     })
     .await
@@ -462,8 +471,8 @@ pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor
     Ok(who::open_session(tx, SessionOf::Staff(staff), visitor).await?)
 }
 
-/// Refuses to try further passwords where too many were wrong.
-async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(), Error> {
+/// Refuses to try further passwords, or codes of an app, where too many were wrong.
+pub(crate) async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(), Error> {
     const BOTH: &str = "SELECT COUNT(*) FROM failures WHERE subject = $1 AND network = $2 AND at > $3";
     const NETWORK: &str = "SELECT COUNT(*) FROM failures WHERE network = $1 AND at > $2";
     let since = conn.now() - Duration::minutes(15);
@@ -484,8 +493,8 @@ async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(
     Ok(())
 }
 
-/// Counts a wrong password.
-async fn failed(tx: &mut Tx, subject: &str, visitor: &Visitor) -> Result<(), Error> {
+/// Counts what was wrong.
+pub(crate) async fn failed(tx: &mut Tx, subject: &str, way: &str, visitor: &Visitor) -> Result<(), Error> {
     const INSERT: &str = "INSERT INTO failures (id, subject, network, at) VALUES ($1, $2, $3, $4)";
     let now = tx.now();
     on!(tx, |c| sqlx::query(INSERT)
@@ -496,7 +505,7 @@ async fn failed(tx: &mut Tx, subject: &str, visitor: &Visitor) -> Result<(), Err
         .execute(c)
         .await
         .map(drop))?;
-    refused(tx, "password", visitor).await?;
+    refused(tx, way, visitor).await?;
     Ok(())
 }
 

@@ -5,10 +5,11 @@ use crate::audit::{self, Actor};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::StaffId;
+use crate::id::{SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
-use crate::who::{Reason, Staff, Subject, System};
+use crate::signin::{Device, password, strength};
+use crate::who::{Fresh, Reason, STAFF_IDLE, Staff, Subject, System};
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
@@ -346,6 +347,77 @@ pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Res
             on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
             end_sessions(tx, id).await?;
             record(tx, "staff.password", id).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Where a member of staff is signed in, the last seen first.
+pub async fn sessions(db: &Db, by: &Staff) -> Result<Vec<Device>, Error> {
+    const SQL: &str = "SELECT id, device, network, created_at, seen_at FROM sessions \
+                       WHERE staff_id = $1 AND ended_at IS NULL AND expires_at > $2 AND seen_at > $3 \
+                       ORDER BY seen_at DESC, id DESC";
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(by.id())
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// Ends one of a member of staff's own sessions. [`Error::NotFound`] for what is not theirs.
+pub async fn end_session(db: &Db, by: &Staff, id: SessionId) -> Result<(), Error> {
+    const SQL: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id = $2 AND ended_at IS NULL";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::NotFound);
+            }
+            by.record(tx, "session.end", None, Some(id.0), "").await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Changes a member of staff's own password; their other sessions end. Field: `password`.
+pub async fn change_password(db: &Db, by: &Fresh<'_, Staff>, typed: &str) -> Result<(), Error> {
+    const LOGIN: &str = "SELECT login FROM staff WHERE id = $1";
+    const SQL: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
+    const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id <> $2 AND ended_at IS NULL";
+    let mut conn = db.read().await?;
+    let login: String = on!(conn, |c| sqlx::query_scalar(LOGIN).bind(by.id()).fetch_one(c).await)?;
+    drop(conn);
+    strength::check(typed, &[&login, by.name(), &db.shop().name]).map_err(|flaw| Error::field("password", flaw))?;
+    let hash = &password::hash(typed).await?;
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(hash)
+                .execute(c)
+                .await
+                .map(drop))?;
+            on!(tx, |c| sqlx::query(OTHERS)
+                .bind(by.id())
+                .bind(by.session())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "password.change", None, None, "").await?;
             Ok(())
         })
     })

@@ -1,6 +1,7 @@
 //! The demonstration: made-up people on real purchases, twelve shops, six promotions, sixty requests. The same for
 //! everybody but for the passwords, which are made at random for each database and printed once.
 
+mod messages;
 mod people;
 mod records;
 
@@ -64,7 +65,8 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     let passwords = [(); 3].map(|()| password());
     let customer = people::identify(db, &by, &people, CUSTOMER, &passwords[0]).await?;
     let agent = staff(db, &by, "agent", "Анна Ким", Role::new(Role::AGENT), &passwords[1]).await?;
-    staff(
+    let agents_secret = crm::factor::store::give_totp(db, &by, agent).await?;
+    let admin = staff(
         db,
         &by,
         "admin",
@@ -73,8 +75,10 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
         &passwords[2],
     )
     .await?;
+    let admins_secret = crm::factor::store::give_totp(db, &by, admin).await?;
     let threads = requests(db, &by, &records, &people, customer, agent).await?;
     println!("  {threads} requests");
+    messages::write(db, &by).await?;
     crm::points::store::run_due(db, &by).await?;
     mark(db, &by, "ready").await?;
     let url = &config.public_url;
@@ -85,15 +89,20 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
         passwords[0]
     );
     println!(
-        "  a support agent      {url}/admin/sign-in         agent              {}",
-        passwords[1]
+        "  a support agent      {url}/admin/sign-in         agent              {}   {}",
+        passwords[1],
+        agents_secret.text()
     );
     println!(
-        "  an administrator     {url}/admin/sign-in         admin              {}",
-        passwords[2]
+        "  an administrator     {url}/admin/sign-in         admin              {}   {}",
+        passwords[2],
+        admins_secret.text()
     );
-    println!("  the development inbox with the codes is at {url}/inbox");
-    println!("These passwords are printed this once and stored nowhere else.");
+    println!("  the development inbox with the codes, those of the staff's second step too, is at {url}/inbox");
+    println!(
+        "These passwords are printed this once and stored nowhere else. The last word of a member of staff's line is"
+    );
+    println!("the key of their second step, for an app that makes codes.");
     std::io::stdout().flush()?;
     Ok(())
 }

@@ -4,6 +4,35 @@ use crate::common::TestApp;
 use std::sync::atomic::Ordering;
 
 #[tokio::test]
+async fn every_answer_carries_the_id_of_its_request() {
+    let app = TestApp::new().await;
+    let mut anybody = app.anybody();
+    let mut seen = std::collections::BTreeSet::new();
+    for path in [
+        "/sign-in",
+        "/healthz",
+        "/nowhere",
+        "/manifest.webmanifest",
+        "/purchases",
+    ] {
+        let id = anybody.get(path).await.header("x-request-id").to_owned();
+        assert!(
+            id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()),
+            "{path}: {id:?}"
+        );
+        assert!(seen.insert(id), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn s25_metrics_are_not_public() {
+    let app = TestApp::new().await;
+    for path in ["/metrics", "/metrics/"] {
+        assert_eq!(app.anybody().get(path).await.status.as_u16(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_about_to_stop_is_alive_and_not_ready_and_still_serves() {
     let app = TestApp::new().await;
     let mut proxy = app.anybody();

@@ -2,15 +2,27 @@
 //! One program for all of it, for it is large to link.
 
 mod access;
+mod alone;
 mod answers;
 mod bad_input;
 mod choices;
+mod codes;
 mod common;
+mod factors;
+mod failures;
+mod fields;
 mod forgery;
 mod fragments;
 mod headers;
 mod health;
+mod layers;
+mod messages;
+mod outages;
 mod outside;
+mod passwords;
+mod proxies;
 mod redirects;
+mod sessions;
 mod sign_in;
+mod traces;
 mod twice;

@@ -32,15 +32,17 @@ async fn s05_a_hostile_next_leads_home() {
     let mut town = Town::new().await;
     let phone = town.anna.phone.clone();
     for (i, next) in HOSTILE.iter().enumerate() {
-        let reply = town
-            .app
-            .anybody()
-            .send(
-                &with_next("/admin/sign-in", next),
-                "staff.sign_in",
-                &[("login", "agent"), ("password", PASSWORD)],
-            )
+        let login = format!("agent{i}");
+        let secret = town.app.employ(&login).await;
+        let mut agent = town.app.anybody();
+        let sent = [("login", login.as_str()), ("password", PASSWORD)];
+        let reply = agent
+            .send(&with_next("/admin/sign-in", next), "staff.sign_in", &sent)
             .await;
+        assert_eq!(reply.location(), "/admin/sign-in/second", "{next:?}");
+        let code = secret.code(town.app.world.db.now());
+        let at = with_next("/admin/sign-in/second", next);
+        let reply = agent.send(&at, "staff.second", &[("code", &code)]).await;
         assert_eq!(reply.location(), "/admin/requests", "{next:?}");
         // By code, all the way along. A minute between the codes, and an hour now and then.
         let minutes = i64::try_from(i).expect("few") * 20 + 5;
@@ -87,22 +89,21 @@ async fn s05_a_next_of_our_own_is_kept_to_the_end() {
     let reply = who.send(asked.location(), "sign_in.verify", &[("code", &code)]).await;
     assert_eq!(reply.location(), "/purchases");
     // Staff stay in their part of the house.
-    app.employ("agent").await;
-    let sent = [("login", "agent"), ("password", PASSWORD)];
-    assert_eq!(
-        app.anybody()
-            .send("/admin/sign-in?next=/purchases", "staff.sign_in", &sent)
-            .await
-            .location(),
-        "/admin/requests"
-    );
-    assert_eq!(
-        app.anybody()
-            .send("/admin/sign-in?next=/admin/customers", "staff.sign_in", &sent)
-            .await
-            .location(),
-        "/admin/customers"
-    );
+    let sent = |login| [("login", login), ("password", PASSWORD)];
+    for (login, next, leads) in [
+        ("agent", "/purchases", "/admin/requests"),
+        ("other", "/admin/customers", "/admin/customers"),
+    ] {
+        let secret = app.employ(login).await;
+        let mut who = app.anybody();
+        let asked = who
+            .send(&format!("/admin/sign-in?next={next}"), "staff.sign_in", &sent(login))
+            .await;
+        assert_eq!(asked.location(), format!("/admin/sign-in/second?next={next}"));
+        let code = secret.code(app.world.db.now());
+        let reply = who.send(asked.location(), "staff.second", &[("code", &code)]).await;
+        assert_eq!(reply.location(), leads);
+    }
 }
 
 #[tokio::test]

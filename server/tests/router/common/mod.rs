@@ -13,6 +13,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::Duration;
 use crm::db::scoped;
+use crm::factor::totp::Secret;
 use crm::id::PurchaseId;
 use crm::purchase::{Kind, NewLine, NewPurchase, Original};
 use crm::staff::{NewStaff, Role};
@@ -40,6 +41,8 @@ pub(crate) const PASSWORD: &str = "пятьдесят лошадей у реки
 pub struct TestApp {
     pub world: Arc<World>,
     pub router: Router,
+    /// What the router is made of, for a test that makes another one.
+    pub app: App,
     /// Whether the server is about to stop.
     pub is_draining: Arc<AtomicBool>,
     people: Arc<AtomicU32>,
@@ -48,28 +51,29 @@ pub struct TestApp {
 impl TestApp {
     /// With the shop's content and nobody in it.
     pub async fn new() -> Self {
-        Self::build(false, Vec::new()).await
+        Self::build(false, |_| {}).await
     }
 
     /// As a demonstration: the development inbox is there.
     pub async fn demonstration() -> Self {
-        Self::build(true, Vec::new()).await
+        Self::build(true, |_| {}).await
     }
 
     /// With outside providers by which people may come in.
     pub async fn with_providers(providers: Vec<Provider>) -> Self {
-        Self::build(false, providers).await
+        Self::build(false, |config| config.providers = providers).await
     }
 
-    async fn build(is_demonstration: bool, providers: Vec<Provider>) -> Self {
+    /// With another configuration.
+    pub async fn build(is_demonstration: bool, configure: impl FnOnce(&mut Config)) -> Self {
         let world = crm::testing::sqlite().await;
         crm::content::load(&world.db, &BY).await.expect("content loads");
-        let config = Config {
+        let mut config = Config {
             public_url: HOME.into(),
             site_dir: "/nowhere".into(),
-            providers,
             ..Config::default()
         };
+        configure(&mut config);
         let site = Site {
             css: "/pkg/kabinet.0.css".into(),
             theme: "/theme-165.css".into(),
@@ -86,7 +90,8 @@ impl TestApp {
         };
         Self {
             router: router::build(&app),
-            is_draining: app.is_draining,
+            is_draining: app.is_draining.clone(),
+            app,
             world: Arc::new(world),
             people: Arc::default(),
         }
@@ -129,18 +134,29 @@ impl TestApp {
 
     /// A member of staff who is signed in.
     pub async fn staff(&self, login: &str) -> Browser {
-        self.employ(login).await;
+        let secret = self.employ(login).await;
         let mut browser = self.anybody();
         let sent = [("login", login), ("password", PASSWORD)];
-        assert_eq!(
-            browser.send("/admin/sign-in", "staff.sign_in", &sent).await.location(),
-            "/admin/requests"
-        );
+        let asked = browser.send("/admin/sign-in", "staff.sign_in", &sent).await;
+        assert_eq!(asked.location(), "/admin/sign-in/second", "{}", asked.text());
+        let code = secret.code(self.world.db.now());
+        let reply = browser
+            .send("/admin/sign-in/second", "staff.second", &[("code", &code)])
+            .await;
+        assert_eq!(reply.location(), "/admin/requests", "{}", reply.text());
         browser
     }
 
-    /// A member of staff with [`PASSWORD`].
-    pub async fn employ(&self, login: &str) {
+    /// A member of staff with [`PASSWORD`] and the codes of an app.
+    pub async fn employ(&self, login: &str) -> Secret {
+        let id = self.employ_bare(login).await;
+        crm::factor::store::give_totp(&self.world.db, &BY, id)
+            .await
+            .expect("a second factor")
+    }
+
+    /// A member of staff with [`PASSWORD`] and nothing else yet.
+    pub async fn employ_bare(&self, login: &str) -> crm::id::StaffId {
         let password_hash = crm::signin::password::hash(PASSWORD).await.expect("hashed");
         let language = crm::lang::Lang::Ru;
         let new = NewStaff {
@@ -152,7 +168,7 @@ impl TestApp {
         };
         crm::staff::store::create(&self.world.db, &BY, &new)
             .await
-            .expect("employed");
+            .expect("employed")
     }
 
     /// The newest code that went to a phone.
@@ -169,10 +185,28 @@ impl TestApp {
         digits.expect("six digits").to_owned()
     }
 
+    /// The message that was written last.
+    pub async fn newest_message(&self) -> crm::id::OutboxId {
+        let messages = crm::outbox::inbox(&self.world.db, 1).await.expect("the outbox");
+        messages.first().expect("a message was written").id
+    }
+
     /// One figure from the database.
     pub async fn count(&self, sql: &'static str) -> i64 {
         let mut conn = self.connection().await;
         sqlx::query_scalar(sql).fetch_one(&mut conn).await.expect("a figure")
+    }
+
+    /// One text from the database.
+    pub async fn text(&self, sql: &'static str) -> String {
+        let mut conn = self.connection().await;
+        sqlx::query_scalar(sql).fetch_one(&mut conn).await.expect("a text")
+    }
+
+    /// A text of every row.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let mut conn = self.connection().await;
+        sqlx::query_scalar(sql).fetch_all(&mut conn).await.expect("texts")
     }
 
     /// A statement that no door of the site offers.
@@ -552,6 +586,7 @@ impl Town {
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
+                "/admin/messages/" => self.app.newest_message().await.to_string(),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
                 _ => return None,
             };

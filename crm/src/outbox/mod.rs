@@ -1,5 +1,11 @@
 //! Messages to people. A message is written in the transaction of what it tells of, so that neither goes without the
-//! other; whoever carries messages takes them from here.
+//! other; whoever carries messages takes them from [`delivery`], and staff look after them through [`staff`].
+//!
+//! What a template calls `{code}` or `{link}` opens something: it stays in the stored text only until the message has
+//! gone or has run out, and staff never see it.
+
+pub mod delivery;
+pub mod staff;
 
 use crate::db::{self, Db, Tx, scoped};
 use crate::error::Error;
@@ -7,7 +13,7 @@ use crate::id::{CustomerId, OutboxId};
 use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::who::System;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 /// What a message travels by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -19,6 +25,19 @@ pub enum Channel {
     Email,
 }
 
+impl Channel {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Sms, Self::Email];
+
+    /// As addresses and metrics name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Email => "email",
+        }
+    }
+}
+
 /// How far a message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "TEXT", rename_all = "snake_case")]
@@ -27,9 +46,30 @@ pub enum State {
     Queued,
     /// Was carried.
     Sent,
-    /// Could not be carried.
+    /// Could not be carried, and is not tried any more.
     Failed,
 }
+
+impl State {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Queued, Self::Sent, Self::Failed];
+
+    /// As addresses name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What of a template's values opens something.
+const SECRETS: [&str; 2] = ["code", "link"];
+/// What stands in their place.
+const MASK: &str = "••••••";
+/// How long a message that opens something is worth sending when it does not say for how long it is good.
+const SECRET_LIFE: Duration = Duration::minutes(10);
 
 /// To whom a message goes.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +114,8 @@ struct Template {
 }
 
 /// Writes a message from the newest published version of a template and queues it. `values` fill the template's
-/// `{name}`s. Fails as [`db::Error::Inconsistent`] when there is no such template or it names a value that is not
+/// `{name}`s. One with a `{code}` or `{link}` is sent only as long as that is good: for `{minutes}` or `{hours}`, where
+/// they are among the values. Fails as [`db::Error::Inconsistent`] when there is no such template or it names a value that is not
 /// given: a message with a hole is not sent.
 pub async fn send(
     tx: &mut Tx,
@@ -86,7 +127,8 @@ pub async fn send(
     const TEMPLATE: &str = "SELECT subject, body FROM templates WHERE code = $1 AND published_at <= $2 \
                             ORDER BY version DESC LIMIT 1";
     const SQL: &str = "INSERT INTO outbox (id, channel, address, customer_id, template, language, subject, body, state, \
-                       created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                       created_at, due_at, expires_at, masked_subject, masked_body) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13)";
     let now = tx.now();
     let found: Option<Template> = on!(tx, |c| sqlx::query_as(TEMPLATE)
         .bind(template)
@@ -94,14 +136,24 @@ pub async fn send(
         .fetch_optional(c)
         .await)?;
     let found = found.ok_or_else(|| db::Error::Inconsistent(format!("no template {template} is published")))?;
-    let fill = |text: &Localized| {
+    let fill = |text: &Localized, values| {
         render(text.get(lang), values).map_err(|name| {
             db::Error::Inconsistent(format!("template {template} names {{{name}}}, which is not given"))
         })
     };
     // A subject is a header of the e-mail: a line break in a value would begin another header.
-    let subject = fill(&found.subject)?.replace(char::is_control, " ");
-    let body = fill(&found.body)?;
+    let one_line = |text: String| text.replace(char::is_control, " ");
+    let subject = one_line(fill(&found.subject, values)?);
+    let body = fill(&found.body, values)?;
+    let masked: Vec<_> = values
+        .iter()
+        .map(|(name, value)| (*name, if SECRETS.contains(name) { MASK } else { *value }))
+        .collect();
+    let masked = (one_line(fill(&found.subject, &masked)?), fill(&found.body, &masked)?);
+    let opens_something = (masked.0 != subject) || (masked.1 != body);
+    let masked = Some(masked).filter(|_| opens_something);
+    let expires_at = masked.as_ref().map(|_| now + life(values));
+    let (masked_subject, masked_body) = masked.unzip();
     let id = OutboxId::new();
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
@@ -114,14 +166,29 @@ pub async fn send(
         .bind(body)
         .bind(State::Queued)
         .bind(now)
+        .bind(expires_at)
+        .bind(masked_subject)
+        .bind(masked_body)
         .execute(c)
         .await
         .map(drop))?;
     Ok(id)
 }
 
+/// For how long a message says that what it tells is good.
+fn life(values: &[(&str, &str)]) -> Duration {
+    let number = |name| {
+        let (_, value) = values.iter().find(|(known, _)| *known == name)?;
+        value.parse().ok()
+    };
+    (number("minutes").and_then(Duration::try_minutes))
+        .or_else(|| number("hours").and_then(Duration::try_hours))
+        .unwrap_or(SECRET_LIFE)
+}
+
 /// Fills each `{name}` of a text once, so that braces in a value stay braces. Fails with a name that has no value.
-fn render(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
+#[doc(hidden)] // for the fuzzers
+pub fn render(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -143,9 +210,10 @@ pub async fn inbox(db: &Db, limit: i64) -> Result<Vec<Message>, Error> {
     Ok(on!(conn, |c| sqlx::query_as(SQL).bind(limit).fetch_all(c).await)?)
 }
 
-/// Carries what is queued to the development inbox, the demonstration's one transport; how many there were.
+/// Carries what is queued to the development inbox, the demonstration's transport where it has no other; how many there
+/// were. Codes stay readable there as long as they are good.
 pub async fn deliver_to_inbox(db: &Db, _by: &System) -> Result<u64, Error> {
-    const SQL: &str = "UPDATE outbox SET state = 'sent', sent_at = $1 WHERE state = 'queued'";
+    const SQL: &str = "UPDATE outbox SET state = 'sent', sent_at = $1, due_at = NULL WHERE state = 'queued'";
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
@@ -173,5 +241,13 @@ mod tests {
         assert_eq!(render("no holes }", &values), Ok("no holes }".into()));
         assert_eq!(render("{code}", &values), Err("code".into()));
         assert_eq!(render("an open {name", &values), Err("name".into()));
+    }
+
+    #[test]
+    fn a_message_says_how_long_it_is_good() {
+        assert_eq!(life(&[("code", "1"), ("minutes", "7")]), Duration::minutes(7));
+        assert_eq!(life(&[("link", "x"), ("hours", "2")]), Duration::hours(2));
+        assert_eq!(life(&[("code", "1"), ("minutes", "soon")]), SECRET_LIFE);
+        assert_eq!(life(&[("minutes", "9223372036854775807")]), SECRET_LIFE);
     }
 }

@@ -1,0 +1,393 @@
+//! What the shop writes to people: what waits, what went, what did not and why. Codes and links for signing in are not
+//! shown, not even here.
+
+use super::{read_place, write_place};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::{FormBox, Moment, icon, paragraphs};
+use crm::id::OutboxId;
+use crm::lang::Lang;
+use crm::limits::{self, SmsDay};
+use crm::outbox::delivery::{EXPIRED, INTERRUPTED};
+use crm::outbox::staff::{self as messages, Counts, Filter, Letter, Row, Template};
+use crm::outbox::{Channel, State};
+use crm::points::Before;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const HERE: &str = "/admin/messages";
+/// How many messages a page shows.
+const PAGE: usize = 50;
+
+/// Sends a dead letter once more.
+#[derive(Deserialize)]
+pub struct SendAgain {}
+
+impl Form for SendAgain {
+    const NAME: &'static str = "message.again";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: OutboxId = cx.param("id")?;
+        messages::send_again(&cx.db, cx.staff()?, id).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=again")))
+    }
+}
+
+/// What an address narrows the list to; what cannot be read in it narrows nothing.
+fn filter(cx: &Cx) -> Filter {
+    let query = |name| cx.query(name).unwrap_or_default();
+    Filter {
+        state: State::ALL.into_iter().find(|state| state.as_str() == query("state")),
+        channel: Channel::ALL
+            .into_iter()
+            .find(|channel| channel.as_str() == query("channel")),
+        template: query("template").to_owned(),
+        address: query("to").to_owned(),
+    }
+}
+
+/// The address of the list with this filter, from a place on.
+fn address(filter: &Filter, after: Option<Before>) -> String {
+    let after = after.map(write_place).unwrap_or_default();
+    let query: BTreeMap<&str, &str> = [
+        ("state", filter.state.map_or("", State::as_str)),
+        ("channel", filter.channel.map_or("", Channel::as_str)),
+        ("template", &filter.template),
+        ("to", &filter.address),
+        ("after", &after),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .collect();
+    match serde_qs::to_string(&query) {
+        Ok(query) if !query.is_empty() => format!("{HERE}?{query}"),
+        _ => HERE.to_owned(),
+    }
+}
+
+/// The list.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_messages;
+    let (staff, filter) = (cx.staff()?, filter(&cx));
+    let after = cx.query("after").and_then(read_place);
+    let mut conn = cx.db.read().await?;
+    let counts = messages::counts(&mut conn, staff).await?;
+    let templates = messages::templates(&mut conn, staff).await?;
+    let day = limits::sms_today(&mut conn).await?;
+    drop(conn);
+    // One more than is shown tells whether there is another page.
+    let mut rows = messages::list(&cx.db, staff, &filter, after, PAGE as i64 + 1).await?;
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let next = rows.last().filter(|_| more).map(|row| (row.created_at, row.id.0));
+    let list = if rows.is_empty() {
+        empty(&cx, &filter, after.is_some())
+    } else {
+        table(&cx, &rows)
+    };
+    let first = after.map(|_| view! { <a class="btn" href=address(&filter, None)>{t.to_start}</a> });
+    let next = next.map(|next| {
+        view! { <a class="btn" href=address(&filter, Some(next))>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
+    });
+    let shown = (!rows.is_empty()).then(|| t.shown(rows.len() as i64));
+    let view = view! {
+        <h1>{t.title}</h1>
+        {budget(&cx, day)}
+        {tabs(&cx, &filter, counts)}
+        {narrow(&cx, &filter, &templates)}
+        {list}
+        <div class="pages">
+            <span>{shown}</span>
+            <div class="actions">{first} {next}</div>
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+/// How many codes went by SMS today, as an alarm when no more will.
+fn budget(cx: &Cx, day: SmsDay) -> AnyView {
+    let t = &cx.t().admin_messages;
+    let [sent, budget] = [day.sent.min(day.budget), day.budget].map(crate::format::integer);
+    if !day.is_spent() {
+        return view! { <p class="muted">{t.sms_today(budget, sent)}</p> }.into_any();
+    }
+    view! {
+        <div class="notice notice-bad" role="alert">
+            {icon(icon::BELL)}
+            <div>
+                <h2>{t.alarm}</h2>
+                <p>{t.alarm_note(budget, sent)}</p>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn tabs(cx: &Cx, filter: &Filter, counts: Counts) -> AnyView {
+    let t = &cx.t().admin_messages;
+    let tabs: Vec<_> = [
+        (None, t.tab_all, None),
+        (Some(State::Queued), t.tab_queued, Some((counts.queued, "badge"))),
+        (
+            Some(State::Failed),
+            t.tab_failed,
+            Some((
+                counts.failed,
+                if counts.failed > 0 { "badge badge-bad" } else { "badge" },
+            )),
+        ),
+        (Some(State::Sent), t.tab_sent, None),
+    ]
+    .into_iter()
+    .map(|(state, words, count)| {
+        let there = Filter {
+            state,
+            ..filter.clone()
+        };
+        let current = (state == filter.state).then_some("page");
+        let count = count.map(|(n, class)| view! { <span class=class>{crate::format::integer(n)}</span> });
+        view! { <a href=address(&there, None) aria-current=current>{words} " " {count}</a> }
+    })
+    .collect();
+    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_any()
+}
+
+fn narrow(cx: &Cx, filter: &Filter, templates: &[Template]) -> AnyView {
+    let t = &cx.t().admin_messages;
+    let option = |value: String, words: String, chosen: &str| {
+        let selected = value == chosen;
+        view! { <option value=value selected=selected>{words}</option> }
+    };
+    let chosen = filter.channel.map_or("", Channel::as_str);
+    let channels = [("", t.any_channel), ("email", t.email), ("sms", t.sms)]
+        .map(|(code, words)| option(code.to_owned(), words.to_owned(), chosen));
+    let templates: Vec<_> = std::iter::once((String::new(), t.any_template.to_owned()))
+        .chain(
+            templates
+                .iter()
+                .map(|template| (template.code.clone(), subject(cx, template))),
+        )
+        .map(|(code, words)| option(code, words, &filter.template))
+        .collect();
+    let state = filter
+        .state
+        .map(|state| view! { <input type="hidden" name="state" value=state.as_str()/> });
+    let is_narrowed = filter.channel.is_some() || !filter.template.is_empty() || !filter.address.is_empty();
+    let reset = Filter {
+        state: filter.state,
+        ..Filter::default()
+    };
+    let reset = is_narrowed.then(|| view! { <a class="btn btn-quiet" href=address(&reset, None)>{t.reset}</a> });
+    view! {
+        <form class="filters" role="search" aria-label=t.filter action=HERE>
+            {state}
+            <label>
+                {t.channel}
+                <select class="input" name="channel">{channels.into_iter().collect_view()}</select>
+            </label>
+            <label>
+                {t.template}
+                <select class="input" name="template">{templates}</select>
+            </label>
+            <label>
+                {t.address}
+                <input class="input" type="search" name="to" value=filter.address.clone() placeholder=t.address_hint
+                    autocomplete="off" spellcheck="false" dir="auto"/>
+            </label>
+            <button class="btn">{t.show}</button>
+            {reset}
+        </form>
+    }
+    .into_any()
+}
+
+/// What a template is about: its subject with dots where a message has its own words.
+fn subject(cx: &Cx, template: &Template) -> String {
+    let mut subject = cx.pick(&template.subject);
+    while let Some((start, end)) = subject
+        .find('{')
+        .and_then(|start| Some((start, start + subject[start..].find('}')?)))
+    {
+        subject.replace_range(start..=end, "…");
+    }
+    subject
+}
+
+/// What a state is called, with a dot.
+fn state(cx: &Cx, state: State) -> impl IntoView + use<> {
+    let t = &cx.t().admin_messages;
+    let (class, words) = match state {
+        State::Queued => ("status status-open", t.queued),
+        State::Sent => ("status status-done", t.sent),
+        State::Failed => ("status status-bad", t.failed),
+    };
+    view! { <span class=class>{words}</span> }
+}
+
+/// To whom, as it is written.
+fn recipient(cx: &Cx, row: &Row) -> String {
+    match row.channel {
+        Channel::Sms => cx.phone(&row.address),
+        Channel::Email => row.address.clone(),
+    }
+}
+
+fn channel(cx: &Cx, channel: Channel) -> &'static str {
+    let t = &cx.t().admin_messages;
+    match channel {
+        Channel::Sms => t.sms,
+        Channel::Email => t.email,
+    }
+}
+
+/// What went wrong: in our words where it is our own doing, else in the carrier's.
+fn error(cx: &Cx, error: &str) -> String {
+    let t = &cx.t().admin_messages;
+    match error {
+        EXPIRED => t.expired.to_owned(),
+        INTERRUPTED => t.interrupted.to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn table(cx: &Cx, rows: &[Row]) -> AnyView {
+    let t = &cx.t().admin_messages;
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let error = match &row.error {
+                Some(words) => view! { <bdi>{error(cx, words)}</bdi> }.into_any(),
+                None => view! { <span class="muted" aria-hidden="true">"—"</span> <span class="sr-only">{t.no_error}</span> }
+                    .into_any(),
+            };
+            view! {
+                <tr>
+                    <td>{state(cx, row.state)}</td>
+                    <td><a href=format!("{HERE}/{}", row.id)><bdi>{recipient(cx, row)}</bdi></a></td>
+                    <td>{channel(cx, row.channel)}</td>
+                    <td><bdi>{row.subject.clone()}</bdi></td>
+                    <td class="num">{crate::format::integer(row.tries)}</td>
+                    <td class="grow">{error}</td>
+                    <td class="num"><Moment at=row.created_at shown=cx.ago(row.created_at)/></td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
+            <table class="data">
+                <caption class="sr-only">{t.caption}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">{t.state}</th>
+                        <th scope="col">{t.to}</th>
+                        <th scope="col">{t.channel}</th>
+                        <th scope="col">{t.subject}</th>
+                        <th scope="col" class="num">{t.tries}</th>
+                        <th scope="col">{t.error}</th>
+                        <th scope="col" class="num">{t.written}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn empty(cx: &Cx, filter: &Filter, is_later: bool) -> AnyView {
+    let t = &cx.t().admin_messages;
+    let alone = Filter {
+        state: filter.state,
+        ..Filter::default()
+    };
+    let words = match filter.state {
+        _ if is_later || *filter != alone => t.empty_filter,
+        Some(State::Queued) => t.empty_queued,
+        Some(State::Failed) => t.empty_failed,
+        Some(State::Sent) | None => t.empty,
+    };
+    let all = (is_later || *filter != Filter::default()).then(|| view! { <a class="btn" href=HERE>{t.to_all}</a> });
+    view! { <div class="empty">{icon(icon::INBOX)} <p>{words}</p> {all}</div> }.into_any()
+}
+
+/// One message.
+pub async fn one(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_messages;
+    let letter = messages::open(&cx.db, cx.staff()?, cx.param("id")?).await?;
+    let row = &letter.row;
+    let done = (cx.query("done") == Some("again") && cx.outcome.is_none())
+        .then(|| view! { <p class="flash" role="status">{t.done_again}</p> });
+    // Where there is nothing to send any more there is no form that could say so.
+    let late = (cx.outcome.is_some() && !letter.can_go_again())
+        .then(|| view! { <p class="notice notice-warn" role="alert">{t.stale}</p> });
+    let lang = letter.language.code();
+    let view = view! {
+        <a class="back" href=HERE>{icon(icon::ARROW_LEFT)} {t.title}</a>
+        <h1 lang=lang>{row.subject.clone()}</h1>
+        {done}
+        {late}
+        {facts(&cx, &letter)}
+        {letter.can_go_again().then(|| resend(&cx))}
+        {letter.is_masked.then(|| view! { <p class="hint">{if row.state == State::Failed { t.no_again } else { t.masked }}</p> })}
+        <section class="panel" aria-labelledby="text">
+            <h2 id="text">{t.text}</h2>
+            <div lang=lang>{paragraphs(&letter.body)}</div>
+        </section>
+    };
+    Ok(Body::new(row.subject.clone(), Frame::Admin, view))
+}
+
+fn resend(cx: &Cx) -> AnyView {
+    let t = &cx.t().admin_messages;
+    view! {
+        <FormBox<SendAgain> class="form" stale=t.stale>
+            <p class="hint">{t.again_note}</p>
+            <div class="actions"><button class="btn btn-primary">{t.again}</button></div>
+        </FormBox<SendAgain>>
+    }
+    .into_any()
+}
+
+/// What is known of a message beside its text.
+fn facts(cx: &Cx, letter: &Letter) -> AnyView {
+    let t = &cx.t().admin_messages;
+    let row = &letter.row;
+    let moment = |words: &'static str, at: Option<_>| {
+        at.map(|at| view! { <div><dt>{words}</dt><dd><Moment at=at shown=cx.moment(at)/></dd></div> })
+    };
+    let customer = letter.customer_id.map(|id| {
+        let href = format!("/admin/customers/{id}");
+        view! { <div><dt>{t.customer}</dt><dd><a href=href>{t.card}</a></dd></div> }
+    });
+    let said = row
+        .error
+        .as_ref()
+        .map(|words| view! { <div><dt>{t.error}</dt><dd><bdi>{error(cx, words)}</bdi></dd></div> });
+    let reference = letter
+        .reference
+        .clone()
+        .map(|reference| view! { <div><dt>{t.reference}</dt><dd><bdi>{reference}</bdi></dd></div> });
+    let language = match letter.language {
+        Lang::Ru => t.russian,
+        Lang::En => t.english,
+    };
+    view! {
+        <dl class="kv panel">
+            <div><dt>{t.state}</dt><dd>{state(cx, row.state)}</dd></div>
+            <div><dt>{t.to}</dt><dd>{channel(cx, row.channel)} ", " <bdi>{recipient(cx, row)}</bdi></dd></div>
+            {customer}
+            <div><dt>{t.language}</dt><dd>{language}</dd></div>
+            {moment(t.written, Some(row.created_at))}
+            {moment(t.due, letter.due_at)}
+            {moment(t.went, letter.sent_at)}
+            {moment(t.arrived, letter.delivered_at)}
+            <div><dt>{t.tries}</dt><dd>{crate::format::integer(row.tries)}</dd></div>
+            {said}
+            {reference}
+        </dl>
+    }
+    .into_any()
+}

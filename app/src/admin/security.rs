@@ -1,0 +1,141 @@
+//! A member of staff's own second factors, sessions and password; and proving anew who they are.
+
+use crate::account::factors::{app_section, codes_section, confirm_ways, known, passkeys_section, told};
+use crate::cabinet::devices::device_name;
+use crate::cabinet::{flash, fresh_first, gone};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::{Field, FormBox};
+use crm::factor::store as factors;
+use crm::id::SessionId;
+use crm::signin::Device;
+use crm::staff::store as staff;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// Changes the password.
+#[derive(Deserialize)]
+pub struct SetPassword {
+    password: String,
+}
+
+impl Form for SetPassword {
+    const NAME: &'static str = "staff.password";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        staff::change_password(&cx.db, &cx.staff()?.fresh(&cx.db)?, &self.password).await?;
+        Ok(Next::to("/admin/security?done=password"))
+    }
+}
+
+/// Ends one of one's own sessions.
+#[derive(Deserialize)]
+pub struct EndSession {
+    session: SessionId,
+}
+
+impl Form for EndSession {
+    const NAME: &'static str = "staff.end_session";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        staff::end_session(&cx.db, cx.staff()?, self.session).await?;
+        Ok(Next::to("/admin/security?done=ended"))
+    }
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let me = cx.staff()?;
+    let of = known(&cx)?;
+    let overview = factors::overview(&cx.db, of).await?;
+    let sessions = staff::sessions(&cx.db, me).await?;
+    let first = fresh_first(&cx);
+    let is_fresh = first.is_none();
+    let (pending, question) = match of.fresh(&cx.db) {
+        Ok(by) => (
+            Some(factors::pending(&cx.db, &by).await?),
+            factors::ask_new_passkey(&cx.db, &by).await?,
+        ),
+        Err(_) => (None, None),
+    };
+    let t = &cx.t().admin_security;
+    let mut words = told(&cx).to_vec();
+    words.extend([("password", t.done_password), ("ended", t.done_ended)]);
+    let rows: Vec<_> = sessions
+        .iter()
+        .map(|session| row(&cx, session, session.id == me.session()))
+        .collect();
+    let labels = vec![("password".to_owned(), cx.t().security.new_password.to_owned())];
+    let view = view! {
+        <h1>{t.title}</h1>
+        {flash(&cx, &words)}
+        {gone(&cx)}
+        {first}
+        {app_section(&cx, &overview, pending.as_ref())}
+        {codes_section(&cx, &overview, pending.as_ref())}
+        {passkeys_section(&cx, &overview, is_fresh, question)}
+        {is_fresh.then(|| view! {
+            <section class="section narrow" aria-labelledby="password">
+                <h2 id="password">{t.password}</h2>
+                <FormBox<SetPassword> check=true labels=labels>
+                    <Field name="password" label=cx.t().security.new_password hint=cx.t().security.password_hint
+                        kind="password" check="password" missing=cx.t().security.password_missing
+                        autocomplete="new-password" enterkeyhint="done"/>
+                    <button class="btn">{cx.t().security.set_password}</button>
+                </FormBox<SetPassword>>
+            </section>
+        })}
+        <section class="section" aria-labelledby="sessions">
+            <h2 id="sessions">{t.sessions}</h2>
+            <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+        </section>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+fn row(cx: &Cx, session: &Device, is_this: bool) -> impl IntoView + use<> {
+    let t = &cx.t().devices;
+    let name = device_name(cx, &session.device);
+    let last = if is_this {
+        t.now.to_owned()
+    } else {
+        t.seen(cx.ago(session.seen_at))
+    };
+    let network = (!session.network.is_empty()).then(|| t.network(&session.network));
+    let badge = is_this.then(|| view! { " " <span class="badge badge-brand">{t.this}</span> });
+    let end = (!is_this).then(|| {
+        let (id, name) = (session.id.to_string(), name.clone());
+        view! {
+            <FormBox<EndSession> id=format!("end-{id}") class="row-form">
+                <input type="hidden" name="session" value=id/>
+                <button class="btn btn-sm">{t.end}<span class="sr-only">": " {name}</span></button>
+            </FormBox<EndSession>>
+        }
+    });
+    let since = t.since(cx.moment(session.created_at));
+    view! {
+        <li class="row row-wrap">
+            <span class="row-main">
+                <b>{name}{badge}</b>
+                <small>{last}</small>
+                <small>{since}</small>
+                {network.map(|network| view! { <small>{network}</small> })}
+            </span>
+            <span class="row-acts">{end}</span>
+        </li>
+    }
+}
+
+/// Asks for the second factor once more, before what is dangerous.
+pub async fn confirm(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().confirm;
+    let view = view! {
+        <div class="narrow">
+            <h1>{t.title}</h1>
+            <p class="lead">{cx.t().admin_security.confirm_lead}</p>
+            {confirm_ways(&cx, true).await?}
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}

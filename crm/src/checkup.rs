@@ -1,0 +1,104 @@
+//! What somebody who looks after a running installation wants to know of its database.
+
+use crate::db::Db;
+use crate::error::Error;
+use crate::on;
+use crate::points::Difference;
+use crate::who::System;
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// How messages are getting along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbox {
+    /// When the oldest was written that waits to be carried.
+    pub oldest_queued: Option<DateTime<Utc>>,
+    /// How many could not be carried.
+    pub failed: i64,
+}
+
+/// Looks at the queue of messages.
+pub async fn outbox(db: &Db, _: &System) -> Result<Outbox, Error> {
+    const OLDEST: &str = "SELECT created_at FROM outbox WHERE state = 'queued' ORDER BY created_at LIMIT 1";
+    const FAILED: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'failed'";
+    let mut conn = db.read().await?;
+    Ok(Outbox {
+        oldest_queued: on!(conn, |c| sqlx::query_scalar(OLDEST).fetch_optional(c).await)?,
+        failed: on!(conn, |c| sqlx::query_scalar(FAILED).fetch_one(c).await)?,
+    })
+}
+
+/// By how much the database's clock is ahead of ours. SQLite has none of its own: there `None`.
+pub async fn clock_difference(db: &Db, _: &System) -> Result<Option<TimeDelta>, Error> {
+    const SQL: &str = "SELECT clock_timestamp()";
+    let mut conn = db.read().await?;
+    let before = db.now();
+    let crate::db::Engine::Postgres(c) = conn.engine() else {
+        return Ok(None);
+    };
+    let there: DateTime<Utc> = sqlx::query_scalar(SQL).fetch_one(c).await?;
+    // The answer was made somewhere between the two.
+    Ok(Some(there - (before + (db.now() - before) / 2)))
+}
+
+/// Compares the newest transactions of the ledger: quick however long the history is. `points::store::verify` compares
+/// all of it.
+pub async fn newest_of_the_ledger(db: &Db, _: &System, transactions: i64) -> Result<Vec<Difference>, Error> {
+    const CHECKS: [(&str, &str); 2] = [
+        (
+            "a transaction sums to zero",
+            "SELECT transaction_id, CAST(0 AS BIGINT), CAST(SUM(amount) AS BIGINT) FROM postings \
+             WHERE transaction_id IN (SELECT id FROM transactions ORDER BY id DESC LIMIT $1) \
+             GROUP BY transaction_id HAVING SUM(amount) <> 0",
+        ),
+        // The program's own accounts have a posting in every transaction: summing those up is not quick.
+        (
+            "a balance is the sum of its postings",
+            "SELECT a.id, CAST(SUM(o.amount) AS BIGINT), a.balance FROM accounts a \
+             JOIN postings o ON o.account_id = a.id WHERE a.customer_id IN \
+             (SELECT customer_id FROM transactions ORDER BY id DESC LIMIT $1) \
+             GROUP BY a.id, a.balance HAVING SUM(o.amount) <> a.balance",
+        ),
+    ];
+    let mut conn = db.read().await?;
+    let mut differences = Vec::new();
+    for (what, sql) in CHECKS {
+        let rows: Vec<(Uuid, i64, i64)> = on!(conn, |c| sqlx::query_as(sql).bind(transactions).fetch_all(c).await)?;
+        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference {
+            what,
+            id,
+            expected,
+            found,
+        }));
+    }
+    Ok(differences)
+}
+
+/// SHA-256 over every posting in the order of their ids, in hexadecimal digits. Two databases with the same one hold the
+/// same ledger, whatever engines they are on.
+pub async fn ledger_hash(db: &Db, _: &System) -> Result<String, Error> {
+    let mut conn = db.read().await?;
+    Ok(on!(conn, |c| hash_of(sqlx::query_as(POSTINGS).fetch(c)).await)?)
+}
+
+/// A posting as the hash takes it: its id, its transaction, its account, its amount.
+pub(crate) type Posting = (Uuid, Uuid, Uuid, i64);
+
+/// The postings in the order of the hash.
+pub(crate) const POSTINGS: &str = "SELECT id, transaction_id, account_id, amount FROM postings ORDER BY id";
+
+/// See [`ledger_hash`].
+pub(crate) async fn hash_of(
+    mut rows: impl futures::Stream<Item = Result<Posting, sqlx::Error>> + Unpin,
+) -> Result<String, sqlx::Error> {
+    use futures::TryStreamExt as _;
+    let mut hash = Sha256::new();
+    while let Some((id, transaction, account, amount)) = rows.try_next().await? {
+        hash.update(id);
+        hash.update(transaction);
+        hash.update(account);
+        hash.update(amount.to_be_bytes());
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

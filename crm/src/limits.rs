@@ -1,0 +1,66 @@
+//! How much may be had for nothing: text messages cost money, and there are people who let them be sent to numbers that
+//! pay them a share. So each code by SMS is counted: by number, by network, by country and by day.
+//!
+//! Counts stand in the database, so that all nodes share them, in slots of five minutes that a sweep removes.
+
+#[cfg(feature = "store")]
+mod store;
+
+#[cfg(feature = "store")]
+pub use store::{SmsDay, check_sms, sms_today, sweep, take};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The limits, as the shop sets them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Codes by SMS to one number within an hour.
+    pub sms_per_number: u32,
+    /// Codes by SMS that one network asks for within an hour: a shop's wireless network serves a queue.
+    pub sms_per_network: u32,
+    /// Codes by SMS within a day of the shop, to everybody.
+    pub sms_per_day: u32,
+    /// Codes by SMS within an hour to each calling code that is not named below, the shop's own country excepted.
+    pub sms_elsewhere: u32,
+    /// The same for numbers that begin with these digits; the longest one counts, 0 sends nothing there.
+    pub sms_prefixes: BTreeMap<String, u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sms_per_number: 24,
+            sms_per_network: 60,
+            sms_per_day: 5000,
+            sms_elsewhere: 20,
+            sms_prefixes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Limits {
+    /// What is wrong with values that cannot work, each with its key and what to do.
+    pub fn problems(&self) -> Vec<String> {
+        let digits = |prefix: &String| !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_digit());
+        let mut found: Vec<_> = self
+            .sms_prefixes
+            .keys()
+            .filter(|prefix| !digits(prefix))
+            .map(|prefix| {
+                format!("limits.sms_prefixes: {prefix:?} is not the beginning of a number in digits like 375")
+            })
+            .collect();
+        for (key, value) in [
+            ("sms_per_number", self.sms_per_number),
+            ("sms_per_network", self.sms_per_network),
+            ("sms_per_day", self.sms_per_day),
+        ] {
+            if value == 0 {
+                found.push(format!("limits.{key}: 0 would let nobody sign in by SMS"));
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,175 @@
+//! Counts in the database.
+
+use super::Limits;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::on;
+use crate::who::System;
+use chrono::{DateTime, Duration, Utc};
+
+/// The span that the hourly limits are for.
+const HOUR: Duration = Duration::hours(1);
+/// Counts are kept in slots of this many seconds, so that an hour is twelve rows and not one for each message.
+const SLOT: i64 = 5 * 60;
+/// How long counts are kept: the longest span is a day of the shop.
+const KEPT: Duration = Duration::days(3);
+/// The key of all messages of a day.
+const DAY: &str = "sms.day";
+
+/// Counts a code that is about to go by SMS, in the transaction that sends it; fails with [`Error::TooMany`] where the
+/// number, the network, the country or the day has had its share. What is refused is not counted, for its transaction is
+/// undone; and the day is asked first, so that there are never more rows than the day has messages.
+pub async fn check_sms(tx: &mut Tx, phone: &str, network: &str) -> Result<(), Error> {
+    let limits = tx.shop().limits.clone();
+    let now = tx.now();
+    let (midnight, next) = day(tx);
+    let sent = add(tx, DAY, midnight).await?;
+    if sent > i64::from(limits.sms_per_day) {
+        let wait = (next - now).num_seconds();
+        return Err(refuse("day", u32::try_from(wait).unwrap_or(3600).max(1)));
+    }
+    let country = tx.shop().country.clone();
+    if let Some((prefix, budget)) = budget(&limits, phone, &country) {
+        within(tx, "prefix", &prefix, budget).await?;
+    }
+    within(tx, "network", network, limits.sms_per_network).await?;
+    within(tx, "number", phone, limits.sms_per_number).await
+}
+
+async fn within(tx: &mut Tx, what: &'static str, whose: &str, limit: u32) -> Result<(), Error> {
+    if take(tx, &format!("sms.{what}:{whose}"), limit).await? {
+        Ok(())
+    } else {
+        Err(refuse(what, 3600))
+    }
+}
+
+fn refuse(what: &'static str, retry_after: u32) -> Error {
+    metrics::counter!("kabinet_sms_refused_total", "limit" => what).increment(1);
+    Error::TooMany { retry_after }
+}
+
+/// Counts one of something that may be had `limit` times within an hour; false when that were too many.
+pub async fn take(tx: &mut Tx, key: &str, limit: u32) -> Result<bool, Error> {
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM limits WHERE key = $1 AND starts_at > $2";
+    let now = tx.now();
+    let slot = now.timestamp() - now.timestamp().rem_euclid(SLOT);
+    // Counting first locks the slot, so that two at once cannot both be the last one.
+    add(tx, key, DateTime::from_timestamp(slot, 0).unwrap_or(now)).await?;
+    let counted: i64 = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(key)
+        .bind(now - HOUR)
+        .fetch_one(c)
+        .await)?;
+    Ok(counted <= i64::from(limit))
+}
+
+async fn add(tx: &mut Tx, key: &str, starts_at: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    const SQL: &str = "INSERT INTO limits (key, starts_at, count) VALUES ($1, $2, 1) \
+                       ON CONFLICT (key, starts_at) DO UPDATE SET count = limits.count + 1 RETURNING count";
+    on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(key)
+        .bind(starts_at)
+        .fetch_one(c)
+        .await)
+}
+
+/// What counts for a number's country and how many may go there within an hour: the longest beginning that is named,
+/// else its calling code; none for the shop's own country, where nothing is named.
+fn budget(limits: &Limits, phone: &str, country: &str) -> Option<(String, u32)> {
+    let digits = phone.trim_start_matches('+');
+    let named = limits
+        .sms_prefixes
+        .iter()
+        .filter(|(prefix, _)| digits.starts_with(prefix.as_str()))
+        .max_by_key(|(prefix, _)| prefix.len());
+    if let Some((prefix, budget)) = named {
+        return Some((prefix.clone(), *budget));
+    }
+    let number = phonenumber::parse(None, phone).ok();
+    let there = number.as_ref().and_then(|number| number.country().id());
+    if there.is_some() && there == country.parse().ok() {
+        return None;
+    }
+    // Countries share calling codes, so what is counted is the code.
+    let code = number.map_or_else(String::new, |number| number.code().value().to_string());
+    Some((code, limits.sms_elsewhere))
+}
+
+/// The first moment of the shop's day and of the next one.
+fn day(conn: &Conn) -> (DateTime<Utc>, DateTime<Utc>) {
+    let shop = conn.shop();
+    let today = shop.day(conn.now());
+    let midnight = shop.midnight(today);
+    let next = today.succ_opt().map_or(midnight, |tomorrow| shop.midnight(tomorrow));
+    (midnight, next)
+}
+
+/// What of today's budget of text messages is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SmsDay {
+    /// How many codes were sent.
+    pub sent: i64,
+    /// How many may be.
+    pub budget: i64,
+}
+
+impl SmsDay {
+    /// Nothing more goes today.
+    pub fn is_spent(&self) -> bool {
+        self.sent >= self.budget
+    }
+}
+
+/// What of today's budget of text messages is used.
+pub async fn sms_today(conn: &mut Conn) -> Result<SmsDay, Error> {
+    const SQL: &str = "SELECT count FROM limits WHERE key = $1 AND starts_at = $2";
+    let (midnight, _) = day(conn);
+    let sent: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(DAY)
+        .bind(midnight)
+        .fetch_optional(c)
+        .await)?;
+    Ok(SmsDay {
+        sent: sent.unwrap_or(0),
+        budget: i64::from(conn.shop().limits.sms_per_day),
+    })
+}
+
+/// Removes counts that limit nothing any more.
+pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM limits WHERE starts_at < $1";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL).bind(now - KEPT).execute(c).await.map(drop))?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_its_budget() {
+        let mut limits = Limits::default();
+        let elsewhere = |code: &str| Some((code.to_owned(), limits.sms_elsewhere));
+        // Russia and Kazakhstan share a calling code, and are two countries.
+        assert_eq!(budget(&limits, "+79001234567", "RU"), None);
+        assert_eq!(budget(&limits, "+77011234567", "KZ"), None);
+        assert_eq!(budget(&limits, "+77011234567", "RU"), elsewhere("7"));
+        assert_eq!(budget(&limits, "+375291234567", "RU"), elsewhere("375"));
+        assert_eq!(budget(&limits, "+18762101234", "US"), elsewhere("1"));
+        assert_eq!(budget(&limits, "+99", "RU"), elsewhere(""));
+        limits.sms_prefixes = [("375", 100), ("37533", 5), ("7", 3)]
+            .map(|(prefix, budget)| (prefix.to_owned(), budget))
+            .into();
+        let named = |prefix: &str, budget| Some((prefix.to_owned(), budget));
+        assert_eq!(budget(&limits, "+375291234567", "RU"), named("375", 100));
+        assert_eq!(budget(&limits, "+375331234567", "RU"), named("37533", 5));
+        assert_eq!(budget(&limits, "+79001234567", "RU"), named("7", 3));
+    }
+}

@@ -1,0 +1,410 @@
+//! Carrying messages, by any number of workers on any number of nodes. A worker claims a few that are due in a short
+//! transaction, carries them outside of any, and writes down what came of it. Where a node dies in between, its claim
+//! runs out and another one takes the message: it goes at least once, and carriers get its id to tell doubles by.
+
+use super::Channel;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::id::OutboxId;
+use crate::lang::Lang;
+use crate::on;
+use crate::who::System;
+use chrono::{DateTime, Duration, Utc};
+
+/// How often a message is tried: with the pauses of [`pause`], for a day and a half.
+pub const MAX_TRIES: i64 = 15;
+/// The pause after the first failure, where nobody waits in front of a screen.
+const FIRST_PAUSE: Duration = Duration::seconds(30);
+/// The same for a code, which is good for minutes.
+const FIRST_PAUSE_URGENT: Duration = Duration::seconds(5);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::hours(6);
+/// The error of a message that nobody wants any more.
+pub const EXPIRED: &str = "expired";
+/// The error of a message that a node stopped over at the last try.
+pub const INTERRUPTED: &str = "interrupted";
+/// How much of a carrier's words is kept.
+const ERROR_LENGTH: usize = 300;
+
+/// A message in the hands of one worker.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Claimed {
+    /// Its id.
+    pub id: OutboxId,
+    /// What it travels by.
+    pub channel: Channel,
+    /// The phone in E.164 or the e-mail address.
+    pub address: String,
+    /// Its language.
+    pub language: Lang,
+    /// Its subject, one line.
+    pub subject: String,
+    /// Its text.
+    pub body: String,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    masked_body: Option<String>,
+    claimed_by: String,
+    tries: i64,
+}
+
+/// What became of a message that was not carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is tried again then.
+    Later(DateTime<Utc>),
+    /// It is not tried any more.
+    Failed,
+    /// The claim had run out, and somebody else has it.
+    Lost,
+}
+
+/// Takes the secrets out of a message, in an `UPDATE` that knows the time as `$1`.
+macro_rules! redact {
+    () => {
+        "subject = COALESCE(masked_subject, subject), body = COALESCE(masked_body, body), \
+         redacted_at = CASE WHEN masked_body IS NULL THEN redacted_at ELSE $1 END, \
+         masked_subject = NULL, masked_body = NULL"
+    };
+}
+
+/// Ends a message's time in the queue, in an `UPDATE`.
+macro_rules! leave {
+    () => {
+        "due_at = NULL, claimed_by = NULL, claimed_until = NULL"
+    };
+}
+
+/// True for a message that may be claimed at `$1`.
+macro_rules! is_free {
+    () => {
+        "state = 'queued' AND (claimed_until IS NULL OR claimed_until <= $1)"
+    };
+}
+
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE channel = $2 AND due_at <= $1 AND ",
+            is_free!(),
+            " ORDER BY due_at, id LIMIT $5 ",
+            $lock,
+            ") UPDATE outbox SET claimed_by = $3, claimed_until = $4, tries = tries + 1 \
+             WHERE id IN (SELECT id FROM due) \
+             RETURNING id, channel, address, language, subject, body, created_at, expires_at, masked_body, claimed_by, tries"
+        )
+    };
+}
+
+/// How messages are claimed, where the engines truly differ: on PostgreSQL workers step over rows that another one is
+/// about to claim; on SQLite there is one writer, and nobody to step over.
+const fn claim_sql(is_postgres: bool) -> &'static str {
+    if is_postgres {
+        claim!("FOR UPDATE SKIP LOCKED")
+    } else {
+        claim!("")
+    }
+}
+
+/// Takes up to `limit` messages of a channel that are due; they are this worker's for as long as `hold`.
+pub async fn claim(
+    db: &Db,
+    by: &System,
+    channel: Channel,
+    worker: &str,
+    hold: Duration,
+    limit: i64,
+) -> Result<Vec<Claimed>, Error> {
+    // Most of the time nothing is due, and the one writer of SQLite is not asked for nothing.
+    if !is_due(db, channel).await? {
+        return Ok(Vec::new());
+    }
+    give_up(db, by).await?;
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let sql = claim_sql(tx.is_postgres());
+            Ok(on!(tx, |c| sqlx::query_as(sql)
+                .bind(now)
+                .bind(channel)
+                .bind(worker)
+                .bind(now + hold)
+                .bind(limit)
+                .fetch_all(c)
+                .await)?)
+        })
+    })
+    .await
+}
+
+async fn is_due(db: &Db, channel: Channel) -> Result<bool, Error> {
+    const SQL: &str = concat!(
+        "SELECT tries FROM outbox WHERE channel = $2 AND due_at <= $1 AND ",
+        is_free!(),
+        " LIMIT 1"
+    );
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let found: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(now)
+        .bind(channel)
+        .fetch_optional(c)
+        .await)?;
+    Ok(found.is_some())
+}
+
+/// Gives up what nobody wants any more because it has run out, and what a node died over at its last try.
+async fn give_up(db: &Db, _by: &System) -> Result<(), Error> {
+    const SQL: &str = concat!(
+        "UPDATE outbox SET state = 'failed', error = CASE WHEN expires_at <= $1 THEN $3 ELSE $4 END, ",
+        redact!(),
+        ", ",
+        leave!(),
+        " WHERE ",
+        is_free!(),
+        " AND (expires_at <= $1 OR tries >= $2) RETURNING channel"
+    );
+    let given_up: Vec<Channel> = db
+        .write(|tx| {
+            scoped(async move {
+                let now = tx.now();
+                Ok::<_, Error>(on!(tx, |c| sqlx::query_scalar(SQL)
+                    .bind(now)
+                    .bind(MAX_TRIES)
+                    .bind(EXPIRED)
+                    .bind(INTERRUPTED)
+                    .fetch_all(c)
+                    .await)?)
+            })
+        })
+        .await?;
+    for channel in given_up {
+        count("kabinet_outbox_failed_total", channel);
+    }
+    Ok(())
+}
+
+/// Writes down that a message was carried, and what the carrier calls it; the code in it goes. True unless that was
+/// known already.
+pub async fn sent(db: &Db, _by: &System, message: &Claimed, reference: Option<&str>) -> Result<bool, Error> {
+    // Whoever holds the claim by now: it has gone.
+    const SQL: &str = concat!(
+        "UPDATE outbox SET state = 'sent', sent_at = $1, error = NULL, reference = $3, ",
+        redact!(),
+        ", ",
+        leave!(),
+        " WHERE id = $2 AND state = 'queued'"
+    );
+    let reference = reference.map(short);
+    let reference = reference.as_deref();
+    let rows = db
+        .write(|tx| {
+            scoped(async move {
+                let now = tx.now();
+                Ok::<_, Error>(on!(tx, |c| sqlx::query(SQL)
+                    .bind(now)
+                    .bind(message.id)
+                    .bind(reference)
+                    .execute(c)
+                    .await
+                    .map(|done| done.rows_affected()))?)
+            })
+        })
+        .await?;
+    if rows == 1 {
+        count("kabinet_outbox_sent_total", message.channel);
+    }
+    Ok(rows == 1)
+}
+
+/// Writes down why a message was not carried. It is tried again after a pause, unless the failure is permanent, was the
+/// last of [`MAX_TRIES`], or the pause would outlast the message.
+pub async fn not_sent(
+    db: &Db,
+    _by: &System,
+    message: &Claimed,
+    is_permanent: bool,
+    error: &str,
+) -> Result<Fate, Error> {
+    const LATER: &str = "UPDATE outbox SET error = $2, due_at = $1, claimed_by = NULL, claimed_until = NULL \
+                         WHERE id = $3 AND state = 'queued' AND claimed_by = $4 AND tries = $5";
+    const NEVER: &str = concat!(
+        "UPDATE outbox SET state = 'failed', error = $2, ",
+        redact!(),
+        ", ",
+        leave!(),
+        " WHERE id = $3 AND state = 'queued' AND claimed_by = $4 AND tries = $5"
+    );
+    let due_at = db.now() + pause(message.tries, message.masked_body.is_some(), rand::random());
+    let is_over = is_permanent || message.tries >= MAX_TRIES || message.expires_at.is_some_and(|end| end <= due_at);
+    let error = &without_secrets(error, &message.body, message.masked_body.as_deref());
+    let rows = db
+        .write(|tx| {
+            scoped(async move {
+                let (sql, at) = if is_over { (NEVER, tx.now()) } else { (LATER, due_at) };
+                Ok::<_, Error>(on!(tx, |c| sqlx::query(sql)
+                    .bind(at)
+                    .bind(error)
+                    .bind(message.id)
+                    .bind(&message.claimed_by)
+                    .bind(message.tries)
+                    .execute(c)
+                    .await
+                    .map(|done| done.rows_affected()))?)
+            })
+        })
+        .await?;
+    Ok(match (rows, is_over) {
+        (0, _) => Fate::Lost,
+        (_, true) => {
+            count("kabinet_outbox_failed_total", message.channel);
+            Fate::Failed
+        }
+        (_, false) => {
+            count("kabinet_outbox_retried_total", message.channel);
+            Fate::Later(due_at)
+        }
+    })
+}
+
+/// Writes down that a carrier says a message has arrived, by what the carrier calls it. True unless that was known, or
+/// there is no such message.
+pub async fn arrived(db: &Db, _by: &System, channel: Channel, reference: &str) -> Result<bool, Error> {
+    const SQL: &str = "UPDATE outbox SET delivered_at = $1 \
+                       WHERE channel = $2 AND reference = $3 AND state = 'sent' AND delivered_at IS NULL";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            Ok(on!(tx, |c| sqlx::query(SQL)
+                .bind(now)
+                .bind(channel)
+                .bind(reference)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected() > 0))?)
+        })
+    })
+    .await
+}
+
+/// Takes out of all messages the codes that have run out, wherever the message is: those that went to the development
+/// inbox, and those that wait for a transport.
+pub async fn sweep(db: &Db, by: &System) -> Result<(), Error> {
+    const SQL: &str = concat!(
+        "UPDATE outbox SET ",
+        redact!(),
+        " WHERE masked_body IS NOT NULL AND expires_at <= $1 AND state <> 'queued'"
+    );
+    give_up(db, by).await?;
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL).bind(now).execute(c).await.map(drop))?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// What waits in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Backlog {
+    /// By this.
+    pub channel: Channel,
+    /// How many.
+    pub waiting: i64,
+    /// Since when the one that has waited longest.
+    pub oldest: DateTime<Utc>,
+}
+
+/// What waits, by channel; a channel without a queue is not there.
+pub async fn backlog(conn: &mut Conn, _by: &System) -> Result<Vec<Backlog>, Error> {
+    const SQL: &str = "SELECT channel, COUNT(*) AS waiting, MIN(created_at) AS oldest FROM outbox \
+                       WHERE state = 'queued' GROUP BY channel ORDER BY channel";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
+/// Queues a message once more, as if it had not been tried. True unless it is not among the dead letters, or its code
+/// was taken out.
+pub(super) async fn queue_again(tx: &mut Tx, id: OutboxId) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "UPDATE outbox SET state = 'queued', tries = 0, due_at = $1 \
+                       WHERE id = $2 AND state = 'failed' AND redacted_at IS NULL";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(now)
+        .bind(id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}
+
+fn count(name: &'static str, channel: Channel) {
+    metrics::counter!(name, "channel" => channel.as_str()).increment(1);
+}
+
+/// How long to wait after this many tries: twice as long each time, and a quarter more or less by chance (`chance` from
+/// 0 to 1), so that what failed together does not come back together.
+pub fn pause(tries: i64, is_urgent: bool, chance: f64) -> Duration {
+    let first = if is_urgent { FIRST_PAUSE_URGENT } else { FIRST_PAUSE };
+    let doublings = u32::try_from(tries - 1).unwrap_or(0).min(20);
+    let full = (first * (1 << doublings)).min(LONGEST_PAUSE);
+    let milliseconds = full.num_milliseconds() as f64 * (0.75 + 0.5 * chance);
+    Duration::milliseconds(milliseconds as i64)
+}
+
+/// A carrier's words without what the message keeps secret: a gateway may repeat what it was sent.
+fn without_secrets(words: &str, body: &str, masked: Option<&str>) -> String {
+    let mut words = words.to_owned();
+    if let Some(masked) = masked {
+        // What stands in the text and not in its masked form is the code or link.
+        let parts = |text: &str| -> Vec<String> {
+            text.split(|c: char| c.is_whitespace() || "«»\"'()<>,;".contains(c))
+                .map(|part| part.trim_matches(['.', ':', '!', '?']).to_owned())
+                .filter(|part| !part.is_empty())
+                .collect()
+        };
+        let harmless = parts(masked);
+        for secret in parts(body).iter().filter(|part| !harmless.contains(part)) {
+            words = words.replace(secret.as_str(), super::MASK);
+        }
+    }
+    short(&words)
+}
+
+/// One line of a length that a table bears.
+fn short(words: &str) -> String {
+    let words: String = words.chars().take(ERROR_LENGTH).collect();
+    words.replace(char::is_control, " ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_differ() {
+        let middle = |tries, urgent| pause(tries, urgent, 0.5).num_seconds();
+        assert_eq!([1, 2, 3, 4].map(|n| middle(n, false)), [30, 60, 120, 240]);
+        assert_eq!([1, 2, 3, 4].map(|n| middle(n, true)), [5, 10, 20, 40]);
+        assert_eq!(middle(MAX_TRIES, false), LONGEST_PAUSE.num_seconds());
+        assert_eq!(middle(i64::MAX, false), LONGEST_PAUSE.num_seconds());
+        assert_eq!(pause(1, false, 0.0), Duration::milliseconds(22_500));
+        assert_eq!(pause(1, false, 1.0), Duration::milliseconds(37_500));
+    }
+
+    #[test]
+    fn a_carrier_that_repeats_the_code_is_not_quoted() {
+        let (body, masked) = (
+            "Код 123456. Никому его не говорите.",
+            "Код ••••••. Никому его не говорите.",
+        );
+        let told = without_secrets("rejected text 'Код 123456.'\r\nspam", body, Some(masked));
+        assert_eq!(told, "rejected text 'Код ••••••.'  spam");
+        let link = "Откройте https://club.example.com/x?t=abc";
+        let told = without_secrets("bad https://club.example.com/x?t=abc", link, Some("Откройте ••••••"));
+        assert_eq!(told, "bad ••••••");
+        assert_eq!(without_secrets("no such mailbox", body, None), "no such mailbox");
+        assert_eq!(without_secrets(&"x".repeat(1000), body, None).len(), ERROR_LENGTH);
+    }
+}

@@ -1,0 +1,703 @@
+//! Second factors: codes of an app, recovery codes, passkeys, and what demands them.
+
+#[path = "common/people.rs"]
+mod people;
+
+use chrono::Duration;
+use crm::both_engines;
+use crm::db::Db;
+use crm::error::Error;
+use crm::factor::passkey::{self, Answer, Question};
+use crm::factor::store::{self as factors, Pending};
+use crm::factor::totp::Secret;
+use crm::factor::{By, Known};
+use crm::flaw::Flaw;
+use crm::lang::Lang;
+use crm::signin::attempts::Purpose;
+use crm::signin::password;
+use crm::signin::store::{self as signin, Entered, StaffEntered};
+use crm::staff::{NewStaff, Role};
+use crm::testing::World;
+use crm::testing::authenticator::Authenticator;
+use crm::who::{self, Customer, Opened, Staff, System, Token, Visitor};
+use people::{SYSTEM, contact, one, row, sql};
+
+const PHONE: &str = "+79000000001";
+const PASSWORD: &str = "корова летит над луной";
+/// The shop's address in tests.
+const ORIGIN: &str = "http://localhost:3000";
+
+fn visitor() -> Visitor {
+    from("192.0.2.7")
+}
+
+fn from(network: &str) -> Visitor {
+    Visitor {
+        network: network.into(),
+        device: "Test".into(),
+    }
+}
+
+/// A customer with a password and a proved phone, just signed in.
+async fn anna(world: &World) -> Customer {
+    let id = row(world, "Анна", "Лебедева").await;
+    contact(world, id, crm::contact::Kind::Phone, PHONE).await;
+    let hash = &password::hash(PASSWORD).await.expect("hashed");
+    sql!(world, "UPDATE customers SET password_hash = $2 WHERE id = $1", id, hash);
+    sql!(
+        world,
+        "UPDATE contacts SET verified_at = created_at WHERE customer_id = $1",
+        id
+    );
+    crm::content::load(&world.db, &SYSTEM).await.expect("content loads");
+    match signin::by_password(&world.db, PHONE, PASSWORD, Lang::Ru, &visitor()).await {
+        Ok(Entered::In(opened)) => customer(&world.db, &opened).await,
+        _ => panic!("a password is enough so far"),
+    }
+}
+
+/// Somebody else who has just signed in.
+async fn stranger(world: &World) -> Customer {
+    let id = people::customer(world, "Борис", "К").await.session();
+    let token = Token::random();
+    let (hash, now) = (&token.hash(), world.db.now());
+    sql!(
+        world,
+        "UPDATE sessions SET token_hash = $2, authenticated_at = $3 WHERE id = $1",
+        id,
+        hash,
+        now
+    );
+    let found = who::customer(&world.db, &token, &visitor()).await.expect("read");
+    found.expect("signed in")
+}
+
+async fn customer(db: &Db, opened: &Opened) -> Customer {
+    let found = who::customer(db, &opened.token, &visitor()).await.expect("read");
+    found.expect("signed in")
+}
+
+async fn staff_of(db: &Db, opened: &Opened) -> Staff {
+    let found = who::staff(db, &opened.token, &visitor()).await.expect("read");
+    found.expect("signed in")
+}
+
+/// A member of staff with a password and nothing else.
+async fn employ(world: &World, login: &str) -> crm::id::StaffId {
+    crm::content::load(&world.db, &SYSTEM).await.expect("content loads");
+    let new = NewStaff {
+        login: login.into(),
+        name: login.into(),
+        role: Role::new(Role::AGENT),
+        language: Lang::Ru,
+        password_hash: password::hash(PASSWORD).await.expect("hashed"),
+    };
+    crm::staff::store::create(&world.db, &SYSTEM, &new)
+        .await
+        .expect("employed")
+}
+
+fn by<'a>(db: &Db, customer: &'a Customer) -> By<'a> {
+    Known::Customer(customer).fresh(db).expect("fresh")
+}
+
+async fn pending(db: &Db, by: &By<'_>) -> Pending {
+    factors::pending(db, by).await.expect("read")
+}
+
+/// Turns the codes of an app on; the secret and the recovery codes.
+async fn turn_on(db: &Db, by: &By<'_>) -> (Secret, Vec<String>) {
+    factors::offer_totp(db, by).await.expect("offered");
+    let secret = pending(db, by).await.totp.expect("a secret");
+    factors::confirm_totp(db, by, &secret.code(db.now()), &visitor())
+        .await
+        .expect("the code fits");
+    let codes = pending(db, by).await.codes;
+    factors::keep_codes(db, by).await.expect("kept");
+    (secret, codes)
+}
+
+/// The attempt that a right password leads to.
+async fn first_step(db: &Db) -> Token {
+    match signin::by_password(db, PHONE, PASSWORD, Lang::Ru, &visitor()).await {
+        Ok(Entered::SecondFactor(token)) => token,
+        _ => panic!("the second factor is asked for"),
+    }
+}
+
+async fn second(db: &Db, token: &Token, code: &str) -> Result<Opened, Error> {
+    factors::second_by_code(db, token, Purpose::SignIn, code, &visitor()).await
+}
+
+fn flaw<T>(result: Result<T, Error>) -> Flaw {
+    match result {
+        Err(Error::Invalid(mut flaws)) => flaws.remove(0).1,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it was taken"),
+    }
+}
+
+fn answer<'a>(question: &'a Question, credential: &'a str) -> Answer<'a> {
+    Answer {
+        question: &question.sealed,
+        credential,
+    }
+}
+
+/// Gives a customer a passkey on a device of theirs.
+async fn with_passkey(db: &Db, by: &By<'_>) -> Authenticator {
+    let mut device = Authenticator::new(ORIGIN);
+    let question = factors::ask_new_passkey(db, by)
+        .await
+        .expect("asked")
+        .expect("possible");
+    let credential = device.create(&question.options);
+    factors::add_passkey(db, by, "Телефон", answer(&question, &credential))
+        .await
+        .expect("added");
+    device
+}
+
+both_engines!(what_is_offered_counts_once_its_first_code_was_right, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let by = by(db, &anna);
+    factors::offer_totp(db, &by).await.expect("offered");
+    let first = pending(db, &by).await.totp.expect("a secret");
+    factors::offer_totp(db, &by).await.expect("offered anew");
+    let secret = pending(db, &by).await.totp.expect("a secret");
+    assert_ne!(first, secret, "what was offered before is gone");
+    let overview = factors::overview(db, Known::Customer(&anna)).await.expect("read");
+    assert!(!overview.has_second && overview.totp.is_none());
+    let wrong = factors::confirm_totp(db, &by, &first.code(db.now()), &visitor()).await;
+    assert_eq!(flaw(wrong), Flaw::WrongSecond);
+    let code = secret.code(db.now());
+    factors::confirm_totp(db, &by, &format!(" {} {} ", &code[..3], &code[3..]), &visitor())
+        .await
+        .expect("as it is copied");
+    let overview = factors::overview(db, Known::Customer(&anna)).await.expect("read");
+    assert!(overview.has_second && overview.codes_wait && overview.codes_left == 0);
+    assert_eq!(
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM outbox WHERE template = 'factor_changed'"
+        ),
+        1
+    );
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'factor.totp_on'"),
+        1
+    );
+});
+
+both_engines!(s12_a_password_alone_no_longer_opens, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let (secret, _) = turn_on(db, &by(db, &anna)).await;
+    let token = first_step(db).await;
+    // Nothing is open yet, and another attempt's token does not help.
+    assert!(who::customer(db, &token, &visitor()).await.expect("read").is_none());
+    let code = secret.code(db.now() + Duration::seconds(30));
+    assert!(matches!(second(db, &Token::random(), &code).await, Err(Error::Stale)));
+    assert!(matches!(
+        factors::second_by_code(db, &token, Purpose::Staff, &code, &visitor()).await,
+        Err(Error::Stale)
+    ));
+    let opened = second(db, &token, &code).await.expect("both factors");
+    assert_eq!(customer(db, &opened).await.id(), anna.id());
+    assert!(
+        matches!(second(db, &token, &code).await, Err(Error::Stale)),
+        "the attempt is over"
+    );
+});
+
+both_engines!(a_code_is_never_taken_twice, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let (secret, _) = turn_on(db, &by(db, &anna)).await;
+    // The one that turned it on is used up, and those before it too.
+    for code in [secret.code(db.now()), secret.code(db.now() - Duration::seconds(30))] {
+        let token = first_step(db).await;
+        assert_eq!(flaw(second(db, &token, &code).await), Flaw::WrongSecond);
+    }
+    world.clock.set(db.now() + Duration::seconds(60));
+    let code = secret.code(db.now());
+    let (one, two) = (first_step(db).await, first_step(db).await);
+    let (one, two) = tokio::join!(second(db, &one, &code), second(db, &two, &code));
+    assert_eq!(
+        [&one, &two].iter().filter(|r| r.is_ok()).count(),
+        1,
+        "at once, one is let in"
+    );
+});
+
+both_engines!(s11_wrong_codes_are_slowed_where_they_come_from_alone, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let (secret, _) = turn_on(db, &by(db, &anna)).await;
+    world.clock.set(db.now() + Duration::seconds(60));
+    let token = first_step(db).await;
+    let mut last = None;
+    for _ in 0..9 {
+        last = Some(factors::second_by_code(db, &token, Purpose::SignIn, "000000", &from("203.0.113.1")).await);
+    }
+    assert!(matches!(last, Some(Err(Error::TooMany { .. }))), "after eight");
+    second(db, &token, &secret.code(db.now()))
+        .await
+        .expect("the owner comes in from elsewhere");
+});
+
+both_engines!(a_recovery_code_is_good_once_and_new_ones_kill_the_old, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let (_, codes) = turn_on(db, &by(db, &anna)).await;
+    assert_eq!(codes.len(), 10);
+    // Kept as hashes only.
+    assert_eq!(
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM factors WHERE kind = 'recovery' AND length(data) = 64"
+        ),
+        10
+    );
+    let typed = format!("{} {}", &codes[0][..8], &codes[0][8..]);
+    let token = first_step(db).await;
+    let opened = second(db, &token, &typed).await.expect("in place of the app");
+    let anna = customer(db, &opened).await;
+    let token = first_step(db).await;
+    assert_eq!(flaw(second(db, &token, &codes[0]).await), Flaw::WrongSecond, "once");
+    let by = by(db, &anna);
+    factors::make_codes(db, &by).await.expect("made");
+    let new = pending(db, &by).await.codes;
+    assert_eq!(
+        flaw(second(db, &token, &new[0]).await),
+        Flaw::WrongSecond,
+        "not before they are saved"
+    );
+    factors::keep_codes(db, &by).await.expect("kept");
+    assert!(matches!(factors::keep_codes(db, &by).await, Err(Error::Stale)));
+    assert!(
+        pending(db, &by).await.codes.is_empty(),
+        "shown until they are saved, and never again"
+    );
+    assert_eq!(
+        flaw(second(db, &token, &codes[1]).await),
+        Flaw::WrongSecond,
+        "the old are dead"
+    );
+    second(db, &token, &new[1]).await.expect("the new are good");
+});
+
+both_engines!(
+    turning_it_off_takes_the_recovery_codes_along_and_ends_no_session,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        let by = by(db, &anna);
+        turn_on(db, &by).await;
+        let totp = factors::overview(db, Known::Customer(&anna))
+            .await
+            .expect("read")
+            .totp
+            .expect("on");
+        factors::remove(db, &by, totp.id).await.expect("off");
+        assert!(matches!(factors::remove(db, &by, totp.id).await, Err(Error::NotFound)));
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM factors"), 0);
+        assert_eq!(
+            one!(world, i64, "SELECT COUNT(*) FROM sessions WHERE ended_at IS NOT NULL"),
+            0
+        );
+        assert!(
+            matches!(factors::make_codes(db, &by).await, Err(Error::Stale)),
+            "nothing to recover"
+        );
+        assert!(matches!(
+            signin::by_password(db, PHONE, PASSWORD, Lang::Ru, &visitor()).await,
+            Ok(Entered::In(_))
+        ));
+    }
+);
+
+both_engines!(s15_old_proof_changes_no_factor, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let (secret, _) = turn_on(db, &by(db, &anna)).await;
+    world.clock.set(db.now() + Duration::minutes(16));
+    assert!(matches!(Known::Customer(&anna).fresh(db), Err(Error::NotFresh)));
+    let wrong = factors::confirm_by_code(db, Known::Customer(&anna), "000000", &visitor()).await;
+    assert_eq!(flaw(wrong), Flaw::WrongSecond);
+    let code = secret.code(db.now());
+    let opened = factors::confirm_by_code(db, Known::Customer(&anna), &code, &visitor())
+        .await
+        .expect("proved anew");
+    let anna = customer(db, &opened).await;
+    assert!(Known::Customer(&anna).fresh(db).is_ok());
+    // Neither the password nor a code sent to a contact is enough any more.
+    let by_password = crm::signin::confirm::by_password(db, &anna, PASSWORD, &visitor()).await;
+    assert!(matches!(by_password, Err(Error::Forbidden)));
+});
+
+both_engines!(a_passkey_lets_its_owner_in_without_a_name, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let mut device = with_passkey(db, &by(db, &anna)).await;
+    let browser = Token::random();
+    let question = passkey::ask_to_sign_in(db, &browser)
+        .await
+        .expect("asked")
+        .expect("possible");
+    let credential = device.get(&question.options);
+    let opened = factors::sign_in_by_passkey(db, &browser, answer(&question, &credential), &visitor())
+        .await
+        .expect("in");
+    assert_eq!(customer(db, &opened).await.id(), anna.id());
+    // The same answer once more, under the same question, is refused.
+    let again = factors::sign_in_by_passkey(db, &browser, answer(&question, &credential), &visitor()).await;
+    assert!(matches!(again, Err(Error::Stale)));
+    // Under a new question it fits no challenge.
+    let question = passkey::ask_to_sign_in(db, &browser)
+        .await
+        .expect("asked")
+        .expect("possible");
+    let again = factors::sign_in_by_passkey(db, &browser, answer(&question, &credential), &visitor()).await;
+    assert_eq!(flaw(again), Flaw::WrongPasskey);
+    // A customer's passkey asks no more of the other ways.
+    assert!(matches!(
+        signin::by_password(db, PHONE, PASSWORD, Lang::Ru, &visitor()).await,
+        Ok(Entered::In(_))
+    ));
+});
+
+both_engines!(
+    a_passkeys_answer_counts_in_its_own_browser_in_time_and_as_it_was_asked,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        let mut device = with_passkey(db, &by(db, &anna)).await;
+        let browser = Token::random();
+        let ask = async || {
+            passkey::ask_to_sign_in(db, &browser)
+                .await
+                .expect("asked")
+                .expect("possible")
+        };
+        let take = async |token: &Token, question: &Question, credential: &str| {
+            factors::sign_in_by_passkey(db, token, answer(question, credential), &visitor()).await
+        };
+        let question = ask().await;
+        let credential = device.get(&question.options);
+        let elsewhere = take(&Token::random(), &question, &credential).await;
+        assert!(matches!(elsewhere, Err(Error::Stale)), "another browser");
+        let forged = Question {
+            sealed: question.sealed.replacen('A', "B", 1),
+            ..question.clone()
+        };
+        assert!(
+            matches!(take(&browser, &forged, &credential).await, Err(Error::Stale)),
+            "forged"
+        );
+        let confirm = factors::ask_to_confirm(db, Known::Customer(&anna))
+            .await
+            .expect("asked")
+            .expect("a passkey");
+        let for_another_end = take(&browser, &confirm, &credential).await;
+        assert!(matches!(for_another_end, Err(Error::Stale)), "another purpose");
+        // A device that did not make sure of its owner, and one before a page of somebody else's.
+        for spoil in [
+            (|device: &mut Authenticator| device.verifies = false) as fn(&mut Authenticator),
+            |device| device.origin = "https://evil.example".into(),
+            // A copy of the device that was left behind.
+            |device| device.counter = 0,
+        ] {
+            let mut device = device.clone();
+            spoil(&mut device);
+            let question = ask().await;
+            let credential = device.get(&question.options);
+            assert_eq!(flaw(take(&browser, &question, &credential).await), Flaw::WrongPasskey);
+        }
+        let question = ask().await;
+        let credential = device.get(&question.options);
+        world.clock.set(db.now() + Duration::minutes(5));
+        assert!(
+            matches!(take(&browser, &question, &credential).await, Err(Error::Stale)),
+            "too late"
+        );
+        let question = ask().await;
+        let credential = device.get(&question.options);
+        take(&browser, &question, &credential)
+            .await
+            .expect("and nothing of that was spoilt for good");
+    }
+);
+
+both_engines!(
+    s12_a_passkey_serves_as_second_factor_of_its_owner_alone,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        let by = by(db, &anna);
+        turn_on(db, &by).await;
+        let mut device = with_passkey(db, &by).await;
+        let boris = stranger(world).await;
+        let mut others = with_passkey(db, &Known::Customer(&boris).fresh(db).expect("fresh")).await;
+        for (device, is_hers) in [(&mut others, false), (&mut device, true)] {
+            let token = first_step(db).await;
+            let question = factors::ask_second(db, &token, Purpose::SignIn)
+                .await
+                .expect("asked")
+                .expect("a passkey");
+            let credential = device.get(&question.options);
+            let taken =
+                factors::second_by_passkey(db, &token, Purpose::SignIn, answer(&question, &credential), &visitor())
+                    .await;
+            if is_hers {
+                assert_eq!(customer(db, &taken.expect("hers")).await.id(), anna.id());
+            } else {
+                assert_eq!(flaw(taken), Flaw::WrongPasskey);
+            }
+        }
+    }
+);
+
+both_engines!(passkeys_are_named_renamed_and_removed_by_their_owner, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let by = by(db, &anna);
+    with_passkey(db, &by).await;
+    let held = factors::overview(db, Known::Customer(&anna))
+        .await
+        .expect("read")
+        .passkeys
+        .remove(0);
+    assert_eq!((held.name.as_str(), held.used_at), ("Телефон", None));
+    assert_eq!(
+        flaw(factors::rename_passkey(db, &by, held.id, " ").await),
+        Flaw::Missing
+    );
+    factors::rename_passkey(db, &by, held.id, "Ноутбук")
+        .await
+        .expect("renamed");
+    let overview = factors::overview(db, Known::Customer(&anna)).await.expect("read");
+    assert_eq!(overview.passkeys[0].name, "Ноутбук");
+    let boris = stranger(world).await;
+    let not_his = Known::Customer(&boris).fresh(db).expect("fresh");
+    assert!(matches!(
+        factors::rename_passkey(db, &not_his, held.id, "x").await,
+        Err(Error::NotFound)
+    ));
+    assert!(matches!(
+        factors::remove(db, &not_his, held.id).await,
+        Err(Error::NotFound)
+    ));
+    factors::remove(db, &by, held.id).await.expect("removed");
+    assert!(matches!(
+        factors::rename_passkey(db, &by, held.id, "x").await,
+        Err(Error::NotFound)
+    ));
+});
+
+/// The attempt that the right password of a member of staff leads to, and whether it is to set something up.
+async fn staff_first(db: &Db, login: &str) -> (Token, bool) {
+    match signin::staff_by_password(db, login, PASSWORD, Lang::Ru, &visitor()).await {
+        Ok(StaffEntered::SecondFactor(token)) => (token, false),
+        Ok(StaffEntered::SetUp(token)) => (token, true),
+        Err(e) => panic!("{e:?}"),
+    }
+}
+
+both_engines!(s09_staff_set_up_a_second_factor_before_anything_opens, async |world| {
+    let db = &world.db;
+    employ(world, "agent").await;
+    let (token, is_setup) = staff_first(db, "agent").await;
+    assert!(is_setup);
+    assert!(matches!(
+        factors::finish_setup(db, &token, &visitor()).await,
+        Err(Error::Stale)
+    ));
+    let secret = factors::setup(db, &token)
+        .await
+        .expect("read")
+        .pending
+        .totp
+        .expect("offered");
+    let code = secret.code(db.now());
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    assert_eq!(
+        flaw(factors::setup_totp(db, &token, wrong, &visitor()).await),
+        Flaw::WrongSecond
+    );
+    factors::setup_totp(db, &token, &code, &visitor())
+        .await
+        .expect("set up");
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM sessions"),
+        0,
+        "the codes are to be saved first"
+    );
+    // Whoever knows the password alone cannot walk in over the setup that another attempt did.
+    let (thief, is_setup) = staff_first(db, "agent").await;
+    assert!(!is_setup);
+    assert!(matches!(factors::setup(db, &thief).await, Err(Error::Stale)));
+    assert!(matches!(
+        factors::setup_totp(db, &thief, &code, &visitor()).await,
+        Err(Error::Stale)
+    ));
+    assert!(matches!(
+        factors::finish_setup(db, &thief, &visitor()).await,
+        Err(Error::Stale)
+    ));
+    assert_eq!(factors::setup(db, &token).await.expect("read").pending.codes.len(), 10);
+    let opened = factors::finish_setup(db, &token, &visitor()).await.expect("in");
+    assert_eq!(staff_of(db, &opened).await.name(), "agent");
+    // And from then on the second factor.
+    let (token, _) = staff_first(db, "agent").await;
+    let code = secret.code(db.now() + Duration::seconds(30));
+    factors::second_by_code(db, &token, Purpose::Staff, &code, &visitor())
+        .await
+        .expect("in");
+});
+
+both_engines!(
+    s09_a_passkey_is_as_good_for_staff_and_the_last_factor_stays,
+    async |world| {
+        let db = &world.db;
+        employ(world, "agent").await;
+        let (token, _) = staff_first(db, "agent").await;
+        let mut device = Authenticator::new(ORIGIN);
+        let question = factors::ask_setup_passkey(db, &token)
+            .await
+            .expect("asked")
+            .expect("possible");
+        let credential = device.create(&question.options);
+        factors::setup_passkey(db, &token, "Ключ", answer(&question, &credential))
+            .await
+            .expect("set up");
+        let opened = factors::finish_setup(db, &token, &visitor()).await.expect("in");
+        let agent = staff_of(db, &opened).await;
+        let by = Known::Staff(&agent).fresh(db).expect("fresh");
+        let passkey = factors::overview(db, Known::Staff(&agent))
+            .await
+            .expect("read")
+            .passkeys
+            .remove(0);
+        assert!(matches!(
+            factors::remove(db, &by, passkey.id).await,
+            Err(Error::Forbidden)
+        ));
+        let (token, is_setup) = staff_first(db, "agent").await;
+        assert!(!is_setup);
+        let question = factors::ask_second(db, &token, Purpose::Staff)
+            .await
+            .expect("asked")
+            .expect("a passkey");
+        let credential = device.get(&question.options);
+        factors::second_by_passkey(db, &token, Purpose::Staff, answer(&question, &credential), &visitor())
+            .await
+            .expect("in");
+        // It is no way into the customers' cabinet.
+        let browser = Token::random();
+        let question = passkey::ask_to_sign_in(db, &browser)
+            .await
+            .expect("asked")
+            .expect("possible");
+        let credential = device.get(&question.options);
+        let other_door = factors::sign_in_by_passkey(db, &browser, answer(&question, &credential), &visitor()).await;
+        assert_eq!(flaw(other_door), Flaw::WrongPasskey);
+        turn_on(db, &by).await;
+        factors::remove(db, &by, passkey.id)
+            .await
+            .expect("there is another now");
+        assert!(
+            who::staff(db, &opened.token, &visitor()).await.expect("read").is_some(),
+            "no session ended"
+        );
+    }
+);
+
+both_engines!(
+    what_the_demonstration_gave_its_inbox_shows_and_nothing_else,
+    async |world| {
+        let db = &world.db;
+        let agent = employ(world, "agent").await;
+        let secret = factors::give_totp(db, &SYSTEM, agent).await.expect("given");
+        employ(world, "other").await;
+        let (token, _) = staff_first(db, "other").await;
+        let own = factors::setup(db, &token)
+            .await
+            .expect("read")
+            .pending
+            .totp
+            .expect("offered");
+        factors::setup_totp(db, &token, &own.code(db.now()), &visitor())
+            .await
+            .expect("set up");
+        let shown = factors::demonstration_codes(db).await.expect("read");
+        assert_eq!(shown.len(), 1);
+        assert_eq!(
+            (shown[0].login.as_str(), shown[0].code.clone()),
+            ("agent", secret.code(db.now()))
+        );
+        assert!((1..=30).contains(&shown[0].seconds_left));
+        let (token, is_setup) = staff_first(db, "agent").await;
+        assert!(!is_setup);
+        let opened = factors::second_by_code(db, &token, Purpose::Staff, &shown[0].code, &visitor()).await;
+        let agent_in = opened.expect("in");
+        crm::factor::reset(db, &System::at_the_command_line(), agent)
+            .await
+            .expect("reset");
+        assert!(
+            who::staff(db, &agent_in.token, &visitor())
+                .await
+                .expect("read")
+                .is_none()
+        );
+        assert!(staff_first(db, "agent").await.1, "sets up anew");
+    }
+);
+
+both_engines!(staff_change_their_password_and_end_their_sessions, async |world| {
+    let db = &world.db;
+    let id = employ(world, "agent").await;
+    let secret = factors::give_totp(db, &SYSTEM, id).await.expect("given");
+    let mut opened = Vec::new();
+    for later in [0, 30] {
+        let (token, _) = staff_first(db, "agent").await;
+        let code = secret.code(db.now() + Duration::seconds(later));
+        opened.push(
+            factors::second_by_code(db, &token, Purpose::Staff, &code, &visitor())
+                .await
+                .expect("in"),
+        );
+    }
+    let (one, two) = (staff_of(db, &opened[0]).await, staff_of(db, &opened[1]).await);
+    assert_eq!(crm::staff::store::sessions(db, &one).await.expect("read").len(), 2);
+    crm::staff::store::end_session(db, &one, two.session())
+        .await
+        .expect("ended");
+    assert!(matches!(
+        crm::staff::store::end_session(db, &one, two.session()).await,
+        Err(Error::NotFound)
+    ));
+    assert!(
+        who::staff(db, &opened[1].token, &visitor())
+            .await
+            .expect("read")
+            .is_none()
+    );
+    let fresh = one.fresh(db).expect("fresh");
+    let weak = crm::staff::store::change_password(db, &fresh, "agentagentagentagent").await;
+    assert_eq!(flaw(weak), Flaw::WeakPassword);
+    crm::staff::store::change_password(db, &fresh, "пятьдесят лошадей у реки")
+        .await
+        .expect("changed");
+    assert!(
+        who::staff(db, &opened[0].token, &visitor())
+            .await
+            .expect("read")
+            .is_some()
+    );
+    let old = signin::staff_by_password(db, "agent", PASSWORD, Lang::Ru, &visitor()).await;
+    assert_eq!(flaw(old), Flaw::WrongPassword);
+});

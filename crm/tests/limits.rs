@@ -1,0 +1,161 @@
+//! How many text messages may go, counted by all nodes together.
+
+mod common {
+    pub(crate) mod people;
+}
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::people::{SYSTEM, one};
+use crm::clock::Clock;
+use crm::db::Db;
+use crm::error::Error;
+use crm::limits::{self, Limits, SmsDay};
+use crm::shop::Shop;
+use crm::testing::{World, start};
+
+/// The same database with limits of its own, as another node has them.
+async fn node(world: &World, limits: Limits) -> (Db, Clock) {
+    let clock = Clock::fixed(start());
+    let shop = Shop {
+        limits,
+        ..Shop::default()
+    };
+    let db = Db::open(&world.url, shop, clock.clone()).await.expect("it opens");
+    (db, clock)
+}
+
+async fn ask(db: &Db, phone: &str, network: &str) -> Result<(), Error> {
+    db.write(|tx| crm::db::scoped(async move { limits::check_sms(tx, phone, network).await }))
+        .await
+}
+
+/// How many of `times` are let through.
+async fn allowed(db: &Db, phone: &str, network: &str, times: usize) -> usize {
+    let mut through = 0;
+    for _ in 0..times {
+        match ask(db, phone, network).await {
+            Ok(()) => through += 1,
+            Err(Error::TooMany { .. }) => {}
+            Err(e) => panic!("{e}"),
+        }
+    }
+    through
+}
+
+fn few() -> Limits {
+    Limits {
+        sms_per_number: 2,
+        sms_per_network: 5,
+        sms_per_day: 1000,
+        sms_elsewhere: 3,
+        sms_prefixes: [("375".to_owned(), 4), ("37533".to_owned(), 0)].into(),
+    }
+}
+
+crm::both_engines!(s08_numbers_and_networks_have_their_share_of_an_hour, async |world| {
+    let (db, clock) = node(world, few()).await;
+    assert_eq!(allowed(&db, "+79001234567", "192.0.2.1", 4).await, 2);
+    // From elsewhere the number has had its share as well; another number from here has not.
+    assert_eq!(allowed(&db, "+79001234567", "192.0.2.2", 1).await, 0);
+    assert_eq!(allowed(&db, "+79001234568", "192.0.2.1", 3).await, 2);
+    assert_eq!(allowed(&db, "+79001234569", "192.0.2.1", 3).await, 1);
+    assert_eq!(allowed(&db, "+79001234569", "192.0.2.3", 3).await, 1);
+    // Another node counts with the same counters.
+    let (other, _) = node(world, few()).await;
+    assert_eq!(allowed(&other, "+79001234567", "192.0.2.9", 1).await, 0);
+    clock.set(start() + TimeDelta::minutes(59));
+    assert_eq!(allowed(&db, "+79001234567", "192.0.2.4", 1).await, 0);
+    clock.set(start() + TimeDelta::hours(1));
+    assert_eq!(allowed(&db, "+79001234567", "192.0.2.1", 4).await, 2);
+});
+
+crm::both_engines!(s08_other_countries_have_small_budgets, async |world| {
+    let (db, _) = node(world, few()).await;
+    let mut n = 0;
+    let mut to = async |prefix: &str, digits: usize, times: usize| {
+        let mut through = 0;
+        for _ in 0..times {
+            n += 1;
+            let phone = format!("+{prefix}{n:0digits$}");
+            through += allowed(&db, &phone, &format!("192.0.2.{n}"), 1).await;
+        }
+        through
+    };
+    assert_eq!(to("7900", 7, 12).await, 12, "the shop's own country");
+    assert_eq!(to("37529", 7, 6).await, 4, "a country that is named");
+    assert_eq!(to("37533", 7, 2).await, 0, "a network in it that is closed");
+    assert_eq!(to("99890", 7, 5).await, 3, "one that is not named");
+    assert_eq!(to("996555", 6, 5).await, 3, "another one");
+});
+
+crm::both_engines!(
+    s08_the_days_budget_ends_at_midnight_and_what_is_refused_leaves_no_row,
+    async |world| {
+        let day = Limits {
+            sms_per_day: 3,
+            ..few()
+        };
+        let (db, clock) = node(world, day).await;
+        let today = async || {
+            limits::sms_today(&mut db.read().await.expect("a connection"))
+                .await
+                .expect("read")
+        };
+        assert_eq!(today().await, SmsDay { sent: 0, budget: 3 });
+        for n in 0..3 {
+            assert!(!today().await.is_spent());
+            assert_eq!(
+                allowed(&db, &format!("+7900123456{n}"), &format!("192.0.2.{n}"), 1).await,
+                1
+            );
+        }
+        assert_eq!(today().await, SmsDay { sent: 3, budget: 3 });
+        assert!(today().await.is_spent());
+        let rows = one!(world, i64, "SELECT COUNT(*) FROM limits");
+        for n in 3..9 {
+            let refused = ask(&db, &format!("+7900123456{n}"), &format!("192.0.2.{n}")).await;
+            // It is noon in UTC and three in the afternoon in Moscow.
+            assert!(
+                matches!(refused, Err(Error::TooMany { retry_after: 32_400 })),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM limits"), rows);
+        assert_eq!(today().await.sent, 3);
+        let midnight: DateTime<Utc> = "2026-11-21T21:00:00Z".parse().expect("a time");
+        clock.set(midnight - TimeDelta::seconds(1));
+        assert_eq!(allowed(&db, "+79001234567", "192.0.2.9", 1).await, 0);
+        clock.set(midnight);
+        assert_eq!(today().await.sent, 0);
+        assert_eq!(allowed(&db, "+79001234567", "192.0.2.9", 1).await, 1);
+
+        clock.set(midnight + TimeDelta::days(3) + TimeDelta::seconds(1));
+        limits::sweep(&db, &SYSTEM).await.expect("swept");
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM limits"), 0);
+    }
+);
+
+crm::both_engines!(s08_many_at_once_get_no_more_than_one_after_another, async |world| {
+    let day = Limits {
+        sms_per_day: 7,
+        sms_per_network: 1000,
+        ..few()
+    };
+    let (db, _) = node(world, day).await;
+    let asked = (0..30).map(|n| {
+        let db = db.clone();
+        async move { allowed(&db, &format!("+79001234{n:03}"), "192.0.2.1", 1).await }
+    });
+    let through: usize = futures::future::join_all(asked).await.into_iter().sum();
+    assert_eq!(through, 7);
+});
+
+crm::both_engines!(anything_may_be_counted, async |world| {
+    let db = &world.db;
+    let take = async || {
+        db.write(|tx| crm::db::scoped(async move { limits::take(tx, "x", 2).await }))
+            .await
+            .expect("counted")
+    };
+    assert_eq!([take().await, take().await, take().await], [true, true, false]);
+});

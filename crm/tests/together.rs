@@ -1,0 +1,74 @@
+//! A hundred at the same moment: what may happen once happens once, and the books agree afterwards.
+
+mod common;
+
+use common::{BY, assert_books_agree, customer, days, held, join, ready, slip};
+use crm::both_engines;
+use crm::db::Db;
+use crm::who::Subject;
+use futures::future::join_all;
+use std::sync::Arc;
+
+/// Members of the club with the same receipt of 1,000 rubles yet to be booked.
+async fn member(db: &Db) -> Subject {
+    let who = customer(db).await;
+    join(db, who, "club", db.now() - days(30)).await;
+    who
+}
+
+both_engines!(s21_one_receipt_sent_a_hundred_times_earns_once, async |world| {
+    let db = ready(world).await;
+    let who = member(db).await;
+    let receipt = Arc::new(slip("S-1", who, db.now() - days(1)).line("чайник", 1, 100_000));
+    let once = member(db).await;
+    slip("S-2", once, db.now() - days(1))
+        .line("чайник", 1, 100_000)
+        .book(db)
+        .await;
+    let expected = held(db, once).await;
+    assert!(expected.0 + expected.1 > 0, "the receipt earns something");
+    let all = (0..100).map(|_| {
+        let (db, receipt) = (db.clone(), receipt.clone());
+        tokio::spawn(async move { receipt.book(&db).await.id })
+    });
+    let ids: Vec<_> = join_all(all).await.into_iter().map(|id| id.expect("booked")).collect();
+    assert!(
+        ids.windows(2).all(|pair| pair[0] == pair[1]),
+        "all are told of the same receipt"
+    );
+    assert_eq!(held(db, who).await, expected);
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    s21_one_kettle_brought_back_a_hundred_times_is_taken_back_once,
+    async |world| {
+        let db = ready(world).await;
+        let who = member(db).await;
+        let earning = slip("S-1", who, db.now() - days(20)).line("чайник", 1, 100_000);
+        earning.clone().book(db).await;
+        // Another receipt earns as much, so that points are there to be taken wrongly.
+        slip("S-2", who, db.now() - days(20))
+            .line("плед", 1, 100_000)
+            .book(db)
+            .await;
+        crm::points::store::run_due(db, &BY).await.expect("the daily work");
+        let before = held(db, who).await;
+        let all = (0..100).map(|n| {
+            let db = db.clone();
+            let back = slip(&format!("R-{n}"), who, db.now() - days(1))
+                .line("чайник", -1, 100_000)
+                .of("S-1");
+            // More than was bought may be refused; what counts is what it does to the points.
+            tokio::spawn(async move { back.book(&db).await })
+        });
+        join_all(all).await;
+        let after = held(db, who).await;
+        assert_eq!(
+            after.0 + after.1,
+            (before.0 + before.1) / 2,
+            "the points of one kettle, once"
+        );
+        assert_books_agree(db).await;
+    }
+);

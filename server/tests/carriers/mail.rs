@@ -1,0 +1,184 @@
+//! E-mail.
+
+use crate::peers::{Smtpd, certificates, free_port, silent};
+use crate::{carrier, kept, one, ready, round, wait, write};
+use crm::outbox::{Channel, State};
+use server::channels::smtp::TlsMode;
+use server::config::Config;
+use server::secret::Secret;
+
+fn relay(port: u16) -> Config {
+    let mut config = Config::default();
+    config.mail.host = "127.0.0.1".into();
+    config.mail.port = port;
+    config.mail.tls = TlsMode::None;
+    config.mail.from = "Сосна <club@example.com>".into();
+    config.mail.timeout_seconds = 20;
+    config
+}
+
+#[tokio::test]
+async fn a_mail_arrives_with_its_headers_and_words() {
+    let (world, smtpd) = (ready().await, Smtpd::start(&[]));
+    write(&world, Channel::Email, "anna@example.com", "Анна «Ёж» О'Нил").await;
+    let mut config = relay(smtpd.port);
+    config.mail.reply_to = "help@example.com".into();
+    assert_eq!(round(&world, &carrier(&config)).await, 1);
+    let got = smtpd.received(1).await.remove(0);
+    assert_eq!(
+        (got["from"].as_str(), got["to"][0].as_str()),
+        (Some("club@example.com"), Some("anna@example.com"))
+    );
+    let header = |name: &str| got["headers"][name].as_str().unwrap_or_default().to_owned();
+    assert_eq!(header("from"), "Сосна <club@example.com>");
+    assert_eq!(header("to"), "anna@example.com");
+    assert_eq!(header("reply-to"), "help@example.com");
+    assert_eq!(header("subject"), "Ответ на обращение №\u{a0}7");
+    assert_eq!(header("date"), "Sat, 21 Nov 2026 12:00:00 +0000");
+    assert_eq!(header("auto-submitted"), "auto-generated");
+    assert_eq!(header("content-language"), "ru");
+    assert_eq!(header("mime-version"), "1.0");
+    assert_eq!(header("content-type"), "text/plain; charset=\"utf-8\"");
+    let text = got["text"].as_str().expect("a text").replace("\r\n", "\n");
+    assert!(
+        text.starts_with("Здравствуйте, Анна «Ёж» О'Нил.\n\nМы ответили на ваше обращение №\u{a0}7."),
+        "{text}"
+    );
+    assert_eq!(got["is_ascii"], true, "every relay takes it");
+    let sent = one(&world).await;
+    assert_eq!(
+        (sent.state, sent.reference.clone()),
+        (State::Sent, Some(header("message-id")))
+    );
+    assert_eq!(round(&world, &carrier(&config)).await, 0, "once");
+}
+
+#[tokio::test]
+async fn a_relay_may_say_later_or_never() {
+    let (world, smtpd) = (ready().await, Smtpd::start(&[]));
+    for name in ["anna", "later", "nobody", "spam"] {
+        write(&world, Channel::Email, &format!("{name}@example.com"), "Анна").await;
+    }
+    let mail = carrier(&relay(smtpd.port));
+    assert_eq!(round(&world, &mail).await, 4);
+    let states = |kept: &[crate::Kept]| kept.iter().map(|kept| kept.state).collect::<Vec<_>>();
+    let first = kept(&world).await;
+    assert_eq!(
+        states(&first),
+        [State::Sent, State::Queued, State::Failed, State::Failed]
+    );
+    let words = |i: usize| first[i].error.clone().unwrap_or_default();
+    assert!(
+        words(1).contains("451") && words(1).contains("try again later"),
+        "{}",
+        words(1)
+    );
+    assert!(
+        words(2).contains("550") && words(2).contains("no such mailbox"),
+        "{}",
+        words(2)
+    );
+    assert!(words(3).contains("554"), "{}", words(3));
+    assert_eq!(round(&world, &mail).await, 0, "before its time");
+    wait(&world).await;
+    assert_eq!(round(&world, &mail).await, 1);
+    let then = kept(&world).await;
+    assert_eq!(states(&then), [State::Sent, State::Sent, State::Failed, State::Failed]);
+    assert_eq!((then[1].tries, then[1].error.clone()), (2, None));
+    let ids: Vec<_> = smtpd
+        .received(2)
+        .await
+        .iter()
+        .map(|got| got["headers"]["message-id"].clone())
+        .collect();
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn a_relay_that_is_down_gets_the_mail_when_it_is_up() {
+    let (world, port) = (ready().await, free_port());
+    write(&world, Channel::Email, "anna@example.com", "Анна").await;
+    let mail = carrier(&relay(port));
+    round(&world, &mail).await;
+    let waiting = one(&world).await;
+    assert_eq!((waiting.state, waiting.tries), (State::Queued, 1));
+    assert!(
+        waiting.error.as_ref().is_some_and(|words| words.contains("refused")),
+        "{waiting:?}"
+    );
+    let smtpd = Smtpd::start(&["--port", &port.to_string()]);
+    wait(&world).await;
+    round(&world, &mail).await;
+    assert_eq!(one(&world).await.state, State::Sent);
+    assert_eq!(smtpd.received(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_relay_that_says_nothing_holds_nobody_up() {
+    let world = ready().await;
+    for name in ["anna", "boris"] {
+        write(&world, Channel::Email, &format!("{name}@example.com"), name).await;
+    }
+    let mut config = relay(silent());
+    config.mail.timeout_seconds = 1;
+    round(&world, &carrier(&config)).await;
+    for waiting in kept(&world).await {
+        assert_eq!((waiting.state, waiting.tries), (State::Queued, 1));
+        assert!(waiting.error.is_some(), "{waiting:?}");
+    }
+    let smtpd = Smtpd::start(&[]);
+    wait(&world).await;
+    round(&world, &carrier(&relay(smtpd.port))).await;
+    assert!(kept(&world).await.iter().all(|sent| sent.state == State::Sent));
+}
+
+#[tokio::test]
+async fn the_way_to_a_relay_is_protected_and_signed_in() {
+    let (world, certificates) = (ready().await, certificates());
+    let [certificate, key, authority] =
+        [&certificates.certificate, &certificates.key, &certificates.authority].map(|path| path.to_string_lossy());
+    let smtpd = Smtpd::start(&[
+        "--certificate",
+        &certificate,
+        "--key",
+        &key,
+        "--user",
+        "kabinet",
+        "--password",
+        "секрет",
+    ]);
+    write(&world, Channel::Email, "anna@example.com", "Анна").await;
+    let mut config = relay(smtpd.port);
+    config.mail.host = "localhost".into();
+    config.mail.tls = TlsMode::Starttls;
+    config.mail.user = "kabinet".into();
+    config.mail.password = Some(Secret::Inline("wrong-password".into()));
+
+    // Nobody vouches for the certificate: not even the password is told.
+    round(&world, &carrier(&config)).await;
+    let refused = one(&world).await;
+    assert_eq!(refused.state, State::Queued);
+    assert!(
+        refused
+            .error
+            .as_ref()
+            .is_some_and(|words| words.contains("certificate")),
+        "{refused:?}"
+    );
+
+    // A wrong password is ours to mend: the mail waits for that, and the password is not written down.
+    config.mail.ca_file = authority.to_string().into();
+    wait(&world).await;
+    round(&world, &carrier(&config)).await;
+    let refused = one(&world).await;
+    assert_eq!(refused.state, State::Queued, "{refused:?}");
+    let words = refused.error.unwrap_or_default();
+    assert!(words.contains("535") && !words.contains("wrong-password"), "{words}");
+
+    config.mail.password = Some(Secret::Inline("секрет".into()));
+    wait(&world).await;
+    round(&world, &carrier(&config)).await;
+    assert_eq!(one(&world).await.state, State::Sent, "{:?}", one(&world).await.error);
+    let got = smtpd.received(1).await.remove(0);
+    assert_eq!((&got["is_tls"], &got["signed_in"]), (&true.into(), &true.into()));
+}

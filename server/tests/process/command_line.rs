@@ -1,0 +1,144 @@
+//! What the commands for whoever looks after an installation say.
+
+use crate::common::{Installation, execute, files, told};
+
+#[test]
+fn a_password_of_the_database_is_never_printed() {
+    // The ports are closed or none at all: every way of connecting fails.
+    for (url, is_right) in [
+        ("postgres://kabinet:hunter2@127.0.0.1:1/kabinet", true),
+        ("postgres://kabinet:hunter2@127.0.0.1:1/kabinet?sslmode=hunter2", true),
+        ("postgres://kabinet:hunter2@127.0.0.1:port/kabinet", true),
+        ("postgres://kabinet:hun#ter2/hunter2@127.0.0.1/kabinet", true),
+        ("mysql://kabinet:hunter2@127.0.0.1:1/kabinet", false),
+    ] {
+        let here = Installation::new()
+            .with("KABINET_DATABASE_URL", url)
+            .with("KABINET_LOG", "trace");
+        for arguments in [
+            &["migrate"][..],
+            &["migrate", "--check"],
+            &["serve"],
+            &["backup", "copy.db"],
+            &["ledger", "hash"],
+            &["doctor"],
+            &["config", "check"],
+        ] {
+            let output = here.run(arguments);
+            let said = told(&output);
+            assert!(
+                !said.contains("hunter2") && !said.contains("ter2"),
+                "{arguments:?}: {said}"
+            );
+            let succeeds = is_right && arguments == ["config", "check"];
+            assert_eq!(output.status.success(), succeeds, "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_database_may_be_named_in_a_file() {
+    let here = Installation::new();
+    std::fs::write(here.path("secret"), format!("{}\n", here.database_url())).expect("written");
+    let here = here.without_database().with("KABINET_DATABASE_URL__FILE", "secret");
+    here.succeed(&["migrate"]);
+    assert!(here.path("kabinet.db").is_file());
+}
+
+#[tokio::test]
+async fn migrate_check_tells_and_changes_nothing() {
+    let here = Installation::new();
+    let before = here.run(&["migrate", "--check"]);
+    let said = told(&before);
+    assert_eq!(before.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("schema none") && said.contains("1 ground floor would be applied"),
+        "{said}"
+    );
+    assert!(!here.path("kabinet.db").exists());
+    here.succeed(&["migrate"]);
+    assert!(
+        here.succeed(&["migrate", "--check"])
+            .starts_with("The database has schema ")
+    );
+
+    // A newer program was here.
+    let insert = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                  VALUES (9999, 'from tomorrow', TRUE, X'00', 0)";
+    execute(&here.database_url(), insert).await;
+    for arguments in [
+        &["migrate"][..],
+        &["migrate", "--check"],
+        &["serve"],
+        &["ledger", "verify"],
+    ] {
+        let refused = here.run(arguments);
+        let said = told(&refused);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains("schema 9999") && said.contains("newer kabinet"),
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_drill_brings_a_copy_back_compares_it_and_leaves_nothing() {
+    let here = Installation::new();
+    here.succeed(&["demo", "--small"]);
+    std::fs::create_dir(here.path("drill")).expect("a folder");
+    let said = here.succeed(&["drill", "--folder", "drill"]);
+    let hash = here.succeed(&["ledger", "hash"]);
+    assert_eq!(hash.trim().len(), 64);
+    assert!(
+        said.contains("the same as in the database") && said.contains(hash.trim()),
+        "{said}"
+    );
+    assert_eq!(files(&here.path("drill")), [""; 0]);
+
+    // A copy of yesterday is tried against the database of today.
+    here.succeed(&["backup", "night.db"]);
+    here.buy("1");
+    assert_ne!(here.succeed(&["ledger", "hash"]), hash);
+    let said = here.succeed(&["drill", "night.db", "--folder", "drill"]);
+    assert!(said.contains(hash.trim()), "{said}");
+    assert_eq!(files(&here.path("drill")), [""; 0]);
+
+    // One of another shop is none of this database.
+    let other = Installation::new();
+    other.buy("1");
+    let foreign = here.path("foreign.db");
+    other.succeed(&["backup", &foreign.to_string_lossy()]);
+    let refused = here.run(&["drill", "foreign.db", "--folder", "drill"]);
+    let said = told(&refused);
+    assert!(
+        !refused.status.success() && said.contains("its ledger is not what"),
+        "{said}"
+    );
+    assert_eq!(files(&here.path("drill")), [""; 0]);
+}
+
+#[test]
+fn a_copy_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
+    let here = Installation::new();
+    here.buy("1");
+    std::fs::create_dir(here.path("small")).expect("a folder");
+    // No file may be larger than 64 blocks of 512 bytes: as on a full disk, a write fails in the middle.
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+    let output = std::process::Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_kabinet"), "backup", "small/copy.db"])
+        .current_dir(here.path(""))
+        .env("KABINET_DATABASE_URL", here.database_url())
+        .output()
+        .expect("bash runs");
+    let said = told(&output);
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains("small/copy.db") && said.contains("nothing is left of the copy"),
+        "{said}"
+    );
+    assert_eq!(files(&here.path("small")), [""; 0]);
+    // With room it is made.
+    here.succeed(&["backup", "small/copy.db"]);
+    assert_eq!(files(&here.path("small")), ["copy.db"]);
+}

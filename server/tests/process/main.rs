@@ -1,0 +1,9 @@
+//! The program as it is run: what it does with signals, what it tells those who watch, what its commands say. Each test
+//! has an installation of its own, over SQLite in a folder that is gone afterwards.
+
+mod command_line;
+mod common;
+mod doctor;
+mod figures;
+mod stopping;
+mod traces;

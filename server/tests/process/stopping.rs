@@ -1,0 +1,100 @@
+//! SIGTERM loses no request, and does not wait for ever either.
+
+use crate::common::Installation;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const CLIENTS: usize = 8;
+const EACH: usize = 25;
+
+#[tokio::test]
+async fn two_hundred_requests_around_sigterm_are_all_answered() {
+    let here = Installation::new().with("KABINET_DRAIN_SECONDS", "300");
+    let mut server = here.serve().await;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (answered, client, url) = (answered.clone(), crate::common::client(), server.url("/sign-in"));
+            tokio::spawn(async move {
+                let mut asked_to_leave = 0;
+                for _ in 0..EACH {
+                    let answer = client.get(&url).send().await.expect("no request is lost");
+                    assert_eq!(answer.status(), 200);
+                    asked_to_leave += usize::from(answer.headers().get("connection").is_some_and(|v| v == "close"));
+                    let page = answer.text().await.expect("all of the page");
+                    assert!(page.ends_with("</html>"), "{page}");
+                    answered.fetch_add(1, Ordering::SeqCst);
+                }
+                asked_to_leave
+            })
+        })
+        .collect();
+    while answered.load(Ordering::SeqCst) < CLIENTS * EACH / 4 {
+        tokio::task::yield_now().await;
+    }
+    server.terminate();
+    let mut asked_to_leave = 0;
+    for client in clients {
+        asked_to_leave += client.await.expect("every request was answered");
+    }
+    assert_eq!(answered.load(Ordering::SeqCst), CLIENTS * EACH);
+    // Connections are let go one by one, so that none is in use when the last are closed.
+    assert!(asked_to_leave > 0);
+    server.logged("not ready any more").await;
+    let ready = server.get("/readyz").await.expect("still there");
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.headers()["connection"], "close");
+    // A second signal ends the wait.
+    server.terminate();
+    assert!(server.ended().await.success());
+}
+
+/// A form of which the second half has not been sent yet.
+async fn half_a_request(address: std::net::SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let head = format!(
+        "POST /sign-in HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: 50\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    stream
+        .write_all(b"_fn=theme&_key=01234567890123456")
+        .await
+        .expect("sent");
+    stream
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_after_the_drain() {
+    let here = Installation::new()
+        .with("KABINET_DRAIN_SECONDS", "0")
+        .with("KABINET_STOP_SECONDS", "300");
+    let mut server = here.serve().await;
+    let mut slow = half_a_request(server.address).await;
+    // The request is there once another one has been answered after it.
+    assert!(server.get("/healthz").await.is_some());
+    server.terminate();
+    server.logged("requests in flight are finished").await;
+    slow.write_all(b"78&theme=dark&xxxx").await.expect("sent");
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+    assert!(server.ended().await.success());
+    assert!(server.get("/healthz").await.is_none());
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_keep_the_server() {
+    let here = Installation::new()
+        .with("KABINET_DRAIN_SECONDS", "0")
+        .with("KABINET_STOP_SECONDS", "1");
+    let mut server = here.serve().await;
+    let slow = half_a_request(server.address).await;
+    assert!(server.get("/healthz").await.is_some());
+    server.terminate();
+    assert!(server.ended().await.success());
+    server.logged("took too long").await;
+    drop(slow);
+}

@@ -1,0 +1,411 @@
+//! Second factors and passkeys, through the forms that people use.
+
+use crate::common::{Browser, Customer, HOME, PASSWORD, Reply, TestApp};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::factor::totp::Secret;
+use crm::testing::authenticator::Authenticator;
+use crm::testing::start;
+
+const SECOND: &str = "/profile/second-factor";
+const PASSKEYS: &str = "/profile/passkeys";
+
+/// What an attribute of the page says, as a browser reads it.
+fn attribute(page: &Reply, name: &str) -> String {
+    let found = crate::common::html::tags(&page.body)
+        .into_iter()
+        .find_map(|tag| tag.get(name).map(str::to_owned));
+    found.unwrap_or_else(|| panic!("{} has {name}: {}", page.path, page.text()))
+}
+
+/// The secret that a page shows to be typed off.
+fn secret(page: &Reply) -> Secret {
+    let at = page
+        .body
+        .find("class=\"secret\"")
+        .unwrap_or_else(|| panic!("a secret: {}", page.text()));
+    let shown = crate::common::html::text(&page.body[at - 3..]);
+    let letters = shown.chars().filter(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    Secret::parse(&letters.take(32).collect::<String>()).expect("base 32")
+}
+
+/// The recovery codes that a page shows.
+fn codes(page: &Reply) -> Vec<String> {
+    let (_, rest) = page
+        .body
+        .split_once("class=\"codes\"")
+        .unwrap_or_else(|| panic!("codes: {}", page.text()));
+    let list = rest.split_once("</ol>").expect("the end").0;
+    list.split("<code>")
+        .skip(1)
+        .map(|code| {
+            code.split("</code>")
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .filter(char::is_ascii_digit)
+                .collect()
+        })
+        .collect()
+}
+
+/// Turns the codes of an app on; the secret and the recovery codes.
+async fn turn_on(who: &mut Browser) -> (Secret, Vec<String>) {
+    assert_eq!(
+        who.send(SECOND, "factor.offer", &[]).await.location(),
+        format!("{SECOND}#app")
+    );
+    let secret = secret(&who.get(SECOND).await);
+    let code = secret.code(who.app.world.db.now());
+    let on = who.send(SECOND, "factor.confirm", &[("code", &code)]).await;
+    assert_eq!(on.location(), format!("{SECOND}?done=on"), "{}", on.text());
+    let codes = codes(&who.get(SECOND).await);
+    assert_eq!(codes.len(), 10);
+    assert_eq!(
+        who.send(SECOND, "recovery.keep", &[]).await.location(),
+        format!("{SECOND}?done=kept")
+    );
+    (secret, codes)
+}
+
+/// Answers the question of a page with a device and sends the form.
+async fn answer(who: &mut Browser, page: &Reply, form: &str, device: &mut Authenticator) -> Reply {
+    let options = attribute(page, "data-options");
+    let credential = if attribute(page, "data-passkey") == "create" {
+        device.create(&options)
+    } else {
+        device.get(&options)
+    };
+    let form = page.form(form).with("credential", &credential);
+    who.submit(&page.path, &form).await
+}
+
+/// Adds a passkey on a new device.
+async fn add_passkey(who: &mut Browser) -> Authenticator {
+    let mut device = Authenticator::new(HOME);
+    let page = who.get(PASSKEYS).await;
+    let added = answer(who, &page, "passkey.add", &mut device).await;
+    assert_eq!(added.location(), format!("{PASSKEYS}?done=added"), "{}", added.text());
+    device
+}
+
+/// Another browser of the same person, with the code from the phone typed in a while later.
+async fn first_step(anna: &Customer, minutes: i64) -> (Browser, Reply) {
+    let app = &anna.browser.app;
+    app.world.clock.set(start() + Duration::minutes(minutes));
+    let mut who = app.anybody();
+    let reply = who.prove(&anna.phone).await;
+    (who, reply)
+}
+
+async fn is_in(who: &mut Browser) -> bool {
+    who.get("/sign-in").await.location() == "/"
+}
+
+#[tokio::test]
+async fn s12_a_code_from_the_phone_never_bypasses_the_second_factor() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let (secret, _) = turn_on(&mut anna).await;
+    let (mut who, reply) = first_step(&anna, 5).await;
+    assert_eq!(reply.location(), "/sign-in/second");
+    assert!(!is_in(&mut who).await, "the phone alone opens nothing");
+    for page in ["/", "/card", "/profile/security"] {
+        assert!(who.get(page).await.location().starts_with("/sign-in"), "{page}");
+    }
+    // Nor does the way of somebody new lead around it.
+    for (page, form) in [
+        ("/sign-in/details", "sign_in.details"),
+        ("/sign-in/review", "sign_in.register"),
+    ] {
+        let reply = who.send(page, form, &crate::common::details("Анна")).await;
+        assert_eq!(reply.status, StatusCode::CONFLICT, "{form}");
+    }
+    let wrong = who
+        .send("/sign-in/second", "sign_in.second", &[("code", "000000")])
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.message("sign_in.second", "code").contains("Код не подошёл"));
+    let code = secret.code(app.world.db.now());
+    let reply = who
+        .send("/sign-in/second?next=/points", "sign_in.second", &[("code", &code)])
+        .await;
+    assert_eq!(reply.location(), "/points");
+    assert!(is_in(&mut who).await);
+    // The same code in another attempt is used up.
+    app.world
+        .clock
+        .set(start() + Duration::minutes(5) + Duration::seconds(31));
+    let mut thief = app.anybody();
+    assert_eq!(thief.prove(&anna.phone).await.location(), "/sign-in/second");
+    let again = thief
+        .send("/sign-in/second", "sign_in.second", &[("code", &code)])
+        .await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "a code is taken once");
+}
+
+#[tokio::test]
+async fn s12_a_recovery_code_helps_once() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let (_, codes) = turn_on(&mut anna).await;
+    for (minutes, expected) in [(5, StatusCode::SEE_OTHER), (10, StatusCode::UNPROCESSABLE_ENTITY)] {
+        let (mut who, _) = first_step(&anna, minutes).await;
+        let reply = who
+            .send("/sign-in/second", "sign_in.second", &[("code", &codes[3])])
+            .await;
+        assert_eq!(reply.status, expected, "after {minutes} minutes");
+    }
+}
+
+#[tokio::test]
+async fn s11_wrong_codes_lock_nobody_else_out() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let (secret, _) = turn_on(&mut anna).await;
+    let (mut thief, _) = first_step(&anna, 5).await;
+    let mut last = StatusCode::OK;
+    for _ in 0..9 {
+        last = thief
+            .send("/sign-in/second", "sign_in.second", &[("code", "000000")])
+            .await
+            .status;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    let (mut who, _) = first_step(&anna, 6).await;
+    let code = secret.code(app.world.db.now());
+    let reply = who.send("/sign-in/second", "sign_in.second", &[("code", &code)]).await;
+    assert_eq!(reply.location(), "/", "from another network the owner comes in");
+}
+
+#[tokio::test]
+async fn s15_old_proof_changes_no_second_factor() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    add_passkey(&mut anna).await;
+    let (secret, _) = turn_on(&mut anna).await;
+    app.world.clock.set(start() + Duration::minutes(20));
+    let nil = uuid::Uuid::nil().to_string();
+    let before = app.everything(&[]).await;
+    let about = [
+        ("factor", nil.as_str()),
+        ("name", "x"),
+        ("code", "1"),
+        ("question", "x"),
+        ("credential", "{}"),
+    ];
+    for (page, forms) in [
+        (
+            SECOND,
+            &[
+                "factor.offer",
+                "factor.confirm",
+                "factor.remove",
+                "recovery.make",
+                "recovery.keep",
+            ][..],
+        ),
+        (PASSKEYS, &["passkey.add", "passkey.rename", "factor.remove"]),
+    ] {
+        for form in forms {
+            let reply = anna.send(page, form, &about).await;
+            assert_eq!(reply.location(), format!("/confirm?next={page}"), "{form}");
+        }
+        let shown = anna.get(page).await;
+        assert_eq!(shown.status, StatusCode::OK);
+        assert!(
+            !shown.body.contains("class=\"secret\"") && !shown.body.contains("data-options"),
+            "{page}"
+        );
+    }
+    assert_eq!(app.everything(&[]).await, before, "nothing changed");
+    // The password or a code from the phone would not be proof enough: the page offers neither.
+    let confirm = anna.get("/confirm").await;
+    assert!(!confirm.body.contains("confirm.send") && !confirm.body.contains("confirm.password"));
+    let code = secret.code(app.world.db.now());
+    let at = format!("/confirm?next={SECOND}");
+    assert_eq!(
+        anna.send(&at, "confirm.second", &[("code", &code)]).await.location(),
+        SECOND
+    );
+    let reply = anna.send(SECOND, "recovery.make", &[]).await;
+    assert_eq!(reply.location(), format!("{SECOND}#codes"));
+}
+
+#[tokio::test]
+async fn s12_a_passkey_is_both_factors_and_counts_once_in_its_browser() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    turn_on(&mut anna).await;
+    let mut device = add_passkey(&mut anna).await;
+    let mut who = app.anybody();
+    let page = who.get("/sign-in").await;
+    let cookies = who.cookies.clone();
+    let mut thief = app.anybody();
+    thief.get("/sign-in").await;
+    // What a device answered in one browser is nothing in another, and stays good where it belongs.
+    let credential = device.get(&attribute(&page, "data-options"));
+    let form = page.form("sign_in.passkey").with("credential", &credential);
+    assert_eq!(thief.submit("/sign-in", &form).await.status, StatusCode::CONFLICT);
+    assert!(!is_in(&mut thief).await);
+    let reply = who.submit("/sign-in", &form).await;
+    assert_eq!(reply.location(), "/", "{}", reply.text());
+    assert!(is_in(&mut who).await);
+    // Caught on the way and sent once more, under a key of its own.
+    let mut again = app.anybody();
+    again.cookies = cookies;
+    let replayed = form.clone().with("_key", crm::who::Token::random().secret());
+    assert_eq!(again.submit("/sign-in", &replayed).await.status, StatusCode::CONFLICT);
+    assert!(!is_in(&mut again).await);
+    // The password's second step takes it too.
+    let (mut who, _) = first_step(&anna, 5).await;
+    let page = who.get("/sign-in/second").await;
+    let reply = answer(&mut who, &page, "sign_in.second_passkey", &mut device).await;
+    assert_eq!(reply.location(), "/", "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_passkey_is_confirmed_with_renamed_and_removed() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut device = add_passkey(&mut anna).await;
+    app.world.clock.set(start() + Duration::minutes(20));
+    let at = format!("/confirm?next={PASSKEYS}");
+    let page = anna.get(&at).await;
+    assert!(
+        page.body.contains("confirm.send"),
+        "without a second factor a code is enough as well"
+    );
+    let reply = answer(&mut anna, &page, "confirm.passkey", &mut device).await;
+    assert_eq!(reply.location(), PASSKEYS, "{}", reply.text());
+    let page = anna.get(PASSKEYS).await;
+    let renamed = page.form("passkey.rename").with("name", "Ноутбук <b>");
+    assert_eq!(
+        anna.submit(PASSKEYS, &renamed).await.location(),
+        format!("{PASSKEYS}?done=renamed")
+    );
+    let page = anna.get(PASSKEYS).await;
+    assert!(page.text().contains("Ноутбук <b>"), "{}", page.text());
+    let removed = page.form("factor.remove");
+    assert_eq!(
+        anna.submit(PASSKEYS, &removed).await.location(),
+        format!("{PASSKEYS}?done=removed")
+    );
+    assert!(anna.get(PASSKEYS).await.text().contains("Пока ни одного"));
+    assert!(is_in(&mut anna).await, "no session ended");
+}
+
+#[tokio::test]
+async fn s09_a_password_alone_opens_nothing_to_staff() {
+    let app = TestApp::new().await;
+    app.employ_bare("agent").await;
+    let mut agent = app.anybody();
+    let sent = [("login", "agent"), ("password", PASSWORD)];
+    let reply = agent
+        .send("/admin/sign-in?next=/admin/customers", "staff.sign_in", &sent)
+        .await;
+    let setup = "/admin/sign-in/setup?next=/admin/customers";
+    assert_eq!(reply.location(), setup);
+    let is_outside = async |who: &mut Browser| {
+        who.get("/admin/requests")
+            .await
+            .location()
+            .starts_with("/admin/sign-in")
+    };
+    assert!(is_outside(&mut agent).await);
+    assert_eq!(
+        agent.send(setup, "staff.setup_done", &[]).await.status,
+        StatusCode::CONFLICT,
+        "not yet"
+    );
+    let page = agent.get(setup).await;
+    let secret = secret(&page);
+    let wrong = agent.send(setup, "staff.setup_totp", &[("code", "12")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let code = secret.code(app.world.db.now());
+    assert_eq!(
+        agent
+            .send(setup, "staff.setup_totp", &[("code", &code)])
+            .await
+            .location(),
+        setup
+    );
+    assert!(is_outside(&mut agent).await, "the recovery codes come first");
+    // Another browser with the same password is asked for the code, and cannot slip in over the open setup.
+    let mut thief = app.anybody();
+    let reply = thief.send("/admin/sign-in", "staff.sign_in", &sent).await;
+    assert_eq!(reply.location(), "/admin/sign-in/second");
+    for (form, fields) in [
+        ("staff.setup_done", &[][..]),
+        ("staff.setup_totp", &[("code", code.as_str())]),
+    ] {
+        let reply = thief.send("/admin/sign-in/setup", form, fields).await;
+        assert_eq!(reply.status, StatusCode::CONFLICT, "{form}");
+    }
+    assert!(is_outside(&mut thief).await);
+    assert_eq!(codes(&agent.get(setup).await).len(), 10);
+    assert_eq!(
+        agent.send(setup, "staff.setup_done", &[]).await.location(),
+        "/admin/customers"
+    );
+    assert!(!is_outside(&mut agent).await);
+}
+
+#[tokio::test]
+async fn s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one() {
+    let app = TestApp::new().await;
+    app.employ_bare("agent").await;
+    let mut device = Authenticator::new(HOME);
+    let sent = [("login", "agent"), ("password", PASSWORD)];
+    let setup = "/admin/sign-in/setup";
+    let mut agent = app.anybody();
+    assert_eq!(
+        agent.send("/admin/sign-in", "staff.sign_in", &sent).await.location(),
+        setup
+    );
+    let page = agent.get(setup).await;
+    assert_eq!(
+        answer(&mut agent, &page, "staff.setup_passkey", &mut device)
+            .await
+            .location(),
+        setup
+    );
+    assert_eq!(
+        agent.send(setup, "staff.setup_done", &[]).await.location(),
+        "/admin/requests"
+    );
+    let mut agent = app.anybody();
+    let second = agent.send("/admin/sign-in", "staff.sign_in", &sent).await;
+    assert_eq!(second.location(), "/admin/sign-in/second");
+    let page = agent.get("/admin/sign-in/second").await;
+    let reply = answer(&mut agent, &page, "staff.second_passkey", &mut device).await;
+    assert_eq!(reply.location(), "/admin/requests", "{}", reply.text());
+    let page = agent.get("/admin/security").await;
+    assert!(
+        !page.body.contains("factor.remove"),
+        "the last one is not offered to be removed"
+    );
+    let id = page.form("passkey.rename").get("factor").expect("its id").to_owned();
+    let reply = agent.send("/admin/security", "factor.remove", &[("factor", &id)]).await;
+    assert_eq!(reply.status, StatusCode::FORBIDDEN);
+    // Later on the second factor once more.
+    app.world.clock.set(start() + Duration::minutes(20));
+    let reply = agent.send("/admin/security", "factor.offer", &[]).await;
+    assert_eq!(reply.location(), "/admin/confirm?next=/admin/security");
+    let page = agent.get("/admin/confirm?next=/admin/security").await;
+    let reply = answer(&mut agent, &page, "confirm.passkey", &mut device).await;
+    assert_eq!(reply.location(), "/admin/security", "{}", reply.text());
+    let reply = agent.send("/admin/security", "factor.offer", &[]).await;
+    assert_eq!(reply.location(), "/admin/security#app");
+}
+
+#[tokio::test]
+async fn the_inbox_shows_codes_of_the_demonstrations_staff_that_open() {
+    let app = TestApp::demonstration().await;
+    let secret = app.employ("agent").await;
+    let code = secret.code(app.world.db.now());
+    assert!(app.anybody().get("/inbox").await.text().contains(&code));
+    let app = TestApp::new().await;
+    app.employ("agent").await;
+    assert_eq!(app.anybody().get("/inbox").await.status, StatusCode::NOT_FOUND);
+}

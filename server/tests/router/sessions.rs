@@ -1,0 +1,133 @@
+//! Sessions of both kinds: their tokens, their ends, their terms.
+
+use crate::common::{Browser, TestApp};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::testing::start;
+use std::collections::BTreeSet;
+
+const IN: &str = "/admin/requests";
+
+async fn is_in(who: &mut Browser) -> bool {
+    who.get(IN).await.status == StatusCode::OK
+}
+
+#[tokio::test]
+async fn s13_tokens_are_256_bits_of_chance_and_kept_as_hashes() {
+    let app = TestApp::new().await;
+    app.employ("agent").await;
+    let mut tokens = BTreeSet::new();
+    for _ in 0..8 {
+        let mut who = app.anybody();
+        let sent = [("login", "agent"), ("password", crate::common::PASSWORD)];
+        who.send("/admin/sign-in", "staff.sign_in", &sent).await;
+        tokens.insert(who.cookies["__Host-kabinet_staff"].clone());
+        who.send("/sign-in", "sign_in.start", &[("phone", &app.free_phone())])
+            .await;
+        tokens.insert(who.cookies["__Host-kabinet_attempt"].clone());
+    }
+    assert_eq!(tokens.len(), 16, "no two alike");
+    for place in 0..42 {
+        let signs: BTreeSet<_> = tokens.iter().map(|token| token.as_bytes()[place]).collect();
+        assert!(signs.len() >= 6, "place {place} varies: {signs:?}");
+    }
+    let rows = app.everything(&[]).await;
+    for token in &tokens {
+        assert_eq!(token.len(), 43, "256 bits in base64");
+        let hex: String = token.bytes().map(|b| format!("{b:02X}")).collect();
+        assert!(
+            !rows
+                .iter()
+                .any(|row| row.contains(token.as_str()) || row.contains(&hex))
+        );
+    }
+}
+
+#[tokio::test]
+async fn s14_disabling_somebody_ends_their_sessions() {
+    let app = TestApp::new().await;
+    let mut first = app.staff("agent").await;
+    let mut second = app.anybody();
+    let sent = [("login", "agent"), ("password", crate::common::PASSWORD)];
+    second.send("/admin/sign-in", "staff.sign_in", &sent).await;
+    let mut other = app.staff("other").await;
+    assert!(is_in(&mut first).await && is_in(&mut second).await && is_in(&mut other).await);
+    let account = crm::staff::store::by_login(&mut app.world.db.read().await.expect("a connection"), "agent")
+        .await
+        .expect("the database")
+        .expect("the account");
+    crm::staff::store::disable(&app.world.db, &crate::common::BY, account.id)
+        .await
+        .expect("disabled");
+    assert_eq!(first.get(IN).await.location(), "/admin/sign-in?next=/admin/requests");
+    assert!(!is_in(&mut second).await);
+    assert!(is_in(&mut other).await, "nobody else's");
+    // Nor is there a way back, and it says no more than to a stranger.
+    let refused = app.anybody().send("/admin/sign-in", "staff.sign_in", &sent).await;
+    let nobody = [("login", "nobody"), ("password", crate::common::PASSWORD)];
+    let unknown = app.anybody().send("/admin/sign-in", "staff.sign_in", &nobody).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.text(), unknown.text());
+}
+
+/// A customer sees where they are signed in, ends one of the sessions, then all others.
+#[tokio::test]
+async fn s14_a_customer_sees_and_ends_their_sessions() {
+    let app = TestApp::new().await;
+    let mut here = app.customer("Анна").await;
+    let mut others = Vec::new();
+    for (minute, device) in (1..).zip(["Телефон", "Планшет", "Телевизор"]) {
+        app.world.clock.set(start() + Duration::minutes(minute));
+        let mut who = app.anybody().with("user-agent", device);
+        assert_eq!(who.prove(&here.phone).await.location(), "/");
+        others.push(who);
+    }
+    let page = here.get("/devices").await;
+    let form = page.form("device.end");
+    assert_eq!(
+        crate::common::html::forms(&page.body)
+            .iter()
+            .filter(|form| form.name == "device.end")
+            .count(),
+        3
+    );
+    let reply = here.submit("/devices", &form).await;
+    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
+    let mut alive = 0;
+    for who in &mut others {
+        alive += usize::from(who.get("/card").await.status == StatusCode::OK);
+    }
+    assert_eq!(alive, 2, "one has ended, on the server");
+    here.send("/devices", "device.end_others", &[]).await;
+    for who in &mut others {
+        assert_eq!(who.get("/card").await.location(), "/sign-in?next=/card");
+    }
+    assert_eq!(here.get("/card").await.status, StatusCode::OK, "the one at hand stays");
+}
+
+#[tokio::test]
+async fn s16_sessions_of_staff_end_when_idle_for_two_hours_and_after_twelve() {
+    let app = TestApp::new().await;
+    let mut agent = app.staff("agent").await;
+    app.world.clock.set(start() + Duration::minutes(119));
+    assert!(is_in(&mut agent).await);
+    app.world.clock.set(start() + Duration::minutes(119 + 121));
+    assert!(!is_in(&mut agent).await, "two hours away");
+    let from = start() + Duration::days(1);
+    app.world.clock.set(from);
+    let mut busy = app.staff("busy").await;
+    for hour in 1..12 {
+        app.world.clock.set(from + Duration::hours(hour));
+        assert!(is_in(&mut busy).await, "hour {hour}");
+    }
+    app.world.clock.set(from + Duration::hours(12));
+    assert!(!is_in(&mut busy).await, "half a day, however busy");
+    // And the browser is told to forget it then.
+    let sent = [("login", "busy"), ("password", crate::common::PASSWORD)];
+    let reply = app.anybody().send("/admin/sign-in", "staff.sign_in", &sent).await;
+    assert!(
+        reply.header("set-cookie").contains("Max-Age=43200"),
+        "{}",
+        reply.header("set-cookie")
+    );
+}

@@ -1,0 +1,191 @@
+//! What is written down of who came in, who was refused, what staff read and what anybody changed.
+
+use crate::common::html::forms;
+use crate::common::{Browser, PASSWORD, TestApp, Town};
+use app::ROUTES;
+use app::route::Access;
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::testing::start;
+use std::collections::BTreeSet;
+
+const ROWS: &str = "SELECT COUNT(*) FROM audit";
+
+async fn last(app: &TestApp) -> String {
+    app.text("SELECT actor || ' ' || action || ' ' || reason FROM audit ORDER BY at DESC, id DESC LIMIT 1")
+        .await
+}
+
+#[tokio::test]
+async fn s23_every_way_in_and_every_refusal_is_a_row() {
+    let app = TestApp::new().await;
+    app.employ("agent").await;
+    let anna = app.customer("Анна").await;
+    assert_eq!(last(&app).await, "customer sign_in registration");
+    app.world.clock.set(start() + Duration::minutes(1));
+    let mut who = app.anybody();
+    who.send("/sign-in", "sign_in.start", &[("phone", &anna.phone)]).await;
+    let code = app.code(&anna.phone).await;
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    who.send("/sign-in/code", "sign_in.verify", &[("code", wrong)]).await;
+    assert_eq!(last(&app).await, "anonymous sign_in.refused code");
+    app.world.clock.set(start() + Duration::minutes(2));
+    who.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await;
+    assert_eq!(last(&app).await, "customer sign_in code");
+    app.world.clock.set(start() + Duration::minutes(3));
+    let sent = [("phone", anna.phone.as_str()), ("password", "не тот пароль совсем")];
+    app.anybody()
+        .send("/sign-in?by=password", "sign_in.password", &sent)
+        .await;
+    assert_eq!(last(&app).await, "anonymous sign_in.refused password");
+    app.world.clock.set(start() + Duration::minutes(4));
+    app.anybody()
+        .send(
+            "/admin/sign-in",
+            "staff.sign_in",
+            &[("login", "agent"), ("password", PASSWORD)],
+        )
+        .await;
+    assert_eq!(last(&app).await, "staff sign_in password");
+    app.world.clock.set(start() + Duration::minutes(5));
+    app.anybody()
+        .send(
+            "/admin/sign-in",
+            "staff.sign_in",
+            &[("login", "agent"), ("password", "не тот пароль совсем")],
+        )
+        .await;
+    assert_eq!(last(&app).await, "anonymous sign_in.refused password");
+    // Each names the network that it came from, and the moment by our own clock.
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM audit WHERE network = '' AND action LIKE 'sign_in%'")
+            .await,
+        0
+    );
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM audit WHERE at < '2026-11-21' AND action LIKE 'sign_in%'")
+            .await,
+        0
+    );
+}
+
+/// Every page of staff leaves a row, and one that shows a customer names them.
+#[tokio::test]
+async fn s23_every_page_that_staff_open_is_a_row() {
+    let mut town = Town::new().await;
+    let anna = town.anna.id().await;
+    for route in ROUTES.iter().filter(|route| route.access == Access::Staff) {
+        let mut at = town.path(route.path).await.expect("a sample");
+        if at == "/admin/customers" {
+            at = "/admin/customers?q=Лебедева".into();
+        }
+        let at = at.replace("Лебедева", "%D0%9B%D0%B5%D0%B1%D0%B5%D0%B4%D0%B5%D0%B2%D0%B0");
+        let before = town.app.everything(&[]).await;
+        assert_eq!(town.agent.get(&at).await.status, StatusCode::OK, "{at}");
+        let after = town.app.everything(&[]).await;
+        let new: Vec<_> = after
+            .difference(&before)
+            .filter(|row| row.starts_with("audit"))
+            .collect();
+        assert!(!new.is_empty(), "{at} left no row");
+        assert!(new.iter().all(|row| row.contains("'staff'")), "{at}: {new:?}");
+        if route.path.contains('{') {
+            let id = anna.to_string().replace('-', "").to_uppercase();
+            assert!(
+                new.iter().any(|row| row.contains(&id)),
+                "{at} does not say whose: {new:?}"
+            );
+        }
+    }
+}
+
+/// Every form that a page of a customer or of staff offers, sent as it stands or filled in: if anything changed, a row says
+/// who changed it.
+#[tokio::test]
+async fn s23_every_change_is_a_row() {
+    let mut town = Town::new().await;
+    // Looking at a page marks answers as read and shows the session alive; that is no change of anything.
+    let (mut changed, mut silent) = (BTreeSet::new(), BTreeSet::new());
+    for route in ROUTES
+        .iter()
+        .filter(|route| matches!(route.access, Access::Customer | Access::Staff))
+    {
+        let at = town.path(route.path).await.expect("a sample");
+        let mut anna = town.anna.browser.clone();
+        let who: &mut Browser = if route.access == Access::Staff {
+            &mut town.agent
+        } else {
+            &mut anna
+        };
+        let page = who.get(&at).await;
+        for form in forms(&page.body) {
+            if app::EVERYWHERE.iter().any(|every| every.name == form.name) {
+                continue;
+            }
+            let choices = if form.buttons.is_empty() {
+                vec![None]
+            } else {
+                form.buttons.iter().map(Some).collect()
+            };
+            for button in choices.into_iter().take(1) {
+                let mut sent = form.clone();
+                sent.fields.extend(button.cloned());
+                for (name, value) in &mut sent.fields {
+                    match name.as_str() {
+                        "_key" => *value = crm::who::Token::random().secret().to_owned(),
+                        "phone" => *value = "+79005550077".into(),
+                        "email" => *value = "new@example.com".into(),
+                        "name" => *value = "Аня".into(),
+                        "text" => *value = "Здравствуйте".into(),
+                        "day" if value.is_empty() => *value = "4".into(),
+                        "month" if value.is_empty() => *value = "4".into(),
+                        "year" if value.is_empty() => *value = "2021".into(),
+                        "topic" => *value = "other".into(),
+                        _ => {}
+                    }
+                }
+                if form.name == "child.add" {
+                    sent = sent.with("agreed", "yes");
+                }
+                if form.name == "request.status" {
+                    sent = sent.with("status", "open");
+                }
+                let but = ["idempotency_keys", "sessions"];
+                let (rows, before) = (
+                    town.app.count(ROWS).await,
+                    town.app.everything(&["audit", but[0]]).await,
+                );
+                let reply = who.submit(&at, &sent).await;
+                if town.app.everything(&["audit", but[0]]).await != before {
+                    changed.insert(form.name.clone());
+                    if town.app.count(ROWS).await == rows {
+                        silent.insert(format!("{} at {at}: {}", form.name, reply.status));
+                    }
+                }
+            }
+        }
+    }
+    assert!(silent.is_empty(), "changed without a row: {silent:?}");
+    assert!(changed.len() >= 14, "only these changed anything: {changed:?}");
+}
+
+/// Rows of the log are added, and nothing else: the database itself refuses.
+#[tokio::test]
+async fn s23_rows_cannot_be_changed_or_removed() {
+    use sqlx::Connection as _;
+    let app = TestApp::new().await;
+    app.customer("Анна").await;
+    let before = app.everything(&[]).await;
+    let mut conn = sqlx::SqliteConnection::connect(&app.world.url)
+        .await
+        .expect("the database");
+    for sql in [
+        "UPDATE audit SET reason = ''",
+        "DELETE FROM audit",
+        "UPDATE audit SET at = at",
+    ] {
+        let error = sqlx::query(sql).execute(&mut conn).await.expect_err(sql).to_string();
+        assert!(error.contains("append-only"), "{sql}: {error}");
+    }
+    assert_eq!(app.everything(&[]).await, before);
+}

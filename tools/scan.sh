@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# Lets scanners loose on a demonstration on this machine's loopback address, checks the dependencies, and writes what
+# came of it, with the date, into docs/scan.md. Not a part of `make test`: it takes minutes, and a scanner's "nothing
+# found" is no proof. wapiti3 and sqlmap come from PyPI into target/scan-tools. Everything else is left as it is.
+#
+#   tools/scan.sh [wapiti] [sqlmap] [deny]    only those named; all by default
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+steps=("$@")
+[[ $# -gt 0 ]] || steps=(wapiti sqlmap deny)
+tools=$root/target/scan-tools
+work=$(mktemp -d)
+server=
+trap '[[ -z $server ]] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+failed=0
+
+mkdir -p target/scan
+wants() { [[ " ${steps[*]} " == *" $1 "* ]]; }
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# Writes a part of docs/scan.md; the parts of scans that did not run stay as they were.
+part() { # <name> <text>
+  printf '%s\n' "$2" > "target/scan/$1.part"
+}
+
+scanners() {
+  [[ -x $tools/bin/wapiti && -x $tools/bin/sqlmap ]] && return
+  python3 -m venv "$tools" && "$tools/bin/pip" install --quiet wapiti3 sqlmap
+}
+
+# A demonstration with a customer and an agent who are signed in; their cookies are in $customer and $agent.
+demonstration() {
+  local port program=${KABINET_PROGRAM:-${CARGO_TARGET_DIR:-target}/debug/kabinet}
+  if [[ -z ${KABINET_PROGRAM:-} ]]; then
+    cargo xtask site && cargo build --quiet --workspace --exclude frontend --bins || return 1
+  fi
+  unset KABINET_PROGRAM
+  port=$(free_port)
+  url=http://127.0.0.1:$port
+  export KABINET_DATABASE_URL=sqlite:$work/kabinet.db KABINET_LISTEN=127.0.0.1:$port KABINET_PUBLIC_URL=$url
+  export KABINET_SITE_DIR=$root/target/site KABINET_LOG=warn KABINET_DRAIN_SECONDS=0
+  "$program" demo --small > "$work/demo" || return 1
+  "$program" serve > "$work/serve" 2>&1 &
+  server=$!
+  for _ in {1..100}; do
+    curl --silent --fail --output /dev/null "$url/readyz" && break
+    sleep 0.1
+  done
+  customer=$(sign_in /sign-in?by=password sign_in.password phone '+79000000001' kabinet 'a customer')
+  agent=$(sign_in /admin/sign-in staff.sign_in login agent kabinet_staff 'a support agent')
+  [[ -n $customer && -n $agent ]] || { cat "$work/serve"; return 1; }
+}
+
+# sign_in <path> <form> <field> <value> <cookie> <line of the printed sign-ins> — prints the cookie.
+sign_in() {
+  local password
+  password=$(grep "  $6 " "$work/demo" | awk '{ print $NF }')
+  curl --silent --output /dev/null --cookie-jar - "$url$1" -H 'sec-fetch-site: same-origin' \
+    --data-urlencode "_fn=$2" --data-urlencode "_key=$(head -c 24 /dev/urandom | base64 | tr -d '/+=')" \
+    --data-urlencode "$3=$4" --data-urlencode "password=$password" | awk -v name="$5" '$6 == name { print $6 "=" $7 }'
+}
+
+# wapiti_run <name> <start> <cookie or nothing>
+wapiti_run() {
+  local report=$work/wapiti-$1.json cookie=()
+  [[ -z $3 ]] || cookie=(-H "Cookie: $3")
+  # Forms carry Sec-Fetch-Site like our own pages, so that the attacks reach what is behind that check.
+  timeout 1200 "$tools/bin/wapiti" --url "$url$2" --scope domain --module sql,timesql,xss,permanentxss,exec,file,crlf,redirect,ssrf,xxe,csrf,cookieflags,csp,http_headers,methods,upload \
+    --max-scan-time 240 --max-attack-time 60 --tasks 4 --flush-session --no-bugreport --store-session "$work" \
+    -H 'Sec-Fetch-Site: same-origin' "${cookie[@]}" --exclude "$url/sign-out" --format json --output "$report" \
+    --verbose 0 > "$work/wapiti-$1.log" 2>&1 || { tail -5 "$work/wapiti-$1.log"; return 1; }
+  python3 - "$report" "$1" <<'PY'
+import json, sys
+report = json.load(open(sys.argv[1]))
+pages = report["infos"].get("crawled_pages_nbr", "?")
+found = {kind: items for section in ("vulnerabilities", "anomalies") for kind, items in report[section].items() if items}
+print(f"- {sys.argv[2]}: {pages} addresses, " + (", ".join(f"{len(v)} × {k}" for k, v in found.items()) or "nothing found"))
+for kind, items in found.items():
+    for item in items[:5]:
+        print(f"  - {kind}: `{item['method']} {item['path']}`: {item['info'].splitlines()[0]}")
+PY
+}
+
+sqlmap_run() { # <name> <cookie> <address> [data]
+  local data=()
+  [[ $# -lt 4 ]] || data=(--data "$4")
+  timeout 600 "$tools/bin/sqlmap" --url "$url$3" --batch --level 2 --risk 2 --flush-session --output-dir "$work/sqlmap" \
+    --cookie "$2" --param-exclude 'kabinet.*' --headers 'Sec-Fetch-Site: same-origin' --threads 2 --disable-coloring \
+    --ignore-code 401,403,404,409,422,429 --skip-urlencode "${data[@]}" > "$work/sqlmap.log" 2>&1
+  if grep -qE 'is vulnerable|identified the following injection point' "$work/sqlmap.log"; then
+    echo "- $1: INJECTION"
+    grep -A12 'identified the following' "$work/sqlmap.log" | sed 's/^/      /'
+    return 1
+  elif grep -q 'do not appear to be injectable' "$work/sqlmap.log"; then
+    echo "- $1: no parameter can be injected"
+  else
+    echo "- $1: did not come to a verdict: $(grep -E 'CRITICAL|ERROR' "$work/sqlmap.log" | tail -1)"
+    return 1
+  fi
+}
+
+if wants wapiti || wants sqlmap; then
+  scanners && demonstration || { echo "scan: the demonstration or the scanners could not be started"; exit 1; }
+fi
+
+if wants wapiti; then
+  echo "wapiti …"
+  text=$(wapiti_run anonymous / '' && wapiti_run customer / "$customer" && wapiti_run agent /admin/requests "$agent") || failed=1
+  grep -qE '^  - (SQL|Blind|Command|Path|Reflected|Stored|Cross|CRLF|Server Side|XML|Log4|Open Redirect|Internal Server)' <<<"$text" && failed=1
+  part 1-wapiti "## wapiti $("$tools/bin/wapiti" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -1), $(date +%F)
+
+$text"
+  echo "$text"
+fi
+
+if wants sqlmap; then
+  echo "sqlmap …"
+  key=$(head -c 24 /dev/urandom | base64 | tr -d '/+=')
+  text=$(
+    sqlmap_run 'search of staff' "$agent" '/admin/customers?q=lebedev*'
+    sqlmap_run 'queue of requests' "$agent" '/admin/requests?view=all*&topic=card*'
+    sqlmap_run 'purchases' "$customer" '/purchases?q=cup*&month=2026-11*'
+    sqlmap_run 'shops' "$customer" '/stores?q=a*'
+    sqlmap_run 'points, older' "$customer" '/points?before=1*'
+    sqlmap_run 'sign-in' '' '/sign-in' "_fn=sign_in.start&_key=$key&phone=+79000000050*"
+    sqlmap_run 'consent by its code' '' '/consents/personal_data*'
+  )
+  grep -q INJECTION <<<"$text" && failed=1
+  part 2-sqlmap "## sqlmap $("$tools/bin/sqlmap" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -1), $(date +%F)
+
+$text"
+  echo "$text"
+fi
+
+if wants deny; then
+  echo "cargo deny …"
+  if command -v cargo-deny >/dev/null; then
+    text=
+    for check in licenses bans sources advisories; do
+      if printed=$(cargo deny --offline check --hide-inclusion-graph "$check" 2>&1); then
+        text+="- $check: in order ($(grep -c '^warning' <<<"$printed") warnings)"$'\n'
+      elif [[ $check == advisories ]] && grep -qiE 'fetch|clone|database|offline' <<<"$printed"; then
+        # Try once with the network; without the database nothing is known, and that is said.
+        if printed=$(cargo deny check --hide-inclusion-graph advisories 2>&1); then
+          text+="- advisories: in order"$'\n'
+        elif grep -qiE 'failed to fetch|failed to clone|advisory database' <<<"$printed"; then
+          text+="- advisories: NOT CHECKED: the database of RustSec cannot be reached from here"$'\n'
+        else
+          text+="- advisories: $(grep -E '^error' <<<"$printed" | head -5 | tr '\n' ';')"$'\n'
+          failed=1
+        fi
+      else
+        text+="- $check: $(grep -E '^error' <<<"$printed" | head -5 | tr '\n' ';')"$'\n'
+        failed=1
+      fi
+    done
+    part 3-deny "## $(cargo deny --version | head -1), $(date +%F)
+
+$text"
+    echo "$text"
+  else
+    echo "cargo-deny is missing: cargo install cargo-deny --locked"
+    failed=1
+  fi
+fi
+
+{
+  echo "# Scanners"
+  echo
+  echo "What \`make scan\` said last, part by part with its date. A scanner that finds nothing proves little; what is"
+  echo "checked on purpose stands in [testing.md](testing.md)."
+  for file in target/scan/*.part; do
+    echo
+    sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' "$file"
+  done
+} > docs/scan.md
+exit "$failed"
