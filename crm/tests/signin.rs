@@ -531,7 +531,9 @@ both_engines!(
         world.clock.set(begin + chrono::Duration::minutes(5));
         let refused = signin::verify(db, &token, &code, &visitor()).await.map(drop);
         assert_eq!(flaws(refused), [("code".into(), Flaw::ExpiredCode)]);
-        signin::resend(db, &token, &visitor()).await.expect("at once");
+        signin::resend(db, &token, Purpose::SignIn, &visitor())
+            .await
+            .expect("at once");
         let inbox = outbox::inbox(db, 10).await.expect("inbox");
         let sent = inbox.iter().find(|m| m.created_at == db.now()).expect("another code");
         let code: String = sent.body.chars().filter(char::is_ascii_digit).take(6).collect();

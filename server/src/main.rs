@@ -319,7 +319,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("cannot listen on {address} for metrics"))?;
         println!("Metrics are on http://{}/metrics", listener.local_addr()?);
-        let figures = router::metrics(Metrics::new(handle, db.clone()));
+        let figures = metrics::router(Metrics::new(handle, db.clone()));
         tokio::spawn(async move { axum::serve(listener, figures).await });
     }
     channels::announce(&carriers, has_inbox);

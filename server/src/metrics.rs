@@ -4,9 +4,11 @@
 //! one of few: the pattern of a route and never a path, a class of statuses and never an address.
 
 use crate::site;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::MatchedPath;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, Request, StatusCode, header};
+use axum::routing::get;
 use crm::clock::Clock;
 use crm::db::Db;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -241,4 +243,13 @@ fn method(method: &Method) -> &'static str {
         Method::POST => "POST",
         _ => "OTHER",
     }
+}
+
+/// What is served on the address for those who watch, and nowhere else.
+pub fn router(metrics: Metrics) -> Router {
+    const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+    Router::new().route(
+        "/metrics",
+        get(async move || ([(header::CONTENT_TYPE, KIND)], metrics.render())),
+    )
 }

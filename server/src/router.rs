@@ -3,7 +3,6 @@
 
 use crate::config::Config;
 use crate::guard::{self, Gate, Proof, Refusal, RequestId};
-use crate::metrics::Metrics;
 use crate::{outside, session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -176,15 +175,6 @@ async fn catch_panics(State(app): State<App>, request: Request, next: Inward) ->
         Ok(page) => page,
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n").into_response(),
     }
-}
-
-/// What is served on the address for those who watch, and nowhere else.
-pub fn metrics(metrics: Metrics) -> Router {
-    const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
-    Router::new().route(
-        "/metrics",
-        get(async move || ([(header::CONTENT_TYPE, KIND)], metrics.render())),
-    )
 }
 
 /// While the server is about to stop, asks whoever keeps a connection to let it go after this answer: a request that is
