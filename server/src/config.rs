@@ -54,6 +54,7 @@ pub struct Config {
     /// How many text messages may go.
     pub limits: Limits,
     /// Who besides the shop itself says who somebody is.
+    #[serde(default)]
     pub providers: Vec<Provider>,
 }
 

@@ -51,7 +51,7 @@ CREATE TABLE factors (
     staff_id       UUID REFERENCES staff (id),
     kind           TEXT NOT NULL CHECK (kind IN ('totp', 'passkey', 'recovery')),
     name           TEXT NOT NULL,             -- what its owner calls it
-    data           JSONB NOT NULL,             -- the secret, the public key, or the hash of a recovery code
+    data           TEXT NOT NULL,             -- the secret, the public key, or the hash of a recovery code
     credential_id  BYTEA UNIQUE,               -- of a passkey, as browsers name it
     last_step      BIGINT,                   -- of a TOTP: the step of the last code taken, which is not taken again
     created_at     TIMESTAMPTZ NOT NULL,
@@ -66,7 +66,7 @@ CREATE INDEX factors_staff ON factors (staff_id);
 CREATE TABLE ceremonies (
     id          UUID NOT NULL PRIMARY KEY,
     bound_to    BYTEA NOT NULL,                -- hash of the token of the session or attempt that asked
-    state       JSONB NOT NULL,
+    state       TEXT NOT NULL,
     created_at  TIMESTAMPTZ NOT NULL,
     expires_at  TIMESTAMPTZ NOT NULL
 );

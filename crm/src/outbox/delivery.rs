@@ -347,7 +347,7 @@ fn count(name: &'static str, channel: Channel) {
 /// 0 to 1), so that what failed together does not come back together.
 pub fn pause(tries: i64, is_urgent: bool, chance: f64) -> Duration {
     let first = if is_urgent { FIRST_PAUSE_URGENT } else { FIRST_PAUSE };
-    let doublings = u32::try_from(tries - 1).unwrap_or(0).min(20);
+    let doublings = (tries - 1).clamp(0, 20);
     let full = (first * (1 << doublings)).min(LONGEST_PAUSE);
     let milliseconds = full.num_milliseconds() as f64 * (0.75 + 0.5 * chance);
     Duration::milliseconds(milliseconds as i64)

@@ -85,8 +85,10 @@ fn parts(own: &[&str]) -> Vec<String> {
 /// Whether there is a password left without one's own data, the words of everybody, phones, dates and repetitions.
 fn is_more_than(password: &str, own: &[String]) -> bool {
     let mut rest = password.to_owned();
-    for part in own.iter().map(String::as_str).chain(COMMON) {
-        rest = rest.replace(part, "");
+    // In the wrong layout of the keyboard they are the same words.
+    let typed = own.iter().map(|part| part.chars().map(key).collect());
+    for part in own.iter().cloned().chain(typed).chain(COMMON.map(str::to_owned)) {
+        rest = rest.replace(&part, "");
     }
     let rest = without_repeats(&without_numbers(&rest));
     let distinct = rest.chars().collect::<BTreeSet<_>>().len();

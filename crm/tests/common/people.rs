@@ -113,7 +113,7 @@ pub(crate) async fn role(world: &World, code: &str, rights: &str) {
 
 /// A member of staff and the token of their session.
 pub(crate) async fn staff_token(world: &World, login: &str) -> (Staff, Token) {
-    role(world, Role::AGENT, r#"["requests", "customers"]"#).await;
+    role(world, Role::AGENT, r#"["requests", "customers", "messages"]"#).await;
     let new = NewStaff {
         login: login.into(),
         name: login.into(),

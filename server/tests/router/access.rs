@@ -99,6 +99,51 @@ async fn the_development_inbox_is_in_the_demonstration_only() {
     }
 }
 
+/// A role opens what it has the rights for; the rest says that it is not for them, and does nothing.
+#[tokio::test]
+async fn s17_a_role_opens_only_what_it_has_rights_for() {
+    let mut town = Town::new().await;
+    let mut agent = town.app.staff_as("only_agent", "agent").await;
+    assert_eq!(agent.get("/admin/requests").await.status, StatusCode::OK);
+    assert_eq!(agent.get("/admin/customers").await.status, StatusCode::OK);
+    let before = town.app.everything(&["sessions"]).await;
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/admin/messages")) {
+        let at = path(&town, route).await;
+        let page = agent.get(&at).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{at}");
+        for form in route.forms {
+            let reply = agent.send(&at, form.name, &[]).await;
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} at {at}", form.name);
+        }
+    }
+    assert!(!agent.get("/admin/requests").await.body.contains("/admin/messages"));
+    assert_eq!(
+        town.app.everything(&["sessions", "audit", "idempotency_keys"]).await,
+        before
+            .into_iter()
+            .filter(|row| !row.starts_with("audit:") && !row.starts_with("idempotency_keys:"))
+            .collect(),
+        "nothing changed"
+    );
+    // Somebody with the right sees it.
+    let messages = town.agent.get("/admin/messages").await;
+    assert_eq!(messages.status, StatusCode::OK);
+    // A role that is taken away closes at once.
+    let account = crm::staff::store::by_login(&mut town.app.world.db.read().await.expect("conn"), "agent")
+        .await
+        .expect("read")
+        .expect("there");
+    let role = crm::staff::Role::new("agent");
+    crm::staff::store::set_role(&town.app.world.db, &crate::common::BY, account.id, &role)
+        .await
+        .expect("changed");
+    assert_eq!(
+        town.agent.get("/admin/messages").await.location(),
+        "/admin/sign-in?next=/admin/messages",
+        "the session ended with the rights"
+    );
+}
+
 /// What cannot be read as an id, and ids of nothing, are pages that do not exist.
 #[tokio::test]
 async fn s17_a_made_up_id_is_a_page_that_does_not_exist() {

@@ -19,7 +19,7 @@ async fn last(app: &TestApp) -> String {
 #[tokio::test]
 async fn s23_every_way_in_and_every_refusal_is_a_row() {
     let app = TestApp::new().await;
-    app.employ("agent").await;
+    let secret = app.employ("agent").await;
     let anna = app.customer("Анна").await;
     assert_eq!(last(&app).await, "customer sign_in registration");
     app.world.clock.set(start() + Duration::minutes(1));
@@ -39,13 +39,7 @@ async fn s23_every_way_in_and_every_refusal_is_a_row() {
         .await;
     assert_eq!(last(&app).await, "anonymous sign_in.refused password");
     app.world.clock.set(start() + Duration::minutes(4));
-    app.anybody()
-        .send(
-            "/admin/sign-in",
-            "staff.sign_in",
-            &[("login", "agent"), ("password", PASSWORD)],
-        )
-        .await;
+    app.enter("agent", &secret).await;
     assert_eq!(last(&app).await, "staff sign_in password");
     app.world.clock.set(start() + Duration::minutes(5));
     app.anybody()

@@ -132,9 +132,23 @@ impl TestApp {
         }
     }
 
-    /// A member of staff who is signed in.
+    /// A member of staff with every right who is signed in.
     pub async fn staff(&self, login: &str) -> Browser {
         let secret = self.employ(login).await;
+        self.enter(login, &secret).await
+    }
+
+    /// A member of staff with the rights of a role who is signed in.
+    pub async fn staff_as(&self, login: &str, role: &str) -> Browser {
+        let id = self.employ_as(login, role).await;
+        let secret = crm::factor::store::give_totp(&self.world.db, &BY, id)
+            .await
+            .expect("a second factor");
+        self.enter(login, &secret).await
+    }
+
+    /// Signs in by password and code.
+    pub async fn enter(&self, login: &str, secret: &Secret) -> Browser {
         let mut browser = self.anybody();
         let sent = [("login", login), ("password", PASSWORD)];
         let asked = browser.send("/admin/sign-in", "staff.sign_in", &sent).await;
@@ -155,14 +169,19 @@ impl TestApp {
             .expect("a second factor")
     }
 
-    /// A member of staff with [`PASSWORD`] and nothing else yet.
+    /// A member of staff with [`PASSWORD`] and every right, and nothing else yet.
     pub async fn employ_bare(&self, login: &str) -> crm::id::StaffId {
+        self.employ_as(login, Role::ADMINISTRATOR).await
+    }
+
+    /// The same with the rights of a role.
+    pub async fn employ_as(&self, login: &str, role: &str) -> crm::id::StaffId {
         let password_hash = crm::signin::password::hash(PASSWORD).await.expect("hashed");
         let language = crm::lang::Lang::Ru;
         let new = NewStaff {
             login: login.into(),
-            name: login.into(),
-            role: Role::new(Role::AGENT),
+            name: login.chars().filter(|c| c.is_alphabetic()).collect(),
+            role: Role::new(role),
             language,
             password_hash,
         };
