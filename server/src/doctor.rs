@@ -2,6 +2,9 @@
 //! thing whether it is well and what to do if not. It changes nothing; the one form that it sends, to see a cookie,
 //! chooses the theme of a browser that does not exist.
 
+use crate::channels;
+use crate::channels::sms::Gateway;
+use crate::channels::smtp::Mailer;
 use crate::config::Config;
 use crate::metrics::Process;
 use crate::{demo, site};
@@ -753,14 +756,43 @@ fn forwarded(config: &Config, figures: Option<&Figures>) -> Line {
 }
 
 /// Whether mail can be sent: connects, greets, encrypts, signs in. A message goes only where one was asked for.
-async fn mail(_config: &Config, args: &Args) -> Vec<Line> {
-    match &args.send_to {
-        None => Vec::new(),
-        Some(_) => vec![warning("mail", "this version sends none", "leave --send-to out")],
+async fn mail(config: &Config, args: &Args) -> Vec<Line> {
+    const ADVICE: &str = "look at [mail] in the configuration, and whether this machine may reach the relay";
+    if !config.mail.is_configured() {
+        return vec![ok("mail", "no relay is configured")];
     }
+    let mailer = match Mailer::new(&config.mail) {
+        Ok(mailer) => mailer,
+        Err(words) => return vec![wrong("mail", words, ADVICE)],
+    };
+    let mut lines = vec![match mailer.check().await {
+        Ok(()) => ok("mail", format!("{} takes our sign-in", config.mail.host)),
+        Err(words) => wrong("mail", words, ADVICE),
+    }];
+    if let Some(address) = &args.send_to {
+        lines.push(match mailer.greet(address, &config.shop.name).await {
+            Ok(()) => ok("mail", format!("a message to {address} was taken")),
+            Err(words) => wrong("mail", words, "look at the sender's address and the relay's log"),
+        });
+    }
+    lines
 }
 
-/// Whether the gateway for text messages is there.
-async fn sms(_config: &Config) -> Vec<Line> {
-    Vec::new()
+/// Whether the gateway for text messages can be reached. Nothing is sent: that costs money.
+async fn sms(config: &Config) -> Vec<Line> {
+    if !config.sms.is_configured() {
+        return vec![ok("sms", "no gateway is configured")];
+    }
+    let gateway = channels::client().and_then(|client| Gateway::new(&config.sms, client));
+    vec![match gateway {
+        Err(words) => wrong("sms", words, "look at [sms] in the configuration"),
+        Ok(gateway) => match gateway.check().await {
+            Ok(host) => ok("sms", format!("{host} can be reached")),
+            Err(words) => wrong(
+                "sms",
+                words,
+                "look at sms.url, and whether this machine may reach the gateway",
+            ),
+        },
+    }]
 }

@@ -332,6 +332,20 @@ impl Gateway {
         Duration::from_secs(self.config.timeout_seconds)
     }
 
+    /// Whether the gateway's host answers on its port; which it is. Nothing is sent. Fails in words.
+    pub async fn check(&self) -> Result<String, String> {
+        let (url, _) = self.request.fill("", "", "");
+        let url = reqwest::Url::parse(&url).map_err(|e| format!("sms.url: {e}"))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let port = url.port_or_known_default().unwrap_or(443);
+        let reached = tokio::net::TcpStream::connect((host.trim_matches(['[', ']']), port));
+        match tokio::time::timeout(self.timeout(), reached).await {
+            Ok(Ok(_)) => Ok(host),
+            Ok(Err(e)) => Err(format!("{host}: {e}")),
+            Err(_) => Err(format!("{host}: no answer in {} s", self.config.timeout_seconds)),
+        }
+    }
+
     pub(super) async fn send(&self, message: &Claimed) -> Result<Option<String>, Refusal> {
         let (url, body) = self
             .request

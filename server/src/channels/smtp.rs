@@ -175,6 +175,28 @@ impl Mailer {
         self.timeout
     }
 
+    /// Whether the relay takes our sign-in: connects, greets, encrypts, signs in. Fails in words.
+    pub async fn check(&self) -> Result<(), String> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the relay hangs up after the greeting".into()),
+            Err(e) => Err(chain(&e)),
+        }
+    }
+
+    /// Sends a word of greeting, to see that messages arrive. Fails in words.
+    pub async fn greet(&self, address: &str, shop: &str) -> Result<(), String> {
+        let to: Mailbox = address.parse().map_err(|e| format!("{address}: {e}"))?;
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(format!("{shop}: Kabinet"))
+            .header(MIME_VERSION_1_0)
+            .body("Kabinet's doctor sends this: mail works.".to_owned())
+            .map_err(|e| e.to_string())?;
+        self.transport.send(message).await.map(drop).map_err(|e| chain(&e))
+    }
+
     pub(super) async fn send(&self, message: &Claimed) -> Result<Option<String>, Refusal> {
         let (envelope, bytes) = self.write(message)?;
         match self.transport.send_raw(&envelope, &bytes).await {

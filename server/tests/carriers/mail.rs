@@ -182,3 +182,22 @@ async fn the_way_to_a_relay_is_protected_and_signed_in() {
     let got = smtpd.received(1).await.remove(0);
     assert_eq!((&got["is_tls"], &got["signed_in"]), (&true.into(), &true.into()));
 }
+
+#[tokio::test]
+async fn the_relay_can_be_tried_before_anybody_needs_it() {
+    use server::channels::smtp::Mailer;
+    let smtpd = Smtpd::start(&[]);
+    let mailer = Mailer::new(&relay(smtpd.port).mail).expect("it is configured");
+    assert_eq!(mailer.check().await, Ok(()));
+    assert_eq!(mailer.greet("anna@example.com", "Сосна").await, Ok(()));
+    let got = smtpd.received(1).await.remove(0);
+    assert_eq!(got["headers"]["subject"], "Сосна: Kabinet");
+    assert!(
+        mailer
+            .greet("nowhere", "Сосна")
+            .await
+            .is_err_and(|e| e.starts_with("nowhere"))
+    );
+    let nobody = Mailer::new(&relay(free_port()).mail).expect("it is configured");
+    assert!(nobody.check().await.is_err());
+}

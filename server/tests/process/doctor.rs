@@ -271,3 +271,18 @@ async fn what_is_not_meant_for_customers_is_named() {
         check == "configuration" && state == "wrong" && said.contains("trusted_proxies is empty")
     }));
 }
+
+#[tokio::test]
+async fn of_carriers_that_are_not_there_it_says_which() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = closed.local_addr().expect("its address").port().to_string();
+    drop(closed);
+    let here = healthy();
+    let _server = here.serve().await;
+    let mail = here
+        .with("KABINET_MAIL__HOST", "127.0.0.1")
+        .with("KABINET_MAIL__PORT", &port)
+        .with("KABINET_MAIL__TLS", "none")
+        .with("KABINET_MAIL__FROM", "club@example.com");
+    complains_of(&mail, "mail", "wrong", "onnect");
+}

@@ -134,9 +134,9 @@ async fn s16_sessions_of_staff_end_when_idle_for_two_hours_and_after_twelve() {
         .await;
     let cookies: Vec<_> = reply.headers.get_all("set-cookie").iter().collect();
     assert!(
-        cookies
-            .iter()
-            .any(|c| c.to_str().is_ok_and(|c| c.contains("kabinet_staff=") && c.contains("Max-Age=43200"))),
+        cookies.iter().any(|c| c
+            .to_str()
+            .is_ok_and(|c| c.contains("kabinet_staff=") && c.contains("Max-Age=43200"))),
         "{cookies:?}"
     );
 }
