@@ -63,6 +63,7 @@ async fn travel(db: &Db, errand: Errand<'_>) -> Returned {
         nonce: &nonce,
         verifier: "a verifier",
         next: "/points",
+        network: "192.0.2.7",
     };
     let handoff = identity::leave(db, leaving).await.expect("left");
     let returned = identity::come_back(db, "test", &handoff.state, &handoff.browser).await;
@@ -151,6 +152,7 @@ both_engines!(a_way_is_walked_once_in_its_own_browser_and_in_time, async |world|
         nonce: &nonce,
         verifier: "a verifier",
         next: "/points",
+        network: "192.0.2.7",
     };
     let handoff = identity::leave(db, leaving).await.expect("left");
     let come_back =
@@ -552,4 +554,36 @@ both_engines!(nobody_becomes_staff_by_a_name, async |world| {
     let customers = travel(db, Errand::SignIn).await;
     let refused = identity::staff_sign_in(db, &customers, &account("olga"), &closed, Lang::Ru, &visitor()).await;
     assert!(matches!(refused, Err(Error::Forbidden)));
+});
+
+both_engines!(a_network_that_leaves_all_the_time_is_stopped, async |world| {
+    let db = ready(world).await;
+    let nonce = Token::random();
+    let leaving = |network: &'static str| Leaving {
+        provider: "test",
+        errand: Errand::SignIn,
+        nonce: &nonce,
+        verifier: "a verifier",
+        next: "/",
+        network,
+    };
+    let mut left = 0;
+    while identity::leave(db, leaving("192.0.2.7")).await.is_ok() {
+        left += 1;
+        assert!(left < 1000, "somebody has to stop it");
+    }
+    assert_eq!(left, 120);
+    assert!(matches!(
+        identity::leave(db, leaving("192.0.2.7")).await,
+        Err(Error::TooMany { retry_after: 3600 })
+    ));
+    assert!(
+        identity::leave(db, leaving("198.51.100.1")).await.is_ok(),
+        "others go on"
+    );
+    world.clock.set(db.now() + chrono::Duration::minutes(66));
+    assert!(
+        identity::leave(db, leaving("192.0.2.7")).await.is_ok(),
+        "and an hour later it may"
+    );
 });

@@ -9,6 +9,7 @@ use crate::factor::{self, Owner};
 use crate::flaw::{self, Flaw};
 use crate::id::{CustomerId, HandoffId, IdentityId, StaffId};
 use crate::lang::Lang;
+use crate::limits;
 use crate::on;
 use crate::signin::attempts::{self, Begin};
 use crate::signin::store::{Verified, arrive, let_staff_in, password_hash, refused};
@@ -57,7 +58,12 @@ pub struct Leaving<'a> {
     pub verifier: &'a str,
     /// Where somebody wanted to go here.
     pub next: &'a str,
+    /// The network that they are on.
+    pub network: &'a str,
 }
+
+/// Ways to providers that one network may begin within an hour: each is a row, and anybody may ask for one.
+const PER_NETWORK: u32 = 120;
 
 /// What a way to a provider is known by when it comes back.
 pub struct Handoff {
@@ -67,7 +73,7 @@ pub struct Handoff {
     pub browser: Token,
 }
 
-/// Notes that somebody leaves for a provider.
+/// Notes that somebody leaves for a provider. [`Error::TooMany`] for a network that leaves all the time.
 pub async fn leave(db: &Db, leaving: Leaving<'_>) -> Result<Handoff, Error> {
     const SQL: &str = "INSERT INTO handoffs (id, state_hash, browser_hash, provider, purpose, nonce, verifier, customer_id, \
                        next, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -83,6 +89,9 @@ pub async fn leave(db: &Db, leaving: Leaving<'_>) -> Result<Handoff, Error> {
     let (state, browser) = (&handoff.state.hash(), &handoff.browser.hash());
     db.write(|tx| {
         scoped(async move {
+            if !limits::take(tx, &format!("handoff {}", leaving.network), PER_NETWORK).await? {
+                return Err(Error::TooMany { retry_after: 3600 });
+            }
             let now = tx.now();
             on!(tx, |c| sqlx::query(SQL)
                 .bind(HandoffId::new())

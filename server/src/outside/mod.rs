@@ -171,6 +171,7 @@ async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> R
         nonce: &nonce,
         verifier: verifier.secret(),
         next: next.path(),
+        network: &cx.visitor.network,
     };
     let handoff = identity::leave(&cx.db, leaving).await?;
     match peer.way_there(&endpoints, &handoff.state, &nonce, challenge) {
