@@ -471,13 +471,23 @@ pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor
     Ok(who::open_session(tx, SessionOf::Staff(staff), visitor).await?)
 }
 
+/// Whose failures are counted, as the table keeps it: who types a password into the field for the login leaves no password
+/// there.
+fn subject_key(subject: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(subject)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 /// Refuses to try further passwords, or codes of an app, where too many were wrong.
 pub(crate) async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(), Error> {
     const BOTH: &str = "SELECT COUNT(*) FROM failures WHERE subject = $1 AND network = $2 AND at > $3";
     const NETWORK: &str = "SELECT COUNT(*) FROM failures WHERE network = $1 AND at > $2";
     let since = conn.now() - Duration::minutes(15);
     let both: i64 = on!(conn, |c| sqlx::query_scalar(BOTH)
-        .bind(subject)
+        .bind(subject_key(subject))
         .bind(&visitor.network)
         .bind(since)
         .fetch_one(c)
@@ -499,7 +509,7 @@ pub(crate) async fn failed(tx: &mut Tx, subject: &str, way: &str, visitor: &Visi
     let now = tx.now();
     on!(tx, |c| sqlx::query(INSERT)
         .bind(CodeId::new())
-        .bind(subject)
+        .bind(subject_key(subject))
         .bind(&visitor.network)
         .bind(now)
         .execute(c)
@@ -511,17 +521,34 @@ pub(crate) async fn failed(tx: &mut Tx, subject: &str, way: &str, visitor: &Visi
 
 /// Ends the session of a token, whoever's it is. An unknown token changes nothing.
 pub async fn sign_out(db: &Db, token: &Token) -> Result<(), Error> {
-    const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL";
+    const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL \
+                       RETURNING id, customer_id, staff_id, network";
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(token.hash())
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
-            Ok(())
+            let ended: Option<(SessionId, Option<CustomerId>, Option<StaffId>, String)> =
+                on!(tx, |c| sqlx::query_as(SQL)
+                    .bind(token.hash())
+                    .bind(now)
+                    .fetch_optional(c)
+                    .await)?;
+            let Some((session, customer, staff, network)) = ended else {
+                return Ok(());
+            };
+            let (actor, actor_id) = match staff {
+                Some(staff) => (Actor::Staff, Some(staff.0)),
+                None => (Actor::Customer, customer.map(|id| id.0)),
+            };
+            let entry = audit::Entry {
+                actor,
+                actor_id,
+                action: "sign_out",
+                customer,
+                object: Some(session.0),
+                reason: "",
+                network: &network,
+            };
+            Ok(audit::record(tx, entry).await?)
         })
     })
     .await

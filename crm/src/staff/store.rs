@@ -330,7 +330,8 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
         UNION ALL SELECT at, 'change', object_id, action, CAST(0 AS BIGINT) FROM audit WHERE customer_id = $1 \
         AND action NOT LIKE '%.read' \
         AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
-        'consent.withdraw', 'program.join', 'program.leave', 'sign_in') \
+        'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_out', \
+        'confirm') \
         ORDER BY at DESC, kind, code, object LIMIT $2";
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
