@@ -501,6 +501,17 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "request.unassign" => t.request_unassign,
                 "message.again" => t.message_again,
                 "session.end" => t.session_end,
+                "contact.verify" => t.contact_verify,
+                "password.change" => t.password_change,
+                "factor.totp_on" => t.factor_totp_on,
+                "factor.totp_remove" => t.factor_totp_remove,
+                "factor.passkey_add" => t.factor_passkey_add,
+                "factor.passkey_rename" => t.factor_passkey_rename,
+                "factor.passkey_remove" => t.factor_passkey_remove,
+                "recovery.make" => t.recovery_make,
+                "recovery.keep" => t.recovery_keep,
+                "identity.link" => t.identity_link,
+                "identity.unlink" => t.identity_unlink,
                 other => other,
             };
             (what.to_owned(), None, None)

@@ -64,6 +64,7 @@ async fn s14_disabling_somebody_ends_their_sessions() {
     assert!(!is_in(&mut second).await);
     assert!(is_in(&mut other).await, "nobody else's");
     // Nor is there a way back, and it says no more than to a stranger.
+    let sent = [("login", "agent"), ("password", crate::common::PASSWORD)];
     let refused = app.anybody().send("/admin/sign-in", "staff.sign_in", &sent).await;
     let nobody = [("login", "nobody"), ("password", crate::common::PASSWORD)];
     let unknown = app.anybody().send("/admin/sign-in", "staff.sign_in", &nobody).await;
@@ -134,9 +135,9 @@ async fn s16_sessions_of_staff_end_when_idle_for_two_hours_and_after_twelve() {
         .await;
     let cookies: Vec<_> = reply.headers.get_all("set-cookie").iter().collect();
     assert!(
-        cookies
-            .iter()
-            .any(|c| c.to_str().is_ok_and(|c| c.contains("kabinet_staff=") && c.contains("Max-Age=43200"))),
+        cookies.iter().any(|c| c
+            .to_str()
+            .is_ok_and(|c| c.contains("kabinet_staff=") && c.contains("Max-Age=43200"))),
         "{cookies:?}"
     );
 }
