@@ -25,12 +25,15 @@ pub struct World {
 
 /// A new SQLite database in a temporary file.
 pub async fn sqlite() -> World {
+    sqlite_of(Shop::default()).await
+}
+
+/// The same for a shop with settings of its own.
+pub async fn sqlite_of(shop: Shop) -> World {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let url = format!("sqlite:{}", dir.path().join("test.db").display());
     let clock = Clock::fixed(start());
-    let db = Db::open(&url, Shop::default(), clock.clone())
-        .await
-        .expect("SQLite opens");
+    let db = Db::open(&url, shop, clock.clone()).await.expect("SQLite opens");
     World {
         db,
         clock,

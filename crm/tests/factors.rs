@@ -605,7 +605,13 @@ both_engines!(
         let credential = device.get(&question.options);
         let other_door = factors::sign_in_by_passkey(db, &browser, answer(&question, &credential), &visitor()).await;
         assert_eq!(flaw(other_door), Flaw::WrongPasskey);
-        turn_on(db, &by).await;
+        factors::offer_totp(db, &by).await.expect("offered");
+        let pending = pending(db, &by).await;
+        assert!(pending.codes.is_empty(), "there are recovery codes already");
+        let code = pending.totp.expect("a secret").code(db.now());
+        factors::confirm_totp(db, &by, &code, &visitor())
+            .await
+            .expect("the code fits");
         factors::remove(db, &by, passkey.id)
             .await
             .expect("there is another now");

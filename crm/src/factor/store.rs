@@ -128,7 +128,14 @@ pub(crate) async fn offer(tx: &mut Tx, owner: Owner) -> Result<(), Error> {
 
 /// Offers the codes of an app to somebody who has none, or who changes the phone.
 pub async fn offer_totp(db: &Db, by: &By<'_>) -> Result<(), Error> {
-    db.write(|tx| scoped(async move { offer(tx, by.owner()).await })).await
+    db.write(|tx| {
+        scoped(async move {
+            offer(tx, by.owner()).await?;
+            by.known().record(tx, "factor.offer", None).await?;
+            Ok(())
+        })
+    })
+    .await
 }
 
 /// What is set up and not in use yet. It holds secrets: only whoever proved who they are may see it.

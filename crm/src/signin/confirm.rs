@@ -42,10 +42,17 @@ pub async fn ways(db: &Db, by: &Customer) -> Result<Ways, Error> {
 pub async fn start(db: &Db, by: &Customer, contact: ContactId, visitor: &Visitor) -> Result<Token, Error> {
     let found = ways(db, by).await?.contacts.into_iter().find(|c| c.id == contact);
     let found = &found.ok_or(Error::NotFound)?;
-    send(db, by, Purpose::Confirm, found, visitor).await
+    send(db, by, (Purpose::Confirm, "confirm.code"), found, visitor).await
 }
 
-async fn send(db: &Db, by: &Customer, purpose: Purpose, contact: &Contact, visitor: &Visitor) -> Result<Token, Error> {
+/// Sends a code, and writes down that it was asked for.
+async fn send(
+    db: &Db,
+    by: &Customer,
+    (purpose, action): (Purpose, &str),
+    contact: &Contact,
+    visitor: &Visitor,
+) -> Result<Token, Error> {
     db.write(|tx| {
         scoped(async move {
             let address = (contact.kind, contact.value.as_str());
@@ -56,6 +63,7 @@ async fn send(db: &Db, by: &Customer, purpose: Purpose, contact: &Contact, visit
             };
             let (id, token) = attempts::begin(tx, purpose, what, by.language(), visitor).await?;
             codes::send(tx, (purpose, id), address, by.language(), visitor).await?;
+            by.record(tx, action, Some(contact.id.0)).await?;
             Ok(token)
         })
     })
@@ -117,7 +125,8 @@ pub async fn start_contact(
 ) -> Result<Token, Error> {
     let all = contacts::of(&mut db.read().await?, by.me()).await?;
     let found = all.iter().find(|c| c.id == contact && c.verified_at.is_none());
-    send(db, by, Purpose::Contact, found.ok_or(Error::NotFound)?, visitor).await
+    let found = found.ok_or(Error::NotFound)?;
+    send(db, by, (Purpose::Contact, "contact.code"), found, visitor).await
 }
 
 /// Takes the code of [`start_contact`]. Field: `code`; [`Flaw::Taken`] when the contact is proved by another customer.

@@ -307,7 +307,7 @@ async fn by_name(conn: &mut Conn, words: &[String]) -> Result<Vec<Hit>, Error> {
 
 /// What happened to a customer, newest first: purchases, requests and what was said in them, consents, programs,
 /// sessions, points, and changes. What staff merely read is in [`audit::of_customer`]; what tells of itself above is
-/// not told once more as a change.
+/// not told once more as a change, and a step on the way to one is none.
 pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Event>, Error> {
     const SQL: &str = "\
         SELECT at, kind, id AS object, '' AS code, total AS amount FROM purchases WHERE customer_id = $1 \
@@ -330,8 +330,8 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
         UNION ALL SELECT at, 'change', object_id, action, CAST(0 AS BIGINT) FROM audit WHERE customer_id = $1 \
         AND action NOT LIKE '%.read' \
         AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
-        'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_out', \
-        'confirm') \
+        'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', 'sign_out', 'confirm', 'confirm.code', \
+        'contact.code', 'factor.offer') \
         ORDER BY at DESC, kind, code, object LIMIT $2";
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())

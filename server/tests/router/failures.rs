@@ -28,8 +28,8 @@ fn assert_says_nothing(reply: &Reply, what: &str) {
         "sqlite",
         "select ",
         "no such table",
-        "panic",
-        "boom",
+        "panicked",
+        "boom:",
         "thread '",
         ".rs:",
         "secret",
@@ -97,19 +97,32 @@ async fn s24_without_sessions_nobody_is_let_in() {
 /// When what a step of signing in needs is gone, the step is not taken.
 #[tokio::test]
 async fn s24_signing_in_fails_closed() {
-    for table in [
-        "ALTER TABLE failures RENAME TO gone",
-        "ALTER TABLE audit RENAME TO gone",
-        "ALTER TABLE staff RENAME TO gone",
+    // The password needs the first two, what comes after it the rest.
+    for (table, is_second) in [
+        ("ALTER TABLE failures RENAME TO gone", false),
+        ("ALTER TABLE staff RENAME TO gone", false),
+        ("ALTER TABLE failures RENAME TO gone", true),
+        ("ALTER TABLE factors RENAME TO gone", true),
+        ("ALTER TABLE audit RENAME TO gone", true),
     ] {
         let app = TestApp::new().await;
-        app.employ("agent").await;
-        app.execute(table).await;
+        let secret = app.employ("agent").await;
         let mut who = app.anybody();
         let sent = [("login", "agent"), ("password", crate::common::PASSWORD)];
-        let reply = who.send("/admin/sign-in", "staff.sign_in", &sent).await;
+        let reply = if is_second {
+            let reply = who.send("/admin/sign-in", "staff.sign_in", &sent).await;
+            assert_eq!(reply.location(), "/admin/sign-in/second", "{table}");
+            app.execute(table).await;
+            let code = secret.code(app.world.db.now());
+            who.send("/admin/sign-in/second", "staff.second", &[("code", &code)])
+                .await
+        } else {
+            app.execute(table).await;
+            who.send("/admin/sign-in", "staff.sign_in", &sent).await
+        };
         assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR, "{table}");
-        assert!(who.cookies.is_empty(), "{table}");
+        assert!(!reply.headers.contains_key("set-cookie"), "{table}");
+        assert!(!who.cookies.contains_key("__Host-kabinet_staff"), "{table}");
         assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 0, "{table}");
         assert!(!reply.body.contains("gone") && !reply.body.contains("SQL"), "{table}");
     }
@@ -124,7 +137,7 @@ async fn s24_signing_in_fails_closed() {
     let reply = who.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(
-        app.count("SELECT COUNT(*) FROM attempts WHERE verified_at IS NOT NULL")
+        app.count("SELECT COUNT(*) FROM attempts WHERE proved_at IS NOT NULL")
             .await,
         0
     );

@@ -64,6 +64,7 @@ async fn s14_disabling_somebody_ends_their_sessions() {
     assert!(!is_in(&mut second).await);
     assert!(is_in(&mut other).await, "nobody else's");
     // Nor is there a way back, and it says no more than to a stranger.
+    let sent = [("login", "agent"), ("password", crate::common::PASSWORD)];
     let refused = app.anybody().send("/admin/sign-in", "staff.sign_in", &sent).await;
     let nobody = [("login", "nobody"), ("password", crate::common::PASSWORD)];
     let unknown = app.anybody().send("/admin/sign-in", "staff.sign_in", &nobody).await;

@@ -66,14 +66,14 @@ impl TestApp {
 
     /// With another configuration.
     pub async fn build(is_demonstration: bool, configure: impl FnOnce(&mut Config)) -> Self {
-        let world = crm::testing::sqlite().await;
-        crm::content::load(&world.db, &BY).await.expect("content loads");
         let mut config = Config {
             public_url: HOME.into(),
             site_dir: "/nowhere".into(),
             ..Config::default()
         };
         configure(&mut config);
+        let world = crm::testing::sqlite_of(config.shop()).await;
+        crm::content::load(&world.db, &BY).await.expect("content loads");
         let site = Site {
             css: "/pkg/kabinet.0.css".into(),
             theme: "/theme-165.css".into(),
