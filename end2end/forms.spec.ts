@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
-  be, code, employ, expect, freePhone, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, type Page,
+  code, employ, expect, freeEmail, freePhone, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, type Page,
 } from "./site";
 
 /** Names of forms that were refused, taken, and that have nothing in them to be wrong. */
@@ -50,13 +50,16 @@ async function right(page: Page, form: string, fields: Record<string, string> = 
   await expect(page.getByRole("alert")).toHaveCount(0);
 }
 
+/** Six digits that are not these. */
+const unlike = (digits: string) => (digits === "000000" ? "000001" : "000000");
+
 test("forms of coming in", async ({ page, signIns }) => {
   const phone = freePhone();
   await page.goto("/sign-in");
   await wrong(page, "sign_in.start", { phone: "12" }, "Проверьте номер");
   await right(page, "sign_in.start", { phone });
   const digits = await code(page, phone);
-  await wrong(page, "sign_in.verify", { code: digits === "000000" ? "000001" : "000000" }, "Код не подошёл");
+  await wrong(page, "sign_in.verify", { code: unlike(digits) }, "Код не подошёл");
   expect(await submit(page, "sign_in.resend")).toBe(429);
   await expect(page.getByRole("alert")).toContainText("Слишком часто");
   await right(page, "sign_in.verify", { code: digits });
@@ -69,6 +72,14 @@ test("forms of coming in", async ({ page, signIns }) => {
   await right(page, "sign_in.register");
   await expect(page).toHaveURL(/\/card/);
   await right(page, "sign_out");
+
+  await page.goto("/sign-in?by=email");
+  const email = freeEmail();
+  await wrong(page, "sign_in.start_by_email", { email: "anna@" }, "Проверьте адрес");
+  await right(page, "sign_in.start_by_email", { email });
+  await right(page, "sign_in.verify", { code: await code(page, email) });
+  await wrong(page, "sign_in.give_phone", { phone: "12" }, "Проверьте номер");
+  await right(page, "sign_in.give_phone", { phone: freePhone() });
 
   await page.goto("/sign-in?by=password");
   await wrong(page, "sign_in.password", { phone: signIns.phone, password: "не он" }, "Телефон или пароль не подошли");
@@ -124,6 +135,29 @@ test("forms of the second step", async ({ page, signIns }) => {
   await right(page, "factor.remove");
 });
 
+test("forms of proving anew, and of the password", async ({ page, signIns }) => {
+  const password = "три медведя и самовар";
+  const phone = await newcomer(page, signIns, { ...PERSON, password });
+  await page.goto("/confirm?next=/profile/security");
+  await wrong(page, "confirm.password", { password: "не он" }, "Пароль не подошёл");
+  await right(page, "confirm.password", { password });
+  await expect(page).toHaveURL(/\/profile\/security$/);
+  await page.goto("/confirm?next=/devices");
+  await right(page, "confirm.send");
+  const digits = await code(page, phone);
+  await wrong(page, "confirm.code", { code: unlike(digits) }, "Код не подошёл");
+  expect(await submit(page, "confirm.resend")).toBe(429);
+  await expect(page.getByRole("alert")).toContainText("Слишком часто");
+  await right(page, "confirm.code", { code: digits });
+  await expect(page).toHaveURL(/\/devices$/);
+
+  await page.goto("/profile/security");
+  await wrong(page, "password.set", { password: "123" }, /Нужно хотя бы/);
+  await right(page, "password.set", { password: "корова летит над луной" });
+  await right(page, "password.remove");
+  await expect(page.getByRole("main")).toContainText("Пароля нет");
+});
+
 test("forms of the profile", async ({ page, another, signIns }) => {
   const password = "три медведя и самовар";
   const phone = await newcomer(page, signIns, { ...PERSON, password });
@@ -133,7 +167,14 @@ test("forms of the profile", async ({ page, another, signIns }) => {
 
   await page.goto("/profile/contacts");
   await wrong(page, "contact.add_phone", { phone: "12" }, "Проверьте номер");
-  await right(page, "contact.add_phone", { phone: freePhone() });
+  const second = freePhone();
+  await right(page, "contact.add_phone", { phone: second });
+  await right(page, "contact.verify");
+  const digits = await code(page, second);
+  await wrong(page, "contact.prove", { code: unlike(digits) }, "Код не подошёл");
+  expect(await submit(page, "contact.resend")).toBe(429);
+  await expect(page.getByRole("alert")).toContainText("Слишком часто");
+  await right(page, "contact.prove", { code: digits });
   await wrong(page, "contact.add_email", { email: "anna@" }, "Проверьте адрес");
   await right(page, "contact.add_email", { email: "a@example.com" });
   await wrong(page, "contact.add_email", { email: "a@example.com" }, "уже есть");
@@ -198,9 +239,10 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await wrong(desk, "request.note", { text: "" }, "Напишите заметку");
   await right(desk, "request.note", { text: "Звонил" });
   await right(desk, "request.status", {}, "Закрыть обращение");
-  await desk.goto("/admin/messages?state=failed");
-  await desk.locator("td a").first().click();
-  await right(desk, "message.again");
+  const messages = await another("admin");
+  await messages.goto("/admin/messages?state=failed");
+  await messages.locator("td a").first().click();
+  await right(messages, "message.again");
 });
 
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
@@ -215,6 +257,6 @@ test("no form was left out", () => {
   const names = all.filter((name) => !BY_DEVICE.includes(name));
   expect(names.length).toBeGreaterThan(25);
   // A second code may be asked for half a minute after the first; the router's tests wait for it by their own clock.
-  expect(names.filter((name) => !seen.right.has(name))).toEqual(["sign_in.resend"]);
+  expect(names.filter((name) => !seen.right.has(name)).sort()).toEqual(["confirm.resend", "contact.resend", "sign_in.resend"]);
   expect(names.filter((name) => !seen.wrong.has(name) && !seen.buttons.has(name))).toEqual([]);
 });

@@ -1,22 +1,5 @@
 // Passkeys by a virtual device of Chromium's: what the browser asks and answers is all real.
-import { employ, expect, newcomer, press, ready, send, STAFF_PASSWORD, test, turnOn, type Page } from "./site";
-
-/** Plugs a device in that makes sure of its owner. It answers at once, or waits until it is touched. */
-async function device(page: Page) {
-  const browser = await page.context().newCDPSession(page);
-  await browser.send("WebAuthn.enable");
-  const { authenticatorId } = await browser.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
-  return {
-    answers: (enabled: boolean) => browser.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled }),
-    verifies: (isUserVerified: boolean) => browser.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }),
-    keys: async () => (await browser.send("WebAuthn.getCredentials", { authenticatorId })).credentials.length,
-  };
-}
+import { device, employ, expect, newcomer, press, ready, send, STAFF_PASSWORD, test, turnOn, type Page } from "./site";
 
 const heading = (page: Page) => page.getByRole("heading", { level: 1 });
 

@@ -19,6 +19,7 @@ const chromium = {
 const phone = { ...chromium, viewport: { width: 390, height: 844 }, hasTouch: true };
 const desktop = { ...chromium, viewport: { width: 1280, height: 900 } };
 const journeys = /journeys\.spec\.ts/;
+const lostPhone = /lost_phone\.spec\.ts/;
 
 export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   testDir: ".",
@@ -36,6 +37,6 @@ export default defineConfig<{ engine: "sqlite" | "postgres" }>({
     { name: "phone-plain", use: { ...phone, javaScriptEnabled: false }, testMatch: [journeys, /forms\.spec\.ts/] },
     { name: "desktop", use: desktop, testMatch: [journeys, /pages\.spec\.ts/] },
     { name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: journeys },
-    { name: "phone-postgres", use: { ...phone, engine: "postgres" }, testMatch: journeys, grep: /@postgres/ },
+    { name: "phone-postgres", use: { ...phone, engine: "postgres" }, testMatch: [journeys, lostPhone] },
   ],
 });

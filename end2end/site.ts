@@ -12,7 +12,9 @@ export type SignIns = {
   program: string; settings: Record<string, string>;
 };
 type Options = { engine: "sqlite" | "postgres" };
-type Fixtures = { signIns: SignIns; complaints: string[]; another: (as?: "customer" | "agent") => Promise<Page> };
+/** Whose sessions were opened before the first test. */
+export type Kept = "customer" | "agent" | "admin";
+type Fixtures = { signIns: SignIns; complaints: string[]; another: (as?: Kept) => Promise<Page> };
 
 const root = resolve(__dirname, "..");
 
@@ -21,6 +23,9 @@ const network = () => `10.${randomInt(256)}.${randomInt(256)}.${randomInt(1, 255
 
 /** A phone that nobody has. */
 export const freePhone = () => `+7900${randomInt(1_000_000, 10_000_000)}`;
+
+/** An e-mail address that nobody has. */
+export const freeEmail = () => `anna-${randomBytes(8).toString("hex")}@example.com`;
 
 /** What the browser complains of: violations of the policy, errors of scripts. */
 async function watch(context: BrowserContext, complaints: string[]) {
@@ -43,7 +48,7 @@ async function watch(context: BrowserContext, complaints: string[]) {
 export const test = base.extend<Options & Fixtures>({
   engine: ["sqlite", { option: true }],
   signIns: async ({ engine }, use) => {
-    const told = process.env[`KABINET_${engine.toUpperCase()}`];
+    const told = process.env[`KABINET_TEST_${engine.toUpperCase()}`];
     if (!told) throw new Error("KABINET_TEST_POSTGRES names no PostgreSQL; `make test` starts one");
     await use(JSON.parse(told));
   },
@@ -76,25 +81,27 @@ export const test = base.extend<Options & Fixtures>({
 });
 
 /** The session that was opened before the first test. */
-export const session = (engine: string, who: "customer" | "agent") =>
+export const session = (engine: string, who: Kept) =>
   JSON.parse(readFileSync(join(root, "target", "end2end", `${engine}-${who}.json`), "utf8"));
 
-/** Lets a page be the demonstration's customer or agent, without signing in once more. */
-export async function be(page: Page, engine: string, who: "customer" | "agent") {
+/** Lets a page be the demonstration's customer, agent or administrator, without signing in once more. */
+export async function be(page: Page, engine: string, who: Kept) {
   await page.context().addCookies(session(engine, who).cookies);
 }
 
-/** The newest code that went to a phone, from the development inbox. */
-export async function code(page: Page, phone: string): Promise<string> {
+/** The newest code that went to a phone or an e-mail address, from the development inbox. */
+export async function code(page: Page, to: string): Promise<string> {
   const inbox = await (await page.request.get("/inbox")).text();
-  const digits = phone.replace(/\D/g, "").slice(-10);
+  const isEmail = to.includes("@");
+  const digits = to.replace(/\D/g, "").slice(-10);
   for (const message of inbox.split("<li").slice(1)) {
     const text = message.replace(/<[^>]*>/g, " ");
-    const found = text.match(/(?<!\d)\d{6}(?!\d)/);
-    const address = text.slice(0, found?.index).replace(/\D/g, "");
-    if (found && address.includes(digits)) return found[0];
+    // An address may have six digits of its own.
+    const found = text.replace(to, "-".repeat(to.length)).match(/(?<!\d)\d{6}(?!\d)/);
+    const address = text.slice(0, found?.index);
+    if (found && (isEmail ? address.includes(to) : address.replace(/\D/g, "").includes(digits))) return found[0];
   }
-  throw new Error(`no code went to ${phone}`);
+  throw new Error(`no code went to ${to}`);
 }
 
 /** The six digits that an app shows for a secret (RFC 6238), some steps of thirty seconds from now. */
@@ -114,10 +121,16 @@ export const secretOf = async (page: Page) => ((await page.locator(".secret").te
 
 export const STAFF_PASSWORD = "пятьдесят лошадей у реки";
 
+/** The variables for the program: of what is called `KABINET_` it knows its settings only. */
+export function withSettings(settings: Record<string, string>): NodeJS.ProcessEnv {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith("KABINET_"));
+  return { ...Object.fromEntries(others), ...settings };
+}
+
 /** Adds a member of staff, so that each test has its own: a code of the second step counts once. */
 export function employ(signIns: SignIns): string {
   const login = `agent${randomInt(1_000_000_000)}`;
-  const env = { ...process.env, ...signIns.settings };
+  const env = withSettings(signIns.settings);
   execFileSync(signIns.program, ["staff", "add", login, "Ольга Верная"], { env, input: `${STAFF_PASSWORD}\n` });
   return login;
 }
@@ -188,6 +201,39 @@ export function routes(): { path: string; access: string; forms: number }[] {
 export function words(text: string): RegExp {
   const plain = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`^${plain.replace(/:/g, "\\s*:").replace(/\s+/g, "\\s+")}$`);
+}
+
+/** The form field that a page sends along, such as the id of the thing a button is for. */
+export async function hidden(page: Page, path: string, form: string, name: string): Promise<string> {
+  await page.goto(path);
+  return page.locator(`form:has(input[name="_fn"][value="${form}"]) input[name="${name}"]`).first().inputValue();
+}
+
+/** Comes back from the provider as this account. */
+export async function agree(page: Page, account: string) {
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Тест ID");
+  await page.getByLabel("Имя").fill(account);
+  await press(page, "Войти");
+}
+
+/** An account at the provider that nobody has. */
+export const freeAccount = (prefix = "zoya") => `${prefix}-${randomBytes(8).toString("hex")}`;
+
+/** Plugs a device for passkeys in that makes sure of its owner. It answers at once, or waits until it is touched. */
+export async function device(page: Page) {
+  const browser = await page.context().newCDPSession(page);
+  await browser.send("WebAuthn.enable");
+  const { authenticatorId } = await browser.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  return {
+    answers: (enabled: boolean) => browser.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled }),
+    verifies: (isUserVerified: boolean) => browser.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }),
+    keys: async () => (await browser.send("WebAuthn.getCredentials", { authenticatorId })).credentials.length,
+  };
 }
 
 /** Presses the button of this name. */

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync, openSync } from "node:fs"
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { request } from "@playwright/test";
-import { totp, type SignIns } from "./site";
+import { totp, withSettings, type SignIns } from "./site";
 
 const root = resolve(__dirname, "..");
 const folder = join(root, "target", "end2end");
@@ -74,22 +74,25 @@ async function serve(engine: "sqlite" | "postgres", database: string, port: numb
     KABINET_TRUSTED_PROXIES: '["127.0.0.1"]',
     KABINET_LOG: "warn",
   };
-  const environment = { ...process.env, ...settings };
+  const environment = withSettings(settings);
   const told = execFileSync(program, ["demo", "--small"], { cwd: root, env: environment, encoding: "utf8" });
   const find = (pattern: RegExp) => told.match(pattern)?.slice(1) ?? fail(`the demonstration did not tell its sign-ins:\n${told}`);
   const [phone, customer] = find(/a customer\s+\S+\s+(\+7[\d -]+\d)\s{2,}(\S+)/);
   const [login, agent, secret] = find(/a support agent\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)/);
+  const [admin, adminPassword, adminSecret] = find(/an administrator\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)/);
   const log = openSync(join(folder, `${engine}.log`), "w");
   const server = spawn(program, ["serve"], { cwd: root, env: environment, stdio: ["ignore", log, log] });
   await answers(`${url}/sign-in`, server, engine);
   const signIns: SignIns = { url, phone, customer, login, agent, program, settings };
-  process.env[`KABINET_${engine.toUpperCase()}`] = JSON.stringify(signIns);
+  process.env[`KABINET_TEST_${engine.toUpperCase()}`] = JSON.stringify(signIns);
   await keepSession(url, `${engine}-customer`, ["/sign-in?by=password", "sign_in.password", { phone, password: customer }]);
-  await keepSession(
-    url, `${engine}-agent`,
-    ["/admin/sign-in", "staff.sign_in", { login, password: agent }],
-    ["/admin/sign-in/second", "staff.second", { code: totp(secret) }],
-  );
+  for (const [who, name, password, key] of [["agent", login, agent, secret], ["admin", admin, adminPassword, adminSecret]]) {
+    await keepSession(
+      url, `${engine}-${who}`,
+      ["/admin/sign-in", "staff.sign_in", { login: name, password }],
+      ["/admin/sign-in/second", "staff.second", { code: totp(key) }],
+    );
+  }
   return server;
 }
 

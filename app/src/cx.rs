@@ -283,7 +283,12 @@ impl Cx {
             Flaw::MustAgree => words.must_agree.into(),
             Flaw::WrongCode { .. } => words.wrong_code(n),
             Flaw::ExpiredCode => words.expired_code.into(),
-            Flaw::WrongPassword => words.wrong_password.into(),
+            // Which of the two was wrong is not told, but which two there were.
+            Flaw::WrongPassword => match self.path.as_str() {
+                "/sign-in" => words.wrong_password.into(),
+                "/admin/sign-in" => words.wrong_login.into(),
+                _ => words.wrong_password_alone.into(),
+            },
             Flaw::WrongSecond => words.wrong_second.into(),
             Flaw::WrongPasskey => words.wrong_passkey.into(),
             Flaw::WeakPassword => words.weak_password.into(),

@@ -92,6 +92,16 @@ pub(super) fn with_next(cx: &Cx, path: &str) -> String {
     keep_next(cx.query("next"), path)
 }
 
+/// The same, with something more in the query.
+fn with_query(cx: &Cx, path: &str, more: &str) -> String {
+    let page = with_next(cx, path);
+    match more {
+        "" => page,
+        _ if page.contains('?') => format!("{page}&{more}"),
+        _ => format!("{page}?{more}"),
+    }
+}
+
 fn keep_next(next: Option<&str>, path: &str) -> String {
     match next {
         Some(next) if Next::to_untrusted(Some(next), "").path() == next => format!("{path}?next={next}"),
@@ -146,7 +156,7 @@ impl Form for Resend {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
         signin::resend(&cx.db, token, Purpose::SignIn, &cx.visitor).await?;
-        Ok(Next::to("/sign-in/code?done=sent"))
+        Ok(Next::to(with_query(cx, "/sign-in/code", "done=sent")))
     }
 }
 
@@ -284,13 +294,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
     ];
     let by_email = cx.query("by") == Some("email") || cx.outcome.as_ref().is_some_and(|o| o.form == StartByEmail::NAME);
     let other = |by: &str, words: &'static str| {
-        let page = with_next(&cx, "/sign-in");
-        let join = if page.contains('?') { '&' } else { '?' };
-        let href = if by.is_empty() {
-            page
-        } else {
-            format!("{page}{join}by={by}")
-        };
+        let href = with_query(&cx, "/sign-in", by);
         view! { <li><a href=href>{words}</a></li> }
     };
     let view = if by_email {
@@ -303,7 +307,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
                     enterkeyhint="send"/>
                 <button class="btn btn-primary btn-wide">{t.send}</button>
             </FormBox<StartByEmail>>
-            <ul class="ways">{other("", t.by_code)} {other("password", t.by_password)}</ul>
+            <ul class="ways">{other("", t.by_code)} {other("by=password", t.by_password)}</ul>
         }
         .into_any()
     } else if by_password {
@@ -315,7 +319,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
                     autocomplete="current-password" enterkeyhint="go"/>
                 <button class="btn btn-primary btn-wide">{t.enter}</button>
             </FormBox<Password>>
-            <ul class="ways">{other("", t.by_code)} {other("email", t.by_email)}</ul>
+            <ul class="ways">{other("", t.by_code)} {other("by=email", t.by_email)}</ul>
         }
         .into_any()
     } else {
@@ -328,7 +332,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
                 <button class="btn btn-primary btn-wide">{t.send}</button>
             </FormBox<Start>>
             {super::second::by_passkey(&cx).await?}
-            <ul class="ways">{other("email", t.by_email)} {other("password", t.by_password)}</ul>
+            <ul class="ways">{other("by=email", t.by_email)} {other("by=password", t.by_password)}</ul>
         }
         .into_any()
     };
@@ -341,14 +345,14 @@ pub async fn code(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
     let attempt = attempt(&cx).await?;
     let (kind, address) = attempt.kind.zip(attempt.address).ok_or(AppError::Stale)?;
-    let (title, shown, other) = match kind {
-        Kind::Phone => (t.code_title, cx.phone(&address), t.other_phone),
-        Kind::Email => (t.email_code_title, address, t.other_email),
+    let (title, shown, other, confirm) = match kind {
+        Kind::Phone => (t.code_title, cx.phone(&address), t.other_phone, t.confirm),
+        Kind::Email => (t.email_code_title, address, t.other_email, t.confirm_email),
     };
     let back = match (kind, attempt.email.is_some() || attempt.outside.is_some()) {
         (Kind::Phone, true) => with_next(&cx, "/sign-in/phone"),
         (Kind::Phone, false) => with_next(&cx, "/sign-in"),
-        (Kind::Email, _) => "/sign-in?by=email".to_owned(),
+        (Kind::Email, _) => with_query(&cx, "/sign-in", "by=email"),
     };
     // A link in an e-mail brings the code along; it counts in the browser that asked for it alone.
     let code = cx.query("code").unwrap_or_default().to_owned();
@@ -362,7 +366,7 @@ pub async fn code(cx: Cx) -> Result<Body, AppError> {
         <FormBox<Verify> labels=labels check=true>
             <Field name="code" label=t.code hint=t.code_hint missing=t.code_missing autocomplete="one-time-code" class="input-code"
                 inputmode="numeric" enterkeyhint="go" autofocus=true value=code/>
-            <button class="btn btn-primary btn-wide">{t.confirm}</button>
+            <button class="btn btn-primary btn-wide">{confirm}</button>
         </FormBox<Verify>>
         <FormBox<Resend> class="actions">
             <button class="btn btn-quiet">{t.resend}</button>

@@ -196,9 +196,12 @@ impl Form for ProveContact {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
-        confirm::contact(&cx.db, cx.customer()?, token, &self.code, &cx.visitor).await?;
+        let kind = confirm::contact(&cx.db, cx.customer()?, token, &self.code, &cx.visitor).await?;
         cx.set_cookie(cookie::ATTEMPT, None, None);
-        Ok(Next::to("/profile/contacts?done=proved"))
+        Ok(Next::to(match kind {
+            Kind::Phone => "/profile/contacts?done=proved_phone",
+            Kind::Email => "/profile/contacts?done=proved_email",
+        }))
     }
 }
 
@@ -224,10 +227,14 @@ pub async fn contact_code(cx: Cx) -> Result<Body, AppError> {
     let (kind, address) = waiting(&cx, Purpose::Contact).await?;
     let words = &cx.t().sign_in;
     let labels = vec![("code".to_owned(), words.code.to_owned())];
+    let title = match kind {
+        Kind::Phone => t.prove_phone,
+        Kind::Email => t.prove_email,
+    };
     let view = view! {
         {back("/profile/contacts", t.title)}
         <div class="narrow">
-            <h1>{t.prove_title}</h1>
+            <h1>{title}</h1>
             <p class="lead">{words.code_sent(shown(&cx, kind, &address))}</p>
             <FormBox<ProveContact> labels=labels check=true>
                 {code_field(words)}
@@ -238,5 +245,5 @@ pub async fn contact_code(cx: Cx) -> Result<Body, AppError> {
             </FormBox<ResendToContact>>
         </div>
     };
-    Ok(Body::new(t.prove_title, Frame::Cabinet(Place::Elsewhere), view))
+    Ok(Body::new(title, Frame::Cabinet(Place::Elsewhere), view))
 }

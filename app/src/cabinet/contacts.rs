@@ -102,7 +102,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("email", t.done_email),
         ("removed", t.done_removed),
         ("primary", t.done_primary),
-        ("proved", t.done_proved),
+        ("proved_phone", t.done_proved_phone),
+        ("proved_email", t.done_proved_email),
     ];
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
