@@ -1,7 +1,7 @@
 //! What is written down of who came in, who was refused, what staff read and what anybody changed.
 
 use crate::common::html::forms;
-use crate::common::{Browser, PASSWORD, TestApp, Town};
+use crate::common::{Browser, TestApp, Town};
 use app::ROUTES;
 use app::route::Access;
 use axum::http::StatusCode;
