@@ -48,7 +48,7 @@ async function watch(context: BrowserContext, complaints: string[]) {
 export const test = base.extend<Options & Fixtures>({
   engine: ["sqlite", { option: true }],
   signIns: async ({ engine }, use) => {
-    const told = process.env[`KABINET_TEST_${engine.toUpperCase()}`];
+    const told = process.env[`KABINET_TEST_ON_${engine.toUpperCase()}`];
     if (!told) throw new Error("KABINET_TEST_POSTGRES names no PostgreSQL; `make test` starts one");
     await use(JSON.parse(told));
   },

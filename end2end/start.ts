@@ -84,7 +84,7 @@ async function serve(engine: "sqlite" | "postgres", database: string, port: numb
   const server = spawn(program, ["serve"], { cwd: root, env: environment, stdio: ["ignore", log, log] });
   await answers(`${url}/sign-in`, server, engine);
   const signIns: SignIns = { url, phone, customer, login, agent, program, settings };
-  process.env[`KABINET_TEST_${engine.toUpperCase()}`] = JSON.stringify(signIns);
+  process.env[`KABINET_TEST_ON_${engine.toUpperCase()}`] = JSON.stringify(signIns);
   await keepSession(url, `${engine}-customer`, ["/sign-in?by=password", "sign_in.password", { phone, password: customer }]);
   for (const [who, name, password, key] of [["agent", login, agent, secret], ["admin", admin, adminPassword, adminSecret]]) {
     await keepSession(

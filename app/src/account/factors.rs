@@ -345,18 +345,21 @@ pub(crate) fn codes_section(cx: &Cx, overview: &Overview, pending: Option<&Pendi
     if !overview.has_second {
         return None;
     }
-    let left = i64::try_from(overview.codes_left).unwrap_or_default();
+    let left = match i64::try_from(overview.codes_left).unwrap_or_default() {
+        0 => t.codes_none.to_owned(),
+        n => t.codes_left(n),
+    };
     let inside = match pending {
         Some(pending) if !pending.codes.is_empty() => {
             codes_to_save::<KeepCodes>(cx, &pending.codes, t.codes_saved).into_any()
         }
         Some(_) => view! {
-            <p class="muted">{t.codes_left(left)}</p>
+            <p class="muted">{left}</p>
             <FormBox<MakeCodes> class="actions"><button class="btn">{t.codes_make}</button></FormBox<MakeCodes>>
         }
         .into_any(),
         None if overview.codes_wait => view! { <p class="muted">{t.codes_wait}</p> }.into_any(),
-        None => view! { <p class="muted">{t.codes_left(left)}</p> }.into_any(),
+        None => view! { <p class="muted">{left}</p> }.into_any(),
     };
     Some(
         view! {
@@ -426,7 +429,7 @@ fn row(cx: &Cx, passkey: &Factor, is_fresh: bool, can_remove: bool) -> impl Into
     let rename = is_fresh.then(|| {
         let (id, name, shown) = (id.clone(), name.clone(), name.clone());
         view! {
-            <details class="row-more">
+            <details class="fold row-more">
                 <summary>{t.rename}<span class="sr-only">": " {shown}</span></summary>
                 <FormBox<RenamePasskey> id=format!("rename-{id}") labels=labels>
                     <input type="hidden" name="factor" value=id/>

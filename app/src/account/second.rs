@@ -112,7 +112,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <button class="btn btn-primary btn-wide">{enter}</button>
         </FormBox<Second>>
         {passkey_form::<SecondByPasskey>(&cx, question, Asked::Any, t.second_by_passkey)}
-        <details class="more-help">
+        <details class="fold">
             <summary>{t.lost}</summary>
             <p>{t.lost_text}</p>
         </details>
