@@ -544,7 +544,7 @@ async fn s19_the_state_is_of_this_browser_for_one_use_and_ten_minutes() {
     let mut who = app.anybody();
     let there = leave(&mut who, "/sign-in/with/test").await;
     let back = peer.agree(&there, &zoya());
-    let before = app.everything(&["handoffs"]).await;
+    let before = app.everything(&["handoffs", "limits"]).await;
     for wrong in [
         with(&back, "state", None),
         with(&back, "state", Some("")),
@@ -564,7 +564,11 @@ async fn s19_the_state_is_of_this_browser_for_one_use_and_ten_minutes() {
     leave(&mut victim, "/sign-in/with/test").await;
     assert_eq!(victim.get(&back).await.location(), "/sign-in?outside=stale");
     assert!(!is_in(&victim) && !is_in(&who));
-    assert_eq!(app.everything(&["handoffs"]).await, before, "nothing came of any of it");
+    assert_eq!(
+        app.everything(&["handoffs", "limits"]).await,
+        before,
+        "nothing came of any of it"
+    );
     assert!(peer.with(|inner| inner.asked.len()) == 1, "nobody asked the provider");
     assert!(
         who.get("/sign-in?outside=stale")

@@ -37,7 +37,12 @@ async fn with_email(app: &TestApp) -> Customer {
     let proved = anna
         .send("/profile/contacts/code", "contact.prove", &[("code", &code)])
         .await;
-    assert_eq!(proved.location(), "/profile/contacts?done=proved", "{}", proved.text());
+    assert_eq!(
+        proved.location(),
+        "/profile/contacts?done=proved_email",
+        "{}",
+        proved.text()
+    );
     app.world.clock.set(start() + Duration::hours(1));
     anna
 }
