@@ -93,7 +93,7 @@ mod browser {
     /// Whether the browser lists passkeys under a field before anybody presses a button.
     async fn is_offered_at_once(class: &JsValue) -> bool {
         let asked = call(class, "isConditionalMediationAvailable", &JsValue::UNDEFINED);
-        match asked.and_then(|promise| Ok(promise.dyn_into::<Promise>()?)) {
+        match asked.and_then(JsCast::dyn_into::<Promise>) {
             Ok(promise) => JsFuture::from(promise).await.is_ok_and(|answer| answer.is_truthy()),
             Err(_) => false,
         }
