@@ -466,6 +466,7 @@ pub async fn staff_sign_in(
             Ok(if factor::has_second(tx, Owner::Staff(staff)).await? {
                 StaffEntered::SecondFactor(token)
             } else {
+                factor::store::offer(tx, Owner::Staff(staff)).await?;
                 StaffEntered::SetUp(token)
             })
         })
