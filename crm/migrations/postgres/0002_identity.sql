@@ -62,7 +62,8 @@ CREATE TABLE factors (
 CREATE INDEX factors_customer ON factors (customer_id);
 CREATE INDEX factors_staff ON factors (staff_id);
 
--- Questions that a passkey was asked and has not answered yet (W3C Web Authentication, 13.4.3).
+-- Questions that a passkey has answered, so that none is answered twice (W3C Web Authentication, 13.4.3). Until then a
+-- question is sealed in its page.
 CREATE TABLE ceremonies (
     id          UUID NOT NULL PRIMARY KEY,
     bound_to    BYTEA NOT NULL,                -- hash of the token of the session or attempt that asked
