@@ -77,24 +77,21 @@ struct Counts {
     sent_again: AtomicU64,
 }
 
-/// How often a form without an answer is sent in all: the kill may cut it off, and the upgrade that follows once more.
-const SENDS: usize = 4;
-
-/// Signs in by password in a new browser. A form without an answer is sent again under its key.
+/// Signs in by password in a new browser. A form without an answer is sent once more under its key.
 async fn sign_in(address: SocketAddr, phone: &str, counts: &Counts) {
     let mut browser = Browser::new(address);
     let key = key();
     let fields = [("phone", phone), ("password", PASSWORD)];
-    for attempt in 1..=SENDS {
+    for attempt in 1..=2 {
         match browser.post("/sign-in", "sign_in.password", &key, &fields).await {
             Ok(reply) if reply.status == 303 && browser.cookies.contains_key("kabinet") => break,
-            Ok(reply) if attempt == SENDS || !matches!(reply.status, 502 | 504) => {
+            Ok(reply) if attempt == 2 || !matches!(reply.status, 502 | 504) => {
                 panic!("a sign-in failed: {} {}", reply.status, reply.body)
             }
-            Err(e) if attempt == SENDS => panic!("a sign-in failed: {e}"),
+            Err(e) if attempt == 2 => panic!("a sign-in failed: {e}"),
             Ok(_) | Err(_) => {
-                // The proxy asks a node once a second whether it is still there.
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                // Nobody reloads a page sooner, and the proxy, which asks once a second, knows by then that the node is gone.
+                tokio::time::sleep(Duration::from_millis(1500)).await;
                 browser.reconnect();
                 counts.sent_again.fetch_add(1, Ordering::Relaxed);
             }
