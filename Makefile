@@ -20,7 +20,7 @@ run: ## builds everything and serves it with demonstration data; the second time
 test: ## runs every layer of tests, prints the seconds of each, and ends with a line that counts
 	@source tools/steps.sh; use_toolchain test; npm_packages; exec python3 tools/test.py
 
-test-long: ## the long forms: kills, hang-ups, nodes, fuzzers; hours in full, writes docs/test-long.txt
+test-long: ## the long forms: kills, hang-ups, nodes, fuzzers, desktop; hours in full, writes docs/test-long.txt
 	@source tools/steps.sh; use_toolchain test; exec python3 tools/test.py --long
 
 SECONDS_EACH = $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30)

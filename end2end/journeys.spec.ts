@@ -10,7 +10,7 @@ async function fillDate(page: Page, day: string, month: string, year: string) {
   await page.getByLabel("Год", { exact: true }).fill(year);
 }
 
-test("a new person registers, corrects, and has a card", async ({ page, signIns }) => {
+test("a new person registers, corrects, and has a card", { tag: "@first-day" }, async ({ page, signIns }) => {
   const phone = freePhone();
   await page.goto("/");
   await expect(page).toHaveURL(/\/sign-in$/);
@@ -114,7 +114,7 @@ test("somebody joins a program and leaves it, knowing what becomes of the points
   await expect(page.getByRole("link", { name: words(`Условия и вступление: ${name}`) })).toBeVisible();
 });
 
-test("a request goes to support, the agent answers, the customer sees it", async ({ page, another, signIns }) => {
+test("a request goes to support, the agent answers, the customer sees it", { tag: "@first-day" }, async ({ page, another, signIns }) => {
   const phone = await newcomer(page, signIns);
   await page.goto("/support");
   await page.getByRole("link", { name: "Написать", exact: true }).first().click();

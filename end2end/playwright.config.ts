@@ -20,6 +20,11 @@ const phone = { ...chromium, viewport: { width: 390, height: 844 }, hasTouch: tr
 const desktop = { ...chromium, viewport: { width: 1280, height: 900 } };
 const journeys = /journeys\.spec\.ts/;
 const lostPhone = /lost_phone\.spec\.ts/;
+const forms = /forms\.spec\.ts/;
+const pages = /pages\.spec\.ts/;
+// `make test-long` repeats at the desktop what `make test` does on the phone alone.
+const inFull = process.env.KABINET_TEST_IN_FULL === "1";
+const short = inFull ? {} : { grep: /@first-day/ };
 
 export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   testDir: ".",
@@ -33,10 +38,10 @@ export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   reporter: "list",
   use: { locale: "ru-RU", timezoneId: "Europe/Moscow", screenshot: "only-on-failure", trace: "off" },
   projects: [
-    { name: "phone", use: phone, testIgnore: /forms\.spec\.ts/ },
-    { name: "phone-plain", use: { ...phone, javaScriptEnabled: false }, testMatch: [journeys, /forms\.spec\.ts/] },
-    { name: "desktop", use: desktop, testMatch: [journeys, /pages\.spec\.ts/] },
-    { name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: journeys },
+    { name: "phone-plain", use: { ...phone, javaScriptEnabled: false }, testMatch: [forms, journeys] },
+    { name: "phone", use: phone, testIgnore: forms },
     { name: "phone-postgres", use: { ...phone, engine: "postgres" }, testMatch: [journeys, lostPhone] },
+    { name: "desktop", use: desktop, testMatch: inFull ? [journeys, pages] : journeys, ...short },
+    { name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: journeys, ...short },
   ],
 });

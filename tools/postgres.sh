@@ -2,6 +2,7 @@
 # A throwaway PostgreSQL for tests: on a free port, with its data in a temporary folder, gone when it stops.
 #
 #   tools/postgres.sh start [name]    starts it and prints the postgres:// address of its superuser
+#   tools/postgres.sh start name tls  the same, reached by TLS alone; the address names the certificate to check it by
 #   tools/postgres.sh restart [name]  stops it as an upgrade would, cutting off everybody, and starts it at the same address
 #   tools/postgres.sh stop [name]     stops it and removes its data
 #
@@ -11,6 +12,7 @@ set -euo pipefail
 
 readonly root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly name=${2:-default}
+readonly by_tls=${3:-}
 # Holds the path of the data folder in its first line and the address in its second.
 readonly state=$root/target/postgres/$name
 
@@ -51,6 +53,17 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# Gives it a certificate of its own, and lets nobody in who does not ask for TLS. openssl came with the package.
+ask_for_tls() {
+  local data=$1
+  as_postgres openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$data/server.key" -out "$data/server.crt" 2>/dev/null
+  as_postgres chmod 600 "$data/server.key"
+  as_postgres cat "$data/server.crt" > "$state.crt"
+  echo "ssl = on" | as_postgres tee -a "$data/postgresql.conf" >/dev/null
+  echo "hostssl all all 127.0.0.1/32 trust" | as_postgres tee "$data/pg_hba.conf" >/dev/null
+}
+
 start() {
   local programs data port attempt url
   programs=$(find_programs) || { install_programs; programs=$(find_programs) || die "initdb is still missing"; }
@@ -85,11 +98,13 @@ start() {
 	synchronous_commit = off
 	full_page_writes = off
 	CONF
+  [[ $by_tls != tls ]] || ask_for_tls "$data"
   # Between the choice of a port and its use somebody else may take it.
   for attempt in 1 2 3; do
     port=$(free_port)
     if as_postgres "$programs/pg_ctl" start --wait --silent -D "$data" -l "$data/server.log" -o "-p $port" </dev/null >&2; then
       url=postgres://postgres@127.0.0.1:$port/postgres
+      [[ $by_tls != tls ]] || url+="?sslmode=verify-full&sslrootcert=$state.crt"
       printf '%s\n%s\n' "$data" "$url" > "$state"
       echo "$url"
       return
@@ -116,7 +131,7 @@ stop() {
     programs=$(find_programs) && as_postgres "$programs/pg_ctl" stop --silent --mode immediate -D "$data" >/dev/null 2>&1 || true
     rm -rf "$data"
   fi
-  rm -f "$state" "$state.log"
+  rm -f "$state" "$state.log" "$state.crt"
 }
 
 case ${1:-} in

@@ -47,18 +47,43 @@ demonstration() {
     curl --silent --fail --output /dev/null "$url/readyz" && break
     sleep 0.1
   done
-  customer=$(sign_in /sign-in?by=password sign_in.password phone '+79000000001' kabinet 'a customer')
-  agent=$(sign_in /admin/sign-in staff.sign_in login agent kabinet_staff 'a support agent')
+  customer=$(sign_in_customer)
+  agent=$(sign_in_agent)
   [[ -n $customer && -n $agent ]] || { cat "$work/serve"; return 1; }
 }
 
-# sign_in <path> <form> <field> <value> <cookie> <line of the printed sign-ins> — prints the cookie.
-sign_in() {
-  local password
-  password=$(grep "  $6 " "$work/demo" | awk '{ print $NF }')
-  curl --silent --output /dev/null --cookie-jar - "$url$1" -H 'sec-fetch-site: same-origin' \
-    --data-urlencode "_fn=$2" --data-urlencode "_key=$(head -c 24 /dev/urandom | base64 | tr -d '/+=')" \
-    --data-urlencode "$3=$4" --data-urlencode "password=$password" | awk -v name="$5" '$6 == name { print $6 "=" $7 }'
+# post <jar> <path> <form> <field=value …> — sends a form as our own page does.
+post() {
+  local jar=$1 path=$2 form=$3 fields=()
+  shift 3
+  for field in "$@"; do fields+=(--data-urlencode "$field"); done
+  curl --silent --output /dev/null --cookie "$jar" --cookie-jar "$jar" "$url$path" -H 'sec-fetch-site: same-origin' \
+    --data-urlencode "_fn=$form" --data-urlencode "_key=$(head -c 24 /dev/urandom | base64 | tr -d '/+=')" "${fields[@]}"
+}
+
+# told <line of the printed sign-ins> <how many columns from its end>
+told() { grep "  $1 " "$work/demo" | awk -v back="$2" '{ print $(NF - back) }'; }
+
+# The code that an app shows for a key (RFC 6238).
+code() {
+  python3 - "$1" <<'PY'
+import base64, hmac, struct, sys, time
+key = base64.b32decode(sys.argv[1] + "=" * (-len(sys.argv[1]) % 8))
+digest = hmac.digest(key, struct.pack(">Q", int(time.time()) // 30), "sha1")
+at = digest[19] & 15
+print(f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7fffffff) % 1_000_000:06}")
+PY
+}
+
+# Both print the cookie of a session.
+sign_in_customer() {
+  post "$work/customer.jar" '/sign-in?by=password' sign_in.password phone=+79000000001 "password=$(told 'a customer' 0)"
+  awk '$6 == "kabinet" { print $6 "=" $7 }' "$work/customer.jar"
+}
+sign_in_agent() {
+  post "$work/agent.jar" /admin/sign-in staff.sign_in login=agent "password=$(told 'a support agent' 1)"
+  post "$work/agent.jar" /admin/sign-in/second staff.second "code=$(code "$(told 'a support agent' 0)")"
+  awk '$6 == "kabinet_staff" { print $6 "=" $7 }' "$work/agent.jar"
 }
 
 # wapiti_run <name> <start> <cookie or nothing>
@@ -66,7 +91,7 @@ wapiti_run() {
   local report=$work/wapiti-$1.json cookie=()
   [[ -z $3 ]] || cookie=(-H "Cookie: $3")
   # Forms carry Sec-Fetch-Site like our own pages, so that the attacks reach what is behind that check.
-  timeout 1200 "$tools/bin/wapiti" --url "$url$2" --scope domain --module sql,timesql,xss,permanentxss,exec,file,crlf,redirect,ssrf,xxe,csrf,cookieflags,csp,http_headers,methods,upload \
+  timeout 600 "$tools/bin/wapiti" --url "$url$2" --scope domain --module sql,timesql,xss,permanentxss,exec,file,crlf,redirect,ssrf,xxe,csrf,cookieflags,csp,http_headers,methods,upload \
     --max-scan-time 240 --max-attack-time 60 --tasks 4 --flush-session --no-bugreport --store-session "$work" \
     -H 'Sec-Fetch-Site: same-origin' "${cookie[@]}" --exclude "$url/sign-out" --format json --output "$report" \
     --verbose 0 > "$work/wapiti-$1.log" 2>&1 || { tail -5 "$work/wapiti-$1.log"; return 1; }

@@ -186,7 +186,7 @@ def long_fuzz_layer(log):
     return at_least(count, succeeded, log)
 
 
-def browser_layer(log):
+def browser_layer(log, **environment):
     count = Count()
     # The optimised site, because its sizes are asserted; the server's debug build is enough.
     built = log.run("cargo", "xtask", "site", "--profile", "release")[0]
@@ -207,6 +207,7 @@ def browser_layer(log):
         # The site always lies here, also when CARGO_TARGET_DIR sends cargo's own files elsewhere.
         KABINET_SITE_DIR=str(ROOT / "target" / "site"),
         PLAYWRIGHT_JSON_OUTPUT_NAME=str(report),
+        **environment,
         **postgres(log, count),
     )
     if report.exists():
@@ -215,6 +216,10 @@ def browser_layer(log):
         failed = stats["unexpected"] + stats["flaky"]
         count.add(Count(passed=stats["expected"], failed=failed, skipped=stats["skipped"]))
     return at_least(count, succeeded, log)
+
+
+def long_browser_layer(log):
+    return browser_layer(log, KABINET_TEST_IN_FULL="1")
 
 
 LAYERS = {
@@ -231,6 +236,7 @@ LONG_LAYERS = {
     "hang-ups": long_hang_ups_layer,
     "scale-out": long_scale_layer,
     "fuzz": long_fuzz_layer,
+    "desktop": long_browser_layer,
 }
 
 
@@ -269,7 +275,7 @@ def keep_long(table):
     for name in LONG:
         lines.append(f"KABINET_LONG_{name}={long(name)} (in full {LONG[name]})")
     # What the tests say of themselves: the lines that name what was tried, and the results.
-    said = re.compile(r"^(kill -9|hang-ups|scale-out|ok - |not ok - |test \S+ \.\.\. \w+$)")
+    said = re.compile(r"^(kill -9|hang-ups|scale-out|ok - |not ok - |test \S+ \.\.\. \w+$|\s+\d+ (passed|failed|flaky))")
     for name in LONG_LAYERS:
         log = (LOGS / f"{name}.log").read_text(encoding="utf-8")
         # A test that prints begins on the line that names it.

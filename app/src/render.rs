@@ -110,12 +110,19 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
     };
     let is_admin = cx.path.starts_with("/admin");
     let home = if is_admin { "/admin/requests" } else { "/" };
+    // What passes by itself is worth asking for again: an empty address is that of the page itself, query and all.
+    let passes = matches!(
+        error,
+        AppError::TooMany { .. } | AppError::Busy | AppError::Unavailable | AppError::Internal
+    );
+    let again = passes.then(|| view! { <a class="btn btn-primary" href="">{t.again}</a> });
+    let home_class = if passes { "btn" } else { "btn btn-primary" };
     let view = view! {
         <div class="empty">
             <h1>{title}</h1>
             <p>{text}</p>
             <p class="hint">{t.request_id} " " <code>{cx.request_id.clone()}</code></p>
-            <p><a class="btn btn-primary" href=home>{t.home}</a></p>
+            <p class="actions">{again} <a class=home_class href=home>{t.home}</a></p>
         </div>
     };
     Body::new(

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 
-/// `profile` is `demo`, built as by `make run`, or `release`; the rest goes to the benchmark itself.
+/// `profile` is `measure`, which is quick to build, or `release`; the rest goes to the benchmark itself.
 pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> {
     site::build(root, site::Profile::Release)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);

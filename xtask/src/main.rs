@@ -22,10 +22,10 @@ cargo xtask <command>
       demo     as small as it gets: cargo's profile `wasm`, wasm-opt -Oz, Brotli 11
       release  the same files as demo (the default)
 
-  bench [--profile demo|release] [--seconds N] [--lines N]
+  bench [--profile measure|release] [--seconds N] [--lines N]
       Measures the product beside the same pages written by hand (benches/): requests a second, page weights, start,
       memory, and the import of N lines (a million, 0 for none). Each line has its budget and whether it is met.
-      Both sides are built by the same profile, `demo` if none is named.
+      Both sides are built by the same profile, `measure` if none is named.
 
   help
       This text.
@@ -51,7 +51,7 @@ fn run(args: &[String]) -> Result<()> {
         ["site", "--profile", name] => site::build(&root()?, name.parse()?),
         ["site", ..] => bail!("`site` takes `--profile dev`, `--profile demo` or `--profile release`, nothing else"),
         ["bench", "--profile", profile, rest @ ..] => bench::run(&root()?, profile, rest),
-        ["bench", rest @ ..] => bench::run(&root()?, "demo", rest),
+        ["bench", rest @ ..] => bench::run(&root()?, "measure", rest),
         [other, ..] => bail!("there is no command `{other}`; `cargo xtask help` lists what there is"),
     }
 }

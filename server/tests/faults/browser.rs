@@ -39,7 +39,7 @@ impl Reply {
             self.header("content-type")
                 .is_some_and(|kind| kind.starts_with("text/html"))
         );
-        assert!(self.body.contains("Сервис сейчас недоступен"), "{}", self.body);
+        assert!(self.body.contains("Сайт ненадолго прервался"), "{}", self.body);
         assert!(self.body.contains("Номер запроса:"), "{}", self.body);
     }
 }

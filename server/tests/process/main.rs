@@ -6,4 +6,5 @@ mod common;
 mod doctor;
 mod figures;
 mod stopping;
+mod tls;
 mod traces;
