@@ -32,7 +32,7 @@ async function submit(page: Page, form: string, fields: Record<string, string> =
 }
 
 /** What never comes back to a page. */
-const SECRETS = ["password", "code"];
+const SECRETS = ["password", "current", "code"];
 
 /** Sent with a mistake: the page comes back, says so, and has everything that was typed. */
 async function wrong(page: Page, form: string, fields: Record<string, string>, message: string | RegExp) {
@@ -109,8 +109,12 @@ test("forms of staff coming in", async ({ page, another, signIns }) => {
   await send(other.request, signIns.url, "/admin/sign-in/second", "staff.second", { code: codes[0].replace(/\D/g, "") });
   await page.goto("/admin/security");
   await right(page, "staff.end_session");
-  await wrong(page, "staff.password", { password: "123" }, /Нужно хотя бы/);
-  await right(page, "staff.password", { password: "корова летит над луной" });
+  await send(other.request, signIns.url, "/admin/sign-in", "staff.sign_in", { login, password: STAFF_PASSWORD });
+  await send(other.request, signIns.url, "/admin/sign-in/second", "staff.second", { code: codes[1].replace(/\D/g, "") });
+  await page.goto("/admin/security");
+  await right(page, "staff.end_others");
+  await wrong(page, "staff.password", { current: STAFF_PASSWORD, password: "123" }, /Нужно хотя бы/);
+  await right(page, "staff.password", { current: STAFF_PASSWORD, password: "корова летит над луной" });
 });
 
 test("forms of the second step", async ({ page, signIns }) => {
@@ -244,6 +248,13 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await wrong(desk, "request.note", { text: "" }, "Напишите заметку");
   await right(desk, "request.note", { text: "Звонил" });
   await right(desk, "request.status", {}, "Закрыть обращение");
+  // Whoever says that somebody else is in there is helped at once.
+  await desk.locator('a[href^="/admin/customers/"]').first().click();
+  await desk.getByText("Завершить все входы").first().click();
+  await wrong(desk, "customer.end_sessions", { reason: "" }, "Напишите, почему");
+  await right(desk, "customer.end_sessions", { reason: "Чужой вход, просил по телефону" });
+  await page.goto("/card");
+  await expect(page).toHaveURL(/\/sign-in/);
   const messages = await another("admin");
   await messages.goto("/admin/messages?state=failed");
   await messages.locator("td a").first().click();

@@ -110,6 +110,7 @@ for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, engine, signIns, viewport }) => {
     // Messages are read by whoever has the right to, which a support agent has not.
     if (access === "Staff") await be(page, engine, path.startsWith("/admin/messages") ? "admin" : "agent");
+    if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();
       await waiting(page, signIns, path);

@@ -104,6 +104,7 @@ pub const ROUTES: &[Route] = &[
             account::factors::RenamePasskey,
             admin::security::SetPassword,
             admin::security::EndSession,
+            admin::security::EndOthers,
         ]
     ),
     page!(
@@ -126,7 +127,12 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!("/admin/customers", Staff, admin::customers::page),
-    page!("/admin/customers/{id}", Staff, admin::customer::page),
+    page!(
+        "/admin/customers/{id}",
+        Staff,
+        admin::customer::page,
+        [admin::customer::EndSessions]
+    ),
     page!(
         "/admin/customers/{id}/purchases/{purchase}",
         Staff,
@@ -157,6 +163,7 @@ pub const ROUTES: &[Route] = &[
             cabinet::contacts::RemoveContact,
             cabinet::contacts::MakePrimary,
             cabinet::contacts::VerifyContact,
+            cabinet::devices::EndOthers,
         ]
     ),
     page!(
@@ -175,7 +182,7 @@ pub const ROUTES: &[Route] = &[
         "/profile/providers",
         Customer,
         cabinet::providers::page,
-        [cabinet::providers::Unlink]
+        [cabinet::providers::Unlink, cabinet::devices::EndOthers]
     ),
     page!(
         "/confirm",
@@ -198,6 +205,7 @@ pub const ROUTES: &[Route] = &[
             account::factors::RemoveFactor,
             account::factors::MakeCodes,
             account::factors::KeepCodes,
+            cabinet::devices::EndOthers,
         ]
     ),
     page!(
@@ -208,6 +216,7 @@ pub const ROUTES: &[Route] = &[
             account::factors::AddPasskey,
             account::factors::RenamePasskey,
             account::factors::RemoveFactor,
+            cabinet::devices::EndOthers,
         ]
     ),
     page!(

@@ -17,7 +17,7 @@ pub enum Access {
     Customer,
     /// Staff.
     Staff,
-    /// Only a demonstration without a transport for messages has it.
+    /// Only a demonstration without a transport for messages has it, for staff and for whoever is at the machine itself.
     Demonstration,
 }
 

@@ -35,6 +35,7 @@ fn from(network: &str) -> Visitor {
     Visitor {
         network: network.into(),
         device: "Test".into(),
+        ..Visitor::default()
     }
 }
 
@@ -258,7 +259,7 @@ both_engines!(a_recovery_code_is_good_once_and_new_ones_kill_the_old, async |wor
         one!(
             world,
             i64,
-            "SELECT COUNT(*) FROM factors WHERE kind = 'recovery' AND length(data) = 64"
+            "SELECT COUNT(*) FROM factors WHERE kind = 'recovery' AND data LIKE '$argon2id$%'"
         ),
         10
     );
@@ -271,6 +272,20 @@ both_engines!(a_recovery_code_is_good_once_and_new_ones_kill_the_old, async |wor
     let by = by(db, &anna);
     factors::make_codes(db, &by).await.expect("made");
     let new = pending(db, &by).await.codes;
+    // Until they are saved they are nowhere but in the browser that they were made in.
+    assert_eq!(new, pending(db, &by).await.codes);
+    let stored = one!(
+        world,
+        String,
+        "SELECT data FROM factors WHERE kind = 'recovery' AND confirmed_at IS NULL"
+    );
+    assert!(new.iter().all(|code| !stored.contains(code.as_str())), "{stored}");
+    let elsewhere = first_step(db).await;
+    let opened = second(db, &elsewhere, &codes[2]).await.expect("another session");
+    let other = customer(db, &opened).await;
+    let other = Known::Customer(&other).fresh(db).expect("fresh");
+    assert!(pending(db, &other).await.codes.is_empty());
+    assert!(matches!(factors::keep_codes(db, &other).await, Err(Error::Stale)));
     assert_eq!(
         flaw(second(db, &token, &new[0]).await),
         Flaw::WrongSecond,
@@ -317,6 +332,103 @@ both_engines!(
             signin::by_password(db, PHONE, PASSWORD, Lang::Ru, &visitor()).await,
             Ok(Entered::In(_))
         ));
+    }
+);
+
+both_engines!(
+    s06_a_short_password_stands_beside_a_second_factor_alone,
+    async |world| {
+        use crm::signin::confirm::{remove_password, set_password};
+        const SHORT: &str = "Zq8$kT!v";
+        let db = &world.db;
+        let anna = anna(world).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        let set = async |current: &str, typed: &str| set_password(db, &fresh, current, typed, &visitor()).await;
+        assert_eq!(flaw(set(PASSWORD, SHORT).await), Flaw::TooShort { min: 15 });
+        let by = by(db, &anna);
+        turn_on(db, &by).await;
+        let totp = async || {
+            let found = factors::overview(db, Known::Customer(&anna)).await.expect("read");
+            (found.totp.expect("on").id, found.password_short)
+        };
+        assert_eq!(flaw(set(PASSWORD, "Zq8$kT!").await), Flaw::TooShort { min: 8 });
+        set(PASSWORD, SHORT)
+            .await
+            .expect("beside the second factor it is enough");
+        let (id, short) = totp().await;
+        assert!(short);
+        assert_eq!(flaw(factors::remove(db, &by, id).await), Flaw::TooShort { min: 15 });
+        assert_eq!(totp().await.0, id, "it is still there");
+        // A longer one, and it may go; so it may without any password.
+        set(SHORT, "двадцать лодок у пристани").await.expect("longer");
+        assert!(!totp().await.1);
+        set("двадцать лодок у пристани", SHORT).await.expect("short again");
+        remove_password(db, &fresh).await.expect("removed");
+        let (id, short) = totp().await;
+        assert!(!short);
+        factors::remove(db, &by, id).await.expect("off");
+        assert_eq!(flaw(set("", SHORT).await), Flaw::TooShort { min: 15 });
+    }
+);
+
+both_engines!(
+    s06_a_short_password_and_turning_the_second_factor_off_do_not_slip_past_each_other,
+    async |world| {
+        use crm::signin::confirm::set_password;
+        let db = &world.db;
+        let anna = anna(world).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        let by = by(db, &anna);
+        turn_on(db, &by).await;
+        let overview = factors::overview(db, Known::Customer(&anna)).await.expect("read");
+        let id = overview.totp.expect("on").id;
+        let here = visitor();
+        let (set, off) = tokio::join!(
+            set_password(db, &fresh, PASSWORD, "Zq8$kT!v", &here),
+            factors::remove(db, &by, id)
+        );
+        assert!(set.is_ok() != off.is_ok(), "one of them: {set:?} {off:?}");
+    }
+);
+
+both_engines!(
+    s06_a_password_is_changed_by_the_one_until_now_or_a_new_proof,
+    async |world| {
+        use crm::signin::confirm::set_password;
+        const NEW: &str = "двадцать лодок у пристани";
+        let db = &world.db;
+        let anna = anna(world).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        assert!(!anna.has_proved_anew());
+        let set = async |current: &str| set_password(db, &fresh, current, NEW, &visitor()).await;
+        assert_eq!(flaw(set("").await), Flaw::Missing);
+        assert_eq!(flaw(set("не тот пароль совсем").await), Flaw::WrongPassword);
+        assert_eq!(
+            one!(world, i64, "SELECT COUNT(*) FROM failures"),
+            1,
+            "a wrong one is counted"
+        );
+        set(PASSWORD).await.expect("the right one");
+        // Who has forgotten it proves by another way who they are, in this session.
+        world.clock.set(db.now() + Duration::minutes(1));
+        let contacts = crm::signin::confirm::ways(db, &anna).await.expect("read").contacts;
+        let token = crm::signin::confirm::start(db, &anna, contacts[0].id, &visitor())
+            .await
+            .expect("sent");
+        let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+        let code = message
+            .body
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|part| part.len() == 6);
+        let opened = crm::signin::confirm::by_code(db, &anna, &token, code.expect("a code"), &visitor())
+            .await
+            .expect("proved");
+        let anna = customer(db, &opened).await;
+        assert!(anna.has_proved_anew());
+        let fresh = anna.fresh(db).expect("fresh");
+        set_password(db, &fresh, "", PASSWORD, &visitor())
+            .await
+            .expect("without");
     }
 );
 
@@ -679,25 +791,40 @@ both_engines!(staff_change_their_password_and_end_their_sessions, async |world| 
     }
     let (one, two) = (staff_of(db, &opened[0]).await, staff_of(db, &opened[1]).await);
     assert_eq!(crm::staff::store::sessions(db, &one).await.expect("read").len(), 2);
-    crm::staff::store::end_session(db, &one, two.session())
-        .await
-        .expect("ended");
-    assert!(matches!(
-        crm::staff::store::end_session(db, &one, two.session()).await,
-        Err(Error::NotFound)
-    ));
+    let fresh = one.fresh(db).expect("fresh");
+    let end = async |id| crm::staff::store::end_session(db, &fresh, id).await;
+    end(Some(two.session())).await.expect("ended");
+    assert!(matches!(end(Some(two.session())).await, Err(Error::NotFound)));
     assert!(
         who::staff(db, &opened[1].token, &visitor())
             .await
             .expect("read")
             .is_none()
     );
-    let fresh = one.fresh(db).expect("fresh");
-    let weak = crm::staff::store::change_password(db, &fresh, "agentagentagentagent").await;
-    assert_eq!(flaw(weak), Flaw::WeakPassword);
-    crm::staff::store::change_password(db, &fresh, "пятьдесят лошадей у реки")
+    let change = async |current: &str, typed: &str| {
+        crm::staff::store::change_password(db, &fresh, current, typed, &visitor()).await
+    };
+    assert_eq!(flaw(change("", "пятьдесят лошадей у реки").await), Flaw::Missing);
+    assert_eq!(
+        flaw(change("не тот пароль совсем", "пятьдесят лошадей у реки").await),
+        Flaw::WrongPassword
+    );
+    assert_eq!(flaw(change(PASSWORD, "agentagentagentagent").await), Flaw::WeakPassword);
+    change(PASSWORD, "пятьдесят лошадей у реки").await.expect("changed");
+    // And all others at once.
+    world.clock.set(db.now() + Duration::minutes(2));
+    let (token, _) = match signin::staff_by_password(db, "agent", "пятьдесят лошадей у реки", Lang::Ru, &visitor())
         .await
-        .expect("changed");
+    {
+        Ok(StaffEntered::SecondFactor(token)) => (token, false),
+        _ => panic!("the second factor is asked for"),
+    };
+    let code = secret.code(db.now());
+    let third = factors::second_by_code(db, &token, Purpose::Staff, &code, &visitor())
+        .await
+        .expect("in");
+    end(None).await.expect("ended");
+    assert!(who::staff(db, &third.token, &visitor()).await.expect("read").is_none());
     assert!(
         who::staff(db, &opened[0].token, &visitor())
             .await

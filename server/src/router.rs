@@ -30,7 +30,7 @@ use tower_http::services::ServeDir;
 /// When to come again if the machine had no time for a password.
 const BUSY_SECONDS: u32 = 5;
 /// Fields that are never shown again, and not part of what identifies a repeated request.
-const SECRETS: [&str; 4] = ["password", "code", "question", "credential"];
+const SECRETS: [&str; 5] = ["password", "current", "code", "question", "credential"];
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
 /// How soon a browser or a proxy may come again after 503, in seconds.
@@ -471,7 +471,11 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
     let is_https = app.config.is_https();
     let tokens = session::received(&parts.headers, is_https);
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
+    let visitor = Visitor {
+        customer_session: tokens.get(cookie::SESSION).cloned(),
+        staff_session: tokens.get(cookie::STAFF).cloned(),
+        ..session::visitor(peer, &parts.headers, &app.config.trusted_proxies)
+    };
     let (customer, staff, failed) = match who_asks(app, &tokens, &visitor).await {
         Ok((customer, staff)) => (customer, staff, None),
         Err(error) => (None, None, Some(AppError::from(error))),
@@ -495,6 +499,9 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
     let theme = tokens
         .get(cookie::THEME)
         .map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
+    // It shows codes that open accounts: to who tries the demonstration out, not to who happens by.
+    let is_at_home = || session::is_local(peer, &parts.headers, &app.config.trusted_proxies);
+    let has_inbox = app.is_demonstration && !app.config.has_transport() && (staff.is_some() || is_at_home());
     let cx = Cx(Arc::new(Inner {
         db: app.db.clone(),
         lang,
@@ -509,7 +516,8 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
         outcome: None,
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
-        has_inbox: app.is_demonstration && !app.config.has_transport(),
+        has_inbox,
+        has_transport: app.config.has_transport(),
         providers: app.config.offered().into(),
         request_id: parts
             .extensions
@@ -572,6 +580,7 @@ fn copy(cx: &Cx) -> Inner {
         site: cx.site.clone(),
         is_demonstration: cx.is_demonstration,
         has_inbox: cx.has_inbox,
+        has_transport: cx.has_transport,
         providers: cx.providers.clone(),
         request_id: cx.request_id.clone(),
         cookies: Mutex::new(cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone()),

@@ -62,8 +62,10 @@ fn demonstration(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
     let note = if cx.has_inbox {
         view! { {t.demonstration_note} " " <a href="/inbox">{t.inbox}</a> }.into_any()
-    } else {
+    } else if cx.has_transport {
         t.demonstration_sends.into_any()
+    } else {
+        t.demonstration_note.into_any()
     };
     view! {
         <aside class="demo" aria-label=t.demonstration>

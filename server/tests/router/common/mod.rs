@@ -381,6 +381,12 @@ impl Browser {
         self
     }
 
+    /// At the machine that serves the site.
+    pub fn at_home(mut self) -> Self {
+        self.address = [127, 0, 0, 1];
+        self
+    }
+
     /// Asks for a page.
     pub async fn get(&mut self, path: &str) -> Reply {
         self.request(Method::GET, path, &[], Vec::new()).await
