@@ -90,7 +90,7 @@ export async function be(page: Page, engine: string, who: Kept) {
 }
 
 /** The development inbox. It is open to this machine itself: a request without the network that a test's browser names. */
-async function inboxOf(page: Page): Promise<string> {
+export async function inboxOf(page: Page): Promise<string> {
   const here = (await page.request.get("/manifest.webmanifest")).url();
   return (await fetch(new URL("/inbox", here))).text();
 }

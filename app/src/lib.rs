@@ -113,7 +113,12 @@ pub const ROUTES: &[Route] = &[
         admin::security::confirm,
         [account::factors::BySecond, account::factors::ByPasskey]
     ),
-    page!("/admin/requests", Staff, admin::requests::page),
+    page!(
+        "/admin/requests",
+        Staff,
+        admin::requests::page,
+        [admin::requests::FindRequests]
+    ),
     page!(
         "/admin/requests/{number}",
         Staff,
@@ -126,7 +131,12 @@ pub const ROUTES: &[Route] = &[
             admin::request::Unassign,
         ]
     ),
-    page!("/admin/customers", Staff, admin::customers::page),
+    page!(
+        "/admin/customers",
+        Staff,
+        admin::customers::page,
+        [admin::customers::FindCustomers]
+    ),
     page!(
         "/admin/customers/{id}",
         Staff,
@@ -138,7 +148,12 @@ pub const ROUTES: &[Route] = &[
         Staff,
         admin::receipt::page
     ),
-    page!("/admin/messages", Staff, admin::messages::page),
+    page!(
+        "/admin/messages",
+        Staff,
+        admin::messages::page,
+        [admin::messages::FindMessages]
+    ),
     page!(
         "/admin/messages/{id}",
         Staff,

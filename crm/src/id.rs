@@ -90,6 +90,8 @@ ids! {
     TopicId,
     /// A member of staff.
     StaffId,
+    /// What a member of staff looks for.
+    SearchId,
     /// An attempt to sign in.
     AttemptId,
     /// A one-time code.

@@ -149,6 +149,25 @@ crm::both_engines!(
     }
 );
 
+crm::both_engines!(what_staff_look_for_is_theirs_and_kept_for_a_day, async |world| {
+    let (agent, _) = staff_token(world, "agent").await;
+    let (other, _) = staff_token(world, "other").await;
+    let id = store::keep_search(&world.db, &agent, "Семёнов\0 +7 900")
+        .await
+        .expect("kept");
+    let of = async |by: &Staff| {
+        let mut conn = world.db.read().await.expect("a connection");
+        store::kept_search(&mut conn, by, id).await.expect("read")
+    };
+    assert_eq!(of(&agent).await.as_deref(), Some("Семёнов +7 900"));
+    assert_eq!(of(&other).await, None);
+    world.clock.set(start() + TimeDelta::hours(12));
+    assert_eq!(of(&agent).await, None, "no session lasts as long");
+    world.clock.set(start() + TimeDelta::hours(13));
+    crm::signin::store::sweep(&world.db, &SYSTEM).await.expect("swept");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM searches"), 0);
+});
+
 async fn found(world: &World, by: &Staff, query: &str) -> Vec<String> {
     let hits = store::search(&world.db, by, query).await.expect("searched");
     hits.into_iter()

@@ -646,10 +646,11 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
 /// Removes what nobody needs any more: attempts and codes that are over, keys of changes that cannot come again,
 /// sessions long ended.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
-    const OLD: [(&str, Duration); 7] = [
+    const OLD: [(&str, Duration); 8] = [
         ("DELETE FROM ceremonies WHERE created_at < $1", Duration::hours(1)),
         ("DELETE FROM handoffs WHERE created_at < $1", Duration::hours(1)),
         ("DELETE FROM failures WHERE at < $1", Duration::hours(1)),
+        ("DELETE FROM searches WHERE created_at < $1", who::STAFF_ABSOLUTE),
         ("DELETE FROM codes WHERE created_at < $1", Duration::days(2)),
         ("DELETE FROM attempts WHERE created_at < $1", Duration::days(3)),
         ("DELETE FROM idempotency_keys WHERE created_at < $1", Duration::days(7)),

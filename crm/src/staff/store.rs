@@ -5,12 +5,13 @@ use crate::audit::{self, Actor};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{CustomerId, SessionId, StaffId};
+use crate::id::{CustomerId, SearchId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
 use crate::signin::store::check_current;
 use crate::signin::{Device, notice, password, strength};
-use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_IDLE, Staff, Subject, System, Visitor};
+use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_ABSOLUTE, STAFF_IDLE, Staff, Subject, System, Visitor};
+use chrono::TimeDelta;
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
@@ -244,6 +245,46 @@ pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error>
     Ok(hits)
 }
 
+/// How long what somebody looks for is kept: a session of theirs lasts no longer.
+const SEARCH_LIFE: TimeDelta = STAFF_ABSOLUTE;
+/// The longest text that is looked for, in characters.
+const SEARCH_MAX: usize = 200;
+
+/// Keeps what a member of staff typed into a search, so that its page is addressed by an id that tells nobody anything
+/// (ASVS 5.0, 14.2.1). The search itself is written into the audit log when it is done.
+pub async fn keep_search(db: &Db, by: &Staff, text: &str) -> Result<SearchId, Error> {
+    const SQL: &str = "INSERT INTO searches (id, staff_id, text, created_at) VALUES ($1, $2, $3, $4)";
+    let id = SearchId::new();
+    let text: &String = &text.chars().filter(|c| *c != '\0').take(SEARCH_MAX).collect();
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(by.id())
+                .bind(text)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// What a member of staff typed into a search; `None` for somebody else's and for what is gone.
+pub async fn kept_search(conn: &mut Conn, by: &Staff, id: SearchId) -> Result<Option<String>, Error> {
+    const SQL: &str = "SELECT text FROM searches WHERE id = $1 AND staff_id = $2 AND created_at > $3";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(id)
+        .bind(by.id())
+        .bind(now - SEARCH_LIFE)
+        .fetch_optional(c)
+        .await)?)
+}
+
 /// Adds whom another probe has not found before, while there is room.
 fn add(hits: &mut Vec<Hit>, more: Vec<Hit>) {
     for hit in more {
@@ -332,7 +373,7 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
         AND action NOT LIKE '%.read' \
         AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
         'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', 'sign_out', 'confirm', 'confirm.code', \
-        'contact.code', 'factor.offer', 'removal.ask') \
+        'contact.code', 'factor.offer') \
         ORDER BY at DESC, kind, code, object LIMIT $2";
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())

@@ -71,6 +71,9 @@ impl TestApp {
             site_dir: "/nowhere".into(),
             ..Config::default()
         };
+        // The clock stands still, so a test would be one minute of reading.
+        config.limits.pages_per_session = 0;
+        config.limits.pages_per_network = 0;
         configure(&mut config);
         let world = crm::testing::sqlite_of(config.shop()).await;
         crm::content::load(&world.db, &BY).await.expect("content loads");
@@ -455,6 +458,13 @@ impl Browser {
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).expect("UTF-8"),
         }
+    }
+
+    /// Looks for a customer as staff do; the address of what was found.
+    pub async fn find(&mut self, text: &str) -> String {
+        let reply = self.send("/admin/customers", "customer.find", &[("q", text)]).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
+        reply.location().to_owned()
     }
 
     /// Asks for a code and types it in.
