@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
-  code, employ, expect, freeEmail, freePhone, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp,
+  code, employ, enter, expect, freeEmail, freePhone, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
   type Page,
 } from "./site";
 
@@ -138,6 +138,32 @@ test("forms of the second step", async ({ page, signIns }) => {
   await wrong(page, "confirm.second", { code: codes[0] }, "Код не подошёл");
   await right(page, "confirm.second", { code: codes[1] });
   await right(page, "factor.remove");
+});
+
+test("forms of a second step that is lost", async ({ page, another, signIns }) => {
+  const phone = await newcomer(page, signIns);
+  await turnOn(page, signIns);
+  const lost = await another();
+  await send(lost.request, signIns.url, "/sign-in", "sign_in.start", { phone });
+  await send(lost.request, signIns.url, "/sign-in/code", "sign_in.verify", { code: await code(lost, phone) });
+  const ask = async () => {
+    await lost.goto("/sign-in/second");
+    await lost.getByText("Нет ни телефона, ни запасных кодов?").click();
+    await right(lost, "sign_in.lost");
+  };
+  await ask();
+  await page.goto("/profile/second-factor");
+  await right(page, "removal.cancel");
+  await ask();
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await right(desk, "customer.find", { q: phone });
+  await desk.locator("td a").first().click();
+  await wrong(desk, "removal.grant", { reason: "" }, "Напишите, как убедились");
+  await right(desk, "removal.grant", { reason: "Паспорт и карта" });
+  const link = (await inboxOf(page)).match(/\/second-step\/[0-9a-f-]{36}_[0-9a-f]{64}/)?.[0];
+  await lost.goto(link ?? "/no-link");
+  await right(lost, "removal.cancel_by_link");
 });
 
 test("forms of proving anew, and of the password", async ({ page, signIns }) => {

@@ -25,6 +25,7 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/programs/{code}": return "/programs/club";
     case "/programs/{code}/leave": return "/programs/club/leave";
     case "/consents/{code}": return "/consents/personal_data";
+    case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/messages/{id}": return first("/admin/messages?state=failed", /href="(\/admin\/messages\/[0-9a-f-]{36})"/);

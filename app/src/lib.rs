@@ -42,7 +42,17 @@ pub const ROUTES: &[Route] = &[
         "/sign-in/second",
         SignedOut,
         account::second::page,
-        [account::second::Second, account::second::SecondByPasskey]
+        [
+            account::second::Second,
+            account::second::SecondByPasskey,
+            account::second::AskRemoval,
+        ]
+    ),
+    page!(
+        "/second-step/{link}",
+        Public,
+        account::second::keep,
+        [account::second::KeepSecondStep]
     ),
     page!(
         "/sign-in/code",
@@ -141,7 +151,7 @@ pub const ROUTES: &[Route] = &[
         "/admin/customers/{id}",
         Staff,
         admin::customer::page,
-        [admin::customer::EndSessions]
+        [admin::customer::EndSessions, admin::customer::GrantRemoval]
     ),
     page!(
         "/admin/customers/{id}/purchases/{purchase}",
@@ -221,6 +231,7 @@ pub const ROUTES: &[Route] = &[
             account::factors::MakeCodes,
             account::factors::KeepCodes,
             cabinet::devices::EndOthers,
+            cabinet::second_factor::CancelRemoval,
         ]
     ),
     page!(

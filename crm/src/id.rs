@@ -38,6 +38,8 @@ ids! {
     CustomerId,
     /// A second factor, a passkey or a recovery code.
     FactorId,
+    /// A removal of a second factor by staff.
+    RemovalId,
     /// A question that a passkey was asked.
     CeremonyId,
     /// An account elsewhere that lets somebody in here.

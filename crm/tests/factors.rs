@@ -10,7 +10,7 @@ use crm::error::Error;
 use crm::factor::passkey::{self, Answer, Question};
 use crm::factor::store::{self as factors, Pending};
 use crm::factor::totp::Secret;
-use crm::factor::{By, Known};
+use crm::factor::{By, Known, removal};
 use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::signin::attempts::Purpose;
@@ -608,6 +608,230 @@ both_engines!(passkeys_are_named_renamed_and_removed_by_their_owner, async |worl
         factors::rename_passkey(db, &by, held.id, "x").await,
         Err(Error::NotFound)
     ));
+});
+
+/// The attempt that a code from the phone leads to, which stops at the second factor.
+async fn by_code(world: &World) -> Token {
+    let db = &world.db;
+    world.clock.set(db.now() + Duration::minutes(1));
+    let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+    let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+    let code = message
+        .body
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|part| part.len() == 6);
+    let verified = signin::verify(db, &token, code.expect("a code"), &visitor()).await;
+    assert!(matches!(verified, Ok(crm::signin::store::Verified::SecondFactor)));
+    token
+}
+
+/// A member of staff who has just come in.
+async fn agent(world: &World) -> Staff {
+    let id = employ(world, "agent").await;
+    let secret = factors::give_totp(&world.db, &SYSTEM, id).await.expect("given");
+    let (token, _) = staff_first(&world.db, "agent").await;
+    let code = secret.code(world.db.now());
+    let opened = factors::second_by_code(&world.db, &token, Purpose::Staff, &code, &visitor()).await;
+    staff_of(&world.db, &opened.expect("in")).await
+}
+
+/// The link in the newest message.
+async fn link(db: &Db) -> String {
+    let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+    let (_, rest) = message.body.split_once("/second-step/").expect("a link");
+    rest.split_whitespace().next().expect("its end").to_owned()
+}
+
+both_engines!(
+    s12_a_lost_second_factor_goes_after_a_proof_a_word_of_staff_and_three_days,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        contact(world, anna.id(), crm::contact::Kind::Email, "anna@example.com").await;
+        sql!(world, "UPDATE contacts SET verified_at = created_at");
+        let (_, codes) = turn_on(db, &by(db, &anna)).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        crm::signin::confirm::set_password(db, &fresh, PASSWORD, "Zq8$kT!v", &visitor())
+            .await
+            .expect("short, beside the second factor");
+        let pending = async || {
+            let mut conn = db.read().await.expect("a connection");
+            removal::of(&mut conn, anna.me()).await.expect("read")
+        };
+        // The password alone is no proof of a contact.
+        let password = match signin::by_password(db, PHONE, "Zq8$kT!v", Lang::Ru, &visitor()).await {
+            Ok(Entered::SecondFactor(token)) => token,
+            _ => panic!("the second factor is asked for"),
+        };
+        assert!(!removal::may_ask(db, &password).await.expect("read"));
+        assert!(matches!(
+            removal::ask(db, &password, &visitor()).await,
+            Err(Error::Forbidden)
+        ));
+        assert!(matches!(
+            removal::ask(db, &Token::random(), &visitor()).await,
+            Err(Error::Stale)
+        ));
+        let agent = agent(world).await;
+        let staff = async || agent.fresh(db).expect("fresh");
+        let early = removal::grant(db, &staff().await, anna.id(), "Паспорт").await;
+        assert!(matches!(early, Err(Error::Stale)), "nobody asked");
+        let token = by_code(world).await;
+        removal::ask(db, &token, &visitor()).await.expect("asked");
+        removal::ask(db, &token, &visitor()).await.expect("once is enough");
+        let told = |template: &'static str| async move {
+            let all = crm::outbox::inbox(db, 100).await.expect("read");
+            let mut to: Vec<_> = all
+                .into_iter()
+                .filter(|m| m.template == template)
+                .map(|m| m.address)
+                .collect();
+            to.sort();
+            to
+        };
+        let both = [PHONE, "anna@example.com"];
+        assert_eq!(told("removal_asked").await, both, "every contact, once");
+        assert_eq!(pending().await.expect("asked").due_at, None);
+        world.clock.set(db.now() + Duration::hours(73));
+        assert_eq!(
+            removal::run_due(db, &SYSTEM).await.expect("run"),
+            0,
+            "without a word of staff it waits"
+        );
+        let silent = Known::Staff(&agent).fresh(db);
+        assert!(matches!(silent, Err(Error::NotFresh)), "nor with a proof from before");
+        // A day later somebody at the counter makes sure.
+        sql!(
+            world,
+            "UPDATE sessions SET seen_at = $1, expires_at = $2",
+            db.now(),
+            db.now() + Duration::days(9)
+        );
+        let agent = refreshed(world, &agent).await;
+        let fresh = agent.fresh(db).expect("fresh");
+        assert_eq!(flaw(removal::grant(db, &fresh, anna.id(), " ").await), Flaw::Missing);
+        removal::grant(db, &fresh, anna.id(), "Паспорт и карта")
+            .await
+            .expect("granted");
+        assert!(matches!(
+            removal::grant(db, &fresh, anna.id(), "Ещё раз").await,
+            Err(Error::Stale)
+        ));
+        assert_eq!(told("removal_granted").await, both);
+        let due = pending().await.expect("granted").due_at.expect("when");
+        assert_eq!(due, db.now() + Duration::hours(72));
+        world.clock.set(due - Duration::seconds(1));
+        assert_eq!(removal::run_due(db, &SYSTEM).await.expect("run"), 0);
+        world.clock.set(due);
+        let (one, two) = tokio::join!(removal::run_due(db, &SYSTEM), removal::run_due(db, &SYSTEM));
+        assert_eq!(one.expect("run") + two.expect("run"), 1, "once, on any node");
+        assert_eq!(pending().await, None);
+        assert_eq!(told("removal_done").await, both);
+        assert_eq!(
+            one!(world, i64, "SELECT COUNT(*) FROM factors WHERE customer_id IS NOT NULL"),
+            0
+        );
+        // The short password went too; a code opens.
+        let by_password = signin::by_password(db, PHONE, "Zq8$kT!v", Lang::Ru, &visitor()).await;
+        assert_eq!(flaw(by_password.map(drop)), Flaw::WrongPassword);
+        world.clock.set(db.now() + Duration::minutes(1));
+        let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+        let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+        let code = message
+            .body
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|part| part.len() == 6);
+        let verified = signin::verify(db, &token, code.expect("a code"), &visitor()).await;
+        assert!(matches!(verified, Ok(crm::signin::store::Verified::SignedIn(_))));
+        assert_eq!(codes.len(), 10);
+        let rows = "SELECT COUNT(*) FROM audit WHERE action IN ('removal.ask', 'removal.grant', 'removal.done')";
+        assert_eq!(one!(world, i64, rows), 3);
+    }
+);
+
+/// The same member of staff, whose proof is of now.
+async fn refreshed(world: &World, agent: &Staff) -> Staff {
+    let token = Token::random();
+    let (hash, session, now) = (&token.hash(), agent.session(), world.db.now());
+    sql!(
+        world,
+        "UPDATE sessions SET token_hash = $2, authenticated_at = $3 WHERE id = $1",
+        session,
+        hash,
+        now
+    );
+    let found = who::staff(&world.db, &token, &visitor()).await.expect("read");
+    found.expect("signed in")
+}
+
+both_engines!(s12_a_removal_is_called_off_from_anywhere, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let (secret, codes) = turn_on(db, &by(db, &anna)).await;
+    let agent = agent(world).await;
+    let ask = async || {
+        let token = by_code(world).await;
+        removal::ask(db, &token, &visitor()).await.expect("asked");
+        token
+    };
+    let is_pending = async || {
+        let mut conn = db.read().await.expect("a connection");
+        removal::of(&mut conn, anna.me()).await.expect("read").is_some()
+    };
+    // From a session.
+    assert!(matches!(removal::cancel(db, &anna).await, Err(Error::NotFound)));
+    ask().await;
+    let boris = stranger(world).await;
+    assert!(
+        matches!(removal::cancel(db, &boris).await, Err(Error::NotFound)),
+        "not his"
+    );
+    removal::cancel(db, &anna).await.expect("called off");
+    assert!(!is_pending().await);
+    // By the link of any message, which stays the same when staff have granted it.
+    ask().await;
+    let first = link(db).await;
+    removal::grant(db, &agent.fresh(db).expect("fresh"), anna.id(), "Паспорт")
+        .await
+        .expect("granted");
+    assert_eq!(link(db).await, first);
+    let (id, mark) = first.split_once('_').expect("two parts");
+    let other = if mark.starts_with('0') { "1" } else { "0" };
+    let forged = format!("{id}_{other}{}", &mark[1..]);
+    for wrong in ["", "x", &forged] {
+        let called = removal::cancel_by_link(db, wrong, &visitor()).await;
+        assert!(matches!(called, Err(Error::NotFound)), "{wrong}");
+    }
+    assert!(is_pending().await);
+    removal::cancel_by_link(db, &first, &visitor())
+        .await
+        .expect("called off");
+    assert!(!is_pending().await);
+    let again = removal::cancel_by_link(db, &first, &visitor()).await;
+    assert!(matches!(again, Err(Error::Stale)));
+    world.clock.set(db.now() + Duration::days(4));
+    assert_eq!(removal::run_due(db, &SYSTEM).await.expect("run"), 0);
+    // By who has the second factor after all.
+    let token = ask().await;
+    second(db, &token, &codes[0]).await.expect("in");
+    assert!(!is_pending().await);
+    // And what nobody came for is forgotten; asking again and again is not without end.
+    ask().await;
+    world.clock.set(db.now() + Duration::days(14) + Duration::seconds(1));
+    assert!(!is_pending().await);
+    let hours = world.db.now();
+    for n in 0..4 {
+        world.clock.set(hours + Duration::minutes(n));
+        let token = by_code(world).await;
+        let asked = removal::ask(db, &token, &visitor()).await;
+        if n < 3 {
+            asked.expect("asked");
+            let code = secret.code(db.now());
+            second(db, &token, &code).await.expect("in");
+        } else {
+            assert!(matches!(asked, Err(Error::TooMany { .. })));
+        }
+    }
 });
 
 /// The attempt that the right password of a member of staff leads to, and whether it is to set something up.

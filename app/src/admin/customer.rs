@@ -1,7 +1,7 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
 use super::{contacts, full_name, read_place, status, store_name, write_place};
-use crate::cabinet::flash;
+use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -10,6 +10,7 @@ use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
 use crm::customer::{Channel, Profile, store as customers};
+use crm::factor::removal::{self, Removal};
 use crm::id::CustomerId;
 use crm::lang::Lang;
 use crm::points::{Balance, store as points};
@@ -46,6 +47,22 @@ impl Form for EndSessions {
     }
 }
 
+/// Grants the customer the removal of a second factor that is lost.
+#[derive(Deserialize)]
+pub struct GrantRemoval {
+    reason: String,
+}
+
+impl Form for GrantRemoval {
+    const NAME: &'static str = "removal.grant";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        removal::grant(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, &self.reason).await?;
+        Ok(Next::to(format!("/admin/customers/{id}?done=granted")))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customer;
@@ -68,6 +85,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let shops = stores::list(&mut conn, cx.lang).await?;
     let events = staff_store::timeline(&mut conn, subject, most).await?;
     let sessions = staff_store::open_sessions(&mut conn, subject).await?;
+    let removal = removal::of(&mut conn, subject).await?;
     drop(conn);
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);
@@ -90,7 +108,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <span>{language(&cx, person.language)}</span>
             </p>
         </div>
-        {flash(&cx, &[("ended", t.done_ended)])}
+        {flash(&cx, &[("ended", t.done_ended), ("granted", t.done_granted)])}
         {sums(&cx, &balance)}
         <div class="cols">
             <div>
@@ -105,6 +123,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {reach(&cx, &profile)}
                 {signed_in(&cx, sessions)}
+                {second_step(&cx, removal.as_ref())}
                 {card_numbers(&cx, &cards)}
                 {memberships(&cx, &programs, &balance)}
                 {agreed(&cx, &consents)}
@@ -315,6 +334,34 @@ fn signed_in(cx: &Cx, sessions: i64) -> AnyView {
         t.no_sessions.to_owned()
     };
     side(t.open_now, view! { <p>{open}</p> {end} })
+}
+
+/// A second factor that the customer has lost, and what support does about it.
+fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<AnyView> {
+    let t = &cx.t().admin_customer;
+    let was_sent = cx
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.form == GrantRemoval::NAME);
+    if let Some(at) = removal.and_then(|removal| removal.due_at) {
+        return Some(side(t.removal, view! { <p>{t.removal_due(cx.moment(at))}</p> }));
+    }
+    if removal.is_none() && !was_sent {
+        return None;
+    }
+    let asked = removal.map(|removal| view! { <p>{t.removal_asked(cx.moment(removal.asked_at))}</p> });
+    let labels = vec![("reason".to_owned(), t.removal_how.to_owned())];
+    let inside = match fresh_first(cx) {
+        Some(first) => first,
+        None => view! {
+            <FormBox<GrantRemoval> labels=labels stale=t.removal_stale>
+                <Field name="reason" label=t.removal_how hint=t.reason_hint missing=t.removal_how_missing enterkeyhint="done"/>
+                <button class="btn btn-danger-quiet">{t.removal_grant}</button>
+            </FormBox<GrantRemoval>>
+        }
+        .into_any(),
+    };
+    Some(side(t.removal, view! { {asked} {inside} }))
 }
 
 fn card_numbers(cx: &Cx, cards: &[Card]) -> AnyView {
@@ -551,6 +598,10 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "message.again" => t.message_again,
                 "session.end" => t.session_end,
                 "customer.end_sessions" => t.sessions_ended,
+                "removal.ask" => t.removal_ask,
+                "removal.grant" => t.removal_grant,
+                "removal.cancel" => t.removal_cancel,
+                "removal.done" => t.removal_done,
                 "contact.verify" => t.contact_verify,
                 "password.change" => t.password_change,
                 "factor.totp_on" => t.factor_totp_on,

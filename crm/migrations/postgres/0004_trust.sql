@@ -15,3 +15,15 @@ CREATE TABLE searches (
     created_at  TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX searches_age ON searches (created_at);
+
+-- Second factors of customers who have lost theirs: asked for, granted by staff, and gone after a while.
+CREATE TABLE factor_removals (
+    id           UUID NOT NULL PRIMARY KEY,
+    customer_id  UUID NOT NULL REFERENCES customers (id),
+    asked_at     TIMESTAMPTZ NOT NULL,
+    staff_id     UUID REFERENCES staff (id),
+    due_at       TIMESTAMPTZ,                            -- when it goes; none: nobody has granted it
+    ended_at     TIMESTAMPTZ                             -- done, or called off
+);
+CREATE INDEX factor_removals_customer ON factor_removals (customer_id);
+CREATE INDEX factor_removals_due ON factor_removals (due_at) WHERE ended_at IS NULL;

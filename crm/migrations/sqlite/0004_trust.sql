@@ -15,3 +15,15 @@ CREATE TABLE searches (
     created_at  TEXT NOT NULL
 ) STRICT;
 CREATE INDEX searches_age ON searches (created_at);
+
+-- Second factors of customers who have lost theirs: asked for, granted by staff, and gone after a while.
+CREATE TABLE factor_removals (
+    id           BLOB NOT NULL PRIMARY KEY,
+    customer_id  BLOB NOT NULL REFERENCES customers (id),
+    asked_at     TEXT NOT NULL,
+    staff_id     BLOB REFERENCES staff (id),
+    due_at       TEXT,                            -- when it goes; none: nobody has granted it
+    ended_at     TEXT                             -- done, or called off
+) STRICT;
+CREATE INDEX factor_removals_customer ON factor_removals (customer_id);
+CREATE INDEX factor_removals_due ON factor_removals (due_at) WHERE ended_at IS NULL;

@@ -3,6 +3,7 @@
 
 pub mod passkey;
 pub mod recovery;
+pub mod removal;
 pub mod store;
 pub mod totp;
 

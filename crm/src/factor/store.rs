@@ -2,7 +2,7 @@
 
 use super::passkey::{self, Answer, Bound, Purpose as Asked, Question};
 use super::totp::{self, Secret};
-use super::{By, Factor, Known, Overview, Owner, recovery};
+use super::{By, Factor, Known, Overview, Owner, recovery, removal};
 use crate::audit::{self, Actor};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -89,7 +89,7 @@ async fn confirmed(conn: &mut Conn, owner: Owner, kind: &str) -> Result<Vec<Fact
 }
 
 /// Removes what was offered of a kind, or what is in use.
-async fn clear(tx: &mut Tx, owner: Owner, kind: &str, is_confirmed: bool) -> Result<(), sqlx::Error> {
+pub(crate) async fn clear(tx: &mut Tx, owner: Owner, kind: &str, is_confirmed: bool) -> Result<(), sqlx::Error> {
     const SQL: &str = "DELETE FROM factors WHERE (customer_id = $1 OR staff_id = $2) AND kind = $3 \
                        AND (confirmed_at IS NOT NULL) = $4";
     let (customer, staff) = owner.columns();
@@ -434,6 +434,9 @@ pub async fn remove(db: &Db, by: &By<'_>, id: FactorId) -> Result<(), Error> {
                 }
                 clear(tx, owner, "recovery", true).await?;
                 clear(tx, owner, "recovery", false).await?;
+                if let Some(customer) = customer {
+                    removal::settle(tx, customer, &Visitor::default()).await?;
+                }
             }
             by.changed(tx, &format!("factor.{kind}_remove"), Some(id)).await
         })
@@ -589,7 +592,10 @@ async fn let_through(
     };
     audit::record(tx, entry).await?;
     match owner {
-        Owner::Customer(id) => conclude(tx, attempt, id, &attempt.way, visitor).await,
+        Owner::Customer(id) => {
+            removal::settle(tx, id, visitor).await?;
+            conclude(tx, attempt, id, &attempt.way, visitor).await
+        }
         Owner::Staff(id) => {
             attempts::finish(tx, attempt.id).await?;
             let_staff_in(tx, id, &attempt.way, visitor).await

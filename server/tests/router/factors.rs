@@ -324,6 +324,106 @@ async fn s08_recovery_codes_are_kept_nowhere_as_they_are() {
     assert_eq!(reply.location(), "/", "{}", reply.text());
 }
 
+/// Who has lost the app and the recovery codes asks with a code from the phone, is seen by staff, and waits; and whoever
+/// did not ask calls it off (6.4.4).
+#[tokio::test]
+async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    turn_on(&mut anna).await;
+    let mut agent = app.staff_as("agent", "agent").await;
+    let card = format!("/admin/customers/{}", anna.id().await);
+    assert!(!agent.get(&card).await.body.contains("removal.grant"), "nobody asked");
+    let (mut who, reply) = first_step(&anna, 1).await;
+    assert_eq!(reply.location(), "/sign-in/second");
+    let asked = who.send("/sign-in/second", "sign_in.lost", &[]).await;
+    assert_eq!(asked.location(), "/sign-in/second?done=asked", "{}", asked.text());
+    let page = who.get(asked.location()).await;
+    assert!(page.text().contains("Просьба принята"), "{}", page.text());
+    assert!(!is_in(&mut who).await, "asking opens nothing");
+    // She sees it wherever she is signed in, and keeps her second step with one button.
+    let page = anna.get(SECOND).await;
+    assert!(
+        page.text().contains("Поддержка ещё ничего не решила"),
+        "{}",
+        page.text()
+    );
+    let kept = anna.submit(SECOND, &page.form("removal.cancel")).await;
+    assert_eq!(kept.location(), format!("{SECOND}?done=cancelled"), "{}", kept.text());
+    let refused = agent.send(&card, "removal.grant", &[("reason", "Паспорт")]).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::CONFLICT.max(StatusCode::UNPROCESSABLE_ENTITY),
+        "{}",
+        refused.text()
+    );
+    // Asked for again, and granted by staff with a reason.
+    who.send("/sign-in/second", "sign_in.lost", &[]).await;
+    let page = agent.get(&card).await;
+    assert!(page.text().contains("Просит отключить второй шаг"), "{}", page.text());
+    let form = page.form("removal.grant");
+    let silent = agent.submit(&card, &form).await;
+    assert_eq!(silent.message("removal.grant", "reason"), "Напишите, как убедились");
+    let granted = agent.submit(&card, &form.with("reason", "Паспорт и карта")).await;
+    assert_eq!(granted.location(), format!("{card}?done=granted"), "{}", granted.text());
+    assert!(!agent.get(&card).await.body.contains("value=\"removal.grant\""));
+    // By the link in any message it is called off without signing in, and by looking at it alone it is not.
+    let message = crm::outbox::inbox(&app.world.db, 1).await.expect("read").remove(0);
+    assert_eq!(
+        (message.template.as_str(), &message.address),
+        ("removal_granted", &anna.phone)
+    );
+    let (_, rest) = message.body.split_once(HOME).expect("a link");
+    let link = rest.split_whitespace().next().expect("its end").to_owned();
+    let mut anybody = app.anybody();
+    let page = anybody.get(&link).await;
+    assert!(page.text().contains("Оставить второй шаг?"), "{}", page.text());
+    let pending = "SELECT COUNT(*) FROM factor_removals WHERE ended_at IS NULL";
+    assert_eq!(app.count(pending).await, 1);
+    let kept = anybody.submit(&link, &page.form("removal.cancel_by_link")).await;
+    assert_eq!(kept.location(), format!("{link}?done=kept"), "{}", kept.text());
+    assert!(
+        anybody
+            .get(kept.location())
+            .await
+            .text()
+            .contains("второй шаг остаётся")
+    );
+    assert_eq!(app.count(pending).await, 0);
+    let late = anybody.send(&link, "removal.cancel_by_link", &[]).await;
+    assert!(
+        late.status.is_client_error() && late.text().contains("Отменять нечего"),
+        "{}",
+        late.text()
+    );
+    // With the password alone it cannot be asked for.
+    let set = anna
+        .send("/profile/security", "password.set", &[("password", PASSWORD)])
+        .await;
+    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    let mut who = app.anybody();
+    let sent = [("phone", anna.phone.as_str()), ("password", PASSWORD)];
+    who.send("/sign-in?by=password", "sign_in.password", &sent).await;
+    let page = who.get("/sign-in/second").await;
+    assert!(
+        page.text().contains("Войдите по коду") && !page.body.contains("sign_in.lost"),
+        "{}",
+        page.text()
+    );
+    assert!(
+        who.send("/sign-in/second", "sign_in.lost", &[])
+            .await
+            .status
+            .is_client_error()
+    );
+    assert_eq!(app.count(pending).await, 0);
+    // Staff whose proof is old prove it anew first.
+    let (mut who, _) = first_step(&anna, 20).await;
+    who.send("/sign-in/second", "sign_in.lost", &[]).await;
+    let late = agent.send(&card, "removal.grant", &[("reason", "Паспорт")]).await;
+    assert_eq!(late.location(), format!("/admin/confirm?next={card}"));
+}
+
 /// After a change of what opens the cabinet its page offers to end the sessions elsewhere (7.4.3).
 #[tokio::test]
 async fn s14_after_a_change_of_factors_the_other_sessions_can_be_ended() {
