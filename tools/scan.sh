@@ -40,6 +40,8 @@ demonstration() {
   url=http://127.0.0.1:$port
   export KABINET_DATABASE_URL=sqlite:$work/kabinet.db KABINET_LISTEN=127.0.0.1:$port KABINET_PUBLIC_URL=$url
   export KABINET_SITE_DIR=$root/target/site KABINET_LOG=warn KABINET_DRAIN_SECONDS=0
+  # A scanner asks for more pages than a person.
+  export KABINET_LIMITS__PAGES_PER_SESSION=0 KABINET_LIMITS__PAGES_PER_NETWORK=0
   "$program" demo --small > "$work/demo" || return 1
   "$program" serve > "$work/serve" 2>&1 &
   server=$!
@@ -143,7 +145,7 @@ if wants sqlmap; then
   echo "sqlmap …"
   key=$(head -c 24 /dev/urandom | base64 | tr -d '/+=')
   text=$(
-    sqlmap_run 'search of staff' "$agent" '/admin/customers?q=lebedev*'
+    sqlmap_run 'search of staff' "$agent" '/admin/customers' "_fn=customer.find&_key=$key&q=lebedev*"
     sqlmap_run 'queue of requests' "$agent" '/admin/requests?view=all*&topic=card*'
     sqlmap_run 'purchases' "$customer" '/purchases?q=cup*&month=2026-11*'
     sqlmap_run 'shops' "$customer" '/stores?q=a*'

@@ -143,8 +143,11 @@ pub struct Inner {
     pub site: Arc<Site>,
     /// This is a demonstration: made-up people.
     pub is_demonstration: bool,
-    /// Messages go to the development inbox: a demonstration without a transport.
+    /// Messages go to the development inbox, and whoever asks may see it: a demonstration without a transport, asked by
+    /// staff or from the machine itself.
     pub has_inbox: bool,
+    /// Messages leave for people.
+    pub has_transport: bool,
     /// The outside providers by which people may come in.
     pub providers: Arc<[Provider]>,
     /// What the error page names, and the log too.

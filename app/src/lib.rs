@@ -42,7 +42,17 @@ pub const ROUTES: &[Route] = &[
         "/sign-in/second",
         SignedOut,
         account::second::page,
-        [account::second::Second, account::second::SecondByPasskey]
+        [
+            account::second::Second,
+            account::second::SecondByPasskey,
+            account::second::AskRemoval,
+        ]
+    ),
+    page!(
+        "/second-step/{link}",
+        Public,
+        account::second::keep,
+        [account::second::KeepSecondStep]
     ),
     page!(
         "/sign-in/code",
@@ -104,6 +114,7 @@ pub const ROUTES: &[Route] = &[
             account::factors::RenamePasskey,
             admin::security::SetPassword,
             admin::security::EndSession,
+            admin::security::EndOthers,
         ]
     ),
     page!(
@@ -112,7 +123,12 @@ pub const ROUTES: &[Route] = &[
         admin::security::confirm,
         [account::factors::BySecond, account::factors::ByPasskey]
     ),
-    page!("/admin/requests", Staff, admin::requests::page),
+    page!(
+        "/admin/requests",
+        Staff,
+        admin::requests::page,
+        [admin::requests::FindRequests]
+    ),
     page!(
         "/admin/requests/{number}",
         Staff,
@@ -125,14 +141,29 @@ pub const ROUTES: &[Route] = &[
             admin::request::Unassign,
         ]
     ),
-    page!("/admin/customers", Staff, admin::customers::page),
-    page!("/admin/customers/{id}", Staff, admin::customer::page),
+    page!(
+        "/admin/customers",
+        Staff,
+        admin::customers::page,
+        [admin::customers::FindCustomers]
+    ),
+    page!(
+        "/admin/customers/{id}",
+        Staff,
+        admin::customer::page,
+        [admin::customer::EndSessions, admin::customer::GrantRemoval]
+    ),
     page!(
         "/admin/customers/{id}/purchases/{purchase}",
         Staff,
         admin::receipt::page
     ),
-    page!("/admin/messages", Staff, admin::messages::page),
+    page!(
+        "/admin/messages",
+        Staff,
+        admin::messages::page,
+        [admin::messages::FindMessages]
+    ),
     page!(
         "/admin/messages/{id}",
         Staff,
@@ -157,6 +188,7 @@ pub const ROUTES: &[Route] = &[
             cabinet::contacts::RemoveContact,
             cabinet::contacts::MakePrimary,
             cabinet::contacts::VerifyContact,
+            cabinet::devices::EndOthers,
         ]
     ),
     page!(
@@ -175,7 +207,7 @@ pub const ROUTES: &[Route] = &[
         "/profile/providers",
         Customer,
         cabinet::providers::page,
-        [cabinet::providers::Unlink]
+        [cabinet::providers::Unlink, cabinet::devices::EndOthers]
     ),
     page!(
         "/confirm",
@@ -198,6 +230,8 @@ pub const ROUTES: &[Route] = &[
             account::factors::RemoveFactor,
             account::factors::MakeCodes,
             account::factors::KeepCodes,
+            cabinet::devices::EndOthers,
+            cabinet::second_factor::CancelRemoval,
         ]
     ),
     page!(
@@ -208,6 +242,7 @@ pub const ROUTES: &[Route] = &[
             account::factors::AddPasskey,
             account::factors::RenamePasskey,
             account::factors::RemoveFactor,
+            cabinet::devices::EndOthers,
         ]
     ),
     page!(

@@ -17,7 +17,7 @@ pub enum Access {
     Customer,
     /// Staff.
     Staff,
-    /// Only a demonstration without a transport for messages has it.
+    /// Only a demonstration without a transport for messages has it, for staff and for whoever is at the machine itself.
     Demonstration,
 }
 
@@ -104,6 +104,10 @@ pub trait Form: DeserializeOwned + Send {
     /// Its name, as the hidden field `_fn` carries it: `program.join`.
     const NAME: &'static str;
 
+    /// Sent once more, under the same key and perhaps with other fields, it is done once more: a search changes nothing,
+    /// and people go back to one and type something else.
+    const REPEATS: bool = false;
+
     /// Does it.
     fn run(self, cx: &Cx) -> impl Future<Output = Result<Next, AppError>> + Send;
 }
@@ -115,12 +119,15 @@ pub struct FormEntry {
     pub name: &'static str,
     /// Reads the body and runs it.
     pub run: FormFn,
+    /// Its key is not kept; see [`Form::REPEATS`].
+    pub repeats: bool,
 }
 
 /// The entry of a form.
 pub const fn form<F: Form>() -> FormEntry {
     FormEntry {
         name: F::NAME,
+        repeats: F::REPEATS,
         run: |cx, body| {
             Box::pin(async move {
                 let config = serde_qs::Config::new(2, false);

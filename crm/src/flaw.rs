@@ -215,14 +215,16 @@ pub fn child_birthday(date: NaiveDate, today: NaiveDate) -> Result<NaiveDate, Fl
 
 /// The longest password that is taken, in characters; hashing time does not depend on the length.
 pub const PASSWORD_MAX: usize = 200;
-/// The shortest: without a second factor 15 characters (NIST SP 800-63B-4, 3.1.1.2; ASVS 5.0, 6.2.9).
+/// The shortest that opens by itself: 15 characters (NIST SP 800-63B-4, 3.1.1.2).
 pub const PASSWORD_MIN: usize = 15;
+/// The shortest beside a second factor, without which it opens nothing (the same; ASVS 5.0, 6.2.1).
+pub const PASSWORD_MIN_BESIDE: usize = 8;
 
-/// A new password: its length alone is judged here, every character is allowed.
-pub fn password(raw: &str) -> Result<&str, Flaw> {
+/// A new password of `min` characters or more: its length alone is judged here, every character is allowed.
+pub fn password(raw: &str, min: usize) -> Result<&str, Flaw> {
     match raw.chars().count() {
         0 => Err(Flaw::Missing),
-        n if n < PASSWORD_MIN => Err(Flaw::TooShort { min: PASSWORD_MIN }),
+        n if n < min => Err(Flaw::TooShort { min }),
         n if n > PASSWORD_MAX => Err(Flaw::TooLong { max: PASSWORD_MAX }),
         _ => Ok(raw),
     }

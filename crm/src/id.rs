@@ -38,6 +38,8 @@ ids! {
     CustomerId,
     /// A second factor, a passkey or a recovery code.
     FactorId,
+    /// A removal of a second factor by staff.
+    RemovalId,
     /// A question that a passkey was asked.
     CeremonyId,
     /// An account elsewhere that lets somebody in here.
@@ -90,6 +92,8 @@ ids! {
     TopicId,
     /// A member of staff.
     StaffId,
+    /// What a member of staff looks for.
+    SearchId,
     /// An attempt to sign in.
     AttemptId,
     /// A one-time code.

@@ -1,7 +1,8 @@
 //! How much may be had for nothing: text messages cost money, and there are people who let them be sent to numbers that
 //! pay them a share. So each code by SMS is counted: by number, by network, by country and by day.
 //!
-//! Counts stand in the database, so that all nodes share them, in slots of five minutes that a sweep removes.
+//! Counts stand in the database, so that all nodes share them, in slots of five minutes that a sweep removes. How often
+//! pages are read is limited too, but each node counts that by itself: a row for each page would cost more than it saves.
 
 #[cfg(feature = "store")]
 mod store;
@@ -26,6 +27,14 @@ pub struct Limits {
     pub sms_elsewhere: u32,
     /// The same for numbers that begin with these digits; the longest one counts, 0 sends nothing there.
     pub sms_prefixes: BTreeMap<String, u32>,
+    /// Pages that one session asks for within a minute; 0: as many as it likes.
+    pub pages_per_session: u32,
+    /// Pages that one network asks for within a minute: a whole shop may stand behind one address. 0: as many as it likes.
+    pub pages_per_network: u32,
+    /// Requests that one customer writes to support within an hour.
+    pub requests_per_customer: u32,
+    /// Messages that one customer adds to their requests within an hour.
+    pub messages_per_customer: u32,
 }
 
 impl Default for Limits {
@@ -36,6 +45,10 @@ impl Default for Limits {
             sms_per_day: 5000,
             sms_elsewhere: 20,
             sms_prefixes: BTreeMap::new(),
+            pages_per_session: 240,
+            pages_per_network: 3000,
+            requests_per_customer: 20,
+            messages_per_customer: 60,
         }
     }
 }
@@ -52,13 +65,16 @@ impl Limits {
                 format!("limits.sms_prefixes: {prefix:?} is not the beginning of a number in digits like 375")
             })
             .collect();
-        for (key, value) in [
-            ("sms_per_number", self.sms_per_number),
-            ("sms_per_network", self.sms_per_network),
-            ("sms_per_day", self.sms_per_day),
+        const SMS: &str = "sign in by SMS";
+        for (key, value, what) in [
+            ("sms_per_number", self.sms_per_number, SMS),
+            ("sms_per_network", self.sms_per_network, SMS),
+            ("sms_per_day", self.sms_per_day, SMS),
+            ("requests_per_customer", self.requests_per_customer, "write to support"),
+            ("messages_per_customer", self.messages_per_customer, "answer support"),
         ] {
             if value == 0 {
-                found.push(format!("limits.{key}: 0 would let nobody sign in by SMS"));
+                found.push(format!("limits.{key}: 0 would let nobody {what}"));
             }
         }
         found

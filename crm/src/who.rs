@@ -52,6 +52,10 @@ pub struct Visitor {
     pub network: String,
     /// What the browser says of itself.
     pub device: String,
+    /// The token of a customer's session that the browser has already; a sign-in ends that session.
+    pub customer_session: Option<Token>,
+    /// The same of a session of staff.
+    pub staff_session: Option<Token>,
 }
 
 /// Of whom data is read. Only a proof hands one out.
@@ -70,9 +74,11 @@ impl Subject {
 pub struct Customer {
     id: CustomerId,
     session: SessionId,
+    token: Token,
     name: String,
     language: Lang,
     network: String,
+    came_in_at: DateTime<Utc>,
     authenticated_at: DateTime<Utc>,
 }
 
@@ -113,6 +119,16 @@ impl Customer {
     /// The session that proves it.
     pub fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// Whether they proved who they are once more after they came in.
+    pub fn has_proved_anew(&self) -> bool {
+        self.authenticated_at > self.came_in_at
+    }
+
+    /// The secret that the session's browser holds.
+    pub(crate) fn token(&self) -> &Token {
+        &self.token
     }
 
     /// The name to greet by.
@@ -175,6 +191,7 @@ impl Reason {
 pub struct Staff {
     id: StaffId,
     session: SessionId,
+    token: Token,
     name: String,
     role: Role,
     rights: Vec<Right>,
@@ -211,6 +228,11 @@ impl Staff {
     /// The session that proves it.
     pub fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// The secret that the session's browser holds.
+    pub(crate) fn token(&self) -> &Token {
+        &self.token
     }
 
     /// Their name.
@@ -302,6 +324,7 @@ const SEEN_EVERY: Duration = Duration::minutes(5);
 #[derive(sqlx::FromRow)]
 struct CustomerRow {
     session: SessionId,
+    created_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
     authenticated_at: DateTime<Utc>,
     id: CustomerId,
@@ -324,7 +347,7 @@ struct StaffRow {
 
 /// The customer of a session, if it is alive.
 pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
-    const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, c.id, c.name, c.language \
+    const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
     let now = db.now();
@@ -340,6 +363,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
     see(db, row.session, row.seen_at).await;
     let CustomerRow {
         session,
+        created_at,
         authenticated_at,
         id,
         name,
@@ -349,9 +373,11 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
     Ok(Some(Customer {
         id,
         session,
+        token: token.clone(),
         name,
         language,
         network: visitor.network.clone(),
+        came_in_at: created_at,
         authenticated_at,
     }))
 }
@@ -386,6 +412,7 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     Ok(Some(Staff {
         id,
         session,
+        token: token.clone(),
         name,
         role,
         rights,

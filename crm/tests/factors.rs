@@ -10,7 +10,7 @@ use crm::error::Error;
 use crm::factor::passkey::{self, Answer, Question};
 use crm::factor::store::{self as factors, Pending};
 use crm::factor::totp::Secret;
-use crm::factor::{By, Known};
+use crm::factor::{By, Known, removal};
 use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::signin::attempts::Purpose;
@@ -35,6 +35,7 @@ fn from(network: &str) -> Visitor {
     Visitor {
         network: network.into(),
         device: "Test".into(),
+        ..Visitor::default()
     }
 }
 
@@ -258,7 +259,7 @@ both_engines!(a_recovery_code_is_good_once_and_new_ones_kill_the_old, async |wor
         one!(
             world,
             i64,
-            "SELECT COUNT(*) FROM factors WHERE kind = 'recovery' AND length(data) = 64"
+            "SELECT COUNT(*) FROM factors WHERE kind = 'recovery' AND data LIKE '$argon2id$%'"
         ),
         10
     );
@@ -271,6 +272,20 @@ both_engines!(a_recovery_code_is_good_once_and_new_ones_kill_the_old, async |wor
     let by = by(db, &anna);
     factors::make_codes(db, &by).await.expect("made");
     let new = pending(db, &by).await.codes;
+    // Until they are saved they are nowhere but in the browser that they were made in.
+    assert_eq!(new, pending(db, &by).await.codes);
+    let stored = one!(
+        world,
+        String,
+        "SELECT data FROM factors WHERE kind = 'recovery' AND confirmed_at IS NULL"
+    );
+    assert!(new.iter().all(|code| !stored.contains(code.as_str())), "{stored}");
+    let elsewhere = first_step(db).await;
+    let opened = second(db, &elsewhere, &codes[2]).await.expect("another session");
+    let other = customer(db, &opened).await;
+    let other = Known::Customer(&other).fresh(db).expect("fresh");
+    assert!(pending(db, &other).await.codes.is_empty());
+    assert!(matches!(factors::keep_codes(db, &other).await, Err(Error::Stale)));
     assert_eq!(
         flaw(second(db, &token, &new[0]).await),
         Flaw::WrongSecond,
@@ -317,6 +332,103 @@ both_engines!(
             signin::by_password(db, PHONE, PASSWORD, Lang::Ru, &visitor()).await,
             Ok(Entered::In(_))
         ));
+    }
+);
+
+both_engines!(
+    s06_a_short_password_stands_beside_a_second_factor_alone,
+    async |world| {
+        use crm::signin::confirm::{remove_password, set_password};
+        const SHORT: &str = "Zq8$kT!v";
+        let db = &world.db;
+        let anna = anna(world).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        let set = async |current: &str, typed: &str| set_password(db, &fresh, current, typed, &visitor()).await;
+        assert_eq!(flaw(set(PASSWORD, SHORT).await), Flaw::TooShort { min: 15 });
+        let by = by(db, &anna);
+        turn_on(db, &by).await;
+        let totp = async || {
+            let found = factors::overview(db, Known::Customer(&anna)).await.expect("read");
+            (found.totp.expect("on").id, found.password_short)
+        };
+        assert_eq!(flaw(set(PASSWORD, "Zq8$kT!").await), Flaw::TooShort { min: 8 });
+        set(PASSWORD, SHORT)
+            .await
+            .expect("beside the second factor it is enough");
+        let (id, short) = totp().await;
+        assert!(short);
+        assert_eq!(flaw(factors::remove(db, &by, id).await), Flaw::TooShort { min: 15 });
+        assert_eq!(totp().await.0, id, "it is still there");
+        // A longer one, and it may go; so it may without any password.
+        set(SHORT, "двадцать лодок у пристани").await.expect("longer");
+        assert!(!totp().await.1);
+        set("двадцать лодок у пристани", SHORT).await.expect("short again");
+        remove_password(db, &fresh).await.expect("removed");
+        let (id, short) = totp().await;
+        assert!(!short);
+        factors::remove(db, &by, id).await.expect("off");
+        assert_eq!(flaw(set("", SHORT).await), Flaw::TooShort { min: 15 });
+    }
+);
+
+both_engines!(
+    s06_a_short_password_and_turning_the_second_factor_off_do_not_slip_past_each_other,
+    async |world| {
+        use crm::signin::confirm::set_password;
+        let db = &world.db;
+        let anna = anna(world).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        let by = by(db, &anna);
+        turn_on(db, &by).await;
+        let overview = factors::overview(db, Known::Customer(&anna)).await.expect("read");
+        let id = overview.totp.expect("on").id;
+        let here = visitor();
+        let (set, off) = tokio::join!(
+            set_password(db, &fresh, PASSWORD, "Zq8$kT!v", &here),
+            factors::remove(db, &by, id)
+        );
+        assert!(set.is_ok() != off.is_ok(), "one of them: {set:?} {off:?}");
+    }
+);
+
+both_engines!(
+    s06_a_password_is_changed_by_the_one_until_now_or_a_new_proof,
+    async |world| {
+        use crm::signin::confirm::set_password;
+        const NEW: &str = "двадцать лодок у пристани";
+        let db = &world.db;
+        let anna = anna(world).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        assert!(!anna.has_proved_anew());
+        let set = async |current: &str| set_password(db, &fresh, current, NEW, &visitor()).await;
+        assert_eq!(flaw(set("").await), Flaw::Missing);
+        assert_eq!(flaw(set("не тот пароль совсем").await), Flaw::WrongPassword);
+        assert_eq!(
+            one!(world, i64, "SELECT COUNT(*) FROM failures"),
+            1,
+            "a wrong one is counted"
+        );
+        set(PASSWORD).await.expect("the right one");
+        // Who has forgotten it proves by another way who they are, in this session.
+        world.clock.set(db.now() + Duration::minutes(1));
+        let contacts = crm::signin::confirm::ways(db, &anna).await.expect("read").contacts;
+        let token = crm::signin::confirm::start(db, &anna, contacts[0].id, &visitor())
+            .await
+            .expect("sent");
+        let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+        let code = message
+            .body
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|part| part.len() == 6);
+        let opened = crm::signin::confirm::by_code(db, &anna, &token, code.expect("a code"), &visitor())
+            .await
+            .expect("proved");
+        let anna = customer(db, &opened).await;
+        assert!(anna.has_proved_anew());
+        let fresh = anna.fresh(db).expect("fresh");
+        set_password(db, &fresh, "", PASSWORD, &visitor())
+            .await
+            .expect("without");
     }
 );
 
@@ -496,6 +608,230 @@ both_engines!(passkeys_are_named_renamed_and_removed_by_their_owner, async |worl
         factors::rename_passkey(db, &by, held.id, "x").await,
         Err(Error::NotFound)
     ));
+});
+
+/// The attempt that a code from the phone leads to, which stops at the second factor.
+async fn by_code(world: &World) -> Token {
+    let db = &world.db;
+    world.clock.set(db.now() + Duration::minutes(1));
+    let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+    let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+    let code = message
+        .body
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|part| part.len() == 6);
+    let verified = signin::verify(db, &token, code.expect("a code"), &visitor()).await;
+    assert!(matches!(verified, Ok(crm::signin::store::Verified::SecondFactor)));
+    token
+}
+
+/// A member of staff who has just come in.
+async fn agent(world: &World) -> Staff {
+    let id = employ(world, "agent").await;
+    let secret = factors::give_totp(&world.db, &SYSTEM, id).await.expect("given");
+    let (token, _) = staff_first(&world.db, "agent").await;
+    let code = secret.code(world.db.now());
+    let opened = factors::second_by_code(&world.db, &token, Purpose::Staff, &code, &visitor()).await;
+    staff_of(&world.db, &opened.expect("in")).await
+}
+
+/// The link in the newest message.
+async fn link(db: &Db) -> String {
+    let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+    let (_, rest) = message.body.split_once("/second-step/").expect("a link");
+    rest.split_whitespace().next().expect("its end").to_owned()
+}
+
+both_engines!(
+    s12_a_lost_second_factor_goes_after_a_proof_a_word_of_staff_and_three_days,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        contact(world, anna.id(), crm::contact::Kind::Email, "anna@example.com").await;
+        sql!(world, "UPDATE contacts SET verified_at = created_at");
+        let (_, codes) = turn_on(db, &by(db, &anna)).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        crm::signin::confirm::set_password(db, &fresh, PASSWORD, "Zq8$kT!v", &visitor())
+            .await
+            .expect("short, beside the second factor");
+        let pending = async || {
+            let mut conn = db.read().await.expect("a connection");
+            removal::of(&mut conn, anna.me()).await.expect("read")
+        };
+        // The password alone is no proof of a contact.
+        let password = match signin::by_password(db, PHONE, "Zq8$kT!v", Lang::Ru, &visitor()).await {
+            Ok(Entered::SecondFactor(token)) => token,
+            _ => panic!("the second factor is asked for"),
+        };
+        assert!(!removal::may_ask(db, &password).await.expect("read"));
+        assert!(matches!(
+            removal::ask(db, &password, &visitor()).await,
+            Err(Error::Forbidden)
+        ));
+        assert!(matches!(
+            removal::ask(db, &Token::random(), &visitor()).await,
+            Err(Error::Stale)
+        ));
+        let agent = agent(world).await;
+        let staff = async || agent.fresh(db).expect("fresh");
+        let early = removal::grant(db, &staff().await, anna.id(), "Паспорт").await;
+        assert!(matches!(early, Err(Error::Stale)), "nobody asked");
+        let token = by_code(world).await;
+        removal::ask(db, &token, &visitor()).await.expect("asked");
+        removal::ask(db, &token, &visitor()).await.expect("once is enough");
+        let told = |template: &'static str| async move {
+            let all = crm::outbox::inbox(db, 100).await.expect("read");
+            let mut to: Vec<_> = all
+                .into_iter()
+                .filter(|m| m.template == template)
+                .map(|m| m.address)
+                .collect();
+            to.sort();
+            to
+        };
+        let both = [PHONE, "anna@example.com"];
+        assert_eq!(told("removal_asked").await, both, "every contact, once");
+        assert_eq!(pending().await.expect("asked").due_at, None);
+        world.clock.set(db.now() + Duration::hours(73));
+        assert_eq!(
+            removal::run_due(db, &SYSTEM).await.expect("run"),
+            0,
+            "without a word of staff it waits"
+        );
+        let silent = Known::Staff(&agent).fresh(db);
+        assert!(matches!(silent, Err(Error::NotFresh)), "nor with a proof from before");
+        // A day later somebody at the counter makes sure.
+        sql!(
+            world,
+            "UPDATE sessions SET seen_at = $1, expires_at = $2",
+            db.now(),
+            db.now() + Duration::days(9)
+        );
+        let agent = refreshed(world, &agent).await;
+        let fresh = agent.fresh(db).expect("fresh");
+        assert_eq!(flaw(removal::grant(db, &fresh, anna.id(), " ").await), Flaw::Missing);
+        removal::grant(db, &fresh, anna.id(), "Паспорт и карта")
+            .await
+            .expect("granted");
+        assert!(matches!(
+            removal::grant(db, &fresh, anna.id(), "Ещё раз").await,
+            Err(Error::Stale)
+        ));
+        assert_eq!(told("removal_granted").await, both);
+        let due = pending().await.expect("granted").due_at.expect("when");
+        assert_eq!(due, db.now() + Duration::hours(72));
+        world.clock.set(due - Duration::seconds(1));
+        assert_eq!(removal::run_due(db, &SYSTEM).await.expect("run"), 0);
+        world.clock.set(due);
+        let (one, two) = tokio::join!(removal::run_due(db, &SYSTEM), removal::run_due(db, &SYSTEM));
+        assert_eq!(one.expect("run") + two.expect("run"), 1, "once, on any node");
+        assert_eq!(pending().await, None);
+        assert_eq!(told("removal_done").await, both);
+        assert_eq!(
+            one!(world, i64, "SELECT COUNT(*) FROM factors WHERE customer_id IS NOT NULL"),
+            0
+        );
+        // The short password went too; a code opens.
+        let by_password = signin::by_password(db, PHONE, "Zq8$kT!v", Lang::Ru, &visitor()).await;
+        assert_eq!(flaw(by_password.map(drop)), Flaw::WrongPassword);
+        world.clock.set(db.now() + Duration::minutes(1));
+        let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+        let message = crm::outbox::inbox(db, 1).await.expect("read").remove(0);
+        let code = message
+            .body
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|part| part.len() == 6);
+        let verified = signin::verify(db, &token, code.expect("a code"), &visitor()).await;
+        assert!(matches!(verified, Ok(crm::signin::store::Verified::SignedIn(_))));
+        assert_eq!(codes.len(), 10);
+        let rows = "SELECT COUNT(*) FROM audit WHERE action IN ('removal.ask', 'removal.grant', 'removal.done')";
+        assert_eq!(one!(world, i64, rows), 3);
+    }
+);
+
+/// The same member of staff, whose proof is of now.
+async fn refreshed(world: &World, agent: &Staff) -> Staff {
+    let token = Token::random();
+    let (hash, session, now) = (&token.hash(), agent.session(), world.db.now());
+    sql!(
+        world,
+        "UPDATE sessions SET token_hash = $2, authenticated_at = $3 WHERE id = $1",
+        session,
+        hash,
+        now
+    );
+    let found = who::staff(&world.db, &token, &visitor()).await.expect("read");
+    found.expect("signed in")
+}
+
+both_engines!(s12_a_removal_is_called_off_from_anywhere, async |world| {
+    let db = &world.db;
+    let anna = anna(world).await;
+    let (secret, codes) = turn_on(db, &by(db, &anna)).await;
+    let agent = agent(world).await;
+    let ask = async || {
+        let token = by_code(world).await;
+        removal::ask(db, &token, &visitor()).await.expect("asked");
+        token
+    };
+    let is_pending = async || {
+        let mut conn = db.read().await.expect("a connection");
+        removal::of(&mut conn, anna.me()).await.expect("read").is_some()
+    };
+    // From a session.
+    assert!(matches!(removal::cancel(db, &anna).await, Err(Error::NotFound)));
+    ask().await;
+    let boris = stranger(world).await;
+    assert!(
+        matches!(removal::cancel(db, &boris).await, Err(Error::NotFound)),
+        "not his"
+    );
+    removal::cancel(db, &anna).await.expect("called off");
+    assert!(!is_pending().await);
+    // By the link of any message, which stays the same when staff have granted it.
+    ask().await;
+    let first = link(db).await;
+    removal::grant(db, &agent.fresh(db).expect("fresh"), anna.id(), "Паспорт")
+        .await
+        .expect("granted");
+    assert_eq!(link(db).await, first);
+    let (id, mark) = first.split_once('_').expect("two parts");
+    let other = if mark.starts_with('0') { "1" } else { "0" };
+    let forged = format!("{id}_{other}{}", &mark[1..]);
+    for wrong in ["", "x", &forged] {
+        let called = removal::cancel_by_link(db, wrong, &visitor()).await;
+        assert!(matches!(called, Err(Error::NotFound)), "{wrong}");
+    }
+    assert!(is_pending().await);
+    removal::cancel_by_link(db, &first, &visitor())
+        .await
+        .expect("called off");
+    assert!(!is_pending().await);
+    let again = removal::cancel_by_link(db, &first, &visitor()).await;
+    assert!(matches!(again, Err(Error::Stale)));
+    world.clock.set(db.now() + Duration::days(4));
+    assert_eq!(removal::run_due(db, &SYSTEM).await.expect("run"), 0);
+    // By who has the second factor after all.
+    let token = ask().await;
+    second(db, &token, &codes[0]).await.expect("in");
+    assert!(!is_pending().await);
+    // And what nobody came for is forgotten; asking again and again is not without end.
+    ask().await;
+    world.clock.set(db.now() + Duration::days(14) + Duration::seconds(1));
+    assert!(!is_pending().await);
+    let hours = world.db.now();
+    for n in 0..4 {
+        world.clock.set(hours + Duration::minutes(n));
+        let token = by_code(world).await;
+        let asked = removal::ask(db, &token, &visitor()).await;
+        if n < 3 {
+            asked.expect("asked");
+            let code = secret.code(db.now());
+            second(db, &token, &code).await.expect("in");
+        } else {
+            assert!(matches!(asked, Err(Error::TooMany { .. })));
+        }
+    }
 });
 
 /// The attempt that the right password of a member of staff leads to, and whether it is to set something up.
@@ -679,25 +1015,40 @@ both_engines!(staff_change_their_password_and_end_their_sessions, async |world| 
     }
     let (one, two) = (staff_of(db, &opened[0]).await, staff_of(db, &opened[1]).await);
     assert_eq!(crm::staff::store::sessions(db, &one).await.expect("read").len(), 2);
-    crm::staff::store::end_session(db, &one, two.session())
-        .await
-        .expect("ended");
-    assert!(matches!(
-        crm::staff::store::end_session(db, &one, two.session()).await,
-        Err(Error::NotFound)
-    ));
+    let fresh = one.fresh(db).expect("fresh");
+    let end = async |id| crm::staff::store::end_session(db, &fresh, id).await;
+    end(Some(two.session())).await.expect("ended");
+    assert!(matches!(end(Some(two.session())).await, Err(Error::NotFound)));
     assert!(
         who::staff(db, &opened[1].token, &visitor())
             .await
             .expect("read")
             .is_none()
     );
-    let fresh = one.fresh(db).expect("fresh");
-    let weak = crm::staff::store::change_password(db, &fresh, "agentagentagentagent").await;
-    assert_eq!(flaw(weak), Flaw::WeakPassword);
-    crm::staff::store::change_password(db, &fresh, "пятьдесят лошадей у реки")
+    let change = async |current: &str, typed: &str| {
+        crm::staff::store::change_password(db, &fresh, current, typed, &visitor()).await
+    };
+    assert_eq!(flaw(change("", "пятьдесят лошадей у реки").await), Flaw::Missing);
+    assert_eq!(
+        flaw(change("не тот пароль совсем", "пятьдесят лошадей у реки").await),
+        Flaw::WrongPassword
+    );
+    assert_eq!(flaw(change(PASSWORD, "agentagentagentagent").await), Flaw::WeakPassword);
+    change(PASSWORD, "пятьдесят лошадей у реки").await.expect("changed");
+    // And all others at once.
+    world.clock.set(db.now() + Duration::minutes(2));
+    let (token, _) = match signin::staff_by_password(db, "agent", "пятьдесят лошадей у реки", Lang::Ru, &visitor())
         .await
-        .expect("changed");
+    {
+        Ok(StaffEntered::SecondFactor(token)) => (token, false),
+        _ => panic!("the second factor is asked for"),
+    };
+    let code = secret.code(db.now());
+    let third = factors::second_by_code(db, &token, Purpose::Staff, &code, &visitor())
+        .await
+        .expect("in");
+    end(None).await.expect("ended");
+    assert!(who::staff(db, &third.token, &visitor()).await.expect("read").is_none());
     assert!(
         who::staff(db, &opened[0].token, &visitor())
             .await

@@ -29,6 +29,7 @@ fn visitor() -> Visitor {
     Visitor {
         network: "192.0.2.7".into(),
         device: "Test".into(),
+        ..Visitor::default()
     }
 }
 

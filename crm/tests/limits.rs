@@ -5,7 +5,7 @@ mod common {
 }
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::people::{SYSTEM, one};
+use common::people::{SYSTEM, customer, one, topic};
 use crm::clock::Clock;
 use crm::db::Db;
 use crm::error::Error;
@@ -49,6 +49,7 @@ fn few() -> Limits {
         sms_per_day: 1000,
         sms_elsewhere: 3,
         sms_prefixes: [("375".to_owned(), 4), ("37533".to_owned(), 0)].into(),
+        ..Limits::default()
     }
 }
 
@@ -134,6 +135,42 @@ crm::both_engines!(
         assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM limits"), 0);
     }
 );
+
+crm::both_engines!(a_customer_writes_so_many_requests_and_messages_an_hour, async |world| {
+    use crm::request::{NewRequest, store as requests};
+    let writing = Limits {
+        requests_per_customer: 2,
+        messages_per_customer: 3,
+        ..few()
+    };
+    let (db, clock) = node(world, writing).await;
+    let (anna, boris) = (customer(world, "Анна", "К").await, customer(world, "Борис", "К").await);
+    topic(world, "other", 1).await;
+    let new = NewRequest {
+        topic: "other".into(),
+        text: "Где баллы?".into(),
+        purchase: String::new(),
+    };
+    let create = async |by| requests::create(&db, by, &new).await;
+    let first = create(&anna).await.expect("the first");
+    create(&anna).await.expect("the second");
+    assert!(matches!(create(&anna).await, Err(Error::TooMany { retry_after: 3600 })));
+    create(&boris).await.expect("somebody else's share is their own");
+    for _ in 0..3 {
+        requests::answer(&db, &anna, first, "Ещё вопрос")
+            .await
+            .expect("an answer");
+    }
+    let fourth = requests::answer(&db, &anna, first, "Ещё вопрос").await;
+    assert!(matches!(fourth, Err(Error::TooMany { retry_after: 3600 })));
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM messages"),
+        6,
+        "what was refused is not there"
+    );
+    clock.set(start() + TimeDelta::hours(1));
+    create(&anna).await.expect("the next hour");
+});
 
 crm::both_engines!(s08_many_at_once_get_no_more_than_one_after_another, async |world| {
     let day = Limits {

@@ -106,6 +106,68 @@ crm::both_engines!(staff_is_entered_found_and_let_go, async |world| {
     );
 });
 
+crm::both_engines!(
+    s14_staff_end_a_customers_sessions_with_a_reason_and_the_customer_is_told,
+    async |world| {
+        crm::content::load(&world.db, &SYSTEM).await.expect("content loads");
+        let (agent, token) = staff_token(world, "agent").await;
+        let anna = customer(world, "Анна", "К").await;
+        customer(world, "Борис", "К").await;
+        contact(world, anna.id(), Kind::Phone, "+79000001234").await;
+        sql!(world, "UPDATE contacts SET verified_at = created_at");
+        let open = async || {
+            let mut conn = world.db.read().await.expect("a connection");
+            store::open_sessions(&mut conn, anna.me()).await.expect("counted")
+        };
+        assert_eq!(open().await, 1);
+        let end = async |reason: &str| store::end_customer_sessions(&world.db, &agent, anna.id(), reason).await;
+        assert!(matches!(end(" ").await, Err(Error::Invalid(_))));
+        assert_eq!(open().await, 1);
+        end("Чужой вход").await.expect("ended");
+        assert_eq!(open().await, 0);
+        assert!(matches!(end("Чужой вход").await, Err(Error::Stale)), "none is open");
+        let rows = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM audit WHERE action = 'customer.end_sessions' AND reason = 'Чужой вход' AND actor = 'staff'"
+        );
+        assert_eq!(rows, 1);
+        let told = "SELECT COUNT(*) FROM outbox WHERE template = 'sessions_ended' AND address = '+79000001234'";
+        assert_eq!(one!(world, i64, told), 1);
+        let alive = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+        assert_eq!(one!(world, i64, alive), 2, "nobody else's");
+        // Without the right nothing of it.
+        role(world, "reader", r#"["requests"]"#).await;
+        sql!(world, "UPDATE staff SET role = 'reader'");
+        let visitor = crm::who::Visitor::default();
+        let reader = crm::who::staff(&world.db, &token, &visitor)
+            .await
+            .expect("read")
+            .expect("in");
+        let refused = store::end_customer_sessions(&world.db, &reader, anna.id(), "x").await;
+        assert!(matches!(refused, Err(Error::Forbidden)));
+    }
+);
+
+crm::both_engines!(what_staff_look_for_is_theirs_and_kept_for_a_day, async |world| {
+    let (agent, _) = staff_token(world, "agent").await;
+    let (other, _) = staff_token(world, "other").await;
+    let id = store::keep_search(&world.db, &agent, "Семёнов\0 +7 900")
+        .await
+        .expect("kept");
+    let of = async |by: &Staff| {
+        let mut conn = world.db.read().await.expect("a connection");
+        store::kept_search(&mut conn, by, id).await.expect("read")
+    };
+    assert_eq!(of(&agent).await.as_deref(), Some("Семёнов +7 900"));
+    assert_eq!(of(&other).await, None);
+    world.clock.set(start() + TimeDelta::hours(12));
+    assert_eq!(of(&agent).await, None, "no session lasts as long");
+    world.clock.set(start() + TimeDelta::hours(13));
+    crm::signin::store::sweep(&world.db, &SYSTEM).await.expect("swept");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM searches"), 0);
+});
+
 async fn found(world: &World, by: &Staff, query: &str) -> Vec<String> {
     let hits = store::search(&world.db, by, query).await.expect("searched");
     hits.into_iter()

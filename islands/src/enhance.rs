@@ -136,7 +136,10 @@ mod browser {
             "name" => flaw::name(&value).map(drop),
             "phone" => Phone::plausible(&value, &told(field, "country")?).map(drop),
             "email" => Email::check(&value).map(drop),
-            "password" => flaw::password(&value).map(drop),
+            "password" => {
+                let min = kind.split_once(':').and_then(|(_, min)| min.parse().ok());
+                flaw::password(&value, min.unwrap_or(flaw::PASSWORD_MIN)).map(drop)
+            }
             "text" => flaw::text(&value, kind.split_once(':')?.1.parse().ok()?).map(drop),
             _ => return None,
         };

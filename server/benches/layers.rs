@@ -6,6 +6,8 @@ use app::cx::Site;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use crm::limits::Limits;
+use crm::shop::Shop;
 use crm::who::System;
 use server::config::Config;
 use server::router::{self, App};
@@ -21,7 +23,17 @@ const BUDGET: f64 = 1.1;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let world = crm::testing::sqlite().await;
+    // Pages are counted, and there are never too many.
+    let limits = Limits {
+        pages_per_session: u32::MAX,
+        pages_per_network: u32::MAX,
+        ..Limits::default()
+    };
+    let world = crm::testing::sqlite_of(Shop {
+        limits,
+        ..Shop::default()
+    })
+    .await;
     let by = System::at_the_command_line();
     crm::content::load(&world.db, &by).await.expect("content loads");
     let app = App {

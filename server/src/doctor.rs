@@ -278,7 +278,7 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
     if config.is_https() && crm::content::setting(db, demo::MARK).await?.is_some() {
         lines.push(wrong(
             "demonstration",
-            "this database is a demonstration: /inbox shows everybody the codes for sign-in",
+            "this database is a demonstration: /inbox shows the codes for sign-in to whoever has a password of its staff",
             "start with a database of your own",
         ));
     }

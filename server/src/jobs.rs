@@ -54,6 +54,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
             crm::points::store::run_due(&db, &system).await.map(drop)
         }),
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
+            crm::factor::removal::run_due(&db, &system).await?;
             crm::limits::sweep(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await
         }),

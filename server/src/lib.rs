@@ -10,6 +10,7 @@ pub mod import;
 pub mod jobs;
 pub mod metrics;
 pub mod outside;
+pub mod pace;
 pub mod router;
 pub mod secret;
 pub mod session;

@@ -79,6 +79,10 @@ fn describe() {
         "kabinet_password_hashes_refused_total",
         "Password hashes that waited too long"
     );
+    describe_counter!(
+        "kabinet_http_slowed_total",
+        "Pages not shown because a session or a network asked too fast"
+    );
     describe_gauge!(
         "process_start_time_seconds",
         "When the process began, in seconds since 1970"

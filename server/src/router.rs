@@ -3,13 +3,14 @@
 
 use crate::config::Config;
 use crate::guard::{self, Gate, Proof, Refusal, RequestId};
+use crate::pace::Pace;
 use crate::{outside, session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
 use app::route::{Access, FormEntry, Next, Route};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next as Inward};
@@ -30,7 +31,7 @@ use tower_http::services::ServeDir;
 /// When to come again if the machine had no time for a password.
 const BUSY_SECONDS: u32 = 5;
 /// Fields that are never shown again, and not part of what identifies a repeated request.
-const SECRETS: [&str; 4] = ["password", "code", "question", "credential"];
+const SECRETS: [&str; 5] = ["password", "current", "code", "question", "credential"];
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
 /// How soon a browser or a proxy may come again after 503, in seconds.
@@ -113,6 +114,10 @@ pub fn guarded(app: &App, others: Vec<Other>) -> Router {
     };
     bare(app, others)
         .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(
+            (app.clone(), Arc::<Pace>::default()),
+            slow_down,
+        ))
         .layer(middleware::from_fn_with_state((app.clone(), Arc::new(gate)), admit))
         .layer(middleware::from_fn_with_state(app.clone(), catch_panics))
         .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
@@ -148,6 +153,38 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
         Refusal::TooLarge => AppError::TooLarge,
     };
     error_page(&app, request.into_parts().0, &error).await
+}
+
+/// Lets so many pages a minute through to their handlers. Files and what a proxy asks for are not counted.
+async fn slow_down(State((app, pace)): State<(App, Arc<Pace>)>, request: Request, next: Inward) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let is_page = |path: &str| app::ROUTES.iter().any(|route| route.path == path) || path.starts_with("/sign-in/");
+    if !route.is_some_and(is_page) {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
+    let tokens = session::received(&parts.headers, app.config.is_https());
+    let name = if parts.uri.path().starts_with("/admin") {
+        cookie::STAFF
+    } else {
+        cookie::SESSION
+    };
+    let (now, limits) = (app.db.now(), &app.db.shop().limits);
+    let Some(retry_after) = pace.refuse(&visitor.network, tokens.get(name), now, limits) else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
+    metrics::counter!("kabinet_http_slowed_total").increment(1);
+    // Nobody is looked up for a page that says to wait.
+    let nobody = (tokens, visitor, Ok((None, None)));
+    let cx = match gather(&app, &mut parts, nobody).await {
+        Ok(cx) | Err((cx, _)) => cx,
+    };
+    let error = AppError::TooMany { retry_after };
+    let mut response = html(&app, &cx, render::error(&cx, &error).await);
+    response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
+    response
 }
 
 /// A handler that panics is our fault like any other: its reader gets the page that says so, not a closed connection.
@@ -352,6 +389,9 @@ fn retry_after(error: &AppError) -> Option<u32> {
 
 /// Runs a form unless its key was used: then the stored answer is given again.
 async fn once(cx: &Cx, form: &FormEntry, sent: &Sent) -> Result<Next, AppError> {
+    if form.repeats {
+        return (form.run)(cx, &sent.body).await;
+    }
     let scope = match (&cx.customer, &cx.staff, cx.token(cookie::ATTEMPT)) {
         (Some(customer), _, _) if !cx.path.starts_with("/admin") => customer.id().to_string(),
         (_, Some(staff), _) => staff.id().to_string(),
@@ -468,11 +508,28 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Collects what a page has at hand. When the database does not say who asks, there is enough for the page of that error.
 async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
-    let is_https = app.config.is_https();
-    let tokens = session::received(&parts.headers, is_https);
+    let tokens = session::received(&parts.headers, app.config.is_https());
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
-    let (customer, staff, failed) = match who_asks(app, &tokens, &visitor).await {
+    let visitor = Visitor {
+        customer_session: tokens.get(cookie::SESSION).cloned(),
+        staff_session: tokens.get(cookie::STAFF).cloned(),
+        ..session::visitor(peer, &parts.headers, &app.config.trusted_proxies)
+    };
+    let who = who_asks(app, &tokens, &visitor).await;
+    gather(app, parts, (tokens, visitor, who)).await
+}
+
+/// Who asks, if the database says so.
+type Asking = Result<(Option<who::Customer>, Option<who::Staff>), crm::Error>;
+
+/// The same for whoever was found to ask.
+async fn gather(
+    app: &App,
+    parts: &mut Parts,
+    (tokens, visitor, who): (HashMap<&'static str, Token>, Visitor, Asking),
+) -> Result<Cx, (Cx, AppError)> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let (customer, staff, failed) = match who {
         Ok((customer, staff)) => (customer, staff, None),
         Err(error) => (None, None, Some(AppError::from(error))),
     };
@@ -495,6 +552,9 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
     let theme = tokens
         .get(cookie::THEME)
         .map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
+    // It shows codes that open accounts: to who tries the demonstration out, not to who happens by.
+    let is_at_home = || session::is_local(peer, &parts.headers, &app.config.trusted_proxies);
+    let has_inbox = app.is_demonstration && !app.config.has_transport() && (staff.is_some() || is_at_home());
     let cx = Cx(Arc::new(Inner {
         db: app.db.clone(),
         lang,
@@ -509,7 +569,8 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
         outcome: None,
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
-        has_inbox: app.is_demonstration && !app.config.has_transport(),
+        has_inbox,
+        has_transport: app.config.has_transport(),
         providers: app.config.offered().into(),
         request_id: parts
             .extensions
@@ -526,11 +587,7 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
 }
 
 /// Whose the cookies are.
-async fn who_asks(
-    app: &App,
-    tokens: &HashMap<&'static str, Token>,
-    visitor: &Visitor,
-) -> Result<(Option<who::Customer>, Option<who::Staff>), crm::Error> {
+async fn who_asks(app: &App, tokens: &HashMap<&'static str, Token>, visitor: &Visitor) -> Asking {
     let customer = match tokens.get(cookie::SESSION) {
         Some(token) => who::customer(&app.db, token, visitor).await?,
         None => None,
@@ -572,6 +629,7 @@ fn copy(cx: &Cx) -> Inner {
         site: cx.site.clone(),
         is_demonstration: cx.is_demonstration,
         has_inbox: cx.has_inbox,
+        has_transport: cx.has_transport,
         providers: cx.providers.clone(),
         request_id: cx.request_id.clone(),
         cookies: Mutex::new(cx.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone()),

@@ -117,7 +117,18 @@ pub fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]
     Address { ip, how }
 }
 
-/// Who a request comes from, as far as limits and the list of devices go.
+/// Whether a request comes from the machine itself. One that a proxy there passed on without a word of whom does not
+/// count, as far as it can be told.
+pub fn is_local(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> bool {
+    let from = address(peer, headers, trusted);
+    let is_passed_on = ["forwarded", "via", "x-real-ip"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    from.how != Learnt::Ignored && !is_passed_on && from.ip.is_some_and(|ip| ip.is_loopback())
+}
+
+/// Who a request comes from, as far as limits and the list of devices go. The sessions that the browser holds already are
+/// not looked for here.
 pub fn visitor(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Visitor {
     let device = headers
         .get("user-agent")
@@ -126,6 +137,7 @@ pub fn visitor(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]
     Visitor {
         network: address(peer, headers, trusted).ip.map(network).unwrap_or_default(),
         device: device.chars().take(200).collect(),
+        ..Visitor::default()
     }
 }
 
@@ -163,6 +175,26 @@ mod tests {
         assert_eq!(address(peer, &h, &trusted).how, Learnt::Forwarded);
         assert_eq!(address(peer, &HeaderMap::new(), &trusted).how, Learnt::Unforwarded);
         assert_eq!(address(peer, &HeaderMap::new(), &[]).how, Learnt::Direct);
+    }
+
+    #[test]
+    fn s22_only_the_machine_itself_is_local() {
+        let local = Some(SocketAddr::from(([127, 0, 0, 1], 5)));
+        let elsewhere = Some(SocketAddr::from(([192, 0, 2, 1], 5)));
+        let proxy: [IpAddr; 1] = [[127, 0, 0, 1].into()];
+        let none = HeaderMap::new();
+        assert!(is_local(local, &none, &[]) && is_local(local, &none, &proxy));
+        assert!(is_local(
+            Some(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 5))),
+            &none,
+            &[]
+        ));
+        assert!(!is_local(elsewhere, &none, &[]) && !is_local(None, &none, &[]));
+        // Passed on for somebody else, by a proxy that is trusted and by one that is not; and written by anybody.
+        let for_another = headers("x-forwarded-for", "192.0.2.1");
+        assert!(!is_local(local, &for_another, &proxy) && !is_local(local, &for_another, &[]));
+        assert!(!is_local(elsewhere, &headers("x-forwarded-for", "127.0.0.1"), &[]));
+        assert!(!is_local(local, &headers("via", "1.1 somebody"), &proxy));
     }
 
     #[test]

@@ -304,7 +304,7 @@ pub(crate) fn app_section(cx: &Cx, overview: &Overview, pending: Option<&Pending
             t.app_on(cx.moment(totp.created_at), used)
         },
     );
-    let can_remove = known(cx).is_ok_and(|of| overview.can_remove(of));
+    let can_remove = known(cx).is_ok_and(|of| overview.can_remove(of)) && !overview.password_short;
     let offered = pending.and_then(|p| Some((p.totp.as_ref()?, p.account.as_str())));
     let acts = match (pending, offered, &overview.totp) {
         (None, _, _) => None,
@@ -323,6 +323,10 @@ pub(crate) fn app_section(cx: &Cx, overview: &Overview, pending: Option<&Pending
                             <input type="hidden" name="factor" value=id/>
                             <button class="btn btn-danger-quiet">{t.turn_off}</button>
                         </FormBox<RemoveFactor>>
+                    })}
+                    {overview.password_short.then(|| view! {
+                        <p>{t.password_short}</p>
+                        <p><a class="btn" href="/profile/security#password">{t.to_password}</a></p>
                     })}
                 }
                 .into_any(),

@@ -2,11 +2,12 @@
 
 use super::factors::{app_setup, code_field, code_label, codes_to_save, new_passkey, passkey_form, staff_next};
 use super::sign_in::{onward, with_next};
+use crate::cabinet::{flash, gone};
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::{self, Asked, FormBox};
 use crm::factor::passkey::{Answer, Question, ask_to_sign_in};
-use crm::factor::store as factors;
+use crm::factor::{removal, store as factors};
 use crm::signin::attempts::{LIFE, Purpose};
 use crm::signin::store::Verified;
 use crm::who::{Opened, Token};
@@ -97,15 +98,65 @@ pub(super) async fn by_passkey(cx: &Cx) -> Result<Option<AnyView>, AppError> {
     Ok(form.map(IntoAny::into_any))
 }
 
+/// Asks support to remove a second factor that is lost.
+#[derive(Deserialize)]
+pub struct AskRemoval {}
+
+impl Form for AskRemoval {
+    const NAME: &'static str = "sign_in.lost";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        removal::ask(&cx.db, attempt(cx, cookie::ATTEMPT)?, &cx.visitor).await?;
+        Ok(Next::to("/sign-in/second?done=asked"))
+    }
+}
+
+/// Calls such a removal off, by the link that its customer was sent.
+#[derive(Deserialize)]
+pub struct KeepSecondStep {}
+
+impl Form for KeepSecondStep {
+    const NAME: &'static str = "removal.cancel_by_link";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let link: String = cx.param("link")?;
+        removal::cancel_by_link(&cx.db, &link, &cx.visitor).await?;
+        Ok(Next::to(format!("{}?done=kept", cx.path)))
+    }
+}
+
+/// Where that link leads. Whether there is anything to call off is told to whoever presses the button.
+pub async fn keep(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().removal;
+    let link: String = cx.param("link")?;
+    if !removal::is_link(&link) {
+        return Err(AppError::NotFound);
+    }
+    let done = flash(&cx, &[("kept", t.link_done)]);
+    let ask = done.is_none().then(|| {
+        view! {
+            <p class="lead">{t.link_text}</p>
+            <FormBox<KeepSecondStep> class="actions" stale=t.link_stale>
+                <button class="btn btn-primary btn-wide">{t.link_keep}</button>
+            </FormBox<KeepSecondStep>>
+        }
+    });
+    let view = view! { <h1>{t.link_title}</h1> {done} {gone(&cx)} {ask} };
+    Ok(Body::new(t.link_title, Frame::Plain, view))
+}
+
 /// Asks a customer for the second factor.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
-    let question = factors::ask_second(&cx.db, attempt(&cx, cookie::ATTEMPT)?, Purpose::SignIn).await?;
-    let t = &cx.t().factors;
+    let token = attempt(&cx, cookie::ATTEMPT)?;
+    let question = factors::ask_second(&cx.db, token, Purpose::SignIn).await?;
+    let may_ask = removal::may_ask(&cx.db, token).await?;
+    let (t, of_removal) = (&cx.t().factors, &cx.t().removal);
     let (labels, enter) = (code_label(&cx), cx.t().sign_in.enter);
     let back = with_next(&cx, "/sign-in");
     let view = view! {
         <a class="back" href=back>{ui::icon(ui::icon::ARROW_LEFT)} {t.other_way}</a>
         <h1>{t.second_title}</h1>
+        {flash(&cx, &[("asked", of_removal.asked)])}
         <p class="lead">{t.second_lead}</p>
         <FormBox<Second> check=true labels=labels>
             {code_field(t)}
@@ -115,6 +166,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <details class="fold">
             <summary>{t.lost}</summary>
             <p>{t.lost_text}</p>
+            <p>{if may_ask { of_removal.ask_text } else { of_removal.by_code }}</p>
+            {may_ask.then(|| view! {
+                <FormBox<AskRemoval> class="actions"><button class="btn">{of_removal.ask}</button></FormBox<AskRemoval>>
+            })}
         </details>
     };
     Ok(Body::new(t.second_title, Frame::Plain, view))

@@ -1,14 +1,16 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
 use super::{contacts, full_name, read_place, status, store_name, write_place};
+use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
-use crate::route::{Body, Frame};
-use crate::ui::{Moment, icon};
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::{Field, FormBox, Moment, icon};
 use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
 use crm::customer::{Channel, Profile, store as customers};
+use crm::factor::removal::{self, Removal};
 use crm::id::CustomerId;
 use crm::lang::Lang;
 use crm::points::{Balance, store as points};
@@ -20,6 +22,7 @@ use crm::stores::{Category, Store, store as stores};
 use crm::who::Reason;
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
 
 /// How many purchases a page shows.
 const PURCHASES: usize = 20;
@@ -27,6 +30,38 @@ const PURCHASES: usize = 20;
 const REQUESTS: i64 = 50;
 /// How many events are shown at first, and when more are asked for.
 const EVENTS: [i64; 2] = [30, 500];
+
+/// Ends every session of the customer.
+#[derive(Deserialize)]
+pub struct EndSessions {
+    reason: String,
+}
+
+impl Form for EndSessions {
+    const NAME: &'static str = "customer.end_sessions";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        staff_store::end_customer_sessions(&cx.db, cx.staff()?, id, &self.reason).await?;
+        Ok(Next::to(format!("/admin/customers/{id}?done=ended")))
+    }
+}
+
+/// Grants the customer the removal of a second factor that is lost.
+#[derive(Deserialize)]
+pub struct GrantRemoval {
+    reason: String,
+}
+
+impl Form for GrantRemoval {
+    const NAME: &'static str = "removal.grant";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        removal::grant(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, &self.reason).await?;
+        Ok(Next::to(format!("/admin/customers/{id}?done=granted")))
+    }
+}
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
@@ -49,6 +84,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let categories = stores::categories(&mut conn).await?;
     let shops = stores::list(&mut conn, cx.lang).await?;
     let events = staff_store::timeline(&mut conn, subject, most).await?;
+    let sessions = staff_store::open_sessions(&mut conn, subject).await?;
+    let removal = removal::of(&mut conn, subject).await?;
     drop(conn);
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);
@@ -71,6 +108,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <span>{language(&cx, person.language)}</span>
             </p>
         </div>
+        {flash(&cx, &[("ended", t.done_ended), ("granted", t.done_granted)])}
         {sums(&cx, &balance)}
         <div class="cols">
             <div>
@@ -84,6 +122,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </div>
             <div>
                 {reach(&cx, &profile)}
+                {signed_in(&cx, sessions)}
+                {second_step(&cx, removal.as_ref())}
                 {card_numbers(&cx, &cards)}
                 {memberships(&cx, &programs, &balance)}
                 {agreed(&cx, &consents)}
@@ -266,6 +306,62 @@ fn reach(cx: &Cx, profile: &Profile) -> AnyView {
         </dl>
     };
     side(t.contacts, inside)
+}
+
+/// Where the customer is signed in, and how to end that when it is not them.
+fn signed_in(cx: &Cx, sessions: i64) -> AnyView {
+    let t = &cx.t().admin_customer;
+    let was_sent = cx
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.form == EndSessions::NAME);
+    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let end = (sessions > 0 || was_sent).then(|| {
+        view! {
+            <details class="fold" open=was_sent>
+                <summary>{t.end_sessions}</summary>
+                <p class="hint">{t.end_sessions_hint}</p>
+                <FormBox<EndSessions> labels=labels stale=t.stale_sessions>
+                    <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                    <button class="btn btn-danger-quiet">{t.end_sessions}</button>
+                </FormBox<EndSessions>>
+            </details>
+        }
+    });
+    let open = if sessions > 0 {
+        t.sessions(sessions)
+    } else {
+        t.no_sessions.to_owned()
+    };
+    side(t.open_now, view! { <p>{open}</p> {end} })
+}
+
+/// A second factor that the customer has lost, and what support does about it.
+fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<AnyView> {
+    let t = &cx.t().admin_customer;
+    let was_sent = cx
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.form == GrantRemoval::NAME);
+    if let Some(at) = removal.and_then(|removal| removal.due_at) {
+        return Some(side(t.removal, view! { <p>{t.removal_due(cx.moment(at))}</p> }));
+    }
+    if removal.is_none() && !was_sent {
+        return None;
+    }
+    let asked = removal.map(|removal| view! { <p>{t.removal_asked(cx.moment(removal.asked_at))}</p> });
+    let labels = vec![("reason".to_owned(), t.removal_how.to_owned())];
+    let inside = match fresh_first(cx) {
+        Some(first) => first,
+        None => view! {
+            <FormBox<GrantRemoval> labels=labels stale=t.removal_stale>
+                <Field name="reason" label=t.removal_how hint=t.reason_hint missing=t.removal_how_missing enterkeyhint="done"/>
+                <button class="btn btn-danger-quiet">{t.removal_grant}</button>
+            </FormBox<GrantRemoval>>
+        }
+        .into_any(),
+    };
+    Some(side(t.removal, view! { {asked} {inside} }))
 }
 
 fn card_numbers(cx: &Cx, cards: &[Card]) -> AnyView {
@@ -501,6 +597,11 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "request.unassign" => t.request_unassign,
                 "message.again" => t.message_again,
                 "session.end" => t.session_end,
+                "customer.end_sessions" => t.sessions_ended,
+                "removal.ask" => t.removal_ask,
+                "removal.grant" => t.removal_grant,
+                "removal.cancel" => t.removal_cancel,
+                "removal.done" => t.removal_done,
                 "contact.verify" => t.contact_verify,
                 "password.change" => t.password_change,
                 "factor.totp_on" => t.factor_totp_on,

@@ -1,12 +1,15 @@
 //! The search: a customer by anything that they can say of themselves.
 
-use super::full_name;
+use super::{full_name, keep, looked_for};
 use crate::cx::Cx;
-use crate::route::{Body, Frame};
-use crate::ui::icon;
-use crm::staff::{Hit, probes, store as staff_store};
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::{FormBox, icon};
+use crm::staff::{Hit, Right, probes, store as staff_store};
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
+
+pub(crate) const HERE: &str = "/admin/customers";
 
 /// True where a search would tell nothing: no letter and no digit in it, or but one letter. One digit is a request.
 fn is_too_short(text: &str, country: &str) -> bool {
@@ -14,10 +17,29 @@ fn is_too_short(text: &str, country: &str) -> bool {
     probes(text, country).is_empty() || (letters == 1 && text.chars().filter(|c| c.is_alphanumeric()).count() == 1)
 }
 
+/// Looks for customers. What is typed is kept here, and the address of the page gets an id in its place: names and phones
+/// would stay in histories and logs.
+#[derive(Deserialize)]
+pub struct FindCustomers {
+    q: String,
+}
+
+impl Form for FindCustomers {
+    const NAME: &'static str = "customer.find";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        Ok(Next::to(match keep(cx, Right::Customers, &self.q).await? {
+            Some(id) => format!("{HERE}?find={id}"),
+            None => HERE.to_owned(),
+        }))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customers;
-    let text = cx.query("q").unwrap_or_default().to_owned();
+    let text = looked_for(&cx).await?.map(|(_, text)| text).unwrap_or_default();
     let found = if text.is_empty() {
         say(t.empty)
     } else if is_too_short(&text, &cx.shop().country) {
@@ -32,15 +54,17 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let view = view! {
         <h1>{t.title}</h1>
-        <form class="search" role="search" action="/admin/customers">
-            <label class="label" for="find">{t.find}</label>
-            <p class="hint" id="find-hint">{t.hint}</p>
-            <div class="actions">
-                <input class="input" id="find" type="search" name="q" value=text aria-describedby="find-hint" autocomplete="off"
-                    dir="auto" spellcheck="false"/>
-                <button class="btn btn-primary">{t.search}</button>
-            </div>
-        </form>
+        <div role="search">
+            <FormBox<FindCustomers> class="search">
+                <label class="label" for="find">{t.find}</label>
+                <p class="hint" id="find-hint">{t.hint}</p>
+                <div class="actions">
+                    <input class="input" id="find" type="search" name="q" value=text aria-describedby="find-hint"
+                        autocomplete="off" dir="auto" spellcheck="false"/>
+                    <button class="btn btn-primary">{t.search}</button>
+                </div>
+            </FormBox<FindCustomers>>
+        </div>
         {found}
     };
     Ok(Body::new(t.title, Frame::Admin, view))

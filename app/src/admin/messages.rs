@@ -1,17 +1,18 @@
 //! What the shop writes to people: what waits, what went, what did not and why. Codes and links for signing in are not
 //! shown, not even here.
 
-use super::{read_place, write_place};
+use super::{keep, looked_for, read_place, write_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::{FormBox, Moment, icon, paragraphs};
-use crm::id::OutboxId;
+use crm::id::{OutboxId, SearchId};
 use crm::lang::Lang;
 use crm::limits::{self, SmsDay};
 use crm::outbox::delivery::{EXPIRED, INTERRUPTED};
 use crm::outbox::staff::{self as messages, Counts, Filter, Letter, Row, Template};
 use crm::outbox::{Channel, State};
 use crm::points::Before;
+use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -35,42 +36,85 @@ impl Form for SendAgain {
     }
 }
 
-/// What an address narrows the list to; what cannot be read in it narrows nothing.
-fn filter(cx: &Cx) -> Filter {
-    let query = |name| cx.query(name).unwrap_or_default();
-    Filter {
-        state: State::ALL.into_iter().find(|state| state.as_str() == query("state")),
-        channel: Channel::ALL
-            .into_iter()
-            .find(|channel| channel.as_str() == query("channel")),
-        template: query("template").to_owned(),
-        address: query("to").to_owned(),
+/// Narrows the list. To whom is somebody's phone or address: it is kept here, and an id stands in the page's address.
+#[derive(Deserialize)]
+pub struct FindMessages {
+    #[serde(default)]
+    state: String,
+    channel: String,
+    template: String,
+    to: String,
+}
+
+impl Form for FindMessages {
+    const NAME: &'static str = "message.find";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let find = keep(cx, Right::Messages, &self.to).await?;
+        let view = View {
+            filter: filter(&self.state, &self.channel, &self.template),
+            find,
+        };
+        Ok(Next::to(view.address(None)))
     }
 }
 
-/// The address of the list with this filter, from a place on.
-fn address(filter: &Filter, after: Option<Before>) -> String {
-    let after = after.map(write_place).unwrap_or_default();
-    let query: BTreeMap<&str, &str> = [
-        ("state", filter.state.map_or("", State::as_str)),
-        ("channel", filter.channel.map_or("", Channel::as_str)),
-        ("template", &filter.template),
-        ("to", &filter.address),
-        ("after", &after),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .collect();
-    match serde_qs::to_string(&query) {
-        Ok(query) if !query.is_empty() => format!("{HERE}?{query}"),
-        _ => HERE.to_owned(),
+/// What is shown of the list.
+#[derive(Clone, Default)]
+struct View {
+    filter: Filter,
+    /// By what is looked for is known.
+    find: Option<SearchId>,
+}
+
+/// Codes as addresses have them; what cannot be read narrows nothing.
+fn filter(state: &str, channel: &str, template: &str) -> Filter {
+    Filter {
+        state: State::ALL.into_iter().find(|known| known.as_str() == state),
+        channel: Channel::ALL.into_iter().find(|known| known.as_str() == channel),
+        template: template.to_owned(),
+        address: String::new(),
+    }
+}
+
+impl View {
+    /// The view that the page's address tells of.
+    async fn of(cx: &Cx) -> Result<Self, AppError> {
+        let query = |name| cx.query(name).unwrap_or_default();
+        let (find, address) = looked_for(cx).await?.unzip();
+        let filter = Filter {
+            address: address.unwrap_or_default(),
+            ..filter(query("state"), query("channel"), query("template"))
+        };
+        Ok(Self { filter, find })
+    }
+
+    /// The address of the list with this view, from a place on.
+    fn address(&self, after: Option<Before>) -> String {
+        let after = after.map(write_place).unwrap_or_default();
+        let find = self.find.map(|id| id.to_string()).unwrap_or_default();
+        let query: BTreeMap<&str, &str> = [
+            ("state", self.filter.state.map_or("", State::as_str)),
+            ("channel", self.filter.channel.map_or("", Channel::as_str)),
+            ("template", &self.filter.template),
+            ("find", &find),
+            ("after", &after),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+        match serde_qs::to_string(&query) {
+            Ok(query) if !query.is_empty() => format!("{HERE}?{query}"),
+            _ => HERE.to_owned(),
+        }
     }
 }
 
 /// The list.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_messages;
-    let (staff, filter) = (cx.staff()?, filter(&cx));
+    let (staff, shown) = (cx.staff()?, View::of(&cx).await?);
     let after = cx.query("after").and_then(read_place);
     let mut conn = cx.db.read().await?;
     let counts = messages::counts(&mut conn, staff).await?;
@@ -78,28 +122,28 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let day = limits::sms_today(&mut conn).await?;
     drop(conn);
     // One more than is shown tells whether there is another page.
-    let mut rows = messages::list(&cx.db, staff, &filter, after, PAGE as i64 + 1).await?;
+    let mut rows = messages::list(&cx.db, staff, &shown.filter, after, PAGE as i64 + 1).await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(|row| (row.created_at, row.id.0));
     let list = if rows.is_empty() {
-        empty(&cx, &filter, after.is_some())
+        empty(&cx, &shown.filter, after.is_some())
     } else {
         table(&cx, &rows)
     };
-    let first = after.map(|_| view! { <a class="btn" href=address(&filter, None)>{t.to_start}</a> });
+    let first = after.map(|_| view! { <a class="btn" href=shown.address(None)>{t.to_start}</a> });
     let next = next.map(|next| {
-        view! { <a class="btn" href=address(&filter, Some(next))>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
+        view! { <a class="btn" href=shown.address(Some(next))>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
     });
-    let shown = (!rows.is_empty()).then(|| t.shown(rows.len() as i64));
+    let count = (!rows.is_empty()).then(|| t.shown(rows.len() as i64));
     let view = view! {
         <h1>{t.title}</h1>
         {budget(&cx, day)}
-        {tabs(&cx, &filter, counts)}
-        {narrow(&cx, &filter, &templates)}
+        {tabs(&cx, &shown, counts)}
+        {narrow(&cx, &shown, &templates)}
         {list}
         <div class="pages">
-            <span>{shown}</span>
+            <span>{count}</span>
             <div class="actions">{first} {next}</div>
         </div>
     };
@@ -125,7 +169,7 @@ fn budget(cx: &Cx, day: SmsDay) -> AnyView {
     .into_any()
 }
 
-fn tabs(cx: &Cx, filter: &Filter, counts: Counts) -> AnyView {
+fn tabs(cx: &Cx, shown: &View, counts: Counts) -> AnyView {
     let t = &cx.t().admin_messages;
     let tabs: Vec<_> = [
         (None, t.tab_all, None),
@@ -142,19 +186,18 @@ fn tabs(cx: &Cx, filter: &Filter, counts: Counts) -> AnyView {
     ]
     .into_iter()
     .map(|(state, words, count)| {
-        let there = Filter {
-            state,
-            ..filter.clone()
-        };
-        let current = (state == filter.state).then_some("page");
+        let mut there = shown.clone();
+        there.filter.state = state;
+        let current = (state == shown.filter.state).then_some("page");
         let count = count.map(|(n, class)| view! { <span class=class>{crate::format::integer(n)}</span> });
-        view! { <a href=address(&there, None) aria-current=current>{words} " " {count}</a> }
+        view! { <a href=there.address(None) aria-current=current>{words} " " {count}</a> }
     })
     .collect();
     view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_any()
 }
 
-fn narrow(cx: &Cx, filter: &Filter, templates: &[Template]) -> AnyView {
+fn narrow(cx: &Cx, shown: &View, templates: &[Template]) -> AnyView {
+    let filter = &shown.filter;
     let t = &cx.t().admin_messages;
     let option = |value: String, words: String, chosen: &str| {
         let selected = value == chosen;
@@ -175,30 +218,30 @@ fn narrow(cx: &Cx, filter: &Filter, templates: &[Template]) -> AnyView {
         .state
         .map(|state| view! { <input type="hidden" name="state" value=state.as_str()/> });
     let is_narrowed = filter.channel.is_some() || !filter.template.is_empty() || !filter.address.is_empty();
-    let reset = Filter {
-        state: filter.state,
-        ..Filter::default()
+    let reset = View {
+        filter: Filter {
+            state: filter.state,
+            ..Filter::default()
+        },
+        find: None,
     };
-    let reset = is_narrowed.then(|| view! { <a class="btn btn-quiet" href=address(&reset, None)>{t.reset}</a> });
+    let reset = is_narrowed.then(|| view! { <a class="btn btn-quiet" href=reset.address(None)>{t.reset}</a> });
+    let (channels, address) = (channels.into_iter().collect_view(), filter.address.clone());
     view! {
-        <form class="filters" role="search" aria-label=t.filter action=HERE>
-            {state}
-            <label>
-                {t.channel}
-                <select class="input" name="channel">{channels.into_iter().collect_view()}</select>
-            </label>
-            <label>
-                {t.template}
-                <select class="input" name="template">{templates}</select>
-            </label>
-            <label>
-                {t.address}
-                <input class="input" type="search" name="to" value=filter.address.clone() placeholder=t.address_hint
-                    autocomplete="off" spellcheck="false" dir="auto"/>
-            </label>
-            <button class="btn">{t.show}</button>
-            {reset}
-        </form>
+        <div class="filters-box" role="search" aria-label=t.filter>
+            <FormBox<FindMessages> class="filters">
+                {state}
+                <label>{t.channel} <select class="input" name="channel">{channels}</select></label>
+                <label>{t.template} <select class="input" name="template">{templates}</select></label>
+                <label>
+                    {t.address}
+                    <input class="input" type="search" name="to" value=address placeholder=t.address_hint autocomplete="off"
+                        spellcheck="false" dir="auto"/>
+                </label>
+                <button class="btn">{t.show}</button>
+                {reset}
+            </FormBox<FindMessages>>
+        </div>
     }
     .into_any()
 }

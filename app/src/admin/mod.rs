@@ -13,10 +13,13 @@ mod view;
 use crate::cx::Cx;
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::contact::Contact;
+use crm::id::SearchId;
 use crm::lang::Lang;
 use crm::points::Before;
 use crm::purchase::StoreName;
 use crm::request::Status;
+use crm::staff::{Right, store as staff_store};
+use islands::AppError;
 use leptos::prelude::*;
 
 /// A person as lists name them: in Russian the surname leads.
@@ -91,6 +94,26 @@ fn contacts(cx: &Cx, contacts: &[Contact]) -> impl IntoView + use<> {
         true => t.none.into_any(),
         false => contacts.into_any(),
     }
+}
+
+/// What was looked for, by the id that stands in the address in its place. What is gone narrows nothing.
+async fn looked_for(cx: &Cx) -> Result<Option<(SearchId, String)>, AppError> {
+    let Some(id) = cx.query("find").and_then(|id| id.parse().ok()) else {
+        return Ok(None);
+    };
+    let text = staff_store::kept_search(&mut cx.db.read().await?, cx.staff()?, id).await?;
+    Ok(text.map(|text| (id, text)))
+}
+
+/// Keeps what somebody with this right looks for; nothing for an empty text.
+async fn keep(cx: &Cx, right: Right, text: &str) -> Result<Option<SearchId>, AppError> {
+    let staff = cx.staff()?;
+    staff.may(right)?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(staff_store::keep_search(&cx.db, staff, text).await?))
 }
 
 /// A place in a list as an address carries it.

@@ -125,7 +125,7 @@ impl Form for Unassign {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_request;
-    let (staff, view) = (cx.staff()?, View::of(&cx));
+    let (staff, view) = (cx.staff()?, View::whole(&cx).await?);
     let (subject, thread) = requests::open(&cx.db, staff, number(&cx)?).await?;
     let mut conn = cx.db.read().await?;
     let topics = requests::topics(&mut conn).await?;

@@ -1,22 +1,59 @@
 //! The queue: what customers wait for, narrowed and sorted by the address alone.
 
 use super::view::{View, Which};
-use super::{full_name, passed, status, status_word};
+use super::{full_name, keep, passed, status, status_word};
 use crate::cx::Cx;
-use crate::route::{Body, Frame};
-use crate::ui::{Moment, icon};
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::{FormBox, Moment, icon};
 use crm::request::{Assignee, Counts, Row, Sort, Status, Topic, store as requests};
-use crm::staff::{Colleague, store as staff_store};
+use crm::staff::{Colleague, Right, store as staff_store};
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
 
 /// How many requests a page shows.
 const PAGE: usize = 50;
 
+/// Narrows the queue. What is looked for may be somebody's name: it is kept here, and an id stands in the address.
+#[derive(Deserialize)]
+pub struct FindRequests {
+    status: String,
+    assignee: String,
+    topic: String,
+    #[serde(default)]
+    sort: String,
+    q: String,
+}
+
+impl Form for FindRequests {
+    const NAME: &'static str = "request.find";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let chosen = [
+            ("status", &self.status),
+            ("assignee", &self.assignee),
+            ("topic", &self.topic),
+            ("sort", &self.sort),
+        ];
+        let of = |name: &str| {
+            chosen
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).clone())
+        };
+        let view = View {
+            find: keep(cx, Right::Requests, &self.q).await?,
+            ..View::read(of)
+        };
+        Ok(Next::to(view.queue()))
+    }
+}
+
 /// The queue.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_requests;
-    let (staff, view) = (cx.staff()?, View::of(&cx));
+    let (staff, view) = (cx.staff()?, View::whole(&cx).await?);
     let mut conn = cx.db.read().await?;
     let topics = requests::topics(&mut conn).await?;
     let colleagues = staff_store::colleagues(&mut conn, staff).await?;
@@ -138,28 +175,25 @@ fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> 
     let reset = view
         .is_narrowed()
         .then(|| view! { <a class="btn btn-quiet" href="/admin/requests">{t.reset}</a> });
+    let statuses = options(statuses.into(), view.which.code());
+    let assignees = options(assignees, &view.assignee_code());
+    let topics = options(topics, &view.topic);
+    let text = view.text.clone();
     view! {
-        <form class="filters" role="search" aria-label=t.filter action="/admin/requests">
-            <label>
-                {t.status}
-                <select class="input" name="status">{options(statuses.into(), view.which.code())}</select>
-            </label>
-            <label>
-                {t.assignee}
-                <select class="input" name="assignee">{options(assignees, &view.assignee_code())}</select>
-            </label>
-            <label>
-                {t.topic}
-                <select class="input" name="topic">{options(topics, &view.topic)}</select>
-            </label>
-            <label>
-                {t.text}
-                <input class="input" type="search" name="q" value=view.text.clone() placeholder=t.text_hint autocomplete="off" dir="auto"/>
-            </label>
-            {sort}
-            <button class="btn">{t.show}</button>
-            {reset}
-        </form>
+        <div class="filters-box" role="search" aria-label=t.filter>
+            <FormBox<FindRequests> class="filters">
+                <label>{t.status} <select class="input" name="status">{statuses}</select></label>
+                <label>{t.assignee} <select class="input" name="assignee">{assignees}</select></label>
+                <label>{t.topic} <select class="input" name="topic">{topics}</select></label>
+                <label>
+                    {t.text}
+                    <input class="input" type="search" name="q" value=text placeholder=t.text_hint autocomplete="off" dir="auto"/>
+                </label>
+                {sort}
+                <button class="btn">{t.show}</button>
+                {reset}
+            </FormBox<FindRequests>>
+        </div>
     }
     .into_any()
 }

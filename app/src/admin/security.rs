@@ -2,7 +2,7 @@
 
 use crate::account::factors::{app_section, codes_section, confirm_ways, known, passkeys_section, told};
 use crate::cabinet::devices::device_name;
-use crate::cabinet::{flash, fresh_first, gone};
+use crate::cabinet::{flash, fresh_first, gone, offer_to_end_others};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::{Field, FormBox};
@@ -17,6 +17,7 @@ use serde::Deserialize;
 /// Changes the password.
 #[derive(Deserialize)]
 pub struct SetPassword {
+    current: String,
     password: String,
 }
 
@@ -24,7 +25,8 @@ impl Form for SetPassword {
     const NAME: &'static str = "staff.password";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        staff::change_password(&cx.db, &cx.staff()?.fresh(&cx.db)?, &self.password).await?;
+        let by = cx.staff()?.fresh(&cx.db)?;
+        staff::change_password(&cx.db, &by, &self.current, &self.password, &cx.visitor).await?;
         Ok(Next::to("/admin/security?done=password"))
     }
 }
@@ -39,8 +41,21 @@ impl Form for EndSession {
     const NAME: &'static str = "staff.end_session";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        staff::end_session(&cx.db, cx.staff()?, self.session).await?;
+        staff::end_session(&cx.db, &cx.staff()?.fresh(&cx.db)?, Some(self.session)).await?;
         Ok(Next::to("/admin/security?done=ended"))
+    }
+}
+
+/// Ends every session of one's own but the one at hand.
+#[derive(Deserialize)]
+pub struct EndOthers {}
+
+impl Form for EndOthers {
+    const NAME: &'static str = "staff.end_others";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        staff::end_session(&cx.db, &cx.staff()?.fresh(&cx.db)?, None).await?;
+        Ok(Next::to("/admin/security?done=others"))
     }
 }
 
@@ -61,15 +76,28 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let t = &cx.t().admin_security;
     let mut words = told(&cx).to_vec();
-    words.extend([("password", t.done_password), ("ended", t.done_ended)]);
+    words.extend([
+        ("password", t.done_password),
+        ("ended", t.done_ended),
+        ("others", t.done_others),
+    ]);
+    let others = offer_to_end_others::<EndOthers>(&cx, &["on", "removed", "kept", "added"]).await?;
+    let has_others = sessions.len() > 1;
     let rows: Vec<_> = sessions
         .iter()
-        .map(|session| row(&cx, session, session.id == me.session()))
+        .map(|session| row(&cx, session, session.id == me.session(), is_fresh))
         .collect();
-    let labels = vec![("password".to_owned(), cx.t().security.new_password.to_owned())];
+    let words_of_password = &cx.t().security;
+    let labels = [
+        ("current", words_of_password.current),
+        ("password", words_of_password.new_password),
+    ]
+    .map(|(name, label)| (name.to_owned(), label.to_owned()))
+    .to_vec();
     let view = view! {
         <h1>{t.title}</h1>
         {flash(&cx, &words)}
+        {others}
         {gone(&cx)}
         {first}
         {app_section(&cx, &overview, pending.as_ref())}
@@ -79,22 +107,29 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="section narrow" aria-labelledby="password">
                 <h2 id="password">{t.password}</h2>
                 <FormBox<SetPassword> check=true labels=labels>
-                    <Field name="password" label=cx.t().security.new_password hint=cx.t().security.password_hint
-                        kind="password" check="password" missing=cx.t().security.password_missing
+                    <Field name="current" label=words_of_password.current hint=t.forgot kind="password"
+                        missing=words_of_password.current_missing autocomplete="current-password"/>
+                    <Field name="password" label=words_of_password.new_password hint=words_of_password.password_hint
+                        kind="password" check="password" missing=words_of_password.password_missing
                         autocomplete="new-password" enterkeyhint="done"/>
-                    <button class="btn">{cx.t().security.set_password}</button>
+                    <button class="btn">{words_of_password.set_password}</button>
                 </FormBox<SetPassword>>
             </section>
         })}
         <section class="section" aria-labelledby="sessions">
             <h2 id="sessions">{t.sessions}</h2>
             <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            {(has_others && is_fresh).then(|| view! {
+                <FormBox<EndOthers> class="actions">
+                    <button class="btn btn-danger-quiet">{cx.t().devices.end_others}</button>
+                </FormBox<EndOthers>>
+            })}
         </section>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-fn row(cx: &Cx, session: &Device, is_this: bool) -> impl IntoView + use<> {
+fn row(cx: &Cx, session: &Device, is_this: bool, is_fresh: bool) -> impl IntoView + use<> {
     let t = &cx.t().devices;
     let name = device_name(cx, &session.device);
     let last = if is_this {
@@ -104,7 +139,7 @@ fn row(cx: &Cx, session: &Device, is_this: bool) -> impl IntoView + use<> {
     };
     let network = (!session.network.is_empty()).then(|| t.network(&session.network));
     let badge = is_this.then(|| view! { " " <span class="badge badge-brand">{t.this}</span> });
-    let end = (!is_this).then(|| {
+    let end = (!is_this && is_fresh).then(|| {
         let (id, name) = (session.id.to_string(), name.clone());
         view! {
             <FormBox<EndSession> id=format!("end-{id}") class="row-form">

@@ -1,8 +1,11 @@
 //! What of the queue is shown: which requests, in what order, from where on. All of it is part of the address, so a
-//! view can be kept and sent, and a request opened from it knows its neighbours.
+//! view can be kept, and a request opened from it knows its neighbours; of what is looked for an id stands there.
 
+use super::looked_for;
 use crate::cx::Cx;
+use crm::id::SearchId;
 use crm::request::{Assignee, Cursor, Filter, Sort, Status, Topic};
+use islands::AppError;
 use std::collections::BTreeMap;
 
 /// Requests of which statuses.
@@ -57,7 +60,9 @@ pub(super) struct View {
     pub(super) assignee: Assignee,
     /// A topic's code; empty for all.
     pub(super) topic: String,
-    /// What was searched for.
+    /// By what is looked for is known.
+    pub(super) find: Option<SearchId>,
+    /// What is looked for.
     pub(super) text: String,
     pub(super) sort: Sort,
     pub(super) after: Option<Cursor>,
@@ -70,18 +75,30 @@ impl View {
             which,
             assignee,
             topic: String::new(),
+            find: None,
             text: String::new(),
             sort: which.sort(),
             after: None,
         }
     }
 
-    /// The view that an address tells of. What cannot be read in it narrows nothing.
+    /// The view that an address tells of, without what is looked for. What cannot be read in it narrows nothing.
     pub(super) fn of(cx: &Cx) -> Self {
         Self::read(|name| cx.query(name).map(str::to_owned))
     }
 
-    fn read(query: impl Fn(&str) -> Option<String>) -> Self {
+    /// The same with what is looked for.
+    pub(super) async fn whole(cx: &Cx) -> Result<Self, AppError> {
+        let (find, text) = looked_for(cx).await?.unzip();
+        Ok(Self {
+            find,
+            text: text.unwrap_or_default(),
+            ..Self::of(cx)
+        })
+    }
+
+    /// The view that a form or an address tells of.
+    pub(super) fn read(query: impl Fn(&str) -> Option<String>) -> Self {
         let status = query("status").unwrap_or_default();
         let which = Which::CODES
             .into_iter()
@@ -99,7 +116,8 @@ impl View {
             which,
             assignee,
             topic: query("topic").unwrap_or_default(),
-            text: query("q").unwrap_or_default(),
+            find: query("find").and_then(|id| id.parse().ok()),
+            text: String::new(),
             sort: sort.map_or(which.sort(), |(_, sort)| sort),
             after: query("after").and_then(|after| after.parse().ok()),
         }
@@ -126,7 +144,7 @@ impl View {
 
     /// True when the tab alone does not say what is shown.
     pub(super) fn is_narrowed(&self) -> bool {
-        !self.topic.is_empty() || !self.text.is_empty() || matches!(self.assignee, Assignee::Of(_))
+        !self.topic.is_empty() || self.find.is_some() || matches!(self.assignee, Assignee::Of(_))
     }
 
     /// The same from the start, in this order.
@@ -146,13 +164,14 @@ impl View {
     /// The address of a page with this view, and what was just done there.
     pub(super) fn address(&self, path: &str, done: Option<&str>) -> String {
         let after = self.after.map(|after| after.to_string()).unwrap_or_default();
+        let find = self.find.map(|id| id.to_string()).unwrap_or_default();
         let mut query: BTreeMap<&str, &str> = BTreeMap::new();
         let assignee = self.assignee_code();
         for (name, value) in [
             ("status", self.which.code()),
             ("assignee", &assignee),
             ("topic", &self.topic),
-            ("q", &self.text),
+            ("find", &find),
             ("sort", self.sort_code()),
             ("after", &after),
             ("done", done.unwrap_or_default()),
@@ -215,7 +234,7 @@ mod tests {
                     let plain = View::new(which, assignee).sorted(sort);
                     let view = View {
                         topic: "card".into(),
-                        text: "Ёлкина & 100%+#?".into(),
+                        find: "00000000-0000-0000-0000-00000000000b".parse().ok(),
                         ..plain.from(after)
                     };
                     assert_eq!(read(&plain.queue()), plain);

@@ -1,6 +1,7 @@
 //! Phones and e-mail addresses.
 
-use super::{back, flash, fresh_first, gone};
+use super::devices::EndOthers;
+use super::{back, flash, fresh_first, gone, offer_to_end_others};
 use crate::account::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -105,12 +106,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("proved_phone", t.done_proved_phone),
         ("proved_email", t.done_proved_email),
     ];
+    let others = offer_to_end_others::<EndOthers>(&cx, &["primary"]).await?;
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &done)}
+        {others}
         {gone(&cx)}
         {first}
         <section class="section narrow" aria-labelledby="phones">

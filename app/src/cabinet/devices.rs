@@ -1,6 +1,6 @@
 //! Where the customer is signed in, and how to end it.
 
-use super::{back, flash, gone};
+use super::{back, flash, fresh_first, gone};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::FormBox;
@@ -21,7 +21,7 @@ impl Form for EndDevice {
     const NAME: &'static str = "device.end";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        signin::end_device(&cx.db, cx.customer()?, Some(self.device)).await?;
+        signin::end_device(&cx.db, &cx.customer()?.fresh(&cx.db)?, Some(self.device)).await?;
         Ok(Next::to("/devices?done=ended"))
     }
 }
@@ -34,7 +34,7 @@ impl Form for EndOthers {
     const NAME: &'static str = "device.end_others";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        signin::end_device(&cx.db, cx.customer()?, None).await?;
+        signin::end_device(&cx.db, &cx.customer()?.fresh(&cx.db)?, None).await?;
         Ok(Next::to("/devices?done=others"))
     }
 }
@@ -47,9 +47,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     // The one in hand comes first, whenever the others were seen.
     devices.sort_by_key(|device| device.id != customer.session());
     let has_others = devices.len() > 1;
+    let first = fresh_first(&cx).filter(|_| has_others);
+    let is_fresh = first.is_none();
     let rows: Vec<_> = devices
         .iter()
-        .map(|device| row(&cx, device, device.id == customer.session()))
+        .map(|device| row(&cx, device, device.id == customer.session(), is_fresh))
         .collect();
     let view = view! {
         {back("/profile", cx.t().profile.title)}
@@ -59,8 +61,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         {flash(&cx, &[("ended", t.done_ended), ("others", t.done_others)])}
         {gone(&cx)}
+        {first}
         <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
-        {has_others.then(|| view! {
+        {(has_others && is_fresh).then(|| view! {
             <FormBox<EndOthers> class="actions">
                 <button class="btn btn-danger-quiet">{t.end_others}</button>
             </FormBox<EndOthers>>
@@ -69,7 +72,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
 }
 
-fn row(cx: &Cx, device: &Device, is_this: bool) -> impl IntoView + use<> {
+fn row(cx: &Cx, device: &Device, is_this: bool, is_fresh: bool) -> impl IntoView + use<> {
     let t = &cx.t().devices;
     let seen = Seen::of(&device.device);
     let name = device_name(cx, &device.device);
@@ -87,7 +90,7 @@ fn row(cx: &Cx, device: &Device, is_this: bool) -> impl IntoView + use<> {
     let since = t.since(cx.moment(device.created_at));
     let network = (!device.network.is_empty()).then(|| t.network(&device.network));
     let badge = is_this.then(|| view! { " " <span class="badge badge-brand">{t.this}</span> });
-    let end = (!is_this).then(|| {
+    let end = (!is_this && is_fresh).then(|| {
         let (id, name) = (device.id.to_string(), name.clone());
         view! {
             <FormBox<EndDevice> id=format!("end-{id}") class="row-form">

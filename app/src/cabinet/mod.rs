@@ -23,10 +23,13 @@ pub mod stores;
 pub mod support;
 
 use crate::cx::Cx;
-use crate::ui::ErrorSummary;
+use crate::route::Form;
 use crate::ui::icon::{self, icon};
+use crate::ui::{ErrorSummary, FormBox};
 use chrono::{DateTime, Datelike, Utc};
 use crm::points::Before;
+use crm::signin::store as signin;
+use crm::staff::store as staff;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -48,6 +51,34 @@ pub(crate) fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
     Some(
         view! { <ErrorSummary error=AppError::NotFound form=outcome.form.replace('.', "-") labels=Vec::new() stale=cx.t().form.stale/> },
     )
+}
+
+/// After a change of what opens the cabinet, or staff's pages: offers to end the sessions elsewhere (ASVS 5.0, 7.4.3). `F`
+/// ends them; `after` are the codes in `?done=` of such changes. Nothing where there is no session elsewhere.
+pub(crate) async fn offer_to_end_others<F: Form + 'static>(
+    cx: &Cx,
+    after: &[&str],
+) -> Result<Option<AnyView>, AppError> {
+    if cx.outcome.is_some() || !cx.query("done").is_some_and(|done| after.contains(&done)) {
+        return Ok(None);
+    }
+    let sessions = if cx.path.starts_with("/admin") {
+        staff::sessions(&cx.db, cx.staff()?).await?
+    } else {
+        signin::devices(&cx.db, cx.customer()?).await?
+    };
+    if sessions.len() < 2 {
+        return Ok(None);
+    }
+    let t = &cx.t().devices;
+    let view = view! {
+        <section class="panel" aria-labelledby="others">
+            <h2 id="others">{t.others_title}</h2>
+            <p>{t.others_text}</p>
+            <FormBox<F> id="end-others-after" class="actions"><button class="btn">{t.end_others}</button></FormBox<F>>
+        </section>
+    };
+    Ok(Some(view.into_any()))
 }
 
 /// Where who somebody is was proved too long ago for what follows: says so and leads to where it is proved anew. Asked

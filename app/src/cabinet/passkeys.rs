@@ -1,6 +1,7 @@
 //! Passkeys of a customer: a way in without typing anything.
 
-use super::{back, flash, fresh_first, gone};
+use super::devices::EndOthers;
+use super::{back, flash, fresh_first, gone, offer_to_end_others};
 use crate::account::factors::{known, passkeys_section, told};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
@@ -12,6 +13,7 @@ use leptos::prelude::*;
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let of = known(&cx)?;
     let overview = factors::overview(&cx.db, of).await?;
+    let others = offer_to_end_others::<EndOthers>(&cx, &["added", "removed"]).await?;
     let first = fresh_first(&cx);
     let question = match of.fresh(&cx.db) {
         Ok(by) => factors::ask_new_passkey(&cx.db, &by).await?,
@@ -25,6 +27,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <p class="lead">{t.passkeys_lead}</p>
         </div>
         {flash(&cx, &told(&cx))}
+        {others}
         {gone(&cx)}
         {first}
         {passkeys_section(&cx, &overview, of.fresh(&cx.db).is_ok(), question)}

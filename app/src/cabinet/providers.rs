@@ -1,6 +1,7 @@
 //! Accounts at outside providers that let the customer in.
 
-use super::{back, flash, fresh_first, gone};
+use super::devices::EndOthers;
+use super::{back, flash, fresh_first, gone, offer_to_end_others};
 use crate::account::outside;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -46,6 +47,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("already", t.done_already),
         ("unlinked", t.done_unlinked),
     ];
+    let sessions = offer_to_end_others::<EndOthers>(&cx, &["linked", "unlinked"]).await?;
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
     let others: Vec<_> = cx
@@ -72,6 +74,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         {outside::trouble(&cx)}
         {flash(&cx, &done)}
+        {sessions}
         {gone(&cx)}
         {first}
         {list}

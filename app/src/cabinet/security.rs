@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::icon::{self, icon};
 use crate::ui::{Field, FormBox};
-use crm::signin::confirm;
+use crm::signin::confirm::{self, Ways};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -13,6 +13,8 @@ use serde::Deserialize;
 /// Sets another password.
 #[derive(Deserialize)]
 pub struct SetPassword {
+    #[serde(default)]
+    current: String,
     password: String,
 }
 
@@ -20,10 +22,8 @@ impl Form for SetPassword {
     const NAME: &'static str = "password.set";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        if self.password.is_empty() {
-            return Err(AppError::field("password", crm::flaw::Flaw::Missing));
-        }
-        confirm::set_password(&cx.db, &cx.customer()?.fresh(&cx.db)?, &self.password).await?;
+        let by = cx.customer()?.fresh(&cx.db)?;
+        confirm::set_password(&cx.db, &by, &self.current, &self.password, &cx.visitor).await?;
         Ok(Next::to("/profile/security?done=password"))
     }
 }
@@ -36,7 +36,7 @@ impl Form for RemovePassword {
     const NAME: &'static str = "password.remove";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        confirm::set_password(&cx.db, &cx.customer()?.fresh(&cx.db)?, "").await?;
+        confirm::remove_password(&cx.db, &cx.customer()?.fresh(&cx.db)?).await?;
         Ok(Next::to("/profile/security?done=no_password"))
     }
 }
@@ -62,7 +62,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <section class="section narrow" aria-labelledby="password">
             <h2 id="password">{t.password}</h2>
             <p class="muted">{if ways.password { t.has_password } else { t.has_no_password }}</p>
-            {password(&cx, ways.password)}
+            {password(&cx, &ways)?}
         </section>
         <section class="section" aria-labelledby="more">
             <h2 id="more">{t.more}</h2>
@@ -80,25 +80,45 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
 }
 
-fn password(cx: &Cx, has_password: bool) -> AnyView {
+fn password(cx: &Cx, ways: &Ways) -> Result<AnyView, AppError> {
     let t = &cx.t().security;
     if let Some(first) = fresh_first(cx) {
-        return first;
+        return Ok(first);
     }
-    let labels = vec![("password".to_owned(), t.new_password.to_owned())];
-    view! {
+    let labels = [("current", t.current), ("password", t.new_password)]
+        .map(|(name, label)| (name.to_owned(), label.to_owned()))
+        .to_vec();
+    let (hint, check) = if ways.second_factor {
+        (t.password_hint_beside, "password:8")
+    } else {
+        (t.password_hint, "password")
+    };
+    // Who proved anew who they are has done so by the password, or by what serves who forgot it.
+    let asks_current = ways.password && !cx.customer()?.has_proved_anew();
+    // A field is made inside its form, which knows what was typed.
+    let current = move || {
+        asks_current.then(|| {
+            view! {
+                <Field name="current" label=t.current kind="password" missing=t.current_missing
+                    autocomplete="current-password"/>
+                <p class="hint"><a href="/confirm?next=/profile/security">{t.forgot}</a></p>
+            }
+        })
+    };
+    let view = view! {
         <FormBox<SetPassword> check=true labels=labels>
-            <Field name="password" label=t.new_password hint=t.password_hint kind="password" check="password"
+            {current()}
+            <Field name="password" label=t.new_password hint=hint kind="password" check=check
                 missing=t.password_missing autocomplete="new-password" enterkeyhint="done"/>
             <div class="actions"><button class="btn btn-primary">{t.set_password}</button></div>
         </FormBox<SetPassword>>
-        {has_password.then(|| view! {
+        {ways.password.then(|| view! {
             <FormBox<RemovePassword> class="actions">
                 <button class="btn btn-danger-quiet">{t.remove_password}</button>
             </FormBox<RemovePassword>>
         })}
-    }
-    .into_any()
+    };
+    Ok(view.into_any())
 }
 
 fn row(href: &'static str, inside: &'static str, title: &'static str, text: &'static str) -> impl IntoView {

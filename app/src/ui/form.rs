@@ -59,6 +59,9 @@ pub fn FormBox<F: Form + 'static>(
     /// Its id in the page, where a page has several forms of one kind.
     #[prop(optional, into)]
     id: Option<String>,
+    /// The page that takes it, where it is not the one that it stands on.
+    #[prop(optional)]
+    action: Option<&'static str>,
     /// Classes; `form` for one with fields.
     #[prop(default = "form")]
     class: &'static str,
@@ -75,13 +78,13 @@ pub fn FormBox<F: Form + 'static>(
     children: Children,
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| F::NAME.replace('.', "-"));
-    form_box(F::NAME, id, class, check, labels, stale, children)
+    form_box(F::NAME, (id, action), class, check, labels, stale, children)
 }
 
 /// The same for every form: compiled once.
 fn form_box(
     name: &'static str,
-    id: String,
+    (id, action): (String, Option<&'static str>),
     class: &'static str,
     check: bool,
     labels: Vec<(String, String)>,
@@ -118,6 +121,7 @@ fn form_box(
                 id=id.clone()
                 class=class
                 method="post"
+                action=action
                 novalidate
                 data-country=check.then(|| cx.shop().country.clone())
                 data-today=check.then(|| cx.today().to_string())

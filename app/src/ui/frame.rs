@@ -2,6 +2,7 @@
 
 use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
+use crate::admin::customers::{FindCustomers, HERE};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
@@ -62,8 +63,10 @@ fn demonstration(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
     let note = if cx.has_inbox {
         view! { {t.demonstration_note} " " <a href="/inbox">{t.inbox}</a> }.into_any()
-    } else {
+    } else if cx.has_transport {
         t.demonstration_sends.into_any()
+    } else {
+        t.demonstration_note.into_any()
     };
     view! {
         <aside class="demo" aria-label=t.demonstration>
@@ -189,10 +192,12 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
                 {link("/admin/customers", t.customers)}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Messages)).map(|_| link("/admin/messages", t.messages))}
             </nav>
-            <form class="bar-find" role="search" action="/admin/customers" aria-label=t.find_customer>
+            <div class="bar-find" role="search" aria-label=t.find_customer>
                 {icon(icon::SEARCH)}
-                <input class="input" type="search" name="q" aria-label=t.find_customer placeholder=t.find_hint autocomplete="off"/>
-            </form>
+                <FormBox<FindCustomers> id="bar-find" action=HERE class="bar-find-form">
+                    <input class="input" type="search" name="q" aria-label=t.find_customer placeholder=t.find_hint autocomplete="off"/>
+                </FormBox<FindCustomers>>
+            </div>
         }
     });
     let name = cx.staff.as_ref().map(|staff| {

@@ -23,6 +23,13 @@ pub async fn of(conn: &mut Conn, subject: Subject) -> Result<Vec<Contact>, Error
         .await)?)
 }
 
+/// Every number and address that a customer proved to hold.
+pub(crate) async fn verified(conn: &mut Conn, customer: CustomerId) -> Result<Vec<Contact>, sqlx::Error> {
+    const SQL: &str = "SELECT id, kind, value, is_primary, verified_at FROM contacts WHERE customer_id = $1 \
+                       AND verified_at IS NOT NULL ORDER BY kind, created_at, id";
+    on!(conn, |c| sqlx::query_as(SQL).bind(customer).fetch_all(c).await)
+}
+
 /// Who proved to hold this number or address.
 pub(crate) async fn holder(conn: &mut Conn, kind: Kind, value: &str) -> Result<Option<CustomerId>, sqlx::Error> {
     const SQL: &str = "SELECT customer_id FROM contacts WHERE kind = $1 AND value = $2 AND verified_at IS NOT NULL";

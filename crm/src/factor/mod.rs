@@ -3,6 +3,7 @@
 
 pub mod passkey;
 pub mod recovery;
+pub mod removal;
 pub mod store;
 pub mod totp;
 
@@ -10,7 +11,7 @@ use crate::db::{Db, Tx};
 use crate::error::Error;
 use crate::id::{CustomerId, FactorId, SessionId, StaffId};
 use crate::signin::notice;
-use crate::who::{Customer, Fresh, Staff};
+use crate::who::{Customer, Fresh, Staff, Token};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -66,6 +67,14 @@ impl<'a> Known<'a> {
         match self {
             Self::Customer(customer) => Owner::Customer(customer.id()),
             Self::Staff(staff) => Owner::Staff(staff.id()),
+        }
+    }
+
+    /// The secret that their browser holds.
+    pub(crate) fn token(self) -> &'a Token {
+        match self {
+            Self::Customer(customer) => customer.token(),
+            Self::Staff(staff) => staff.token(),
         }
     }
 
@@ -143,10 +152,12 @@ pub struct Overview {
     pub codes_wait: bool,
     /// Without a second factor nobody comes in as this person.
     pub has_second: bool,
+    /// The password is shorter than one that opens by itself may be, so the second factor stays as long as it does.
+    pub password_short: bool,
 }
 
 impl Overview {
-    /// Whether one of the factors can go: the last one of a member of staff stays.
+    /// Whether one of the factors may go: the last one of a member of staff stays.
     pub fn can_remove(&self, of: Known<'_>) -> bool {
         matches!(of, Known::Customer(_)) || usize::from(self.totp.is_some()) + self.passkeys.len() > 1
     }

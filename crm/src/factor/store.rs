@@ -2,12 +2,12 @@
 
 use super::passkey::{self, Answer, Bound, Purpose as Asked, Question};
 use super::totp::{self, Secret};
-use super::{By, Factor, Known, Overview, Owner, recovery};
+use super::{By, Factor, Known, Overview, Owner, recovery, removal};
 use crate::audit::{self, Actor};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::flaw::{self, Flaw};
-use crate::id::{FactorId, StaffId};
+use crate::flaw::{self, Flaw, PASSWORD_MIN};
+use crate::id::{CustomerId, FactorId, StaffId};
 use crate::on;
 use crate::signin::attempts::{self, AttemptRow, Purpose};
 use crate::signin::codes::typed;
@@ -54,6 +54,10 @@ pub async fn reset(db: &Db, _by: &System, staff: StaffId) -> Result<(), Error> {
 pub async fn overview(db: &Db, of: Known<'_>) -> Result<Overview, Error> {
     let mut conn = db.read().await?;
     let owner = of.owner();
+    let password_short = match owner {
+        Owner::Customer(id) => password_short(&mut conn, id).await?,
+        Owner::Staff(_) => false,
+    };
     let totp = confirmed(&mut conn, owner, "totp").await?.into_iter().next();
     let passkeys = confirmed(&mut conn, owner, "passkey").await?;
     let codes = confirmed(&mut conn, owner, "recovery").await?;
@@ -61,9 +65,15 @@ pub async fn overview(db: &Db, of: Known<'_>) -> Result<Overview, Error> {
         totp,
         passkeys,
         codes_left: codes.iter().filter(|code| code.used_at.is_none()).count(),
-        codes_wait: !waiting_codes(&mut conn, owner).await?.is_empty(),
+        codes_wait: waiting(&mut conn, owner).await?.is_some(),
         has_second: has_second(&mut conn, owner).await?,
+        password_short,
     })
+}
+
+async fn password_short(conn: &mut Conn, customer: CustomerId) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "SELECT password_short FROM customers WHERE id = $1";
+    on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)
 }
 
 async fn confirmed(conn: &mut Conn, owner: Owner, kind: &str) -> Result<Vec<Factor>, sqlx::Error> {
@@ -79,7 +89,7 @@ async fn confirmed(conn: &mut Conn, owner: Owner, kind: &str) -> Result<Vec<Fact
 }
 
 /// Removes what was offered of a kind, or what is in use.
-async fn clear(tx: &mut Tx, owner: Owner, kind: &str, is_confirmed: bool) -> Result<(), sqlx::Error> {
+pub(crate) async fn clear(tx: &mut Tx, owner: Owner, kind: &str, is_confirmed: bool) -> Result<(), sqlx::Error> {
     const SQL: &str = "DELETE FROM factors WHERE (customer_id = $1 OR staff_id = $2) AND kind = $3 \
                        AND (confirmed_at IS NOT NULL) = $4";
     let (customer, staff) = owner.columns();
@@ -145,24 +155,23 @@ pub struct Pending {
     pub totp: Option<Secret>,
     /// The account's name in the app, and in the list of passkeys that a device keeps.
     pub account: String,
-    /// Recovery codes that wait to be saved.
+    /// Recovery codes that wait to be saved, in the browser that they were made in.
     pub codes: Vec<String>,
 }
 
 /// What is set up and not in use yet.
 pub async fn pending(db: &Db, by: &By<'_>) -> Result<Pending, Error> {
-    pending_of(&mut db.read().await?, by.owner()).await
+    pending_of(&mut db.read().await?, by.owner(), by.known().token()).await
 }
 
-async fn pending_of(conn: &mut Conn, owner: Owner) -> Result<Pending, Error> {
+async fn pending_of(conn: &mut Conn, owner: Owner, token: &Token) -> Result<Pending, Error> {
+    let waiting = waiting(conn, owner).await?;
     Ok(Pending {
         totp: offered(conn, owner).await?.map(|(_, secret)| secret),
         account: account(conn, owner).await?.0,
-        codes: waiting_codes(conn, owner)
-            .await?
-            .into_iter()
-            .map(|(_, code)| code)
-            .collect(),
+        codes: waiting
+            .and_then(|(_, stored)| recovery::offered(&stored, token))
+            .unwrap_or_default(),
     })
 }
 
@@ -195,14 +204,15 @@ fn stored(text: &str) -> Result<Secret, Error> {
     Ok(Secret::parse(text).ok_or_else(inconsistent)?)
 }
 
-async fn waiting_codes(conn: &mut Conn, owner: Owner) -> Result<Vec<(FactorId, String)>, sqlx::Error> {
+/// What is stored of recovery codes that wait to be saved.
+async fn waiting(conn: &mut Conn, owner: Owner) -> Result<Option<(FactorId, String)>, sqlx::Error> {
     const SQL: &str = "SELECT id, data FROM factors WHERE (customer_id = $1 OR staff_id = $2) AND kind = 'recovery' \
-                       AND confirmed_at IS NULL ORDER BY id";
+                       AND confirmed_at IS NULL ORDER BY id DESC LIMIT 1";
     let (customer, staff) = owner.columns();
     on!(conn, |c| sqlx::query_as(SQL)
         .bind(customer)
         .bind(staff)
-        .fetch_all(c)
+        .fetch_optional(c)
         .await)
 }
 
@@ -211,6 +221,7 @@ async fn waiting_codes(conn: &mut Conn, owner: Owner) -> Result<Vec<(FactorId, S
 async fn confirm_offer(
     tx: &mut Tx,
     owner: Owner,
+    token: &Token,
     typed: &str,
     visitor: &Visitor,
 ) -> Result<Result<FactorId, Flaw>, Error> {
@@ -234,45 +245,57 @@ async fn confirm_offer(
     if rows == 0 {
         return Err(Error::Stale);
     }
-    codes_with_the_first(tx, owner).await?;
+    codes_with_the_first(tx, owner, token).await?;
     Ok(Ok(id))
 }
 
-/// Recovery codes for somebody who has none.
-async fn codes_with_the_first(tx: &mut Tx, owner: Owner) -> Result<(), Error> {
+/// Recovery codes for somebody who has none, to be shown in the browser with this token.
+async fn codes_with_the_first(tx: &mut Tx, owner: Owner, token: &Token) -> Result<(), Error> {
     let left = confirmed(tx, owner, "recovery").await?;
     if left.is_empty() && has_second(tx, owner).await? {
-        make(tx, owner).await?;
+        make(tx, owner, token).await?;
     }
     Ok(())
 }
 
 /// Makes ten recovery codes that wait to be saved; until then those before are good.
-async fn make(tx: &mut Tx, owner: Owner) -> Result<(), sqlx::Error> {
+async fn make(tx: &mut Tx, owner: Owner, token: &Token) -> Result<(), sqlx::Error> {
     clear(tx, owner, "recovery", false).await?;
-    for _ in 0..recovery::COUNT {
-        insert(tx, owner, ("recovery", "", &recovery::random()), None).await?;
-    }
+    insert(tx, owner, ("recovery", "", &recovery::offer(token)), None).await?;
     Ok(())
 }
 
-/// Puts the codes that waited into use, as hashes; those before are dead. [`Error::Stale`] when none waited.
-async fn keep(tx: &mut Tx, owner: Owner) -> Result<(), Error> {
-    const SQL: &str = "UPDATE factors SET data = $2, confirmed_at = $3 WHERE id = $1";
-    let waiting = waiting_codes(tx, owner).await?;
-    if waiting.is_empty() {
+/// Recovery codes about to come into use: what stood for them, and their hashes.
+struct Kept {
+    id: FactorId,
+    hashes: Vec<String>,
+}
+
+/// Hashes the codes that wait in the browser with this token: that takes its time, so it is done before the transaction.
+/// [`Error::Stale`] when none wait.
+async fn to_keep(db: &Db, owner: Owner, token: &Token) -> Result<Kept, Error> {
+    let waiting = waiting(&mut db.read().await?, owner).await?;
+    let found = waiting.and_then(|(id, stored)| Some((id, recovery::offered(&stored, token)?)));
+    let (id, codes) = found.ok_or(Error::Stale)?;
+    let hashes = recovery::hashes(codes).await?;
+    Ok(Kept { id, hashes })
+}
+
+/// Puts the codes that waited into use; those before are dead. [`Error::Stale`] when others wait by now.
+async fn keep(tx: &mut Tx, owner: Owner, kept: &Kept) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM factors WHERE id = $1 AND confirmed_at IS NULL";
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(kept.id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
         return Err(Error::Stale);
     }
     clear(tx, owner, "recovery", true).await?;
     let now = tx.now();
-    for (id, code) in waiting {
-        on!(tx, |c| sqlx::query(SQL)
-            .bind(id)
-            .bind(recovery::hash(owner, &code))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+    for hash in &kept.hashes {
+        insert(tx, owner, ("recovery", "", hash), Some(now)).await?;
     }
     Ok(())
 }
@@ -288,7 +311,7 @@ pub async fn confirm_totp(db: &Db, by: &By<'_>, code: &str, visitor: &Visitor) -
     let outcome: Result<(), Flaw> = db
         .write::<_, Error, _>(|tx| {
             scoped(async move {
-                match confirm_offer(tx, by.owner(), typed, visitor).await? {
+                match confirm_offer(tx, by.owner(), by.known().token(), typed, visitor).await? {
                     Ok(id) => Ok(Ok(by.changed(tx, "factor.totp_on", Some(id)).await?)),
                     Err(flaw) => Ok(Err(flaw)),
                 }
@@ -305,7 +328,7 @@ pub async fn make_codes(db: &Db, by: &By<'_>) -> Result<(), Error> {
             if !has_second(tx, by.owner()).await? {
                 return Err(Error::Stale);
             }
-            make(tx, by.owner()).await?;
+            make(tx, by.owner(), by.known().token()).await?;
             by.known().record(tx, "recovery.make", None).await?;
             Ok(())
         })
@@ -315,9 +338,10 @@ pub async fn make_codes(db: &Db, by: &By<'_>) -> Result<(), Error> {
 
 /// The codes that waited are saved: from now on they count, and those before are dead.
 pub async fn keep_codes(db: &Db, by: &By<'_>) -> Result<(), Error> {
+    let kept = &to_keep(db, by.owner(), by.known().token()).await?;
     db.write(|tx| {
         scoped(async move {
-            keep(tx, by.owner()).await?;
+            keep(tx, by.owner(), kept).await?;
             by.changed(tx, "recovery.keep", None).await
         })
     })
@@ -345,7 +369,7 @@ pub async fn add_passkey(db: &Db, by: &By<'_>, name: &str, answer: Answer<'_>) -
                 let bound = Bound::Session(by.known().session());
                 match passkey::take_new(tx, by.owner(), name, bound, answer).await? {
                     Ok(id) => {
-                        codes_with_the_first(tx, by.owner()).await?;
+                        codes_with_the_first(tx, by.owner(), by.known().token()).await?;
                         by.changed(tx, "factor.passkey_add", Some(id)).await?;
                         Ok(Ok(()))
                     }
@@ -384,7 +408,8 @@ pub async fn rename_passkey(db: &Db, by: &By<'_>, id: FactorId, name: &str) -> R
 }
 
 /// Removes the codes of an app or a passkey; recovery codes go with the last second factor. [`Error::NotFound`] for
-/// what is not theirs, [`Error::Forbidden`] for the last one of a member of staff.
+/// what is not theirs, [`Error::Forbidden`] for the last one of a member of staff, [`Flaw::TooShort`] at `password` for
+/// the last one of a customer whose password is too short to open by itself.
 pub async fn remove(db: &Db, by: &By<'_>, id: FactorId) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM factors WHERE id = $1 AND (customer_id = $2 OR staff_id = $3) \
                        AND kind IN ('totp', 'passkey') AND confirmed_at IS NOT NULL RETURNING kind";
@@ -392,9 +417,7 @@ pub async fn remove(db: &Db, by: &By<'_>, id: FactorId) -> Result<(), Error> {
         scoped(async move {
             let owner = by.owner();
             let (customer, staff) = owner.columns();
-            if let Some(staff) = staff {
-                wait_for_others(tx, staff).await?;
-            }
+            let password_short = hold(tx, owner).await?;
             let kind: Option<String> = on!(tx, |c| sqlx::query_scalar(SQL)
                 .bind(id)
                 .bind(customer)
@@ -406,8 +429,14 @@ pub async fn remove(db: &Db, by: &By<'_>, id: FactorId) -> Result<(), Error> {
                 if staff.is_some() {
                     return Err(Error::Forbidden);
                 }
+                if password_short {
+                    return Err(Error::field("password", Flaw::TooShort { min: PASSWORD_MIN }));
+                }
                 clear(tx, owner, "recovery", true).await?;
                 clear(tx, owner, "recovery", false).await?;
+                if let Some(customer) = customer {
+                    removal::settle(tx, customer, &Visitor::default()).await?;
+                }
             }
             by.changed(tx, &format!("factor.{kind}_remove"), Some(id)).await
         })
@@ -415,10 +444,52 @@ pub async fn remove(db: &Db, by: &By<'_>, id: FactorId) -> Result<(), Error> {
     .await
 }
 
-/// Two removals at once would each leave the other's factor: they go one after the other.
-async fn wait_for_others(tx: &mut Tx, staff: StaffId) -> Result<(), sqlx::Error> {
-    const SQL: &str = "UPDATE staff SET login = login WHERE id = $1";
-    on!(tx, |c| sqlx::query(SQL).bind(staff).execute(c).await.map(drop))
+/// Holds the owner's row until the transaction ends. Two removals at once would each leave the other's factor, and one
+/// beside a change of the password would not see how short that is: they go one after the other. Returns whether it is
+/// short.
+pub(crate) async fn hold(tx: &mut Tx, owner: Owner) -> Result<bool, sqlx::Error> {
+    const STAFF: &str = "UPDATE staff SET login = login WHERE id = $1";
+    const CUSTOMER: &str =
+        "UPDATE customers SET password_short = password_short WHERE id = $1 RETURNING password_short";
+    match owner {
+        Owner::Staff(id) => {
+            on!(tx, |c| sqlx::query(STAFF).bind(id).execute(c).await.map(drop))?;
+            Ok(false)
+        }
+        Owner::Customer(id) => on!(tx, |c| sqlx::query_scalar(CUSTOMER).bind(id).fetch_one(c).await),
+    }
+}
+
+/// A code as it was typed, ready to be compared.
+enum Typed {
+    /// Of the app.
+    Totp(String),
+    /// A recovery code, hashed as the stored ones are; `None` where there is none to compare with.
+    Recovery(Option<String>),
+}
+
+/// Reads a code that was typed. A recovery code takes as long as a password, so it is hashed before the transaction, and
+/// only where not too many were wrong.
+async fn read_code(db: &Db, owner: Owner, code: &str, visitor: &Visitor) -> Result<Typed, Error> {
+    const SQL: &str = "SELECT data FROM factors WHERE (customer_id = $1 OR staff_id = $2) AND kind = 'recovery' \
+                       AND confirmed_at IS NOT NULL AND used_at IS NULL LIMIT 1";
+    let typed = typed(code)?;
+    if typed.chars().count() != recovery::DIGITS {
+        return Ok(Typed::Totp(typed));
+    }
+    let mut conn = db.read().await?;
+    throttle(&mut conn, &subject(owner), visitor).await?;
+    let (customer, staff) = owner.columns();
+    let stored: Option<String> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(customer)
+        .bind(staff)
+        .fetch_optional(c)
+        .await)?;
+    drop(conn);
+    Ok(Typed::Recovery(match stored {
+        Some(stored) => recovery::hash_like(&stored, &typed).await?,
+        None => None,
+    }))
 }
 
 /// Takes a code of the app, or a recovery code in its place. What is wrong is a value, so that the try counts. Returns
@@ -426,15 +497,15 @@ async fn wait_for_others(tx: &mut Tx, staff: StaffId) -> Result<(), sqlx::Error>
 async fn take_code(
     tx: &mut Tx,
     owner: Owner,
-    typed: &str,
+    typed: &Typed,
     visitor: &Visitor,
 ) -> Result<Result<&'static str, Flaw>, Error> {
     let subject = subject(owner);
     throttle(tx, &subject, visitor).await?;
-    let (way, fits) = if typed.chars().count() == recovery::DIGITS {
-        ("recovery", take_recovery(tx, owner, typed).await?)
-    } else {
-        ("totp", take_totp(tx, owner, typed).await?)
+    let (way, fits) = match typed {
+        Typed::Totp(code) => ("totp", take_totp(tx, owner, code).await?),
+        Typed::Recovery(Some(hash)) => ("recovery", take_recovery(tx, owner, hash).await?),
+        Typed::Recovery(None) => ("recovery", false),
     };
     if fits {
         return Ok(Ok(way));
@@ -470,7 +541,7 @@ async fn take_totp(tx: &mut Tx, owner: Owner, typed: &str) -> Result<bool, Error
     Ok(rows == 1)
 }
 
-async fn take_recovery(tx: &mut Tx, owner: Owner, typed: &str) -> Result<bool, Error> {
+async fn take_recovery(tx: &mut Tx, owner: Owner, hash: &str) -> Result<bool, Error> {
     const SQL: &str = "UPDATE factors SET used_at = $4 WHERE (customer_id = $1 OR staff_id = $2) AND kind = 'recovery' \
                        AND data = $3 AND confirmed_at IS NOT NULL AND used_at IS NULL";
     let (customer, staff) = owner.columns();
@@ -478,7 +549,7 @@ async fn take_recovery(tx: &mut Tx, owner: Owner, typed: &str) -> Result<bool, E
     let rows = on!(tx, |c| sqlx::query(SQL)
         .bind(customer)
         .bind(staff)
-        .bind(recovery::hash(owner, typed))
+        .bind(hash)
         .bind(now)
         .execute(c)
         .await
@@ -521,7 +592,10 @@ async fn let_through(
     };
     audit::record(tx, entry).await?;
     match owner {
-        Owner::Customer(id) => conclude(tx, attempt, id, &attempt.way, visitor).await,
+        Owner::Customer(id) => {
+            removal::settle(tx, id, visitor).await?;
+            conclude(tx, attempt, id, &attempt.way, visitor).await
+        }
         Owner::Staff(id) => {
             attempts::finish(tx, attempt.id).await?;
             let_staff_in(tx, id, &attempt.way, visitor).await
@@ -537,7 +611,8 @@ pub async fn second_by_code(
     code: &str,
     visitor: &Visitor,
 ) -> Result<Opened, Error> {
-    let typed = &typed(code)?;
+    let (_, owner) = arrived(&mut db.read().await?, token, purpose).await?;
+    let typed = &read_code(db, owner, code, visitor).await?;
     let outcome: Result<Opened, Flaw> = db
         .write::<_, Error, _>(|tx| {
             scoped(async move {
@@ -613,7 +688,7 @@ pub async fn sign_in_by_passkey(
 
 /// Proves anew who somebody is, by a code of the app or a recovery code. Field: `code`.
 pub async fn confirm_by_code(db: &Db, by: Known<'_>, code: &str, visitor: &Visitor) -> Result<Opened, Error> {
-    let typed = &typed(code)?;
+    let typed = &read_code(db, by.owner(), code, visitor).await?;
     let outcome: Result<Opened, Flaw> = db
         .write::<_, Error, _>(|tx| {
             scoped(async move {
@@ -681,7 +756,7 @@ pub async fn setup(db: &Db, token: &Token) -> Result<Setup, Error> {
     if !is_done && has_second(&mut conn, owner).await? {
         return Err(Error::Stale);
     }
-    let pending = pending_of(&mut conn, owner).await?;
+    let pending = pending_of(&mut conn, owner, token).await?;
     Ok(Setup { pending, is_done })
 }
 
@@ -695,10 +770,16 @@ async fn setting_up(tx: &mut Tx, token: &Token) -> Result<(AttemptRow, Owner), E
 }
 
 /// Notes that a second factor was set up in this attempt: whoever holds it may save the codes and come in.
-async fn set_up(tx: &mut Tx, attempt: &AttemptRow, owner: Owner, action: &str, id: FactorId) -> Result<(), Error> {
+async fn set_up(
+    tx: &mut Tx,
+    (attempt, token): (&AttemptRow, &Token),
+    owner: Owner,
+    action: &str,
+    id: FactorId,
+) -> Result<(), Error> {
     const SQL: &str = "UPDATE attempts SET proved_at = $2 WHERE id = $1";
     let now = tx.now();
-    codes_with_the_first(tx, owner).await?;
+    codes_with_the_first(tx, owner, token).await?;
     on!(tx, |c| sqlx::query(SQL)
         .bind(attempt.id)
         .bind(now)
@@ -725,8 +806,8 @@ pub async fn setup_totp(db: &Db, token: &Token, code: &str, visitor: &Visitor) -
         .write::<_, Error, _>(|tx| {
             scoped(async move {
                 let (attempt, owner) = setting_up(tx, token).await?;
-                match confirm_offer(tx, owner, typed, visitor).await? {
-                    Ok(id) => Ok(Ok(set_up(tx, &attempt, owner, "factor.totp_on", id).await?)),
+                match confirm_offer(tx, owner, token, typed, visitor).await? {
+                    Ok(id) => Ok(Ok(set_up(tx, (&attempt, token), owner, "factor.totp_on", id).await?)),
                     Err(flaw) => Ok(Err(flaw)),
                 }
             })
@@ -754,7 +835,7 @@ pub async fn setup_passkey(db: &Db, token: &Token, name: &str, answer: Answer<'_
                 match passkey::take_new(tx, owner, name, Bound::Token(token), answer).await? {
                     Ok(id) => {
                         clear(tx, owner, "totp", false).await?;
-                        Ok(Ok(set_up(tx, &attempt, owner, "factor.passkey_add", id).await?))
+                        Ok(Ok(set_up(tx, (&attempt, token), owner, "factor.passkey_add", id).await?))
                     }
                     Err(flaw) => Ok(Err(flaw)),
                 }
@@ -767,11 +848,13 @@ pub async fn setup_passkey(db: &Db, token: &Token, name: &str, answer: Answer<'_
 /// The recovery codes are saved: the session of the member of staff opens. [`Error::Stale`] before a second factor was
 /// set up in this very attempt.
 pub async fn finish_setup(db: &Db, token: &Token, visitor: &Visitor) -> Result<Opened, Error> {
+    let (attempt, owner) = arrived(&mut db.read().await?, token, Purpose::Staff).await?;
+    attempt.proved_at.ok_or(Error::Stale)?;
+    let kept = &to_keep(db, owner, token).await?;
     db.write(|tx| {
         scoped(async move {
             let (attempt, owner) = arrived(tx, token, Purpose::Staff).await?;
-            attempt.proved_at.ok_or(Error::Stale)?;
-            keep(tx, owner).await?;
+            keep(tx, owner, kept).await?;
             let_through(tx, &attempt, owner, "setup", visitor).await
         })
     })

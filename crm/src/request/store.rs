@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::flaw::{Check, Flaw};
 use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized, fold};
+use crate::limits;
 use crate::on;
 use crate::outbox::{self, Channel, To};
 use crate::staff::Right;
@@ -176,7 +177,8 @@ async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
 
 // The customer's side -------------------------------------------------------------------------------------------------
 
-/// Writes a request; its number. Fails with flaws at `topic`, `text` and `purchase`, which has to be the customer's own.
+/// Writes a request; its number. Fails with flaws at `topic`, `text` and `purchase`, which has to be the customer's own,
+/// and with [`Error::TooMany`] for a customer who writes one after another.
 pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Error> {
     db.write(|tx| {
         scoped(async move {
@@ -189,6 +191,10 @@ pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Err
             let (Some(topic), Some(body), Some(purchase)) = (topic, body, purchase) else {
                 return Err(Error::Invalid(check.flaws()));
             };
+            let limit = tx.shop().limits.requests_per_customer;
+            if !limits::take(tx, &format!("request:{}", by.id()), limit).await? {
+                return Err(Error::TooMany { retry_after: 3600 });
+            }
             let at = tx.now();
             let begun = Begun {
                 customer: by.id(),
@@ -363,6 +369,10 @@ pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str) -> Result<()
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, Some(by.id())).await?;
+            let limit = tx.shop().limits.messages_per_customer;
+            if !limits::take(tx, &format!("message:{}", by.id()), limit).await? {
+                return Err(Error::TooMany { retry_after: 3600 });
+            }
             let at = held.moment(tx);
             say(tx, held.id, None, false, body, at).await?;
             let change = Change {

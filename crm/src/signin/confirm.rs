@@ -1,14 +1,14 @@
 //! Proving anew who one is, before what is dangerous: the session becomes fresh and gets another token.
 
 use super::attempts::{self, Begin, Purpose};
-use super::store::{check_password, password_hash};
+use super::store::{check_current, check_password, password_hash};
 use super::{codes, notice, strength};
 use crate::contact::{Contact, Kind, store as contacts};
 use crate::customer::store as customers;
 use crate::db::{Db, scoped};
 use crate::error::Error;
 use crate::factor::{self, Owner};
-use crate::flaw::{self, Flaw};
+use crate::flaw::{Flaw, PASSWORD_MIN};
 use crate::id::ContactId;
 use crate::on;
 use crate::who::{self, Customer, Fresh, Opened, Token, Visitor};
@@ -155,37 +155,66 @@ pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor:
     outcome.map_err(|flaw| Error::field("code", flaw))
 }
 
-/// Sets, changes or, with an empty text, removes the password. Field: `password`. Every other session ends, and the
-/// customer is told.
-pub async fn set_password(db: &Db, by: &Fresh<'_, Customer>, typed: &str) -> Result<(), Error> {
-    const SQL: &str = "UPDATE customers SET password_hash = $2 WHERE id = $1";
-    const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id <> $2 AND ended_at IS NULL";
-    let hash = if typed.is_empty() {
-        None
+/// Sets or changes the password. Fields: `password`, and `current`, the one until now, unless there is none or its owner
+/// has proved anew in this session who they are: who forgot it does that by a code (ASVS 5.0, 6.2.3). Beside a second
+/// factor a shorter one is enough. Every other session ends, and the customer is told.
+pub async fn set_password(
+    db: &Db,
+    by: &Fresh<'_, Customer>,
+    current: &str,
+    typed: &str,
+    visitor: &Visitor,
+) -> Result<(), Error> {
+    let mut conn = db.read().await?;
+    let held = password_hash(&mut conn, by.id()).await?;
+    let has_second = factor::has_second(&mut conn, Owner::Customer(by.id())).await?;
+    let profile = customers::profile(&mut conn, by.me()).await?;
+    drop(conn);
+    // Judged first: what is wrong with the new one costs no try of the old one.
+    let birthday = profile.person.birthday.map(|day| day.to_string()).unwrap_or_default();
+    let mut own = vec![
+        profile.person.name.as_str(),
+        &profile.person.surname,
+        &birthday,
+        &db.shop().name,
+    ];
+    own.extend(profile.contacts.iter().map(|c| c.value.trim_start_matches('+')));
+    let judge = if has_second {
+        strength::check_beside
     } else {
-        flaw::password(typed).map_err(|flaw| Error::field("password", flaw))?;
-        let profile = customers::profile(&mut db.read().await?, by.me()).await?;
-        let birthday = profile.person.birthday.map(|day| day.to_string()).unwrap_or_default();
-        let mut own = vec![
-            profile.person.name.as_str(),
-            &profile.person.surname,
-            &birthday,
-            &db.shop().name,
-        ];
-        own.extend(profile.contacts.iter().map(|c| c.value.trim_start_matches('+')));
-        strength::check(typed, &own).map_err(|flaw| Error::field("password", flaw))?;
-        Some(super::password::hash(typed).await?)
+        strength::check
     };
-    let hash = hash.as_deref();
+    judge(typed, &own).map_err(|flaw| Error::field("password", flaw))?;
+    if let Some(held) = held.filter(|_| !by.has_proved_anew()) {
+        check_current(db, &by.id().to_string(), current, &held, visitor).await?;
+    }
+    let is_short = typed.chars().count() < PASSWORD_MIN;
+    let hash = super::password::hash(typed).await?;
+    put_password(db, by, Some(&hash), is_short).await
+}
+
+/// Removes the password: from now on its owner comes in by a code. Every other session ends, and they are told.
+pub async fn remove_password(db: &Db, by: &Fresh<'_, Customer>) -> Result<(), Error> {
+    put_password(db, by, None, false).await
+}
+
+async fn put_password(db: &Db, by: &Fresh<'_, Customer>, hash: Option<&str>, is_short: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET password_hash = $2, password_short = $3 WHERE id = $1";
+    const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id <> $2 AND ended_at IS NULL";
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
+            // Holds the customer's row, as turning the second factor off does: neither slips past the other.
             on!(tx, |c| sqlx::query(SQL)
                 .bind(by.id())
                 .bind(hash)
+                .bind(is_short)
                 .execute(c)
                 .await
                 .map(drop))?;
+            if is_short && !factor::has_second(tx, Owner::Customer(by.id())).await? {
+                return Err(Error::field("password", Flaw::TooShort { min: PASSWORD_MIN }));
+            }
             on!(tx, |c| sqlx::query(OTHERS)
                 .bind(by.id())
                 .bind(by.session())

@@ -75,6 +75,23 @@ pub async fn hash(password: &str) -> Result<String, Error> {
     blocking(move || hash_now(&password)).await
 }
 
+/// Hashes several secrets under one salt, one after another on one thread.
+pub(crate) async fn hash_with(secrets: Vec<String>, salt: Vec<u8>) -> Result<Vec<String>, Error> {
+    blocking(move || {
+        let hash = |secret: &String| argon2().hash_password_with_salt(secret.as_bytes(), &salt);
+        // Fails only for a salt of another length than ours.
+        let hashes: Result<Vec<_>, _> = secrets.iter().map(hash).collect();
+        hashes.map(|all| all.iter().map(ToString::to_string).collect())
+    })
+    .await?
+    .map_err(|e| crate::db::Error::Inconsistent(format!("a secret cannot be hashed: {e}")).into())
+}
+
+/// The salt in a stored hash; `None` for what is none.
+pub(crate) fn salt(stored: &str) -> Option<Vec<u8>> {
+    Some(PasswordHash::new(stored).ok()?.salt?.to_vec())
+}
+
 /// Whether a password fits. With `None` it fits never, at the same cost.
 pub async fn verify(password: &str, hash: Option<&str>) -> Result<bool, Error> {
     let password = password.to_owned();

@@ -20,7 +20,7 @@ use crate::lang::Lang;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
-use crate::who::{self, Customer, Opened, SessionOf, Staff, System, Token, Visitor};
+use crate::who::{self, Customer, Fresh, Opened, SessionOf, Staff, System, Token, Visitor};
 use chrono::Duration;
 use sqlx::types::Json;
 
@@ -200,7 +200,16 @@ pub(crate) async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor
     };
     audit::record(tx, entry).await?;
     notice::new_device(tx, customer, way, visitor).await?;
+    replace(tx, visitor.customer_session.as_ref()).await?;
     Ok(who::open_session(tx, SessionOf::Customer(customer), visitor).await?)
+}
+
+/// Ends the session that a browser brought along to a sign-in: it has another one now (ASVS 5.0, 7.2.4).
+async fn replace(tx: &mut Tx, brought: Option<&Token>) -> Result<(), Error> {
+    match brought {
+        Some(token) => end_by_token(tx, token, "replaced").await,
+        None => Ok(()),
+    }
 }
 
 pub(crate) async fn refused(tx: &mut Tx, way: &str, visitor: &Visitor) -> Result<(), sqlx::Error> {
@@ -407,6 +416,24 @@ pub(crate) async fn check_password(
     Ok(fits)
 }
 
+/// Whether the password that is to be changed was typed right. Field: `current`; a wrong one is counted.
+pub(crate) async fn check_current(
+    db: &Db,
+    subject: &str,
+    typed: &str,
+    hash: &str,
+    visitor: &Visitor,
+) -> Result<(), Error> {
+    if typed.is_empty() {
+        return Err(Error::field("current", Flaw::Missing));
+    }
+    if check_password(db, subject, typed, Some(hash), visitor).await? {
+        Ok(())
+    } else {
+        Err(Error::field("current", Flaw::WrongPassword))
+    }
+}
+
 /// What the right password of a member of staff leads to: never in by itself.
 pub enum StaffEntered {
     /// On to the second factor, in an attempt with this token.
@@ -468,6 +495,7 @@ pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor
         network: &visitor.network,
     };
     audit::record(tx, entry).await?;
+    replace(tx, visitor.staff_session.as_ref()).await?;
     Ok(who::open_session(tx, SessionOf::Staff(staff), visitor).await?)
 }
 
@@ -521,37 +549,37 @@ pub(crate) async fn failed(tx: &mut Tx, subject: &str, way: &str, visitor: &Visi
 
 /// Ends the session of a token, whoever's it is. An unknown token changes nothing.
 pub async fn sign_out(db: &Db, token: &Token) -> Result<(), Error> {
+    db.write(|tx| scoped(async move { end_by_token(tx, token, "").await }))
+        .await
+}
+
+/// The same, within a transaction; the reason is for the log.
+async fn end_by_token(tx: &mut Tx, token: &Token, reason: &str) -> Result<(), Error> {
     const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL \
                        RETURNING id, customer_id, staff_id, network";
-    db.write(|tx| {
-        scoped(async move {
-            let now = tx.now();
-            let ended: Option<(SessionId, Option<CustomerId>, Option<StaffId>, String)> =
-                on!(tx, |c| sqlx::query_as(SQL)
-                    .bind(token.hash())
-                    .bind(now)
-                    .fetch_optional(c)
-                    .await)?;
-            let Some((session, customer, staff, network)) = ended else {
-                return Ok(());
-            };
-            let (actor, actor_id) = match staff {
-                Some(staff) => (Actor::Staff, Some(staff.0)),
-                None => (Actor::Customer, customer.map(|id| id.0)),
-            };
-            let entry = audit::Entry {
-                actor,
-                actor_id,
-                action: "sign_out",
-                customer,
-                object: Some(session.0),
-                reason: "",
-                network: &network,
-            };
-            Ok(audit::record(tx, entry).await?)
-        })
-    })
-    .await
+    let now = tx.now();
+    let ended: Option<(SessionId, Option<CustomerId>, Option<StaffId>, String)> = on!(tx, |c| sqlx::query_as(SQL)
+        .bind(token.hash())
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
+    let Some((session, customer, staff, network)) = ended else {
+        return Ok(());
+    };
+    let (actor, actor_id) = match staff {
+        Some(staff) => (Actor::Staff, Some(staff.0)),
+        None => (Actor::Customer, customer.map(|id| id.0)),
+    };
+    let entry = audit::Entry {
+        actor,
+        actor_id,
+        action: "sign_out",
+        customer,
+        object: Some(session.0),
+        reason,
+        network: &network,
+    };
+    Ok(audit::record(tx, entry).await?)
 }
 
 /// The devices a customer is signed in on, the last seen first.
@@ -569,8 +597,9 @@ pub async fn devices(db: &Db, by: &Customer) -> Result<Vec<Device>, Error> {
         .await)?)
 }
 
-/// Ends one of a customer's sessions, or with `None` all but the one at hand.
-pub async fn end_device(db: &Db, by: &Customer, id: Option<SessionId>) -> Result<(), Error> {
+/// Ends one of a customer's sessions, or with `None` all but the one at hand. Whoever finds an open cabinet cannot shut
+/// its owner out of the others: it takes a fresh proof (ASVS 5.0, 7.5.2).
+pub async fn end_device(db: &Db, by: &Fresh<'_, Customer>, id: Option<SessionId>) -> Result<(), Error> {
     const ONE: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id = $2 AND ended_at IS NULL";
     const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE customer_id = $1 AND id <> $2 AND ended_at IS NULL";
     db.write(|tx| {
@@ -617,10 +646,11 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
 /// Removes what nobody needs any more: attempts and codes that are over, keys of changes that cannot come again,
 /// sessions long ended.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
-    const OLD: [(&str, Duration); 7] = [
+    const OLD: [(&str, Duration); 8] = [
         ("DELETE FROM ceremonies WHERE created_at < $1", Duration::hours(1)),
         ("DELETE FROM handoffs WHERE created_at < $1", Duration::hours(1)),
         ("DELETE FROM failures WHERE at < $1", Duration::hours(1)),
+        ("DELETE FROM searches WHERE created_at < $1", who::STAFF_ABSOLUTE),
         ("DELETE FROM codes WHERE created_at < $1", Duration::days(2)),
         ("DELETE FROM attempts WHERE created_at < $1", Duration::days(3)),
         ("DELETE FROM idempotency_keys WHERE created_at < $1", Duration::days(7)),

@@ -3,7 +3,7 @@
 //!
 //! Length is judged in [`crate::flaw`]; every character is welcome, and none has to be there.
 
-use crate::flaw::Flaw;
+use crate::flaw::{Flaw, PASSWORD_MIN, PASSWORD_MIN_BESIDE};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::OnceLock;
 use zxcvbn::{Score, zxcvbn};
@@ -29,9 +29,29 @@ const COMMON: [&str; 16] = [
     "меня",
 ];
 
-/// The least that has to be left of a password once everything that others know is taken out of it.
-const REST_MIN: usize = 8;
-/// And how many different characters of it.
+/// The least that a password has to be.
+struct Least {
+    /// Characters.
+    length: usize,
+    /// What has to be left of it once everything that others know is taken out.
+    rest: usize,
+    /// What zxcvbn says of it.
+    score: Score,
+}
+
+/// Of one that opens by itself: more than 10^8 guesses.
+const ALONE: Least = Least {
+    length: PASSWORD_MIN,
+    rest: 8,
+    score: Score::Three,
+};
+/// Of one that opens nothing without a second factor: more than 10^6 guesses, which is what limits of tries need.
+const BESIDE: Least = Least {
+    length: PASSWORD_MIN_BESIDE,
+    rest: 6,
+    score: Score::Two,
+};
+/// How many different characters have to be left.
 const REST_DISTINCT: usize = 5;
 
 /// How many characters zxcvbn looks at.
@@ -43,19 +63,29 @@ static STOLEN: OnceLock<HashSet<String>> = OnceLock::new();
 /// may be is left out, so that a list of millions stays small in memory. Returns how many are known; a second call
 /// changes nothing.
 pub fn refuse_stolen(list: impl Iterator<Item = String>) -> usize {
-    let long_enough = |line: &String| line.chars().count() >= crate::flaw::PASSWORD_MIN;
+    let long_enough = |line: &String| line.chars().count() >= PASSWORD_MIN_BESIDE;
     STOLEN
         .get_or_init(|| list.map(|line| fold(line.trim())).filter(long_enough).collect())
         .len()
 }
 
-/// Checks a new password. `own` is what others know of its owner: names, phone, e-mail, birthday, the shop.
+/// Checks a new password that opens by itself. `own` is what others know of its owner: names, phone, e-mail, birthday,
+/// the shop.
 pub fn check(password: &str, own: &[&str]) -> Result<(), Flaw> {
-    crate::flaw::password(password)?;
+    check_least(&ALONE, password, own)
+}
+
+/// Checks a new password that stands beside a second factor.
+pub(crate) fn check_beside(password: &str, own: &[&str]) -> Result<(), Flaw> {
+    check_least(&BESIDE, password, own)
+}
+
+fn check_least(least: &Least, password: &str, own: &[&str]) -> Result<(), Flaw> {
+    crate::flaw::password(password, least.length)?;
     let folded = fold(password);
     let is_stolen = STOLEN.get().is_some_and(|list| list.contains(&folded));
     let own = parts(own);
-    if is_stolen || !is_more_than(&folded, &own) || !is_hard_to_guess(&folded, &own) {
+    if is_stolen || !is_more_than(&folded, &own, least.rest) || !is_hard_to_guess(&folded, &own, least.score) {
         return Err(Flaw::WeakPassword);
     }
     Ok(())
@@ -83,7 +113,7 @@ fn parts(own: &[&str]) -> Vec<String> {
 }
 
 /// Whether there is a password left without one's own data, the words of everybody, phones, dates and repetitions.
-fn is_more_than(password: &str, own: &[String]) -> bool {
+fn is_more_than(password: &str, own: &[String], least: usize) -> bool {
     let mut rest = password.to_owned();
     // In the wrong layout of the keyboard they are the same words.
     let typed = own.iter().map(|part| part.chars().map(key).collect());
@@ -92,7 +122,7 @@ fn is_more_than(password: &str, own: &[String]) -> bool {
     }
     let rest = without_repeats(&without_numbers(&rest));
     let distinct = rest.chars().collect::<BTreeSet<_>>().len();
-    rest.chars().count() >= REST_MIN && distinct >= REST_DISTINCT
+    rest.chars().count() >= least && distinct >= REST_DISTINCT
 }
 
 /// Without the runs of digits that are a phone or a day, punctuation between their digits included.
@@ -163,7 +193,7 @@ fn without_repeats(text: &str) -> String {
 
 /// What zxcvbn says of the password as it is, and of the keys under which it stands on an English keyboard: «йцукен» is
 /// «qwerty» then, and a word typed in the wrong layout a word.
-fn is_hard_to_guess(password: &str, own: &[String]) -> bool {
+fn is_hard_to_guess(password: &str, own: &[String], least: Score) -> bool {
     let mut known: Vec<&str> = own.iter().map(String::as_str).chain(COMMON).collect();
     let keys = |text: &str| text.chars().map(key).collect::<String>();
     let typed: Vec<String> = known.iter().map(|word| keys(word)).collect();
@@ -172,7 +202,7 @@ fn is_hard_to_guess(password: &str, own: &[String]) -> bool {
     let beginning: String = password.chars().take(BEGINNING).collect();
     [keys(&beginning), beginning]
         .iter()
-        .all(|password| zxcvbn(password, &known).score() >= Score::Three)
+        .all(|password| zxcvbn(password, &known).score() >= least)
 }
 
 /// The key of a Russian letter, by the character on it in the English layout.
@@ -278,6 +308,18 @@ mod tests {
         assert_eq!(check(&format!("{longest}!"), &OWN), Err(Flaw::TooLong { max: 200 }));
         assert_eq!(check("коротко", &OWN), Err(Flaw::TooShort { min: 15 }));
         assert_eq!(check("", &OWN), Err(Flaw::Missing));
+    }
+
+    #[test]
+    fn s06_eight_characters_are_enough_beside_a_second_factor() {
+        let check = |password| check_beside(password, &OWN);
+        for good in ["Zq8$kT!v", "рысь-ёж7"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        assert_eq!(check("Zq8$kT!"), Err(Flaw::TooShort { min: 8 }));
+        for weak in ["password", "qwertyui", "12345678", "лебедева"] {
+            assert_eq!(check(weak), Err(Flaw::WeakPassword), "{weak}");
+        }
     }
 
     #[test]

@@ -5,11 +5,13 @@ use crate::audit::{self, Actor};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{SessionId, StaffId};
+use crate::id::{CustomerId, SearchId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
-use crate::signin::{Device, password, strength};
-use crate::who::{Fresh, Reason, STAFF_IDLE, Staff, Subject, System};
+use crate::signin::store::check_current;
+use crate::signin::{Device, notice, password, strength};
+use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_ABSOLUTE, STAFF_IDLE, Staff, Subject, System, Visitor};
+use chrono::TimeDelta;
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
@@ -243,6 +245,46 @@ pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error>
     Ok(hits)
 }
 
+/// How long what somebody looks for is kept: a session of theirs lasts no longer.
+const SEARCH_LIFE: TimeDelta = STAFF_ABSOLUTE;
+/// The longest text that is looked for, in characters.
+const SEARCH_MAX: usize = 200;
+
+/// Keeps what a member of staff typed into a search, so that its page is addressed by an id that tells nobody anything
+/// (ASVS 5.0, 14.2.1). The search itself is written into the audit log when it is done.
+pub async fn keep_search(db: &Db, by: &Staff, text: &str) -> Result<SearchId, Error> {
+    const SQL: &str = "INSERT INTO searches (id, staff_id, text, created_at) VALUES ($1, $2, $3, $4)";
+    let id = SearchId::new();
+    let text: &String = &text.chars().filter(|c| *c != '\0').take(SEARCH_MAX).collect();
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(by.id())
+                .bind(text)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// What a member of staff typed into a search; `None` for somebody else's and for what is gone.
+pub async fn kept_search(conn: &mut Conn, by: &Staff, id: SearchId) -> Result<Option<String>, Error> {
+    const SQL: &str = "SELECT text FROM searches WHERE id = $1 AND staff_id = $2 AND created_at > $3";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(id)
+        .bind(by.id())
+        .bind(now - SEARCH_LIFE)
+        .fetch_optional(c)
+        .await)?)
+}
+
 /// Adds whom another probe has not found before, while there is room.
 fn add(hits: &mut Vec<Hit>, more: Vec<Hit>) {
     for hit in more {
@@ -369,37 +411,95 @@ pub async fn sessions(db: &Db, by: &Staff) -> Result<Vec<Device>, Error> {
         .await)?)
 }
 
-/// Ends one of a member of staff's own sessions. [`Error::NotFound`] for what is not theirs.
-pub async fn end_session(db: &Db, by: &Staff, id: SessionId) -> Result<(), Error> {
+/// Ends one of a member of staff's own sessions, or with `None` all but the one at hand. [`Error::NotFound`] for what is
+/// not theirs.
+pub async fn end_session(db: &Db, by: &Fresh<'_, Staff>, id: Option<SessionId>) -> Result<(), Error> {
     const SQL: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id = $2 AND ended_at IS NULL";
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            let rows = on!(tx, |c| sqlx::query(SQL)
+            let (sql, session) = match id {
+                Some(id) => (SQL, id),
+                None => (OTHERS, by.session()),
+            };
+            let rows = on!(tx, |c| sqlx::query(sql)
                 .bind(by.id())
-                .bind(id)
+                .bind(session)
                 .bind(now)
                 .execute(c)
                 .await
                 .map(|done| done.rows_affected()))?;
-            if rows == 0 {
+            if id.is_some() && rows == 0 {
                 return Err(Error::NotFound);
             }
-            by.record(tx, "session.end", None, Some(id.0), "").await?;
+            by.record(tx, "session.end", None, id.map(|id| id.0), "").await?;
             Ok(())
         })
     })
     .await
 }
 
-/// Changes a member of staff's own password; their other sessions end. Field: `password`.
-pub async fn change_password(db: &Db, by: &Fresh<'_, Staff>, typed: &str) -> Result<(), Error> {
-    const LOGIN: &str = "SELECT login FROM staff WHERE id = $1";
+/// The sessions of a member of staff but one.
+const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id <> $2 AND ended_at IS NULL";
+
+/// Ends every session of a customer and tells them, for staff who were told that somebody else is in there (ASVS 5.0,
+/// 7.4.5). Field: `reason`, which is written down. [`Error::Stale`] when none is open any more.
+pub async fn end_customer_sessions(db: &Db, by: &Staff, id: CustomerId, reason: &str) -> Result<(), Error> {
+    const SQL: &str =
+        "UPDATE sessions SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL AND expires_at > $2";
+    by.may(Right::Customers)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, id, Reason::Card).await?;
+            let now = tx.now();
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(subject.id())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::Stale);
+            }
+            by.record(tx, "customer.end_sessions", Some(id), None, reason).await?;
+            notice::send(tx, id, "sessions_ended", &[]).await
+        })
+    })
+    .await
+}
+
+/// How many sessions of a customer are open.
+pub async fn open_sessions(conn: &mut Conn, of: Subject) -> Result<i64, Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM sessions WHERE customer_id = $1 AND ended_at IS NULL AND expires_at > $2 \
+                       AND seen_at > $3";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(of.id())
+        .bind(now)
+        .bind(now - CUSTOMER_IDLE)
+        .fetch_one(c)
+        .await)?)
+}
+
+/// The longest reason that staff give for what they do, in characters.
+pub const REASON_MAX: usize = 200;
+
+/// Changes a member of staff's own password; their other sessions end. Fields: `current`, the password until now, and
+/// `password` (ASVS 5.0, 6.2.3). Who has forgotten it gets another at the command line.
+pub async fn change_password(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    current: &str,
+    typed: &str,
+    visitor: &Visitor,
+) -> Result<(), Error> {
+    const NOW: &str = "SELECT login, password_hash FROM staff WHERE id = $1";
     const SQL: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
-    const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id <> $2 AND ended_at IS NULL";
     let mut conn = db.read().await?;
-    let login: String = on!(conn, |c| sqlx::query_scalar(LOGIN).bind(by.id()).fetch_one(c).await)?;
+    let (login, hash): (String, String) = on!(conn, |c| sqlx::query_as(NOW).bind(by.id()).fetch_one(c).await)?;
     drop(conn);
+    check_current(db, &login, current, &hash, visitor).await?;
     strength::check(typed, &[&login, by.name(), &db.shop().name]).map_err(|flaw| Error::field("password", flaw))?;
     let hash = &password::hash(typed).await?;
     db.write(|tx| {

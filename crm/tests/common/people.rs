@@ -125,7 +125,7 @@ pub(crate) async fn staff_token(world: &World, login: &str) -> (Staff, Token) {
     let token = session(world, None, Some(id)).await;
     let visitor = Visitor {
         network: "192.0.2.7".into(),
-        device: String::new(),
+        ..Visitor::default()
     };
     let staff = who::staff(&world.db, &token, &visitor)
         .await

@@ -137,10 +137,28 @@ fn is_led_from_here(headers: &HeaderMap, public_url: &str) -> bool {
     }
 }
 
+/// Whether somebody comes in by an act of their own: a link on a page of ours, or an address that they typed or kept.
+/// Another site could otherwise begin a sign-in for whoever looks at it (ASVS 5.0, 7.6.2).
+fn is_asked_for(headers: &HeaderMap, public_url: &str) -> bool {
+    let is_typed = headers.get("sec-fetch-site").is_some_and(|site| site == "none");
+    is_typed || is_led_from_here(headers, public_url)
+}
+
 /// Sends somebody to a provider.
 async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> Result<String, AppError> {
     let wanted = cx.query("next").filter(|next| next.len() <= NEXT_LIMIT);
     let is_link = cx.query("link").is_some();
+    let comes_in = peer.config.whom == Whom::Staff || (cx.customer.is_none() && !is_link);
+    if comes_in && !is_asked_for(headers, public_url) {
+        let page = match peer.config.whom {
+            Whom::Staff => "/admin/sign-in",
+            Whom::Customers => "/sign-in",
+        };
+        return Ok(match wanted.map(|next| Next::to_untrusted(Some(next), "")) {
+            Some(next) if !next.path().is_empty() => format!("{page}?next={}", next.path()),
+            _ => page.to_owned(),
+        });
+    }
     let fresh;
     let (errand, next) = match (peer.config.whom, &cx.customer) {
         (Whom::Staff, _) => {
@@ -402,6 +420,9 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
             assert_eq!(is_led_from_here(&headers, home), expected, "{name}: {value}");
+            // A sign-in may begin at an address that was typed as well; linking may not.
+            let is_typed = (name, value) == ("sec-fetch-site", "none");
+            assert_eq!(is_asked_for(&headers, home), expected || is_typed, "{name}: {value}");
         }
     }
 

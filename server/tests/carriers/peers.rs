@@ -89,6 +89,51 @@ pub(crate) fn silent() -> u16 {
     port
 }
 
+/// A web server with a certificate, on a port of its own: openssl's.
+pub(crate) struct Secured {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Secured {
+    pub(crate) async fn start(certificates: &Certificates) -> Self {
+        let port = free_port();
+        // Held from the beginning, so that it ends with the test whatever becomes of it.
+        let child = Command::new("openssl")
+            .args([
+                "s_server",
+                "-quiet",
+                "-www",
+                "-accept",
+                &format!("127.0.0.1:{port}"),
+                "-cert",
+            ])
+            .arg(&certificates.certificate)
+            .arg("-key")
+            .arg(&certificates.key)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl is installed");
+        let secured = Self { child, port };
+        for _ in 0..500 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                return secured;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the web server does not listen");
+    }
+}
+
+impl Drop for Secured {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A certificate for `localhost` and the one that vouches for it.
 pub(crate) struct Certificates {
     _dir: tempfile::TempDir,

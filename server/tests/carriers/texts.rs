@@ -1,6 +1,6 @@
 //! Text messages.
 
-use crate::peers::{Answer, Gateway, free_port};
+use crate::peers::{Answer, Gateway, Secured, certificates, free_port};
 use crate::{BY, carrier, kept, one, ready, round, wait, write, write_code};
 use crm::outbox::{Channel, State};
 use server::channels::sms::{Encoding, Method};
@@ -75,6 +75,45 @@ async fn json_carries_any_text_and_the_answer_is_read() {
     );
     let sent = one(&world).await;
     assert_eq!((sent.state, sent.reference.as_deref()), (State::Sent, Some("42")));
+}
+
+/// Nobody vouches for the certificate, so nothing is told: neither to a gateway nor to a provider (12.3.2).
+#[tokio::test]
+async fn a_gateway_and_a_provider_are_spoken_to_only_by_a_certificate_that_somebody_vouches_for() {
+    let certificates = certificates();
+    let secured = Secured::start(&certificates).await;
+    let url = format!("https://localhost:{}/", secured.port);
+    let world = ready().await;
+    write(&world, Channel::Sms, PHONE, "Анна").await;
+    let mut config = Config::default();
+    config.sms.url = url.clone();
+    round(&world, &carrier(&config)).await;
+    let refused = one(&world).await;
+    assert_eq!((refused.state, refused.tries), (State::Queued, 1));
+    let words = refused.error.unwrap_or_default();
+    assert!(words.contains("certificate"), "{words}");
+
+    let asked = server::outside::client::http()
+        .expect("a client")
+        .get(&url)
+        .send()
+        .await;
+    let refused = format!("{:?}", asked.expect_err("refused"));
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
+    // A client that checks nothing gets an answer: the certificate alone was in the way.
+    let careless = reqwest::Client::builder()
+        .danger_accept_invalid_certs(true)
+        .build()
+        .expect("a client");
+    assert!(
+        careless
+            .get(&url)
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+            .is_success()
+    );
 }
 
 #[tokio::test]

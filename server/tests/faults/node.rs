@@ -122,6 +122,9 @@ impl Place {
             .env("KABINET_SITE_DIR", self.dir.path().join("site"))
             .env("KABINET_TRUSTED_PROXIES", "[\"127.0.0.1\"]")
             .env("KABINET_DRAIN_SECONDS", "3")
+            // One session asks for pages as fast as it can.
+            .env("KABINET_LIMITS__PAGES_PER_SESSION", "0")
+            .env("KABINET_LIMITS__PAGES_PER_NETWORK", "0")
             .env("KABINET_LOG", "warn")
             .current_dir(self.dir.path())
             .stdin(Stdio::null());

@@ -39,6 +39,7 @@ impl Installation {
             .with("KABINET_LISTEN", &address.to_string())
             .with("KABINET_PUBLIC_URL", &format!("http://{address}"))
             .with("KABINET_METRICS_LISTEN", &metrics.to_string())
+            .with("KABINET_LIMITS__PAGES_PER_NETWORK", "0")
     }
 
     /// With a variable set.

@@ -99,7 +99,21 @@ async fn the_development_inbox_is_in_the_demonstration_only() {
         (TestApp::demonstration().await, StatusCode::OK),
     ] {
         for route in of(Access::Demonstration) {
-            assert_eq!(app.anybody().get(route.path).await.status, expected, "{}", route.path);
+            let [mut here, mut agent] = [app.anybody().at_home(), app.staff("agent").await];
+            for who in [&mut here, &mut agent] {
+                assert_eq!(who.get(route.path).await.status, expected, "{}", route.path);
+            }
+            // Whoever happens by sees nothing of it, nor where it is; a customer's session opens it no more.
+            let [mut by, mut anna] = [app.anybody(), app.customer("Анна").await.browser];
+            for who in [&mut by, &mut anna] {
+                assert_eq!(
+                    who.get(route.path).await.status,
+                    StatusCode::NOT_FOUND,
+                    "{}",
+                    route.path
+                );
+                assert!(!who.get("/consents/personal_data").await.body.contains(route.path));
+            }
         }
     }
 }

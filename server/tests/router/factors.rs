@@ -234,6 +234,235 @@ async fn s15_old_proof_changes_no_second_factor() {
     assert_eq!(reply.location(), format!("{SECOND}#codes"));
 }
 
+/// Beside a second factor eight characters are enough, and then it stays until the password is longer or gone (6.2.1).
+#[tokio::test]
+async fn s06_eight_characters_are_enough_beside_a_second_factor_which_then_stays() {
+    const AT: &str = "/profile/security";
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let short = [("password", "рысь-ёж7")];
+    let refused = anna.send(AT, "password.set", &short).await;
+    assert_eq!(refused.message("password.set", "password"), "Нужно хотя бы 15 знаков");
+    assert!(refused.text().contains("Не короче 15 знаков"));
+    turn_on(&mut anna).await;
+    let page = anna.get(AT).await;
+    assert!(page.text().contains("Не короче 8 знаков"), "{}", page.text());
+    let refused = anna.send(AT, "password.set", &[("password", "рысь-ёж")]).await;
+    assert_eq!(refused.message("password.set", "password"), "Нужно хотя бы 8 знаков");
+    let set = anna.send(AT, "password.set", &short).await;
+    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    // The page says what comes first, and the server holds to it.
+    let page = anna.get(SECOND).await;
+    assert!(
+        page.text().contains("сначала задайте пароль длиннее"),
+        "{}",
+        page.text()
+    );
+    assert!(!page.body.contains("value=\"factor.remove\""));
+    let totp = app
+        .text("SELECT lower(hex(id)) FROM factors WHERE kind = 'totp'")
+        .await
+        .parse::<uuid::Uuid>()
+        .expect("an id")
+        .to_string();
+    let refused = anna.send(SECOND, "factor.remove", &[("factor", &totp)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(app.count("SELECT COUNT(*) FROM factors WHERE kind = 'totp'").await, 1);
+    let removed = anna.send(AT, "password.remove", &[]).await;
+    assert_eq!(removed.location(), "/profile/security?done=no_password");
+    let off = anna.get(SECOND).await.form("factor.remove");
+    let off = anna.submit(SECOND, &off).await;
+    assert_eq!(off.location(), format!("{SECOND}?done=removed"), "{}", off.text());
+}
+
+/// Recovery codes are shown in one browser until they are saved, and are nowhere else, then as argon2id hashes (6.5.2).
+#[tokio::test]
+async fn s08_recovery_codes_are_kept_nowhere_as_they_are() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    anna.send(SECOND, "factor.offer", &[]).await;
+    let app_secret = secret(&anna.get(SECOND).await);
+    let code = app_secret.code(app.world.db.now());
+    anna.send(SECOND, "factor.confirm", &[("code", &code)]).await;
+    let shown = codes(&anna.get(SECOND).await);
+    assert_eq!(shown, codes(&anna.get(SECOND).await), "a page may be looked at twice");
+    let is_stored = async || {
+        let rows = app.everything(&[]).await;
+        let is_in = |code: &String| {
+            let hex: String = code.bytes().map(|b| format!("{b:02X}")).collect();
+            rows.iter().any(|row| row.contains(code.as_str()) || row.contains(&hex))
+        };
+        shown.iter().any(is_in)
+    };
+    assert!(!is_stored().await, "not while they wait");
+    // On another device of hers they are not shown, and saying that they are saved saves nothing.
+    let (mut elsewhere, _) = first_step(&anna, 5).await;
+    let code = app_secret.code(app.world.db.now());
+    let reply = elsewhere
+        .send("/sign-in/second", "sign_in.second", &[("code", &code)])
+        .await;
+    assert_eq!(reply.location(), "/");
+    let page = elsewhere.get(SECOND).await;
+    assert!(
+        !page.body.contains("class=\"codes\"") && page.body.contains("recovery.make"),
+        "{}",
+        page.text()
+    );
+    let kept = elsewhere.send(SECOND, "recovery.keep", &[]).await;
+    assert_eq!(kept.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        anna.send(SECOND, "recovery.keep", &[]).await.location(),
+        format!("{SECOND}?done=kept")
+    );
+    assert!(!is_stored().await, "nor when they are saved");
+    let hashes = "SELECT COUNT(*) FROM factors WHERE kind = 'recovery' AND data LIKE '$argon2id$%'";
+    assert_eq!(app.count(hashes).await, 10);
+    let (mut who, _) = first_step(&anna, 10).await;
+    let reply = who
+        .send("/sign-in/second", "sign_in.second", &[("code", &shown[9])])
+        .await;
+    assert_eq!(reply.location(), "/", "{}", reply.text());
+}
+
+/// Who has lost the app and the recovery codes asks with a code from the phone, is seen by staff, and waits; and whoever
+/// did not ask calls it off (6.4.4).
+#[tokio::test]
+async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    turn_on(&mut anna).await;
+    let mut agent = app.staff_as("agent", "agent").await;
+    let card = format!("/admin/customers/{}", anna.id().await);
+    assert!(!agent.get(&card).await.body.contains("removal.grant"), "nobody asked");
+    let (mut who, reply) = first_step(&anna, 1).await;
+    assert_eq!(reply.location(), "/sign-in/second");
+    let asked = who.send("/sign-in/second", "sign_in.lost", &[]).await;
+    assert_eq!(asked.location(), "/sign-in/second?done=asked", "{}", asked.text());
+    let page = who.get(asked.location()).await;
+    assert!(page.text().contains("Просьба принята"), "{}", page.text());
+    assert!(!is_in(&mut who).await, "asking opens nothing");
+    // She sees it wherever she is signed in, and keeps her second step with one button.
+    let page = anna.get(SECOND).await;
+    assert!(
+        page.text().contains("Поддержка ещё ничего не решила"),
+        "{}",
+        page.text()
+    );
+    let kept = anna.submit(SECOND, &page.form("removal.cancel")).await;
+    assert_eq!(kept.location(), format!("{SECOND}?done=cancelled"), "{}", kept.text());
+    let refused = agent.send(&card, "removal.grant", &[("reason", "Паспорт")]).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::CONFLICT.max(StatusCode::UNPROCESSABLE_ENTITY),
+        "{}",
+        refused.text()
+    );
+    // Asked for again, and granted by staff with a reason.
+    who.send("/sign-in/second", "sign_in.lost", &[]).await;
+    let page = agent.get(&card).await;
+    assert!(page.text().contains("Просит отключить второй шаг"), "{}", page.text());
+    let form = page.form("removal.grant");
+    let silent = agent.submit(&card, &form).await;
+    assert_eq!(silent.message("removal.grant", "reason"), "Напишите, как убедились");
+    let granted = agent.submit(&card, &form.with("reason", "Паспорт и карта")).await;
+    assert_eq!(granted.location(), format!("{card}?done=granted"), "{}", granted.text());
+    assert!(!agent.get(&card).await.body.contains("value=\"removal.grant\""));
+    // By the link in any message it is called off without signing in, and by looking at it alone it is not.
+    let message = crm::outbox::inbox(&app.world.db, 1).await.expect("read").remove(0);
+    assert_eq!(
+        (message.template.as_str(), &message.address),
+        ("removal_granted", &anna.phone)
+    );
+    let (_, rest) = message.body.split_once(HOME).expect("a link");
+    let link = rest.split_whitespace().next().expect("its end").to_owned();
+    let mut anybody = app.anybody();
+    let page = anybody.get(&link).await;
+    assert!(page.text().contains("Оставить второй шаг?"), "{}", page.text());
+    let pending = "SELECT COUNT(*) FROM factor_removals WHERE ended_at IS NULL";
+    assert_eq!(app.count(pending).await, 1);
+    let kept = anybody.submit(&link, &page.form("removal.cancel_by_link")).await;
+    assert_eq!(kept.location(), format!("{link}?done=kept"), "{}", kept.text());
+    assert!(
+        anybody
+            .get(kept.location())
+            .await
+            .text()
+            .contains("второй шаг остаётся")
+    );
+    assert_eq!(app.count(pending).await, 0);
+    let late = anybody.send(&link, "removal.cancel_by_link", &[]).await;
+    assert!(
+        late.status.is_client_error() && late.text().contains("Отменять нечего"),
+        "{}",
+        late.text()
+    );
+    // With the password alone it cannot be asked for.
+    let set = anna
+        .send("/profile/security", "password.set", &[("password", PASSWORD)])
+        .await;
+    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    let mut who = app.anybody();
+    let sent = [("phone", anna.phone.as_str()), ("password", PASSWORD)];
+    who.send("/sign-in?by=password", "sign_in.password", &sent).await;
+    let page = who.get("/sign-in/second").await;
+    assert!(
+        page.text().contains("Войдите по коду") && !page.body.contains("sign_in.lost"),
+        "{}",
+        page.text()
+    );
+    assert!(
+        who.send("/sign-in/second", "sign_in.lost", &[])
+            .await
+            .status
+            .is_client_error()
+    );
+    assert_eq!(app.count(pending).await, 0);
+    // Staff whose proof is old prove it anew first.
+    let (mut who, _) = first_step(&anna, 20).await;
+    who.send("/sign-in/second", "sign_in.lost", &[]).await;
+    let late = agent.send(&card, "removal.grant", &[("reason", "Паспорт")]).await;
+    assert_eq!(late.location(), format!("/admin/confirm?next={card}"));
+}
+
+/// After a change of what opens the cabinet its page offers to end the sessions elsewhere (7.4.3).
+#[tokio::test]
+async fn s14_after_a_change_of_factors_the_other_sessions_can_be_ended() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let (mut elsewhere, _) = first_step(&anna, 1).await;
+    assert!(is_in(&mut elsewhere).await);
+    turn_on(&mut anna).await;
+    for at in ["?done=on", "?done=kept", "?done=removed"] {
+        anna.get(&format!("{SECOND}{at}")).await.form("device.end_others");
+    }
+    for at in [SECOND.to_owned(), format!("{PASSKEYS}?done=renamed")] {
+        assert!(!anna.get(&at).await.body.contains("device.end_others"), "{at}");
+    }
+    add_passkey(&mut anna).await;
+    let page = anna.get(&format!("{PASSKEYS}?done=added")).await;
+    let ended = anna.submit(PASSKEYS, &page.form("device.end_others")).await;
+    assert_eq!(ended.location(), "/devices?done=others", "{}", ended.text());
+    assert!(!is_in(&mut elsewhere).await && is_in(&mut anna).await);
+    let page = anna.get(&format!("{PASSKEYS}?done=added")).await;
+    assert!(!page.body.contains("device.end_others"), "nothing is left to end");
+    // Staff likewise.
+    let secret = app.employ("agent").await;
+    let mut agent = app.enter("agent", &secret).await;
+    app.world.clock.set(start() + Duration::minutes(3));
+    app.enter("agent", &secret).await;
+    let page = agent.get("/admin/security?done=kept").await;
+    assert!(page.text().contains("А на других устройствах?"), "{}", page.text());
+    assert!(
+        !agent
+            .get("/admin/security")
+            .await
+            .text()
+            .contains("А на других устройствах?")
+    );
+    let ended = agent.submit("/admin/security", &page.form("staff.end_others")).await;
+    assert_eq!(ended.location(), "/admin/security?done=others");
+}
+
 #[tokio::test]
 async fn s12_a_passkey_is_both_factors_and_counts_once_in_its_browser() {
     let app = TestApp::new().await;
@@ -410,8 +639,9 @@ async fn the_inbox_shows_codes_of_the_demonstrations_staff_that_open() {
     let app = TestApp::demonstration().await;
     let secret = app.employ("agent").await;
     let code = secret.code(app.world.db.now());
-    assert!(app.anybody().get("/inbox").await.text().contains(&code));
+    assert!(app.anybody().at_home().get("/inbox").await.text().contains(&code));
     let app = TestApp::new().await;
     app.employ("agent").await;
-    assert_eq!(app.anybody().get("/inbox").await.status, StatusCode::NOT_FOUND);
+    let nowhere = app.anybody().at_home().get("/inbox").await;
+    assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
 }

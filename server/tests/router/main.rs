@@ -19,6 +19,7 @@ mod layers;
 mod messages;
 mod outages;
 mod outside;
+mod pace;
 mod passwords;
 mod proxies;
 mod redirects;

@@ -253,7 +253,7 @@ async fn s08_a_transport_closes_the_development_inbox() {
         (sms, StatusCode::NOT_FOUND),
         (none, StatusCode::OK),
     ] {
-        let mut who = app.anybody();
+        let mut who = app.anybody().at_home();
         assert_eq!(who.get("/inbox").await.status, expected);
         let page = who.get("/sign-in").await;
         assert_eq!(page.body.contains("href=\"/inbox\""), expected == StatusCode::OK);

@@ -47,6 +47,7 @@ enum Fault {
     Slow,
     Elsewhere,
     NoJson,
+    MetadataOfAnother,
 }
 
 /// What is wrong with an ID token, one thing each.
@@ -196,8 +197,12 @@ async fn discovery(peer: &Peer) -> Response {
         Fault::NoJson => return "<html>".into_response(),
         _ => {}
     }
+    let said = match fault {
+        Fault::MetadataOfAnother => "https://evil.example",
+        _ => issuer.as_str(),
+    };
     Json(json!({
-        "issuer": issuer,
+        "issuer": said,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
         "userinfo_endpoint": format!("{issuer}/account"),
@@ -406,7 +411,7 @@ fn zoya() -> Value {
 
 /// Leaves for a provider; the address there.
 async fn leave(who: &mut Browser, path: &str) -> String {
-    let reply = who.get(path).await;
+    let reply = follow(who, path).await;
     assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
     reply.location().to_owned()
 }
@@ -601,7 +606,7 @@ async fn s19_the_state_is_of_this_browser_for_one_use_and_ten_minutes() {
 async fn s19_the_cookie_of_the_way_is_bound_to_the_host_and_short() {
     let peer = Peer::new().await;
     let app = site(&peer).await;
-    let reply = app.anybody().get("/sign-in/with/test").await;
+    let reply = follow(&mut app.anybody(), "/sign-in/with/test").await;
     let set = reply.header("set-cookie");
     let (_, rest) = set.split_once(';').expect("attributes");
     assert!(set.starts_with("__Host-kabinet_handoff="), "{set}");
@@ -847,6 +852,12 @@ async fn a_customer_links_and_unlinks_in_the_profile() {
     assert_eq!(reply.location(), "/profile/providers?done=linked");
     let page = anna.get(reply.location()).await;
     assert!(page.text().contains("zoya@example.com"), "{}", page.text());
+    assert!(!page.body.contains("device.end_others"), "she is nowhere else");
+    let mut elsewhere = app.anybody();
+    app.world.clock.set(start() + Duration::minutes(1));
+    elsewhere.prove(&anna.phone).await;
+    let page = anna.get(reply.location()).await;
+    page.form("device.end_others");
     let unlink = page.form("provider.unlink");
 
     let mut boris = app.customer("Борис").await;
@@ -911,6 +922,84 @@ async fn s19_nobody_is_led_to_another_site() {
     );
 }
 
+/// A browser that came in meanwhile and now comes back from a provider has one session, not two (7.2.4).
+#[tokio::test]
+async fn s13_the_session_that_a_browser_had_ends_when_it_comes_back_from_a_provider() {
+    let peer = Peer::new().await;
+    let app = site(&peer).await;
+    registered(&app, &peer, &zoya()).await;
+    let anna = app.customer("Анна").await;
+    let mut who = app.anybody();
+    let there = leave(&mut who, "/sign-in/with/test").await;
+    app.world.clock.set(start() + Duration::minutes(1));
+    assert_eq!(who.prove(&anna.phone).await.location(), "/");
+    let mut old = app.anybody();
+    old.cookies = who.cookies.clone();
+    assert_eq!(who.get(&peer.agree(&there, &zoya())).await.location(), "/");
+    assert_ne!(who.cookies["__Host-kabinet"], old.cookies["__Host-kabinet"]);
+    assert!(who.get("/").await.text().contains("Зоя"));
+    assert_eq!(old.get("/card").await.location(), "/sign-in?next=/card");
+    assert!(
+        anna.browser.clone().get("/").await.text().contains("Анна"),
+        "on another device she stays"
+    );
+}
+
+/// What is discovered has to be of the issuer that the configuration names (10.5.3).
+#[tokio::test]
+async fn s19_what_another_issuer_says_of_itself_is_not_believed() {
+    let peer = Peer::new().await;
+    let app = site(&peer).await;
+    peer.does(Fault::MetadataOfAnother);
+    let reply = follow(&mut app.anybody(), "/sign-in/with/test").await;
+    assert_eq!(reply.location(), "/sign-in?outside=down");
+    assert_eq!(app.count("SELECT COUNT(*) FROM handoffs").await, 0, "nobody left");
+    peer.does(Fault::None);
+    let there = leave(&mut app.anybody(), "/sign-in/with/test").await;
+    assert!(there.starts_with(&peer.issuer()), "{there}");
+}
+
+/// A link or a picture on another site begins no sign-in: whoever follows it finds our page of ways in (7.6.2).
+#[tokio::test]
+async fn s19_a_sign_in_begins_on_our_own_pages_or_at_a_typed_address() {
+    let peer = Peer::new().await;
+    let app = site(&peer).await;
+    for (provider, page) in [("test", "/sign-in"), ("work", "/admin/sign-in")] {
+        let path = format!("/sign-in/with/{provider}");
+        for header in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("referer", "https://evil.example/"),
+            ("x-nothing", "at all"),
+        ] {
+            let get = axum::http::Method::GET;
+            let mut who = app.anybody();
+            let reply = who.request(get.clone(), &path, &[header], Vec::new()).await;
+            assert_eq!(reply.location(), page, "{header:?}");
+            assert!(who.cookies.is_empty(), "{header:?}");
+            let wanted = who
+                .request(get.clone(), &format!("{path}?next=/points"), &[header], Vec::new())
+                .await;
+            assert_eq!(wanted.location(), format!("{page}?next=/points"), "{header:?}");
+            let elsewhere = who
+                .request(get, &format!("{path}?next=//evil.example"), &[header], Vec::new())
+                .await;
+            assert_eq!(elsewhere.location(), page, "{header:?}");
+        }
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM handoffs").await, 0, "nobody left");
+    for header in [
+        ("sec-fetch-site", "none"),
+        ("referer", "https://club.example.com/sign-in"),
+    ] {
+        let reply = app
+            .anybody()
+            .request(axum::http::Method::GET, "/sign-in/with/test", &[header], Vec::new())
+            .await;
+        assert!(reply.location().starts_with(&peer.issuer()), "{header:?}");
+    }
+}
+
 #[tokio::test]
 async fn who_does_not_want_to_is_told_so_kindly() {
     let peer = Peer::new().await;
@@ -949,13 +1038,13 @@ async fn a_provider_that_does_not_answer_stops_nothing_else() {
     };
     let app = TestApp::with_providers(vec![provider(&peer, "test", Kind::Oidc), nowhere]).await;
     assert_eq!(
-        app.anybody().get("/sign-in/with/nowhere").await.location(),
+        follow(&mut app.anybody(), "/sign-in/with/nowhere").await.location(),
         "/sign-in?outside=down"
     );
     const FAULTS: [Fault; 5] = [Fault::Broken, Fault::Huge, Fault::Slow, Fault::Elsewhere, Fault::NoJson];
     for fault in FAULTS {
         peer.does(fault);
-        let reply = app.anybody().get("/sign-in/with/test").await;
+        let reply = follow(&mut app.anybody(), "/sign-in/with/test").await;
         assert_eq!(reply.location(), "/sign-in?outside=down", "{fault:?}");
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM handoffs").await, 0, "nobody left");

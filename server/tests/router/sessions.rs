@@ -107,6 +107,145 @@ async fn s14_a_customer_sees_and_ends_their_sessions() {
     assert_eq!(here.get("/card").await.status, StatusCode::OK, "the one at hand stays");
 }
 
+/// Whoever comes in once more leaves the session that the browser had: nobody's token is left behind (7.2.4).
+#[tokio::test]
+async fn s13_the_session_that_a_browser_had_ends_when_it_comes_in_again() {
+    let app = TestApp::new().await;
+    let secret = app.employ("agent").await;
+    let mut agent = app.enter("agent", &secret).await;
+    let mut elsewhere = app.anybody();
+    app.world.clock.set(start() + Duration::minutes(1));
+    elsewhere.cookies = app.enter("agent", &secret).await.cookies;
+    let mut old = app.anybody();
+    old.cookies = agent.cookies.clone();
+    app.world.clock.set(start() + Duration::minutes(2));
+    let sent = [("login", "agent"), ("password", crate::common::PASSWORD)];
+    agent.send("/admin/sign-in", "staff.sign_in", &sent).await;
+    let code = secret.code(app.world.db.now());
+    let reply = agent
+        .send("/admin/sign-in/second", "staff.second", &[("code", &code)])
+        .await;
+    assert_eq!(reply.location(), IN, "{}", reply.text());
+    assert!(is_in(&mut agent).await && !is_in(&mut old).await);
+    assert!(is_in(&mut elsewhere).await, "those of other browsers stay");
+    let replaced = "SELECT COUNT(*) FROM audit WHERE action = 'sign_out' AND actor = 'staff' AND reason = 'replaced'";
+    assert_eq!(app.count(replaced).await, 1);
+}
+
+/// Seeing where one is signed in is free; ending it takes a fresh proof, and leaving does not (7.5.2).
+#[tokio::test]
+async fn s14_another_session_is_ended_with_a_fresh_proof_alone() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let secret = app.employ("agent").await;
+    let mut agent = app.enter("agent", &secret).await;
+    app.world.clock.set(start() + Duration::minutes(1));
+    let mut others = [app.anybody(), app.enter("agent", &secret).await];
+    others[0].prove(&anna.phone).await;
+    let forms = [
+        (
+            "/devices",
+            anna.get("/devices").await,
+            ["device.end", "device.end_others"],
+        ),
+        (
+            "/admin/security",
+            agent.get("/admin/security").await,
+            ["staff.end_session", "staff.end_others"],
+        ),
+    ];
+    app.world.clock.set(start() + Duration::minutes(17));
+    for (at, page, names) in &forms {
+        let who: &mut Browser = if *at == "/devices" { &mut anna } else { &mut agent };
+        let confirm = if *at == "/devices" {
+            "/confirm"
+        } else {
+            "/admin/confirm"
+        };
+        for name in names {
+            let reply = who.submit(at, &page.form(name)).await;
+            assert_eq!(reply.location(), format!("{confirm}?next={at}"), "{name}");
+        }
+        let page = who.get(at).await;
+        assert!(page.text().contains("подтвердите, что это вы"), "{}", page.text());
+        assert!(
+            names
+                .iter()
+                .all(|name| !page.body.contains(&format!("value=\"{name}\""))),
+            "{at}"
+        );
+    }
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM sessions WHERE ended_at IS NOT NULL")
+            .await,
+        0
+    );
+    assert_eq!(
+        anna.send("/devices", "sign_out", &[]).await.location(),
+        "/sign-in?done=signed_out"
+    );
+    assert_eq!(
+        agent.send("/admin/security", "staff_sign_out", &[]).await.location(),
+        "/admin/sign-in"
+    );
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM sessions WHERE ended_at IS NOT NULL")
+            .await,
+        2
+    );
+    // Proved anew, the others go.
+    app.world.clock.set(start() + Duration::minutes(20));
+    let mut again = app.anybody();
+    assert_eq!(again.prove(&anna.phone).await.location(), "/");
+    let ended = again.send("/devices", "device.end_others", &[]).await;
+    assert_eq!(ended.location(), "/devices?done=others");
+    let mut agent = app.enter("agent", &secret).await;
+    let ended = agent.send("/admin/security", "staff.end_others", &[]).await;
+    assert_eq!(ended.location(), "/admin/security?done=others");
+    assert_eq!(others[0].get("/card").await.location(), "/sign-in?next=/card");
+    assert!(!is_in(&mut others[1]).await && is_in(&mut agent).await);
+}
+
+/// Staff who are told that somebody else is in a customer's cabinet shut everybody out of it (7.4.5).
+#[tokio::test]
+async fn s14_staff_end_a_customers_sessions_from_the_card() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await;
+    let mut agent = app.staff_as("agent", "agent").await;
+    let at = format!("/admin/customers/{}", anna.id().await);
+    let page = agent.get(&at).await;
+    assert!(page.text().contains("1 открытый вход"), "{}", page.text());
+    let form = page.form("customer.end_sessions");
+    let silent = agent.submit(&at, &form).await;
+    assert_eq!(silent.message("customer.end_sessions", "reason"), "Напишите, почему");
+    assert_eq!(anna.get("/card").await.status, StatusCode::OK);
+    let ended = agent.submit(&at, &form.with("reason", "Звонила: вошёл чужой")).await;
+    assert_eq!(ended.location(), format!("{at}?done=ended"), "{}", ended.text());
+    assert_eq!(anna.get("/card").await.location(), "/sign-in?next=/card");
+    assert_eq!(boris.get("/card").await.status, StatusCode::OK);
+    let page = agent.get(ended.location()).await;
+    assert!(
+        page.text().contains("Все входы покупателя завершены"),
+        "{}",
+        page.text()
+    );
+    assert!(page.body.contains("Сотрудник завершил все входы"), "{}", page.text());
+    assert!(!page.body.contains("customer.end_sessions"), "nothing is open any more");
+    let told = crm::outbox::inbox(&app.world.db, 1).await.expect("read").remove(0);
+    assert_eq!((told.template.as_str(), &told.address), ("sessions_ended", &anna.phone));
+    let row = "SELECT reason FROM audit WHERE action = 'customer.end_sessions' AND actor = 'staff'";
+    assert_eq!(app.texts(row).await, ["Звонила: вошёл чужой"]);
+    // A role without the right to customers does nothing of it.
+    app.execute("INSERT INTO roles (code, name, rights, position) VALUES ('clerk', '{}', '[\"requests\"]', 9)")
+        .await;
+    let mut clerk = app.staff_as("clerk", "clerk").await;
+    let at = format!("/admin/customers/{}", boris.id().await);
+    let refused = clerk.send(&at, "customer.end_sessions", &[("reason", "так")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(boris.get("/card").await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn s16_sessions_of_staff_end_when_idle_for_two_hours_and_after_twelve() {
     let app = TestApp::new().await;

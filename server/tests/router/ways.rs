@@ -263,6 +263,88 @@ async fn s14_a_new_password_ends_the_other_sessions_and_is_told() {
     assert_eq!(reply.location(), "/");
 }
 
+/// A password is changed by whoever knows the one until now (6.2.2, 6.2.3); who forgot it proves by a code who they are.
+#[tokio::test]
+async fn s06_a_password_is_changed_with_the_one_until_now_or_a_new_proof() {
+    const AT: &str = "/profile/security";
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let page = anna.get(AT).await;
+    assert!(page.form("password.set").get("current").is_none(), "there is none yet");
+    let set = anna.send(AT, "password.set", &[("password", PASSWORD)]).await;
+    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    let form = anna.get(AT).await.form("password.set").with("password", OTHER);
+    assert_eq!(form.get("current"), Some(""));
+    let missing = anna.submit(AT, &form).await;
+    assert_eq!(missing.message("password.set", "current"), "Напишите прежний пароль");
+    let wrong = anna
+        .submit(AT, &form.clone().with("current", "не тот пароль совсем"))
+        .await;
+    assert_eq!(wrong.message("password.set", "current"), "Пароль не подошёл");
+    assert!(!wrong.body.contains("не тот пароль совсем"), "it is not sent back");
+    let changed = anna.submit(AT, &form.clone().with("current", PASSWORD)).await;
+    assert_eq!(
+        changed.location(),
+        "/profile/security?done=password",
+        "{}",
+        changed.text()
+    );
+    let by = async |password: &str| {
+        let sent = [("phone", anna.phone.as_str()), ("password", password)];
+        let reply = app
+            .anybody()
+            .send("/sign-in?by=password", "sign_in.password", &sent)
+            .await;
+        reply.location().to_owned()
+    };
+    assert_eq!((by(OTHER).await.as_str(), by(PASSWORD).await.as_str()), ("/", ""));
+    // Forgotten.
+    app.world.clock.set(start() + Duration::minutes(5));
+    let at = "/confirm?next=/profile/security";
+    assert!(anna.get(AT).await.body.contains(&format!("href=\"{at}\"")));
+    let ask = anna.get(at).await.form("confirm.send");
+    assert_eq!(
+        anna.submit(at, &ask).await.location(),
+        "/confirm/code?next=/profile/security"
+    );
+    let digits = code(&app, &anna.phone.clone()).await;
+    let proved = anna
+        .send(
+            "/confirm/code?next=/profile/security",
+            "confirm.code",
+            &[("code", &digits)],
+        )
+        .await;
+    assert_eq!(proved.location(), AT, "{}", proved.text());
+    let form = anna.get(AT).await.form("password.set");
+    assert!(form.get("current").is_none());
+    let changed = anna.submit(AT, &form.with("password", PASSWORD)).await;
+    assert_eq!(
+        changed.location(),
+        "/profile/security?done=password",
+        "{}",
+        changed.text()
+    );
+    // Staff who forgot it get another at the command line.
+    let mut agent = app.staff("agent").await;
+    let sent = [("current", "не тот пароль совсем"), ("password", OTHER)];
+    let wrong = agent.send("/admin/security", "staff.password", &sent).await;
+    assert_eq!(wrong.message("staff.password", "current"), "Пароль не подошёл");
+    let changed = agent
+        .send(
+            "/admin/security",
+            "staff.password",
+            &[("current", PASSWORD), ("password", OTHER)],
+        )
+        .await;
+    assert_eq!(
+        changed.location(),
+        "/admin/security?done=password",
+        "{}",
+        changed.text()
+    );
+}
+
 #[tokio::test]
 async fn a_new_device_is_told_of_and_a_known_one_is_not() {
     let app = TestApp::new().await;
@@ -305,6 +387,8 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
         "{}",
         changed.text()
     );
+    // Whoever has the lost phone may be signed in on it (7.4.3).
+    who.get(changed.location()).await.form("device.end_others");
     let told = "SELECT COUNT(*) FROM outbox WHERE template = 'phone_changed' AND channel = 'sms'";
     assert_eq!(app.count(told).await, 1);
     let messages = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");

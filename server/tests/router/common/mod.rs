@@ -71,6 +71,9 @@ impl TestApp {
             site_dir: "/nowhere".into(),
             ..Config::default()
         };
+        // The clock stands still, so a test would be one minute of reading.
+        config.limits.pages_per_session = 0;
+        config.limits.pages_per_network = 0;
         configure(&mut config);
         let world = crm::testing::sqlite_of(config.shop()).await;
         crm::content::load(&world.db, &BY).await.expect("content loads");
@@ -381,6 +384,12 @@ impl Browser {
         self
     }
 
+    /// At the machine that serves the site.
+    pub fn at_home(mut self) -> Self {
+        self.address = [127, 0, 0, 1];
+        self
+    }
+
     /// Asks for a page.
     pub async fn get(&mut self, path: &str) -> Reply {
         self.request(Method::GET, path, &[], Vec::new()).await
@@ -449,6 +458,13 @@ impl Browser {
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).expect("UTF-8"),
         }
+    }
+
+    /// Looks for a customer as staff do; the address of what was found.
+    pub async fn find(&mut self, text: &str) -> String {
+        let reply = self.send("/admin/customers", "customer.find", &[("q", text)]).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
+        reply.location().to_owned()
     }
 
     /// Asks for a code and types it in.
@@ -606,6 +622,7 @@ impl Town {
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),
+                "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
                 _ => return None,
             };
