@@ -449,6 +449,16 @@ both_engines!(s15_old_proof_changes_no_factor, async |world| {
     // Neither the password nor a code sent to a contact is enough any more.
     let by_password = crm::signin::confirm::by_password(db, &anna, PASSWORD, &visitor()).await;
     assert!(matches!(by_password, Err(Error::Forbidden)));
+    let ways = crm::signin::confirm::ways(db, &anna).await.expect("read");
+    assert!(ways.second_factor);
+    let token = crm::signin::confirm::start(db, &anna, ways.contacts[0].id, &visitor())
+        .await
+        .expect("sent");
+    let told = one!(world, String, "SELECT body FROM outbox WHERE template = 'confirm_code'");
+    let mut numbers = told.split(|c: char| !c.is_ascii_digit());
+    let code = numbers.find(|number| number.len() == 6).expect("a code");
+    let by_code = crm::signin::confirm::by_code(db, &anna, &token, code, &visitor()).await;
+    assert!(matches!(by_code, Err(Error::Forbidden)));
 });
 
 both_engines!(a_passkey_lets_its_owner_in_without_a_name, async |world| {
@@ -538,9 +548,15 @@ both_engines!(
         );
         let question = ask().await;
         let credential = device.get(&question.options);
+        let mut copy = device.clone();
+        copy.counter -= 1;
         take(&browser, &question, &credential)
             .await
             .expect("and nothing of that was spoilt for good");
+        let question = ask().await;
+        let credential = copy.get(&question.options);
+        let left_behind = take(&browser, &question, &credential).await;
+        assert_eq!(flaw(left_behind), Flaw::WrongPasskey, "by one answer, too");
     }
 );
 
@@ -554,6 +570,16 @@ both_engines!(
         let mut device = with_passkey(db, &by).await;
         let boris = stranger(world).await;
         let mut others = with_passkey(db, &Known::Customer(&boris).fresh(db).expect("fresh")).await;
+        // What the same browser was asked for another end is no second factor.
+        let token = first_step(db).await;
+        let question = passkey::ask_to_sign_in(db, &token)
+            .await
+            .expect("asked")
+            .expect("possible");
+        let credential = device.get(&question.options);
+        let other_end =
+            factors::second_by_passkey(db, &token, Purpose::SignIn, answer(&question, &credential), &visitor()).await;
+        assert!(matches!(other_end, Err(Error::Stale)));
         for (device, is_hers) in [(&mut others, false), (&mut device, true)] {
             let token = first_step(db).await;
             let question = factors::ask_second(db, &token, Purpose::SignIn)
@@ -878,6 +904,15 @@ both_engines!(s09_staff_set_up_a_second_factor_before_anything_opens, async |wor
     assert!(matches!(factors::setup(db, &thief).await, Err(Error::Stale)));
     assert!(matches!(
         factors::setup_totp(db, &thief, &code, &visitor()).await,
+        Err(Error::Stale)
+    ));
+    let question = factors::ask_setup_passkey(db, &thief)
+        .await
+        .expect("asked")
+        .expect("possible");
+    let credential = Authenticator::new(ORIGIN).create(&question.options);
+    assert!(matches!(
+        factors::setup_passkey(db, &thief, "Ключ", answer(&question, &credential)).await,
         Err(Error::Stale)
     ));
     assert!(matches!(

@@ -339,7 +339,8 @@ both_engines!(linking_is_for_who_left_to_do_so, async |world| {
     let link_only = travel(db, Errand::Link(&fresh)).await;
     let refused = identity::sign_in(db, &link_only, &account("a"), Lang::Ru, &visitor()).await;
     assert!(matches!(refused, Err(Error::Forbidden)));
-    // Two accounts of one name at two issuers are two.
+    // Two accounts at one issuer are two, and two of one name at two issuers as well.
+    assert!(matches!(sign_in(db, &account("b")).await.1, Verified::Phone));
     let elsewhere = Outside {
         issuer: "https://other.example.com".into(),
         ..account("a")

@@ -189,10 +189,13 @@ crm::both_engines!(s08_many_at_once_get_no_more_than_one_after_another, async |w
 
 crm::both_engines!(anything_may_be_counted, async |world| {
     let db = &world.db;
-    let take = async || {
-        db.write(|tx| crm::db::scoped(async move { limits::take(tx, "x", 2).await }))
+    let take = async |key: &'static str, limit| {
+        db.write(|tx| crm::db::scoped(async move { limits::take(tx, key, limit).await }))
             .await
             .expect("counted")
     };
-    assert_eq!([take().await, take().await, take().await], [true, true, false]);
+    let one_by_one = [take("x", 2).await, take("x", 2).await, take("x", 2).await];
+    assert_eq!(one_by_one, [true, true, false]);
+    let at_once = futures::future::join_all((0..20).map(|_| take("y", 7))).await;
+    assert_eq!(at_once.into_iter().filter(|taken| *taken).count(), 7);
 });

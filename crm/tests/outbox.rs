@@ -149,7 +149,7 @@ async fn code(world: &World) {
         world,
         "code",
         1,
-        "Code",
+        "Code {code}",
         "{code} is the code, good for {minutes} min",
         start(),
     )
@@ -303,6 +303,7 @@ crm::both_engines!(
         let mut claims = 0;
         while let [_] = claim(world, "a", 1).await.as_slice() {
             claims += 1;
+            assert!(i64::from(claims) <= delivery::MAX_TRIES, "it does so for ever");
             world.clock.set(start() + HOLD * claims);
         }
         assert_eq!(i64::from(claims), delivery::MAX_TRIES);
@@ -376,6 +377,10 @@ crm::both_engines!(
             (letter.body.as_str(), letter.is_masked),
             ("•••••• is the code, good for 10 min", true)
         );
+        let rows = desk::list(&world.db, &agent, &Filter::default(), None, 1)
+            .await
+            .expect("listed");
+        assert_eq!([&rows[0].subject, &letter.row.subject], ["Code ••••••"; 2]);
         world.clock.set(start() + TimeDelta::minutes(10));
         sweep().await;
         assert_eq!(text(world).await, "•••••• is the code, good for 10 min");

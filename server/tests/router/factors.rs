@@ -534,6 +534,10 @@ async fn s09_a_password_alone_opens_nothing_to_staff() {
     app.employ_bare("agent").await;
     let mut agent = app.anybody();
     let sent = [("login", "agent"), ("password", PASSWORD)];
+    // Somebody else who knows the password was faster, and came as far as the question for a new passkey.
+    let mut hasty = app.anybody();
+    hasty.send("/admin/sign-in", "staff.sign_in", &sent).await;
+    let asked = hasty.get("/admin/sign-in/setup").await;
     let reply = agent
         .send("/admin/sign-in?next=/admin/customers", "staff.sign_in", &sent)
         .await;
@@ -574,6 +578,9 @@ async fn s09_a_password_alone_opens_nothing_to_staff() {
         assert_eq!(reply.status, StatusCode::CONFLICT, "{form}");
     }
     assert!(is_outside(&mut thief).await);
+    let late = answer(&mut hasty, &asked, "staff.setup_passkey", &mut Authenticator::new(HOME)).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "there is a second factor by now");
+    assert!(is_outside(&mut hasty).await);
     assert_eq!(codes(&agent.get(setup).await).len(), 10);
     assert_eq!(
         agent.send(setup, "staff.setup_done", &[]).await.location(),

@@ -42,6 +42,7 @@ enum Fault {
     NoIdToken,
     AccessTokenOfAnother,
     AccountOfAnother,
+    FactorUnsigned,
     Broken,
     Huge,
     Slow,
@@ -286,7 +287,8 @@ impl Inner {
             "at_hash": URL_SAFE_NO_PAD.encode(&hash[..16]),
         });
         for own in ["amr", "acr", "realm_access"] {
-            if let Some(value) = grant.account.get(own) {
+            let is_left_out = own != "realm_access" && self.fault == Fault::FactorUnsigned;
+            if let Some(value) = grant.account.get(own).filter(|_| !is_left_out) {
                 claims[own] = value.clone();
             }
         }
@@ -539,6 +541,9 @@ async fn s19_the_verifier_is_sent_and_the_secret_too() {
     let stolen = query(&peer.agree(&theirs, &zoya()))["code"].clone();
     let back = with(&peer.agree(&there, &zoya()), "code", Some(&stolen));
     assert_eq!(who.get(&back).await.location(), "/sign-in?outside=failed");
+    // Where a provider gives no ID token, and so no nonce, that hangs on the verifier alone.
+    let asked = peer.with(|inner| inner.asked.clone());
+    assert_ne!(asked[0]["code_verifier"], asked[1]["code_verifier"]);
 }
 
 #[tokio::test]
@@ -1254,6 +1259,12 @@ async fn s09_staff_give_our_second_factor_unless_the_id_token_says_that_theirs_w
         assert!(!who.cookies.contains_key("__Host-kabinet_staff"));
         assert!(who.cookies.contains_key("__Host-kabinet_staff_attempt"));
     }
+    // What the account says beside the ID token nobody has signed.
+    peer.does(Fault::FactorUnsigned);
+    let mut who = app.anybody();
+    let reply = work(&mut who, &peer, &olga(&["kabinet-agent"], &["mfa"])).await;
+    assert_eq!(reply.location(), "/admin/sign-in/setup?next=/admin/customers");
+    peer.does(Fault::None);
     // Where the configuration counts on ours alone, nothing that the provider says changes that.
     let ours = Provider {
         second_factor: SecondFactor::Ours,
