@@ -27,6 +27,8 @@ pub(super) struct View<'a> {
     facts: &'a Facts,
     pub(super) rows: Vec<Row>,
     numbers: Vec<u32>,
+    /// All of them, each once.
+    present: Vec<u32>,
     /// The places of the lines of which something is bought.
     bought: Vec<u32>,
     sum: i64,
@@ -75,6 +77,9 @@ impl<'a> View<'a> {
             }
             sum = sum.saturating_add(amount);
         }
+        let mut present = numbers.clone();
+        present.sort_unstable();
+        present.dedup();
         let codes = |codes: &[String]| codes.iter().filter_map(|code| names.code(code)).collect();
         let nobody = Buyer::default();
         let buyer = facts.buyer.as_ref().unwrap_or(&nobody);
@@ -89,6 +94,7 @@ impl<'a> View<'a> {
             facts,
             rows,
             numbers,
+            present,
             bought,
             sum,
             at,
@@ -257,7 +263,9 @@ impl<'a> View<'a> {
         for Step { clause, node } in &rule.choices {
             let before = chosen.len() - first;
             let mut kept = first;
-            for place in first..chosen.len() {
+            // Most rules name what is nowhere in the basket: that is seen without looking at every line.
+            let absent = matches!(node, Node::Test(Test::Is(numbers)) if !numbers.has_any(&self.present));
+            for place in if absent { 0..0 } else { first..chosen.len() } {
                 let line = chosen[place];
                 if self.holds(node, Some(&self.rows[line as usize])) {
                     chosen[kept] = line;

@@ -179,14 +179,13 @@ impl<'r> Run<'r> {
     /// Asks every rule, and takes the discounts of those that apply off.
     fn take_off(&mut self) {
         let rules = self.rules;
-        let mut groups: Vec<Option<RuleVersion>> = vec![None; rules.prepared.len()];
+        let mut groups: Vec<Option<RuleVersion>> = vec![None; rules.groups];
         for rule in &rules.prepared {
             let first = self.chosen.len();
-            let discounts = rule.has(|prize| matches!(prize, Prize::Discount(_)));
             let asked = self.view.ask(rule, &mut self.chosen).and_then(|left| {
                 match rule.group.and_then(|group| groups[group]) {
                     Some(granted) => Err(Failure::Group(granted)),
-                    None if discounts => self.leave_closed_out(rule, first).map(|()| left),
+                    None if rule.discounts => self.leave_closed_out(rule, first).map(|()| left),
                     None => Ok(left),
                 }
             });
@@ -201,13 +200,12 @@ impl<'r> Run<'r> {
                         left,
                         value: 0,
                     };
-                    if discounts {
+                    if rule.discounts {
                         self.discounts(&mut applied);
                     }
                     // A rule that takes nothing off and earns nothing leaves its group to the others.
-                    let earns = rule.has(|prize| matches!(prize, Prize::Points { .. }));
                     if let Some(group) = rule.group
-                        && (applied.value > 0 || earns || !discounts)
+                        && (applied.value > 0 || rule.earns || !rule.discounts)
                     {
                         groups[group] = Some(rule.by);
                     }
@@ -460,8 +458,7 @@ impl<'r> Run<'r> {
         let outcome = &mut self.outcome;
         for applied in &self.applied {
             let Applied { rule, value, .. } = *applied;
-            let valuable = |prize: &Prize| matches!(prize, Prize::Discount(_) | Prize::Points { .. });
-            let nothing = value == 0 && rule.has(valuable);
+            let nothing = value == 0 && (rule.discounts || rule.earns);
             outcome.decisions[applied.place].verdict = if nothing {
                 Verdict::Failed(Failure::Nothing)
             } else {

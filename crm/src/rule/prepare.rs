@@ -16,6 +16,8 @@ pub struct Rules {
     pub(super) programs: Vec<ProgramId>,
     /// The periods that conditions ask about.
     pub(super) windows: Vec<Window>,
+    /// How many groups there are.
+    pub(super) groups: usize,
     published: Vec<Published>,
 }
 
@@ -52,7 +54,6 @@ impl Names {
     }
 
     pub(super) fn category(&self, id: CategoryId) -> Option<u32> {
-        // Most snapshots name few articles or categories or brands, many none.
         self.categories.get(&id).copied()
     }
 
@@ -77,22 +78,30 @@ fn numbers<K: Clone + Eq + std::hash::Hash>(keys: &[K], known: &mut HashMap<K, u
         })
         .collect();
     set.sort_unstable();
-    set.dedup();
-    Set(set.into())
+    let first = set.first().copied().unwrap_or(0);
+    let last = set.last().copied().unwrap_or(0);
+    let mut bits = vec![0; (last - first) as usize / 64 + 1];
+    for number in set {
+        bits[(number - first) as usize / 64] |= 1_u64 << ((number - first) % 64);
+    }
+    Set { first, bits }
 }
 
-/// Sorted numbers.
+/// Numbers as bits from the first one on. Things are numbered as rules name them, so those of one rule lie together.
 #[derive(Debug)]
-pub(super) struct Set(Box<[u32]>);
+pub(super) struct Set {
+    first: u32,
+    bits: Vec<u64>,
+}
 
 impl Set {
     /// True when one of these is in it.
     pub(super) fn has_any(&self, numbers: &[u32]) -> bool {
-        match &*self.0 {
-            [one] => numbers.contains(one),
-            few if few.len() <= 8 => numbers.iter().any(|n| few.contains(n)),
-            many => numbers.iter().any(|n| many.binary_search(n).is_ok()),
-        }
+        numbers.iter().any(|number| {
+            let place = number.wrapping_sub(self.first);
+            let bits = self.bits.get(place as usize / 64);
+            bits.is_some_and(|bits| bits >> (place % 64) & 1 == 1)
+        })
     }
 }
 
@@ -132,6 +141,9 @@ pub(super) struct Prepared {
     /// The number of its group.
     pub(super) group: Option<usize>,
     pub(super) alone: bool,
+    /// It takes something off; it gives points.
+    pub(super) discounts: bool,
+    pub(super) earns: bool,
     /// Conditions with one answer for the basket, and those with an answer for each line.
     pub(super) gates: Vec<Step>,
     pub(super) choices: Vec<Step>,
@@ -139,12 +151,6 @@ pub(super) struct Prepared {
     pub(super) caps: Caps,
     /// Some cap counts what was given before.
     pub(super) counted: bool,
-}
-
-impl Prepared {
-    pub(super) fn has(&self, kind: impl Fn(&Prize) -> bool) -> bool {
-        self.effects.iter().any(kind)
-    }
 }
 
 /// A condition and its number among the rule's.
@@ -267,7 +273,7 @@ impl Rules {
             for condition in &rule.conditions {
                 rules.step(condition, &mut clause, &mut gates, &mut choices);
             }
-            let effects = rule.effects.iter().map(|effect| rules.prize(effect)).collect();
+            let effects: Vec<_> = rule.effects.iter().map(|effect| rules.prize(effect)).collect();
             let caps = rule.caps;
             rules.prepared.push(Prepared {
                 by: *by,
@@ -276,6 +282,8 @@ impl Rules {
                 until: rule.valid.until,
                 group: rule.group.as_ref().map(|group| place(&mut groups, group)),
                 alone: rule.alone,
+                discounts: effects.iter().any(|prize| matches!(prize, Prize::Discount(_))),
+                earns: effects.iter().any(|prize| matches!(prize, Prize::Points { .. })),
                 gates,
                 choices,
                 effects,
@@ -285,6 +293,7 @@ impl Rules {
                     .any(|limit| !limit.is_open()),
             });
         }
+        rules.groups = groups.len();
         rules.published = published;
         Ok(rules)
     }
