@@ -84,6 +84,10 @@ ids! {
     AllocationId,
     /// A promotion.
     PromotionId,
+    /// A rule of discounts and points.
+    RuleId,
+    /// A tier of a program.
+    TierId,
     /// A support request.
     RequestId,
     /// A message of a request.

@@ -25,6 +25,7 @@ pub mod program;
 pub mod promotion;
 pub mod purchase;
 pub mod request;
+pub mod rule;
 pub mod shop;
 pub mod signin;
 pub mod staff;

@@ -38,19 +38,14 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
         .status()
         .context("the benchmark did not start")?;
     ensure!(status.success(), "the benchmark broke off: {status}");
-    // What stands before every route is measured within one process.
-    cargo(
-        root,
-        &[
-            "bench",
-            "--profile",
-            profile,
-            "--package",
-            "server",
-            "--bench",
-            "layers",
-        ],
-    )
+    // What stands before every route, and what rules cost, is measured within one process.
+    for (package, bench) in [("server", "layers"), ("crm", "rules")] {
+        cargo(
+            root,
+            &["bench", "--profile", profile, "--package", package, "--bench", bench],
+        )?;
+    }
+    Ok(())
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
