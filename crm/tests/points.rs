@@ -29,7 +29,7 @@ both_engines!(points_wait_then_can_be_spent_then_expire, async |world| {
         run_due(world, start() + days(14)).await,
         points::Report {
             activated: 1,
-            expired: 0
+            ..points::Report::default()
         }
     );
     let balance = balance(db, anna).await;
@@ -60,8 +60,8 @@ both_engines!(points_wait_then_can_be_spent_then_expire, async |world| {
     assert_eq!(
         run_due(world, start() + days(500)).await,
         points::Report {
-            activated: 0,
-            expired: 1
+            expired: 1,
+            ..points::Report::default()
         }
     );
     assert_eq!(held(db, anna).await, (0, 0));
@@ -348,7 +348,7 @@ both_engines!(books_that_do_not_agree_are_found, async |world| {
             "UPDATE lots SET remaining = remaining - 1",
             "UPDATE lots SET remaining = remaining + 1",
             vec![
-                "a lot holds what was not taken from it",
+                "a lot holds what was not taken from it, or went back to it",
                 "pending points lie in pending lots",
             ],
         ),

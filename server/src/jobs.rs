@@ -51,6 +51,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
     let (stop, stopping) = watch::channel(false);
     let mut jobs = vec![
         every("points", POINTS_EVERY, db, stopping.clone(), move |db| async move {
+            crm::purchase::store::match_returns(&db, &system).await?;
             crm::points::store::run_due(&db, &system).await.map(drop)
         }),
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
