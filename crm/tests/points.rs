@@ -403,6 +403,29 @@ both_engines!(books_that_do_not_agree_are_found, async |world| {
     );
 });
 
+both_engines!(
+    the_books_are_compared_once_a_day_by_one_of_all_processes,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        join(db, anna, "club", start()).await;
+        slip("1", anna, start()).line("apple", 1, 100_00).book(db).await;
+        execute!(db, "UPDATE accounts SET balance = balance + 1 WHERE kind = 'issued'")
+            .await
+            .expect("spoilt");
+        execute!(db, "UPDATE purchases SET total = total + 1")
+            .await
+            .expect("spoilt");
+        for (hours, n) in [(0, 1), (23, 0), (24, 1), (47, 0), (500, 1)] {
+            world.clock.set(start() + chrono::Duration::hours(hours));
+            let all = futures::future::join_all((0..5).map(|_| store::verify_daily(db, &BY))).await;
+            let found: Vec<_> = all.into_iter().filter_map(|one| one.expect("compared")).collect();
+            assert_eq!(found.len(), n, "{hours} h");
+            assert!(found.iter().all(|found| found.len() == 2), "{found:?}");
+        }
+    }
+);
+
 /// Something that happens to a customer.
 #[derive(Clone, Debug)]
 enum Event {

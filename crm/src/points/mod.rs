@@ -313,6 +313,20 @@ pub struct Reservation {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What points of one program paid for a line of a receipt. They are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Paid {
+    /// The line.
+    pub line: LineId,
+    /// The program.
+    pub program: ProgramId,
+    /// How many.
+    pub points: i64,
+    /// How many of them went back because something of the line did.
+    pub given_back: i64,
+}
+
 /// What became of points on their way from one customer to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -421,7 +435,8 @@ pub struct Adjustment {
 pub const REASON_MAX: usize = 300;
 
 /// A place where the books do not agree.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {id} should have {expected} and has {found}")]
 pub struct Difference {
     /// What was compared.
     pub what: &'static str,

@@ -15,7 +15,7 @@ mod verify;
 
 pub use spending::SpendError;
 pub use transfers::TransferError;
-pub use verify::verify;
+pub use verify::{verify, verify_daily};
 
 use super::rules::{self, Terms};
 use super::{AccountKind, Balance, Before, Earned, Entry, Expiry, LotState, ProgramBalance, Report, TransactionKind};
@@ -520,18 +520,64 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
             }
         }
     }
+    settle_debtors(tx, &book.activated, sales).await?;
     book.write(tx).await?;
     Ok(total)
 }
 
-/// Sees to it that nobody else moves this customer's points until the transaction ends, and that what was due by `until`
-/// has happened: reservations that lapsed, transfers that arrived, lots that became active or expired.
+/// Debts are paid in order of time: what had become somebody's own before a purchase pays before what it earns.
+async fn settle_debtors(tx: &mut Tx, activated: &[Activated], sales: &[Sale]) -> Result<(), sqlx::Error> {
+    let customers: Vec<CustomerId> = activated
+        .iter()
+        .map(|lot| lot.customer)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    for part in customers.chunks(LIST) {
+        let query = ListQuery::new("SELECT DISTINCT customer_id FROM accounts")
+            .within("customer_id", part.iter().map(|id| Bind::Id(id.0)))
+            .filter("kind = 'active' AND balance < 0", []);
+        for (customer,) in db::list::<(CustomerId,)>(tx, query).await? {
+            let of_theirs = sales.iter().filter(|sale| sale.customer == customer);
+            if let Some(at) = of_theirs.map(|sale| sale.at).min() {
+                settle(tx, customer, at).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sees to it that nobody else moves this customer's points until the transaction ends, and that what was due has happened:
+/// reservations that lapsed and transfers that arrived by now, lots that became active or expired by `until`, the moment of
+/// what is to be booked.
 async fn settle(tx: &mut Tx, customer: CustomerId, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    // One question for all: mostly nothing is due, and everybody else waits for us.
+    const DUE: &str = "SELECT \
+        EXISTS (SELECT 1 FROM reservations WHERE customer_id = $1 AND state = 'held' AND expires_at <= $2), \
+        EXISTS (SELECT 1 FROM transfers WHERE to_id = $1 AND state = 'pending' AND completes_at <= $2), \
+        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'pending' AND activates_at <= $3), \
+        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'active' AND expires_at <= $3)";
     lock(tx, customer).await?;
-    spending::lapse(tx, until, Some(customer)).await?;
-    transfers::complete(tx, until, Some(customer)).await?;
-    activate(tx, until, Some(customer)).await?;
-    expire(tx, until, Some(customer)).await?;
+    let now = tx.now();
+    let due: (bool, bool, bool, bool) = on!(tx, |c| sqlx::query_as(DUE)
+        .bind(customer)
+        .bind(now)
+        .bind(until)
+        .fetch_one(c)
+        .await)?;
+    if due.0 {
+        spending::lapse(tx, now, Some(customer)).await?;
+    }
+    if due.1 {
+        transfers::complete(tx, now, Some(customer)).await?;
+    }
+    if due.2 {
+        activate(tx, until, Some(customer)).await?;
+    }
+    // What has just become active or arrived may be over already.
+    if due.1 || due.2 || due.3 {
+        expire(tx, until, Some(customer)).await?;
+    }
     Ok(())
 }
 
@@ -553,12 +599,13 @@ async fn active(tx: &mut Tx, customer: CustomerId, program: ProgramId) -> Result
     Ok(found.unwrap_or_default())
 }
 
-/// Takes up to `points` from a customer's active lots, those that expire first, and tells how many from which.
+/// Takes up to `points` from a customer's active lots, those that expire first, and tells how many from which. The first
+/// `but` points are left alone: what is reserved lies there.
 async fn draw_first(
     tx: &mut Tx,
-    customer: CustomerId,
-    program: ProgramId,
+    (customer, program): (CustomerId, ProgramId),
     mut points: i64,
+    mut but: i64,
 ) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
     const SQL: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
                        AND remaining > 0 ORDER BY expires_at, id";
@@ -572,13 +619,17 @@ async fn draw_first(
         .await)?;
     let mut drawn = Vec::new();
     for (lot, remaining) in lots {
-        let part = remaining.min(points);
-        if part == 0 {
+        let kept = remaining.min(but);
+        but -= kept;
+        let part = (remaining - kept).min(points);
+        if part > 0 {
+            draw(tx, lot, part).await?;
+            drawn.push((lot, part));
+            points -= part;
+        }
+        if points == 0 {
             break;
         }
-        draw(tx, lot, part).await?;
-        drawn.push((lot, part));
-        points -= part;
     }
     Ok(drawn)
 }

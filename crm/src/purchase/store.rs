@@ -136,7 +136,10 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         customers: HashSet::new(),
     };
     let mut booked = Vec::with_capacity(purchases.len());
+    // Receipts of this batch whose lines are still to come.
+    let mut ahead = new.clone();
     for (p, id) in purchases.iter().zip(ids) {
+        ahead.remove(&id);
         let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
         let (id, customer, at, is_new) = if new.contains(&id) {
             (id, p.customer, p.at, true)
@@ -154,7 +157,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             }
             let (original, awaited) = if line.quantity < 0 && line.original != Original::None {
                 desk.flush_for(tx, customer, &line.original).await?;
-                bring_back(tx, p, customer, at, line).await?
+                bring_back(tx, p, customer, at, line, &ahead).await?
             } else {
                 (None, false)
             };
@@ -348,6 +351,7 @@ async fn bring_back(
     customer: Option<CustomerId>,
     at: DateTime<Utc>,
     line: &NewLine,
+    ahead: &HashSet<PurchaseId>,
 ) -> Result<(Option<LineId>, bool), Error> {
     const LATEST: &str = "UPDATE purchase_lines SET returned = returned + $5 WHERE id = \
         (SELECT l.id FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id \
@@ -361,7 +365,9 @@ async fn bring_back(
         AND quantity - returned >= $6 RETURNING id";
     let NewLine { article, price, .. } = line;
     let found: Option<(LineId,)> = match (&line.original, customer) {
-        (Original::Line { document, ordinal }, _) => return bring_back_line(tx, p, line, document, *ordinal).await,
+        (Original::Line { document, ordinal }, _) => {
+            return bring_back_line(tx, p, line, (document, *ordinal), ahead).await;
+        }
         (Original::Document(document), _) => on!(tx, |c| sqlx::query_as(NAMED)
             .bind(&p.source)
             .bind(document)
@@ -389,8 +395,8 @@ async fn bring_back_line(
     tx: &mut Tx,
     p: &NewPurchase,
     line: &NewLine,
-    document: &str,
-    ordinal: i64,
+    (document, ordinal): (&str, i64),
+    ahead: &HashSet<PurchaseId>,
 ) -> Result<(Option<LineId>, bool), Error> {
     const SALE: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
     const LINE: &str = "SELECT l.id, CASE WHEN p.voided_at IS NULL THEN l.quantity - l.returned ELSE 0 END \
@@ -401,25 +407,32 @@ async fn bring_back_line(
         .bind(document)
         .fetch_optional(c)
         .await)?;
-    let Some(sale) = sale else {
+    let Some(sale) = sale.filter(|sale| !ahead.contains(sale)) else {
         return Ok((None, true));
     };
-    let known: Option<(LineId, i64)> = on!(tx, |c| sqlx::query_as(LINE)
-        .bind(sale)
-        .bind(ordinal)
-        .bind(line.article)
-        .fetch_optional(c)
-        .await)?;
-    if let Some((id, _)) = known
-        && count_back(tx, id, -line.quantity).await?
-    {
-        return Ok((Some(id), false));
+    let mut left = 0;
+    // The second look is at what somebody left who was faster.
+    for _ in 0..2 {
+        let known: Option<(LineId, i64)> = on!(tx, |c| sqlx::query_as(LINE)
+            .bind(sale)
+            .bind(ordinal)
+            .bind(line.article)
+            .fetch_optional(c)
+            .await)?;
+        let Some((id, rest)) = known else { break };
+        left = rest;
+        if left < -line.quantity {
+            break;
+        }
+        if count_back(tx, id, -line.quantity).await? {
+            return Ok((Some(id), false));
+        }
     }
     Err(Error::NotBought {
         document: p.document.clone(),
         ordinal: line.ordinal,
         quantity: -line.quantity,
-        left: known.map_or(0, |(_, left)| left),
+        left,
     })
 }
 

@@ -257,3 +257,62 @@ pub(crate) async fn receipt(db: &Db, who: Subject, id: PurchaseId) -> crm::purch
 pub(crate) fn days(n: i64) -> Duration {
     Duration::days(n)
 }
+
+/// The same database, with other rules for points.
+pub(crate) async fn with_policy(world: &World, policy: points::Policy) -> Db {
+    let shop = crm::shop::Shop {
+        points: policy,
+        ..(**world.db.shop()).clone()
+    };
+    Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens")
+}
+
+/// Lets a customer earn points of the family program, which can be spent at once and last for 90 days. They are
+/// no member afterwards, so that nothing else earns in it.
+pub(crate) async fn fund(db: &Db, who: Subject, points: i64, at: DateTime<Utc>) {
+    join(db, who, "family", at).await;
+    slip(&CustomerId::new().to_string(), who, at)
+        .line("gift", 1, points * 50)
+        .book(db)
+        .await;
+    const LEAVE: &str = "DELETE FROM memberships WHERE program_id = $1 AND customer_id = $2";
+    let family = program(db, "family").await;
+    execute!(db, LEAVE, family, who.id()).await.expect("left");
+}
+
+/// What is left in a customer's lots, and when it expires: program by program, what expires first first.
+pub(crate) async fn lots(db: &Db, who: Subject) -> Vec<(i64, DateTime<Utc>)> {
+    const SQL: &str = "SELECT remaining, expires_at FROM lots WHERE customer_id = $1 AND remaining > 0 \
+                       ORDER BY program_id, expires_at, id";
+    let mut conn = db.read().await.expect("a connection");
+    on!(conn, |c| sqlx::query_as(SQL).bind(who.id()).fetch_all(c).await).expect("lots")
+}
+
+/// The proof of a customer who has just proved who they are.
+pub(crate) async fn sign_in(db: &Db, who: Subject) -> crm::who::Customer {
+    const SQL: &str = "INSERT INTO sessions (id, token_hash, customer_id, device, network, created_at, seen_at, expires_at, \
+                       authenticated_at) VALUES ($1, $2, $3, '', '', $4, $4, $5, $4)";
+    let token = crm::who::Token::random();
+    let (hash, now) = (&token.hash(), db.now());
+    execute!(db, SQL, crm::id::SessionId::new(), hash, who.id(), now, now + days(1))
+        .await
+        .expect("a session");
+    crm::who::customer(db, &token, &crm::who::Visitor::default())
+        .await
+        .expect("no error")
+        .expect("signed in")
+}
+
+/// Gives a customer a card; its number.
+pub(crate) async fn card(db: &Db, who: Subject, state: &str) -> String {
+    const SQL: &str =
+        "INSERT INTO cards (id, number, kind, state, customer_id, issued_at) VALUES ($1, $2, 'virtual', $3, $4, $5)";
+    let id = crm::id::CardId::new();
+    let twelve = format!("290{:09}", id.0.as_u128() % 1_000_000_000);
+    let number = format!("{twelve}{}", crm::card::check_digit(&twelve).expect("twelve digits"));
+    let text = number.as_str();
+    execute!(db, SQL, id, text, state, who.id(), db.now())
+        .await
+        .expect("a card");
+    number
+}

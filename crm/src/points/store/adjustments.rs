@@ -192,7 +192,7 @@ async fn book(
                 missing: -points - (balance - reserved).max(0),
             });
         }
-        for (lot, part) in draw_first(tx, customer, program, -points).await? {
+        for (lot, part) in draw_first(tx, (customer, program), -points, reserved).await? {
             book.allocate(lot, transaction, part, None);
         }
     }

@@ -260,7 +260,7 @@ pub(crate) async fn take_back(
                 draw(tx, row.lot_id, back.own).await?;
                 drawn.push((row.lot_id, back.own, *line));
             }
-            let others = draw_first(tx, customer, program, back.others).await?;
+            let others = draw_first(tx, (customer, program), back.others, 0).await?;
             let lent: i64 = others.iter().map(|(_, points)| points).sum();
             drawn.extend(others.into_iter().map(|(lot, points)| (lot, points, *line)));
             let own_active = match row.lot_state {
@@ -494,7 +494,7 @@ pub(crate) async fn pay_again(
             Some(AccountKind::Spent),
         );
         for (line, points) in due {
-            for (lot, part) in draw_first(tx, customer, program, points).await? {
+            for (lot, part) in draw_first(tx, (customer, program), points, reserved).await? {
                 book.allocate(lot, transaction, part, Some(line));
             }
             count_given(tx, line, program, -points).await?;

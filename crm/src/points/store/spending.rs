@@ -4,7 +4,7 @@
 //! expire until it ends. What it captures is taken from the lots that expire first, and spread over the lines of the
 //! receipt that it paid, so that a return knows which points to give back.
 
-use super::super::{Reservation, ReservationState, Wish};
+use super::super::{Paid, Reservation, ReservationState, Wish};
 use super::{AccountKind, BATCH, Book, TransactionKind, active, draw_first, lock, rules, settle};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -192,7 +192,7 @@ pub async fn capture_in(
             payable.iter().map(|(line, _)| Some(*line)).zip(parts).collect()
         }
     };
-    let drawn = draw_first(tx, customer, held.program_id, points).await?;
+    let drawn = draw_first(tx, (customer, held.program_id), points, 0).await?;
     let mut book = Book::new();
     let transaction = book.post(
         now,
@@ -338,6 +338,19 @@ pub async fn cancel_in(tx: &mut Tx, _by: &System, of: Subject, id: ReservationId
     };
     end(tx, &held, cancelled).await?;
     find(tx, of, id).await
+}
+
+/// What points paid for the lines of a customer's receipt. Empty for a receipt of somebody else.
+pub async fn paid_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<Vec<Paid>, Error> {
+    const SQL: &str = "SELECT w.line_id AS line, w.program_id AS program, w.points, w.given_back FROM line_payments w \
+        JOIN purchase_lines l ON l.id = w.line_id JOIN purchases p ON p.id = l.purchase_id \
+        JOIN programs g ON g.id = w.program_id \
+        WHERE l.purchase_id = $1 AND p.customer_id = $2 ORDER BY l.ordinal, g.position, g.id";
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(purchase)
+        .bind(of.id())
+        .fetch_all(c)
+        .await)?)
 }
 
 /// Ends reservations that nobody captured in time: everybody's (a batch), or one customer's (all). Tells how many.

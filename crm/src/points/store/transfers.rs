@@ -4,7 +4,8 @@
 use super::super::{NewTransfer, REASON_MAX, Transfer};
 use super::returns::{Restoring, taken_by};
 use super::{
-    AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, active, draw, draw_first, lock, settle,
+    AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, activate, active, draw, draw_first, lock,
+    settle,
 };
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -81,12 +82,12 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
         scoped(async move {
             let (now, id) = (tx.now(), TransferId::new());
             let policy = tx.shop().points.clone();
-            settle(tx, by.id(), now).await?;
             let since = registered_at(tx, by.id()).await? + policy.transfer_after();
             if since > now {
                 return Err(TransferError::TooNew { from: since });
             }
             let to = recipient(tx, by.id(), &new.card).await?;
+            settle(tx, by.id(), now).await?;
             let left = left(tx, by.id(), now).await?;
             if new.points > left {
                 return Err(TransferError::Limit { left });
@@ -107,7 +108,7 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
                 &[(AccountKind::Active, -new.points)],
                 Some(AccountKind::Transfer),
             );
-            for (lot, points) in draw_first(tx, by.id(), new.program, new.points).await? {
+            for (lot, points) in draw_first(tx, (by.id(), new.program), new.points, reserved).await? {
                 book.allocate(lot, out, points, None);
             }
             book.write(tx).await?;
@@ -124,7 +125,9 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
                 .await
                 .map(drop))?;
             by.record(tx, "transfer.create", Some(id.0)).await?;
-            complete(tx, now, Some(to)).await?;
+            if policy.transfer_wait().is_zero() {
+                complete(tx, now, Some(to)).await?;
+            }
             Ok(id)
         })
     })
@@ -298,7 +301,7 @@ async fn take_from_receiver(
         book.allocate(lot, transaction, remaining, None);
         left -= remaining;
     }
-    for (lot, points) in draw_first(tx, row.to_id, row.program_id, left).await? {
+    for (lot, points) in draw_first(tx, (row.to_id, row.program_id), left, 0).await? {
         book.allocate(lot, transaction, points, None);
     }
     book.write(tx).await
@@ -328,14 +331,14 @@ async fn bring_back(tx: &mut Tx, row: &Row, until: DateTime<Utc>) -> Result<(), 
 /// Lets transfers arrive that were sent long enough ago: everybody's (a batch), or those to one customer (all). Tells how
 /// many.
 pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<CustomerId>) -> Result<u64, sqlx::Error> {
-    const DUE: &str = "SELECT id, to_id FROM transfers WHERE state = 'pending' AND completes_at <= $1 \
+    const DUE: &str = "SELECT id, to_id, completes_at FROM transfers WHERE state = 'pending' AND completes_at <= $1 \
                        AND ($2 IS NULL OR to_id = $2) ORDER BY completes_at, id LIMIT $3";
     const COMPLETE: &str = "UPDATE transfers SET state = 'completed' WHERE id = $1 AND state = 'pending' \
                             RETURNING id, program_id, from_id, to_id, points, out_id, in_id, completes_at";
     const LOTS: &str = "SELECT t.id, x.points, t.expires_at FROM allocations x JOIN lots t ON t.id = x.lot_id \
                         WHERE x.transaction_id = $1 ORDER BY t.expires_at, t.id";
     const ARRIVED: &str = "UPDATE transfers SET in_id = $2 WHERE id = $1";
-    let due: Vec<(TransferId, CustomerId)> = on!(tx, |c| sqlx::query_as(DUE)
+    let due: Vec<(TransferId, CustomerId, DateTime<Utc>)> = on!(tx, |c| sqlx::query_as(DUE)
         .bind(until)
         .bind(to)
         .bind(BATCH)
@@ -343,8 +346,10 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
         .await)?;
     let now = tx.now();
     let mut completed = 0;
-    for (id, to) in due {
+    for (id, to, completes_at) in due {
         lock(tx, to).await?;
+        // What became active before it has paid debts before it.
+        activate(tx, completes_at, Some(to)).await?;
         let row: Option<Row> = on!(tx, |c| sqlx::query_as(COMPLETE).bind(id).fetch_optional(c).await)?;
         let Some(row) = row else { continue };
         let lots: Vec<(LotId, i64, DateTime<Utc>)> =
