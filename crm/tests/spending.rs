@@ -691,7 +691,8 @@ both_engines!(a_return_that_comes_before_its_sale_waits_for_it, async |world| {
         .book(db)
         .await
         .id;
-    const APART: &str = "UPDATE purchase_lines SET waits_document = 'S4', waits_ordinal = 1 WHERE purchase_id = $1";
+    const APART: &str = "INSERT INTO waiting_returns (line_id, document, ordinal) \
+                         SELECT id, 'S4', 1 FROM purchase_lines WHERE purchase_id = $1";
     execute!(db, APART, alone).await.expect("apart");
     assert_eq!(held(db, anna).await, (0, 12_00));
     assert_eq!(purchases::match_returns(db, &BY).await.expect("matched"), 1);

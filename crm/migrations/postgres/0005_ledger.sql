@@ -105,10 +105,12 @@ CREATE INDEX adjustments_customer ON adjustments (customer_id, created_at);
 -- A receipt that counts no more.
 ALTER TABLE purchases ADD COLUMN voided_at TIMESTAMPTZ;
 
--- A return that came before its sale: the line that it brings back, until that is there.
-ALTER TABLE purchase_lines ADD COLUMN waits_document TEXT;
-ALTER TABLE purchase_lines ADD COLUMN waits_ordinal BIGINT;
-CREATE INDEX purchase_lines_waiting ON purchase_lines (waits_document) WHERE waits_document IS NOT NULL;
+-- Lines of returns that came before their sale, and the line that each brings back.
+CREATE TABLE waiting_returns (
+    line_id   UUID NOT NULL PRIMARY KEY REFERENCES purchase_lines (id),
+    document  TEXT NOT NULL,
+    ordinal   BIGINT NOT NULL
+);
 
 -- A right that is new; who runs a team or the system has it.
 UPDATE roles SET rights = rights || '["points"]' WHERE code IN ('lead', 'administrator');

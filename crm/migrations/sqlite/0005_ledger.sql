@@ -119,10 +119,12 @@ CREATE INDEX adjustments_customer ON adjustments (customer_id, created_at);
 -- A receipt that counts no more.
 ALTER TABLE purchases ADD COLUMN voided_at TEXT;
 
--- A return that came before its sale: the line that it brings back, until that is there.
-ALTER TABLE purchase_lines ADD COLUMN waits_document TEXT;
-ALTER TABLE purchase_lines ADD COLUMN waits_ordinal INTEGER;
-CREATE INDEX purchase_lines_waiting ON purchase_lines (waits_document) WHERE waits_document IS NOT NULL;
+-- Lines of returns that came before their sale, and the line that each brings back.
+CREATE TABLE waiting_returns (
+    line_id   BLOB NOT NULL PRIMARY KEY REFERENCES purchase_lines (id),
+    document  TEXT NOT NULL,
+    ordinal   INTEGER NOT NULL
+) STRICT;
 
 -- A right that is new; who runs a team or the system has it.
 UPDATE roles SET rights = json_insert(rights, '$[#]', 'points') WHERE code IN ('lead', 'administrator');

@@ -786,18 +786,29 @@ struct HeldRow {
 /// Ends what is due of customers who have reserved something, except for what is reserved: that lies in the lots that
 /// expire first. Tells of how many lots it took anything.
 async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
-    const DUE: &str = "SELECT a.customer_id, a.program_id FROM accounts a WHERE a.reserved > 0 \
-        AND ($2 IS NULL OR a.customer_id = $2) AND EXISTS (SELECT 1 FROM lots l WHERE l.customer_id = a.customer_id \
-        AND l.program_id = a.program_id AND l.state = 'active' AND l.expires_at <= $1) ORDER BY a.id";
+    macro_rules! due {
+        ($whose:literal) => {
+            concat!(
+                "SELECT a.customer_id, a.program_id FROM accounts a WHERE a.reserved > 0",
+                $whose,
+                " AND EXISTS (SELECT 1 FROM lots l WHERE l.customer_id = a.customer_id \
+                 AND l.program_id = a.program_id AND l.state = 'active' AND l.expires_at <= $1)"
+            )
+        };
+    }
     const LOTS: &str = "SELECT l.id, l.remaining, l.expires_at, t.purchase_id FROM lots l \
         JOIN transactions t ON t.id = l.transaction_id \
         WHERE l.customer_id = $1 AND l.program_id = $2 AND l.state = 'active' ORDER BY l.expires_at, l.id";
     const END: &str = "UPDATE lots SET state = 'expired' WHERE id = $1 AND remaining = 0";
-    let due: Vec<(CustomerId, ProgramId)> = on!(tx, |c| sqlx::query_as(DUE)
-        .bind(until)
-        .bind(customer)
-        .fetch_all(c)
-        .await)?;
+    let mut due: Vec<(CustomerId, ProgramId)> = match customer {
+        None => on!(tx, |c| sqlx::query_as(due!("")).bind(until).fetch_all(c).await)?,
+        Some(id) => on!(tx, |c| sqlx::query_as(due!(" AND a.customer_id = $2"))
+            .bind(until)
+            .bind(id)
+            .fetch_all(c)
+            .await)?,
+    };
+    due.sort_unstable();
     let now = tx.now();
     let mut ended = 0;
     for (customer, program) in due {

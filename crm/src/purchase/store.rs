@@ -206,7 +206,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
 
 /// Notes which line a return waits for.
 async fn wait(tx: &mut Tx, line: LineId, original: &Original) -> Result<(), sqlx::Error> {
-    const SQL: &str = "UPDATE purchase_lines SET waits_document = $2, waits_ordinal = $3 WHERE id = $1";
+    const SQL: &str = "INSERT INTO waiting_returns (line_id, document, ordinal) VALUES ($1, $2, $3)";
     let Original::Line { document, ordinal } = original else {
         return Ok(());
     };
@@ -234,14 +234,19 @@ struct WaitingRow {
 async fn match_waiting(tx: &mut Tx) -> Result<u64, sqlx::Error> {
     // The later of the two: a till's clock may be wrong.
     const SQL: &str = "SELECT w.id, w.purchase_id, r.document, -w.quantity AS quantity, \
-        CASE WHEN s.at > r.at THEN s.at ELSE r.at END AS at, l.id AS original FROM purchase_lines w \
-        JOIN purchases r ON r.id = w.purchase_id \
-        JOIN purchases s ON s.source = r.source AND s.document = w.waits_document \
-        JOIN purchase_lines l ON l.purchase_id = s.id AND l.ordinal = w.waits_ordinal AND l.article_id = w.article_id \
-        WHERE w.waits_document IS NOT NULL AND r.voided_at IS NULL ORDER BY r.at, r.id, w.ordinal";
-    const CLAIM: &str = "UPDATE purchase_lines SET waits_document = NULL, waits_ordinal = NULL \
-                         WHERE id = $1 AND waits_document IS NOT NULL";
+        CASE WHEN s.at > r.at THEN s.at ELSE r.at END AS at, l.id AS original FROM waiting_returns a \
+        JOIN purchase_lines w ON w.id = a.line_id JOIN purchases r ON r.id = w.purchase_id \
+        JOIN purchases s ON s.source = r.source AND s.document = a.document \
+        JOIN purchase_lines l ON l.purchase_id = s.id AND l.ordinal = a.ordinal AND l.article_id = w.article_id \
+        WHERE r.voided_at IS NULL ORDER BY r.at, r.id, w.ordinal";
+    const CLAIM: &str = "DELETE FROM waiting_returns WHERE line_id = $1";
     const MATCH: &str = "UPDATE purchase_lines SET original_line_id = $2 WHERE id = $1";
+    // Mostly there are none, and then nobody has to look for their sales.
+    const ANY: &str = "SELECT line_id FROM waiting_returns LIMIT 1";
+    let any: Option<LineId> = on!(tx, |c| sqlx::query_scalar(ANY).fetch_optional(c).await)?;
+    if any.is_none() {
+        return Ok(0);
+    }
     let rows: Vec<WaitingRow> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
     let mut matched = 0;
     for row in rows {
