@@ -34,6 +34,18 @@ pub enum Error {
     /// More work than the machine can take just now.
     #[error("busy")]
     Busy,
+    /// A line of a return brings back what its sale does not hold; nothing was booked.
+    #[error("return {document}, line {ordinal}: brings back {quantity}, and only {left} can come back")]
+    NotBought {
+        /// The number of the return.
+        document: String,
+        /// The place of the line in it.
+        ordinal: i64,
+        /// How many it brings back.
+        quantity: i64,
+        /// How many of the line that it names have not come back yet; none where there is no such line.
+        left: i64,
+    },
     /// The change with this idempotency key was done already.
     #[error("done already")]
     Repeated,

@@ -82,6 +82,14 @@ ids! {
     LotId,
     /// What a transaction took from a lot.
     AllocationId,
+    /// What went back of an allocation.
+    RestorationId,
+    /// Points that a till was promised.
+    ReservationId,
+    /// Points on their way from one customer to another.
+    TransferId,
+    /// A correction of points by staff.
+    AdjustmentId,
     /// A promotion.
     PromotionId,
     /// A rule of discounts and points.

@@ -2,6 +2,7 @@
 
 use crate::lang::Lang;
 use crate::limits::Limits;
+use crate::points::Policy;
 
 /// The shop's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Shop {
     pub card_prefix: String,
     /// How many text messages may go.
     pub limits: Limits,
+    /// What is allowed with points.
+    pub points: Policy,
 }
 
 impl Default for Shop {
@@ -41,6 +44,7 @@ impl Default for Shop {
             minimum_age: 14,
             card_prefix: "290".into(),
             limits: Limits::default(),
+            points: Policy::default(),
         }
     }
 }

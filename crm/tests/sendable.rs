@@ -4,7 +4,10 @@
 
 use crm::Error;
 use crm::db::Db;
-use crm::id::{CustomerId, StaffId};
+use crm::id::{AdjustmentId, CustomerId, StaffId, TransferId};
+use crm::points::NewAdjustment;
+use crm::points::store::{adjustments, transfers};
+use crm::purchase::void::void;
 use crm::request::{Filter, NewRequest, Sort, Status, Thread, store as requests};
 use crm::staff::store as staff;
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
@@ -14,7 +17,14 @@ fn movable<T: Send>(_: T) {}
 
 /// Never called: it is enough that it compiles.
 #[allow(dead_code, reason = "it is enough that it compiles")]
-fn a_server_can_await_these(db: Db, customer: Customer, agent: Staff, shown: Thread, system: System) {
+fn a_server_can_await_these(
+    db: Db,
+    customer: Customer,
+    agent: Staff,
+    shown: Thread,
+    system: System,
+    adjustment: NewAdjustment,
+) {
     movable(async move {
         requests::create(&db, &customer, &NewRequest::default()).await?;
         requests::answer(&db, &customer, 1, "").await?;
@@ -36,6 +46,13 @@ fn a_server_can_await_these(db: Db, customer: Customer, agent: Staff, shown: Thr
         who::staff(&db, &Token::random(), &Visitor::default()).await?;
         outbox::deliver_to_inbox(&db, &system).await?;
         outbox::inbox(&db, 1).await?;
+        drop(adjustments::adjust(&db, &agent, customer.me(), &adjustment).await);
+        drop(adjustments::approve(&db, &agent, AdjustmentId::new()).await);
+        drop(adjustments::refuse(&db, &agent, AdjustmentId::new()).await);
+        adjustments::awaiting(&db, &agent, 1).await?;
+        transfers::cancel(&db, &customer, TransferId::new()).await?;
+        transfers::reverse(&db, &agent, TransferId::new(), "").await?;
+        drop(void(&db, &system, "", "").await);
         db.key_answer("", "").await?;
         db.store_answer("", "", "").await?;
         let mut conn = db.read().await?;

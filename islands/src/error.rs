@@ -92,7 +92,7 @@ impl From<crm::Error> for AppError {
             crm::Error::NotFound => Self::NotFound,
             crm::Error::Forbidden => Self::Forbidden,
             crm::Error::NotFresh => Self::NotFresh,
-            crm::Error::Stale | crm::Error::Repeated => Self::Stale,
+            crm::Error::Stale | crm::Error::Repeated | crm::Error::NotBought { .. } => Self::Stale,
             crm::Error::TooMany { retry_after } => Self::TooMany { retry_after },
             crm::Error::Busy => Self::Busy,
         }

@@ -7,6 +7,7 @@ use crate::outside::config::{self as outside, Provider, Whom};
 use crate::secret::Secret;
 use crm::lang::Lang;
 use crm::limits::Limits;
+use crm::points::Policy;
 use crm::shop::Shop;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -53,6 +54,8 @@ pub struct Config {
     pub sms: SmsConfig,
     /// How many text messages may go.
     pub limits: Limits,
+    /// What is allowed with points.
+    pub points: Policy,
     /// Who besides the shop itself says who somebody is.
     #[serde(default)]
     pub providers: Vec<Provider>,
@@ -140,6 +143,7 @@ impl Default for Config {
             mail: MailConfig::default(),
             sms: SmsConfig::default(),
             limits: shop.limits,
+            points: shop.points,
             providers: Vec::new(),
         }
     }
@@ -248,6 +252,7 @@ impl Config {
         found.extend(self.mail.problems());
         found.extend(self.sms.problems());
         found.extend(self.limits.problems());
+        found.extend(self.points.problems());
         found.extend(outside::problems(&self.providers));
         found
     }
@@ -280,6 +285,7 @@ impl Config {
             minimum_age,
             card_prefix,
             limits: self.limits.clone(),
+            points: self.points.clone(),
         }
     }
 

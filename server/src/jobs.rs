@@ -16,7 +16,9 @@ const INBOX_EVERY: Duration = Duration::from_secs(2);
 const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often points that are due are looked for.
 const POINTS_EVERY: Duration = Duration::from_secs(60);
-/// How often the house is swept.
+/// How many differences of the ledger are logged one by one; `kabinet ledger verify` prints them all.
+const SHOWN: usize = 20;
+/// How often the house is swept, and how often is looked whether the ledger was compared today.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The jobs that run.
@@ -51,12 +53,24 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
     let (stop, stopping) = watch::channel(false);
     let mut jobs = vec![
         every("points", POINTS_EVERY, db, stopping.clone(), move |db| async move {
+            crm::purchase::store::match_returns(&db, &system).await?;
             crm::points::store::run_due(&db, &system).await.map(drop)
         }),
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::factor::removal::run_due(&db, &system).await?;
             crm::limits::sweep(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await
+        }),
+        every("ledger", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
+            let Some(differences) = crm::points::store::verify_daily(&db, &system).await? else {
+                return Ok(());
+            };
+            for difference in differences.iter().take(SHOWN) {
+                tracing::error!(%difference, "the ledger is not in order");
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            gauge!("kabinet_ledger_differences").set(differences.len() as f64);
+            Ok(())
         }),
         every("messages", WATCH_EVERY, db, stopping.clone(), move |db| async move {
             crm::outbox::delivery::sweep(&db, &system).await?;

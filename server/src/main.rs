@@ -93,7 +93,7 @@ enum ImportCommand {
 
 #[derive(Subcommand)]
 enum LedgerCommand {
-    /// Compare every balance with its postings and every lot with its allocations
+    /// Compare every balance, lot, reservation, transfer and receipt with what it is made of; exit code 1 when any differs
     Verify,
     /// Print a hash over every posting: two databases with the same one hold the same ledger
     Hash,
@@ -201,12 +201,13 @@ fn describe(contents: &backup::Contents) -> String {
     )
 }
 
-/// Compares balances with postings and lots with allocations; an error when they differ.
+/// Compares all that the ledger and the receipts keep with what it is made of; an error when anything differs.
 #[expect(clippy::print_stdout, reason = "the command line speaks through standard output")]
 async fn verify(db: &Db, system: &System) -> anyhow::Result<()> {
-    let differences = crm::points::store::verify(db, system).await?;
+    let mut differences = crm::points::store::verify(db, system).await?;
+    differences.extend(crm::purchase::store::verify(db, system).await?);
     for difference in &differences {
-        println!("{difference:?}");
+        println!("{difference}");
     }
     if differences.is_empty() {
         println!("The ledger is in order.");

@@ -68,6 +68,10 @@ fn describe() {
         "When a job last ended well, in seconds since 1970"
     );
     describe_gauge!(
+        "kabinet_ledger_differences",
+        "Places where the ledger did not agree with itself when this node last compared it"
+    );
+    describe_gauge!(
         "kabinet_password_hashes_waiting",
         "Password hashes that wait for their turn"
     );

@@ -572,6 +572,9 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "return" => t.points_return,
                 "redemption" => t.redemption,
                 "adjustment" => t.adjustment,
+                "refund" => t.refund,
+                "transfer" => t.transfer,
+                "void" => t.void,
                 other => other,
             };
             // An activation moves points between two accounts of the customer: the sum says nothing.
@@ -584,6 +587,8 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
         EventKind::Change => {
             let what = match code {
                 "customer.change" => t.change_person,
+                "points.ask" => t.points_ask,
+                "points.refuse" => t.points_refuse,
                 "customer.preferences" => t.change_preferences,
                 "contact.add" => t.contact_add,
                 "contact.primary" => t.contact_primary,

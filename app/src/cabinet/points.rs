@@ -132,6 +132,10 @@ fn entry(cx: &Cx, entry: &Entry) -> AnyView {
         TransactionKind::Return => (t.taken_back, t.taken_back_text),
         TransactionKind::Redemption => (t.redemption, t.redemption_text),
         TransactionKind::Adjustment => (t.adjustment, t.adjustment_text),
+        TransactionKind::Refund => (t.refund, t.refund_text),
+        TransactionKind::Transfer if entry.active < 0 => (t.sent, t.sent_text),
+        TransactionKind::Transfer => (t.received, t.received_text),
+        TransactionKind::Void => (t.void, t.void_text),
     };
     let signed = |points| format::signed_points(cx.lang, points);
     let (shown, class) = match (entry.active, entry.pending) {

@@ -8,19 +8,32 @@
 //! | accrual | issued | pending (active where the program knows no delay) |
 //! | activation | pending | active |
 //! | expiry | active | expired |
+//! | redemption | active | spent |
 //! | return | pending or active | issued |
+//! | refund: what had paid for something that came back | spent | active |
+//! | void of a receipt | as its return, or the other way round | |
+//! | transfer | active | transfer, and from there to the other customer's active |
+//! | adjustment | active | adjustment, or the other way round |
 //!
 //! A return that takes back more than is left of active points leaves the active balance below zero: a debt. The next
 //! points to become active pay it, so a lot always holds what can be spent of it, and at any time the active balance is
 //! the sum of what is left in active lots, or below zero with nothing left in them.
+//!
+//! A reservation is no movement: it only lowers what else can be spent, and keeps the lots that expire first from
+//! expiring until it ends.
 
-use crate::id::{LineId, LotId, ProgramId, PurchaseId, TransactionId};
+use crate::id::{
+    AdjustmentId, CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, StaffId, TransactionId, TransferId,
+};
 use crate::lang::Localized;
 use chrono::{DateTime, Utc};
 
+mod policy;
 pub mod rules;
 #[cfg(feature = "store")]
 pub mod store;
+
+pub use policy::Policy;
 
 /// What an account holds. Pending and active belong to a customer, the others to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +55,8 @@ pub enum AccountKind {
     Spent,
     /// What staff gave or took.
     Adjustment,
+    /// What is on its way from one customer to another.
+    Transfer,
 }
 
 impl AccountKind {
@@ -54,6 +69,7 @@ impl AccountKind {
             Self::Expired => "expired",
             Self::Spent => "spent",
             Self::Adjustment => "adjustment",
+            Self::Transfer => "transfer",
         }
     }
 }
@@ -78,6 +94,12 @@ pub enum TransactionKind {
     Redemption,
     /// Staff gave or took them.
     Adjustment,
+    /// What they had paid for came back.
+    Refund,
+    /// They went to another customer, came from one, or came back on the way.
+    Transfer,
+    /// The receipt that had moved them counts no more.
+    Void,
 }
 
 impl TransactionKind {
@@ -90,6 +112,9 @@ impl TransactionKind {
             Self::Return => "return",
             Self::Redemption => "redemption",
             Self::Adjustment => "adjustment",
+            Self::Refund => "refund",
+            Self::Transfer => "transfer",
+            Self::Void => "void",
         }
     }
 }
@@ -126,6 +151,8 @@ pub struct Balance {
     pub active: i64,
     /// Waiting for their day.
     pub pending: i64,
+    /// Of what is to be spent: promised to a till, and not to be spent elsewhere.
+    pub reserved: i64,
     /// What expires on the next day on which anything does, where the shop is.
     pub next_expiry: Option<Expiry>,
     /// Each program in which the customer has an account, in the programs' own order.
@@ -143,6 +170,8 @@ pub struct ProgramBalance {
     pub active: i64,
     /// Waiting for their day.
     pub pending: i64,
+    /// Of what is to be spent: promised to a till, and not to be spent elsewhere.
+    pub reserved: i64,
     /// What expires on the next day on which anything of it does.
     pub next_expiry: Option<Expiry>,
 }
@@ -172,7 +201,7 @@ pub struct Entry {
     pub balance: i64,
     /// Active points of all programs together afterwards.
     pub total: i64,
-    /// For what was earned: when it can be spent, and when it expires.
+    /// For what was earned or given by staff: when it can be spent, and when it expires.
     pub term: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -221,12 +250,193 @@ pub struct Earned {
 pub struct Report {
     /// Lots that became active.
     pub activated: u64,
-    /// Lots that expired.
+    /// Lots that expired, or of which all that was not promised to a till did.
     pub expired: u64,
+    /// Reservations that nobody captured in time.
+    pub lapsed: u64,
+    /// Transfers that arrived.
+    pub transferred: u64,
 }
 
-/// A place where the books do not agree.
+/// What became of points that a till was promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum ReservationState {
+    /// They wait for the till.
+    Held,
+    /// The till took them, or a part.
+    Captured,
+    /// The till did not want them.
+    Cancelled,
+    /// Nobody asked for them in time.
+    Expired,
+}
+
+/// What a till wants to be promised.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Who asks: keys of one source are its own.
+    pub source: String,
+    /// The caller's own key: the same wish under it is the same reservation.
+    pub key: String,
+    /// Of which program.
+    pub program: ProgramId,
+    /// How many, in hundredths; the customer's choice.
+    pub points: i64,
+}
+
+/// Points that a till was promised. They are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Reservation {
+    /// Its id.
+    pub id: ReservationId,
+    /// Of which program.
+    pub program_id: ProgramId,
+    /// Whose.
+    pub customer_id: CustomerId,
+    /// How many.
+    pub points: i64,
+    /// What became of it.
+    pub state: ReservationState,
+    /// How many of them paid for something.
+    pub captured: i64,
+    /// For what.
+    pub purchase_id: Option<PurchaseId>,
+    /// The redemption.
+    pub transaction_id: Option<TransactionId>,
+    /// From when on it is worth nothing.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What points of one program paid for a line of a receipt. They are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Paid {
+    /// The line.
+    pub line: LineId,
+    /// The program.
+    pub program: ProgramId,
+    /// How many.
+    pub points: i64,
+    /// How many of them went back because something of the line did.
+    pub given_back: i64,
+}
+
+/// What became of points on their way from one customer to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum TransferState {
+    /// On their way: the sender has them no more, and may still call them back.
+    Pending,
+    /// Arrived.
+    Completed,
+    /// The sender called them back.
+    Cancelled,
+    /// Staff brought them back.
+    Reversed,
+}
+
+/// What a customer wants to give to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTransfer {
+    /// The number of the other's card, as typed or scanned.
+    pub card: String,
+    /// Of which program.
+    pub program: ProgramId,
+    /// How many, in hundredths.
+    pub points: i64,
+}
+
+/// A transfer, as one of its sides sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Transfer {
+    /// Its id.
+    pub id: TransferId,
+    /// Of which program.
+    pub program_id: ProgramId,
+    /// Whoever asks sent it.
+    pub is_sent: bool,
+    /// The name of the other side, without the surname.
+    pub name: String,
+    /// How many, in hundredths.
+    pub points: i64,
+    /// What became of it.
+    pub state: TransferState,
+    /// When it was sent.
+    pub created_at: DateTime<Utc>,
+    /// When it arrives or arrived; until then the sender may call it back.
+    pub completes_at: DateTime<Utc>,
+    /// When it was called or brought back.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// What became of a correction by staff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum AdjustmentState {
+    /// It waits for somebody else's consent.
+    Awaiting,
+    /// It is in the books.
+    Booked,
+    /// Somebody else did not consent.
+    Refused,
+}
+
+/// A correction that staff asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAdjustment {
+    /// Of which program.
+    pub program: ProgramId,
+    /// How many, in hundredths; below zero to take them.
+    pub points: i64,
+    /// Why, in words for colleagues.
+    pub reason: String,
+}
+
+/// A correction by staff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Adjustment {
+    /// Its id.
+    pub id: AdjustmentId,
+    /// Of which program.
+    pub program_id: ProgramId,
+    /// Whose points.
+    pub customer_id: CustomerId,
+    /// How many, in hundredths; below zero to take them.
+    pub points: i64,
+    /// Why.
+    pub reason: String,
+    /// What became of it.
+    pub state: AdjustmentState,
+    /// Who asked.
+    pub asked_by: StaffId,
+    /// Who consented or refused; nobody where the cap of whoever asked was enough.
+    pub decided_by: Option<StaffId>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The longest reason that staff may write, in characters.
+pub const REASON_MAX: usize = 300;
+
+/// A place where the books do not agree.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {id} should have {expected} and has {found}")]
 pub struct Difference {
     /// What was compared.
     pub what: &'static str,

@@ -84,6 +84,31 @@ impl Lot {
     }
 }
 
+/// Spreads points over shares by the method of the largest remainder: in proportion, rounded down, and what is left over
+/// by one to those that were rounded down most, the earlier of equals first. `None` where the shares together are less.
+pub fn spread(points: i64, shares: &[i64]) -> Option<Vec<i64>> {
+    let whole: i64 = shares.iter().sum();
+    if points > whole || points < 0 {
+        return None;
+    }
+    if points == 0 {
+        return Some(vec![0; shares.len()]);
+    }
+    let mut parts: Vec<i64> = shares.iter().map(|share| floor_share(points, *share, whole)).collect();
+    let remainder = |place: usize| i128::from(points) * i128::from(shares[place]) % i128::from(whole);
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by_key(|place| std::cmp::Reverse(remainder(*place)));
+    let mut left = points - parts.iter().sum::<i64>();
+    for place in order {
+        if left == 0 {
+            break;
+        }
+        parts[place] += 1;
+        left -= 1;
+    }
+    Some(parts)
+}
+
 /// True when a membership holds at a moment: from joining on, and no longer at the moment of leaving.
 pub fn is_member(joined_at: DateTime<Utc>, left_at: Option<DateTime<Utc>>, at: DateTime<Utc>) -> bool {
     joined_at <= at && left_at.is_none_or(|left| at < left)
@@ -151,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn points_are_spread_by_the_largest_remainder() {
+        assert_eq!(spread(100, &[1, 1, 1]), None);
+        assert_eq!(spread(100, &[100, 100, 100]), Some(vec![34, 33, 33]));
+        // 33.3…, 16.7, 50.0: the one left over goes to the second.
+        assert_eq!(spread(100, &[200, 100, 300]), Some(vec![33, 17, 50]));
+        assert_eq!(spread(600, &[200, 100, 300]), Some(vec![200, 100, 300]));
+        assert_eq!(spread(0, &[200]), Some(vec![0]));
+        assert_eq!(spread(0, &[]), Some(vec![]));
+        assert_eq!(spread(1, &[]), None);
+        assert_eq!(spread(-1, &[5]), None);
+    }
+
+    #[test]
     fn a_membership_ends_at_the_moment_of_leaving() {
         let at = |s| DateTime::from_timestamp(s, 0).unwrap_or_default();
         assert!(is_member(at(10), None, at(10)));
@@ -176,6 +214,21 @@ mod tests {
             let exact = i128::from(amount) * i128::from(share);
             let earned = i128::from(terms.earned(amount)) * 10_000;
             prop_assert!(earned <= exact && exact - earned < 10_000);
+        }
+
+        #[test]
+        fn what_is_spread_adds_up_and_no_share_gets_more_than_it_is(
+            shares in prop::collection::vec(0_i64..1_000_000_000, 1..20), part in 0_i64..=1000
+        ) {
+            let whole: i64 = shares.iter().sum();
+            let points = whole / 1000 * part;
+            let parts = spread(points, &shares).expect("no more than there is");
+            prop_assert_eq!(parts.iter().sum::<i64>(), points);
+            for (part, share) in parts.iter().zip(&shares) {
+                let exact = i128::from(points) * i128::from(*share);
+                let gets = i128::from(*part) * i128::from(whole.max(1));
+                prop_assert!(*part <= *share && (gets - exact).abs() < i128::from(whole.max(1)));
+            }
         }
 
         #[test]

@@ -1,16 +1,29 @@
 //! The ledger in the database.
 //!
-//! Transactions, postings and allocations are only ever added. The balance of an account and what is left in a lot are
-//! projections of them, kept in the same database transaction; [`verify`] compares the two. Writes go through [`Book`],
-//! which gathers them, because an import books a million lines.
+//! Transactions, postings, allocations and restorations are only ever added. The balance of an account and what is left in
+//! a lot are projections of them, kept in the same database transaction; [`verify`] compares the two. Writes go through
+//! [`Book`], which gathers them, because an import books a million lines.
+//!
+//! Whoever moves the points of one customer first calls [`settle`]: nobody else moves them until the transaction ends, and
+//! what was due by then has happened, whether or not the daily work has come round.
+
+pub mod adjustments;
+pub(crate) mod returns;
+pub mod spending;
+pub mod transfers;
+mod verify;
+
+pub use spending::SpendError;
+pub use transfers::TransferError;
+pub use verify::{verify, verify_daily};
 
 use super::rules::{self, Terms};
-use super::{
-    AccountKind, Balance, Before, Difference, Earned, Entry, Expiry, LotState, ProgramBalance, Report, TransactionKind,
-};
+use super::{AccountKind, Balance, Before, Earned, Entry, Expiry, LotState, ProgramBalance, Report, TransactionKind};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
-use crate::id::{AccountId, AllocationId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, TransactionId};
+use crate::id::{
+    AccountId, AllocationId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, RestorationId, TransactionId,
+};
 use crate::lang::Localized;
 use crate::on;
 use crate::who::{Subject, System};
@@ -86,11 +99,17 @@ pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
 
 impl Programs {
     /// The version of a program that counts at a moment, unless the program is closed by then.
-    fn terms(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, Terms)> {
-        let program = self.0.get(&program)?;
+    fn terms(&self, program_id: ProgramId, at: DateTime<Utc>) -> Option<(i64, Terms)> {
+        let program = self.0.get(&program_id)?;
         if program.closed_at.is_some_and(|closed| closed <= at) {
             return None;
         }
+        self.last_terms(program_id, at)
+    }
+
+    /// The version that counts at a moment, or counted last where the program is closed.
+    fn last_terms(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, Terms)> {
+        let program = self.0.get(&program)?;
         program
             .versions
             .get(rules::version_at(&program.published, at)?)
@@ -180,6 +199,7 @@ struct NewLot {
     state: LotState,
     activates_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    origin: Option<LotId>,
 }
 
 /// What is to be written, gathered so that many changes take few statements.
@@ -189,6 +209,7 @@ struct Book {
     activated: Vec<Activated>,
     lots: Vec<NewLot>,
     allocations: Rows,
+    restorations: Rows,
     accruals: Rows,
 }
 
@@ -202,7 +223,14 @@ impl Book {
             postings: Vec::new(),
             activated: Vec::new(),
             lots: Vec::new(),
-            allocations: Rows::new("INSERT INTO allocations (id, lot_id, transaction_id, points)", ""),
+            allocations: Rows::new(
+                "INSERT INTO allocations (id, lot_id, transaction_id, points, line_id)",
+                "",
+            ),
+            restorations: Rows::new(
+                "INSERT INTO restorations (id, allocation_id, transaction_id, lot_id, points)",
+                "",
+            ),
             accruals: Rows::new(
                 "INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)",
                 "",
@@ -251,11 +279,24 @@ impl Book {
         id
     }
 
-    fn allocate(&mut self, lot: LotId, transaction: TransactionId, points: i64) {
+    /// What a transaction takes from a lot, and for which receipt line.
+    fn allocate(&mut self, lot: LotId, transaction: TransactionId, points: i64, line: Option<LineId>) {
         self.allocations.push([
             Bind::Id(AllocationId::new().0),
             Bind::Id(lot.0),
             Bind::Id(transaction.0),
+            Bind::Int(points),
+            Bind::MaybeId(line.map(|id| id.0)),
+        ]);
+    }
+
+    /// What goes back of an allocation, and into which lot.
+    fn restore(&mut self, allocation: AllocationId, transaction: TransactionId, lot: LotId, points: i64) {
+        self.restorations.push([
+            Bind::Id(RestorationId::new().0),
+            Bind::Id(allocation.0),
+            Bind::Id(transaction.0),
+            Bind::Id(lot.0),
             Bind::Int(points),
         ]);
     }
@@ -321,8 +362,8 @@ impl Book {
             };
             let pays = points.min(*debt);
             *debt -= pays;
-            paid.insert(lot, pays);
-            self.allocate(lot, transaction, pays);
+            *paid.entry(lot).or_default() += pays;
+            self.allocate(lot, transaction, pays, None);
         }
 
         db::insert(tx, self.transactions).await?;
@@ -338,7 +379,7 @@ impl Book {
         db::insert(tx, rows).await?;
         let mut rows = Rows::new(
             "INSERT INTO lots (id, transaction_id, program_id, customer_id, points, remaining, state, activates_at, \
-             expires_at)",
+             expires_at, origin_id)",
             "",
         );
         for lot in self.lots {
@@ -357,6 +398,7 @@ impl Book {
                 }),
                 Bind::Time(lot.activates_at),
                 Bind::Time(lot.expires_at),
+                Bind::MaybeId(lot.origin.map(|id| id.0)),
             ]);
         }
         db::insert(tx, rows).await?;
@@ -365,6 +407,7 @@ impl Book {
             draw(tx, lot, pays).await?;
         }
         db::insert(tx, self.allocations).await?;
+        db::insert(tx, self.restorations).await?;
         db::insert(tx, self.accruals).await
     }
 }
@@ -455,6 +498,7 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
                 state,
                 activates_at: terms.activates_at(*at),
                 expires_at: terms.expires_at(*at),
+                origin: None,
             });
             if state == LotState::Active {
                 book.activated.push(Activated {
@@ -476,122 +520,92 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
             }
         }
     }
+    settle_debtors(tx, &book.activated, sales).await?;
     book.write(tx).await?;
     Ok(total)
 }
 
-#[derive(sqlx::FromRow)]
-struct OwedRow {
-    points: i64,
-    taken_back: i64,
-    quantity: i64,
-    returned: i64,
-    lot_points: i64,
-    lot_remaining: i64,
-    lot_state: LotState,
-    lot_expired: i64,
-    lot_taken_back: i64,
-}
-
-/// Takes back what lines earned of which more came back: call it once `returned` of the lines has grown. `purchase` is
-/// the return. Tells how many points it took.
-pub(crate) async fn take_back(
-    tx: &mut Tx,
-    purchase: PurchaseId,
-    at: DateTime<Utc>,
-    lines: &[LineId],
-) -> Result<i64, sqlx::Error> {
-    let query = ListQuery::new(
-        "SELECT t.customer_id, a.program_id, a.line_id, a.lot_id FROM accruals a JOIN lots t ON t.id = a.lot_id",
-    )
-    .within("a.line_id", lines.iter().map(|id| Bind::Id(id.0)))
-    .tail("ORDER BY t.customer_id, a.program_id, a.line_id");
-    let accruals: Vec<(CustomerId, ProgramId, LineId, LotId)> = db::list(tx, query).await?;
-    let now = tx.now();
-    let mut book = Book::new();
-    let mut total = 0;
-    for accruals in accruals.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let (customer, program, ..) = accruals[0];
-        // Nobody else moves this customer's points until we are done, and what is due by then has happened.
-        const LOCK: &str = "UPDATE accounts SET balance = balance WHERE customer_id = $1";
-        on!(tx, |c| sqlx::query(LOCK).bind(customer).execute(c).await.map(drop))?;
-        activate(tx, at, Some(customer)).await?;
-        expire(tx, at, Some(customer)).await?;
-
-        let (mut from_pending, mut from_active) = (0, 0);
-        let mut drawn: Vec<(LotId, i64)> = Vec::new();
-        for (_, _, line, lot) in accruals {
-            const OWED: &str = "SELECT a.points, a.taken_back, l.quantity, l.returned, t.points AS lot_points, \
-                t.remaining AS lot_remaining, t.state AS lot_state, \
-                CAST(COALESCE((SELECT SUM(x.points) FROM allocations x JOIN transactions y ON y.id = x.transaction_id \
-                WHERE x.lot_id = t.id AND y.kind = 'expiry'), 0) AS BIGINT) AS lot_expired, \
-                CAST((SELECT SUM(taken_back) FROM accruals WHERE lot_id = t.id) AS BIGINT) AS lot_taken_back \
-                FROM accruals a JOIN purchase_lines l ON l.id = a.line_id JOIN lots t ON t.id = a.lot_id \
-                WHERE a.line_id = $1 AND a.program_id = $2";
-            let row: OwedRow = on!(tx, |c| sqlx::query_as(OWED).bind(line).bind(program).fetch_one(c).await)?;
-            let owed = rules::owed(row.points, row.quantity, row.returned) - row.taken_back;
-            let state = rules::Lot {
-                points: row.lot_points,
-                remaining: row.lot_remaining,
-                expired: row.lot_expired,
-                taken_back: row.lot_taken_back,
-            };
-            let back = state.take_back(owed);
-            if back.own + back.others == 0 {
-                continue;
+/// Debts are paid in order of time: what had become somebody's own before a purchase pays before what it earns.
+async fn settle_debtors(tx: &mut Tx, activated: &[Activated], sales: &[Sale]) -> Result<(), sqlx::Error> {
+    let customers: Vec<CustomerId> = activated
+        .iter()
+        .map(|lot| lot.customer)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    for part in customers.chunks(LIST) {
+        let query = ListQuery::new("SELECT DISTINCT customer_id FROM accounts")
+            .within("customer_id", part.iter().map(|id| Bind::Id(id.0)))
+            .filter("kind = 'active' AND balance < 0", []);
+        for (customer,) in db::list::<(CustomerId,)>(tx, query).await? {
+            let of_theirs = sales.iter().filter(|sale| sale.customer == customer);
+            if let Some(at) = of_theirs.map(|sale| sale.at).min() {
+                settle(tx, customer, at).await?;
             }
-            const TAKEN: &str =
-                "UPDATE accruals SET taken_back = taken_back + $3 WHERE line_id = $1 AND program_id = $2";
-            let taken = back.own + back.others;
-            on!(tx, |c| sqlx::query(TAKEN)
-                .bind(line)
-                .bind(program)
-                .bind(taken)
-                .execute(c)
-                .await
-                .map(drop))?;
-            if back.own > 0 {
-                draw(tx, *lot, back.own).await?;
-                drawn.push((*lot, back.own));
-            }
-            match row.lot_state {
-                LotState::Pending => from_pending += back.own,
-                LotState::Active | LotState::Expired => from_active += back.own,
-            }
-            // What others cannot give stays as a debt: the active balance goes below zero.
-            from_active += back.others;
-            drawn.extend(draw_first(tx, customer, program, back.others).await?);
-        }
-        if from_pending + from_active == 0 {
-            continue;
-        }
-        total += from_pending + from_active;
-        let transaction = book.post(
-            now,
-            TransactionKind::Return,
-            (program, customer),
-            Some(purchase),
-            at,
-            &[
-                (AccountKind::Pending, -from_pending),
-                (AccountKind::Active, -from_active),
-            ],
-            Some(AccountKind::Issued),
-        );
-        for (lot, points) in drawn {
-            book.allocate(lot, transaction, points);
         }
     }
-    book.write(tx).await?;
-    Ok(total)
+    Ok(())
 }
 
-/// Takes up to `points` from a customer's active lots, those that expire first, and tells how many from which.
+/// Sees to it that nobody else moves this customer's points until the transaction ends, and that what was due has happened:
+/// reservations that lapsed and transfers that arrived by now, lots that became active or expired by `until`, the moment of
+/// what is to be booked.
+async fn settle(tx: &mut Tx, customer: CustomerId, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    // One question for all: mostly nothing is due, and everybody else waits for us.
+    const DUE: &str = "SELECT \
+        EXISTS (SELECT 1 FROM reservations WHERE customer_id = $1 AND state = 'held' AND expires_at <= $2), \
+        EXISTS (SELECT 1 FROM transfers WHERE to_id = $1 AND state = 'pending' AND completes_at <= $2), \
+        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'pending' AND activates_at <= $3), \
+        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'active' AND expires_at <= $3)";
+    lock(tx, customer).await?;
+    let now = tx.now();
+    let due: (bool, bool, bool, bool) = on!(tx, |c| sqlx::query_as(DUE)
+        .bind(customer)
+        .bind(now)
+        .bind(until)
+        .fetch_one(c)
+        .await)?;
+    if due.0 {
+        spending::lapse(tx, now, Some(customer)).await?;
+    }
+    if due.1 {
+        transfers::complete(tx, now, Some(customer)).await?;
+    }
+    if due.2 {
+        activate(tx, until, Some(customer)).await?;
+    }
+    // What has just become active or arrived may be over already.
+    if due.1 || due.2 || due.3 {
+        expire(tx, until, Some(customer)).await?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody else moves this customer's points.
+async fn lock(tx: &mut Tx, customer: CustomerId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE accounts SET balance = balance WHERE customer_id = $1";
+    on!(tx, |c| sqlx::query(SQL).bind(customer).execute(c).await.map(drop))
+}
+
+/// A customer's active balance in a program, and what of it is reserved.
+async fn active(tx: &mut Tx, customer: CustomerId, program: ProgramId) -> Result<(i64, i64), sqlx::Error> {
+    const SQL: &str =
+        "SELECT balance, reserved FROM accounts WHERE customer_id = $1 AND program_id = $2 AND kind = 'active'";
+    let found = on!(tx, |c| sqlx::query_as(SQL)
+        .bind(customer)
+        .bind(program)
+        .fetch_optional(c)
+        .await)?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Takes up to `points` from a customer's active lots, those that expire first, and tells how many from which. The first
+/// `but` points are left alone: what is reserved lies there.
 async fn draw_first(
     tx: &mut Tx,
-    customer: CustomerId,
-    program: ProgramId,
+    (customer, program): (CustomerId, ProgramId),
     mut points: i64,
+    mut but: i64,
 ) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
     const SQL: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
                        AND remaining > 0 ORDER BY expires_at, id";
@@ -605,13 +619,17 @@ async fn draw_first(
         .await)?;
     let mut drawn = Vec::new();
     for (lot, remaining) in lots {
-        let part = remaining.min(points);
-        if part == 0 {
+        let kept = remaining.min(but);
+        but -= kept;
+        let part = (remaining - kept).min(points);
+        if part > 0 {
+            draw(tx, lot, part).await?;
+            drawn.push((lot, part));
+            points -= part;
+        }
+        if points == 0 {
             break;
         }
-        draw(tx, lot, part).await?;
-        drawn.push((lot, part));
-        points -= part;
     }
     Ok(drawn)
 }
@@ -629,10 +647,18 @@ struct DueRow {
     purchase_id: Option<PurchaseId>,
 }
 
+/// Of a customer of whom nothing is reserved in the lot's program: only a part of the others' lots may expire.
+macro_rules! unreserved {
+    () => {
+        " AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.reserved > 0 AND a.customer_id = lots.customer_id \
+         AND a.program_id = lots.program_id)"
+    };
+}
+
 /// Moves lots on whose day has come, and returns them. The second look at the state makes two processes share the lots
 /// between them.
 macro_rules! move_due {
-    ($from:literal, $to:literal, $when:literal, $whose:literal) => {
+    ($from:literal, $to:literal, $when:literal, $whose:expr, $but:expr) => {
         concat!(
             "UPDATE lots SET state = '",
             $to,
@@ -645,6 +671,7 @@ macro_rules! move_due {
             $when,
             " <= $1",
             $whose,
+            $but,
             " ORDER BY ",
             $when,
             ", id LIMIT $2) \
@@ -683,8 +710,8 @@ async fn due(
 /// Makes pending lots active; of everybody (a batch), or of one customer (all). Tells how many.
 async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
     const SQL: [&str; 2] = [
-        move_due!("pending", "active", "activates_at", ""),
-        move_due!("pending", "active", "activates_at", " AND customer_id = $3"),
+        move_due!("pending", "active", "activates_at", "", ""),
+        move_due!("pending", "active", "activates_at", " AND customer_id = $3", ""),
     ];
     let rows = due(tx, SQL, until, customer).await?;
     let now = tx.now();
@@ -716,8 +743,14 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
 /// Ends lots; of everybody (a batch), or of one customer (all). Tells how many.
 async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
     const SQL: [&str; 2] = [
-        move_due!("active", "expired", "expires_at", ""),
-        move_due!("active", "expired", "expires_at", " AND customer_id = $3"),
+        move_due!("active", "expired", "expires_at", "", unreserved!()),
+        move_due!(
+            "active",
+            "expired",
+            "expires_at",
+            " AND customer_id = $3",
+            unreserved!()
+        ),
     ];
     let rows = due(tx, SQL, until, customer).await?;
     let now = tx.now();
@@ -732,38 +765,129 @@ async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>)
             &[(AccountKind::Active, -row.remaining)],
             Some(AccountKind::Expired),
         );
-        book.allocate(row.id, transaction, row.remaining);
+        book.allocate(row.id, transaction, row.remaining, None);
     }
     book.write(tx).await?;
     for part in rows.chunks(LIST) {
         let ids = part.iter().map(|row| Bind::Id(row.id.0));
         db::list::<(i64,)>(tx, ListQuery::new("UPDATE lots SET remaining = 0").within("id", ids)).await?;
     }
-    Ok(rows.len() as u64)
+    Ok(rows.len() as u64 + expire_beside(tx, until, customer).await?)
 }
 
-/// The daily work: activates and expires what is due, each with the moment it was due as its time. It may come late,
-/// twice, or from several processes at once.
+#[derive(sqlx::FromRow)]
+struct HeldRow {
+    id: LotId,
+    remaining: i64,
+    expires_at: DateTime<Utc>,
+    purchase_id: Option<PurchaseId>,
+}
+
+/// Ends what is due of customers who have reserved something, except for what is reserved: that lies in the lots that
+/// expire first. Tells of how many lots it took anything.
+async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
+    macro_rules! due {
+        ($whose:literal) => {
+            concat!(
+                "SELECT a.customer_id, a.program_id FROM accounts a WHERE a.reserved > 0",
+                $whose,
+                " AND EXISTS (SELECT 1 FROM lots l WHERE l.customer_id = a.customer_id \
+                 AND l.program_id = a.program_id AND l.state = 'active' AND l.expires_at <= $1)"
+            )
+        };
+    }
+    const LOTS: &str = "SELECT l.id, l.remaining, l.expires_at, t.purchase_id FROM lots l \
+        JOIN transactions t ON t.id = l.transaction_id \
+        WHERE l.customer_id = $1 AND l.program_id = $2 AND l.state = 'active' ORDER BY l.expires_at, l.id";
+    const END: &str = "UPDATE lots SET state = 'expired' WHERE id = $1 AND remaining = 0";
+    let mut due: Vec<(CustomerId, ProgramId)> = match customer {
+        None => on!(tx, |c| sqlx::query_as(due!("")).bind(until).fetch_all(c).await)?,
+        Some(id) => on!(tx, |c| sqlx::query_as(due!(" AND a.customer_id = $2"))
+            .bind(until)
+            .bind(id)
+            .fetch_all(c)
+            .await)?,
+    };
+    due.sort_unstable();
+    let now = tx.now();
+    let mut ended = 0;
+    for (customer, program) in due {
+        lock(tx, customer).await?;
+        let (_, mut reserved) = active(tx, customer, program).await?;
+        let lots: Vec<HeldRow> = on!(tx, |c| sqlx::query_as(LOTS)
+            .bind(customer)
+            .bind(program)
+            .fetch_all(c)
+            .await)?;
+        let mut book = Book::new();
+        for lot in lots {
+            let held = lot.remaining.min(reserved);
+            reserved -= held;
+            let over = lot.remaining - held;
+            if lot.expires_at > until || held > 0 && over == 0 {
+                continue;
+            }
+            if over > 0 {
+                let transaction = book.post(
+                    now,
+                    TransactionKind::Expiry,
+                    (program, customer),
+                    lot.purchase_id,
+                    lot.expires_at,
+                    &[(AccountKind::Active, -over)],
+                    Some(AccountKind::Expired),
+                );
+                book.allocate(lot.id, transaction, over, None);
+                draw(tx, lot.id, over).await?;
+            }
+            on!(tx, |c| sqlx::query(END).bind(lot.id).execute(c).await.map(drop))?;
+            ended += 1;
+        }
+        book.write(tx).await?;
+    }
+    Ok(ended)
+}
+
+/// The daily work: ends reservations that nobody captured, lets transfers arrive, activates and expires what is due, each
+/// with the moment it was due as its time. It may come late, twice, or from several processes at once.
 pub async fn run_due(db: &Db, _: &System) -> Result<Report, Error> {
     let mut report = Report::default();
-    loop {
-        let moved = db
-            .write(|tx| scoped(async move { Ok::<_, Error>(activate(tx, tx.now(), None).await?) }))
-            .await?;
-        report.activated += moved;
-        if moved == 0 {
-            break;
+    for step in [Step::Lapse, Step::Transfer, Step::Activate, Step::Expire] {
+        loop {
+            let moved = db
+                .write(|tx| {
+                    scoped(async move {
+                        let now = tx.now();
+                        Ok::<_, Error>(match step {
+                            Step::Lapse => spending::lapse(tx, now, None).await?,
+                            Step::Transfer => transfers::complete(tx, now, None).await?,
+                            Step::Activate => activate(tx, now, None).await?,
+                            Step::Expire => expire(tx, now, None).await?,
+                        })
+                    })
+                })
+                .await?;
+            if moved == 0 {
+                break;
+            }
+            match step {
+                Step::Lapse => report.lapsed += moved,
+                Step::Transfer => report.transferred += moved,
+                Step::Activate => report.activated += moved,
+                Step::Expire => report.expired += moved,
+            }
         }
     }
-    loop {
-        let moved = db
-            .write(|tx| scoped(async move { Ok::<_, Error>(expire(tx, tx.now(), None).await?) }))
-            .await?;
-        report.expired += moved;
-        if moved == 0 {
-            return Ok(report);
-        }
-    }
+    Ok(report)
+}
+
+/// The parts of the daily work, in their order.
+#[derive(Clone, Copy)]
+enum Step {
+    Lapse,
+    Transfer,
+    Activate,
+    Expire,
 }
 
 #[derive(sqlx::FromRow)]
@@ -773,6 +897,7 @@ struct BalanceRow {
     name: Localized,
     active: i64,
     pending: i64,
+    reserved: i64,
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -781,7 +906,7 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
     const ACCOUNTS: &str = "SELECT a.program_id, v.name, \
         CAST(SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END) AS BIGINT) AS active, \
         CAST(SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END) AS BIGINT) AS pending, \
-        (SELECT l.expires_at FROM lots l WHERE l.customer_id = $1 AND l.program_id = a.program_id \
+        CAST(SUM(a.reserved) AS BIGINT) AS reserved, (SELECT l.expires_at FROM lots l WHERE l.customer_id = $1 AND l.program_id = a.program_id \
         AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1) AS expires_at \
         FROM accounts a JOIN programs p ON p.id = a.program_id \
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
@@ -816,6 +941,7 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
             name: row.name,
             active: row.active,
             pending: row.pending,
+            reserved: row.reserved,
             next_expiry,
         });
     }
@@ -830,6 +956,7 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
     Ok(Balance {
         active: programs.iter().map(|p| p.active).sum(),
         pending: programs.iter().map(|p| p.pending).sum(),
+        reserved: programs.iter().map(|p| p.reserved).sum(),
         next_expiry,
         programs,
     })
@@ -861,7 +988,8 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
         JOIN program_versions v ON v.program_id = t.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = t.program_id AND w.published_at <= $5), 1) \
-        LEFT JOIN purchases p ON p.id = t.purchase_id LEFT JOIN lots l ON l.transaction_id = t.id \
+        LEFT JOIN purchases p ON p.id = t.purchase_id \
+        LEFT JOIN lots l ON l.transaction_id = t.id AND t.kind IN ('accrual', 'adjustment') \
         GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, l.activates_at, l.expires_at \
         ORDER BY t.at DESC, t.id DESC";
     const NOW: &str = "SELECT program_id, balance FROM accounts WHERE customer_id = $1 AND kind = 'active'";
@@ -966,59 +1094,4 @@ pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Re
             expires_at: row.expires_at,
         })
         .collect())
-}
-
-/// Compares every projection with what it is made of. An empty answer is the only good one.
-pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
-    const CHECKS: [(&str, &str); 6] = [
-        (
-            "a transaction sums to zero",
-            "SELECT transaction_id, CAST(0 AS BIGINT), CAST(SUM(amount) AS BIGINT) FROM postings \
-             GROUP BY transaction_id HAVING SUM(amount) <> 0",
-        ),
-        (
-            "a balance is the sum of its postings",
-            "SELECT a.id, CAST(COALESCE(o.total, 0) AS BIGINT), a.balance FROM accounts a \
-             LEFT JOIN (SELECT account_id, SUM(amount) AS total FROM postings GROUP BY account_id) o \
-             ON o.account_id = a.id WHERE a.balance <> COALESCE(o.total, 0)",
-        ),
-        (
-            "a lot holds what was not taken from it",
-            "SELECT t.id, CAST(t.points - COALESCE(x.total, 0) AS BIGINT), t.remaining FROM lots t \
-             LEFT JOIN (SELECT lot_id, SUM(points) AS total FROM allocations GROUP BY lot_id) x ON x.lot_id = t.id \
-             WHERE t.remaining <> t.points - COALESCE(x.total, 0) OR (t.state = 'expired' AND t.remaining <> 0)",
-        ),
-        (
-            "pending points lie in pending lots",
-            "SELECT a.id, CAST(COALESCE(t.total, 0) AS BIGINT), a.balance FROM accounts a \
-             LEFT JOIN (SELECT customer_id, program_id, SUM(remaining) AS total FROM lots WHERE state = 'pending' \
-             GROUP BY customer_id, program_id) t ON t.customer_id = a.customer_id AND t.program_id = a.program_id \
-             WHERE a.kind = 'pending' AND a.balance <> COALESCE(t.total, 0)",
-        ),
-        (
-            "active points lie in active lots, and a debt only where they are empty",
-            "SELECT a.id, CAST(COALESCE(t.total, 0) AS BIGINT), a.balance FROM accounts a \
-             LEFT JOIN (SELECT customer_id, program_id, SUM(remaining) AS total FROM lots WHERE state = 'active' \
-             GROUP BY customer_id, program_id) t ON t.customer_id = a.customer_id AND t.program_id = a.program_id \
-             WHERE a.kind = 'active' AND CASE WHEN a.balance < 0 THEN 0 ELSE a.balance END <> COALESCE(t.total, 0)",
-        ),
-        (
-            "a lot is what its lines earned",
-            "SELECT t.id, CAST(COALESCE(x.total, 0) AS BIGINT), t.points FROM lots t \
-             LEFT JOIN (SELECT lot_id, SUM(points) AS total FROM accruals GROUP BY lot_id) x ON x.lot_id = t.id \
-             WHERE t.points <> COALESCE(x.total, 0)",
-        ),
-    ];
-    let mut conn = db.read().await?;
-    let mut differences = Vec::new();
-    for (what, sql) in CHECKS {
-        let rows: Vec<(Uuid, i64, i64)> = on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await)?;
-        differences.extend(rows.into_iter().map(|(id, expected, found)| Difference {
-            what,
-            id,
-            expected,
-            found,
-        }));
-    }
-    Ok(differences)
 }

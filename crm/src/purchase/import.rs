@@ -656,6 +656,10 @@ impl Desk<'_> {
                         done.taken += 1;
                         original
                     }
+                    LineOutcome::Waiting => {
+                        done.taken += 1;
+                        None
+                    }
                 };
                 is_there = true;
                 let sum = if line.quantity < 0 {

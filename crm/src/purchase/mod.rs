@@ -12,6 +12,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub mod import;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod void;
 
 /// What a receipt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +57,13 @@ pub enum Original {
     Latest,
     /// One of the same article and price in the receipt of this number.
     Document(String),
+    /// This very line. A receipt that is not there yet is waited for; more than was bought is refused.
+    Line {
+        /// The number of its receipt, of the same source.
+        document: String,
+        /// Its place there.
+        ordinal: i64,
+    },
 }
 
 /// A line to book.
@@ -100,6 +109,8 @@ pub enum LineOutcome {
     Taken(Option<LineId>),
     /// It is there already; the line that it brings back.
     Known(Option<LineId>),
+    /// It was booked, and the receipt that it names is not there yet.
+    Waiting,
     /// In its place stands another line.
     Conflict,
 }
@@ -149,6 +160,8 @@ pub struct Purchase {
     pub points: i64,
     /// True when something of it came back.
     pub returned: bool,
+    /// When it was voided: from then on it counts no more.
+    pub voided_at: Option<DateTime<Utc>>,
 }
 
 /// Which receipts to list.

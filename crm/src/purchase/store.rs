@@ -4,13 +4,13 @@ use super::{
     Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Original, Page, Purchase, Receipt, Reference,
     StoreName, amount,
 };
-use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::lang::{Localized, fold};
 use crate::on;
-use crate::points::store::{self as points, Programs, Sale};
-use crate::points::{Before, Difference};
+use crate::points::store::{self as points, Programs, Sale, returns};
+use crate::points::{Before, Difference, TransactionKind};
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use sqlx::types::Json;
@@ -69,7 +69,7 @@ impl Desk {
         original: &Original,
     ) -> Result<(), sqlx::Error> {
         let waits = customer.is_some_and(|customer| self.customers.contains(&customer));
-        if waits || matches!(original, Original::Document(_)) {
+        if waits || matches!(original, Original::Document(_) | Original::Line { .. }) {
             self.flush(tx).await?;
         }
         Ok(())
@@ -94,8 +94,9 @@ struct KnownLine {
 }
 
 /// Books receipts in the order given, each once: what is known by source, document and place is left as it is, a line
-/// in a new place of a known receipt is added to it. Returns find their originals, points are earned and taken back.
-/// A line with an amount beyond [`super::AMOUNT_MAX`] is refused with the whole transaction: check before.
+/// in a new place of a known receipt is added to it. Returns find their originals, points are earned and taken back, and
+/// points that had paid for what comes back go back. A line that brings back more than the line that it names holds is
+/// [`Error::NotBought`], and one whose receipt is not there yet waits for it. A line with an amount beyond [`super::AMOUNT_MAX`] is refused with the whole transaction: check before.
 pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Result<Vec<Booked>, Error> {
     let mut rows = Rows::new(
         "INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total)",
@@ -135,7 +136,10 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         customers: HashSet::new(),
     };
     let mut booked = Vec::with_capacity(purchases.len());
+    // Receipts of this batch whose lines are still to come.
+    let mut ahead = new.clone();
     for (p, id) in purchases.iter().zip(ids) {
+        ahead.remove(&id);
         let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
         let (id, customer, at, is_new) = if new.contains(&id) {
             (id, p.customer, p.at, true)
@@ -151,15 +155,19 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             if *outcome != LineOutcome::Taken(None) {
                 continue;
             }
-            let original = if line.quantity < 0 && line.original != Original::None {
+            let (original, awaited) = if line.quantity < 0 && line.original != Original::None {
                 desk.flush_for(tx, customer, &line.original).await?;
-                bring_back(tx, &p.source, customer, at, line).await?
+                bring_back(tx, p, customer, at, line, &ahead).await?
             } else {
-                None
+                (None, false)
             };
             let (line_id, paid) = desk.line(id, line, original)?;
             desk.customers.extend(customer);
-            if let Some(original) = original {
+            if awaited {
+                *outcome = LineOutcome::Waiting;
+                desk.flush(tx).await?;
+                wait(tx, line_id, &line.original).await?;
+            } else if let Some(original) = original {
                 *outcome = LineOutcome::Taken(Some(original));
                 returned.push(original);
             } else if paid > 0 && line.quantity > 0 {
@@ -167,7 +175,8 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             }
         }
         if !returned.is_empty() {
-            points::take_back(tx, id, at, &returned).await?;
+            returns::give_back(tx, id, at, &returned).await?;
+            returns::take_back(tx, TransactionKind::Return, id, at, &returned).await?;
         }
         if let Some(customer) = customer
             && !sold.is_empty()
@@ -189,7 +198,104 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         });
     }
     desk.flush(tx).await?;
+    if purchases.iter().any(|p| p.lines.iter().any(|line| line.quantity > 0)) {
+        match_waiting(tx).await?;
+    }
     Ok(booked)
+}
+
+/// Notes which line a return waits for.
+async fn wait(tx: &mut Tx, line: LineId, original: &Original) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO waiting_returns (line_id, document, ordinal) VALUES ($1, $2, $3)";
+    let Original::Line { document, ordinal } = original else {
+        return Ok(());
+    };
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(line)
+        .bind(document)
+        .bind(ordinal)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+#[derive(sqlx::FromRow)]
+struct WaitingRow {
+    id: LineId,
+    purchase_id: PurchaseId,
+    document: String,
+    quantity: i64,
+    at: DateTime<Utc>,
+    original: LineId,
+}
+
+/// Matches returns that came before their sales, where these are there by now, and tells how many. One that brings back
+/// more than was bought stands alone from then on: its money was given back long ago.
+async fn match_waiting(tx: &mut Tx) -> Result<u64, sqlx::Error> {
+    // The later of the two: a till's clock may be wrong.
+    const SQL: &str = "SELECT w.id, w.purchase_id, r.document, -w.quantity AS quantity, \
+        CASE WHEN s.at > r.at THEN s.at ELSE r.at END AS at, l.id AS original FROM waiting_returns a \
+        JOIN purchase_lines w ON w.id = a.line_id JOIN purchases r ON r.id = w.purchase_id \
+        JOIN purchases s ON s.source = r.source AND s.document = a.document \
+        JOIN purchase_lines l ON l.purchase_id = s.id AND l.ordinal = a.ordinal AND l.article_id = w.article_id \
+        WHERE r.voided_at IS NULL ORDER BY r.at, r.id, w.ordinal";
+    const CLAIM: &str = "DELETE FROM waiting_returns WHERE line_id = $1";
+    const MATCH: &str = "UPDATE purchase_lines SET original_line_id = $2 WHERE id = $1";
+    // Mostly there are none, and then nobody has to look for their sales.
+    const ANY: &str = "SELECT line_id FROM waiting_returns LIMIT 1";
+    let any: Option<LineId> = on!(tx, |c| sqlx::query_scalar(ANY).fetch_optional(c).await)?;
+    if any.is_none() {
+        return Ok(0);
+    }
+    let rows: Vec<WaitingRow> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let mut matched = 0;
+    for row in rows {
+        let claimed = on!(tx, |c| sqlx::query(CLAIM)
+            .bind(row.id)
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if claimed == 0 {
+            continue;
+        }
+        if !count_back(tx, row.original, row.quantity).await? {
+            tracing::warn!(
+                document = row.document,
+                "a return brings back more than its sale held, and stands alone"
+            );
+            continue;
+        }
+        on!(tx, |c| sqlx::query(MATCH)
+            .bind(row.id)
+            .bind(row.original)
+            .execute(c)
+            .await
+            .map(drop))?;
+        returns::give_back(tx, row.purchase_id, row.at, &[row.original]).await?;
+        returns::take_back(tx, TransactionKind::Return, row.purchase_id, row.at, &[row.original]).await?;
+        matched += 1;
+    }
+    Ok(matched)
+}
+
+/// Matches returns that came before their sales: a return and its sale that are booked at the same moment do not see each
+/// other. Part of the daily work; it may come late, twice, or from several processes at once. Tells how many it matched.
+pub async fn match_returns(db: &Db, _: &System) -> Result<u64, Error> {
+    db.write(|tx| scoped(async move { Ok::<_, Error>(match_waiting(tx).await?) }))
+        .await
+}
+
+/// Counts pieces of a line as come back; false where that many are not left.
+async fn count_back(tx: &mut Tx, line: LineId, quantity: i64) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "UPDATE purchase_lines SET returned = returned + $2 WHERE id = $1 AND quantity - returned >= $2 \
+        AND (SELECT p.voided_at FROM purchases p WHERE p.id = purchase_lines.purchase_id) IS NULL";
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(line)
+        .bind(quantity)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows > 0)
 }
 
 /// Compares a receipt with the one of its number that is there, line by line.
@@ -242,26 +348,33 @@ async fn add_up(tx: &mut Tx, id: PurchaseId, p: &NewPurchase, outcomes: &[LineOu
         .map(drop))
 }
 
-/// Finds the line that a negative one brings back, and counts it as returned.
+/// Finds the line that a negative one brings back, and counts it as returned. The second is true where its receipt has to
+/// be waited for.
 async fn bring_back(
     tx: &mut Tx,
-    source: &str,
+    p: &NewPurchase,
     customer: Option<CustomerId>,
     at: DateTime<Utc>,
     line: &NewLine,
-) -> Result<Option<LineId>, sqlx::Error> {
+    ahead: &HashSet<PurchaseId>,
+) -> Result<(Option<LineId>, bool), Error> {
     const LATEST: &str = "UPDATE purchase_lines SET returned = returned + $5 WHERE id = \
         (SELECT l.id FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id \
         WHERE p.customer_id = $1 AND p.at < $2 AND l.article_id = $3 AND l.price = $4 AND l.quantity - l.returned >= $5 \
-        ORDER BY p.at DESC, p.id DESC, l.ordinal LIMIT 1) AND quantity - returned >= $5 RETURNING id";
+        AND p.voided_at IS NULL ORDER BY p.at DESC, p.id DESC, l.ordinal LIMIT 1) \
+        AND quantity - returned >= $5 RETURNING id";
     const NAMED: &str = "UPDATE purchase_lines SET returned = returned + $6 WHERE id = \
         (SELECT l.id FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id \
         WHERE p.source = $1 AND p.document = $2 AND p.at <= $3 AND l.article_id = $4 AND l.price = $5 \
-        AND l.quantity - l.returned >= $6 ORDER BY l.ordinal LIMIT 1) AND quantity - returned >= $6 RETURNING id";
+        AND l.quantity - l.returned >= $6 AND p.voided_at IS NULL ORDER BY l.ordinal LIMIT 1) \
+        AND quantity - returned >= $6 RETURNING id";
     let NewLine { article, price, .. } = line;
     let found: Option<(LineId,)> = match (&line.original, customer) {
+        (Original::Line { document, ordinal }, _) => {
+            return bring_back_line(tx, p, line, (document, *ordinal), ahead).await;
+        }
         (Original::Document(document), _) => on!(tx, |c| sqlx::query_as(NAMED)
-            .bind(source)
+            .bind(&p.source)
             .bind(document)
             .bind(at)
             .bind(article)
@@ -279,7 +392,53 @@ async fn bring_back(
             .await)?,
         (Original::Latest, None) | (Original::None, _) => None,
     };
-    Ok(found.map(|(id,)| id))
+    Ok((found.map(|(id,)| id), false))
+}
+
+/// Brings back pieces of one line and no other.
+async fn bring_back_line(
+    tx: &mut Tx,
+    p: &NewPurchase,
+    line: &NewLine,
+    (document, ordinal): (&str, i64),
+    ahead: &HashSet<PurchaseId>,
+) -> Result<(Option<LineId>, bool), Error> {
+    const SALE: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
+    const LINE: &str = "SELECT l.id, CASE WHEN p.voided_at IS NULL THEN l.quantity - l.returned ELSE 0 END \
+        FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id \
+        WHERE l.purchase_id = $1 AND l.ordinal = $2 AND l.article_id = $3 AND l.quantity > 0";
+    let sale: Option<PurchaseId> = on!(tx, |c| sqlx::query_scalar(SALE)
+        .bind(&p.source)
+        .bind(document)
+        .fetch_optional(c)
+        .await)?;
+    let Some(sale) = sale.filter(|sale| !ahead.contains(sale)) else {
+        return Ok((None, true));
+    };
+    let mut left = 0;
+    // The second look is at what somebody left who was faster.
+    for _ in 0..2 {
+        let known: Option<(LineId, i64)> = on!(tx, |c| sqlx::query_as(LINE)
+            .bind(sale)
+            .bind(ordinal)
+            .bind(line.article)
+            .fetch_optional(c)
+            .await)?;
+        let Some((id, rest)) = known else { break };
+        left = rest;
+        if left < -line.quantity {
+            break;
+        }
+        if count_back(tx, id, -line.quantity).await? {
+            return Ok((Some(id), false));
+        }
+    }
+    Err(Error::NotBought {
+        document: p.document.clone(),
+        ordinal: line.ordinal,
+        quantity: -line.quantity,
+        left,
+    })
 }
 
 #[derive(sqlx::FromRow)]
@@ -296,6 +455,7 @@ struct PurchaseRow {
     total: i64,
     points: i64,
     returned: i64,
+    voided_at: Option<DateTime<Utc>>,
 }
 
 impl From<PurchaseRow> for Purchase {
@@ -319,13 +479,14 @@ impl From<PurchaseRow> for Purchase {
             total: row.total,
             points: row.points,
             returned: row.returned > 0,
+            voided_at: row.voided_at,
         }
     }
 }
 
 /// What a list shows of a receipt.
 const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.name AS store_name, \
-    s.town AS store_town, p.at, p.line_count, p.total, \
+    s.town AS store_town, p.at, p.line_count, p.total, p.voided_at, \
     CAST(COALESCE((SELECT SUM(a.points - a.taken_back) FROM purchase_lines l JOIN accruals a ON a.line_id = l.id \
     WHERE l.purchase_id = p.id), 0) AS BIGINT) AS points, \
     CAST(COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) AS BIGINT) AS returned \
@@ -333,7 +494,9 @@ const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.n
 
 /// The conditions of a filter, added to a query over `purchases p`.
 fn filtered(conn: &Conn, query: ListQuery, of: Subject, filter: &Filter) -> ListQuery {
-    let mut query = query.filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
+    let mut query = query
+        .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter("p.voided_at IS NULL", []);
     if let Some(text) = filter.text.as_deref().map(fold).filter(|text| !text.is_empty()) {
         let pattern = format!(
             "%{}%",
@@ -438,6 +601,7 @@ async fn totals(
 pub async fn latest(conn: &mut Conn, of: Subject, n: i64) -> Result<Vec<Purchase>, Error> {
     let query = ListQuery::new(SELECT)
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter("p.voided_at IS NULL", [])
         .tail("ORDER BY p.at DESC, p.id DESC")
         .limit(n);
     Ok(db::list::<PurchaseRow>(conn, query)
@@ -508,7 +672,7 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
     const RETURNS: &str = "SELECT r.original_line_id, p.id, p.document, p.at, -r.quantity, \
         COALESCE(p.customer_id = $2, FALSE) FROM purchase_lines l \
         JOIN purchase_lines r ON r.original_line_id = l.id JOIN purchases p ON p.id = r.purchase_id \
-        WHERE l.purchase_id = $1 ORDER BY p.at, p.id, r.ordinal";
+        WHERE l.purchase_id = $1 AND p.voided_at IS NULL ORDER BY p.at, p.id, r.ordinal";
     const TOOK_BACK: &str = "SELECT v.name, CAST(-SUM(o.amount) AS BIGINT) FROM transactions t \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.customer_id = $2 \
         JOIN programs p ON p.id = t.program_id JOIN program_versions v ON v.program_id = p.id AND v.version = \
@@ -596,8 +760,9 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
         (
             "what came back of a line is what returns brought",
             "SELECT l.id, CAST(COALESCE(r.total, 0) AS BIGINT), l.returned FROM purchase_lines l LEFT JOIN \
-             (SELECT original_line_id, -SUM(quantity) AS total FROM purchase_lines WHERE original_line_id IS NOT NULL \
-             GROUP BY original_line_id) r ON r.original_line_id = l.id \
+             (SELECT b.original_line_id, -SUM(b.quantity) AS total FROM purchase_lines b \
+             JOIN purchases p ON p.id = b.purchase_id WHERE b.original_line_id IS NOT NULL AND p.voided_at IS NULL \
+             GROUP BY b.original_line_id) r ON r.original_line_id = l.id \
              WHERE l.returned <> COALESCE(r.total, 0) OR l.returned > ABS(l.quantity)",
         ),
     ];

@@ -21,6 +21,8 @@ pub enum Right {
     Customers,
     /// Sees what was sent to people, and sends it again.
     Messages,
+    /// Gives and takes points, consents to what colleagues give and take, brings transfers back.
+    Points,
     /// Adds and disables staff, and gives them roles.
     Staff,
     /// Reads the audit log.

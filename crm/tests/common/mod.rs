@@ -5,6 +5,8 @@ use chrono::{DateTime, Duration, Utc};
 use crm::article::store as articles;
 use crm::db::Db;
 use crm::id::{CustomerId, MembershipId, ProgramId, PurchaseId, StoreId};
+use crm::points::store::{SpendError, spending};
+use crm::points::{Reservation, Wish};
 use crm::purchase::store as purchases;
 use crm::purchase::{Booked, Kind, NewLine, NewPurchase, Original};
 use crm::testing::World;
@@ -112,6 +114,15 @@ impl Slip {
         self
     }
 
+    /// The last line brings back a line of a receipt, and no other.
+    pub(crate) fn of_line(mut self, document: &str, ordinal: i64) -> Self {
+        self.lines.last_mut().expect("a line").4 = Original::Line {
+            document: document.into(),
+            ordinal,
+        };
+        self
+    }
+
     pub(crate) fn nobody(mut self) -> Self {
         self.who = None;
         self
@@ -125,10 +136,20 @@ impl Slip {
     pub(crate) async fn book(&self, db: &Db) -> Booked {
         book(db, std::slice::from_ref(self)).await.remove(0)
     }
+
+    pub(crate) async fn try_book(&self, db: &Db) -> Result<Booked, crm::Error> {
+        try_book(db, std::slice::from_ref(self))
+            .await
+            .map(|mut booked| booked.remove(0))
+    }
 }
 
 /// Books receipts in one transaction.
 pub(crate) async fn book(db: &Db, slips: &[Slip]) -> Vec<Booked> {
+    try_book(db, slips).await.expect("booked")
+}
+
+pub(crate) async fn try_book(db: &Db, slips: &[Slip]) -> Result<Vec<Booked>, crm::Error> {
     db.write(|tx| {
         crm::db::scoped(async move {
             let codes: BTreeMap<&str, Option<&str>> = slips
@@ -167,66 +188,39 @@ pub(crate) async fn book(db: &Db, slips: &[Slip]) -> Vec<Booked> {
         })
     })
     .await
-    .expect("booked")
 }
 
-/// Spends points the way a later sale will: the lots that expire first pay.
+/// Reserves points under a key.
+pub(crate) async fn reserve(
+    db: &Db,
+    who: Subject,
+    program: ProgramId,
+    key: &str,
+    points: i64,
+) -> Result<Reservation, SpendError> {
+    let wish = Wish {
+        source: "till".into(),
+        key: key.into(),
+        program,
+        points,
+    };
+    spending::reserve(db, &BY, who, &wish).await
+}
+
+/// Spends points without a receipt, as many as there are.
 pub(crate) async fn spend(db: &Db, who: Subject, program: ProgramId, points: i64) {
-    const LOTS: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
-                        AND remaining > 0 ORDER BY expires_at, id";
-    const TRANSACTION: &str = "INSERT INTO transactions (id, program_id, customer_id, kind, at, recorded_at) \
-                               VALUES ($1, $2, $3, 'redemption', $4, $4)";
-    const SPENT: &str = "INSERT INTO accounts (id, program_id, kind) VALUES ($1, $2, 'spent') ON CONFLICT DO NOTHING";
-    const POST: &str = "INSERT INTO postings (id, transaction_id, account_id, amount) SELECT $1, $2, id, $3 FROM accounts \
-                        WHERE program_id = $4 AND (customer_id = $5 AND kind = 'active' AND $3 < 0 \
-                        OR customer_id IS NULL AND kind = 'spent' AND $3 > 0)";
-    const BALANCE: &str = "UPDATE accounts SET balance = balance + $1 WHERE program_id = $2 AND (customer_id = $3 \
-                           AND kind = 'active' AND $1 < 0 OR customer_id IS NULL AND kind = 'spent' AND $1 > 0)";
-    const DRAW: &str = "UPDATE lots SET remaining = remaining - $2 WHERE id = $1";
-    const ALLOCATE: &str = "INSERT INTO allocations (id, lot_id, transaction_id, points) VALUES ($1, $2, $3, $4)";
-    use uuid::Uuid;
-    let mut conn = db.read().await.expect("a connection");
-    let lots: Vec<(Uuid, i64)> = on!(conn, |c| sqlx::query_as(LOTS)
-        .bind(who.id())
-        .bind(program)
-        .fetch_all(c)
-        .await)
-    .expect("lots");
-    drop(conn);
-    let points = points.min(lots.iter().map(|lot| lot.1).sum());
-    if points == 0 {
-        return;
-    }
-    let id = Uuid::now_v7();
-    execute!(db, TRANSACTION, id, program, who.id(), db.now())
-        .await
-        .expect("a transaction");
-    execute!(db, SPENT, Uuid::now_v7(), program).await.expect("an account");
-    for amount in [-points, points] {
-        assert_eq!(
-            execute!(db, POST, Uuid::now_v7(), id, amount, program, who.id())
-                .await
-                .expect("posted"),
-            1
-        );
-        assert_eq!(
-            execute!(db, BALANCE, amount, program, who.id())
-                .await
-                .expect("balanced"),
-            1
-        );
-    }
-    let mut left = points;
-    for (lot, remaining) in lots {
-        let part = remaining.min(left);
-        if part > 0 {
-            execute!(db, DRAW, lot, part).await.expect("drawn");
-            execute!(db, ALLOCATE, Uuid::now_v7(), lot, id, part)
-                .await
-                .expect("allocated");
-            left -= part;
+    let key = uuid::Uuid::now_v7().to_string();
+    let held = match reserve(db, who, program, &key, points).await {
+        Err(SpendError::NotEnough { missing }) if missing < points => {
+            reserve(db, who, program, &key, points - missing).await
         }
+        Err(SpendError::NotEnough { .. }) => return,
+        held => held,
     }
+    .expect("reserved");
+    spending::capture(db, &BY, who, held.id, held.points, None)
+        .await
+        .expect("captured");
 }
 
 pub(crate) async fn balance(db: &Db, who: Subject) -> points::Balance {
@@ -262,4 +256,63 @@ pub(crate) async fn receipt(db: &Db, who: Subject, id: PurchaseId) -> crm::purch
 
 pub(crate) fn days(n: i64) -> Duration {
     Duration::days(n)
+}
+
+/// The same database, with other rules for points.
+pub(crate) async fn with_policy(world: &World, policy: points::Policy) -> Db {
+    let shop = crm::shop::Shop {
+        points: policy,
+        ..(**world.db.shop()).clone()
+    };
+    Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens")
+}
+
+/// Lets a customer earn points of the family program, which can be spent at once and last for 90 days. They are
+/// no member afterwards, so that nothing else earns in it.
+pub(crate) async fn fund(db: &Db, who: Subject, points: i64, at: DateTime<Utc>) {
+    join(db, who, "family", at).await;
+    slip(&CustomerId::new().to_string(), who, at)
+        .line("gift", 1, points * 50)
+        .book(db)
+        .await;
+    const LEAVE: &str = "DELETE FROM memberships WHERE program_id = $1 AND customer_id = $2";
+    let family = program(db, "family").await;
+    execute!(db, LEAVE, family, who.id()).await.expect("left");
+}
+
+/// What is left in a customer's lots, and when it expires: program by program, what expires first first.
+pub(crate) async fn lots(db: &Db, who: Subject) -> Vec<(i64, DateTime<Utc>)> {
+    const SQL: &str = "SELECT remaining, expires_at FROM lots WHERE customer_id = $1 AND remaining > 0 \
+                       ORDER BY program_id, expires_at, id";
+    let mut conn = db.read().await.expect("a connection");
+    on!(conn, |c| sqlx::query_as(SQL).bind(who.id()).fetch_all(c).await).expect("lots")
+}
+
+/// The proof of a customer who has just proved who they are.
+pub(crate) async fn sign_in(db: &Db, who: Subject) -> crm::who::Customer {
+    const SQL: &str = "INSERT INTO sessions (id, token_hash, customer_id, device, network, created_at, seen_at, expires_at, \
+                       authenticated_at) VALUES ($1, $2, $3, '', '', $4, $4, $5, $4)";
+    let token = crm::who::Token::random();
+    let (hash, now) = (&token.hash(), db.now());
+    execute!(db, SQL, crm::id::SessionId::new(), hash, who.id(), now, now + days(1))
+        .await
+        .expect("a session");
+    crm::who::customer(db, &token, &crm::who::Visitor::default())
+        .await
+        .expect("no error")
+        .expect("signed in")
+}
+
+/// Gives a customer a card; its number.
+pub(crate) async fn card(db: &Db, who: Subject, state: &str) -> String {
+    const SQL: &str =
+        "INSERT INTO cards (id, number, kind, state, customer_id, issued_at) VALUES ($1, $2, 'virtual', $3, $4, $5)";
+    let id = crm::id::CardId::new();
+    let twelve = format!("290{:09}", id.0.as_u128() % 1_000_000_000);
+    let number = format!("{twelve}{}", crm::card::check_digit(&twelve).expect("twelve digits"));
+    let text = number.as_str();
+    execute!(db, SQL, id, text, state, who.id(), db.now())
+        .await
+        .expect("a card");
+    number
 }

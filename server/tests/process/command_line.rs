@@ -142,3 +142,27 @@ fn a_copy_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
     here.succeed(&["backup", "small/copy.db"]);
     assert_eq!(files(&here.path("small")), ["copy.db"]);
 }
+
+#[tokio::test]
+async fn ledger_verify_prints_every_difference_of_points_and_receipts() {
+    let here = Installation::new();
+    here.succeed(&["demo", "--small"]);
+    assert!(here.succeed(&["ledger", "verify"]).contains("The ledger is in order."));
+    let url = here.database_url();
+    for spoil in [
+        "UPDATE accounts SET balance = balance + 1 WHERE id = (SELECT MIN(id) FROM accounts WHERE kind = 'issued')",
+        "UPDATE purchases SET total = total + 1 WHERE id = (SELECT MIN(id) FROM purchases)",
+    ] {
+        execute(&url, spoil).await;
+    }
+    let output = here.run(&["ledger", "verify"]);
+    let said = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for what in [
+        "a balance is the sum of its postings: ",
+        "a receipt's total is the sum of its lines: ",
+        "2 difference(s)",
+    ] {
+        assert!(said.contains(what), "{said}");
+    }
+}

@@ -1,0 +1,201 @@
+//! Corrections by staff: points given or taken with a reason. Beyond what a role may do alone, another member of staff has
+//! to consent.
+
+use super::super::{Adjustment, AdjustmentState, NewAdjustment};
+use super::transfers::checked_reason;
+use super::{
+    AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw_first, programs, settle,
+};
+use crate::db::{self, Db, Tx, scoped};
+use crate::error::Error;
+use crate::id::{AdjustmentId, CustomerId, LotId, ProgramId, TransactionId};
+use crate::on;
+use crate::staff::Right;
+use crate::who::{Staff, Subject};
+
+/// The most that one correction may give or take, in hundredths.
+const MOST: i64 = 100_000_000_000;
+
+/// Gives points to a customer whose card is open, or takes them; at once where the cap of the role allows it, else it waits
+/// for somebody else's consent. Given points last as long as those that the program pays for a purchase of today, without
+/// the waiting. Taking more than can be spent is [`SpendError::NotEnough`]. Field: `reason`.
+pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
+    const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, state, asked_by, created_at) \
+                       VALUES ($1, $2, $3, $4, $5, 'awaiting', $6, $7)";
+    by.may(Right::Points)?;
+    let reason = &checked_reason(&new.reason)?;
+    if new.points == 0 || new.points.abs() > MOST {
+        return Err(SpendError::Amount);
+    }
+    db.write(|tx| {
+        scoped(async move {
+            let (now, id) = (tx.now(), AdjustmentId::new());
+            on!(tx, |c| sqlx::query(NEW)
+                .bind(id)
+                .bind(new.program)
+                .bind(of.id())
+                .bind(new.points)
+                .bind(reason)
+                .bind(by.id())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            if new.points.abs() <= tx.shop().points.adjustment_cap(by.role()) {
+                let transaction = book(tx, (new.program, of.id()), new.points).await?;
+                decide(tx, id, AdjustmentState::Booked, None, Some(transaction)).await?;
+                by.record(tx, "points.adjust", Some(of.id()), Some(id.0), reason)
+                    .await?;
+            } else {
+                by.record(tx, "points.ask", Some(of.id()), Some(id.0), reason).await?;
+            }
+            find(tx, id).await
+        })
+    })
+    .await
+}
+
+/// Consents to a correction that somebody else asked for, and books it. One's own is [`Error::Forbidden`], one that was
+/// decided [`Error::Stale`].
+pub async fn approve(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment, SpendError> {
+    db.write(|tx| {
+        scoped(async move {
+            let row = awaiting_in(tx, by, id).await?;
+            let transaction = book(tx, (row.program_id, row.customer_id), row.points).await?;
+            decide(tx, id, AdjustmentState::Booked, Some(by), Some(transaction)).await?;
+            by.record(tx, "points.approve", Some(row.customer_id), Some(id.0), &row.reason)
+                .await?;
+            find(tx, id).await
+        })
+    })
+    .await
+}
+
+/// Does not consent to a correction: nothing is booked. Fails as [`approve`] does.
+pub async fn refuse(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment, SpendError> {
+    db.write(|tx| {
+        scoped(async move {
+            let row = awaiting_in(tx, by, id).await?;
+            decide(tx, id, AdjustmentState::Refused, Some(by), None).await?;
+            by.record(tx, "points.refuse", Some(row.customer_id), Some(id.0), &row.reason)
+                .await?;
+            find(tx, id).await
+        })
+    })
+    .await
+}
+
+/// What waits for consent, the oldest first. Written into the audit log, for each customer whose points it shows.
+pub async fn awaiting(db: &Db, by: &Staff, limit: i64) -> Result<Vec<Adjustment>, Error> {
+    const SQL: &str = "SELECT id, program_id, customer_id, points, reason, state, asked_by, decided_by, created_at \
+                       FROM adjustments WHERE state = 'awaiting' ORDER BY created_at, id LIMIT $1";
+    by.may(Right::Points)?;
+    db.write(|tx| {
+        scoped(async move {
+            let rows: Vec<Adjustment> = on!(tx, |c| sqlx::query_as(SQL).bind(limit).fetch_all(c).await)?;
+            for row in &rows {
+                by.record(tx, "points.read", Some(row.customer_id), Some(row.id.0), "awaiting")
+                    .await?;
+            }
+            Ok(rows)
+        })
+    })
+    .await
+}
+
+/// A correction that waits, for somebody who may decide on it. Nobody else decides until the transaction ends.
+async fn awaiting_in(tx: &mut Tx, by: &Staff, id: AdjustmentId) -> Result<Adjustment, SpendError> {
+    const LOCK: &str = "UPDATE adjustments SET state = state WHERE id = $1";
+    by.may(Right::Points)?;
+    on!(tx, |c| sqlx::query(LOCK).bind(id).execute(c).await.map(drop))?;
+    let row = find(tx, id).await?;
+    if row.state != AdjustmentState::Awaiting {
+        return Err(Error::Stale.into());
+    }
+    if row.asked_by == by.id() {
+        return Err(Error::Forbidden.into());
+    }
+    Ok(row)
+}
+
+async fn find(tx: &mut Tx, id: AdjustmentId) -> Result<Adjustment, SpendError> {
+    const SQL: &str = "SELECT id, program_id, customer_id, points, reason, state, asked_by, decided_by, created_at \
+                       FROM adjustments WHERE id = $1";
+    let found: Option<Adjustment> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+    Ok(found.ok_or(Error::NotFound)?)
+}
+
+async fn decide(
+    tx: &mut Tx,
+    id: AdjustmentId,
+    state: AdjustmentState,
+    by: Option<&Staff>,
+    transaction: Option<TransactionId>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str =
+        "UPDATE adjustments SET state = $2, decided_by = $3, transaction_id = $4, decided_at = $5 WHERE id = $1";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(state)
+        .bind(by.map(Staff::id))
+        .bind(transaction)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Books a correction.
+async fn book(
+    tx: &mut Tx,
+    (program, customer): (ProgramId, CustomerId),
+    points: i64,
+) -> Result<TransactionId, SpendError> {
+    let now = tx.now();
+    let terms = programs(tx).await?.last_terms(program, now).ok_or(Error::NotFound)?.1;
+    settle(tx, customer, now).await?;
+    let mut book = Book::new();
+    let transaction = book.post(
+        now,
+        TransactionKind::Adjustment,
+        (program, customer),
+        None,
+        now,
+        &[(AccountKind::Active, points)],
+        Some(AccountKind::Adjustment),
+    );
+    if points > 0 {
+        let lot = LotId::new();
+        book.lots.push(NewLot {
+            id: lot,
+            transaction,
+            program,
+            customer,
+            points,
+            state: LotState::Active,
+            activates_at: now,
+            expires_at: now + chrono::Duration::days(terms.term_days),
+            origin: None,
+        });
+        book.activated.push(Activated {
+            lot,
+            transaction,
+            program,
+            customer,
+            points,
+        });
+    } else {
+        let (balance, reserved) = active(tx, customer, program).await?;
+        if balance - reserved < -points {
+            return Err(SpendError::NotEnough {
+                missing: -points - (balance - reserved).max(0),
+            });
+        }
+        for (lot, part) in draw_first(tx, (customer, program), -points, reserved).await? {
+            book.allocate(lot, transaction, part, None);
+        }
+    }
+    book.write(tx).await.map_err(db::Error::from)?;
+    Ok(transaction)
+}

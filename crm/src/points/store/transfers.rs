@@ -1,0 +1,411 @@
+//! Transfers: a customer gives points to another. They leave the sender's balance at once, arrive after a while, and keep
+//! the day on which they expire.
+
+use super::super::{NewTransfer, REASON_MAX, Transfer};
+use super::returns::{Restoring, taken_by};
+use super::{
+    AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, activate, active, draw, draw_first, lock,
+    settle,
+};
+use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::Flaw;
+use crate::id::{CustomerId, LotId, ProgramId, TransactionId, TransferId};
+use crate::on;
+use crate::staff::Right;
+use crate::who::{Customer, Fresh, Staff, Subject};
+use chrono::{DateTime, Datelike as _, Utc};
+
+/// Why points were not given to somebody else; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// There are not as many that could be given.
+    #[error("{missing} hundredths of a point are missing")]
+    NotEnough {
+        /// How many are missing, in hundredths.
+        missing: i64,
+    },
+    /// No number to give.
+    #[error("not an amount to give")]
+    Amount,
+    /// More than may be given within a day or a month.
+    #[error("at most {left} hundredths of a point may be given now")]
+    Limit {
+        /// What may still be given now, in hundredths.
+        left: i64,
+    },
+    /// The sender has not been a customer for long enough.
+    #[error("points may be given from {from} on")]
+    TooNew {
+        /// From when on they may give points.
+        from: DateTime<Utc>,
+    },
+    /// The card is not that of somebody else who may be given points. It is not told why: whose card it is, and since
+    /// when, is not the sender's to learn.
+    #[error("nobody who may be given points has this card")]
+    Recipient,
+    /// Everything else.
+    #[error(transparent)]
+    Crm(#[from] Error),
+}
+
+impl From<sqlx::Error> for TransferError {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Crm(e.into())
+    }
+}
+
+impl From<db::Error> for TransferError {
+    fn from(e: db::Error) -> Self {
+        Self::Crm(e.into())
+    }
+}
+
+impl db::AsDatabaseError for TransferError {
+    fn database(&self) -> Option<&db::Error> {
+        if let Self::Crm(e) = self { e.database() } else { None }
+    }
+    fn repeated() -> Self {
+        Self::Crm(Error::Repeated)
+    }
+}
+
+/// Gives points to whoever has a card. They are taken from the lots that expire first, and arrive when the shop's waiting
+/// time is over.
+pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<TransferId, TransferError> {
+    const NEW: &str = "INSERT INTO transfers (id, program_id, from_id, to_id, points, state, out_id, created_at, \
+                       completes_at, reason) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, '')";
+    if new.points <= 0 {
+        return Err(TransferError::Amount);
+    }
+    db.write(|tx| {
+        scoped(async move {
+            let (now, id) = (tx.now(), TransferId::new());
+            let policy = tx.shop().points.clone();
+            let since = registered_at(tx, by.id()).await? + policy.transfer_after();
+            if since > now {
+                return Err(TransferError::TooNew { from: since });
+            }
+            let to = recipient(tx, by.id(), &new.card).await?;
+            settle(tx, by.id(), now).await?;
+            let left = left(tx, by.id(), now).await?;
+            if new.points > left {
+                return Err(TransferError::Limit { left });
+            }
+            let (balance, reserved) = active(tx, by.id(), new.program).await?;
+            if balance - reserved < new.points {
+                return Err(TransferError::NotEnough {
+                    missing: new.points - (balance - reserved).max(0),
+                });
+            }
+            let mut book = Book::new();
+            let out = book.post(
+                now,
+                TransactionKind::Transfer,
+                (new.program, by.id()),
+                None,
+                now,
+                &[(AccountKind::Active, -new.points)],
+                Some(AccountKind::Transfer),
+            );
+            for (lot, points) in draw_first(tx, (by.id(), new.program), new.points, reserved).await? {
+                book.allocate(lot, out, points, None);
+            }
+            book.write(tx).await?;
+            on!(tx, |c| sqlx::query(NEW)
+                .bind(id)
+                .bind(new.program)
+                .bind(by.id())
+                .bind(to)
+                .bind(new.points)
+                .bind(out)
+                .bind(now)
+                .bind(now + policy.transfer_wait())
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "transfer.create", Some(id.0)).await?;
+            if policy.transfer_wait().is_zero() {
+                complete(tx, now, Some(to)).await?;
+            }
+            Ok(id)
+        })
+    })
+    .await
+}
+
+async fn registered_at(conn: &mut Conn, customer: CustomerId) -> Result<DateTime<Utc>, sqlx::Error> {
+    const SQL: &str = "SELECT registered_at FROM customers WHERE id = $1";
+    on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)
+}
+
+/// Who has a card, if it is somebody else who may be given points.
+async fn recipient(tx: &mut Tx, sender: CustomerId, card: &str) -> Result<CustomerId, TransferError> {
+    const SQL: &str = "SELECT c.id FROM cards k JOIN customers c ON c.id = k.customer_id \
+                       WHERE k.number = $1 AND k.state = 'active' AND c.id <> $2 AND c.registered_at <= $3";
+    let number = crate::card::number(card).ok_or(TransferError::Recipient)?;
+    let before = tx.now() - tx.shop().points.transfer_after();
+    let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(number)
+        .bind(sender)
+        .bind(before)
+        .fetch_optional(c)
+        .await)?;
+    found.ok_or(TransferError::Recipient)
+}
+
+/// How many points, in hundredths, a customer may still give today and this month, where the shop is. What came back
+/// does not count.
+async fn left(tx: &mut Tx, sender: CustomerId, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    const GIVEN: &str = "SELECT CAST(COALESCE(SUM(points), 0) AS BIGINT) FROM transfers \
+                         WHERE from_id = $1 AND created_at >= $2 AND state IN ('pending', 'completed')";
+    let shop = tx.shop().clone();
+    let today = shop.day(now);
+    let mut left = i64::MAX;
+    for (first, most) in [
+        (today, shop.points.transfers_per_day),
+        (today.with_day(1).unwrap_or(today), shop.points.transfers_per_month),
+    ] {
+        let given: i64 = on!(tx, |c| sqlx::query_scalar(GIVEN)
+            .bind(sender)
+            .bind(shop.midnight(first))
+            .fetch_one(c)
+            .await)?;
+        left = left.min(most * 100 - given);
+    }
+    Ok(left.max(0))
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: TransferId,
+    program_id: ProgramId,
+    from_id: CustomerId,
+    to_id: CustomerId,
+    points: i64,
+    out_id: TransactionId,
+    in_id: Option<TransactionId>,
+    completes_at: DateTime<Utc>,
+}
+
+/// Calls points back that have not arrived yet: they go back to the lots that they came from. [`Error::Stale`] once they
+/// have arrived or were called back, [`Error::NotFound`] for what somebody else sent.
+pub async fn cancel(db: &Db, by: &Customer, id: TransferId) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT id FROM transfers WHERE id = $1 AND from_id = $2";
+    const CANCEL: &str = "UPDATE transfers SET state = 'cancelled', ended_at = $3 WHERE id = $1 AND from_id = $2 \
+        AND state = 'pending' AND completes_at > $3 \
+        RETURNING id, program_id, from_id, to_id, points, out_id, in_id, completes_at";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            settle(tx, by.id(), now).await?;
+            let known: Option<TransferId> = on!(tx, |c| sqlx::query_scalar(KNOWN)
+                .bind(id)
+                .bind(by.id())
+                .fetch_optional(c)
+                .await)?;
+            known.ok_or(Error::NotFound)?;
+            let row: Option<Row> = on!(tx, |c| sqlx::query_as(CANCEL)
+                .bind(id)
+                .bind(by.id())
+                .bind(now)
+                .fetch_optional(c)
+                .await)?;
+            let row = row.ok_or(Error::Stale)?;
+            bring_back(tx, &row, now).await?;
+            Ok(by.record(tx, "transfer.cancel", Some(id.0)).await?)
+        })
+    })
+    .await
+}
+
+/// Brings a transfer back, because something is wrong with it: the sender gets every point back, the receiver loses them,
+/// first out of what arrived, then out of other active points, then below zero whatever the floor. [`Error::Stale`] when it
+/// has come back already. Field: `reason`.
+pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Result<(), Error> {
+    const FIND: &str =
+        "SELECT id, program_id, from_id, to_id, points, out_id, in_id, completes_at FROM transfers WHERE id = $1";
+    const REVERSE: &str = "UPDATE transfers SET state = 'reversed', ended_at = $2, staff_id = $3, reason = $4 \
+        WHERE id = $1 AND state IN ('pending', 'completed') \
+        RETURNING id, program_id, from_id, to_id, points, out_id, in_id, completes_at";
+    by.may(Right::Points)?;
+    let reason = &checked_reason(reason)?;
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let row: Option<Row> = on!(tx, |c| sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
+            let row = row.ok_or(Error::NotFound)?;
+            let mut sides = [row.from_id, row.to_id];
+            sides.sort_unstable();
+            for side in sides {
+                settle(tx, side, now).await?;
+            }
+            let row: Option<Row> = on!(tx, |c| sqlx::query_as(REVERSE)
+                .bind(id)
+                .bind(now)
+                .bind(by.id())
+                .bind(reason)
+                .fetch_optional(c)
+                .await)?;
+            let row = row.ok_or(Error::Stale)?;
+            if let Some(arrived) = row.in_id {
+                take_from_receiver(tx, &row, arrived, now).await?;
+            }
+            let until = now + tx.shop().points.refund_term();
+            bring_back(tx, &row, until).await?;
+            for side in sides {
+                by.record(tx, "transfer.reverse", Some(side), Some(id.0), reason)
+                    .await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// A reason as staff typed it: something, and not too much. Field: `reason`.
+pub(super) fn checked_reason(raw: &str) -> Result<String, Error> {
+    let reason = raw.trim();
+    let flaw = match reason.chars().count() {
+        0 => Flaw::Missing,
+        n if n > REASON_MAX => Flaw::TooLong { max: REASON_MAX },
+        _ if reason.chars().any(char::is_control) => Flaw::ControlCharacters,
+        _ => return Ok(reason.to_owned()),
+    };
+    Err(Error::field("reason", flaw))
+}
+
+/// Takes what arrived from the receiver again.
+async fn take_from_receiver(
+    tx: &mut Tx,
+    row: &Row,
+    arrived: TransactionId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    const LOTS: &str = "SELECT id, remaining FROM lots WHERE transaction_id = $1 AND state = 'active' AND remaining > 0 \
+                        ORDER BY expires_at, id";
+    let lots: Vec<(LotId, i64)> = on!(tx, |c| sqlx::query_as(LOTS).bind(arrived).fetch_all(c).await)?;
+    let mut book = Book::new();
+    let transaction = book.post(
+        now,
+        TransactionKind::Transfer,
+        (row.program_id, row.to_id),
+        None,
+        now,
+        &[(AccountKind::Active, -row.points)],
+        Some(AccountKind::Transfer),
+    );
+    let mut left = row.points;
+    for (lot, remaining) in lots {
+        draw(tx, lot, remaining).await?;
+        book.allocate(lot, transaction, remaining, None);
+        left -= remaining;
+    }
+    for (lot, points) in draw_first(tx, (row.to_id, row.program_id), left, 0).await? {
+        book.allocate(lot, transaction, points, None);
+    }
+    book.write(tx).await
+}
+
+/// Gives the sender back what was taken, where it can be spent until `until` at least.
+async fn bring_back(tx: &mut Tx, row: &Row, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let now = tx.now();
+    let mut restoring = Restoring::default();
+    let taken = taken_by(tx, row.out_id).await?;
+    restoring.add(taken, row.points);
+    let mut book = Book::new();
+    let whose = (row.program_id, row.from_id);
+    let transaction = book.post(
+        now,
+        TransactionKind::Transfer,
+        whose,
+        None,
+        now,
+        &[(AccountKind::Active, restoring.active)],
+        Some(AccountKind::Transfer),
+    );
+    restoring.apply(tx, &mut book, transaction, whose, now, until).await?;
+    book.write(tx).await
+}
+
+/// Lets transfers arrive that were sent long enough ago: everybody's (a batch), or those to one customer (all). Tells how
+/// many.
+pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<CustomerId>) -> Result<u64, sqlx::Error> {
+    const DUE: &str = "SELECT id, to_id, completes_at FROM transfers WHERE state = 'pending' AND completes_at <= $1 \
+                       AND ($2 IS NULL OR to_id = $2) ORDER BY completes_at, id LIMIT $3";
+    const COMPLETE: &str = "UPDATE transfers SET state = 'completed' WHERE id = $1 AND state = 'pending' \
+                            RETURNING id, program_id, from_id, to_id, points, out_id, in_id, completes_at";
+    const LOTS: &str = "SELECT t.id, x.points, t.expires_at FROM allocations x JOIN lots t ON t.id = x.lot_id \
+                        WHERE x.transaction_id = $1 ORDER BY t.expires_at, t.id";
+    const ARRIVED: &str = "UPDATE transfers SET in_id = $2 WHERE id = $1";
+    let due: Vec<(TransferId, CustomerId, DateTime<Utc>)> = on!(tx, |c| sqlx::query_as(DUE)
+        .bind(until)
+        .bind(to)
+        .bind(BATCH)
+        .fetch_all(c)
+        .await)?;
+    let now = tx.now();
+    let mut completed = 0;
+    for (id, to, completes_at) in due {
+        lock(tx, to).await?;
+        // What became active before it has paid debts before it.
+        activate(tx, completes_at, Some(to)).await?;
+        let row: Option<Row> = on!(tx, |c| sqlx::query_as(COMPLETE).bind(id).fetch_optional(c).await)?;
+        let Some(row) = row else { continue };
+        let lots: Vec<(LotId, i64, DateTime<Utc>)> =
+            on!(tx, |c| sqlx::query_as(LOTS).bind(row.out_id).fetch_all(c).await)?;
+        let mut book = Book::new();
+        let transaction = book.post(
+            now,
+            TransactionKind::Transfer,
+            (row.program_id, row.to_id),
+            None,
+            row.completes_at,
+            &[(AccountKind::Active, row.points)],
+            Some(AccountKind::Transfer),
+        );
+        for (origin, points, expires_at) in lots {
+            let lot = LotId::new();
+            book.lots.push(NewLot {
+                id: lot,
+                transaction,
+                program: row.program_id,
+                customer: row.to_id,
+                points,
+                state: LotState::Active,
+                activates_at: row.completes_at,
+                expires_at: expires_at.max(row.completes_at),
+                origin: Some(origin),
+            });
+            book.activated.push(Activated {
+                lot,
+                transaction,
+                program: row.program_id,
+                customer: row.to_id,
+                points,
+            });
+        }
+        book.write(tx).await?;
+        on!(tx, |c| sqlx::query(ARRIVED)
+            .bind(row.id)
+            .bind(transaction)
+            .execute(c)
+            .await
+            .map(drop))?;
+        completed += 1;
+    }
+    Ok(completed)
+}
+
+/// What a customer sent and was sent, the newest first. What is on its way to them is not theirs to see yet.
+pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Transfer>, Error> {
+    const SQL: &str = "SELECT t.id, t.program_id, t.from_id = $1 AS is_sent, c.name, t.points, t.state, t.created_at, \
+        t.completes_at, t.ended_at FROM transfers t \
+        JOIN customers c ON c.id = CASE WHEN t.from_id = $1 THEN t.to_id ELSE t.from_id END \
+        WHERE t.from_id = $1 OR (t.to_id = $1 AND t.in_id IS NOT NULL) ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(limit)
+        .fetch_all(c)
+        .await)?)
+}

@@ -1,0 +1,437 @@
+//! Random histories of two customers, told to the ledger and to a model of it that was written apart, and compared. The
+//! model does everything at the moment it is due, the ledger when the daily work comes round: so this also holds that late
+//! work ends in the same books.
+//!
+//! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together.
+
+mod common;
+mod model;
+
+use chrono::Duration;
+use common::*;
+use crm::db::Db;
+use crm::id::{ProgramId, ReservationId, TransferId};
+use crm::on;
+use crm::points::store::{SpendError, TransferError, run_due as work, spending, transfers};
+use crm::points::{NewTransfer, Policy, ReservationState};
+use crm::purchase::LineOutcome;
+use crm::purchase::void::{VoidError, void};
+use crm::shop::Shop;
+use crm::testing::{World, start};
+use crm::who::Subject;
+use model::{Model, Refusal, Terms, Time, View};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// How many histories are told in one database: to verify all of it is part of each.
+const PER_WORLD: u32 = 25;
+/// Of ten histories so many are told to SQLite.
+const SQLITE: u32 = 7;
+
+#[derive(Clone, Debug)]
+enum Event {
+    Sale {
+        who: usize,
+        lines: Vec<(i64, i64)>,
+    },
+    Early {
+        who: usize,
+        line: (i64, i64),
+        back: i64,
+    },
+    Return {
+        sale: usize,
+        line: usize,
+        quantity: i64,
+    },
+    VoidSale(usize),
+    VoidReturn(usize),
+    Reserve {
+        who: usize,
+        program: usize,
+        points: i64,
+    },
+    Capture {
+        hold: usize,
+        part: i64,
+        sale: Option<usize>,
+    },
+    Cancel(usize),
+    Send {
+        from: usize,
+        program: usize,
+        points: i64,
+    },
+    CallBack(usize),
+    Minutes(i64),
+    Days(i64),
+    Work,
+}
+
+const PROGRAMS: [&str; 2] = ["club", "family"];
+const TERMS: [Terms; 2] = [
+    Terms {
+        share: 300,
+        delay: 14,
+        term: 365,
+    },
+    Terms {
+        share: 200,
+        delay: 0,
+        term: 90,
+    },
+];
+
+fn event() -> impl Strategy<Value = Event> {
+    let some = || 0..1000_usize;
+    let line = || (1..5_i64, prop::sample::select(&[0_i64, 33, 4_99, 20_00, 1_250_00][..]));
+    let points = || prop::sample::select(&[1_i64, 99, 5_00, 20_00, 60_00][..]);
+    prop_oneof![
+        6 => (0..2_usize, prop::collection::vec(line(), 1..4)).prop_map(|(who, lines)| Event::Sale { who, lines }),
+        1 => (0..2_usize, line(), 1..6_i64).prop_map(|(who, line, back)| Event::Early { who, line, back }),
+        4 => (some(), some(), 1..4_i64).prop_map(|(sale, line, quantity)| Event::Return { sale, line, quantity }),
+        1 => some().prop_map(Event::VoidSale),
+        2 => some().prop_map(Event::VoidReturn),
+        5 => (0..2_usize, 0..2_usize, points()).prop_map(|(who, program, points)| Event::Reserve { who, program, points }),
+        5 => (some(), 1..=4_i64, prop::option::weighted(0.8, some()))
+            .prop_map(|(hold, part, sale)| Event::Capture { hold, part, sale }),
+        1 => some().prop_map(Event::Cancel),
+        2 => (0..2_usize, 0..2_usize, points()).prop_map(|(from, program, points)| Event::Send { from, program, points }),
+        1 => some().prop_map(Event::CallBack),
+        2 => (1..50_i64).prop_map(Event::Minutes),
+        3 => prop::sample::select(&[1_i64, 13, 20, 80, 300][..]).prop_map(Event::Days),
+        2 => Just(Event::Work),
+    ]
+}
+
+/// A history on its way through both.
+struct Told<'w> {
+    world: &'w World,
+    db: &'w Db,
+    programs: [ProgramId; 2],
+    who: [Subject; 2],
+    cards: [String; 2],
+    model: Model,
+    /// What the ledger calls what the model counts.
+    sales: Vec<String>,
+    backs: Vec<String>,
+    holds: Vec<ReservationId>,
+    gifts: Vec<TransferId>,
+    wait: Duration,
+    hold_term: Duration,
+    step: usize,
+}
+
+impl Told<'_> {
+    fn document(&mut self) -> String {
+        self.step += 1;
+        format!("{}-{}", self.step, self.who[0].id())
+    }
+
+    fn slip(&self, document: &str, who: usize) -> Slip {
+        slip(document, self.who[who], self.model.now)
+    }
+
+    async fn tell(&mut self, event: Event) {
+        self.pass(Duration::minutes(1));
+        match event {
+            Event::Sale { who, lines } => {
+                let document = self.document();
+                let mut sale = self.slip(&document, who);
+                for (n, (quantity, price)) in lines.iter().enumerate() {
+                    sale = sale.line(&n.to_string(), *quantity, *price);
+                }
+                sale.book(self.db).await;
+                self.model.sell(who, &lines);
+                self.sales.push(document);
+            }
+            Event::Early { who, line, back } => {
+                let (early, document) = (self.document(), self.document());
+                let waits = self.slip(&early, who).line("0", -back, line.1).of_line(&document, 1);
+                assert_eq!(waits.book(self.db).await.lines, [LineOutcome::Waiting]);
+                self.slip(&document, who).line("0", line.0, line.1).book(self.db).await;
+                let sale = self.model.sell(who, &[line]);
+                self.sales.push(document);
+                if self.model.bring_back(sale, 0, back) {
+                    self.backs.push(early);
+                }
+            }
+            Event::Return { sale, line, quantity } if self.model.sales() > 0 => {
+                let sale = sale % self.model.sales();
+                let line = line % self.model.lines(sale);
+                let document = self.document();
+                let back = self
+                    .slip(&document, self.model.owner(sale))
+                    .line(&line.to_string(), -quantity, 1)
+                    .of_line(&self.sales[sale], line as i64 + 1);
+                let booked = back.try_book(self.db).await;
+                if self.model.bring_back(sale, line, quantity) {
+                    booked.expect("booked");
+                    self.backs.push(document);
+                } else {
+                    assert!(matches!(booked, Err(crm::Error::NotBought { .. })), "{booked:?}");
+                }
+            }
+            Event::VoidSale(sale) if self.model.sales() > 0 => {
+                let sale = sale % self.model.sales();
+                let done = void(self.db, &BY, "till", &self.sales[sale]).await;
+                if self.model.void_sale(sale) {
+                    done.expect("voided");
+                } else {
+                    assert!(matches!(done, Err(VoidError::Returned)), "{done:?}");
+                }
+            }
+            Event::VoidReturn(back) if self.model.backs() > 0 => {
+                let back = back % self.model.backs();
+                let done = void(self.db, &BY, "till", &self.backs[back]).await;
+                match self.model.void_return(back) {
+                    Ok(()) => drop(done.expect("voided")),
+                    Err(want) => {
+                        assert!(
+                            matches!(done, Err(VoidError::NotEnough { missing }) if missing == want),
+                            "{want} {done:?}"
+                        );
+                    }
+                }
+            }
+            Event::Reserve { who, program, points } => {
+                let key = self.document();
+                let done = reserve(self.db, self.who[who], self.programs[program], &key, points).await;
+                match self.model.reserve(who, program, points, self.hold_term) {
+                    Ok(_) => self.holds.push(done.expect("reserved").id),
+                    Err(want) => {
+                        assert!(
+                            matches!(done, Err(SpendError::NotEnough { missing }) if missing == want),
+                            "{want} {done:?}"
+                        );
+                    }
+                }
+            }
+            Event::Capture { hold, part, sale } if self.model.holds() > 0 => self.capture(hold, part, sale).await,
+            Event::Cancel(hold) if self.model.holds() > 0 => {
+                let hold = hold % self.model.holds();
+                let who = self.who[self.model.hold_owner(hold)];
+                let done = spending::cancel(self.db, &BY, who, self.holds[hold]).await;
+                if self.model.is_held(hold) {
+                    assert_eq!(done.expect("cancelled").state, ReservationState::Cancelled);
+                    self.model.release(hold);
+                }
+            }
+            Event::Send { from, program, points } => {
+                let by = sign_in(self.db, self.who[from]).await;
+                let new = NewTransfer {
+                    card: self.cards[1 - from].clone(),
+                    program: self.programs[program],
+                    points,
+                };
+                let done = transfers::transfer(self.db, &by.fresh(self.db).expect("fresh"), &new).await;
+                match self.model.send(from, 1 - from, program, points, self.wait) {
+                    Ok(_) => self.gifts.push(done.expect("sent")),
+                    Err(want) => {
+                        assert!(
+                            matches!(done, Err(TransferError::NotEnough { missing }) if missing == want),
+                            "{want} {done:?}"
+                        );
+                    }
+                }
+            }
+            Event::CallBack(gift) if self.model.gifts() > 0 => {
+                let gift = gift % self.model.gifts();
+                let by = sign_in(self.db, self.who[self.model.sender(gift)]).await;
+                let done = transfers::cancel(self.db, &by, self.gifts[gift]).await;
+                if self.model.call_back(gift) {
+                    done.expect("called back");
+                } else {
+                    assert!(matches!(done, Err(crm::Error::Stale)), "{done:?}");
+                }
+            }
+            Event::Minutes(n) => self.pass(Duration::minutes(n)),
+            Event::Days(n) => self.pass(days(n)),
+            Event::Work => self.compare().await,
+            // Nothing is there yet that it could happen to.
+            _ => {}
+        }
+    }
+
+    async fn capture(&mut self, hold: usize, part: i64, sale: Option<usize>) {
+        let hold = hold % self.model.holds();
+        let owner = self.model.hold_owner(hold);
+        let sale = sale
+            .filter(|_| self.model.sales() > 0)
+            .map(|sale| sale % self.model.sales());
+        let purchase = match sale {
+            Some(sale) => Some(self.purchase(sale).await),
+            None => None,
+        };
+        let points = (self.model.held_points(hold) * part / 4).max(1);
+        let done = spending::capture(self.db, &BY, self.who[owner], self.holds[hold], points, purchase).await;
+        if sale.is_some_and(|sale| !self.model.is_payable(sale, owner)) {
+            assert!(matches!(done, Err(SpendError::Crm(crm::Error::NotFound))), "{done:?}");
+            return;
+        }
+        if !self.model.is_held(hold) {
+            // What was captured in the same way before is left as it is.
+            assert!(
+                matches!(&done, Err(SpendError::Ended(_) | SpendError::Reused))
+                    || matches!(&done, Ok(known) if known.state == ReservationState::Captured),
+                "{done:?}"
+            );
+            return;
+        }
+        match self.model.capture(hold, points, sale) {
+            Ok(()) => assert_eq!(done.expect("captured").captured, points),
+            Err(Refusal::Missing(want)) => {
+                assert!(
+                    matches!(done, Err(SpendError::NotEnough { missing }) if missing == want),
+                    "{want} {done:?}"
+                );
+            }
+            Err(Refusal::TooMuch(want)) => {
+                assert!(
+                    matches!(done, Err(SpendError::TooMuch { most }) if most == want),
+                    "{want} {done:?}"
+                );
+            }
+        }
+    }
+
+    async fn purchase(&self, sale: usize) -> crm::id::PurchaseId {
+        const SQL: &str = "SELECT id FROM purchases WHERE source = 'till' AND document = $1";
+        let mut conn = self.db.read().await.expect("a connection");
+        on!(conn, |c| sqlx::query_scalar(SQL)
+            .bind(&self.sales[sale])
+            .fetch_one(c)
+            .await)
+        .expect("it is there")
+    }
+
+    fn pass(&mut self, by: Duration) {
+        self.model.advance(self.model.now + by);
+        self.world.clock.set(self.model.now);
+    }
+
+    /// Does the daily work, after which both say the same.
+    async fn compare(&self) {
+        work(self.db, &BY).await.expect("the daily work");
+        for (n, who) in self.who.iter().enumerate() {
+            for (m, program) in self.programs.iter().enumerate() {
+                let told = view(self.db, *who, *program).await;
+                assert_eq!(told, self.model.view(n, m), "customer {n}, {}", PROGRAMS[m]);
+            }
+        }
+    }
+}
+
+/// What the ledger says of a customer in a program.
+async fn view(db: &Db, who: Subject, program: ProgramId) -> View {
+    const LOTS: &str =
+        "SELECT remaining, expires_at FROM lots WHERE customer_id = $1 AND program_id = $2 AND remaining > 0";
+    let balance = balance(db, who).await;
+    let of_program = balance.programs.iter().find(|p| p.program == program);
+    let mut conn = db.read().await.expect("a connection");
+    let mut lots: Vec<(i64, Time)> = on!(conn, |c| sqlx::query_as(LOTS)
+        .bind(who.id())
+        .bind(program)
+        .fetch_all(c)
+        .await)
+    .expect("lots");
+    lots.sort_by_key(|(left, until)| (*until, *left));
+    of_program.map_or((0, 0, 0, Vec::new()), |p| (p.active, p.pending, p.reserved, lots))
+}
+
+async fn live(world: &World, db: &Db, events: Vec<Event>) {
+    world.clock.set(start());
+    let who = [customer(db).await, customer(db).await];
+    const SINCE: &str = "UPDATE customers SET registered_at = $1 WHERE registered_at > $1";
+    execute!(db, SINCE, start() - days(100)).await.expect("long ago");
+    let mut cards = Vec::new();
+    for one in who {
+        cards.push(card(db, one, "active").await);
+        for code in PROGRAMS {
+            join(db, one, code, start()).await;
+        }
+    }
+    let policy = &db.shop().points;
+    let mut told = Told {
+        world,
+        db,
+        programs: [program(db, "club").await, program(db, "family").await],
+        who,
+        cards: cards.try_into().expect("two cards"),
+        model: Model::new(start(), TERMS.to_vec(), -policy.floor(), policy.refund_term()),
+        sales: Vec::new(),
+        backs: Vec::new(),
+        holds: Vec::new(),
+        gifts: Vec::new(),
+        wait: policy.transfer_wait(),
+        hold_term: policy.reserve_term(),
+        step: 0,
+    };
+    for event in events {
+        told.tell(event).await;
+    }
+    told.compare().await;
+    assert_books_agree(db).await;
+    // In the end everything has expired, and only debts are left.
+    told.pass(days(2000));
+    told.compare().await;
+}
+
+/// How many histories there are to tell in all.
+fn histories() -> u32 {
+    let wanted = std::env::var("KABINET_TEST_HISTORIES").ok();
+    wanted.map_or(1000, |n| n.parse().expect("KABINET_TEST_HISTORIES is a number"))
+}
+
+fn tell(histories: u32, world: impl AsyncFn() -> World) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut left = histories;
+    while left > 0 {
+        let cases = left.min(PER_WORLD);
+        left -= cases;
+        let (world, db) = runtime.block_on(async {
+            let world = world().await;
+            ready(&world).await;
+            let shop = Shop {
+                points: Policy {
+                    // Near enough to be reached, and no limit on what is given away.
+                    floor: -30,
+                    transfers_per_day: 1_000_000,
+                    transfers_per_month: 1_000_000,
+                    ..Policy::default()
+                },
+                ..Shop::default()
+            };
+            let db = Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens");
+            (world, db)
+        });
+        let config = Config {
+            cases,
+            failure_persistence: None,
+            max_shrink_iters: 500,
+            ..Config::default()
+        };
+        let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..20), |events| {
+            runtime.block_on(live(&world, &db, events));
+            Ok(())
+        });
+        if let Err(e) = result {
+            panic!("{e}");
+        }
+    }
+}
+
+#[test]
+fn the_ledger_says_what_the_model_says_sqlite() {
+    tell(histories() * SQLITE / 10, async || crm::testing::sqlite().await);
+}
+
+#[test]
+fn the_ledger_says_what_the_model_says_postgres() {
+    tell(histories() * (10 - SQLITE) / 10, async || {
+        crm::testing::postgres().await
+    });
+}

@@ -1,0 +1,502 @@
+//! Points that go from one customer to another, and corrections by staff.
+
+mod common;
+#[path = "common/people.rs"]
+mod people;
+
+use chrono::Duration;
+use common::*;
+use crm::both_engines;
+use crm::db::Db;
+use crm::error::Error;
+use crm::flaw::Flaw;
+use crm::id::{ProgramId, TransferId};
+use crm::points::store::{SpendError, TransferError, adjustments, run_due as work, transfers};
+use crm::points::{AdjustmentState, NewAdjustment, NewTransfer, Policy, TransactionKind, TransferState, store};
+use crm::staff::Role;
+use crm::testing::{World, start};
+use crm::who::{self, Reason, Staff, Subject, Visitor};
+use people::staff as agent;
+
+/// Two customers since long ago, the first with 10.00 and 10.00 points, the second with a card.
+struct Pair {
+    anna: Subject,
+    boris: Subject,
+    card: String,
+    family: ProgramId,
+}
+
+async fn pair(world: &World) -> Pair {
+    let db = ready(world).await;
+    let (anna, boris) = (since(db, 100).await, since(db, 100).await);
+    let card = card(db, boris, "active").await;
+    let family = program(db, "family").await;
+    fund(db, anna, 10_00, start()).await;
+    fund(db, anna, 10_00, start() + days(10)).await;
+    world.clock.set(start() + days(11));
+    Pair {
+        anna,
+        boris,
+        card,
+        family,
+    }
+}
+
+/// Somebody who registered some days before the test begins.
+async fn since(db: &Db, n: i64) -> Subject {
+    let who = customer(db).await;
+    const SQL: &str = "UPDATE customers SET registered_at = $2 WHERE id = $1";
+    execute!(db, SQL, who.id(), start() - days(n))
+        .await
+        .expect("registered");
+    who
+}
+
+async fn give(
+    db: &Db,
+    from: Subject,
+    card: &str,
+    program: ProgramId,
+    points: i64,
+) -> Result<TransferId, TransferError> {
+    let by = sign_in(db, from).await;
+    let new = NewTransfer {
+        card: card.into(),
+        program,
+        points,
+    };
+    transfers::transfer(db, &by.fresh(db).expect("fresh"), &new).await
+}
+
+async fn states(db: &Db, of: Subject) -> Vec<(bool, i64, TransferState)> {
+    let mut conn = db.read().await.expect("a connection");
+    let list = transfers::list(&mut conn, of, 10).await.expect("a list");
+    list.iter().map(|t| (t.is_sent, t.points, t.state)).collect()
+}
+
+both_engines!(points_arrive_with_the_day_on_which_they_expire, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
+    assert_eq!(held(db, pair.anna).await, (8_00, 0));
+    assert_eq!(held(db, pair.boris).await, (0, 0), "on their way");
+    assert_eq!(states(db, pair.anna).await, [(true, 12_00, TransferState::Pending)]);
+    assert_eq!(states(db, pair.boris).await, []);
+    assert_books_agree(db).await;
+
+    let sent = start() + days(11);
+    world
+        .clock
+        .set(sent + Duration::minutes(60) - Duration::microseconds(1));
+    assert_eq!(work(db, &BY).await.expect("too early").transferred, 0);
+    world.clock.set(sent + days(1));
+    let other = Db::open(&world.url, (**db.shop()).clone(), world.clock.clone())
+        .await
+        .expect("a second process");
+    let all = tokio::join!(work(db, &BY), work(&other, &BY), work(db, &BY));
+    let arrived = [all.0, all.1, all.2].map(|report| report.expect("done").transferred);
+    assert_eq!(arrived.iter().sum::<u64>(), 1, "once");
+    assert_eq!(
+        lots(db, pair.boris).await,
+        [(10_00, start() + days(90)), (2_00, start() + days(100))]
+    );
+    for (who, sign) in [(pair.anna, -1), (pair.boris, 1)] {
+        let mut conn = db.read().await.expect("a connection");
+        let newest = store::history(&mut conn, who, None, 1)
+            .await
+            .expect("a history")
+            .remove(0);
+        assert_eq!(
+            (newest.kind, newest.points()),
+            (TransactionKind::Transfer, sign * 12_00)
+        );
+        let at = if sign < 0 { sent } else { sent + Duration::minutes(60) };
+        assert_eq!(newest.at, at, "as of the moment it was due");
+    }
+    assert_eq!(states(db, pair.boris).await, [(false, 12_00, TransferState::Completed)]);
+    let sent = transfers::list(&mut db.read().await.expect("a connection"), pair.anna, 1)
+        .await
+        .expect("a list");
+    let stale = transfers::cancel(db, &sign_in(db, pair.anna).await, sent[0].id).await;
+    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+    assert_books_agree(db).await;
+    // What arrived can be spent.
+    spend(db, pair.boris, pair.family, 12_00).await;
+    assert_eq!(held(db, pair.boris).await, (0, 0));
+    assert_books_agree(db).await;
+});
+
+both_engines!(what_arrives_can_be_spent_though_the_daily_work_is_late, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
+    world.clock.set(start() + days(12));
+    reserve(db, pair.boris, pair.family, "1", 12_00)
+        .await
+        .expect("it is there");
+    assert_books_agree(db).await;
+});
+
+both_engines!(points_on_their_way_can_be_called_back, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let own = lots(db, pair.anna).await;
+    let id = give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
+    let by_boris = transfers::cancel(db, &sign_in(db, pair.boris).await, id).await;
+    assert!(matches!(by_boris, Err(Error::NotFound)), "{by_boris:?}");
+    let anna = sign_in(db, pair.anna).await;
+    world.clock.set(start() + days(11) + Duration::minutes(59));
+    transfers::cancel(db, &anna, id).await.expect("called back");
+    assert_eq!(lots(db, pair.anna).await, own);
+    let again = transfers::cancel(db, &anna, id).await;
+    assert!(matches!(again, Err(Error::Stale)), "{again:?}");
+    assert_eq!(states(db, pair.anna).await, [(true, 12_00, TransferState::Cancelled)]);
+    assert_eq!(states(db, pair.boris).await, []);
+    // From the moment they are due on it is too late, though the daily work has not come round.
+    let id = give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+    world.clock.set(start() + days(11) + Duration::minutes(119));
+    let late = transfers::cancel(db, &anna, id).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    assert_books_agree(db).await;
+});
+
+both_engines!(s15_points_are_given_by_a_fresh_proof_alone, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let anna = sign_in(db, pair.anna).await;
+    assert!(anna.fresh(db).is_ok());
+    world.clock.set(start() + days(11) + who::FRESH);
+    assert!(matches!(anna.fresh(db), Err(Error::NotFresh)));
+});
+
+both_engines!(who_may_give_and_be_given_points, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let new = since(db, 10).await;
+    let (own, blocked, cards_new) = (
+        card(db, pair.anna, "active").await,
+        card(db, pair.boris, "blocked").await,
+        card(db, new, "active").await,
+    );
+    for card in [own.as_str(), &blocked, &cards_new, "2900000000018", "", "12"] {
+        let told = give(db, pair.anna, card, pair.family, 1_00).await;
+        assert!(matches!(told, Err(TransferError::Recipient)), "{card}: {told:?}");
+    }
+    fund(db, new, 10_00, start()).await;
+    let told = give(db, new, &pair.card, pair.family, 1_00).await;
+    let from = start() + days(20);
+    assert!(
+        matches!(told, Err(TransferError::TooNew { from: at }) if at == from),
+        "{told:?}"
+    );
+    world.clock.set(from);
+    give(db, new, &pair.card, pair.family, 1_00).await.expect("long enough");
+    give(db, pair.anna, &cards_new, pair.family, 1_00)
+        .await
+        .expect("long enough");
+    for points in [0, -1_00] {
+        let told = give(db, pair.anna, &pair.card, pair.family, points).await;
+        assert!(matches!(told, Err(TransferError::Amount)), "{told:?}");
+    }
+    reserve(db, pair.anna, pair.family, "1", 15_00).await.expect("reserved");
+    let told = give(db, pair.anna, &pair.card, pair.family, 5_00).await;
+    assert!(
+        matches!(told, Err(TransferError::NotEnough { missing: 1_00 })),
+        "{told:?}"
+    );
+    assert_books_agree(db).await;
+});
+
+both_engines!(no_more_is_given_than_a_day_and_a_month_allow, async |world| {
+    let pair = pair(world).await;
+    let policy = Policy {
+        transfers_per_day: 3,
+        transfers_per_month: 4,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let give = async |points| give(db, pair.anna, &pair.card, pair.family, points).await;
+    let told = give(3_01).await;
+    assert!(matches!(told, Err(TransferError::Limit { left: 3_00 })), "{told:?}");
+    let first = give(2_00).await.expect("sent");
+    let told = give(1_01).await;
+    assert!(matches!(told, Err(TransferError::Limit { left: 1_00 })), "{told:?}");
+    transfers::cancel(db, &sign_in(db, pair.anna).await, first)
+        .await
+        .expect("called back");
+    give(3_00).await.expect("what came back does not count");
+    // Midnight where the shop is; the clock of the test begins on 21 November, so that this is the 3rd of December.
+    world.clock.set(start() + days(12));
+    let told = give(1_01).await;
+    assert!(
+        matches!(told, Err(TransferError::Limit { left: 1_00 })),
+        "the month: {told:?}"
+    );
+    give(1_00).await.expect("sent");
+    world.clock.set(start() + days(45));
+    give(3_00).await.expect("another month");
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    s21_a_hundred_transfers_at_once_give_away_no_more_than_there_is,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        let by = sign_in(db, pair.anna).await;
+        let all = (0..100).map(|_| {
+            let (db, by) = (db.clone(), by.clone());
+            let new = NewTransfer {
+                card: pair.card.clone(),
+                program: pair.family,
+                points: 60,
+            };
+            tokio::spawn(async move { transfers::transfer(&db, &by.fresh(&db).expect("fresh"), &new).await })
+        });
+        let mut sent = 0;
+        for one in futures::future::join_all(all).await {
+            match one.expect("no panic") {
+                Ok(_) => sent += 1,
+                Err(TransferError::NotEnough { .. }) => {}
+                Err(e) => panic!("{e}"),
+            }
+        }
+        assert_eq!((sent, held(db, pair.anna).await), (33, (20, 0)));
+        run_due(world, start() + days(12)).await;
+        assert_eq!(held(db, pair.boris).await, (19_80, 0));
+        assert_books_agree(db).await;
+    }
+);
+
+/// A member of staff with the right and a role of their own.
+async fn with_right(world: &World, login: &str, role: &str) -> Staff {
+    let db = &world.db;
+    let id = agent(world, login).await.id();
+    people::role(world, role, r#"["customers", "points"]"#).await;
+    const ROLE: &str = "UPDATE staff SET role = $2 WHERE id = $1";
+    let role = role.to_owned();
+    let role = role.as_str();
+    execute!(db, ROLE, id, role).await.expect("a role");
+    const SESSION: &str = "INSERT INTO sessions (id, token_hash, staff_id, device, network, created_at, seen_at, expires_at) \
+                           VALUES ($1, $2, $3, '', '', $4, $4, $5)";
+    let token = who::Token::random();
+    let (hash, now) = (&token.hash(), db.now());
+    execute!(db, SESSION, crm::id::SessionId::new(), hash, id, now, now + days(1))
+        .await
+        .expect("a session");
+    who::staff(db, &token, &Visitor::default())
+        .await
+        .expect("no error")
+        .expect("signed in")
+}
+
+async fn logged(db: &Db, action: &str) -> Vec<(crm::id::CustomerId, String)> {
+    const SQL: &str =
+        "SELECT customer_id, reason FROM audit WHERE action = $1 AND customer_id IS NOT NULL ORDER BY at, id";
+    let mut conn = db.read().await.expect("a connection");
+    crm::on!(conn, |c| sqlx::query_as(SQL).bind(action).fetch_all(c).await).expect("the log")
+}
+
+both_engines!(staff_bring_a_transfer_back_with_a_reason, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let own = lots(db, pair.anna).await;
+    let lead = with_right(world, "lena", "administrator").await;
+    let nobody = agent(world, "oleg").await;
+    let id = give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
+    let told = transfers::reverse(db, &nobody, id, "fraud").await;
+    assert!(matches!(told, Err(Error::Forbidden)), "{told:?}");
+    for reason in ["", "  "] {
+        let told = transfers::reverse(db, &lead, id, reason).await;
+        assert!(
+            matches!(&told, Err(Error::Invalid(flaws)) if flaws[..] == [("reason".into(), Flaw::Missing)]),
+            "{told:?}"
+        );
+    }
+    let told = transfers::reverse(db, &lead, TransferId::new(), "fraud").await;
+    assert!(matches!(told, Err(Error::NotFound)), "{told:?}");
+    // On its way.
+    transfers::reverse(db, &lead, id, "the account was taken over")
+        .await
+        .expect("brought back");
+    assert_eq!(lots(db, pair.anna).await, own);
+    let told = transfers::reverse(db, &lead, id, "again").await;
+    assert!(matches!(told, Err(Error::Stale)), "{told:?}");
+    assert_books_agree(db).await;
+
+    // Arrived, and a part of it is spent: the receiver's other points pay, and then they owe.
+    let id = give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
+    fund(db, pair.boris, 3_00, start() + days(11)).await;
+    run_due(world, start() + days(12)).await;
+    spend(db, pair.boris, pair.family, 11_00).await;
+    world.clock.set(start() + days(80));
+    transfers::reverse(db, &lead, id, "the account was taken over")
+        .await
+        .expect("brought back");
+    assert_eq!(held(db, pair.boris).await, (-8_00, 0));
+    // What had less than 14 days to go has 14 days now.
+    assert_eq!(
+        lots(db, pair.anna).await,
+        [(10_00, start() + days(94)), (10_00, start() + days(100))]
+    );
+    assert_eq!(states(db, pair.boris).await, [(false, 12_00, TransferState::Reversed)]);
+    let rows = logged(db, "transfer.reverse").await;
+    assert_eq!(rows.len(), 4, "both sides, both times");
+    assert!(rows.iter().all(|(_, reason)| reason == "the account was taken over"));
+    assert_books_agree(db).await;
+});
+
+fn correction(program: ProgramId, points: i64) -> NewAdjustment {
+    NewAdjustment {
+        program,
+        points,
+        reason: " the till was broken ".into(),
+    }
+}
+
+both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let (lead, nobody) = (with_right(world, "lena", "lead").await, agent(world, "oleg").await);
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    let told = adjustments::adjust(db, &nobody, anna, &correction(pair.family, 1_00)).await;
+    assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");
+    let nothing = adjustments::adjust(db, &lead, anna, &correction(pair.family, 0)).await;
+    assert!(matches!(nothing, Err(SpendError::Amount)), "{nothing:?}");
+    let mute = NewAdjustment {
+        reason: " ".into(),
+        ..correction(pair.family, 1_00)
+    };
+    let told = adjustments::adjust(db, &lead, anna, &mute).await;
+    assert!(matches!(told, Err(SpendError::Crm(Error::Invalid(_)))), "{told:?}");
+
+    let given = adjustments::adjust(db, &lead, anna, &correction(pair.family, 500_00))
+        .await
+        .expect("given");
+    assert_eq!(
+        (given.state, given.decided_by, &*given.reason),
+        (AdjustmentState::Booked, None, "the till was broken")
+    );
+    assert_eq!(held(db, anna).await, (520_00, 0));
+    assert_eq!(
+        lots(db, anna).await[2],
+        (500_00, start() + days(11 + 90)),
+        "as long as the program's own"
+    );
+    reserve(db, anna, pair.family, "1", 100_00).await.expect("reserved");
+    let told = adjustments::adjust(db, &lead, anna, &correction(pair.family, -420_01)).await;
+    assert!(matches!(told, Err(SpendError::NotEnough { missing: 1 })), "{told:?}");
+    adjustments::adjust(db, &lead, anna, &correction(pair.family, -420_00))
+        .await
+        .expect("taken");
+    assert_eq!(held(db, anna).await, (100_00, 0));
+    let mut conn = db.read().await.expect("a connection");
+    let newest = store::history(&mut conn, anna, None, 2).await.expect("a history");
+    assert_eq!(
+        newest
+            .iter()
+            .map(|e| (e.kind, e.points(), e.term.is_some()))
+            .collect::<Vec<_>>(),
+        [
+            (TransactionKind::Adjustment, -420_00, false),
+            (TransactionKind::Adjustment, 500_00, true)
+        ]
+    );
+    assert_eq!(logged(db, "points.adjust").await.len(), 2);
+    assert_books_agree(db).await;
+});
+
+both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let (lead, other) = (
+        with_right(world, "lena", "lead").await,
+        with_right(world, "mira", "clerk").await,
+    );
+    let nobody = agent(world, "oleg").await;
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 500_01))
+        .await
+        .expect("asked");
+    assert_eq!(asked.state, AdjustmentState::Awaiting);
+    assert_eq!(held(db, anna).await, (20_00, 0));
+    // A role that is not named has no cap.
+    let of_clerk = other.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    let small = adjustments::adjust(db, &other, of_clerk, &correction(pair.family, -1))
+        .await
+        .expect("asked");
+    assert_eq!(small.state, AdjustmentState::Awaiting);
+
+    let waiting = adjustments::awaiting(db, &other, 10).await.expect("a list");
+    assert_eq!(waiting, [asked.clone(), small.clone()]);
+    assert_eq!(logged(db, "points.read").await.len(), 2, "what staff read is logged");
+    assert!(matches!(
+        adjustments::awaiting(db, &nobody, 10).await,
+        Err(Error::Forbidden)
+    ));
+
+    for (by, id) in [(&lead, asked.id), (&nobody, asked.id), (&other, small.id)] {
+        let told = adjustments::approve(db, by, id).await;
+        assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");
+        let told = adjustments::refuse(db, by, id).await;
+        assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");
+    }
+    let refused = adjustments::refuse(db, &lead, small.id).await.expect("refused");
+    assert_eq!(
+        (refused.state, refused.decided_by),
+        (AdjustmentState::Refused, Some(lead.id()))
+    );
+    let all = (0..20).map(|_| adjustments::approve(db, &other, asked.id));
+    let done = futures::future::join_all(all).await;
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "once");
+    assert!(
+        done.iter()
+            .all(|done| matches!(done, Ok(_) | Err(SpendError::Crm(Error::Stale)))),
+        "{done:?}"
+    );
+    assert_eq!(held(db, anna).await, (520_01, 0));
+    let told = adjustments::refuse(db, &other, asked.id).await;
+    assert!(matches!(told, Err(SpendError::Crm(Error::Stale))), "{told:?}");
+    let told = adjustments::approve(db, &other, crm::id::AdjustmentId::new()).await;
+    assert!(matches!(told, Err(SpendError::Crm(Error::NotFound))), "{told:?}");
+    assert_eq!(adjustments::awaiting(db, &other, 10).await.expect("a list"), []);
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    books_of_transfers_and_corrections_that_do_not_agree_are_found,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+        let lead = with_right(world, "lena", Role::ADMINISTRATOR).await;
+        let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+        adjustments::adjust(db, &lead, anna, &correction(pair.family, 1_00))
+            .await
+            .expect("given");
+        assert_books_agree(db).await;
+        for (spoil, mend, finds) in [
+            (
+                "UPDATE transfers SET points = points + 1",
+                "UPDATE transfers SET points = points - 1",
+                "what is on its way is what transfers wait for",
+            ),
+            (
+                "UPDATE adjustments SET points = points + 1",
+                "UPDATE adjustments SET points = points - 1",
+                "what staff gave or took is in the books",
+            ),
+        ] {
+            execute!(db, spoil).await.expect("spoilt");
+            let found: Vec<_> = store::verify(db, &BY)
+                .await
+                .expect("compared")
+                .iter()
+                .map(|d| d.what)
+                .collect();
+            assert_eq!(found, [finds], "{spoil}");
+            execute!(db, mend).await.expect("mended");
+            assert_books_agree(db).await;
+        }
+    }
+);
