@@ -53,13 +53,16 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# Gives it a certificate of its own, and lets nobody in who does not ask for TLS. openssl came with the package.
+# Gives it a certificate by an authority of its own, and lets nobody in who does not ask for TLS. openssl came with the
+# package.
 ask_for_tls() {
-  local data=$1
-  as_postgres openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 \
-    -addext subjectAltName=IP:127.0.0.1 -keyout "$data/server.key" -out "$data/server.crt" 2>/dev/null
+  local data=$1 new=(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2)
+  as_postgres "${new[@]}" -subj /CN=authority -keyout "$data/authority.key" -out "$data/authority.crt" 2>/dev/null
+  as_postgres "${new[@]}" -CA "$data/authority.crt" -CAkey "$data/authority.key" -subj /CN=127.0.0.1 \
+    -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+    -keyout "$data/server.key" -out "$data/server.crt" 2>/dev/null
   as_postgres chmod 600 "$data/server.key"
-  as_postgres cat "$data/server.crt" > "$state.crt"
+  as_postgres cat "$data/authority.crt" > "$state.crt"
   echo "ssl = on" | as_postgres tee -a "$data/postgresql.conf" >/dev/null
   echo "hostssl all all 127.0.0.1/32 trust" | as_postgres tee "$data/pg_hba.conf" >/dev/null
 }
