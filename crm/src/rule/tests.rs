@@ -1084,6 +1084,8 @@ fn the_largest_numbers_saturate() {
                 .iter()
                 .all(|l| l.paid >= 0 && l.discount >= 0 && l.points >= 0)
         );
+        let amounts: Vec<_> = outcome.lines.iter().map(|line| line.amount).collect();
+        assert_eq!(amounts, [huge, huge, huge, 0, 0]);
         assert_eq!(outcome.total.amount, huge);
         assert_eq!(outcome.lines[3], Sums::default(), "a price below zero is nothing");
         assert_eq!(
