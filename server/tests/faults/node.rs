@@ -125,6 +125,8 @@ impl Place {
             // One session asks for pages as fast as it can.
             .env("KABINET_LIMITS__PAGES_PER_SESSION", "0")
             .env("KABINET_LIMITS__PAGES_PER_NETWORK", "0")
+            .env("KABINET_LIMITS__REQUESTS_PER_CUSTOMER", "1000000")
+            .env("KABINET_LIMITS__MESSAGES_PER_CUSTOMER", "1000000")
             .env("KABINET_LOG", "warn")
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
