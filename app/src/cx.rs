@@ -282,6 +282,7 @@ impl Cx {
             Flaw::InTheFuture => words.in_the_future.into(),
             Flaw::TooOld => words.too_old.into(),
             Flaw::TooYoung { .. } => words.too_young(n),
+            Flaw::NotACode => words.not_a_code.into(),
             Flaw::NotAChoice => words.not_a_choice.into(),
             Flaw::MustAgree => words.must_agree.into(),
             Flaw::WrongCode { .. } => words.wrong_code(n),

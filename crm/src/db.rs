@@ -179,6 +179,15 @@ pub struct Change<'tx, 'env: 'tx, T> {
     _env: std::marker::PhantomData<&'tx &'env ()>,
 }
 
+impl<'tx, 'env: 'tx, T> IntoFuture for Change<'tx, 'env, T> {
+    type Output = T;
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'tx>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.future
+    }
+}
+
 /// Makes a [`Change`] of an async block: `db.write(|tx| scoped(async move { … }))`.
 pub fn scoped<'tx, 'env: 'tx, T>(future: impl Future<Output = T> + Send + 'tx) -> Change<'tx, 'env, T> {
     Change {
@@ -562,7 +571,7 @@ impl Db {
             }
             stored = Some(&held.1);
         }
-        let value = change(&mut tx).future.await?;
+        let value = change(&mut tx).await?;
         match tx.0.inner {
             Inner::SqliteWrite(tx) => tx.commit().await.map_err(Error::from)?,
             Inner::PostgresWrite(tx) => tx.commit().await.map_err(Error::from)?,
@@ -613,25 +622,11 @@ impl Db {
 
     /// Remembers the answer that was given under a key.
     pub async fn store_answer(&self, scope: &str, key: &str, answer: &str) -> Result<(), Error> {
-        const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";
         let plain = Self {
             key: None,
             ..self.clone()
         };
-        plain
-            .write(|tx| {
-                scoped(async move {
-                    on!(tx, |c| sqlx::query(SQL)
-                        .bind(scope)
-                        .bind(key)
-                        .bind(answer)
-                        .execute(c)
-                        .await
-                        .map(drop))?;
-                    Ok(())
-                })
-            })
-            .await
+        plain.write(|tx| scoped(keep_answer(tx, scope, key, answer))).await
     }
 }
 
@@ -689,6 +684,18 @@ async fn store_key(tx: &mut Tx, key: &Key) -> Result<bool, sqlx::Error> {
         .await
         .map(|r| r.rows_affected()))?;
     Ok(rows == 1)
+}
+
+/// Keeps the answer that is given under a key, in the transaction of the change.
+pub async fn keep_answer(tx: &mut Tx, scope: &str, key: &str, answer: &str) -> Result<(), Error> {
+    const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";
+    Ok(on!(tx, |c| sqlx::query(SQL)
+        .bind(scope)
+        .bind(key)
+        .bind(answer)
+        .execute(c)
+        .await
+        .map(drop))?)
 }
 
 /// The next number of a sequence, from 1.

@@ -39,6 +39,8 @@ pub enum Flaw {
         /// The age from which the club is open.
         age: u32,
     },
+    /// Characters that do not belong into a code.
+    NotACode,
     /// Not one of the choices offered.
     NotAChoice,
     /// The box has to be ticked.
@@ -79,6 +81,7 @@ impl Flaw {
             Self::InTheFuture => "in_the_future",
             Self::TooOld => "too_old",
             Self::TooYoung { .. } => "too_young",
+            Self::NotACode => "not_a_code",
             Self::NotAChoice => "not_a_choice",
             Self::MustAgree => "must_agree",
             Self::WrongCode { .. } => "wrong_code",

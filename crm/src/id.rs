@@ -96,6 +96,12 @@ ids! {
     RuleId,
     /// A tier of a program.
     TierId,
+    /// A till.
+    TillId,
+    /// A key by which a till proves what it is.
+    ApiKeyId,
+    /// A record that began at a till.
+    EnrolmentId,
     /// A support request.
     RequestId,
     /// A message of a request.

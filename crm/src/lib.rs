@@ -30,6 +30,7 @@ pub mod shop;
 pub mod signin;
 pub mod staff;
 pub mod stores;
+pub mod till;
 
 #[cfg(feature = "store")]
 pub mod audit;

@@ -35,6 +35,8 @@ pub struct Limits {
     pub requests_per_customer: u32,
     /// Messages that one customer adds to their requests within an hour.
     pub messages_per_customer: u32,
+    /// How many requests one till may send within a minute; 0 is no limit.
+    pub requests_per_till: u32,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             pages_per_network: 3000,
             requests_per_customer: 20,
             messages_per_customer: 60,
+            requests_per_till: 600,
         }
     }
 }

@@ -4,10 +4,11 @@
 use crate::audit::{self, Actor};
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
-use crate::id::{CustomerId, SessionId, StaffId};
+use crate::id::{ApiKeyId, CustomerId, SessionId, StaffId, StoreId, TillId};
 use crate::lang::Lang;
 use crate::on;
 use crate::staff::{Right, Role};
+use crate::till::Scope;
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 use std::ops::Deref;
@@ -293,6 +294,54 @@ impl Staff {
     }
 }
 
+/// A till, or another system, that proved by a key what it is.
+#[derive(Clone, Debug)]
+pub struct Till {
+    id: TillId,
+    key: ApiKeyId,
+    code: String,
+    source: String,
+    store: Option<StoreId>,
+    scopes: Vec<Scope>,
+}
+
+impl Till {
+    /// Its id.
+    pub fn id(&self) -> TillId {
+        self.id
+    }
+
+    /// The key that proves it.
+    pub fn key(&self) -> ApiKeyId {
+        self.key
+    }
+
+    /// What people and logs call it.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Where its receipts come from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Where it stands.
+    pub fn store(&self) -> Option<StoreId> {
+        self.store
+    }
+
+    /// The proof for what the key is good for, else [`Error::Forbidden`]. What a till may do stands on functions that the
+    /// system itself uses, so a forgotten question does not compile.
+    pub fn with(&self, scope: Scope) -> Result<System, Error> {
+        if self.scopes.contains(&scope) {
+            Ok(System(()))
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+}
+
 /// The system itself: imports, jobs, the command line.
 #[derive(Clone, Copy, Debug)]
 pub struct System(());
@@ -422,28 +471,65 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     }))
 }
 
+/// How long a key of a till is used before that is written down again.
+const KEY_SEEN_EVERY: Duration = Duration::minutes(1);
+
+#[derive(sqlx::FromRow)]
+struct TillRow {
+    id: TillId,
+    key: ApiKeyId,
+    code: String,
+    source: String,
+    store_id: Option<StoreId>,
+    #[sqlx(json)]
+    scopes: Vec<Scope>,
+    used_at: Option<DateTime<Utc>>,
+}
+
+/// The till of a key, if the key is good and the till is not switched off.
+pub async fn till(db: &Db, key: &Token) -> Result<Option<Till>, Error> {
+    const SQL: &str = "SELECT t.id, k.id AS key, t.code, t.source, t.store_id, k.scopes, k.used_at FROM api_keys k \
+                       JOIN tills t ON t.id = k.till_id \
+                       WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND t.disabled_at IS NULL";
+    const SEEN: &str = "UPDATE api_keys SET used_at = $2 WHERE id = $1";
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let row: Option<TillRow> = on!(conn, |c| sqlx::query_as(SQL).bind(key.hash()).fetch_optional(c).await)?;
+    drop(conn);
+    let Some(row) = row else { return Ok(None) };
+    if row.used_at.is_none_or(|at| now - at >= KEY_SEEN_EVERY) {
+        write_seen(db, SEEN, row.key.0).await;
+    }
+    Ok(Some(Till {
+        id: row.id,
+        key: row.key,
+        code: row.code,
+        source: row.source,
+        store: row.store_id,
+        scopes: row.scopes,
+    }))
+}
+
 /// Writes down that a session is in use. A page is shown all the same where the database can be read but not written.
 async fn see(db: &Db, session: SessionId, seen_at: DateTime<Utc>) {
     if db.now() - seen_at < SEEN_EVERY {
         return;
     }
-    const SQL: &str = "UPDATE sessions SET seen_at = $2 WHERE id = $1";
+    write_seen(db, "UPDATE sessions SET seen_at = $2 WHERE id = $1", session.0).await;
+}
+
+async fn write_seen(db: &Db, sql: &'static str, id: uuid::Uuid) {
     let written: Result<(), Error> = db
         .write(|tx| {
             scoped(async move {
                 let now = tx.now();
-                on!(tx, |c| sqlx::query(SQL)
-                    .bind(session)
-                    .bind(now)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
+                on!(tx, |c| sqlx::query(sql).bind(id).bind(now).execute(c).await.map(drop))?;
                 Ok(())
             })
         })
         .await;
     if let Err(e) = written {
-        tracing::warn!(error = %e, "that a session is in use could not be written down");
+        tracing::warn!(error = %e, "that a session or key is in use could not be written down");
     }
 }
 

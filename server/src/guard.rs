@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::metrics::Answering;
-use crate::{session, telemetry};
+use crate::{api, session, telemetry};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -97,7 +97,9 @@ impl Gate {
 }
 
 fn limit(path: &str) -> usize {
-    if path.ends_with("/setup") {
+    if path.starts_with(api::PREFIX) {
+        api::BODY_LIMIT
+    } else if path.ends_with("/setup") {
         SETUP_LIMIT
     } else if path.contains("sign-in") {
         SIGN_IN_LIMIT

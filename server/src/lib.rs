@@ -1,6 +1,7 @@
 //! The doors of Kabinet: the web server, the command line, the jobs. What is behind them is `crm`; what is shown is
 //! `app`.
 
+pub mod api;
 pub mod channels;
 pub mod config;
 pub mod demo;

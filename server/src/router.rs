@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, Gate, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{outside, session, site};
+use crate::{api, outside, session, site};
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
 use app::route::{Access, FormEntry, Next, Route};
@@ -97,6 +97,8 @@ pub fn others(app: &App) -> Vec<Other> {
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
+    let api = api::routes(app).into_iter();
+    others.extend(api.map(|(path, handler)| Other::keyed(path, handler)));
     others
 }
 
@@ -150,6 +152,7 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
             tracing::warn!(path, "a change from another site was refused");
             AppError::Refused
         }
+        Refusal::TooLarge if is_api(path) => return api::too_large().into_response(),
         Refusal::TooLarge => AppError::TooLarge,
     };
     error_page(&app, request.into_parts().0, &error).await
@@ -207,6 +210,9 @@ async fn catch_panics(State(app): State<App>, request: Request, next: Inward) ->
         return response;
     }
     tracing::error!(path = asked.uri().path(), "a handler panicked");
+    if is_api(asked.uri().path()) {
+        return api::nowhere(StatusCode::INTERNAL_SERVER_ERROR);
+    }
     let page = error_page(&app, asked.into_parts().0, &AppError::Internal);
     match AssertUnwindSafe(page).catch_unwind().await {
         Ok(page) => page,
@@ -279,8 +285,17 @@ fn nowhere(app: &App) -> MethodRouter {
 }
 
 /// A page asked for by a method that it does not know. Which ones it knows, axum writes into `Allow`.
-async fn not_allowed() -> (StatusCode, &'static str) {
-    (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n")
+async fn not_allowed(request: Request) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    if is_api(request.uri().path()) {
+        return api::nowhere(status);
+    }
+    (status, "Method Not Allowed\n").into_response()
+}
+
+/// Whether programs ask there, which are answered in JSON whatever is wrong.
+fn is_api(path: &str) -> bool {
+    path.starts_with(api::PREFIX)
 }
 
 /// An error as a page of its own.
@@ -293,6 +308,9 @@ async fn error_page(app: &App, mut parts: Parts, error: &AppError) -> Response {
 
 /// Files that browsers download; the rest is a page that does not exist.
 async fn files(State(app): State<App>, request: Request) -> Response {
+    if is_api(request.uri().path()) {
+        return api::nowhere(StatusCode::NOT_FOUND);
+    }
     let is_built = request.uri().path().starts_with("/pkg/");
     let (parts, _) = request.into_parts();
     let mut copy = Request::new(Body::empty());

@@ -74,6 +74,18 @@ pub async fn uncategorized(conn: &mut Conn, _by: &System) -> Result<Vec<(Article
     on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)
 }
 
+/// Gives an article another name.
+pub async fn rename(tx: &mut Tx, _by: &System, id: ArticleId, name: &str) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE articles SET name = $2, search = $3 WHERE id = $1 AND name <> $2";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(name)
+        .bind(fold(name))
+        .execute(c)
+        .await
+        .map(drop))
+}
+
 /// Puts an article into a category.
 pub async fn categorize(tx: &mut Tx, _by: &System, id: ArticleId, category: CategoryId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE articles SET category_id = $2 WHERE id = $1";

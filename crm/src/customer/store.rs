@@ -44,6 +44,46 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
+/// Begins the record of somebody of whom nothing but a phone is known: they joined at a till.
+pub(crate) async fn begin(tx: &mut Tx, lang: Lang) -> Result<CustomerId, sqlx::Error> {
+    const SQL: &str = "INSERT INTO customers (id, name, surname, search, language, source, registered_at, updated_at) \
+                       VALUES ($1, '', '', '', $2, 'till', $3, $3)";
+    let (id, now) = (CustomerId::new(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(lang)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+/// Completes such a record with what its owner tells.
+pub(crate) async fn complete(
+    tx: &mut Tx,
+    id: CustomerId,
+    person: &PersonData,
+    lang: Lang,
+    password_hash: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, language = $6, \
+                       password_hash = $7, updated_at = $8 WHERE id = $1";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(&person.name)
+        .bind(&person.surname)
+        .bind(search_key(&person.name, &person.surname))
+        .bind(person.birthday)
+        .bind(lang)
+        .bind(password_hash)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
 /// What search compares a name with: surname first, as lists are sorted.
 pub fn search_key(name: &str, surname: &str) -> String {
     fold(&format!("{surname} {name}"))

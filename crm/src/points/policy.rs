@@ -25,6 +25,16 @@ pub struct Policy {
     pub transfer_after_days: i64,
     /// For how many minutes the sender may call points back before they arrive.
     pub transfer_wait_minutes: i64,
+    /// Of what a receipt costs, how much points may pay, in percent.
+    pub pay_share: i64,
+    /// The least that points may pay, in whole points.
+    pub pay_least: i64,
+    /// Points pay in steps of this many whole points.
+    pub pay_step: i64,
+    /// Tills may find customers by their phone alone; else they need the card.
+    pub identify_by_phone: bool,
+    /// Within how many days from the purchase on a receipt may be claimed that was given without a card.
+    pub claim_days: i64,
     /// Up to how many points a role may give or take at once without somebody else's consent; a role that is not named
     /// always needs it.
     pub adjustment_caps: BTreeMap<String, i64>,
@@ -40,6 +50,11 @@ impl Default for Policy {
             transfers_per_month: 20_000,
             transfer_after_days: 30,
             transfer_wait_minutes: 60,
+            pay_share: 50,
+            pay_least: 1,
+            pay_step: 1,
+            identify_by_phone: false,
+            claim_days: 30,
             adjustment_caps: BTreeMap::from([("lead".into(), 500), (Role::ADMINISTRATOR.into(), 5_000)]),
         }
     }
@@ -67,6 +82,10 @@ impl Policy {
             ("transfers_per_month", self.transfers_per_month, 0, MOST),
             ("transfer_after_days", self.transfer_after_days, 0, MOST_DAYS),
             ("transfer_wait_minutes", self.transfer_wait_minutes, 0, MOST_DAYS),
+            ("pay_share", self.pay_share, 0, 100),
+            ("pay_least", self.pay_least, 0, MOST),
+            ("pay_step", self.pay_step, 1, MOST),
+            ("claim_days", self.claim_days, 0, MOST_DAYS),
         ] {
             if !(least..=most).contains(&value) {
                 found.push(format!("points.{key}: {value} is not a number from {least} to {most}"));
@@ -107,6 +126,16 @@ impl Policy {
         Duration::days(self.transfer_after_days)
     }
 
+    /// How many points may pay of what costs `payable`, for somebody who can spend `spendable`; both in hundredths. Nothing
+    /// where that is less than the shop's least.
+    pub fn most_payable(&self, payable: i64, spendable: i64) -> i64 {
+        let share = i128::from(payable.max(0)) * i128::from(self.pay_share) / 100;
+        let most = spendable.max(0).min(i64::try_from(share).unwrap_or(i64::MAX));
+        let step = self.pay_step * 100;
+        let stepped = most - most % step;
+        if stepped < self.pay_least * 100 { 0 } else { stepped }
+    }
+
     /// What a role may give or take alone, in hundredths.
     pub fn adjustment_cap(&self, role: &Role) -> i64 {
         self.adjustment_caps.get(role.code()).copied().unwrap_or_default() * 100
@@ -116,6 +145,26 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn points_pay_a_share_of_the_receipt_in_steps_and_not_too_little() {
+        let policy = Policy {
+            pay_share: 30,
+            pay_step: 10,
+            pay_least: 20,
+            ..Policy::default()
+        };
+        assert_eq!(policy.most_payable(100_000, 1_000_000), 30_000);
+        assert_eq!(policy.most_payable(100_000, 25_999), 25_000, "full steps of ten points");
+        assert_eq!(policy.most_payable(10_000, 2_999), 2_000);
+        assert_eq!(
+            policy.most_payable(6_000, 1_000_000),
+            0,
+            "18 points are less than the least"
+        );
+        assert_eq!(policy.most_payable(-5, 10_000), 0);
+        assert_eq!(policy.most_payable(i64::MAX, -1), 0);
+    }
 
     #[test]
     fn the_default_works_and_nonsense_is_named_by_its_key() {

@@ -525,6 +525,43 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
     Ok(total)
 }
 
+/// What amounts paid at a moment would earn a customer, program by program.
+pub(crate) async fn would_earn(
+    conn: &mut Conn,
+    of: Subject,
+    at: DateTime<Utc>,
+    amounts: &[i64],
+) -> Result<Vec<(ProgramId, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT program_id, joined_at, left_at FROM memberships WHERE customer_id = $1";
+    let programs = programs(conn).await?;
+    let stays: Vec<(ProgramId, DateTime<Utc>, Option<DateTime<Utc>>)> =
+        on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
+    let member: BTreeSet<ProgramId> = stays
+        .into_iter()
+        .filter(|(_, joined, left)| rules::is_member(*joined, *left, at))
+        .map(|(program, ..)| program)
+        .collect();
+    Ok(member
+        .into_iter()
+        .filter_map(|program| {
+            let (_, terms) = programs.terms(program, at)?;
+            Some((program, amounts.iter().map(|amount| terms.earned(*amount)).sum()))
+        })
+        .collect())
+}
+
+/// Codes and names of programs, as they are called now.
+pub(crate) async fn names(
+    conn: &mut Conn,
+    programs: &BTreeSet<ProgramId>,
+) -> Result<BTreeMap<ProgramId, (String, Localized)>, sqlx::Error> {
+    const SELECT: &str = "SELECT p.id, p.code, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id \
+                          AND v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id)";
+    let query = ListQuery::new(SELECT).within("p.id", programs.iter().map(|id| Bind::Id(id.0)));
+    let rows: Vec<(ProgramId, String, Json<Localized>)> = db::list(conn, query).await?;
+    Ok(rows.into_iter().map(|(id, code, name)| (id, (code, name.0))).collect())
+}
+
 /// Debts are paid in order of time: what had become somebody's own before a purchase pays before what it earns.
 async fn settle_debtors(tx: &mut Tx, activated: &[Activated], sales: &[Sale]) -> Result<(), sqlx::Error> {
     let customers: Vec<CustomerId> = activated
@@ -551,20 +588,9 @@ async fn settle_debtors(tx: &mut Tx, activated: &[Activated], sales: &[Sale]) ->
 /// reservations that lapsed and transfers that arrived by now, lots that became active or expired by `until`, the moment of
 /// what is to be booked.
 async fn settle(tx: &mut Tx, customer: CustomerId, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    // One question for all: mostly nothing is due, and everybody else waits for us.
-    const DUE: &str = "SELECT \
-        EXISTS (SELECT 1 FROM reservations WHERE customer_id = $1 AND state = 'held' AND expires_at <= $2), \
-        EXISTS (SELECT 1 FROM transfers WHERE to_id = $1 AND state = 'pending' AND completes_at <= $2), \
-        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'pending' AND activates_at <= $3), \
-        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'active' AND expires_at <= $3)";
     lock(tx, customer).await?;
     let now = tx.now();
-    let due: (bool, bool, bool, bool) = on!(tx, |c| sqlx::query_as(DUE)
-        .bind(customer)
-        .bind(now)
-        .bind(until)
-        .fetch_one(c)
-        .await)?;
+    let due = what_is_due(tx, customer, now, until).await?;
     if due.0 {
         spending::lapse(tx, now, Some(customer)).await?;
     }
@@ -579,6 +605,46 @@ async fn settle(tx: &mut Tx, customer: CustomerId, until: DateTime<Utc>) -> Resu
         expire(tx, until, Some(customer)).await?;
     }
     Ok(())
+}
+
+/// Whether reservations lapsed, transfers arrived, lots became active, lots expired. One question for all: mostly nothing
+/// is due, and everybody else waits for us.
+async fn what_is_due(
+    conn: &mut Conn,
+    customer: CustomerId,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<(bool, bool, bool, bool), sqlx::Error> {
+    const DUE: &str = "SELECT \
+        EXISTS (SELECT 1 FROM reservations WHERE customer_id = $1 AND state = 'held' AND expires_at <= $2), \
+        EXISTS (SELECT 1 FROM transfers WHERE to_id = $1 AND state = 'pending' AND completes_at <= $2), \
+        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'pending' AND activates_at <= $3), \
+        EXISTS (SELECT 1 FROM lots WHERE customer_id = $1 AND state = 'active' AND expires_at <= $3)";
+    on!(conn, |c| sqlx::query_as(DUE)
+        .bind(customer)
+        .bind(now)
+        .bind(until)
+        .fetch_one(c)
+        .await)
+}
+
+/// Lets happen to one customer's points what is due by now, so that what is shown is right even where the daily work has
+/// not come round. Mostly nothing is, and then nothing is written.
+pub async fn bring_up_to_date(db: &Db, of: Subject) -> Result<(), Error> {
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let due = what_is_due(&mut conn, of.id(), now, now).await?;
+    drop(conn);
+    if due == (false, false, false, false) {
+        return Ok(());
+    }
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            Ok(settle(tx, of.id(), now).await?)
+        })
+    })
+    .await
 }
 
 /// Waits until nobody else moves this customer's points.

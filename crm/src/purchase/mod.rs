@@ -8,6 +8,7 @@ use crate::lang::Localized;
 use crate::points::{Before, Earned};
 use chrono::{DateTime, NaiveDate, Utc};
 
+pub mod code;
 #[cfg(feature = "store")]
 pub mod import;
 #[cfg(feature = "store")]

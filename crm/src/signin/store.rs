@@ -20,6 +20,7 @@ use crate::lang::Lang;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
+use crate::till::counter;
 use crate::who::{self, Customer, Fresh, Opened, SessionOf, Staff, System, Token, Visitor};
 use chrono::Duration;
 use sqlx::types::Json;
@@ -321,8 +322,20 @@ pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> 
             if contacts::holder(tx, Kind::Phone, phone).await?.is_some() {
                 return Err(Error::Stale);
             }
-            let id = customers::insert(tx, &person, lang, draft.password_hash.as_deref(), "web").await?;
-            contacts::put(tx, id, Kind::Phone, phone, true, Some(verified_at)).await?;
+            let hash = draft.password_hash.as_deref();
+            // Who joined at a till takes over what began there: the card, and what was bought since.
+            let id = match counter::take_over(tx, phone).await? {
+                Some(id) => {
+                    customers::complete(tx, id, &person, lang, hash).await?;
+                    contacts::keep_proved(tx, id, Kind::Phone, phone).await?;
+                    id
+                }
+                None => {
+                    let id = customers::insert(tx, &person, lang, hash, "web").await?;
+                    contacts::put(tx, id, Kind::Phone, phone, true, Some(verified_at)).await?;
+                    id
+                }
+            };
             let email = Email::parse(&draft.email).ok();
             if let Some(email) = &email {
                 contacts::put(tx, id, Kind::Email, email.as_str(), true, None).await?;

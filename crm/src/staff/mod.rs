@@ -27,6 +27,8 @@ pub enum Right {
     Staff,
     /// Reads the audit log.
     Audit,
+    /// Adds tills and gives them keys.
+    Tills,
 }
 
 /// The code of a role: `agent`, `administrator`, or one that the shop made itself.

@@ -4,6 +4,7 @@
 mod access;
 mod alone;
 mod answers;
+mod api;
 mod bad_input;
 mod choices;
 mod codes;

@@ -127,7 +127,7 @@ pub async fn reserve_in(tx: &mut Tx, _by: &System, of: Subject, wish: &Wish) -> 
 }
 
 /// A customer's reservation as it stands. [`Error::NotFound`] for somebody else's.
-async fn find(conn: &mut Conn, of: Subject, id: ReservationId) -> Result<Reservation, SpendError> {
+pub(crate) async fn find(conn: &mut Conn, of: Subject, id: ReservationId) -> Result<Reservation, SpendError> {
     let found: Option<Reservation> = on!(conn, |c| sqlx::query_as(COLUMNS)
         .bind(id)
         .bind(of.id())

@@ -243,6 +243,12 @@ impl TestApp {
             .expect("the database")
     }
 
+    /// Runs one statement of a test.
+    pub async fn run(&self, sql: &'static str, bind: &str) {
+        let mut conn = self.connection().await;
+        sqlx::query(sql).bind(bind).execute(&mut conn).await.expect("run");
+    }
+
     /// Everything that the database holds, row by row, but for the tables named: to see that nothing changed.
     pub async fn everything(&self, but: &[&str]) -> BTreeSet<String> {
         let mut conn = self.connection().await;

@@ -1,0 +1,281 @@
+//! At the counter: who stands there, and who joins.
+
+use crate::card::{self, State};
+use crate::contact::{Kind, Phone, store as contacts};
+use crate::customer::store as customers;
+use crate::db::{self, Conn, Db, Tx};
+use crate::error::Error;
+use crate::id::{CardId, CustomerId, EnrolmentId, ProgramId};
+use crate::lang::Lang;
+use crate::on;
+use crate::points::Balance;
+use crate::points::store as points;
+use crate::program::store as programs;
+use crate::till::Scope;
+use crate::who::{Subject, Till};
+
+/// Why nobody was found, or nobody could join; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CounterError {
+    /// No card of this shop has this number.
+    #[error("no such card")]
+    NoCard,
+    /// The card was lost or replaced.
+    #[error("the card is blocked")]
+    Blocked,
+    /// The card lies in the shop and belongs to nobody yet.
+    #[error("the card belongs to nobody yet")]
+    Blank,
+    /// The card belongs to somebody.
+    #[error("the card belongs to somebody")]
+    CardTaken,
+    /// Nobody proved to hold this phone.
+    #[error("nobody has this phone")]
+    NoPhone,
+    /// Customers are not found by phone in this shop.
+    #[error("customers are not found by phone here")]
+    PhoneOff,
+    /// Somebody joined with this phone already.
+    #[error("somebody joined with this phone already")]
+    PhoneTaken,
+    /// Everything else.
+    #[error(transparent)]
+    Crm(#[from] Error),
+}
+
+impl From<sqlx::Error> for CounterError {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Crm(e.into())
+    }
+}
+
+impl From<db::Error> for CounterError {
+    fn from(e: db::Error) -> Self {
+        Self::Crm(e.into())
+    }
+}
+
+impl db::AsDatabaseError for CounterError {
+    fn database(&self) -> Option<&db::Error> {
+        if let Self::Crm(e) = self { e.database() } else { None }
+    }
+    fn repeated() -> Self {
+        Self::Crm(Error::Repeated)
+    }
+}
+
+/// What a customer shows at the counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A card, by its number as typed or scanned.
+    Card(String),
+    /// A phone, as told.
+    Phone(String),
+}
+
+/// Who stands at the counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Whose data may be read from now on.
+    pub subject: Subject,
+    /// The name to greet by; empty for who has not completed the registration.
+    pub name: String,
+    /// The number of the newest card that tills take.
+    pub card: Option<String>,
+    /// What they have.
+    pub balance: Balance,
+}
+
+/// Finds out who stands at the counter. By phone only where the shop allows it, and only whoever proved to hold it.
+pub async fn identify(db: &Db, by: &Till, shown: &Shown) -> Result<Present, CounterError> {
+    by.with(Scope::Customers)?;
+    let mut conn = db.read().await?;
+    let id = match shown {
+        Shown::Card(number) => holder_of(&mut conn, number).await?,
+        Shown::Phone(raw) => {
+            if !db.shop().points.identify_by_phone {
+                return Err(CounterError::PhoneOff);
+            }
+            let phone = Phone::parse(raw, &db.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
+            let known = contacts::holder(&mut conn, Kind::Phone, phone.as_str()).await?;
+            known.ok_or(CounterError::NoPhone)?
+        }
+    };
+    drop(conn);
+    meet(db, by, id).await
+}
+
+/// Who a customer is, with their points as they are now. Fails with [`Error::NotFound`] for nobody.
+pub async fn meet(db: &Db, by: &Till, id: CustomerId) -> Result<Present, CounterError> {
+    let subject = open(&mut db.read().await?, by, id).await?;
+    points::bring_up_to_date(db, subject).await?;
+    present(&mut db.read().await?, by, id).await
+}
+
+/// The customer of an id that the till was told before. Fails with [`Error::NotFound`].
+pub async fn open(conn: &mut Conn, by: &Till, id: CustomerId) -> Result<Subject, Error> {
+    const SQL: &str = "SELECT id FROM customers WHERE id = $1";
+    let system = by.with(Scope::Customers)?;
+    let found: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
+    Ok(system.subject(found.ok_or(Error::NotFound)?))
+}
+
+/// Who a customer is, as a till may know it.
+pub async fn present(conn: &mut Conn, by: &Till, id: CustomerId) -> Result<Present, CounterError> {
+    const NAME: &str = "SELECT name, (SELECT k.number FROM cards k WHERE k.customer_id = c.id AND k.state = 'active' \
+                        ORDER BY k.issued_at DESC, k.id DESC LIMIT 1) FROM customers c WHERE c.id = $1";
+    let subject = open(conn, by, id).await?;
+    let (name, card): (String, Option<String>) = on!(conn, |c| sqlx::query_as(NAME).bind(id).fetch_one(c).await)?;
+    let balance = points::balance(conn, subject).await?;
+    Ok(Present {
+        subject,
+        name,
+        card,
+        balance,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct CardRow {
+    id: CardId,
+    state: State,
+    customer_id: Option<CustomerId>,
+}
+
+async fn card(conn: &mut Conn, raw: &str) -> Result<CardRow, CounterError> {
+    const SQL: &str = "SELECT id, state, customer_id FROM cards WHERE number = $1";
+    let number = card::number(raw).ok_or(CounterError::NoCard)?;
+    let found: Option<CardRow> = on!(conn, |c| sqlx::query_as(SQL).bind(&number).fetch_optional(c).await)?;
+    let card = found.ok_or(CounterError::NoCard)?;
+    if card.state == State::Blocked {
+        return Err(CounterError::Blocked);
+    }
+    Ok(card)
+}
+
+/// Whose card it is.
+pub(super) async fn holder_of(conn: &mut Conn, raw: &str) -> Result<CustomerId, CounterError> {
+    card(conn, raw).await?.customer_id.ok_or(CounterError::Blank)
+}
+
+/// Who wants to join at the counter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Joining {
+    /// Their phone, as told.
+    pub phone: String,
+    /// The number of the blank card that they were handed, if they were.
+    pub card: Option<String>,
+    /// The language that they speak.
+    pub language: Lang,
+}
+
+/// Begins a record with nothing but a phone, in the transaction at hand. What is bought from now on counts; the record is
+/// completed by whoever proves the phone. The same phone and card once more are the same record.
+pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId, bool), CounterError> {
+    const OPEN: &str = "SELECT customer_id FROM enrolments WHERE phone = $1 AND completed_at IS NULL";
+    const ENROLMENT: &str =
+        "INSERT INTO enrolments (id, till_id, customer_id, phone, created_at) VALUES ($1, $2, $3, $4, $5)";
+    by.with(Scope::Customers)?;
+    let phone = Phone::parse(&who.phone, &tx.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
+    let phone = phone.as_str();
+    if contacts::holder(tx, Kind::Phone, phone).await?.is_some() {
+        return Err(CounterError::PhoneTaken);
+    }
+    let blank = match &who.card {
+        Some(raw) => Some(card(tx, raw).await?),
+        None => None,
+    };
+    let known: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(OPEN).bind(phone).fetch_optional(c).await)?;
+    if let Some(known) = known {
+        // A second card for a phone that nobody has proved would open the first one's points.
+        return match blank {
+            Some(card) if card.customer_id != Some(known) => Err(CounterError::PhoneTaken),
+            _ => Ok((known, false)),
+        };
+    }
+    if blank.as_ref().is_some_and(|card| card.customer_id.is_some()) {
+        return Err(CounterError::CardTaken);
+    }
+    let now = tx.now();
+    let customer = customers::begin(tx, who.language).await?;
+    contacts::put(tx, customer, Kind::Phone, phone, true, None).await?;
+    on!(tx, |c| sqlx::query(ENROLMENT)
+        .bind(EnrolmentId::new())
+        .bind(by.id())
+        .bind(customer)
+        .bind(phone)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    programs::enter_automatic(tx, customer, now).await?;
+    if let Some(card) = blank {
+        bind(tx, card.id, customer).await?;
+    }
+    Ok((customer, true))
+}
+
+/// Gives a blank card to a customer; [`CounterError::CardTaken`] where somebody was faster.
+async fn bind(tx: &mut Tx, card: CardId, customer: CustomerId) -> Result<(), CounterError> {
+    const SQL: &str = "UPDATE cards SET customer_id = $2, bound_at = $3 WHERE id = $1 AND customer_id IS NULL";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(card)
+        .bind(customer)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        Err(CounterError::CardTaken)
+    } else {
+        Ok(())
+    }
+}
+
+/// The record that began at a till with this phone and waits for whoever proves it: from now on it is completed.
+pub(crate) async fn take_over(tx: &mut Tx, phone: &str) -> Result<Option<CustomerId>, sqlx::Error> {
+    const SQL: &str = "UPDATE enrolments SET completed_at = $2 WHERE phone = $1 AND completed_at IS NULL \
+                       RETURNING customer_id";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(phone)
+        .bind(now)
+        .fetch_optional(c)
+        .await)
+}
+
+/// The program whose points are meant where none is named: the first that everybody is a member of. Fails with
+/// [`Error::NotFound`] for a code that no open program has.
+pub(super) async fn program(conn: &mut Conn, code: Option<&str>) -> Result<ProgramId, Error> {
+    const SQL: &str = "SELECT id FROM programs WHERE closed_at IS NULL AND (code = $1 OR ($1 IS NULL AND automatic)) \
+                       ORDER BY position, id LIMIT 1";
+    let found: Option<ProgramId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(code).fetch_optional(c).await)?;
+    found.ok_or(Error::NotFound)
+}
+
+/// Writes blank plastic cards down, so that they can be handed out, and tells how many are new. A number that is no EAN-13
+/// with the shop's prefix is left out and returned.
+pub async fn put_cards(tx: &mut Tx, by: &Till, numbers: &[String]) -> Result<(u64, Vec<String>), Error> {
+    by.with(Scope::Catalogue)?;
+    let (now, prefix) = (tx.now(), tx.shop().card_prefix.clone());
+    let mut rows = db::Rows::new(
+        "INSERT INTO cards (id, number, kind, state, issued_at)",
+        "ON CONFLICT (number) DO NOTHING RETURNING id",
+    );
+    let mut rejected = Vec::new();
+    for raw in numbers {
+        match card::number(raw).filter(|number| number.starts_with(&prefix)) {
+            Some(number) => rows.push([
+                db::Bind::Id(CardId::new().0),
+                db::Bind::Text(number),
+                db::Bind::Word("plastic"),
+                db::Bind::Word("active"),
+                db::Bind::Time(now),
+            ]),
+            None => rejected.push(raw.clone()),
+        }
+    }
+    let new: Vec<(CardId,)> = db::insert_returning(tx, rows).await?;
+    Ok((new.len() as u64, rejected))
+}

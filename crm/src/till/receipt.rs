@@ -1,0 +1,581 @@
+//! Receipts as tills send them: sales, returns, voids. A till that was cut off sends later, out of order and twice; what
+//! counts is the time on the receipt, and that each is booked once.
+
+use super::counter::{self, CounterError};
+use crate::article::store as articles;
+use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::id::{CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
+use crate::lang::Localized;
+use crate::on;
+use crate::points::store::{self as points, SpendError, spending};
+use crate::purchase::code::{new_code, receipt_code};
+use crate::purchase::void::{VoidError, void_in};
+use crate::purchase::{self, Kind, LineOutcome, NewLine, NewPurchase, Original, store as purchases};
+use crate::till::Scope;
+use crate::who::Till;
+use chrono::{DateTime, Duration, SubsecRound as _, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most lines of a receipt.
+pub const LINES_MAX: usize = 500;
+/// The longest number of a receipt, or code or name of an article, in characters.
+pub const TEXT_MAX: usize = 100;
+/// How far the clock of a till may be ahead of ours.
+const AHEAD: Duration = Duration::hours(24);
+
+/// A line of a receipt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// The article's code.
+    pub article: String,
+    /// Its name; none: the one that is known, or the code.
+    pub name: Option<String>,
+    /// How many, above zero.
+    pub quantity: i64,
+    /// The price of one, in minor units.
+    pub price: i64,
+    /// Off the whole line, in minor units.
+    pub discount: i64,
+    /// Of a return: the line that it brings back, by the number of its receipt and its place in it from 1.
+    pub original: Option<(String, i64)>,
+}
+
+/// A sale or a return.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewReceipt {
+    /// Which of the two.
+    pub kind: Kind,
+    /// Its number, unique within the till's source.
+    pub document: String,
+    /// When, by the till's clock.
+    pub at: DateTime<Utc>,
+    /// The code of the shop; none: where the till stands.
+    pub store: Option<String>,
+    /// Whose it is, by what the till was told before.
+    pub customer: Option<CustomerId>,
+    /// Whose it is, by the card.
+    pub card: Option<String>,
+    /// Its lines.
+    pub lines: Vec<Item>,
+    /// What of the customer's reserved points pays for it, in hundredths.
+    pub redeem: Option<(ReservationId, i64)>,
+    /// What its QR or its foot says, where it has a code of its own.
+    pub code: Option<String>,
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It is missing.
+    Missing,
+    /// It is longer than so many characters.
+    TooLong(usize),
+    /// There are more than so many.
+    TooMany(usize),
+    /// A number that is not above zero.
+    NotPositive,
+    /// A number below zero.
+    Negative,
+    /// A sum beyond all bounds.
+    TooLarge,
+    /// More than the line costs.
+    MoreThanPrice,
+    /// No record has this code.
+    Unknown,
+    /// A time that has not come yet.
+    InFuture,
+    /// No code of a receipt.
+    NotACode,
+    /// Only where the receipt is somebody's.
+    NeedsCustomer,
+    /// Only one of two fields may be there.
+    Either,
+}
+
+/// A field, by its JSON pointer (RFC 6901) in what was sent, and what is wrong with it.
+pub type Fault = (String, Problem);
+
+/// Why a receipt was not booked; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiptError {
+    /// Fields do not fit.
+    #[error("invalid: {0:?}")]
+    Invalid(Vec<Fault>),
+    /// A receipt of this number is there, and says something else.
+    #[error("a receipt of this number says something else")]
+    Conflict,
+    /// The code of the receipt is another receipt's.
+    #[error("the code is another receipt's")]
+    CodeTaken,
+    /// The card.
+    #[error(transparent)]
+    Counter(#[from] CounterError),
+    /// The points that were to pay.
+    #[error(transparent)]
+    Spend(#[from] SpendError),
+    /// The void.
+    #[error(transparent)]
+    Void(#[from] VoidError),
+    /// Everything else.
+    #[error(transparent)]
+    Crm(#[from] Error),
+}
+
+impl From<sqlx::Error> for ReceiptError {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Crm(e.into())
+    }
+}
+
+impl From<db::Error> for ReceiptError {
+    fn from(e: db::Error) -> Self {
+        Self::Crm(e.into())
+    }
+}
+
+impl db::AsDatabaseError for ReceiptError {
+    fn database(&self) -> Option<&db::Error> {
+        match self {
+            Self::Counter(e) => e.database(),
+            Self::Spend(e) => e.database(),
+            Self::Void(e) => e.database(),
+            Self::Crm(e) => e.database(),
+            Self::Invalid(_) | Self::Conflict | Self::CodeTaken => None,
+        }
+    }
+    fn repeated() -> Self {
+        Self::Crm(Error::Repeated)
+    }
+}
+
+/// Points of one program, in hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Points {
+    /// The program's code.
+    pub program: String,
+    /// Its name.
+    pub name: Localized,
+    /// How many.
+    pub points: i64,
+}
+
+/// A receipt that is booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its id.
+    pub id: PurchaseId,
+    /// Its number.
+    pub document: String,
+    /// It was there before, and was left as it is.
+    pub known: bool,
+    /// Whose it is.
+    pub customer: Option<CustomerId>,
+    /// When it was voided.
+    pub voided_at: Option<DateTime<Utc>>,
+    /// What it earned, less what came back.
+    pub earned: Vec<Points>,
+    /// What of points paid for it, less what was given back.
+    pub paid: Vec<Points>,
+    /// The code by which it may be claimed, as long as it is nobody's.
+    pub code: Option<String>,
+}
+
+impl NewReceipt {
+    /// What is wrong with it, as far as that can be seen without the database.
+    pub fn faults(&self, now: DateTime<Utc>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut text = |pointer: String, value: &str| {
+            if value.trim().is_empty() {
+                faults.push((pointer, Problem::Missing));
+            } else if value.chars().count() > TEXT_MAX {
+                faults.push((pointer, Problem::TooLong(TEXT_MAX)));
+            }
+        };
+        text("/document".into(), &self.document);
+        for (i, line) in self.lines.iter().enumerate() {
+            text(format!("/lines/{i}/article"), &line.article);
+            if let Some(name) = &line.name {
+                text(format!("/lines/{i}/name"), name);
+            }
+            if let Some((document, _)) = &line.original {
+                text(format!("/lines/{i}/original/document"), document);
+            }
+        }
+        let mut fault = |pointer: String, problem| faults.push((pointer, problem));
+        if self.at > now + AHEAD {
+            fault("/at".into(), Problem::InFuture);
+        }
+        if self.customer.is_some() && self.card.is_some() {
+            fault("/card".into(), Problem::Either);
+        }
+        if self.lines.is_empty() {
+            fault("/lines".into(), Problem::Missing);
+        } else if self.lines.len() > LINES_MAX {
+            fault("/lines".into(), Problem::TooMany(LINES_MAX));
+        }
+        for (i, line) in self.lines.iter().enumerate() {
+            let at = |field: &str| format!("/lines/{i}/{field}");
+            if line.quantity <= 0 {
+                fault(at("quantity"), Problem::NotPositive);
+            }
+            if line.price < 0 {
+                fault(at("price"), Problem::Negative);
+            }
+            if line.discount < 0 {
+                fault(at("discount"), Problem::Negative);
+            }
+            match purchase::amount(line.quantity, line.price, line.discount) {
+                None => fault(at("price"), Problem::TooLarge),
+                Some(amount) if amount < 0 => fault(at("discount"), Problem::MoreThanPrice),
+                Some(_) => {}
+            }
+            match (&line.original, self.kind) {
+                (None, Kind::Return) => fault(at("original"), Problem::Missing),
+                (Some((_, place)), Kind::Return) if *place <= 0 => fault(at("original/line"), Problem::NotPositive),
+                _ => {}
+            }
+        }
+        if let Some((_, points)) = self.redeem {
+            if points <= 0 {
+                fault("/redeem/points".into(), Problem::NotPositive);
+            }
+            if self.customer.is_none() && self.card.is_none() {
+                fault("/redeem".into(), Problem::NeedsCustomer);
+            }
+        }
+        if self.code.as_deref().is_some_and(|code| receipt_code(code).is_none()) {
+            fault("/code".into(), Problem::NotACode);
+        }
+        faults
+    }
+}
+
+/// Books a sale or a return, once. The same number with the same lines once more is left as it is and told as known.
+pub async fn book(db: &Db, by: &Till, new: &NewReceipt) -> Result<Receipt, ReceiptError> {
+    db.write(|tx| scoped(book_in(tx, by, new))).await
+}
+
+/// The same, within a transaction.
+pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt, ReceiptError> {
+    const KEEP: &str = "UPDATE purchases SET till_id = $2, receipt_code = $3 WHERE id = $1";
+    let system = by.with(Scope::Purchases)?;
+    let faults = new.faults(tx.now());
+    if !faults.is_empty() {
+        return Err(ReceiptError::Invalid(faults));
+    }
+    let store = store(tx, by, new.store.as_deref()).await?;
+    let customer = match (&new.card, new.customer) {
+        (Some(card), _) => Some(counter::holder_of(tx, card).await?),
+        (None, Some(id)) => Some(known_customer(tx, id).await?),
+        // Who brings something back is whoever bought it.
+        (None, None) if new.kind == Kind::Return => buyer(tx, by, new).await?,
+        (None, None) => None,
+    };
+    let lines = lines(tx, by, new).await?;
+    let document = new.document.trim().to_owned();
+    let purchase = NewPurchase {
+        source: by.source().to_owned(),
+        document: document.clone(),
+        kind: new.kind,
+        customer,
+        store,
+        at: new.at.trunc_subsecs(6),
+        lines,
+    };
+    let booked = purchases::book(tx, &system, std::slice::from_ref(&purchase)).await?;
+    let booked = booked.into_iter().next().ok_or(Error::NotFound)?;
+    if !booked.new {
+        let is_same = booked.lines.iter().all(|line| matches!(line, LineOutcome::Known(_)))
+            && is_same_head(tx, booked.id, &purchase).await?;
+        if !is_same {
+            return Err(ReceiptError::Conflict);
+        }
+        return read(tx, by, booked.id, true).await;
+    }
+    let code = match &new.code {
+        Some(raw) => receipt_code(raw),
+        None if customer.is_none() && new.kind == Kind::Sale => Some(new_code()),
+        None => None,
+    };
+    let kept = on!(tx, |c| sqlx::query(KEEP)
+        .bind(booked.id)
+        .bind(by.id())
+        .bind(&code)
+        .execute(c)
+        .await
+        .map(drop));
+    match kept {
+        Err(e) if db::is_taken(&e) => return Err(ReceiptError::CodeTaken),
+        kept => kept?,
+    }
+    if let (Some((reservation, points)), Some(customer)) = (new.redeem, customer) {
+        by.with(Scope::Points)?;
+        let subject = system.subject(customer);
+        spending::capture_in(tx, &system, subject, reservation, points, Some(booked.id)).await?;
+    }
+    read(tx, by, booked.id, false).await
+}
+
+/// The shop of a receipt. A code that is not known is a fault.
+async fn store(conn: &mut Conn, by: &Till, code: Option<&str>) -> Result<Option<StoreId>, ReceiptError> {
+    const SQL: &str = "SELECT id FROM stores WHERE code = $1";
+    let Some(code) = code else { return Ok(by.store()) };
+    let found: Option<StoreId> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(code.trim())
+        .fetch_optional(c)
+        .await)?;
+    match found {
+        Some(id) => Ok(Some(id)),
+        None => Err(ReceiptError::Invalid(vec![("/store".into(), Problem::Unknown)])),
+    }
+}
+
+async fn known_customer(conn: &mut Conn, id: CustomerId) -> Result<CustomerId, ReceiptError> {
+    const SQL: &str = "SELECT id FROM customers WHERE id = $1";
+    let found: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
+    found.ok_or_else(|| ReceiptError::Invalid(vec![("/customer".into(), Problem::Unknown)]))
+}
+
+/// Whose receipt the first line of a return was on, if that is known.
+async fn buyer(conn: &mut Conn, by: &Till, new: &NewReceipt) -> Result<Option<CustomerId>, sqlx::Error> {
+    const SQL: &str = "SELECT customer_id FROM purchases WHERE source = $1 AND document = $2";
+    let Some((document, _)) = new.lines.iter().find_map(|line| line.original.as_ref()) else {
+        return Ok(None);
+    };
+    let found: Option<Option<CustomerId>> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(by.source())
+        .bind(document.trim())
+        .fetch_optional(c)
+        .await)?;
+    Ok(found.flatten())
+}
+
+/// The lines as they are booked, with articles that were not known written down.
+async fn lines(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Vec<NewLine>, ReceiptError> {
+    let system = by.with(Scope::Purchases)?;
+    let mut names: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for line in &new.lines {
+        let name = names.entry(line.article.trim()).or_default();
+        *name = name.or(line.name.as_deref().map(str::trim));
+    }
+    let ids = articles::ensure(tx, &system, &names).await?;
+    let sign = if new.kind == Kind::Return { -1 } else { 1 };
+    let line = |(ordinal, line): (i64, &Item)| {
+        Some(NewLine {
+            ordinal,
+            article: *ids.get(line.article.trim())?,
+            quantity: sign * line.quantity,
+            price: line.price,
+            discount: sign * line.discount,
+            original: match &line.original {
+                Some((document, place)) if new.kind == Kind::Return => Original::Line {
+                    document: document.trim().to_owned(),
+                    ordinal: *place,
+                },
+                _ => Original::None,
+            },
+        })
+    };
+    let lines: Option<Vec<NewLine>> = (1..).zip(&new.lines).map(line).collect();
+    lines.ok_or_else(|| Error::from(db::Error::Inconsistent("an article was not written down".into())).into())
+}
+
+/// Whether a receipt that is there says the same as one that came: whose, when, how many lines.
+async fn is_same_head(conn: &mut Conn, id: PurchaseId, new: &NewPurchase) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "SELECT kind, customer_id, at, line_count, claimed_at IS NOT NULL FROM purchases WHERE id = $1";
+    let (kind, customer, at, lines, is_claimed): (Kind, Option<CustomerId>, DateTime<Utc>, i64, bool) =
+        on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_one(c).await)?;
+    // What came without a card may have been claimed meanwhile.
+    let is_theirs = customer == new.customer || is_claimed && new.customer.is_none();
+    Ok(kind == new.kind && is_theirs && at == new.at && lines == new.lines.len() as i64)
+}
+
+#[derive(sqlx::FromRow)]
+struct HeadRow {
+    id: PurchaseId,
+    document: String,
+    customer_id: Option<CustomerId>,
+    voided_at: Option<DateTime<Utc>>,
+    receipt_code: Option<String>,
+}
+
+/// A receipt of the till's source by its number. Fails with [`Error::NotFound`].
+pub async fn find(conn: &mut Conn, by: &Till, document: &str) -> Result<Receipt, ReceiptError> {
+    const SQL: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
+    by.with(Scope::Purchases)?;
+    let id: Option<PurchaseId> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(by.source())
+        .bind(document.trim())
+        .fetch_optional(c)
+        .await)?;
+    read(conn, by, id.ok_or(Error::NotFound)?, true).await
+}
+
+async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result<Receipt, ReceiptError> {
+    const HEAD: &str = "SELECT id, document, customer_id, voided_at, receipt_code FROM purchases WHERE id = $1";
+    let system = by.with(Scope::Purchases)?;
+    let head: HeadRow = on!(conn, |c| sqlx::query_as(HEAD).bind(id).fetch_one(c).await)?;
+    let (mut earned, mut paid) = (BTreeMap::new(), BTreeMap::new());
+    if let Some(customer) = head.customer_id {
+        let subject = system.subject(customer);
+        for one in points::earned_on(conn, subject, id).await? {
+            *earned.entry(one.program).or_default() += one.points - one.taken_back;
+        }
+        for one in spending::paid_on(conn, subject, id).await? {
+            *paid.entry(one.program).or_default() += one.points - one.given_back;
+        }
+    }
+    let programs: BTreeSet<ProgramId> = earned.keys().chain(paid.keys()).copied().collect();
+    let names = points::names(conn, &programs).await?;
+    let points = |sums: &BTreeMap<ProgramId, i64>| -> Vec<Points> {
+        sums.iter()
+            .filter_map(|(program, points)| {
+                let (code, name) = names.get(program)?.clone();
+                Some(Points {
+                    program: code,
+                    name,
+                    points: *points,
+                })
+            })
+            .collect()
+    };
+    Ok(Receipt {
+        id: head.id,
+        document: head.document,
+        known,
+        customer: head.customer_id,
+        voided_at: head.voided_at,
+        earned: points(&earned),
+        paid: points(&paid),
+        code: head.receipt_code.filter(|_| head.customer_id.is_none()),
+    })
+}
+
+/// Voids a receipt of the till's source, once. Fails with [`Error::NotFound`].
+pub async fn void(tx: &mut Tx, by: &Till, document: &str) -> Result<Receipt, ReceiptError> {
+    let system = by.with(Scope::Purchases)?;
+    let id = void_in(tx, &system, by.source(), document.trim()).await?;
+    read(tx, by, id, true).await
+}
+
+/// A basket that nobody has paid yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basket {
+    /// Who buys, by what the till was told before.
+    pub customer: Option<CustomerId>,
+    /// Who buys, by the card.
+    pub card: Option<String>,
+    /// The program whose points may pay; none: the first that everybody is a member of.
+    pub program: Option<String>,
+    /// What is bought.
+    pub lines: Vec<Item>,
+}
+
+/// What a basket is worth to whoever buys it. Money is in minor units, points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// What it costs.
+    pub total: i64,
+    /// What it would earn now.
+    pub earns: Vec<Points>,
+    /// How many points may pay for it, of one program.
+    pub payable: Option<Payable>,
+}
+
+/// How many points may pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payable {
+    /// The program's code.
+    pub program: String,
+    /// How many the customer could spend in all.
+    pub available: i64,
+    /// The most that may pay here.
+    pub most: i64,
+    /// The least.
+    pub least: i64,
+    /// In steps of so many.
+    pub step: i64,
+}
+
+/// Tells what a basket would earn now and how many points may pay for it. Nothing is kept.
+pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, ReceiptError> {
+    let system = by.with(Scope::Purchases)?;
+    let now = db.now();
+    let as_receipt = NewReceipt {
+        kind: Kind::Sale,
+        document: "-".into(),
+        at: now,
+        store: None,
+        customer: basket.customer,
+        card: basket.card.clone(),
+        lines: basket.lines.clone(),
+        redeem: None,
+        code: None,
+    };
+    let faults = as_receipt.faults(now);
+    if !faults.is_empty() {
+        return Err(ReceiptError::Invalid(faults));
+    }
+    let mut conn = db.read().await?;
+    let customer = match (&basket.card, basket.customer) {
+        (Some(card), _) => Some(counter::holder_of(&mut conn, card).await?),
+        (None, Some(id)) => Some(known_customer(&mut conn, id).await?),
+        (None, None) => None,
+    };
+    let amounts: Vec<i64> = basket
+        .lines
+        .iter()
+        .filter_map(|line| purchase::amount(line.quantity, line.price, line.discount))
+        .collect();
+    let total = amounts.iter().sum();
+    let Some(customer) = customer else {
+        return Ok(Quote {
+            total,
+            earns: Vec::new(),
+            payable: None,
+        });
+    };
+    drop(conn);
+    let subject = system.subject(customer);
+    points::bring_up_to_date(db, subject).await?;
+    let mut conn = db.read().await?;
+    let would = points::would_earn(&mut conn, subject, now, &amounts).await?;
+    let program = counter::program(&mut conn, basket.program.as_deref()).await;
+    let program = match program {
+        Err(Error::NotFound) if basket.program.is_some() => {
+            return Err(ReceiptError::Invalid(vec![("/program".into(), Problem::Unknown)]));
+        }
+        Err(Error::NotFound) => None,
+        found => Some(found?),
+    };
+    let mut ids: BTreeSet<ProgramId> = would.iter().map(|(program, _)| *program).collect();
+    ids.extend(program);
+    let names = points::names(&mut conn, &ids).await?;
+    let balance = points::balance(&mut conn, subject).await?;
+    let policy = &db.shop().points;
+    let payable = program.and_then(|program| {
+        let (code, _) = names.get(&program)?.clone();
+        let held = balance.programs.iter().find(|held| held.program == program);
+        let available = held.map_or(0, |held| (held.active - held.reserved).max(0));
+        Some(Payable {
+            program: code,
+            available,
+            most: policy.most_payable(total, available),
+            least: policy.pay_least * 100,
+            step: policy.pay_step * 100,
+        })
+    });
+    let earns = would
+        .into_iter()
+        .filter_map(|(program, points)| {
+            let (code, name) = names.get(&program)?.clone();
+            Some(Points {
+                program: code,
+                name,
+                points,
+            })
+        })
+        .collect();
+    Ok(Quote { total, earns, payable })
+}

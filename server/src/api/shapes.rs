@@ -1,0 +1,604 @@
+//! What goes over the wire. Money is in minor units of the shop's currency, points are hundredths (1250 is shown as 12.50),
+//! times are RFC 3339. A field that is not known is refused, so that a misspelt one is not lost.
+
+use chrono::{DateTime, Utc};
+use crm::id::{CustomerId, ReservationId};
+use crm::lang::{Lang, Localized};
+use crm::points::{self, ReservationState};
+use crm::purchase::Kind;
+use crm::till::counter::Present;
+use crm::till::receipt;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::problem::Details;
+
+/// A text in the languages of the shop.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// In Russian.
+    pub ru: String,
+    /// In English.
+    pub en: String,
+}
+
+impl From<Localized> for Text {
+    fn from(text: Localized) -> Self {
+        Self {
+            ru: text.ru,
+            en: text.en,
+        }
+    }
+}
+
+impl From<Text> for Localized {
+    fn from(text: Text) -> Self {
+        Self {
+            ru: text.ru,
+            en: text.en,
+        }
+    }
+}
+
+/// What a customer shows: the card or the phone.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Identify {
+    /// The number of the card, as typed or scanned (EAN-13).
+    Card(String),
+    /// The phone, as told; only where the shop allows it.
+    Phone(String),
+}
+
+/// Somebody who joins at the counter.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// Their phone, as told.
+    #[schema(example = "+7 900 000-00-45")]
+    pub phone: String,
+    /// The number of the blank card that they were handed.
+    #[serde(default)]
+    pub card: Option<String>,
+    /// The language that they speak, `ru` or `en`; the shop's own by default.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "ru")]
+    pub language: Option<Lang>,
+}
+
+/// What a customer has in a program.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Balance {
+    /// The program's name.
+    pub name: Text,
+    /// To be spent, less what tills were promised. Below zero is a debt.
+    pub available: i64,
+    /// Promised to tills.
+    pub reserved: i64,
+    /// Earned, not yet to be spent.
+    pub pending: i64,
+    /// How many expire next.
+    pub expiring: i64,
+    /// When they do.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Who stands at the counter.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Customer {
+    /// What later requests name them by.
+    pub customer: Uuid,
+    /// The name to greet by; empty as long as the registration is not completed.
+    pub name: String,
+    /// The number of the newest card that tills take.
+    pub card: Option<String>,
+    /// What they have, program by program.
+    pub balances: Vec<Balance>,
+}
+
+impl From<Present> for Customer {
+    fn from(present: Present) -> Self {
+        Self {
+            customer: present.subject.id().0,
+            name: present.name,
+            card: present.card,
+            balances: present.balance.programs.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<points::ProgramBalance> for Balance {
+    fn from(program: points::ProgramBalance) -> Self {
+        Self {
+            name: program.name.into(),
+            available: program.active - program.reserved,
+            reserved: program.reserved,
+            pending: program.pending,
+            expiring: program.next_expiry.map_or(0, |next| next.points),
+            expires_at: program.next_expiry.map(|next| next.at),
+        }
+    }
+}
+
+/// A line of a basket or a sale.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// The article's code.
+    pub article: String,
+    /// Its name; kept where none is known yet.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// How many.
+    #[schema(minimum = 1)]
+    pub quantity: i64,
+    /// The price of one.
+    #[schema(minimum = 0)]
+    pub price: i64,
+    /// Off the whole line.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub discount: i64,
+}
+
+/// The line that something came from.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Original {
+    /// The number of its receipt.
+    pub document: String,
+    /// Its place there, from 1.
+    #[schema(minimum = 1)]
+    pub line: i64,
+}
+
+/// A line of a return.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnLine {
+    /// The article's code.
+    pub article: String,
+    /// How many come back.
+    #[schema(minimum = 1)]
+    pub quantity: i64,
+    /// The price of one, as it was sold.
+    #[schema(minimum = 0)]
+    pub price: i64,
+    /// Of the discount of the line: what belonged to what comes back.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub discount: i64,
+    /// What it was bought with. The receipt may still be on its way.
+    pub original: Original,
+}
+
+/// A basket.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewQuote {
+    /// Who buys.
+    #[serde(default)]
+    pub customer: Option<Uuid>,
+    /// Who buys, by the number of the card.
+    #[serde(default)]
+    pub card: Option<String>,
+    /// The program whose points may pay, by its code; by default the first that everybody is a member of.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// What is bought.
+    pub lines: Vec<Line>,
+}
+
+/// Points of a program.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Points {
+    /// The program's code.
+    pub program: String,
+    /// Its name.
+    pub name: Text,
+    /// How many.
+    pub points: i64,
+}
+
+impl From<receipt::Points> for Points {
+    fn from(points: receipt::Points) -> Self {
+        Self {
+            program: points.program,
+            name: points.name.into(),
+            points: points.points,
+        }
+    }
+}
+
+/// How many points may pay.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Payable {
+    /// The program's code.
+    pub program: String,
+    /// How many the customer could spend in all.
+    pub available: i64,
+    /// The most that may pay here: the customer chooses from 0 up to it.
+    pub most: i64,
+    /// The least, if any.
+    pub least: i64,
+    /// In steps of so many.
+    pub step: i64,
+}
+
+/// What a basket is worth.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Quote {
+    /// What it costs.
+    pub total: i64,
+    /// What it would earn now.
+    pub earns: Vec<Points>,
+    /// How many points may pay for it; none where nobody is known who buys.
+    pub payable: Option<Payable>,
+}
+
+impl From<receipt::Quote> for Quote {
+    fn from(quote: receipt::Quote) -> Self {
+        Self {
+            total: quote.total,
+            earns: quote.earns.into_iter().map(Into::into).collect(),
+            payable: quote.payable.map(|payable| Payable {
+                program: payable.program,
+                available: payable.available,
+                most: payable.most,
+                least: payable.least,
+                step: payable.step,
+            }),
+        }
+    }
+}
+
+/// Points to be promised.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewReservation {
+    /// Whose.
+    pub customer: Uuid,
+    /// Of which program, by its code; by default of the first that everybody is a member of.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// How many; the customer's choice.
+    #[schema(minimum = 1)]
+    pub points: i64,
+}
+
+/// Points that were promised.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Reservation {
+    /// Its id.
+    pub reservation: Uuid,
+    /// Whose they are.
+    pub customer: Uuid,
+    /// How many.
+    pub points: i64,
+    /// What became of it: `held`, `captured`, `cancelled` or `expired`.
+    pub state: &'static str,
+    /// How many paid for something.
+    pub captured: i64,
+    /// From when on it is worth nothing.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl From<points::Reservation> for Reservation {
+    fn from(held: points::Reservation) -> Self {
+        Self {
+            reservation: held.id.0,
+            customer: held.customer_id.0,
+            points: held.points,
+            state: match held.state {
+                ReservationState::Held => "held",
+                ReservationState::Captured => "captured",
+                ReservationState::Cancelled => "cancelled",
+                ReservationState::Expired => "expired",
+            },
+            captured: held.captured,
+            expires_at: held.expires_at,
+        }
+    }
+}
+
+/// How many of the reserved points are taken.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// How many; the rest can be spent elsewhere again.
+    #[schema(minimum = 1)]
+    pub points: i64,
+}
+
+/// Nothing but the request itself.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// What of reserved points pays for a receipt.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redeem {
+    /// The reservation.
+    pub reservation: Uuid,
+    /// How many of its points; the rest can be spent elsewhere again.
+    #[schema(minimum = 1)]
+    pub points: i64,
+}
+
+/// A sale.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPurchase {
+    /// The number of the receipt, unique within the source of the till.
+    pub document: String,
+    /// When it was sold, by the till's clock.
+    pub at: DateTime<Utc>,
+    /// The code of the shop; by default where the till stands.
+    #[serde(default)]
+    pub store: Option<String>,
+    /// Who bought.
+    #[serde(default)]
+    pub customer: Option<Uuid>,
+    /// Who bought, by the number of the card: for a till that was cut off.
+    #[serde(default)]
+    pub card: Option<String>,
+    /// What was bought.
+    pub lines: Vec<Line>,
+    /// What points pay of it.
+    #[serde(default)]
+    pub redeem: Option<Redeem>,
+    /// What its QR says (of a fiscal receipt of Russia `t=…&s=…&fn=…&i=…&fp=…&n=…`), or another code of 8 to 40 letters and
+    /// digits. Without one, and without a customer, it is given one.
+    #[serde(default)]
+    pub code: Option<String>,
+}
+
+/// A return.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewReturn {
+    /// The number of the return's own receipt, unique within the source of the till.
+    pub document: String,
+    /// When, by the till's clock.
+    pub at: DateTime<Utc>,
+    /// The code of the shop; by default where the till stands.
+    #[serde(default)]
+    pub store: Option<String>,
+    /// Who brings it back; by default whose receipt it was on.
+    #[serde(default)]
+    pub customer: Option<Uuid>,
+    /// What comes back.
+    pub lines: Vec<ReturnLine>,
+}
+
+/// Receipts of a till that was cut off, in any order.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Sales.
+    #[serde(default)]
+    pub purchases: Vec<NewPurchase>,
+    /// Returns; booked after the sales.
+    #[serde(default)]
+    pub returns: Vec<NewReturn>,
+}
+
+/// A receipt that is booked.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Receipt {
+    /// Its id.
+    pub purchase: Uuid,
+    /// Its number.
+    pub document: String,
+    /// It was there before, and was left as it is.
+    pub known: bool,
+    /// Whose it is.
+    pub customer: Option<Uuid>,
+    /// When it was voided.
+    pub voided_at: Option<DateTime<Utc>>,
+    /// What it earned, less what came back.
+    pub earned: Vec<Points>,
+    /// What points paid of it, less what was given back.
+    pub paid: Vec<Points>,
+    /// The code by which it may be claimed in the cabinet, as long as it is nobody's.
+    pub code: Option<String>,
+}
+
+impl From<receipt::Receipt> for Receipt {
+    fn from(receipt: receipt::Receipt) -> Self {
+        Self {
+            purchase: receipt.id.0,
+            document: receipt.document,
+            known: receipt.known,
+            customer: receipt.customer.map(|id| id.0),
+            voided_at: receipt.voided_at,
+            earned: receipt.earned.into_iter().map(Into::into).collect(),
+            paid: receipt.paid.into_iter().map(Into::into).collect(),
+            code: receipt.code,
+        }
+    }
+}
+
+/// What became of one receipt of several.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Sent {
+    /// Its number.
+    pub document: String,
+    /// The receipt, where it is booked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// Why it is not, where it is not: mend it and send it again; the others are booked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Details>,
+}
+
+/// What became of receipts, in the order in which they were sent: sales, then returns.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BatchResult {
+    /// How many are booked by this request.
+    pub booked: usize,
+    /// How many were there before.
+    pub known: usize,
+    /// How many are not booked.
+    pub rejected: usize,
+    /// Each of them.
+    pub receipts: Vec<Sent>,
+}
+
+/// Shops to be written down; those of the same codes are replaced.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stores {
+    /// The shops.
+    pub stores: Vec<Store>,
+}
+
+/// A shop.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// What files and tills call it.
+    pub code: String,
+    /// Its name.
+    pub name: Text,
+    /// The town it is in.
+    pub town: Text,
+    /// Street and house.
+    pub address: Text,
+    /// Degrees north (WGS 84), in millionths.
+    #[serde(default)]
+    pub latitude: Option<i64>,
+    /// Degrees east, in millionths.
+    #[serde(default)]
+    pub longitude: Option<i64>,
+    /// For each day from Monday the minutes of the day at which it opens and closes, or null.
+    pub hours: [Option<[u16; 2]>; 7],
+    /// Its phone in E.164.
+    #[serde(default)]
+    pub phone: Option<String>,
+}
+
+/// Categories to be written down; those of the same codes are replaced.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Categories {
+    /// In the order in which they are shown.
+    pub categories: Vec<Category>,
+}
+
+/// A category of articles.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Category {
+    /// What rules and files call it.
+    pub code: String,
+    /// Its name.
+    pub name: Text,
+}
+
+/// Articles to be written down; those of the same codes are replaced.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Articles {
+    /// The articles.
+    pub articles: Vec<Article>,
+}
+
+/// An article.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Article {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// The code of its category.
+    #[serde(default)]
+    pub category: Option<String>,
+}
+
+/// Blank plastic cards, to be handed out.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cards {
+    /// Their numbers (EAN-13 with the shop's prefix).
+    pub numbers: Vec<String>,
+}
+
+/// What became of records in bulk.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Written {
+    /// How many were written.
+    pub written: u64,
+    /// Those that were left out, as they were sent.
+    pub rejected: Vec<String>,
+}
+
+impl Line {
+    fn into_item(self) -> receipt::Item {
+        receipt::Item {
+            article: self.article,
+            name: self.name,
+            quantity: self.quantity,
+            price: self.price,
+            discount: self.discount,
+            original: None,
+        }
+    }
+}
+
+impl From<NewQuote> for receipt::Basket {
+    fn from(quote: NewQuote) -> Self {
+        Self {
+            customer: quote.customer.map(CustomerId),
+            card: quote.card,
+            program: quote.program,
+            lines: quote.lines.into_iter().map(Line::into_item).collect(),
+        }
+    }
+}
+
+impl From<NewPurchase> for receipt::NewReceipt {
+    fn from(purchase: NewPurchase) -> Self {
+        Self {
+            kind: Kind::Sale,
+            document: purchase.document,
+            at: purchase.at,
+            store: purchase.store,
+            customer: purchase.customer.map(CustomerId),
+            card: purchase.card,
+            lines: purchase.lines.into_iter().map(Line::into_item).collect(),
+            redeem: purchase
+                .redeem
+                .map(|redeem| (ReservationId(redeem.reservation), redeem.points)),
+            code: purchase.code,
+        }
+    }
+}
+
+impl From<NewReturn> for receipt::NewReceipt {
+    fn from(new: NewReturn) -> Self {
+        let item = |line: ReturnLine| receipt::Item {
+            article: line.article,
+            name: None,
+            quantity: line.quantity,
+            price: line.price,
+            discount: line.discount,
+            original: Some((line.original.document, line.original.line)),
+        };
+        Self {
+            kind: Kind::Return,
+            document: new.document,
+            at: new.at,
+            store: new.store,
+            customer: new.customer.map(CustomerId),
+            card: None,
+            lines: new.lines.into_iter().map(item).collect(),
+            redeem: None,
+            code: None,
+        }
+    }
+}

@@ -1,0 +1,781 @@
+//! The API as a till sees it.
+
+use crate::common::{BY, Reply, TestApp};
+use axum::http::{Method, StatusCode};
+use chrono::{DateTime, Duration, Utc};
+use crm::till::{NewTill, Scope};
+use serde_json::{Value, json};
+use server::api;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A till with a key.
+#[derive(Clone)]
+struct TillApi {
+    app: TestApp,
+    id: crm::id::TillId,
+    key: String,
+}
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// Something that nobody used before.
+fn fresh(what: &str) -> String {
+    format!("{what}-{:08}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn till(app: &TestApp, code: &str, scopes: &[Scope]) -> TillApi {
+    let new = NewTill {
+        code: code.into(),
+        name: "Касса".into(),
+        source: "shop".into(),
+        store: None,
+    };
+    let db = &app.world.db;
+    let id = crm::till::store::create_by_system(db, &BY, &new).await.expect("a till");
+    let key = crm::till::store::create_key_by_system(db, &BY, id, scopes)
+        .await
+        .expect("a key");
+    TillApi {
+        app: app.clone(),
+        id,
+        key: key.secret().to_owned(),
+    }
+}
+
+impl TillApi {
+    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
+        let bearer = format!("Bearer {}", self.key);
+        let mut all = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+        all.extend(headers);
+        let at = format!("{}{path}", api::PREFIX);
+        self.app.anybody().request(method, &at, &all, body).await
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.ask(Method::GET, path, &[], Vec::new()).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.post_as(path, &fresh("key"), body).await
+    }
+
+    async fn post_as(&self, path: &str, key: &str, body: &Value) -> Reply {
+        let method = if ["/stores", "/categories", "/articles"].contains(&path) {
+            Method::PUT
+        } else {
+            Method::POST
+        };
+        self.ask(method, path, &[("idempotency-key", key)], body.to_string().into_bytes())
+            .await
+    }
+
+    /// Sells something for so much.
+    async fn sell(&self, customer: &str, price: i64, at: DateTime<Utc>) -> Value {
+        let sale = json!({
+            "document": fresh("sale"), "at": at, "customer": customer,
+            "lines": [{"article": "tea", "name": "Чай", "quantity": 1, "price": price}],
+        });
+        let reply = self.post("/purchases", &sale).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
+        read(&reply)
+    }
+}
+
+fn read(reply: &Reply) -> Value {
+    serde_json::from_str(&reply.body).unwrap_or_else(|e| panic!("{} is JSON: {e}: {}", reply.path, reply.body))
+}
+
+/// A problem of a kind, as RFC 9457 says it.
+fn problem(reply: &Reply, status: StatusCode, code: &str) -> Value {
+    assert_eq!(reply.status, status, "{}", reply.body);
+    assert_eq!(
+        reply.header("content-type"),
+        "application/problem+json",
+        "{}",
+        reply.body
+    );
+    let problem = read(reply);
+    assert_eq!(problem["code"], code, "{problem}");
+    assert_eq!(problem["status"], status.as_u16(), "{problem}");
+    assert_eq!(problem["type"], format!("/api/docs#{code}"), "{problem}");
+    problem
+}
+
+/// The fields at fault.
+fn pointers(problem: &Value) -> Vec<(&str, &str)> {
+    let errors = problem["errors"].as_array().expect("errors");
+    errors
+        .iter()
+        .map(|e| {
+            (
+                e["pointer"].as_str().expect("a pointer"),
+                e["code"].as_str().expect("a code"),
+            )
+        })
+        .collect()
+}
+
+/// The words of a page without the spaces.
+fn dense(reply: &Reply) -> String {
+    reply.text().chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// The number of somebody's card.
+async fn card(who: &mut crate::common::Customer) -> String {
+    let page = who.browser.get("/card").await.text();
+    let digits: String = page.chars().filter(|c| !c.is_whitespace()).collect();
+    let at = digits.find("290").expect("a card's number");
+    digits[at..at + 13].to_owned()
+}
+
+#[tokio::test]
+async fn a_card_is_shown_points_are_earned_pay_and_come_back() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+
+    let reply = till
+        .post("/customers/identify", &json!({"card": card(&mut anna).await}))
+        .await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+    let found = read(&reply);
+    let who = found["customer"].as_str().expect("an id").to_owned();
+    assert_eq!(found["name"], "Анна");
+
+    let basket = json!({"customer": who, "lines": [{"article": "tea", "quantity": 2, "price": 50_000, "discount": 1}]});
+    let quote = read(&till.post("/quotes", &basket).await);
+    assert_eq!(quote["total"], 99_999);
+    assert_eq!(
+        quote["earns"][0]["points"], 2_999,
+        "3 % of 999.99, rounded down: {quote}"
+    );
+    assert_eq!(quote["payable"]["most"], 0, "nothing to spend yet");
+
+    let sale = till.sell(&who, 100_000, now).await;
+    assert_eq!(sale["earned"][0]["points"], 3_000, "{sale}");
+    assert_eq!(sale["known"], false);
+    assert_eq!(sale["code"], Value::Null, "it is somebody's");
+
+    // Two weeks later they can be spent.
+    app.world.clock.set(now + Duration::days(15));
+    let later = app.world.db.now();
+    let quote = read(&till.post("/quotes", &basket).await);
+    assert_eq!(
+        quote["payable"],
+        json!({"program": "club", "available": 3_000, "most": 3_000, "least": 100, "step": 100})
+    );
+    let wish = json!({"customer": who, "points": 2_000});
+    let held = read(&till.post("/reservations", &wish).await);
+    assert_eq!((&held["state"], &held["points"]), (&json!("held"), &json!(2_000)));
+    let more = till
+        .post("/reservations", &json!({"customer": who, "points": 1_001}))
+        .await;
+    assert_eq!(problem(&more, StatusCode::CONFLICT, "not_enough_points")["missing"], 1);
+    let id = held["reservation"].as_str().expect("an id");
+    let paid = json!({
+        "document": "S-2", "at": later, "customer": who,
+        "lines": [{"article": "tea", "quantity": 1, "price": 10_000}, {"article": "cup", "quantity": 2, "price": 5_000}],
+        "redeem": {"reservation": id, "points": 1_500},
+    });
+    let receipt = till.post("/purchases", &paid).await;
+    assert_eq!(receipt.status, StatusCode::CREATED, "{}", receipt.body);
+    assert_eq!(read(&receipt)["paid"][0]["points"], 1_500);
+    let state = read(&till.get(&format!("/reservations/{id}")).await);
+    assert_eq!(
+        (&state["state"], &state["captured"]),
+        (&json!("captured"), &json!(1_500))
+    );
+    let left = read(&till.get(&format!("/customers/{who}")).await);
+    assert_eq!(
+        left["balances"][0]["available"], 1_500,
+        "what was not captured is free again: {left}"
+    );
+
+    // Half of the cups come back, with their half of what points paid for them.
+    let back = json!({
+        "document": "R-1", "at": later, "lines": [{
+            "article": "cup", "quantity": 1, "price": 5_000, "original": {"document": "S-2", "line": 2},
+        }],
+    });
+    let returned = till.post("/returns", &back).await;
+    assert_eq!(returned.status, StatusCode::CREATED, "{}", returned.body);
+    assert_eq!(read(&returned)["customer"], who, "whoever bought it");
+    let receipt = read(&till.get("/purchases/S-2").await);
+    assert_eq!(
+        receipt["paid"][0]["points"], 1_125,
+        "750 paid for the cups, half of them went back: {receipt}"
+    );
+    let mut again = back.clone();
+    again["document"] = json!("R-2");
+    again["lines"][0]["quantity"] = json!(2);
+    let too_many = till.post("/returns", &again).await;
+    let said = problem(&too_many, StatusCode::CONFLICT, "not_bought");
+    assert_eq!(pointers(&said), [("/lines/0/quantity", "not_bought")]);
+    assert_eq!(said["most"], 1);
+
+    // The cashier had taken the wrong receipt.
+    let no = till.post("/purchases/S-2/void", &json!({})).await;
+    problem(&no, StatusCode::CONFLICT, "returned");
+    let void = till.post("/purchases/R-1/void", &json!({})).await;
+    assert_eq!(void.status, StatusCode::OK, "{}", void.body);
+    assert_ne!(read(&void)["voided_at"], Value::Null);
+    let receipt = read(&till.get("/purchases/S-2").await);
+    assert_eq!(receipt["paid"][0]["points"], 1_500, "as before: {receipt}");
+    assert!(
+        dense(&anna.browser.get("/purchases").await).contains("200,00₽"),
+        "the customer sees it"
+    );
+    assert_eq!(
+        crm::points::store::verify(&app.world.db, &BY).await.expect("verified"),
+        []
+    );
+}
+
+#[tokio::test]
+async fn the_same_key_is_done_once_and_gets_the_same_answer() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let sale = json!({
+        "document": "S-1", "at": app.world.db.now(), "lines": [{"article": "tea", "quantity": 1, "price": 100}],
+    });
+    let first = till.post_as("/purchases", "one-key-1", &sale).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+    assert!(
+        read(&first)["code"].as_str().is_some_and(|code| code.len() == 12),
+        "{}",
+        first.body
+    );
+    let before = app.everything(&["api_keys"]).await;
+    let second = till.post_as("/purchases", "one-key-1", &sale).await;
+    assert_eq!(
+        (second.status, &second.body),
+        (first.status, &first.body),
+        "word for word"
+    );
+    assert_eq!(app.everything(&["api_keys"]).await, before, "and nothing more");
+
+    let mut other = sale.clone();
+    other["lines"][0]["price"] = json!(200);
+    let refused = till.post_as("/purchases", "one-key-1", &other).await;
+    problem(&refused, StatusCode::CONFLICT, "key_reused");
+    let elsewhere = till.post_as("/reservations", "one-key-1", &sale).await;
+    assert!(elsewhere.status.is_client_error(), "{}", elsewhere.body);
+    let none = till
+        .ask(Method::POST, "/purchases", &[], sale.to_string().into_bytes())
+        .await;
+    problem(&none, StatusCode::BAD_REQUEST, "key_missing");
+    let short = till.post_as("/purchases", "short", &sale).await;
+    problem(&short, StatusCode::BAD_REQUEST, "key_missing");
+
+    // Under a new key the number tells that it is the same receipt, or another one.
+    let known = till.post("/purchases", &sale).await;
+    assert_eq!(
+        (known.status, &read(&known)["known"]),
+        (StatusCode::OK, &json!(true)),
+        "{}",
+        known.body
+    );
+    let conflict = till.post("/purchases", &other).await;
+    problem(&conflict, StatusCode::CONFLICT, "document_conflict");
+    let mut longer = sale.clone();
+    longer["lines"] =
+        json!([{"article": "tea", "quantity": 1, "price": 100}, {"article": "cup", "quantity": 1, "price": 1}]);
+    problem(
+        &till.post("/purchases", &longer).await,
+        StatusCode::CONFLICT,
+        "document_conflict",
+    );
+    let after = app.everything(&["api_keys", "idempotency_keys"]).await;
+    let before: std::collections::BTreeSet<_> = before
+        .into_iter()
+        .filter(|row| !row.starts_with("idempotency_keys"))
+        .collect();
+    assert_eq!(
+        after, before,
+        "what was refused left nothing behind, not even an article"
+    );
+}
+
+#[tokio::test]
+async fn s21_a_hundred_duplicates_at_once_have_one_effect() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let who = anna.id().await.to_string();
+    till.sell(&who, 100_000, now).await;
+    app.world.clock.set(now + Duration::days(20));
+    let wish = json!({"customer": who, "points": 100});
+    let sale = json!({
+        "document": "S-1", "at": now, "customer": who, "lines": [{"article": "tea", "quantity": 1, "price": 10_000}],
+    });
+    for (path, body) in [("/reservations", &wish), ("/purchases", &sale)] {
+        let key = fresh("many");
+        let all = futures::future::join_all((0..100).map(|_| till.post_as(path, &key, body))).await;
+        for reply in &all {
+            assert_eq!(
+                (reply.status, &reply.body),
+                (StatusCode::CREATED, &all[0].body),
+                "{path}"
+            );
+        }
+    }
+    let left = read(&till.get(&format!("/customers/{who}")).await);
+    assert_eq!(left["balances"][0]["reserved"], 100, "{left}");
+    // Each with a key of its own they are as many wishes: as many as there are points for.
+    let wish = json!({"customer": who, "points": 500});
+    let all = futures::future::join_all((0..100).map(|_| till.post("/reservations", &wish))).await;
+    let held = all.iter().filter(|reply| reply.status == StatusCode::CREATED).count();
+    let left = read(&till.get(&format!("/customers/{who}")).await);
+    assert_eq!(held, 6, "32.00 points were left: {left}");
+    for reply in all.iter().filter(|reply| reply.status != StatusCode::CREATED) {
+        problem(reply, StatusCode::CONFLICT, "not_enough_points");
+    }
+    assert_eq!(
+        crm::points::store::verify(&app.world.db, &BY).await.expect("verified"),
+        []
+    );
+}
+
+#[tokio::test]
+async fn a_till_that_was_cut_off_sends_later_out_of_order_and_twice() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    app.world.clock.set(app.world.db.now() + Duration::hours(2));
+    let now = app.world.db.now();
+    let who = anna.id().await.to_string();
+    let sale = |document: &str, minutes: i64| {
+        json!({
+            "document": document, "at": now - Duration::minutes(minutes), "customer": who,
+            "lines": [{"article": "tea", "quantity": 2, "price": 10_000}],
+        })
+    };
+    let back = json!({
+        "document": "R-1", "at": now - Duration::minutes(5),
+        "lines": [{"article": "tea", "quantity": 1, "price": 10_000, "original": {"document": "S-1", "line": 1}}],
+    });
+    let single = till.post("/purchases", &sale("S-3", 30)).await;
+    assert_eq!(single.status, StatusCode::CREATED, "{}", single.body);
+    let mut unknown = sale("S-9", 3);
+    unknown["store"] = json!("nowhere");
+    let mut nothing = sale("S-8", 3);
+    nothing["lines"][0]["quantity"] = json!(0);
+    let batch = json!({
+        "purchases": [sale("S-2", 10), unknown, sale("S-3", 30), nothing, sale("S-1", 60), sale("S-2", 10)],
+        "returns": [back],
+    });
+    let key = fresh("batch");
+    let first = till.post_as("/purchases/batch", &key, &batch).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.body);
+    let done = read(&first);
+    assert_eq!(
+        (&done["booked"], &done["known"], &done["rejected"]),
+        (&json!(3), &json!(2), &json!(2)),
+        "{done}"
+    );
+    assert_eq!(done["receipts"][1]["problem"]["errors"][0]["pointer"], "/store");
+    assert_eq!(
+        done["receipts"][3]["problem"]["errors"][0]["pointer"],
+        "/lines/0/quantity"
+    );
+    let again = till.post_as("/purchases/batch", &key, &batch).await;
+    assert_eq!(again.body, first.body, "the same key");
+    let done = read(&till.post("/purchases/batch", &batch).await);
+    assert_eq!(
+        (&done["booked"], &done["known"]),
+        (&json!(0), &json!(5)),
+        "another key: {done}"
+    );
+    let left = read(&till.get(&format!("/customers/{who}")).await);
+    assert_eq!(
+        left["balances"][0]["pending"], 1_500,
+        "3 % of three times 200.00 less 100.00: {left}"
+    );
+    let receipt = read(&till.get("/purchases/S-1").await);
+    assert_eq!(receipt["earned"][0]["points"], 300, "{receipt}");
+    assert_eq!(
+        crm::points::store::verify(&app.world.db, &BY).await.expect("verified"),
+        []
+    );
+}
+
+#[tokio::test]
+async fn who_joins_at_the_till_completes_it_at_home_and_keeps_what_was_bought() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let phone = app.free_phone();
+    let number = |twelve: &str| format!("{twelve}{}", crm::card::check_digit(twelve).expect("a digit"));
+    let (first, second) = (number("290000000001"), number("290000000002"));
+    let stock = json!({"numbers": [first, second, "123", "4006381333931"]});
+    let written = read(&till.post("/cards", &stock).await);
+    assert_eq!(written, json!({"written": 2, "rejected": ["123", "4006381333931"]}));
+    let blank = till.post("/customers/identify", &json!({"card": first})).await;
+    problem(&blank, StatusCode::CONFLICT, "card_blank");
+
+    let joined = till
+        .post("/customers", &json!({"phone": phone, "card": first, "language": "ru"}))
+        .await;
+    assert_eq!(joined.status, StatusCode::CREATED, "{}", joined.body);
+    let who = read(&joined)["customer"].as_str().expect("an id").to_owned();
+    let again = till.post("/customers", &json!({"phone": phone, "card": first})).await;
+    assert_eq!(
+        (again.status, &read(&again)["customer"]),
+        (StatusCode::OK, &json!(who)),
+        "{}",
+        again.body
+    );
+    let thief = till.post("/customers", &json!({"phone": phone, "card": second})).await;
+    problem(&thief, StatusCode::CONFLICT, "phone_taken");
+    let taken = till
+        .post("/customers", &json!({"phone": app.free_phone(), "card": first}))
+        .await;
+    problem(&taken, StatusCode::CONFLICT, "card_taken");
+
+    let now = app.world.db.now();
+    let sale = json!({
+        "document": "S-1", "at": now, "card": first, "lines": [{"article": "tea", "name": "Чай", "quantity": 1, "price": 100_000}],
+    });
+    let sold = read(&till.post("/purchases", &sale).await);
+    assert_eq!(
+        (&sold["customer"], &sold["earned"][0]["points"]),
+        (&json!(who), &json!(3_000))
+    );
+
+    // At home: the phone is proved like anybody's, and the cabinet is theirs with all that is in it.
+    let mut browser = app.anybody();
+    browser.prove(&phone).await;
+    let told = browser
+        .send("/sign-in/details", "sign_in.details", &crate::common::details("Анна"))
+        .await;
+    assert_eq!(told.location(), "/sign-in/review", "{}", told.text());
+    let done = browser.send("/sign-in/review", "sign_in.register", &[]).await;
+    assert_eq!(done.location(), "/card?done=registered", "{}", done.text());
+    assert!(dense(&browser.get("/purchases").await).contains("1000,00₽"));
+    let home = dense(&browser.get("/").await);
+    assert!(home.contains("+30"), "the points wait for their day: {home}");
+    let found = read(&till.post("/customers/identify", &json!({"card": first})).await);
+    assert_eq!((&found["customer"], &found["name"]), (&json!(who), &json!("Анна")));
+    let known = till.post("/customers", &json!({"phone": phone})).await;
+    problem(&known, StatusCode::CONFLICT, "phone_taken");
+}
+
+#[tokio::test]
+async fn a_phone_finds_somebody_only_where_the_shop_allows_it() {
+    for allowed in [false, true] {
+        let app = TestApp::build(false, |config| config.points.identify_by_phone = allowed).await;
+        let anna = app.customer("Анна").await;
+        let till = till(&app, "till-1", &Scope::ALL).await;
+        let reply = till.post("/customers/identify", &json!({"phone": anna.phone})).await;
+        let nobody = till
+            .post("/customers/identify", &json!({"phone": app.free_phone()}))
+            .await;
+        if allowed {
+            assert_eq!(read(&reply)["name"], "Анна", "{}", reply.body);
+            problem(&nobody, StatusCode::NOT_FOUND, "phone_unknown");
+        } else {
+            problem(&reply, StatusCode::FORBIDDEN, "phone_not_allowed");
+            problem(&nobody, StatusCode::FORBIDDEN, "phone_not_allowed");
+        }
+    }
+}
+
+/// Every path of the API with each of its methods, and what would be sent there.
+fn endpoints() -> Vec<(Method, String, Value)> {
+    let document = serde_json::to_value(<api::Document as utoipa::OpenApi>::openapi()).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let mut all = Vec::new();
+    for (path, methods) in paths {
+        let path = path
+            .strip_prefix(api::PREFIX)
+            .expect("under the prefix")
+            .replace("{document}", "S-1")
+            .replace("{customer}", "0197a000-0000-7000-8000-000000000000")
+            .replace("{reservation}", "0197a000-0000-7000-8000-000000000000");
+        let body = match path.as_str() {
+            "/customers/identify" => json!({"card": "2900000000018"}),
+            "/customers" => json!({"phone": "+79000000001"}),
+            "/quotes" => json!({"lines": [{"article": "tea", "quantity": 1, "price": 1}]}),
+            "/purchases" => {
+                json!({"document": "S", "at": "2026-11-21T12:00:00Z", "lines": [{"article": "tea", "quantity": 1, "price": 1}]})
+            }
+            "/returns" => json!({"document": "R", "at": "2026-11-21T12:00:00Z", "lines": [{
+                "article": "tea", "quantity": 1, "price": 1, "original": {"document": "S", "line": 1},
+            }]}),
+            "/purchases/batch" => json!({"purchases": []}),
+            "/reservations" => json!({"customer": "0197a000-0000-7000-8000-000000000000", "points": 1}),
+            "/stores" => json!({"stores": []}),
+            "/categories" => json!({"categories": []}),
+            "/articles" => json!({"articles": []}),
+            "/cards" => json!({"numbers": []}),
+            _ if path.ends_with("/capture") => json!({"points": 1}),
+            _ => json!({}),
+        };
+        for method in methods.as_object().expect("methods").keys() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+            all.push((method, path.clone(), body.clone()));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn the_document_names_every_path_and_no_other() {
+    let app = TestApp::new().await;
+    let routes: std::collections::BTreeSet<String> = api::routes(&app.app).into_iter().map(|(path, _)| path).collect();
+    let document = <api::Document as utoipa::OpenApi>::openapi();
+    let named: std::collections::BTreeSet<String> = document.paths.paths.keys().cloned().collect();
+    assert_eq!(named, routes);
+    let till = till(&app, "till-1", &[Scope::Accounting]).await;
+    let served = till.get("/openapi.json").await;
+    assert_eq!(served.status, StatusCode::OK, "whatever the key is good for");
+    assert_eq!(read(&served)["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn s17_a_key_opens_what_it_is_good_for_and_nothing_without_one() {
+    let app = TestApp::new().await;
+    let all = till(&app, "till-1", &Scope::ALL).await;
+    let mut tried = 0;
+    for (method, path, body) in endpoints() {
+        let send = async |who: &TillApi| {
+            let headers = [("idempotency-key", fresh("key"))];
+            let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            who.ask(method.clone(), &path, &headers, body.to_string().into_bytes())
+                .await
+        };
+        // With every scope there is an answer of the endpoint itself.
+        let good = send(&all).await;
+        let refused = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::METHOD_NOT_ALLOWED,
+        ];
+        assert!(!refused.contains(&good.status), "{method} {path}: {}", good.body);
+        assert!(!good.status.is_server_error(), "{method} {path}: {}", good.body);
+        assert!(!good.header("ratelimit").is_empty(), "{method} {path}");
+        if path == "/openapi.json" {
+            continue;
+        }
+        let opened: Vec<Scope> = {
+            let mut opened = Vec::new();
+            for scope in Scope::ALL {
+                let one = till(&app, &fresh("till"), &[scope]).await;
+                if send(&one).await.status != StatusCode::FORBIDDEN {
+                    opened.push(scope);
+                }
+            }
+            opened
+        };
+        assert_eq!(opened.len(), 1, "{method} {path} is opened by {opened:?}");
+        for key in ["", "kbt_wrong", "x y"] {
+            let nobody = TillApi {
+                key: key.into(),
+                ..all.clone()
+            };
+            let reply = send(&nobody).await;
+            problem(&reply, StatusCode::UNAUTHORIZED, "unauthorized");
+            assert!(
+                reply.header("www-authenticate").starts_with("Bearer"),
+                "{method} {path}"
+            );
+        }
+        tried += 1;
+    }
+    assert!(tried >= 17, "only {tried}");
+}
+
+#[tokio::test]
+async fn s14_a_key_that_is_revoked_and_a_till_that_is_off_open_nothing() {
+    let app = TestApp::new().await;
+    let one = till(&app, "till-1", &Scope::ALL).await;
+    let db = &app.world.db;
+    let second = crm::till::store::create_key_by_system(db, &BY, one.id, &Scope::ALL)
+        .await
+        .expect("a key");
+    let two = TillApi {
+        key: second.secret().to_owned(),
+        ..one.clone()
+    };
+    // Both are good while the one is exchanged for the other.
+    for till in [&one, &two] {
+        assert_eq!(till.get("/openapi.json").await.status, StatusCode::OK);
+    }
+    app.run(
+        "UPDATE api_keys SET revoked_at = '2026-11-21T12:00:00+00:00' WHERE hint = substr(?, -4)",
+        &one.key,
+    )
+    .await;
+    problem(
+        &one.get("/openapi.json").await,
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+    );
+    assert_eq!(two.get("/openapi.json").await.status, StatusCode::OK);
+    app.run(
+        "UPDATE tills SET disabled_at = '2026-11-21T12:00:00+00:00' WHERE code = ?",
+        "till-1",
+    )
+    .await;
+    problem(
+        &two.get("/openapi.json").await,
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+    );
+    let stored = app.everything(&[]).await;
+    assert!(
+        !stored
+            .iter()
+            .any(|row| row.contains(&one.key) || row.contains(&two.key)),
+        "keys are stored hashed"
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_by_its_pointer_and_nothing_is_kept() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let before = app.everything(&["api_keys"]).await;
+    let sale = json!({
+        "document": "S-1", "at": now, "lines": [{"article": "tea", "quantity": 1, "price": 100}],
+    });
+    let with = |pointer: &str, value: Value| {
+        let mut sale = sale.clone();
+        match sale.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            None => sale[pointer.trim_start_matches('/')] = value,
+        }
+        sale
+    };
+    let cases = [
+        ("/document", json!(" "), "/document", "missing"),
+        ("/document", json!("x".repeat(101)), "/document", "too_long"),
+        ("/document", json!(7), "/document", "unreadable"),
+        ("/at", json!("yesterday"), "/at", "unreadable"),
+        ("/at", json!(now + Duration::days(2)), "/at", "in_future"),
+        ("/lines", json!([]), "/lines", "missing"),
+        ("/lines/0/quantity", json!(0), "/lines/0/quantity", "not_positive"),
+        ("/lines/0/quantity", json!(1.5), "/lines/0/quantity", "unreadable"),
+        ("/lines/0/quantity", json!(i64::MAX), "/lines/0/price", "too_large"),
+        ("/lines/0/price", json!(-1), "/lines/0/price", "negative"),
+        ("/lines/0/article", json!(""), "/lines/0/article", "missing"),
+        ("/store", json!("nowhere"), "/store", "unknown"),
+        (
+            "/customer",
+            json!("0197a000-0000-7000-8000-000000000000"),
+            "/customer",
+            "unknown",
+        ),
+        (
+            "/redeem",
+            json!({"reservation": "0197a000-0000-7000-8000-000000000000", "points": 1}),
+            "/redeem",
+            "needs_customer",
+        ),
+        ("/code", json!("short"), "/code", "not_a_code"),
+    ];
+    for (place, value, pointer, code) in cases {
+        let reply = till.post("/purchases", &with(place, value.clone())).await;
+        let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+        assert!(pointers(&said).contains(&(pointer, code)), "{place} = {value}: {said}");
+    }
+    let misspelt = till.post("/purchases", &with("/dokument", json!("x"))).await;
+    problem(&misspelt, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+    let many: Vec<Value> = (0..501)
+        .map(|_| json!({"article": "tea", "quantity": 1, "price": 1}))
+        .collect();
+    let reply = till.post("/purchases", &with("/lines", json!(many))).await;
+    assert_eq!(
+        pointers(&problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid")),
+        [("/lines", "too_many")]
+    );
+    let garbled = till
+        .ask(
+            Method::POST,
+            "/purchases",
+            &[("idempotency-key", "garbled-1")],
+            b"{\"document\":".to_vec(),
+        )
+        .await;
+    problem(&garbled, StatusCode::BAD_REQUEST, "malformed");
+    let huge = vec![b' '; api::BODY_LIMIT + 1];
+    let huge = till
+        .ask(Method::POST, "/purchases", &[("idempotency-key", "huge-body")], huge)
+        .await;
+    problem(&huge, StatusCode::PAYLOAD_TOO_LARGE, "too_large");
+    problem(&till.get("/nothing").await, StatusCode::NOT_FOUND, "not_found");
+    problem(&till.get("/purchases/none").await, StatusCode::NOT_FOUND, "not_found");
+    problem(&till.get("/customers/x").await, StatusCode::NOT_FOUND, "not_found");
+    let method = till.ask(Method::DELETE, "/purchases", &[], Vec::new()).await;
+    problem(&method, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+    assert_eq!(app.everything(&["api_keys"]).await, before, "nothing is kept");
+}
+
+#[tokio::test]
+async fn a_till_that_asks_too_fast_is_told_when_to_come_again() {
+    let app = TestApp::build(false, |config| config.limits.requests_per_till = 3).await;
+    let (one, other) = (
+        till(&app, "till-1", &Scope::ALL).await,
+        till(&app, "till-2", &Scope::ALL).await,
+    );
+    for left in [2, 1, 0] {
+        let reply = one.get("/openapi.json").await;
+        assert_eq!(reply.status, StatusCode::OK);
+        assert_eq!(reply.header("ratelimit"), format!("\"till\";r={left};t=60"));
+        assert_eq!(reply.header("ratelimit-policy"), "\"till\";q=3;w=60");
+    }
+    let over = one.get("/openapi.json").await;
+    problem(&over, StatusCode::TOO_MANY_REQUESTS, "too_many");
+    assert_eq!(over.header("retry-after"), "60");
+    assert_eq!(
+        other.get("/openapi.json").await.status,
+        StatusCode::OK,
+        "the others' pace is their own"
+    );
+    app.world.clock.set(app.world.db.now() + Duration::seconds(60));
+    assert_eq!(one.get("/openapi.json").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn shops_categories_and_articles_are_written_in_bulk() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let text = |word: &str| json!({"ru": word, "en": word});
+    let stores = json!({"stores": [{
+        "code": "s1", "name": text("Сосна"), "town": text("Тверь"), "address": text("Советская, 1"),
+        "hours": [[540, 1260], null, null, null, null, null, null],
+    }]});
+    assert_eq!(read(&till.post("/stores", &stores).await)["written"], 1);
+    let mut moved = stores.clone();
+    moved["stores"][0]["town"] = text("Клин");
+    assert_eq!(read(&till.post("/stores", &moved).await)["written"], 1);
+    let mut anna = app.customer("Анна").await;
+    let page = anna.browser.get("/stores").await.text();
+    assert!(page.contains("Клин") && !page.contains("Тверь"), "{page}");
+    let mut impossible = stores.clone();
+    impossible["stores"][0]["hours"][1] = json!([600, 500]);
+    let reply = till.post("/stores", &impossible).await;
+    assert_eq!(
+        pointers(&problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid")),
+        [("/stores/0/hours", "not_hours")]
+    );
+
+    let categories = json!({"categories": [{"code": "tea", "name": text("Чай")}]});
+    assert_eq!(read(&till.post("/categories", &categories).await)["written"], 1);
+    let articles = json!({"articles": [
+        {"code": "t1", "name": "Чай чёрный", "category": "tea"}, {"code": "t2", "name": "Чай зелёный"},
+    ]});
+    assert_eq!(read(&till.post("/articles", &articles).await)["written"], 2);
+    let wrong = json!({"articles": [{"code": "t3", "name": "", "category": "none"}]});
+    let reply = till.post("/articles", &wrong).await;
+    let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+    assert_eq!(
+        pointers(&said),
+        [
+            ("/articles/0/name", "missing"),
+            ("/articles/0/category", "not_a_choice")
+        ]
+    );
+}
