@@ -58,6 +58,8 @@ pub struct Site {
     pub js: String,
     /// The WebAssembly module.
     pub wasm: String,
+    /// What the API is asked and answers (OpenAPI 3.1).
+    pub api: serde_json::Value,
 }
 
 /// An outside provider as pages offer it.
@@ -94,6 +96,8 @@ pub mod cookie {
     pub const STAFF_ATTEMPT: &str = "kabinet_staff_attempt";
     /// The way to an outside provider that this browser is on.
     pub const HANDOFF: &str = "kabinet_handoff";
+    /// A secret that the next page shows, once.
+    pub const ONCE: &str = "kabinet_once";
     /// The language that was chosen.
     pub const LANG: &str = "lang";
     /// The theme that was chosen.
@@ -296,6 +300,10 @@ impl Cx {
             Flaw::WrongSecond => words.wrong_second.into(),
             Flaw::WrongPasskey => words.wrong_passkey.into(),
             Flaw::WeakPassword => words.weak_password.into(),
+            Flaw::NoReceipt => words.no_receipt.into(),
+            Flaw::ClaimedBefore => words.claimed_before.into(),
+            Flaw::TooLate => words.too_late.into(),
+            Flaw::Taken if self.path.starts_with("/admin") => words.taken_among_records.into(),
             Flaw::Taken => words.taken.into(),
             Flaw::LastOne => words.last_one.into(),
         }

@@ -25,6 +25,12 @@ pub const ROUTES: &[Route] = &[
     page!("/", Customer, cabinet::home::page),
     page!("/card", Customer, cabinet::card::page),
     page!("/purchases", Customer, cabinet::purchases::page),
+    page!(
+        "/purchases/claim",
+        Customer,
+        cabinet::claim::page,
+        [cabinet::claim::ClaimReceipt]
+    ),
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
     page!("/points", Customer, cabinet::points::page),
     page!(
@@ -169,6 +175,14 @@ pub const ROUTES: &[Route] = &[
         Staff,
         admin::messages::one,
         [admin::messages::SendAgain]
+    ),
+    page!("/api/docs", Staff, admin::api::page),
+    page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
+    page!(
+        "/admin/tills/{id}",
+        Staff,
+        admin::tills::one,
+        [admin::tills::AddKey, admin::tills::RevokeKey, admin::tills::SwitchTill]
     ),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/profile", Customer, cabinet::profile::page),

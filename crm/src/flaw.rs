@@ -60,6 +60,12 @@ pub enum Flaw {
     WrongPasskey,
     /// A password that is on every list of stolen ones, or made of one's own data.
     WeakPassword,
+    /// No receipt has this code.
+    NoReceipt,
+    /// Somebody else has the receipt already.
+    ClaimedBefore,
+    /// It is too late for this.
+    TooLate,
     /// Belongs to somebody already.
     Taken,
     /// One has to remain.
@@ -90,6 +96,9 @@ impl Flaw {
             Self::WrongSecond => "wrong_second",
             Self::WrongPasskey => "wrong_passkey",
             Self::WeakPassword => "weak_password",
+            Self::NoReceipt => "no_receipt",
+            Self::ClaimedBefore => "claimed_before",
+            Self::TooLate => "too_late",
             Self::Taken => "taken",
             Self::LastOne => "last_one",
         }

@@ -69,7 +69,7 @@ impl Gate {
         let length = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
         if length > URI_LIMIT {
             Some(Refusal::TooLong)
-        } else if path.starts_with("/admin") && is_ahead_of_time(headers) {
+        } else if (path.starts_with("/admin") || path == api::DOCS) && is_ahead_of_time(headers) {
             Some(Refusal::AheadOfTime)
         } else if is_change(request.method()) && !self.is_keyed(request) && !is_from_here(headers, &self.public_url) {
             Some(Refusal::Foreign)

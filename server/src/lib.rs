@@ -19,3 +19,4 @@ pub mod site;
 pub mod staff;
 pub mod stop;
 pub mod telemetry;
+pub mod tills;

@@ -80,6 +80,9 @@ enum Command {
     /// People who work here
     #[command(subcommand)]
     Staff(server::staff::StaffCommand),
+    /// Tills and other systems that ask through the API, and their keys
+    #[command(subcommand)]
+    Till(server::tills::TillCommand),
     /// The configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -189,6 +192,7 @@ async fn command(command: Command, config: Config) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Staff(command) => server::staff::run(&open(&config).await?, &config, command).await,
+        Command::Till(command) => server::tills::run(&open(&config).await?, command).await,
         Command::Doctor(args) => doctor::run(&config, &args).await,
     }
 }

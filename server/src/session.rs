@@ -7,12 +7,13 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     cookie::SESSION,
     cookie::STAFF,
     cookie::ATTEMPT,
     cookie::STAFF_ATTEMPT,
     cookie::HANDOFF,
+    cookie::ONCE,
     cookie::LANG,
     cookie::THEME,
 ];

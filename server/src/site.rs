@@ -44,6 +44,7 @@ pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
         wasm,
         loader,
         theme: format!("/theme-{}.css", shop.hue),
+        api: crate::api::description(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Staff pages: the queue of requests, one request, customers and what is known of them. But for passkeys they ship no script. Whatever
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
+pub mod api;
 pub mod customer;
 pub mod customers;
 pub mod messages;
@@ -8,6 +9,7 @@ pub mod receipt;
 pub mod request;
 pub mod requests;
 pub mod security;
+pub mod tills;
 mod view;
 
 use crate::cx::Cx;

@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod children;
+pub mod claim;
 pub mod confirm;
 pub mod consents;
 pub mod contacts;

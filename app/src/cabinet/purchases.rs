@@ -134,7 +134,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}
                 {list(&cx, &asked, &found)}
             </div>
-            <div>{chart(&cx, &spent)}</div>
+            <div>
+                {chart(&cx, &spent)}
+                <div class="actions"><a class="btn" href="/purchases/claim">{icon(icons::RECEIPT_TEXT)} {cx.t().claim.link}</a></div>
+            </div>
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
@@ -148,6 +151,7 @@ fn first_purchase(cx: &Cx) -> AnyView {
             {icon(icons::RECEIPT_TEXT)}
             <p>{t.none}</p>
             <a class="btn btn-primary" href="/card">{t.show_card}</a>
+            <a href="/purchases/claim">{cx.t().claim.link}</a>
         </div>
     }
     .into_any()

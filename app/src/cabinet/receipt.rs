@@ -1,6 +1,6 @@
 //! A receipt that looks like one, and the points it brought.
 
-use super::back;
+use super::{back, flash};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -28,6 +28,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {back("/purchases", t.back)}
         <div class="page-head"><h1>{title.clone()}</h1></div>
+        {flash(&cx, &[("claimed", cx.t().claim.done)])}
         <div class="cols">
             <div>{paper(&cx, &receipt)}</div>
             <div>

@@ -41,5 +41,8 @@ CREATE TABLE enrolments (
 );
 CREATE UNIQUE INDEX enrolments_open ON enrolments (phone) WHERE completed_at IS NULL;
 
+-- What was written down on a day, for the shop's accounts.
+CREATE INDEX transactions_recorded ON transactions (recorded_at);
+
 -- A right that is new; who runs the system has it.
 UPDATE roles SET rights = rights || '["tills"]' WHERE code = 'administrator';

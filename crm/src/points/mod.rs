@@ -135,6 +135,17 @@ pub enum LotState {
     Expired,
 }
 
+impl LotState {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// Points that expire together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry {

@@ -8,6 +8,7 @@
 //! what was due by then has happened, whether or not the daily work has come round.
 
 pub mod adjustments;
+pub mod exports;
 pub(crate) mod returns;
 pub mod spending;
 pub mod transfers;
@@ -38,6 +39,8 @@ pub(crate) struct Sale {
     pub(crate) purchase: PurchaseId,
     pub(crate) customer: CustomerId,
     pub(crate) at: DateTime<Utc>,
+    /// When its customer has to be a member of a program for it to earn there: at its own time, or when it was claimed.
+    pub(crate) member_at: DateTime<Utc>,
     /// Its lines, and what was paid for each.
     pub(crate) lines: Vec<(LineId, i64)>,
 }
@@ -391,11 +394,7 @@ impl Book {
                 Bind::Id(lot.customer.0),
                 Bind::Int(lot.points),
                 Bind::Int(lot.points - pays),
-                Bind::Word(if lot.state == LotState::Active {
-                    "active"
-                } else {
-                    "pending"
-                }),
+                Bind::Word(lot.state.as_str()),
                 Bind::Time(lot.activates_at),
                 Bind::Time(lot.expires_at),
                 Bind::MaybeId(lot.origin.map(|id| id.0)),
@@ -449,6 +448,7 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
         purchase,
         customer,
         at,
+        member_at,
         lines,
     } in sales
     {
@@ -456,7 +456,7 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
             .get(customer)
             .into_iter()
             .flatten()
-            .filter(|(_, _, joined, left)| rules::is_member(*joined, *left, *at))
+            .filter(|(_, _, joined, left)| rules::is_member(*joined, *left, *member_at))
             .map(|(_, program, ..)| *program)
             .collect();
         for program in member {

@@ -8,6 +8,8 @@ use crate::lang::Localized;
 use crate::points::{Before, Earned};
 use chrono::{DateTime, NaiveDate, Utc};
 
+#[cfg(feature = "store")]
+pub mod claim;
 pub mod code;
 #[cfg(feature = "store")]
 pub mod import;

@@ -185,6 +185,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
                 purchase: id,
                 customer,
                 at,
+                member_at: at,
                 lines: sold,
             });
         }

@@ -110,16 +110,43 @@ pub enum ReceiptError {
     CodeTaken,
     /// The card.
     #[error(transparent)]
-    Counter(#[from] CounterError),
+    Counter(CounterError),
     /// The points that were to pay.
     #[error(transparent)]
-    Spend(#[from] SpendError),
+    Spend(SpendError),
     /// The void.
     #[error(transparent)]
-    Void(#[from] VoidError),
+    Void(VoidError),
     /// Everything else.
     #[error(transparent)]
     Crm(#[from] Error),
+}
+
+impl From<CounterError> for ReceiptError {
+    fn from(e: CounterError) -> Self {
+        match e {
+            CounterError::Crm(e) => Self::Crm(e),
+            other => Self::Counter(other),
+        }
+    }
+}
+
+impl From<SpendError> for ReceiptError {
+    fn from(e: SpendError) -> Self {
+        match e {
+            SpendError::Crm(e) => Self::Crm(e),
+            other => Self::Spend(other),
+        }
+    }
+}
+
+impl From<VoidError> for ReceiptError {
+    fn from(e: VoidError) -> Self {
+        match e {
+            VoidError::Crm(e) => Self::Crm(e),
+            other => Self::Void(other),
+        }
+    }
 }
 
 impl From<sqlx::Error> for ReceiptError {
@@ -136,13 +163,7 @@ impl From<db::Error> for ReceiptError {
 
 impl db::AsDatabaseError for ReceiptError {
     fn database(&self) -> Option<&db::Error> {
-        match self {
-            Self::Counter(e) => e.database(),
-            Self::Spend(e) => e.database(),
-            Self::Void(e) => e.database(),
-            Self::Crm(e) => e.database(),
-            Self::Invalid(_) | Self::Conflict | Self::CodeTaken => None,
-        }
+        if let Self::Crm(e) = self { e.database() } else { None }
     }
     fn repeated() -> Self {
         Self::Crm(Error::Repeated)

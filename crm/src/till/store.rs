@@ -131,6 +131,16 @@ async fn enter_key(tx: &mut Tx, till: TillId, scopes: &[Scope]) -> Result<(ApiKe
     Ok((id, secret))
 }
 
+/// The till of a code.
+pub async fn by_code(db: &Db, _by: &System, code: &str) -> Result<Option<TillId>, Error> {
+    const SQL: &str = "SELECT id FROM tills WHERE code = $1";
+    let mut conn = db.read().await?;
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(code)
+        .fetch_optional(c)
+        .await)?)
+}
+
 /// Makes a key worth nothing from now on. One that is already is left as it is.
 pub async fn revoke_key(db: &Db, by: &Fresh<'_, Staff>, id: ApiKeyId) -> Result<(), Error> {
     const SQL: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
@@ -209,20 +219,18 @@ impl From<EntryRow> for Entry {
     }
 }
 
-/// Every till, by code.
-pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Entry>, Error> {
+/// Every till, by code. That it was looked at is written down.
+pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
     by.may(Right::Tills)?;
-    let query = db::ListQuery::new(SELECT).tail("ORDER BY t.code");
-    let rows: Vec<EntryRow> = db::list(conn, query).await?;
-    Ok(rows.into_iter().map(Into::into).collect())
-}
-
-/// One till. Fails with [`Error::NotFound`].
-pub async fn get(conn: &mut Conn, by: &Staff, id: TillId) -> Result<Entry, Error> {
-    by.may(Right::Tills)?;
-    let query = db::ListQuery::new(SELECT).filter("t.id = ?", [db::Bind::Id(id.0)]);
-    let mut rows: Vec<EntryRow> = db::list(conn, query).await?;
-    Ok(rows.pop().ok_or(Error::NotFound)?.into())
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "till.list", None, None, "").await?;
+            let query = db::ListQuery::new(SELECT).tail("ORDER BY t.code");
+            let rows: Vec<EntryRow> = db::list(tx, query).await?;
+            Ok(rows.into_iter().map(Into::into).collect())
+        })
+    })
+    .await
 }
 
 #[derive(sqlx::FromRow)]
@@ -236,11 +244,24 @@ struct KeyRow {
     revoked_at: Option<DateTime<Utc>>,
 }
 
-/// The keys of a till, the newest first.
-pub async fn keys(conn: &mut Conn, by: &Staff, till: TillId) -> Result<Vec<ApiKey>, Error> {
+/// One till with its keys, the newest first. That it was looked at is written down. Fails with [`Error::NotFound`].
+pub async fn get(db: &Db, by: &Staff, id: TillId) -> Result<(Entry, Vec<ApiKey>), Error> {
+    by.may(Right::Tills)?;
+    db.write(|tx| {
+        scoped(async move {
+            let query = db::ListQuery::new(SELECT).filter("t.id = ?", [db::Bind::Id(id.0)]);
+            let mut rows: Vec<EntryRow> = db::list(tx, query).await?;
+            let till = rows.pop().ok_or(Error::NotFound)?.into();
+            by.record(tx, "till.read", None, Some(id.0), "").await?;
+            Ok((till, keys(tx, id).await?))
+        })
+    })
+    .await
+}
+
+async fn keys(conn: &mut Conn, till: TillId) -> Result<Vec<ApiKey>, sqlx::Error> {
     const SQL: &str = "SELECT id, hint, scopes, created_at, used_at, revoked_at FROM api_keys WHERE till_id = $1 \
                        ORDER BY created_at DESC, id DESC";
-    by.may(Right::Tills)?;
     let rows: Vec<KeyRow> = on!(conn, |c| sqlx::query_as(SQL).bind(till).fetch_all(c).await)?;
     Ok(rows
         .into_iter()

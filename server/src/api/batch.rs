@@ -16,13 +16,8 @@ const MOST: usize = 500;
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "What became of each", body = BatchResult),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 409, description = "`key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit: nothing of it is booked", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 422, description = "Fields do not fit: nothing of it is booked", body = Details)))]
 pub(super) async fn book(call: Call, once: Once, sent: Sent<Batch>) -> Result<Answer, Problem> {
     call.may(Scope::Purchases)?;
     if let Some(known) = call.known(&once, &sent).await? {

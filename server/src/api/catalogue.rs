@@ -23,13 +23,8 @@ fn few(field: &str, count: usize) -> Result<(), Problem> {
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "Written", body = Written),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 409, description = "`key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit: nothing is written", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 422, description = "Fields do not fit: nothing is written", body = Details)))]
 pub(super) async fn stores(call: Call, once: Once, sent: Sent<Stores>) -> Result<Answer, Problem> {
     call.may(Scope::Catalogue)?;
     few("stores", sent.body.stores.len())?;
@@ -63,13 +58,8 @@ pub(super) async fn stores(call: Call, once: Once, sent: Sent<Stores>) -> Result
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "Written", body = Written),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 409, description = "`key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit: nothing is written", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 422, description = "Fields do not fit: nothing is written", body = Details)))]
 pub(super) async fn categories(call: Call, once: Once, sent: Sent<Categories>) -> Result<Answer, Problem> {
     call.may(Scope::Catalogue)?;
     few("categories", sent.body.categories.len())?;
@@ -95,13 +85,8 @@ pub(super) async fn categories(call: Call, once: Once, sent: Sent<Categories>) -
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "Written", body = Written),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 409, description = "`key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit: nothing is written", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 422, description = "Fields do not fit: nothing is written", body = Details)))]
 pub(super) async fn articles(call: Call, once: Once, sent: Sent<Articles>) -> Result<Answer, Problem> {
     call.may(Scope::Catalogue)?;
     few("articles", sent.body.articles.len())?;
@@ -131,13 +116,8 @@ pub(super) async fn articles(call: Call, once: Once, sent: Sent<Articles>) -> Re
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "Written, and left out", body = Written),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 409, description = "`key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit: nothing is written", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 422, description = "Fields do not fit: nothing is written", body = Details)))]
 pub(super) async fn cards(call: Call, once: Once, sent: Sent<Cards>) -> Result<Answer, Problem> {
     call.may(Scope::Catalogue)?;
     few("numbers", sent.body.numbers.len())?;

@@ -13,14 +13,9 @@ use uuid::Uuid;
 #[utoipa::path(post, path = "/api/v1/customers/identify", tag = "customers", request_body = Identify, security(("key" = ["customers"])),
     responses(
         (status = 200, description = "The customer", body = Customer),
-        (status = 400, description = "Not JSON", body = Details),
-        (status = 401, description = "No good key", body = Details),
         (status = 403, description = "`scope_missing`, `phone_not_allowed`", body = Details),
         (status = 404, description = "`card_unknown`, `phone_unknown`", body = Details),
-        (status = 409, description = "`card_blocked`, `card_blank`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`card_blocked`, `card_blank`", body = Details)))]
 pub(super) async fn identify(call: Call, sent: Sent<Identify>) -> Result<Json<Customer>, Problem> {
     let shown = match sent.body {
         Identify::Card(number) => Shown::Card(number),
@@ -37,14 +32,8 @@ pub(super) async fn identify(call: Call, sent: Sent<Identify>) -> Result<Json<Cu
     responses(
         (status = 201, description = "The new customer", body = Customer),
         (status = 200, description = "The same phone joined before, and did not complete the registration yet", body = Customer),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 404, description = "`card_unknown`", body = Details),
-        (status = 409, description = "`phone_taken`, `card_taken`, `card_blocked`, `key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`phone_taken`, `card_taken`, `card_blocked`, `key_reused`", body = Details)))]
 pub(super) async fn enrol(call: Call, once: Once, sent: Sent<Enrol>) -> Result<Answer, Problem> {
     let joining = Joining {
         phone: sent.body.phone.clone(),
@@ -67,10 +56,7 @@ pub(super) async fn enrol(call: Call, once: Once, sent: Sent<Enrol>) -> Result<A
     params(("customer" = Uuid, Path, description = "As it was answered before")),
     responses(
         (status = 200, description = "The customer", body = Customer),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
-        (status = 404, description = "There is no such customer", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 404, description = "There is no such customer", body = Details)))]
 pub(super) async fn get(call: Call, At(id): At<Uuid>) -> Result<Json<Customer>, Problem> {
     let present = counter::meet(&call.app.db, &call.till, CustomerId(id)).await?;
     Ok(Json(present.into()))

@@ -13,6 +13,7 @@
 mod batch;
 mod catalogue;
 mod customers;
+mod exports;
 mod points;
 pub mod problem;
 mod purchases;
@@ -43,6 +44,9 @@ use utoipa::{Modify, OpenApi};
 
 /// Where the paths of this version begin.
 pub const PREFIX: &str = "/api/v1";
+
+/// The page about the API, for staff.
+pub const DOCS: &str = "/api/docs";
 
 /// The most bytes of a request: 500 receipts fit.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -78,6 +82,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         catalogue::categories,
         catalogue::articles,
         catalogue::cards,
+        exports::postings,
+        exports::liability,
         document,
     ),
     components(schemas(problem::Details)),
@@ -127,6 +133,8 @@ pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
         ("/categories", put(catalogue::categories)),
         ("/articles", put(catalogue::articles)),
         ("/cards", post(catalogue::cards)),
+        ("/exports/postings", get(exports::postings)),
+        ("/exports/liability", get(exports::liability)),
         ("/openapi.json", get(document)),
     ];
     endpoints
@@ -135,11 +143,52 @@ pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
         .collect()
 }
 
+/// What every endpoint may answer, and what those may that read a body.
+const ALWAYS: [(&str, &str); 4] = [
+    ("401", "`unauthorized`: the request carries no key that is good"),
+    ("403", "`scope_missing`: the key is not good for this"),
+    ("429", "`too_many`: `Retry-After` says when to come again"),
+    ("503", "`unavailable`: send the same again, under the same key"),
+];
+const WITH_BODY: [(&str, &str); 3] = [
+    (
+        "400",
+        "`malformed`: not JSON; `key_missing`: no `Idempotency-Key` where one has to be",
+    ),
+    ("413", "`too_large`"),
+    ("422", "`invalid`: fields do not fit, named in `errors`"),
+];
+
+/// The document as JSON, with what is the same for every endpoint.
+pub fn description() -> serde_json::Value {
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for operation in paths.filter_map(|(_, methods)| methods.as_object_mut()).flatten() {
+        let (_, operation) = operation;
+        let has_body = operation.get("requestBody").is_some();
+        let common = ALWAYS.iter().chain(WITH_BODY.iter().filter(|_| has_body));
+        let Some(responses) = operation["responses"].as_object_mut() else {
+            continue;
+        };
+        for (status, words) in common {
+            responses
+                .entry(*status)
+                .or_insert_with(|| serde_json::json!({"description": words, "content": {}}));
+        }
+        for (_, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
+            response["content"] = serde_json::json!({
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+            });
+        }
+    }
+    document
+}
+
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "about", security(("key" = [])),
     responses((status = 200, description = "The OpenAPI document", content_type = "application/json")))]
-async fn document() -> Json<utoipa::openapi::OpenApi> {
-    Json(Document::openapi())
+async fn document(call: Call) -> Json<serde_json::Value> {
+    Json(call.app.site.api.clone())
 }
 
 /// Lets only tills through, and not too fast; says in the headers of every answer how much is left.
@@ -207,6 +256,20 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for At<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, app).await;
         path.map(|path| Self(path.0)).map_err(|_| Problem::not_found())
+    }
+}
+
+/// What the address asks beside its path.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, app).await;
+        query
+            .map(|query| Self(query.0))
+            .map_err(|e| Problem::invalid().at("", "unreadable", e.body_text()))
     }
 }
 

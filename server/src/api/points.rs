@@ -14,14 +14,8 @@ use uuid::Uuid;
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 201, description = "Reserved", body = Reservation),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 404, description = "There is no such customer", body = Details),
-        (status = 409, description = "`not_enough_points`, `key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`not_enough_points`, `key_reused`", body = Details)))]
 pub(super) async fn reserve(call: Call, once: Once, sent: Sent<NewReservation>) -> Result<Answer, Problem> {
     let (till, body, key) = (&call.till, &sent.body, once.key());
     call.once(&once, &sent, |tx| {
@@ -44,10 +38,7 @@ pub(super) async fn reserve(call: Call, once: Once, sent: Sent<NewReservation>) 
     params(("reservation" = Uuid, Path, description = "As it was answered before")),
     responses(
         (status = 200, description = "The reservation", body = Reservation),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
-        (status = 404, description = "There is no such reservation in the source of this till", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 404, description = "There is no such reservation in the source of this till", body = Details)))]
 pub(super) async fn get(call: Call, At(id): At<Uuid>) -> Result<Json<Reservation>, Problem> {
     let mut conn = call.app.db.read().await?;
     let held = redeem::find(&mut conn, &call.till, ReservationId(id)).await?;
@@ -60,14 +51,8 @@ pub(super) async fn get(call: Call, At(id): At<Uuid>) -> Result<Json<Reservation
         ("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "Taken", body = Reservation),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 404, description = "There is no such reservation in the source of this till", body = Details),
-        (status = 409, description = "`not_enough_points`, `reservation_ended`, `reused`, `key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`not_enough_points`, `reservation_ended`, `reused`, `key_reused`", body = Details)))]
 pub(super) async fn capture(call: Call, once: Once, At(id): At<Uuid>, sent: Sent<Capture>) -> Result<Answer, Problem> {
     let (till, points) = (&call.till, sent.body.points);
     call.once(&once, &sent, |tx| {
@@ -85,14 +70,8 @@ pub(super) async fn capture(call: Call, once: Once, At(id): At<Uuid>, sent: Sent
         ("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "Let go", body = Reservation),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 404, description = "There is no such reservation in the source of this till", body = Details),
-        (status = 409, description = "`reservation_ended`: it was captured; `key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`reservation_ended`: it was captured; `key_reused`", body = Details)))]
 pub(super) async fn cancel(call: Call, once: Once, At(id): At<Uuid>, sent: Sent<Nothing>) -> Result<Answer, Problem> {
     let till = &call.till;
     call.once(&once, &sent, |tx| {

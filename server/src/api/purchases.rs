@@ -11,14 +11,8 @@ use crm::till::receipt::{self, NewReceipt};
 #[utoipa::path(post, path = "/api/v1/quotes", tag = "purchases", request_body = NewQuote, security(("key" = ["purchases"])),
     responses(
         (status = 200, description = "What it is worth", body = Quote),
-        (status = 400, description = "Not JSON", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 404, description = "`card_unknown`", body = Details),
-        (status = 409, description = "`card_blocked`, `card_blank`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`card_blocked`, `card_blank`", body = Details)))]
 pub(super) async fn quote(call: Call, sent: Sent<NewQuote>) -> Result<Json<Quote>, Problem> {
     let quote = receipt::quote(&call.app.db, &call.till, &sent.body.into()).await?;
     Ok(Json(quote.into()))
@@ -31,15 +25,9 @@ pub(super) async fn quote(call: Call, sent: Sent<NewQuote>) -> Result<Json<Quote
     responses(
         (status = 201, description = "Booked", body = Receipt),
         (status = 200, description = "It was there before", body = Receipt),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 404, description = "`card_unknown`, or no such reservation", body = Details),
         (status = 409, description = "`document_conflict`, `code_taken`, `card_blocked`, `card_blank`, `not_enough_points`, \
-            `too_much`, `reservation_ended`, `reused`, `key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+            `too_much`, `reservation_ended`, `reused`, `key_reused`", body = Details)))]
 pub(super) async fn book(call: Call, once: Once, sent: Sent<NewPurchase>) -> Result<Answer, Problem> {
     let new = sent.body.clone().into();
     book_receipt(&call, &once, &sent, &new).await
@@ -52,13 +40,7 @@ pub(super) async fn book(call: Call, once: Once, sent: Sent<NewPurchase>) -> Res
     responses(
         (status = 201, description = "Booked", body = Receipt),
         (status = 200, description = "It was there before", body = Receipt),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
-        (status = 409, description = "`not_bought`, `document_conflict`, `key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`not_bought`, `document_conflict`, `key_reused`", body = Details)))]
 pub(super) async fn give_back(call: Call, once: Once, sent: Sent<NewReturn>) -> Result<Answer, Problem> {
     let new = sent.body.clone().into();
     book_receipt(&call, &once, &sent, &new).await
@@ -80,10 +62,7 @@ async fn book_receipt<T>(call: &Call, once: &Once, sent: &Sent<T>, new: &NewRece
     params(("document" = String, Path, description = "Its number")),
     responses(
         (status = 200, description = "The receipt", body = Receipt),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
-        (status = 404, description = "There is no such receipt in the source of this till", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 404, description = "There is no such receipt in the source of this till", body = Details)))]
 pub(super) async fn find(call: Call, At(document): At<String>) -> Result<Json<Receipt>, Problem> {
     let mut conn = call.app.db.read().await?;
     let found = receipt::find(&mut conn, &call.till, &document).await?;
@@ -96,14 +75,8 @@ pub(super) async fn find(call: Call, At(document): At<String>) -> Result<Json<Re
         ("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
         (status = 200, description = "The receipt, voided", body = Receipt),
-        (status = 400, description = "Not JSON, or no `Idempotency-Key`", body = Details),
-        (status = 401, description = "No good key", body = Details),
-        (status = 403, description = "`scope_missing`", body = Details),
         (status = 404, description = "There is no such receipt in the source of this till", body = Details),
-        (status = 409, description = "`returned`, `not_enough_points`, `key_reused`", body = Details),
-        (status = 413, description = "Too large", body = Details),
-        (status = 422, description = "Fields do not fit", body = Details),
-        (status = 429, description = "Too many requests", body = Details)))]
+        (status = 409, description = "`returned`, `not_enough_points`, `key_reused`", body = Details)))]
 pub(super) async fn void(
     call: Call,
     once: Once,

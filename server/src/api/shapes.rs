@@ -1,7 +1,7 @@
 //! What goes over the wire. Money is in minor units of the shop's currency, points are hundredths (1250 is shown as 12.50),
 //! times are RFC 3339. A field that is not known is refused, so that a misspelt one is not lost.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use crm::id::{CustomerId, ReservationId};
 use crm::lang::{Lang, Localized};
 use crm::points::{self, ReservationState};
@@ -535,6 +535,54 @@ pub struct Written {
     pub written: u64,
     /// Those that were left out, as they were sent.
     pub rejected: Vec<String>,
+}
+
+/// What was posted.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Postings {
+    /// Day by day.
+    pub postings: Vec<Posted>,
+}
+
+/// What was posted on a day to an account, by the reason.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Posted {
+    /// The day on which it was written down, where the shop is.
+    pub day: NaiveDate,
+    /// The program's code.
+    pub program: String,
+    /// The account: `pending` and `active` are those of all customers together, the others the program's.
+    pub account: &'static str,
+    /// Why: `accrual`, `activation`, `redemption` and so on.
+    pub kind: &'static str,
+    /// What came in less what went out.
+    pub points: i64,
+    /// How many postings that are.
+    pub postings: i64,
+}
+
+/// What is owed to customers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Liability {
+    /// By program, state and age.
+    pub owed: Vec<Owed>,
+}
+
+/// What is owed in lots of an age.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Owed {
+    /// The program's code.
+    pub program: String,
+    /// `pending` or `active`.
+    pub state: &'static str,
+    /// Earned at least so many days ago,
+    pub from_days: i64,
+    /// and less than so many; null: however long ago.
+    pub to_days: Option<i64>,
+    /// How many points.
+    pub points: i64,
+    /// In how many lots.
+    pub lots: i64,
 }
 
 impl Line {

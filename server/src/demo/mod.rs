@@ -79,6 +79,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     let threads = requests(db, &by, &records, &people, customer, agent).await?;
     println!("  {threads} requests");
     messages::write(db, &by).await?;
+    let key = till(db, &by).await?;
     crm::points::store::run_due(db, &by).await?;
     mark(db, &by, "ready").await?;
     let url = &config.public_url;
@@ -98,6 +99,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
         passwords[2],
         admins_secret.text()
     );
+    println!("  a till               {url}/api/v1                by the key         {key}");
     println!("  the development inbox with the codes, those of the staff's second step too, is at {url}/inbox");
     println!(
         "These passwords are printed this once and stored nowhere else. The last word of a member of staff's line is"
@@ -105,6 +107,26 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     println!("the key of their second step, for an app that makes codes.");
     std::io::stdout().flush()?;
     Ok(())
+}
+
+/// A till for whoever tries the API out, and a key of it.
+async fn till(db: &Db, by: &System) -> anyhow::Result<String> {
+    use crm::till::{NewTill, Scope, store};
+    const CODE: &str = "demo-1";
+    let id = match store::by_code(db, by, CODE).await? {
+        Some(id) => id,
+        None => {
+            let new = NewTill {
+                code: CODE.into(),
+                name: "Касса для проб".into(),
+                source: "pos".into(),
+                store: None,
+            };
+            store::create_by_system(db, by, &new).await?
+        }
+    };
+    let key = store::create_key_by_system(db, by, id, &Scope::ALL).await?;
+    Ok(key.secret().to_owned())
 }
 
 async fn mark(db: &Db, by: &System, state: &str) -> Result<(), crm::Error> {

@@ -23,7 +23,7 @@ pub(crate) struct Smtpd {
 impl Smtpd {
     pub(crate) fn start(options: &[&str]) -> Self {
         let python = std::env::var("KABINET_TEST_SMTPD")
-            .expect("KABINET_TEST_SMTPD names a Python with aiosmtpd; `make test` sets it by tools/smtpd.sh");
+            .expect("KABINET_TEST_SMTPD names a Python with aiosmtpd; `make test` sets it by tools/pypi.sh");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/carriers/smtpd.py");
         let mut child = Command::new(python)
             .arg(script)

@@ -1,6 +1,7 @@
 //! The program as it is run: what it does with signals, what it tells those who watch, what its commands say. Each test
 //! has an installation of its own, over SQLite in a folder that is gone afterwards.
 
+mod clients;
 mod command_line;
 mod common;
 mod doctor;

@@ -462,6 +462,97 @@ async fn who_joins_at_the_till_completes_it_at_home_and_keeps_what_was_bought() 
 }
 
 #[tokio::test]
+async fn a_receipt_without_a_card_is_claimed_by_its_code_once() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let line = json!({"article": "tea", "name": "Чай", "quantity": 2, "price": 50_000});
+    let sale = json!({"document": "S-1", "at": now, "lines": [line]});
+    let plain = read(&till.post("/purchases", &sale).await);
+    let code = plain["code"].as_str().expect("a code").to_owned();
+    let qr = "t=20261121T1500&s=500.00&fn=9960440300112233&i=12345&fp=987654321&n=1";
+    let fiscal = json!({"document": "S-2", "at": now, "code": qr, "lines": [line]});
+    assert_eq!(till.post("/purchases", &fiscal).await.status, StatusCode::CREATED);
+    let mut same = fiscal.clone();
+    same["document"] = json!("S-3");
+    problem(
+        &till.post("/purchases", &same).await,
+        StatusCode::CONFLICT,
+        "code_taken",
+    );
+    let old = json!({"document": "S-4", "at": now - Duration::days(31), "code": "OLD-1234-5678", "lines": [line]});
+    assert_eq!(till.post("/purchases", &old).await.status, StatusCode::CREATED);
+    // Half of the tea comes back before anybody claims it.
+    let back = json!({"document": "R-1", "at": now, "lines": [{
+        "article": "tea", "quantity": 1, "price": 50_000, "original": {"document": "S-1", "line": 1},
+    }]});
+    assert_eq!(till.post("/returns", &back).await.status, StatusCode::CREATED);
+
+    // Who registers afterwards has the points of what they bought before.
+    app.world.clock.set(now + Duration::hours(1));
+    let (mut anna, mut boris) = (app.customer("Анна").await, app.customer("Борис").await);
+    let claim = async |who: &mut crate::common::Customer, code: &str| {
+        who.browser
+            .send("/purchases/claim", "purchase.claim", &[("code", code)])
+            .await
+    };
+    let typed = code.to_lowercase().chars().map(|c| format!("{c} ")).collect::<String>();
+    let done = claim(&mut anna, &typed).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let page = anna.browser.get(done.location()).await;
+    assert!(
+        page.text().contains("Чек теперь ваш") && dense(&page).contains("Снятобаллов−15"),
+        "{}",
+        page.text()
+    );
+    assert!(claim(&mut anna, qr).await.location().starts_with("/purchases/"));
+    let mine = claim(&mut anna, &code).await;
+    assert_eq!(
+        mine.location().split('?').next(),
+        done.location().split('?').next(),
+        "theirs already"
+    );
+    for (code, words) in [
+        (code.as_str(), "уже в чьём-то кабинете"),
+        ("OLD12345678", "слишком старый"),
+        ("NOSUCHCODE1", "Такого чека нет"),
+        ("чек", "Такого чека нет"),
+        (" ", "Напишите код чека"),
+    ] {
+        let reply = claim(&mut boris, code).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{code}");
+        assert!(reply.text().contains(words), "{code}: {}", reply.text());
+    }
+    for n in 0..10 {
+        claim(&mut boris, &format!("GUESS{n:06}")).await;
+    }
+    let over = claim(&mut boris, "GUESS999999").await;
+    assert_eq!(over.status, StatusCode::TOO_MANY_REQUESTS, "who guesses is stopped");
+    let who = anna.id().await.to_string();
+    let left = read(&till.get(&format!("/customers/{who}")).await);
+    assert_eq!(
+        left["balances"][0]["pending"], 4_500,
+        "15.00 of the half, 30.00 of the other: {left}"
+    );
+    let again = read(&till.post("/purchases", &sale).await);
+    assert_eq!(
+        (&again["known"], &again["code"]),
+        (&json!(true), &Value::Null),
+        "sent again it is still the same"
+    );
+    assert_eq!(
+        crm::points::store::verify(&app.world.db, &BY).await.expect("verified"),
+        []
+    );
+    assert_eq!(
+        crm::purchase::store::verify(&app.world.db, &BY)
+            .await
+            .expect("verified"),
+        []
+    );
+}
+
+#[tokio::test]
 async fn a_phone_finds_somebody_only_where_the_shop_allows_it() {
     for allowed in [false, true] {
         let app = TestApp::build(false, |config| config.points.identify_by_phone = allowed).await;
@@ -488,6 +579,7 @@ fn endpoints() -> Vec<(Method, String, Value)> {
     let mut all = Vec::new();
     for (path, methods) in paths {
         let path = path
+            .replace("/exports/postings", "/exports/postings?from=2026-11-01&to=2026-11-30")
             .strip_prefix(api::PREFIX)
             .expect("under the prefix")
             .replace("{document}", "S-1")
@@ -736,6 +828,60 @@ async fn a_till_that_asks_too_fast_is_told_when_to_come_again() {
     );
     app.world.clock.set(app.world.db.now() + Duration::seconds(60));
     assert_eq!(one.get("/openapi.json").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_books_are_told_by_day_and_by_age() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let (now, who) = (app.world.db.now(), anna.id().await.to_string());
+    till.sell(&who, 100_000, now).await;
+    app.world.clock.set(now + Duration::days(40));
+    till.sell(&who, 20_000, app.world.db.now()).await;
+    read(&till.get(&format!("/customers/{who}")).await);
+    let books = read(&till.get("/exports/postings?from=2026-11-21&to=2026-12-31").await);
+    let books = books["postings"].as_array().expect("postings");
+    let days: std::collections::BTreeSet<&str> = books.iter().filter_map(|one| one["day"].as_str()).collect();
+    assert_eq!(days.into_iter().collect::<Vec<_>>(), ["2026-11-21", "2026-12-31"]);
+    assert_eq!(
+        books.iter().filter_map(|one| one["points"].as_i64()).sum::<i64>(),
+        0,
+        "{books:?}"
+    );
+    let of = |day: &str, account: &str, kind: &str| {
+        let found = books
+            .iter()
+            .find(|one| (&one["day"], &one["account"], &one["kind"]) == (&json!(day), &json!(account), &json!(kind)));
+        found.and_then(|one| one["points"].as_i64())
+    };
+    assert_eq!(of("2026-11-21", "issued", "accrual"), Some(-3_000));
+    assert_eq!(of("2026-12-31", "pending", "accrual"), Some(600));
+    assert_eq!(
+        of("2026-12-31", "active", "activation"),
+        Some(3_000),
+        "written down when it was found due"
+    );
+    let owed = read(&till.get("/exports/liability").await);
+    assert_eq!(
+        owed["owed"],
+        json!([
+            {"program": "club", "state": "active", "from_days": 30, "to_days": 90, "points": 3_000, "lots": 1},
+            {"program": "club", "state": "pending", "from_days": 0, "to_days": 30, "points": 600, "lots": 1},
+        ])
+    );
+    for (query, status) in [
+        ("from=2026-11-21", StatusCode::UNPROCESSABLE_ENTITY),
+        ("from=2026-11-21&to=2026-11-20", StatusCode::UNPROCESSABLE_ENTITY),
+        ("from=2025-11-21&to=2026-11-22", StatusCode::UNPROCESSABLE_ENTITY),
+        ("from=2026-02-30&to=2026-11-22", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        problem(
+            &till.get(&format!("/exports/postings?{query}")).await,
+            status,
+            "invalid",
+        );
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod proxies;
 mod redirects;
 mod sessions;
 mod sign_in;
+mod tills;
 mod traces;
 mod twice;
 mod ways;

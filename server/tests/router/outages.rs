@@ -38,7 +38,6 @@ async fn s25_figures_and_descriptions_of_the_inside_are_not_public() {
         "/metrics",
         "/openapi.json",
         "/api/openapi.json",
-        "/api/docs",
         "/docs",
         "/swagger",
         "/debug",
@@ -48,4 +47,8 @@ async fn s25_figures_and_descriptions_of_the_inside_are_not_public() {
     ] {
         assert_eq!(stranger.get(path).await.status.as_u16(), 404, "{path}");
     }
+    // What programs may ask is told to staff, and to programs with a key.
+    let sign_in = "/admin/sign-in?next=/api/docs";
+    assert_eq!(stranger.get(server::api::DOCS).await.location(), sign_in);
+    assert_eq!(stranger.get("/api/v1/openapi.json").await.status.as_u16(), 401);
 }

@@ -83,6 +83,7 @@ impl TestApp {
             loader: "/pkg/loader.0.js".into(),
             js: "/pkg/kabinet.0.js".into(),
             wasm: "/pkg/kabinet.0.wasm".into(),
+            api: server::api::description(),
         };
         let app = App {
             db: world.db.clone(),
@@ -241,6 +242,27 @@ impl TestApp {
         sqlx::SqliteConnection::connect(&self.world.url)
             .await
             .expect("the database")
+    }
+
+    /// A till; made when it is first asked for.
+    pub async fn some_till(&self) -> crm::id::TillId {
+        let mut conn = self.connection().await;
+        let known: Option<uuid::Uuid> = sqlx::query_scalar("SELECT id FROM tills ORDER BY id LIMIT 1")
+            .fetch_optional(&mut conn)
+            .await
+            .expect("read");
+        if let Some(id) = known {
+            return crm::id::TillId(id);
+        }
+        let new = crm::till::NewTill {
+            code: "tver-1".into(),
+            name: "Касса у входа".into(),
+            source: "pos".into(),
+            store: None,
+        };
+        crm::till::store::create_by_system(&self.world.db, &BY, &new)
+            .await
+            .expect("a till")
     }
 
     /// Runs one statement of a test.
@@ -567,6 +589,7 @@ impl Town {
         let boris = app.customer("Борис").await;
         let agent = app.staff("agent").await;
         let purchase = anna.book("A-1", "Чайник", 1, 250_000).await.to_string();
+        app.some_till().await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -627,6 +650,7 @@ impl Town {
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
+                "/admin/tills/" => self.app.some_till().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),

@@ -1,0 +1,235 @@
+//! What the API is asked and what it answers: the OpenAPI document as a page, for whoever connects a till.
+
+use crate::cx::Cx;
+use crate::route::{Body, Frame};
+use islands::AppError;
+use leptos::prelude::*;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A part of the document by its reference, or the value itself.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let reference = value["$ref"].as_str().and_then(|at| at.strip_prefix('#'));
+    reference.and_then(|at| document.pointer(at)).unwrap_or(value)
+}
+
+/// The name of a schema that is referred to.
+fn reference(value: &Value) -> Option<&str> {
+    value["$ref"].as_str()?.rsplit('/').next()
+}
+
+/// A type in words, with a link to the schema it refers to.
+fn kind(value: &Value) -> AnyView {
+    if let Some(name) = reference(value) {
+        let (href, name) = (format!("#{name}"), name.to_owned());
+        return view! { <a href=href>{name}</a> }.into_any();
+    }
+    let variants = value["oneOf"].as_array().or(value["anyOf"].as_array());
+    if let Some(variants) = variants {
+        let parts: Vec<_> = variants
+            .iter()
+            .enumerate()
+            .map(|(i, variant)| view! { {(i > 0).then_some(" | ")} {kind(variant)} })
+            .collect();
+        return parts.into_any();
+    }
+    let one = |word: &str| match (word, value["format"].as_str()) {
+        ("array", _) => view! { {kind(&value["items"])} "[]" }.into_any(),
+        (word, Some(format)) => format!("{word} ({format})").into_any(),
+        (word, None) => word.to_owned().into_any(),
+    };
+    match &value["type"] {
+        Value::String(word) => one(word),
+        Value::Array(words) => {
+            let parts: Vec<_> = words
+                .iter()
+                .filter_map(Value::as_str)
+                .enumerate()
+                .map(|(i, word)| view! { {(i > 0).then_some(" | ")} {one(word)} })
+                .collect();
+            parts.into_any()
+        }
+        _ => "object".into_any(),
+    }
+}
+
+/// The fields of an object as a table.
+fn fields(cx: &Cx, schema: &Value) -> Option<AnyView> {
+    let t = &cx.t().admin_api;
+    let properties = schema["properties"].as_object()?;
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let rows: Vec<_> = properties
+        .iter()
+        .map(|(name, value)| {
+            let must = required.contains(&name.as_str()).then_some(t.required);
+            let words = value["description"].as_str().unwrap_or_default().to_owned();
+            view! {
+                <tr>
+                    <td><code>{name.clone()}</code></td>
+                    <td>{kind(value)}</td>
+                    <td>{must}</td>
+                    <td class="grow">{words}</td>
+                </tr>
+            }
+        })
+        .collect();
+    Some(
+        view! {
+            <div class="data-wrap" role="region" aria-label=t.fields tabindex="0">
+                <table class="data data-words">
+                    <thead><tr>
+                        <th scope="col">{t.field}</th> <th scope="col">{t.kind}</th> <th scope="col">{t.must}</th>
+                        <th scope="col">{t.meaning}</th>
+                    </tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        }
+        .into_any(),
+    )
+}
+
+/// One thing that can be asked.
+fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Value) -> AnyView {
+    let t = &cx.t().admin_api;
+    let words = |key: &str| operation[key].as_str().unwrap_or_default().to_owned();
+    let scopes: Vec<&str> = operation["security"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["key"].as_array())
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let parameters: Vec<_> = operation["parameters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| {
+            let name = one["name"].as_str().unwrap_or_default().to_owned();
+            let place = one["in"].as_str().unwrap_or_default().to_owned();
+            let words = one["description"].as_str().unwrap_or_default().to_owned();
+            view! { <li><code>{name}</code> " (" {place} "): " {words}</li> }
+        })
+        .collect();
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let body = (!body.is_null()).then(|| {
+        let shown = fields(cx, resolved(document, body));
+        view! { <h4>{t.sent} ": " {kind(body)}</h4> {shown} }
+    });
+    let answers: Vec<_> = operation["responses"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(status, answer)| {
+            let schema = &answer["content"]["application/json"]["schema"];
+            let words = answer["description"].as_str().unwrap_or_default().to_owned();
+            let shape = (!schema.is_null()).then(|| view! { ": " {kind(schema)} });
+            view! { <li><b>{status.clone()}</b> " " {words} {shape}</li> }
+        })
+        .collect();
+    let scopes =
+        (!scopes.is_empty()).then(|| view! { <p class="muted">{t.scopes} ": " <code>{scopes.join(", ")}</code></p> });
+    let parameters = (!parameters.is_empty()).then(|| view! { <h4>{t.parameters}</h4> <ul>{parameters}</ul> });
+    view! {
+        <article class="panel">
+            <h3><span class="badge">{method.to_uppercase()}</span> " " <code>{path.to_owned()}</code></h3>
+            <p>{words("summary")} " " {words("description")}</p>
+            {scopes}
+            {parameters}
+            {body}
+            <h4>{t.answers}</h4>
+            <ul>{answers}</ul>
+        </article>
+    }
+    .into_any()
+}
+
+/// Every kind of problem that is named, with its status: where the `type` of a problem leads.
+fn problems(document: &Value) -> BTreeMap<String, String> {
+    let nothing = Map::new();
+    let mut known = BTreeMap::new();
+    let paths = document["paths"].as_object().unwrap_or(&nothing);
+    let operations = paths.values().filter_map(Value::as_object).flat_map(Map::values);
+    for (status, answer) in operations.filter_map(|one| one["responses"].as_object()).flatten() {
+        let words = answer["description"].as_str().unwrap_or_default();
+        // Codes stand between backticks.
+        for code in words.split('`').skip(1).step_by(2).filter(|code| !code.contains('-')) {
+            known.insert(code.to_owned(), status.clone());
+        }
+    }
+    known
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_api;
+    cx.staff()?;
+    let document = &cx.site.api;
+    let nothing = Map::new();
+    let paths = document["paths"].as_object().unwrap_or(&nothing);
+    let mut by_tag: BTreeMap<&str, Vec<AnyView>> = BTreeMap::new();
+    for (path, methods) in paths {
+        for (method, asked) in methods.as_object().unwrap_or(&nothing) {
+            let tag = asked["tags"][0].as_str().unwrap_or_default();
+            by_tag
+                .entry(tag)
+                .or_default()
+                .push(operation(&cx, document, path, method, asked));
+        }
+    }
+    let sections: Vec<_> = by_tag
+        .into_iter()
+        .map(|(tag, operations)| {
+            let tag = tag.to_owned();
+            view! {
+                <section class="section" aria-labelledby=format!("tag-{tag}")>
+                    <h2 id=format!("tag-{tag}")>{tag.clone()}</h2>
+                    <div class="stack">{operations}</div>
+                </section>
+            }
+        })
+        .collect();
+    let schemas: Vec<_> = document["components"]["schemas"]
+        .as_object()
+        .unwrap_or(&nothing)
+        .iter()
+        .map(|(name, schema)| {
+            let words = schema["description"].as_str().unwrap_or_default().to_owned();
+            view! {
+                <section class="section" aria-labelledby=name.clone()>
+                    <h3 id=name.clone()>{name.clone()}</h3>
+                    <p>{words}</p>
+                    {fields(&cx, schema)}
+                </section>
+            }
+        })
+        .collect();
+    let problems: Vec<_> = problems(document)
+        .into_iter()
+        .map(|(code, status)| view! { <li id=code.clone()><code>{code.clone()}</code> " — " {status}</li> })
+        .collect();
+    let about = document["info"]["description"].as_str().unwrap_or_default();
+    let about: Vec<_> = about
+        .split("\n\n")
+        .map(|part| view! { <p>{part.to_owned()}</p> })
+        .collect();
+    let view = view! {
+        <h1>{t.title}</h1>
+        {about}
+        <p><a href="/admin/tills">{t.to_tills}</a></p>
+        {sections}
+        <section class="section" aria-labelledby="problems">
+            <h2 id="problems">{t.problems}</h2>
+            <p>{t.problems_hint}</p>
+            <ul>{problems}</ul>
+        </section>
+        <section class="section" aria-labelledby="schemas"><h2 id="schemas">{t.schemas}</h2> {schemas}</section>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}

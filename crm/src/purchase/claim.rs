@@ -1,0 +1,108 @@
+//! Claims: a receipt that was given without a card is attached to whoever holds it, once.
+
+use super::code::receipt_code;
+use crate::db::{Db, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::Flaw;
+use crate::id::{CustomerId, LineId, PurchaseId};
+use crate::limits;
+use crate::on;
+use crate::points::TransactionKind;
+use crate::points::store::{self as points, Sale, returns};
+use crate::who::Customer;
+use chrono::{DateTime, Duration, Utc};
+use std::collections::BTreeSet;
+
+/// How many codes a customer may try within an hour: those of fiscal receipts are no secrets to who saw the next one.
+const TRIES: u32 = 10;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: PurchaseId,
+    customer_id: Option<CustomerId>,
+    at: DateTime<Utc>,
+    is_voided: bool,
+}
+
+/// Attaches the receipt of a code to a customer: it earns by the terms that counted when it was bought, in the programs of
+/// which they are a member now; what came back of it earns nothing. One that is theirs already is left as it is. The field
+/// is `code`: [`Flaw::NoReceipt`], [`Flaw::ClaimedBefore`] by somebody else, [`Flaw::TooLate`]; and [`Error::TooMany`].
+pub async fn claim(db: &Db, by: &Customer, raw: &str) -> Result<PurchaseId, Error> {
+    let code = receipt_code(raw).ok_or_else(|| match raw.trim() {
+        "" => Error::field("code", Flaw::Missing),
+        _ => Error::field("code", Flaw::NoReceipt),
+    })?;
+    let (code, key) = (&code, &format!("claim:{}", by.id()));
+    // Counted by itself: what is refused is undone, and would be forgotten.
+    let may = db
+        .write(|tx| scoped(async move { limits::take(tx, key, TRIES).await }))
+        .await?;
+    if !may {
+        return Err(Error::TooMany { retry_after: 3600 });
+    }
+    db.write(|tx| scoped(claim_in(tx, by, code))).await
+}
+
+async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, Error> {
+    const KNOWN: &str = "SELECT id, customer_id, at, voided_at IS NOT NULL AS is_voided FROM purchases \
+                         WHERE receipt_code = $1 AND kind = 'sale'";
+    const CLAIM: &str = "UPDATE purchases SET customer_id = $2, claimed_at = $3 WHERE id = $1 AND customer_id IS NULL";
+    // What came back of it before it was anybody's.
+    const RETURNS: &str = "UPDATE purchases SET customer_id = $2 WHERE customer_id IS NULL AND id IN \
+        (SELECT r.purchase_id FROM purchase_lines r JOIN purchase_lines o ON o.id = r.original_line_id \
+        WHERE o.purchase_id = $1)";
+    const LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 AND quantity > 0 AND amount > 0 \
+                         RETURNING id, amount";
+    const BACK: &str = "SELECT r.purchase_id, o.id FROM purchase_lines o JOIN purchase_lines r ON r.original_line_id = o.id \
+                        JOIN purchases p ON p.id = r.purchase_id WHERE o.purchase_id = $1 AND p.voided_at IS NULL \
+                        ORDER BY o.id, p.at, p.id";
+    let now = tx.now();
+    let oldest = now - Duration::days(tx.shop().points.claim_days);
+    let known: Option<Row> = on!(tx, |c| sqlx::query_as(KNOWN).bind(code).fetch_optional(c).await)?;
+    let no = |flaw| Error::field("code", flaw);
+    let row = known.filter(|row| !row.is_voided).ok_or_else(|| no(Flaw::NoReceipt))?;
+    match row.customer_id {
+        Some(holder) if holder == by.id() => return Ok(row.id),
+        Some(_) => return Err(no(Flaw::ClaimedBefore)),
+        None if row.at < oldest => return Err(no(Flaw::TooLate)),
+        None => {}
+    }
+    let rows = on!(tx, |c| sqlx::query(CLAIM)
+        .bind(row.id)
+        .bind(by.id())
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Err(no(Flaw::ClaimedBefore));
+    }
+    on!(tx, |c| sqlx::query(RETURNS)
+        .bind(row.id)
+        .bind(by.id())
+        .execute(c)
+        .await
+        .map(drop))?;
+    let lines: Vec<(LineId, i64)> = on!(tx, |c| sqlx::query_as(LINES).bind(row.id).fetch_all(c).await)?;
+    let sale = Sale {
+        purchase: row.id,
+        customer: by.id(),
+        at: row.at,
+        member_at: now,
+        lines,
+    };
+    let programs = points::programs(tx).await?;
+    points::accrue(tx, &programs, &[sale]).await?;
+    // What came back of it earned nothing after all; it stands with the return that brought it.
+    let back: Vec<(PurchaseId, LineId)> = on!(tx, |c| sqlx::query_as(BACK).bind(row.id).fetch_all(c).await)?;
+    let mut seen = BTreeSet::new();
+    for (back, line) in back
+        .into_iter()
+        .filter(|(_, line)| seen.insert(*line))
+        .collect::<Vec<_>>()
+    {
+        returns::take_back(tx, TransactionKind::Return, back, now, &[line]).await?;
+    }
+    by.record(tx, "purchase.claim", Some(row.id.0)).await?;
+    Ok(row.id)
+}

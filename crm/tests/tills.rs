@@ -1,0 +1,218 @@
+//! Tills: their keys, who joins at one, and many of them at the same moment, on both engines.
+
+mod common;
+
+use chrono::Duration;
+use common::*;
+use crm::both_engines;
+use crm::db::{Db, scoped};
+use crm::error::Error;
+use crm::flaw::Flaw;
+use crm::lang::Lang;
+use crm::purchase::Kind;
+use crm::purchase::claim::claim;
+use crm::testing::start;
+use crm::till::counter::{self, CounterError, Joining, Shown};
+use crm::till::receipt::{self, Item, NewReceipt, ReceiptError};
+use crm::till::{NewTill, Scope, store};
+use crm::who::{self, Till};
+use futures::future::join_all;
+
+async fn till(db: &Db, code: &str, source: &str, scopes: &[Scope]) -> Till {
+    let new = NewTill {
+        code: code.into(),
+        name: code.into(),
+        source: source.into(),
+        store: None,
+    };
+    let id = store::create_by_system(db, &BY, &new).await.expect("a till");
+    let key = store::create_key_by_system(db, &BY, id, scopes).await.expect("a key");
+    who::till(db, &key).await.expect("no error").expect("a good key")
+}
+
+fn sale(document: &str) -> NewReceipt {
+    NewReceipt {
+        kind: Kind::Sale,
+        document: document.into(),
+        at: start(),
+        store: None,
+        customer: None,
+        card: None,
+        lines: vec![Item {
+            article: "tea".into(),
+            name: Some("Чай".into()),
+            quantity: 2,
+            price: 100_00,
+            ..Item::default()
+        }],
+        redeem: None,
+        code: None,
+    }
+}
+
+fn back(document: &str, of: &str) -> NewReceipt {
+    let mut new = sale(document);
+    new.kind = Kind::Return;
+    new.lines[0].quantity = 1;
+    new.lines[0].original = Some((of.into(), 1));
+    new
+}
+
+async fn enrol(db: &Db, by: &Till, who: &Joining) -> Result<(crm::id::CustomerId, bool), CounterError> {
+    db.write(|tx| scoped(counter::enrol(tx, by, who))).await
+}
+
+both_engines!(one_receipt_from_many_tills_at_once_is_booked_once, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    join(db, anna, "club", start()).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let new = NewReceipt {
+        customer: Some(anna.id()),
+        ..sale("S-1")
+    };
+    let (new, till) = (&new, &till);
+    let booked = join_all((0..50).map(|_| receipt::book(db, till, new))).await;
+    let booked: Vec<_> = booked.into_iter().map(|one| one.expect("booked")).collect();
+    assert_eq!(booked.iter().filter(|one| !one.known).count(), 1);
+    assert!(
+        booked
+            .iter()
+            .all(|one| one.id == booked[0].id && one.earned[0].points == 6_00)
+    );
+    assert_eq!(held(db, anna).await, (0, 6_00));
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_phone_joins_once_however_many_tills_send_it, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let joining = Joining {
+        phone: "+7 900 000-00-45".into(),
+        card: None,
+        language: Lang::Ru,
+    };
+    let (joining, till) = (&joining, &till);
+    let all = join_all((0..20).map(|_| enrol(db, till, joining))).await;
+    let all: Vec<_> = all.into_iter().filter_map(Result::ok).collect();
+    assert!(all.iter().all(|(id, _)| *id == all[0].0), "one record: {all:?}");
+    assert_eq!(all.iter().filter(|(_, is_new)| *is_new).count(), 1);
+    // Whoever was beaten sends it again.
+    assert_eq!(enrol(db, till, joining).await.expect("known"), (all[0].0, false));
+});
+
+both_engines!(a_receipt_is_claimed_by_one_of_many, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let booked = receipt::book(db, &till, &sale("S-1")).await.expect("booked");
+    let code = booked.code.expect("a code");
+    receipt::book(db, &till, &back("R-1", "S-1")).await.expect("booked");
+    world.clock.set(start() + Duration::hours(1));
+    let mut people = Vec::new();
+    for _ in 0..10 {
+        let who = customer(db).await;
+        join(db, who, "club", db.now()).await;
+        people.push(sign_in(db, who).await);
+    }
+    let (code, all) = (code.as_str(), &people);
+    let claimed = join_all(all.iter().map(|who| claim(db, who, code))).await;
+    assert_eq!(claimed.iter().filter(|one| one.is_ok()).count(), 1);
+    for one in claimed.iter().filter(|one| one.is_err()) {
+        assert!(
+            matches!(one, Err(Error::Invalid(flaws)) if flaws[0].1 == Flaw::ClaimedBefore),
+            "{one:?}"
+        );
+    }
+    let mut points = 0;
+    for who in all {
+        points += held(db, who.me()).await.1;
+    }
+    assert_eq!(points, 3_00, "of the half that did not come back");
+    assert_books_agree(db).await;
+});
+
+both_engines!(numbers_and_returns_belong_to_a_source, async |world| {
+    let db = ready(world).await;
+    let (one, two) = (
+        till(db, "one", "shop", &Scope::ALL).await,
+        till(db, "two", "shop", &Scope::ALL).await,
+    );
+    let other = till(db, "other", "kiosk", &Scope::ALL).await;
+    let first = receipt::book(db, &one, &sale("S-1")).await.expect("booked");
+    assert!(receipt::book(db, &two, &sale("S-1")).await.expect("known").known);
+    let theirs = receipt::book(db, &other, &sale("S-1")).await.expect("another receipt");
+    assert!(!theirs.known && theirs.id != first.id);
+    let returned = receipt::book(db, &two, &back("R-1", "S-1")).await;
+    assert!(
+        returned.is_ok(),
+        "a till takes back what another of its source sold: {returned:?}"
+    );
+    let missing = receipt::find(&mut db.read().await.expect("a connection"), &other, "R-1").await;
+    assert!(
+        matches!(missing, Err(ReceiptError::Crm(Error::NotFound))),
+        "{missing:?}"
+    );
+    let void = db.write(|tx| scoped(receipt::void(tx, &other, "R-1"))).await;
+    assert!(matches!(void, Err(ReceiptError::Crm(Error::NotFound))), "{void:?}");
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_key_is_good_for_its_scopes_and_no_more, async |world| {
+    let db = ready(world).await;
+    let none = till(db, "one", "shop", &[Scope::Accounting]).await;
+    let booked = receipt::book(db, &none, &sale("S-1")).await;
+    assert!(matches!(booked, Err(ReceiptError::Crm(Error::Forbidden))), "{booked:?}");
+    let shown = counter::identify(db, &none, &Shown::Card("x".into())).await;
+    assert!(matches!(shown, Err(CounterError::Crm(Error::Forbidden))), "{shown:?}");
+    // With points but without the right to let them pay the whole receipt is refused.
+    let anna = customer(db).await;
+    let half = till(db, "two", "shop", &[Scope::Purchases]).await;
+    let paying = NewReceipt {
+        customer: Some(anna.id()),
+        redeem: Some((crm::id::ReservationId::new(), 1)),
+        ..sale("S-2")
+    };
+    let refused = receipt::book(db, &half, &paying).await;
+    assert!(
+        matches!(refused, Err(ReceiptError::Crm(Error::Forbidden))),
+        "{refused:?}"
+    );
+    let left = receipt::find(&mut db.read().await.expect("a connection"), &half, "S-2").await;
+    assert!(
+        matches!(left, Err(ReceiptError::Crm(Error::NotFound))),
+        "nothing of it is booked: {left:?}"
+    );
+});
+
+both_engines!(a_key_is_seen_at_work_to_within_a_minute, async |world| {
+    let db = ready(world).await;
+    let new = NewTill {
+        code: "one".into(),
+        name: "One".into(),
+        source: "shop".into(),
+        store: None,
+    };
+    let id = store::create_by_system(db, &BY, &new).await.expect("a till");
+    let key = store::create_key_by_system(db, &BY, id, &Scope::ALL)
+        .await
+        .expect("a key");
+    let used = async || -> Option<chrono::DateTime<chrono::Utc>> {
+        let mut conn = db.read().await.expect("a connection");
+        crm::on!(conn, |c| sqlx::query_scalar("SELECT used_at FROM api_keys")
+            .fetch_one(c)
+            .await)
+        .expect("read")
+    };
+    assert_eq!(used().await, None);
+    for (seconds, seen) in [(0, 0), (59, 0), (60, 60)] {
+        world.clock.set(start() + Duration::seconds(seconds));
+        who::till(db, &key).await.expect("no error").expect("good");
+        assert_eq!(
+            used().await,
+            Some(start() + Duration::seconds(seen)),
+            "after {seconds} s"
+        );
+    }
+    let wrong = who::Token::received("kbt_wrong");
+    assert!(who::till(db, &wrong).await.expect("no error").is_none());
+});

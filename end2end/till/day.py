@@ -1,0 +1,354 @@
+#!/usr/bin/env python3
+"""A day at three tills, against a real server on this machine: 1,000 receipts of the sample and 60 returns.
+
+    end2end/till/day.py [--program target/debug/kabinet] [--site target/site] [--receipts 1000] [--returns 60]
+
+The first till is cut off for two hours of the day and sends later. The second is killed in the middle, and started
+again. The third sends everything twice. Customers join at the till, pay with points and bring goods back. At the end
+the books are verified, and every receipt is compared with what this file reckons by itself from the terms of the
+program: what it earned, and what of points paid for it. Everything happens in a temporary folder and ends by itself;
+the exit code is 0 where all agrees.
+"""
+
+import argparse
+import csv
+import datetime
+import gzip
+import io
+import json
+import os
+import random
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter, defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "docs" / "api"))
+from till import Refused, Till, Unreached  # noqa: E402  (the client that the documentation gives away)
+
+TILLS = ["day-1", "day-2", "day-3"]
+OPENS = 8 * 60  # minutes of the day
+CLOSES = 20 * 60
+CUT_OFF = (12 * 60, 14 * 60)  # the first till
+SHARE = 300  # the club pays 3 %, in hundredths of a percent; server content, crm/content
+PREFIX = "290"
+
+
+def check_digit(twelve):
+    total = sum(int(c) * (3 if i % 2 else 1) for i, c in enumerate(twelve))
+    return str(-total % 10)
+
+
+def sample(count):
+    """The first receipts of the sample with something to pay, as lines of (article, name, quantity, price)."""
+    path = ROOT / "server" / "demo" / "online_retail_sample.csv.gz"
+    receipts = defaultdict(list)
+    with gzip.open(path) as file:
+        for row in csv.DictReader(io.TextIOWrapper(file, encoding="utf-8")):
+            quantity, price = int(float(row["Quantity"])), round(float(row["UnitPrice"]) * 100)
+            if quantity > 0 and price > 0 and not row["InvoiceNo"].startswith("C"):
+                name = row["Description"].strip() or row["StockCode"]
+                receipts[row["InvoiceNo"]].append([row["StockCode"], name, quantity, price])
+    return list(receipts.values())[:count]
+
+
+def plan(arguments, cards):
+    """What happens at each till, in order: made once with a fixed seed, so that a till that is started again knows it."""
+    rng = random.Random(20261126)
+    receipts = sample(arguments.receipts)
+    if len(receipts) < arguments.receipts:
+        sys.exit(f"the sample has only {len(receipts)} receipts")
+    events = {till: [] for till in TILLS}
+    sold = []
+    for number, lines in enumerate(receipts):
+        minute = OPENS + (CLOSES - OPENS) * number // len(receipts)
+        till = TILLS[number % 3]
+        document = f"{till}-{number:05}"
+        event = {"what": "sale", "document": document, "minute": minute, "lines": lines, "card": None, "points": 0}
+        if rng.random() < 0.85:
+            event["card"] = rng.choice(cards)
+            # Whoever is cut off cannot ask for points.
+            is_cut_off = till == TILLS[0] and CUT_OFF[0] <= minute < CUT_OFF[1]
+            if rng.random() < 0.25 and not is_cut_off:
+                event["points"] = rng.choice([100, 250, 1000])
+        if number % 50 == 7:
+            twelve = f"{PREFIX}9{number:08}"
+            event["card"], event["points"] = twelve + check_digit(twelve), 0
+            event["join"] = f"+7900{7_000_000 + number}"
+            # Nobody joins at a till that is cut off.
+            if till == TILLS[0] and CUT_OFF[0] <= minute < CUT_OFF[1]:
+                event["card"], event["join"] = None, None
+        events[till].append(event)
+        sold.append((till, event))
+    for till, event in rng.sample(sold[: len(sold) * 3 // 4], arguments.returns):
+        place = rng.randrange(len(event["lines"]))
+        article, _, quantity, price = event["lines"][place]
+        back = {
+            "what": "return",
+            "document": f"{event['document']}-R",
+            "minute": min(event["minute"] + rng.randrange(5, 180), CLOSES),
+            "line": [article, rng.randint(1, quantity), price],
+            "original": [event["document"], place + 1],
+        }
+        events[till].append(back)
+    for of_till in events.values():
+        of_till.sort(key=lambda event: event["minute"])
+    return events
+
+
+def play(arguments):
+    """One till's day. Started again it goes on where its journal says it was."""
+    with open(arguments.plan, encoding="utf-8") as file:
+        events = json.load(file)[arguments.till]
+    midnight = datetime.datetime.fromisoformat(arguments.midnight)
+    till = Till(arguments.url, arguments.key, f"{arguments.folder}/{arguments.till}.journal")
+    progress = Path(f"{arguments.folder}/{arguments.till}.progress")
+    done = int(progress.read_text()) if progress.exists() else 0
+    twice = arguments.till == TILLS[2]
+    said = Counter()
+
+    def change(path, body):
+        try:
+            answer = till.change(path, body)
+            if twice:
+                # As a till does that lost the answer: the same again, under another key.
+                again = till.change(path, body)
+                if answer and "document" in body:
+                    said["sent twice"] += again["known"]
+            return answer
+        except Refused as error:
+            said[error.problem["code"]] += 1
+            return None
+
+    for number, event in enumerate(events):
+        if number < done:
+            continue
+        till.is_online = not (arguments.till == TILLS[0] and CUT_OFF[0] <= event["minute"] < CUT_OFF[1])
+        if till.is_online and till.waiting():
+            for entry, problem in till.send_again():
+                said[problem["code"]] += 1
+        at = (midnight + datetime.timedelta(minutes=event["minute"])).isoformat()
+        if event["what"] == "return":
+            article, quantity, price = event["line"]
+            document, place = event["original"]
+            change("/returns", {
+                "document": event["document"], "at": at,
+                "lines": [{"article": article, "quantity": quantity, "price": price,
+                           "original": {"document": document, "line": place}}],
+            })
+        else:
+            if event.get("join"):
+                change("/customers", {"phone": event["join"], "card": event["card"]})
+            sale = {
+                "document": event["document"], "at": at,
+                "lines": [{"article": a, "name": n, "quantity": q, "price": p} for a, n, q, p in event["lines"]],
+            }
+            if event["card"]:
+                sale["card"] = event["card"]
+            if event["points"] and event["card"]:
+                redeem = reserve(till, event, said)
+                if redeem:
+                    sale["redeem"] = redeem
+            change("/purchases", sale)
+        # Where it was. Whoever is killed before this line does the last event again: it is known by its number.
+        progress.write_text(str(number + 1))
+        time.sleep(arguments.pause)
+    till.is_online = True
+    for entry, problem in till.send_again():
+        said[problem["code"]] += 1
+    print(json.dumps(said))
+
+
+def reserve(till, event, said):
+    """Points for a sale, if the customer has them: what a cashier asks before."""
+    try:
+        who = till.ask("POST", "/customers/identify", {"card": event["card"]})
+        total = sum(quantity * price for _, _, quantity, price in event["lines"])
+        lines = [{"article": a, "quantity": q, "price": p} for a, _, q, p in event["lines"]]
+        quote = till.ask("POST", "/quotes", {"customer": who["customer"], "lines": lines})
+        assert quote["total"] == total, (quote, total)
+        points = min(event["points"], quote["payable"]["most"])
+        if points <= 0:
+            said["no points"] += 1
+            return None
+        # The same number is the same reservation, should the till be killed and come again.
+        held = till.ask("POST", "/reservations", {"customer": who["customer"], "points": points}, f"points-{event['document']}")
+        return {"reservation": held["reservation"], "points": points}
+    except Refused as error:
+        said[error.problem["code"]] += 1
+    except Unreached:
+        said["not reached"] += 1
+    return None
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until_ready(url, server):
+    for _ in range(600):
+        if server.poll() is not None:
+            sys.exit("the server ended by itself")
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit("the server did not get ready")
+
+
+def reckon(events, members):
+    """What each sale has to have earned in the club, and how many came back of each of its lines."""
+    earned, back = {}, defaultdict(int)
+    for event in (event for of_till in events.values() for event in of_till):
+        if event["what"] == "return":
+            document, place = event["original"]
+            back[document, place] += event["line"][1]
+    for event in (event for of_till in events.values() for event in of_till):
+        if event["what"] != "sale":
+            continue
+        points = 0
+        if event["card"] in members:
+            for place, (_, _, quantity, price) in enumerate(event["lines"], 1):
+                line = quantity * price * SHARE // 10_000
+                points += line - line * back[event["document"], place] // quantity
+        earned[event["document"]] = points
+    return earned
+
+
+def main(arguments):
+    folder = Path(tempfile.mkdtemp(prefix="kabinet-day-"))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        "KABINET_DATABASE_URL": f"sqlite:{folder}/kabinet.db",
+        "KABINET_LISTEN": f"127.0.0.1:{port}",
+        "KABINET_PUBLIC_URL": url,
+        "KABINET_SITE_DIR": str(Path(arguments.site).resolve()),
+        "KABINET_LOG": "warn",
+        "KABINET_LIMITS__REQUESTS_PER_TILL": "0",
+    }
+    program = str(Path(arguments.program).resolve())
+
+    def kabinet(*words):
+        done = subprocess.run([program, *words], env=environment, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"kabinet {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    print("fills a demonstration …", flush=True)
+    kabinet("demo", "--small")
+    scopes = "customers,purchases,points,catalogue"
+    keys = {till: kabinet("till", "add", till, till, "--source", "shop", "--scopes", scopes).strip() for till in TILLS}
+    database = sqlite3.connect(folder / "kabinet.db")
+    members = {
+        number
+        for (number,) in database.execute(
+            "SELECT k.number FROM cards k JOIN memberships m ON m.customer_id = k.customer_id AND m.left_at IS NULL "
+            "JOIN programs p ON p.id = m.program_id AND p.code = 'club' WHERE k.state = 'active'"
+        )
+    }
+    cards = sorted(members)[:400]
+    database.close()
+    events = plan(arguments, cards)
+    joined = {event["card"] for of_till in events.values() for event in of_till if event.get("join")}
+    (folder / "plan.json").write_text(json.dumps(events))
+    # The day lies ahead: the terms of today count, and a till's clock may be a day ahead of the server's.
+    midnight = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=OPENS - 1)
+
+    server = subprocess.Popen([program, "serve"], env=environment, cwd=folder, stdout=subprocess.DEVNULL)
+    started = []
+    try:
+        wait_until_ready(url, server)
+        Till(url, keys[TILLS[0]], folder / "stock.journal").change("/cards", {"numbers": sorted(joined)})
+
+        def start(till):
+            words = [sys.executable, __file__, "--till", till, "--plan", str(folder / "plan.json"), "--url", url]
+            words += ["--key", keys[till], "--folder", str(folder), "--midnight", midnight.isoformat()]
+            words += ["--pause", str(arguments.pause)]
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+            started.append(process)
+            return process
+
+        print(f"plays the day of {arguments.receipts} receipts and {arguments.returns} returns …", flush=True)
+        began = time.monotonic()
+        running = {till: start(till) for till in TILLS}
+        progress = folder / f"{TILLS[1]}.progress"
+        third = len(events[TILLS[1]]) // 3
+        while not (progress.exists() and int(progress.read_text() or 0) >= third):
+            if running[TILLS[1]].poll() is not None:
+                sys.exit("the second till ended before it could be killed")
+            time.sleep(0.02)
+        running[TILLS[1]].send_signal(signal.SIGKILL)
+        running[TILLS[1]].wait()
+        print(f"the second till was killed after {progress.read_text()} of {len(events[TILLS[1]])} events", flush=True)
+        running[TILLS[1]] = start(TILLS[1])
+        for till, process in running.items():
+            said, _ = process.communicate()
+            if process.returncode:
+                sys.exit(f"{till} failed")
+            print(f"{till}: {json.loads(said) or 'nothing to say'}")
+        print(f"the day took {time.monotonic() - began:.0f} s")
+        wrong = compare(arguments, Till(url, keys[TILLS[0]], folder / "compare.journal"), events, members | joined, folder)
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+        server.terminate()
+        server.wait()
+    print(kabinet("ledger", "verify").strip())
+    for line in wrong:
+        print("WRONG:", line)
+    print(f"day at the tills: {'all agrees' if not wrong else f'{len(wrong)} places differ'}")
+    sys.exit(1 if wrong else 0)
+
+
+def compare(arguments, till, events, members, folder):
+    """Asks for every receipt and compares it with what it should be."""
+    wrong = []
+    expected = reckon(events, members)
+    paid_with_points = 0
+    for document, points in expected.items():
+        receipt = till.ask("GET", f"/purchases/{document}")
+        earned = sum(part["points"] for part in receipt["earned"] if part["program"] == "club")
+        if earned != points:
+            wrong.append(f"{document} earned {earned} and should have {points}")
+        paid_with_points += bool(receipt["paid"])
+    database = sqlite3.connect(f"file:{folder}/kabinet.db?mode=ro", uri=True)
+    (sales,) = database.execute("SELECT COUNT(*) FROM purchases WHERE source = 'shop' AND kind = 'sale'").fetchone()
+    (returns,) = database.execute("SELECT COUNT(*) FROM purchases WHERE source = 'shop' AND kind = 'return'").fetchone()
+    (waiting,) = database.execute("SELECT COUNT(*) FROM waiting_returns").fetchone()
+    (enrolled,) = database.execute("SELECT COUNT(*) FROM enrolments").fetchone()
+    (held,) = database.execute("SELECT COUNT(*) FROM reservations WHERE state = 'held'").fetchone()
+    database.close()
+    if (sales, returns, waiting) != (arguments.receipts, arguments.returns, 0):
+        wrong.append(f"{sales} sales, {returns} returns, {waiting} waiting")
+    print(f"{sales} sales and {returns} returns are booked, {enrolled} customers joined, points paid for {paid_with_points} "
+          f"receipts, {held} reservations are still held")
+    if not paid_with_points or not enrolled:
+        wrong.append("nobody paid with points, or nobody joined: nothing was tried")
+    return wrong
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=re.split(r"\n\n", __doc__)[0])
+    parser.add_argument("--program", default=str(ROOT / "target" / "debug" / "kabinet"))
+    parser.add_argument("--site", default=str(ROOT / "target" / "site"))
+    parser.add_argument("--receipts", type=int, default=1000)
+    parser.add_argument("--returns", type=int, default=60)
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds between the events of a till")
+    for name in ("till", "plan", "url", "key", "folder", "midnight"):
+        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    play(given) if given.till else main(given)

@@ -1,0 +1,72 @@
+//! The books for the shop's accounts.
+
+use super::problem::{Details, Problem};
+use super::shapes::{Liability, Owed, Posted, Postings};
+use super::{Call, Query};
+use axum::Json;
+use chrono::NaiveDate;
+use crm::points::store::exports;
+use crm::till::Scope;
+use serde::Deserialize;
+
+/// Which days.
+#[derive(Debug, Deserialize)]
+pub(super) struct Days {
+    from: NaiveDate,
+    to: NaiveDate,
+}
+
+/// What was posted day by day, by program, account and reason; the sums of a day and program are zero together. A day that is
+/// over does not change any more: what counts is when it was written down.
+#[utoipa::path(get, path = "/api/v1/exports/postings", tag = "accounting", security(("key" = ["accounting"])),
+    params(("from" = NaiveDate, Query, description = "The first day"), ("to" = NaiveDate, Query, description = "The last day; at most 366 days")),
+    responses(
+        (status = 200, description = "The postings", body = Postings),
+        (status = 422, description = "The days do not fit", body = Details)))]
+pub(super) async fn postings(call: Call, Query(days): Query<Days>) -> Result<Json<Postings>, Problem> {
+    let system = call.till.with(Scope::Accounting)?;
+    let count = (days.to - days.from).num_days() + 1;
+    if !(1..=exports::DAYS_MAX).contains(&count) {
+        return Err(Problem::invalid().at(
+            "/to",
+            "not_a_span",
+            format!("{count} days; 1 to {} can be told", exports::DAYS_MAX),
+        ));
+    }
+    let mut conn = call.app.db.read().await?;
+    let posted = exports::postings(&mut conn, &system, days.from, days.to).await?;
+    let postings = posted
+        .into_iter()
+        .map(|one| Posted {
+            day: one.day,
+            program: one.program,
+            account: one.account.as_str(),
+            kind: one.kind.as_str(),
+            points: one.points,
+            postings: one.postings,
+        })
+        .collect();
+    Ok(Json(Postings { postings }))
+}
+
+/// What is owed to customers just now, by program and by the age of what they earned.
+#[utoipa::path(get, path = "/api/v1/exports/liability", tag = "accounting", security(("key" = ["accounting"])),
+    responses(
+        (status = 200, description = "What is owed", body = Liability)))]
+pub(super) async fn liability(call: Call) -> Result<Json<Liability>, Problem> {
+    let system = call.till.with(Scope::Accounting)?;
+    let mut conn = call.app.db.read().await?;
+    let owed = exports::liability(&mut conn, &system).await?;
+    let owed = owed
+        .into_iter()
+        .map(|one| Owed {
+            program: one.program,
+            state: one.state.as_str(),
+            from_days: one.from_days,
+            to_days: one.to_days,
+            points: one.points,
+            lots: one.lots,
+        })
+        .collect();
+    Ok(Json(Liability { owed }))
+}

@@ -1,0 +1,167 @@
+//! Tills and their keys, as staff give them out.
+
+use crate::common::{TestApp, Town};
+use axum::http::{Method, StatusCode};
+use chrono::Duration;
+
+const TILL: [(&str, &str); 4] = [
+    ("code", "Klin-2"),
+    ("name", "Касса «У окна»"),
+    ("source", "pos"),
+    ("store", ""),
+];
+
+/// The key that a page shows.
+fn shown(body: &str) -> Option<String> {
+    let at = body.find("<code>kbt_")? + "<code>".len();
+    body[at..].split('<').next().map(str::to_owned)
+}
+
+async fn opens(app: &TestApp, key: &str) -> bool {
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    let reply = app
+        .anybody()
+        .request(Method::GET, "/api/v1/openapi.json", &headers, Vec::new())
+        .await;
+    reply.status == StatusCode::OK
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_exchanged_without_a_pause_and_revoked() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("admin").await;
+    assert!(staff.get("/admin/tills").await.text().contains("Касс пока нет"));
+    let added = staff.send("/admin/tills", "till.add", &TILL).await;
+    let at = added.location().split('?').next().unwrap_or_default().to_owned();
+    assert!(at.starts_with("/admin/tills/"), "{}", added.text());
+    assert!(
+        staff.get("/admin/tills").await.text().contains("klin-2"),
+        "in small letters"
+    );
+
+    let scopes = [("scopes[]", "customers"), ("scopes[]", "purchases")];
+    let made = staff.send(&at, "till.key", &scopes).await;
+    assert_eq!(made.location(), format!("{at}?done=key"), "{}", made.text());
+    assert!(!made.location().contains("kbt_"));
+    let page = staff.get(&at).await;
+    let key = shown(&page.body).expect("the key is shown");
+    assert!(opens(&app, &key).await);
+    assert_eq!(shown(&staff.get(&at).await.body), None, "and only once");
+
+    staff.send(&at, "till.key", &scopes).await;
+    let second = shown(&staff.get(&at).await.body).expect("shown");
+    assert_ne!(second, key);
+    let page = staff.get(&at).await;
+    let first = page
+        .body
+        .split("name=\"key\" value=\"")
+        .nth(2)
+        .and_then(|rest| rest.split('"').next());
+    let first = first.expect("the first key is the last of the list").to_owned();
+    assert!(opens(&app, &key).await && opens(&app, &second).await, "both are good");
+    let revoked = staff.send(&at, "till.revoke", &[("key", &first)]).await;
+    assert_eq!(revoked.location(), format!("{at}?done=revoked"), "{}", revoked.text());
+    assert!(!opens(&app, &key).await && opens(&app, &second).await);
+
+    let off = staff.send(&at, "till.switch", &[("on", "false")]).await;
+    assert_eq!(off.location(), format!("{at}?done=off"), "{}", off.text());
+    assert!(!opens(&app, &second).await);
+    staff.send(&at, "till.switch", &[("on", "true")]).await;
+    assert!(opens(&app, &second).await);
+    for action in [
+        "till.create",
+        "till.key.create",
+        "till.key.revoke",
+        "till.disable",
+        "till.enable",
+    ] {
+        let rows = app.everything(&[]).await;
+        assert!(
+            rows.iter().any(|row| row.starts_with("audit") && row.contains(action)),
+            "{action}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_till_is_said_at_its_field() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("admin").await;
+    staff.send("/admin/tills", "till.add", &TILL).await;
+    let wrong = |name: &'static str, value: &'static str| {
+        TILL.map(|(field, right)| if field == name { (field, value) } else { (field, right) })
+    };
+    for (name, value, words) in [
+        ("code", "klin-2", "уже"),
+        ("code", "касса", "латинские"),
+        ("code", "", "Введите код"),
+        ("name", " ", "Введите название"),
+        ("source", "web", "уже"),
+        ("store", "0197a000-0000-7000-8000-000000000000", "Выберите из списка"),
+    ] {
+        let reply = staff.send("/admin/tills", "till.add", &wrong(name, value)).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{name} = {value}");
+        assert!(reply.text().contains(words), "{name} = {value}: {}", reply.text());
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM tills").await, 1);
+    let at = format!("/admin/tills/{}", app.some_till().await);
+    let none = staff.send(&at, "till.key", &[]).await;
+    assert_eq!(
+        none.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "a key that is good for nothing"
+    );
+    for _ in 0..3 {
+        let made = staff.send(&at, "till.key", &[("scopes[]", "points")]).await;
+        assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text());
+    }
+    let fourth = staff.send(&at, "till.key", &[("scopes[]", "points")]).await;
+    assert_eq!(
+        fourth.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "three at most are good at once"
+    );
+    assert_eq!(app.count("SELECT COUNT(*) FROM api_keys").await, 3);
+}
+
+#[tokio::test]
+async fn s15_keys_are_given_out_by_whom_has_the_right_and_proved_it_moments_ago() {
+    let mut town = Town::new().await;
+    let at = format!("/admin/tills/{}", town.app.some_till().await);
+    let mut agent = town.app.staff_as("only_agent", "agent").await;
+    let key = [("scopes[]", "points")];
+    assert_eq!(agent.get(&at).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(agent.send(&at, "till.key", &key).await.status, StatusCode::FORBIDDEN);
+    assert!(!agent.get("/admin/requests").await.body.contains("/admin/tills"));
+    town.app
+        .world
+        .clock
+        .set(town.app.world.db.now() + Duration::minutes(20));
+    let stale = town.agent.send(&at, "till.key", &key).await;
+    assert!(
+        stale.location().starts_with("/admin/confirm"),
+        "{} {}",
+        stale.status,
+        stale.location()
+    );
+    assert_eq!(town.app.count("SELECT COUNT(*) FROM api_keys").await, 0);
+}
+
+#[tokio::test]
+async fn the_api_is_described_to_staff() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("admin").await;
+    let page = staff.get(server::api::DOCS).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let text = page.text();
+    for words in [
+        "/api/v1/purchases/{document}/void",
+        "Idempotency-Key",
+        "not_enough_points",
+    ] {
+        assert!(text.contains(words), "{words}");
+    }
+    // Where the type of a problem leads is there.
+    assert!(page.body.contains("id=\"not_enough_points\""));
+}
