@@ -296,6 +296,34 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await right(messages, "message.again");
 });
 
+test("forms of tills, and of a receipt without a card", async ({ page, another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/tills");
+  await wrong(desk, "till.add", { code: "касса", name: "", source: "pos" }, /латинские/);
+  const code = `till-${Date.now().toString(36)}`;
+  await right(desk, "till.add", { code, name: "Касса у входа", source: "pos" });
+  for (const ticked of await box(desk, "till.key").getByRole("checkbox", { checked: true }).all()) await ticked.uncheck();
+  await wrong(desk, "till.key", {}, "Заполните это поле");
+  await right(desk, "till.key", { "scopes[]": "purchases" });
+  const key = await desk.locator(".secret code").innerText();
+  const sold = await page.request.post(`${signIns.url}/api/v1/purchases`, {
+    headers: { authorization: `Bearer ${key}`, "idempotency-key": `forms-${code}` },
+    data: { document: code, at: new Date().toISOString(), lines: [{ article: "tea", name: "Чай", quantity: 1, price: 35_000 }] },
+  });
+  expect(sold.status(), await sold.text()).toBe(201);
+  const receipt: string = (await sold.json()).code;
+  await right(desk, "till.revoke");
+  await right(desk, "till.switch");
+
+  await newcomer(page, signIns);
+  await page.goto("/purchases");
+  await page.getByRole("link", { name: "Добавить чек без карты" }).click();
+  await wrong(page, "purchase.claim", { receipt: "нет" }, "Такого чека нет");
+  await right(page, "purchase.claim", { receipt });
+  await expect(page.getByText("Чай")).toBeVisible();
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 

@@ -142,10 +142,10 @@ export function withSettings(settings: Record<string, string>): NodeJS.ProcessEn
 }
 
 /** Adds a member of staff, so that each test has its own: a code of the second step counts once. */
-export function employ(signIns: SignIns): string {
+export function employ(signIns: SignIns, role = "agent"): string {
   const login = `agent${randomInt(1_000_000_000)}`;
   const env = withSettings(signIns.settings);
-  execFileSync(signIns.program, ["staff", "add", login, "Ольга Верная"], { env, input: `${STAFF_PASSWORD}\n` });
+  execFileSync(signIns.program, ["staff", "add", login, "Ольга Верная", "--role", role], { env, input: `${STAFF_PASSWORD}\n` });
   return login;
 }
 

@@ -53,6 +53,21 @@ fn kind(value: &Value) -> AnyView {
     }
 }
 
+/// A text in which what stands between backticks is code.
+fn words(text: &str) -> Vec<AnyView> {
+    text.split('`')
+        .enumerate()
+        .map(|(i, part)| {
+            let part = part.to_owned();
+            if i % 2 == 1 {
+                view! { <code>{part}</code> }.into_any()
+            } else {
+                part.into_any()
+            }
+        })
+        .collect()
+}
+
 /// The fields of an object as a table.
 fn fields(cx: &Cx, schema: &Value) -> Option<AnyView> {
     let t = &cx.t().admin_api;
@@ -67,13 +82,13 @@ fn fields(cx: &Cx, schema: &Value) -> Option<AnyView> {
         .iter()
         .map(|(name, value)| {
             let must = required.contains(&name.as_str()).then_some(t.required);
-            let words = value["description"].as_str().unwrap_or_default().to_owned();
+            let about = words(value["description"].as_str().unwrap_or_default());
             view! {
                 <tr>
                     <td><code>{name.clone()}</code></td>
                     <td>{kind(value)}</td>
                     <td>{must}</td>
-                    <td class="grow">{words}</td>
+                    <td class="grow">{about}</td>
                 </tr>
             }
         })
@@ -97,7 +112,7 @@ fn fields(cx: &Cx, schema: &Value) -> Option<AnyView> {
 /// One thing that can be asked.
 fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Value) -> AnyView {
     let t = &cx.t().admin_api;
-    let words = |key: &str| operation[key].as_str().unwrap_or_default().to_owned();
+    let told = |key: &str| words(operation[key].as_str().unwrap_or_default());
     let scopes: Vec<&str> = operation["security"]
         .as_array()
         .into_iter()
@@ -113,8 +128,8 @@ fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Va
         .map(|one| {
             let name = one["name"].as_str().unwrap_or_default().to_owned();
             let place = one["in"].as_str().unwrap_or_default().to_owned();
-            let words = one["description"].as_str().unwrap_or_default().to_owned();
-            view! { <li><code>{name}</code> " (" {place} "): " {words}</li> }
+            let about = words(one["description"].as_str().unwrap_or_default());
+            view! { <li><code>{name}</code> " (" {place} "): " {about}</li> }
         })
         .collect();
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
@@ -128,9 +143,9 @@ fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Va
         .flatten()
         .map(|(status, answer)| {
             let schema = &answer["content"]["application/json"]["schema"];
-            let words = answer["description"].as_str().unwrap_or_default().to_owned();
+            let about = words(answer["description"].as_str().unwrap_or_default());
             let shape = (!schema.is_null()).then(|| view! { ": " {kind(schema)} });
-            view! { <li><b>{status.clone()}</b> " " {words} {shape}</li> }
+            view! { <li><b>{status.clone()}</b> " " {about} {shape}</li> }
         })
         .collect();
     let scopes =
@@ -139,7 +154,7 @@ fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Va
     view! {
         <article class="panel">
             <h3><span class="badge">{method.to_uppercase()}</span> " " <code>{path.to_owned()}</code></h3>
-            <p>{words("summary")} " " {words("description")}</p>
+            <p>{told("summary")} " " {told("description")}</p>
             {scopes}
             {parameters}
             {body}
@@ -157,9 +172,9 @@ fn problems(document: &Value) -> BTreeMap<String, String> {
     let paths = document["paths"].as_object().unwrap_or(&nothing);
     let operations = paths.values().filter_map(Value::as_object).flat_map(Map::values);
     for (status, answer) in operations.filter_map(|one| one["responses"].as_object()).flatten() {
-        let words = answer["description"].as_str().unwrap_or_default();
+        let about = answer["description"].as_str().unwrap_or_default();
         // Codes stand between backticks.
-        for code in words.split('`').skip(1).step_by(2).filter(|code| !code.contains('-')) {
+        for code in about.split('`').skip(1).step_by(2).filter(|code| !code.contains('-')) {
             known.insert(code.to_owned(), status.clone());
         }
     }
@@ -200,11 +215,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .unwrap_or(&nothing)
         .iter()
         .map(|(name, schema)| {
-            let words = schema["description"].as_str().unwrap_or_default().to_owned();
+            let about = words(schema["description"].as_str().unwrap_or_default());
             view! {
                 <section class="section" aria-labelledby=name.clone()>
                     <h3 id=name.clone()>{name.clone()}</h3>
-                    <p>{words}</p>
+                    <p>{about}</p>
                     {fields(&cx, schema)}
                 </section>
             }
@@ -215,11 +230,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|(code, status)| view! { <li id=code.clone()><code>{code.clone()}</code> " — " {status}</li> })
         .collect();
     let about = document["info"]["description"].as_str().unwrap_or_default();
-    let about: Vec<_> = about
-        .split("\n\n")
-        .map(|part| view! { <p>{part.to_owned()}</p> })
-        .collect();
+    let about: Vec<_> = about.split("\n\n").map(|part| view! { <p>{words(part)}</p> }).collect();
     let view = view! {
+        <div class="api">
         <h1>{t.title}</h1>
         {about}
         <p><a href="/admin/tills">{t.to_tills}</a></p>
@@ -230,6 +243,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <ul>{problems}</ul>
         </section>
         <section class="section" aria-labelledby="schemas"><h2 id="schemas">{t.schemas}</h2> {schemas}</section>
+        </div>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

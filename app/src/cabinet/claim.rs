@@ -12,14 +12,14 @@ use serde::Deserialize;
 /// Attaches a receipt by its code.
 #[derive(Deserialize)]
 pub struct ClaimReceipt {
-    code: String,
+    receipt: String,
 }
 
 impl Form for ClaimReceipt {
     const NAME: &'static str = "purchase.claim";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let id = claim::claim(&cx.db, cx.customer()?, &self.code).await?;
+        let id = claim::claim(&cx.db, cx.customer()?, &self.receipt).await?;
         Ok(Next::to(format!("/purchases/{id}?done=claimed")))
     }
 }
@@ -29,13 +29,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().claim;
     cx.customer()?;
     let days = cx.shop().points.claim_days;
-    let labels = vec![("code".to_owned(), t.code.to_owned())];
+    let labels = vec![("receipt".to_owned(), t.code.to_owned())];
     let view = view! {
         {back("/purchases", cx.t().purchases.title)}
         <h1>{t.title}</h1>
         <p class="lead">{t.lead(days)}</p>
         <FormBox<ClaimReceipt> labels=labels>
-            <Field name="code" label=t.code hint=t.hint missing=t.missing autofocus=true enterkeyhint="done"/>
+            <Field name="receipt" label=t.code hint=t.hint missing=t.missing autofocus=true enterkeyhint="done"/>
             <div class="actions">
                 <button class="btn btn-primary">{t.add}</button>
                 <a class="btn btn-quiet" href="/purchases">{cx.t().common.cancel}</a>

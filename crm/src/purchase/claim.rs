@@ -26,11 +26,11 @@ struct Row {
 
 /// Attaches the receipt of a code to a customer: it earns by the terms that counted when it was bought, in the programs of
 /// which they are a member now; what came back of it earns nothing. One that is theirs already is left as it is. The field
-/// is `code`: [`Flaw::NoReceipt`], [`Flaw::ClaimedBefore`] by somebody else, [`Flaw::TooLate`]; and [`Error::TooMany`].
+/// is `receipt`: [`Flaw::NoReceipt`], [`Flaw::ClaimedBefore`] by somebody else, [`Flaw::TooLate`]; and [`Error::TooMany`].
 pub async fn claim(db: &Db, by: &Customer, raw: &str) -> Result<PurchaseId, Error> {
     let code = receipt_code(raw).ok_or_else(|| match raw.trim() {
-        "" => Error::field("code", Flaw::Missing),
-        _ => Error::field("code", Flaw::NoReceipt),
+        "" => Error::field("receipt", Flaw::Missing),
+        _ => Error::field("receipt", Flaw::NoReceipt),
     })?;
     let (code, key) = (&code, &format!("claim:{}", by.id()));
     // Counted by itself: what is refused is undone, and would be forgotten.
@@ -59,7 +59,7 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
     let now = tx.now();
     let oldest = now - Duration::days(tx.shop().points.claim_days);
     let known: Option<Row> = on!(tx, |c| sqlx::query_as(KNOWN).bind(code).fetch_optional(c).await)?;
-    let no = |flaw| Error::field("code", flaw);
+    let no = |flaw| Error::field("receipt", flaw);
     let row = known.filter(|row| !row.is_voided).ok_or_else(|| no(Flaw::NoReceipt))?;
     match row.customer_id {
         Some(holder) if holder == by.id() => return Ok(row.id),

@@ -53,6 +53,7 @@ fn number(raw: &str) -> Option<&str> {
 }
 
 /// The letters and digits of new codes: none that is easily taken for another (after Crockford's Base 32).
+#[cfg(feature = "store")]
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A new plain code for a receipt that brought none: twelve characters, 60 random bits.

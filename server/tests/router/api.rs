@@ -493,7 +493,7 @@ async fn a_receipt_without_a_card_is_claimed_by_its_code_once() {
     let (mut anna, mut boris) = (app.customer("Анна").await, app.customer("Борис").await);
     let claim = async |who: &mut crate::common::Customer, code: &str| {
         who.browser
-            .send("/purchases/claim", "purchase.claim", &[("code", code)])
+            .send("/purchases/claim", "purchase.claim", &[("receipt", code)])
             .await
     };
     let typed = code.to_lowercase().chars().map(|c| format!("{c} ")).collect::<String>();
@@ -522,6 +522,11 @@ async fn a_receipt_without_a_card_is_claimed_by_its_code_once() {
         let reply = claim(&mut boris, code).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{code}");
         assert!(reply.text().contains(words), "{code}: {}", reply.text());
+        let shown = format!("name=\"receipt\" type=\"text\" value=\"{code}\"");
+        assert!(
+            code.trim().is_empty() || reply.body.contains(&shown),
+            "{code} stays to be mended"
+        );
     }
     for n in 0..10 {
         claim(&mut boris, &format!("GUESS{n:06}")).await;
