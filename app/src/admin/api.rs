@@ -69,7 +69,7 @@ fn words(text: &str) -> Vec<AnyView> {
 }
 
 /// The fields of an object as a table.
-fn fields(cx: &Cx, schema: &Value) -> Option<AnyView> {
+fn fields(cx: &Cx, of: &str, schema: &Value) -> Option<AnyView> {
     let t = &cx.t().admin_api;
     let properties = schema["properties"].as_object()?;
     let required: Vec<&str> = schema["required"]
@@ -95,7 +95,7 @@ fn fields(cx: &Cx, schema: &Value) -> Option<AnyView> {
         .collect();
     Some(
         view! {
-            <div class="data-wrap" role="region" aria-label=t.fields tabindex="0">
+            <div class="data-wrap" role="region" aria-label=format!("{}: {of}", t.fields) tabindex="0">
                 <table class="data data-words">
                     <thead><tr>
                         <th scope="col">{t.field}</th> <th scope="col">{t.kind}</th> <th scope="col">{t.must}</th>
@@ -134,7 +134,8 @@ fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Va
         .collect();
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     let body = (!body.is_null()).then(|| {
-        let shown = fields(cx, resolved(document, body));
+        let of = format!("{} {path}", method.to_uppercase());
+        let shown = fields(cx, &of, resolved(document, body));
         view! { <h4>{t.sent} ": " {kind(body)}</h4> {shown} }
     });
     let answers: Vec<_> = operation["responses"]
@@ -217,11 +218,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|(name, schema)| {
             let about = words(schema["description"].as_str().unwrap_or_default());
             view! {
-                <section class="section" aria-labelledby=name.clone()>
+                <div class="section">
                     <h3 id=name.clone()>{name.clone()}</h3>
                     <p>{about}</p>
-                    {fields(&cx, schema)}
-                </section>
+                    {fields(&cx, name, schema)}
+                </div>
             }
         })
         .collect();
