@@ -9,12 +9,15 @@ use crm::db::{Db, scoped};
 use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::lang::Lang;
+use crm::points::AccountKind;
+use crm::points::store::exports;
 use crm::purchase::Kind;
 use crm::purchase::claim::claim;
 use crm::testing::start;
+use crm::till::catalogue::{self, NewArticle};
 use crm::till::counter::{self, CounterError, Joining, Shown};
 use crm::till::receipt::{self, Item, NewReceipt, ReceiptError};
-use crm::till::{NewTill, Scope, store};
+use crm::till::{NewTill, Scope, redeem, store};
 use crm::who::{self, Till};
 use futures::future::join_all;
 
@@ -216,3 +219,107 @@ both_engines!(a_key_is_seen_at_work_to_within_a_minute, async |world| {
     let wrong = who::Token::received("kbt_wrong");
     assert!(who::till(db, &wrong).await.expect("no error").is_none());
 });
+
+both_engines!(
+    a_basket_is_quoted_paid_with_points_and_stands_in_the_books,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = customer(db).await;
+        join(db, anna, "club", start()).await;
+        let card = card(db, anna, "active").await;
+        let bought = NewReceipt {
+            card: Some(card.clone()),
+            ..sale("S-1")
+        };
+        receipt::book(db, &till, &bought).await.expect("booked");
+        world.clock.set(start() + Duration::days(20));
+        let present = counter::identify(db, &till, &Shown::Card(card.clone()))
+            .await
+            .expect("known");
+        assert_eq!(
+            (present.subject, present.balance.active),
+            (anna, 6_00),
+            "what was due has happened"
+        );
+        let basket = receipt::Basket {
+            card: Some(card),
+            lines: sale("-").lines,
+            ..receipt::Basket::default()
+        };
+        let quote = receipt::quote(db, &till, &basket).await.expect("a quote");
+        assert_eq!((quote.total, quote.earns[0].points), (200_00, 6_00));
+        assert_eq!(quote.payable.map(|payable| payable.most), Some(6_00));
+
+        let wish = redeem::Wish {
+            customer: anna.id(),
+            program: None,
+            points: 4_00,
+            key: "points-1",
+        };
+        let (till, wish) = (&till, &wish);
+        let held = db
+            .write(|tx| scoped(redeem::reserve(tx, till, wish)))
+            .await
+            .expect("reserved");
+        let taken = db
+            .write(|tx| scoped(redeem::capture(tx, till, held.id, 3_00)))
+            .await
+            .expect("captured");
+        assert_eq!((taken.points, taken.captured), (4_00, 3_00));
+        let mut conn = db.read().await.expect("a connection");
+        let (first, last) = (db.shop().day(start()), db.shop().day(db.now()));
+        let books = exports::postings(&mut conn, &BY, first, last).await.expect("the books");
+        assert_eq!(books.iter().map(|one| one.points).sum::<i64>(), 0, "{books:?}");
+        let spent: i64 = books
+            .iter()
+            .filter(|one| one.account == AccountKind::Spent)
+            .map(|one| one.points)
+            .sum();
+        assert_eq!(spent, 3_00, "{books:?}");
+        let owed = exports::liability(&mut conn, &BY).await.expect("what is owed");
+        assert_eq!(
+            owed.iter()
+                .map(|one| (one.from_days, one.points, one.lots))
+                .collect::<Vec<_>>(),
+            [(0, 3_00, 1)]
+        );
+    }
+);
+
+both_engines!(
+    shops_categories_and_articles_are_replaced_by_their_codes,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let till = &till;
+        let text = |word: &str| crm::lang::Localized {
+            ru: word.into(),
+            en: word.into(),
+        };
+        let categories = &[("tea".to_owned(), text("Чай"))];
+        for name in ["Чай чёрный", "Чай зелёный"] {
+            let articles = &[NewArticle {
+                code: "t1".into(),
+                name: name.into(),
+                category: Some("tea".into()),
+            }];
+            db.write(|tx| {
+                scoped(async move {
+                    catalogue::put_categories(tx, till, categories).await?;
+                    catalogue::put_articles(tx, till, articles).await
+                })
+            })
+            .await
+            .expect("written");
+        }
+        let mut conn = db.read().await.expect("a connection");
+        let rows: Vec<(String, bool)> = crm::on!(conn, |c| sqlx::query_as(
+            "SELECT name, category_id IS NOT NULL FROM articles WHERE code = 't1'"
+        )
+        .fetch_all(c)
+        .await)
+        .expect("read");
+        assert_eq!(rows, [("Чай зелёный".to_owned(), true)]);
+    }
+);
