@@ -1,5 +1,7 @@
 //! What tests of purchases and points begin with.
-#![allow(dead_code, reason = "each test file uses its part")]
+
+/// Customers, staff and what stands around them.
+pub(crate) mod people;
 
 use chrono::{DateTime, Duration, Utc};
 use crm::article::store as articles;
@@ -31,7 +33,7 @@ macro_rules! execute {
         }))
     };
 }
-#[allow(unused_imports, reason = "each test file uses its part")]
+#[allow(unused_imports, reason = "some of it is for one test only")]
 pub(crate) use execute;
 
 /// A customer without any membership.

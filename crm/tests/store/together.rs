@@ -1,8 +1,6 @@
 //! A hundred at the same moment: what may happen once happens once, and the books agree afterwards.
 
-mod common;
-
-use common::{BY, assert_books_agree, customer, days, held, join, ready, slip};
+use crate::common::{BY, assert_books_agree, customer, days, held, join, ready, slip};
 use crm::both_engines;
 use crm::db::Db;
 use crm::who::Subject;

@@ -1,8 +1,6 @@
 //! Points: earning, waiting, expiring, taking back.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 
 use crm::both_engines;
 use crm::points::{self, LotState, TransactionKind, store};

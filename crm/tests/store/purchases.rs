@@ -1,9 +1,7 @@
 //! Purchases: booking, and what a customer sees of them.
 
-mod common;
-
+use crate::common::*;
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
-use common::*;
 use crm::both_engines;
 use crm::db::Db;
 use crm::error::Error;

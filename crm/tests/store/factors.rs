@@ -1,8 +1,6 @@
 //! Second factors: codes of an app, recovery codes, passkeys, and what demands them.
 
-#[path = "common/people.rs"]
-mod people;
-
+use crate::common::people::{self, SYSTEM, contact, one, row, sql};
 use chrono::Duration;
 use crm::both_engines;
 use crm::db::Db;
@@ -20,7 +18,6 @@ use crm::staff::{NewStaff, Role};
 use crm::testing::World;
 use crm::testing::authenticator::Authenticator;
 use crm::who::{self, Customer, Opened, Staff, System, Token, Visitor};
-use people::{SYSTEM, contact, one, row, sql};
 
 const PHONE: &str = "+79000000001";
 const PASSWORD: &str = "корова летит над луной";

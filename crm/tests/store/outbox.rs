@@ -1,11 +1,7 @@
 //! Messages to people.
 
-mod common {
-    pub(crate) mod people;
-}
-
+use crate::common::people::{SYSTEM, customer, one, sql, staff, template};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::people::{SYSTEM, customer, one, sql, staff, template};
 use crm::error::Error;
 use crm::id::OutboxId;
 use crm::lang::Lang;

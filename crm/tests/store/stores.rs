@@ -1,10 +1,6 @@
 //! Shops and categories.
 
-mod common {
-    pub(crate) mod people;
-}
-
-use common::people::{SYSTEM, sql, text};
+use crate::common::people::{SYSTEM, sql, text};
 use crm::lang::{Lang, Localized};
 use crm::stores::{Hours, NewStore, Store, store};
 use crm::testing::World;

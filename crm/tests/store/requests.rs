@@ -1,11 +1,7 @@
 //! Support requests, from both sides.
 
-mod common {
-    pub(crate) mod people;
-}
-
+use crate::common::people::{SYSTEM, contact, customer, one, purchase, sql, staff, template, topic};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::people::{SYSTEM, contact, customer, one, purchase, sql, staff, template, topic};
 use crm::Error;
 use crm::contact::Kind;
 use crm::flaw::Flaw;

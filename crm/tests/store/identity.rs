@@ -19,9 +19,7 @@ use crm::testing::World;
 use crm::who::{self, Customer, System, Token, Visitor};
 use crm::{both_engines, outbox};
 
-#[path = "common/people.rs"]
-mod people;
-use people::{one, sql};
+use crate::common::people::{one, sql};
 
 const BY: System = System::at_the_command_line();
 

@@ -1,12 +1,5 @@
 //! Customers, staff and what stands around them, written straight into the tables.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    unused_macros,
-    reason = "each test binary uses some of it"
-)]
-
 use chrono::{DateTime, Utc};
 use crm::contact::Kind;
 use crm::id::{ContactId, CustomerId, ProgramId, PurchaseId, SessionId, TopicId};

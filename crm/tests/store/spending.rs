@@ -1,9 +1,7 @@
 //! Spending, what comes back of it, and voids.
 
-mod common;
-
+use crate::common::*;
 use chrono::Duration;
-use common::*;
 use crm::both_engines;
 use crm::db::Db;
 use crm::id::{ProgramId, PurchaseId, ReservationId};

@@ -4,11 +4,9 @@
 //!
 //! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together.
 
-mod common;
-mod model;
-
+use crate::common::*;
+use crate::model::{Model, Refusal, Terms, Time, View};
 use chrono::Duration;
-use common::*;
 use crm::db::Db;
 use crm::id::{ProgramId, ReservationId, TransferId};
 use crm::on;
@@ -19,7 +17,6 @@ use crm::purchase::void::{VoidError, void};
 use crm::shop::Shop;
 use crm::testing::{World, start};
 use crm::who::Subject;
-use model::{Model, Refusal, Terms, Time, View};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

@@ -1,9 +1,7 @@
 //! Importing purchases, messy as they come.
 
-mod common;
-
+use crate::common::*;
 use chrono::{DateTime, Utc};
-use common::*;
 use crm::both_engines;
 use crm::db::Db;
 use crm::purchase::import::{Format, ImportError, Options, Progress, Sum, Summary, run};

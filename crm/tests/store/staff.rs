@@ -1,13 +1,9 @@
 //! Staff, and what they find.
 
-mod common {
-    pub(crate) mod people;
-}
-
-use chrono::TimeDelta;
-use common::people::{
+use crate::common::people::{
     SYSTEM, contact, customer, one, program, purchase, role, row, sql, staff, staff_token, template, text, topic,
 };
+use chrono::TimeDelta;
 use crm::Error;
 use crm::contact::Kind;
 use crm::flaw::Flaw;

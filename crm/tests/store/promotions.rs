@@ -1,11 +1,7 @@
 //! Promotions.
 
-mod common {
-    pub(crate) mod people;
-}
-
+use crate::common::people::{SYSTEM, text};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::people::{SYSTEM, text};
 use crm::id::{PromotionId, StoreId};
 use crm::promotion::{NewPromotion, Promotion, store};
 use crm::stores::{Hours, NewStore, store as stores};

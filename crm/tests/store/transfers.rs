@@ -1,11 +1,8 @@
 //! Points that go from one customer to another, and corrections by staff.
 
-mod common;
-#[path = "common/people.rs"]
-mod people;
-
+use crate::common::people::{self, staff as agent};
+use crate::common::*;
 use chrono::Duration;
-use common::*;
 use crm::both_engines;
 use crm::db::Db;
 use crm::error::Error;
@@ -16,7 +13,6 @@ use crm::points::{AdjustmentState, NewAdjustment, NewTransfer, Policy, Transacti
 use crm::staff::Role;
 use crm::testing::{World, start};
 use crm::who::{self, Reason, Staff, Subject, Visitor};
-use people::staff as agent;
 
 /// Two customers since long ago, the first with 10.00 and 10.00 points, the second with a card.
 struct Pair {

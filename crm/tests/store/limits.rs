@@ -1,11 +1,7 @@
 //! How many text messages may go, counted by all nodes together.
 
-mod common {
-    pub(crate) mod people;
-}
-
+use crate::common::people::{SYSTEM, customer, one, topic};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::people::{SYSTEM, customer, one, topic};
 use crm::clock::Clock;
 use crm::db::Db;
 use crm::error::Error;

@@ -1,9 +1,7 @@
 //! Tills: their keys, who joins at one, and many of them at the same moment, on both engines.
 
-mod common;
-
+use crate::common::*;
 use chrono::Duration;
-use common::*;
 use crm::both_engines;
 use crm::db::{Db, scoped};
 use crm::error::Error;

@@ -1,0 +1,25 @@
+//! The store on both engines: every function that changes or reads the database, through its front door. One program for
+//! all of it, because each program is linked with everything once more.
+
+mod backup;
+mod common;
+mod factors;
+mod histories;
+mod identity;
+mod import;
+mod limits;
+mod model;
+mod outbox;
+mod points;
+mod promotions;
+mod purchases;
+mod requests;
+mod schema;
+mod sendable;
+mod signin;
+mod spending;
+mod staff;
+mod stores;
+mod tills;
+mod together;
+mod transfers;
