@@ -9,8 +9,9 @@ prints is also kept in target/test-logs/.
     make test-long                  the long forms: `python3 tools/test.py --long`
     python3 tools/test.py rules …   only the layers named
 
-The long forms take hours in full. KABINET_LONG_KILLS, KABINET_LONG_HANG_UPS, KABINET_LONG_SCALE_SECONDS and
-KABINET_LONG_FUZZ_SECONDS make them shorter; what was run stands in docs/test-long.txt, which they write.
+The long forms take hours in full. KABINET_LONG_KILLS, KABINET_LONG_HANG_UPS, KABINET_LONG_SCALE_SECONDS,
+KABINET_LONG_HISTORIES and KABINET_LONG_FUZZ_SECONDS make them shorter; what was run stands in docs/test-long.txt,
+which they write.
 """
 
 import datetime
@@ -82,9 +83,9 @@ class Log:
             self.write(f"ended by signal {-status}\n" if status < 0 else f"exit code {status}\n")
         return status == 0, "".join(printed)
 
-    def check(self, *command):
+    def check(self, *command, **environment):
         """A command that is one test."""
-        succeeded, _ = self.run(*command)
+        succeeded, _ = self.run(*command, **environment)
         return Count(passed=1) if succeeded else Count(failed=1)
 
 
@@ -105,7 +106,7 @@ def format_layer(log):
 
 # Our own crates are compiled by clippy's driver, which is rustc with more lints, so that what is linted is also what the
 # later layers run: to check 600 crates first and then compile them took six minutes more. This is what `cargo clippy
-# -- -D warnings` sets itself. The optimised site is not built so: clippy asks for less optimisation.
+# -- -D warnings` sets itself.
 LINTED = {
     "RUSTC_WORKSPACE_WRAPPER": "clippy-driver",
     "CLIPPY_ARGS": "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
@@ -116,14 +117,14 @@ SERVER = ["--workspace", "--exclude", "frontend"]
 # The two sides of an island are never built together: the features `ssr` and `hydrate` exclude each other.
 def lint_server_layer(log):
     # All targets are the benches too, and the tests' own forms of everything.
-    built, _ = log.run("cargo", "test", "--quiet", "--no-fail-fast", "--no-run", *SERVER, "--all-targets", **LINTED)
-    return Count(passed=1) if built else Count(failed=1)
+    return log.check("cargo", "test", "--quiet", "--no-fail-fast", "--no-run", *SERVER, "--all-targets", **LINTED)
 
 
 def lint_browser_layer(log):
+    # What the site of the later layers is made of.
     return log.check(
-        "cargo", "clippy", "--quiet", "--keep-going", "--package", "frontend", "--target", "wasm32-unknown-unknown",
-        "--", "-D", "warnings",
+        "cargo", "build", "--quiet", "--keep-going", "--package", "frontend", "--target", "wasm32-unknown-unknown",
+        **LINTED,
     )
 
 
@@ -153,14 +154,24 @@ def counted(succeeded, printed, log):
     return at_least(count, succeeded, log)
 
 
+def site_and_server(log, profile, **environment):
+    """Builds what a browser downloads and the program that serves it; whether both were built."""
+    # All targets, as the first layer built them: with the server or xtask alone cargo chooses other features of shared
+    # dependencies and builds those once more.
+    if not log.run("cargo", "build", "--quiet", *SERVER, "--tests", "--bins", **LINTED)[0]:
+        return False
+    return log.run(f"{debug_folder()}/xtask", "site", "--profile", profile, **environment)[0]
+
+
+def debug_folder():
+    """Where cargo puts programs."""
+    return Path(os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))) / "debug"
+
+
 def tills_layer(log):
-    # The same site as in the browser's layer, which comes before: then it is built already.
-    built = log.run("cargo", "xtask", "site", "--profile", "release")[0]
-    built = built and log.run("cargo", "build", "--quiet", *SERVER, "--tests", "--bins", **LINTED)[0]
-    if not built:
+    if not site_and_server(log, "dev", **LINTED):
         return at_least(Count(), False, log)
-    target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
-    return counted(*log.run("tools/tills.sh", f"{target}/debug/kabinet", str(ROOT / "target" / "site")), log)
+    return counted(*log.run("tools/tills.sh", f"{debug_folder()}/kabinet", str(ROOT / "target" / "site")), log)
 
 
 def rust_results(count, succeeded, printed, log):
@@ -183,7 +194,7 @@ def faults_layer(log, name="fault_", **environment):
 
 
 # How much the long forms do, unless the environment says otherwise.
-LONG = {"KILLS": 1000, "HANG_UPS": 1_000_000, "SCALE_SECONDS": 300, "FUZZ_SECONDS": 30}
+LONG = {"KILLS": 1000, "HANG_UPS": 1_000_000, "SCALE_SECONDS": 300, "HISTORIES": 100_000, "FUZZ_SECONDS": 30}
 
 
 def long(name):
@@ -202,17 +213,33 @@ def long_scale_layer(log):
     return faults_layer(log, "fault_three_nodes", KABINET_TEST_SCALE_SECONDS=long("SCALE_SECONDS"))
 
 
+def long_histories_layer(log):
+    count = Count()
+    succeeded, printed = log.run(
+        "cargo", "test", *SERVER, "--test", "store", "--", "histories::", "--nocapture",
+        KABINET_TEST_HISTORIES=long("HISTORIES"),
+        **LINTED,
+        **postgres(log, count),
+    )
+    return rust_results(count, succeeded, printed, log)
+
+
 def long_fuzz_layer(log):
     return counted(*log.run("tools/fuzz.sh", long("FUZZ_SECONDS")), log)
 
 
-def browser_layer(log, **environment):
+def browser_layer(log):
+    # Debug builds of both: to make what a browser downloads small takes three minutes.
+    return journeys(log, site_and_server(log, "dev", **LINTED))
+
+
+def long_browser_layer(log):
+    # What is shipped; clippy's driver would optimise it less.
+    return journeys(log, site_and_server(log, "release"), KABINET_TEST_IN_FULL="1")
+
+
+def journeys(log, built, **environment):
     count = Count()
-    # The optimised site, because its sizes are asserted; the server's debug build is enough.
-    built = log.run("cargo", "xtask", "site", "--profile", "release")[0]
-    # All targets, as the layer before built them: with the server alone cargo chooses other features of shared
-    # dependencies and builds those once more.
-    built = built and log.run("cargo", "build", "--quiet", *SERVER, "--tests", "--bins", **LINTED)[0]
     if not built:
         return at_least(count, False, log)
     report = LOGS / "browser.json"
@@ -236,10 +263,6 @@ def browser_layer(log, **environment):
     return at_least(count, succeeded, log)
 
 
-def long_browser_layer(log):
-    return browser_layer(log, KABINET_TEST_IN_FULL="1")
-
-
 LAYERS = {
     "format": format_layer,
     "lint-server": lint_server_layer,
@@ -254,6 +277,7 @@ LONG_LAYERS = {
     "kills": long_kills_layer,
     "hang-ups": long_hang_ups_layer,
     "scale-out": long_scale_layer,
+    "histories": long_histories_layer,
     "fuzz": long_fuzz_layer,
     "desktop": long_browser_layer,
 }

@@ -8,7 +8,12 @@ mod state;
 mod wasm;
 
 use anyhow::{Context, Result, bail};
-use std::{env, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 const HELP: &str = "\
 cargo xtask <command>
@@ -58,8 +63,6 @@ fn run(args: &[String]) -> Result<()> {
 
 /// The workspace's root: cargo tells a program that it runs where its manifest lies.
 fn root() -> Result<PathBuf> {
-    let manifest_dir = env::var_os("CARGO_MANIFEST_DIR")
-        .context("CARGO_MANIFEST_DIR is not set: start this program as `cargo xtask`, not by itself")?;
-    let root = PathBuf::from(manifest_dir).parent().map(PathBuf::from);
-    root.context("xtask has no folder above it")
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    root.map(Path::to_owned).context("xtask has no folder above it")
 }

@@ -6,6 +6,7 @@ mod alone;
 mod answers;
 mod api;
 mod bad_input;
+mod books;
 mod choices;
 mod codes;
 mod common;
