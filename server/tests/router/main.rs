@@ -28,5 +28,6 @@ mod sessions;
 mod sign_in;
 mod tills;
 mod traces;
+mod transfers;
 mod twice;
 mod ways;
