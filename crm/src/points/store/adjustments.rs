@@ -89,7 +89,8 @@ pub async fn refuse(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment,
     .await
 }
 
-/// What waits for consent, the oldest first. Written into the audit log, for each customer whose points it shows.
+/// What waits for consent, the oldest first. Written into the audit log: that somebody looked, and for each customer whose
+/// points it shows.
 pub async fn awaiting(db: &Db, by: &Staff, limit: i64) -> Result<Vec<Waiting>, Error> {
     const SQL: &str = "SELECT a.id, a.program_id, a.customer_id, a.points, a.reason, a.state, a.asked_by, a.decided_by, \
         a.created_at, c.name, c.surname, v.name AS program, s.name AS colleague FROM adjustments a \
@@ -102,6 +103,7 @@ pub async fn awaiting(db: &Db, by: &Staff, limit: i64) -> Result<Vec<Waiting>, E
         scoped(async move {
             let now = tx.now();
             let rows: Vec<Waiting> = on!(tx, |c| sqlx::query_as(SQL).bind(limit).bind(now).fetch_all(c).await)?;
+            by.record(tx, "points.read", None, None, "awaiting").await?;
             for Waiting { adjustment, .. } in &rows {
                 by.record(
                     tx,
