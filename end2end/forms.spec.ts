@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
-  code, employ, enter, expect, freeEmail, freePhone, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
+  cardOf, code, employ, enter, expect, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
   type Page,
 } from "./site";
 
@@ -294,6 +294,44 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await messages.goto("/admin/messages?state=failed");
   await messages.locator("td a").first().click();
   await right(messages, "message.again");
+});
+
+test("forms of points that people move", async ({ page, another, signIns }) => {
+  test.slow();
+  const phone = await newcomer(page, signIns);
+  const friend = await another();
+  await newcomer(friend, signIns, { ...PERSON, name: "Борис" });
+  const card = await cardOf(friend);
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  const at = await fund(desk, signIns, phone, "10");
+  await desk.goto(at);
+  await desk.getByText("Дать или снять баллы").click();
+  const reason = "Касса не зачла чек";
+  await wrong(desk, "points.adjust", { points: "сто", reason }, "Напишите, сколько баллов");
+  await right(desk, "points.adjust", { points: "90,50", reason });
+
+  await page.goto("/points/transfer");
+  await wrong(page, "transfer.check", { card, points: "1000" }, "Столько баллов нет");
+  await right(page, "transfer.check", { card, points: "50,5" });
+  await right(page, "transfer.send");
+  await right(page, "transfer.cancel");
+  await right(page, "transfer.check", { card, points: "20" });
+  await right(page, "transfer.send");
+  await desk.goto(at);
+  await desk.getByText("Вернуть отправителю").first().click();
+  await wrong(desk, "transfer.reverse", { reason: "" }, "Напишите, почему");
+  await right(desk, "transfer.reverse", { reason: "Чужой вход" });
+
+  const colleague = await another();
+  await enter(colleague, employ(signIns, "administrator"));
+  for (const form of ["points.approve", "points.refuse"]) {
+    await desk.goto(at);
+    await desk.getByText("Дать или снять баллы").click();
+    await right(desk, "points.adjust", { points: "5001", reason });
+    await colleague.goto("/admin/approvals");
+    await right(colleague, form);
+  }
 });
 
 test("forms of tills, and of a receipt without a card", async ({ page, another, signIns }) => {

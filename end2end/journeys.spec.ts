@@ -1,7 +1,7 @@
 // The ways that people take through the cabinet, from the first phone number to the answer of support. All of them are
 // the same with and without JavaScript, on a phone and on a desk.
 import {
-  agree, be, code, employ, enter, expect, freeAccount, freePhone, newcomer, PERSON, press, secretOf, send, test, totp, words, type Page,
+  agree, be, cardOf, code, employ, enter, expect, freeAccount, freePhone, fund, newcomer, PERSON, press, secretOf, send, test, totp, words, type Page,
 } from "./site";
 
 async function fillDate(page: Page, day: string, month: string, year: string) {
@@ -112,6 +112,45 @@ test("somebody joins a program and leaves it, knowing what becomes of the points
   await press(page, "Выйти и не получать новых баллов");
   await expect(page.getByRole("status")).toContainText("Вы вышли из программы");
   await expect(page.getByRole("link", { name: words(`Условия и вступление: ${name}`) })).toBeVisible();
+});
+
+test("points are given to a friend and called back", async ({ page, another, signIns }) => {
+  const phone = await newcomer(page, signIns);
+  const friend = await another();
+  await newcomer(friend, signIns, { ...PERSON, name: "Борис" });
+  const card = await cardOf(friend);
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await fund(desk, signIns, phone, "200");
+
+  await page.goto("/points");
+  await page.getByRole("link", { name: "Подарить баллы" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Подарить баллы");
+  await expect(page.getByRole("main")).toContainText("через 1 час, до тех пор их можно вернуть");
+  await page.getByLabel("Номер карты").fill("290");
+  await page.getByLabel("Сколько баллов").fill("150,50");
+  await press(page, "Дальше");
+  await expect(page.getByText("По этому номеру подарить нельзя").first()).toBeVisible();
+  await expect(page.getByLabel("Сколько баллов")).toHaveValue("150,50");
+  await page.getByLabel("Номер карты").fill(card);
+  await press(page, "Дальше");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Всё верно?");
+  await expect(page.getByRole("main")).toContainText("Борис");
+  await expect(page.getByRole("main")).not.toContainText("О'Нил-Смирнова");
+  await press(page, "Подарить 150,50 балла");
+  await expect(page.getByRole("status")).toContainText("Баллы в пути");
+  await expect(page.getByRole("main")).toContainText("Кому: Борис");
+  await friend.goto("/points/transfer");
+  await expect(friend.getByRole("main")).toContainText("Пока никто никому ничего не дарил");
+
+  await press(page, /^Вернуть/);
+  await expect(page.getByRole("status")).toContainText("Баллы снова у вас");
+  await expect(page.getByRole("main")).toContainText("Вы их вернули");
+  await page.goto("/points");
+  await expect(page.getByRole("main")).toContainText("Вернулись к вам");
+  const home = await page.goto("/");
+  expect(home?.status()).toBe(200);
+  await expect(page.getByRole("main")).toContainText("200");
 });
 
 test("a request goes to support, the agent answers, the customer sees it", { tag: "@first-day" }, async ({ page, another, signIns }) => {

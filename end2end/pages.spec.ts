@@ -2,7 +2,7 @@
 // WebAssembly where nothing needs it.
 import axe from "axe-core";
 import {
-  agree, be, code, device, employ, expect, freeAccount, freeEmail, freePhone, hidden, newcomer, PERSON, press, ready, routes, send,
+  agree, be, cardOf, code, device, employ, enter, expect, freeAccount, freeEmail, freePhone, fund, hidden, newcomer, PERSON, press, ready, routes, send,
   STAFF_PASSWORD, test, turnOn, type Page, type SignIns,
 } from "./site";
 
@@ -133,8 +133,8 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, engine, signIns, viewport }) => {
-    // Messages and tills are for whoever has the right to them, which a support agent has not.
-    if (access === "Staff") await be(page, engine, /^\/admin\/(messages|tills)/.test(path) ? "admin" : "agent");
+    // Approvals, messages and tills are for whoever has the right to them, which a support agent has not.
+    if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|tills)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();
@@ -184,6 +184,36 @@ test("the pages of a second step that is on are in order", async ({ page, signIn
   await turnOn(page, signIns);
   await examine(page, "/profile/second-factor", viewport!.width);
 });
+
+test("the pages of points that people move are in order with something in them", async ({ page, another, signIns, viewport }) => {
+  test.slow();
+  const phone = await newcomer(page, signIns);
+  const friend = await another();
+  await newcomer(friend, signIns, { ...PERSON, name: "Анна-Мария-Магдалена-Александра" });
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  const at = await fund(desk, signIns, phone, "1234,56");
+  const program = await hiddenOption(page);
+  const fields = { card: await cardOf(friend), program, points: "1000,55" };
+  await send(page.request, signIns.url, "/points/transfer", "transfer.check", fields);
+  await examine(page, "/points/transfer/confirm", viewport!.width);
+  await send(page.request, signIns.url, "/points/transfer/confirm", "transfer.send", fields);
+  await examine(page, "/points/transfer?done=sent", viewport!.width);
+  await examine(page, "/points", viewport!.width);
+  const reason = "Касса на Тверской два дня не начисляла баллы, чеки приложены к обращению";
+  await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason });
+  await examine(desk, "/admin/approvals", viewport!.width);
+  await examine(desk, at, viewport!.width);
+  const colleague = await another();
+  await enter(colleague, employ(signIns, "lead"));
+  await examine(colleague, "/admin/approvals", viewport!.width);
+});
+
+/** The first program that points can be given from. */
+async function hiddenOption(page: Page): Promise<string> {
+  await page.goto("/points/transfer");
+  return (await page.locator('select[name="program"] option').first().getAttribute("value")) ?? "";
+}
 
 test("the pages of the ways in are in order with something in them", async ({ page, signIns, viewport }) => {
   test.slow();

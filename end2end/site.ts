@@ -230,6 +230,24 @@ export async function agree(page: Page, account: string) {
   await press(page, "Войти");
 }
 
+/** Gives points to the customer with this phone, as staff do. */
+export async function fund(desk: Page, signIns: SignIns, phone: string, points: string): Promise<string> {
+  const found = await send(desk.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
+  const html = await (await desk.request.get(found.headers().location)).text();
+  const at = html.match(/href="(\/admin\/customers\/[0-9a-f-]{36})"/)?.[1] ?? "/no-customer";
+  const program = (await (await desk.request.get(at)).text()).match(/<option value="([0-9a-f-]{36})"/)?.[1] ?? "";
+  const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба" });
+  expect(answer.headers().location, await answer.text()).toBe(`${at}?done=adjusted`);
+  return at;
+}
+
+/** The number of the card on a customer's page of it. */
+export async function cardOf(page: Page): Promise<string> {
+  await page.goto("/card");
+  const name = await page.getByRole("img", { name: /Штрихкод карты/ }).getAttribute("aria-label");
+  return (name ?? "").replace(/\D/g, "");
+}
+
 /** An account at the provider that nobody has. */
 export const freeAccount = (prefix = "zoya") => `${prefix}-${randomBytes(8).toString("hex")}`;
 

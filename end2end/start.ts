@@ -48,7 +48,7 @@ async function startProvider(port: number, servers: number[]): Promise<ChildProc
   return provider;
 }
 
-/** Lets customers and staff come in by the provider. */
+/** Lets customers and staff come in by the provider, and newcomers give points. */
 function configuration(engine: string, provider: number): string {
   const one = (id: string, name: string, client: string) =>
     `[[providers]]\nid = "${id}"\nname = "${name}"\nkind = "oidc"\nissuer = "http://localhost:${provider}"\n` +
@@ -56,8 +56,10 @@ function configuration(engine: string, provider: number): string {
   const staff =
     `for = "staff"\ncreate = true\nsecond_factor = "provider"\nscopes = ["openid", "profile", "roles"]\n` +
     `[providers.roles]\nclaim = "/roles"\nmap = [["kabinet-agent", "agent"]]\n`;
+  // Whoever registers in a test may give points at once.
+  const points = `[points]\ntransfer_after_days = 0\n`;
   const file = join(folder, `${engine}.toml`);
-  writeFileSync(file, one("test", "Тест ID", "shop") + one("work", "Рабочий вход", "desk") + staff);
+  writeFileSync(file, points + one("test", "Тест ID", "shop") + one("work", "Рабочий вход", "desk") + staff);
   return file;
 }
 

@@ -98,6 +98,8 @@ pub mod cookie {
     pub const HANDOFF: &str = "kabinet_handoff";
     /// A secret that the next page shows, once.
     pub const ONCE: &str = "kabinet_once";
+    /// What was typed of a transfer of points, for the page that asks once more.
+    pub const TRANSFER: &str = "kabinet_transfer";
     /// The language that was chosen.
     pub const LANG: &str = "lang";
     /// The theme that was chosen.
@@ -306,6 +308,10 @@ impl Cx {
             Flaw::Taken if self.path.starts_with("/admin") => words.taken_among_records.into(),
             Flaw::Taken => words.taken.into(),
             Flaw::LastOne => words.last_one.into(),
+            Flaw::NotPoints => words.not_points.into(),
+            Flaw::NotEnoughPoints { missing } => words.not_enough_points(self.points(*missing)),
+            Flaw::PointsLimit { left } => words.points_limit(self.points(*left)),
+            Flaw::NoReceiver => words.no_receiver.into(),
         }
     }
 }

@@ -34,6 +34,18 @@ pub const ROUTES: &[Route] = &[
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
     page!("/points", Customer, cabinet::points::page),
     page!(
+        "/points/transfer",
+        Customer,
+        cabinet::transfer::page,
+        [cabinet::transfer::CheckTransfer, cabinet::transfer::CancelTransfer]
+    ),
+    page!(
+        "/points/transfer/confirm",
+        Customer,
+        cabinet::transfer::confirm,
+        [cabinet::transfer::SendTransfer]
+    ),
+    page!(
         "/sign-in",
         SignedOut,
         account::sign_in::phone,
@@ -157,7 +169,18 @@ pub const ROUTES: &[Route] = &[
         "/admin/customers/{id}",
         Staff,
         admin::customer::page,
-        [admin::customer::EndSessions, admin::customer::GrantRemoval]
+        [
+            admin::customer::EndSessions,
+            admin::customer::GrantRemoval,
+            admin::points::Adjust,
+            admin::points::Reverse,
+        ]
+    ),
+    page!(
+        "/admin/approvals",
+        Staff,
+        admin::points::approvals,
+        [admin::points::Approve, admin::points::Refuse]
     ),
     page!(
         "/admin/customers/{id}/purchases/{purchase}",

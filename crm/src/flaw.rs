@@ -70,6 +70,20 @@ pub enum Flaw {
     Taken,
     /// One has to remain.
     LastOne,
+    /// Not a number of points, or none at all.
+    NotPoints,
+    /// There are not as many points.
+    NotEnoughPoints {
+        /// How many are missing, in hundredths.
+        missing: i64,
+    },
+    /// More points than may be given now.
+    PointsLimit {
+        /// How many may be given, in hundredths.
+        left: i64,
+    },
+    /// Nobody who may be given points has this card.
+    NoReceiver,
 }
 
 impl Flaw {
@@ -101,6 +115,10 @@ impl Flaw {
             Self::TooLate => "too_late",
             Self::Taken => "taken",
             Self::LastOne => "last_one",
+            Self::NotPoints => "not_points",
+            Self::NotEnoughPoints { .. } => "not_enough_points",
+            Self::PointsLimit { .. } => "points_limit",
+            Self::NoReceiver => "no_receiver",
         }
     }
 

@@ -7,13 +7,14 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     cookie::SESSION,
     cookie::STAFF,
     cookie::ATTEMPT,
     cookie::STAFF_ATTEMPT,
     cookie::HANDOFF,
     cookie::ONCE,
+    cookie::TRANSFER,
     cookie::LANG,
     cookie::THEME,
 ];

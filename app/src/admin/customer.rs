@@ -1,6 +1,6 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
-use super::{contacts, full_name, read_place, status, store_name, write_place};
+use super::{contacts, full_name, points as moves, read_place, status, store_name, write_place};
 use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
@@ -13,7 +13,8 @@ use crm::customer::{Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
 use crm::id::CustomerId;
 use crm::lang::Lang;
-use crm::points::{Balance, store as points};
+use crm::points::Balance;
+use crm::points::store::{self as points, transfers};
 use crm::program::{Program, store as programs};
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
 use crm::request::{Summary, Topic, store as requests};
@@ -28,6 +29,8 @@ use serde::Deserialize;
 const PURCHASES: usize = 20;
 /// How many requests are shown, the last ones.
 const REQUESTS: i64 = 50;
+/// How many transfers are shown, the last ones.
+const TRANSFERS: i64 = 20;
 /// How many events are shown at first, and when more are asked for.
 const EVENTS: [i64; 2] = [30, 500];
 
@@ -76,6 +79,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let profile = customers::profile(&mut conn, subject).await?;
     let cards = cards::of(&mut conn, subject).await?;
     let balance = points::balance(&mut conn, subject).await?;
+    let transfers = transfers::list(&mut conn, subject, TRANSFERS).await?;
     let programs = programs::list(&mut conn, subject).await?;
     let consents = consents::history(&mut conn, subject).await?;
     let bought = purchases::list(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
@@ -100,6 +104,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let more = may_be_more.then(|| {
         view! { <p class="more-link"><a class="btn" href=format!("{here}?history=all#history")>{t.whole_history}</a></p> }
     });
+    let of_points = &cx.t().admin_points;
+    let done = [
+        ("ended", t.done_ended),
+        ("granted", t.done_granted),
+        ("adjusted", of_points.done_adjusted),
+        ("asked", of_points.done_asked),
+        ("reversed", of_points.done_reversed),
+    ];
     let view = view! {
         <div class="pane-head">
             <h1><bdi>{name.clone()}</bdi></h1>
@@ -108,11 +120,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <span>{language(&cx, person.language)}</span>
             </p>
         </div>
-        {flash(&cx, &[("ended", t.done_ended), ("granted", t.done_granted)])}
+        {flash(&cx, &done)}
         {sums(&cx, &balance)}
+        {moves::adjust(&cx, &programs, &balance)}
         <div class="cols">
             <div>
                 {receipts(&cx, &here, &bought, before.is_some())}
+                {moves::moved(&cx, &transfers)}
                 {asked_for(&cx, &asked)}
                 <section class="section" aria-labelledby="history">
                     <h2 id="history">{t.history}</h2>

@@ -22,6 +22,7 @@ pub mod second_factor;
 pub mod security;
 pub mod stores;
 pub mod support;
+pub mod transfer;
 
 use crate::cx::Cx;
 use crate::route::Form;
@@ -52,6 +53,24 @@ pub(crate) fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
     Some(
         view! { <ErrorSummary error=AppError::NotFound form=outcome.form.replace('.', "-") labels=Vec::new() stale=cx.t().form.stale/> },
     )
+}
+
+/// Says what came of one of these buttons where it is no longer on the page to say so itself. `field` names what a button is
+/// for, and `is_there` tells by its value whether the page still has it.
+pub(crate) fn unsaid(
+    cx: &Cx,
+    forms: &[&str],
+    field: &str,
+    is_there: impl Fn(&str) -> bool,
+    stale: &'static str,
+) -> Option<AnyView> {
+    let outcome = cx.outcome.as_ref().filter(|o| forms.contains(&o.form.as_str()))?;
+    let about = outcome.values.iter().find(|(name, _)| name == field);
+    if about.is_some_and(|(_, value)| is_there(value)) {
+        return None;
+    }
+    let (error, form) = (outcome.error.clone(), outcome.form.replace('.', "-"));
+    Some(view! { <ErrorSummary error=error form=form labels=Vec::new() stale=stale/> }.into_any())
 }
 
 /// After a change of what opens the cabinet, or staff's pages: offers to end the sessions elsewhere (ASVS 5.0, 7.4.3). `F`

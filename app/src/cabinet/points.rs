@@ -1,6 +1,6 @@
 //! The statement of points, like a bank's: by day, with the balance after it, each line opening to what it means.
 
-use super::{back, place, show_place};
+use super::{back, place, show_place, transfer};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -60,6 +60,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         <div class="narrow stack">
             {programs(&cx, &balance)}
+            {(!transfer::is_off(&cx)).then(|| view! {
+                <p class="actions"><a class="btn" href="/points/transfer">{t.give}</a></p>
+            })}
             <section class="section">
                 <div class="section-head">
                     <h2>{t.history}</h2>
@@ -133,8 +136,15 @@ fn entry(cx: &Cx, entry: &Entry) -> AnyView {
         TransactionKind::Redemption => (t.redemption, t.redemption_text),
         TransactionKind::Adjustment => (t.adjustment, t.adjustment_text),
         TransactionKind::Refund => (t.refund, t.refund_text),
-        TransactionKind::Transfer if entry.active < 0 => (t.sent, t.sent_text),
-        TransactionKind::Transfer => (t.received, t.received_text),
+        TransactionKind::Transfer => {
+            let is_back = entry.other.as_ref().is_some_and(|other| other.is_back);
+            match (entry.active < 0, is_back) {
+                (true, false) => (t.sent, t.sent_text),
+                (false, false) => (t.received, t.received_text),
+                (false, true) => (t.came_back, t.came_back_text),
+                (true, true) => (t.went_back, t.went_back_text),
+            }
+        }
         TransactionKind::Void => (t.void, t.void_text),
     };
     let signed = |points| format::signed_points(cx.lang, points);
@@ -149,6 +159,15 @@ fn entry(cx: &Cx, entry: &Entry) -> AnyView {
         .map(|(active, _)| t.waits(cx.day(active)));
     let receipt = entry.purchase.zip(entry.document.clone()).map(|(id, document)| {
         view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")>"№ " <bdi>{document}</bdi></a></dd></div> }
+    });
+    // What came back was sent to them, and what went back came from them.
+    let other = entry.other.clone().map(|other| {
+        let label = if (entry.active < 0) == other.is_back {
+            t.from
+        } else {
+            t.to
+        };
+        view! { <div><dt>{label}</dt><dd><a href="/points/transfer#list"><bdi>{other.name}</bdi></a></dd></div> }
     });
     let term = entry.term.map(|(active, expires)| {
         view! {
@@ -168,6 +187,7 @@ fn entry(cx: &Cx, entry: &Entry) -> AnyView {
                 <p>{text}</p>
                 <dl class="kv">
                     {receipt}
+                    {other}
                     <div><dt>{t.when}</dt><dd><Moment at=entry.at shown=cx.moment(entry.at)/></dd></div>
                     {term}
                     {pending}

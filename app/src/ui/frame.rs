@@ -191,6 +191,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
                 {link("/admin/requests", t.requests)}
                 {link("/admin/customers", t.customers)}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Messages)).map(|_| link("/admin/messages", t.messages))}
+                {cx.staff.as_ref().filter(|s| s.has(Right::Points)).map(|_| link("/admin/approvals", t.approvals))}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/tills", t.tills))}
             </nav>
             <div class="bar-find" role="search" aria-label=t.find_customer>

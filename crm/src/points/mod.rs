@@ -32,8 +32,10 @@ mod policy;
 pub mod rules;
 #[cfg(feature = "store")]
 pub mod store;
+mod typed;
 
 pub use policy::Policy;
+pub use typed::{typed, written};
 
 /// What an account holds. Pending and active belong to a customer, the others to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -214,6 +216,17 @@ pub struct Entry {
     pub total: i64,
     /// For what was earned or given by staff: when it can be spent, and when it expires.
     pub term: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// For a transfer: who is at its other end.
+    pub other: Option<OtherSide>,
+}
+
+/// The other end of a transfer, as a line of a statement tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherSide {
+    /// Their name, without the surname.
+    pub name: String,
+    /// The points came back to whoever had sent them.
+    pub is_back: bool,
 }
 
 impl Entry {
@@ -391,6 +404,37 @@ pub struct Transfer {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
+/// How many points a customer may give away, and from when on. Points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Within a day of the shop.
+    pub per_day: i64,
+    /// Within a month of the shop.
+    pub per_month: i64,
+    /// How many of a day's are left.
+    pub left_today: i64,
+    /// How many of a month's are left.
+    pub left_this_month: i64,
+    /// From when on they may give points, where that is yet to come.
+    pub from: Option<DateTime<Utc>>,
+}
+
+impl Allowance {
+    /// How many may be given now, as far as the limits go.
+    pub fn left(&self) -> i64 {
+        self.left_today.min(self.left_this_month)
+    }
+}
+
+/// What a transfer would do, for the question that comes before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The receiver's name, without the surname.
+    pub name: String,
+    /// When the points would arrive; until then they can be called back.
+    pub arrives_at: DateTime<Utc>,
+}
+
 /// What became of a correction by staff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -440,6 +484,24 @@ pub struct Adjustment {
     pub decided_by: Option<StaffId>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
+}
+
+/// A correction that waits for somebody else's consent, in words for whoever decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Waiting {
+    /// The correction.
+    #[cfg_attr(feature = "store", sqlx(flatten))]
+    pub adjustment: Adjustment,
+    /// The customer's name.
+    pub name: String,
+    /// The customer's surname.
+    pub surname: String,
+    /// The name of the program.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub program: Localized,
+    /// The name of whoever asked.
+    pub colleague: String,
 }
 
 /// The longest reason that staff may write, in characters.

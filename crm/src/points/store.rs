@@ -1086,6 +1086,9 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
         }
     }
     let mut all: i64 = running.values().sum();
+    let moved = rows.iter().filter(|row| row.kind == TransactionKind::Transfer);
+    let moved: Vec<_> = moved.map(|row| (row.id, row.program_id, row.at)).collect();
+    let mut others = transfers::others(conn, of, &moved).await?;
     Ok(rows
         .into_iter()
         .map(|row| {
@@ -1106,6 +1109,7 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
                 balance,
                 total,
                 term: row.activates_at.zip(row.expires_at),
+                other: others.remove(&row.id),
             }
         })
         .collect())

@@ -235,6 +235,146 @@ both_engines!(no_more_is_given_than_a_day_and_a_month_allow, async |world| {
 });
 
 both_engines!(
+    who_would_have_points_is_told_before_and_not_without_end,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        let plan = async |card: &str, points| {
+            let by = sign_in(db, pair.anna).await;
+            let new = NewTransfer {
+                card: card.into(),
+                program: pair.family,
+                points,
+            };
+            transfers::plan(db, &by.fresh(db).expect("fresh"), &new).await
+        };
+        let planned = plan(&pair.card, 20_00).await.expect("it would go");
+        assert_eq!(
+            (&*planned.name, planned.arrives_at),
+            ("Анна", start() + days(11) + Duration::minutes(60))
+        );
+        let told = plan(&pair.card, 20_01).await;
+        assert!(matches!(told, Err(TransferError::NotEnough { missing: 1 })), "{told:?}");
+        for _ in 0..28 {
+            let told = plan("2900000000018", 1_00).await;
+            assert!(matches!(told, Err(TransferError::Recipient)), "{told:?}");
+        }
+        let told = plan(&pair.card, 1_00).await;
+        assert!(
+            matches!(told, Err(TransferError::Crm(Error::TooMany { .. }))),
+            "{told:?}"
+        );
+        assert_eq!(
+            (states(db, pair.anna).await, held(db, pair.anna).await),
+            (vec![], (20_00, 0))
+        );
+        world.clock.set(start() + days(11) + Duration::minutes(61));
+        plan(&pair.card, 1_00).await.expect("an hour later");
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(nobody_is_flooded_with_messages_of_points, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    for _ in 0..20 {
+        give(db, pair.anna, &pair.card, pair.family, 1).await.expect("sent");
+    }
+    let told = give(db, pair.anna, &pair.card, pair.family, 1).await;
+    assert!(
+        matches!(told, Err(TransferError::Crm(Error::TooMany { .. }))),
+        "{told:?}"
+    );
+    assert_eq!(held(db, pair.anna).await, (19_80, 0));
+    world.clock.set(start() + days(11) + Duration::minutes(61));
+    give(db, pair.anna, &pair.card, pair.family, 1).await.expect("sent");
+    assert_books_agree(db).await;
+});
+
+both_engines!(both_sides_are_told_in_their_language, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    const SPEAKS: &str = "UPDATE customers SET language = 'en', name = 'Boris' WHERE id = $1";
+    execute!(db, SPEAKS, pair.boris.id()).await.expect("changed");
+    people::contact(world, pair.anna.id(), crm::contact::Kind::Phone, "+79000000001").await;
+    people::contact(world, pair.boris.id(), crm::contact::Kind::Email, "boris@example.com").await;
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    let told = async || {
+        let all = crm::outbox::inbox(db, 10).await.expect("the outbox");
+        all.into_iter()
+            .rev()
+            .map(|m| (m.template, m.address, m.body))
+            .collect::<Vec<_>>()
+    };
+    give(db, pair.anna, &pair.card, pair.family, 1_50).await.expect("sent");
+    world.clock.set(start() + days(12));
+    let late = start() + days(12);
+    // Whoever asks for their points first lets them arrive; then the daily work tells nobody once more.
+    store::bring_up_to_date(db, pair.boris).await.expect("arrived");
+    run_due(world, late).await;
+    let all = told().await;
+    assert_eq!(all.len(), 2, "{all:?}");
+    let [sent, received] = [&all[0], &all[1]];
+    assert_eq!((&*sent.0, &*sent.1), ("points_sent", "+79000000001"));
+    assert!(sent.2.contains("Сколько: 1,50. Кому: Boris."), "{}", sent.2);
+    assert_eq!((&*received.0, &*received.1), ("points_received", "boris@example.com"));
+    assert!(received.2.contains("How many: 1.50. From: Анна."), "{}", received.2);
+
+    // A shop without such a message: points move all the same.
+    execute!(db, "DELETE FROM templates WHERE code LIKE 'points%'")
+        .await
+        .expect("gone");
+    give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+    run_due(world, start() + days(13)).await;
+    assert_eq!((held(db, pair.boris).await, told().await.len()), ((2_50, 0), 2));
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_statement_names_the_other_side_of_a_transfer, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    const NAME: &str = "UPDATE customers SET name = 'Борис' WHERE id = $1";
+    execute!(db, NAME, pair.boris.id()).await.expect("named");
+    let lead = with_right(world, "lena", "administrator").await;
+    let moved = async |who| {
+        let mut conn = db.read().await.expect("a connection");
+        let all = store::history(&mut conn, who, None, 20).await.expect("a history");
+        let of_them = all.into_iter().filter(|entry| entry.kind == TransactionKind::Transfer);
+        of_them
+            .map(|entry| {
+                let other = entry.other.expect("somebody");
+                (entry.active, other.name, other.is_back)
+            })
+            .collect::<Vec<_>>()
+    };
+    let id = give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+    transfers::cancel(db, &sign_in(db, pair.anna).await, id)
+        .await
+        .expect("back");
+    let id = give(db, pair.anna, &pair.card, pair.family, 2_00).await.expect("sent");
+    run_due(world, start() + days(12)).await;
+    transfers::reverse(db, &lead, id, "fraud").await.expect("back");
+    let of = |points: i64, name: &str, is_back| (points, name.to_owned(), is_back);
+    let mut of_anna = moved(pair.anna).await;
+    of_anna.sort_unstable();
+    assert_eq!(
+        of_anna,
+        [
+            of(-2_00, "Борис", false),
+            of(-1_00, "Борис", false),
+            of(1_00, "Борис", true),
+            of(2_00, "Борис", true)
+        ]
+    );
+    assert_eq!(
+        moved(pair.boris).await,
+        [of(-2_00, "Анна", true), of(2_00, "Анна", false)]
+    );
+});
+
+both_engines!(
     s21_a_hundred_transfers_at_once_give_away_no_more_than_there_is,
     async |world| {
         let db = &world.db;
@@ -245,7 +385,7 @@ both_engines!(
             let new = NewTransfer {
                 card: pair.card.clone(),
                 program: pair.family,
-                points: 60,
+                points: 1_50,
             };
             tokio::spawn(async move { transfers::transfer(&db, &by.fresh(&db).expect("fresh"), &new).await })
         });
@@ -257,9 +397,9 @@ both_engines!(
                 Err(e) => panic!("{e}"),
             }
         }
-        assert_eq!((sent, held(db, pair.anna).await), (33, (20, 0)));
+        assert_eq!((sent, held(db, pair.anna).await), (13, (50, 0)));
         run_due(world, start() + days(12)).await;
-        assert_eq!(held(db, pair.boris).await, (19_80, 0));
+        assert_eq!(held(db, pair.boris).await, (19_50, 0));
         assert_books_agree(db).await;
     }
 );
@@ -359,6 +499,10 @@ both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
     assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");
     let nothing = adjustments::adjust(db, &lead, anna, &correction(pair.family, 0)).await;
     assert!(matches!(nothing, Err(SpendError::Amount)), "{nothing:?}");
+    for points in [1_00, 5_000_00] {
+        let nowhere = adjustments::adjust(db, &lead, anna, &correction(ProgramId::new(), points)).await;
+        assert!(matches!(nowhere, Err(SpendError::Crm(Error::NotFound))), "{nowhere:?}");
+    }
     let mute = NewAdjustment {
         reason: " ".into(),
         ..correction(pair.family, 1_00)
@@ -424,7 +568,12 @@ both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
     assert_eq!(small.state, AdjustmentState::Awaiting);
 
     let waiting = adjustments::awaiting(db, &other, 10).await.expect("a list");
-    assert_eq!(waiting, [asked.clone(), small.clone()]);
+    let told: Vec<_> = waiting
+        .iter()
+        .map(|w| (&w.adjustment, &*w.name, &*w.colleague))
+        .collect();
+    assert_eq!(told, [(&asked, "Анна", "lena"), (&small, "Анна", "mira")]);
+    assert_eq!(waiting[0].program.ru, "Семейная корзина");
     assert_eq!(logged(db, "points.read").await.len(), 2, "what staff read is logged");
     assert!(matches!(
         adjustments::awaiting(db, &nobody, 10).await,

@@ -29,5 +29,6 @@ mod sessions;
 mod sign_in;
 mod tills;
 mod traces;
+mod transfers;
 mod twice;
 mod ways;

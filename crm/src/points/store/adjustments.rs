@@ -1,7 +1,7 @@
 //! Corrections by staff: points given or taken with a reason. Beyond what a role may do alone, another member of staff has
 //! to consent.
 
-use super::super::{Adjustment, AdjustmentState, NewAdjustment};
+use super::super::{Adjustment, AdjustmentState, NewAdjustment, Waiting};
 use super::transfers::checked_reason;
 use super::{
     AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw_first, programs, settle,
@@ -18,7 +18,8 @@ const MOST: i64 = 100_000_000_000;
 
 /// Gives points to a customer whose card is open, or takes them; at once where the cap of the role allows it, else it waits
 /// for somebody else's consent. Given points last as long as those that the program pays for a purchase of today, without
-/// the waiting. Taking more than can be spent is [`SpendError::NotEnough`]. Field: `reason`.
+/// the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
+/// [`Error::NotFound`]. Field: `reason`.
 pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
     const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, state, asked_by, created_at) \
                        VALUES ($1, $2, $3, $4, $5, 'awaiting', $6, $7)";
@@ -30,6 +31,9 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
     db.write(|tx| {
         scoped(async move {
             let (now, id) = (tx.now(), AdjustmentId::new());
+            if programs(tx).await?.last_terms(new.program, now).is_none() {
+                return Err(Error::NotFound.into());
+            }
             on!(tx, |c| sqlx::query(NEW)
                 .bind(id)
                 .bind(new.program)
@@ -85,17 +89,30 @@ pub async fn refuse(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment,
     .await
 }
 
-/// What waits for consent, the oldest first. Written into the audit log, for each customer whose points it shows.
-pub async fn awaiting(db: &Db, by: &Staff, limit: i64) -> Result<Vec<Adjustment>, Error> {
-    const SQL: &str = "SELECT id, program_id, customer_id, points, reason, state, asked_by, decided_by, created_at \
-                       FROM adjustments WHERE state = 'awaiting' ORDER BY created_at, id LIMIT $1";
+/// What waits for consent, the oldest first. Written into the audit log: that somebody looked, and for each customer whose
+/// points it shows.
+pub async fn awaiting(db: &Db, by: &Staff, limit: i64) -> Result<Vec<Waiting>, Error> {
+    const SQL: &str = "SELECT a.id, a.program_id, a.customer_id, a.points, a.reason, a.state, a.asked_by, a.decided_by, \
+        a.created_at, c.name, c.surname, v.name AS program, s.name AS colleague FROM adjustments a \
+        JOIN customers c ON c.id = a.customer_id JOIN staff s ON s.id = a.asked_by \
+        JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
+        FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $2), 1) \
+        WHERE a.state = 'awaiting' ORDER BY a.created_at, a.id LIMIT $1";
     by.may(Right::Points)?;
     db.write(|tx| {
         scoped(async move {
-            let rows: Vec<Adjustment> = on!(tx, |c| sqlx::query_as(SQL).bind(limit).fetch_all(c).await)?;
-            for row in &rows {
-                by.record(tx, "points.read", Some(row.customer_id), Some(row.id.0), "awaiting")
-                    .await?;
+            let now = tx.now();
+            let rows: Vec<Waiting> = on!(tx, |c| sqlx::query_as(SQL).bind(limit).bind(now).fetch_all(c).await)?;
+            by.record(tx, "points.read", None, None, "awaiting").await?;
+            for Waiting { adjustment, .. } in &rows {
+                by.record(
+                    tx,
+                    "points.read",
+                    Some(adjustment.customer_id),
+                    Some(adjustment.id.0),
+                    "awaiting",
+                )
+                .await?;
             }
             Ok(rows)
         })

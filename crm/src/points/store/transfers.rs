@@ -1,7 +1,7 @@
 //! Transfers: a customer gives points to another. They leave the sender's balance at once, arrive after a while, and keep
 //! the day on which they expire.
 
-use super::super::{NewTransfer, REASON_MAX, Transfer};
+use super::super::{Allowance, NewTransfer, OtherSide, Planned, REASON_MAX, Transfer, written};
 use super::returns::{Restoring, taken_by};
 use super::{
     AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, activate, active, draw, draw_first, lock,
@@ -11,10 +11,19 @@ use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{CustomerId, LotId, ProgramId, TransactionId, TransferId};
+use crate::lang::Lang;
+use crate::limits;
 use crate::on;
+use crate::signin::notice;
 use crate::staff::Right;
 use crate::who::{Customer, Fresh, Staff, Subject};
 use chrono::{DateTime, Datelike as _, Utc};
+use std::collections::HashMap;
+
+/// How many cards a customer may ask about within an hour: the answer is a name, and numbers of cards can be guessed.
+const ASKED: u32 = 30;
+/// How often a customer may give points within an hour: each time two people are sent a message.
+const GIVEN: u32 = 20;
 
 /// Why points were not given to somebody else; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -71,32 +80,18 @@ impl db::AsDatabaseError for TransferError {
 }
 
 /// Gives points to whoever has a card. They are taken from the lots that expire first, and arrive when the shop's waiting
-/// time is over.
+/// time is over. The sender is told by a message, and the receiver when they arrive. More than twenty times within an hour:
+/// [`Error::TooMany`].
 pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<TransferId, TransferError> {
     const NEW: &str = "INSERT INTO transfers (id, program_id, from_id, to_id, points, state, out_id, created_at, \
                        completes_at, reason) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, '')";
-    if new.points <= 0 {
-        return Err(TransferError::Amount);
-    }
     db.write(|tx| {
         scoped(async move {
             let (now, id) = (tx.now(), TransferId::new());
-            let policy = tx.shop().points.clone();
-            let since = registered_at(tx, by.id()).await? + policy.transfer_after();
-            if since > now {
-                return Err(TransferError::TooNew { from: since });
-            }
-            let to = recipient(tx, by.id(), &new.card).await?;
-            settle(tx, by.id(), now).await?;
-            let left = left(tx, by.id(), now).await?;
-            if new.points > left {
-                return Err(TransferError::Limit { left });
-            }
-            let (balance, reserved) = active(tx, by.id(), new.program).await?;
-            if balance - reserved < new.points {
-                return Err(TransferError::NotEnough {
-                    missing: new.points - (balance - reserved).max(0),
-                });
+            let wait = tx.shop().points.transfer_wait();
+            let (to, reserved) = allowed(tx, by, new).await?;
+            if !limits::take(tx, &format!("transfers:{}", by.id()), GIVEN).await? {
+                return Err(Error::TooMany { retry_after: 3600 }.into());
             }
             let mut book = Book::new();
             let out = book.post(
@@ -120,18 +115,67 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
                 .bind(new.points)
                 .bind(out)
                 .bind(now)
-                .bind(now + policy.transfer_wait())
+                .bind(now + wait)
                 .execute(c)
                 .await
                 .map(drop))?;
             by.record(tx, "transfer.create", Some(id.0)).await?;
-            if policy.transfer_wait().is_zero() {
+            tell(tx, "points_sent", (by.id(), to), new.points, now + wait).await?;
+            if wait.is_zero() {
                 complete(tx, now, Some(to)).await?;
             }
             Ok(id)
         })
     })
     .await
+}
+
+/// What a transfer would do: who would have the points, and when. Moves nothing, and fails as [`transfer`] would. Asked
+/// more than thirty times within an hour: [`Error::TooMany`].
+pub async fn plan(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<Planned, TransferError> {
+    let key = &format!("transfer:{}", by.id());
+    // Counted by itself: what is refused is undone, and would be forgotten.
+    let may = db
+        .write(|tx| scoped(async move { limits::take(tx, key, ASKED).await }))
+        .await?;
+    if !may {
+        return Err(Error::TooMany { retry_after: 3600 }.into());
+    }
+    db.write(|tx| {
+        scoped(async move {
+            let (to, _) = allowed(tx, by, new).await?;
+            let (name, _) = person(tx, to).await?;
+            let arrives_at = tx.now() + tx.shop().points.transfer_wait();
+            Ok(Planned { name, arrives_at })
+        })
+    })
+    .await
+}
+
+/// Who would have the points of a transfer, and what is reserved of the sender's, if nothing speaks against it. Nobody else
+/// moves the sender's points until the transaction ends.
+async fn allowed(tx: &mut Tx, by: &Customer, new: &NewTransfer) -> Result<(CustomerId, i64), TransferError> {
+    if new.points <= 0 {
+        return Err(TransferError::Amount);
+    }
+    let now = tx.now();
+    let since = registered_at(tx, by.id()).await? + tx.shop().points.transfer_after();
+    if since > now {
+        return Err(TransferError::TooNew { from: since });
+    }
+    let to = recipient(tx, by.id(), &new.card).await?;
+    settle(tx, by.id(), now).await?;
+    let left = allowance_of(tx, by.id(), now).await?.left();
+    if new.points > left {
+        return Err(TransferError::Limit { left });
+    }
+    let (balance, reserved) = active(tx, by.id(), new.program).await?;
+    if balance - reserved < new.points {
+        return Err(TransferError::NotEnough {
+            missing: new.points - (balance - reserved).max(0),
+        });
+    }
+    Ok((to, reserved))
 }
 
 async fn registered_at(conn: &mut Conn, customer: CustomerId) -> Result<DateTime<Utc>, sqlx::Error> {
@@ -154,26 +198,68 @@ async fn recipient(tx: &mut Tx, sender: CustomerId, card: &str) -> Result<Custom
     found.ok_or(TransferError::Recipient)
 }
 
-/// How many points, in hundredths, a customer may still give today and this month, where the shop is. What came back
-/// does not count.
-async fn left(tx: &mut Tx, sender: CustomerId, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+/// How many points a customer may give, and from when on.
+pub async fn allowance(conn: &mut Conn, of: Subject) -> Result<Allowance, Error> {
+    let now = conn.now();
+    Ok(allowance_of(conn, of.id(), now).await?)
+}
+
+/// The same within a transaction. Days and months are those where the shop is; what came back does not count.
+async fn allowance_of(conn: &mut Conn, sender: CustomerId, now: DateTime<Utc>) -> Result<Allowance, sqlx::Error> {
     const GIVEN: &str = "SELECT CAST(COALESCE(SUM(points), 0) AS BIGINT) FROM transfers \
                          WHERE from_id = $1 AND created_at >= $2 AND state IN ('pending', 'completed')";
-    let shop = tx.shop().clone();
+    let shop = conn.shop().clone();
     let today = shop.day(now);
-    let mut left = i64::MAX;
-    for (first, most) in [
-        (today, shop.points.transfers_per_day),
-        (today.with_day(1).unwrap_or(today), shop.points.transfers_per_month),
-    ] {
-        let given: i64 = on!(tx, |c| sqlx::query_scalar(GIVEN)
+    let mut given = [0_i64; 2];
+    for (sum, first) in given.iter_mut().zip([today, today.with_day(1).unwrap_or(today)]) {
+        *sum = on!(conn, |c| sqlx::query_scalar(GIVEN)
             .bind(sender)
             .bind(shop.midnight(first))
             .fetch_one(c)
             .await)?;
-        left = left.min(most * 100 - given);
     }
-    Ok(left.max(0))
+    let from = registered_at(conn, sender).await? + shop.points.transfer_after();
+    let (per_day, per_month) = (
+        shop.points.transfers_per_day * 100,
+        shop.points.transfers_per_month * 100,
+    );
+    Ok(Allowance {
+        per_day,
+        per_month,
+        left_today: (per_day - given[0]).max(0),
+        left_this_month: (per_month - given[1]).max(0),
+        from: Some(from).filter(|from| *from > now),
+    })
+}
+
+/// Somebody's name, without the surname, and their language.
+async fn person(conn: &mut Conn, id: CustomerId) -> Result<(String, Lang), sqlx::Error> {
+    const SQL: &str = "SELECT name, language FROM customers WHERE id = $1";
+    on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_one(c).await)
+}
+
+/// Tells one side of a transfer by a message what became of it: `{points}`, the `{other}` side, and `{until}`, when they
+/// arrive. Points move all the same where the shop has no such message.
+async fn tell(
+    tx: &mut Tx,
+    template: &str,
+    (to, other): (CustomerId, CustomerId),
+    points: i64,
+    until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let (_, lang) = person(tx, to).await?;
+    let (other, _) = person(tx, other).await?;
+    let until = tx.shop().local(until).format("%d.%m.%Y %H:%M").to_string();
+    let points = written(lang, points);
+    let values = [("points", points.as_str()), ("other", &other), ("until", &until)];
+    match notice::send(tx, to, template, &values).await {
+        Ok(()) => Ok(()),
+        Err(Error::Database(db::Error::Driver(e))) => Err(e),
+        Err(e) => {
+            tracing::error!(error = %e, template, "points move, and nobody is told");
+            Ok(())
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -221,7 +307,7 @@ pub async fn cancel(db: &Db, by: &Customer, id: TransferId) -> Result<(), Error>
 
 /// Brings a transfer back, because something is wrong with it: the sender gets every point back, the receiver loses them,
 /// first out of what arrived, then out of other active points, then below zero whatever the floor. [`Error::Stale`] when it
-/// has come back already. Field: `reason`.
+/// has come back already. Both are told by a message, the receiver if they had them. Field: `reason`.
 pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Result<(), Error> {
     const FIND: &str =
         "SELECT id, program_id, from_id, to_id, points, out_id, in_id, completes_at FROM transfers WHERE id = $1";
@@ -250,9 +336,11 @@ pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Resul
             let row = row.ok_or(Error::Stale)?;
             if let Some(arrived) = row.in_id {
                 take_from_receiver(tx, &row, arrived, now).await?;
+                tell(tx, "points_taken_back", (row.to_id, row.from_id), row.points, now).await?;
             }
             let until = now + tx.shop().points.refund_term();
             bring_back(tx, &row, until).await?;
+            tell(tx, "points_brought_back", (row.from_id, row.to_id), row.points, now).await?;
             for side in sides {
                 by.record(tx, "transfer.reverse", Some(side), Some(id.0), reason)
                     .await?;
@@ -392,6 +480,14 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
             .execute(c)
             .await
             .map(drop))?;
+        tell(
+            tx,
+            "points_received",
+            (row.to_id, row.from_id),
+            row.points,
+            row.completes_at,
+        )
+        .await?;
         completed += 1;
     }
     Ok(completed)
@@ -408,4 +504,41 @@ pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Transf
         .bind(limit)
         .fetch_all(c)
         .await)?)
+}
+
+/// A transfer as far as lines of a statement can be found in it.
+#[derive(sqlx::FromRow)]
+struct Sides {
+    name: String,
+    program_id: ProgramId,
+    out_id: TransactionId,
+    in_id: Option<TransactionId>,
+    ended_at: Option<DateTime<Utc>>,
+}
+
+/// Tells of each of these transactions of a customer that belongs to a transfer who is at its other end. What took points
+/// out or brought them in is known by its id, what brought them back by its program and moment.
+pub(super) async fn others(
+    conn: &mut Conn,
+    of: Subject,
+    transactions: &[(TransactionId, ProgramId, DateTime<Utc>)],
+) -> Result<HashMap<TransactionId, OtherSide>, sqlx::Error> {
+    const SQL: &str = "SELECT c.name, t.program_id, t.out_id, t.in_id, t.ended_at FROM transfers t \
+        JOIN customers c ON c.id = CASE WHEN t.from_id = $1 THEN t.to_id ELSE t.from_id END \
+        WHERE t.from_id = $1 OR (t.to_id = $1 AND t.in_id IS NOT NULL)";
+    if transactions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let all: Vec<Sides> = on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
+    let find = |(id, program, at): (TransactionId, ProgramId, DateTime<Utc>)| {
+        let went = all.iter().find(|t| t.out_id == id || t.in_id == Some(id));
+        let came_back = || all.iter().find(|t| t.program_id == program && t.ended_at == Some(at));
+        let (found, is_back) = match went {
+            Some(found) => (found, false),
+            None => (came_back()?, true),
+        };
+        let name = found.name.clone();
+        Some((id, OtherSide { name, is_back }))
+    };
+    Ok(transactions.iter().copied().filter_map(find).collect())
 }
