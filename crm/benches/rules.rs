@@ -253,6 +253,7 @@ fn receipt() -> Basket {
             price: 49_90 + small * 17_35,
             discount: 0,
             payable: !n.is_multiple_of(9),
+            taken: None,
         }
     };
     Basket {

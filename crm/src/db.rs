@@ -7,8 +7,9 @@
 mod readers;
 
 use crate::clock::Clock;
+use crate::rule::store::Snapshots;
 use crate::shop::Shop;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use readers::{Reader, Readers};
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
@@ -141,6 +142,7 @@ enum Inner {
 pub struct Conn {
     inner: Inner,
     shop: Arc<Shop>,
+    rules: Arc<Snapshots>,
     now: DateTime<Utc>,
 }
 
@@ -163,6 +165,11 @@ impl Conn {
     /// The shop's settings.
     pub fn shop(&self) -> &Arc<Shop> {
         &self.shop
+    }
+
+    /// The rules that were read before, kept between transactions.
+    pub(crate) fn rules(&self) -> &Arc<Snapshots> {
+        &self.rules
     }
 
     /// True on PostgreSQL: for the few named functions where the engines truly differ.
@@ -235,6 +242,7 @@ pub struct Db {
     pools: Pools,
     clock: Clock,
     shop: Arc<Shop>,
+    rules: Arc<Snapshots>,
     key: Option<Arc<(Key, AtomicBool)>>,
     /// How many want a connection of sqlx's pool, which does not count them itself.
     waiting: Arc<AtomicUsize>,
@@ -454,6 +462,7 @@ impl Db {
             pools,
             clock,
             shop: Arc::new(shop),
+            rules: Arc::default(),
             key: None,
             waiting: Arc::default(),
         })
@@ -516,6 +525,7 @@ impl Db {
         Ok(Conn {
             inner,
             shop: self.shop.clone(),
+            rules: self.rules.clone(),
             now: self.now(),
         })
     }
@@ -562,6 +572,7 @@ impl Db {
         let mut tx = Tx(Conn {
             inner,
             shop: self.shop.clone(),
+            rules: self.rules.clone(),
             now: self.now(),
         });
         let mut stored = None;
@@ -730,6 +741,8 @@ pub enum Bind {
     MaybeId(Option<uuid::Uuid>),
     /// A time.
     Time(DateTime<Utc>),
+    /// A day of the calendar.
+    Day(NaiveDate),
 }
 
 /// Binds a list of values to a query of either engine.
@@ -744,6 +757,7 @@ macro_rules! bind_all {
                 Bind::Id(v) => q.bind(v),
                 Bind::MaybeId(v) => q.bind(v),
                 Bind::Time(v) => q.bind(v),
+                Bind::Day(v) => q.bind(v),
             };
         }
         q

@@ -72,6 +72,8 @@ ids! {
     PurchaseId,
     /// A line of a receipt.
     LineId,
+    /// Something that a rule gave.
+    GrantId,
     /// A ledger account.
     AccountId,
     /// A ledger transaction.

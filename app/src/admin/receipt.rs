@@ -7,7 +7,7 @@ use crate::route::{Body, Frame};
 use crate::ui::{Moment, icon};
 use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
-use crm::points::{Earned, LotState};
+use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
 use crm::who::Reason;
 use islands::AppError;
@@ -121,14 +121,31 @@ fn points(cx: &Cx, earned: &Earned) -> impl IntoView + use<> {
         LotState::Active => t.active(cx.day(earned.expires_at)),
         LotState::Expired => t.expired(cx.day(earned.expires_at)),
     };
-    let share = crm::content::percent(cx.lang, earned.share);
-    let rule = t.rule(cx.pick(&earned.name), share, earned.version);
+    let by_rules = earned.parts.iter().any(|part| matches!(part.by, Source::Rule(_)));
+    let by: Vec<String> = earned
+        .parts
+        .iter()
+        .map(|part| {
+            let words = match part.by {
+                Source::Program(version) => t.rule(
+                    cx.pick(&part.name),
+                    crm::content::percent(cx.lang, earned.share),
+                    version,
+                ),
+                Source::Rule(by) => t.by_rule(cx.pick(&part.name), by.version),
+            };
+            match by_rules {
+                true => format!("{words} {}", format::signed_points(cx.lang, part.amount)),
+                false => words,
+            }
+        })
+        .collect();
     let taken = (earned.taken_back > 0).then(|| view! { <small>{t.taken_back(cx.points(earned.taken_back))}</small> });
     view! {
         <div>
             <b class="points">{format::signed_points(cx.lang, earned.points)}</b>
             " " {taken} " "
-            <small class="muted">{rule} ", " {state}</small>
+            <small class="muted">{by.join(", ")} ", " {state}</small>
         </div>
     }
 }

@@ -8,7 +8,7 @@ use crate::ui::Moment;
 use crate::ui::icon::{self as icons, icon};
 use chrono::Timelike;
 use crm::id::PurchaseId;
-use crm::points::{Earned, LotState};
+use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
 use islands::AppError;
 use leptos::prelude::*;
@@ -196,7 +196,12 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<AnyView> {
                     } else {
                         format!("{} {}", signed(e.points), signed(-e.taken_back))
                     };
-                    view! { <tr><th scope="row"><bdi>{line.name.clone()}</bdi></th><td class="num">{points}</td></tr> }
+                    view! {
+                        <tr>
+                            <th scope="row"><bdi>{line.name.clone()}</bdi> {parts(cx, e)}</th>
+                            <td class="num">{points}</td>
+                        </tr>
+                    }
                 })
                 .collect();
             view! {
@@ -238,4 +243,16 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<AnyView> {
         }
         .into_any()
     })
+}
+
+/// Which of the points of a line the program gave of its own, and which the rules of that time; nothing where no rule did.
+fn parts(cx: &Cx, earned: &Earned) -> Option<Vec<AnyView>> {
+    let by_rules = earned.parts.iter().any(|part| matches!(part.by, Source::Rule(_)));
+    let part = |part: &crm::points::Part| {
+        let share = matches!(part.by, Source::Program(_)).then(|| crm::content::percent(cx.lang, earned.share));
+        let points = format::signed_points(cx.lang, part.amount);
+        view! { <br/> <small class="muted"><bdi>{cx.pick(&part.name)}</bdi> " " {share} " " {points}</small> }
+            .into_any()
+    };
+    by_rules.then(|| earned.parts.iter().map(part).collect())
 }

@@ -5,7 +5,7 @@ use crate::id::{ArticleId, CategoryId};
 use crate::lang::fold;
 use crate::on;
 use crate::who::System;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The ids of articles by their codes, with those that were not known added. A name is taken once: as long as an
 /// article has none, its code stands for it.
@@ -84,6 +84,61 @@ pub async fn rename(tx: &mut Tx, _by: &System, id: ArticleId, name: &str) -> Res
         .execute(c)
         .await
         .map(drop))
+}
+
+/// Says of an article what rules ask about: its brand (an empty one takes it away), and whether points may pay for it. What
+/// is left out stays as it is.
+pub async fn describe(
+    tx: &mut Tx,
+    _by: &System,
+    id: ArticleId,
+    brand: Option<&str>,
+    payable: Option<bool>,
+) -> Result<(), sqlx::Error> {
+    const BRAND: &str = "UPDATE articles SET brand = NULLIF($2, '') WHERE id = $1";
+    const PAYABLE: &str = "UPDATE articles SET payable = $2 WHERE id = $1";
+    if let Some(brand) = brand {
+        on!(tx, |c| sqlx::query(BRAND)
+            .bind(id)
+            .bind(brand)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    if let Some(payable) = payable {
+        on!(tx, |c| sqlx::query(PAYABLE)
+            .bind(id)
+            .bind(payable)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+/// What is known of articles by their codes: the id, and whether points may pay for it.
+pub(crate) async fn by_codes(
+    conn: &mut Conn,
+    codes: &BTreeSet<&str>,
+) -> Result<HashMap<String, (ArticleId, bool)>, sqlx::Error> {
+    let query = ListQuery::new("SELECT code, id, payable FROM articles")
+        .within("code", codes.iter().map(|code| Bind::Text((*code).to_owned())));
+    let rows: Vec<(String, ArticleId, bool)> = db::list(conn, query).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(code, id, payable)| (code, (id, payable)))
+        .collect())
+}
+
+/// Codes and names of articles.
+pub(crate) async fn names(
+    conn: &mut Conn,
+    articles: &BTreeSet<ArticleId>,
+) -> Result<HashMap<ArticleId, (String, String)>, sqlx::Error> {
+    let query =
+        ListQuery::new("SELECT id, code, name FROM articles").within("id", articles.iter().map(|id| Bind::Id(id.0)));
+    let rows: Vec<(ArticleId, String, String)> = db::list(conn, query).await?;
+    Ok(rows.into_iter().map(|(id, code, name)| (id, (code, name))).collect())
 }
 
 /// Puts an article into a category.

@@ -26,6 +26,7 @@ use crate::id::{
     AdjustmentId, CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, StaffId, TransactionId, TransferId,
 };
 use crate::lang::Localized;
+use crate::rule::RuleVersion;
 use chrono::{DateTime, Utc};
 
 mod policy;
@@ -267,6 +268,28 @@ pub struct Earned {
     pub activates_at: DateTime<Utc>,
     /// When they expire.
     pub expires_at: DateTime<Utc>,
+    /// Who gave how many of them; together they are the points.
+    pub parts: Vec<Part>,
+}
+
+/// Who gave something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The program's own share, in this version.
+    Program(i64),
+    /// A rule.
+    Rule(RuleVersion),
+}
+
+/// A part of what a line was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Who gave it.
+    pub by: Source,
+    /// What that was called in the version that counted.
+    pub name: Localized,
+    /// How much, in hundredths of a point or minor units.
+    pub amount: i64,
 }
 
 /// What the daily work did.

@@ -19,30 +19,74 @@ pub use transfers::TransferError;
 pub use verify::{verify, verify_daily};
 
 use super::rules::{self, Terms};
-use super::{AccountKind, Balance, Before, Earned, Entry, Expiry, LotState, ProgramBalance, Report, TransactionKind};
+use super::{
+    AccountKind, Balance, Before, Earned, Entry, Expiry, LotState, Part, ProgramBalance, Report, Source,
+    TransactionKind,
+};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{
-    AccountId, AllocationId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, RestorationId, TransactionId,
+    AccountId, AllocationId, ArticleId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, RestorationId,
+    RuleId, StoreId, TransactionId,
 };
 use crate::lang::Localized;
 use crate::on;
+use crate::rule;
+use crate::rule::store::{Parts, Timeline, asking, parts_of};
 use crate::who::{Subject, System};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-/// What a purchase says to the programs.
+/// What a purchase says to the programs and rules.
 #[derive(Clone, Debug)]
 pub(crate) struct Sale {
     pub(crate) purchase: PurchaseId,
-    pub(crate) customer: CustomerId,
+    /// Whose it is. What is nobody's earns nothing, and is told for the discounts of rules alone.
+    pub(crate) customer: Option<CustomerId>,
     pub(crate) at: DateTime<Utc>,
     /// When its customer has to be a member of a program for it to earn there: at its own time, or when it was claimed.
     pub(crate) member_at: DateTime<Utc>,
-    /// Its lines, and what was paid for each.
-    pub(crate) lines: Vec<(LineId, i64)>,
+    pub(crate) store: Option<StoreId>,
+    /// Of a receipt that was nobody's before: the rules that gave something for it then.
+    pub(crate) claimed: Option<Vec<RuleId>>,
+    /// The lines of which something was bought.
+    pub(crate) lines: Vec<Sold>,
+}
+
+/// A line of which something was bought.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Sold {
+    pub(crate) line: LineId,
+    pub(crate) article: ArticleId,
+    pub(crate) quantity: i64,
+    pub(crate) price: i64,
+    /// Off the whole line.
+    pub(crate) discount: i64,
+    /// Of it: because of rules.
+    pub(crate) taken: i64,
+}
+
+impl Sold {
+    /// What was paid for it.
+    fn paid(&self) -> i64 {
+        self.quantity.saturating_mul(self.price).saturating_sub(self.discount)
+    }
+
+    /// The same for rules, without what the catalogue knows of the article.
+    pub(crate) fn line(&self) -> rule::Line {
+        rule::Line {
+            article: self.article,
+            categories: Vec::new(),
+            brand: None,
+            quantity: self.quantity,
+            price: self.price,
+            discount: self.discount - self.taken,
+            payable: true,
+            taken: Some(self.taken),
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -57,6 +101,7 @@ struct VersionRow {
     published_at: DateTime<Utc>,
 }
 
+#[derive(PartialEq, Eq)]
 struct Program {
     automatic: bool,
     closed_at: Option<DateTime<Utc>>,
@@ -65,6 +110,7 @@ struct Program {
 }
 
 /// Every program with its versions: a handful of rows, read once for many purchases.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Programs(BTreeMap<ProgramId, Program>);
 
 /// Reads the programs.
@@ -119,6 +165,25 @@ impl Programs {
             .copied()
     }
 
+    /// The moments at which the terms of any program change.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let programs = self.0.values();
+        programs.flat_map(|program| program.published.iter().copied().chain(program.closed_at))
+    }
+
+    /// The programs that are open at a moment, each with the version that counts and the share that it pays, if any.
+    pub(crate) fn shares(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64, i64)> {
+        let terms = self.0.keys().filter_map(move |id| Some((*id, self.terms(*id, at)?)));
+        terms
+            .map(|(id, (version, terms))| (id, version, terms.share))
+            .filter(|(.., share)| *share > 0)
+    }
+
+    /// Whether a program is open at a moment.
+    pub(crate) fn is_open(&self, program: ProgramId, at: DateTime<Utc>) -> bool {
+        self.terms(program, at).is_some()
+    }
+
     /// The programs that everybody is a member of, each with its version at a moment.
     pub(crate) fn automatic(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64)> {
         let open = self.0.iter().filter(|(_, program)| program.automatic);
@@ -139,7 +204,7 @@ struct AccountRow {
 
 /// A list longer than this is asked for in parts: SQLite looks up each of its parameters by walking through all before
 /// it.
-const LIST: usize = 256;
+pub(crate) const LIST: usize = 256;
 
 /// The accounts at these places, opened where they are not yet.
 async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place, AccountId>, sqlx::Error> {
@@ -423,12 +488,13 @@ async fn draw(tx: &mut Tx, lot: LotId, points: i64) -> Result<(), sqlx::Error> {
 }
 
 /// Books what purchases earn, and tells how many points that is. Each earns in every program of which its customer was
-/// a member at its time, by the version of the program that counted then.
-pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> Result<i64, sqlx::Error> {
+/// a member at its time, by the version of the program and by the rules that counted then.
+pub(crate) async fn accrue(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> Result<i64, sqlx::Error> {
     type Stay = (CustomerId, ProgramId, DateTime<Utc>, Option<DateTime<Utc>>);
+    let programs = timeline.programs();
     let customers: Vec<CustomerId> = sales
         .iter()
-        .map(|sale| sale.customer)
+        .filter_map(|sale| sale.customer)
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
@@ -441,33 +507,41 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
         }
     }
 
+    // The open programs that the customer of a sale was a member of.
+    let member = |sale: &Sale| -> Vec<ProgramId> {
+        let theirs = sale.customer.and_then(|customer| stays.get(&customer));
+        let member: BTreeSet<ProgramId> = theirs
+            .into_iter()
+            .flatten()
+            .filter(|(_, _, joined, left)| rules::is_member(*joined, *left, sale.member_at))
+            .map(|(_, program, ..)| *program)
+            .filter(|program| programs.is_open(*program, sale.at))
+            .collect();
+        member.into_iter().collect()
+    };
+    let answers = asking::ask(tx, timeline, sales, member).await?;
+
     let now = tx.now();
     let mut book = Book::new();
     let mut total = 0;
-    for Sale {
-        purchase,
-        customer,
-        at,
-        member_at,
-        lines,
-    } in sales
-    {
-        let member: BTreeSet<ProgramId> = stays
-            .get(customer)
-            .into_iter()
-            .flatten()
-            .filter(|(_, _, joined, left)| rules::is_member(*joined, *left, *member_at))
-            .map(|(_, program, ..)| *program)
-            .collect();
-        for program in member {
+    for (place, sale) in sales.iter().enumerate() {
+        let Sale {
+            purchase, at, lines, ..
+        } = sale;
+        let Some(customer) = &sale.customer else { continue };
+        let earned = answers.earned(place, sale).unwrap_or_else(|| {
+            let share = |program: ProgramId| {
+                let terms = programs.terms(program, *at).map(|(_, terms)| terms);
+                let line =
+                    |sold: &Sold| Some((sold.line, terms?.earned(sold.paid()))).filter(|(_, points)| *points > 0);
+                (program, lines.iter().filter_map(line).collect())
+            };
+            member(sale).into_iter().map(share).collect()
+        });
+        for (program, earned) in earned {
             let Some((version, terms)) = programs.terms(program, *at) else {
                 continue;
             };
-            let earned: Vec<(LineId, i64)> = lines
-                .iter()
-                .map(|(line, amount)| (*line, terms.earned(*amount)))
-                .filter(|(_, points)| *points > 0)
-                .collect();
             let points: i64 = earned.iter().map(|(_, points)| points).sum();
             if points == 0 {
                 continue;
@@ -522,32 +596,27 @@ pub(crate) async fn accrue(tx: &mut Tx, programs: &Programs, sales: &[Sale]) -> 
     }
     settle_debtors(tx, &book.activated, sales).await?;
     book.write(tx).await?;
+    db::insert(tx, answers.grants).await?;
     Ok(total)
 }
 
-/// What amounts paid at a moment would earn a customer, program by program.
-pub(crate) async fn would_earn(
+/// The open programs that a customer is a member of.
+pub(crate) async fn member_of(
     conn: &mut Conn,
+    timeline: &Timeline,
     of: Subject,
     at: DateTime<Utc>,
-    amounts: &[i64],
-) -> Result<Vec<(ProgramId, i64)>, sqlx::Error> {
+) -> Result<Vec<ProgramId>, sqlx::Error> {
     const SQL: &str = "SELECT program_id, joined_at, left_at FROM memberships WHERE customer_id = $1";
-    let programs = programs(conn).await?;
     let stays: Vec<(ProgramId, DateTime<Utc>, Option<DateTime<Utc>>)> =
         on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
     let member: BTreeSet<ProgramId> = stays
         .into_iter()
         .filter(|(_, joined, left)| rules::is_member(*joined, *left, at))
         .map(|(program, ..)| program)
+        .filter(|program| timeline.programs().is_open(*program, at))
         .collect();
-    Ok(member
-        .into_iter()
-        .filter_map(|program| {
-            let (_, terms) = programs.terms(program, at)?;
-            Some((program, amounts.iter().map(|amount| terms.earned(*amount)).sum()))
-        })
-        .collect())
+    Ok(member.into_iter().collect())
 }
 
 /// Codes and names of programs, as they are called now.
@@ -575,7 +644,7 @@ async fn settle_debtors(tx: &mut Tx, activated: &[Activated], sales: &[Sale]) ->
             .within("customer_id", part.iter().map(|id| Bind::Id(id.0)))
             .filter("kind = 'active' AND balance < 0", []);
         for (customer,) in db::list::<(CustomerId,)>(tx, query).await? {
-            let of_theirs = sales.iter().filter(|sale| sale.customer == customer);
+            let of_theirs = sales.iter().filter(|sale| sale.customer == Some(customer));
             if let Some(at) = of_theirs.map(|sale| sale.at).min() {
                 settle(tx, customer, at).await?;
             }
@@ -1148,9 +1217,25 @@ pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Re
         .bind(of.id())
         .fetch_all(c)
         .await)?;
+    let given = match rows.is_empty() {
+        true => Parts::default(),
+        false => parts_of(conn, purchase).await?,
+    };
+    let parts = |row: &EarnedRow| {
+        let mut parts = given.points(row.line_id, row.program_id);
+        let own = row.points - parts.iter().map(|part| part.amount).sum::<i64>();
+        let share = Part {
+            by: Source::Program(row.program_version),
+            name: row.name.0.clone(),
+            amount: own,
+        };
+        parts.splice(0..0, (own != 0).then_some(share));
+        parts
+    };
     Ok(rows
         .into_iter()
         .map(|row| Earned {
+            parts: parts(&row),
             line: row.line_id,
             program: row.program_id,
             version: row.program_version,

@@ -4,11 +4,12 @@ use super::code::receipt_code;
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
-use crate::id::{CustomerId, LineId, PurchaseId};
+use crate::id::{CustomerId, LineId, PurchaseId, RuleId, StoreId};
 use crate::limits;
 use crate::on;
 use crate::points::TransactionKind;
-use crate::points::store::{self as points, Sale, returns};
+use crate::points::store::{self as points, Sale, Sold, returns};
+use crate::rule::store::timeline;
 use crate::who::Customer;
 use chrono::{DateTime, Duration, Utc};
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ const TRIES: u32 = 10;
 struct Row {
     id: PurchaseId,
     customer_id: Option<CustomerId>,
+    store_id: Option<StoreId>,
     at: DateTime<Utc>,
     is_voided: bool,
 }
@@ -44,15 +46,19 @@ pub async fn claim(db: &Db, by: &Customer, raw: &str) -> Result<PurchaseId, Erro
 }
 
 async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, Error> {
-    const KNOWN: &str = "SELECT id, customer_id, at, voided_at IS NOT NULL AS is_voided FROM purchases \
+    const KNOWN: &str = "SELECT id, customer_id, store_id, at, voided_at IS NOT NULL AS is_voided FROM purchases \
                          WHERE receipt_code = $1 AND kind = 'sale'";
     const CLAIM: &str = "UPDATE purchases SET customer_id = $2, claimed_at = $3 WHERE id = $1 AND customer_id IS NULL";
     // What came back of it before it was anybody's.
     const RETURNS: &str = "UPDATE purchases SET customer_id = $2 WHERE customer_id IS NULL AND id IN \
         (SELECT r.purchase_id FROM purchase_lines r JOIN purchase_lines o ON o.id = r.original_line_id \
         WHERE o.purchase_id = $1)";
-    const LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 AND quantity > 0 AND amount > 0 \
-                         RETURNING id, amount";
+    const HOLD: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 AND quantity > 0";
+    const LINES: &str = "SELECT l.id AS line, l.article_id AS article, l.quantity, l.price, l.discount, \
+                         CAST(COALESCE((SELECT SUM(g.amount) FROM grants g WHERE g.line_id = l.id AND g.kind = 'discount' \
+                         AND g.purchase_id = l.purchase_id), 0) AS BIGINT) AS taken \
+                         FROM purchase_lines l WHERE l.purchase_id = $1 AND l.quantity > 0 ORDER BY l.ordinal";
+    const GIVEN: &str = "SELECT DISTINCT rule_id FROM grants WHERE purchase_id = $1";
     const BACK: &str = "SELECT r.purchase_id, o.id FROM purchase_lines o JOIN purchase_lines r ON r.original_line_id = o.id \
                         JOIN purchases p ON p.id = r.purchase_id WHERE o.purchase_id = $1 AND p.voided_at IS NULL \
                         ORDER BY o.id, p.at, p.id";
@@ -83,16 +89,20 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
         .execute(c)
         .await
         .map(drop))?;
-    let lines: Vec<(LineId, i64)> = on!(tx, |c| sqlx::query_as(LINES).bind(row.id).fetch_all(c).await)?;
+    on!(tx, |c| sqlx::query(HOLD).bind(row.id).execute(c).await.map(drop))?;
+    let lines: Vec<Sold> = on!(tx, |c| sqlx::query_as(LINES).bind(row.id).fetch_all(c).await)?;
+    let given: Vec<RuleId> = on!(tx, |c| sqlx::query_scalar(GIVEN).bind(row.id).fetch_all(c).await)?;
     let sale = Sale {
         purchase: row.id,
-        customer: by.id(),
+        customer: Some(by.id()),
         at: row.at,
         member_at: now,
+        store: row.store_id,
+        claimed: Some(given),
         lines,
     };
-    let programs = points::programs(tx).await?;
-    points::accrue(tx, &programs, &[sale]).await?;
+    let timeline = timeline(tx).await?;
+    points::accrue(tx, &timeline, &[sale]).await?;
     // What came back of it earned nothing after all; it stands with the return that brought it.
     let back: Vec<(PurchaseId, LineId)> = on!(tx, |c| sqlx::query_as(BACK).bind(row.id).fetch_all(c).await)?;
     let mut seen = BTreeSet::new();

@@ -624,6 +624,7 @@ impl Desk<'_> {
                     quantity: line.quantity,
                     price: line.price,
                     discount: line.discount,
+                    rule_discount: 0,
                     original: self.options.format.original(&draft.document, &line.original),
                 });
             }

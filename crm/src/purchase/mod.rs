@@ -82,6 +82,8 @@ pub struct NewLine {
     pub price: i64,
     /// Off the whole line; negative when it came back.
     pub discount: i64,
+    /// Of the discount: what rules took off, as a quote told. No rule is held to have given more than that.
+    pub rule_discount: i64,
     /// Which line it brings back.
     pub original: Original,
 }

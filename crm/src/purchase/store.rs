@@ -9,16 +9,18 @@ use crate::error::Error;
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::lang::{Localized, fold};
 use crate::on;
-use crate::points::store::{self as points, Programs, Sale, returns};
+use crate::points::store::{self as points, Sale, Sold, returns};
 use crate::points::{Before, Difference, TransactionKind};
+use crate::rule::store::{Timeline, timeline};
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// Lines on their way into the database, and what they earn.
 struct Desk {
-    programs: Programs,
+    timeline: Arc<Timeline>,
     lines: Rows,
     sales: Vec<Sale>,
     /// Whose lines they are.
@@ -34,7 +36,7 @@ impl Desk {
         )
     }
 
-    fn line(&mut self, purchase: PurchaseId, line: &NewLine, original: Option<LineId>) -> Result<(LineId, i64), Error> {
+    fn line(&mut self, purchase: PurchaseId, line: &NewLine, original: Option<LineId>) -> Result<LineId, Error> {
         let id = LineId::new();
         let amount = amount(line.quantity, line.price, line.discount)
             .ok_or_else(|| db::Error::Inconsistent("a line's amount is beyond all bounds".into()))?;
@@ -49,13 +51,13 @@ impl Desk {
             Bind::Int(amount),
             Bind::MaybeId(original.map(|id| id.0)),
         ]);
-        Ok((id, amount))
+        Ok(id)
     }
 
     /// Writes what has gathered.
     async fn flush(&mut self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         db::insert(tx, std::mem::replace(&mut self.lines, Self::rows())).await?;
-        points::accrue(tx, &self.programs, &std::mem::take(&mut self.sales)).await?;
+        points::accrue(tx, &self.timeline, &std::mem::take(&mut self.sales)).await?;
         self.customers.clear();
         Ok(())
     }
@@ -130,7 +132,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         .collect();
 
     let mut desk = Desk {
-        programs: points::programs(tx).await?,
+        timeline: timeline(tx).await?,
         lines: Desk::rows(),
         sales: Vec::new(),
         customers: HashSet::new(),
@@ -161,7 +163,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             } else {
                 (None, false)
             };
-            let (line_id, paid) = desk.line(id, line, original)?;
+            let line_id = desk.line(id, line, original)?;
             desk.customers.extend(customer);
             if awaited {
                 *outcome = LineOutcome::Waiting;
@@ -170,22 +172,30 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             } else if let Some(original) = original {
                 *outcome = LineOutcome::Taken(Some(original));
                 returned.push(original);
-            } else if paid > 0 && line.quantity > 0 {
-                sold.push((line_id, paid));
+            } else if line.quantity > 0 {
+                sold.push(Sold {
+                    line: line_id,
+                    article: line.article,
+                    quantity: line.quantity,
+                    price: line.price,
+                    discount: line.discount,
+                    taken: line.rule_discount.clamp(0, line.discount.max(0)),
+                });
             }
         }
         if !returned.is_empty() {
             returns::give_back(tx, id, at, &returned).await?;
             returns::take_back(tx, TransactionKind::Return, id, at, &returned).await?;
         }
-        if let Some(customer) = customer
-            && !sold.is_empty()
-        {
+        // What is nobody's earns nothing; a discount of a rule takes from its budget all the same.
+        if !sold.is_empty() && (customer.is_some() || sold.iter().any(|line| line.taken > 0)) {
             desk.sales.push(Sale {
                 purchase: id,
                 customer,
                 at,
                 member_at: at,
+                store: p.store,
+                claimed: None,
                 lines: sold,
             });
         }

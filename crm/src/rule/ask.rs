@@ -3,6 +3,7 @@
 use super::explain::{Capped, Failure, Found};
 use super::prepare::{Bits, Gate, Node, Prepared, Step, Test, channels, days, payments};
 use super::{Basket, Buyer, Facts, History, Rules, Whose};
+use crate::id::ProgramId;
 use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use std::ops::Range;
 
@@ -110,6 +111,12 @@ impl<'a> View<'a> {
             own: Birthdays::of(buyer.birthday.as_slice(), day),
             children: Birthdays::of(&buyer.children, day),
         }
+    }
+
+    /// Whether points of a program may be given: to its members, and to nobody that is known, for whoever claims them.
+    pub(super) fn may_earn(&self, program: ProgramId) -> bool {
+        let buyer = self.facts.buyer.as_ref();
+        buyer.is_none_or(|buyer| buyer.memberships.iter().any(|m| m.program == program))
     }
 
     /// Whether a condition of the basket holds, or what was found instead.

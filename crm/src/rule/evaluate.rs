@@ -117,7 +117,7 @@ pub fn evaluate<Z: TimeZone>(rules: &Rules, basket: &Basket, facts: &Facts, at: 
     let local = at.with_timezone(zone).naive_local();
     let minute = local.hour() * 60 + local.minute();
     let view = View::new(rules, basket, facts, at, local.date(), minute.try_into().unwrap_or(0));
-    let mut run = Run::new(rules, view);
+    let mut run = Run::new(rules, basket, view);
     run.take_off();
     run.pay_with_points(basket);
     run.earn();
@@ -150,13 +150,15 @@ struct Run<'r> {
     rest: Vec<i64>,
     discounted: Vec<Option<RuleVersion>>,
     closed: Vec<Option<RuleVersion>>,
+    /// Of each line of a receipt: what is left of what the till took off because of rules.
+    taken: Vec<Option<i64>>,
     /// What the effect at hand would give on each of its lines, then what it gives.
     parts: Vec<i64>,
     spare: Vec<(i128, u32)>,
 }
 
 impl<'r> Run<'r> {
-    fn new(rules: &'r Rules, view: View<'r>) -> Self {
+    fn new(rules: &'r Rules, basket: &Basket, view: View<'r>) -> Self {
         let lines = view.rows.len();
         Self {
             rules,
@@ -170,6 +172,12 @@ impl<'r> Run<'r> {
             rest: view.rows.iter().map(|row| row.amount).collect(),
             discounted: vec![None; lines],
             closed: vec![None; lines],
+            taken: basket
+                .lines
+                .iter()
+                .zip(&view.rows)
+                .map(|(line, row)| Some(line.taken?.clamp(0, row.amount)))
+                .collect(),
             parts: Vec::with_capacity(lines),
             spare: Vec::with_capacity(lines),
             view,
@@ -244,10 +252,16 @@ impl<'r> Run<'r> {
         for (prize, effect) in applied.rule.effects.iter().zip(0_u16..) {
             let Prize::Discount(discount) = prize else { continue };
             self.want(discount, applied);
+            for (line, part) in self.chosen[applied.lines.clone()].iter().zip(&mut self.parts) {
+                *part = (*part).min(self.taken[*line as usize].unwrap_or(i64::MAX));
+            }
             self.grant(applied, effect, Given::Discount);
             for (line, part) in self.chosen[applied.lines.clone()].iter().zip(&self.parts) {
                 let line = *line as usize;
                 self.rest[line] -= part;
+                if let Some(left) = &mut self.taken[line] {
+                    *left -= part;
+                }
                 if *part > 0 {
                     self.discounted[line].get_or_insert(applied.rule.by);
                     if applied.rule.alone {
@@ -313,6 +327,10 @@ impl<'r> Run<'r> {
 
     /// Spreads the points that pay over the lines that they may pay for.
     fn pay_with_points(&mut self, basket: &Basket) {
+        // What the till took off and no rule owns up to is not paid either.
+        for (rest, taken) in self.rest.iter_mut().zip(&self.taken) {
+            *rest -= taken.unwrap_or(0).min(*rest);
+        }
         let payable = basket.lines.iter().zip(&self.rest);
         self.parts.clear();
         self.parts
@@ -351,13 +369,16 @@ impl<'r> Run<'r> {
                         continue;
                     }
                     let base = &mut base[program * lines..][..lines];
-                    self.points(*how, applied, base);
-                    let program = self.rules.programs[*program];
-                    if lines == 0 {
-                        self.grant_once(applied, effect, *how, program);
+                    let id = self.rules.programs[*program];
+                    if !self.view.may_earn(id) {
                         continue;
                     }
-                    self.grant(applied, effect, |points| Given::Points { program, points });
+                    self.points(*how, applied, base);
+                    if lines == 0 {
+                        self.grant_once(applied, effect, *how, id);
+                        continue;
+                    }
+                    self.grant(applied, effect, |points| Given::Points { program: id, points });
                     for (line, part) in self.chosen[applied.lines.clone()].iter().zip(&self.parts) {
                         let line = *line as usize;
                         let points = &mut self.outcome.lines[line].points;

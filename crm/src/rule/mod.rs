@@ -14,10 +14,11 @@
 //!    Conditions see the basket as it came, not what earlier rules took off: so they do not depend on each other.
 //! 2. Conditions on lines choose the lines that the effects are for. A rule without any is for all of them. Lines of
 //!    which nothing is bought (a quantity of zero or below) are never chosen.
-//! 3. Discounts, in the same order, each from what the earlier ones left. No line goes below zero.
+//! 3. Discounts, in the same order, each from what the earlier ones left. No line goes below zero. Of a receipt that is
+//!    paid already rules took off what the till took off by them ([`Line::taken`]): not more, and not less.
 //! 4. Points that pay part of the basket are spread over the lines that may be paid so. What is left is *paid*.
 //! 5. Points on what was paid, then multipliers of those points, then fixed points. Multipliers add up: twice and three
-//!    times are four times, in whatever order.
+//!    times are four times, in whatever order. Whoever is known and no member of a program is given no points in it.
 //! 6. Gifts, coupons and messages of the rules that gave what they had to give.
 //!
 //! Shares are rounded down line by line; what is given once for the whole purchase is split over the lines by the
@@ -48,13 +49,17 @@ mod evaluate;
 pub mod explain;
 mod prepare;
 mod split;
+#[cfg(feature = "store")]
+pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod tier;
+#[cfg(feature = "store")]
+pub mod words;
 
 pub use check::{Fault, Problem};
 pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
-pub use prepare::{Rules, Unfit};
+pub use prepare::{Asks, Rules, Unfit};
 
 /// 100 %, in hundredths of a percent.
 pub const WHOLE: i64 = 10_000;
@@ -603,6 +608,9 @@ pub struct Line {
     pub discount: i64,
     /// Whether points may pay for it.
     pub payable: bool,
+    /// What the till took off the whole line because of rules, beside its own discount; none: nothing is paid yet.
+    #[serde(default)]
+    pub taken: Option<i64>,
 }
 
 impl Line {

@@ -18,7 +18,45 @@ pub struct Rules {
     pub(super) windows: Vec<Window>,
     /// How many groups there are.
     pub(super) groups: usize,
+    asks: Asks,
     published: Vec<Published>,
+}
+
+/// What a snapshot asks about besides the basket itself: nobody has to look up the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Birthdays of the customer, or days since the registration.
+    pub person: bool,
+    /// Birthdays of children.
+    pub children: bool,
+    /// Earlier purchases, in the periods of [`Rules::windows`].
+    pub history: bool,
+    /// Categories or brands of articles.
+    pub articles: bool,
+    /// Regions of shops.
+    pub regions: bool,
+    /// What was given before, for caps by day or by customer.
+    pub used: bool,
+    /// What was given before, for budgets.
+    pub budgets: bool,
+}
+
+impl Asks {
+    fn of(&mut self, condition: &Condition) {
+        match condition {
+            Condition::Category(_) | Condition::Brand(_) => self.articles = true,
+            Condition::Region(_) => self.regions = true,
+            Condition::Birthday { of: Whose::Child, .. } => self.children = true,
+            Condition::Birthday { .. } | Condition::Tenure(_) => self.person = true,
+            Condition::PurchaseCount { .. } | Condition::PurchaseSum { .. } | Condition::FirstPurchase => {
+                self.history = true;
+            }
+            _ => {}
+        }
+        for (_, inner) in condition.nested() {
+            self.of(inner);
+        }
+    }
 }
 
 /// A rule that cannot be asked.
@@ -270,7 +308,10 @@ impl Rules {
         let mut groups = Vec::new();
         for Published { by, rule } in &published {
             let (mut gates, mut choices, mut clause) = (Vec::new(), Vec::new(), 0);
+            rules.asks.used |= !rule.caps.day.is_open() || !rule.caps.customer.is_open();
+            rules.asks.budgets |= !rule.caps.budget.is_open();
             for condition in &rule.conditions {
+                rules.asks.of(condition);
                 rules.step(condition, &mut clause, &mut gates, &mut choices);
             }
             let effects: Vec<_> = rule.effects.iter().map(|effect| rules.prize(effect)).collect();
@@ -301,6 +342,11 @@ impl Rules {
     /// The periods that a buyer's history has to be summed up for.
     pub fn windows(&self) -> &[Window] {
         &self.windows
+    }
+
+    /// What has to be looked up before they are asked.
+    pub fn asks(&self) -> Asks {
+        self.asks
     }
 
     /// The rules, in the order in which they are asked.

@@ -59,6 +59,7 @@ fn line(article: u128, quantity: i64, price: i64) -> Line {
         price,
         discount: 0,
         payable: true,
+        taken: None,
     }
 }
 
@@ -697,6 +698,92 @@ fn the_cheapest_units_are_free() {
     let mut cheaper = line(1, 3, 30);
     cheaper.discount = 40;
     assert_eq!(free(vec![line(2, 3, 20), cheaper]), [0, 33]);
+}
+
+#[test]
+fn a_receipt_took_off_what_it_says_and_rules_own_up_to_no_more() {
+    let tenth = r#"{"percent_off": {"share": 1000, "each": "line"}}"#;
+    let share = format!(r#"{{"points_share": {{"program": {}, "share": 1000}}}}"#, id(1));
+    let much = r#"{"basket_sum": {"at_least": 20000}}"#;
+    let rules = prepare(vec![
+        rule_of("", tenth, r#", "priority": 2"#),
+        rule_of("", tenth, r#", "priority": 1"#),
+        rule_of(much, &share, ""),
+    ]);
+    let told = |taken: [Option<i64>; 2]| {
+        let mut lines = vec![line(1, 1, 100_00), line(2, 1, 100_00)];
+        for (line, taken) in lines.iter_mut().zip(taken) {
+            line.taken = taken;
+        }
+        let outcome = ask(&rules, &basket(lines), &Facts::default());
+        let given: i64 = outcome
+            .grants
+            .iter()
+            .map(|grant| if value(grant).1 { value(grant).0 } else { 0 })
+            .sum();
+        (discounts(&outcome), given, points(&outcome))
+    };
+    assert_eq!(told([None, None]), (vec![19_00, 19_00], 38_00, vec![8_10, 8_10]));
+    assert_eq!(
+        told([Some(19_00), Some(19_00)]),
+        (vec![19_00, 19_00], 38_00, vec![8_10, 8_10])
+    );
+    // The first rule gives ten of each, the second nine; the rest is nobody's, and is not paid either.
+    assert_eq!(
+        told([Some(12_00), Some(30_00)]),
+        (vec![12_00, 30_00], 31_00, vec![8_80, 7_00])
+    );
+    assert_eq!(
+        told([Some(0), Some(i64::MAX)]),
+        (vec![0, 100_00], 19_00, vec![10_00, 0])
+    );
+}
+
+#[test]
+fn a_rule_that_the_receipt_did_not_follow_leaves_its_group() {
+    let tenth = r#"{"percent_off": {"share": 1000, "each": "line"}}"#;
+    let fixed = format!(
+        r#"{{"points_fixed": {{"program": {}, "points": 500, "each": "purchase"}}}}"#,
+        id(1)
+    );
+    let rules = prepare(vec![
+        rule_of("", tenth, r#", "priority": 1, "group": "one""#),
+        rule_of("", &fixed, r#", "group": "one""#),
+    ]);
+    for (taken, earned) in [(None, 0), (Some(10_00), 0), (Some(0), 5_00)] {
+        let mut one = line(1, 1, 100_00);
+        one.taken = taken;
+        assert_eq!(
+            points(&ask(&rules, &basket(vec![one]), &Facts::default())),
+            [earned],
+            "{taken:?}"
+        );
+    }
+}
+
+#[test]
+fn points_go_to_members_and_to_whoever_is_not_known_yet() {
+    let fixed = format!(
+        r#"{{"points_fixed": {{"program": {}, "points": 500, "each": "purchase"}}}}"#,
+        id(1)
+    );
+    let rules = prepare(vec![rule_of("", &fixed, "")]);
+    let lines = basket(vec![line(1, 1, 100_00)]);
+    let of = |program| {
+        known(Buyer {
+            memberships: vec![Membership {
+                program: ProgramId(uuid(program)),
+                tier: None,
+            }],
+            ..buyer()
+        })
+    };
+    for (facts, earned) in [(Facts::default(), 5_00), (of(1), 5_00), (of(2), 0)] {
+        let outcome = ask(&rules, &lines, &facts);
+        assert_eq!(points(&outcome), [earned]);
+        let nothing = Verdict::Failed(Failure::Nothing);
+        assert_eq!(outcome.decisions[0].verdict == nothing, earned == 0);
+    }
 }
 
 #[test]
@@ -1484,6 +1571,7 @@ fn baskets() -> impl Strategy<Value = Basket> {
             price,
             discount,
             payable,
+            taken: None,
         },
     );
     (prop::collection::vec(line, 0..8), 0_i64..2_000).prop_map(|(lines, points_used)| Basket { lines, points_used })

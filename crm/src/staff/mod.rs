@@ -29,9 +29,11 @@ pub enum Right {
     Audit,
     /// Adds tills and gives them keys.
     Tills,
+    /// Writes and publishes rules of discounts and points.
+    Rules,
 }
 
-/// The code of a role: `agent`, `administrator`, or one that the shop made itself.
+/// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(transparent))]
 #[serde(transparent)]
@@ -40,6 +42,8 @@ pub struct Role(String);
 impl Role {
     /// Answers customers.
     pub const AGENT: &str = "agent";
+    /// Writes rules of discounts and points.
+    pub const MARKETER: &str = "marketer";
     /// Runs the system.
     pub const ADMINISTRATOR: &str = "administrator";
 

@@ -91,6 +91,9 @@ pub struct NewStore {
     pub hours: Hours,
     /// Its phone in E.164.
     pub phone: Option<String>,
+    /// The region that it is in, as rules name it.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 /// A category of articles.

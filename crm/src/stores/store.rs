@@ -27,11 +27,11 @@ pub async fn categories(conn: &mut Conn) -> Result<Vec<Category>, Error> {
 
 /// Writes a shop down, or replaces the one with its code.
 pub async fn put(tx: &mut Tx, _by: &System, new: &NewStore) -> Result<StoreId, Error> {
-    const SQL: &str = "INSERT INTO stores (id, code, name, town, address, latitude, longitude, hours, phone) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (code) DO UPDATE SET \
+    const SQL: &str = "INSERT INTO stores (id, code, name, town, address, latitude, longitude, hours, phone, region) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (code) DO UPDATE SET \
                        name = excluded.name, town = excluded.town, address = excluded.address, \
                        latitude = excluded.latitude, longitude = excluded.longitude, hours = excluded.hours, \
-                       phone = excluded.phone RETURNING id";
+                       phone = excluded.phone, region = excluded.region RETURNING id";
     Ok(on!(tx, |c| sqlx::query_scalar(SQL)
         .bind(StoreId::new())
         .bind(&new.code)
@@ -42,6 +42,7 @@ pub async fn put(tx: &mut Tx, _by: &System, new: &NewStore) -> Result<StoreId, E
         .bind(new.longitude)
         .bind(Json(&new.hours))
         .bind(&new.phone)
+        .bind(new.region.as_deref().map(str::trim))
         .fetch_one(c)
         .await)?)
 }

@@ -31,6 +31,9 @@ pub async fn put_stores(tx: &mut Tx, by: &Till, stores: &[NewStore]) -> Result<(
         for (name, text) in [("name", &new.name), ("town", &new.town), ("address", &new.address)] {
             words(&mut check, &format!("stores/{i}/{name}"), text);
         }
+        if let Some(region) = &new.region {
+            check.field(&format!("stores/{i}/region"), flaw::text(region, TEXT_MAX));
+        }
     }
     check.result()?;
     for new in stores {
@@ -55,7 +58,7 @@ pub async fn put_categories(tx: &mut Tx, by: &Till, categories: &[(String, Local
 }
 
 /// An article to be written down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewArticle {
     /// Its code.
     pub code: String,
@@ -63,6 +66,10 @@ pub struct NewArticle {
     pub name: String,
     /// The code of its category.
     pub category: Option<String>,
+    /// Its brand, as rules name it; none: as it was, and empty: none any more.
+    pub brand: Option<String>,
+    /// Whether points may pay for it; none: as it was, and at first they may.
+    pub payable: Option<bool>,
 }
 
 /// Writes articles down; those of the same codes are replaced. A category that is not there is [`Flaw::NotAChoice`].
@@ -75,6 +82,9 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
     for (i, article) in new.iter().enumerate() {
         check.field(&format!("articles/{i}/code"), flaw::text(&article.code, TEXT_MAX));
         check.field(&format!("articles/{i}/name"), flaw::text(&article.name, TEXT_MAX));
+        if let Some(brand) = article.brand.as_ref().filter(|brand| !brand.trim().is_empty()) {
+            check.field(&format!("articles/{i}/brand"), flaw::text(brand, TEXT_MAX));
+        }
         if article.category.as_ref().is_some_and(|code| !known.contains_key(code)) {
             check.field::<()>(&format!("articles/{i}/category"), Err(Flaw::NotAChoice));
         }
@@ -90,6 +100,8 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
             continue;
         };
         articles::rename(tx, &system, *id, article.name.trim()).await?;
+        let brand = article.brand.as_deref().map(str::trim);
+        articles::describe(tx, &system, *id, brand, article.payable).await?;
         if let Some(category) = article.category.as_ref().and_then(|code| known.get(code)) {
             articles::categorize(tx, &system, *id, *category).await?;
         }

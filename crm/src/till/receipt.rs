@@ -5,15 +5,19 @@ use super::counter::{self, CounterError};
 use crate::article::store as articles;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::id::{CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
+use crate::id::{ArticleId, CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::store::{self as points, SpendError, spending};
 use crate::purchase::code::{new_code, receipt_code};
 use crate::purchase::void::{VoidError, void_in};
 use crate::purchase::{self, Kind, LineOutcome, NewLine, NewPurchase, Original, store as purchases};
+use crate::rule::explain::Failure;
+use crate::rule::store::asking::{self, Deal};
+use crate::rule::store::timeline;
+use crate::rule::{self, Effect, Given, Outcome, Place, RuleVersion, Rules, Verdict, words};
 use crate::till::Scope;
-use crate::who::Till;
+use crate::who::{Subject, Till};
 use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +41,8 @@ pub struct Item {
     pub price: i64,
     /// Off the whole line, in minor units.
     pub discount: i64,
+    /// Of the discount: what rules took off, as a quote told.
+    pub rule_discount: i64,
     /// Of a return: the line that it brings back, by the number of its receipt and its place in it from 1.
     pub original: Option<(String, i64)>,
 }
@@ -81,6 +87,8 @@ pub enum Problem {
     TooLarge,
     /// More than the line costs.
     MoreThanPrice,
+    /// More than the line's whole discount.
+    MoreThanDiscount,
     /// No record has this code.
     Unknown,
     /// A time that has not come yet.
@@ -246,6 +254,11 @@ impl NewReceipt {
             if line.discount < 0 {
                 fault(at("discount"), Problem::Negative);
             }
+            match line.rule_discount {
+                0.. if line.rule_discount <= line.discount.max(0) => {}
+                0.. => fault(at("rule_discount"), Problem::MoreThanDiscount),
+                _ => fault(at("rule_discount"), Problem::Negative),
+            }
             match purchase::amount(line.quantity, line.price, line.discount) {
                 None => fault(at("price"), Problem::TooLarge),
                 Some(amount) if amount < 0 => fault(at("discount"), Problem::MoreThanPrice),
@@ -389,6 +402,7 @@ async fn lines(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Vec<NewLine>,
             quantity: sign * line.quantity,
             price: line.price,
             discount: sign * line.discount,
+            rule_discount: if new.kind == Kind::Sale { line.rule_discount } else { 0 },
             original: match &line.original {
                 Some((document, place)) if new.kind == Kind::Return => Original::Line {
                     document: document.trim().to_owned(),
@@ -489,19 +503,72 @@ pub struct Basket {
     pub card: Option<String>,
     /// The program whose points may pay; none: the first that everybody is a member of.
     pub program: Option<String>,
-    /// What is bought.
+    /// The code of the shop; none: where the till stands.
+    pub store: Option<String>,
+    /// What is bought. What rules took off of it before does not count: they are asked anew.
     pub lines: Vec<Item>,
 }
 
 /// What a basket is worth to whoever buys it. Money is in minor units, points are hundredths.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quote {
-    /// What it costs.
+    /// What it costs, less what rules take off.
     pub total: i64,
+    /// What rules take off.
+    pub discount: i64,
+    /// Each line, in the order of the basket.
+    pub lines: Vec<QuotedLine>,
     /// What it would earn now.
     pub earns: Vec<Points>,
     /// How many points may pay for it, of one program.
     pub payable: Option<Payable>,
+    /// What became of each rule, in the order in which they were asked.
+    pub rules: Vec<QuotedRule>,
+    /// What to say.
+    pub messages: Vec<(Place, Localized)>,
+    /// What to hand over: code, name, how many.
+    pub gifts: Vec<(String, String, i64)>,
+    /// Coupons for the next time, by their series.
+    pub coupons: Vec<String>,
+}
+
+/// What a line of a basket is worth.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuotedLine {
+    /// What rules take off, beside the till's own discount: the `rule_discount` of the receipt, where the till takes it off.
+    pub discount: i64,
+    /// What it costs then.
+    pub total: i64,
+    /// The points that it would earn, in all programs together.
+    pub points: i64,
+    /// Which rules take off how much.
+    pub discounts: Vec<(RuleVersion, i64)>,
+}
+
+/// What became of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotedRule {
+    /// Which.
+    pub by: RuleVersion,
+    /// What it is called.
+    pub name: Localized,
+    /// What it takes off.
+    pub discount: i64,
+    /// The points that it gives.
+    pub points: i64,
+    /// The first reason why it does not apply; none where it does.
+    pub reason: Option<Reason>,
+}
+
+/// Why a rule does not apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// In figures.
+    pub failure: Failure,
+    /// The condition that does not hold, by its JSON pointer in the rule.
+    pub pointer: Option<String>,
+    /// In words.
+    pub words: Localized,
 }
 
 /// How many points may pay.
@@ -519,7 +586,8 @@ pub struct Payable {
     pub step: i64,
 }
 
-/// Tells what a basket would earn now and how many points may pay for it. Nothing is kept.
+/// Tells what rules would take off a basket now, what it would earn and how many points may pay for it. Nothing is kept, and
+/// nothing is promised: what counts is asked again when the receipt is booked.
 pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, ReceiptError> {
     let system = by.with(Scope::Purchases)?;
     let now = db.now();
@@ -539,64 +607,191 @@ pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, Receipt
         return Err(ReceiptError::Invalid(faults));
     }
     let mut conn = db.read().await?;
+    let store = store(&mut conn, by, basket.store.as_deref()).await?;
     let customer = match (&basket.card, basket.customer) {
         (Some(card), _) => Some(counter::holder_of(&mut conn, card).await?),
         (None, Some(id)) => Some(known_customer(&mut conn, id).await?),
         (None, None) => None,
     };
-    let amounts: Vec<i64> = basket
-        .lines
-        .iter()
-        .filter_map(|line| purchase::amount(line.quantity, line.price, line.discount))
-        .collect();
-    let total = amounts.iter().sum();
-    let Some(customer) = customer else {
-        return Ok(Quote {
-            total,
-            earns: Vec::new(),
-            payable: None,
-        });
-    };
     drop(conn);
-    let subject = system.subject(customer);
-    points::bring_up_to_date(db, subject).await?;
+    let subject = customer.map(|customer| system.subject(customer));
+    if let Some(subject) = subject {
+        points::bring_up_to_date(db, subject).await?;
+    }
     let mut conn = db.read().await?;
-    let would = points::would_earn(&mut conn, subject, now, &amounts).await?;
-    let program = counter::program(&mut conn, basket.program.as_deref()).await;
-    let program = match program {
-        Err(Error::NotFound) if basket.program.is_some() => {
+    let timeline = timeline(&mut conn).await?;
+    let member = match subject {
+        Some(subject) => points::member_of(&mut conn, &timeline, subject, now).await?,
+        None => Vec::new(),
+    };
+    let deal = Deal {
+        purchase: PurchaseId(uuid::Uuid::max()),
+        at: now,
+        customer,
+        member,
+        store,
+        lines: quoted_lines(&mut conn, &basket.lines).await?,
+    };
+    let (rules, outcome) = asking::quote(&mut conn, &timeline, &deal).await?;
+    let mut quote = told(&mut conn, &rules, &outcome).await?;
+    if let Some(subject) = subject {
+        let lines = deal.lines.iter().zip(&outcome.lines).filter(|(line, _)| line.payable);
+        let costs = lines.map(|(_, sums)| sums.paid).sum();
+        quote.payable = payable(&mut conn, subject, basket.program.as_deref(), costs).await?;
+        quote.earns = earns(&mut conn, &deal.member, &outcome).await?;
+    }
+    Ok(quote)
+}
+
+/// The lines of a basket as rules see them. What is not known yet is no rule's article.
+async fn quoted_lines(conn: &mut Conn, items: &[Item]) -> Result<Vec<rule::Line>, sqlx::Error> {
+    let codes: BTreeSet<&str> = items.iter().map(|item| item.article.trim()).collect();
+    let known = articles::by_codes(conn, &codes).await?;
+    let line = |item: &Item| {
+        let (article, payable) = known
+            .get(item.article.trim())
+            .copied()
+            .unwrap_or((ArticleId(uuid::Uuid::nil()), true));
+        rule::Line {
+            article,
+            categories: Vec::new(),
+            brand: None,
+            quantity: item.quantity,
+            price: item.price,
+            discount: item.discount - item.rule_discount,
+            payable,
+            taken: None,
+        }
+    };
+    Ok(items.iter().map(line).collect())
+}
+
+/// What rules answered, in the words of a till.
+async fn told(conn: &mut Conn, rules: &Rules, outcome: &Outcome) -> Result<Quote, sqlx::Error> {
+    let zone = conn.shop().zone();
+    let gifts: BTreeSet<ArticleId> = outcome
+        .grants
+        .iter()
+        .filter_map(|grant| match grant.given {
+            Given::Gift { article, .. } => Some(article),
+            _ => None,
+        })
+        .collect();
+    let names = articles::names(conn, &gifts).await?;
+    let line = |sums: &rule::Sums| QuotedLine {
+        discount: sums.discount,
+        total: sums.paid,
+        points: sums.points,
+        discounts: Vec::new(),
+    };
+    let rule = |decision: &rule::Decision| {
+        let published = rules.get(decision.by).filter(|published| !published.is_share())?;
+        let reason = |failure: Failure| Reason {
+            failure,
+            pointer: match failure {
+                Failure::Condition { clause, .. } => published.rule.clause(clause).map(|clause| clause.pointer),
+                _ => None,
+            },
+            words: words::reason(&published.rule, &failure, &zone),
+        };
+        Some(QuotedRule {
+            by: decision.by,
+            name: published.rule.name.clone(),
+            discount: 0,
+            points: 0,
+            reason: match decision.verdict {
+                Verdict::Applied { .. } => None,
+                Verdict::Failed(failure) => Some(reason(failure)),
+            },
+        })
+    };
+    let mut quote = Quote {
+        total: outcome.total.paid,
+        discount: outcome.total.discount,
+        lines: outcome.lines.iter().map(line).collect(),
+        rules: outcome.decisions.iter().filter_map(rule).collect(),
+        ..Quote::default()
+    };
+    for grant in &outcome.grants {
+        let effect = rules
+            .get(grant.by)
+            .and_then(|published| published.rule.effects.get(usize::from(grant.effect)));
+        let rule = quote.rules.iter_mut().find(|rule| rule.by == grant.by);
+        match (grant.given, effect) {
+            (Given::Discount(off), _) => {
+                if let Some(rule) = rule {
+                    rule.discount += off;
+                }
+                let line = grant.line.and_then(|place| quote.lines.get_mut(place as usize));
+                let Some(line) = line else { continue };
+                match line.discounts.iter_mut().find(|(by, _)| *by == grant.by) {
+                    Some((_, sum)) => *sum += off,
+                    None => line.discounts.push((grant.by, off)),
+                }
+            }
+            (Given::Points { points, .. }, _) => {
+                if let Some(rule) = rule {
+                    rule.points += points;
+                }
+            }
+            (Given::Gift { article, quantity }, _) => {
+                if let Some((code, name)) = names.get(&article).cloned() {
+                    quote.gifts.push((code, name, quantity));
+                }
+            }
+            (Given::Coupon, Some(Effect::Coupon { series })) => quote.coupons.push(series.clone()),
+            (Given::Message, Some(Effect::Message { to, text })) => quote.messages.push((*to, text.clone())),
+            (Given::Coupon | Given::Message, _) => {}
+        }
+    }
+    Ok(quote)
+}
+
+/// What a basket would earn in each program of which the customer is a member.
+async fn earns(conn: &mut Conn, member: &[ProgramId], outcome: &Outcome) -> Result<Vec<Points>, sqlx::Error> {
+    let names = points::names(conn, &member.iter().copied().collect()).await?;
+    let earned = |program: &ProgramId| {
+        outcome
+            .points
+            .iter()
+            .find(|(known, _)| known == program)
+            .map_or(0, |(_, n)| *n)
+    };
+    let points = |program: &ProgramId| {
+        let (code, name) = names.get(program)?.clone();
+        Some(Points {
+            program: code,
+            name,
+            points: earned(program),
+        })
+    };
+    Ok(member.iter().filter_map(points).collect())
+}
+
+/// How many points may pay for what costs so much.
+async fn payable(
+    conn: &mut Conn,
+    subject: Subject,
+    code: Option<&str>,
+    costs: i64,
+) -> Result<Option<Payable>, ReceiptError> {
+    let program = match counter::program(conn, code).await {
+        Err(Error::NotFound) if code.is_some() => {
             return Err(ReceiptError::Invalid(vec![("/program".into(), Problem::Unknown)]));
         }
-        Err(Error::NotFound) => None,
-        found => Some(found?),
+        Err(Error::NotFound) => return Ok(None),
+        found => found?,
     };
-    let mut ids: BTreeSet<ProgramId> = would.iter().map(|(program, _)| *program).collect();
-    ids.extend(program);
-    let names = points::names(&mut conn, &ids).await?;
-    let balance = points::balance(&mut conn, subject).await?;
-    let policy = &db.shop().points;
-    let payable = program.and_then(|program| {
-        let (code, _) = names.get(&program)?.clone();
-        let held = balance.programs.iter().find(|held| held.program == program);
-        let available = held.map_or(0, |held| (held.active - held.reserved).max(0));
-        Some(Payable {
-            program: code,
-            available,
-            most: policy.most_payable(total, available),
-            least: policy.pay_least * 100,
-            step: policy.pay_step * 100,
-        })
-    });
-    let earns = would
-        .into_iter()
-        .filter_map(|(program, points)| {
-            let (code, name) = names.get(&program)?.clone();
-            Some(Points {
-                program: code,
-                name,
-                points,
-            })
-        })
-        .collect();
-    Ok(Quote { total, earns, payable })
+    let names = points::names(conn, &BTreeSet::from([program])).await?;
+    let balance = points::balance(conn, subject).await?;
+    let held = balance.programs.iter().find(|held| held.program == program);
+    let available = held.map_or(0, |held| (held.active - held.reserved).max(0));
+    let policy = &conn.shop().points;
+    Ok(names.get(&program).map(|(code, _)| Payable {
+        program: code.clone(),
+        available,
+        most: policy.most_payable(costs, available),
+        least: policy.pay_least * 100,
+        step: policy.pay_step * 100,
+    }))
 }

@@ -42,6 +42,7 @@ async fn shop(world: &World, code: &str) -> StoreId {
         longitude: None,
         hours: Hours::try_from([None; 7]).expect("possible hours"),
         phone: None,
+        region: None,
     };
     world
         .db

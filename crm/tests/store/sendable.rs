@@ -9,6 +9,7 @@ use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, transfers};
 use crm::purchase::void::void;
 use crm::request::{Filter, NewRequest, Sort, Status, Thread, store as requests};
+use crm::rule::{Rule, store as rules};
 use crm::staff::store as staff;
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
 use crm::{audit, outbox, promotion, stores};
@@ -24,6 +25,7 @@ fn a_server_can_await_these(
     shown: Thread,
     system: System,
     adjustment: NewAdjustment,
+    rule: Rule,
 ) {
     movable(async move {
         requests::create(&db, &customer, &NewRequest::default()).await?;
@@ -50,12 +52,20 @@ fn a_server_can_await_these(
         drop(adjustments::approve(&db, &agent, AdjustmentId::new()).await);
         drop(adjustments::refuse(&db, &agent, AdjustmentId::new()).await);
         adjustments::awaiting(&db, &agent, 1).await?;
+        let id = rules::create(&db, &agent, &rule).await?;
+        rules::change(&db, &agent, id, &rule).await?;
+        rules::discard(&db, &agent, id).await?;
+        drop(rules::publish(&db, &agent.fresh(&db)?, id, db.now(), None).await);
+        rules::withdraw(&db, &agent.fresh(&db)?, id, None).await?;
+        drop(rules::publish_by_system(&db, &system, None, &rule, None).await);
         transfers::cancel(&db, &customer, TransferId::new()).await?;
         transfers::reverse(&db, &agent, TransferId::new(), "").await?;
         drop(void(&db, &system, "", "").await);
         db.key_answer("", "").await?;
         db.store_answer("", "", "").await?;
         let mut conn = db.read().await?;
+        rules::list(&mut conn, &agent).await?;
+        rules::history(&mut conn, &agent, id).await?;
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
         requests::topics(&mut conn).await?;

@@ -27,6 +27,7 @@ fn shop(code: &str, town: &str) -> NewStore {
         longitude: None,
         hours: Hours::try_from(hours).expect("possible hours"),
         phone: None,
+        region: None,
     }
 }
 
@@ -77,6 +78,7 @@ crm::both_engines!(shops_are_listed_by_town_and_replaced_by_code, async |world| 
         longitude,
         hours,
         phone,
+        region: _,
     } = changed;
     assert_eq!(
         stores[3],

@@ -301,6 +301,7 @@ both_engines!(
                 code: "t1".into(),
                 name: name.into(),
                 category: Some("tea".into()),
+                ..NewArticle::default()
             }];
             db.write(|tx| {
                 scoped(async move {

@@ -41,6 +41,7 @@ pub(super) async fn stores(call: Call, once: Once, sent: Sent<Stores>) -> Result
             longitude: store.longitude,
             hours,
             phone: store.phone,
+            region: store.region,
         });
     }
     let (till, stores) = (&call.till, &stores);
@@ -99,6 +100,8 @@ pub(super) async fn articles(call: Call, once: Once, sent: Sent<Articles>) -> Re
             code: article.code,
             name: article.name,
             category: article.category,
+            brand: article.brand,
+            payable: article.payable,
         })
         .collect();
     let (till, articles) = (&call.till, &articles);

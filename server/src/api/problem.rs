@@ -341,6 +341,10 @@ impl Problem {
             Flaw::Negative => ("negative", "It is below zero".to_owned()),
             Flaw::TooLarge => ("too_large", "The sum is beyond all bounds".to_owned()),
             Flaw::MoreThanPrice => ("more_than_price", "It is more than the line costs".to_owned()),
+            Flaw::MoreThanDiscount => (
+                "more_than_discount",
+                "It is more than the whole discount of the line".to_owned(),
+            ),
             Flaw::Unknown => ("unknown", "No record has it".to_owned()),
             Flaw::InFuture => (
                 "in_future",

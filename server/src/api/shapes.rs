@@ -6,6 +6,7 @@ use crm::id::{CustomerId, ReservationId};
 use crm::lang::{Lang, Localized};
 use crm::points::{self, ReservationState};
 use crm::purchase::Kind;
+use crm::rule::{Place, RuleVersion};
 use crm::till::counter::Present;
 use crm::till::receipt;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,10 @@ pub struct Line {
     #[serde(default)]
     #[schema(minimum = 0)]
     pub discount: i64,
+    /// Of the discount: what rules took off, as the quote told for this line.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub rule_discount: i64,
 }
 
 /// The line that something came from.
@@ -187,7 +192,10 @@ pub struct NewQuote {
     /// The program whose points may pay, by its code; by default the first that everybody is a member of.
     #[serde(default)]
     pub program: Option<String>,
-    /// What is bought.
+    /// The code of the shop; by default where the till stands.
+    #[serde(default)]
+    pub store: Option<String>,
+    /// What is bought. What of the discounts rules took off does not count: they are asked anew.
     pub lines: Vec<Line>,
 }
 
@@ -230,18 +238,96 @@ pub struct Payable {
 /// What a basket is worth.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Quote {
-    /// What it costs.
+    /// What it costs, less what rules take off.
     pub total: i64,
+    /// What rules take off.
+    pub discount: i64,
+    /// Each line, in the order of the basket.
+    pub lines: Vec<QuotedLine>,
     /// What it would earn now.
     pub earns: Vec<Points>,
     /// How many points may pay for it; none where nobody is known who buys.
     pub payable: Option<Payable>,
+    /// What became of each rule, in the order in which they were asked.
+    pub rules: Vec<QuotedRule>,
+    /// What to say.
+    pub messages: Vec<Message>,
+    /// What to hand over.
+    pub gifts: Vec<Gift>,
+    /// Coupons for the next time, by their series.
+    pub coupons: Vec<String>,
+}
+
+/// What a line of a basket is worth.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QuotedLine {
+    /// What rules take off, beside the till's own discount. A till that takes it off adds it to the line's `discount` and
+    /// names it as its `rule_discount`.
+    pub discount: i64,
+    /// What it costs then.
+    pub total: i64,
+    /// The points that it would earn, in all programs together.
+    pub points: i64,
+    /// Which rules take off how much.
+    pub discounts: Vec<LineDiscount>,
+}
+
+/// What a rule takes off a line.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LineDiscount {
+    /// The rule.
+    pub rule: Uuid,
+    /// How much.
+    pub discount: i64,
+}
+
+/// What became of a rule.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QuotedRule {
+    /// Which.
+    pub rule: Uuid,
+    /// In which version.
+    pub version: i64,
+    /// What it is called.
+    pub name: Text,
+    /// Whether it applies.
+    pub applies: bool,
+    /// What it takes off.
+    pub discount: i64,
+    /// The points that it gives.
+    pub points: i64,
+    /// The first reason why it does not apply, for whoever stands at the counter.
+    pub reason: Option<Text>,
+    /// The condition that does not hold, by its JSON pointer in the rule.
+    pub condition: Option<String>,
+}
+
+/// Something to say.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Message {
+    /// Where: `receipt`, `cashier` or `kiosk`.
+    pub to: &'static str,
+    /// What.
+    pub text: Text,
+}
+
+/// Something to hand over.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Gift {
+    /// The article's code.
+    pub article: String,
+    /// Its name.
+    pub name: String,
+    /// How many.
+    pub quantity: i64,
 }
 
 impl From<receipt::Quote> for Quote {
     fn from(quote: receipt::Quote) -> Self {
         Self {
             total: quote.total,
+            discount: quote.discount,
+            lines: quote.lines.into_iter().map(Into::into).collect(),
             earns: quote.earns.into_iter().map(Into::into).collect(),
             payable: quote.payable.map(|payable| Payable {
                 program: payable.program,
@@ -250,6 +336,60 @@ impl From<receipt::Quote> for Quote {
                 least: payable.least,
                 step: payable.step,
             }),
+            rules: quote.rules.into_iter().map(Into::into).collect(),
+            messages: quote
+                .messages
+                .into_iter()
+                .map(|(to, text)| Message {
+                    to: match to {
+                        Place::Receipt => "receipt",
+                        Place::Cashier => "cashier",
+                        Place::Kiosk => "kiosk",
+                    },
+                    text: text.into(),
+                })
+                .collect(),
+            gifts: quote
+                .gifts
+                .into_iter()
+                .map(|(article, name, quantity)| Gift {
+                    article,
+                    name,
+                    quantity,
+                })
+                .collect(),
+            coupons: quote.coupons,
+        }
+    }
+}
+
+impl From<receipt::QuotedLine> for QuotedLine {
+    fn from(line: receipt::QuotedLine) -> Self {
+        let discount = |(by, discount): (RuleVersion, i64)| LineDiscount {
+            rule: by.id.0,
+            discount,
+        };
+        Self {
+            discount: line.discount,
+            total: line.total,
+            points: line.points,
+            discounts: line.discounts.into_iter().map(discount).collect(),
+        }
+    }
+}
+
+impl From<receipt::QuotedRule> for QuotedRule {
+    fn from(rule: receipt::QuotedRule) -> Self {
+        let (reason, condition) = rule.reason.map(|reason| (reason.words, reason.pointer)).unzip();
+        Self {
+            rule: rule.by.id.0,
+            version: rule.by.version,
+            name: rule.name.into(),
+            applies: reason.is_none(),
+            discount: rule.discount,
+            points: rule.points,
+            reason: reason.map(Into::into),
+            condition: condition.flatten(),
         }
     }
 }
@@ -479,6 +619,9 @@ pub struct Store {
     /// Its phone in E.164.
     #[serde(default)]
     pub phone: Option<String>,
+    /// The region that it is in, as rules name it.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 /// Categories to be written down; those of the same codes are replaced.
@@ -518,6 +661,12 @@ pub struct Article {
     /// The code of its category.
     #[serde(default)]
     pub category: Option<String>,
+    /// Its brand, as rules name it. Left out: as it was; empty: none any more.
+    #[serde(default)]
+    pub brand: Option<String>,
+    /// Whether points may pay for it. Left out: as it was, and at first they may.
+    #[serde(default)]
+    pub payable: Option<bool>,
 }
 
 /// Blank plastic cards, to be handed out.
@@ -593,6 +742,7 @@ impl Line {
             quantity: self.quantity,
             price: self.price,
             discount: self.discount,
+            rule_discount: self.rule_discount,
             original: None,
         }
     }
@@ -604,6 +754,7 @@ impl From<NewQuote> for receipt::Basket {
             customer: quote.customer.map(CustomerId),
             card: quote.card,
             program: quote.program,
+            store: quote.store,
             lines: quote.lines.into_iter().map(Line::into_item).collect(),
         }
     }
@@ -635,6 +786,7 @@ impl From<NewReturn> for receipt::NewReceipt {
             quantity: line.quantity,
             price: line.price,
             discount: line.discount,
+            rule_discount: 0,
             original: Some((line.original.document, line.original.line)),
         };
         Self {

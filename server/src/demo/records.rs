@@ -179,6 +179,7 @@ impl Records {
                 longitude,
                 hours: s.hours,
                 phone,
+                region: None,
             });
         }
         for c in facts.categories {

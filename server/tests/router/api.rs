@@ -930,3 +930,165 @@ async fn shops_categories_and_articles_are_written_in_bulk() {
         ]
     );
 }
+
+/// Publishes a rule by the JSON of its conditions and effects.
+async fn publish(app: &TestApp, name: &str, conditions: Value, effects: Value) -> crm::rule::RuleVersion {
+    let rule = json!({
+        "name": {"ru": format!("{name} по-русски"), "en": name}, "conditions": conditions, "effects": effects,
+    });
+    let rule = serde_json::from_value(rule).expect("a rule");
+    crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None)
+        .await
+        .expect("published")
+}
+
+#[tokio::test]
+async fn a_quote_tells_discounts_points_words_and_reasons_and_the_receipt_keeps_them() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let who = anna.id().await.to_string();
+    let articles = json!({"articles": [
+        {"code": "tea", "name": "Чай", "brand": "Сосна", "payable": false}, {"code": "cup", "name": "Чашка"},
+    ]});
+    let written = till.post("/articles", &articles).await;
+    assert_eq!(written.status, StatusCode::OK, "{}", written.body);
+    let club = {
+        let mut conn = app.world.db.read().await.expect("a connection");
+        crm::on!(conn, |c| sqlx::query_scalar::<_, uuid::Uuid>(
+            "SELECT id FROM programs WHERE code = 'club'"
+        )
+        .fetch_one(c)
+        .await)
+        .expect("the club")
+    };
+    let tea = publish(
+        &app,
+        "Tea",
+        json!([{"brand": ["Сосна"]}]),
+        json!([
+            {"percent_off": {"share": 1_000, "each": "line"}},
+            {"message": {"to": "receipt", "text": {"ru": "Чай дешевле", "en": "Tea for less"}}},
+        ]),
+    )
+    .await;
+    publish(
+        &app,
+        "Weekend",
+        json!([{"weekday": ["Sat", "Sun"]}]),
+        json!([{"points_times": {"program": club, "factor": 20_000}}]),
+    )
+    .await;
+    let much = publish(
+        &app,
+        "Much",
+        json!([{"basket_sum": {"at_least": 1_000_000}}]),
+        json!([{"points_fixed": {"program": club, "points": 10_000, "each": "purchase"}}]),
+    )
+    .await;
+    let basket = json!({"customer": who, "lines": [
+        {"article": "tea", "quantity": 1, "price": 10_000}, {"article": "cup", "quantity": 1, "price": 10_000},
+    ]});
+    let reply = till.post("/quotes", &basket).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+    let quote = read(&reply);
+    assert_eq!((&quote["total"], &quote["discount"]), (&json!(19_000), &json!(1_000)));
+    assert_eq!(
+        quote["lines"],
+        json!([
+            {"discount": 1_000, "total": 9_000, "points": 540, "discounts": [{"rule": tea.id, "discount": 1_000}]},
+            {"discount": 0, "total": 10_000, "points": 600, "discounts": []},
+        ])
+    );
+    assert_eq!(quote["earns"][0]["points"], 1_140);
+    assert_eq!(
+        quote["messages"],
+        json!([{"to": "receipt", "text": {"ru": "Чай дешевле", "en": "Tea for less"}}])
+    );
+    let rules = quote["rules"].as_array().expect("rules");
+    assert_eq!(rules.len(), 3, "{quote}");
+    assert_eq!(
+        rules.iter().find(|rule| rule["rule"] == json!(much.id)),
+        Some(&json!({
+            "rule": much.id, "version": 1, "name": {"ru": "Much по-русски", "en": "Much"}, "applies": false,
+            "discount": 0, "points": 0, "condition": "/conditions/0",
+            "reason": {
+                "ru": "Сумма покупки: 200,00, нужно от 10\u{a0}000,00",
+                "en": "The basket costs: 200.00, and it has to be at least 10,000.00",
+            },
+        }))
+    );
+
+    let sale = json!({
+        "document": "S-1", "at": app.world.db.now(), "customer": who, "lines": [
+            {"article": "tea", "quantity": 1, "price": 10_000, "discount": 1_000, "rule_discount": 1_000},
+            {"article": "cup", "quantity": 1, "price": 10_000},
+        ],
+    });
+    let booked = read(&till.post("/purchases", &sale).await);
+    assert_eq!(booked["earned"][0]["points"], 1_140, "as it was quoted: {booked}");
+    let receipt = booked["purchase"].as_str().expect("an id");
+    let page = anna.browser.get(&format!("/purchases/{receipt}")).await;
+    let words = page.text();
+    assert!(words.contains("Weekend по-русски"), "the rule is named: {words}");
+    assert!(dense(&page).contains("Weekendпо-русски+2,70"), "with its part: {words}");
+
+    let mut wrong = sale.clone();
+    wrong["document"] = json!("S-2");
+    wrong["lines"][0]["rule_discount"] = json!(1_001);
+    wrong["lines"][1]["rule_discount"] = json!(-1);
+    let refused = problem(
+        &till.post("/purchases", &wrong).await,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid",
+    );
+    assert_eq!(
+        pointers(&refused),
+        [
+            ("/lines/0/rule_discount", "more_than_discount"),
+            ("/lines/1/rule_discount", "negative")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_quote_for_nobody_names_what_a_card_would_bring() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let stores = json!({"stores": [{
+        "code": "north", "name": {"ru": "С", "en": "N"}, "town": {"ru": "С", "en": "N"},
+        "address": {"ru": "С", "en": "N"}, "hours": [null, null, null, null, null, null, null], "region": "north",
+    }]});
+    let written = till.post("/stores", &stores).await;
+    assert_eq!(written.status, StatusCode::OK, "{}", written.body);
+    publish(
+        &app,
+        "North",
+        json!([{"region": ["north"]}]),
+        json!([{"amount_off": {"amount": 500, "each": "purchase"}}]),
+    )
+    .await;
+    publish(
+        &app,
+        "First",
+        json!(["first_purchase"]),
+        json!([{"amount_off": {"amount": 700, "each": "purchase"}}]),
+    )
+    .await;
+    let lines = json!([{"article": "tea", "quantity": 1, "price": 10_000}]);
+    let there = read(&till.post("/quotes", &json!({"store": "north", "lines": lines})).await);
+    assert_eq!((&there["total"], &there["payable"]), (&json!(9_500), &Value::Null));
+    assert_eq!(there["earns"], json!([]));
+    let reasons: Vec<_> = there["rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .map(|rule| &rule["reason"]["en"])
+        .collect();
+    assert!(reasons.contains(&&json!("Nobody is known who buys")), "{there}");
+    let elsewhere = read(&till.post("/quotes", &json!({"lines": lines})).await);
+    assert_eq!(elsewhere["total"], 10_000, "{elsewhere}");
+    let nowhere = till.post("/quotes", &json!({"store": "nowhere", "lines": lines})).await;
+    let said = problem(&nowhere, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+    assert_eq!(pointers(&said), [("/store", "unknown")]);
+}

@@ -230,8 +230,8 @@ async fn payable(tx: &mut Tx, customer: CustomerId, purchase: PurchaseId) -> Res
     const HEAD: &str = "UPDATE purchases SET total = total WHERE id = $1 AND customer_id = $2 AND voided_at IS NULL";
     const LOCK: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1";
     const LINES: &str = "SELECT l.id, CAST(l.amount - COALESCE((SELECT SUM(w.points) FROM line_payments w \
-        WHERE w.line_id = l.id), 0) AS BIGINT) FROM purchase_lines l \
-        WHERE l.purchase_id = $1 AND l.quantity > 0 AND l.amount > 0 AND l.returned = 0 ORDER BY l.ordinal";
+        WHERE w.line_id = l.id), 0) AS BIGINT) FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+        WHERE l.purchase_id = $1 AND a.payable AND l.quantity > 0 AND l.amount > 0 AND l.returned = 0 ORDER BY l.ordinal";
     let rows = on!(tx, |c| sqlx::query(HEAD)
         .bind(purchase)
         .bind(customer)

@@ -92,6 +92,8 @@ pub(crate) struct Slip {
     pub(crate) store: Option<StoreId>,
     /// Article, quantity, price, discount, original.
     pub(crate) lines: Vec<(String, i64, i64, i64, Original)>,
+    /// Of the discount of each line: what rules took off.
+    pub(crate) rule_discount: i64,
 }
 
 pub(crate) fn slip(document: &str, who: Subject, at: DateTime<Utc>) -> Slip {
@@ -101,6 +103,7 @@ pub(crate) fn slip(document: &str, who: Subject, at: DateTime<Utc>) -> Slip {
         at,
         store: None,
         lines: Vec::new(),
+        rule_discount: 0,
     }
 }
 
@@ -108,6 +111,13 @@ impl Slip {
     pub(crate) fn line(mut self, article: &str, quantity: i64, price: i64) -> Self {
         let original = if quantity < 0 { Original::Latest } else { Original::None };
         self.lines.push((article.into(), quantity, price, 0, original));
+        self
+    }
+
+    /// The till took something off the last line, all of it because of rules.
+    pub(crate) fn off_by_rules(mut self, discount: i64) -> Self {
+        self.lines.last_mut().expect("a line").3 = discount;
+        self.rule_discount = discount;
         self
     }
 
@@ -181,6 +191,7 @@ pub(crate) async fn try_book(db: &Db, slips: &[Slip]) -> Result<Vec<Booked>, crm
                             quantity: *quantity,
                             price: *price,
                             discount: *discount,
+                            rule_discount: s.rule_discount.min(*discount),
                             original: original.clone(),
                         })
                         .collect(),

@@ -350,6 +350,7 @@ impl Customer {
                         quantity,
                         price,
                         discount: 0,
+                        rule_discount: 0,
                         original: if is_return { Original::Latest } else { Original::None },
                     };
                     let purchase = NewPurchase {

@@ -1,0 +1,504 @@
+//! Rules are asked about what is bought: what they need to know is looked up for many purchases together, what they gave
+//! is written down beside what it earned, and what their caps allow is held against what was given before.
+//!
+//! Caps of a customer are safe because the customer is locked first, as whoever moves points does. A budget belongs to
+//! everybody: it is read without a lock, because most purchases get nothing of it, and whoever gets something locks it,
+//! looks again, and asks again.
+
+use super::timeline::Timeline;
+use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
+use crate::id::{ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PurchaseId, RuleId, StoreId};
+use crate::on;
+use crate::points::store::{self as points, LIST, Sale};
+use crate::rule::{
+    Asks, Basket, Buyer, Decision, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage, Used,
+    Verdict, evaluate,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What was bought before.
+struct Bought {
+    at: DateTime<Utc>,
+    id: PurchaseId,
+    day: NaiveDate,
+    is_sale: bool,
+    total: i64,
+}
+
+/// What rules ask about, as far as they ask.
+#[derive(Default)]
+struct Known {
+    /// The birthday and the moment of registration.
+    people: HashMap<CustomerId, (Option<NaiveDate>, DateTime<Utc>)>,
+    children: HashMap<CustomerId, Vec<NaiveDate>>,
+    bought: HashMap<CustomerId, Vec<Bought>>,
+    articles: HashMap<ArticleId, (Option<CategoryId>, Option<String>)>,
+    regions: HashMap<StoreId, String>,
+    /// By day.
+    used: HashMap<(RuleId, CustomerId), BTreeMap<NaiveDate, Usage>>,
+    budgets: HashMap<RuleId, Usage>,
+}
+
+/// Who, what and where rules are to know about.
+#[derive(Default)]
+struct Wanted {
+    asks: Asks,
+    /// From which day on earlier purchases are asked for; none: from the first one on.
+    since: Option<NaiveDate>,
+    counted: BTreeSet<RuleId>,
+    customers: BTreeSet<CustomerId>,
+    stores: BTreeSet<StoreId>,
+    articles: BTreeSet<ArticleId>,
+}
+
+impl Wanted {
+    /// What the rules of a purchase on a day ask about.
+    fn add(&mut self, rules: &Rules, day: NaiveDate) {
+        let asks = rules.asks();
+        if asks.history {
+            let first = rules.windows().iter().map(|window| window.days(day).0).min();
+            self.since = match self.asks.history {
+                true => self.since.min(first),
+                false => first,
+            };
+        }
+        let Asks {
+            person,
+            children,
+            history,
+            articles,
+            regions,
+            used,
+            budgets,
+        } = &mut self.asks;
+        *person |= asks.person;
+        *children |= asks.children;
+        *history |= asks.history;
+        *articles |= asks.articles;
+        *regions |= asks.regions;
+        *used |= asks.used;
+        *budgets |= asks.budgets;
+        let counted = rules.published().iter().filter(|published| {
+            let caps = published.rule.caps;
+            !caps.day.is_open() || !caps.customer.is_open()
+        });
+        self.counted.extend(counted.map(|published| published.by.id));
+    }
+}
+
+fn ids<T: Copy>(part: &[T], id: impl Fn(T) -> Uuid) -> impl Iterator<Item = Bind> {
+    part.iter().map(move |one| Bind::Id(id(*one)))
+}
+
+impl Known {
+    async fn load(conn: &mut Conn, wanted: &Wanted) -> Result<Self, sqlx::Error> {
+        let mut known = Self::default();
+        let customers: Vec<CustomerId> = wanted.customers.iter().copied().collect();
+        for part in customers.chunks(LIST) {
+            known.load_customers(conn, wanted, part).await?;
+        }
+        if wanted.asks.articles {
+            let articles: Vec<ArticleId> = wanted.articles.iter().copied().collect();
+            for part in articles.chunks(LIST) {
+                let query =
+                    ListQuery::new("SELECT id, category_id, brand FROM articles").within("id", ids(part, |id| id.0));
+                let rows: Vec<(ArticleId, Option<CategoryId>, Option<String>)> = db::list(conn, query).await?;
+                known
+                    .articles
+                    .extend(rows.into_iter().map(|(id, category, brand)| (id, (category, brand))));
+            }
+        }
+        if wanted.asks.regions {
+            let stores: Vec<StoreId> = wanted.stores.iter().copied().collect();
+            for part in stores.chunks(LIST) {
+                let query = ListQuery::new("SELECT id, region FROM stores")
+                    .within("id", ids(part, |id| id.0))
+                    .filter("region IS NOT NULL", []);
+                known.regions.extend(db::list::<(StoreId, String)>(conn, query).await?);
+            }
+        }
+        if wanted.asks.budgets {
+            let query = ListQuery::new("SELECT rule_id, value, times FROM rule_usages");
+            let rows: Vec<(RuleId, i64, i64)> = db::list(conn, query).await?;
+            known
+                .budgets
+                .extend(rows.into_iter().map(|(id, value, times)| (id, Usage { value, times })));
+        }
+        Ok(known)
+    }
+
+    async fn load_customers(
+        &mut self,
+        conn: &mut Conn,
+        wanted: &Wanted,
+        part: &[CustomerId],
+    ) -> Result<(), sqlx::Error> {
+        let of = || ids(part, |id| id.0);
+        let query = ListQuery::new("SELECT id, birthday, registered_at FROM customers").within("id", of());
+        if wanted.asks.person {
+            let rows: Vec<(CustomerId, Option<NaiveDate>, DateTime<Utc>)> = db::list(conn, query).await?;
+            self.people
+                .extend(rows.into_iter().map(|(id, birthday, at)| (id, (birthday, at))));
+        }
+        if wanted.asks.children {
+            let query = ListQuery::new("SELECT customer_id, birthday FROM children").within("customer_id", of());
+            for (id, birthday) in db::list::<(CustomerId, NaiveDate)>(conn, query).await? {
+                self.children.entry(id).or_default().push(birthday);
+            }
+        }
+        if wanted.asks.history {
+            type Row = (CustomerId, DateTime<Utc>, PurchaseId, bool, i64);
+            const SELECT: &str = "SELECT customer_id, at, id, kind = 'sale', total FROM purchases";
+            let shop = conn.shop().clone();
+            let mut query = ListQuery::new(SELECT)
+                .within("customer_id", of())
+                .filter("voided_at IS NULL", []);
+            if let Some(since) = wanted.since.filter(|since| *since > NaiveDate::MIN) {
+                query = query.filter("at >= ?", [Bind::Time(shop.midnight(since))]);
+            }
+            for (customer, at, id, is_sale, total) in db::list::<Row>(conn, query).await? {
+                self.bought.entry(customer).or_default().push(Bought {
+                    at,
+                    id,
+                    day: shop.day(at),
+                    is_sale,
+                    total,
+                });
+            }
+        }
+        if wanted.asks.used {
+            type Row = (RuleId, CustomerId, NaiveDate, i64, i64);
+            const SELECT: &str = "SELECT rule_id, customer_id, day, \
+                CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT), \
+                COUNT(DISTINCT COALESCE(purchase_id, id)) FROM grants";
+            let query = ListQuery::new(SELECT)
+                .within("rule_id", wanted.counted.iter().map(|id| Bind::Id(id.0)))
+                .within("customer_id", of())
+                .tail("GROUP BY rule_id, customer_id, day");
+            for (rule, customer, day, value, times) in db::list::<Row>(conn, query).await? {
+                let days = self.used.entry((rule, customer)).or_default();
+                days.insert(day, Usage { value, times });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known about a purchase.
+    fn facts(&self, rules: &Rules, deal: &Deal, conn: &Conn) -> Facts {
+        let day = conn.shop().day(deal.at);
+        let buyer = deal.customer.map(|id| {
+            let (birthday, registered) = self.people.get(&id).copied().unwrap_or((None, deal.at));
+            let membership = |program: &ProgramId| Membership {
+                program: *program,
+                tier: None,
+            };
+            let before = self.bought.get(&id).map_or(&[][..], Vec::as_slice);
+            let history = rules.windows().iter().map(|window| {
+                let (first, last) = window.days(day);
+                let counted = before
+                    .iter()
+                    .filter(|one| (one.at, one.id) < (deal.at, deal.purchase) && (first..=last).contains(&one.day));
+                let sums = counted.fold(History::default(), |sums, one| History {
+                    count: sums.count + i64::from(one.is_sale),
+                    sum: sums.sum.saturating_add(one.total),
+                });
+                (*window, sums)
+            });
+            Buyer {
+                birthday,
+                children: self.children.get(&id).cloned().unwrap_or_default(),
+                registered: conn.shop().day(registered),
+                memberships: deal.member.iter().map(membership).collect(),
+                segments: Vec::new(),
+                history: history.collect(),
+            }
+        });
+        let limited = |asked: &&crate::rule::Published| {
+            let caps = asked.rule.caps;
+            [caps.day, caps.customer, caps.budget]
+                .iter()
+                .any(|limit| !limit.is_open())
+        };
+        let used = rules.published().iter().filter(limited).map(|published| {
+            let rule = published.by.id;
+            let days = deal.customer.and_then(|customer| self.used.get(&(rule, customer)));
+            let sum = |sum: Usage, one: &Usage| Usage {
+                value: sum.value.saturating_add(one.value),
+                times: sum.times.saturating_add(one.times),
+            };
+            let used = Used {
+                day: days.and_then(|days| days.get(&day).copied()).unwrap_or_default(),
+                customer: days.map_or(Usage::default(), |days| days.values().fold(Usage::default(), sum)),
+                budget: self.budgets.get(&rule).copied().unwrap_or_default(),
+            };
+            (rule, used)
+        });
+        Facts {
+            store: deal.store,
+            region: deal.store.and_then(|store| self.regions.get(&store).cloned()),
+            buyer,
+            used: used.collect(),
+            ..Facts::default()
+        }
+    }
+
+    /// The lines, each with what is known of its article.
+    fn basket(&self, lines: &[Line]) -> Basket {
+        let line = |line: &Line| {
+            let (category, brand) = self.articles.get(&line.article).cloned().unwrap_or_default();
+            Line {
+                categories: category.into_iter().collect(),
+                brand,
+                ..line.clone()
+            }
+        };
+        Basket {
+            lines: lines.iter().map(line).collect(),
+            points_used: 0,
+        }
+    }
+}
+
+/// Something that is bought, by whom and where.
+pub(crate) struct Deal {
+    /// What is not yet booked is later than every other purchase.
+    pub(crate) purchase: PurchaseId,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) customer: Option<CustomerId>,
+    /// The programs that the customer is a member of, and that are open.
+    pub(crate) member: Vec<ProgramId>,
+    pub(crate) store: Option<StoreId>,
+    /// Without categories and brand.
+    pub(crate) lines: Vec<Line>,
+}
+
+/// What a basket would be given now. Nothing is kept, and no budget is promised.
+pub(crate) async fn quote(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    deal: &Deal,
+) -> Result<(Arc<Rules>, Outcome), sqlx::Error> {
+    let rules = timeline.with_programs(deal.at);
+    let mut wanted = Wanted {
+        customers: deal.customer.into_iter().collect(),
+        stores: deal.store.into_iter().collect(),
+        articles: deal.lines.iter().map(|line| line.article).collect(),
+        ..Wanted::default()
+    };
+    wanted.add(&rules, conn.shop().day(deal.at));
+    let known = Known::load(conn, &wanted).await?;
+    let facts = known.facts(&rules, deal, conn);
+    let outcome = evaluate(&rules, &known.basket(&deal.lines), &facts, deal.at, &conn.shop().zone());
+    Ok((rules, outcome))
+}
+
+/// What rules answered about sales.
+pub(crate) struct Answers {
+    /// Of each sale; none where only the programs' own shares count.
+    outcomes: Vec<Option<Outcome>>,
+    /// What they gave, to be written down once the sales are.
+    pub(crate) grants: Rows,
+}
+
+impl Answers {
+    /// What a sale earned, by program and line; none where only the programs' own shares count.
+    pub(crate) fn earned(&self, place: usize, sale: &Sale) -> Option<Vec<(ProgramId, Vec<(LineId, i64)>)>> {
+        let outcome = self.outcomes.get(place)?.as_ref()?;
+        let mut earned: BTreeMap<ProgramId, BTreeMap<u32, i64>> = BTreeMap::new();
+        for grant in &outcome.grants {
+            if let (Given::Points { program, points }, Some(line)) = (grant.given, grant.line) {
+                *earned.entry(program).or_default().entry(line).or_default() += points;
+            }
+        }
+        let lines = |lines: BTreeMap<u32, i64>| {
+            let line = |(place, points): (u32, i64)| Some((sale.lines.get(place as usize)?.line, points));
+            lines.into_iter().filter_map(line).collect()
+        };
+        Some(
+            earned
+                .into_iter()
+                .map(|(program, points)| (program, lines(points)))
+                .collect(),
+        )
+    }
+}
+
+/// Asks the rules of each sale's own time about it, in the order given. `member` tells the open programs that its customer
+/// was a member of.
+pub(crate) async fn ask(
+    tx: &mut Tx,
+    timeline: &Timeline,
+    sales: &[Sale],
+    member: impl Fn(&Sale) -> Vec<ProgramId>,
+) -> Result<Answers, sqlx::Error> {
+    let mut answers = Answers {
+        outcomes: Vec::new(),
+        grants: Rows::new(
+            "INSERT INTO grants (id, purchase_id, line_id, customer_id, rule_id, version, effect, kind, program_id, amount, \
+             day, at)",
+            "",
+        ),
+    };
+    let rules: Vec<Option<Arc<Rules>>> = sales.iter().map(|sale| timeline.at(sale.at)).collect();
+    let mut wanted = Wanted::default();
+    for (sale, rules) in sales.iter().zip(&rules) {
+        if let Some(rules) = rules {
+            wanted.add(rules, tx.shop().day(sale.at));
+            wanted.customers.extend(sale.customer);
+            wanted.stores.extend(sale.store);
+            wanted.articles.extend(sale.lines.iter().map(|line| line.article));
+        }
+    }
+    if rules.iter().all(Option::is_none) {
+        return Ok(answers);
+    }
+    if wanted.asks.used || wanted.asks.history {
+        lock(tx, &wanted.customers).await?;
+    }
+    let mut known = Known::load(tx, &wanted).await?;
+    let mut budgets = Budgets::default();
+    let zone = tx.shop().zone();
+    for (sale, rules) in sales.iter().zip(rules) {
+        let Some(rules) = rules else {
+            answers.outcomes.push(None);
+            continue;
+        };
+        let deal = Deal {
+            purchase: sale.purchase,
+            at: sale.at,
+            customer: sale.customer,
+            member: member(sale),
+            store: sale.store,
+            lines: sale.lines.iter().map(points::Sold::line).collect(),
+        };
+        let basket = known.basket(&deal.lines);
+        let outcome = loop {
+            let outcome = evaluate(&rules, &basket, &known.facts(&rules, &deal, tx), sale.at, &zone);
+            let limited = outcome.decisions.iter().filter(|decision| {
+                matches!(decision.verdict, Verdict::Applied { .. })
+                    && rules.get(decision.by).is_some_and(|p| !p.rule.caps.budget.is_open())
+            });
+            let limited: BTreeSet<RuleId> = limited.map(|decision| decision.by.id).collect();
+            if !budgets.lock(tx, &mut known, &limited).await? {
+                break outcome;
+            }
+        };
+        let day = tx.shop().day(sale.at);
+        let mut counted: BTreeMap<RuleId, i64> = BTreeMap::new();
+        for grant in outcome.grants.iter().filter(|grant| is_kept(&rules, sale, grant)) {
+            *counted.entry(grant.by.id).or_default() += write(&mut answers.grants, sale, grant, day);
+        }
+        for Decision { by, .. } in &outcome.decisions {
+            let Some(value) = counted.remove(&by.id) else { continue };
+            let times = i64::from(!sale.claimed.as_ref().is_some_and(|before| before.contains(&by.id)));
+            let more = |used: &mut Usage| {
+                used.value = used.value.saturating_add(value);
+                used.times += times;
+            };
+            if let Some(customer) = sale.customer {
+                let days = known.used.entry((by.id, customer)).or_default();
+                more(days.entry(day).or_default());
+            }
+            if rules.get(*by).is_some_and(|p| !p.rule.caps.budget.is_open()) {
+                more(known.budgets.entry(by.id).or_default());
+                more(budgets.given.entry(by.id).or_default());
+            }
+        }
+        answers.outcomes.push(Some(outcome));
+    }
+    budgets.write(tx).await?;
+    Ok(answers)
+}
+
+/// Whether what was given is written down: what a program gives of its own stands with what the line earned; whoever is not
+/// known has taken the discount alone; and of what is claimed later, all but the points was given to whoever bought.
+fn is_kept(rules: &Rules, sale: &Sale, grant: &Grant) -> bool {
+    let is_rule = rules.get(grant.by).is_some_and(|published| !published.is_share());
+    let is_theirs = match (sale.customer, &sale.claimed) {
+        (None, _) => matches!(grant.given, Given::Discount(_)),
+        (Some(_), Some(_)) => matches!(grant.given, Given::Points { .. }),
+        (Some(_), None) => true,
+    };
+    is_rule && is_theirs
+}
+
+/// Writes down what was given, and tells how much of it counts towards caps.
+fn write(rows: &mut Rows, sale: &Sale, grant: &Grant, day: NaiveDate) -> i64 {
+    let (kind, program, amount, value) = match grant.given {
+        Given::Discount(amount) => ("discount", None, amount, amount),
+        Given::Points { program, points } => ("points", Some(program), points, points),
+        Given::Gift { quantity, .. } => ("gift", None, quantity, 0),
+        Given::Coupon => ("coupon", None, 1, 0),
+        Given::Message => ("message", None, 1, 0),
+    };
+    let line = grant.line.and_then(|place| sale.lines.get(place as usize));
+    rows.push([
+        Bind::Id(GrantId::new().0),
+        Bind::Id(sale.purchase.0),
+        Bind::MaybeId(line.map(|line| line.line.0)),
+        Bind::MaybeId(sale.customer.map(|id| id.0)),
+        Bind::Id(grant.by.id.0),
+        Bind::Int(grant.by.version),
+        Bind::Int(grant.effect.into()),
+        Bind::Word(kind),
+        Bind::MaybeId(program.map(|id| id.0)),
+        Bind::Int(amount),
+        Bind::Day(day),
+        Bind::Time(sale.at),
+    ]);
+    value
+}
+
+/// Waits until nobody else gives these customers anything. Whoever has no account yet is held by the record itself.
+async fn lock(tx: &mut Tx, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx::Error> {
+    const ACCOUNTS: &str = "UPDATE accounts SET balance = balance";
+    const PEOPLE: &str = "UPDATE customers SET updated_at = updated_at";
+    let customers: Vec<CustomerId> = customers.iter().copied().collect();
+    for part in customers.chunks(LIST) {
+        for (update, column) in [(ACCOUNTS, "customer_id"), (PEOPLE, "id")] {
+            let query = ListQuery::new(update).within(column, ids(part, |id| id.0));
+            db::list::<(i64,)>(tx, query).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Budgets that this transaction takes from.
+#[derive(Default)]
+struct Budgets {
+    held: BTreeSet<RuleId>,
+    given: BTreeMap<RuleId, Usage>,
+}
+
+impl Budgets {
+    /// Holds budgets until the transaction ends; true where one of them was not as it had been read.
+    async fn lock(&mut self, tx: &mut Tx, known: &mut Known, rules: &BTreeSet<RuleId>) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "UPDATE rule_usages SET times = times WHERE rule_id = $1 RETURNING value, times";
+        let mut changed = false;
+        for rule in rules {
+            if !self.held.insert(*rule) {
+                continue;
+            }
+            let found: Option<(i64, i64)> = on!(tx, |c| sqlx::query_as(SQL).bind(rule).fetch_optional(c).await)?;
+            let (value, times) = found.unwrap_or_default();
+            let now = Usage { value, times };
+            changed |= known.budgets.insert(*rule, now).unwrap_or_default() != now;
+        }
+        Ok(changed)
+    }
+
+    async fn write(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+        let mut rows = Rows::new(
+            "INSERT INTO rule_usages (rule_id, value, times)",
+            "ON CONFLICT (rule_id) DO UPDATE SET value = rule_usages.value + excluded.value, \
+             times = rule_usages.times + excluded.times",
+        );
+        for (rule, Usage { value, times }) in self.given {
+            rows.push([Bind::Id(rule.0), Bind::Int(value), Bind::Int(times)]);
+        }
+        db::insert(tx, rows).await
+    }
+}

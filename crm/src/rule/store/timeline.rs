@@ -1,0 +1,177 @@
+//! The rules of a moment. They are read and prepared once and kept between transactions, under a number in the database
+//! that every publication raises: a transaction reads that number and no more.
+
+use crate::db::Conn;
+use crate::id::RuleId;
+use crate::lang::Localized;
+use crate::on;
+use crate::points::store::{self as points, Programs};
+use crate::rule::{Condition, Effect, Occasion, Published, Rule, RuleVersion, Rules};
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Under this name the number of publications stands among the database's sequences.
+pub(super) const REVISION: &str = "rules";
+
+/// What was read last.
+#[derive(Default)]
+pub(crate) struct Snapshots(Mutex<Option<Arc<Timeline>>>);
+
+/// Every published version, with the programs, and what was prepared of them.
+pub(crate) struct Timeline {
+    revision: i64,
+    programs: Programs,
+    /// By rule, then by the moment from which they count, then by version.
+    versions: Vec<Version>,
+    /// The moments at which anything changes.
+    changes: Vec<DateTime<Utc>>,
+    /// What counts between two of them, by how many come before it.
+    prepared: Mutex<HashMap<usize, Arc<Rules>>>,
+}
+
+struct Version {
+    by: RuleVersion,
+    effective_at: DateTime<Utc>,
+    /// None: the rule is withdrawn.
+    rule: Option<Rule>,
+}
+
+#[derive(sqlx::FromRow)]
+struct VersionRow {
+    rule_id: RuleId,
+    version: i64,
+    definition: Option<Json<serde_json::Value>>,
+    effective_at: DateTime<Utc>,
+}
+
+impl From<VersionRow> for Version {
+    fn from(row: VersionRow) -> Self {
+        let by = RuleVersion {
+            id: row.rule_id,
+            version: row.version,
+        };
+        let read = |json: Json<serde_json::Value>| {
+            // Another release may have written it. Who buys must not wait until somebody mends a rule.
+            let rule: Rule = serde_json::from_value(json.0)
+                .inspect_err(
+                    |e| tracing::error!(rule = %by.id, version = by.version, error = %e, "a rule cannot be read"),
+                )
+                .ok()?;
+            let faults = rule.validate();
+            if !faults.is_empty() {
+                tracing::error!(rule = %by.id, version = by.version, ?faults, "a rule has faults and is left out");
+            }
+            faults.is_empty().then_some(rule)
+        };
+        Self {
+            by,
+            effective_at: row.effective_at,
+            rule: row.definition.and_then(read),
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The rules and programs as they stand in the database.
+pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Error> {
+    const SQL: &str = "SELECT value FROM sequences WHERE name = $1";
+    const VERSIONS: &str = "SELECT rule_id, version, definition, effective_at FROM rule_versions \
+                            WHERE state = 'published' ORDER BY rule_id, effective_at, version";
+    let programs = points::programs(conn).await?;
+    let revision: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(REVISION).fetch_optional(c).await)?;
+    let revision = revision.unwrap_or_default();
+    let known = locked(&conn.rules().0).clone();
+    if let Some(known) = known.filter(|known| known.revision == revision && known.programs == programs) {
+        return Ok(known);
+    }
+    let rows: Vec<VersionRow> = match revision {
+        0 => Vec::new(),
+        _ => on!(conn, |c| sqlx::query_as(VERSIONS).fetch_all(c).await)?,
+    };
+    let versions: Vec<Version> = rows.into_iter().map(Into::into).collect();
+    let mut changes: Vec<_> = versions.iter().map(|version| version.effective_at).collect();
+    changes.extend(programs.changes());
+    changes.sort_unstable();
+    changes.dedup();
+    let timeline = Arc::new(Timeline {
+        revision,
+        programs,
+        versions,
+        changes,
+        prepared: Mutex::default(),
+    });
+    *locked(&conn.rules().0) = Some(timeline.clone());
+    Ok(timeline)
+}
+
+impl Published {
+    /// True when it is what a program pays of its own, which is asked as if it were a rule, so that rules can multiply it.
+    pub(crate) fn is_share(&self) -> bool {
+        matches!(self.rule.effects[..], [Effect::PointsShare { program, .. }] if program.0 == self.by.id.0)
+    }
+}
+
+impl Timeline {
+    /// The programs.
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The rules to ask about what was bought at a moment; none where nothing but the programs' own shares counted.
+    pub(crate) fn at(&self, at: DateTime<Utc>) -> Option<Arc<Rules>> {
+        let has_rules = self.in_force(at).any(|(_, rule)| rule.occasion == Occasion::Purchase);
+        has_rules.then(|| self.with_programs(at))
+    }
+
+    /// The rules of a moment, the programs' own shares among them.
+    pub(crate) fn with_programs(&self, at: DateTime<Utc>) -> Arc<Rules> {
+        let place = self.changes.partition_point(|change| *change <= at);
+        let prepare = || {
+            let shares = self.programs.shares(at).map(|(program, version, share)| Published {
+                by: RuleVersion {
+                    id: RuleId(program.0),
+                    version,
+                },
+                rule: Rule {
+                    name: Localized {
+                        ru: "Программа".into(),
+                        en: "Program".into(),
+                    },
+                    occasion: Occasion::Purchase,
+                    priority: 0,
+                    group: None,
+                    alone: false,
+                    valid: crate::rule::Validity::default(),
+                    conditions: vec![Condition::Member(vec![program])],
+                    effects: vec![Effect::PointsShare { program, share }],
+                    caps: crate::rule::Caps::default(),
+                },
+            });
+            let rules = self.in_force(at).map(|(by, rule)| Published { by, rule: rule.clone() });
+            let prepared = Rules::prepare(rules.chain(shares).collect());
+            // Every version was looked at when it was read.
+            Arc::new(prepared.unwrap_or_else(|e| {
+                tracing::error!(error = %e, "rules cannot be prepared");
+                Rules::default()
+            }))
+        };
+        locked(&self.prepared).entry(place).or_insert_with(prepare).clone()
+    }
+
+    /// Of each rule the version that counts at a moment, but for those that are withdrawn by then.
+    fn in_force(&self, at: DateTime<Utc>) -> impl Iterator<Item = (RuleVersion, &Rule)> {
+        let rules = self.versions.chunk_by(|a, b| a.by.id == b.by.id);
+        rules.filter_map(move |versions| {
+            let last = versions
+                .partition_point(|version| version.effective_at <= at)
+                .checked_sub(1)?;
+            let version = &versions[last];
+            Some((version.by, version.rule.as_ref()?))
+        })
+    }
+}

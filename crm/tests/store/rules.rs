@@ -1,0 +1,915 @@
+//! Rules in the database: drafts and versions, what they give when something is bought, what caps allow, and how it is
+//! explained afterwards, on both engines.
+
+use crate::common::people::{self, SYSTEM};
+use crate::common::*;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use crm::both_engines;
+use crm::db::{Db, scoped};
+use crm::error::Error;
+use crm::flaw::Flaw;
+use crm::id::{ProgramId, PurchaseId, RuleId};
+use crm::lang::Localized;
+use crm::points::{Earned, Source};
+use crm::purchase::Kind;
+use crm::purchase::claim::claim;
+use crm::rule::store::{self as rules, PublishError};
+use crm::rule::{Place, Problem, Rule, RuleVersion};
+use crm::staff::Role;
+use crm::testing::{World, start};
+use crm::till::catalogue::{self, NewArticle};
+use crm::till::receipt::{self, Basket, Item, NewReceipt};
+use crm::till::{NewTill, Scope};
+use crm::who::{self, Staff, Subject, Till};
+use futures::future::join_all;
+
+/// A rule by the JSON of its conditions and effects, and of what else it says.
+fn rule(name: &str, conditions: &str, effects: &str, more: &str) -> Rule {
+    let json = format!(
+        r#"{{"name": {{"ru": "{name} по-русски", "en": "{name}"}}, "conditions": [{conditions}], "effects": [{effects}]{more}}}"#
+    );
+    serde_json::from_str(&json).unwrap_or_else(|e| panic!("{json}: {e}"))
+}
+
+fn fixed(program: ProgramId, points: i64) -> String {
+    format!(r#"{{"points_fixed": {{"program": "{program}", "points": {points}, "each": "purchase"}}}}"#)
+}
+
+fn times(program: ProgramId, factor: i64) -> String {
+    format!(r#"{{"points_times": {{"program": "{program}", "factor": {factor}}}}}"#)
+}
+
+const TENTH: &str = r#"{"percent_off": {"share": 1000, "each": "line"}}"#;
+
+async fn publish(db: &Db, rule: &Rule) -> RuleVersion {
+    rules::publish_by_system(db, &SYSTEM, None, rule, None)
+        .await
+        .expect("published")
+}
+
+async fn publish_again(db: &Db, id: RuleId, rule: &Rule, from: Option<DateTime<Utc>>) -> RuleVersion {
+    rules::publish_by_system(db, &SYSTEM, Some(id), rule, from)
+        .await
+        .expect("published")
+}
+
+/// What rules gave: kind, amount, version, in their order.
+async fn grants(db: &Db) -> Vec<(String, i64, i64)> {
+    let mut conn = db.read().await.expect("a connection");
+    crm::on!(conn, |c| sqlx::query_as(
+        "SELECT kind, amount, version FROM grants ORDER BY id"
+    )
+    .fetch_all(c)
+    .await)
+    .expect("read")
+}
+
+/// What a receipt earned, line by line.
+async fn earned(db: &Db, who: Subject, id: PurchaseId) -> Vec<Earned> {
+    let lines = receipt(db, who, id).await.lines;
+    lines.into_iter().flat_map(|line| line.earned).collect()
+}
+
+async fn points(db: &Db, who: Subject, id: PurchaseId) -> i64 {
+    earned(db, who, id).await.iter().map(|one| one.points).sum()
+}
+
+/// A member of the club and the club.
+async fn member(db: &Db) -> (Subject, ProgramId) {
+    let who = customer(db).await;
+    join(db, who, "club", start() - days(365)).await;
+    (who, program(db, "club").await)
+}
+
+/// Somebody who may write rules, moments after they came in.
+async fn marketer(world: &World) -> Staff {
+    let id = crm::staff::store::create(
+        &world.db,
+        &SYSTEM,
+        &crm::staff::NewStaff {
+            login: "mara".into(),
+            name: "Мара".into(),
+            role: Role::new(Role::MARKETER),
+            language: crm::lang::Lang::Ru,
+            password_hash: String::new(),
+        },
+    )
+    .await
+    .expect("a marketer");
+    const SQL: &str = "INSERT INTO sessions (id, token_hash, staff_id, device, network, created_at, seen_at, expires_at, \
+                       authenticated_at) VALUES ($1, $2, $3, '', '', $4, $4, $5, $4)";
+    let token = who::Token::random();
+    let (hash, now) = (&token.hash(), world.db.now());
+    execute!(world.db, SQL, crm::id::SessionId::new(), hash, id, now, now + days(1))
+        .await
+        .expect("a session");
+    who::staff(&world.db, &token, &who::Visitor::default())
+        .await
+        .expect("no error")
+        .expect("signed in")
+}
+
+async fn till(db: &Db) -> Till {
+    let new = NewTill {
+        code: "one".into(),
+        name: "One".into(),
+        source: "shop".into(),
+        store: None,
+    };
+    let id = crm::till::store::create_by_system(db, &BY, &new).await.expect("a till");
+    let key = crm::till::store::create_key_by_system(db, &BY, id, &Scope::ALL)
+        .await
+        .expect("a key");
+    who::till(db, &key).await.expect("no error").expect("a good key")
+}
+
+fn item(article: &str, quantity: i64, price: i64) -> Item {
+    Item {
+        article: article.into(),
+        quantity,
+        price,
+        ..Item::default()
+    }
+}
+
+both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let mara = marketer(world).await;
+    let one = |points| rule("Welcome", "", &fixed(club, points), "");
+
+    let id = rules::create(db, &mara, &rule("Welcome", "", "", ""))
+        .await
+        .expect("a draft");
+    let draft = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let all = rules::history(&mut conn, &mara, id).await.expect("its history");
+        all.into_iter().find(|version| version.effective_at.is_none())
+    };
+    let shown = draft().await.expect("a draft");
+    let fresh = mara.fresh(db).expect("fresh");
+    let faulty = rules::publish(db, &fresh, id, shown.changed_at, None).await;
+    let Err(PublishError::Faulty(faults)) = faulty else {
+        panic!("a rule that gives nothing is published: {faulty:?}")
+    };
+    assert_eq!(
+        (faults[0].pointer.as_str(), faults[0].problem),
+        ("/effects", Problem::Missing)
+    );
+
+    world.clock.set(start() + Duration::minutes(1));
+    rules::change(db, &mara, id, &one(10_00)).await.expect("changed");
+    let stale = rules::publish(db, &fresh, id, shown.changed_at, None).await;
+    assert!(matches!(stale, Err(PublishError::Crm(Error::Stale))), "{stale:?}");
+    let shown = draft().await.expect("a draft");
+    let past = rules::publish(db, &fresh, id, shown.changed_at, Some(start())).await;
+    assert!(
+        matches!(&past, Err(PublishError::Crm(Error::Invalid(flaws))) if flaws == &[("from".to_owned(), Flaw::TooLate)]),
+        "{past:?}"
+    );
+    let first = rules::publish(db, &fresh, id, shown.changed_at, None)
+        .await
+        .expect("published");
+    assert_eq!(first, RuleVersion { id, version: 1 });
+
+    // The next version counts from Monday on, and a third one is thrown away.
+    let monday = start() + days(2);
+    rules::change(db, &mara, id, &one(20_00)).await.expect("a draft");
+    let shown = draft().await.expect("a draft");
+    let second = rules::publish(db, &fresh, id, shown.changed_at, Some(monday))
+        .await
+        .expect("published");
+    rules::change(db, &mara, id, &one(90_00)).await.expect("a draft");
+    rules::discard(db, &mara, id).await.expect("thrown away");
+    assert!(matches!(rules::discard(db, &mara, id).await, Err(Error::NotFound)));
+    assert_eq!(second.version, 2);
+    let mut conn = db.read().await.expect("a connection");
+    let list = rules::list(&mut conn, &mara).await.expect("listed");
+    let version = |version: &Option<rules::Version>| version.as_ref().map(|one| one.version);
+    assert_eq!(
+        (
+            list.len(),
+            version(&list[0].current),
+            version(&list[0].next),
+            version(&list[0].draft)
+        ),
+        (1, Some(1), Some(2), None)
+    );
+    assert_eq!(
+        list[0].current.as_ref().and_then(|one| one.published_by.as_deref()),
+        Some("Мара")
+    );
+    drop(conn);
+
+    rules::change(db, &mara, id, &one(70_00)).await.expect("a draft");
+    let friday = start() + days(6);
+    let gone = rules::withdraw(db, &fresh, id, Some(friday)).await.expect("withdrawn");
+    assert_eq!(gone.version, 3);
+    assert_eq!(draft().await.map(|one| one.version), Some(4), "the draft stays");
+
+    let mut given = Vec::new();
+    for at in [
+        start(),
+        start() + Duration::minutes(1),
+        monday - Duration::seconds(1),
+        monday,
+        friday - Duration::seconds(1),
+        friday,
+    ] {
+        let sale = slip(&at.to_string(), anna, at).line("tea", 1, 10_00).book(db).await;
+        given.push(points(db, anna, sale.id).await);
+    }
+    assert_eq!(given, [30, 10_30, 10_30, 20_30, 20_30, 30]);
+    assert_books_agree(db).await;
+
+    let agent = people::staff(world, "agent").await;
+    assert!(matches!(
+        rules::create(db, &agent, &one(1)).await,
+        Err(Error::Forbidden)
+    ));
+    assert!(matches!(
+        rules::change(db, &agent, id, &one(1)).await,
+        Err(Error::Forbidden)
+    ));
+    let mut conn = db.read().await.expect("a connection");
+    assert!(matches!(rules::list(&mut conn, &agent).await, Err(Error::Forbidden)));
+    assert!(matches!(
+        rules::history(&mut conn, &agent, id).await,
+        Err(Error::Forbidden)
+    ));
+    let nothing = rules::history(&mut conn, &mara, RuleId::new()).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+    drop(conn);
+    let nothing = rules::change(db, &mara, RuleId::new(), &one(1)).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+    world.clock.set(start() + Duration::minutes(20));
+    assert!(matches!(mara.fresh(db), Err(Error::NotFresh)));
+});
+
+both_engines!(
+    the_database_refuses_to_change_what_was_published_or_given,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let first = publish(db, &rule("Ten", "", &fixed(club, 10_00), "")).await;
+        slip("1", anna, start()).line("tea", 1, 10_00).book(db).await;
+        let mara = marketer(world).await;
+        rules::change(db, &mara, first.id, &rule("Ten", "", "", ""))
+            .await
+            .expect("a draft");
+        for sql in [
+            "UPDATE rule_versions SET definition = NULL WHERE state = 'published'",
+            "UPDATE rule_versions SET state = 'draft' WHERE version = 1",
+            "DELETE FROM rule_versions WHERE version = 1",
+            "UPDATE grants SET amount = 1",
+            "DELETE FROM grants",
+        ] {
+            let told = execute!(db, sql).await.expect_err("refused").to_string();
+            assert!(told.contains("append-only"), "{sql}: {told}");
+        }
+        assert_eq!(
+            execute!(db, "UPDATE rule_versions SET changed_by = NULL WHERE state = 'draft'")
+                .await
+                .expect("a draft"),
+            1
+        );
+        let second = execute!(
+            db,
+            "INSERT INTO rule_versions (rule_id, version, state, definition, changed_at) \
+         SELECT rule_id, version + 1, state, definition, changed_at FROM rule_versions WHERE state = 'draft'"
+        )
+        .await;
+        assert!(second.is_err(), "at most one draft");
+    }
+);
+
+both_engines!(a_weekend_doubles_what_the_program_gives, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let doubled = publish(
+        db,
+        &rule("Weekend", r#"{"weekday": ["Sat", "Sun"]}"#, &times(club, 20_000), ""),
+    )
+    .await;
+    let saturday = slip("1", anna, start())
+        .line("tea", 1, 100_00)
+        .line("cup", 1, 50_50)
+        .book(db)
+        .await;
+    let sold = earned(db, anna, saturday.id).await;
+    assert_eq!(sold.iter().map(|one| one.points).collect::<Vec<_>>(), [6_00, 3_02]);
+    let parts: Vec<_> = sold[0]
+        .parts
+        .iter()
+        .map(|part| (part.by, part.name.en.as_str(), part.amount))
+        .collect();
+    assert_eq!(parts.len(), 2, "{parts:?}");
+    assert_eq!((parts[0].0, parts[0].2), (Source::Program(1), 3_00));
+    assert_eq!(parts[1], (Source::Rule(doubled), "Weekend", 3_00));
+    // 21:00 UTC on Sunday is Monday where the shop is.
+    for (at, points_then) in [
+        (start() + days(1), 6_00),
+        (start() + days(1) + Duration::hours(9), 3_00),
+    ] {
+        let sale = slip(&at.to_string(), anna, at).line("tea", 1, 100_00).book(db).await;
+        assert_eq!(points(db, anna, sale.id).await, points_then, "{at}");
+    }
+    assert_books_agree(db).await;
+
+    // Who is no member is given nothing, and neither is a program that nobody is in.
+    let boris = customer(db).await;
+    publish(db, &rule("Gift", "", &fixed(club, 10_00), "")).await;
+    let sale = slip("B", boris, start()).line("tea", 1, 100_00).book(db).await;
+    assert_eq!(earned(db, boris, sale.id).await, []);
+});
+
+both_engines!(birthdays_and_first_purchases_are_known, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let (born, child) = (
+        NaiveDate::from_ymd_opt(1990, 11, 24).expect("a day"),
+        NaiveDate::from_ymd_opt(2020, 12, 1).expect("a day"),
+    );
+    execute!(db, "UPDATE customers SET birthday = $2 WHERE id = $1", anna.id(), born)
+        .await
+        .expect("born");
+    const CONSENT: &str = "INSERT INTO consents (id, customer_id, text_id, act, language, source, at) \
+                           SELECT $1, $2, id, 'given', 'ru', 'web', $3 FROM consent_texts LIMIT 1";
+    const CHILD: &str =
+        "INSERT INTO children (id, customer_id, birthday, consent_id, created_at) VALUES ($1, $2, $3, $4, $5)";
+    let consent = crm::id::ConsentId::new();
+    execute!(db, CONSENT, consent, anna.id(), start())
+        .await
+        .expect("a consent");
+    execute!(db, CHILD, crm::id::ChildId::new(), anna.id(), child, consent, start())
+        .await
+        .expect("a child");
+    publish(
+        db,
+        &rule(
+            "Birthday",
+            r#"{"birthday": {"of": "customer", "before": 1}}"#,
+            &fixed(club, 100_00),
+            "",
+        ),
+    )
+    .await;
+    publish(
+        db,
+        &rule("Child", r#"{"birthday": {"of": "child"}}"#, &fixed(club, 7_00), ""),
+    )
+    .await;
+    publish(db, &rule("First", r#""first_purchase""#, &fixed(club, 50_00), "")).await;
+    let third = r#"{"purchase_sum": {"window": {"last": {"days": 4}}, "sum": {"at_least": 20000}}}"#;
+    publish(db, &rule("Much", third, &fixed(club, 1_00), "")).await;
+    let mut given = Vec::new();
+    for day in [0, 2, 3, 4, 10] {
+        let at = start() + days(day);
+        let sale = slip(&at.to_string(), anna, at).line("tea", 1, 100_00).book(db).await;
+        given.push(points(db, anna, sale.id).await - 3_00);
+    }
+    assert_eq!(given, [50_00, 100_00, 101_00, 1_00, 7_00]);
+    // In one transaction each sees those before it, whatever the order in which they are sent.
+    let (boris, _) = member(db).await;
+    let two = [
+        slip("B-2", boris, start() + Duration::hours(1)).line("tea", 1, 100_00),
+        slip("B-1", boris, start()).line("tea", 1, 100_00),
+    ];
+    let booked = book(db, &two).await;
+    assert_eq!(points(db, boris, booked[0].id).await, 3_00);
+    assert_eq!(points(db, boris, booked[1].id).await, 53_00);
+    assert_books_agree(db).await;
+});
+
+both_engines!(caps_hold_across_purchases_and_a_return_frees_nothing, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let caps = r#", "caps": {"day": {"times": 2}, "customer": {"value": 2500}}"#;
+    publish(db, &rule("Ten", "", &fixed(club, 10_00), caps)).await;
+    let mut given = Vec::new();
+    for (n, day) in [0, 0, 0, 1, 2].into_iter().enumerate() {
+        let at = start() + days(day);
+        let sale = slip(&n.to_string(), anna, at).line("tea", 1, 10_00).book(db).await;
+        given.push(points(db, anna, sale.id).await - 30);
+    }
+    assert_eq!(given, [10_00, 10_00, 0, 5_00, 0], "twice a day, and 25 in all");
+    slip("R", anna, start() + days(3))
+        .line("tea", -1, 10_00)
+        .of("0")
+        .book(db)
+        .await;
+    let sale = slip("again", anna, start() + days(4))
+        .line("tea", 1, 10_00)
+        .book(db)
+        .await;
+    assert_eq!(points(db, anna, sale.id).await, 30);
+    // Within one transaction they hold as well, and everybody has their own.
+    let (boris, _) = member(db).await;
+    let slips: Vec<_> = (0..3)
+        .map(|n| slip(&format!("B-{n}"), boris, start()).line("tea", 1, 10_00))
+        .collect();
+    let mut given = Vec::new();
+    for one in book(db, &slips).await {
+        given.push(points(db, boris, one.id).await - 30);
+    }
+    assert_eq!(given, [10_00, 10_00, 0]);
+    assert_books_agree(db).await;
+});
+
+both_engines!(many_at_once_pass_no_cap_and_overspend_no_budget, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    publish(
+        db,
+        &rule(
+            "Once",
+            "",
+            &fixed(club, 10_00),
+            r#", "caps": {"customer": {"times": 1}}"#,
+        ),
+    )
+    .await;
+    let budget = publish(
+        db,
+        &rule(
+            "Budget",
+            "",
+            &fixed(club, 100_00),
+            r#", "caps": {"budget": {"value": 55000}}"#,
+        ),
+    )
+    .await;
+    let all = (0..20).map(|n| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            slip(&n.to_string(), anna, start())
+                .line("tea", 1, 10_00)
+                .book(&db)
+                .await
+                .id
+        })
+    });
+    let mut sum = 0;
+    for id in join_all(all).await {
+        sum += points(db, anna, id.expect("booked")).await - 30;
+    }
+    assert_eq!(sum, 10_00 + 550_00, "once, and the whole budget");
+    let mut people = Vec::new();
+    for _ in 0..20 {
+        people.push(member(db).await.0);
+    }
+    // A new budget, and twenty customers at twenty tills.
+    publish_again(
+        db,
+        budget.id,
+        &rule(
+            "Budget",
+            "",
+            &fixed(club, 100_00),
+            r#", "caps": {"budget": {"value": 100000, "times": 12}}"#,
+        ),
+        None,
+    )
+    .await;
+    world.clock.set(start() + Duration::minutes(1));
+    let all = people.iter().enumerate().map(|(n, who)| {
+        let (db, who) = (db.clone(), *who);
+        tokio::spawn(async move {
+            (
+                who,
+                slip(&format!("P-{n}"), who, db.now())
+                    .line("tea", 1, 10_00)
+                    .book(&db)
+                    .await
+                    .id,
+            )
+        })
+    });
+    let mut sum = 0;
+    for one in join_all(all).await {
+        let (who, id) = one.expect("booked");
+        sum += points(db, who, id).await - 30 - 10_00;
+    }
+    assert_eq!(sum, 450_00, "what was given before counts");
+    let mut conn = db.read().await.expect("a connection");
+    let used: Vec<(i64, i64)> = crm::on!(conn, |c| sqlx::query_as("SELECT value, times FROM rule_usages")
+        .fetch_all(c)
+        .await)
+    .expect("read");
+    assert_eq!(used, [(1_000_00, 11)]);
+    drop(conn);
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_discount_is_what_the_till_took_off_and_no_more, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    publish(db, &rule("Tenth", "", TENTH, "")).await;
+    publish(
+        db,
+        &rule("Much", r#"{"basket_sum": {"at_least": 20000}}"#, &fixed(club, 1_00), ""),
+    )
+    .await;
+    for (off, recorded, earned) in [
+        (20_00, Some(20_00), 5_40 + 1_00),
+        (30_00, Some(20_00), 5_10 + 1_00),
+        (5_00, Some(5_00), 5_85 + 1_00),
+        (0, None, 6_00 + 1_00),
+    ] {
+        let before = grants(db).await.len();
+        let sale = slip(&off.to_string(), anna, start())
+            .line("tea", 2, 100_00)
+            .off_by_rules(off)
+            .book(db)
+            .await;
+        assert_eq!(points(db, anna, sale.id).await, earned, "of what was paid: {off}");
+        let given = grants(db).await.split_off(before);
+        let discounts: Vec<i64> = given
+            .iter()
+            .filter(|(kind, ..)| kind == "discount")
+            .map(|(_, n, _)| *n)
+            .collect();
+        assert_eq!(discounts, Vec::from_iter(recorded), "{off}");
+        let mut conn = db.read().await.expect("a connection");
+        let told = rules::explain(&mut conn, anna, sale.id).await.expect("explained");
+        let off: i64 = told
+            .iter()
+            .flat_map(|line| &line.discounts)
+            .map(|part| part.amount)
+            .sum();
+        assert_eq!(Some(off).filter(|off| *off > 0), recorded);
+    }
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_return_takes_back_its_part_of_every_bonus, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    publish(db, &rule("Weekend", "", &times(club, 30_000), "")).await;
+    publish(db, &rule("Fixed", "", &fixed(club, 10_00), "")).await;
+    let sale = slip("1", anna, start())
+        .line("tea", 4, 100_00)
+        .line("cup", 1, 100_00)
+        .book(db)
+        .await;
+    // 3 % of 400 and of 100, three times, and ten points split by what was paid.
+    let sold = earned(db, anna, sale.id).await;
+    assert_eq!(
+        sold.iter().map(|one| one.points).collect::<Vec<_>>(),
+        [36_00 + 8_00, 9_00 + 2_00]
+    );
+    slip("R", anna, start() + days(1))
+        .line("tea", -1, 100_00)
+        .of("1")
+        .book(db)
+        .await;
+    let sold = earned(db, anna, sale.id).await;
+    assert_eq!(sold.iter().map(|one| one.taken_back).collect::<Vec<_>>(), [11_00, 0]);
+    assert_eq!(held(db, anna).await, (0, 44_00));
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    a_receipt_that_comes_late_is_asked_by_the_rules_of_its_own_time,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let first = publish(db, &rule("Old", "", &fixed(club, 10_00), "")).await;
+        // Another node, which has read the rules already.
+        let node = Db::open(&world.url, crm::shop::Shop::default(), world.clock.clone())
+            .await
+            .expect("it opens");
+        slip("0", anna, start()).line("tea", 1, 10_00).book(&node).await;
+        world.clock.set(start() + days(1));
+        let second = publish_again(db, first.id, &rule("New", "", &fixed(club, 20_00), ""), None).await;
+        assert_eq!(second.version, 2);
+        world.clock.set(start() + days(3));
+        let late = slip("late", anna, start() + Duration::hours(1))
+            .line("tea", 1, 10_00)
+            .book(&node)
+            .await;
+        let today = slip("today", anna, db.now()).line("tea", 1, 10_00).book(&node).await;
+        let before = slip("before", anna, start() - days(1))
+            .line("tea", 1, 10_00)
+            .book(&node)
+            .await;
+        for (id, expected) in [(late.id, 10_30), (today.id, 20_30), (before.id, 30)] {
+            assert_eq!(points(db, anna, id).await, expected);
+        }
+        // Its explanation is in the words of its time.
+        let mut conn = db.read().await.expect("a connection");
+        for (id, by, name, amount) in [(late.id, first, "Old", 10_00), (today.id, second, "New", 20_00)] {
+            let told = rules::explain(&mut conn, anna, id).await.expect("explained");
+            let parts: Vec<_> = told
+                .iter()
+                .flat_map(|line| &line.earned)
+                .flat_map(|one| &one.parts)
+                .collect();
+            assert_eq!(parts.len(), 2, "{parts:?}");
+            assert_eq!(
+                (parts[1].by, parts[1].name.en.as_str(), parts[1].amount),
+                (Source::Rule(by), name, amount)
+            );
+        }
+        let nobody = customer(db).await;
+        assert_eq!(rules::explain(&mut conn, nobody, late.id).await.expect("nothing"), []);
+    }
+);
+
+both_engines!(every_point_of_a_line_is_explained, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    join(db, anna, "family", start() - days(1)).await;
+    let family = program(db, "family").await;
+    slip("0", anna, start()).line("tea", 3, 33_33).book(db).await;
+    publish(
+        db,
+        &rule("Times", "", &times(club, 25_000), r#", "caps": {"purchase": 111}"#),
+    )
+    .await;
+    let both = format!("{}, {}", fixed(club, 1_01), fixed(family, 7));
+    publish(db, &rule("Fixed", "", &both, "")).await;
+    slip("1", anna, start() + Duration::hours(1))
+        .line("tea", 3, 33_33)
+        .line("cup", 1, 17_00)
+        .book(db)
+        .await;
+    let mut conn = db.read().await.expect("a connection");
+    let ids: Vec<PurchaseId> = crm::on!(conn, |c| sqlx::query_scalar(
+        "SELECT id FROM purchases ORDER BY document"
+    )
+    .fetch_all(c)
+    .await)
+    .expect("read");
+    for (id, lines) in ids.into_iter().zip([1, 2]) {
+        let told = rules::explain(&mut conn, anna, id).await.expect("explained");
+        assert_eq!(told.len(), lines);
+        for one in told.iter().flat_map(|line| &line.earned) {
+            assert!(!one.parts.is_empty(), "{one:?}");
+            assert_eq!(
+                one.parts.iter().map(|part| part.amount).sum::<i64>(),
+                one.points,
+                "{one:?}"
+            );
+            assert!(
+                one.parts.iter().all(|part| part.amount > 0 && !part.name.ru.is_empty()),
+                "{one:?}"
+            );
+        }
+    }
+});
+
+both_engines!(a_receipt_without_a_card_takes_its_discount_once, async |world| {
+    let db = ready(world).await;
+    let till = till(db).await;
+    let (anna, club) = member(db).await;
+    let caps = r#", "caps": {"budget": {"times": 2}}"#;
+    publish(db, &rule("Tenth", "", &format!("{TENTH}, {}", fixed(club, 1_00)), caps)).await;
+    let sale = |document: &str| NewReceipt {
+        kind: Kind::Sale,
+        document: document.into(),
+        at: start(),
+        store: None,
+        customer: None,
+        card: None,
+        lines: vec![Item {
+            discount: 15_00,
+            rule_discount: 10_00,
+            ..item("tea", 1, 100_00)
+        }],
+        redeem: None,
+        code: None,
+    };
+    let booked = receipt::book(db, &till, &sale("S-1")).await.expect("booked");
+    // 9.50 of what the till's own discount leaves.
+    assert_eq!(grants(db).await, [("discount".to_owned(), 9_50, 1)]);
+    let code = booked.code.expect("a code");
+    let me = sign_in(db, anna).await;
+    let id = claim(db, &me, &code).await.expect("claimed");
+    assert_eq!(points(db, anna, id).await, 2_55 + 1_00);
+    assert_eq!(
+        grants(db).await,
+        [("discount".to_owned(), 9_50, 1), ("points".to_owned(), 1_00, 1)]
+    );
+    let mut conn = db.read().await.expect("a connection");
+    let used: (i64, i64) = crm::on!(conn, |c| sqlx::query_as("SELECT value, times FROM rule_usages")
+        .fetch_one(c)
+        .await)
+    .expect("read");
+    assert_eq!(used, (10_50, 1), "one receipt");
+    drop(conn);
+    let mut wrong = sale("S-2");
+    wrong.lines[0].rule_discount = 15_01;
+    let refused = receipt::book(db, &till, &wrong).await;
+    let Err(receipt::ReceiptError::Invalid(faults)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(
+        faults,
+        [("/lines/0/rule_discount".to_owned(), receipt::Problem::MoreThanDiscount)]
+    );
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_quote_tells_what_applies_and_why_the_rest_does_not, async |world| {
+    let db = ready(world).await;
+    let till = &till(db).await;
+    let (anna, club) = member(db).await;
+    let text = |word: &str| Localized {
+        ru: word.into(),
+        en: word.into(),
+    };
+    let categories = &[("drinks".to_owned(), text("Напитки"))];
+    let articles = &[
+        NewArticle {
+            code: "tea".into(),
+            name: "Чай".into(),
+            category: Some("drinks".into()),
+            brand: Some("Сосна".into()),
+            payable: Some(false),
+        },
+        NewArticle {
+            code: "cup".into(),
+            name: "Чашка".into(),
+            ..NewArticle::default()
+        },
+    ];
+    db.write(|tx| {
+        scoped(async move {
+            catalogue::put_categories(tx, till, categories).await?;
+            catalogue::put_articles(tx, till, articles).await
+        })
+    })
+    .await
+    .expect("written");
+    let mut conn = db.read().await.expect("a connection");
+    let drinks: uuid::Uuid = crm::on!(conn, |c| sqlx::query_scalar(
+        "SELECT id FROM categories WHERE code = 'drinks'"
+    )
+    .fetch_one(c)
+    .await)
+    .expect("read");
+    let cup: uuid::Uuid = crm::on!(conn, |c| sqlx::query_scalar(
+        "SELECT id FROM articles WHERE code = 'cup'"
+    )
+    .fetch_one(c)
+    .await)
+    .expect("read");
+    drop(conn);
+    let tenth = publish(
+        db,
+        &rule("Drinks", &format!(r#"{{"category": ["{drinks}"]}}"#), TENTH, ""),
+    )
+    .await;
+    let brand = publish(
+        db,
+        &rule(
+            "Brand",
+            r#"{"brand": ["Сосна"]}"#,
+            &format!(
+                r#"{}, {{"gift": {{"article": "{cup}", "quantity": 1}}}}, {{"coupon": {{"series": "next"}}}},
+                {{"message": {{"to": "cashier", "text": {{"ru": "Подарите чашку", "en": "Give a cup"}}}}}}"#,
+                fixed(club, 5_00)
+            ),
+            "",
+        ),
+    )
+    .await;
+    let monday = publish(
+        db,
+        &rule(
+            "Monday",
+            r#"{"basket_sum": {"at_least": 1}}, {"weekday": ["Mon"]}"#,
+            TENTH,
+            "",
+        ),
+    )
+    .await;
+    let basket = Basket {
+        customer: Some(anna.id()),
+        lines: vec![item("tea", 1, 100_00), item("cup", 2, 50_00), item("new", 1, 10_00)],
+        ..Basket::default()
+    };
+    let quote = receipt::quote(db, till, &basket).await.expect("a quote");
+    assert_eq!((quote.total, quote.discount), (200_00, 10_00));
+    let lines: Vec<_> = quote
+        .lines
+        .iter()
+        .map(|line| (line.discount, line.total, line.points))
+        .collect();
+    assert_eq!(lines, [(10_00, 90_00, 2_70 + 5_00), (0, 100_00, 3_00), (0, 10_00, 30)]);
+    assert_eq!(quote.lines[0].discounts, [(tenth, 10_00)]);
+    assert_eq!(quote.earns.iter().map(|one| one.points).collect::<Vec<_>>(), [11_00]);
+    assert_eq!(quote.gifts, [("cup".to_owned(), "Чашка".to_owned(), 1)]);
+    assert_eq!(quote.coupons, ["next"]);
+    assert_eq!(quote.messages.len(), 1);
+    assert_eq!(
+        (quote.messages[0].0, quote.messages[0].1.en.as_str()),
+        (Place::Cashier, "Give a cup")
+    );
+    let rule = |by: RuleVersion| {
+        quote
+            .rules
+            .iter()
+            .find(|rule| rule.by == by)
+            .expect("the rule was asked")
+    };
+    assert_eq!((rule(brand).points, rule(tenth).discount), (5_00, 10_00));
+    assert_eq!(quote.rules.len(), 3, "what a program gives of its own is no rule");
+    let reason = rule(monday).reason.as_ref().expect("a reason");
+    assert_eq!(reason.pointer.as_deref(), Some("/conditions/1"));
+    assert_eq!(
+        (reason.words.ru.as_str(), reason.words.en.as_str()),
+        ("Действует по дням: пн", "Holds on Mon")
+    );
+    assert!(grants(db).await.is_empty(), "nothing is kept");
+
+    // Nobody is known: discounts and words, no points.
+    let nobody = receipt::quote(
+        db,
+        till,
+        &Basket {
+            customer: None,
+            ..basket.clone()
+        },
+    )
+    .await
+    .expect("a quote");
+    assert_eq!((nobody.total, nobody.earns.len(), nobody.payable), (200_00, 0, None));
+
+    // Points may pay for what is payable, half of it at most.
+    fund(db, anna, 500_00, start()).await;
+    let basket = Basket {
+        program: Some("family".into()),
+        ..basket
+    };
+    let quote = receipt::quote(db, till, &basket).await.expect("a quote");
+    assert_eq!(
+        quote.payable.map(|payable| payable.most),
+        Some(55_00),
+        "half of the cups and of what is new"
+    );
+    // The receipt says what was taken off, and is given what was quoted.
+    let sale = NewReceipt {
+        kind: Kind::Sale,
+        document: "S-1".into(),
+        at: start(),
+        store: None,
+        customer: Some(anna.id()),
+        card: None,
+        lines: vec![
+            Item {
+                discount: 10_00,
+                rule_discount: 10_00,
+                ..item("tea", 1, 100_00)
+            },
+            item("cup", 2, 50_00),
+        ],
+        redeem: None,
+        code: None,
+    };
+    let booked = receipt::book(db, till, &sale).await.expect("booked");
+    assert_eq!(points(db, anna, booked.id).await, 2_70 + 5_00 + 3_00);
+    let kinds: Vec<_> = grants(db)
+        .await
+        .into_iter()
+        .map(|(kind, amount, _)| (kind, amount))
+        .collect();
+    let expected = [
+        ("discount", 10_00),
+        ("points", 5_00),
+        ("gift", 1),
+        ("coupon", 1),
+        ("message", 1),
+    ];
+    assert_eq!(kinds, expected.map(|(kind, amount)| (kind.to_owned(), amount)));
+    // What may not be paid with points is not.
+    let held = reserve(db, anna, program(db, "family").await, "key-1", 100_01)
+        .await
+        .expect("reserved");
+    let too_much = crm::points::store::spending::capture(db, &BY, anna, held.id, 100_01, Some(booked.id)).await;
+    assert!(
+        matches!(too_much, Err(crm::points::store::SpendError::TooMuch { most: 100_00 })),
+        "{too_much:?}"
+    );
+});
+
+both_engines!(regions_of_shops_are_known, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let (here, there) = (store(db, "here").await, store(db, "there").await);
+    execute!(db, "UPDATE stores SET region = 'north' WHERE id = $1", here)
+        .await
+        .expect("written");
+    publish(db, &rule("North", r#"{"region": ["north"]}"#, &fixed(club, 10_00), "")).await;
+    let mut given = Vec::new();
+    for (n, at) in [here, there].into_iter().enumerate() {
+        let sale = slip(&n.to_string(), anna, start())
+            .line("tea", 1, 10_00)
+            .at_store(at)
+            .book(db)
+            .await;
+        given.push(points(db, anna, sale.id).await);
+    }
+    assert_eq!(given, [10_30, 30]);
+});
