@@ -192,6 +192,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
                 {link("/admin/customers", t.customers)}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Messages)).map(|_| link("/admin/messages", t.messages))}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/tills", t.tills))}
+                {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/webhooks", t.webhooks))}
             </nav>
             <div class="bar-find" role="search" aria-label=t.find_customer>
                 {icon(icon::SEARCH)}

@@ -11,6 +11,7 @@ use crate::lang::{Localized, fold};
 use crate::on;
 use crate::points::store::{self as points, Programs, Sale, returns};
 use crate::points::{Before, Difference, TransactionKind};
+use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use sqlx::types::Json;
@@ -142,6 +143,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         ahead.remove(&id);
         let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
         let (id, customer, at, is_new) = if new.contains(&id) {
+            tx.happened(Cause::Booked(id));
             (id, p.customer, p.at, true)
         } else {
             // It may be one of this very batch.

@@ -23,3 +23,4 @@ mod stores;
 mod tills;
 mod together;
 mod transfers;
+mod webhooks;

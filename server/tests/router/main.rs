@@ -30,3 +30,4 @@ mod tills;
 mod traces;
 mod twice;
 mod ways;
+mod webhooks;
