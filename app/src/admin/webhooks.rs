@@ -380,6 +380,12 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ("again", t.done_again),
         ("all_again", t.done_all_again),
     ];
+    // Where it is off there is no button to try it out, so the page itself says so.
+    let late = cx
+        .outcome
+        .as_ref()
+        .filter(|outcome| outcome.error == AppError::Stale && one.off.is_some())
+        .map(|_| view! { <p class="notice notice-warn" role="alert">{t.stale}</p> });
     let first = fresh_first(&cx);
     let settings = first.is_none().then(|| settings(&cx, &one));
     let view = view! {
@@ -387,6 +393,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <h1><bdi>{one.description.clone()}</bdi></h1>
         {flash(&cx, &done)}
         {gone(&cx)}
+        {late}
         <p>{state(&cx, &one)} " " <bdi>{one.url.clone()}</bdi></p>
         {secret}
         {facts(&cx, &one)}
