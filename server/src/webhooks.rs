@@ -196,8 +196,12 @@ async fn talk(db: Db, sender: Sender, first: Claimed, stopping: watch::Receiver<
                 // The receiver's words may hold anything, so they stand in the database and not in the log.
                 match settled.fate {
                     Fate::Taken => {}
-                    Fate::Later(at) => tracing::info!(%id, %webhook, %at, status = ?outcome.status, "a webhook was not taken; it is sent again"),
-                    Fate::Failed => tracing::warn!(%id, %webhook, status = ?outcome.status, "a webhook could not be delivered"),
+                    Fate::Later(at) => {
+                        tracing::info!(%id, %webhook, %at, status = ?outcome.status, "a webhook was not taken; it is sent again")
+                    }
+                    Fate::Failed => {
+                        tracing::warn!(%id, %webhook, status = ?outcome.status, "a webhook could not be delivered")
+                    }
                     Fate::Lost => tracing::warn!(%id, %webhook, "a webhook went twice: its claim had run out"),
                 }
                 if let Some(because) = settled.switched_off {

@@ -471,7 +471,11 @@ fn log(cx: &Cx, id: WebhookId, deliveries: &[Delivery], is_later: bool, next: Op
     .collect();
     let tabs = view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> };
     if deliveries.is_empty() {
-        let words = if chosen.is_none() && !is_later { t.nothing } else { t.nothing_here };
+        let words = if chosen.is_none() && !is_later {
+            t.nothing
+        } else {
+            t.nothing_here
+        };
         return view! { {tabs} <p class="muted">{words}</p> }.into_any();
     }
     let rows: Vec<_> = deliveries.iter().map(|one| row(cx, one)).collect();

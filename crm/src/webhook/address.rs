@@ -97,7 +97,6 @@ pub fn address(raw: &str, policy: &Policy) -> Result<String, Flaw> {
 }
 
 /// The numeric address that stands in a URL, if it is one and not a name; nothing at all where there is no host.
-#[expect(clippy::option_option, reason = "no host, a name and a number are three things")]
 pub fn literal(url: &Url) -> Option<Option<IpAddr>> {
     Some(match url.host()? {
         Host::Ipv4(v4) => Some(v4.into()),

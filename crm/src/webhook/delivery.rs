@@ -156,28 +156,28 @@ pub async fn claim(db: &Db, _by: &System, hold: Duration) -> Result<Vec<Claimed>
     }
     let (claimed, given_up) = db
         .write(|tx| {
-        scoped(async move {
-            let (now, sql) = (tx.now(), claim_sql(tx.is_postgres()));
-            let claim = uuid::Uuid::now_v7().to_string();
-            let webhooks: Vec<WebhookId> = on!(tx, |c| sqlx::query_scalar(sql)
-                .bind(now)
-                .bind(&claim)
-                .bind(now + hold)
-                .fetch_all(c)
-                .await)?;
-            let (mut claimed, mut given_up) = (Vec::with_capacity(webhooks.len()), 0);
-            for webhook in webhooks {
-                let (first, interrupted) = next(tx, webhook, &claim).await?;
-                given_up += interrupted;
-                match first {
-                    Some(first) => claimed.push(first),
-                    None => release(tx, webhook, &claim).await?,
+            scoped(async move {
+                let (now, sql) = (tx.now(), claim_sql(tx.is_postgres()));
+                let claim = uuid::Uuid::now_v7().to_string();
+                let webhooks: Vec<WebhookId> = on!(tx, |c| sqlx::query_scalar(sql)
+                    .bind(now)
+                    .bind(&claim)
+                    .bind(now + hold)
+                    .fetch_all(c)
+                    .await)?;
+                let (mut claimed, mut given_up) = (Vec::with_capacity(webhooks.len()), 0);
+                for webhook in webhooks {
+                    let (first, interrupted) = next(tx, webhook, &claim).await?;
+                    given_up += interrupted;
+                    match first {
+                        Some(first) => claimed.push(first),
+                        None => release(tx, webhook, &claim).await?,
+                    }
                 }
-            }
-            Ok::<_, Error>((claimed, given_up))
+                Ok::<_, Error>((claimed, given_up))
+            })
         })
-    })
-    .await?;
+        .await?;
     metrics::counter!("kabinet_webhooks_failed_total").increment(given_up);
     Ok(claimed)
 }
@@ -217,7 +217,11 @@ async fn next(tx: &mut Tx, webhook: WebhookId, claim: &str) -> Result<(Option<Cl
     let Some((id, event, attempts)) = found else {
         return Ok((None, given_up));
     };
-    let row: Row = on!(tx, |c| sqlx::query_as(WHAT).bind(webhook).bind(event).fetch_one(c).await)?;
+    let row: Row = on!(tx, |c| sqlx::query_as(WHAT)
+        .bind(webhook)
+        .bind(event)
+        .fetch_one(c)
+        .await)?;
     let old = row
         .old_secret
         .filter(|_| row.old_secret_until.is_some_and(|until| now < until));
@@ -235,8 +239,7 @@ async fn next(tx: &mut Tx, webhook: WebhookId, claim: &str) -> Result<(Option<Cl
 }
 
 async fn release(tx: &mut Tx, webhook: WebhookId, claim: &str) -> Result<(), sqlx::Error> {
-    const SQL: &str =
-        "UPDATE webhooks SET claimed_by = NULL, claimed_until = NULL WHERE id = $1 AND claimed_by = $2";
+    const SQL: &str = "UPDATE webhooks SET claimed_by = NULL, claimed_until = NULL WHERE id = $1 AND claimed_by = $2";
     on!(tx, |c| sqlx::query(SQL)
         .bind(webhook)
         .bind(claim)
@@ -332,7 +335,8 @@ async fn not_taken(tx: &mut Tx, told: &Claimed, outcome: &Outcome) -> Result<(Fa
         error = $7, milliseconds = $8 WHERE id = $1 AND state = 'pending' AND attempts = $2";
     const WEBHOOK: &str = "UPDATE webhooks SET failing_since = COALESCE(failing_since, $2), failed_at = $2, failure = $3 \
         WHERE id = $1 RETURNING failing_since";
-    const OFF: &str = "UPDATE webhooks SET disabled_at = $2, disabled_because = $3 WHERE id = $1 AND disabled_at IS NULL";
+    const OFF: &str =
+        "UPDATE webhooks SET disabled_at = $2, disabled_because = $3 WHERE id = $1 AND disabled_at IS NULL";
     let now = tx.now();
     let is_gone = outcome.status == Some(GONE);
     let later = pause(told.attempts, rand::random())
@@ -393,9 +397,9 @@ pub fn pause(attempts: i64, chance: f64) -> Option<Duration> {
 /// How long the receiver asks to be left alone, as far as it is listened to.
 fn asked_for(outcome: &Outcome) -> Duration {
     const MOST: Duration = Duration::hours(24);
-    outcome
-        .again_in
-        .map_or(Duration::zero(), |asked| Duration::from_std(asked).unwrap_or(MOST).min(MOST))
+    outcome.again_in.map_or(Duration::zero(), |asked| {
+        Duration::from_std(asked).unwrap_or(MOST).min(MOST)
+    })
 }
 
 /// What waits to be told.

@@ -112,7 +112,9 @@ async fn settle(world: &World, told: &Claimed, outcome: &Outcome) -> Settled {
 
 async fn log(world: &World, by: &Staff, id: WebhookId) -> Vec<store::Delivery> {
     let mut conn = world.db.read().await.expect("a connection");
-    store::deliveries(&mut conn, by, id, None, None, 100).await.expect("read")
+    store::deliveries(&mut conn, by, id, None, None, 100)
+        .await
+        .expect("read")
 }
 
 async fn entry(world: &World, by: &Staff, id: WebhookId) -> store::Entry {
@@ -324,7 +326,10 @@ both_engines!(a_receiver_is_one_nodes_until_its_claim_runs_out, async |world| {
     assert_eq!(claim(world).await.len(), 1);
     let delivered = log(world, &boss, a).await;
     assert_eq!(
-        delivered.iter().map(|one| (one.state, one.attempts)).collect::<Vec<_>>(),
+        delivered
+            .iter()
+            .map(|one| (one.state, one.attempts))
+            .collect::<Vec<_>>(),
         [(State::Pending, 1), (State::Delivered, 1), (State::Delivered, 2)]
     );
 });
@@ -479,23 +484,26 @@ both_engines!(who_takes_nothing_for_days_is_switched_off, async |world| {
     assert_eq!(one.failing_since, Some(start() + days(4)));
 });
 
-both_engines!(a_node_that_dies_over_it_each_time_does_not_do_so_for_ever, async |world| {
-    let boss = boss(world).await;
-    let (id, _) = add(world, &boss, &[Kind::PurchaseBooked]).await;
-    something(world, &boss, id).await;
-    let mut claims: i32 = 0;
-    while let [_] = claim(world).await.as_slice() {
-        claims += 1;
-        assert!(i64::from(claims) <= MAX_ATTEMPTS, "it does so for ever");
-        world.clock.set(start() + HOLD * claims);
+both_engines!(
+    a_node_that_dies_over_it_each_time_does_not_do_so_for_ever,
+    async |world| {
+        let boss = boss(world).await;
+        let (id, _) = add(world, &boss, &[Kind::PurchaseBooked]).await;
+        something(world, &boss, id).await;
+        let mut claims: i32 = 0;
+        while let [_] = claim(world).await.as_slice() {
+            claims += 1;
+            assert!(i64::from(claims) <= MAX_ATTEMPTS, "it does so for ever");
+            world.clock.set(start() + HOLD * claims);
+        }
+        assert_eq!(i64::from(claims), MAX_ATTEMPTS);
+        let one = log(world, &boss, id).await.remove(0);
+        assert_eq!((one.state, one.error.as_deref()), (State::Failed, Some(INTERRUPTED)));
+        // The receiver itself is free.
+        something(world, &boss, id).await;
+        assert_eq!(claim(world).await.len(), 1);
     }
-    assert_eq!(i64::from(claims), MAX_ATTEMPTS);
-    let one = log(world, &boss, id).await.remove(0);
-    assert_eq!((one.state, one.error.as_deref()), (State::Failed, Some(INTERRUPTED)));
-    // The receiver itself is free.
-    something(world, &boss, id).await;
-    assert_eq!(claim(world).await.len(), 1);
-});
+);
 
 // Secrets -------------------------------------------------------------------------------------------------------------
 
@@ -564,18 +572,27 @@ both_engines!(what_is_wrong_with_a_receiver_is_said_at_its_field, async |world| 
     let better = new("https://erp.example.com/v2", &Kind::ALL);
     store::change(&world.db, &by, id, &better).await.expect("changed");
     let one = entry(world, &boss, id).await;
-    assert_eq!((one.url.as_str(), one.events.as_slice()), ("https://erp.example.com/v2", &Kind::ALL[..]));
+    assert_eq!(
+        (one.url.as_str(), one.events.as_slice()),
+        ("https://erp.example.com/v2", &Kind::ALL[..])
+    );
     for _ in 1..store::MOST {
         add(world, &boss, &[Kind::PurchaseBooked]).await;
     }
     let more = store::create(&world.db, &by, &better).await;
     assert!(matches!(more, Err(Error::Stale)), "{more:?}");
-    assert_eq!(store::list(&world.db, &boss).await.expect("listed").len() as i64, store::MOST);
+    assert_eq!(
+        store::list(&world.db, &boss).await.expect("listed").len() as i64,
+        store::MOST
+    );
     // Without the right there is nothing to see.
     let agent = crate::common::people::staff(world, "agent").await;
     assert!(matches!(store::list(&world.db, &agent).await, Err(Error::Forbidden)));
     assert!(matches!(store::get(&world.db, &agent, id).await, Err(Error::Forbidden)));
-    assert!(matches!(store::test(&world.db, &agent, id).await, Err(Error::Forbidden)));
+    assert!(matches!(
+        store::test(&world.db, &agent, id).await,
+        Err(Error::Forbidden)
+    ));
 });
 
 both_engines!(what_was_not_taken_is_told_again_by_hand, async |world| {
@@ -594,11 +611,18 @@ both_engines!(what_was_not_taken_is_told_again_by_hand, async |world| {
     let waits = told(20, 500).await;
     let (newest, before) = {
         let mut conn = world.db.read().await.expect("a connection");
-        let page = store::deliveries(&mut conn, &boss, id, None, None, 2).await.expect("read");
+        let page = store::deliveries(&mut conn, &boss, id, None, None, 2)
+            .await
+            .expect("read");
         let last = page.last().map(|one| (one.created_at, one.id.0));
-        let rest = store::deliveries(&mut conn, &boss, id, None, last, 2).await.expect("read");
+        let rest = store::deliveries(&mut conn, &boss, id, None, last, 2)
+            .await
+            .expect("read");
         let failed = store::deliveries(&mut conn, &boss, id, Some(State::Failed), None, 9).await;
-        assert_eq!(failed.expect("read").iter().map(|one| one.id).collect::<Vec<_>>(), [early]);
+        assert_eq!(
+            failed.expect("read").iter().map(|one| one.id).collect::<Vec<_>>(),
+            [early]
+        );
         (page, rest)
     };
     let ids = |of: &[store::Delivery]| of.iter().map(|one| one.id).collect::<Vec<_>>();
@@ -614,7 +638,9 @@ both_engines!(what_was_not_taken_is_told_again_by_hand, async |world| {
     // All since a moment that were not taken: what waits for its next try goes at once.
     let since = async |minutes: i64| {
         let since = start() + Duration::minutes(minutes);
-        store::redeliver_failed(&world.db, &boss, id, since).await.expect("again")
+        store::redeliver_failed(&world.db, &boss, id, since)
+            .await
+            .expect("again")
     };
     assert_eq!(since(15).await, 1);
     let again = claim_one(world).await;

@@ -164,7 +164,10 @@ async fn a_slow_receiver_delays_nobody_else() {
     // The slow one would keep everybody waiting for a minute.
     let node = Node::start(&world, Wait::from_secs(60));
     until("the quick one has it all", async || quick.asked().len() == 5).await;
-    until("the one that fails has all of it once", async || flaky.asked().len() == 5).await;
+    until("the one that fails has all of it once", async || {
+        flaky.asked().len() == 5
+    })
+    .await;
     until("the one that is gone is off", async || {
         let one = store::get(&world.db, &boss, added[2].0).await.expect("read");
         one.off.is_some_and(|(_, because)| because == Because::Gone)
@@ -180,13 +183,19 @@ async fn a_slow_receiver_delays_nobody_else() {
         assert_eq!((asked.method.as_str(), asked.uri.as_str()), ("POST", "/hooks"));
         assert_eq!(header(&asked, "content-type"), "application/json");
         let id = header(&asked, "webhook-id");
-        assert_eq!(header(&asked, "webhook-timestamp"), world.db.now().timestamp().to_string());
+        assert_eq!(
+            header(&asked, "webhook-timestamp"),
+            world.db.now().timestamp().to_string()
+        );
         assert_eq!(
             header(&asked, "webhook-signature"),
             secret.sign(&id, world.db.now(), &asked.body)
         );
         let body: serde_json::Value = serde_json::from_str(&asked.body).expect("JSON");
-        assert_eq!((&body["type"], &body["data"]["total"]), (&"purchase.booked".into(), &100_00.into()));
+        assert_eq!(
+            (&body["type"], &body["data"]["total"]),
+            (&"purchase.booked".into(), &100_00.into())
+        );
         ids.insert(id);
     }
     assert_eq!(ids.len(), 5);
@@ -203,7 +212,11 @@ async fn a_slow_receiver_delays_nobody_else() {
     let got: Vec<String> = flaky.asked().iter().map(|asked| header(asked, "webhook-id")).collect();
     assert_eq!(got.len(), 7);
     assert_eq!(got.into_iter().collect::<BTreeSet<_>>(), ids);
-    let tries: Vec<i64> = log(&world, &boss, added[1].0).await.iter().map(|one| one.attempts).collect();
+    let tries: Vec<i64> = log(&world, &boss, added[1].0)
+        .await
+        .iter()
+        .map(|one| one.attempts)
+        .collect();
     assert_eq!(tries.iter().sum::<i64>(), 7, "{tries:?}");
     assert_eq!(slow.asked().len(), 1);
     node.handle.abort();
@@ -250,7 +263,10 @@ async fn a_redirect_is_not_followed_and_a_long_answer_not_read() {
     let statuses: BTreeSet<_> = tried.iter().filter_map(|one| one.status).collect();
     assert_eq!(statuses, BTreeSet::from([307, 500]));
     assert!(tried.iter().all(|one| one.state == State::Pending));
-    let longest = tried.iter().filter_map(|one| one.error.as_ref()).map(|words| words.chars().count());
+    let longest = tried
+        .iter()
+        .filter_map(|one| one.error.as_ref())
+        .map(|words| words.chars().count());
     assert_eq!(longest.max(), Some(300));
     assert_eq!(elsewhere.asked().len(), 0);
     node.handle.abort();

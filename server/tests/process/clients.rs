@@ -103,9 +103,7 @@ async fn the_examples_of_the_documentation_work() {
 
     let mut heard: Vec<String> = (0..4).map(|_| receiver.said()).collect();
     heard.sort();
-    let balance = |points| {
-        format!("balance.changed [{{'program': 'club', 'active': 0, 'pending': {points}}}]")
-    };
+    let balance = |points| format!("balance.changed [{{'program': 'club', 'active': 0, 'pending': {points}}}]");
     assert_eq!(
         heard,
         [

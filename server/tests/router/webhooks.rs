@@ -50,8 +50,18 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
         assert!(page.text().contains(words), "{words}: {}", page.text());
     }
     assert!(!page.body.contains("<b>room"));
-    assert!(staff.get(&format!("{at}?state=pending")).await.text().contains("Здесь ничего нет"));
-    let delivery = page.form("webhook.redeliver").get("delivery").expect("its id").to_owned();
+    assert!(
+        staff
+            .get(&format!("{at}?state=pending"))
+            .await
+            .text()
+            .contains("Здесь ничего нет")
+    );
+    let delivery = page
+        .form("webhook.redeliver")
+        .get("delivery")
+        .expect("its id")
+        .to_owned();
     let again = staff.send(&at, "webhook.redeliver", &[("delivery", &delivery)]).await;
     assert_eq!(again.location(), format!("{at}?done=again"), "{}", again.text());
     let waiting = "SELECT COUNT(*) FROM webhook_deliveries WHERE state = 'pending' AND attempts = 0";
@@ -64,10 +74,20 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     let odd = staff.send(&at, "webhook.redeliver_failed", &[("since", "1970")]).await;
     assert_eq!(odd.status, StatusCode::FORBIDDEN);
 
-    let changed = [("url", "https://erp.example.com/v2"), ("description", "Склад"), ("events[]", "balance.changed")];
+    let changed = [
+        ("url", "https://erp.example.com/v2"),
+        ("description", "Склад"),
+        ("events[]", "balance.changed"),
+    ];
     let changed = staff.send(&at, "webhook.change", &changed).await;
     assert_eq!(changed.location(), format!("{at}?done=changed"), "{}", changed.text());
-    assert!(staff.get("/admin/webhooks").await.text().contains("https://erp.example.com/v2"));
+    assert!(
+        staff
+            .get("/admin/webhooks")
+            .await
+            .text()
+            .contains("https://erp.example.com/v2")
+    );
     let off = staff.send(&at, "webhook.switch", &[("on", "false")]).await;
     assert_eq!(off.location(), format!("{at}?done=off"), "{}", off.text());
     assert!(staff.get(&at).await.text().contains("На паузе"));
@@ -80,7 +100,18 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     assert_eq!(removed.location(), "/admin/webhooks?done=removed", "{}", removed.text());
     assert_eq!(staff.get(&at).await.status, StatusCode::NOT_FOUND);
     let rows = app.everything(&[]).await;
-    for action in ["create", "secret", "test", "redeliver", "change", "pause", "resume", "remove", "read", "list"] {
+    for action in [
+        "create",
+        "secret",
+        "test",
+        "redeliver",
+        "change",
+        "pause",
+        "resume",
+        "remove",
+        "read",
+        "list",
+    ] {
         let action = format!("webhook.{action}");
         assert!(
             rows.iter().any(|row| row.starts_with("audit") && row.contains(&action)),
@@ -113,7 +144,11 @@ async fn what_is_wrong_with_a_receiver_is_said_at_its_field() {
         assert!(reply.text().contains(words), "{name} = {value}: {}", reply.text());
     }
     let nothing = staff.send("/admin/webhooks", "webhook.add", &RECEIVER[..2]).await;
-    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY, "it wants to be told of nothing");
+    assert_eq!(
+        nothing.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "it wants to be told of nothing"
+    );
     assert_eq!(app.count("SELECT COUNT(*) FROM webhooks").await, 0);
 }
 
@@ -142,7 +177,10 @@ async fn s15_receivers_are_added_by_whom_has_the_right_and_proved_it_moments_ago
     assert_eq!(agent.get(&at).await.status, StatusCode::FORBIDDEN);
     assert_eq!(agent.get("/admin/webhooks").await.status, StatusCode::FORBIDDEN);
     assert_eq!(agent.send(&at, "webhook.test", &[]).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(agent.send(&at, "webhook.secret", &[]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        agent.send(&at, "webhook.secret", &[]).await.status,
+        StatusCode::FORBIDDEN
+    );
     assert!(!agent.get("/admin/requests").await.body.contains("/admin/webhooks"));
     let later = town.app.world.db.now() + Duration::minutes(20);
     town.app.world.clock.set(later);
@@ -150,9 +188,9 @@ async fn s15_receivers_are_added_by_whom_has_the_right_and_proved_it_moments_ago
     for (page, form, fields) in [
         ("/admin/webhooks", "webhook.add", &RECEIVER[..]),
         (at.as_str(), "webhook.change", &RECEIVER[..]),
-        (at.as_str(), "webhook.secret", &[]),
-        (at.as_str(), "webhook.switch", &[("on", "false")]),
-        (at.as_str(), "webhook.remove", &[]),
+        (at.as_str(), "webhook.secret", &[][..]),
+        (at.as_str(), "webhook.switch", &[("on", "false")][..]),
+        (at.as_str(), "webhook.remove", &[][..]),
     ] {
         let stale = town.agent.send(page, form, fields).await;
         assert!(
