@@ -362,6 +362,29 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await expect(page.getByRole("article", { name: "Чек" }).getByText("Чай")).toBeVisible();
 });
 
+test("forms of webhooks", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  const add = async () => {
+    await desk.goto("/admin/webhooks");
+    await right(desk, "webhook.add", { url: "https://erp.example.com/hooks", description: "Склад" });
+  };
+  await desk.goto("/admin/webhooks");
+  await wrong(desk, "webhook.add", { url: "erp.example.com", description: "" }, "Введите название");
+  await add();
+  await expect(desk.locator(".secret code")).toContainText("whsec_");
+  await right(desk, "webhook.test");
+  await right(desk, "webhook.redeliver");
+  await right(desk, "webhook.redeliver_failed");
+  await wrong(desk, "webhook.change", { url: "https://127.0.0.1/" }, "нет в интернете");
+  await right(desk, "webhook.change", { url: "https://erp.example.com/kabinet" });
+  await right(desk, "webhook.secret");
+  await right(desk, "webhook.switch");
+  // This one stays, for whoever looks at its page.
+  await add();
+  await right(desk, "webhook.remove");
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 

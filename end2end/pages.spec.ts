@@ -33,6 +33,7 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);
+    case "/admin/webhooks/{id}": return first("/admin/webhooks", /href="(\/admin\/webhooks\/[0-9a-f-]{36})"/);
     case "/admin/messages/{id}": return first("/admin/messages?state=failed", /href="(\/admin\/messages\/[0-9a-f-]{36})"/);
     case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
   }
@@ -133,8 +134,8 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, engine, signIns, viewport }) => {
-    // Approvals, messages and tills are for whoever has the right to them, which a support agent has not.
-    if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|tills)/.test(path) ? "admin" : "agent");
+    // Approvals, messages, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -289,6 +289,8 @@ impl Cx {
             Flaw::TooOld => words.too_old.into(),
             Flaw::TooYoung { .. } => words.too_young(n),
             Flaw::NotACode => words.not_a_code.into(),
+            Flaw::NotAUrl => words.not_a_url.into(),
+            Flaw::PrivateAddress => words.private_address.into(),
             Flaw::NotAChoice => words.not_a_choice.into(),
             Flaw::MustAgree => words.must_agree.into(),
             Flaw::WrongCode { .. } => words.wrong_code(n),

@@ -207,6 +207,26 @@ pub const ROUTES: &[Route] = &[
         admin::tills::one,
         [admin::tills::AddKey, admin::tills::RevokeKey, admin::tills::SwitchTill]
     ),
+    page!(
+        "/admin/webhooks",
+        Staff,
+        admin::webhooks::page,
+        [admin::webhooks::AddWebhook]
+    ),
+    page!(
+        "/admin/webhooks/{id}",
+        Staff,
+        admin::webhooks::one,
+        [
+            admin::webhooks::ChangeWebhook,
+            admin::webhooks::ExchangeSecret,
+            admin::webhooks::SwitchWebhook,
+            admin::webhooks::RemoveWebhook,
+            admin::webhooks::TestWebhook,
+            admin::webhooks::Redeliver,
+            admin::webhooks::RedeliverFailed,
+        ]
+    ),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/profile", Customer, cabinet::profile::page),
     page!(

@@ -9,6 +9,7 @@ mod readers;
 use crate::clock::Clock;
 use crate::rule::store::Snapshots;
 use crate::shop::Shop;
+use crate::webhook::event::{self, Cause, Happened};
 use chrono::{DateTime, NaiveDate, Utc};
 use readers::{Reader, Readers};
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
@@ -204,18 +205,33 @@ pub fn scoped<'tx, 'env: 'tx, T>(future: impl Future<Output = T> + Send + 'tx) -
 }
 
 /// A transaction: what was changed in it happens as a whole or not at all.
-pub struct Tx(Conn);
+pub struct Tx {
+    conn: Conn,
+    happened: Happened,
+}
+
+impl Tx {
+    /// Notes what happens in this transaction, for other systems that want to be told.
+    pub(crate) fn happened(&mut self, cause: Cause) {
+        self.happened.note(cause);
+    }
+
+    /// Nobody is told of what happens in this transaction: it brings in what happened long ago.
+    pub(crate) fn keep_silent(&mut self) {
+        self.happened.silence();
+    }
+}
 
 impl Deref for Tx {
     type Target = Conn;
     fn deref(&self) -> &Conn {
-        &self.0
+        &self.conn
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.0
+        &mut self.conn
     }
 }
 
@@ -569,12 +585,16 @@ impl Db {
             Pools::Postgres(pool) => Inner::PostgresWrite(pool.begin().await.map_err(Error::from)?),
         };
         drop(waiting);
-        let mut tx = Tx(Conn {
+        let conn = Conn {
             inner,
             shop: self.shop.clone(),
             rules: self.rules.clone(),
             now: self.now(),
-        });
+        };
+        let mut tx = Tx {
+            conn,
+            happened: Happened::default(),
+        };
         let mut stored = None;
         if let Some(held) = self.key.as_deref().filter(|held| !held.1.load(Ordering::SeqCst)) {
             if !store_key(&mut tx, &held.0).await.map_err(Error::from)? {
@@ -583,7 +603,9 @@ impl Db {
             stored = Some(&held.1);
         }
         let value = change(&mut tx).await?;
-        match tx.0.inner {
+        let happened = std::mem::take(&mut tx.happened);
+        event::write_down(&mut tx, happened).await.map_err(Error::from)?;
+        match tx.conn.inner {
             Inner::SqliteWrite(tx) => tx.commit().await.map_err(Error::from)?,
             Inner::PostgresWrite(tx) => tx.commit().await.map_err(Error::from)?,
             Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}

@@ -41,6 +41,10 @@ pub enum Flaw {
     },
     /// Characters that do not belong into a code.
     NotACode,
+    /// Not the address of a web server: `https://` and a name.
+    NotAUrl,
+    /// An address within a private network, where the shop calls nobody.
+    PrivateAddress,
     /// Not one of the choices offered.
     NotAChoice,
     /// The box has to be ticked.
@@ -102,6 +106,8 @@ impl Flaw {
             Self::TooOld => "too_old",
             Self::TooYoung { .. } => "too_young",
             Self::NotACode => "not_a_code",
+            Self::NotAUrl => "not_a_url",
+            Self::PrivateAddress => "private_address",
             Self::NotAChoice => "not_a_choice",
             Self::MustAgree => "must_agree",
             Self::WrongCode { .. } => "wrong_code",

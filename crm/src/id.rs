@@ -122,6 +122,12 @@ ids! {
     SessionId,
     /// A message on its way out.
     OutboxId,
+    /// A receiver of events.
+    WebhookId,
+    /// Something that happened, of which receivers are told.
+    WebhookEventId,
+    /// What one receiver is told of one event.
+    DeliveryId,
     /// A row of the audit log.
     AuditId,
 }

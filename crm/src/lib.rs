@@ -31,6 +31,7 @@ pub mod signin;
 pub mod staff;
 pub mod stores;
 pub mod till;
+pub mod webhook;
 
 #[cfg(feature = "store")]
 pub mod audit;

@@ -3,6 +3,7 @@
 use crate::lang::Lang;
 use crate::limits::Limits;
 use crate::points::Policy;
+use crate::webhook;
 
 /// The shop's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Shop {
     pub limits: Limits,
     /// What is allowed with points.
     pub points: Policy,
+    /// Where other systems may be told of what happened.
+    pub webhooks: webhook::Policy,
 }
 
 impl Default for Shop {
@@ -45,6 +48,7 @@ impl Default for Shop {
             card_prefix: "290".into(),
             limits: Limits::default(),
             points: Policy::default(),
+            webhooks: webhook::Policy::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crm::lang::Lang;
 use crm::limits::Limits;
 use crm::points::Policy;
 use crm::shop::Shop;
+use crm::webhook;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is allowed with points.
     pub points: Policy,
+    /// Where other systems may be told of what happened.
+    pub webhooks: webhook::Policy,
     /// Who besides the shop itself says who somebody is.
     #[serde(default)]
     pub providers: Vec<Provider>,
@@ -144,6 +147,7 @@ impl Default for Config {
             sms: SmsConfig::default(),
             limits: shop.limits,
             points: shop.points,
+            webhooks: shop.webhooks,
             providers: Vec::new(),
         }
     }
@@ -253,6 +257,7 @@ impl Config {
         found.extend(self.sms.problems());
         found.extend(self.limits.problems());
         found.extend(self.points.problems());
+        found.extend(self.webhooks.problems());
         found.extend(outside::problems(&self.providers));
         found
     }
@@ -286,6 +291,7 @@ impl Config {
             card_prefix,
             limits: self.limits.clone(),
             points: self.points.clone(),
+            webhooks: self.webhooks.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
+use crate::webhooks;
 use crm::db::Db;
 use crm::who::System;
 use metrics::{counter, gauge, histogram};
@@ -47,8 +48,9 @@ impl Jobs {
     }
 }
 
-/// Starts the jobs, and a worker for each carrier. Where there is a development inbox, messages go there.
-pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
+/// Starts the jobs, a worker for each carrier, and the one that tells other systems. Where there is a development inbox,
+/// messages go there.
+pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks::Sender) -> Jobs {
     let system = System::at_the_command_line();
     let (stop, stopping) = watch::channel(false);
     let mut jobs = vec![
@@ -59,6 +61,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::factor::removal::run_due(&db, &system).await?;
             crm::limits::sweep(&db, &system).await?;
+            crm::webhook::delivery::sweep(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await
         }),
         every("ledger", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
@@ -74,7 +77,8 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
         }),
         every("messages", WATCH_EVERY, db, stopping.clone(), move |db| async move {
             crm::outbox::delivery::sweep(&db, &system).await?;
-            crate::channels::watch(&db, &system).await
+            channels::watch(&db, &system).await?;
+            webhooks::watch(&db, &system).await
         }),
     ];
     if has_inbox {
@@ -87,6 +91,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>) -> Jobs {
         ));
     }
     jobs.extend(channels::start(db, carriers, &stopping));
+    jobs.push(webhooks::start(db, sender, &stopping));
     Jobs { stop, handles: jobs }
 }
 

@@ -20,3 +20,4 @@ pub mod staff;
 pub mod stop;
 pub mod telemetry;
 pub mod tills;
+pub mod webhooks;

@@ -9,7 +9,7 @@ use crm::who::System;
 use server::config::Config;
 use server::metrics::{self, Metrics};
 use server::router::App;
-use server::{channels, demo, doctor, import, jobs, router, site, stop, telemetry};
+use server::{channels, demo, doctor, import, jobs, router, site, stop, telemetry, webhooks};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -328,7 +328,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(async move { axum::serve(listener, figures).await });
     }
     channels::announce(&carriers, has_inbox);
-    let jobs = jobs::start(&db, has_inbox, carriers);
+    let sender = webhooks::Sender::new(&config.webhooks).map_err(anyhow::Error::msg)?;
+    let jobs = jobs::start(&db, has_inbox, carriers, sender);
     println!("Kabinet serves {}", config.public_url);
     if has_inbox {
         println!("  development inbox: {}/inbox", config.public_url);

@@ -12,6 +12,7 @@ pub mod requests;
 pub mod security;
 pub mod tills;
 mod view;
+pub mod webhooks;
 
 use crate::cx::Cx;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -193,6 +193,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
                 {cx.staff.as_ref().filter(|s| s.has(Right::Messages)).map(|_| link("/admin/messages", t.messages))}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Points)).map(|_| link("/admin/approvals", t.approvals))}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/tills", t.tills))}
+                {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/webhooks", t.webhooks))}
             </nav>
             <div class="bar-find" role="search" aria-label=t.find_customer>
                 {icon(icon::SEARCH)}

@@ -348,7 +348,11 @@ fn count(name: &'static str, channel: Channel) {
 pub fn pause(tries: i64, is_urgent: bool, chance: f64) -> Duration {
     let first = if is_urgent { FIRST_PAUSE_URGENT } else { FIRST_PAUSE };
     let doublings = (tries - 1).clamp(0, 20);
-    let full = (first * (1 << doublings)).min(LONGEST_PAUSE);
+    scatter((first * (1 << doublings)).min(LONGEST_PAUSE), chance)
+}
+
+/// A pause that is a quarter longer or shorter by chance (`chance` from 0 to 1).
+pub(crate) fn scatter(full: Duration, chance: f64) -> Duration {
     let milliseconds = full.num_milliseconds() as f64 * (0.75 + 0.5 * chance);
     Duration::milliseconds(milliseconds as i64)
 }
@@ -373,7 +377,7 @@ fn without_secrets(words: &str, body: &str, masked: Option<&str>) -> String {
 }
 
 /// One line of a length that a table bears.
-fn short(words: &str) -> String {
+pub(crate) fn short(words: &str) -> String {
     let words: String = words.chars().take(ERROR_LENGTH).collect();
     words.replace(char::is_control, " ").trim().to_owned()
 }

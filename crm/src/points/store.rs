@@ -33,6 +33,7 @@ use crate::lang::Localized;
 use crate::on;
 use crate::rule;
 use crate::rule::store::{Parts, Timeline, asking, parts_of};
+use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -279,6 +280,8 @@ struct Book {
     allocations: Rows,
     restorations: Rows,
     accruals: Rows,
+    /// Whose points move, to be told of.
+    moved: BTreeSet<CustomerId>,
 }
 
 impl Book {
@@ -303,6 +306,7 @@ impl Book {
                 "INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)",
                 "",
             ),
+            moved: BTreeSet::new(),
         }
     }
 
@@ -322,6 +326,7 @@ impl Book {
         against: Option<AccountKind>,
     ) -> TransactionId {
         let id = TransactionId::new();
+        self.moved.insert(customer);
         self.transactions.push([
             Bind::Id(id.0),
             Bind::Id(program.0),
@@ -373,6 +378,9 @@ impl Book {
     async fn write(mut self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         if self.postings.is_empty() {
             return Ok(());
+        }
+        for customer in &self.moved {
+            tx.happened(Cause::Moved(*customer));
         }
         let mut deltas: BTreeMap<Place, i64> = BTreeMap::new();
         for (_, place, amount) in &self.postings {
@@ -780,6 +788,25 @@ struct DueRow {
     remaining: i64,
     at: DateTime<Utc>,
     purchase_id: Option<PurchaseId>,
+    /// When the lot was written down.
+    recorded_at: DateTime<Utc>,
+}
+
+impl DueRow {
+    /// Its day had come before it was written down: it is history that was brought in, and nobody is told of it.
+    fn is_history(&self) -> bool {
+        self.at <= self.recorded_at
+    }
+}
+
+/// Leaves to be told of only whose points move today.
+fn but_history(book: &mut Book, rows: &[DueRow]) {
+    let today: BTreeSet<CustomerId> = rows
+        .iter()
+        .filter(|row| !row.is_history())
+        .map(|row| row.customer_id)
+        .collect();
+    book.moved.retain(|customer| today.contains(customer));
 }
 
 /// Of a customer of whom nothing is reserved in the lot's program: only a part of the others' lots may expire.
@@ -813,7 +840,8 @@ macro_rules! move_due {
              RETURNING id, program_id, customer_id, remaining, ",
             $when,
             " AS at, \
-             (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id"
+             (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id, \
+             (SELECT t.recorded_at FROM transactions t WHERE t.id = lots.transaction_id) AS recorded_at"
         )
     };
 }
@@ -871,6 +899,7 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
             points,
         });
     }
+    but_history(&mut book, &rows);
     book.write(tx).await?;
     Ok(rows.len() as u64)
 }
@@ -902,6 +931,7 @@ async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>)
         );
         book.allocate(row.id, transaction, row.remaining, None);
     }
+    but_history(&mut book, &rows);
     book.write(tx).await?;
     for part in rows.chunks(LIST) {
         let ids = part.iter().map(|row| Bind::Id(row.id.0));

@@ -12,6 +12,7 @@ use crate::on;
 use crate::points::store::{self as points, Sale, Sold, returns};
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{Timeline, timeline};
+use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use sqlx::types::Json;
@@ -144,6 +145,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         ahead.remove(&id);
         let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
         let (id, customer, at, is_new) = if new.contains(&id) {
+            tx.happened(Cause::Booked(id));
             (id, p.customer, p.at, true)
         } else {
             // It may be one of this very batch.

@@ -7,6 +7,7 @@ use crate::id::{LineId, PurchaseId};
 use crate::on;
 use crate::points::TransactionKind;
 use crate::points::store::{SpendError, returns};
+use crate::webhook::event::Cause;
 use crate::who::System;
 use std::collections::BTreeSet;
 
@@ -95,6 +96,7 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
             .await)?;
         return Ok(known.ok_or(Error::NotFound)?);
     };
+    tx.happened(Cause::Voided(id));
     let lines: Vec<Row> = on!(tx, |c| sqlx::query_as(LINES).bind(id).fetch_all(c).await)?;
     if lines.iter().any(|line| line.quantity > 0 && line.returned > 0) {
         return Err(VoidError::Returned);

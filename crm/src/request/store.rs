@@ -13,6 +13,7 @@ use crate::limits;
 use crate::on;
 use crate::outbox::{self, Channel, To};
 use crate::staff::Right;
+use crate::webhook::event::Cause;
 use crate::who::{Customer, Reason, Staff, Subject, System};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -204,6 +205,7 @@ pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Err
                 at,
             };
             let (id, number) = begin(tx, begun).await?;
+            tx.happened(Cause::Opened(id));
             say(tx, id, None, false, &body, at).await?;
             by.record(tx, "request.create", Some(id.0)).await?;
             Ok(number)

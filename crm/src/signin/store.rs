@@ -21,6 +21,7 @@ use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
 use crate::till::counter;
+use crate::webhook::event::Cause;
 use crate::who::{self, Customer, Fresh, Opened, SessionOf, Staff, System, Token, Visitor};
 use chrono::Duration;
 use sqlx::types::Json;
@@ -336,6 +337,7 @@ pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> 
                     id
                 }
             };
+            tx.happened(Cause::Registered(id));
             let email = Email::parse(&draft.email).ok();
             if let Some(email) = &email {
                 contacts::put(tx, id, Kind::Email, email.as_str(), true, None).await?;

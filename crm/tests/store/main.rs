@@ -24,3 +24,4 @@ mod stores;
 mod tills;
 mod together;
 mod transfers;
+mod webhooks;

@@ -96,7 +96,7 @@ impl Carrier {
 }
 
 /// An error with its causes.
-fn chain(e: &dyn std::error::Error) -> String {
+pub(crate) fn chain(e: &dyn std::error::Error) -> String {
     let mut words = e.to_string();
     let mut source = e.source();
     while let Some(cause) = source {
@@ -117,12 +117,17 @@ pub fn install_cryptography() {
 /// The client for everything that speaks HTTP to the outside. It follows no redirect: what it was sent is for the host
 /// that is configured, and for nobody else.
 pub fn client() -> Result<reqwest::Client, String> {
+    builder()
+        .build()
+        .map_err(|e| format!("the HTTP client cannot be made: {e}"))
+}
+
+/// What every such client has in common.
+pub(crate) fn builder() -> reqwest::ClientBuilder {
     install_cryptography();
     reqwest::Client::builder()
         .user_agent(concat!("Kabinet/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|e| format!("the HTTP client cannot be made: {e}"))
 }
 
 /// Takes what is due and carries it; how many messages there were. `worker` names who has them.

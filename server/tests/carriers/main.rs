@@ -1,8 +1,10 @@
-//! Messages on their way: from the outbox by real carriers to a real mail server and a real gateway.
+//! What goes out: messages from the outbox by real carriers to a real mail server and a real gateway, webhooks to real
+//! receivers.
 
 mod mail;
 mod peers;
 mod texts;
+mod webhooks;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::db::scoped;

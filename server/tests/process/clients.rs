@@ -1,16 +1,64 @@
 //! The examples of the documentation, as a shop's programmer would run them.
 
-use crate::common::{Installation, told};
+use crate::common::{Installation, free_address, told};
 use serde_json::json;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 
 fn example(name: &str) -> String {
     format!("{}/../docs/api/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The receiver of the documentation, and a row for it: staff who add one come in by a second factor.
+struct Receiver {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Receiver {
+    async fn start(database: &str) -> Self {
+        use sqlx::Connection as _;
+        let (address, key) = (free_address(), [7_u8; 32]);
+        let secret = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, key);
+        let mut child = Command::new("python3")
+            .args([example("webhooks.py"), address.port().to_string()])
+            .env("SECRETS", format!("whsec_AAAA whsec_{secret}"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3");
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let mut receiver = Self { child, lines };
+        assert_eq!(receiver.said(), "listening");
+        let mut conn = sqlx::SqliteConnection::connect(database).await.expect("the database");
+        sqlx::query(
+            "INSERT INTO webhooks (id, url, description, events, secret, created_at) \
+             VALUES ($1, $2, 'Example', '[\"purchase.booked\", \"balance.changed\"]', $3, '2026-11-01T00:00:00+00:00')",
+        )
+        .bind(uuid::Uuid::now_v7())
+        .bind(format!("http://{address}/hooks"))
+        .bind(key.to_vec())
+        .execute(&mut conn)
+        .await
+        .expect("a row");
+        receiver
+    }
+
+    fn said(&mut self) -> String {
+        self.lines.next().expect("it goes on").expect("text")
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[tokio::test]
 async fn the_examples_of_the_documentation_work() {
-    let here = Installation::new();
+    let here = Installation::new().with("KABINET_WEBHOOKS__PRIVATE_NETWORKS", "true");
     here.succeed(&["migrate"]);
     let key = here.succeed(&[
         "till",
@@ -21,6 +69,7 @@ async fn the_examples_of_the_documentation_work() {
         "customers,purchases,points,catalogue",
     ]);
     let key = key.trim();
+    let mut receiver = Receiver::start(&here.database_url()).await;
     let server = here.serve().await;
     let url = format!("http://{}", here.address);
     let card = format!(
@@ -51,6 +100,19 @@ async fn the_examples_of_the_documentation_work() {
     let said = String::from_utf8_lossy(&curl.stdout);
     // 3 % of 698.00.
     assert!(said.contains("\"points\":2094"), "{said}");
+
+    let mut heard: Vec<String> = (0..4).map(|_| receiver.said()).collect();
+    heard.sort();
+    let balance = |points| format!("balance.changed [{{'program': 'club', 'active': 0, 'pending': {points}}}]");
+    assert_eq!(
+        heard,
+        [
+            balance(1047),
+            balance(2094),
+            "purchase.booked return -34900".into(),
+            "purchase.booked sale 69800".into(),
+        ]
+    );
 
     let python = Command::new("python3")
         .args([example("till.py").as_str(), &url, key, &card])

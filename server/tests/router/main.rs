@@ -32,3 +32,4 @@ mod traces;
 mod transfers;
 mod twice;
 mod ways;
+mod webhooks;

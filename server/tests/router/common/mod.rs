@@ -265,6 +265,25 @@ impl TestApp {
             .expect("a till")
     }
 
+    /// A receiver of webhooks; made when it is first asked for.
+    pub async fn some_webhook(&self) -> crm::id::WebhookId {
+        const SQL: &str = "INSERT INTO webhooks (id, url, description, events, secret, created_at) \
+            SELECT $1, 'https://erp.example.com/hooks', 'Склад', '[\"purchase.booked\"]', x'00', $2 \
+            WHERE NOT EXISTS (SELECT 1 FROM webhooks)";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a receiver");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM webhooks ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::WebhookId(id)
+    }
+
     /// Runs one statement of a test.
     pub async fn run(&self, sql: &'static str, bind: &str) {
         let mut conn = self.connection().await;
@@ -591,6 +610,7 @@ impl Town {
         let agent = app.staff("agent").await;
         let purchase = anna.book("A-1", "Чайник", 1, 250_000).await.to_string();
         app.some_till().await;
+        app.some_webhook().await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -652,6 +672,7 @@ impl Town {
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
                 "/admin/tills/" => self.app.some_till().await.to_string(),
+                "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
