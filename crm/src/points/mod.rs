@@ -33,7 +33,7 @@ pub mod rules;
 #[cfg(feature = "store")]
 pub mod store;
 
-pub use policy::Policy;
+pub use policy::{ByPhone, Policy};
 
 /// What an account holds. Pending and active belong to a customer, the others to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
