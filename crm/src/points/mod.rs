@@ -35,7 +35,7 @@ pub mod rules;
 pub mod store;
 mod typed;
 
-pub use policy::Policy;
+pub use policy::{ByPhone, Policy};
 pub use typed::{typed, written};
 
 /// What an account holds. Pending and active belong to a customer, the others to the program.

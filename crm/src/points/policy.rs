@@ -31,13 +31,26 @@ pub struct Policy {
     pub pay_least: i64,
     /// Points pay in steps of this many whole points.
     pub pay_step: i64,
-    /// Tills may find customers by their phone alone; else they need the card.
-    pub identify_by_phone: bool,
+    /// Whether tills may find customers by their phone; else they need the card.
+    pub identify_by_phone: ByPhone,
     /// Within how many days from the purchase on a receipt may be claimed that was given without a card.
     pub claim_days: i64,
     /// Up to how many points a role may give or take at once without somebody else's consent; a role that is not named
     /// always needs it.
     pub adjustment_caps: BTreeMap<String, i64>,
+}
+
+/// Whether tills may find customers by their phone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByPhone {
+    /// They may not.
+    #[default]
+    Never,
+    /// They may, where the customer tells the code that is sent to the phone.
+    Confirmed,
+    /// They may, by the phone alone: whoever knows it could spend its points.
+    Told,
 }
 
 impl Default for Policy {
@@ -53,7 +66,7 @@ impl Default for Policy {
             pay_share: 50,
             pay_least: 1,
             pay_step: 1,
-            identify_by_phone: false,
+            identify_by_phone: ByPhone::Never,
             claim_days: 30,
             adjustment_caps: BTreeMap::from([("lead".into(), 500), (Role::ADMINISTRATOR.into(), 5_000)]),
         }

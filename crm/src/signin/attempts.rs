@@ -27,6 +27,8 @@ pub enum Purpose {
     Contact,
     /// A customer proves anew who they are.
     Confirm,
+    /// A customer proves to a till that a phone is theirs.
+    Counter,
 }
 
 #[derive(sqlx::FromRow)]

@@ -86,6 +86,7 @@ pub(crate) async fn send(
         (Purpose::SignIn | Purpose::Staff, Kind::Phone) => "sign_in_code",
         (Purpose::SignIn | Purpose::Staff, Kind::Email) => "email_code",
         (Purpose::Contact | Purpose::Confirm, _) => "confirm_code",
+        (Purpose::Counter, _) => "counter_code",
     };
     let to = outbox::To {
         channel,

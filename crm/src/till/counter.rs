@@ -3,16 +3,20 @@
 use crate::card::{self, State};
 use crate::contact::{Kind, Phone, store as contacts};
 use crate::customer::store as customers;
-use crate::db::{self, Conn, Db, Tx};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::flaw::Flaw;
 use crate::id::{CardId, CustomerId, EnrolmentId, ProgramId};
 use crate::lang::Lang;
 use crate::on;
-use crate::points::Balance;
+use crate::points::{Balance, ByPhone};
 use crate::points::store as points;
 use crate::program::store as programs;
+use crate::signin::attempts::{self, Begin, Purpose};
+use crate::signin::codes;
 use crate::till::Scope;
-use crate::who::{Subject, Till};
+use crate::who::{Subject, Till, Token, Visitor};
+use chrono::{DateTime, Duration, Utc};
 
 /// Why nobody was found, or nobody could join; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,18 @@ pub enum CounterError {
     /// Customers are not found by phone in this shop.
     #[error("customers are not found by phone here")]
     PhoneOff,
+    /// The phone alone is not enough: a code has to be sent to it.
+    #[error("the phone has to be confirmed")]
+    PhoneUnconfirmed,
+    /// The code is another one; so many tries are left.
+    #[error("the code is another one, {left} tries are left")]
+    WrongCode {
+        /// How many.
+        left: u32,
+    },
+    /// There is no code to be told any more: too old, told already, or tried too often.
+    #[error("there is no such code any more")]
+    CodeOver,
     /// Somebody joined with this phone already.
     #[error("somebody joined with this phone already")]
     PhoneTaken,
@@ -65,12 +81,19 @@ impl db::AsDatabaseError for CounterError {
 }
 
 /// What a customer shows at the counter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Shown {
     /// A card, by its number as typed or scanned.
     Card(String),
     /// A phone, as told.
     Phone(String),
+    /// The code that [`ask`] sent, as told.
+    Code {
+        /// What [`ask`] answered.
+        confirmation: Token,
+        /// The code.
+        code: String,
+    },
 }
 
 /// Who stands at the counter.
@@ -89,20 +112,96 @@ pub struct Present {
 /// Finds out who stands at the counter. By phone only where the shop allows it, and only whoever proved to hold it.
 pub async fn identify(db: &Db, by: &Till, shown: &Shown) -> Result<Present, CounterError> {
     by.with(Scope::Customers)?;
-    let mut conn = db.read().await?;
     let id = match shown {
-        Shown::Card(number) => holder_of(&mut conn, number).await?,
-        Shown::Phone(raw) => {
-            if !db.shop().points.identify_by_phone {
-                return Err(CounterError::PhoneOff);
-            }
-            let phone = Phone::parse(raw, &db.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
-            let known = contacts::holder(&mut conn, Kind::Phone, phone.as_str()).await?;
-            known.ok_or(CounterError::NoPhone)?
-        }
+        Shown::Card(number) => holder_of(&mut db.read().await?, number).await?,
+        Shown::Phone(raw) => match db.shop().points.identify_by_phone {
+            ByPhone::Told => holder_of_phone(&mut db.read().await?, raw).await?.0,
+            ByPhone::Confirmed => return Err(CounterError::PhoneUnconfirmed),
+            ByPhone::Never => return Err(CounterError::PhoneOff),
+        },
+        Shown::Code { confirmation, code } => told(db, by, confirmation, code).await?,
     };
-    drop(conn);
     meet(db, by, id).await
+}
+
+/// Who proved to hold a phone, and the phone as it is kept.
+async fn holder_of_phone(conn: &mut Conn, raw: &str) -> Result<(CustomerId, Phone), CounterError> {
+    let phone = Phone::parse(raw, &conn.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
+    let known = contacts::holder(conn, Kind::Phone, phone.as_str()).await?;
+    Ok((known.ok_or(CounterError::NoPhone)?, phone))
+}
+
+/// How long after the code was told the till may ask once more, because the answer was lost.
+const TOLD_FOR: Duration = Duration::minutes(10);
+
+/// Sends a code to the phone of whoever stands at the counter, in the transaction at hand; they tell it to the cashier.
+/// Answers what [`Shown::Code`] needs and until when the code is good. [`Error::TooMany`] where too many were sent.
+pub async fn ask(tx: &mut Tx, by: &Till, raw: &str) -> Result<(Token, DateTime<Utc>), CounterError> {
+    const LANGUAGE: &str = "SELECT language FROM customers WHERE id = $1";
+    by.with(Scope::Customers)?;
+    if tx.shop().points.identify_by_phone == ByPhone::Never {
+        return Err(CounterError::PhoneOff);
+    }
+    let (customer, phone) = holder_of_phone(tx, raw).await?;
+    let lang: Lang = on!(tx, |c| sqlx::query_scalar(LANGUAGE).bind(customer).fetch_one(c).await)?;
+    let visitor = visitor(by);
+    let address = (Kind::Phone, phone.as_str());
+    let what = Begin {
+        address: Some(address),
+        customer: Some(customer),
+        ..Begin::default()
+    };
+    let (attempt, token) = attempts::begin(tx, Purpose::Counter, what, lang, &visitor).await?;
+    codes::send(tx, (Purpose::Counter, attempt), address, lang, &visitor).await?;
+    Ok((token, tx.now() + codes::CODE_LIFE))
+}
+
+/// Whose code it is. Told once it is good for the same till a while longer.
+async fn told(db: &Db, by: &Till, confirmation: &Token, code: &str) -> Result<CustomerId, CounterError> {
+    const PROVED: &str = "UPDATE attempts SET proved_at = $2 WHERE id = $1";
+    let typed = &codes::typed(code)?;
+    // That a code was wrong has to be counted, so it leaves the transaction as a value.
+    let outcome: Result<CustomerId, Flaw> = db
+        .write::<_, Error, _>(|tx| {
+            scoped(async move {
+                let now = tx.now();
+                let attempt = match attempts::row(tx, confirmation, Purpose::Counter).await {
+                    Err(Error::Stale) => return Ok(Err(Flaw::ExpiredCode)),
+                    attempt => attempt?,
+                };
+                let customer = attempt.customer_id.ok_or(Error::Stale)?;
+                match attempt.proved_at {
+                    Some(at) if now < at + TOLD_FOR => return Ok(Ok(customer)),
+                    Some(_) => return Ok(Err(Flaw::ExpiredCode)),
+                    None => {}
+                }
+                if let Err(flaw) = codes::take(tx, &attempt, typed, &visitor(by)).await? {
+                    return Ok(Err(flaw));
+                }
+                on!(tx, |c| sqlx::query(PROVED)
+                    .bind(attempt.id)
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                Ok(Ok(customer))
+            })
+        })
+        .await?;
+    outcome.map_err(|flaw| match flaw {
+        Flaw::WrongCode { left } => CounterError::WrongCode { left },
+        _ => CounterError::CodeOver,
+    })
+}
+
+/// A till, as the limits of codes count where they were asked for.
+fn visitor(till: &Till) -> Visitor {
+    Visitor {
+        network: format!("till {}", till.code()),
+        device: till.code().to_owned(),
+        customer_session: None,
+        staff_session: None,
+    }
 }
 
 /// Who a customer is, with their points as they are now. Fails with [`Error::NotFound`] for nobody.

@@ -1,28 +1,54 @@
 //! Who stands at the counter, and who joins there.
 
 use super::problem::{Details, Problem};
-use super::shapes::{Customer, Enrol, Identify};
+use super::shapes::{Ask, Asked, Customer, Enrol, Identify};
 use super::{Answer, At, Call, Once, Sent};
 use axum::Json;
 use crm::db::scoped;
 use crm::id::CustomerId;
 use crm::till::counter::{self, Joining, Shown};
+use crm::who::Token;
 use uuid::Uuid;
 
 /// Who is it? Changes nothing; sent by POST so that neither card nor phone stands in an address.
 #[utoipa::path(post, path = "/api/v1/customers/identify", tag = "customers", request_body = Identify, security(("key" = ["customers"])),
     responses(
         (status = 200, description = "The customer", body = Customer),
-        (status = 403, description = "`scope_missing`, `phone_not_allowed`", body = Details),
+        (status = 403, description = "`scope_missing`, `phone_not_allowed`, `confirmation_needed`", body = Details),
         (status = 404, description = "`card_unknown`, `phone_unknown`", body = Details),
-        (status = 409, description = "`card_blocked`, `card_blank`", body = Details)))]
+        (status = 409, description = "`card_blocked`, `card_blank`, `code_wrong`, `code_over`", body = Details)))]
 pub(super) async fn identify(call: Call, sent: Sent<Identify>) -> Result<Json<Customer>, Problem> {
     let shown = match sent.body {
         Identify::Card(number) => Shown::Card(number),
         Identify::Phone(phone) => Shown::Phone(phone),
+        Identify::Confirmation(told) => Shown::Code {
+            confirmation: Token::received(&told.confirmation),
+            code: told.code,
+        },
     };
     let present = counter::identify(&call.app.db, &call.till, &shown).await?;
     Ok(Json(present.into()))
+}
+
+/// Sends a code to the phone of whoever stands at the counter; they tell it to the cashier. Where the shop finds customers by
+/// phone only so, this is the way (`points.identify_by_phone`).
+#[utoipa::path(post, path = "/api/v1/customers/confirmations", tag = "customers", request_body = Ask, security(("key" = ["customers"])),
+    params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
+    responses(
+        (status = 201, description = "The code is on its way", body = Asked),
+        (status = 403, description = "`scope_missing`, `phone_not_allowed`", body = Details),
+        (status = 404, description = "`phone_unknown`", body = Details),
+        (status = 409, description = "`key_reused`", body = Details)))]
+pub(super) async fn confirm(call: Call, once: Once, sent: Sent<Ask>) -> Result<Answer, Problem> {
+    let (till, phone) = (&call.till, sent.body.phone.as_str());
+    call.once(&once, &sent, |tx| {
+        scoped(async move {
+            let (token, expires_at) = counter::ask(tx, till, phone).await?;
+            let confirmation = token.secret().to_owned();
+            Answer::made(true, &Asked { confirmation, expires_at })
+        })
+    })
+    .await
 }
 
 /// Begins a record with nothing but a phone. What is bought from now on counts; the record is completed by whoever proves

@@ -66,6 +66,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
     ),
     paths(
         customers::identify,
+        customers::confirm,
         customers::enrol,
         customers::get,
         purchases::quote,
@@ -117,6 +118,7 @@ pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
     };
     let endpoints: Vec<(&str, MethodRouter<App>)> = vec![
         ("/customers/identify", post(customers::identify)),
+        ("/customers/confirmations", post(customers::confirm)),
         ("/customers", post(customers::enrol)),
         ("/customers/{customer}", get(customers::get)),
         ("/quotes", post(purchases::quote)),

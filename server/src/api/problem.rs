@@ -261,6 +261,22 @@ impl From<CounterError> for Problem {
                 "Customers are not found by phone here",
             )
             .detail("The shop asks for the card; points.identify_by_phone allows it"),
+            CounterError::PhoneUnconfirmed => Self::new(
+                StatusCode::FORBIDDEN,
+                "confirmation_needed",
+                "The customer has to confirm the phone",
+            )
+            .detail("Send a code by POST /customers/confirmations, and the code here as `confirmation`"),
+            CounterError::WrongCode { left } => Self::conflict("code_wrong", "The code is another one").at(
+                "/confirmation/code",
+                "code_wrong",
+                format!("Ask the customer once more; tries left: {left}"),
+            ),
+            CounterError::CodeOver => Self::conflict("code_over", "There is no such code any more").at(
+                "/confirmation",
+                "code_over",
+                "It is too old or was tried too often; send another",
+            ),
             CounterError::PhoneTaken => Self::conflict("phone_taken", "Somebody joined with this phone already").at(
                 "/phone",
                 "phone_taken",

@@ -43,14 +43,45 @@ impl From<Text> for Localized {
     }
 }
 
-/// What a customer shows: the card or the phone.
+/// What a customer shows or tells.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Identify {
     /// The number of the card, as typed or scanned (EAN-13).
     Card(String),
-    /// The phone, as told; only where the shop allows it.
+    /// The phone, as told; only where the shop needs no code.
     Phone(String),
+    /// The code that went to the phone.
+    Confirmation(Told),
+}
+
+/// The code that went to a phone, as the customer tells it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// What asking for the code answered.
+    pub confirmation: String,
+    /// The code.
+    #[schema(example = "123456")]
+    pub code: String,
+}
+
+/// Whose phone is to be confirmed.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The phone, as told.
+    #[schema(example = "+7 900 000-00-45")]
+    pub phone: String,
+}
+
+/// A code is on its way to the phone.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Asked {
+    /// What belongs to the code, for `POST /customers/identify`.
+    pub confirmation: String,
+    /// Until when the code is good.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// Somebody who joins at the counter.

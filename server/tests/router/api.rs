@@ -3,6 +3,7 @@
 use crate::common::{BY, Reply, TestApp};
 use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Duration, Utc};
+use crm::points::ByPhone;
 use crm::till::{NewTill, Scope};
 use serde_json::{Value, json};
 use server::api;
@@ -559,22 +560,81 @@ async fn a_receipt_without_a_card_is_claimed_by_its_code_once() {
 
 #[tokio::test]
 async fn a_phone_finds_somebody_only_where_the_shop_allows_it() {
-    for allowed in [false, true] {
-        let app = TestApp::build(false, |config| config.points.identify_by_phone = allowed).await;
+    for by_phone in [ByPhone::Never, ByPhone::Confirmed, ByPhone::Told] {
+        let app = TestApp::build(false, |config| config.points.identify_by_phone = by_phone).await;
         let anna = app.customer("Анна").await;
         let till = till(&app, "till-1", &Scope::ALL).await;
         let reply = till.post("/customers/identify", &json!({"phone": anna.phone})).await;
         let nobody = till
             .post("/customers/identify", &json!({"phone": app.free_phone()}))
             .await;
-        if allowed {
-            assert_eq!(read(&reply)["name"], "Анна", "{}", reply.body);
-            problem(&nobody, StatusCode::NOT_FOUND, "phone_unknown");
-        } else {
-            problem(&reply, StatusCode::FORBIDDEN, "phone_not_allowed");
-            problem(&nobody, StatusCode::FORBIDDEN, "phone_not_allowed");
+        let asked = till
+            .post("/customers/confirmations", &json!({"phone": app.free_phone()}))
+            .await;
+        match by_phone {
+            ByPhone::Never => {
+                for reply in [reply, nobody, asked] {
+                    problem(&reply, StatusCode::FORBIDDEN, "phone_not_allowed");
+                }
+            }
+            ByPhone::Confirmed => {
+                problem(&reply, StatusCode::FORBIDDEN, "confirmation_needed");
+                problem(&nobody, StatusCode::FORBIDDEN, "confirmation_needed");
+                problem(&asked, StatusCode::NOT_FOUND, "phone_unknown");
+            }
+            ByPhone::Told => {
+                assert_eq!(read(&reply)["name"], "Анна", "{}", reply.body);
+                problem(&nobody, StatusCode::NOT_FOUND, "phone_unknown");
+            }
         }
     }
+}
+
+#[tokio::test]
+async fn a_phone_is_confirmed_by_the_code_that_its_owner_tells() {
+    let app = TestApp::build(false, |config| config.points.identify_by_phone = ByPhone::Confirmed).await;
+    let anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &[Scope::Customers]).await;
+    let sent = async || {
+        let messages = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");
+        messages.iter().filter(|m| m.template == "counter_code").count()
+    };
+    let phone = json!({"phone": anna.phone});
+    let asked = till.post_as("/customers/confirmations", "ask-for-anna", &phone).await;
+    assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.body);
+    let again = till.post_as("/customers/confirmations", "ask-for-anna", &phone).await;
+    assert_eq!(again.body, asked.body, "the lost answer once more");
+    assert_eq!(sent().await, 1, "and no second message");
+    problem(
+        &till.post("/customers/confirmations", &phone).await,
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many",
+    );
+
+    let confirmation = read(&asked)["confirmation"].as_str().expect("it").to_owned();
+    let tell = async |confirmation: &str, code: &str| {
+        let told = json!({"confirmation": {"confirmation": confirmation, "code": code}});
+        till.post("/customers/identify", &told).await
+    };
+    let code = app.code_of("counter_code", &anna.phone).await;
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let refused = problem(&tell(&confirmation, wrong).await, StatusCode::CONFLICT, "code_wrong");
+    assert_eq!(pointers(&refused), [("/confirmation/code", "code_wrong")]);
+    problem(&tell("made-up", &code).await, StatusCode::CONFLICT, "code_over");
+    let reply = tell(&confirmation, &format!("{} {}", &code[..3], &code[3..])).await;
+    assert_eq!(read(&reply)["name"], "Анна", "{}", reply.body);
+    assert_eq!(tell(&confirmation, &code).await.body, reply.body, "a lost answer once more");
+    app.world.clock.set(app.world.db.now() + Duration::minutes(10));
+    problem(&tell(&confirmation, &code).await, StatusCode::CONFLICT, "code_over");
+
+    let asked = till.post("/customers/confirmations", &phone).await;
+    let confirmation = read(&asked)["confirmation"].as_str().expect("it").to_owned();
+    let code = app.code_of("counter_code", &anna.phone).await;
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    for left in ["code_wrong", "code_wrong", "code_wrong", "code_wrong", "code_over"] {
+        problem(&tell(&confirmation, wrong).await, StatusCode::CONFLICT, left);
+    }
+    problem(&tell(&confirmation, &code).await, StatusCode::CONFLICT, "code_over");
 }
 
 /// Every path of the API with each of its methods, and what would be sent there.
@@ -592,7 +652,7 @@ fn endpoints() -> Vec<(Method, String, Value)> {
             .replace("{reservation}", "0197a000-0000-7000-8000-000000000000");
         let body = match path.as_str() {
             "/customers/identify" => json!({"card": "2900000000018"}),
-            "/customers" => json!({"phone": "+79000000001"}),
+            "/customers" | "/customers/confirmations" => json!({"phone": "+79000000001"}),
             "/quotes" => json!({"lines": [{"article": "tea", "quantity": 1, "price": 1}]}),
             "/purchases" => {
                 json!({"document": "S", "at": "2026-11-21T12:00:00Z", "lines": [{"article": "tea", "quantity": 1, "price": 1}]})

@@ -194,12 +194,17 @@ impl TestApp {
             .expect("employed")
     }
 
-    /// The newest code that went to a phone.
+    /// The newest code to come in that went to a phone.
     pub async fn code(&self, phone: &str) -> String {
+        self.code_of("sign_in_code", phone).await
+    }
+
+    /// The newest code of a template that went to a phone.
+    pub async fn code_of(&self, template: &str, phone: &str) -> String {
         let messages = crm::outbox::inbox(&self.world.db, 100).await.expect("the outbox");
         let newest = messages
             .iter()
-            .find(|m| m.address == phone && m.template == "sign_in_code")
+            .find(|m| m.address == phone && m.template == template)
             .expect("a code was sent");
         let digits = newest
             .body
