@@ -3,16 +3,18 @@
 #
 #   tools/postgres.sh start [name]    starts it and prints the postgres:// address of its superuser
 #   tools/postgres.sh start name tls  the same, reached by TLS alone; the address names the certificate to check it by
+#   tools/postgres.sh start name durable  the same, keeping what is committed through a power cut: to measure by
 #   tools/postgres.sh restart [name]  stops it as an upgrade would, cutting off everybody, and starts it at the same address
 #   tools/postgres.sh stop [name]     stops it and removes its data
 #
 # A second `start` of the same name prints the address of the one that runs. Nothing of the system's own cluster is
-# touched, and neither passwords nor safety against a power cut are wanted: it listens on the loopback address only.
+# touched, and neither passwords nor, for tests, safety against a power cut are wanted: it listens on the loopback
+# address only.
 set -euo pipefail
 
 readonly root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly name=${2:-default}
-readonly by_tls=${3:-}
+readonly way=${3:-}
 # Holds the path of the data folder in its first line and the address in its second.
 readonly state=$root/target/postgres/$name
 
@@ -97,17 +99,19 @@ start() {
 	listen_addresses = '127.0.0.1'
 	unix_socket_directories = ''
 	max_connections = 200
+	CONF
+  [[ $way == durable ]] || as_postgres tee -a "$data/postgresql.conf" >/dev/null <<-'CONF'
 	fsync = off
 	synchronous_commit = off
 	full_page_writes = off
 	CONF
-  [[ $by_tls != tls ]] || ask_for_tls "$data"
+  [[ $way != tls ]] || ask_for_tls "$data"
   # Between the choice of a port and its use somebody else may take it.
   for attempt in 1 2 3; do
     port=$(free_port)
     if as_postgres "$programs/pg_ctl" start --wait --silent -D "$data" -l "$data/server.log" -o "-p $port" </dev/null >&2; then
       url=postgres://postgres@127.0.0.1:$port/postgres
-      [[ $by_tls != tls ]] || url+="?sslmode=verify-full&sslrootcert=$state.crt"
+      [[ $way != tls ]] || url+="?sslmode=verify-full&sslrootcert=$state.crt"
       printf '%s\n%s\n' "$data" "$url" > "$state"
       echo "$url"
       return

@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
@@ -21,25 +22,40 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// A path with the cookie that opens it.
+/// Makes the body of each request, as JSON.
+pub type Bodies = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// A path with what opens it.
 #[derive(Clone)]
 pub struct Target {
     pub address: SocketAddr,
     pub path: String,
-    pub cookie: String,
+    /// The header that says who asks, and its value.
+    pub who: (&'static str, String),
+    /// What is sent by POST, each under an idempotency key of its own; none: it is asked by GET.
+    pub post: Option<Bodies>,
 }
 
 impl Target {
-    fn request(&self, encoding: &str) -> Result<Request<Empty<Bytes>>> {
-        Ok(Request::get(&self.path)
+    fn request(&self, encoding: &str) -> Result<Request<Full<Bytes>>> {
+        let (who, value) = &self.who;
+        let request = Request::builder()
+            .uri(&self.path)
             .header("host", self.address.to_string())
-            .header("cookie", &self.cookie)
-            .header("accept-encoding", encoding)
-            .body(Empty::new())?)
+            .header(*who, value)
+            .header("accept-encoding", encoding);
+        Ok(match &self.post {
+            None => request.body(Full::default())?,
+            Some(body) => request
+                .method(Method::POST)
+                .header("content-type", "application/json")
+                .header("idempotency-key", uuid::Uuid::new_v4().simple().to_string())
+                .body(body().into())?,
+        })
     }
 
     /// One request on a connection of its own. `encoding` is what the browser would take.
-    pub async fn get(&self, encoding: &str) -> Result<Answer> {
+    pub async fn ask(&self, encoding: &str) -> Result<Answer> {
         let mut sender = connect(self.address).await?;
         let response = sender.send_request(self.request(encoding)?).await?;
         let (head, body) = response.into_parts();
@@ -52,7 +68,7 @@ impl Target {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Empty<Bytes>>> {
+async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -123,7 +139,7 @@ async fn connection(
         let response = sender.send_request(target.request("identity")?).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        ensure!(status == 200, "{} answered {status}: {body:?}", target.path);
+        ensure!(status.is_success(), "{} answered {status}: {body:?}", target.path);
         latencies.record(asked.elapsed().as_micros() as u64)?;
     }
     Ok(latencies)

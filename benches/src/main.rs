@@ -2,21 +2,24 @@
 //! Comparisons are ratios of two programs on one machine in one run; everything stays on this machine and ends by
 //! itself.
 
+mod api;
 mod import;
 mod load;
 mod pages;
+mod postgres;
 mod process;
 mod report;
 mod signin;
 mod weight;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use load::Target;
-use pages::Side;
+use pages::{Asked, Side};
 use process::{Process, free_address};
 use report::{Budget, Report};
 use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -45,17 +48,52 @@ struct Args {
     /// Lines to import; none leaves the import out
     #[arg(long, default_value_t = 1_000_000)]
     lines: usize,
+    /// Leaves the other parts out
+    #[arg(long)]
+    only: Option<Part>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Pages, and signing in
+    Pages,
+    /// What tills ask, on both engines
+    Api,
+    /// The import
+    Import,
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    let turn = Duration::from_secs(args.seconds);
     let mut report = Report::default();
-    pages(&args, folder.path(), &mut report).await?;
-    if args.lines > 0 {
-        let database = format!("sqlite:{}", folder.path().join("import.db").display());
-        import::measure(&mut report, &args.sample, folder.path(), args.lines, &|| {
+    if args.wants(Part::Pages) || args.wants(Part::Api) {
+        let file = folder.join("kabinet.db");
+        let mut demo = kabinet(&args, &sqlite(&file));
+        Process::start(demo.arg("demo").stdout(Stdio::null()))?
+            .wait()
+            .context("kabinet demo")?;
+        if args.wants(Part::Pages) {
+            pages(&args, &file, &mut report, turn).await?;
+        }
+        if args.wants(Part::Api) {
+            api::measure(&mut report, &args, &file, turn).await?;
+            postgres::measure(&mut report, &args, folder, turn).await?;
+        }
+    }
+    if args.wants(Part::Import) && args.lines > 0 {
+        let database = sqlite(&folder.join("import.db"));
+        import::measure(&mut report, &args.sample, folder, args.lines, &|| {
             kabinet(&args, &database)
         })?;
     }
@@ -63,51 +101,64 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
+/// The address of a database in a file.
+fn sqlite(file: &Path) -> String {
+    format!("sqlite:{}", file.display())
+}
+
 fn kabinet(args: &Args, database: &str) -> Command {
     let mut command = Command::new(&args.kabinet);
     command
         .env("KABINET_DATABASE_URL", database)
         .env("KABINET_SITE_DIR", &args.site)
-        // A benchmark is one session that reads as fast as it can.
+        // A benchmark is one session or one till that asks as fast as it can.
         .env("KABINET_LIMITS__PAGES_PER_SESSION", "4000000000")
         .env("KABINET_LIMITS__PAGES_PER_NETWORK", "4000000000")
+        .env("KABINET_LIMITS__REQUESTS_PER_TILL", "0")
         .env("KABINET_LOG", "warn");
     command
 }
 
-async fn pages(args: &Args, folder: &Path, report: &mut Report) -> Result<()> {
-    let file = folder.join("kabinet.db");
-    let database = format!("sqlite:{}", file.display());
-    let mut demo = kabinet(args, &database);
-    Process::start(demo.arg("demo").stdout(Stdio::null()))?
-        .wait()
-        .context("kabinet demo")?;
-    sign_in(&file)?;
-    signin::prepare(&file)?;
-
-    let (address, by_hand) = (free_address()?, free_address()?);
-    let mut serve = kabinet(args, &database);
+/// Starts the product over a database that is there; tells where it listens, and how long that took.
+fn serve(args: &Args, database: &str) -> Result<(Process, SocketAddr, Duration)> {
+    let address = free_address()?;
+    let mut serve = kabinet(args, database);
     serve
         .env("KABINET_LISTEN", address.to_string())
         .env("KABINET_PUBLIC_URL", format!("http://{address}"))
         // Limits count by network; the benchmark comes from many.
         .env("KABINET_TRUSTED_PROXIES", "[\"127.0.0.1\"]")
-        .arg("serve");
-    serve.stdout(Stdio::null());
-    let (ours, ready) = Process::serve(&mut serve, address)?;
+        .arg("serve")
+        .stdout(Stdio::null());
+    let (process, ready) = Process::serve(&mut serve, address)?;
+    Ok((process, address, ready))
+}
+
+/// Starts what is written by hand over the same file.
+fn serve_bare(args: &Args, file: &Path) -> Result<(Process, SocketAddr)> {
+    let address = free_address()?;
     let mut bare = Command::new(&args.bare);
-    bare.arg(&file).arg(&args.site).arg(by_hand.to_string());
-    let (bare, _) = Process::serve(&mut bare, by_hand)?;
+    bare.arg(file).arg(&args.site).arg(address.to_string());
+    let (process, _) = Process::serve(&mut bare, address)?;
+    Ok((process, address))
+}
+
+async fn pages(args: &Args, file: &Path, report: &mut Report, turn: Duration) -> Result<()> {
+    sign_in(file)?;
+    signin::prepare(file)?;
+    let (ours, address, ready) = serve(args, &sqlite(file))?;
+    let (bare, by_hand) = serve_bare(args, file)?;
 
     let at = |address| {
         move |path: &str| Target {
             address,
             path: path.to_owned(),
-            cookie: format!("kabinet={TOKEN}; lang=ru"),
+            who: ("cookie", format!("kabinet={TOKEN}; lang=ru")),
+            post: None,
         }
     };
     let (ours_at, bare_at) = (at(address), at(by_hand));
-    let home = ours_at("/").get("identity").await?;
+    let home = ours_at("/").ask("identity").await?;
     ensure!(
         home.status == 200,
         "the benchmark's customer is not signed in: {}",
@@ -117,19 +168,23 @@ async fn pages(args: &Args, folder: &Path, report: &mut Report) -> Result<()> {
     let idle = ours.memory();
 
     weight::measure(report, &ours_at).await?;
-    let turn = Duration::from_secs(args.seconds);
-    let sides = (
-        Side {
-            process: &ours,
-            target: &ours_at,
-        },
-        Side {
-            process: &bare,
-            target: &bare_at,
-        },
-    );
-    pages::measure(report, "Home", "/", &sides.0, &sides.1, turn).await?;
-    pages::measure(report, "Purchases", "/purchases", &sides.0, &sides.1, turn).await?;
+    let our_side = Side {
+        process: &ours,
+        target: &ours_at,
+    };
+    let bare_side = Side {
+        process: &bare,
+        target: &bare_at,
+    };
+    for (name, path) in [("Home", "/"), ("Purchases", "/purchases")] {
+        let asked = Asked {
+            name,
+            path,
+            ratio: 0.5,
+            p99: Some(10.0),
+        };
+        pages::measure(report, &asked, [&our_side, &bare_side], turn).await?;
+    }
 
     report.section("The server");
     let mb = |bytes: Option<u64>| bytes.unwrap_or_default() as f64 / 1e6;

@@ -20,6 +20,11 @@ impl Report {
         println!("\n{title}");
     }
 
+    /// Words without a figure: what was left out and why, what was measured on.
+    pub fn note(&self, words: &str) {
+        println!("  {words}");
+    }
+
     /// One figure with its unit.
     pub fn line(&mut self, what: &str, figure: f64, unit: &str, budget: Budget) {
         let (budget, met) = match budget {

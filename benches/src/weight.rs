@@ -31,7 +31,7 @@ pub async fn measure(report: &mut Report, target: &dyn Fn(&str) -> Target) -> Re
             continue;
         }
         let page = target(&path);
-        let plain = page.get("identity").await?;
+        let plain = page.ask("identity").await?;
         let is_html = plain
             .headers
             .get("content-type")
@@ -41,7 +41,7 @@ pub async fn measure(report: &mut Report, target: &dyn Fn(&str) -> Target) -> Re
         }
         let html = String::from_utf8(plain.body.to_vec())?;
         let mut weight = Weight {
-            html: page.get("br").await?.body.len(),
+            html: page.ask("br").await?.body.len(),
             ..Weight::default()
         };
         let mut addresses: Vec<&str> = parts
@@ -52,7 +52,7 @@ pub async fn measure(report: &mut Report, target: &dyn Fn(&str) -> Target) -> Re
         addresses.dedup();
         for address in addresses {
             if !files.contains_key(address) {
-                let answer = target(address).get("br").await?;
+                let answer = target(address).ask("br").await?;
                 ensure!(answer.status == 200, "{address} answered {}", answer.status);
                 files.insert(address.to_owned(), answer.body.len());
             }

@@ -2,8 +2,11 @@
 
 use crate::site;
 use anyhow::{Context, Result, ensure};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Names the PostgreSQL server that is measured.
+const POSTGRES: &str = "KABINET_BENCH_POSTGRES";
 
 /// `profile` is `measure`, which is quick to build, or `release`; the rest goes to the benchmark itself.
 pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> {
@@ -25,7 +28,14 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
         ],
     )?;
     let built = benches.join(profile);
+    let only = arguments.iter().position(|argument| *argument == "--only");
+    let only = only.and_then(|at| arguments.get(at + 1)).copied();
+    let postgres = match only {
+        None | Some("api") => Postgres::start(root)?,
+        Some(_) => None,
+    };
     let status = Command::new(built.join("bench"))
+        .envs(postgres.iter().map(|server| (POSTGRES, &server.url)))
         .arg("--kabinet")
         .arg(target.join(profile).join("kabinet"))
         .arg("--bare")
@@ -37,7 +47,11 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
         .args(arguments)
         .status()
         .context("the benchmark did not start")?;
+    drop(postgres);
     ensure!(status.success(), "the benchmark broke off: {status}");
+    if only.is_some() {
+        return Ok(());
+    }
     // What stands before every route, and what rules cost, is measured within one process.
     for (package, bench) in [("server", "layers"), ("crm", "rules")] {
         cargo(
@@ -46,6 +60,40 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
         )?;
     }
     Ok(())
+}
+
+/// A server of our own, where none is named and the programs are there; it ends with this value.
+struct Postgres {
+    url: String,
+    script: PathBuf,
+}
+
+impl Postgres {
+    fn start(root: &Path) -> Result<Option<Self>> {
+        let is_there = |program| {
+            let version = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+            version.is_ok_and(|status| status.success())
+        };
+        if std::env::var_os(POSTGRES).is_some() || !is_there("psql") || !is_there("pgbench") {
+            return Ok(None);
+        }
+        let script = root.join("tools/postgres.sh");
+        let said = Command::new(&script)
+            .args(["start", "bench", "durable"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("tools/postgres.sh did not start")?;
+        ensure!(said.status.success(), "tools/postgres.sh ended with {}", said.status);
+        let url = String::from_utf8(said.stdout)?.trim().to_owned();
+        Ok(Some(Self { url, script }))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Where that fails the next start of the same name takes it up again.
+        let _ = Command::new(&self.script).args(["stop", "bench"]).status();
+    }
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {

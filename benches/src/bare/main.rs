@@ -1,9 +1,10 @@
-//! The home page and the purchases page of a customer, written by hand on axum, askama and rusqlite: what Kabinet's
-//! own are measured by. Same database, same queries, same HTML, same headers; Russian only, and nothing else that a
-//! product needs.
+//! The home page and the purchases page of a customer, and what the API tells a till of one, written by hand on axum,
+//! askama and rusqlite: what Kabinet's own are measured by. Same database, same queries, same HTML and JSON, same
+//! headers; Russian only, and nothing else that a product needs.
 //!
 //!     bare <database> <site folder> <address>
 
+mod api;
 mod words;
 
 use anyhow::{Context, Result};
@@ -55,6 +56,7 @@ async fn main() -> Result<()> {
             "/purchases",
             get(async |State(site): State<Arc<Site>>, headers: HeaderMap| answer(purchases(&site, &headers))),
         )
+        .route("/api/v1/customers/{customer}", get(api::customer))
         .with_state(Arc::new(Site { database, css }));
     let listener = tokio::net::TcpListener::bind(address).await?;
     axum::serve(
@@ -100,7 +102,8 @@ struct Customer {
 
 /// Who asks: by the cookie.
 fn customer(db: &Connection, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Option<Customer>> {
-    const SQL: &str = "SELECT s.id, s.seen_at, c.id, c.name, c.language FROM sessions s JOIN customers c ON c.id = s.customer_id \
+    const SQL: &str = "SELECT s.id, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language \
+        FROM sessions s JOIN customers c ON c.id = s.customer_id \
         WHERE s.token_hash = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND s.seen_at > ?3";
     let cookies = headers
         .get(header::COOKIE)
@@ -118,8 +121,8 @@ fn customer(db: &Connection, headers: &HeaderMap, now: DateTime<Utc>) -> Result<
     ])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some(Customer {
-        id: row.get(2)?,
-        name: row.get(3)?,
+        id: row.get(4)?,
+        name: row.get(5)?,
     }))
 }
 
@@ -167,8 +170,8 @@ impl Purchase {
             at: time(row, 7)?,
             lines: row.get(8)?,
             total: row.get(9)?,
-            points: row.get(10)?,
-            returned: row.get(11)?,
+            points: row.get(11)?,
+            returned: row.get(12)?,
         })
     }
 }
@@ -177,10 +180,11 @@ macro_rules! purchases {
     ($rest:literal) => {
         concat!(
             "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.name, s.town, p.at, p.line_count, p.total, \
-             COALESCE((SELECT SUM(a.points - a.taken_back) FROM purchase_lines l JOIN accruals a ON a.line_id = l.id \
-             WHERE l.purchase_id = p.id), 0), \
+             p.voided_at, COALESCE((SELECT SUM(a.points - a.taken_back) FROM purchase_lines l \
+             JOIN accruals a ON a.line_id = l.id WHERE l.purchase_id = p.id), 0), \
              COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) \
-             FROM purchases p LEFT JOIN stores s ON s.id = p.store_id WHERE p.customer_id = ?1 ",
+             FROM purchases p LEFT JOIN stores s ON s.id = p.store_id WHERE p.customer_id = ?1 \
+             AND p.voided_at IS NULL ",
             $rest
         )
     };
@@ -247,7 +251,7 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
         let accounts: Vec<(Uuid, i64, i64, Option<DateTime<Utc>>)> = db
             .prepare_cached(
                 "SELECT a.program_id, v.name, SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END), \
-                 SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END), \
+                 SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END), SUM(a.reserved), \
                  (SELECT l.expires_at FROM lots l WHERE l.customer_id = ?1 AND l.program_id = a.program_id \
                  AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1) \
                  FROM accounts a JOIN programs p ON p.id = a.program_id \
@@ -257,8 +261,8 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             )?
             .query_map(params![id, at], |row| {
                 russian(row, 1)?;
-                let is_none = matches!(row.get_ref(4)?, ValueRef::Null);
-                Ok((row.get(0)?, row.get(2)?, row.get(3)?, (!is_none).then(|| time(row, 4)).transpose()?))
+                let is_none = matches!(row.get_ref(5)?, ValueRef::Null);
+                Ok((row.get(0)?, row.get(2)?, row.get(3)?, (!is_none).then(|| time(row, 5)).transpose()?))
             })?
             .collect::<Result<_, _>>()?;
         let mut expiries: Vec<(NaiveDate, i64)> = Vec::new();
@@ -418,7 +422,8 @@ fn totals(db: &Connection, id: Uuid, from: NaiveDate, end: NaiveDate) -> Result<
     let values: Vec<&str> = months.iter().map(|_| "(?, ?)").collect();
     let sql = format!(
         "WITH spans (first, next) AS (VALUES {}) SELECT m.first, COUNT(*), SUM(p.total) FROM spans m \
-         JOIN purchases p ON p.at >= m.first AND p.at < m.next WHERE p.customer_id = ? GROUP BY m.first",
+         JOIN purchases p ON p.at >= m.first AND p.at < m.next WHERE p.customer_id = ? AND p.voided_at IS NULL \
+         GROUP BY m.first",
         values.join(", ")
     );
     let mut query = db.prepare_cached(&sql)?;
