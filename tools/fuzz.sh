@@ -14,7 +14,7 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 folder=${CARGO_TARGET_DIR:-target}/fuzz
 
 # `fuzzing` is what libFuzzer's crates ask for; a target of its own keeps build scripts and macros out of it.
-RUSTFLAGS="--cfg fuzzing --cfg erase_components -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=16" \
   cargo build --quiet --release --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$folder" || {

@@ -885,7 +885,13 @@ fn an_occasion_without_lines_gives_fixed_points() {
     )]);
     let mut facts = Facts {
         occasion: Occasion::Referral,
-        ..known(buyer())
+        ..known(Buyer {
+            memberships: vec![Membership {
+                program: ProgramId(uuid(1)),
+                tier: None,
+            }],
+            ..buyer()
+        })
     };
     let outcome = ask(&rules, &basket(vec![]), &facts);
     assert_eq!(

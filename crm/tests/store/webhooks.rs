@@ -174,6 +174,7 @@ both_engines!(an_event_is_written_with_its_cause_or_not_at_all, async |world| {
                     quantity: 1,
                     price: 100_00,
                     discount: 0,
+                    rule_discount: 0,
                     original: crm::purchase::Original::None,
                 };
                 let purchase = crm::purchase::NewPurchase {

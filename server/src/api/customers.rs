@@ -45,7 +45,13 @@ pub(super) async fn confirm(call: Call, once: Once, sent: Sent<Ask>) -> Result<A
         scoped(async move {
             let (token, expires_at) = counter::ask(tx, till, phone).await?;
             let confirmation = token.secret().to_owned();
-            Answer::made(true, &Asked { confirmation, expires_at })
+            Answer::made(
+                true,
+                &Asked {
+                    confirmation,
+                    expires_at,
+                },
+            )
         })
     })
     .await

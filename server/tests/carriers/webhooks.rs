@@ -93,6 +93,7 @@ async fn sell(world: &World, document: &str) {
                         quantity: 1,
                         price: 100_00,
                         discount: 0,
+                        rule_discount: 0,
                         original: Original::None,
                     }],
                 };

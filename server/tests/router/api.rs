@@ -623,7 +623,11 @@ async fn a_phone_is_confirmed_by_the_code_that_its_owner_tells() {
     problem(&tell("made-up", &code).await, StatusCode::CONFLICT, "code_over");
     let reply = tell(&confirmation, &format!("{} {}", &code[..3], &code[3..])).await;
     assert_eq!(read(&reply)["name"], "Анна", "{}", reply.body);
-    assert_eq!(tell(&confirmation, &code).await.body, reply.body, "a lost answer once more");
+    assert_eq!(
+        tell(&confirmation, &code).await.body,
+        reply.body,
+        "a lost answer once more"
+    );
     app.world.clock.set(app.world.db.now() + Duration::minutes(10));
     problem(&tell(&confirmation, &code).await, StatusCode::CONFLICT, "code_over");
 
@@ -692,7 +696,7 @@ async fn the_document_names_every_path_and_no_other() {
 
 #[tokio::test]
 async fn s17_a_key_opens_what_it_is_good_for_and_nothing_without_one() {
-    let app = TestApp::new().await;
+    let app = TestApp::build(false, |config| config.points.identify_by_phone = ByPhone::Confirmed).await;
     let all = till(&app, "till-1", &Scope::ALL).await;
     let mut tried = 0;
     for (method, path, body) in endpoints() {

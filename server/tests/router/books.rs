@@ -139,7 +139,7 @@ async fn an_import_and_a_till_lead_to_the_same_books() {
     let new = NewTill {
         code: "till-1".into(),
         name: "Касса".into(),
-        source: "till".into(),
+        source: "shop".into(),
         store: None,
     };
     let id = crm::till::store::create_by_system(db, &BY, &new).await.expect("a till");
@@ -167,7 +167,7 @@ async fn an_import_and_a_till_lead_to_the_same_books() {
 
     points::run_due(db, &BY).await.expect("the daily work");
     assert!(points::verify(db, &BY).await.expect("the books are read").is_empty());
-    let (imported, sent) = (books(&app, "import").await, books(&app, "till").await);
+    let (imported, sent) = (books(&app, "import").await, books(&app, "shop").await);
     for (one, other) in imported.iter().zip(&sent) {
         assert_eq!(one, other, "imported and sent");
     }

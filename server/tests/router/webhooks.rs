@@ -93,7 +93,7 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     assert!(staff.get(&at).await.text().contains("На паузе"));
     // Somebody's page that is older than the pause.
     let late = staff.send(&at, "webhook.test", &[]).await;
-    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text());
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.text());
     assert!(late.text().contains("Сначала включите"), "{}", late.text());
     staff.send(&at, "webhook.switch", &[("on", "true")]).await;
     let removed = staff.send(&at, "webhook.remove", &[]).await;

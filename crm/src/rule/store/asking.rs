@@ -295,6 +295,9 @@ pub(crate) async fn quote(
     Ok((rules, outcome))
 }
 
+/// The points of lines, in hundredths.
+pub(crate) type LinePoints = Vec<(LineId, i64)>;
+
 /// What rules answered about sales.
 pub(crate) struct Answers {
     /// Of each sale; none where only the programs' own shares count.
@@ -305,7 +308,7 @@ pub(crate) struct Answers {
 
 impl Answers {
     /// What a sale earned, by program and line; none where only the programs' own shares count.
-    pub(crate) fn earned(&self, place: usize, sale: &Sale) -> Option<Vec<(ProgramId, Vec<(LineId, i64)>)>> {
+    pub(crate) fn earned(&self, place: usize, sale: &Sale) -> Option<Vec<(ProgramId, LinePoints)>> {
         let outcome = self.outcomes.get(place)?.as_ref()?;
         let mut earned: BTreeMap<ProgramId, BTreeMap<u32, i64>> = BTreeMap::new();
         for grant in &outcome.grants {
