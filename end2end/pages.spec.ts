@@ -18,9 +18,9 @@ async function sample(page: Page, path: string): Promise<string> {
     if (!found) throw new Error(`${from} leads to no ${pattern}`);
     return found[1];
   };
+  const here = async () => new URL((await page.request.get("/manifest.webmanifest")).url()).origin;
   const customer = async () => {
-    const { origin } = new URL((await page.request.get("/manifest.webmanifest")).url());
-    const found = await send(page.request, origin, "/admin/customers", "customer.find", { q: "0001" });
+    const found = await send(page.request, await here(), "/admin/customers", "customer.find", { q: "0001" });
     return first(found.headers().location, /href="(\/admin\/customers\/[0-9a-f-]{36})"/);
   };
   switch (path) {
@@ -33,7 +33,11 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);
-    case "/admin/webhooks/{id}": return first("/admin/webhooks", /href="(\/admin\/webhooks\/[0-9a-f-]{36})"/);
+    case "/admin/webhooks/{id}": {
+      const receiver = { url: "https://erp.example.com/kabinet", description: "ERP", "events[]": ["purchase.booked", "balance.changed"] };
+      const added = await send(page.request, await here(), "/admin/webhooks", "webhook.add", receiver);
+      return added.headers().location;
+    }
     case "/admin/messages/{id}": return first("/admin/messages?state=failed", /href="(\/admin\/messages\/[0-9a-f-]{36})"/);
     case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
   }
@@ -135,7 +139,9 @@ test("the table of pages can be read", () => {
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, engine, signIns, viewport }) => {
     // Approvals, messages, tills and webhooks are for whoever has the right to them, which a support agent has not.
-    if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|tills|webhooks)/.test(path) ? "admin" : "agent");
+    // Whoever adds a receiver has just proved who they are.
+    if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

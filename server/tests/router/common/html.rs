@@ -53,17 +53,17 @@ impl Form {
 
 /// Every tag of a page in order, closing tags by their name with a slash before it.
 pub(crate) fn tags(html: &str) -> Vec<Tag> {
-    let mut found = Vec::new();
+    let mut found: Vec<Tag> = Vec::new();
     let mut rest = html;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
         if rest.starts_with('!') {
-            let end = if rest.starts_with("!--") {
-                rest.find("-->")
-            } else {
-                rest.find('>')
-            };
-            rest = end.map_or("", |end| &rest[end..]);
+            let end = if rest.starts_with("!--") { "-->" } else { ">" };
+            rest = rest.split_once(end).map_or("", |(_, after)| after);
+            // A marker of the framework's parts no text.
+            if let Some(Tag { text, .. }) = found.last_mut() {
+                text.push_str(&unescape(&rest[..rest.find('<').unwrap_or(rest.len())]));
+            }
             continue;
         }
         let end = rest.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(rest.len());
