@@ -1,6 +1,7 @@
 //! Pages and forms as data: the tables in [`crate::ROUTES`] are the whole site, so a test can walk over all of it.
 
 use crate::cx::Cx;
+use crate::ui::html::{Html, IntoHtml};
 use futures::future::BoxFuture;
 use islands::AppError;
 use leptos::prelude::*;
@@ -56,16 +57,16 @@ pub struct Body {
     /// The frame.
     pub frame: Frame,
     /// What stands in `<main>`.
-    pub view: AnyView,
+    pub view: Html,
 }
 
 impl Body {
     /// A page.
-    pub fn new(title: impl Into<String>, frame: Frame, view: impl IntoAny) -> Self {
+    pub fn new(title: impl Into<String>, frame: Frame, view: impl IntoView) -> Self {
         Self {
             title: title.into(),
             frame,
-            view: view.into_any(),
+            view: view.into_html(),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::cabinet::confirm::there;
 use crate::cx::{Cx, cookie};
 use crate::route::{Form, Next};
 use crate::texts::Factors;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Asked, Field, FormBox, PasskeyField, QrCode};
 use crm::factor::passkey::{Answer, Question};
 use crm::factor::store as factors;
@@ -295,7 +296,7 @@ pub(crate) fn codes_to_save<F: Form + 'static>(
 }
 
 /// The codes of an app: whether they are on, and what can be done about it.
-pub(crate) fn app_section(cx: &Cx, overview: &Overview, pending: Option<&Pending>) -> AnyView {
+pub(crate) fn app_section(cx: &Cx, overview: &Overview, pending: Option<&Pending>) -> Html {
     let t = &cx.t().factors;
     let state = overview.totp.as_ref().map_or_else(
         || t.app_off.to_owned(),
@@ -308,10 +309,10 @@ pub(crate) fn app_section(cx: &Cx, overview: &Overview, pending: Option<&Pending
     let offered = pending.and_then(|p| Some((p.totp.as_ref()?, p.account.as_str())));
     let acts = match (pending, offered, &overview.totp) {
         (None, _, _) => None,
-        (_, Some((secret, account)), _) => Some(app_setup::<ConfirmTotp>(cx, secret, account).into_any()),
+        (_, Some((secret, account)), _) => Some(app_setup::<ConfirmTotp>(cx, secret, account).into_html()),
         (_, None, None) => Some(
             view! { <FormBox<OfferTotp> class="actions"><button class="btn btn-primary">{t.begin}</button></FormBox<OfferTotp>> }
-                .into_any(),
+                .into_html(),
         ),
         (_, None, Some(totp)) => {
             let id = totp.id.to_string();
@@ -329,7 +330,7 @@ pub(crate) fn app_section(cx: &Cx, overview: &Overview, pending: Option<&Pending
                         <p><a class="btn" href="/profile/security#password">{t.to_password}</a></p>
                     })}
                 }
-                .into_any(),
+                .into_html(),
             )
         }
     };
@@ -340,11 +341,11 @@ pub(crate) fn app_section(cx: &Cx, overview: &Overview, pending: Option<&Pending
             {acts}
         </section>
     }
-    .into_any()
+    .into_html()
 }
 
 /// Recovery codes: those to be saved, or how many are left. Nothing where there is no second factor.
-pub(crate) fn codes_section(cx: &Cx, overview: &Overview, pending: Option<&Pending>) -> Option<AnyView> {
+pub(crate) fn codes_section(cx: &Cx, overview: &Overview, pending: Option<&Pending>) -> Option<Html> {
     let t = &cx.t().factors;
     if !overview.has_second {
         return None;
@@ -355,15 +356,15 @@ pub(crate) fn codes_section(cx: &Cx, overview: &Overview, pending: Option<&Pendi
     };
     let inside = match pending {
         Some(pending) if !pending.codes.is_empty() => {
-            codes_to_save::<KeepCodes>(cx, &pending.codes, t.codes_saved).into_any()
+            codes_to_save::<KeepCodes>(cx, &pending.codes, t.codes_saved).into_html()
         }
         Some(_) => view! {
             <p class="muted">{left}</p>
             <FormBox<MakeCodes> class="actions"><button class="btn">{t.codes_make}</button></FormBox<MakeCodes>>
         }
-        .into_any(),
-        None if overview.codes_wait => view! { <p class="muted">{t.codes_wait}</p> }.into_any(),
-        None => view! { <p class="muted">{left}</p> }.into_any(),
+        .into_html(),
+        None if overview.codes_wait => view! { <p class="muted">{t.codes_wait}</p> }.into_html(),
+        None => view! { <p class="muted">{left}</p> }.into_html(),
     };
     Some(
         view! {
@@ -373,12 +374,12 @@ pub(crate) fn codes_section(cx: &Cx, overview: &Overview, pending: Option<&Pendi
                 {inside}
             </section>
         }
-        .into_any(),
+        .into_html(),
     )
 }
 
 /// The list of passkeys, and a form for one more where a question can be put.
-pub(crate) fn passkeys_section(cx: &Cx, overview: &Overview, is_fresh: bool, question: Option<Question>) -> AnyView {
+pub(crate) fn passkeys_section(cx: &Cx, overview: &Overview, is_fresh: bool, question: Option<Question>) -> Html {
     let t = &cx.t().factors;
     let can_remove = known(cx).is_ok_and(|of| overview.can_remove(of));
     let rows: Vec<_> = overview
@@ -387,9 +388,9 @@ pub(crate) fn passkeys_section(cx: &Cx, overview: &Overview, is_fresh: bool, que
         .map(|passkey| row(cx, passkey, is_fresh, can_remove))
         .collect();
     let list = if rows.is_empty() {
-        view! { <p class="muted">{t.no_passkeys}</p> }.into_any()
+        view! { <p class="muted">{t.no_passkeys}</p> }.into_html()
     } else {
-        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
     };
     let more = question.map(|question| new_passkey::<AddPasskey>(cx, question));
     let impossible =
@@ -402,7 +403,7 @@ pub(crate) fn passkeys_section(cx: &Cx, overview: &Overview, is_fresh: bool, que
             {more}
         </section>
     }
-    .into_any()
+    .into_html()
 }
 
 /// The form for a new passkey; `F` has the fields `name`, `question` and `credential`.

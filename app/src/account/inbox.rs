@@ -2,6 +2,7 @@
 
 use crate::cx::Cx;
 use crate::route::{Body, Frame};
+use crate::ui::html::IntoHtml;
 use crate::ui::{Moment, paragraphs};
 use crm::factor::store::demonstration_codes;
 use crm::outbox::{self, Channel};
@@ -34,9 +35,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         })
         .collect();
     let body = if list.is_empty() {
-        view! { <p class="empty">{t.empty}</p> }.into_any()
+        view! { <p class="empty">{t.empty}</p> }.into_html()
     } else {
-        view! { <ul class="inbox">{list}</ul> }.into_any()
+        view! { <ul class="inbox">{list}</ul> }.into_html()
     };
     let codes: Vec<_> = demonstration_codes(&cx.db)
         .await?

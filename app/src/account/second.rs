@@ -5,6 +5,7 @@ use super::sign_in::{onward, with_next};
 use crate::cabinet::{flash, gone};
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{self, Asked, FormBox};
 use crm::factor::passkey::{Answer, Question, ask_to_sign_in};
 use crm::factor::{removal, store as factors};
@@ -79,7 +80,7 @@ fn attempt<'a>(cx: &'a Cx, name: &str) -> Result<&'a Token, AppError> {
 
 /// The part of the sign-in page for passkeys. The question is bound to the browser by the token of its attempt, or by a
 /// new one where it has none yet.
-pub(super) async fn by_passkey(cx: &Cx) -> Result<Option<AnyView>, AppError> {
+pub(super) async fn by_passkey(cx: &Cx) -> Result<Option<Html>, AppError> {
     let token = match cx.token(cookie::ATTEMPT) {
         Some(token) => token.clone(),
         None if cx.is_visit => {
@@ -95,7 +96,7 @@ pub(super) async fn by_passkey(cx: &Cx) -> Result<Option<AnyView>, AppError> {
     };
     let question = ask_to_sign_in(&cx.db, &token).await?;
     let form = passkey_form::<PasskeySignIn>(cx, question, Asked::AnyAtOnce, cx.t().factors.sign_in);
-    Ok(form.map(IntoAny::into_any))
+    Ok(form.map(IntoHtml::into_html))
 }
 
 /// Asks support to remove a second factor that is lost.

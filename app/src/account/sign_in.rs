@@ -3,6 +3,7 @@
 use super::outside;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::IntoHtml;
 use crate::ui::{self, Check, DateField, Field, FormBox};
 use crm::consent::{AskedAt, store as consents};
 use crm::contact::Kind;
@@ -309,7 +310,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
             </FormBox<StartByEmail>>
             <ul class="ways">{other("", t.by_code)} {other("by=password", t.by_password)}</ul>
         }
-        .into_any()
+        .into_html()
     } else if by_password {
         view! {
             <h1>{t.title}</h1>
@@ -321,7 +322,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
             </FormBox<Password>>
             <ul class="ways">{other("", t.by_code)} {other("by=email", t.by_email)}</ul>
         }
-        .into_any()
+        .into_html()
     } else {
         view! {
             {signed_out}
@@ -334,7 +335,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
             {super::second::by_passkey(&cx).await?}
             <ul class="ways">{other("by=email", t.by_email)} {other("by=password", t.by_password)}</ul>
         }
-        .into_any()
+        .into_html()
     };
     let view = view! { {outside::trouble(&cx)} {view} {outside::buttons(&cx, false)} };
     Ok(Body::new(t.title, Frame::Plain, view))

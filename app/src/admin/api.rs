@@ -2,6 +2,7 @@
 
 use crate::cx::Cx;
 use crate::route::{Body, Frame};
+use crate::ui::html::{Html, IntoHtml};
 use islands::AppError;
 use leptos::prelude::*;
 use serde_json::{Map, Value};
@@ -19,10 +20,10 @@ fn reference(value: &Value) -> Option<&str> {
 }
 
 /// A type in words, with a link to the schema it refers to.
-fn kind(value: &Value) -> AnyView {
+fn kind(value: &Value) -> Html {
     if let Some(name) = reference(value) {
         let (href, name) = (format!("#{name}"), name.to_owned());
-        return view! { <a href=href>{name}</a> }.into_any();
+        return view! { <a href=href>{name}</a> }.into_html();
     }
     let variants = value["oneOf"].as_array().or(value["anyOf"].as_array());
     if let Some(variants) = variants {
@@ -31,12 +32,12 @@ fn kind(value: &Value) -> AnyView {
             .enumerate()
             .map(|(i, variant)| view! { {(i > 0).then_some(" | ")} {kind(variant)} })
             .collect();
-        return parts.into_any();
+        return parts.into_html();
     }
     let one = |word: &str| match (word, value["format"].as_str()) {
-        ("array", _) => view! { {kind(&value["items"])} "[]" }.into_any(),
-        (word, Some(format)) => format!("{word} ({format})").into_any(),
-        (word, None) => word.to_owned().into_any(),
+        ("array", _) => view! { {kind(&value["items"])} "[]" }.into_html(),
+        (word, Some(format)) => format!("{word} ({format})").into_html(),
+        (word, None) => word.to_owned().into_html(),
     };
     match &value["type"] {
         Value::String(word) => one(word),
@@ -47,29 +48,29 @@ fn kind(value: &Value) -> AnyView {
                 .enumerate()
                 .map(|(i, word)| view! { {(i > 0).then_some(" | ")} {one(word)} })
                 .collect();
-            parts.into_any()
+            parts.into_html()
         }
-        _ => "object".into_any(),
+        _ => "object".into_html(),
     }
 }
 
 /// A text in which what stands between backticks is code.
-fn words(text: &str) -> Vec<AnyView> {
+fn words(text: &str) -> Vec<Html> {
     text.split('`')
         .enumerate()
         .map(|(i, part)| {
             let part = part.to_owned();
             if i % 2 == 1 {
-                view! { <code>{part}</code> }.into_any()
+                view! { <code>{part}</code> }.into_html()
             } else {
-                part.into_any()
+                part.into_html()
             }
         })
         .collect()
 }
 
 /// The fields of an object as a table.
-fn fields(cx: &Cx, of: &str, schema: &Value) -> Option<AnyView> {
+fn fields(cx: &Cx, of: &str, schema: &Value) -> Option<Html> {
     let t = &cx.t().admin_api;
     let properties = schema["properties"].as_object()?;
     let required: Vec<&str> = schema["required"]
@@ -105,12 +106,12 @@ fn fields(cx: &Cx, of: &str, schema: &Value) -> Option<AnyView> {
                 </table>
             </div>
         }
-        .into_any(),
+        .into_html(),
     )
 }
 
 /// One thing that can be asked.
-fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Value) -> AnyView {
+fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Value) -> Html {
     let t = &cx.t().admin_api;
     let told = |key: &str| words(operation[key].as_str().unwrap_or_default());
     let scopes: Vec<&str> = operation["security"]
@@ -163,7 +164,7 @@ fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Va
             <ul>{answers}</ul>
         </article>
     }
-    .into_any()
+    .into_html()
 }
 
 /// Every kind of problem that is named, with its status: where the `type` of a problem leads.
@@ -189,7 +190,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let document = &cx.site.api;
     let nothing = Map::new();
     let paths = document["paths"].as_object().unwrap_or(&nothing);
-    let mut by_tag: BTreeMap<&str, Vec<AnyView>> = BTreeMap::new();
+    let mut by_tag: BTreeMap<&str, Vec<Html>> = BTreeMap::new();
     for (path, methods) in paths {
         for (method, asked) in methods.as_object().unwrap_or(&nothing) {
             let tag = asked["tags"][0].as_str().unwrap_or_default();

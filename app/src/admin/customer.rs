@@ -5,6 +5,7 @@ use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FormBox, Moment, icon};
 use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
@@ -157,7 +158,7 @@ fn language(cx: &Cx, lang: Lang) -> &'static str {
     }
 }
 
-fn sums(cx: &Cx, balance: &Balance) -> AnyView {
+fn sums(cx: &Cx, balance: &Balance) -> Html {
     let t = &cx.t().admin_customer;
     let expiry = balance.next_expiry.map(|expiry| {
         view! {
@@ -171,10 +172,10 @@ fn sums(cx: &Cx, balance: &Balance) -> AnyView {
             {expiry}
         </dl>
     }
-    .into_any()
+    .into_html()
 }
 
-fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> AnyView {
+fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
     let t = &cx.t().admin_customer;
     let rows: Vec<_> = page
         .months
@@ -201,7 +202,7 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> AnyView {
         })
         .collect();
     let table = match (rows.is_empty(), is_later) {
-        (true, _) => view! { <p class="muted">{t.no_purchases}</p> }.into_any(),
+        (true, _) => view! { <p class="muted">{t.no_purchases}</p> }.into_html(),
         (false, _) => view! {
             <div class="data-wrap" role="group" aria-label=t.purchases tabindex="0">
                 <table class="data">
@@ -221,7 +222,7 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> AnyView {
                 </table>
             </div>
         }
-        .into_any(),
+        .into_html(),
     };
     let first = is_later.then(|| view! { <a class="btn" href=format!("{here}#purchases")>{t.latest}</a> });
     let next = page.next.map(|next| {
@@ -235,10 +236,10 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> AnyView {
             <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
         </section>
     }
-    .into_any()
+    .into_html()
 }
 
-fn asked_for(cx: &Cx, asked: &[Summary]) -> AnyView {
+fn asked_for(cx: &Cx, asked: &[Summary]) -> Html {
     let t = &cx.t().admin_customer;
     let rows: Vec<_> = asked
         .iter()
@@ -258,7 +259,7 @@ fn asked_for(cx: &Cx, asked: &[Summary]) -> AnyView {
         })
         .collect();
     let table = match rows.is_empty() {
-        true => view! { <p class="muted">{t.no_requests}</p> }.into_any(),
+        true => view! { <p class="muted">{t.no_requests}</p> }.into_html(),
         false => view! {
             <div class="data-wrap" role="group" aria-label=t.requests tabindex="0">
                 <table class="data">
@@ -275,7 +276,7 @@ fn asked_for(cx: &Cx, asked: &[Summary]) -> AnyView {
                 </table>
             </div>
         }
-        .into_any(),
+        .into_html(),
     };
     view! {
         <section class="section" aria-labelledby="requests">
@@ -283,15 +284,15 @@ fn asked_for(cx: &Cx, asked: &[Summary]) -> AnyView {
             {table}
         </section>
     }
-    .into_any()
+    .into_html()
 }
 
 /// A part of the side column.
-fn side(title: &'static str, inside: impl IntoView + 'static) -> AnyView {
-    view! { <section class="section"><h2>{title}</h2> {inside.into_any()}</section> }.into_any()
+fn side(title: &'static str, inside: impl IntoView + 'static) -> Html {
+    view! { <section class="section"><h2>{title}</h2> {inside.into_html()}</section> }.into_html()
 }
 
-fn reach(cx: &Cx, profile: &Profile) -> AnyView {
+fn reach(cx: &Cx, profile: &Profile) -> Html {
     let t = &cx.t().admin_customer;
     let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
         let of_kind: Vec<_> = profile
@@ -323,7 +324,7 @@ fn reach(cx: &Cx, profile: &Profile) -> AnyView {
 }
 
 /// Where the customer is signed in, and how to end that when it is not them.
-fn signed_in(cx: &Cx, sessions: i64) -> AnyView {
+fn signed_in(cx: &Cx, sessions: i64) -> Html {
     let t = &cx.t().admin_customer;
     let was_sent = cx
         .outcome
@@ -351,7 +352,7 @@ fn signed_in(cx: &Cx, sessions: i64) -> AnyView {
 }
 
 /// A second factor that the customer has lost, and what support does about it.
-fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<AnyView> {
+fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<Html> {
     let t = &cx.t().admin_customer;
     let was_sent = cx
         .outcome
@@ -373,12 +374,12 @@ fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<AnyView> {
                 <button class="btn btn-danger-quiet">{t.removal_grant}</button>
             </FormBox<GrantRemoval>>
         }
-        .into_any(),
+        .into_html(),
     };
     Some(side(t.removal, view! { {asked} {inside} }))
 }
 
-fn card_numbers(cx: &Cx, cards: &[Card]) -> AnyView {
+fn card_numbers(cx: &Cx, cards: &[Card]) -> Html {
     let t = &cx.t().admin_customer;
     let cards: Vec<_> = cards
         .iter()
@@ -400,14 +401,14 @@ fn card_numbers(cx: &Cx, cards: &[Card]) -> AnyView {
         })
         .collect();
     let inside = match cards.is_empty() {
-        true => view! { <p class="muted">{t.no_cards}</p> }.into_any(),
-        false => view! { <dl class="kv">{cards}</dl> }.into_any(),
+        true => view! { <p class="muted">{t.no_cards}</p> }.into_html(),
+        false => view! { <dl class="kv">{cards}</dl> }.into_html(),
     };
     side(t.cards, inside)
 }
 
 /// Programs with the points in each; one that was left stands there as long as it holds some.
-fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> AnyView {
+fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> Html {
     let t = &cx.t().admin_customer;
     let held = |id| {
         balance
@@ -418,8 +419,8 @@ fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> AnyView {
     };
     let line = |name: String, since: Option<_>, held: i64| {
         let since = match since {
-            Some(at) => view! { {t.member_since} " " <Moment at=at shown=cx.day(at)/> }.into_any(),
-            None => t.no_member.into_any(),
+            Some(at) => view! { {t.member_since} " " <Moment at=at shown=cx.day(at)/> }.into_html(),
+            None => t.no_member.into_html(),
         };
         view! {
             <div>
@@ -440,7 +441,7 @@ fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> AnyView {
     side(t.programs, view! { <dl class="kv">{lines}</dl> })
 }
 
-fn agreed(cx: &Cx, consents: &[Consent]) -> AnyView {
+fn agreed(cx: &Cx, consents: &[Consent]) -> Html {
     let t = &cx.t().admin_customer;
     let lines: Vec<_> = consents
         .iter()
@@ -460,13 +461,13 @@ fn agreed(cx: &Cx, consents: &[Consent]) -> AnyView {
         })
         .collect();
     let inside = match lines.is_empty() {
-        true => view! { <p class="muted">{t.no_consents}</p> }.into_any(),
-        false => view! { <ul class="stack">{lines}</ul> }.into_any(),
+        true => view! { <p class="muted">{t.no_consents}</p> }.into_html(),
+        false => view! { <ul class="stack">{lines}</ul> }.into_html(),
     };
     side(t.consents, inside)
 }
 
-fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -> AnyView {
+fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -> Html {
     let t = &cx.t().admin_customer;
     let or_none = |words: Vec<String>| {
         if words.is_empty() {
@@ -501,7 +502,7 @@ fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -
 }
 
 /// Children: their birthdays, and nothing else is known.
-fn children(cx: &Cx, profile: &Profile) -> Option<AnyView> {
+fn children(cx: &Cx, profile: &Profile) -> Option<Html> {
     let t = &cx.t().admin_customer;
     let lines: Vec<_> = profile
         .children
@@ -519,14 +520,14 @@ struct Words<'a> {
     here: &'a str,
 }
 
-fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> AnyView {
+fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> Html {
     let lines: Vec<_> = events
         .iter()
         .map(|event| {
             let (text, href, more) = told(cx, words, event);
             let text = match href {
-                Some(href) => view! { <a href=href>{text}</a> }.into_any(),
-                None => text.into_any(),
+                Some(href) => view! { <a href=href>{text}</a> }.into_html(),
+                None => text.into_html(),
             };
             let more = more.map(|more| view! { <small dir="auto">{more}</small> });
             view! {
@@ -536,7 +537,7 @@ fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> AnyView {
             }
         })
         .collect();
-    view! { <ol class="timeline">{lines}</ol> }.into_any()
+    view! { <ol class="timeline">{lines}</ol> }.into_html()
 }
 
 /// An event in words, where it leads, and what else there is to say.

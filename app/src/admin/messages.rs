@@ -4,6 +4,7 @@
 use super::{keep, looked_for, read_place, write_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{FormBox, Moment, icon, paragraphs};
 use crm::id::{OutboxId, SearchId};
 use crm::lang::Lang;
@@ -151,11 +152,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// How many codes went by SMS today, as an alarm when no more will.
-fn budget(cx: &Cx, day: SmsDay) -> AnyView {
+fn budget(cx: &Cx, day: SmsDay) -> Html {
     let t = &cx.t().admin_messages;
     let [sent, budget] = [day.sent.min(day.budget), day.budget].map(crate::format::integer);
     if !day.is_spent() {
-        return view! { <p class="muted">{t.sms_today(budget, sent)}</p> }.into_any();
+        return view! { <p class="muted">{t.sms_today(budget, sent)}</p> }.into_html();
     }
     view! {
         <div class="notice notice-bad" role="alert">
@@ -166,10 +167,10 @@ fn budget(cx: &Cx, day: SmsDay) -> AnyView {
             </div>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
-fn tabs(cx: &Cx, shown: &View, counts: Counts) -> AnyView {
+fn tabs(cx: &Cx, shown: &View, counts: Counts) -> Html {
     let t = &cx.t().admin_messages;
     let tabs: Vec<_> = [
         (None, t.tab_all, None),
@@ -193,10 +194,10 @@ fn tabs(cx: &Cx, shown: &View, counts: Counts) -> AnyView {
         view! { <a href=there.address(None) aria-current=current>{words} " " {count}</a> }
     })
     .collect();
-    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_any()
+    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_html()
 }
 
-fn narrow(cx: &Cx, shown: &View, templates: &[Template]) -> AnyView {
+fn narrow(cx: &Cx, shown: &View, templates: &[Template]) -> Html {
     let filter = &shown.filter;
     let t = &cx.t().admin_messages;
     let option = |value: String, words: String, chosen: &str| {
@@ -243,7 +244,7 @@ fn narrow(cx: &Cx, shown: &View, templates: &[Template]) -> AnyView {
             </FormBox<FindMessages>>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What a template is about: its subject with dots where a message has its own words.
@@ -295,15 +296,15 @@ fn error(cx: &Cx, error: &str) -> String {
     }
 }
 
-fn table(cx: &Cx, rows: &[Row]) -> AnyView {
+fn table(cx: &Cx, rows: &[Row]) -> Html {
     let t = &cx.t().admin_messages;
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
             let error = match &row.error {
-                Some(words) => view! { <bdi>{error(cx, words)}</bdi> }.into_any(),
+                Some(words) => view! { <bdi>{error(cx, words)}</bdi> }.into_html(),
                 None => view! { <span class="muted" aria-hidden="true">"—"</span> <span class="sr-only">{t.no_error}</span> }
-                    .into_any(),
+                    .into_html(),
             };
             view! {
                 <tr>
@@ -337,10 +338,10 @@ fn table(cx: &Cx, rows: &[Row]) -> AnyView {
             </table>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
-fn empty(cx: &Cx, filter: &Filter, is_later: bool) -> AnyView {
+fn empty(cx: &Cx, filter: &Filter, is_later: bool) -> Html {
     let t = &cx.t().admin_messages;
     let alone = Filter {
         state: filter.state,
@@ -353,7 +354,7 @@ fn empty(cx: &Cx, filter: &Filter, is_later: bool) -> AnyView {
         Some(State::Sent) | None => t.empty,
     };
     let all = (is_later || *filter != Filter::default()).then(|| view! { <a class="btn" href=HERE>{t.to_all}</a> });
-    view! { <div class="empty">{icon(icon::INBOX)} <p>{words}</p> {all}</div> }.into_any()
+    view! { <div class="empty">{icon(icon::INBOX)} <p>{words}</p> {all}</div> }.into_html()
 }
 
 /// One message.
@@ -383,7 +384,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(row.subject.clone(), Frame::Admin, view))
 }
 
-fn resend(cx: &Cx) -> AnyView {
+fn resend(cx: &Cx) -> Html {
     let t = &cx.t().admin_messages;
     view! {
         <FormBox<SendAgain> class="form" stale=t.stale>
@@ -391,11 +392,11 @@ fn resend(cx: &Cx) -> AnyView {
             <div class="actions"><button class="btn btn-primary">{t.again}</button></div>
         </FormBox<SendAgain>>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What is known of a message beside its text.
-fn facts(cx: &Cx, letter: &Letter) -> AnyView {
+fn facts(cx: &Cx, letter: &Letter) -> Html {
     let t = &cx.t().admin_messages;
     let row = &letter.row;
     let moment = |words: &'static str, at: Option<_>| {
@@ -432,5 +433,5 @@ fn facts(cx: &Cx, letter: &Letter) -> AnyView {
             {reference}
         </dl>
     }
-    .into_any()
+    .into_html()
 }

@@ -11,10 +11,11 @@ pub mod request;
 pub mod requests;
 pub mod security;
 pub mod tills;
-mod view;
+pub mod view;
 pub mod webhooks;
 
 use crate::cx::Cx;
+use crate::ui::html::IntoHtml;
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::contact::Contact;
 use crm::id::SearchId;
@@ -95,8 +96,8 @@ fn contacts(cx: &Cx, contacts: &[Contact]) -> impl IntoView + use<> {
         })
         .collect();
     match contacts.is_empty() {
-        true => t.none.into_any(),
-        false => contacts.into_any(),
+        true => t.none.into_html(),
+        false => contacts.into_html(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::cabinet::{flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{Field, FormBox, Moment, Select};
 use crm::flaw::{Check, Flaw};
@@ -148,9 +149,9 @@ pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
         .map(|one| row(&cx, one, can_decide(one), is_fresh))
         .collect();
     let list = if rows.is_empty() {
-        view! { <div class="panel empty">{icon(icon::CHECK)} <p>{t.none}</p></div> }.into_any()
+        view! { <div class="panel empty">{icon(icon::CHECK)} <p>{t.none}</p></div> }.into_html()
     } else {
-        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
     };
     let is_shown = |id: &str| {
         let shown = |one: &Waiting| can_decide(one) && one.adjustment.id.to_string() == id;
@@ -174,13 +175,13 @@ fn row(cx: &Cx, one: &Waiting, can_decide: bool, is_fresh: bool) -> impl IntoVie
     let points = format::signed_points(cx.lang, asked.points);
     let may_open = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Customers));
     let who = if may_open {
-        view! { <a href=format!("/admin/customers/{}", asked.customer_id)><bdi>{name.clone()}</bdi></a> }.into_any()
+        view! { <a href=format!("/admin/customers/{}", asked.customer_id)><bdi>{name.clone()}</bdi></a> }.into_html()
     } else {
-        view! { <bdi>{name.clone()}</bdi> }.into_any()
+        view! { <bdi>{name.clone()}</bdi> }.into_html()
     };
     let acts = match (can_decide, is_fresh) {
-        (false, _) => view! { <span class="muted">{t.own}</span> }.into_any(),
-        (true, false) => ().into_any(),
+        (false, _) => view! { <span class="muted">{t.own}</span> }.into_html(),
+        (true, false) => ().into_html(),
         (true, true) => {
             let about = format!("{name}, {points}");
             let [yes, no] = [about.clone(), about].map(|about| view! { <span class="sr-only">": " {about}</span> });
@@ -196,7 +197,7 @@ fn row(cx: &Cx, one: &Waiting, can_decide: bool, is_fresh: bool) -> impl IntoVie
                     <button class="btn btn-sm">{t.refuse} {no}</button>
                 </FormBox<Refuse>>
             }
-            .into_any()
+            .into_html()
         }
     };
     let class = if asked.points < 0 { "minus" } else { "plus" };
@@ -218,7 +219,7 @@ fn row(cx: &Cx, one: &Waiting, can_decide: bool, is_fresh: bool) -> impl IntoVie
 }
 
 /// On a customer's page: the form that gives and takes points, for whoever has the right.
-pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option<AnyView> {
+pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option<Html> {
     let t = &cx.t().admin_points;
     let Some(staff) = cx.staff.as_ref().filter(|staff| staff.has(Right::Points)) else {
         return unsaid(cx, &[Adjust::NAME], "program", |_| false, cx.t().form.stale);
@@ -256,7 +257,7 @@ pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option
                 <button class="btn btn-primary">{t.do_it}</button>
             </FormBox<Adjust>>
         }
-        .into_any(),
+        .into_html(),
     };
     let view = view! {
         <details class="fold" open=was_sent>
@@ -265,11 +266,11 @@ pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option
             {inside}
         </details>
     };
-    Some(view.into_any())
+    Some(view.into_html())
 }
 
 /// On a customer's page: points that went to others and came from others, and how to bring them back.
-pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<AnyView> {
+pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<Html> {
     let t = &cx.t().admin_points;
     let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Points));
     let can_come_back = |one: &Transfer| may && matches!(one.state, TransferState::Pending | TransferState::Completed);
@@ -314,11 +315,11 @@ pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<AnyView> {
                 <ul class="stack">{rows}</ul>
             </section>
         }
-        .into_any()
+        .into_html()
     })
 }
 
-fn bring_back(cx: &Cx, one: &Transfer) -> AnyView {
+fn bring_back(cx: &Cx, one: &Transfer) -> Html {
     let t = &cx.t().admin_points;
     let id = one.id.to_string();
     let was_sent = cx.outcome.as_ref().is_some_and(|outcome| {
@@ -337,5 +338,5 @@ fn bring_back(cx: &Cx, one: &Transfer) -> AnyView {
             </FormBox<Reverse>>
         </details>
     }
-    .into_any()
+    .into_html()
 }

@@ -4,6 +4,7 @@ use super::{full_name, store_name};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Moment, icon};
 use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
@@ -50,7 +51,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(title, Frame::Admin, view))
 }
 
-fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> AnyView {
+fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> Html {
     let t = &cx.t().admin_receipt;
     let rows: Vec<_> = receipt
         .lines
@@ -92,15 +93,15 @@ fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> AnyView {
             </table>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What came back of a line, and what a returned line had been.
-fn returns(cx: &Cx, here: &str, line: &Line) -> Vec<AnyView> {
+fn returns(cx: &Cx, here: &str, line: &Line) -> Vec<Html> {
     let t = &cx.t().admin_receipt;
     let link = |reference: &Reference, words: String| {
         let href = format!("{here}/purchases/{}", reference.purchase);
-        view! { <small><a href=href>{words}</a></small> " " }.into_any()
+        view! { <small><a href=href>{words}</a></small> " " }.into_html()
     };
     let back = line
         .returns

@@ -4,6 +4,7 @@ use super::view::View;
 use super::{contacts, full_name, passed, status, status_word, store_name};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{FormBox, Moment, TextArea, icon, paragraphs};
 use chrono::{DateTime, Utc};
 use crm::card::{State, store as cards};
@@ -153,7 +154,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// The queue that the request was opened from.
-fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> AnyView {
+fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> Html {
     let t = &cx.t().admin_request;
     let rows: Vec<_> = rows
         .iter()
@@ -182,11 +183,11 @@ fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> AnyView {
             <ul class="queue">{rows}</ul>
         </nav>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What it is about, where it stands, and what can be done with it.
-fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> AnyView {
+fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> Html {
     let t = &cx.t().admin_request;
     let me = cx.staff.as_ref().map(|staff| staff.id());
     let assignee = match (thread.assignee, &thread.assignee_name) {
@@ -246,7 +247,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
             {choices}
         </FormBox<SetStatus>>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What was just done, and where to go on.
@@ -272,7 +273,7 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
 }
 
 /// What was said, oldest first. After an answer that came too late, what was not seen before is marked.
-fn conversation(cx: &Cx, thread: &StaffThread) -> AnyView {
+fn conversation(cx: &Cx, thread: &StaffThread) -> Html {
     let t = &cx.t().admin_request;
     let late = cx.outcome.as_ref().filter(|outcome| outcome.error == AppError::Stale);
     let seen = late.and_then(|outcome| outcome.values.iter().find(|(name, _)| name == "seen"));
@@ -291,10 +292,10 @@ fn conversation(cx: &Cx, thread: &StaffThread) -> AnyView {
         <h2 class="sr-only">{t.conversation}</h2>
         <div class="thread">{messages}</div>
     }
-    .into_any()
+    .into_html()
 }
 
-fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'static str>, is_new: bool) -> AnyView {
+fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'static str>, is_new: bool) -> Html {
     let t = &cx.t().admin_request;
     let author = match &message.staff {
         Some(name) => name.clone(),
@@ -322,11 +323,11 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
             <div lang=lang>{paragraphs(&message.body)}</div>
         </article>
     }
-    .into_any()
+    .into_html()
 }
 
 /// Where staff writes: to the customer, or between themselves.
-fn reply(cx: &Cx, thread: &StaffThread) -> AnyView {
+fn reply(cx: &Cx, thread: &StaffThread) -> Html {
     let t = &cx.t().admin_request;
     let labels = vec![("text".to_owned(), t.answer.to_owned())];
     let seen = thread.updated_at.timestamp_micros().to_string();
@@ -356,11 +357,11 @@ fn reply(cx: &Cx, thread: &StaffThread) -> AnyView {
             </details>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
 /// Who is asking: how to reach them, what they have, what they bought last and what else they ask.
-async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<AnyView, AppError> {
+async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError> {
     let t = &cx.t().admin_request;
     let mut conn = cx.db.read().await?;
     let profile = customers::profile(&mut conn, subject).await?;
@@ -403,8 +404,8 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<AnyView, AppEr
         })
         .collect();
     let bought = match bought.is_empty() {
-        true => view! { <p class="muted">{t.no_purchases}</p> }.into_any(),
-        false => view! { <ul class="rows panel panel-flush">{bought}</ul> }.into_any(),
+        true => view! { <p class="muted">{t.no_purchases}</p> }.into_html(),
+        false => view! { <ul class="rows panel panel-flush">{bought}</ul> }.into_html(),
     };
     let open = |request: &&Summary| request.status != Status::Closed && request.number != here;
     let asked: Vec<_> = asked
@@ -425,8 +426,8 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<AnyView, AppEr
         })
         .collect();
     let asked = match asked.is_empty() {
-        true => view! { <p class="muted">{t.no_requests}</p> }.into_any(),
-        false => view! { <ul class="rows panel panel-flush">{asked}</ul> }.into_any(),
+        true => view! { <p class="muted">{t.no_requests}</p> }.into_html(),
+        false => view! { <ul class="rows panel panel-flush">{asked}</ul> }.into_html(),
     };
     Ok(view! {
         <aside class="pane pane-side" aria-labelledby="customer">
@@ -448,5 +449,5 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<AnyView, AppEr
             {asked}
         </aside>
     }
-    .into_any())
+    .into_html())
 }

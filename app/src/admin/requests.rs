@@ -4,6 +4,7 @@ use super::view::{View, Which};
 use super::{full_name, keep, passed, status, status_word};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{FormBox, Moment, icon};
 use crm::request::{Assignee, Counts, Row, Sort, Status, Topic, store as requests};
 use crm::staff::{Colleague, Right, store as staff_store};
@@ -91,7 +92,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-fn tabs(cx: &Cx, view: &View, counts: &Counts) -> AnyView {
+fn tabs(cx: &Cx, view: &View, counts: &Counts) -> Html {
     let t = &cx.t().admin_requests;
     let only = |status| View::new(Which::Only(status), Assignee::Anyone);
     let unclosed = counts.new + counts.open + counts.waiting;
@@ -134,7 +135,7 @@ fn tabs(cx: &Cx, view: &View, counts: &Counts) -> AnyView {
         }
     })
     .collect();
-    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_any()
+    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_html()
 }
 
 /// Options of a list, the chosen one marked.
@@ -148,7 +149,7 @@ fn options(choices: Vec<(String, String)>, chosen: &str) -> Vec<impl IntoView + 
         .collect()
 }
 
-fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> AnyView {
+fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> Html {
     let t = &cx.t().admin_requests;
     let statuses = Which::CODES.map(|(code, which)| {
         let words = match which {
@@ -195,10 +196,10 @@ fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> 
             </FormBox<FindRequests>>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
-fn table(cx: &Cx, view: &View, rows: &[Row]) -> AnyView {
+fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
     let t = &cx.t().admin_requests;
     let by = |sort, words: &'static str, class: &'static str| {
         let is_current = view.sort == sort;
@@ -214,12 +215,12 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> AnyView {
         .iter()
         .map(|row| {
             let waiting = match row.waiting_since {
-                Some(since) => view! { <Moment at=since shown=passed(cx, since)/> }.into_any(),
-                None => nobody(t.nobody_waits).into_any(),
+                Some(since) => view! { <Moment at=since shown=passed(cx, since)/> }.into_html(),
+                None => nobody(t.nobody_waits).into_html(),
             };
             let assignee = match &row.assignee {
-                Some(name) => view! { <bdi>{name.clone()}</bdi> }.into_any(),
-                None => nobody(t.nobody).into_any(),
+                Some(name) => view! { <bdi>{name.clone()}</bdi> }.into_html(),
+                None => nobody(t.nobody).into_html(),
             };
             view! {
                 <tr class:unread=row.status == Status::New>
@@ -256,7 +257,7 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> AnyView {
             </table>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
 /// A dash for the eye, words for screen readers.
@@ -264,7 +265,7 @@ fn nobody(words: &'static str) -> impl IntoView {
     view! { <span class="muted" aria-hidden="true">"—"</span> <span class="sr-only">{words}</span> }
 }
 
-fn empty(cx: &Cx, view: &View) -> AnyView {
+fn empty(cx: &Cx, view: &View) -> Html {
     let t = &cx.t().admin_requests;
     let usual = View::new(Which::Unclosed, Assignee::Anyone);
     let (words, there, action) = match (view.is_narrowed() || view.after.is_some(), view.which, view.assignee) {
@@ -288,5 +289,5 @@ fn empty(cx: &Cx, view: &View) -> AnyView {
             <a class="btn" href=there.queue()>{action}</a>
         </div>
     }
-    .into_any()
+    .into_html()
 }

@@ -3,6 +3,7 @@
 use crate::cabinet::{back, flash, fresh_first, gone};
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Choices, Field, FormBox, Moment, Select};
 use chrono::Duration;
@@ -123,7 +124,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         )
         .collect();
     let list = if tills.is_empty() {
-        view! { <div class="panel empty">{icon(icons::RECEIPT_TEXT)} <p>{t.none}</p></div> }.into_any()
+        view! { <div class="panel empty">{icon(icons::RECEIPT_TEXT)} <p>{t.none}</p></div> }.into_html()
     } else {
         table(&cx, &tills)
     };
@@ -146,7 +147,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <button class="btn btn-primary">{t.add}</button>
             </FormBox<AddTill>>
         }
-        .into_any(),
+        .into_html(),
     };
     let view = view! {
         <h1>{t.title}</h1>
@@ -170,14 +171,14 @@ fn state(cx: &Cx, till: &Entry) -> impl IntoView + use<> {
     view! { <span class=class>{words}</span> }
 }
 
-fn table(cx: &Cx, tills: &[Entry]) -> AnyView {
+fn table(cx: &Cx, tills: &[Entry]) -> Html {
     let t = &cx.t().admin_tills;
     let rows: Vec<_> = tills
         .iter()
         .map(|till| {
             let used = match till.used_at {
-                Some(at) => view! { <Moment at=at shown=cx.ago(at)/> }.into_any(),
-                None => view! { <span class="muted">{t.never}</span> }.into_any(),
+                Some(at) => view! { <Moment at=at shown=cx.ago(at)/> }.into_html(),
+                None => view! { <span class="muted">{t.never}</span> }.into_html(),
             };
             view! {
                 <tr>
@@ -209,7 +210,7 @@ fn table(cx: &Cx, tills: &[Entry]) -> AnyView {
             </table>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What a key may be good for, in words.
@@ -252,9 +253,9 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let good = keys.iter().filter(|key| key.revoked_at.is_none()).count() as i64;
     let rows: Vec<_> = keys.iter().map(|key| row(&cx, key, is_fresh)).collect();
     let list = if rows.is_empty() {
-        view! { <p class="muted">{t.keys_none}</p> }.into_any()
+        view! { <p class="muted">{t.keys_none}</p> }.into_html()
     } else {
-        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
     };
     let choices: Vec<_> = Scope::ALL
         .iter()
@@ -265,9 +266,9 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         .collect();
     let is_off = till.disabled_at.is_some();
     let add = if is_off {
-        Some(view! { <p class="muted">{t.off_hint}</p> }.into_any())
+        Some(view! { <p class="muted">{t.off_hint}</p> }.into_html())
     } else if good >= tills::MOST_KEYS {
-        Some(view! { <p class="muted">{t.keys_most}</p> }.into_any())
+        Some(view! { <p class="muted">{t.keys_most}</p> }.into_html())
     } else {
         is_fresh.then(|| {
             view! {
@@ -276,7 +277,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
                     <button class="btn btn-primary">{t.make_key}</button>
                 </FormBox<AddKey>>
             }
-            .into_any()
+            .into_html()
         })
     };
     let (switch, switch_words, class) = if is_off {

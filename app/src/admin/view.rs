@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Requests of which statuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Which {
+pub enum Which {
     /// What there is to do.
     #[default]
     Unclosed,
@@ -22,7 +22,7 @@ pub(super) enum Which {
 
 impl Which {
     /// What addresses call each.
-    pub(super) const CODES: [(&str, Self); 6] = [
+    pub const CODES: [(&str, Self); 6] = [
         ("", Self::Unclosed),
         ("new", Self::Only(Status::New)),
         ("open", Self::Only(Status::Open)),
@@ -31,7 +31,8 @@ impl Which {
         ("all", Self::All),
     ];
 
-    pub(super) fn code(self) -> &'static str {
+    /// What addresses call it.
+    pub fn code(self) -> &'static str {
         Self::CODES
             .into_iter()
             .find(|(_, which)| *which == self)
@@ -47,7 +48,8 @@ impl Which {
     }
 }
 
-const SORTS: [(&str, Sort); 3] = [
+/// What addresses call each order.
+pub const SORTS: [(&str, Sort); 3] = [
     ("waiting", Sort::Waiting),
     ("newest", Sort::Newest),
     ("updated", Sort::Updated),
@@ -55,22 +57,26 @@ const SORTS: [(&str, Sort); 3] = [
 
 /// What is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct View {
-    pub(super) which: Which,
-    pub(super) assignee: Assignee,
+pub struct View {
+    /// Of which statuses.
+    pub which: Which,
+    /// Whose.
+    pub assignee: Assignee,
     /// A topic's code; empty for all.
-    pub(super) topic: String,
+    pub topic: String,
     /// By what is looked for is known.
-    pub(super) find: Option<SearchId>,
+    pub find: Option<SearchId>,
     /// What is looked for.
-    pub(super) text: String,
-    pub(super) sort: Sort,
-    pub(super) after: Option<Cursor>,
+    pub text: String,
+    /// The order.
+    pub sort: Sort,
+    /// From which place on.
+    pub after: Option<Cursor>,
 }
 
 impl View {
     /// A view that is narrowed by nothing else.
-    pub(super) fn new(which: Which, assignee: Assignee) -> Self {
+    pub fn new(which: Which, assignee: Assignee) -> Self {
         Self {
             which,
             assignee,
@@ -83,12 +89,12 @@ impl View {
     }
 
     /// The view that an address tells of, without what is looked for. What cannot be read in it narrows nothing.
-    pub(super) fn of(cx: &Cx) -> Self {
+    pub fn of(cx: &Cx) -> Self {
         Self::read(|name| cx.query(name).map(str::to_owned))
     }
 
     /// The same with what is looked for.
-    pub(super) async fn whole(cx: &Cx) -> Result<Self, AppError> {
+    pub async fn whole(cx: &Cx) -> Result<Self, AppError> {
         let (find, text) = looked_for(cx).await?.unzip();
         Ok(Self {
             find,
@@ -98,7 +104,7 @@ impl View {
     }
 
     /// The view that a form or an address tells of.
-    pub(super) fn read(query: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn read(query: impl Fn(&str) -> Option<String>) -> Self {
         let status = query("status").unwrap_or_default();
         let which = Which::CODES
             .into_iter()
@@ -124,7 +130,7 @@ impl View {
     }
 
     /// What addresses call the assignee.
-    pub(super) fn assignee_code(&self) -> String {
+    pub fn assignee_code(&self) -> String {
         match self.assignee {
             Assignee::Anyone => String::new(),
             Assignee::Me => "me".into(),
@@ -134,7 +140,7 @@ impl View {
     }
 
     /// What addresses call the order; empty where it is the usual one.
-    pub(super) fn sort_code(&self) -> &'static str {
+    pub fn sort_code(&self) -> &'static str {
         let usual = self.sort == self.which.sort();
         SORTS
             .into_iter()
@@ -143,12 +149,12 @@ impl View {
     }
 
     /// True when the tab alone does not say what is shown.
-    pub(super) fn is_narrowed(&self) -> bool {
+    pub fn is_narrowed(&self) -> bool {
         !self.topic.is_empty() || self.find.is_some() || matches!(self.assignee, Assignee::Of(_))
     }
 
     /// The same from the start, in this order.
-    pub(super) fn sorted(&self, sort: Sort) -> Self {
+    pub fn sorted(&self, sort: Sort) -> Self {
         Self {
             sort,
             after: None,
@@ -157,12 +163,12 @@ impl View {
     }
 
     /// The same from another place on.
-    pub(super) fn from(&self, after: Option<Cursor>) -> Self {
+    pub fn from(&self, after: Option<Cursor>) -> Self {
         Self { after, ..self.clone() }
     }
 
     /// The address of a page with this view, and what was just done there.
-    pub(super) fn address(&self, path: &str, done: Option<&str>) -> String {
+    pub fn address(&self, path: &str, done: Option<&str>) -> String {
         let after = self.after.map(|after| after.to_string()).unwrap_or_default();
         let find = self.find.map(|id| id.to_string()).unwrap_or_default();
         let mut query: BTreeMap<&str, &str> = BTreeMap::new();
@@ -187,17 +193,17 @@ impl View {
     }
 
     /// The address of the queue.
-    pub(super) fn queue(&self) -> String {
+    pub fn queue(&self) -> String {
         self.address("/admin/requests", None)
     }
 
     /// The address of a request that was opened from this view: at its last message.
-    pub(super) fn request(&self, number: i64) -> String {
+    pub fn request(&self, number: i64) -> String {
         self.address(&format!("/admin/requests/{number}"), None) + "#last"
     }
 
     /// What the queue is asked for.
-    pub(super) fn filter(&self, topics: &[Topic]) -> Filter {
+    pub fn filter(&self, topics: &[Topic]) -> Filter {
         Filter {
             status: match self.which {
                 Which::Only(status) => Some(status),
@@ -211,55 +217,5 @@ impl View {
                 .map(|topic| topic.id),
             text: self.text.clone(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(address: &str) -> View {
-        let query = address.split_once('?').map(|(_, query)| query).unwrap_or_default();
-        let query: BTreeMap<String, String> = serde_qs::from_str(query).expect("an address of ours");
-        View::read(|name| query.get(name).cloned())
-    }
-
-    #[test]
-    fn a_view_survives_its_address() {
-        let after = "1795262400000001_00000000-0000-0000-0000-000000000007".parse().ok();
-        let staff = "00000000-0000-0000-0000-000000000009".parse().expect("an id");
-        for (_, which) in Which::CODES {
-            for assignee in [Assignee::Anyone, Assignee::Me, Assignee::Nobody, Assignee::Of(staff)] {
-                for (_, sort) in SORTS {
-                    let plain = View::new(which, assignee).sorted(sort);
-                    let view = View {
-                        topic: "card".into(),
-                        find: "00000000-0000-0000-0000-00000000000b".parse().ok(),
-                        ..plain.from(after)
-                    };
-                    assert_eq!(read(&plain.queue()), plain);
-                    assert_eq!(read(&view.queue()), view);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_usual_view_has_the_shortest_address() {
-        assert_eq!(View::new(Which::Unclosed, Assignee::Anyone).queue(), "/admin/requests");
-        assert_eq!(
-            View::new(Which::Only(Status::Closed), Assignee::Anyone).queue(),
-            "/admin/requests?status=closed"
-        );
-        assert_eq!(
-            View::new(Which::Unclosed, Assignee::Me).request(7),
-            "/admin/requests/7?assignee=me#last"
-        );
-    }
-
-    #[test]
-    fn nonsense_narrows_nothing() {
-        let usual = View::new(Which::Unclosed, Assignee::Anyone);
-        assert_eq!(read("?status=x&assignee=y&sort=z&after=1"), usual);
     }
 }

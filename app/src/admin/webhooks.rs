@@ -4,6 +4,7 @@ use super::{read_place, write_place};
 use crate::cabinet::{back, flash, fresh_first, gone};
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Choices, Field, FormBox, Moment};
 use chrono::Duration;
@@ -211,14 +212,14 @@ fn kinds(cx: &Cx, wanted: &[Kind]) -> Vec<(String, String, bool)> {
 }
 
 /// The fields of a receiver, the same where it is added and where it is changed.
-fn fields(cx: &Cx, url: String, description: String, wanted: &[Kind]) -> AnyView {
+fn fields(cx: &Cx, url: String, description: String, wanted: &[Kind]) -> Html {
     let t = &cx.t().admin_webhooks;
     view! {
         <Field name="url" label=t.url hint=t.url_hint missing=t.url_missing kind="url" inputmode="url" value=url/>
         <Field name="description" label=t.description hint=t.description_hint missing=t.description_missing value=description/>
         <Choices name="events" legend=t.events options=kinds(cx, wanted)/>
     }
-    .into_any()
+    .into_html()
 }
 
 fn labels(cx: &Cx) -> Vec<(String, String)> {
@@ -233,12 +234,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_webhooks;
     let all = webhooks::list(&cx.db, cx.staff()?).await?;
     let list = if all.is_empty() {
-        view! { <div class="panel empty">{icon(icons::BELL)} <p>{t.none}</p></div> }.into_any()
+        view! { <div class="panel empty">{icon(icons::BELL)} <p>{t.none}</p></div> }.into_html()
     } else {
         table(&cx, &all)
     };
     let add = if all.len() as i64 >= webhooks::MOST {
-        view! { <p class="muted">{t.most(webhooks::MOST)}</p> }.into_any()
+        view! { <p class="muted">{t.most(webhooks::MOST)}</p> }.into_html()
     } else if let Some(first) = fresh_first(&cx) {
         first
     } else {
@@ -249,7 +250,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <button class="btn btn-primary">{t.add}</button>
             </FormBox<AddWebhook>>
         }
-        .into_any()
+        .into_html()
     };
     let view = view! {
         <h1>{t.title}</h1>
@@ -277,14 +278,14 @@ fn state(cx: &Cx, one: &Entry) -> impl IntoView + use<> {
     view! { <span class=class>{words}</span> }
 }
 
-fn table(cx: &Cx, all: &[Entry]) -> AnyView {
+fn table(cx: &Cx, all: &[Entry]) -> Html {
     let t = &cx.t().admin_webhooks;
     let rows: Vec<_> = all
         .iter()
         .map(|one| {
             let taken = match one.delivered_at {
-                Some(at) => view! { <Moment at=at shown=cx.ago(at)/> }.into_any(),
-                None => view! { <span class="muted">{t.never}</span> }.into_any(),
+                Some(at) => view! { <Moment at=at shown=cx.ago(at)/> }.into_html(),
+                None => view! { <span class="muted">{t.never}</span> }.into_html(),
             };
             let failure = one
                 .failure
@@ -320,7 +321,7 @@ fn table(cx: &Cx, all: &[Entry]) -> AnyView {
             </table>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What went wrong: in our words where it is our own doing, else in the receiver's.
@@ -411,7 +412,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// What is known of a receiver.
-fn facts(cx: &Cx, one: &Entry) -> AnyView {
+fn facts(cx: &Cx, one: &Entry) -> Html {
     let t = &cx.t().admin_webhooks;
     let moment = |words: &'static str, at: Option<_>| {
         at.map(|at| view! { <div><dt>{words}</dt><dd><Moment at=at shown=cx.moment(at)/></dd></div> })
@@ -439,11 +440,11 @@ fn facts(cx: &Cx, one: &Entry) -> AnyView {
             {moment(t.both_secrets, one.old_secret_until)}
         </dl>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What a receiver was told and is to be told.
-fn log(cx: &Cx, id: WebhookId, deliveries: &[Delivery], is_later: bool, next: Option<String>) -> AnyView {
+fn log(cx: &Cx, id: WebhookId, deliveries: &[Delivery], is_later: bool, next: Option<String>) -> Html {
     let t = &cx.t().admin_webhooks;
     let chosen = shown(cx);
     let address = |state: Option<State>, after: Option<&str>| {
@@ -476,7 +477,7 @@ fn log(cx: &Cx, id: WebhookId, deliveries: &[Delivery], is_later: bool, next: Op
         } else {
             t.nothing_here
         };
-        return view! { {tabs} <p class="muted">{words}</p> }.into_any();
+        return view! { {tabs} <p class="muted">{words}</p> }.into_html();
     }
     let rows: Vec<_> = deliveries.iter().map(|one| row(cx, one)).collect();
     let first = is_later.then(|| view! { <a class="btn" href=address(chosen, None)>{t.to_start}</a> });
@@ -512,7 +513,7 @@ fn log(cx: &Cx, id: WebhookId, deliveries: &[Delivery], is_later: bool, next: Op
             <div class="actions">{since}</div>
         </FormBox<RedeliverFailed>>
     }
-    .into_any()
+    .into_html()
 }
 
 fn row(cx: &Cx, one: &Delivery) -> impl IntoView + use<> {
@@ -553,7 +554,7 @@ fn row(cx: &Cx, one: &Delivery) -> impl IntoView + use<> {
 }
 
 /// What changes a receiver, for whoever proved moments ago who they are.
-fn settings(cx: &Cx, one: &Entry) -> AnyView {
+fn settings(cx: &Cx, one: &Entry) -> Html {
     let t = &cx.t().admin_webhooks;
     let (switch, switch_words) = if one.off.is_some() {
         ("true", t.switch_on)
@@ -590,5 +591,5 @@ fn settings(cx: &Cx, one: &Entry) -> AnyView {
             </div>
         </section>
     }
-    .into_any()
+    .into_html()
 }

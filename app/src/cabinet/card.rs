@@ -4,6 +4,7 @@ use super::flash;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::barcode::Barcode;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crm::card::{self, Card, Kind, State, store as cards};
 use crm::points::store as points;
@@ -16,14 +17,14 @@ pub(super) fn shown(cards: &[Card]) -> Option<&Card> {
 }
 
 /// What stands on the card, in the link on the home page and on the card's own page alike.
-pub(super) fn face(cx: &Cx, card: &Card, name: &str, active: i64) -> AnyView {
+pub(super) fn face(cx: &Cx, card: &Card, name: &str, active: i64) -> Html {
     let t = &cx.t().card;
     view! {
         <span class="card-head"><span>{cx.shop().name.clone()}</span> <small><bdi>{name.to_owned()}</bdi></small></span>
         <span class="card-code"><Barcode number=card.number.clone()/> <span>{card::show(&card.number)}</span></span>
         <span class="card-foot"><span><small>{t.points}</small> <b>{cx.points(active)}</b></span></span>
     }
-    .into_any()
+    .into_html()
 }
 
 /// The page.
@@ -43,7 +44,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <p class="muted">{t.hint}</p>
             </div>
         }
-        .into_any(),
+        .into_html(),
         None => view! {
             <div class="empty">
                 {icon(icons::CREDIT_CARD)}
@@ -51,7 +52,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <a class="btn btn-primary" href="/support/new">{t.ask}</a>
             </div>
         }
-        .into_any(),
+        .into_html(),
     };
     let others: Vec<_> = cards
         .iter()
@@ -76,7 +77,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// A card beside the one that is shown.
-fn other(cx: &Cx, card: &Card) -> AnyView {
+fn other(cx: &Cx, card: &Card) -> Html {
     let t = &cx.t().card;
     let kind = match card.kind {
         Kind::Virtual => t.electronic,
@@ -92,5 +93,5 @@ fn other(cx: &Cx, card: &Card) -> AnyView {
             <span class=class>{state}</span>
         </li>
     }
-    .into_any()
+    .into_html()
 }

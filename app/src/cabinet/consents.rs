@@ -4,6 +4,7 @@ use super::{back, flash};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::html::IntoHtml;
 use crate::ui::{FormBox, Moment};
 use crm::consent::{Act, AskedAt, Consent, Purpose, store as consents};
 use islands::AppError;
@@ -56,10 +57,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let of = |purpose: &Purpose| last.iter().find(|consent| consent.code == purpose.code);
     let child = child
         .iter()
-        .map(|purpose| panel(&cx, purpose, of(purpose), true).into_any());
+        .map(|purpose| panel(&cx, purpose, of(purpose), true).into_html());
     let panels: Vec<_> = asked
         .iter()
-        .map(|purpose| panel(&cx, purpose, of(purpose), false).into_any())
+        .map(|purpose| panel(&cx, purpose, of(purpose), false).into_html())
         .chain(child)
         .collect();
     let view = view! {
@@ -98,13 +99,13 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
     let changed = (is_given && !is_newest).then(|| view! { <p>{t.changed(purpose.version)}</p> });
     let note = match (is_for_child, purpose.required) {
         (true, _) => {
-            view! { <p class="muted">{t.child} " " <a href="/profile/children">{t.to_children}</a></p> }.into_any()
+            view! { <p class="muted">{t.child} " " <a href="/profile/children">{t.to_children}</a></p> }.into_html()
         }
         (false, true) => view! {
             <p class="muted">{t.required} " " <a href="/support/new?topic=profile">{t.to_support}</a></p>
         }
-        .into_any(),
-        (false, false) => ().into_any(),
+        .into_html(),
+        (false, false) => ().into_html(),
     };
     let can_give = !(is_for_child || is_given && is_newest);
     let can_withdraw = !is_for_child && !purpose.required && is_given;

@@ -5,6 +5,7 @@ use super::{back, flash, fresh_first, gone, offer_to_end_others};
 use crate::account::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::html::IntoHtml;
 use crate::ui::{Field, FormBox};
 use crm::contact::{Contact, Kind, store as contacts};
 use crm::id::ContactId;
@@ -145,13 +146,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
 fn list(cx: &Cx, contacts: Vec<Contact>, is_fresh: bool) -> impl IntoView + use<> {
     if contacts.is_empty() {
-        return view! { <p class="muted">{cx.t().contacts.no_email}</p> }.into_any();
+        return view! { <p class="muted">{cx.t().contacts.no_email}</p> }.into_html();
     }
     let rows: Vec<_> = contacts
         .into_iter()
         .map(|contact| row(cx, &contact, is_fresh))
         .collect();
-    view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
+    view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
 }
 
 fn row(cx: &Cx, contact: &Contact, is_fresh: bool) -> impl IntoView + use<> {

@@ -7,6 +7,7 @@ use super::purchases::row;
 use super::support;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{Datelike, Duration, Timelike};
 use crm::card::store as cards;
@@ -71,7 +72,7 @@ fn greeting(cx: &Cx) -> &'static str {
     }
 }
 
-fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> AnyView {
+fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> Html {
     let t = &cx.t().home;
     let pending = (balance.pending != 0).then(|| {
         view! { <div><dt>{t.pending}</dt><dd>{crate::format::signed_points(cx.lang, balance.pending)}</dd></div> }
@@ -96,10 +97,10 @@ fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> AnyView {
             {(!is_new).then(|| view! { <div class="actions"><a class="btn btn-sm" href="/points">{t.where_from}</a></div> })}
         </section>
     }
-    .into_any()
+    .into_html()
 }
 
-fn last_purchases(cx: &Cx, latest: &[Purchase]) -> AnyView {
+fn last_purchases(cx: &Cx, latest: &[Purchase]) -> Html {
     let t = &cx.t().home;
     if latest.is_empty() {
         return view! {
@@ -112,7 +113,7 @@ fn last_purchases(cx: &Cx, latest: &[Purchase]) -> AnyView {
                 </div>
             </section>
         }
-        .into_any();
+        .into_html();
     }
     let rows: Vec<_> = latest.iter().map(|purchase| row(cx, purchase)).collect();
     view! {
@@ -121,10 +122,10 @@ fn last_purchases(cx: &Cx, latest: &[Purchase]) -> AnyView {
             <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
         </section>
     }
-    .into_any()
+    .into_html()
 }
 
-fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<AnyView> {
+fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<Html> {
     let t = &cx.t().home;
     let rows: Vec<_> = requests.iter().map(|request| support::row(cx, request)).collect();
     (!rows.is_empty()).then(|| {
@@ -134,11 +135,11 @@ fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<AnyView> {
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
-        .into_any()
+        .into_html()
     })
 }
 
-fn running_offers(cx: &Cx, offers: &[Brief]) -> Option<AnyView> {
+fn running_offers(cx: &Cx, offers: &[Brief]) -> Option<Html> {
     let t = &cx.t().home;
     let items: Vec<_> = offers
         .iter()
@@ -159,11 +160,11 @@ fn running_offers(cx: &Cx, offers: &[Brief]) -> Option<AnyView> {
                 {items}
             </section>
         }
-        .into_any()
+        .into_html()
     })
 }
 
-fn to_join(cx: &Cx, programs: &[Program]) -> Option<AnyView> {
+fn to_join(cx: &Cx, programs: &[Program]) -> Option<Html> {
     let t = &cx.t().home;
     let rows: Vec<_> = programs
         .iter()
@@ -187,6 +188,6 @@ fn to_join(cx: &Cx, programs: &[Program]) -> Option<AnyView> {
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
-        .into_any()
+        .into_html()
     })
 }

@@ -3,6 +3,7 @@
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
+use crate::ui::html::IntoHtml;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use crm::lang::Lang;
 use crm::promotion::{Promotion, store as promotions};
@@ -20,9 +21,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let offers: Vec<_> = running.iter().map(|promotion| offer(&cx, promotion)).collect();
     let list = if is_empty {
         view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/programs">{t.to_programs}</a></div> }
-            .into_any()
+            .into_html()
     } else {
-        view! { <div class="stack narrow">{offers}</div> }.into_any()
+        view! { <div class="stack narrow">{offers}</div> }.into_html()
     };
     let view = view! {
         <div class="page-head">
@@ -64,7 +65,7 @@ fn offer(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
 fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
     let t = &cx.t().offers;
     if promotion.places.is_empty() {
-        return view! { <p>{t.everywhere}</p> }.into_any();
+        return view! { <p>{t.everywhere}</p> }.into_html();
     }
     let mut towns: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for place in &promotion.places {
@@ -80,7 +81,7 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
     let count = i64::try_from(promotion.places.len()).unwrap_or(i64::MAX);
     let all = || view! { <a href="/stores">{t.addresses}</a> };
     if count <= 2 {
-        view! { <ul class="offer-places">{lines}</ul> <p>{all()}</p> }.into_any()
+        view! { <ul class="offer-places">{lines}</ul> <p>{all()}</p> }.into_html()
     } else {
         view! {
             <details class="fold">
@@ -89,7 +90,7 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
                 <p>{all()}</p>
             </details>
         }
-        .into_any()
+        .into_html()
     }
 }
 

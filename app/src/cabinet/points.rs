@@ -5,6 +5,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::NaiveDate;
 use crm::points::{Balance, Entry, TransactionKind, store as points};
@@ -51,9 +52,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <a class="btn btn-primary" href="/card">{t.show_card}</a>
             </div>
         }
-        .into_any()
+        .into_html()
     } else {
-        view! { <div>{days}</div> {next} }.into_any()
+        view! { <div>{days}</div> {next} }.into_html()
     };
     let view = view! {
         {back("/", t.back)}
@@ -76,7 +77,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// What there is, program by program.
-fn programs(cx: &Cx, balance: &Balance) -> Option<AnyView> {
+fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
     let t = &cx.t().points;
     let rows: Vec<_> = balance
         .programs
@@ -103,12 +104,12 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<AnyView> {
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
-        .into_any()
+        .into_html()
     })
 }
 
 /// The movements of a day, the newest first.
-fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<AnyView> {
+fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<Html> {
     let t = &cx.t().points;
     let newest = entries.first()?;
     let date = cx.shop().day(newest.at);
@@ -121,12 +122,12 @@ fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<AnyView> 
                 <div class="panel panel-flush">{lines}</div>
             </section>
         }
-        .into_any(),
+        .into_html(),
     )
 }
 
 /// A movement: what it was, and by how much it changed what can be spent. Points that still wait are muted.
-fn entry(cx: &Cx, entry: &Entry) -> AnyView {
+fn entry(cx: &Cx, entry: &Entry) -> Html {
     let t = &cx.t().points;
     let (title, text) = match entry.kind {
         TransactionKind::Accrual => (t.accrual, t.accrual_text),
@@ -196,5 +197,5 @@ fn entry(cx: &Cx, entry: &Entry) -> AnyView {
             </div>
         </details>
     }
-    .into_any()
+    .into_html()
 }

@@ -3,6 +3,7 @@
 use super::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::html::IntoHtml;
 use crate::ui::icon::{self, icon};
 use crate::ui::{FormBox, paragraphs};
 use crm::content::{days, percent};
@@ -52,9 +53,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let is_empty = all.is_empty();
     let tiles: Vec<_> = all.iter().map(|program| tile(&cx, program)).collect();
     let list = if is_empty {
-        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/offers">{t.to_offers}</a></div> }.into_any()
+        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/offers">{t.to_offers}</a></div> }.into_html()
     } else {
-        view! { <div class="tiles">{tiles}</div> }.into_any()
+        view! { <div class="tiles">{tiles}</div> }.into_html()
     };
     let view = view! {
         <div>
@@ -120,7 +121,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     });
     let act = if program.joined_at.is_some() {
         view! { <div class="actions"><a class="btn btn-danger-quiet" href=format!("/programs/{code}/leave")>{t.leave}</a></div> }
-            .into_any()
+            .into_html()
     } else {
         view! {
             <FormBox<Join> class="actions">
@@ -128,7 +129,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
                 <button class="btn btn-primary">{t.join}</button>
             </FormBox<Join>>
         }
-        .into_any()
+        .into_html()
     };
     let view = view! {
         {back("/programs", t.title)}

@@ -6,6 +6,7 @@ use crate::account::outside;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::FormBox;
+use crate::ui::html::IntoHtml;
 use crate::ui::icon::{self, icon};
 use crm::id::IdentityId;
 use crm::identity::{Linked, store as identity};
@@ -61,10 +62,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .collect();
     let has_others = !others.is_empty();
     let list = if linked.is_empty() {
-        view! { <p class="muted">{t.none}</p> }.into_any()
+        view! { <p class="muted">{t.none}</p> }.into_html()
     } else {
         let rows: Vec<_> = linked.iter().map(|one| row(&cx, one, is_fresh)).collect();
-        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
     };
     let view = view! {
         {back("/profile/security", cx.t().security.title)}

@@ -6,6 +6,7 @@ use crate::format;
 use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
 use crate::ui::chart::{Bar, Bars};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{Datelike, NaiveDate};
 use crm::flaw::Flaw;
@@ -24,11 +25,15 @@ const TEXT_MAX: usize = 100;
 
 /// What the address asks for: as it was typed, as it is looked for, and what could not be read.
 #[derive(Default)]
-struct Asked {
-    text: String,
-    store: String,
-    from: String,
-    to: String,
+pub struct Asked {
+    /// In the name of an article.
+    pub text: String,
+    /// The id of a store.
+    pub store: String,
+    /// The first day.
+    pub from: String,
+    /// The last day.
+    pub to: String,
     filter: Filter,
     from_flaw: Option<String>,
     to_flaw: Option<String>,
@@ -85,7 +90,7 @@ impl Asked {
     }
 
     /// The page's own address with these filters, from a place in the list on.
-    fn address(&self, before: Option<Before>) -> String {
+    pub fn address(&self, before: Option<Before>) -> String {
         let mut query = BTreeMap::from([
             ("q", self.text.clone()),
             ("store", self.store.clone()),
@@ -102,7 +107,7 @@ impl Asked {
 }
 
 /// A day as a field of dates sends it.
-fn day(typed: &str) -> Option<NaiveDate> {
+pub fn day(typed: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(typed, "%Y-%m-%d")
         .ok()
         .filter(|day| (1900..=2200).contains(&day.year()))
@@ -143,7 +148,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
 }
 
-fn first_purchase(cx: &Cx) -> AnyView {
+fn first_purchase(cx: &Cx) -> Html {
     let t = &cx.t().purchases;
     view! {
         <h1>{t.title}</h1>
@@ -154,10 +159,10 @@ fn first_purchase(cx: &Cx) -> AnyView {
             <a href="/purchases/claim">{cx.t().claim.link}</a>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
-fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> AnyView {
+fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> Html {
     let t = &cx.t().purchases;
     let chosen = asked.store.clone();
     let options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
@@ -207,10 +212,10 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> AnyView {
             {(found && asked.is_any()).then(|| view! { <a class="btn btn-quiet btn-sm" href="/purchases">{t.reset}</a> })}
         </form>
     }
-    .into_any()
+    .into_html()
 }
 
-fn list(cx: &Cx, asked: &Asked, found: &Page) -> AnyView {
+fn list(cx: &Cx, asked: &Asked, found: &Page) -> Html {
     let t = &cx.t().purchases;
     if found.months.is_empty() {
         return view! {
@@ -220,7 +225,7 @@ fn list(cx: &Cx, asked: &Asked, found: &Page) -> AnyView {
                 <a class="btn" href="/purchases">{t.reset}</a>
             </div>
         }
-        .into_any();
+        .into_html();
     }
     let months: Vec<_> = found
         .months
@@ -241,11 +246,11 @@ fn list(cx: &Cx, asked: &Asked, found: &Page) -> AnyView {
     let next = found.next.map(|next| {
         view! { <p class="more-link"><a class="btn" href=asked.address(Some(next)) rel="next">{cx.t().common.more}</a></p> }
     });
-    view! { {months} {next} }.into_any()
+    view! { {months} {next} }.into_html()
 }
 
 /// A receipt in a list.
-pub(super) fn row(cx: &Cx, purchase: &Purchase) -> AnyView {
+pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
     let t = &cx.t().purchases;
     let store = purchase.store.as_ref().map(|store| cx.pick(&store.name));
     let (inside, name) = match (purchase.kind, store) {
@@ -272,11 +277,11 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> AnyView {
             </a>
         </li>
     }
-    .into_any()
+    .into_html()
 }
 
 /// What was spent month by month, unless it was nothing.
-fn chart(cx: &Cx, spent: &[Month]) -> Option<AnyView> {
+fn chart(cx: &Cx, spent: &[Month]) -> Option<Html> {
     let t = &cx.t().purchases;
     let top = spent
         .iter()
@@ -299,41 +304,6 @@ fn chart(cx: &Cx, spent: &[Month]) -> Option<AnyView> {
     let note = t.in_a_year(whole(average), whole(all));
     Some(
         view! { <div class="panel"><Bars title=title note=note bars=bars columns=[t.month, t.spent]/></div> }
-            .into_any(),
+            .into_html(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_one_of_the_calendar() {
-        assert_eq!(day("2026-11-21"), NaiveDate::from_ymd_opt(2026, 11, 21));
-        for bad in [
-            "",
-            "31.02.2026",
-            "2026-02-31",
-            "0000-01-01",
-            "99999-01-01",
-            "2026-11-21T00:00",
-            "x",
-        ] {
-            assert_eq!(day(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn filters_survive_in_the_address() {
-        let asked = Asked {
-            text: "чай & мёд=%".into(),
-            from: "2026-11-01".into(),
-            ..Asked::default()
-        };
-        assert_eq!(
-            asked.address(None),
-            "/purchases?from=2026-11-01&q=%D1%87%D0%B0%D0%B9+%26+%D0%BC%D1%91%D0%B4%3D%25"
-        );
-        assert_eq!(Asked::default().address(None), "/purchases");
-    }
 }

@@ -5,6 +5,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::Timelike;
 use crm::id::PurchaseId;
@@ -43,7 +44,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// What the till printed.
-fn paper(cx: &Cx, receipt: &Receipt) -> AnyView {
+fn paper(cx: &Cx, receipt: &Receipt) -> Html {
     let t = &cx.t().receipt;
     let head = &receipt.head;
     let local = cx.shop().local(head.at);
@@ -54,8 +55,8 @@ fn paper(cx: &Cx, receipt: &Receipt) -> AnyView {
         local.minute()
     );
     let store = match &head.store {
-        Some(store) => view! { <h2>{cx.pick(&store.name)}</h2> <p>{cx.pick(&store.town)}</p> }.into_any(),
-        None => view! { <h2>{cx.shop().name.clone()}</h2> }.into_any(),
+        Some(store) => view! { <h2>{cx.pick(&store.name)}</h2> <p>{cx.pick(&store.town)}</p> }.into_html(),
+        None => view! { <h2>{cx.shop().name.clone()}</h2> }.into_html(),
     };
     let lines: Vec<_> = receipt.lines.iter().map(|item| line(cx, item)).collect();
     let discount: i64 = receipt.lines.iter().map(|line| line.discount).sum();
@@ -90,7 +91,7 @@ fn paper(cx: &Cx, receipt: &Receipt) -> AnyView {
             </article>
         </div>
     }
-    .into_any()
+    .into_html()
 }
 
 /// Everything that the lines earned.
@@ -99,7 +100,7 @@ fn entries(receipt: &Receipt) -> impl Iterator<Item = &Earned> {
 }
 
 /// An article with its sum, its points, and what came back of it.
-fn line(cx: &Cx, line: &Line) -> AnyView {
+fn line(cx: &Cx, line: &Line) -> Html {
     let t = &cx.t().receipt;
     let name = line.name.clone();
     let sum = cx.money(line.amount);
@@ -132,22 +133,22 @@ fn line(cx: &Cx, line: &Line) -> AnyView {
     });
     let (name, sum) = if all_back {
         (
-            view! { <s><bdi>{name}</bdi></s> }.into_any(),
-            view! { <s>{sum}</s> }.into_any(),
+            view! { <s><bdi>{name}</bdi></s> }.into_html(),
+            view! { <s>{sum}</s> }.into_html(),
         )
     } else {
-        (view! { <span><bdi>{name}</bdi></span> }.into_any(), sum.into_any())
+        (view! { <span><bdi>{name}</bdi></span> }.into_html(), sum.into_html())
     };
     view! {
         <li class=(!line.returns.is_empty()).then_some("returned")>
             {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {returns} {original}
         </li>
     }
-    .into_any()
+    .into_html()
 }
 
 /// The day on which something came back, with the way to that receipt where it is the customer's own.
-fn returned_on(cx: &Cx, back: &Reference, bought: i64) -> AnyView {
+fn returned_on(cx: &Cx, back: &Reference, bought: i64) -> Html {
     let t = &cx.t().receipt;
     let day = cx.day(back.at);
     let words = if back.quantity < bought {
@@ -156,15 +157,15 @@ fn returned_on(cx: &Cx, back: &Reference, bought: i64) -> AnyView {
         t.returned(day)
     };
     if back.own {
-        view! { <a class="text-bad" href=format!("/purchases/{}", back.purchase)>{words}</a> }.into_any()
+        view! { <a class="text-bad" href=format!("/purchases/{}", back.purchase)>{words}</a> }.into_html()
     } else {
-        words.into_any()
+        words.into_html()
     }
-    .into_any()
+    .into_html()
 }
 
 /// The points of the receipt, program by program: how many, from when, until when, and which line brought what.
-fn points(cx: &Cx, receipt: &Receipt) -> Option<AnyView> {
+fn points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
     let t = &cx.t().receipt;
     let mut lots: Vec<(&Earned, i64, i64)> = Vec::new();
     for earned in entries(receipt) {
@@ -241,18 +242,18 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<AnyView> {
                 {took_back}
             </section>
         }
-        .into_any()
+        .into_html()
     })
 }
 
 /// Which of the points of a line the program gave of its own, and which the rules of that time; nothing where no rule did.
-fn parts(cx: &Cx, earned: &Earned) -> Option<Vec<AnyView>> {
+fn parts(cx: &Cx, earned: &Earned) -> Option<Vec<Html>> {
     let by_rules = earned.parts.iter().any(|part| matches!(part.by, Source::Rule(_)));
     let part = |part: &crm::points::Part| {
         let share = matches!(part.by, Source::Program(_)).then(|| crm::content::percent(cx.lang, earned.share));
         let points = format::signed_points(cx.lang, part.amount);
         view! { <br/> <small class="muted"><bdi>{cx.pick(&part.name)}</bdi> " " {share} " " {points}</small> }
-            .into_any()
+            .into_html()
     };
     by_rules.then(|| earned.parts.iter().map(part).collect())
 }

@@ -6,6 +6,7 @@ use crate::account::factors::{app_section, codes_section, known, told};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::FormBox;
+use crate::ui::html::{Html, IntoHtml};
 use crm::factor::removal::{self, Removal};
 use crm::factor::store as factors;
 use islands::AppError;
@@ -26,7 +27,7 @@ impl Form for CancelRemoval {
 }
 
 /// Says that somebody asked for the second factor to be removed. It takes no fresh proof to keep it.
-fn asked(cx: &Cx, removal: &Removal) -> AnyView {
+fn asked(cx: &Cx, removal: &Removal) -> Html {
     let t = &cx.t().removal;
     let text = match removal.due_at {
         None => t.pending_text(cx.moment(removal.asked_at)),
@@ -40,7 +41,7 @@ fn asked(cx: &Cx, removal: &Removal) -> AnyView {
             <FormBox<CancelRemoval> class="actions"><button class="btn btn-primary">{t.cancel}</button></FormBox<CancelRemoval>>
         </section>
     }
-    .into_any()
+    .into_html()
 }
 
 /// The page.

@@ -3,6 +3,7 @@
 use super::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{Field, FormBox};
 use crm::signin::confirm::{self, Ways};
@@ -80,7 +81,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
 }
 
-fn password(cx: &Cx, ways: &Ways) -> Result<AnyView, AppError> {
+fn password(cx: &Cx, ways: &Ways) -> Result<Html, AppError> {
     let t = &cx.t().security;
     if let Some(first) = fresh_first(cx) {
         return Ok(first);
@@ -118,7 +119,7 @@ fn password(cx: &Cx, ways: &Ways) -> Result<AnyView, AppError> {
             </FormBox<RemovePassword>>
         })}
     };
-    Ok(view.into_any())
+    Ok(view.into_html())
 }
 
 fn row(href: &'static str, inside: &'static str, title: &'static str, text: &'static str) -> impl IntoView {

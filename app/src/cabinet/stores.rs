@@ -75,7 +75,7 @@ fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
 }
 
 /// OpenStreetMap with a mark at the place, both in millionths of a degree.
-fn map_url(latitude: i64, longitude: i64) -> String {
+pub fn map_url(latitude: i64, longitude: i64) -> String {
     let degrees = |millionths: i64| {
         let sign = if millionths < 0 { "-" } else { "" };
         let n = millionths.unsigned_abs();
@@ -96,7 +96,7 @@ const WEEK: [Weekday; 7] = [
 ];
 
 /// Opening hours, with days in a row that are alike joined: «пн–пт 9:00–21:00», «сб, вс закрыто».
-fn hours(lang: Lang, hours: &Hours) -> Vec<String> {
+pub fn hours(lang: Lang, hours: &Hours) -> Vec<String> {
     let t = &Texts::of(lang).stores;
     let names = [t.mon, t.tue, t.wed, t.thu, t.fri, t.sat, t.sun];
     let week: Vec<_> = WEEK
@@ -126,42 +126,4 @@ fn hours(lang: Lang, hours: &Hours) -> Vec<String> {
 /// A minute of the day on a clock: `9:00`, and the last one `24:00`.
 fn clock(minute: u16) -> String {
     format!("{}:{:02}", minute / 60, minute % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(week: [Option<[u16; 2]>; 7]) -> Vec<String> {
-        hours(Lang::Ru, &Hours::try_from(week).expect("possible hours"))
-    }
-
-    #[test]
-    fn days_that_are_alike_are_joined() {
-        let (day, short) = (Some([540, 1260]), Some([600, 1110]));
-        assert_eq!(of([day; 7]), ["ежедневно 9:00–21:00"]);
-        assert_eq!(of([Some([0, 1440]); 7]), ["ежедневно круглосуточно"]);
-        assert_eq!(
-            of([day, day, day, day, day, short, short]),
-            ["пн–пт 9:00–21:00", "сб, вс 10:00–18:30"]
-        );
-        assert_eq!(
-            of([None, day, day, short, day, day, Some([540, 1440])]),
-            [
-                "пн закрыто",
-                "вт, ср 9:00–21:00",
-                "чт 10:00–18:30",
-                "пт, сб 9:00–21:00",
-                "вс 9:00–24:00"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_place_on_the_map() {
-        assert_eq!(
-            map_url(55_751_244, -618_423),
-            "https://www.openstreetmap.org/?mlat=55.751244&mlon=-0.618423#map=17/55.751244/-0.618423"
-        );
-    }
 }

@@ -3,6 +3,7 @@
 use super::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::html::IntoHtml;
 use crate::ui::icon::{self, icon};
 use crate::ui::{FormBox, Moment, Select, TextArea, paragraphs};
 use crm::purchase::{Kind, Purchase, store as purchases};
@@ -120,12 +121,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <a class="btn btn-primary" href="/support/new">{t.write}</a>
             </div>
         }
-        .into_any(),
+        .into_html(),
         (true, Some(_)) => view! {
             <div class="empty"><p>{t.no_more}</p><a class="btn" href="/support">{t.to_first}</a></div>
         }
-        .into_any(),
-        _ => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any(),
+        .into_html(),
+        _ => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),
     };
     let view = view! {
         <div class="page-head">
@@ -263,14 +264,14 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
                 <button class="btn">{t.reopen}</button>
             </FormBox<Reopen>>
         }
-        .into_any()
+        .into_html()
     } else {
         view! {
             <FormBox<Close> class="actions">
                 <button class="btn btn-quiet">{icon(icon::CHECK)} {t.close}</button>
             </FormBox<Close>>
         }
-        .into_any()
+        .into_html()
     };
     let view = view! {
         {back("/support", t.title)}

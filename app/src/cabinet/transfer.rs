@@ -6,6 +6,7 @@ use super::{back, flash, fresh_first, unsaid};
 use crate::cx::{Cx, cookie};
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{Field, FormBox, Moment, Select};
 use crm::card;
@@ -138,9 +139,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     drop(conn);
     let rows: Vec<_> = list.iter().map(|one| row(&cx, one, &balance)).collect();
     let rows = if rows.is_empty() {
-        view! { <p class="muted">{t.none}</p> }.into_any()
+        view! { <p class="muted">{t.none}</p> }.into_html()
     } else {
-        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_any()
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
     };
     let is_there = |id: &str| {
         list.iter()
@@ -173,7 +174,7 @@ pub(super) fn is_off(cx: &Cx) -> bool {
 }
 
 /// How many points may be given, by whom, and when they arrive.
-fn limits(cx: &Cx, allowance: &Allowance) -> Option<AnyView> {
+fn limits(cx: &Cx, allowance: &Allowance) -> Option<Html> {
     let t = &cx.t().transfer;
     let policy = &cx.shop().points;
     if is_off(cx) {
@@ -202,12 +203,12 @@ fn limits(cx: &Cx, allowance: &Allowance) -> Option<AnyView> {
                 </div>
             </section>
         }
-        .into_any(),
+        .into_html(),
     )
 }
 
 /// Asks to whom and how many, or says why nothing can be given now.
-fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> AnyView {
+fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> Html {
     let t = &cx.t().transfer;
     let programs: Vec<_> = balance
         .programs
@@ -228,7 +229,7 @@ fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> AnyView {
         _ => None,
     };
     if let Some(words) = why_not {
-        return view! { <p>{words}</p> }.into_any();
+        return view! { <p>{words}</p> }.into_html();
     }
     if let Some(first) = fresh_first(cx) {
         return first;
@@ -250,7 +251,7 @@ fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> AnyView {
             <div class="actions"><button class="btn btn-primary">{t.next}</button></div>
         </FormBox<CheckTransfer>>
     }
-    .into_any()
+    .into_html()
 }
 
 /// It can still be called back. What is due has arrived, whether or not the books have it yet.

@@ -5,6 +5,7 @@
 
 use crate::cx::{Cx, Outcome, cx};
 use crate::route::Form;
+use crate::ui::html::{Html, Inside, IntoHtml};
 use crm::flaw::Flaw;
 use islands::{AppError, Enhance};
 use leptos::prelude::*;
@@ -75,7 +76,7 @@ pub fn FormBox<F: Form + 'static>(
     #[prop(optional)]
     stale: Option<&'static str>,
     /// The fields and the button.
-    children: Children,
+    children: Inside,
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| F::NAME.replace('.', "-"));
     form_box(F::NAME, (id, action), class, check, labels, stale, children)
@@ -89,8 +90,8 @@ fn form_box(
     check: bool,
     labels: Vec<(String, String)>,
     stale: Option<&'static str>,
-    children: Children,
-) -> AnyView {
+    children: Inside,
+) -> Html {
     let cx = cx();
     // Of several forms of one kind on a page, only the one that was sent shows its outcome.
     let outcome = cx.outcome.clone().filter(|o| {
@@ -141,16 +142,16 @@ fn form_box(
                 <input type="hidden" name="_fn" value=name/>
                 <input type="hidden" name="_form" value=id.clone()/>
                 <input type="hidden" name="_key" value=key.clone()/>
-                {children()}
+                {children.render()}
             </form>
         }
     };
     // An owner of its own: the outcome is for the fields of this form, not for those of the next.
     let form = Owner::new().with(form);
     if check {
-        view! { <Enhance>{form}</Enhance> }.into_any()
+        view! { <Enhance>{form}</Enhance> }.into_html()
     } else {
-        form.into_any()
+        form.into_html()
     }
 }
 
@@ -530,7 +531,7 @@ pub fn Check(
     #[prop(default = false)]
     checked: bool,
     /// What it says; may hold a link to more.
-    children: Children,
+    children: Inside,
 ) -> impl IntoView {
     let cx = cx();
     let flaw = flaw.unwrap_or_else(|| name.clone());
@@ -542,7 +543,7 @@ pub fn Check(
         <label class="check">
             <input class="checkbox" type="checkbox" id=id.clone() name=name value=value checked=checked
                 aria-invalid=invalid aria-describedby=format!("{id}-message")/>
-            <span>{children()}</span>
+            <span>{children.render()}</span>
         </label>
         {message.map(|m| view! { <FieldMessage id=id.clone() message=Some(m)/> })}
     }

@@ -6,12 +6,13 @@ use crate::admin::customers::{FindCustomers, HERE};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
+use crate::ui::html::{Html, IntoHtml};
 use crm::lang::Lang;
 use crm::staff::Right;
 use leptos::prelude::*;
 
 /// The whole document. `has_islands` is known once the page is rendered: [`crate::render`] puts the loader's tags in.
-pub fn document(cx: &Cx, body: Body) -> AnyView {
+pub fn document(cx: &Cx, body: Body) -> Html {
     let site = cx.site.clone();
     let title = format!("{} · {}", body.title, cx.shop().name);
     // A page that came back with errors says so first: it is what a screen reader reads.
@@ -27,9 +28,9 @@ pub fn document(cx: &Cx, body: Body) -> AnyView {
     };
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
     let frame = match body.frame {
-        Frame::Cabinet(place) => view! { {top(cx, true)} {places(cx, place)} {main(body.view)} {foot(cx)} }.into_any(),
-        Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_any(),
-        Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_any(),
+        Frame::Cabinet(place) => view! { {top(cx, true)} {places(cx, place)} {main(body.view)} {foot(cx)} }.into_html(),
+        Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),
+        Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_html(),
     };
     view! {
         <!DOCTYPE html>
@@ -52,21 +53,21 @@ pub fn document(cx: &Cx, body: Body) -> AnyView {
             </body>
         </html>
     }
-    .into_any()
+    .into_html()
 }
 
-fn main(view: AnyView) -> impl IntoView {
+fn main(view: Html) -> impl IntoView {
     view! { <main class="main" id="main" tabindex="-1">{view}</main> }
 }
 
 fn demonstration(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
     let note = if cx.has_inbox {
-        view! { {t.demonstration_note} " " <a href="/inbox">{t.inbox}</a> }.into_any()
+        view! { {t.demonstration_note} " " <a href="/inbox">{t.inbox}</a> }.into_html()
     } else if cx.has_transport {
-        t.demonstration_sends.into_any()
+        t.demonstration_sends.into_html()
     } else {
-        t.demonstration_note.into_any()
+        t.demonstration_note.into_html()
     };
     view! {
         <aside class="demo" aria-label=t.demonstration>
@@ -124,9 +125,9 @@ fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
                 {icon(icon::CIRCLE_USER_ROUND)} <span class="sr-only">{t.profile}</span>
             </a>
         }
-        .into_any(),
-        (false, true) => view! { <a class="top-btn" href="/">{t.home}</a> }.into_any(),
-        (false, false) => view! { <a class="top-btn" href="/sign-in">{t.sign_in}</a> }.into_any(),
+        .into_html(),
+        (false, true) => view! { <a class="top-btn" href="/">{t.home}</a> }.into_html(),
+        (false, false) => view! { <a class="top-btn" href="/sign-in">{t.sign_in}</a> }.into_html(),
     };
     view! {
         <header class="top">

@@ -4,6 +4,7 @@ pub mod barcode;
 pub mod chart;
 pub mod form;
 pub mod frame;
+pub mod html;
 pub mod icon;
 pub mod passkey;
 pub mod qr;
@@ -13,6 +14,7 @@ pub use icon::icon;
 pub use passkey::{Asked, PasskeyField};
 pub use qr::QrCode;
 
+use crate::ui::html::IntoHtml;
 use leptos::prelude::*;
 
 /// A moment, short for the eye and exact for hovering and for screen readers.
@@ -41,5 +43,5 @@ pub fn paragraphs(text: &str) -> impl IntoView + use<> {
         .filter(|p| !p.is_empty())
         .map(|p| view! { <p dir="auto">{p.to_owned()}</p> })
         .collect();
-    paragraphs.into_any()
+    paragraphs.into_html()
 }

@@ -1,0 +1,10 @@
+//! What pages read from addresses and write for people, asked directly. A program of its own: compiling the library once
+//! more for its tests took longer than all of them.
+
+mod devices;
+mod formats;
+mod places;
+mod purchases;
+mod search;
+mod stores;
+mod the_view_of_requests;

@@ -1,0 +1,36 @@
+use app::cabinet::stores::*;
+use crm::lang::Lang;
+use crm::stores::Hours;
+
+fn of(week: [Option<[u16; 2]>; 7]) -> Vec<String> {
+    hours(Lang::Ru, &Hours::try_from(week).expect("possible hours"))
+}
+
+#[test]
+fn days_that_are_alike_are_joined() {
+    let (day, short) = (Some([540, 1260]), Some([600, 1110]));
+    assert_eq!(of([day; 7]), ["ежедневно 9:00–21:00"]);
+    assert_eq!(of([Some([0, 1440]); 7]), ["ежедневно круглосуточно"]);
+    assert_eq!(
+        of([day, day, day, day, day, short, short]),
+        ["пн–пт 9:00–21:00", "сб, вс 10:00–18:30"]
+    );
+    assert_eq!(
+        of([None, day, day, short, day, day, Some([540, 1440])]),
+        [
+            "пн закрыто",
+            "вт, ср 9:00–21:00",
+            "чт 10:00–18:30",
+            "пт, сб 9:00–21:00",
+            "вс 9:00–24:00"
+        ]
+    );
+}
+
+#[test]
+fn a_place_on_the_map() {
+    assert_eq!(
+        map_url(55_751_244, -618_423),
+        "https://www.openstreetmap.org/?mlat=55.751244&mlon=-0.618423#map=17/55.751244/-0.618423"
+    );
+}
