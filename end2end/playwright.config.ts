@@ -4,7 +4,8 @@ import { defineConfig } from "@playwright/test";
 const chromium = {
   browserName: "chromium" as const,
   launchOptions: {
-    executablePath: process.env.KABINET_TEST_CHROMIUM ?? "/usr/bin/chromium",
+    // Without it Playwright takes the one that it downloaded itself.
+    executablePath: process.env.KABINET_TEST_CHROMIUM,
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -22,9 +23,11 @@ const journeys = /journeys\.spec\.ts/;
 const lostPhone = /lost_phone\.spec\.ts/;
 const forms = /forms\.spec\.ts/;
 const pages = /pages\.spec\.ts/;
-// `make test-long` repeats at the desktop, and on PostgreSQL, what `make test` does on the phone and SQLite alone.
+// `make test` walks each journey twice: with JavaScript on SQLite, and without it on PostgreSQL. `make test-long` walks them
+// in every other pairing too, and at the desktop.
 const inFull = process.env.KABINET_TEST_IN_FULL === "1";
 const short = inFull ? {} : { grep: /@first-day/ };
+const plain = { ...phone, javaScriptEnabled: false };
 
 export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   testDir: ".",
@@ -39,10 +42,15 @@ export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   reporter: "list",
   use: { locale: "ru-RU", timezoneId: "Europe/Moscow", screenshot: "only-on-failure", trace: "off" },
   projects: [
-    { name: "phone-plain", use: { ...phone, javaScriptEnabled: false }, testMatch: [forms, journeys] },
+    { name: "phone-plain", use: plain, testMatch: inFull ? [forms, journeys] : forms },
     { name: "phone", use: phone, testIgnore: forms },
-    { name: "phone-postgres", use: { ...phone, engine: "postgres" }, testMatch: inFull ? [journeys, lostPhone] : journeys },
+    { name: "phone-plain-postgres", use: { ...plain, engine: "postgres" }, testMatch: journeys },
     { name: "desktop", use: desktop, testMatch: inFull ? [journeys, pages] : journeys, ...short },
-    ...(inFull ? [{ name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: journeys }] : []),
+    ...(inFull
+      ? [
+          { name: "phone-postgres", use: { ...phone, engine: "postgres" as const }, testMatch: [journeys, lostPhone] },
+          { name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: journeys },
+        ]
+      : []),
   ],
 });
