@@ -377,7 +377,7 @@ async fn live(world: &World, db: &Db, events: Vec<Event>) {
 /// How many histories there are to tell in all.
 fn histories() -> u32 {
     let wanted = std::env::var("KABINET_TEST_HISTORIES").ok();
-    wanted.map_or(400, |n| n.parse().expect("KABINET_TEST_HISTORIES is a number"))
+    wanted.map_or(1000, |n| n.parse().expect("KABINET_TEST_HISTORIES is a number"))
 }
 
 fn tell(histories: u32, world: impl AsyncFn() -> World) {
