@@ -381,6 +381,52 @@ test("forms of webhooks", async ({ another, signIns }) => {
   await right(desk, "webhook.remove");
 });
 
+test("forms of rules", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/rules");
+  await wrong(desk, "rule.create", { ru: "Чай по средам", en: "" }, "Заполните это поле");
+  await right(desk, "rule.create", { ru: "Чай по средам", en: "Tea on Wednesdays" });
+  const at = new URL(desk.url()).pathname;
+  const add = async (part: string, menu: string, kind: string) => {
+    await desk.goto(at);
+    await desk.getByText(menu).click();
+    await desk.getByRole("link", { name: kind, exact: true }).click();
+    await expect(box(desk, part)).toBeVisible();
+  };
+  await add("rule.condition", "Добавить условие", "Сумма покупки");
+  await wrong(desk, "rule.condition", { least: "много" }, "Напишите число");
+  await right(desk, "rule.condition", { least: "1000" });
+  await add("rule.condition", "Добавить условие", "Первая покупка");
+  await right(desk, "rule.condition");
+  await expect(desk.getByText("покупка на сумму от 1")).toBeVisible();
+  await right(desk, "rule.condition_remove");
+  await add("rule.effect", "Добавить скидку, баллы", "Скидка в процентах");
+  await wrong(desk, "rule.effect", { share: "" }, "Заполните это поле");
+  await right(desk, "rule.effect", { share: "5" });
+  await add("rule.effect", "Добавить скидку, баллы", "Баллы числом");
+  await right(desk, "rule.effect", { points: "100" });
+  await right(desk, "rule.effect_remove");
+  await desk.getByText("Изменить ограничения").click();
+  await wrong(desk, "rule.caps", { line: "x" }, "Напишите число");
+  await right(desk, "rule.caps", { line: "100", day_times: "1" });
+  await desk.getByText("Изменить название, срок и порядок").click();
+  await wrong(desk, "rule.basics", { priority: "x" }, "Напишите число");
+  await right(desk, "rule.basics", { priority: "3", group: "чай" });
+  await desk.getByText("Правило целиком").click();
+  await wrong(desk, "rule.json", { json: "{" }, "Не удаётся прочитать");
+  await desk.goto(at);
+  await desk.getByText("Правило целиком").click();
+  await right(desk, "rule.json");
+  await wrong(desk, "rule.publish", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "rule.publish", { from: "" });
+  await right(desk, "rule.begin");
+  await right(desk, "rule.discard");
+  await desk.getByText("Снять правило").first().click();
+  await wrong(desk, "rule.withdraw", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "rule.withdraw", { from: "" });
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 

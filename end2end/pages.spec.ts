@@ -33,6 +33,10 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);
+    case "/admin/rules/{id}": {
+      const added = await send(page.request, await here(), "/admin/rules", "rule.create", { ru: "Чай", en: "Tea" });
+      return `${added.headers().location.split("?")[0]}?condition=new&kind=birthday`;
+    }
     case "/admin/webhooks/{id}": {
       const receiver = { url: "https://erp.example.com/kabinet", description: "ERP", "events[]": ["purchase.booked", "balance.changed"] };
       const added = await send(page.request, await here(), "/admin/webhooks", "webhook.add", receiver);
@@ -138,10 +142,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, engine, signIns, viewport }) => {
-    // Approvals, messages, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, messages, rules, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver has just proved who they are.
     if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|rules|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

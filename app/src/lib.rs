@@ -200,6 +200,25 @@ pub const ROUTES: &[Route] = &[
         [admin::messages::SendAgain]
     ),
     page!("/api/docs", Staff, admin::api::page),
+    page!("/admin/rules", Staff, admin::rules::page, [admin::rules::CreateRule]),
+    page!(
+        "/admin/rules/{id}",
+        Staff,
+        admin::rules::one,
+        [
+            admin::rules::BeginDraft,
+            admin::rules::DiscardDraft,
+            admin::rules::SetBasics,
+            admin::rules::SetCaps,
+            admin::rules::PutCondition,
+            admin::rules::TakeCondition,
+            admin::rules::PutEffect,
+            admin::rules::TakeEffect,
+            admin::rules::SetJson,
+            admin::rules::PublishRule,
+            admin::rules::WithdrawRule,
+        ]
+    ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(
         "/admin/tills/{id}",

@@ -76,6 +76,20 @@ pub enum Flaw {
     LastOne,
     /// Not a number of points, or none at all.
     NotPoints,
+    /// A moment that is over.
+    InThePast,
+    /// Not a number.
+    NotANumber,
+    /// No article has the code that stands in this line, counted from 1.
+    NoArticle {
+        /// The line.
+        line: usize,
+    },
+    /// Cannot be read from this line on, counted from 1.
+    Unreadable {
+        /// The line.
+        line: usize,
+    },
     /// There are not as many points.
     NotEnoughPoints {
         /// How many are missing, in hundredths.
@@ -122,6 +136,10 @@ impl Flaw {
             Self::Taken => "taken",
             Self::LastOne => "last_one",
             Self::NotPoints => "not_points",
+            Self::InThePast => "in_the_past",
+            Self::NotANumber => "not_a_number",
+            Self::NoArticle { .. } => "no_article",
+            Self::Unreadable { .. } => "unreadable",
             Self::NotEnoughPoints { .. } => "not_enough_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
@@ -132,6 +150,7 @@ impl Flaw {
     pub fn number(&self) -> Option<i64> {
         match *self {
             Self::TooLong { max } => i64::try_from(max).ok(),
+            Self::NoArticle { line } | Self::Unreadable { line } => i64::try_from(line).ok(),
             Self::TooShort { min } => i64::try_from(min).ok(),
             Self::TooYoung { age } => Some(age.into()),
             Self::WrongCode { left } => Some(left.into()),

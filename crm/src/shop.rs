@@ -70,6 +70,20 @@ impl Shop {
         at.with_timezone(&self.zone()).naive_local()
     }
 
+    /// The moment that the wall clock shows this time where the shop is: the first of two in the hour that comes twice, and
+    /// an hour later in the one that is left out.
+    pub fn moment(&self, local: chrono::NaiveDateTime) -> chrono::DateTime<chrono::Utc> {
+        use chrono::TimeZone as _;
+        let zone = self.zone();
+        zone.from_local_datetime(&local)
+            .earliest()
+            .or_else(|| {
+                zone.from_local_datetime(&(local + chrono::TimeDelta::hours(1)))
+                    .earliest()
+            })
+            .map_or_else(|| local.and_utc(), |at| at.to_utc())
+    }
+
     /// The moment a calendar day begins where the shop is. Where a clock change skips midnight, the first moment after.
     pub fn midnight(&self, day: chrono::NaiveDate) -> chrono::DateTime<chrono::Utc> {
         use chrono::TimeZone as _;

@@ -9,6 +9,7 @@ pub mod points;
 pub mod receipt;
 pub mod request;
 pub mod requests;
+pub mod rules;
 pub mod security;
 pub mod tills;
 pub mod view;

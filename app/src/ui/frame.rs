@@ -193,6 +193,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
                 {link("/admin/customers", t.customers)}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Messages)).map(|_| link("/admin/messages", t.messages))}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Points)).map(|_| link("/admin/approvals", t.approvals))}
+                {cx.staff.as_ref().filter(|s| s.has(Right::Rules)).map(|_| link("/admin/rules", t.staff_rules))}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/tills", t.tills))}
                 {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/webhooks", t.webhooks))}
             </nav>

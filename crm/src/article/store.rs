@@ -117,7 +117,7 @@ pub async fn describe(
 }
 
 /// What is known of articles by their codes: the id, and whether points may pay for it.
-pub(crate) async fn by_codes(
+pub async fn by_codes(
     conn: &mut Conn,
     codes: &BTreeSet<&str>,
 ) -> Result<HashMap<String, (ArticleId, bool)>, sqlx::Error> {

@@ -6,9 +6,11 @@
 
 pub(crate) mod asking;
 mod explaining;
+mod naming;
 mod timeline;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
+pub use naming::{Names, names};
 pub(crate) use timeline::{Snapshots, Timeline, timeline};
 
 use super::{Fault, Rule, RuleVersion};
@@ -106,17 +108,32 @@ pub async fn create(db: &Db, by: &Staff, rule: &Rule) -> Result<RuleId, Error> {
     .await
 }
 
-/// Changes the draft of a rule, or begins one. [`Error::NotFound`] for no rule.
-pub async fn change(db: &Db, by: &Staff, id: RuleId, rule: &Rule) -> Result<(), Error> {
+/// Changes the draft of a rule, or begins one. `seen` is the [`Version::changed_at`] of the draft that was changed, none for
+/// one that is begun: [`Error::Stale`] where somebody else was quicker. [`Error::NotFound`] for no rule.
+pub async fn change(db: &Db, by: &Staff, id: RuleId, seen: Option<DateTime<Utc>>, rule: &Rule) -> Result<(), Error> {
+    const DRAFT: &str = "SELECT changed_at FROM rule_versions WHERE rule_id = $1 AND state = 'draft'";
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
             hold(tx, id).await?;
+            let there: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(DRAFT).bind(id).fetch_optional(c).await)?;
+            if there != seen {
+                return Err(Error::Stale);
+            }
             draft(tx, id, Some(by.id()), rule).await?;
             Ok(by.record(tx, "rule.change", None, Some(id.0), "").await?)
         })
     })
     .await
+}
+
+/// The draft of a rule, for whoever is about to change it. [`Error::NotFound`] where there is none.
+pub async fn draft_of(conn: &mut Conn, by: &Staff, id: RuleId) -> Result<Version, Error> {
+    by.may(Right::Rules)?;
+    let all = versions(conn, id).await?;
+    all.into_iter()
+        .find(|version| version.effective_at.is_none())
+        .ok_or(Error::NotFound)
 }
 
 /// Throws the draft of a rule away. [`Error::NotFound`] where there is none.
@@ -388,12 +405,22 @@ macro_rules! versions {
     };
 }
 
-/// Every rule, those that were begun last first.
-pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Entry>, Error> {
+/// Every rule, those that were begun last first. That they were looked at is written down.
+pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "rule.list", None, None, "").await?;
+            entries(tx).await
+        })
+    })
+    .await
+}
+
+async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
     const SQL: &str = versions!("");
     const GIVEN: &str = "SELECT rule_id, CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) \
                          AS BIGINT), COUNT(DISTINCT COALESCE(purchase_id, id)) FROM grants GROUP BY rule_id";
-    by.may(Right::Rules)?;
     let now = conn.now();
     let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
     let given: Vec<(RuleId, i64, i64)> = on!(conn, |c| sqlx::query_as(GIVEN).fetch_all(c).await)?;
@@ -437,10 +464,21 @@ pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// One rule: all its versions, the newest first, its draft among them. Fails with [`Error::NotFound`].
-pub async fn history(conn: &mut Conn, by: &Staff, id: RuleId) -> Result<Vec<Version>, Error> {
-    const SQL: &str = versions!(" WHERE v.rule_id = $1");
+/// One rule: all its versions, the newest first, its draft among them. That it was looked at is written down. Fails with
+/// [`Error::NotFound`].
+pub async fn history(db: &Db, by: &Staff, id: RuleId) -> Result<Vec<Version>, Error> {
     by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "rule.read", None, Some(id.0), "").await?;
+            versions(tx, id).await
+        })
+    })
+    .await
+}
+
+async fn versions(conn: &mut Conn, id: RuleId) -> Result<Vec<Version>, Error> {
+    const SQL: &str = versions!(" WHERE v.rule_id = $1");
     let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_all(c).await)?;
     if rows.is_empty() {
         let known: Option<RuleId> = on!(conn, |c| sqlx::query_scalar("SELECT id FROM rules WHERE id = $1")

@@ -142,8 +142,7 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
         .await
         .expect("a draft");
     let draft = async || {
-        let mut conn = db.read().await.expect("a connection");
-        let all = rules::history(&mut conn, &mara, id).await.expect("its history");
+        let all = rules::history(db, &mara, id).await.expect("its history");
         all.into_iter().find(|version| version.effective_at.is_none())
     };
     let shown = draft().await.expect("a draft");
@@ -158,7 +157,16 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
     );
 
     world.clock.set(start() + Duration::minutes(1));
-    rules::change(db, &mara, id, &one(10_00)).await.expect("changed");
+    let late = rules::change(db, &mara, id, None, &one(10_00)).await;
+    assert!(
+        matches!(late, Err(Error::Stale)),
+        "somebody else began a draft: {late:?}"
+    );
+    rules::change(db, &mara, id, Some(shown.changed_at), &one(10_00))
+        .await
+        .expect("changed");
+    let late = rules::change(db, &mara, id, Some(shown.changed_at), &one(11_00)).await;
+    assert!(matches!(late, Err(Error::Stale)), "somebody else changed it: {late:?}");
     let stale = rules::publish(db, &fresh, id, shown.changed_at, None).await;
     assert!(matches!(stale, Err(PublishError::Crm(Error::Stale))), "{stale:?}");
     let shown = draft().await.expect("a draft");
@@ -174,17 +182,16 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
 
     // The next version counts from Monday on, and a third one is thrown away.
     let monday = start() + days(2);
-    rules::change(db, &mara, id, &one(20_00)).await.expect("a draft");
+    rules::change(db, &mara, id, None, &one(20_00)).await.expect("a draft");
     let shown = draft().await.expect("a draft");
     let second = rules::publish(db, &fresh, id, shown.changed_at, Some(monday))
         .await
         .expect("published");
-    rules::change(db, &mara, id, &one(90_00)).await.expect("a draft");
+    rules::change(db, &mara, id, None, &one(90_00)).await.expect("a draft");
     rules::discard(db, &mara, id).await.expect("thrown away");
     assert!(matches!(rules::discard(db, &mara, id).await, Err(Error::NotFound)));
     assert_eq!(second.version, 2);
-    let mut conn = db.read().await.expect("a connection");
-    let list = rules::list(&mut conn, &mara).await.expect("listed");
+    let list = rules::list(db, &mara).await.expect("listed");
     let version = |version: &Option<rules::Version>| version.as_ref().map(|one| one.version);
     assert_eq!(
         (
@@ -199,9 +206,8 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
         list[0].current.as_ref().and_then(|one| one.published_by.as_deref()),
         Some("Мара")
     );
-    drop(conn);
 
-    rules::change(db, &mara, id, &one(70_00)).await.expect("a draft");
+    rules::change(db, &mara, id, None, &one(70_00)).await.expect("a draft");
     let friday = start() + days(6);
     let gone = rules::withdraw(db, &fresh, id, Some(friday)).await.expect("withdrawn");
     assert_eq!(gone.version, 3);
@@ -228,19 +234,14 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
         Err(Error::Forbidden)
     ));
     assert!(matches!(
-        rules::change(db, &agent, id, &one(1)).await,
+        rules::change(db, &agent, id, None, &one(1)).await,
         Err(Error::Forbidden)
     ));
-    let mut conn = db.read().await.expect("a connection");
-    assert!(matches!(rules::list(&mut conn, &agent).await, Err(Error::Forbidden)));
-    assert!(matches!(
-        rules::history(&mut conn, &agent, id).await,
-        Err(Error::Forbidden)
-    ));
-    let nothing = rules::history(&mut conn, &mara, RuleId::new()).await;
+    assert!(matches!(rules::list(db, &agent).await, Err(Error::Forbidden)));
+    assert!(matches!(rules::history(db, &agent, id).await, Err(Error::Forbidden)));
+    let nothing = rules::history(db, &mara, RuleId::new()).await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
-    drop(conn);
-    let nothing = rules::change(db, &mara, RuleId::new(), &one(1)).await;
+    let nothing = rules::change(db, &mara, RuleId::new(), None, &one(1)).await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
     world.clock.set(start() + Duration::minutes(20));
     assert!(matches!(mara.fresh(db), Err(Error::NotFresh)));
@@ -254,7 +255,7 @@ both_engines!(
         let first = publish(db, &rule("Ten", "", &fixed(club, 10_00), "")).await;
         slip("1", anna, start()).line("tea", 1, 10_00).book(db).await;
         let mara = marketer(world).await;
-        rules::change(db, &mara, first.id, &rule("Ten", "", "", ""))
+        rules::change(db, &mara, first.id, None, &rule("Ten", "", "", ""))
             .await
             .expect("a draft");
         for sql in [

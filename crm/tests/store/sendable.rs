@@ -53,8 +53,10 @@ fn a_server_can_await_these(
         drop(adjustments::refuse(&db, &agent, AdjustmentId::new()).await);
         adjustments::awaiting(&db, &agent, 1).await?;
         let id = rules::create(&db, &agent, &rule).await?;
-        rules::change(&db, &agent, id, &rule).await?;
+        rules::change(&db, &agent, id, None, &rule).await?;
         rules::discard(&db, &agent, id).await?;
+        rules::list(&db, &agent).await?;
+        rules::history(&db, &agent, id).await?;
         drop(rules::publish(&db, &agent.fresh(&db)?, id, db.now(), None).await);
         rules::withdraw(&db, &agent.fresh(&db)?, id, None).await?;
         drop(rules::publish_by_system(&db, &system, None, &rule, None).await);
@@ -64,8 +66,7 @@ fn a_server_can_await_these(
         db.key_answer("", "").await?;
         db.store_answer("", "", "").await?;
         let mut conn = db.read().await?;
-        rules::list(&mut conn, &agent).await?;
-        rules::history(&mut conn, &agent, id).await?;
+        rules::names(&mut conn, &[&rule]).await?;
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
         requests::topics(&mut conn).await?;

@@ -25,6 +25,7 @@ mod pace;
 mod passwords;
 mod proxies;
 mod redirects;
+mod rules;
 mod sessions;
 mod sign_in;
 mod tills;

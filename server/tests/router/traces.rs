@@ -96,7 +96,7 @@ async fn s23_every_page_that_staff_open_is_a_row() {
         assert!(new.iter().all(|row| row.contains("'staff'")), "{at}: {new:?}");
         if route.path.contains('{') {
             // A code for coming in is a message to a phone, whoever's that is: the row says which message.
-            let named = ["/admin/messages/", "/admin/tills/", "/admin/webhooks/"];
+            let named = ["/admin/messages/", "/admin/rules/", "/admin/tills/", "/admin/webhooks/"];
             let id = match named.iter().find_map(|before| at.strip_prefix(before)) {
                 Some(id) => id.to_owned(),
                 None => anna.to_string(),

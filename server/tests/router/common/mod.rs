@@ -289,6 +289,28 @@ impl TestApp {
         crm::id::WebhookId(id)
     }
 
+    /// A rule that was never published; made when it is first asked for.
+    pub async fn some_rule(&self) -> crm::id::RuleId {
+        const RULE: &str = "INSERT INTO rules (id, created_at) SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM rules)";
+        const DRAFT: &str = "INSERT INTO rule_versions (rule_id, version, state, definition, changed_at) \
+            SELECT r.id, 1, 'draft', '{\"name\": {\"ru\": \"Чай\", \"en\": \"Tea\"}, \"conditions\": [\"first_purchase\"], \
+            \"effects\": [{\"percent_off\": {\"share\": 500, \"each\": \"line\"}}]}', r.created_at FROM rules r \
+            WHERE NOT EXISTS (SELECT 1 FROM rule_versions)";
+        let mut conn = self.connection().await;
+        sqlx::query(RULE)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a rule");
+        sqlx::query(DRAFT).execute(&mut conn).await.expect("its draft");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM rules ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::RuleId(id)
+    }
+
     /// Runs one statement of a test.
     pub async fn run(&self, sql: &'static str, bind: &str) {
         let mut conn = self.connection().await;
@@ -616,6 +638,7 @@ impl Town {
         let purchase = anna.book("A-1", "Чайник", 1, 250_000).await.to_string();
         app.some_till().await;
         app.some_webhook().await;
+        app.some_rule().await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -677,6 +700,7 @@ impl Town {
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
                 "/admin/tills/" => self.app.some_till().await.to_string(),
+                "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),

@@ -1,0 +1,1043 @@
+//! Rules, as marketers write them: a draft is put together part by part, looked over, and published; what was published is
+//! replaced, never changed.
+
+pub mod fields;
+pub mod words;
+
+use crate::cabinet::{back, flash, fresh_first};
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
+use crate::ui::{Check, Field, FormBox, Moment, TextArea};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use crm::flaw::{Check as Flaws, Flaw};
+use crm::id::RuleId;
+use crm::lang::Localized;
+use crm::rule::store::{self as rules, Entry, PublishError, Version};
+use crm::rule::{Caps, Condition, Effect, Limit, Occasion, Rule, Validity};
+use fields::{
+    CONDITIONS, ConditionFields, EFFECTS, EffectFields, condition_fields, condition_kind, effect_fields, effect_kind,
+    hundredths, kind_word, optional, whole,
+};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+use words::Words;
+
+const HERE: &str = "/admin/rules";
+/// The longest rule that is taken as JSON, in bytes.
+const JSON_MAX: usize = 200_000;
+
+fn at(cx: &Cx) -> Result<RuleId, AppError> {
+    cx.param("id")
+}
+
+/// Back on the page of the rule at hand, at a part of it.
+fn next(id: RuleId, done: &str, part: &str) -> Next {
+    Next::to(format!("{HERE}/{id}?done={done}#{part}"))
+}
+
+/// The draft at hand as it was seen, with a change.
+async fn change(
+    cx: &Cx,
+    seen: i64,
+    change: impl FnOnce(&mut Rule) -> Result<(), AppError>,
+) -> Result<RuleId, AppError> {
+    let (staff, id) = (cx.staff()?, at(cx)?);
+    let seen = DateTime::from_timestamp_micros(seen).ok_or(AppError::Refused)?;
+    let draft = rules::draft_of(&mut cx.db.read().await?, staff, id).await?;
+    let mut rule = draft.rule.ok_or(AppError::Stale)?;
+    change(&mut rule)?;
+    rules::change(&cx.db, staff, id, Some(seen), &rule).await?;
+    Ok(id)
+}
+
+/// What a rule is called, read from its two fields.
+fn named(flaws: &mut Flaws, ru: &str, en: &str) -> Localized {
+    let mut name = |field: &str, text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        flaws.field(field, crm::flaw::text(&text, 200)).unwrap_or_default()
+    };
+    Localized {
+        ru: name("ru", ru),
+        en: name("en", en),
+    }
+}
+
+/// Begins a new rule.
+#[derive(Deserialize)]
+pub struct CreateRule {
+    ru: String,
+    en: String,
+}
+
+impl Form for CreateRule {
+    const NAME: &'static str = "rule.create";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let mut flaws = Flaws::new();
+        let name = named(&mut flaws, &self.ru, &self.en);
+        if !flaws.is_clean() {
+            return Err(AppError::Invalid { flaws: flaws.flaws() });
+        }
+        let rule = Rule {
+            name,
+            occasion: Occasion::Purchase,
+            priority: 0,
+            group: None,
+            alone: false,
+            valid: Validity::default(),
+            conditions: Vec::new(),
+            effects: Vec::new(),
+            caps: Caps::default(),
+        };
+        let id = rules::create(&cx.db, cx.staff()?, &rule).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=created")))
+    }
+}
+
+/// Begins a draft with what the rule at hand said last.
+#[derive(Deserialize)]
+pub struct BeginDraft {}
+
+impl Form for BeginDraft {
+    const NAME: &'static str = "rule.begin";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (staff, id) = (cx.staff()?, at(cx)?);
+        let versions = rules::history(&cx.db, staff, id).await?;
+        let last = versions
+            .into_iter()
+            .find_map(|version| version.rule)
+            .ok_or(AppError::Stale)?;
+        rules::change(&cx.db, staff, id, None, &last).await?;
+        Ok(next(id, "begun", "draft"))
+    }
+}
+
+/// Throws the draft of the rule at hand away.
+#[derive(Deserialize)]
+pub struct DiscardDraft {}
+
+impl Form for DiscardDraft {
+    const NAME: &'static str = "rule.discard";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id = at(cx)?;
+        rules::discard(&cx.db, cx.staff()?, id).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=discarded")))
+    }
+}
+
+/// Changes what the draft is called, when it holds, and how it goes with other rules.
+#[derive(Deserialize)]
+pub struct SetBasics {
+    seen: i64,
+    ru: String,
+    en: String,
+    valid_from: String,
+    valid_until: String,
+    priority: String,
+    group: String,
+    #[serde(default)]
+    alone: String,
+}
+
+impl Form for SetBasics {
+    const NAME: &'static str = "rule.basics";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let mut flaws = Flaws::new();
+        let name = named(&mut flaws, &self.ru, &self.en);
+        let valid = Validity {
+            from: flaws.field("valid_from", moment(cx, &self.valid_from)).flatten(),
+            until: flaws.field("valid_until", moment(cx, &self.valid_until)).flatten(),
+        };
+        let priority = match self.priority.trim() {
+            "" => Ok(0),
+            text => text.parse().map_err(|_| Flaw::NotANumber),
+        };
+        let priority = flaws.field("priority", priority).unwrap_or_default();
+        if !flaws.is_clean() {
+            return Err(AppError::Invalid { flaws: flaws.flaws() });
+        }
+        let group = Some(self.group.trim().to_owned()).filter(|group| !group.is_empty());
+        let id = change(cx, self.seen, |rule| {
+            *rule = Rule {
+                name,
+                valid,
+                priority,
+                group,
+                alone: self.alone == "yes",
+                ..rule.clone()
+            };
+            Ok(())
+        })
+        .await?;
+        Ok(next(id, "saved", "draft"))
+    }
+}
+
+/// Changes how much the draft gives at most.
+#[derive(Deserialize)]
+pub struct SetCaps {
+    seen: i64,
+    line: String,
+    purchase: String,
+    day_value: String,
+    day_times: String,
+    customer_value: String,
+    customer_times: String,
+    budget_value: String,
+    budget_times: String,
+}
+
+impl Form for SetCaps {
+    const NAME: &'static str = "rule.caps";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let mut flaws = Flaws::new();
+        let mut value = |name: &str, text: &str| flaws.field(name, optional(text, hundredths)).flatten();
+        let (line, purchase) = (value("line", &self.line), value("purchase", &self.purchase));
+        let values = [
+            value("day_value", &self.day_value),
+            value("customer_value", &self.customer_value),
+            value("budget_value", &self.budget_value),
+        ];
+        let mut times = |name: &str, text: &str| flaws.field(name, optional(text, whole)).flatten();
+        let times = [
+            times("day_times", &self.day_times),
+            times("customer_times", &self.customer_times),
+            times("budget_times", &self.budget_times),
+        ];
+        if !flaws.is_clean() {
+            return Err(AppError::Invalid { flaws: flaws.flaws() });
+        }
+        let limit = |i: usize| Limit {
+            value: values[i],
+            times: times[i],
+        };
+        let caps = Caps {
+            line,
+            purchase,
+            day: limit(0),
+            customer: limit(1),
+            budget: limit(2),
+        };
+        let id = change(cx, self.seen, |rule| {
+            rule.caps = caps;
+            Ok(())
+        })
+        .await?;
+        Ok(next(id, "saved", "caps"))
+    }
+}
+
+/// Puts something at its place in a list, or at the end where it has none.
+fn put<T>(list: &mut Vec<T>, at: &str, one: T) -> Result<(), AppError> {
+    match at {
+        "" => list.push(one),
+        at => {
+            *at.parse()
+                .ok()
+                .and_then(|at: usize| list.get_mut(at))
+                .ok_or(AppError::Stale)? = one
+        }
+    }
+    Ok(())
+}
+
+fn take<T>(list: &mut Vec<T>, at: usize) -> Result<(), AppError> {
+    if at >= list.len() {
+        return Err(AppError::Stale);
+    }
+    list.remove(at);
+    Ok(())
+}
+
+/// Adds a condition to the draft, or changes one.
+#[derive(Deserialize)]
+pub struct PutCondition {
+    seen: i64,
+    at: String,
+    #[serde(flatten)]
+    fields: ConditionFields,
+}
+
+impl Form for PutCondition {
+    const NAME: &'static str = "rule.condition";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let condition = self.fields.read(cx).await?;
+        let id = change(cx, self.seen, |rule| put(&mut rule.conditions, &self.at, condition)).await?;
+        Ok(next(id, "saved", "conditions"))
+    }
+}
+
+/// Takes a condition out of the draft.
+#[derive(Deserialize)]
+pub struct TakeCondition {
+    seen: i64,
+    at: usize,
+}
+
+impl Form for TakeCondition {
+    const NAME: &'static str = "rule.condition_remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id = change(cx, self.seen, |rule| take(&mut rule.conditions, self.at)).await?;
+        Ok(next(id, "removed", "conditions"))
+    }
+}
+
+/// Adds an effect to the draft, or changes one.
+#[derive(Deserialize)]
+pub struct PutEffect {
+    seen: i64,
+    at: String,
+    #[serde(flatten)]
+    fields: EffectFields,
+}
+
+impl Form for PutEffect {
+    const NAME: &'static str = "rule.effect";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let effect = self.fields.read(cx).await?;
+        let id = change(cx, self.seen, |rule| put(&mut rule.effects, &self.at, effect)).await?;
+        Ok(next(id, "saved", "effects"))
+    }
+}
+
+/// Takes an effect out of the draft.
+#[derive(Deserialize)]
+pub struct TakeEffect {
+    seen: i64,
+    at: usize,
+}
+
+impl Form for TakeEffect {
+    const NAME: &'static str = "rule.effect_remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id = change(cx, self.seen, |rule| take(&mut rule.effects, self.at)).await?;
+        Ok(next(id, "removed", "effects"))
+    }
+}
+
+/// Writes the whole draft anew.
+#[derive(Deserialize)]
+pub struct SetJson {
+    seen: i64,
+    json: String,
+}
+
+impl Form for SetJson {
+    const NAME: &'static str = "rule.json";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        if self.json.len() > JSON_MAX {
+            return Err(AppError::field("json", Flaw::TooLong { max: JSON_MAX }));
+        }
+        let written: Rule = serde_json::from_str(&self.json)
+            .map_err(|e| AppError::field("json", Flaw::Unreadable { line: e.line() }))?;
+        let id = change(cx, self.seen, |rule| {
+            *rule = written;
+            Ok(())
+        })
+        .await?;
+        Ok(next(id, "saved", "draft"))
+    }
+}
+
+/// Publishes the draft at hand as it was seen.
+#[derive(Deserialize)]
+pub struct PublishRule {
+    seen: i64,
+    from: String,
+}
+
+impl Form for PublishRule {
+    const NAME: &'static str = "rule.publish";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (by, id) = (cx.staff()?.fresh(&cx.db)?, at(cx)?);
+        let seen = DateTime::from_timestamp_micros(self.seen).ok_or(AppError::Refused)?;
+        let from = moment(cx, &self.from).map_err(|flaw| AppError::field("from", flaw))?;
+        rules::publish(&cx.db, &by, id, seen, from)
+            .await
+            .map_err(|error| match error {
+                // The page has no button while there are faults.
+                PublishError::Faulty(_) => AppError::Stale,
+                PublishError::Crm(e) => in_time(e),
+            })?;
+        let done = if from.is_some() { "scheduled" } else { "published" };
+        Ok(Next::to(format!("{HERE}/{id}?done={done}")))
+    }
+}
+
+/// Withdraws the rule at hand.
+#[derive(Deserialize)]
+pub struct WithdrawRule {
+    from: String,
+}
+
+impl Form for WithdrawRule {
+    const NAME: &'static str = "rule.withdraw";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (by, id) = (cx.staff()?.fresh(&cx.db)?, at(cx)?);
+        let from = moment(cx, &self.from).map_err(|flaw| AppError::field("from", flaw))?;
+        rules::withdraw(&cx.db, &by, id, from).await.map_err(in_time)?;
+        Ok(Next::to(format!("{HERE}/{id}?done=withdrawn")))
+    }
+}
+
+/// A moment that is over has words of its own here.
+fn in_time(error: crm::Error) -> AppError {
+    match error {
+        crm::Error::Invalid(flaws) if flaws.iter().any(|(_, flaw)| *flaw == Flaw::TooLate) => {
+            AppError::field("from", Flaw::InThePast)
+        }
+        other => other.into(),
+    }
+}
+
+/// A moment of the shop's wall clock, as a field of moments sends it; none for an empty one.
+fn moment(cx: &Cx, text: &str) -> Result<Option<DateTime<Utc>>, Flaw> {
+    optional(text, |text| {
+        let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+        local.map(|local| cx.shop().moment(local)).ok_or(Flaw::NotADate)
+    })
+}
+
+/// The same as a field of moments is filled.
+fn local(cx: &Cx, at: Option<DateTime<Utc>>) -> String {
+    at.map(|at| cx.shop().local(at).format("%Y-%m-%dT%H:%M").to_string())
+        .unwrap_or_default()
+}
+
+/// How it stands with a rule, with a dot.
+fn state(cx: &Cx, one: &Entry) -> Html {
+    let t = &cx.t().admin_rules;
+    let now = cx.db.now();
+    let over = |rule: &Rule| rule.valid.until.is_some_and(|until| until <= now);
+    let (class, words) = match (&one.current, &one.next, &one.draft) {
+        (Some(Version { rule: Some(rule), .. }), ..) if over(rule) => ("status status-wait", t.is_over),
+        (Some(_), ..) => ("status status-done", t.is_active),
+        (None, Some(_), _) => ("status status-open", t.is_scheduled),
+        (None, None, Some(_)) => ("status status-new", t.is_draft),
+        (None, None, None) => ("status status-wait", t.is_withdrawn),
+    };
+    let draft = (one.draft.is_some() && (one.current.is_some() || one.next.is_some()))
+        .then(|| view! { " " <small class="muted">{t.with_draft}</small> });
+    view! { <span class=class>{words}</span> {draft} }.into_html()
+}
+
+/// The list.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_rules;
+    let all = rules::list(&cx.db, cx.staff()?).await?;
+    let last: Vec<&Rule> = all.iter().filter_map(|one| one.last.as_ref()).collect();
+    let names = rules::names(&mut cx.db.read().await?, &last).await?;
+    let words = Words { cx: &cx, names: &names };
+    let list = if all.is_empty() {
+        view! { <div class="panel empty">{icon(icons::SPARKLES)} <p>{t.none}</p></div> }.into_html()
+    } else {
+        table(&words, &all)
+    };
+    let labels = vec![("ru".into(), t.name_ru.into()), ("en".into(), t.name_en.into())];
+    let view = view! {
+        <h1>{t.title}</h1>
+        <p class="lead">{t.lead}</p>
+        {list}
+        <section class="section narrow" aria-labelledby="add">
+            <h2 id="add">{t.new}</h2>
+            <FormBox<CreateRule> labels=labels>
+                <Field name="ru" label=t.name_ru hint=t.name_hint/>
+                <Field name="en" label=t.name_en/>
+                <button class="btn btn-primary">{t.create}</button>
+            </FormBox<CreateRule>>
+        </section>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+fn table(words: &Words<'_>, all: &[Entry]) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    // What gives something stands first; the order is else that of the list.
+    let mut sorted: Vec<&Entry> = all.iter().collect();
+    sorted.sort_by_key(|one| one.current.is_none() && one.next.is_none() && one.draft.is_none());
+    let rows: Vec<_> = sorted
+        .into_iter()
+        .map(|one| {
+            let shown = [&one.current, &one.next, &one.draft]
+                .into_iter()
+                .find_map(|version| version.as_ref()?.rule.as_ref())
+                .or(one.last.as_ref());
+            let name = shown.map(|rule| cx.pick(&rule.name)).unwrap_or_default();
+            let gives = shown.map(|rule| words.gives(rule)).unwrap_or_default();
+            view! {
+                <tr>
+                    <td>{state(cx, one)}</td>
+                    <td><a href=format!("{HERE}/{}", one.id)><bdi>{name}</bdi></a></td>
+                    <td class="grow">{gives}</td>
+                    <td class="num">{cx.points(one.value)}</td>
+                    <td class="num">{format::integer(one.times)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
+            <table class="data">
+                <caption class="sr-only">{t.title}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">{t.state}</th>
+                        <th scope="col">{t.name}</th>
+                        <th scope="col">{t.gives}</th>
+                        <th scope="col" class="num">{t.given}</th>
+                        <th scope="col" class="num">{t.times}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_html()
+}
+
+/// One rule: what counts now and from when on something else does, the draft, and what was published before.
+pub async fn one(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_rules;
+    let (staff, id) = (cx.staff()?, at(&cx)?);
+    let versions = rules::history(&cx.db, staff, id).await?;
+    let written: Vec<&Rule> = versions.iter().filter_map(|version| version.rule.as_ref()).collect();
+    let names = rules::names(&mut cx.db.read().await?, &written).await?;
+    let words = Words { cx: &cx, names: &names };
+    let title = written.first().map(|rule| cx.pick(&rule.name)).unwrap_or_default();
+    let now = cx.db.now();
+    let draft = versions.iter().find(|version| version.effective_at.is_none());
+    let published: Vec<&Version> = versions
+        .iter()
+        .filter(|version| version.effective_at.is_some())
+        .collect();
+    let current = published
+        .iter()
+        .filter(|version| version.effective_at.is_some_and(|at| at <= now))
+        .max_by_key(|version| (version.effective_at, version.version));
+    let ahead: Vec<_> = published
+        .iter()
+        .filter(|version| version.effective_at.is_some_and(|at| at > now))
+        .map(|version| ahead(&words, version))
+        .collect();
+    let standing = match current.map(|version| (version, &version.rule)) {
+        Some((version, Some(rule))) => in_force(&words, version, rule),
+        Some((version, None)) => {
+            let at = version.effective_at.unwrap_or(now);
+            view! { <p class="notice">{t.withdrawn_since(cx.moment(at))}</p> }.into_html()
+        }
+        None => view! { <p class="notice">{t.never_published}</p> }.into_html(),
+    };
+    let first = fresh_first(&cx);
+    let can_withdraw = current.is_some_and(|version| version.rule.is_some());
+    let done = [
+        ("created", t.done_created),
+        ("begun", t.done_begun),
+        ("saved", t.done_saved),
+        ("removed", t.done_removed),
+        ("discarded", t.done_discarded),
+        ("published", t.done_published),
+        ("scheduled", t.done_scheduled),
+        ("withdrawn", t.done_withdrawn),
+    ];
+    let view = view! {
+        {back(HERE, t.title)}
+        <h1><bdi>{title.clone()}</bdi></h1>
+        {flash(&cx, &done)}
+        {gone(&cx, draft)}
+        {standing}
+        {ahead}
+        {match draft {
+            Some(Version { rule: Some(rule), changed_at, changed_by, .. }) => {
+                editor(&words, rule, *changed_at, changed_by.as_deref(), first.is_none()).into_html()
+            }
+            _ => view! {
+                <FormBox<BeginDraft> class="actions">
+                    <button class="btn btn-primary">{if can_withdraw { t.begin } else { t.begin_again }}</button>
+                </FormBox<BeginDraft>>
+            }
+            .into_html(),
+        }}
+        {first}
+        {(can_withdraw && fresh_first(&cx).is_none()).then(|| withdraw(&cx))}
+        {(!published.is_empty()).then(|| history(&words, &published))}
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// Says that the draft was changed by somebody else, where the form that was sent is no longer on the page.
+fn gone(cx: &Cx, draft: Option<&Version>) -> Option<Html> {
+    let outcome = cx.outcome.as_ref()?;
+    let is_part = outcome.form.starts_with("rule.condition") || outcome.form.starts_with("rule.effect");
+    let is_lost = matches!(outcome.error, AppError::NotFound) || (is_part && outcome.error == AppError::Stale);
+    (is_lost || draft.is_none())
+        .then(|| view! { <p class="notice notice-warn" role="alert">{cx.t().admin_rules.stale}</p> }.into_html())
+}
+
+fn list(lines: Vec<String>) -> Html {
+    let lines: Vec<_> = lines.into_iter().map(|line| view! { <li>{line}</li> }).collect();
+    view! { <ul class="list-disc ps-5">{lines}</ul> }.into_html()
+}
+
+/// The version that counts now.
+fn in_force(words: &Words<'_>, version: &Version, rule: &Rule) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let since = version.effective_at.map(|at| t.since(cx.moment(at)));
+    view! {
+        <section class="panel" aria-labelledby="now">
+            <h2 id="now">{t.now}</h2>
+            <p class="muted">{t.version(version.version)} ", " {since}</p>
+            {list(words.lines(rule))}
+        </section>
+    }
+    .into_html()
+}
+
+/// A version that counts from later on.
+fn ahead(words: &Words<'_>, version: &Version) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let at = version.effective_at.map(|at| cx.moment(at)).unwrap_or_default();
+    let inside = match &version.rule {
+        Some(rule) => list(words.lines(rule)),
+        None => view! { <p>{t.will_be_withdrawn}</p> }.into_html(),
+    };
+    view! {
+        <section class="panel">
+            <h2>{t.from_then(at)}</h2>
+            {inside}
+        </section>
+    }
+    .into_html()
+}
+
+/// Which condition or effect is being written: its place (none: a new one) and its kind.
+struct Open<'a, T> {
+    at: String,
+    kind: &'static str,
+    held: Option<&'a T>,
+}
+
+/// What the address opens of a list: `?condition=2`, or `?condition=new&kind=price`.
+fn open<'a, T>(
+    cx: &Cx,
+    name: &str,
+    all: &'a [T],
+    kinds: &[&'static str],
+    kind_of: impl Fn(&T) -> Option<&'static str>,
+) -> Option<Open<'a, T>> {
+    let asked = cx.query(name)?;
+    if asked == "new" {
+        let kind = kinds.iter().copied().find(|kind| cx.query("kind") == Some(kind))?;
+        return Some(Open {
+            at: String::new(),
+            kind,
+            held: None,
+        });
+    }
+    let held = all.get(asked.parse::<usize>().ok()?)?;
+    Some(Open {
+        at: asked.to_owned(),
+        kind: kind_of(held)?,
+        held: Some(held),
+    })
+}
+
+/// The draft: its parts, what is wrong with it, and how it is published.
+fn editor(words: &Words<'_>, rule: &Rule, changed_at: DateTime<Utc>, by: Option<&str>, is_fresh: bool) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let seen = changed_at.timestamp_micros();
+    let faults = rule.validate();
+    let wrong = (!faults.is_empty()).then(|| {
+        let faults = faults.iter().map(|fault| words.fault(fault)).collect();
+        view! { <div class="notice notice-warn"><p><b>{t.faults}</b></p>{list(faults)}</div> }
+    });
+    let publish = (faults.is_empty() && is_fresh).then(|| publish(cx, seen));
+    let by = by.map(|by| view! { ", " <bdi>{by.to_owned()}</bdi> });
+    view! {
+        <section class="section" id="draft" aria-labelledby="draft-title">
+            <h2 id="draft-title">{t.draft}</h2>
+            <p class="muted">{t.changed} " " <Moment at=changed_at shown=cx.moment(changed_at)/> {by}</p>
+            {conditions(words, rule, seen)}
+            {effects(words, rule, seen)}
+            {caps(words, &rule.caps, seen)}
+            {basics(words, rule, seen)}
+            {json(cx, rule, seen)}
+            {wrong}
+            {publish}
+            <FormBox<DiscardDraft> class="actions">
+                <button class="btn btn-danger-quiet">{t.discard}</button>
+            </FormBox<DiscardDraft>>
+        </section>
+    }
+    .into_html()
+}
+
+/// A row of a part of the draft, with what can be done to it.
+fn part<F: Form + 'static>(cx: &Cx, name: &'static str, at: usize, seen: i64, said: String, has_fields: bool) -> Html {
+    let t = &cx.t().admin_rules;
+    let spoken = said.clone();
+    let edit = has_fields.then(|| {
+        let spoken = said.clone();
+        view! {
+            <a class="btn btn-sm" href=format!("?{name}={at}#edit-{name}")>
+                {t.edit} <span class="sr-only">": " {spoken}</span>
+            </a>
+        }
+    });
+    view! {
+        <li class="row row-wrap">
+            <span class="row-main">{said}</span>
+            <span class="row-acts">
+                {edit}
+                <FormBox<F> id=format!("{name}-{at}") class="row-form">
+                    <input type="hidden" name="seen" value=seen.to_string()/>
+                    <input type="hidden" name="at" value=at.to_string()/>
+                    <button class="btn btn-sm btn-danger-quiet">{t.remove} <span class="sr-only">": " {spoken}</span></button>
+                </FormBox<F>>
+            </span>
+        </li>
+    }
+    .into_html()
+}
+
+/// What can be added, as links that open its fields.
+fn menu(cx: &Cx, name: &'static str, kinds: &[&'static str], words: &'static str) -> Html {
+    let links: Vec<_> = kinds
+        .iter()
+        .map(|kind| view! { <a class="btn btn-sm" href=format!("?{name}=new&kind={kind}#edit-{name}")>{kind_word(cx, kind)}</a> })
+        .collect();
+    view! {
+        <details class="fold">
+            <summary>{words}</summary>
+            <div class="actions">{links}</div>
+        </details>
+    }
+    .into_html()
+}
+
+fn conditions(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let rows: Vec<_> = rule
+        .conditions
+        .iter()
+        .enumerate()
+        .map(|(i, one)| {
+            part::<TakeCondition>(
+                cx,
+                "condition",
+                i,
+                seen,
+                words.condition(one),
+                condition_kind(one).is_some(),
+            )
+        })
+        .collect();
+    let rows = match rows.is_empty() {
+        true => view! { <p class="muted">{t.no_conditions}</p> }.into_html(),
+        false => view! { <ul class="rows panel panel-flush">{rows}</ul> }.into_html(),
+    };
+    let kind_of = |one: &Condition| condition_kind(one).map(|(kind, ..)| kind);
+    let editing = open(cx, "condition", &rule.conditions, &CONDITIONS, kind_of).map(|open| {
+        let (held, is_not) = open
+            .held
+            .and_then(condition_kind)
+            .map_or((None, false), |(_, inner, is_not)| (Some(inner.clone()), is_not));
+        let (inside, names) = (cx.clone(), words.names.clone());
+        let fields = move || {
+            let words = Words {
+                cx: &inside,
+                names: &names,
+            };
+            condition_fields(&words, open.kind, held.as_ref(), is_not)
+        };
+        editing::<PutCondition>(cx, "condition", seen, open.at, open.kind, fields)
+    });
+    view! {
+        <section id="conditions" aria-labelledby="conditions-title">
+            <h3 id="conditions-title">{t.conditions}</h3>
+            {rows}
+            {editing}
+            {menu(cx, "condition", &CONDITIONS, t.add_condition)}
+        </section>
+    }
+    .into_html()
+}
+
+fn effects(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let rows: Vec<_> = rule
+        .effects
+        .iter()
+        .enumerate()
+        .map(|(i, one)| part::<TakeEffect>(cx, "effect", i, seen, words.effect(one), effect_kind(one).is_some()))
+        .collect();
+    let rows = match rows.is_empty() {
+        true => view! { <p class="muted">{t.no_effects}</p> }.into_html(),
+        false => view! { <ul class="rows panel panel-flush">{rows}</ul> }.into_html(),
+    };
+    let editing = open(cx, "effect", &rule.effects, &EFFECTS, |one: &Effect| effect_kind(one)).map(|open| {
+        let (inside, names, held) = (cx.clone(), words.names.clone(), open.held.cloned());
+        let fields = move || {
+            let words = Words {
+                cx: &inside,
+                names: &names,
+            };
+            effect_fields(&words, open.kind, held.as_ref())
+        };
+        editing::<PutEffect>(cx, "effect", seen, open.at, open.kind, fields)
+    });
+    view! {
+        <section id="effects" aria-labelledby="effects-title">
+            <h3 id="effects-title">{t.effects}</h3>
+            {rows}
+            {editing}
+            {menu(cx, "effect", &EFFECTS, t.add_effect)}
+        </section>
+    }
+    .into_html()
+}
+
+/// The fields of a part, opened.
+fn editing<F: Form + 'static>(
+    cx: &Cx,
+    name: &'static str,
+    seen: i64,
+    at: String,
+    kind: &'static str,
+    fields: impl FnOnce() -> Html + Send + 'static,
+) -> Html {
+    let t = &cx.t().admin_rules;
+    let back = format!("{}#{name}s", cx.path);
+    let cancel = cx.t().common.cancel;
+    view! {
+        <div class="panel narrow" id=format!("edit-{name}")>
+            <h4>{kind_word(cx, kind)}</h4>
+            <FormBox<F>>
+                <input type="hidden" name="seen" value=seen.to_string()/>
+                <input type="hidden" name="at" value=at/>
+                <input type="hidden" name="kind" value=kind/>
+                {fields()}
+                <div class="actions">
+                    <button class="btn btn-primary">{t.save}</button>
+                    <a class="btn btn-quiet" href=back>{cancel}</a>
+                </div>
+            </FormBox<F>>
+        </div>
+    }
+    .into_html()
+}
+
+/// True when this form was sent and not taken: the fold that it stands in is open then.
+fn was_sent<F: Form>(cx: &Cx) -> bool {
+    cx.outcome.as_ref().is_some_and(|outcome| outcome.form == F::NAME)
+}
+
+fn caps(words: &Words<'_>, caps: &Caps, seen: i64) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let said = words.caps(caps);
+    let said = match said.is_empty() {
+        true => view! { <p class="muted">{t.no_caps}</p> }.into_html(),
+        false => list(said),
+    };
+    let money = |n: Option<i64>| n.map(|n| crm::points::written(cx.lang, n)).unwrap_or_default();
+    let times = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
+    let values = [
+        ("line", t.on_line, money(caps.line)),
+        ("purchase", t.in_purchase, money(caps.purchase)),
+        ("day_value", t.a_day_value, money(caps.day.value)),
+        ("day_times", t.a_day_times, times(caps.day.times)),
+        ("customer_value", t.a_customer_value, money(caps.customer.value)),
+        ("customer_times", t.a_customer_times, times(caps.customer.times)),
+        ("budget_value", t.budget_value, money(caps.budget.value)),
+        ("budget_times", t.budget_times, times(caps.budget.times)),
+    ];
+    let labels = values
+        .iter()
+        .map(|(name, label, _)| ((*name).to_owned(), (*label).to_owned()))
+        .collect::<Vec<_>>();
+    let fields = move || {
+        values
+            .into_iter()
+            .map(|(name, label, value)| view! { <Field name=name label=label value=value inputmode="decimal" optional=true/> })
+            .collect_view()
+    };
+    let was_sent = was_sent::<SetCaps>(cx);
+    view! {
+        <section id="caps" aria-labelledby="caps-title">
+            <h3 id="caps-title">{t.caps}</h3>
+            {said}
+            <details class="fold" open=was_sent>
+                <summary>{t.change_caps}</summary>
+                <p class="hint">{t.caps_hint}</p>
+                <FormBox<SetCaps> labels=labels>
+                    <input type="hidden" name="seen" value=seen.to_string()/>
+                    <div class="grid gap-3 sm:grid-cols-2">{fields()}</div>
+                    <button class="btn">{t.save}</button>
+                </FormBox<SetCaps>>
+            </details>
+        </section>
+    }
+    .into_html()
+}
+
+fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let labels = [
+        ("ru", t.name_ru),
+        ("en", t.name_en),
+        ("valid_from", t.valid_from),
+        ("valid_until", t.valid_until),
+        ("priority", t.priority),
+        ("group", t.group),
+    ]
+    .map(|(name, label)| (name.to_owned(), label.to_owned()))
+    .to_vec();
+    let (ru, en, group) = (
+        rule.name.ru.clone(),
+        rule.name.en.clone(),
+        rule.group.clone().unwrap_or_default(),
+    );
+    let (from, until) = (local(cx, rule.valid.from), local(cx, rule.valid.until));
+    let (priority, alone) = (rule.priority.to_string(), rule.alone);
+    let was_sent = was_sent::<SetBasics>(cx);
+    view! {
+        <section aria-labelledby="basics-title">
+            <h3 id="basics-title">{t.basics}</h3>
+            <p class="muted">{words.validity(rule).unwrap_or_else(|| t.always.to_owned())}</p>
+            <details class="fold" open=was_sent>
+                <summary>{t.change_basics}</summary>
+                <FormBox<SetBasics> labels=labels>
+                    <input type="hidden" name="seen" value=seen.to_string()/>
+                    <Field name="ru" label=t.name_ru value=ru/>
+                    <Field name="en" label=t.name_en value=en/>
+                    <div class="grid gap-3 sm:grid-cols-2">
+                        <Field name="valid_from" label=t.valid_from kind="datetime-local" value=from optional=true/>
+                        <Field name="valid_until" label=t.valid_until kind="datetime-local" value=until optional=true/>
+                        <Field name="priority" label=t.priority hint=t.priority_hint value=priority inputmode="numeric"/>
+                        <Field name="group" label=t.group hint=t.group_hint value=group optional=true/>
+                    </div>
+                    <Check name="alone" checked=alone>{t.l_alone}</Check>
+                    <button class="btn">{t.save}</button>
+                </FormBox<SetBasics>>
+            </details>
+        </section>
+    }
+    .into_html()
+}
+
+fn json(cx: &Cx, rule: &Rule, seen: i64) -> Html {
+    let t = &cx.t().admin_rules;
+    let text = serde_json::to_string_pretty(rule).unwrap_or_default();
+    let was_sent = was_sent::<SetJson>(cx);
+    view! {
+        <details class="fold" open=was_sent>
+            <summary>{t.as_json}</summary>
+            <FormBox<SetJson> labels=vec![("json".into(), t.json.into())]>
+                <input type="hidden" name="seen" value=seen.to_string()/>
+                <TextArea name="json" label=t.json hint=t.json_hint value=text rows=16/>
+                <button class="btn">{t.save}</button>
+            </FormBox<SetJson>>
+        </details>
+    }
+    .into_html()
+}
+
+/// Publishes what stands above, now or from a moment on.
+fn publish(cx: &Cx, seen: i64) -> Html {
+    let t = &cx.t().admin_rules;
+    view! {
+        <FormBox<PublishRule> labels=vec![("from".into(), t.publish_from.into())] class="form panel narrow">
+            <input type="hidden" name="seen" value=seen.to_string()/>
+            <Field name="from" label=t.publish_from hint=t.publish_hint kind="datetime-local" optional=true/>
+            <button class="btn btn-primary">{t.publish}</button>
+        </FormBox<PublishRule>>
+    }
+    .into_html()
+}
+
+fn withdraw(cx: &Cx) -> Html {
+    let t = &cx.t().admin_rules;
+    let was_sent = was_sent::<WithdrawRule>(cx);
+    view! {
+        <details class="fold" open=was_sent>
+            <summary>{t.withdraw}</summary>
+            <FormBox<WithdrawRule> labels=vec![("from".into(), t.withdraw_from.into())] class="form narrow">
+                <Field name="from" label=t.withdraw_from hint=t.withdraw_hint kind="datetime-local" optional=true/>
+                <button class="btn btn-danger">{t.withdraw}</button>
+            </FormBox<WithdrawRule>>
+        </details>
+    }
+    .into_html()
+}
+
+/// What was published, the newest first, each with what it changed.
+fn history(words: &Words<'_>, published: &[&Version]) -> Html {
+    let cx = words.cx;
+    let t = &cx.t().admin_rules;
+    let lines = |version: &Version| version.rule.as_ref().map(|rule| words.lines(rule)).unwrap_or_default();
+    let rows: Vec<_> = published
+        .iter()
+        .enumerate()
+        .map(|(i, version)| {
+            let (before, now) = (published.get(i + 1).map(|version| lines(version)), lines(version));
+            let is_first = before.is_none();
+            let before = before.unwrap_or_default();
+            let lost = before.iter().filter(|line| !now.contains(line));
+            let lost: Vec<_> = lost.map(|line| view! { <li><del>{line.clone()}</del></li> }).collect();
+            let new = now.iter().filter(|line| !before.contains(line));
+            let new: Vec<_> = new.map(|line| view! { <li><ins>{line.clone()}</ins></li> }).collect();
+            let what = match (&version.rule, is_first, lost.is_empty() && new.is_empty()) {
+                (None, ..) => view! { <p>{t.was_withdrawn}</p> }.into_html(),
+                (Some(_), true, _) => list(now.clone()),
+                (Some(_), false, true) => view! { <p class="muted">{t.same}</p> }.into_html(),
+                (Some(_), false, false) => view! { <ul class="list-none">{lost} {new}</ul> }.into_html(),
+            };
+            let by = version
+                .published_by
+                .clone()
+                .unwrap_or_else(|| t.by_command_line.to_owned());
+            let from = version.effective_at.map(|at| t.since(cx.moment(at)));
+            let published = version
+                .published_at
+                .map(|at| view! { <Moment at=at shown=cx.moment(at)/> });
+            view! {
+                <li class="panel">
+                    <h3>{t.version(version.version)} ", " {from}</h3>
+                    <p class="muted">{t.published} " " {published} ", " <bdi>{by}</bdi></p>
+                    {what}
+                </li>
+            }
+        })
+        .collect();
+    view! {
+        <section class="section" aria-labelledby="history">
+            <h2 id="history">{t.history}</h2>
+            <ol class="stack list-none">{rows}</ol>
+        </section>
+    }
+    .into_html()
+}

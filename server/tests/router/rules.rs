@@ -1,0 +1,227 @@
+//! Rules, as a marketer writes them.
+
+use crate::common::{Browser, TestApp};
+use axum::http::StatusCode;
+use chrono::Duration;
+
+/// Sends a form of the page of a rule, as it stands there, with these fields filled in.
+async fn put(staff: &mut Browser, address: &str, form: &str, fields: &[(&str, &str)]) -> crate::common::Reply {
+    let page = staff.get(address).await;
+    let there = page.form(form);
+    let mut sent: Vec<(&str, &str)> = ["seen", "at", "kind"]
+        .into_iter()
+        .filter(|name| fields.iter().all(|(given, _)| given != name))
+        .filter_map(|name| Some((name, there.get(name)?)))
+        .collect();
+    sent.extend_from_slice(fields);
+    staff.send(address, form, &sent).await
+}
+
+#[tokio::test]
+async fn a_rule_is_written_published_changed_and_withdrawn() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("mara").await;
+    assert!(staff.get("/admin/rules").await.text().contains("Правил пока нет"));
+    let nameless = staff
+        .send("/admin/rules", "rule.create", &[("ru", " "), ("en", "Tea")])
+        .await;
+    assert_eq!(nameless.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let made = staff
+        .send(
+            "/admin/rules",
+            "rule.create",
+            &[("ru", "Чайная «среда»"), ("en", "Tea's day")],
+        )
+        .await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    let page = staff.get(&at).await;
+    for words in [
+        "Чайная «среда»",
+        "ещё не опубликовано",
+        "добавьте скидку, баллы или сообщение",
+    ] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    assert!(
+        !page.body.contains("rule.publish"),
+        "what gives nothing can be published"
+    );
+
+    // Conditions: one of each kind of field.
+    let open = |kind: &str| format!("{at}?condition=new&kind={kind}");
+    let sum = open("basket_sum");
+    let wrong = put(&mut staff, &sum, "rule.condition", &[("least", "много")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text().contains("Напишите число"), "{}", wrong.text());
+    let empty = put(&mut staff, &sum, "rule.condition", &[]).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let kept = put(
+        &mut staff,
+        &sum,
+        "rule.condition",
+        &[("least", "1 000,50"), ("most", "")],
+    )
+    .await;
+    assert_eq!(
+        kept.location(),
+        format!("{at}?done=saved#conditions"),
+        "{}",
+        kept.text()
+    );
+    let article = put(&mut staff, &open("article"), "rule.condition", &[("text", "tea\nкофе")]).await;
+    assert!(
+        article.text().contains("Нет товара с таким кодом: строка 1"),
+        "{}",
+        article.text()
+    );
+    let day = [("choice[]", "Wed"), ("choice[]", "Mon"), ("not", "yes")];
+    put(&mut staff, &open("weekday"), "rule.condition", &day).await;
+    let hours = [("from", "22:00"), ("to", "00:00"), ("days[]", "Fri")];
+    put(&mut staff, &open("hours"), "rule.condition", &hours).await;
+    let bought = [("window", "months"), ("length", "3"), ("least", "2")];
+    put(&mut staff, &open("purchase_count"), "rule.condition", &bought).await;
+    let page = staff.get(&at).await.text();
+    for words in [
+        "покупка на сумму от 1 000,50 ₽",
+        "кроме: дни недели: пн, ср",
+        "с 22:00 до 00:00, пт",
+        "покупок за последние 3 месяца: от 2",
+    ] {
+        assert!(page.replace('\u{a0}', " ").contains(words), "{words}: {page}");
+    }
+
+    // Somebody else was quicker: what was seen is no longer there.
+    let mut other = app.staff("max").await;
+    let (first, second) = (format!("{at}?condition=0"), format!("{at}?condition=1"));
+    let seen = other
+        .get(&second)
+        .await
+        .form("rule.condition")
+        .get("seen")
+        .map(str::to_owned)
+        .expect("a field");
+    app.world.clock.set(crm::testing::start() + Duration::seconds(5));
+    let changed = put(&mut staff, &first, "rule.condition", &[("least", "500")]).await;
+    assert_eq!(
+        changed.location(),
+        format!("{at}?done=saved#conditions"),
+        "{}",
+        changed.text()
+    );
+    let late = [
+        ("seen", seen.as_str()),
+        ("at", "1"),
+        ("kind", "weekday"),
+        ("choice[]", "Sun"),
+    ];
+    let late = other.send(&second, "rule.condition", &late).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let removed = put(&mut staff, &at, "rule.condition_remove", &[("at", "3")]).await;
+    assert_eq!(
+        removed.location(),
+        format!("{at}?done=removed#conditions"),
+        "{}",
+        removed.text()
+    );
+
+    // What it gives, and at most.
+    let effect = |kind: &str| format!("{at}?effect=new&kind={kind}");
+    put(&mut staff, &effect("percent_off"), "rule.effect", &[("share", "7,5")]).await;
+    let message = [("place", "receipt"), ("ru", "Спасибо за «чай»"), ("en", "Thank you")];
+    put(&mut staff, &effect("message"), "rule.effect", &message).await;
+    let caps = [
+        ("day_times", "1"),
+        ("budget_value", "5000"),
+        ("line", ""),
+        ("purchase", ""),
+        ("day_value", ""),
+        ("customer_value", ""),
+        ("customer_times", ""),
+        ("budget_times", ""),
+    ];
+    put(&mut staff, &at, "rule.caps", &caps).await;
+    let page = staff.get(&at).await.text();
+    for words in [
+        "скидка 7,5 %",
+        "на чеке: «Спасибо за «чай»»",
+        "покупателю в день не больше 1 раза",
+        "бюджет 5",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+
+    let past = put(&mut staff, &at, "rule.publish", &[("from", "2020-01-01T10:00")]).await;
+    assert!(past.text().contains("Этот момент уже прошёл"), "{}", past.text());
+    let published = put(&mut staff, &at, "rule.publish", &[("from", "")]).await;
+    assert_eq!(
+        published.location(),
+        format!("{at}?done=published"),
+        "{}",
+        published.text()
+    );
+    let page = staff.get(&at).await;
+    assert!(
+        page.text().contains("Действует сейчас") && !page.body.contains("rule.discard"),
+        "{}",
+        page.text()
+    );
+    assert!(staff.get("/admin/rules").await.text().contains("Действует"));
+
+    // The next version, with its differences.
+    staff.send(&at, "rule.begin", &[]).await;
+    put(&mut staff, &format!("{at}?effect=0"), "rule.effect", &[("share", "10")]).await;
+    let json = put(&mut staff, &at, "rule.json", &[("json", "{\n  \"name\": 7\n}")]).await;
+    assert!(
+        json.text().contains("Не удаётся прочитать: строка 2"),
+        "{}",
+        json.text()
+    );
+    app.world.clock.set(crm::testing::start() + Duration::seconds(10));
+    put(&mut staff, &at, "rule.publish", &[("from", "")]).await;
+    let page = staff.get(&at).await;
+    assert!(page.body.contains("<del>Тогда: скидка 7,5"), "{}", page.body);
+    assert!(page.body.contains("<ins>Тогда: скидка 10"), "{}", page.body);
+    let gone = staff.send(&at, "rule.withdraw", &[("from", "")]).await;
+    assert_eq!(gone.location(), format!("{at}?done=withdrawn"), "{}", gone.text());
+    assert!(staff.get("/admin/rules").await.text().contains("Снято"));
+}
+
+#[tokio::test]
+async fn what_can_be_written_has_words_in_both_languages() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("mara").await;
+    let made = staff
+        .send("/admin/rules", "rule.create", &[("ru", "Всё"), ("en", "All")])
+        .await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    let whole = include_str!("whole_rule.json");
+    let sent = put(&mut staff, &at, "rule.json", &[("json", whole)]).await;
+    assert_eq!(sent.location(), format!("{at}?done=saved#draft"), "{}", sent.text());
+    let russian = staff.get(&at).await;
+    for words in [
+        "хотя бы одно",
+        "на экране покупателя",
+        "из каждых 3 штук",
+        "день рождения ребёнка",
+        "неизвестно",
+    ] {
+        assert!(russian.text().contains(words), "{words}: {}", russian.text());
+    }
+    staff.send(&at, "language", &[("language", "en")]).await;
+    let english = staff.get(&at).await.text();
+    let cyrillic = |word: &&str| word.chars().any(|c| ('а'..='я').contains(&c));
+    let left: Vec<&str> = english.split_whitespace().filter(cyrillic).collect();
+    assert!(left.len() < 12, "Russian on an English page: {left:?}");
+}
+
+#[tokio::test]
+async fn a_support_agent_writes_no_rules() {
+    let app = TestApp::new().await;
+    let mut agent = app.staff_as("agent", "agent").await;
+    assert_eq!(agent.get("/admin/rules").await.status, StatusCode::FORBIDDEN);
+    let at = format!("/admin/rules/{}", app.some_rule().await);
+    assert_eq!(agent.get(&at).await.status, StatusCode::FORBIDDEN);
+    let sent = agent.send(&at, "rule.begin", &[]).await;
+    assert_eq!(sent.status, StatusCode::FORBIDDEN);
+}
