@@ -133,7 +133,7 @@ impl Words<'_> {
         let points = |n: i64| self.cx.points(n);
         let program = |id| self.named(&self.names.programs, id);
         match effect {
-            Effect::PercentOff { share, .. } => t.e_percent(points(*share)),
+            Effect::PercentOff { share, .. } => t.e_percent(self.figure(*share)),
             Effect::AmountOff { amount, each } => {
                 let amount = self.cx.money(*amount);
                 match each {
@@ -143,13 +143,13 @@ impl Words<'_> {
                 }
             }
             Effect::CheapestFree { of } => t.e_cheapest(*of),
-            Effect::PointsShare { program: id, share } => t.e_share(program(id), points(*share)),
+            Effect::PointsShare { program: id, share } => t.e_share(program(id), self.figure(*share)),
             Effect::PointsPer {
                 program: id,
                 points: n,
                 per,
             } => t.e_per(self.cx.money(*per), points(*n), program(id)),
-            Effect::PointsTimes { program: id, factor } => t.e_times(points(factor / 100), program(id)),
+            Effect::PointsTimes { program: id, factor } => t.e_times(self.figure(factor / 100), program(id)),
             Effect::PointsFixed {
                 program: id,
                 points: n,
@@ -162,6 +162,15 @@ impl Words<'_> {
             Effect::Gift { article, quantity } => t.e_gift(self.article(*article), format::integer(*quantity)),
             Effect::Coupon { series } => t.e_coupon(series),
             Effect::Message { to, text } => t.e_message(self.place(*to), self.cx.pick(text)),
+        }
+    }
+
+    /// Hundredths without a last nought: `7,5`.
+    fn figure(&self, n: i64) -> String {
+        let text = crm::points::written(self.cx.lang, n);
+        match text.contains([',', '.']) {
+            true => text.trim_end_matches('0').to_owned(),
+            false => text,
         }
     }
 
