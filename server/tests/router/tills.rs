@@ -1,6 +1,6 @@
 //! Tills and their keys, as staff give them out.
 
-use crate::common::{TestApp, Town};
+use crate::common::{Reply, TestApp, Town};
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
 
@@ -82,6 +82,33 @@ async fn a_key_is_shown_once_exchanged_without_a_pause_and_revoked() {
             "{action}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_secret_that_nobody_looked_at_waits_for_its_own_page() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("admin").await;
+    let page_of = |added: &Reply| added.location().split('?').next().unwrap_or_default().to_owned();
+    let till = page_of(&staff.send("/admin/tills", "till.add", &TILL).await);
+    let other = TILL.map(|(name, value)| (name, if name == "code" { "klin-3" } else { value }));
+    let other = page_of(&staff.send("/admin/tills", "till.add", &other).await);
+    let receiver = [
+        ("url", "https://erp.example.com/hooks"),
+        ("description", "Склад"),
+        ("events[]", "purchase.booked"),
+    ];
+    let webhook = page_of(&staff.send("/admin/webhooks", "webhook.add", &receiver).await);
+    assert!(!staff.get(&till).await.body.contains("whsec_"));
+    assert!(staff.get(&webhook).await.body.contains("<code>whsec_"));
+    staff.send(&till, "till.key", &[("scopes[]", "points")]).await;
+    for elsewhere in [&webhook, &other] {
+        let page = staff.get(elsewhere).await;
+        assert!(
+            page.status == StatusCode::OK && !page.body.contains("<code>kbt_"),
+            "{elsewhere}"
+        );
+    }
+    assert!(shown(&staff.get(&till).await.body).is_some());
 }
 
 #[tokio::test]
