@@ -6,6 +6,7 @@ pub mod customer;
 pub mod customers;
 pub mod messages;
 mod once;
+pub mod places;
 pub mod points;
 pub mod receipt;
 pub mod request;
