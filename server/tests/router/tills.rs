@@ -1,5 +1,6 @@
 //! Tills and their keys, as staff give them out.
 
+use crate::common::html::tags;
 use crate::common::{Reply, TestApp, Town};
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
@@ -191,4 +192,23 @@ async fn the_api_is_described_to_staff() {
     }
     // Where the type of a problem leads is there.
     assert!(page.body.contains("id=\"not_enough_points\""));
+    // The document is in English on a page that is in Russian, and nothing else of it is.
+    assert!(page.body.contains("<html lang=\"ru\""));
+    let start = page.body.find("<main").expect("what is on the page");
+    let mut english = Vec::new();
+    for tag in tags(&page.body[start..]) {
+        match tag.name.strip_prefix('/') {
+            None => english.push(tag.get("lang") == Some("en") || english.last() == Some(&true)),
+            Some("main") => break,
+            Some(_) => {
+                english.pop();
+            }
+        }
+        let is_english = english.last() == Some(&true);
+        // A sentence of the one or of the other; names of programs stand in both.
+        let text = tag.text.trim();
+        let in_russian = text.chars().any(|c| matches!(c, 'а'..='я'));
+        assert!(!(in_russian && is_english), "{text}");
+        assert!(in_russian || is_english || text.split(' ').count() < 3, "{text}");
+    }
 }
