@@ -96,7 +96,7 @@ pub mod cookie {
     pub const STAFF_ATTEMPT: &str = "kabinet_staff_attempt";
     /// The way to an outside provider that this browser is on.
     pub const HANDOFF: &str = "kabinet_handoff";
-    /// A secret that the next page shows, once.
+    /// A secret that the page of what it belongs to shows, once.
     pub const ONCE: &str = "kabinet_once";
     /// What was typed of a transfer of points, for the page that asks once more.
     pub const TRANSFER: &str = "kabinet_transfer";

@@ -6,7 +6,7 @@
 //! # How to add a page
 //! 1. A file in `cabinet`, `account` or `admin`: forms above, the page below, small components under it.
 //! 2. Its words in `locales/{ru,en}/<page>.json`.
-//! 3. Its line in [`ROUTES`].
+//! 3. Its line in [`ROUTES`], and in [`admin::places`] if it is to stand in the staff bar.
 
 pub mod account;
 pub mod admin;

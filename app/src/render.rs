@@ -4,6 +4,7 @@
 //! Pages load everything before their view is made, so there is nothing to stream: the status is known before the
 //! first byte, and an error can still become a proper page.
 
+use crate::admin::places;
 use crate::cx::Cx;
 use crate::route::{Access, Body, Frame, Route};
 use crate::ui::frame;
@@ -109,7 +110,7 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
         }
     };
     let is_admin = cx.path.starts_with("/admin");
-    let home = if is_admin { "/admin/requests" } else { "/" };
+    let home = if is_admin { places::HOME } else { "/" };
     // What passes by itself is worth asking for again: an empty address is that of the page itself, query and all.
     let passes = matches!(
         error,

@@ -64,6 +64,38 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// For an error that tells of one thing in particular and holds everything else as `Crm`: what the database says becomes
+/// one of these, and [`db::Db::write`] finds it there.
+macro_rules! holds_database_errors {
+    ($error:ty) => {
+        impl From<sqlx::Error> for $error {
+            fn from(e: sqlx::Error) -> Self {
+                Self::Crm(e.into())
+            }
+        }
+
+        impl From<$crate::db::Error> for $error {
+            fn from(e: $crate::db::Error) -> Self {
+                Self::Crm(e.into())
+            }
+        }
+
+        impl $crate::db::AsDatabaseError for $error {
+            fn database(&self) -> Option<&$crate::db::Error> {
+                if let Self::Crm(e) = self {
+                    e.database()
+                } else {
+                    None
+                }
+            }
+            fn repeated() -> Self {
+                Self::Crm($crate::error::Error::Repeated)
+            }
+        }
+    };
+}
+pub(crate) use holds_database_errors;
+
 impl Check {
     /// An error when anything is wrong.
     pub fn result(self) -> Result<(), Error> {

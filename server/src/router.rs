@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::guard::{self, Gate, Proof, Refusal, RequestId};
 use crate::pace::Pace;
 use crate::{api, outside, session, site};
+use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
 use app::route::{Access, FormEntry, Next, Route};
@@ -94,6 +95,7 @@ pub fn others(app: &App) -> Vec<Other> {
         Other::open(&app.site.theme, get(|| text("text/css", "max-age=3600", theme))),
         Other::open("/healthz", get(async || "ok\n")),
         Other::open("/readyz", get(ready).with_state(app.clone())),
+        Other::open(places::HOME, get(to_first_place).with_state(app.clone())),
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
@@ -161,7 +163,10 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
 /// Lets so many pages a minute through to their handlers. Files and what a proxy asks for are not counted.
 async fn slow_down(State((app, pace)): State<(App, Arc<Pace>)>, request: Request, next: Inward) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let is_page = |path: &str| app::ROUTES.iter().any(|route| route.path == path) || path.starts_with("/sign-in/");
+    let is_page = |path: &str| {
+        let is_way_in = path.starts_with("/sign-in/") || path == places::HOME;
+        is_way_in || app::ROUTES.iter().any(|route| route.path == path)
+    };
     if !route.is_some_and(is_page) {
         return next.run(request).await;
     }
@@ -257,6 +262,18 @@ async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
         (StatusCode::OK, "ready\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+    }
+}
+
+/// Leads staff to the first place that they have the right to, and whoever is none to where staff come in.
+async fn to_first_place(State(app): State<App>, request: Request) -> Response {
+    let mut parts = request.into_parts().0;
+    match at_hand(&app, &mut parts).await {
+        Ok(cx) => {
+            let there = cx.staff.as_ref().map_or("/admin/sign-in", places::first);
+            lead(&app, &cx, Ok(there.to_owned())).await
+        }
+        Err(response) => response,
     }
 }
 

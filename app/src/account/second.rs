@@ -2,6 +2,7 @@
 
 use super::factors::{app_setup, code_field, code_label, codes_to_save, new_passkey, passkey_form, staff_next};
 use super::sign_in::{onward, with_next};
+use crate::admin::places;
 use crate::cabinet::{flash, gone};
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next};
@@ -216,7 +217,7 @@ impl Form for StaffSecondByPasskey {
 fn staff_in(cx: &Cx, opened: &Opened) -> Next {
     cx.set_cookie(cookie::STAFF_ATTEMPT, None, None);
     cx.set_session(cookie::STAFF, opened);
-    staff_next(cx, "/admin/requests")
+    staff_next(cx, places::HOME)
 }
 
 /// Asks a member of staff for the second factor.

@@ -1,4 +1,5 @@
-//! What the API is asked and what it answers: the OpenAPI document as a page, for whoever connects a till.
+//! What the API is asked and what it answers: the OpenAPI document as a page, for whoever connects a till. The document is
+//! in English whatever the page is in; what comes of it is marked so, and screen readers read it right.
 
 use crate::cx::Cx;
 use crate::route::{Body, Frame};
@@ -86,10 +87,10 @@ fn fields(cx: &Cx, of: &str, schema: &Value) -> Option<Html> {
             let about = words(value["description"].as_str().unwrap_or_default());
             view! {
                 <tr>
-                    <td><code>{name.clone()}</code></td>
-                    <td>{kind(value)}</td>
+                    <td lang="en"><code>{name.clone()}</code></td>
+                    <td lang="en">{kind(value)}</td>
                     <td>{must}</td>
-                    <td class="grow">{about}</td>
+                    <td class="grow" lang="en">{about}</td>
                 </tr>
             }
         })
@@ -137,7 +138,7 @@ fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Va
     let body = (!body.is_null()).then(|| {
         let of = format!("{} {path}", method.to_uppercase());
         let shown = fields(cx, &of, resolved(document, body));
-        view! { <h4>{t.sent} ": " {kind(body)}</h4> {shown} }
+        view! { <h4>{t.sent} ": " <span lang="en">{kind(body)}</span></h4> {shown} }
     });
     let answers: Vec<_> = operation["responses"]
         .as_object()
@@ -150,18 +151,19 @@ fn operation(cx: &Cx, document: &Value, path: &str, method: &str, operation: &Va
             view! { <li><b>{status.clone()}</b> " " {about} {shape}</li> }
         })
         .collect();
-    let scopes =
-        (!scopes.is_empty()).then(|| view! { <p class="muted">{t.scopes} ": " <code>{scopes.join(", ")}</code></p> });
-    let parameters = (!parameters.is_empty()).then(|| view! { <h4>{t.parameters}</h4> <ul>{parameters}</ul> });
+    let scopes = (!scopes.is_empty())
+        .then(|| view! { <p class="muted">{t.scopes} ": " <code lang="en">{scopes.join(", ")}</code></p> });
+    let parameters =
+        (!parameters.is_empty()).then(|| view! { <h4>{t.parameters}</h4> <ul lang="en">{parameters}</ul> });
     view! {
         <article class="panel">
-            <h3><span class="badge">{method.to_uppercase()}</span> " " <code>{path.to_owned()}</code></h3>
-            <p>{told("summary")} " " {told("description")}</p>
+            <h3 lang="en"><span class="badge">{method.to_uppercase()}</span> " " <code>{path.to_owned()}</code></h3>
+            <p lang="en">{told("summary")} " " {told("description")}</p>
             {scopes}
             {parameters}
             {body}
             <h4>{t.answers}</h4>
-            <ul>{answers}</ul>
+            <ul lang="en">{answers}</ul>
         </article>
     }
     .into_html()
@@ -206,7 +208,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             let tag = tag.to_owned();
             view! {
                 <section class="section" aria-labelledby=format!("tag-{tag}")>
-                    <h2 id=format!("tag-{tag}")>{tag.clone()}</h2>
+                    <h2 id=format!("tag-{tag}") lang="en">{tag.clone()}</h2>
                     <div class="stack">{operations}</div>
                 </section>
             }
@@ -220,8 +222,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             let about = words(schema["description"].as_str().unwrap_or_default());
             view! {
                 <div class="section">
-                    <h3 id=name.clone()>{name.clone()}</h3>
-                    <p>{about}</p>
+                    <h3 id=name.clone() lang="en">{name.clone()}</h3>
+                    <p lang="en">{about}</p>
                     {fields(&cx, name, schema)}
                 </div>
             }
@@ -232,7 +234,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|(code, status)| view! { <li id=code.clone()><code>{code.clone()}</code> " — " {status}</li> })
         .collect();
     let about = document["info"]["description"].as_str().unwrap_or_default();
-    let about: Vec<_> = about.split("\n\n").map(|part| view! { <p>{words(part)}</p> }).collect();
+    let about: Vec<_> = about
+        .split("\n\n")
+        .map(|part| view! { <p lang="en">{words(part)}</p> })
+        .collect();
     let view = view! {
         <div class="api">
         <h1>{t.title}</h1>
@@ -242,7 +247,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <section class="section" aria-labelledby="problems">
             <h2 id="problems">{t.problems}</h2>
             <p>{t.problems_hint}</p>
-            <ul>{problems}</ul>
+            <ul lang="en">{problems}</ul>
         </section>
         <section class="section" aria-labelledby="schemas"><h2 id="schemas">{t.schemas}</h2> {schemas}</section>
         </div>

@@ -5,6 +5,8 @@ pub mod api;
 pub mod customer;
 pub mod customers;
 pub mod messages;
+mod once;
+pub mod places;
 pub mod points;
 pub mod receipt;
 pub mod request;

@@ -1,7 +1,7 @@
 //! What staff do with points: corrections of a customer's, colleagues' corrections that wait for consent, and transfers that
 //! are brought back.
 
-use super::full_name;
+use super::{full_name, read_place, write_place};
 use crate::cabinet::{flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::format;
@@ -20,8 +20,10 @@ use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-/// How many corrections are listed, those that have waited longest.
-const LISTED: i64 = 100;
+/// Where corrections wait for consent.
+const APPROVALS: &str = "/admin/approvals";
+/// How many of them a page shows.
+const PAGE: usize = 50;
 
 /// Gives points to the customer at hand, or takes them.
 #[derive(Deserialize)]
@@ -104,7 +106,7 @@ impl Form for Approve {
         adjustments::approve(&cx.db, &by, self.adjustment)
             .await
             .map_err(refused)?;
-        Ok(Next::to("/admin/approvals?done=approved"))
+        Ok(Next::to(format!("{APPROVALS}?done=approved")))
     }
 }
 
@@ -121,7 +123,7 @@ impl Form for Refuse {
         adjustments::refuse(&cx.db, cx.staff()?, self.adjustment)
             .await
             .map_err(refused)?;
-        Ok(Next::to("/admin/approvals?done=refused"))
+        Ok(Next::to(format!("{APPROVALS}?done=refused")))
     }
 }
 
@@ -139,7 +141,8 @@ fn refused(error: SpendError) -> AppError {
 pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_points;
     let staff = cx.staff()?;
-    let waiting = adjustments::awaiting(&cx.db, staff, LISTED).await?;
+    let after = cx.query("after").and_then(read_place);
+    let (waiting, next) = adjustments::awaiting(&cx.db, staff, after, PAGE).await?;
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
     let can_decide = |one: &Waiting| one.adjustment.asked_by != staff.id();
@@ -149,10 +152,18 @@ pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
         .map(|one| row(&cx, one, can_decide(one), is_fresh))
         .collect();
     let list = if rows.is_empty() {
-        view! { <div class="panel empty">{icon(icon::CHECK)} <p>{t.none}</p></div> }.into_html()
+        let words = if after.is_some() { t.none_here } else { t.none };
+        view! { <div class="panel empty">{icon(icon::CHECK)} <p>{words}</p></div> }.into_html()
     } else {
         view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
     };
+    let to_start = after.map(|_| view! { <a class="btn" href=APPROVALS>{t.to_start}</a> });
+    let next = next.map(|next| {
+        let href = format!("{APPROVALS}?after={}", write_place(next));
+        view! { <a class="btn" href=href>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
+    });
+    let pages = (to_start.is_some() || next.is_some())
+        .then(|| view! { <div class="pages"><span></span><div class="actions">{to_start} {next}</div></div> });
     let is_shown = |id: &str| {
         let shown = |one: &Waiting| can_decide(one) && one.adjustment.id.to_string() == id;
         is_fresh && waiting.iter().any(shown)
@@ -164,6 +175,7 @@ pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
         {unsaid(&cx, &[Approve::NAME, Refuse::NAME], "adjustment", is_shown, t.decided)}
         {first}
         {list}
+        {pages}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -1,12 +1,12 @@
 //! Tills and other systems that ask through the API, and their keys.
 
+use super::once;
 use crate::cabinet::{back, flash, fresh_first, gone};
-use crate::cx::{Cx, cookie};
+use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Choices, Field, FormBox, Moment, Select};
-use chrono::Duration;
 use crm::flaw::Flaw;
 use crm::id::{ApiKeyId, TillId};
 use crm::stores::store as stores;
@@ -17,8 +17,6 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 const HERE: &str = "/admin/tills";
-/// How long a new key waits to be shown.
-const SHOWN_WITHIN: Duration = Duration::minutes(5);
 
 /// Adds a till.
 #[derive(Deserialize)]
@@ -65,9 +63,7 @@ impl Form for AddKey {
         let scopes = scopes.ok_or_else(|| AppError::field("scopes", Flaw::NotAChoice))?;
         let id = at(cx)?;
         let secret = tills::create_key(&cx.db, &by, id, &scopes).await?;
-        // It goes to this browser, is shown by the next page, and stands nowhere else.
-        let until = cx.db.now() + SHOWN_WITHIN;
-        cx.set_cookie(cookie::ONCE, Some(secret.secret().to_owned()), Some(until));
+        once::hand_over(cx, id, secret.secret());
         Ok(Next::to(format!("{HERE}/{id}?done=key")))
     }
 }
@@ -231,19 +227,6 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let (till, keys) = tills::get(&cx.db, cx.staff()?, at(&cx)?).await?;
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
-    let secret = cx.token(cookie::ONCE).map(|secret| secret.secret().to_owned());
-    if secret.is_some() {
-        cx.set_cookie(cookie::ONCE, None, None);
-    }
-    let secret = secret.map(|secret| {
-        view! {
-            <div class="panel" role="status">
-                <h2>{t.key_made}</h2>
-                <p>{t.key_once}</p>
-                <p class="secret"><code>{secret}</code></p>
-            </div>
-        }
-    });
     let words = [
         ("added", t.done_added),
         ("revoked", t.done_revoked),
@@ -297,7 +280,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             <div><dt>{t.store}</dt><dd>{store}</dd></div>
             <div><dt>{t.source}</dt><dd>{till.source.clone()}</dd></div>
         </dl>
-        {secret}
+        {once::panel(&cx, till.id, t.key_made, t.key_once)}
         {first}
         <section class="section" aria-labelledby="keys">
             <h2 id="keys">{t.keys}</h2>

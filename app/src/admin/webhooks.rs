@@ -1,8 +1,8 @@
 //! Webhooks: which of the shop's other systems are told of what happened, and what became of it.
 
-use super::{read_place, write_place};
+use super::{once, read_place, write_place};
 use crate::cabinet::{back, flash, fresh_first, gone};
-use crate::cx::{Cx, cookie};
+use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
@@ -11,7 +11,6 @@ use chrono::Duration;
 use crm::flaw::Flaw;
 use crm::id::{DeliveryId, WebhookId};
 use crm::webhook::delivery::INTERRUPTED;
-use crm::webhook::secret::{PREFIX, Secret};
 use crm::webhook::store::{self as webhooks, Delivery, Entry, NewWebhook};
 use crm::webhook::{Because, Kind, State};
 use islands::AppError;
@@ -19,20 +18,12 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 const HERE: &str = "/admin/webhooks";
-/// How long a new secret waits to be shown.
-const SHOWN_WITHIN: Duration = Duration::minutes(5);
 /// How many deliveries a page shows.
 const PAGE: usize = 50;
 
 /// The receiver of the address.
 fn at(cx: &Cx) -> Result<WebhookId, AppError> {
     cx.param("id")
-}
-
-/// Hands a secret to this browser: the next page shows it, and it is shown nowhere else.
-fn show_once(cx: &Cx, secret: &Secret) {
-    let until = cx.db.now() + SHOWN_WITHIN;
-    cx.set_cookie(cookie::ONCE, Some(secret.text()), Some(until));
 }
 
 /// A receiver as a form sends it.
@@ -61,7 +52,7 @@ impl Form for AddWebhook {
         let by = cx.staff()?.fresh(&cx.db)?;
         let new = entered(self.url, self.description, &self.events)?;
         let (id, secret) = webhooks::create(&cx.db, &by, &new).await?;
-        show_once(cx, &secret);
+        once::hand_over(cx, id, &secret.text());
         Ok(Next::to(format!("{HERE}/{id}?done=added")))
     }
 }
@@ -96,7 +87,8 @@ impl Form for ExchangeSecret {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.staff()?.fresh(&cx.db)?;
         let id = at(cx)?;
-        show_once(cx, &webhooks::exchange_secret(&cx.db, &by, id).await?);
+        let secret = webhooks::exchange_secret(&cx.db, &by, id).await?;
+        once::hand_over(cx, id, &secret.text());
         Ok(Next::to(format!("{HERE}/{id}?done=secret")))
     }
 }
@@ -355,22 +347,6 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         .last()
         .filter(|_| more)
         .map(|last| (last.created_at, last.id.0));
-    let secret = cx
-        .token(cookie::ONCE)
-        .map(|secret| secret.secret().to_owned())
-        .filter(|secret| secret.starts_with(PREFIX));
-    if secret.is_some() {
-        cx.set_cookie(cookie::ONCE, None, None);
-    }
-    let secret = secret.map(|secret| {
-        view! {
-            <div class="panel" role="status">
-                <h2>{t.secret_made}</h2>
-                <p>{t.secret_once}</p>
-                <p class="secret"><code>{secret}</code></p>
-            </div>
-        }
-    });
     let done = [
         ("added", t.done_added),
         ("changed", t.done_changed),
@@ -396,7 +372,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {gone(&cx)}
         {late}
         <p>{state(&cx, &one)} " " <bdi>{one.url.clone()}</bdi></p>
-        {secret}
+        {once::panel(&cx, id, t.secret_made, t.secret_once)}
         {facts(&cx, &one)}
         {one.off.is_none().then(|| view! {
             <FormBox<TestWebhook> class="actions"><button class="btn">{t.test}</button></FormBox<TestWebhook>>

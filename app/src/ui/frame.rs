@@ -3,6 +3,7 @@
 use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
 use crate::admin::customers::{FindCustomers, HERE};
+use crate::admin::places;
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
@@ -182,21 +183,18 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
 
 fn bar(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
-    let link = |href: &'static str, name: &'static str| {
-        let current = cx.path.starts_with(href).then_some("page");
-        view! { <a href=href aria-current=current>{name}</a> }
-    };
-    let staff = cx.staff.is_some().then(|| {
+    let links: Vec<_> = cx
+        .staff
+        .iter()
+        .flat_map(places::of)
+        .map(|place| {
+            let current = cx.path.starts_with(place.path).then_some("page");
+            view! { <a href=place.path aria-current=current>{(place.name)(cx.t())}</a> }
+        })
+        .collect();
+    let nav = (!links.is_empty()).then(|| view! { <nav class="bar-nav" aria-label=t.places>{links}</nav> });
+    let find = cx.staff.as_ref().filter(|staff| staff.has(Right::Customers)).map(|_| {
         view! {
-            <nav class="bar-nav" aria-label=t.places>
-                {link("/admin/requests", t.requests)}
-                {link("/admin/customers", t.customers)}
-                {cx.staff.as_ref().filter(|s| s.has(Right::Messages)).map(|_| link("/admin/messages", t.messages))}
-                {cx.staff.as_ref().filter(|s| s.has(Right::Points)).map(|_| link("/admin/approvals", t.approvals))}
-                {cx.staff.as_ref().filter(|s| s.has(Right::Rules)).map(|_| link("/admin/rules", t.staff_rules))}
-                {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/tills", t.tills))}
-                {cx.staff.as_ref().filter(|s| s.has(Right::Tills)).map(|_| link("/admin/webhooks", t.webhooks))}
-            </nav>
             <div class="bar-find" role="search" aria-label=t.find_customer>
                 {icon(icon::SEARCH)}
                 <FormBox<FindCustomers> id="bar-find" action=HERE class="bar-find-form">
@@ -217,8 +215,9 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
     });
     view! {
         <header class="bar">
-            {shop_link(cx, "/admin/requests")}
-            {staff}
+            {shop_link(cx, places::HOME)}
+            {nav}
+            {find}
             <div class="bar-end">
                 {language_switch(cx)}
                 {theme_switch(cx)}

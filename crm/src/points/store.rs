@@ -27,7 +27,7 @@ use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{
     AccountId, AllocationId, ArticleId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, RestorationId,
-    RuleId, StoreId, TransactionId,
+    StoreId, TransactionId,
 };
 use crate::lang::Localized;
 use crate::on;
@@ -50,10 +50,21 @@ pub(crate) struct Sale {
     /// When its customer has to be a member of a program for it to earn there: at its own time, or when it was claimed.
     pub(crate) member_at: DateTime<Utc>,
     pub(crate) store: Option<StoreId>,
-    /// Of a receipt that was nobody's before: the rules that gave something for it then.
-    pub(crate) claimed: Option<Vec<RuleId>>,
+    /// How it comes to be told of.
+    pub(crate) occasion: Occasion,
     /// The lines of which something was bought.
     pub(crate) lines: Vec<Sold>,
+}
+
+/// How a purchase comes to be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// It is new.
+    New,
+    /// It has lines that it did not have before, and these are told of.
+    Grown,
+    /// It was nobody's until now.
+    Claimed,
 }
 
 /// A line of which something was bought.

@@ -4,11 +4,11 @@ use super::code::receipt_code;
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
-use crate::id::{CustomerId, LineId, PurchaseId, RuleId, StoreId};
+use crate::id::{CustomerId, LineId, PurchaseId, StoreId};
 use crate::limits;
 use crate::on;
 use crate::points::TransactionKind;
-use crate::points::store::{self as points, Sale, Sold, returns};
+use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
 use crate::rule::store::timeline;
 use crate::who::Customer;
 use chrono::{DateTime, Duration, Utc};
@@ -58,7 +58,6 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
                          CAST(COALESCE((SELECT SUM(g.amount) FROM grants g WHERE g.line_id = l.id AND g.kind = 'discount' \
                          AND g.purchase_id = l.purchase_id), 0) AS BIGINT) AS taken \
                          FROM purchase_lines l WHERE l.purchase_id = $1 AND l.quantity > 0 ORDER BY l.ordinal";
-    const GIVEN: &str = "SELECT DISTINCT rule_id FROM grants WHERE purchase_id = $1";
     const BACK: &str = "SELECT r.purchase_id, o.id FROM purchase_lines o JOIN purchase_lines r ON r.original_line_id = o.id \
                         JOIN purchases p ON p.id = r.purchase_id WHERE o.purchase_id = $1 AND p.voided_at IS NULL \
                         ORDER BY o.id, p.at, p.id";
@@ -91,14 +90,13 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
         .map(drop))?;
     on!(tx, |c| sqlx::query(HOLD).bind(row.id).execute(c).await.map(drop))?;
     let lines: Vec<Sold> = on!(tx, |c| sqlx::query_as(LINES).bind(row.id).fetch_all(c).await)?;
-    let given: Vec<RuleId> = on!(tx, |c| sqlx::query_scalar(GIVEN).bind(row.id).fetch_all(c).await)?;
     let sale = Sale {
         purchase: row.id,
         customer: Some(by.id()),
         at: row.at,
         member_at: now,
         store: row.store_id,
-        claimed: Some(given),
+        occasion: Occasion::Claimed,
         lines,
     };
     let timeline = timeline(tx).await?;

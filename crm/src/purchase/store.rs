@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::lang::{Localized, fold};
 use crate::on;
-use crate::points::store::{self as points, Sale, Sold, returns};
+use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{Timeline, timeline};
 use crate::webhook::event::Cause;
@@ -197,7 +197,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
                 at,
                 member_at: at,
                 store: p.store,
-                claimed: None,
+                occasion: if is_new { Occasion::New } else { Occasion::Grown },
                 lines: sold,
             });
         }

@@ -2,7 +2,7 @@
 //! is booked beside it.
 
 use crate::db::{self, Db, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, holds_database_errors};
 use crate::id::{LineId, PurchaseId};
 use crate::on;
 use crate::points::TransactionKind;
@@ -28,17 +28,7 @@ pub enum VoidError {
     Crm(#[from] Error),
 }
 
-impl From<sqlx::Error> for VoidError {
-    fn from(e: sqlx::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl From<db::Error> for VoidError {
-    fn from(e: db::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
+holds_database_errors!(VoidError);
 
 impl From<SpendError> for VoidError {
     fn from(e: SpendError) -> Self {
@@ -47,15 +37,6 @@ impl From<SpendError> for VoidError {
             SpendError::Crm(e) => Self::Crm(e),
             other => Self::Crm(db::Error::Inconsistent(other.to_string()).into()),
         }
-    }
-}
-
-impl db::AsDatabaseError for VoidError {
-    fn database(&self) -> Option<&db::Error> {
-        if let Self::Crm(e) = self { e.database() } else { None }
-    }
-    fn repeated() -> Self {
-        Self::Crm(Error::Repeated)
     }
 }
 

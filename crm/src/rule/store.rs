@@ -15,7 +15,7 @@ pub(crate) use timeline::{Snapshots, Timeline, timeline};
 
 use super::{Fault, Rule, RuleVersion};
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, holds_database_errors};
 use crate::flaw::Flaw;
 use crate::id::{RuleId, StaffId};
 use crate::on;
@@ -35,26 +35,7 @@ pub enum PublishError {
     Crm(#[from] Error),
 }
 
-impl From<sqlx::Error> for PublishError {
-    fn from(e: sqlx::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl From<db::Error> for PublishError {
-    fn from(e: db::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl db::AsDatabaseError for PublishError {
-    fn database(&self) -> Option<&db::Error> {
-        if let Self::Crm(e) = self { e.database() } else { None }
-    }
-    fn repeated() -> Self {
-        Self::Crm(Error::Repeated)
-    }
-}
+holds_database_errors!(PublishError);
 
 /// What is kept of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::card::{self, State};
 use crate::contact::{Kind, Phone, store as contacts};
 use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, holds_database_errors};
 use crate::flaw::Flaw;
 use crate::id::{CardId, CustomerId, EnrolmentId, ProgramId};
 use crate::lang::Lang;
@@ -59,26 +59,7 @@ pub enum CounterError {
     Crm(#[from] Error),
 }
 
-impl From<sqlx::Error> for CounterError {
-    fn from(e: sqlx::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl From<db::Error> for CounterError {
-    fn from(e: db::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl db::AsDatabaseError for CounterError {
-    fn database(&self) -> Option<&db::Error> {
-        if let Self::Crm(e) = self { e.database() } else { None }
-    }
-    fn repeated() -> Self {
-        Self::Crm(Error::Repeated)
-    }
-}
+holds_database_errors!(CounterError);
 
 /// What a customer shows at the counter.
 #[derive(Clone, Debug)]

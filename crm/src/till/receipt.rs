@@ -4,7 +4,7 @@
 use super::counter::{self, CounterError};
 use crate::article::store as articles;
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, holds_database_errors};
 use crate::id::{ArticleId, CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
 use crate::lang::Localized;
 use crate::on;
@@ -130,6 +130,8 @@ pub enum ReceiptError {
     Crm(#[from] Error),
 }
 
+holds_database_errors!(ReceiptError);
+
 impl From<CounterError> for ReceiptError {
     fn from(e: CounterError) -> Self {
         match e {
@@ -154,27 +156,6 @@ impl From<VoidError> for ReceiptError {
             VoidError::Crm(e) => Self::Crm(e),
             other => Self::Void(other),
         }
-    }
-}
-
-impl From<sqlx::Error> for ReceiptError {
-    fn from(e: sqlx::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl From<db::Error> for ReceiptError {
-    fn from(e: db::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl db::AsDatabaseError for ReceiptError {
-    fn database(&self) -> Option<&db::Error> {
-        if let Self::Crm(e) = self { e.database() } else { None }
-    }
-    fn repeated() -> Self {
-        Self::Crm(Error::Repeated)
     }
 }
 

@@ -22,10 +22,6 @@ const PREFIX: &str = "kbt_";
 /// Adds a till. Fails with flaws at `code`, `name`, `source` and `store`.
 pub async fn create(db: &Db, by: &Fresh<'_, Staff>, new: &NewTill) -> Result<TillId, Error> {
     by.may(Right::Tills)?;
-    let mut check = Check::new();
-    let Some(new) = &new.check(&mut check) else {
-        return Err(Error::Invalid(check.flaws()));
-    };
     db.write(|tx| {
         scoped(async move {
             let id = enter(tx, new).await?;
@@ -38,10 +34,6 @@ pub async fn create(db: &Db, by: &Fresh<'_, Staff>, new: &NewTill) -> Result<Til
 
 /// The same for the command line.
 pub async fn create_by_system(db: &Db, _by: &System, new: &NewTill) -> Result<TillId, Error> {
-    let mut check = Check::new();
-    let Some(new) = &new.check(&mut check) else {
-        return Err(Error::Invalid(check.flaws()));
-    };
     db.write(|tx| scoped(enter(tx, new))).await
 }
 
@@ -49,6 +41,10 @@ async fn enter(tx: &mut Tx, new: &NewTill) -> Result<TillId, Error> {
     const STORE: &str = "SELECT id FROM stores WHERE id = $1";
     const SQL: &str =
         "INSERT INTO tills (id, code, name, source, store_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    let mut check = Check::new();
+    let Some(new) = new.check(&mut check) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
     if let Some(store) = new.store {
         let found: Option<StoreId> = on!(tx, |c| sqlx::query_scalar(STORE).bind(store).fetch_optional(c).await)?;
         found.ok_or(Error::field("store", Flaw::NotAChoice))?;

@@ -617,6 +617,64 @@ both_engines!(
     }
 );
 
+both_engines!(
+    a_first_purchase_is_the_first_by_its_own_time_as_far_as_it_is_known,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let first = r#""first_purchase""#;
+        publish(db, &rule("Each", first, &fixed(club, 50_00), "")).await;
+        let once = r#", "caps": {"customer": {"times": 1}}"#;
+        publish(db, &rule("Once", first, &fixed(club, 7_00), once)).await;
+        let mut given = Vec::new();
+        // When the later one is booked nobody knows of the one before it.
+        for hours in [2, 1] {
+            let at = start() + Duration::hours(hours);
+            let sale = slip(&at.to_string(), anna, at).line("tea", 1, 100_00).book(db).await;
+            given.push(points(db, anna, sale.id).await - 3_00);
+        }
+        assert_eq!(given, [57_00, 50_00]);
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
+    a_receipt_that_grows_is_given_once_what_is_for_the_purchase,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let (boris, _) = member(db).await;
+        let effects = [
+            fixed(club, 10_00),
+            format!(r#"{{"points_fixed": {{"program": "{club}", "points": 100, "each": "line"}}}}"#),
+            r#"{"message": {"to": "receipt", "text": {"ru": "Спасибо", "en": "Thanks"}}}"#.to_owned(),
+        ];
+        let budget = r#", "caps": {"budget": {"times": 10}}"#;
+        publish(db, &rule("First", r#""first_purchase""#, &effects.join(", "), budget)).await;
+        let one = |document, who| slip(document, who, start()).line("tea", 1, 100_00);
+        let two = |document, who| one(document, who).line("cup", 1, 100_00);
+        let id = one("1", anna).book(db).await.id;
+        assert_eq!(points(db, anna, id).await, 14_00);
+        let grown = two("1", anna).book(db).await;
+        assert_eq!((grown.id, grown.new), (id, false));
+        assert_eq!(points(db, anna, id).await, 18_00);
+        // Within one transaction as well.
+        let booked = book(db, &[one("2", boris), two("2", boris)]).await;
+        assert_eq!(points(db, boris, booked[0].id).await, 18_00);
+        let given = grants(db).await;
+        let messages = given.iter().filter(|(kind, ..)| kind == "message").count();
+        assert_eq!(messages, 2, "{given:?}");
+        let mut conn = db.read().await.expect("a connection");
+        let used: (i64, i64) = crm::on!(conn, |c| sqlx::query_as("SELECT value, times FROM rule_usages")
+            .fetch_one(c)
+            .await)
+        .expect("read");
+        assert_eq!(used, (24_00, 2), "of the budget");
+        drop(conn);
+        assert_books_agree(db).await;
+    }
+);
+
 both_engines!(every_point_of_a_line_is_explained, async |world| {
     let db = ready(world).await;
     let (anna, club) = member(db).await;

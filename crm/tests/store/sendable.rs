@@ -51,7 +51,7 @@ fn a_server_can_await_these(
         drop(adjustments::adjust(&db, &agent, customer.me(), &adjustment).await);
         drop(adjustments::approve(&db, &agent, AdjustmentId::new()).await);
         drop(adjustments::refuse(&db, &agent, AdjustmentId::new()).await);
-        adjustments::awaiting(&db, &agent, 1).await?;
+        adjustments::awaiting(&db, &agent, None, 1).await?;
         let id = rules::create(&db, &agent, &rule).await?;
         rules::change(&db, &agent, id, None, &rule).await?;
         rules::discard(&db, &agent, id).await?;

@@ -567,16 +567,17 @@ both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
         .expect("asked");
     assert_eq!(small.state, AdjustmentState::Awaiting);
 
-    let waiting = adjustments::awaiting(db, &other, 10).await.expect("a list");
+    let (waiting, next) = adjustments::awaiting(db, &other, None, 10).await.expect("a list");
     let told: Vec<_> = waiting
         .iter()
         .map(|w| (&w.adjustment, &*w.name, &*w.colleague))
         .collect();
     assert_eq!(told, [(&asked, "Анна", "lena"), (&small, "Анна", "mira")]);
+    assert_eq!(next, None);
     assert_eq!(waiting[0].program.ru, "Семейная корзина");
     assert_eq!(logged(db, "points.read").await.len(), 2, "what staff read is logged");
     assert!(matches!(
-        adjustments::awaiting(db, &nobody, 10).await,
+        adjustments::awaiting(db, &nobody, None, 10).await,
         Err(Error::Forbidden)
     ));
 
@@ -604,9 +605,43 @@ both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
     assert!(matches!(told, Err(SpendError::Crm(Error::Stale))), "{told:?}");
     let told = adjustments::approve(db, &other, crm::id::AdjustmentId::new()).await;
     assert!(matches!(told, Err(SpendError::Crm(Error::NotFound))), "{told:?}");
-    assert_eq!(adjustments::awaiting(db, &other, 10).await.expect("a list"), []);
+    let nothing = adjustments::awaiting(db, &other, None, 10).await.expect("a list");
+    assert_eq!(nothing, (vec![], None));
     assert_books_agree(db).await;
 });
+
+both_engines!(
+    what_waits_for_consent_is_told_page_by_page_the_longest_first,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        let lead = with_right(world, "lena", "lead").await;
+        let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+        let mut asked = Vec::new();
+        for n in 0..5 {
+            // Two and two of the same moment.
+            world.clock.set(start() + days(11) + Duration::minutes(n / 2));
+            let new = correction(pair.family, 500_01 + n);
+            asked.push(adjustments::adjust(db, &lead, anna, &new).await.expect("asked"));
+        }
+        asked.sort_by_key(|one| (one.created_at, one.id));
+        let (mut told, mut after) = (Vec::new(), None);
+        for (rows, is_last) in [(2, false), (2, false), (1, true)] {
+            let (page, next) = adjustments::awaiting(db, &lead, after, 2).await.expect("a page");
+            assert_eq!((page.len(), next.is_none()), (rows, is_last));
+            told.extend(page.into_iter().map(|one| one.adjustment));
+            after = next;
+        }
+        assert_eq!(told, asked);
+        assert_eq!(
+            logged(db, "points.read").await.len(),
+            5,
+            "one row for each that was shown"
+        );
+        let (page, next) = adjustments::awaiting(db, &lead, None, 5).await.expect("a page");
+        assert_eq!((page.len(), next), (5, None), "a full page that is the last");
+    }
+);
 
 both_engines!(
     books_of_transfers_and_corrections_that_do_not_agree_are_found,

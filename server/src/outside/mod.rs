@@ -6,6 +6,7 @@ pub mod config;
 
 use crate::router::{self, App};
 use app::account::sign_in::{onward_to, set_attempt};
+use app::admin::places;
 use app::cx::{Cx, cookie};
 use app::route::Next;
 use axum::extract::Request;
@@ -163,7 +164,7 @@ async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> R
     let (errand, next) = match (peer.config.whom, &cx.customer) {
         (Whom::Staff, _) => {
             let wanted = wanted.filter(|next| next.starts_with("/admin/"));
-            (Errand::Staff, Next::to_untrusted(wanted, "/admin/requests"))
+            (Errand::Staff, Next::to_untrusted(wanted, places::HOME))
         }
         (Whom::Customers, None) if is_link => return Ok(format!("/sign-in?next={PROFILE}")),
         (Whom::Customers, Some(_)) if is_link && !is_led_from_here(headers, public_url) => return Ok(PROFILE.into()),
@@ -314,7 +315,7 @@ async fn staff(peer: &Peer, cx: &Cx, returned: &Returned, outside: &Outside, sai
     match identity::staff_sign_in(&cx.db, returned, outside, &claims, lang, &cx.visitor).await? {
         StaffEntered::In(opened) => {
             cx.set_session(cookie::STAFF, &opened);
-            Ok(Next::to_untrusted(Some(returned.next()), "/admin/requests")
+            Ok(Next::to_untrusted(Some(returned.next()), places::HOME)
                 .path()
                 .to_owned())
         }

@@ -1,8 +1,8 @@
 //! SIGTERM loses no request, and does not wait for ever either.
 
 use crate::common::Installation;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use futures::future::join_all;
+use std::cell::Cell;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -13,33 +13,29 @@ const EACH: usize = 25;
 async fn two_hundred_requests_around_sigterm_are_all_answered() {
     let here = Installation::new().with("KABINET_DRAIN_SECONDS", "300");
     let mut server = here.serve().await;
-    let answered = Arc::new(AtomicUsize::new(0));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| {
-            let (answered, client, url) = (answered.clone(), crate::common::client(), server.url("/sign-in"));
-            tokio::spawn(async move {
-                let mut asked_to_leave = 0;
-                for _ in 0..EACH {
-                    let answer = client.get(&url).send().await.expect("no request is lost");
-                    assert_eq!(answer.status(), 200);
-                    asked_to_leave += usize::from(answer.headers().get("connection").is_some_and(|v| v == "close"));
-                    let page = answer.text().await.expect("all of the page");
-                    assert!(page.ends_with("</html>"), "{page}");
-                    answered.fetch_add(1, Ordering::SeqCst);
-                }
-                asked_to_leave
-            })
-        })
-        .collect();
-    while answered.load(Ordering::SeqCst) < CLIENTS * EACH / 4 {
-        tokio::task::yield_now().await;
-    }
-    server.terminate();
-    let mut asked_to_leave = 0;
-    for client in clients {
-        asked_to_leave += client.await.expect("every request was answered");
-    }
-    assert_eq!(answered.load(Ordering::SeqCst), CLIENTS * EACH);
+    let answered = Cell::new(0);
+    let client = async || {
+        let client = crate::common::client();
+        let mut asked_to_leave = 0;
+        for _ in 0..EACH {
+            let answer = client.get(server.url("/sign-in")).send().await;
+            let answer = answer.expect("no request is lost");
+            assert_eq!(answer.status(), 200);
+            asked_to_leave += usize::from(answer.headers().get("connection").is_some_and(|v| v == "close"));
+            let page = answer.text().await.expect("all of the page");
+            assert!(page.ends_with("</html>"), "{page}");
+            answered.set(answered.get() + 1);
+            // In the middle of it all the server is asked to stop.
+            if answered.get() == CLIENTS * EACH / 4 {
+                server.terminate();
+            }
+        }
+        asked_to_leave
+    };
+    // Within this task: a client that fails fails the test.
+    let asked_to_leave = join_all((0..CLIENTS).map(|_| client())).await;
+    let asked_to_leave: usize = asked_to_leave.into_iter().sum();
+    assert_eq!(answered.get(), CLIENTS * EACH);
     // Connections are let go one by one, so that none is in use when the last are closed.
     assert!(asked_to_leave > 0);
     server.logged("not ready any more").await;

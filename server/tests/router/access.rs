@@ -1,6 +1,6 @@
 //! Who gets to see what: every page of the table by everybody.
 
-use crate::common::html::forms;
+use crate::common::html::{forms, tags};
 use crate::common::{Browser, Reply, SAME_SITE, TestApp, Town, body, encode};
 use app::ROUTES;
 use app::route::{Access, Route};
@@ -116,6 +116,50 @@ async fn the_development_inbox_is_in_the_demonstration_only() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
+    let app = TestApp::new().await;
+    app.execute(
+        "INSERT INTO roles (code, name, rights, position) VALUES \
+         ('keeper', '{\"ru\": \"К\", \"en\": \"K\"}', '[\"tills\", \"points\"]', 8), \
+         ('reader', '{\"ru\": \"Ч\", \"en\": \"R\"}', '[\"audit\"]', 9)",
+    )
+    .await;
+    for (role, expected) in [
+        ("agent", &["/admin/requests", "/admin/customers"][..]),
+        ("keeper", &["/admin/approvals", "/admin/tills", "/admin/webhooks"]),
+        ("reader", &[]),
+    ] {
+        // That coming in leads to /admin is asserted there.
+        let mut who = app.staff_as(role, role).await;
+        let first = who.get("/admin").await.location().to_owned();
+        assert_eq!(first, *expected.first().unwrap_or(&"/admin/security"), "{role}");
+        let page = who.get(&first).await;
+        assert_eq!(page.status, StatusCode::OK, "{role}");
+        let links: Vec<String> = tags(&page.body)
+            .iter()
+            .skip_while(|tag| tag.get("class") != Some("bar"))
+            .take_while(|tag| tag.name != "/header")
+            .filter_map(|tag| tag.get("href").map(str::to_owned))
+            .collect();
+        // The shop's mark, the places, and who they are.
+        let all = [&["/admin"][..], expected, &["/admin/security"]].concat();
+        assert_eq!(links, all, "{role}");
+        for at in expected {
+            assert_eq!(who.get(at).await.status, StatusCode::OK, "{role} at {at}");
+        }
+        let may_find = expected.contains(&"/admin/customers");
+        assert_eq!(page.body.contains("customer.find"), may_find, "{role}");
+        // Where something is not for them, the way out is.
+        let refused = who.get("/admin/messages").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{role}");
+        let tags = tags(&refused.body);
+        let out = tags.iter().find(|tag| tag.get("class") == Some("btn btn-primary"));
+        assert_eq!(out.and_then(|tag| tag.get("href")), Some("/admin"), "{role}");
+    }
+    assert_eq!(app.anybody().get("/admin").await.location(), "/admin/sign-in");
 }
 
 /// A role opens what it has the rights for; the rest says that it is not for them, and does nothing.

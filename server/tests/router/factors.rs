@@ -608,16 +608,13 @@ async fn s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one() {
             .location(),
         setup
     );
-    assert_eq!(
-        agent.send(setup, "staff.setup_done", &[]).await.location(),
-        "/admin/requests"
-    );
+    assert_eq!(agent.send(setup, "staff.setup_done", &[]).await.location(), "/admin");
     let mut agent = app.anybody();
     let second = agent.send("/admin/sign-in", "staff.sign_in", &sent).await;
     assert_eq!(second.location(), "/admin/sign-in/second");
     let page = agent.get("/admin/sign-in/second").await;
     let reply = answer(&mut agent, &page, "staff.second_passkey", &mut device).await;
-    assert_eq!(reply.location(), "/admin/requests", "{}", reply.text());
+    assert_eq!(reply.location(), "/admin", "{}", reply.text());
     let page = agent.get("/admin/security").await;
     assert!(
         !page.body.contains("factor.remove"),

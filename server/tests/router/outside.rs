@@ -921,10 +921,7 @@ async fn s19_nobody_is_led_to_another_site() {
     let mut clerk = app.anybody();
     let there = leave(&mut clerk, "/sign-in/with/work?next=/points").await;
     let account = json!({ "sub": "o", "preferred_username": "olga", "amr": ["mfa"], "realm_access": { "roles": ["kabinet-agent"] } });
-    assert_eq!(
-        clerk.get(&peer.agree(&there, &account)).await.location(),
-        "/admin/requests"
-    );
+    assert_eq!(clerk.get(&peer.agree(&there, &account)).await.location(), "/admin");
 }
 
 /// A browser that came in meanwhile and now comes back from a provider has one session, not two (7.2.4).

@@ -43,7 +43,7 @@ async fn s05_a_hostile_next_leads_home() {
         let code = secret.code(town.app.world.db.now());
         let at = with_next("/admin/sign-in/second", next);
         let reply = agent.send(&at, "staff.second", &[("code", &code)]).await;
-        assert_eq!(reply.location(), "/admin/requests", "{next:?}");
+        assert_eq!(reply.location(), "/admin", "{next:?}");
         // By code, all the way along. A minute between the codes, and an hour now and then.
         let minutes = i64::try_from(i).expect("few") * 20 + 5;
         town.app
@@ -91,7 +91,7 @@ async fn s05_a_next_of_our_own_is_kept_to_the_end() {
     // Staff stay in their part of the house.
     let sent = |login| [("login", login), ("password", PASSWORD)];
     for (login, next, leads) in [
-        ("agent", "/purchases", "/admin/requests"),
+        ("agent", "/purchases", "/admin"),
         ("other", "/admin/customers", "/admin/customers"),
     ] {
         let secret = app.employ(login).await;

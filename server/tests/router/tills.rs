@@ -1,6 +1,7 @@
 //! Tills and their keys, as staff give them out.
 
-use crate::common::{TestApp, Town};
+use crate::common::html::tags;
+use crate::common::{Reply, TestApp, Town};
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
 
@@ -85,6 +86,33 @@ async fn a_key_is_shown_once_exchanged_without_a_pause_and_revoked() {
 }
 
 #[tokio::test]
+async fn a_secret_that_nobody_looked_at_waits_for_its_own_page() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("admin").await;
+    let page_of = |added: &Reply| added.location().split('?').next().unwrap_or_default().to_owned();
+    let till = page_of(&staff.send("/admin/tills", "till.add", &TILL).await);
+    let other = TILL.map(|(name, value)| (name, if name == "code" { "klin-3" } else { value }));
+    let other = page_of(&staff.send("/admin/tills", "till.add", &other).await);
+    let receiver = [
+        ("url", "https://erp.example.com/hooks"),
+        ("description", "Склад"),
+        ("events[]", "purchase.booked"),
+    ];
+    let webhook = page_of(&staff.send("/admin/webhooks", "webhook.add", &receiver).await);
+    assert!(!staff.get(&till).await.body.contains("whsec_"));
+    assert!(staff.get(&webhook).await.body.contains("<code>whsec_"));
+    staff.send(&till, "till.key", &[("scopes[]", "points")]).await;
+    for elsewhere in [&webhook, &other] {
+        let page = staff.get(elsewhere).await;
+        assert!(
+            page.status == StatusCode::OK && !page.body.contains("<code>kbt_"),
+            "{elsewhere}"
+        );
+    }
+    assert!(shown(&staff.get(&till).await.body).is_some());
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_till_is_said_at_its_field() {
     let app = TestApp::new().await;
     let mut staff = app.staff("admin").await;
@@ -164,4 +192,23 @@ async fn the_api_is_described_to_staff() {
     }
     // Where the type of a problem leads is there.
     assert!(page.body.contains("id=\"not_enough_points\""));
+    // The document is in English on a page that is in Russian, and nothing else of it is.
+    assert!(page.body.contains("<html lang=\"ru\""));
+    let start = page.body.find("<main").expect("what is on the page");
+    let mut english = Vec::new();
+    for tag in tags(&page.body[start..]) {
+        match tag.name.strip_prefix('/') {
+            None => english.push(tag.get("lang") == Some("en") || english.last() == Some(&true)),
+            Some("main") => break,
+            Some(_) => {
+                english.pop();
+            }
+        }
+        let is_english = english.last() == Some(&true);
+        // A sentence of the one or of the other; names of programs stand in both.
+        let text = tag.text.trim();
+        let in_russian = text.chars().any(|c| matches!(c, 'а'..='я'));
+        assert!(!(in_russian && is_english), "{text}");
+        assert!(in_russian || is_english || text.split(' ').count() < 3, "{text}");
+    }
 }

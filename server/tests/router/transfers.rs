@@ -1,10 +1,12 @@
 //! Points that people move: customers who give them to each other, staff who give, take and bring back.
 
+use crate::common::html::tags;
 use crate::common::{BY, Browser, Customer, Reply, SAME_SITE, TestApp, body};
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
 use crm::points::Policy;
 use crm::who::Token;
+use std::collections::BTreeSet;
 
 const TRANSFER: &str = "/points/transfer";
 const CONFIRM: &str = "/points/transfer/confirm";
@@ -625,6 +627,58 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     }
     let read = "SELECT COUNT(*) FROM audit WHERE action = 'points.read'";
     assert!(club.app.count(read).await > 0, "whose points the page showed");
+}
+
+#[tokio::test]
+async fn what_waits_for_consent_is_listed_page_by_page() {
+    let mut club = club().await;
+    let customer = page_of(&club.anna).await;
+    let fields = correction(&club.program, "give", "6000");
+    let asked = club.admin.send(&customer, "points.adjust", &fields).await;
+    assert_eq!(asked.location(), format!("{customer}?done=asked"), "{}", asked.text());
+    // Of the same moment, so that a page ends among them.
+    club.app
+        .execute(
+            "INSERT INTO adjustments (id, program_id, customer_id, points, reason, state, asked_by, created_at) \
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 119) \
+             SELECT randomblob(16), program_id, customer_id, points, reason, state, asked_by, created_at \
+             FROM adjustments, n",
+        )
+        .await;
+    let listed = |page: &Reply| -> Vec<String> {
+        let ids = tags(&page.body);
+        let ids = ids.iter().filter_map(|tag| tag.get("id"));
+        ids.filter(|id| id.starts_with("approve-") && id.ends_with("-points"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let (mut seen, mut rows) = (BTreeSet::new(), Vec::new());
+    let mut at = Some(APPROVALS.to_owned());
+    while let Some(here) = at {
+        let page = club.admin.get(&here).await;
+        let ids = listed(&page);
+        rows.push(ids.len());
+        for id in ids {
+            assert!(seen.insert(id.clone()), "{id} is shown twice");
+        }
+        let is_first = here == APPROVALS;
+        assert_eq!(page.text().contains("В начало"), !is_first, "{here}");
+        let next = tags(&page.body)
+            .iter()
+            .filter_map(|tag| tag.get("href"))
+            .find(|href| href.starts_with("/admin/approvals?after="))
+            .map(str::to_owned);
+        at = next;
+    }
+    assert_eq!((seen.len(), rows), (120, vec![50, 50, 20]));
+    let odd = club.admin.get("/admin/approvals?after=yesterday").await;
+    assert_eq!(listed(&odd).len(), 50, "no place in the list is its beginning");
+    let beyond = format!("{APPROVALS}?after=4000000000000000_{}", uuid::Uuid::nil());
+    let beyond = club.admin.get(&beyond).await.text();
+    assert!(
+        beyond.contains("Здесь больше ничего не ждёт") && beyond.contains("В начало"),
+        "{beyond}"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Corrections by staff: points given or taken with a reason. Beyond what a role may do alone, another member of staff has
 //! to consent.
 
-use super::super::{Adjustment, AdjustmentState, NewAdjustment, Waiting};
+use super::super::{Adjustment, AdjustmentState, Before, NewAdjustment, Waiting};
 use super::transfers::checked_reason;
 use super::{
     AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw_first, programs, settle,
@@ -12,6 +12,8 @@ use crate::id::{AdjustmentId, CustomerId, LotId, ProgramId, TransactionId};
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, Subject};
+use chrono::DateTime;
+use uuid::Uuid;
 
 /// The most that one correction may give or take, in hundredths.
 const MOST: i64 = 100_000_000_000;
@@ -89,20 +91,37 @@ pub async fn refuse(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment,
     .await
 }
 
-/// What waits for consent, the oldest first. Written into the audit log: that somebody looked, and for each customer whose
-/// points it shows.
-pub async fn awaiting(db: &Db, by: &Staff, limit: i64) -> Result<Vec<Waiting>, Error> {
+/// A page of what waits for consent, the longest first, those after `after`; and where the next page begins, if there is
+/// one. Written into the audit log: that somebody looked, and for each customer whose points it shows.
+pub async fn awaiting(
+    db: &Db,
+    by: &Staff,
+    after: Option<Before>,
+    limit: usize,
+) -> Result<(Vec<Waiting>, Option<Before>), Error> {
     const SQL: &str = "SELECT a.id, a.program_id, a.customer_id, a.points, a.reason, a.state, a.asked_by, a.decided_by, \
         a.created_at, c.name, c.surname, v.name AS program, s.name AS colleague FROM adjustments a \
         JOIN customers c ON c.id = a.customer_id JOIN staff s ON s.id = a.asked_by \
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
-        FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $2), 1) \
-        WHERE a.state = 'awaiting' ORDER BY a.created_at, a.id LIMIT $1";
+        FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $1), 1) \
+        WHERE a.state = 'awaiting' AND (a.created_at, a.id) > ($2, $3) ORDER BY a.created_at, a.id LIMIT $4";
     by.may(Right::Points)?;
+    let (at, id) = after.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            let rows: Vec<Waiting> = on!(tx, |c| sqlx::query_as(SQL).bind(limit).bind(now).fetch_all(c).await)?;
+            // One more than is shown tells whether there is another page.
+            let mut rows: Vec<Waiting> = on!(tx, |c| sqlx::query_as(SQL)
+                .bind(now)
+                .bind(at)
+                .bind(id)
+                .bind(limit as i64 + 1)
+                .fetch_all(c)
+                .await)?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let last = rows.last().filter(|_| more).map(|last| &last.adjustment);
+            let next = last.map(|last| (last.created_at, last.id.0));
             by.record(tx, "points.read", None, None, "awaiting").await?;
             for Waiting { adjustment, .. } in &rows {
                 by.record(
@@ -114,7 +133,7 @@ pub async fn awaiting(db: &Db, by: &Staff, limit: i64) -> Result<Vec<Waiting>, E
                 )
                 .await?;
             }
-            Ok(rows)
+            Ok((rows, next))
         })
     })
     .await

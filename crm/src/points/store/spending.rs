@@ -6,8 +6,8 @@
 
 use super::super::{Paid, Reservation, ReservationState, Wish};
 use super::{AccountKind, BATCH, Book, TransactionKind, active, draw_first, lock, rules, settle};
-use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::{Error, holds_database_errors};
 use crate::id::{CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, TransactionId};
 use crate::on;
 use crate::who::{Subject, System};
@@ -43,26 +43,7 @@ pub enum SpendError {
     Crm(#[from] Error),
 }
 
-impl From<sqlx::Error> for SpendError {
-    fn from(e: sqlx::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl From<db::Error> for SpendError {
-    fn from(e: db::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl db::AsDatabaseError for SpendError {
-    fn database(&self) -> Option<&db::Error> {
-        if let Self::Crm(e) = self { e.database() } else { None }
-    }
-    fn repeated() -> Self {
-        Self::Crm(Error::Repeated)
-    }
-}
+holds_database_errors!(SpendError);
 
 const COLUMNS: &str = "SELECT id, program_id, customer_id, points, state, captured, purchase_id, transaction_id, expires_at \
                        FROM reservations WHERE id = $1 AND customer_id = $2";

@@ -8,7 +8,7 @@ use super::{
     settle,
 };
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, holds_database_errors};
 use crate::flaw::Flaw;
 use crate::id::{CustomerId, LotId, ProgramId, TransactionId, TransferId};
 use crate::lang::Lang;
@@ -58,26 +58,7 @@ pub enum TransferError {
     Crm(#[from] Error),
 }
 
-impl From<sqlx::Error> for TransferError {
-    fn from(e: sqlx::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl From<db::Error> for TransferError {
-    fn from(e: db::Error) -> Self {
-        Self::Crm(e.into())
-    }
-}
-
-impl db::AsDatabaseError for TransferError {
-    fn database(&self) -> Option<&db::Error> {
-        if let Self::Crm(e) = self { e.database() } else { None }
-    }
-    fn repeated() -> Self {
-        Self::Crm(Error::Repeated)
-    }
-}
+holds_database_errors!(TransferError);
 
 /// Gives points to whoever has a card. They are taken from the lots that expire first, and arrive when the shop's waiting
 /// time is over. The sender is told by a message, and the receiver when they arrive. More than twenty times within an hour:

@@ -9,10 +9,10 @@ use super::timeline::Timeline;
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::id::{ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PurchaseId, RuleId, StoreId};
 use crate::on;
-use crate::points::store::{self as points, LIST, Sale};
+use crate::points::store::{self as points, LIST, Occasion, Sale};
 use crate::rule::{
-    Asks, Basket, Buyer, Decision, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage, Used,
-    Verdict, evaluate,
+    Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage,
+    Used, Verdict, evaluate,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -378,7 +378,8 @@ pub(crate) async fn ask(
             lines: sale.lines.iter().map(points::Sold::line).collect(),
         };
         let basket = known.basket(&deal.lines);
-        let outcome = loop {
+        let given = given(tx, sale).await?;
+        let mut outcome = loop {
             let outcome = evaluate(&rules, &basket, &known.facts(&rules, &deal, tx), sale.at, &zone);
             let limited = outcome.decisions.iter().filter(|decision| {
                 matches!(decision.verdict, Verdict::Applied { .. })
@@ -389,6 +390,10 @@ pub(crate) async fn ask(
                 break outcome;
             }
         };
+        outcome.grants.retain(|grant| {
+            let was_given = given.contains(&(grant.by.id, grant.effect.into()));
+            !(was_given && is_once(&rules, grant))
+        });
         let day = tx.shop().day(sale.at);
         let mut counted: BTreeMap<RuleId, i64> = BTreeMap::new();
         for grant in outcome.grants.iter().filter(|grant| is_kept(&rules, sale, grant)) {
@@ -396,7 +401,7 @@ pub(crate) async fn ask(
         }
         for Decision { by, .. } in &outcome.decisions {
             let Some(value) = counted.remove(&by.id) else { continue };
-            let times = i64::from(!sale.claimed.as_ref().is_some_and(|before| before.contains(&by.id)));
+            let times = i64::from(given.iter().all(|(rule, _)| *rule != by.id));
             let more = |used: &mut Usage| {
                 used.value = used.value.saturating_add(value);
                 used.times += times;
@@ -416,14 +421,34 @@ pub(crate) async fn ask(
     Ok(answers)
 }
 
+/// What rules gave for a purchase before: the rule, and which of its effects.
+async fn given(tx: &mut Tx, sale: &Sale) -> Result<Vec<(RuleId, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT DISTINCT rule_id, effect FROM grants WHERE purchase_id = $1";
+    if sale.occasion == Occasion::New {
+        return Ok(Vec::new());
+    }
+    on!(tx, |c| sqlx::query_as(SQL).bind(sale.purchase).fetch_all(c).await)
+}
+
+/// Whether something is given once for a purchase, however many lines it has. Discounts are what the till took off.
+fn is_once(rules: &Rules, grant: &Grant) -> bool {
+    let rule = rules.get(grant.by).map(|published| &published.rule);
+    let effect = rule.and_then(|rule| rule.effects.get(usize::from(grant.effect)));
+    match effect {
+        Some(Effect::PointsFixed { each, .. }) => *each == Each::Purchase,
+        Some(Effect::Gift { .. } | Effect::Coupon { .. } | Effect::Message { .. }) => true,
+        _ => false,
+    }
+}
+
 /// Whether what was given is written down: what a program gives of its own stands with what the line earned; whoever is not
 /// known has taken the discount alone; and of what is claimed later, all but the points was given to whoever bought.
 fn is_kept(rules: &Rules, sale: &Sale, grant: &Grant) -> bool {
     let is_rule = rules.get(grant.by).is_some_and(|published| !published.is_share());
-    let is_theirs = match (sale.customer, &sale.claimed) {
+    let is_theirs = match (sale.customer, sale.occasion) {
         (None, _) => matches!(grant.given, Given::Discount(_)),
-        (Some(_), Some(_)) => matches!(grant.given, Given::Points { .. }),
-        (Some(_), None) => true,
+        (Some(_), Occasion::Claimed) => matches!(grant.given, Given::Points { .. }),
+        (Some(_), Occasion::New | Occasion::Grown) => true,
     };
     is_rule && is_theirs
 }

@@ -161,7 +161,7 @@ impl TestApp {
         let reply = browser
             .send("/admin/sign-in/second", "staff.second", &[("code", &code)])
             .await;
-        assert_eq!(reply.location(), "/admin/requests", "{}", reply.text());
+        assert_eq!(reply.location(), "/admin", "{}", reply.text());
         browser
     }
 
