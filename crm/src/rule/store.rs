@@ -6,6 +6,7 @@
 
 pub(crate) mod asking;
 mod explaining;
+pub mod simulating;
 mod timeline;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
@@ -22,7 +23,7 @@ use crate::who::{Fresh, Staff, System};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-/// Why a rule was not published.
+/// Why a rule was not published, or is not simulated.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Something is wrong with it.
