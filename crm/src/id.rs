@@ -96,6 +96,8 @@ ids! {
     PromotionId,
     /// A rule of discounts and points.
     RuleId,
+    /// What a rule would have given.
+    SimulationId,
     /// A tier of a program.
     TierId,
     /// A till.

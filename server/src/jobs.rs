@@ -4,6 +4,7 @@
 use crate::channels::{self, Carrier};
 use crate::webhooks;
 use crm::db::Db;
+use crm::rule::store::simulating;
 use crm::who::System;
 use metrics::{counter, gauge, histogram};
 use std::time::{Duration, Instant};
@@ -15,6 +16,8 @@ use tracing::Instrument as _;
 const INBOX_EVERY: Duration = Duration::from_secs(2);
 /// How often queue and budgets are looked at, and codes that have run out are taken out of messages.
 const WATCH_EVERY: Duration = Duration::from_secs(60);
+/// How often simulations that wait are looked for: somebody sits in front of them.
+const SIMULATIONS_EVERY: Duration = Duration::from_secs(2);
 /// How often points that are due are looked for.
 const POINTS_EVERY: Duration = Duration::from_secs(60);
 /// How many differences of the ledger are logged one by one; `kabinet ledger verify` prints them all.
@@ -81,6 +84,21 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             webhooks::watch(&db, &system).await
         }),
     ];
+    let stop_simulating = stopping.clone();
+    jobs.push(every(
+        "simulations",
+        SIMULATIONS_EVERY,
+        db,
+        stopping.clone(),
+        move |db| {
+            let stopping = stop_simulating.clone();
+            async move {
+                let goes_on = || !*stopping.borrow();
+                while goes_on() && simulating::run_next(&db, &system, goes_on).await? {}
+                Ok(())
+            }
+        },
+    ));
     if has_inbox {
         jobs.push(every(
             "inbox",

@@ -82,7 +82,7 @@ pub(crate) struct Sold {
 
 impl Sold {
     /// What was paid for it.
-    fn paid(&self) -> i64 {
+    pub(crate) fn paid(&self) -> i64 {
         self.quantity.saturating_mul(self.price).saturating_sub(self.discount)
     }
 
@@ -509,35 +509,10 @@ async fn draw(tx: &mut Tx, lot: LotId, points: i64) -> Result<(), sqlx::Error> {
 /// Books what purchases earn, and tells how many points that is. Each earns in every program of which its customer was
 /// a member at its time, by the version of the program and by the rules that counted then.
 pub(crate) async fn accrue(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> Result<i64, sqlx::Error> {
-    type Stay = (CustomerId, ProgramId, DateTime<Utc>, Option<DateTime<Utc>>);
     let programs = timeline.programs();
-    let customers: Vec<CustomerId> = sales
-        .iter()
-        .filter_map(|sale| sale.customer)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let mut stays: HashMap<CustomerId, Vec<Stay>> = HashMap::new();
-    for part in customers.chunks(LIST) {
-        let query = ListQuery::new("SELECT customer_id, program_id, joined_at, left_at FROM memberships")
-            .within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
-        for stay in db::list::<Stay>(tx, query).await? {
-            stays.entry(stay.0).or_default().push(stay);
-        }
-    }
-
-    // The open programs that the customer of a sale was a member of.
-    let member = |sale: &Sale| -> Vec<ProgramId> {
-        let theirs = sale.customer.and_then(|customer| stays.get(&customer));
-        let member: BTreeSet<ProgramId> = theirs
-            .into_iter()
-            .flatten()
-            .filter(|(_, _, joined, left)| rules::is_member(*joined, *left, sale.member_at))
-            .map(|(_, program, ..)| *program)
-            .filter(|program| programs.is_open(*program, sale.at))
-            .collect();
-        member.into_iter().collect()
-    };
+    let customers = sales.iter().filter_map(|sale| sale.customer).collect();
+    let stays = Stays::load(tx, &customers).await?;
+    let member = |sale: &Sale| stays.of(programs, sale.customer, sale.member_at, sale.at);
     let answers = asking::ask(tx, timeline, sales, member).await?;
 
     let now = tx.now();
@@ -617,6 +592,45 @@ pub(crate) async fn accrue(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> 
     book.write(tx).await?;
     db::insert(tx, answers.grants).await?;
     Ok(total)
+}
+
+/// When customers were members of programs.
+pub(crate) struct Stays(HashMap<CustomerId, Vec<Stay>>);
+
+type Stay = (CustomerId, ProgramId, DateTime<Utc>, Option<DateTime<Utc>>);
+
+impl Stays {
+    pub(crate) async fn load(conn: &mut Conn, customers: &BTreeSet<CustomerId>) -> Result<Self, sqlx::Error> {
+        let customers: Vec<CustomerId> = customers.iter().copied().collect();
+        let mut stays: HashMap<CustomerId, Vec<Stay>> = HashMap::new();
+        for part in customers.chunks(LIST) {
+            let query = ListQuery::new("SELECT customer_id, program_id, joined_at, left_at FROM memberships")
+                .within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
+            for stay in db::list::<Stay>(conn, query).await? {
+                stays.entry(stay.0).or_default().push(stay);
+            }
+        }
+        Ok(Self(stays))
+    }
+
+    /// The programs that a customer was a member of at `member_at`, and that were open at `at`.
+    pub(crate) fn of(
+        &self,
+        programs: &Programs,
+        customer: Option<CustomerId>,
+        member_at: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) -> Vec<ProgramId> {
+        let theirs = customer.and_then(|customer| self.0.get(&customer));
+        let member: BTreeSet<ProgramId> = theirs
+            .into_iter()
+            .flatten()
+            .filter(|(_, _, joined, left)| rules::is_member(*joined, *left, member_at))
+            .map(|(_, program, ..)| *program)
+            .filter(|program| programs.is_open(*program, at))
+            .collect();
+        member.into_iter().collect()
+    }
 }
 
 /// The open programs that a customer is a member of.

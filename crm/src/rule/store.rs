@@ -7,6 +7,7 @@
 pub(crate) mod asking;
 mod explaining;
 mod naming;
+pub mod simulating;
 mod timeline;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
@@ -24,7 +25,7 @@ use crate::who::{Fresh, Staff, System};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-/// Why a rule was not published.
+/// Why a rule was not published, or is not simulated.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Something is wrong with it.

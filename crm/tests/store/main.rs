@@ -18,6 +18,7 @@ mod rules;
 mod schema;
 mod sendable;
 mod signin;
+mod simulations;
 mod spending;
 mod staff;
 mod stores;

@@ -24,24 +24,24 @@ use crm::who::{self, Staff, Subject, Till};
 use futures::future::join_all;
 
 /// A rule by the JSON of its conditions and effects, and of what else it says.
-fn rule(name: &str, conditions: &str, effects: &str, more: &str) -> Rule {
+pub(crate) fn rule(name: &str, conditions: &str, effects: &str, more: &str) -> Rule {
     let json = format!(
         r#"{{"name": {{"ru": "{name} по-русски", "en": "{name}"}}, "conditions": [{conditions}], "effects": [{effects}]{more}}}"#
     );
     serde_json::from_str(&json).unwrap_or_else(|e| panic!("{json}: {e}"))
 }
 
-fn fixed(program: ProgramId, points: i64) -> String {
+pub(crate) fn fixed(program: ProgramId, points: i64) -> String {
     format!(r#"{{"points_fixed": {{"program": "{program}", "points": {points}, "each": "purchase"}}}}"#)
 }
 
-fn times(program: ProgramId, factor: i64) -> String {
+pub(crate) fn times(program: ProgramId, factor: i64) -> String {
     format!(r#"{{"points_times": {{"program": "{program}", "factor": {factor}}}}}"#)
 }
 
-const TENTH: &str = r#"{"percent_off": {"share": 1000, "each": "line"}}"#;
+pub(crate) const TENTH: &str = r#"{"percent_off": {"share": 1000, "each": "line"}}"#;
 
-async fn publish(db: &Db, rule: &Rule) -> RuleVersion {
+pub(crate) async fn publish(db: &Db, rule: &Rule) -> RuleVersion {
     rules::publish_by_system(db, &SYSTEM, None, rule, None)
         .await
         .expect("published")
@@ -75,14 +75,14 @@ async fn points(db: &Db, who: Subject, id: PurchaseId) -> i64 {
 }
 
 /// A member of the club and the club.
-async fn member(db: &Db) -> (Subject, ProgramId) {
+pub(crate) async fn member(db: &Db) -> (Subject, ProgramId) {
     let who = customer(db).await;
     join(db, who, "club", start() - days(365)).await;
     (who, program(db, "club").await)
 }
 
 /// Somebody who may write rules, moments after they came in.
-async fn marketer(world: &World) -> Staff {
+pub(crate) async fn marketer(world: &World) -> Staff {
     let id = crm::staff::store::create(
         &world.db,
         &SYSTEM,

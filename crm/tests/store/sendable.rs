@@ -4,12 +4,13 @@
 
 use crm::Error;
 use crm::db::Db;
-use crm::id::{AdjustmentId, CustomerId, StaffId, TransferId};
+use crm::id::{AdjustmentId, CustomerId, SimulationId, StaffId, TransferId};
 use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, transfers};
 use crm::purchase::void::void;
 use crm::request::{Filter, NewRequest, Sort, Status, Thread, store as requests};
-use crm::rule::{Rule, store as rules};
+use crm::rule::Rule;
+use crm::rule::store::{self as rules, simulating};
 use crm::staff::store as staff;
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
 use crm::{audit, outbox, promotion, stores};
@@ -60,6 +61,9 @@ fn a_server_can_await_these(
         drop(rules::publish(&db, &agent.fresh(&db)?, id, db.now(), None).await);
         rules::withdraw(&db, &agent.fresh(&db)?, id, None).await?;
         drop(rules::publish_by_system(&db, &system, None, &rule, None).await);
+        drop(simulating::start(&db, &agent, id, 1).await);
+        simulating::cancel(&db, &agent, SimulationId::new()).await?;
+        simulating::run_next(&db, &system, || true).await?;
         transfers::cancel(&db, &customer, TransferId::new()).await?;
         transfers::reverse(&db, &agent, TransferId::new(), "").await?;
         drop(void(&db, &system, "", "").await);
@@ -67,6 +71,8 @@ fn a_server_can_await_these(
         db.store_answer("", "", "").await?;
         let mut conn = db.read().await?;
         rules::names(&mut conn, &[&rule]).await?;
+        simulating::show(&mut conn, &agent, SimulationId::new()).await?;
+        simulating::latest(&mut conn, &agent, id).await?;
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
         requests::topics(&mut conn).await?;

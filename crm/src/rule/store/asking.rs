@@ -30,7 +30,7 @@ struct Bought {
 
 /// What rules ask about, as far as they ask.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     /// The birthday and the moment of registration.
     people: HashMap<CustomerId, (Option<NaiveDate>, DateTime<Utc>)>,
     children: HashMap<CustomerId, Vec<NaiveDate>>,
@@ -39,24 +39,26 @@ struct Known {
     regions: HashMap<StoreId, String>,
     /// By day.
     used: HashMap<(RuleId, CustomerId), BTreeMap<NaiveDate, Usage>>,
-    budgets: HashMap<RuleId, Usage>,
+    pub(super) budgets: HashMap<RuleId, Usage>,
 }
 
 /// Who, what and where rules are to know about.
 #[derive(Default)]
-struct Wanted {
+pub(super) struct Wanted {
     asks: Asks,
     /// From which day on earlier purchases are asked for; none: from the first one on.
     since: Option<NaiveDate>,
+    /// Only what was given to customers before this purchase counts towards their caps; none: all of it.
+    pub(super) before: Option<(DateTime<Utc>, PurchaseId)>,
     counted: BTreeSet<RuleId>,
-    customers: BTreeSet<CustomerId>,
-    stores: BTreeSet<StoreId>,
-    articles: BTreeSet<ArticleId>,
+    pub(super) customers: BTreeSet<CustomerId>,
+    pub(super) stores: BTreeSet<StoreId>,
+    pub(super) articles: BTreeSet<ArticleId>,
 }
 
 impl Wanted {
     /// What the rules of a purchase on a day ask about.
-    fn add(&mut self, rules: &Rules, day: NaiveDate) {
+    pub(super) fn add(&mut self, rules: &Rules, day: NaiveDate) {
         let asks = rules.asks();
         if asks.history {
             let first = rules.windows().iter().map(|window| window.days(day).0).min();
@@ -93,8 +95,18 @@ fn ids<T: Copy>(part: &[T], id: impl Fn(T) -> Uuid) -> impl Iterator<Item = Bind
     part.iter().map(move |one| Bind::Id(id(*one)))
 }
 
+impl Usage {
+    /// Together with more of it.
+    pub(super) fn and(self, more: Self) -> Self {
+        Self {
+            value: self.value.saturating_add(more.value),
+            times: self.times.saturating_add(more.times),
+        }
+    }
+}
+
 impl Known {
-    async fn load(conn: &mut Conn, wanted: &Wanted) -> Result<Self, sqlx::Error> {
+    pub(super) async fn load(conn: &mut Conn, wanted: &Wanted) -> Result<Self, sqlx::Error> {
         let mut known = Self::default();
         let customers: Vec<CustomerId> = wanted.customers.iter().copied().collect();
         for part in customers.chunks(LIST) {
@@ -174,10 +186,13 @@ impl Known {
             const SELECT: &str = "SELECT rule_id, customer_id, day, \
                 CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT), \
                 COUNT(DISTINCT COALESCE(purchase_id, id)) FROM grants";
-            let query = ListQuery::new(SELECT)
+            let mut query = ListQuery::new(SELECT)
                 .within("rule_id", wanted.counted.iter().map(|id| Bind::Id(id.0)))
-                .within("customer_id", of())
-                .tail("GROUP BY rule_id, customer_id, day");
+                .within("customer_id", of());
+            if let Some((at, id)) = wanted.before {
+                query = query.filter("(at, purchase_id) < (?, ?)", [Bind::Time(at), Bind::Id(id.0)]);
+            }
+            let query = query.tail("GROUP BY rule_id, customer_id, day");
             for (rule, customer, day, value, times) in db::list::<Row>(conn, query).await? {
                 let days = self.used.entry((rule, customer)).or_default();
                 days.insert(day, Usage { value, times });
@@ -186,8 +201,19 @@ impl Known {
         Ok(())
     }
 
+    /// Adds what a rule gave, to be known about the next purchase.
+    pub(super) fn add(&mut self, rule: RuleId, customer: Option<CustomerId>, day: NaiveDate, more: Usage) {
+        if let Some(customer) = customer {
+            let days = self.used.entry((rule, customer)).or_default();
+            let used = days.entry(day).or_default();
+            *used = used.and(more);
+        }
+        let used = self.budgets.entry(rule).or_default();
+        *used = used.and(more);
+    }
+
     /// What is known about a purchase.
-    fn facts(&self, rules: &Rules, deal: &Deal, conn: &Conn) -> Facts {
+    pub(super) fn facts(&self, rules: &Rules, deal: &Deal, conn: &Conn) -> Facts {
         let day = conn.shop().day(deal.at);
         let buyer = deal.customer.map(|id| {
             let (birthday, registered) = self.people.get(&id).copied().unwrap_or((None, deal.at));
@@ -225,13 +251,11 @@ impl Known {
         let used = rules.published().iter().filter(limited).map(|published| {
             let rule = published.by.id;
             let days = deal.customer.and_then(|customer| self.used.get(&(rule, customer)));
-            let sum = |sum: Usage, one: &Usage| Usage {
-                value: sum.value.saturating_add(one.value),
-                times: sum.times.saturating_add(one.times),
-            };
             let used = Used {
                 day: days.and_then(|days| days.get(&day).copied()).unwrap_or_default(),
-                customer: days.map_or(Usage::default(), |days| days.values().fold(Usage::default(), sum)),
+                customer: days.map_or(Usage::default(), |days| {
+                    days.values().fold(Usage::default(), |sum, one| sum.and(*one))
+                }),
                 budget: self.budgets.get(&rule).copied().unwrap_or_default(),
             };
             (rule, used)
@@ -246,7 +270,7 @@ impl Known {
     }
 
     /// The lines, each with what is known of its article.
-    fn basket(&self, lines: &[Line]) -> Basket {
+    pub(super) fn basket(&self, lines: &[Line]) -> Basket {
         let line = |line: &Line| {
             let (category, brand) = self.articles.get(&line.article).cloned().unwrap_or_default();
             Line {
@@ -402,10 +426,7 @@ pub(crate) async fn ask(
         for Decision { by, .. } in &outcome.decisions {
             let Some(value) = counted.remove(&by.id) else { continue };
             let times = i64::from(given.iter().all(|(rule, _)| *rule != by.id));
-            let more = |used: &mut Usage| {
-                used.value = used.value.saturating_add(value);
-                used.times += times;
-            };
+            let more = |used: &mut Usage| *used = used.and(Usage { value, times });
             if let Some(customer) = sale.customer {
                 let days = known.used.entry((by.id, customer)).or_default();
                 more(days.entry(day).or_default());

@@ -130,37 +130,49 @@ impl Timeline {
 
     /// The rules of a moment, the programs' own shares among them.
     pub(crate) fn with_programs(&self, at: DateTime<Utc>) -> Arc<Rules> {
-        let place = self.changes.partition_point(|change| *change <= at);
         let prepare = || {
-            let shares = self.programs.shares(at).map(|(program, version, share)| Published {
-                by: RuleVersion {
-                    id: RuleId(program.0),
-                    version,
-                },
-                rule: Rule {
-                    name: Localized {
-                        ru: "Программа".into(),
-                        en: "Program".into(),
-                    },
-                    occasion: Occasion::Purchase,
-                    priority: 0,
-                    group: None,
-                    alone: false,
-                    valid: crate::rule::Validity::default(),
-                    conditions: vec![Condition::Member(vec![program])],
-                    effects: vec![Effect::PointsShare { program, share }],
-                    caps: crate::rule::Caps::default(),
-                },
-            });
-            let rules = self.in_force(at).map(|(by, rule)| Published { by, rule: rule.clone() });
-            let prepared = Rules::prepare(rules.chain(shares).collect());
+            let prepared = Rules::prepare(self.published(at));
             // Every version was looked at when it was read.
             Arc::new(prepared.unwrap_or_else(|e| {
                 tracing::error!(error = %e, "rules cannot be prepared");
                 Rules::default()
             }))
         };
-        locked(&self.prepared).entry(place).or_insert_with(prepare).clone()
+        locked(&self.prepared)
+            .entry(self.span(at))
+            .or_insert_with(prepare)
+            .clone()
+    }
+
+    /// Between which two changes a moment is: the rules of one span are the same.
+    pub(super) fn span(&self, at: DateTime<Utc>) -> usize {
+        self.changes.partition_point(|change| *change <= at)
+    }
+
+    /// The rules of a moment before they are prepared, the programs' own shares among them.
+    pub(super) fn published(&self, at: DateTime<Utc>) -> Vec<Published> {
+        let shares = self.programs.shares(at).map(|(program, version, share)| Published {
+            by: RuleVersion {
+                id: RuleId(program.0),
+                version,
+            },
+            rule: Rule {
+                name: Localized {
+                    ru: "Программа".into(),
+                    en: "Program".into(),
+                },
+                occasion: Occasion::Purchase,
+                priority: 0,
+                group: None,
+                alone: false,
+                valid: crate::rule::Validity::default(),
+                conditions: vec![Condition::Member(vec![program])],
+                effects: vec![Effect::PointsShare { program, share }],
+                caps: crate::rule::Caps::default(),
+            },
+        });
+        let rules = self.in_force(at).map(|(by, rule)| Published { by, rule: rule.clone() });
+        rules.chain(shares).collect()
     }
 
     /// Of each rule the version that counts at a moment, but for those that are withdrawn by then.
