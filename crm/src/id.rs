@@ -98,6 +98,8 @@ ids! {
     RuleId,
     /// A tier of a program.
     TierId,
+    /// A change of where a customer stands among a program's tiers.
+    TierChangeId,
     /// A till.
     TillId,
     /// A key by which a till proves what it is.

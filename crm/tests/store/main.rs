@@ -21,6 +21,7 @@ mod signin;
 mod spending;
 mod staff;
 mod stores;
+mod tiers;
 mod tills;
 mod together;
 mod transfers;
