@@ -217,6 +217,8 @@ pub const ROUTES: &[Route] = &[
             admin::rules::SetJson,
             admin::rules::PublishRule,
             admin::rules::WithdrawRule,
+            admin::rules::SimulateRule,
+            admin::rules::CancelSimulation,
         ]
     ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),

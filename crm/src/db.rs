@@ -765,6 +765,8 @@ pub enum Bind {
     Time(DateTime<Utc>),
     /// A day of the calendar.
     Day(NaiveDate),
+    /// A day of the calendar, or none.
+    MaybeDay(Option<NaiveDate>),
 }
 
 /// Binds a list of values to a query of either engine.
@@ -780,6 +782,7 @@ macro_rules! bind_all {
                 Bind::MaybeId(v) => q.bind(v),
                 Bind::Time(v) => q.bind(v),
                 Bind::Day(v) => q.bind(v),
+                Bind::MaybeDay(v) => q.bind(v),
             };
         }
         q

@@ -100,6 +100,8 @@ ids! {
     SimulationId,
     /// A tier of a program.
     TierId,
+    /// A change of where a customer stands among a program's tiers.
+    TierChangeId,
     /// A till.
     TillId,
     /// A key by which a till proves what it is.

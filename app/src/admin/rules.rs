@@ -1,7 +1,8 @@
-//! Rules, as marketers write them: a draft is put together part by part, looked over, and published; what was published is
-//! replaced, never changed.
+//! Rules, as marketers write them: a draft is put together part by part, tried on the sales of the last months, and published;
+//! what was published is replaced, never changed.
 
 pub mod fields;
+mod simulation;
 pub mod words;
 
 use crate::cabinet::{back, flash, fresh_first};
@@ -15,7 +16,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
 use crm::lang::Localized;
-use crm::rule::store::{self as rules, Entry, PublishError, Version};
+use crm::rule::store::{self as rules, Entry, PublishError, Version, simulating};
 use crm::rule::{Caps, Condition, Effect, Limit, Occasion, Rule, Validity};
 use fields::{
     CONDITIONS, ConditionFields, EFFECTS, EffectFields, condition_fields, condition_kind, effect_fields, effect_kind,
@@ -24,6 +25,7 @@ use fields::{
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+pub use simulation::{CancelSimulation, SimulateRule};
 use words::Words;
 
 const HERE: &str = "/admin/rules";
@@ -545,8 +547,12 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         }
         None => view! { <p class="notice">{t.never_published}</p> }.into_html(),
     };
+    let simulated = simulating::latest(&mut cx.db.read().await?, staff, id).await?;
     let first = fresh_first(&cx);
     let can_withdraw = current.is_some_and(|version| version.rule.is_some());
+    // What would be simulated: the draft, or what counts now.
+    let written = draft.or(current.copied()).and_then(|version| version.rule.as_ref());
+    let can_simulate = written.is_some_and(|rule| rule.validate().is_empty());
     let done = [
         ("created", t.done_created),
         ("begun", t.done_begun),
@@ -556,6 +562,8 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ("published", t.done_published),
         ("scheduled", t.done_scheduled),
         ("withdrawn", t.done_withdrawn),
+        ("simulating", t.done_simulating),
+        ("cancelled", t.done_cancelled),
     ];
     let view = view! {
         {back(HERE, t.title)}
@@ -577,6 +585,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         }}
         {first}
         {(can_withdraw && fresh_first(&cx).is_none()).then(|| withdraw(&cx))}
+        {simulation::section(&words, simulated.as_ref(), can_simulate)}
         {(!published.is_empty()).then(|| history(&words, &published))}
     };
     Ok(Body::new(title, Frame::Admin, view))

@@ -188,6 +188,7 @@ fn words(cx: &Cx, kind: Kind) -> &'static str {
         Kind::PurchaseVoided => t.purchase_voided,
         Kind::RequestOpened => t.request_opened,
         Kind::CustomerRegistered => t.customer_registered,
+        Kind::TierChanged => t.tier_changed,
         Kind::Test => t.kind_test,
     }
 }

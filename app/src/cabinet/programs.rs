@@ -2,6 +2,7 @@
 
 use super::{back, flash};
 use crate::cx::Cx;
+use crate::format::day;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::IntoHtml;
 use crate::ui::icon::{self, icon};
@@ -9,6 +10,7 @@ use crate::ui::{FormBox, paragraphs};
 use crm::content::{days, percent};
 use crm::points::store as points;
 use crm::program::{Program, store as programs};
+use crm::rule::tier::{Measure, Standing, Tiers, Why, store as tiers};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -107,12 +109,46 @@ fn gains(cx: &Cx, program: &Program) -> impl IntoView + use<> {
     }
 }
 
+/// The customer's tier, until when it is kept where it is not earned any more, and how far the next one is.
+fn tier(cx: &Cx, tiers: &Tiers, standing: &Standing) -> impl IntoView + use<> {
+    let t = &cx.t().programs;
+    let name = |id| tiers.get(id).map(|tier| cx.pick(&tier.name)).unwrap_or_default();
+    let words = standing
+        .tier
+        .map_or_else(|| t.tier_none.to_owned(), |id| t.tier(name(id)));
+    let grace = match standing.why {
+        Why::Grace { until } => until.pred_opt(),
+        Why::Earned | Why::Kept => None,
+    };
+    let grace = grace.map(|last| t.tier_grace(day(cx.lang, last, cx.today())));
+    let next = standing.next.map(|next| {
+        let missing = match tiers.measure {
+            Measure::Sum => cx.money(next.missing),
+            Measure::Count => t.tier_purchases(next.missing),
+        };
+        let (max, value) = (next.threshold.to_string(), standing.counted.max(0).to_string());
+        view! {
+            <p id="next-tier">{t.tier_next(missing, name(next.tier))}</p>
+            <progress class="progress" max=max value=value aria-labelledby="next-tier"></progress>
+        }
+    });
+    view! {
+        <section class="panel narrow" aria-labelledby="tier">
+            <h2 id="tier">{words}</h2>
+            {grace.map(|words| view! { <p class="hint">{words}</p> })}
+            {next}
+        </section>
+    }
+}
+
 /// One program with its terms.
 pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().programs;
     let code: String = cx.param("code")?;
     let mut conn = cx.db.read().await?;
-    let program = programs::get(&mut conn, cx.customer()?.me(), &code).await?;
+    let me = cx.customer()?.me();
+    let program = programs::get(&mut conn, me, &code).await?;
+    let stands = tiers::standing(&mut conn, me, program.id).await?;
     drop(conn);
     let name = cx.pick(&program.name);
     let version = program.version.to_string();
@@ -139,6 +175,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         </div>
         {flash(&cx, &[("joined", t.done_joined), ("left", t.done_left)])}
         {since}
+        {stands.map(|(tiers, standing)| tier(&cx, &tiers, &standing))}
         <div class="panel narrow">{gains(&cx, &program)}</div>
         <section class="prose" aria-labelledby="terms">
             <h2 id="terms">{t.terms}</h2>

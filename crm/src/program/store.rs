@@ -5,8 +5,11 @@ use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, MembershipId, ProgramId};
 use crate::on;
+use crate::rule::store::timeline;
+use crate::rule::tier;
 use crate::who::{Customer, Subject};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 
 /// The programs one can be in, with what the customer is to each.
 pub async fn list(conn: &mut Conn, subject: Subject) -> Result<Vec<Program>, Error> {
@@ -46,6 +49,7 @@ pub async fn join(db: &Db, by: &Customer, code: &str, terms: i64) -> Result<(), 
             }
             let now = tx.now();
             enter(tx, program.id, by.id(), terms, now).await?;
+            stand(tx, by.id()).await?;
             by.record(tx, "program.join", Some(program.id.0)).await?;
             Ok(())
         })
@@ -70,12 +74,21 @@ pub async fn leave(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
                 .await
                 .map(|r| r.rows_affected()))?;
             if rows > 0 {
+                stand(tx, by.id()).await?;
                 by.record(tx, "program.leave", Some(program.id.0)).await?;
             }
             Ok(())
         })
     })
     .await
+}
+
+/// Brings the tiers of a customer up to date who joined or left.
+async fn stand(tx: &mut Tx, customer: CustomerId) -> Result<(), sqlx::Error> {
+    let timeline = timeline(tx).await?;
+    tier::store::refresh(tx, &timeline, &BTreeSet::from([customer]))
+        .await
+        .map(drop)
 }
 
 /// Makes a customer a member of every automatic program from a moment on.

@@ -10,6 +10,7 @@ use crate::on;
 use crate::points::TransactionKind;
 use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
 use crate::rule::store::timeline;
+use crate::rule::tier;
 use crate::who::Customer;
 use chrono::{DateTime, Duration, Utc};
 use std::collections::BTreeSet;
@@ -111,6 +112,7 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
     {
         returns::take_back(tx, TransactionKind::Return, back, now, &[line]).await?;
     }
+    tier::store::refresh(tx, &timeline, &BTreeSet::from([by.id()])).await?;
     by.record(tx, "purchase.claim", Some(row.id.0)).await?;
     Ok(row.id)
 }

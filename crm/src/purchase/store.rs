@@ -12,11 +12,12 @@ use crate::on;
 use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{Timeline, timeline};
+use crate::rule::tier;
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use sqlx::types::Json;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Lines on their way into the database, and what they earn.
@@ -139,6 +140,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         customers: HashSet::new(),
     };
     let mut booked = Vec::with_capacity(purchases.len());
+    let mut buyers = BTreeSet::new();
     // Receipts of this batch whose lines are still to come.
     let mut ahead = new.clone();
     for (p, id) in purchases.iter().zip(ids) {
@@ -153,6 +155,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             let known = compare(tx, p, &mut outcomes).await?;
             (known.id, known.customer_id, known.at, false)
         };
+        buyers.extend(customer);
         let mut sold = Vec::new();
         let mut returned = Vec::new();
         for (line, outcome) in p.lines.iter().zip(&mut outcomes) {
@@ -214,6 +217,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
     if purchases.iter().any(|p| p.lines.iter().any(|line| line.quantity > 0)) {
         match_waiting(tx).await?;
     }
+    tier::store::refresh(tx, &desk.timeline, &buyers).await?;
     Ok(booked)
 }
 

@@ -3,10 +3,12 @@
 
 use crate::db::{self, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
-use crate::id::{LineId, PurchaseId};
+use crate::id::{CustomerId, LineId, PurchaseId};
 use crate::on;
 use crate::points::TransactionKind;
 use crate::points::store::{SpendError, returns};
+use crate::rule::store::timeline;
+use crate::rule::tier;
 use crate::webhook::event::Cause;
 use crate::who::System;
 use std::collections::BTreeSet;
@@ -56,20 +58,20 @@ pub async fn void(db: &Db, by: &System, source: &str, document: &str) -> Result<
 
 /// The same, within a transaction.
 pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) -> Result<PurchaseId, VoidError> {
-    const VOID: &str =
-        "UPDATE purchases SET voided_at = $3 WHERE source = $1 AND document = $2 AND voided_at IS NULL RETURNING id";
+    const VOID: &str = "UPDATE purchases SET voided_at = $3 WHERE source = $1 AND document = $2 AND voided_at IS NULL \
+         RETURNING id, customer_id";
     const KNOWN: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
     const LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 \
                          RETURNING id, quantity, returned, original_line_id";
     const UNDO: &str = "UPDATE purchase_lines SET returned = returned - $2 WHERE id = $1";
     let now = tx.now();
-    let voided: Option<PurchaseId> = on!(tx, |c| sqlx::query_scalar(VOID)
+    let voided: Option<(PurchaseId, Option<CustomerId>)> = on!(tx, |c| sqlx::query_as(VOID)
         .bind(source)
         .bind(document)
         .bind(now)
         .fetch_optional(c)
         .await)?;
-    let Some(id) = voided else {
+    let Some((id, customer)) = voided else {
         let known: Option<PurchaseId> = on!(tx, |c| sqlx::query_scalar(KNOWN)
             .bind(source)
             .bind(document)
@@ -109,5 +111,7 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
         returns::give_back(tx, id, now, &sold).await?;
         returns::take_back(tx, TransactionKind::Void, id, now, &sold).await?;
     }
+    let timeline = timeline(tx).await?;
+    tier::store::refresh(tx, &timeline, &customer.into_iter().collect()).await?;
     Ok(id)
 }

@@ -31,6 +31,8 @@ pub struct Asks {
     pub children: bool,
     /// Earlier purchases, in the periods of [`Rules::windows`].
     pub history: bool,
+    /// Tiers of the customer, which are made of all earlier purchases.
+    pub tiers: bool,
     /// Categories or brands of articles.
     pub articles: bool,
     /// Regions of shops.
@@ -51,6 +53,7 @@ impl Asks {
             Condition::PurchaseCount { .. } | Condition::PurchaseSum { .. } | Condition::FirstPurchase => {
                 self.history = true;
             }
+            Condition::Tier { .. } => self.tiers = true,
             _ => {}
         }
         for (_, inner) in condition.nested() {

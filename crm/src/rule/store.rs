@@ -12,7 +12,7 @@ mod timeline;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
 pub use naming::{Names, names};
-pub(crate) use timeline::{Snapshots, Timeline, timeline};
+pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};
 
 use super::{Fault, Rule, RuleVersion};
 use crate::db::{self, Conn, Db, Tx, scoped};
@@ -25,11 +25,11 @@ use crate::who::{Fresh, Staff, System};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-/// Why a rule was not published, or is not simulated.
+/// Why a rule, or the tiers of a program, were not published, or a rule is not simulated.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// Something is wrong with it.
-    #[error("the rule has faults: {0:?}")]
+    /// Something is wrong with what it says.
+    #[error("it has faults: {0:?}")]
     Faulty(Vec<Fault>),
     /// Everything else.
     #[error(transparent)]
@@ -251,7 +251,7 @@ async fn draft(tx: &mut Tx, id: RuleId, by: Option<StaffId>, rule: &Rule) -> Res
 }
 
 /// The moment from which on something counts that is published now.
-fn from_when(now: DateTime<Utc>, from: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, Error> {
+pub(super) fn from_when(now: DateTime<Utc>, from: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, Error> {
     match from {
         Some(from) if from < now => Err(Error::field("from", Flaw::TooLate)),
         Some(from) => Ok(from),
@@ -295,7 +295,7 @@ async fn publish_draft(
     if !rule.caps.budget.is_open() {
         begin_budget(tx, id).await?;
     }
-    db::next_number(tx, timeline::REVISION).await?;
+    db::next_number(tx, REVISION).await?;
     Ok(RuleVersion { id, version })
 }
 
@@ -330,7 +330,7 @@ async fn withdraw_in(
         .execute(c)
         .await
         .map(drop))?;
-    db::next_number(tx, timeline::REVISION).await?;
+    db::next_number(tx, REVISION).await?;
     Ok(RuleVersion { id, version })
 }
 

@@ -5,11 +5,17 @@
 //! grows with what was bought in a period is a rule with [`Condition::PurchaseSum`](super::Condition::PurchaseSum), or
 //! with [`Condition::Tier`](super::Condition::Tier) where it is to be kept for a while.
 
+#[cfg(feature = "store")]
+pub mod store;
+
 use super::{Fault, Problem, Span, Window};
 use crate::id::TierId;
 use crate::lang::Localized;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+
+/// How many days ahead [`Tiers::changes_on`] looks.
+const AHEAD: usize = 366;
 
 /// The tiers of a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +140,9 @@ impl Tiers {
                 );
             }
             least = tier.threshold.max(least).saturating_add(1);
+            if self.tiers[..i].iter().any(|other| other.id == tier.id) {
+                add(format!("/tiers/{i}/id"), Problem::NotAChoice);
+            }
             for (lang, name) in [("ru", &tier.name.ru), ("en", &tier.name.en)] {
                 if name.trim().is_empty() {
                     add(format!("/tiers/{i}/name/{lang}"), Problem::Missing);
@@ -154,13 +163,7 @@ impl Tiers {
     /// Where a customer stands on a day of the shop, by what they bought until then, that day included; what is later is
     /// not looked at. `bought` is sorted by day.
     pub fn standing(&self, bought: &[Bought], today: NaiveDate) -> Standing {
-        let mut held = Held::new(self);
-        let mut counted = Counted::new(self, bought);
-        let first = bought.first().map_or(today, |first| first.day.min(today));
-        // Day by day: simpler than knowing beforehand on which days something changes, and some years are microseconds.
-        for day in first.iter_days().take_while(|day| *day <= today) {
-            held.pass(self, self.earned(counted.on(day)), day);
-        }
+        let (held, mut counted) = self.walk(bought, today);
         let tier = |place: usize| self.tiers.get(place);
         let above = held.place.map_or(0, |place| place + 1);
         Standing {
@@ -174,6 +177,39 @@ impl Tiers {
                 missing: next.threshold.saturating_sub(counted.on(today)).max(0),
             }),
         }
+    }
+
+    /// The next day on which a customer stands differently although nothing more is bought; or, where that is more than a
+    /// year away, the last one that was looked at. What is there of later days already is counted on its day.
+    pub fn changes_on(&self, bought: &[Bought], today: NaiveDate) -> NaiveDate {
+        let (mut held, mut counted) = self.walk(bought, today);
+        let before = (held.place, held.why(self));
+        let mut last = today;
+        for day in today.iter_days().skip(1).take(AHEAD) {
+            last = day;
+            held.pass(self, self.earned(counted.on(day)), day);
+            if (held.place, held.why(self)) != before {
+                break;
+            }
+        }
+        last
+    }
+
+    /// The tier of this id.
+    pub fn get(&self, id: TierId) -> Option<&Tier> {
+        self.tiers.iter().find(|tier| tier.id == id)
+    }
+
+    /// Lets the days pass from the first purchase until today.
+    fn walk<'a>(&'a self, bought: &'a [Bought], today: NaiveDate) -> (Held, Counted<'a>) {
+        let mut held = Held::new(self);
+        let mut counted = Counted::new(self, bought);
+        let first = bought.first().map_or(today, |first| first.day.min(today));
+        // Day by day: simpler than knowing beforehand on which days something changes, and some years are microseconds.
+        for day in first.iter_days().take_while(|day| *day <= today) {
+            held.pass(self, self.earned(counted.on(day)), day);
+        }
+        (held, counted)
     }
 
     /// The place of the highest tier that is earned with this much.
@@ -483,10 +519,26 @@ mod tests {
         tiers.tiers[2].name.en = " ".into();
         let pointers: Vec<_> = tiers.validate().into_iter().map(|f| f.pointer).collect();
         assert_eq!(pointers, ["/tiers/1/threshold", "/tiers/2/name/en", "/grace"]);
+        tiers.tiers[1].id = id(1);
+        assert!(tiers.validate().iter().any(|f| f.pointer == "/tiers/1/id"));
         tiers.downgrade = Downgrade::Earned;
         assert!(tiers.validate().iter().all(|f| f.pointer != "/grace"));
         tiers.grace = Some(Span::Months(0));
         assert!(tiers.validate().iter().any(|f| f.pointer == "/grace"));
+    }
+
+    #[test]
+    fn the_next_change_is_known_beforehand() {
+        let tiers = tiers(YEAR, Downgrade::Earned, Some(Span::Days(30)));
+        let history = bought(&[("2025-01-10", 5_000_00)]);
+        let next = |history: &[Bought], on| tiers.changes_on(history, day(on));
+        assert_eq!(next(&history, "2025-01-10"), day("2026-01-10"), "the grace begins");
+        assert_eq!(next(&history, "2026-01-10"), day("2026-02-09"), "and ends");
+        assert_eq!(next(&history, "2026-02-09"), day("2027-02-10"), "nothing comes after");
+        assert_eq!(next(&[], "2026-02-09"), day("2027-02-10"));
+        // A till's clock may be ahead.
+        let ahead = bought(&[("2025-01-11", 1_000_00)]);
+        assert_eq!(next(&ahead, "2025-01-10"), day("2025-01-11"));
     }
 
     fn histories() -> impl Strategy<Value = Vec<Bought>> {
@@ -521,6 +573,24 @@ mod tests {
             let inside = history.iter().filter(|one| (first..=last).contains(&one.day));
             let standing = tiers(window, Downgrade::Earned, None).standing(&history, today);
             prop_assert_eq!(standing.counted, inside.map(|one| one.sum).sum::<i64>());
+        }
+
+        #[test]
+        fn nothing_changes_before_the_day_that_is_told(
+            history in histories(), window in windows(), on in 0_i64..1_200, grace in prop::option::of(1_u32..60),
+        ) {
+            let today = day("2024-01-01") + chrono::Duration::days(on);
+            let tiers = tiers(window, Downgrade::Earned, grace.map(Span::Days));
+            let at = |day| {
+                let standing = tiers.standing(&history, day);
+                (standing.tier, standing.since, standing.why)
+            };
+            let next = tiers.changes_on(&history, today);
+            prop_assert!(next > today);
+            for day in today.iter_days().take_while(|day| *day < next) {
+                prop_assert_eq!(at(day), at(today));
+            }
+            prop_assert!(at(next) != at(today) || (next - today).num_days() == 366);
         }
 
         #[test]

@@ -5,10 +5,12 @@
 
 use super::Kind;
 use crate::db::{self, Bind, ListQuery, Rows, Tx};
-use crate::id::{CustomerId, DeliveryId, PurchaseId, RequestId, WebhookEventId, WebhookId};
+use crate::id::{CustomerId, DeliveryId, ProgramId, PurchaseId, RequestId, TierId, WebhookEventId, WebhookId};
+use crate::lang::Localized;
 use crate::on;
 use crate::purchase;
-use chrono::{DateTime, SecondsFormat, Utc};
+use crate::rule::store::timeline;
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +28,8 @@ pub(crate) enum Cause {
     Opened(RequestId),
     /// Points of this customer moved.
     Moved(CustomerId),
+    /// This customer has another tier of a program.
+    Stands(CustomerId, ProgramId),
 }
 
 /// What happened in a transaction so far.
@@ -106,6 +110,15 @@ struct Balance {
 }
 
 #[derive(Serialize)]
+struct Stands {
+    customer: CustomerId,
+    program: String,
+    tier: Option<TierId>,
+    name: Option<Localized>,
+    since: Option<NaiveDate>,
+}
+
+#[derive(Serialize)]
 struct Test {
     webhook: WebhookId,
 }
@@ -182,7 +195,8 @@ pub(crate) async fn write_down(tx: &mut Tx, happened: Happened) -> Result<(), sq
     let known = |words: Vec<String>| words.iter().filter_map(|word| Kind::from_word(word)).collect();
     let wanted = rows.into_iter().map(|(id, words)| (id, known(words.0))).collect();
     let mut desk = Desk::new(tx.now(), wanted);
-    let (mut booked, mut voided, mut opened, mut moved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut booked, mut voided, mut opened) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut moved, mut stand) = (Vec::new(), Vec::new());
     for cause in happened.causes {
         match cause {
             Cause::Registered(customer) if desk.wants(Kind::CustomerRegistered) => {
@@ -192,6 +206,7 @@ pub(crate) async fn write_down(tx: &mut Tx, happened: Happened) -> Result<(), sq
             Cause::Voided(id) if desk.wants(Kind::PurchaseVoided) => voided.push(id),
             Cause::Opened(id) if desk.wants(Kind::RequestOpened) => opened.push(id),
             Cause::Moved(id) if desk.wants(Kind::BalanceChanged) => moved.push(id),
+            Cause::Stands(customer, program) if desk.wants(Kind::TierChanged) => stand.push((customer, program)),
             _ => {}
         }
     }
@@ -199,6 +214,7 @@ pub(crate) async fn write_down(tx: &mut Tx, happened: Happened) -> Result<(), sq
     purchases(tx, &mut desk, Kind::PurchaseVoided, &voided).await?;
     requests(tx, &mut desk, &opened).await?;
     balances(tx, &mut desk, &moved).await?;
+    tiers(tx, &mut desk, &stand).await?;
     desk.write(tx).await
 }
 
@@ -287,6 +303,37 @@ async fn balances(tx: &mut Tx, desk: &mut Desk, ids: &[CustomerId]) -> Result<()
         }
         for (customer, balances) in of {
             desk.tell(Kind::BalanceChanged, Moved { customer, balances })?;
+        }
+    }
+    Ok(())
+}
+
+async fn tiers(tx: &mut Tx, desk: &mut Desk, changed: &[(CustomerId, ProgramId)]) -> Result<(), sqlx::Error> {
+    const SELECT: &str = "SELECT s.customer_id, s.program_id, p.code, s.tier_id, s.since FROM tier_standings s \
+                          JOIN programs p ON p.id = s.program_id";
+    type Row = (CustomerId, ProgramId, String, Option<TierId>, Option<NaiveDate>);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let timeline = timeline(tx).await?;
+    for part in changed.chunks(LIST) {
+        let query = ListQuery::new(SELECT)
+            .within("s.customer_id", part.iter().map(|(customer, _)| Bind::Id(customer.0)))
+            .tail("ORDER BY s.customer_id, p.position, p.code");
+        for (customer, id, program, tier, since) in db::list::<Row>(tx, query).await? {
+            if !part.contains(&(customer, id)) {
+                continue;
+            }
+            let tiers = timeline.tiers(id, desk.now).map(|(_, tiers)| tiers);
+            let name = tier.and_then(|tier| Some(tiers?.get(tier)?.name.clone()));
+            let stands = Stands {
+                customer,
+                program,
+                tier,
+                name,
+                since,
+            };
+            desk.tell(Kind::TierChanged, stands)?;
         }
     }
     Ok(())

@@ -34,18 +34,21 @@ pub enum Kind {
     RequestOpened,
     /// A customer registered.
     CustomerRegistered,
+    /// A customer has another tier of a program, or none any more.
+    TierChanged,
     /// Staff tried the receiver out.
     Test,
 }
 
 impl Kind {
     /// Those that a receiver chooses from, in the order in which pages list them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BalanceChanged,
         Self::PurchaseBooked,
         Self::PurchaseVoided,
         Self::RequestOpened,
         Self::CustomerRegistered,
+        Self::TierChanged,
     ];
 
     /// As it is stored and sent.
@@ -56,6 +59,7 @@ impl Kind {
             Self::PurchaseVoided => "purchase.voided",
             Self::RequestOpened => "request.opened",
             Self::CustomerRegistered => "customer.registered",
+            Self::TierChanged => "tier.changed",
             Self::Test => "webhook.test",
         }
     }
@@ -150,7 +154,7 @@ mod tests {
             assert_eq!(Kind::from_word(kind.as_str()), Some(kind));
         }
         assert_eq!(Kind::from_word("webhook.test"), None, "nobody chooses it");
-        assert_eq!(Kind::from_word("tier.changed"), None, "nothing causes it");
+        assert_eq!(Kind::from_word("tier.lost"), None, "nothing causes it");
     }
 
     #[test]

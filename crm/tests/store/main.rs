@@ -22,6 +22,7 @@ mod simulations;
 mod spending;
 mod staff;
 mod stores;
+mod tiers;
 mod tills;
 mod together;
 mod transfers;

@@ -1,7 +1,7 @@
 //! Rules in the database: drafts and versions, what they give when something is bought, what caps allow, and how it is
 //! explained afterwards, on both engines.
 
-use crate::common::people::{self, SYSTEM};
+use crate::common::people::{self, SYSTEM, marketer};
 use crate::common::*;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use crm::both_engines;
@@ -15,12 +15,11 @@ use crm::purchase::Kind;
 use crm::purchase::claim::claim;
 use crm::rule::store::{self as rules, PublishError};
 use crm::rule::{Place, Problem, Rule, RuleVersion};
-use crm::staff::Role;
-use crm::testing::{World, start};
+use crm::testing::start;
 use crm::till::catalogue::{self, NewArticle};
 use crm::till::receipt::{self, Basket, Item, NewReceipt};
 use crm::till::{NewTill, Scope};
-use crm::who::{self, Staff, Subject, Till};
+use crm::who::{self, Subject, Till};
 use futures::future::join_all;
 
 /// A rule by the JSON of its conditions and effects, and of what else it says.
@@ -79,34 +78,6 @@ pub(crate) async fn member(db: &Db) -> (Subject, ProgramId) {
     let who = customer(db).await;
     join(db, who, "club", start() - days(365)).await;
     (who, program(db, "club").await)
-}
-
-/// Somebody who may write rules, moments after they came in.
-pub(crate) async fn marketer(world: &World) -> Staff {
-    let id = crm::staff::store::create(
-        &world.db,
-        &SYSTEM,
-        &crm::staff::NewStaff {
-            login: "mara".into(),
-            name: "Мара".into(),
-            role: Role::new(Role::MARKETER),
-            language: crm::lang::Lang::Ru,
-            password_hash: String::new(),
-        },
-    )
-    .await
-    .expect("a marketer");
-    const SQL: &str = "INSERT INTO sessions (id, token_hash, staff_id, device, network, created_at, seen_at, expires_at, \
-                       authenticated_at) VALUES ($1, $2, $3, '', '', $4, $4, $5, $4)";
-    let token = who::Token::random();
-    let (hash, now) = (&token.hash(), world.db.now());
-    execute!(world.db, SQL, crm::id::SessionId::new(), hash, id, now, now + days(1))
-        .await
-        .expect("a session");
-    who::staff(&world.db, &token, &who::Visitor::default())
-        .await
-        .expect("no error")
-        .expect("signed in")
 }
 
 async fn till(db: &Db) -> Till {

@@ -4,13 +4,14 @@
 
 use crm::Error;
 use crm::db::Db;
-use crm::id::{AdjustmentId, CustomerId, SimulationId, StaffId, TransferId};
+use crm::id::{AdjustmentId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
 use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, transfers};
 use crm::purchase::void::void;
 use crm::request::{Filter, NewRequest, Sort, Status, Thread, store as requests};
 use crm::rule::Rule;
 use crm::rule::store::{self as rules, simulating};
+use crm::rule::tier::{Tiers, store as tiers};
 use crm::staff::store as staff;
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
 use crm::{audit, outbox, promotion, stores};
@@ -82,6 +83,23 @@ fn a_server_can_await_these(
         promotion::store::running(&mut conn, db.now()).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;
+        Ok::<_, Error>(())
+    });
+}
+
+/// The same of tiers.
+#[allow(dead_code, reason = "it is enough that it compiles")]
+fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, system: System, gold: Tiers) {
+    movable(async move {
+        let program = ProgramId::new();
+        tiers::draft(&db, &agent, program, &gold).await?;
+        drop(tiers::publish(&db, &agent.fresh(&db)?, program, db.now(), None).await);
+        drop(tiers::publish_by_system(&db, &system, program, &gold, None).await);
+        tiers::run_due(&db, &system).await?;
+        let mut conn = db.read().await?;
+        tiers::versions(&mut conn, &agent, program).await?;
+        tiers::standing(&mut conn, customer.me(), program).await?;
+        tiers::changes(&mut conn, customer.me()).await?;
         Ok::<_, Error>(())
     });
 }

@@ -2,8 +2,9 @@
 //! on both engines.
 
 use crate::common::people;
+use crate::common::people::marketer;
 use crate::common::*;
-use crate::rules::{TENTH, fixed, marketer, member, publish, rule, times};
+use crate::rules::{TENTH, fixed, member, publish, rule, times};
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use crm::both_engines;
 use crm::db::Db;
@@ -299,7 +300,7 @@ both_engines!(a_new_version_takes_the_place_of_the_one_before, async |world| {
     let report = simulate(db, &mara, tenth.id).await;
     assert_eq!(report.all.given, amounts(20_00, &[]));
     let fifth = r#"{"percent_off": {"share": 2000, "each": "line"}}"#;
-    rules::change(db, &mara, tenth.id, &rule("Fifth", "", fifth, ""))
+    rules::change(db, &mara, tenth.id, None, &rule("Fifth", "", fifth, ""))
         .await
         .expect("a draft");
     let report = simulate(db, &mara, tenth.id).await;
@@ -449,7 +450,9 @@ both_engines!(who_may_simulate_what, async |world| {
         assert_eq!(refused(id, months).await, [("months".to_owned(), Flaw::NotAChoice)]);
     }
     let welcome = rule("Welcome", "", &fixed(club, 10_00), r#", "occasion": "registration""#);
-    rules::change(db, &mara, id, &welcome).await.expect("changed");
+    rules::change(db, &mara, id, Some(db.now()), &welcome)
+        .await
+        .expect("changed");
     assert_eq!(refused(id, 3).await, [("occasion".to_owned(), Flaw::NotAChoice)]);
     let nothing = simulating::start(db, &mara, RuleId::new(), 3).await;
     assert!(
@@ -463,7 +466,7 @@ both_engines!(who_may_simulate_what, async |world| {
     let gone = simulating::start(db, &mara, gone, 3).await;
     assert!(matches!(gone, Err(PublishError::Crm(Error::NotFound))), "{gone:?}");
 
-    rules::change(db, &mara, id, &rule("Tenth", "", TENTH, ""))
+    rules::change(db, &mara, id, Some(db.now()), &rule("Tenth", "", TENTH, ""))
         .await
         .expect("changed");
     let asked = simulating::start(db, &mara, id, 24).await.expect("it begins");

@@ -23,6 +23,7 @@ mod outages;
 mod outside;
 mod pace;
 mod passwords;
+mod programs;
 mod proxies;
 mod redirects;
 mod rules;

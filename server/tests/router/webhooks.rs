@@ -137,7 +137,7 @@ async fn what_is_wrong_with_a_receiver_is_said_at_its_field() {
         ("url", "https://[::1]/", "нет в интернете"),
         ("url", "https://169.254.169.254/latest/meta-data/", "нет в интернете"),
         ("description", " ", "Введите название"),
-        ("events[]", "tier.changed", "Выберите из списка"),
+        ("events[]", "tier.lost", "Выберите из списка"),
     ] {
         let reply = staff.send("/admin/webhooks", "webhook.add", &wrong(name, value)).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{name} = {value}");

@@ -12,7 +12,7 @@ use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
 use crate::rule::{
     Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage,
-    Used, Verdict, evaluate,
+    Used, Verdict, evaluate, tier,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -59,18 +59,22 @@ pub(super) struct Wanted {
 impl Wanted {
     /// What the rules of a purchase on a day ask about.
     pub(super) fn add(&mut self, rules: &Rules, day: NaiveDate) {
-        let asks = rules.asks();
-        if asks.history {
-            let first = rules.windows().iter().map(|window| window.days(day).0).min();
+        let mut asks = rules.asks();
+        if asks.history || asks.tiers {
+            let windows = rules.windows().iter().map(|window| window.days(day).0);
+            // A tier is made of everything.
+            let first = windows.min().filter(|_| !asks.tiers);
             self.since = match self.asks.history {
                 true => self.since.min(first),
                 false => first,
             };
+            asks.history = true;
         }
         let Asks {
             person,
             children,
             history,
+            tiers,
             articles,
             regions,
             used,
@@ -79,6 +83,7 @@ impl Wanted {
         *person |= asks.person;
         *children |= asks.children;
         *history |= asks.history;
+        *tiers |= asks.tiers;
         *articles |= asks.articles;
         *regions |= asks.regions;
         *used |= asks.used;
@@ -213,20 +218,31 @@ impl Known {
     }
 
     /// What is known about a purchase.
-    pub(super) fn facts(&self, rules: &Rules, deal: &Deal, conn: &Conn) -> Facts {
+    pub(super) fn facts(&self, timeline: &Timeline, rules: &Rules, deal: &Deal, conn: &Conn) -> Facts {
         let day = conn.shop().day(deal.at);
         let buyer = deal.customer.map(|id| {
             let (birthday, registered) = self.people.get(&id).copied().unwrap_or((None, deal.at));
-            let membership = |program: &ProgramId| Membership {
-                program: *program,
-                tier: None,
+            let all = self.bought.get(&id).map_or(&[][..], Vec::as_slice);
+            let this = (deal.at, deal.purchase);
+            let before = || all.iter().filter(move |one| (one.at, one.id) < this);
+            let mut so_far: Vec<tier::Bought> = Vec::new();
+            if rules.asks().tiers {
+                so_far.extend(before().map(|one| tier::Bought {
+                    day: one.day,
+                    sum: one.total,
+                }));
+                so_far.sort_unstable_by_key(|one| one.day);
+            }
+            let membership = |program: &ProgramId| {
+                let tiers = timeline.tiers(*program, deal.at).filter(|_| rules.asks().tiers);
+                Membership {
+                    program: *program,
+                    tier: tiers.and_then(|(_, tiers)| tiers.standing(&so_far, day).tier),
+                }
             };
-            let before = self.bought.get(&id).map_or(&[][..], Vec::as_slice);
             let history = rules.windows().iter().map(|window| {
                 let (first, last) = window.days(day);
-                let counted = before
-                    .iter()
-                    .filter(|one| (one.at, one.id) < (deal.at, deal.purchase) && (first..=last).contains(&one.day));
+                let counted = before().filter(|one| (first..=last).contains(&one.day));
                 let sums = counted.fold(History::default(), |sums, one| History {
                     count: sums.count + i64::from(one.is_sale),
                     sum: sums.sum.saturating_add(one.total),
@@ -314,7 +330,7 @@ pub(crate) async fn quote(
     };
     wanted.add(&rules, conn.shop().day(deal.at));
     let known = Known::load(conn, &wanted).await?;
-    let facts = known.facts(&rules, deal, conn);
+    let facts = known.facts(timeline, &rules, deal, conn);
     let outcome = evaluate(&rules, &known.basket(&deal.lines), &facts, deal.at, &conn.shop().zone());
     Ok((rules, outcome))
 }
@@ -404,7 +420,13 @@ pub(crate) async fn ask(
         let basket = known.basket(&deal.lines);
         let given = given(tx, sale).await?;
         let mut outcome = loop {
-            let outcome = evaluate(&rules, &basket, &known.facts(&rules, &deal, tx), sale.at, &zone);
+            let outcome = evaluate(
+                &rules,
+                &basket,
+                &known.facts(timeline, &rules, &deal, tx),
+                sale.at,
+                &zone,
+            );
             let limited = outcome.decisions.iter().filter(|decision| {
                 matches!(decision.verdict, Verdict::Applied { .. })
                     && rules.get(decision.by).is_some_and(|p| !p.rule.caps.budget.is_open())

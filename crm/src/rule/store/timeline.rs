@@ -2,27 +2,29 @@
 //! that every publication raises: a transaction reads that number and no more.
 
 use crate::db::Conn;
-use crate::id::RuleId;
+use crate::id::{ProgramId, RuleId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::store::{self as points, Programs};
+use crate::rule::tier::{self, Tiers};
 use crate::rule::{Condition, Effect, Occasion, Published, Rule, RuleVersion, Rules};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Under this name the number of publications stands among the database's sequences.
-pub(super) const REVISION: &str = "rules";
+/// Under this name the number of publications, of rules and of tiers, stands among the database's sequences.
+pub(crate) const REVISION: &str = "rules";
 
 /// What was read last.
 #[derive(Default)]
 pub(crate) struct Snapshots(Mutex<Option<Arc<Timeline>>>);
 
-/// Every published version, with the programs, and what was prepared of them.
+/// Every published version of rules and tiers, with the programs, and what was prepared of them.
 pub(crate) struct Timeline {
     revision: i64,
     programs: Programs,
+    tiers: tier::store::Published,
     /// By rule, then by the moment from which they count, then by version.
     versions: Vec<Version>,
     /// The moments at which anything changes.
@@ -93,6 +95,10 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
         0 => Vec::new(),
         _ => on!(conn, |c| sqlx::query_as(VERSIONS).fetch_all(c).await)?,
     };
+    let tiers = match revision {
+        0 => tier::store::Published::default(),
+        _ => tier::store::Published::read(conn).await?,
+    };
     let versions: Vec<Version> = rows.into_iter().map(Into::into).collect();
     let mut changes: Vec<_> = versions.iter().map(|version| version.effective_at).collect();
     changes.extend(programs.changes());
@@ -101,6 +107,7 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
     let timeline = Arc::new(Timeline {
         revision,
         programs,
+        tiers,
         versions,
         changes,
         prepared: Mutex::default(),
@@ -120,6 +127,21 @@ impl Timeline {
     /// The programs.
     pub(crate) fn programs(&self) -> &Programs {
         &self.programs
+    }
+
+    /// The tiers of a program that count at a moment, with their version; none where it is closed by then.
+    pub(crate) fn tiers(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, &Tiers)> {
+        let is_open = self.programs.is_open(program, at);
+        self.tiers.at(program, at).filter(|_| is_open)
+    }
+
+    /// The programs that have tiers at a moment, each with their version.
+    pub(crate) fn with_tiers(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64, &Tiers)> {
+        let programs = self.tiers.programs();
+        programs.filter_map(move |program| {
+            let (version, tiers) = self.tiers(program, at)?;
+            Some((program, version, tiers))
+        })
     }
 
     /// The rules to ask about what was bought at a moment; none where nothing but the programs' own shares counted.

@@ -132,6 +132,28 @@ pub(crate) async fn staff(world: &World, login: &str) -> Staff {
     staff_token(world, login).await.0
 }
 
+/// Somebody who may write rules, moments after they came in.
+pub(crate) async fn marketer(world: &World) -> Staff {
+    let new = NewStaff {
+        login: "mara".into(),
+        name: "Мара".into(),
+        role: Role::new(Role::MARKETER),
+        language: Lang::Ru,
+        password_hash: String::new(),
+    };
+    let id = staff_store::create(&world.db, &SYSTEM, &new).await.expect("a marketer");
+    let token = session(world, None, Some(id)).await;
+    let now = world.db.now();
+    sql!(
+        world,
+        "UPDATE sessions SET authenticated_at = $2 WHERE staff_id = $1",
+        id,
+        now
+    );
+    let staff = who::staff(&world.db, &token, &Visitor::default()).await;
+    staff.expect("no error").expect("signed in")
+}
+
 /// A primary contact.
 pub(crate) async fn contact(world: &World, customer: CustomerId, kind: Kind, value: &str) {
     sql!(

@@ -234,7 +234,7 @@ impl Walk {
         let Past { deal, rules, paid, .. } = past;
         let (shop, by) = (conn.shop(), self.rule.by);
         let (day, zone) = (shop.day(deal.at), shop.zone());
-        let mut facts = known.facts(&rules.with, deal, conn);
+        let mut facts = known.facts(&self.timeline, &rules.with, deal, conn);
         facts.used.insert(by.id, self.used_by(deal.customer, day));
         let basket = known.basket(&deal.lines);
         let with = evaluate(&rules.with, &basket, &facts, deal.at, &zone);
