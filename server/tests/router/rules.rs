@@ -1,6 +1,6 @@
 //! Rules, as a marketer writes them.
 
-use crate::common::{Browser, TestApp};
+use crate::common::{BY, Browser, TestApp, Town};
 use axum::http::StatusCode;
 use chrono::Duration;
 
@@ -213,6 +213,44 @@ async fn what_can_be_written_has_words_in_both_languages() {
     let cyrillic = |word: &&str| word.chars().any(|c| ('а'..='я').contains(&c));
     let left: Vec<&str> = english.split_whitespace().filter(cyrillic).collect();
     assert!(left.len() < 12, "Russian on an English page: {left:?}");
+}
+
+#[tokio::test]
+async fn a_draft_is_tried_on_past_purchases() {
+    let town = Town::new().await;
+    let mut staff = town.agent.clone();
+    let at = format!("/admin/rules/{}", town.app.some_rule().await);
+    let begun = staff.send(&at, "rule.simulate", &[("months", "3")]).await;
+    assert_eq!(
+        begun.location(),
+        format!("{at}?done=simulating#simulation"),
+        "{}",
+        begun.text()
+    );
+    assert!(staff.get(&at).await.text().contains("Считаем: 0 из 0 чеков"));
+    let ran = crm::rule::store::simulating::run_next(&town.app.world.db, &BY, || true).await;
+    assert!(ran.expect("no error"), "nothing was simulated");
+    let page = staff.get(&at).await.text().replace('\u{a0}', " ");
+    // Five percent of the one purchase of 2,500.
+    for words in ["Правило отдало бы: скидок на 125,00 ₽", "1 / 1"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let odd = staff.send(&at, "rule.simulate", &[("months", "99")]).await;
+    assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", odd.text());
+    staff.send(&at, "rule.simulate", &[("months", "1")]).await;
+    let waiting = staff.get(&at).await;
+    let simulation = waiting.form("rule.simulate_cancel");
+    let simulation = simulation.get("simulation").expect("its id");
+    let broken = staff
+        .send(&at, "rule.simulate_cancel", &[("simulation", simulation)])
+        .await;
+    assert_eq!(
+        broken.location(),
+        format!("{at}?done=cancelled#simulation"),
+        "{}",
+        broken.text()
+    );
+    assert!(staff.get(&at).await.text().contains("Прервано"));
 }
 
 #[tokio::test]
