@@ -5,7 +5,7 @@ pub mod fields;
 mod simulation;
 pub mod words;
 
-use crate::cabinet::{back, flash, fresh_first};
+use crate::cabinet::{back, flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -591,13 +591,31 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(title, Frame::Admin, view))
 }
 
-/// Says that the draft was changed by somebody else, where the form that was sent is no longer on the page.
-fn gone(cx: &Cx, draft: Option<&Version>) -> Option<Html> {
-    let outcome = cx.outcome.as_ref()?;
-    let is_part = outcome.form.starts_with("rule.condition") || outcome.form.starts_with("rule.effect");
-    let is_lost = matches!(outcome.error, AppError::NotFound) || (is_part && outcome.error == AppError::Stale);
-    (is_lost || draft.is_none())
-        .then(|| view! { <p class="notice notice-warn" role="alert">{cx.t().admin_rules.stale}</p> }.into_html())
+/// Says that the draft was changed by somebody else, where the form that was sent is no longer on the page to say so itself.
+fn gone(cx: &Cx, draft: Option<&Version>) -> Vec<Html> {
+    let stale = cx.t().admin_rules.stale;
+    let Some(rule) = draft.and_then(|draft| draft.rule.as_ref()) else {
+        let others = [
+            BeginDraft::NAME,
+            WithdrawRule::NAME,
+            SimulateRule::NAME,
+            CancelSimulation::NAME,
+        ];
+        let is_of_draft = cx.outcome.as_ref().is_some_and(|o| !others.contains(&o.form.as_str()));
+        let said = is_of_draft.then(|| view! { <p class="notice notice-warn" role="alert">{stale}</p> }.into_html());
+        return said.into_iter().collect();
+    };
+    let in_list = |length: usize| move |at: &str| at.is_empty() || at.parse().is_ok_and(|at: usize| at < length);
+    let (conditions, effects) = (in_list(rule.conditions.len()), in_list(rule.effects.len()));
+    let of_conditions = [PutCondition::NAME, TakeCondition::NAME];
+    let of_effects = [PutEffect::NAME, TakeEffect::NAME];
+    [
+        unsaid(cx, &of_conditions, "at", conditions, stale),
+        unsaid(cx, &of_effects, "at", effects, stale),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn list(lines: Vec<String>) -> Html {
@@ -678,7 +696,7 @@ fn editor(words: &Words<'_>, rule: &Rule, changed_at: DateTime<Utc>, by: Option<
     let faults = rule.validate();
     let wrong = (!faults.is_empty()).then(|| {
         let faults = faults.iter().map(|fault| words.fault(fault)).collect();
-        view! { <div class="notice notice-warn"><p><b>{t.faults}</b></p>{list(faults)}</div> }
+        view! { <div class="notice notice-warn"><div><p><b>{t.faults}</b></p>{list(faults)}</div></div> }
     });
     let publish = (faults.is_empty() && is_fresh).then(|| publish(cx, seen));
     let by = by.map(|by| view! { ", " <bdi>{by.to_owned()}</bdi> });
@@ -718,7 +736,7 @@ fn part<F: Form + 'static>(cx: &Cx, name: &'static str, at: usize, seen: i64, sa
             <span class="row-main">{said}</span>
             <span class="row-acts">
                 {edit}
-                <FormBox<F> id=format!("{name}-{at}") class="row-form">
+                <FormBox<F> id=format!("{name}-{at}") class="row-form" stale=t.stale>
                     <input type="hidden" name="seen" value=seen.to_string()/>
                     <input type="hidden" name="at" value=at.to_string()/>
                     <button class="btn btn-sm btn-danger-quiet">{t.remove} <span class="sr-only">": " {spoken}</span></button>
@@ -784,7 +802,7 @@ fn conditions(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
     });
     view! {
         <section id="conditions" aria-labelledby="conditions-title">
-            <h3 id="conditions-title">{t.conditions}</h3>
+            <h3 id="conditions-title" class="mb-2">{t.conditions}</h3>
             {rows}
             {editing}
             {menu(cx, "condition", &CONDITIONS, t.add_condition)}
@@ -819,7 +837,7 @@ fn effects(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
     });
     view! {
         <section id="effects" aria-labelledby="effects-title">
-            <h3 id="effects-title">{t.effects}</h3>
+            <h3 id="effects-title" class="mb-2">{t.effects}</h3>
             {rows}
             {editing}
             {menu(cx, "effect", &EFFECTS, t.add_effect)}
@@ -841,9 +859,9 @@ fn editing<F: Form + 'static>(
     let back = format!("{}#{name}s", cx.path);
     let cancel = cx.t().common.cancel;
     view! {
-        <div class="panel narrow" id=format!("edit-{name}")>
+        <div class="panel narrow mt-3" id=format!("edit-{name}")>
             <h4>{kind_word(cx, kind)}</h4>
-            <FormBox<F>>
+            <FormBox<F> stale=t.stale>
                 <input type="hidden" name="seen" value=seen.to_string()/>
                 <input type="hidden" name="at" value=at/>
                 <input type="hidden" name="kind" value=kind/>
@@ -896,12 +914,12 @@ fn caps(words: &Words<'_>, caps: &Caps, seen: i64) -> Html {
     let was_sent = was_sent::<SetCaps>(cx);
     view! {
         <section id="caps" aria-labelledby="caps-title">
-            <h3 id="caps-title">{t.caps}</h3>
+            <h3 id="caps-title" class="mb-2">{t.caps}</h3>
             {said}
             <details class="fold" open=was_sent>
                 <summary>{t.change_caps}</summary>
                 <p class="hint">{t.caps_hint}</p>
-                <FormBox<SetCaps> labels=labels>
+                <FormBox<SetCaps> labels=labels stale=t.stale>
                     <input type="hidden" name="seen" value=seen.to_string()/>
                     <div class="grid gap-3 sm:grid-cols-2">{fields()}</div>
                     <button class="btn">{t.save}</button>
@@ -935,11 +953,11 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
     let was_sent = was_sent::<SetBasics>(cx);
     view! {
         <section aria-labelledby="basics-title">
-            <h3 id="basics-title">{t.basics}</h3>
+            <h3 id="basics-title" class="mb-2">{t.basics}</h3>
             <p class="muted">{words.validity(rule).unwrap_or_else(|| t.always.to_owned())}</p>
             <details class="fold" open=was_sent>
                 <summary>{t.change_basics}</summary>
-                <FormBox<SetBasics> labels=labels>
+                <FormBox<SetBasics> labels=labels stale=t.stale>
                     <input type="hidden" name="seen" value=seen.to_string()/>
                     <Field name="ru" label=t.name_ru value=ru/>
                     <Field name="en" label=t.name_en value=en/>
@@ -965,7 +983,7 @@ fn json(cx: &Cx, rule: &Rule, seen: i64) -> Html {
     view! {
         <details class="fold" open=was_sent>
             <summary>{t.as_json}</summary>
-            <FormBox<SetJson> labels=vec![("json".into(), t.json.into())]>
+            <FormBox<SetJson> labels=vec![("json".into(), t.json.into())] stale=t.stale>
                 <input type="hidden" name="seen" value=seen.to_string()/>
                 <TextArea name="json" label=t.json hint=t.json_hint value=text rows=16/>
                 <button class="btn">{t.save}</button>
@@ -979,7 +997,7 @@ fn json(cx: &Cx, rule: &Rule, seen: i64) -> Html {
 fn publish(cx: &Cx, seen: i64) -> Html {
     let t = &cx.t().admin_rules;
     view! {
-        <FormBox<PublishRule> labels=vec![("from".into(), t.publish_from.into())] class="form panel narrow">
+        <FormBox<PublishRule> labels=vec![("from".into(), t.publish_from.into())] class="form panel narrow" stale=t.stale>
             <input type="hidden" name="seen" value=seen.to_string()/>
             <Field name="from" label=t.publish_from hint=t.publish_hint kind="datetime-local" optional=true/>
             <button class="btn btn-primary">{t.publish}</button>

@@ -55,9 +55,12 @@ impl Form for CancelSimulation {
 }
 
 /// The newest simulation, and buttons for another one.
-pub(super) fn section(words: &Words<'_>, newest: Option<&Simulation>, can_simulate: bool) -> Html {
+pub(super) fn section(words: &Words<'_>, newest: Option<&Simulation>, can_simulate: bool) -> Option<Html> {
     let cx = words.cx;
     let t = &cx.t().admin_rules;
+    if newest.is_none() && !can_simulate {
+        return None;
+    }
     let buttons: Vec<_> = [1, 3, 6, 12]
         .map(|n: i64| view! { <button class="btn btn-sm" name="months" value=n.to_string()>{t.months(n)}</button> })
         .into_iter()
@@ -70,14 +73,14 @@ pub(super) fn section(words: &Words<'_>, newest: Option<&Simulation>, can_simula
             </FormBox<SimulateRule>>
         }
     });
-    view! {
+    let section = view! {
         <section class="section" id="simulation" aria-labelledby="simulation-title">
             <h2 id="simulation-title">{t.simulation}</h2>
             {newest.map(|newest| told(words, newest))}
             {form}
         </section>
-    }
-    .into_html()
+    };
+    Some(section.into_html())
 }
 
 fn told(words: &Words<'_>, one: &Simulation) -> Html {
