@@ -408,11 +408,11 @@ impl ByHand {
              VALUES (?1, ?2, ?3, 'accrual', ?4, ?5, ?6)",
             params![transaction, program.id, customer, purchase, at, now],
         )?;
+        self.write(
+            "UPDATE accounts SET balance = balance + ?2 WHERE id = ?1",
+            params![account, points],
+        )?;
         for (account, amount) in [(account, points), (program.issued, -points)] {
-            self.write(
-                "UPDATE accounts SET balance = balance + ?2 WHERE id = ?1",
-                params![account, amount],
-            )?;
             self.write(
                 "INSERT INTO postings (id, transaction_id, account_id, amount) VALUES (?1, ?2, ?3, ?4)",
                 params![Uuid::now_v7(), transaction, account, amount],

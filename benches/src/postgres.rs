@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-const SERVER: &str = "KABINET_BENCH_POSTGRES";
+pub(crate) const SERVER: &str = "KABINET_BENCH_POSTGRES";
 /// What pgbench sends for a receipt.
 const SCRIPT: &str = include_str!("receipt.sql");
 

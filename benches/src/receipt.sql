@@ -33,10 +33,8 @@ FROM programs p JOIN program_versions v ON v.program_id = p.id ORDER BY p.id, v.
 
 INSERT INTO purchase_lines (id, purchase_id, ordinal, article_id, quantity, price, discount, amount, original_line_id)
 VALUES (:id_1, :id_1, 1, :article_1, :quantity_1, :price_1, 0, :amount_1, NULL),
-(:id_2, :id_1, 2, :article_2, :quantity_2, :price_2, 0, :amount_2, NULL);
-
-INSERT INTO purchase_lines (id, purchase_id, ordinal, article_id, quantity, price, discount, amount, original_line_id)
-VALUES (:id_3, :id_1, 3, :article_3, :quantity_3, :price_3, 0, :amount_3, NULL);
+(:id_2, :id_1, 2, :article_2, :quantity_2, :price_2, 0, :amount_2, NULL),
+(:id_3, :id_1, 3, :article_3, :quantity_3, :price_3, 0, :amount_3, NULL);
 
 SELECT customer_id, program_id, joined_at, left_at FROM memberships WHERE customer_id IN (:customer_id);
 
@@ -45,7 +43,7 @@ SELECT id, program_id, customer_id, kind FROM accounts WHERE (customer_id IS NUL
 SELECT id, program_id, customer_id, kind FROM accounts WHERE customer_id IN (:customer_id);
 
 INSERT INTO accounts (id, program_id, customer_id, kind, balance)
-VALUES (:issued, :program, NULL, 'issued', -(:points)::bigint), (:account_id, :program, :customer_id, 'pending', :points)
+VALUES (:account_id, :program, :customer_id, 'pending', :points)
 ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance
 RETURNING program_id, customer_id, kind, balance;
 
@@ -60,10 +58,8 @@ VALUES (:id_1, :id_1, :program, :customer_id, :points, :points, 'pending',
 NOW() + :delay::bigint * INTERVAL '24 hours', NOW() + (:delay::bigint + :term::bigint) * INTERVAL '24 hours', NULL);
 
 INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)
-VALUES (:id_1, :program, :version, :id_1, :points_1), (:id_2, :program, :version, :id_1, :points_2);
-
-INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)
-VALUES (:id_3, :program, :version, :id_1, :points_3);
+VALUES (:id_1, :program, :version, :id_1, :points_1), (:id_2, :program, :version, :id_1, :points_2),
+(:id_3, :program, :version, :id_1, :points_3);
 
 SELECT line_id FROM waiting_returns LIMIT 1;
 

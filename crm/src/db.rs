@@ -361,6 +361,9 @@ fn is_postgres(url: &str) -> bool {
 }
 
 /// Reads an address of PostgreSQL. What is wrong with it is told without the address, which may hold a password.
+/// How many statements a connection keeps prepared: all that there are.
+const STATEMENTS: usize = 500;
+
 fn postgres_options(url: &str) -> Result<PgConnectOptions, Error> {
     PgConnectOptions::from_str(url).map_err(|_| {
         Error::Address(
@@ -439,7 +442,11 @@ impl Db {
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(16)
                 .acquire_timeout(PATIENCE)
-                .connect_with(options.options([("lock_timeout", format!("{}s", PATIENCE.as_secs()))]))
+                .connect_with(
+                    options
+                        .options([("lock_timeout", format!("{}s", PATIENCE.as_secs()))])
+                        .statement_cache_capacity(STATEMENTS),
+                )
                 .await?;
             Pools::Postgres(pool)
         } else {
@@ -449,7 +456,7 @@ impl Db {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(PATIENCE)
-                .statement_cache_capacity(500)
+                .statement_cache_capacity(STATEMENTS)
                 .pragma("cache_size", "-16000")
                 .pragma("temp_store", "memory")
                 .disable_statement_logging();
@@ -919,7 +926,8 @@ impl Rows {
         self.binds.is_empty()
     }
 
-    /// The statements with their binds. Rows go in by powers of two, so that each table has eight texts to prepare.
+    /// The statements with their binds. A few rows, as those of a receipt, go in together, more of them by powers of two, so
+    /// that each table has twelve texts to prepare.
     /// SQLite looks up a named parameter by walking through all before it, the square of their number for each
     /// statement; so there they have no names.
     fn statements(self, numbered: bool) -> impl Iterator<Item = (String, Vec<Bind>)> {
@@ -935,7 +943,7 @@ impl Rows {
             if left == 0 {
                 return None;
             }
-            let rows = 1 << left.ilog2().min(7);
+            let rows = if left <= 8 { left } else { 1 << left.ilog2().min(7) };
             let mut sql = format!("{insert} VALUES ");
             for row in 0..rows {
                 let value = |i| {

@@ -15,10 +15,24 @@ pub struct Place {
     pub name: fn(&'static Texts) -> &'static str,
     /// The right that opens it.
     right: Right,
+    /// It is set up now and then, and not what the day is spent with.
+    is_setup: bool,
 }
 
 const fn place(path: &'static str, right: Right, name: fn(&'static Texts) -> &'static str) -> Place {
-    Place { path, name, right }
+    Place {
+        path,
+        name,
+        right,
+        is_setup: false,
+    }
+}
+
+const fn setup(path: &'static str, right: Right, name: fn(&'static Texts) -> &'static str) -> Place {
+    Place {
+        is_setup: true,
+        ..place(path, right, name)
+    }
 }
 
 /// All of them, in the order of the bar.
@@ -27,14 +41,26 @@ const PLACES: &[Place] = &[
     place("/admin/customers", Right::Customers, |t| t.frame.customers),
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),
-    place("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
-    place("/admin/tills", Right::Tills, |t| t.frame.tills),
-    place("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
+    setup("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
+    setup("/admin/tills", Right::Tills, |t| t.frame.tills),
+    setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
 ];
 
+/// The most that stand in the bar side by side.
+const SIDE_BY_SIDE: usize = 6;
+
 /// Those that somebody has the right to.
-pub fn of(staff: &Staff) -> impl Iterator<Item = &'static Place> {
+fn of(staff: &Staff) -> impl Iterator<Item = &'static Place> {
     PLACES.iter().filter(|place| staff.has(place.right))
+}
+
+/// Those that somebody has the right to: in the bar itself, and in its menu where all of them would be too many.
+pub fn in_bar(staff: &Staff) -> (Vec<&'static Place>, Vec<&'static Place>) {
+    let all: Vec<_> = of(staff).collect();
+    if all.len() <= SIDE_BY_SIDE {
+        return (all, Vec::new());
+    }
+    all.into_iter().partition(|place| !place.is_setup)
 }
 
 /// The first of them; without any, the page that every member of staff has.

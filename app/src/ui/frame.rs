@@ -183,16 +183,24 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
 
 fn bar(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
-    let links: Vec<_> = cx
-        .staff
-        .iter()
-        .flat_map(places::of)
-        .map(|place| {
-            let current = cx.path.starts_with(place.path).then_some("page");
-            view! { <a href=place.path aria-current=current>{(place.name)(cx.t())}</a> }
-        })
-        .collect();
-    let nav = (!links.is_empty()).then(|| view! { <nav class="bar-nav" aria-label=t.places>{links}</nav> });
+    let (inline, menu) = cx.staff.as_ref().map(places::in_bar).unwrap_or_default();
+    let link = |place: &&'static places::Place| {
+        let current = cx.path.starts_with(place.path).then_some("page");
+        view! { <a href=place.path aria-current=current>{(place.name)(cx.t())}</a> }
+    };
+    let nav = (!inline.is_empty()).then(|| {
+        let more = (!menu.is_empty()).then(|| {
+            let is_here = menu.iter().any(|place| cx.path.starts_with(place.path));
+            let class = if is_here { "bar-more bar-more-here" } else { "bar-more" };
+            view! {
+                <details class=class>
+                    <summary>{t.setup}</summary>
+                    <div>{menu.iter().map(link).collect::<Vec<_>>()}</div>
+                </details>
+            }
+        });
+        view! { <nav class="bar-nav" aria-label=t.places>{inline.iter().map(link).collect::<Vec<_>>()} {more}</nav> }
+    });
     let find = cx.staff.as_ref().filter(|staff| staff.has(Right::Customers)).map(|_| {
         view! {
             <div class="bar-find" role="search" aria-label=t.find_customer>

@@ -5,15 +5,19 @@
 //! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together.
 
 use crate::common::*;
+use crate::model::tiers::{Counted, Tiers};
 use crate::model::{Model, Refusal, Terms, Time, View};
 use chrono::Duration;
 use crm::db::Db;
-use crm::id::{ProgramId, ReservationId, TransferId};
+use crm::id::{ProgramId, ReservationId, TierId, TransferId};
+use crm::lang::Localized;
 use crm::on;
 use crm::points::store::{SpendError, TransferError, run_due as work, spending, transfers};
 use crm::points::{NewTransfer, Policy, ReservationState};
 use crm::purchase::LineOutcome;
 use crm::purchase::void::{VoidError, void};
+use crm::rule::tier::{self, Downgrade, Measure, Tier};
+use crm::rule::{Span, Window};
 use crm::shop::Shop;
 use crm::testing::{World, start};
 use crm::who::Subject;
@@ -79,6 +83,39 @@ const TERMS: [Terms; 2] = [
     },
 ];
 
+/// The tiers of the first program: for a few lines, for a good basket, for several of them.
+const THRESHOLDS: [i64; 3] = [10_00, 1_000_00, 6_000_00];
+/// In days.
+const WINDOW: u32 = 40;
+const GRACE: u32 = 15;
+
+fn tier_id(place: usize) -> TierId {
+    TierId(uuid::Uuid::from_u128(place as u128 + 1))
+}
+
+async fn publish_tiers(db: &Db) {
+    let tiers = tier::Tiers {
+        measure: Measure::Sum,
+        window: Window::Last(Span::Days(WINDOW)),
+        downgrade: Downgrade::Earned,
+        grace: Some(Span::Days(GRACE)),
+        tiers: (0..THRESHOLDS.len())
+            .map(|place| Tier {
+                id: tier_id(place),
+                name: Localized {
+                    ru: format!("Ступень {place}"),
+                    en: format!("Tier {place}"),
+                },
+                threshold: THRESHOLDS[place],
+            })
+            .collect(),
+    };
+    let club = program(db, PROGRAMS[0]).await;
+    tier::store::publish_by_system(db, &BY, club, &tiers, None)
+        .await
+        .expect("published");
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let some = || 0..1000_usize;
     let line = || (1..5_i64, prop::sample::select(&[0_i64, 33, 4_99, 20_00, 1_250_00][..]));
@@ -109,6 +146,10 @@ struct Told<'w> {
     who: [Subject; 2],
     cards: [String; 2],
     model: Model,
+    counted: Counted,
+    /// Where the model of tiers counts sales and returns.
+    sales_at: Vec<usize>,
+    backs_at: Vec<usize>,
     /// What the ledger calls what the model counts.
     sales: Vec<String>,
     backs: Vec<String>,
@@ -140,17 +181,20 @@ impl Told<'_> {
                 }
                 sale.book(self.db).await;
                 self.model.sell(who, &lines);
-                self.sales.push(document);
+                self.sold(who, document, &lines);
             }
             Event::Early { who, line, back } => {
                 let (early, document) = (self.document(), self.document());
                 let waits = self.slip(&early, who).line("0", -back, line.1).of_line(&document, 1);
                 assert_eq!(waits.book(self.db).await.lines, [LineOutcome::Waiting]);
                 self.slip(&document, who).line("0", line.0, line.1).book(self.db).await;
+                // What is never matched is money given back all the same.
+                let place = self.counted.add(who, self.model.now, -back * line.1);
                 let sale = self.model.sell(who, &[line]);
-                self.sales.push(document);
+                self.sold(who, document, &[line]);
                 if self.model.bring_back(sale, 0, back) {
                     self.backs.push(early);
+                    self.backs_at.push(place);
                 }
             }
             Event::Return { sale, line, quantity } if self.model.sales() > 0 => {
@@ -165,6 +209,8 @@ impl Told<'_> {
                 if self.model.bring_back(sale, line, quantity) {
                     booked.expect("booked");
                     self.backs.push(document);
+                    let place = self.counted.add(self.model.owner(sale), self.model.now, -quantity);
+                    self.backs_at.push(place);
                 } else {
                     assert!(matches!(booked, Err(crm::Error::NotBought { .. })), "{booked:?}");
                 }
@@ -174,6 +220,7 @@ impl Told<'_> {
                 let done = void(self.db, &BY, "till", &self.sales[sale]).await;
                 if self.model.void_sale(sale) {
                     done.expect("voided");
+                    self.counted.void(self.sales_at[sale]);
                 } else {
                     assert!(matches!(done, Err(VoidError::Returned)), "{done:?}");
                 }
@@ -182,7 +229,10 @@ impl Told<'_> {
                 let back = back % self.model.backs();
                 let done = void(self.db, &BY, "till", &self.backs[back]).await;
                 match self.model.void_return(back) {
-                    Ok(()) => drop(done.expect("voided")),
+                    Ok(()) => {
+                        done.expect("voided");
+                        self.counted.void(self.backs_at[back]);
+                    }
                     Err(want) => {
                         assert!(
                             matches!(done, Err(VoidError::NotEnough { missing }) if missing == want),
@@ -250,6 +300,12 @@ impl Told<'_> {
         }
     }
 
+    fn sold(&mut self, who: usize, document: String, lines: &[(i64, i64)]) {
+        let sum = lines.iter().map(|(quantity, price)| quantity * price).sum();
+        self.sales_at.push(self.counted.add(who, self.model.now, sum));
+        self.sales.push(document);
+    }
+
     async fn capture(&mut self, hold: usize, part: i64, sale: Option<usize>) {
         let hold = hold % self.model.holds();
         let owner = self.model.hold_owner(hold);
@@ -310,11 +366,19 @@ impl Told<'_> {
     /// Does the daily work, after which both say the same.
     async fn compare(&self) {
         work(self.db, &BY).await.expect("the daily work");
+        tier::store::run_due(self.db, &BY).await.expect("the daily work");
         for (n, who) in self.who.iter().enumerate() {
             for (m, program) in self.programs.iter().enumerate() {
                 let told = view(self.db, *who, *program).await;
                 assert_eq!(told, self.model.view(n, m), "customer {n}, {}", PROGRAMS[m]);
             }
+            let expected = self.counted.tier(n, self.model.now).map(tier_id);
+            let told = standing(self.db, *who, self.programs[0]).await;
+            assert_eq!(
+                told,
+                (expected, expected),
+                "the tier of customer {n}, reckoned and kept"
+            );
         }
     }
 }
@@ -334,6 +398,20 @@ async fn view(db: &Db, who: Subject, program: ProgramId) -> View {
     .expect("lots");
     lots.sort_by_key(|(left, until)| (*until, *left));
     of_program.map_or((0, 0, 0, Vec::new()), |p| (p.active, p.pending, p.reserved, lots))
+}
+
+/// The tier of a customer: as it is reckoned, and as it is kept.
+async fn standing(db: &Db, who: Subject, program: ProgramId) -> (Option<TierId>, Option<TierId>) {
+    const KEPT: &str = "SELECT tier_id FROM tier_standings WHERE customer_id = $1 AND program_id = $2";
+    let mut conn = db.read().await.expect("a connection");
+    let reckoned = tier::store::standing(&mut conn, who, program).await.expect("reckoned");
+    let kept = on!(conn, |c| sqlx::query_scalar(KEPT)
+        .bind(who.id())
+        .bind(program)
+        .fetch_one(c)
+        .await)
+    .expect("it is kept");
+    (reckoned.expect("a member").1.tier, kept)
 }
 
 async fn live(world: &World, db: &Db, events: Vec<Event>) {
@@ -356,6 +434,13 @@ async fn live(world: &World, db: &Db, events: Vec<Event>) {
         who,
         cards: cards.try_into().expect("two cards"),
         model: Model::new(start(), TERMS.to_vec(), -policy.floor(), policy.refund_term()),
+        counted: Counted::new(Tiers {
+            thresholds: THRESHOLDS.to_vec(),
+            window: WINDOW.into(),
+            grace: GRACE.into(),
+        }),
+        sales_at: Vec::new(),
+        backs_at: Vec::new(),
         sales: Vec::new(),
         backs: Vec::new(),
         holds: Vec::new(),
@@ -392,6 +477,7 @@ fn tell(histories: u32, world: impl AsyncFn() -> World) {
         let (world, db) = runtime.block_on(async {
             let world = world().await;
             ready(&world).await;
+            publish_tiers(&world.db).await;
             let shop = Shop {
                 points: Policy {
                     // Near enough to be reached, and no limit on what is given away.

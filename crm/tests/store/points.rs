@@ -340,7 +340,15 @@ both_engines!(books_that_do_not_agree_are_found, async |world| {
         (
             "UPDATE accounts SET balance = balance + 1 WHERE kind = 'issued'",
             "UPDATE accounts SET balance = balance - 1 WHERE kind = 'issued'",
-            vec!["a balance is the sum of its postings"],
+            vec!["an account of a program keeps no balance"],
+        ),
+        (
+            "UPDATE accounts SET balance = balance + 1 WHERE kind = 'pending'",
+            "UPDATE accounts SET balance = balance - 1 WHERE kind = 'pending'",
+            vec![
+                "a balance is the sum of its postings",
+                "pending points lie in pending lots",
+            ],
         ),
         (
             "UPDATE lots SET remaining = remaining - 1",

@@ -159,7 +159,7 @@ async fn ledger_verify_prints_every_difference_of_points_and_receipts() {
     let said = told(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     for what in [
-        "a balance is the sum of its postings: ",
+        "an account of a program keeps no balance: ",
         "a receipt's total is the sum of its lines: ",
         "2 difference(s)",
     ] {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// Compares every projection with what it is made of. An empty answer is the only good one.
 pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
-    const CHECKS: [(&str, &str); 14] = [
+    const CHECKS: [(&str, &str); 15] = [
         (
             "a transaction sums to zero",
             "SELECT transaction_id, CAST(0 AS BIGINT), CAST(SUM(amount) AS BIGINT) FROM postings \
@@ -20,7 +20,11 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
             "a balance is the sum of its postings",
             "SELECT a.id, CAST(COALESCE(o.total, 0) AS BIGINT), a.balance FROM accounts a \
              LEFT JOIN (SELECT account_id, SUM(amount) AS total FROM postings GROUP BY account_id) o \
-             ON o.account_id = a.id WHERE a.balance <> COALESCE(o.total, 0)",
+             ON o.account_id = a.id WHERE a.customer_id IS NOT NULL AND a.balance <> COALESCE(o.total, 0)",
+        ),
+        (
+            "an account of a program keeps no balance",
+            "SELECT id, CAST(0 AS BIGINT), balance FROM accounts WHERE customer_id IS NULL AND balance <> 0",
         ),
         (
             "a lot holds what was not taken from it, or went back to it",
@@ -96,9 +100,11 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
         ),
         (
             "what is on its way is what transfers wait for",
-            "SELECT a.id, CAST(COALESCE(t.total, 0) AS BIGINT), a.balance FROM accounts a LEFT JOIN \
-             (SELECT program_id, SUM(points) AS total FROM transfers WHERE state = 'pending' GROUP BY program_id) t \
-             ON t.program_id = a.program_id WHERE a.kind = 'transfer' AND a.balance <> COALESCE(t.total, 0)",
+            "SELECT a.id, CAST(COALESCE(t.total, 0) AS BIGINT), CAST(COALESCE(o.total, 0) AS BIGINT) FROM accounts a \
+             LEFT JOIN (SELECT program_id, SUM(points) AS total FROM transfers WHERE state = 'pending' GROUP BY program_id) t \
+             ON t.program_id = a.program_id LEFT JOIN (SELECT p.account_id, SUM(p.amount) AS total FROM postings p \
+             JOIN accounts b ON b.id = p.account_id AND b.kind = 'transfer' GROUP BY p.account_id) o ON o.account_id = a.id \
+             WHERE a.kind = 'transfer' AND COALESCE(o.total, 0) <> COALESCE(t.total, 0)",
         ),
         (
             "what staff gave or took is in the books",

@@ -4,6 +4,8 @@
 use chrono::{DateTime, Duration, Utc};
 use std::collections::BTreeMap;
 
+pub(crate) mod tiers;
+
 pub(crate) type Time = DateTime<Utc>;
 
 /// A program: hundredths of a percent, days of waiting, days of the term.
