@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
-  cardOf, code, employ, enter, expect, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
+  cardOf, code, employ, enter, expect, freeCard, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
   type Page,
 } from "./site";
 
@@ -360,6 +360,29 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await wrong(page, "purchase.claim", { receipt: "нет" }, "Такого чека нет");
   await right(page, "purchase.claim", { receipt });
   await expect(page.getByRole("article", { name: "Чек" }).getByText("Чай")).toBeVisible();
+});
+
+test("forms of the card", async ({ page, another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/tills");
+  const code = `stock-${Date.now().toString(36)}`;
+  await right(desk, "till.add", { code, name: "Склад", source: "erp" });
+  await right(desk, "till.key", { "scopes[]": "catalogue" });
+  const key = await desk.locator(".secret code").innerText();
+  const number = freeCard();
+  const put = await page.request.post(`${signIns.url}/api/v1/cards`, {
+    headers: { authorization: `Bearer ${key}`, "idempotency-key": `cards-${code}` }, data: { numbers: [number] },
+  });
+  expect(put.status(), await put.text()).toBe(200);
+
+  await newcomer(page, signIns);
+  await page.goto("/card");
+  await wrong(page, "card.bind", { number: "12" }, "Привязать эту карту нельзя");
+  await right(page, "card.bind", { number });
+  await page.getByText("Карту потеряли").first().click();
+  await right(page, "card.block");
+  await expect(page.getByRole("main")).toContainText("Заблокирована");
 });
 
 test("forms of webhooks", async ({ another, signIns }) => {

@@ -128,3 +128,22 @@ test("alive: a button with a value is sent with it, and two clicks do one thing"
   await expect(page.getByRole("status")).toContainText("Добавили почту");
   await expect(page.getByRole("button", { name: /^Убрать\s*: once@example\.com/ })).toHaveCount(1);
 });
+
+test("alive: the card shows a code, and another one half a minute later", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/card");
+  await ready(page);
+  const code = page.getByRole("img", { name: "QR-код для кассы" });
+  await expect(code).toBeVisible();
+  await expect(page.getByText(/^Новый код через \d+ с$/)).toBeVisible();
+  // The smallest QR there is, with four light modules around it.
+  await expect(code).toHaveAttribute("viewBox", "0 0 29 29");
+  const drawn = await code.locator("path").getAttribute("d");
+  expect(drawn).toMatch(/^M\d/);
+  await page.evaluate(() => {
+    const now = Date.now;
+    Date.now = () => now() + 30_000;
+  });
+  await expect(code.locator("path")).not.toHaveAttribute("d", drawn ?? "");
+  await expect(page.getByText("Часы этого устройства")).toBeHidden();
+});

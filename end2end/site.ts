@@ -27,6 +27,13 @@ export const freePhone = () => `+7900${randomInt(1_000_000, 10_000_000)}`;
 /** An e-mail address that nobody has. */
 export const freeEmail = () => `anna-${randomBytes(8).toString("hex")}@example.com`;
 
+/** The number of a card that nobody has (EAN-13, with the prefix of the shop). */
+export function freeCard(): string {
+  const twelve = `290${randomInt(1_000_000_000).toString().padStart(9, "0")}`;
+  const sum = [...twelve].reduce((all, digit, i) => all + Number(digit) * (i % 2 ? 3 : 1), 0);
+  return `${twelve}${(10 - (sum % 10)) % 10}`;
+}
+
 /** What the browser complains of: violations of the policy, errors of scripts. */
 async function watch(context: BrowserContext, complaints: string[]) {
   await context.addInitScript(() => {

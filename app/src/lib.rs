@@ -23,7 +23,12 @@ use route::{FormEntry, Route, form};
 /// Every page.
 pub const ROUTES: &[Route] = &[
     page!("/", Customer, cabinet::home::page),
-    page!("/card", Customer, cabinet::card::page),
+    page!(
+        "/card",
+        Customer,
+        cabinet::card::page,
+        [cabinet::card::BlockCard, cabinet::card::BindCard]
+    ),
     page!("/purchases", Customer, cabinet::purchases::page),
     page!(
         "/purchases/claim",

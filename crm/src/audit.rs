@@ -16,6 +16,8 @@ pub enum Actor {
     Customer,
     /// A member of staff.
     Staff,
+    /// A till or another system that asks through the API.
+    Till,
     /// A job or the command line.
     System,
     /// Nobody we know (yet).
@@ -61,26 +63,58 @@ pub async fn record(tx: &mut Tx, entry: Entry<'_>) -> Result<(), sqlx::Error> {
         .map(drop))
 }
 
-/// What a member of staff did with a customer's data: who looked, as the customer may know it.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+/// Who looked, as the customer may know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A member of staff, by their role; the name is the shop's own affair.
+    Staff(Role),
+    /// A till, by its name.
+    Till(String),
+}
+
+/// What a member of staff or a till did with a customer's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     /// When.
     pub at: DateTime<Utc>,
-    /// Their role; the name is the shop's own affair.
-    pub role: Role,
+    /// Who.
+    pub by: Reader,
     /// What, as `area.verb`.
     pub action: String,
-    /// Why, in a word.
+    /// Why, in a word; of a till its scope, and by what it found the customer.
     pub reason: String,
 }
 
-/// What staff read and changed of a customer, newest first.
+#[derive(sqlx::FromRow)]
+struct LookRow {
+    at: DateTime<Utc>,
+    role: Option<Role>,
+    till: Option<String>,
+    action: String,
+    reason: String,
+}
+
+/// What staff and tills read and changed of a customer, newest first.
 pub async fn of_customer(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Look>, sqlx::Error> {
-    const SQL: &str = "SELECT a.at, s.role, a.action, a.reason FROM audit a JOIN staff s ON s.id = a.actor_id \
-                       WHERE a.customer_id = $1 AND a.actor = 'staff' ORDER BY a.at DESC, a.id DESC LIMIT $2";
-    on!(conn, |c| sqlx::query_as(SQL)
+    const SQL: &str = "SELECT a.at, s.role, t.name AS till, a.action, a.reason FROM audit a \
+                       LEFT JOIN staff s ON s.id = a.actor_id LEFT JOIN tills t ON t.id = a.actor_id \
+                       WHERE a.customer_id = $1 AND a.actor IN ('staff', 'till') ORDER BY a.at DESC, a.id DESC LIMIT $2";
+    let rows: Vec<LookRow> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
         .bind(limit)
         .fetch_all(c)
-        .await)
+        .await)?;
+    let look = |row: LookRow| {
+        let by = match (row.role, row.till) {
+            (Some(role), _) => Reader::Staff(role),
+            (None, till) => Reader::Till(till.unwrap_or_default()),
+        };
+        Look {
+            at: row.at,
+            by,
+            action: row.action,
+            reason: row.reason,
+        }
+    };
+    Ok(rows.into_iter().map(look).collect())
 }

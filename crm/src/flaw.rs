@@ -102,6 +102,8 @@ pub enum Flaw {
     },
     /// Nobody who may be given points has this card.
     NoReceiver,
+    /// No plastic card that belongs to nobody yet has this number.
+    NoBlankCard,
 }
 
 impl Flaw {
@@ -143,6 +145,7 @@ impl Flaw {
             Self::NotEnoughPoints { .. } => "not_enough_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
+            Self::NoBlankCard => "no_blank_card",
         }
     }
 

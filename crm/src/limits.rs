@@ -8,7 +8,7 @@
 mod store;
 
 #[cfg(feature = "store")]
-pub use store::{SmsDay, check_sms, sms_today, sweep, take};
+pub use store::{SmsDay, check_sms, is_used_up, sms_today, sweep, take};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -340,6 +340,27 @@ impl Till {
             Err(Error::Forbidden)
         }
     }
+
+    /// Writes down what a till read of a customer, and why.
+    pub(crate) async fn record(
+        &self,
+        tx: &mut Tx,
+        action: &str,
+        customer: CustomerId,
+        object: Option<uuid::Uuid>,
+        reason: &str,
+    ) -> Result<(), sqlx::Error> {
+        let entry = audit::Entry {
+            actor: Actor::Till,
+            actor_id: Some(self.id.0),
+            action,
+            customer: Some(customer),
+            object,
+            reason,
+            network: "",
+        };
+        audit::record(tx, entry).await
+    }
 }
 
 /// The system itself: imports, jobs, the command line.

@@ -1,4 +1,4 @@
-//! Card numbers as they are typed or scanned (EAN-13).
+//! Card numbers as they are typed or scanned (EAN-13), and codes of phones.
 #![no_main]
 
 use crm::card;
@@ -11,5 +11,9 @@ fuzz_target!(|raw: &str| {
         assert_eq!(number.len(), 13);
         assert_eq!(card::check_digit(&number[..12]), number.chars().last());
         assert_eq!(card::number(&card::show(&number)), Some(number));
+        assert_eq!(card::code::read(raw), None);
+    }
+    if let Some(code) = card::code::read(raw) {
+        assert_eq!(card::code::text(&code.number, &code.digits).len(), 21);
     }
 });

@@ -6,7 +6,10 @@
 pub mod enhance;
 mod error;
 pub mod passkey;
+pub mod qr;
+pub mod rotating;
 
 pub use enhance::Enhance;
 pub use error::AppError;
 pub use passkey::Passkey;
+pub use rotating::Rotating;

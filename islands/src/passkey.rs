@@ -26,7 +26,7 @@ fn attach(root: Element) {
 }
 
 #[cfg(feature = "hydrate")]
-mod browser {
+pub(crate) mod browser {
     use js_sys::{Function, JSON, Object, Promise, Reflect};
     use wasm_bindgen::closure::Closure;
     use wasm_bindgen::{JsCast, JsValue};
@@ -82,11 +82,13 @@ mod browser {
         pressed.forget();
     }
 
-    fn get(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
+    /// A property of something of the browser's that has no type here.
+    pub(crate) fn get(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
         Reflect::get(of, &name.into())
     }
 
-    fn call(of: &JsValue, name: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
+    /// Calls a method of it.
+    pub(crate) fn call(of: &JsValue, name: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
         get(of, name)?.dyn_into::<Function>()?.call1(of, argument)
     }
 

@@ -633,6 +633,9 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "recovery.keep" => t.recovery_keep,
                 "identity.link" => t.identity_link,
                 "identity.unlink" => t.identity_unlink,
+                "card.block" => t.card_block,
+                "card.bind" => t.card_bind,
+                "card.refused" => t.card_refused,
                 other => other,
             };
             (what.to_owned(), None, None)

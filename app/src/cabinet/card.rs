@@ -1,19 +1,56 @@
-//! The card, bright and large, to be shown at the till.
+//! The card, bright and large, to be shown at the till: its number as bars, the code that changes every half minute, and what
+//! helps where a card is lost or made of plastic.
 
-use super::flash;
+use super::{flash, fresh_first, unsaid};
 use crate::cx::Cx;
-use crate::route::{Body, Frame, Place};
-use crate::ui::barcode::Barcode;
+use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::barcode::{Barcode, Code128Barcode};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
+use crate::ui::{Field, FormBox, QrCode};
+use crm::card::code::{STEP_SECONDS, Secret};
 use crm::card::{self, Card, Kind, State, store as cards};
+use crm::id::CardId;
 use crm::points::store as points;
-use islands::AppError;
+use islands::{AppError, Rotating};
 use leptos::prelude::*;
+use serde::Deserialize;
 
-/// The card to show: of those that tills take, the newest.
+/// Blocks a card that is lost; a new one takes the place of the last electronic one.
+#[derive(Deserialize)]
+pub struct BlockCard {
+    card: CardId,
+}
+
+impl Form for BlockCard {
+    const NAME: &'static str = "card.block";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        cards::block(&cx.db, &cx.customer()?.fresh(&cx.db)?, self.card).await?;
+        Ok(Next::to("/card?done=blocked"))
+    }
+}
+
+/// Binds a plastic card that belongs to nobody yet.
+#[derive(Deserialize)]
+pub struct BindCard {
+    number: String,
+}
+
+impl Form for BindCard {
+    const NAME: &'static str = "card.bind";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        cards::bind(&cx.db, &cx.customer()?.fresh(&cx.db)?, &self.number).await?;
+        Ok(Next::to("/card?done=bound"))
+    }
+}
+
+/// The card to show: of those that tills take, the newest electronic one, for it has codes; else the newest.
 pub(super) fn shown(cards: &[Card]) -> Option<&Card> {
-    cards.iter().find(|card| card.state == State::Active)
+    let taken = |card: &&Card| card.state == State::Active;
+    let electronic = cards.iter().filter(taken).find(|card| card.kind == Kind::Virtual);
+    electronic.or_else(|| cards.iter().find(taken))
 }
 
 /// What stands on the card, in the link on the home page and on the card's own page alike.
@@ -35,16 +72,33 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let cards = cards::of(&mut conn, customer.me()).await?;
     let balance = points::balance(&mut conn, customer.me()).await?;
     drop(conn);
-    let welcome = flash(&cx, &[("registered", t.welcome)]);
     let main = shown(&cards);
+    let secret = match main.filter(|card| card.kind == Kind::Virtual) {
+        // Where it cannot be written down just now, the card is shown all the same.
+        Some(card) => cards::secret(&cx.db, customer, card.id)
+            .await
+            .map_err(AppError::from)
+            .ok(),
+        None => None,
+    };
+    let is_last = |card: &Card| {
+        let is_electronic = |card: &&Card| card.kind == Kind::Virtual && card.state == State::Active;
+        !cards.iter().filter(is_electronic).any(|other| other.id != card.id)
+    };
     let large = match main {
-        Some(card) => view! {
-            <div class="narrow stack">
-                <div class="card-face card-large">{face(&cx, card, customer.name(), balance.active)}</div>
-                <p class="muted">{t.hint}</p>
-            </div>
+        Some(card) => {
+            let rotating = secret.map(|secret| rotating(&cx, card, &secret));
+            view! {
+                <div class="narrow stack">
+                    <div class="card-face card-large">{face(&cx, card, customer.name(), balance.active)}</div>
+                    <p class="muted">{t.hint}</p>
+                    {rotating}
+                    {other_codes(&cx, card)}
+                    {lost(&cx, card, is_last(card))}
+                </div>
+            }
+            .into_html()
         }
-        .into_html(),
         None => view! {
             <div class="empty">
                 {icon(icons::CREDIT_CARD)}
@@ -57,7 +111,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let others: Vec<_> = cards
         .iter()
         .filter(|card| main.is_none_or(|main| main.id != card.id))
-        .map(|card| other(&cx, card))
+        .map(|card| other(&cx, card, is_last(card)))
         .collect();
     let others = (!others.is_empty()).then(|| {
         view! {
@@ -67,17 +121,132 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </section>
         }
     });
+    let is_there = |id: &str| {
+        cards
+            .iter()
+            .any(|card| card.state == State::Active && card.id.to_string() == id)
+    };
+    let done = [
+        ("registered", t.welcome),
+        ("blocked", t.done_blocked),
+        ("bound", t.done_bound),
+    ];
     let view = view! {
-        {welcome}
+        {flash(&cx, &done)}
         <h1>{t.title}</h1>
+        {unsaid(&cx, &[BlockCard::NAME], "card", is_there, t.gone)}
         {large}
         {others}
+        {plastic(&cx)}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Card), view))
 }
 
+/// The code that changes every half minute. It takes a script; without one the place stays hidden.
+fn rotating(cx: &Cx, card: &Card, secret: &Secret) -> Html {
+    let t = &cx.t().card;
+    let (secret, number) = (secret.text(), card.number.clone());
+    let now = cx.db.now().timestamp_millis();
+    view! {
+        <Rotating>
+            <section
+                class="section"
+                aria-labelledby="rotating"
+                hidden
+                data-rotating=""
+                data-secret=secret
+                data-number=number
+                data-now=now
+                data-left=t.left("{n}")
+                data-ahead=t.clock_ahead("{n}")
+                data-behind=t.clock_behind("{n}")
+            >
+                <h2 id="rotating">{t.rotating}</h2>
+                <p class="muted">{t.rotating_text}</p>
+                <svg class="qr qr-large" role="img" aria-label=t.rotating_label shape-rendering="crispEdges">
+                    <rect width="100%" height="100%" fill="#fff"></rect>
+                    <path fill="#000"></path>
+                </svg>
+                <progress class="progress" max=STEP_SECONDS aria-label=t.rotating_bar></progress>
+                <p class="muted" data-line=""></p>
+                <p role="status" hidden data-clock=""></p>
+            </section>
+        </Rotating>
+    }
+    .into_html()
+}
+
+/// The number once more, for scanners that read no EAN-13 from a screen.
+fn other_codes(cx: &Cx, card: &Card) -> Html {
+    let t = &cx.t().card;
+    view! {
+        <section class="section card-codes" aria-labelledby="codes">
+            <h2 id="codes">{t.codes}</h2>
+            <p class="muted">{t.codes_text}</p>
+            <QrCode text=card.number.clone() label=t.qr class="qr qr-large"/>
+            <Code128Barcode number=card.number.clone() label=t.code_128/>
+        </section>
+    }
+    .into_html()
+}
+
+/// What blocking a card means, and the button. `is_last`: there is no other electronic card, so a new one takes its place.
+fn lost(cx: &Cx, card: &Card, is_last: bool) -> Html {
+    let t = &cx.t().card;
+    let (id, number) = (card.id.to_string(), card::show(&card.number));
+    let (text, button) = if is_last {
+        (t.replace_text(&number), t.replace)
+    } else {
+        (t.block_text(&number), t.block)
+    };
+    let was_sent = cx.outcome.as_ref().is_some_and(|outcome| {
+        let about = outcome.values.iter().find(|(name, _)| name == "card");
+        outcome.form == BlockCard::NAME && about.is_some_and(|(_, value)| *value == id)
+    });
+    let act = fresh_first(cx).unwrap_or_else(|| {
+        view! {
+            <FormBox<BlockCard> id=format!("block-{id}") class="actions" stale=t.gone>
+                <input type="hidden" name="card" value=id/>
+                <button class="btn btn-danger-quiet">{button}<span class="sr-only">": " {number}</span></button>
+            </FormBox<BlockCard>>
+        }
+        .into_html()
+    });
+    view! {
+        <details class="fold" open=was_sent>
+            <summary>{t.lost}</summary>
+            <p>{text}</p>
+            {act}
+        </details>
+    }
+    .into_html()
+}
+
+/// Asks for the number of a plastic card.
+fn plastic(cx: &Cx) -> Html {
+    let t = &cx.t().card;
+    let labels = vec![("number".to_owned(), t.number.to_owned())];
+    let ask = fresh_first(cx).unwrap_or_else(|| {
+        view! {
+            <FormBox<BindCard> labels=labels>
+                <Field name="number" label=t.number hint=t.number_hint missing=t.number_missing inputmode="numeric" enterkeyhint="done"/>
+                <div class="actions"><button class="btn">{t.bind}</button></div>
+            </FormBox<BindCard>>
+        }
+        .into_html()
+    });
+    view! {
+        <section class="section narrow" aria-labelledby="plastic">
+            <h2 id="plastic">{t.bind_title}</h2>
+            <p>{t.bind_text}</p>
+            {ask}
+        </section>
+    }
+    .into_html()
+}
+
 /// A card beside the one that is shown.
-fn other(cx: &Cx, card: &Card) -> Html {
+fn other(cx: &Cx, card: &Card, is_last: bool) -> Html {
     let t = &cx.t().card;
     let kind = match card.kind {
         Kind::Virtual => t.electronic,
@@ -87,10 +256,12 @@ fn other(cx: &Cx, card: &Card) -> Html {
         State::Active => (t.active, "status status-done"),
         State::Blocked => (t.blocked, "status status-bad"),
     };
+    let block = (card.state == State::Active).then(|| view! { <div class="row-more">{lost(cx, card, is_last)}</div> });
     view! {
-        <li class="row">
+        <li class="row row-wrap">
             <span class="row-main"><b>{card::show(&card.number)}</b> <small>{kind} ", " {t.issued(cx.day(card.issued_at))}</small></span>
             <span class=class>{state}</span>
+            {block}
         </li>
     }
     .into_html()

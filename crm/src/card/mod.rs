@@ -4,6 +4,7 @@ use crate::id::CardId;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub mod code;
 #[cfg(feature = "store")]
 pub mod store;
 

@@ -1,18 +1,30 @@
 //! Cards in the database.
 
+use super::code::Secret;
 use super::{Card, Kind, State, check_digit};
-use crate::db::{self, Conn, Tx};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::factor::Owner;
+use crate::factor::store::hold;
+use crate::flaw::Flaw;
 use crate::id::{CardId, CustomerId};
+use crate::limits;
 use crate::on;
-use crate::who::Subject;
+use crate::signin::notice;
+use crate::who::{Customer, Fresh, Subject};
+
+/// How many cards a customer may block within an hour: each is a message, and a new number.
+const BLOCKED: u32 = 5;
+/// How many numbers of plastic cards a customer may try within an hour.
+const TRIES: u32 = 10;
 
 /// Issues a virtual card. Its digits are random: neighbouring numbers tell nothing.
 pub(crate) async fn issue_virtual(tx: &mut Tx, customer: CustomerId) -> Result<Card, Error> {
-    const SQL: &str = "INSERT INTO cards (id, number, kind, state, customer_id, issued_at, bound_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (number) DO NOTHING";
+    const SQL: &str = "INSERT INTO cards (id, number, kind, state, customer_id, issued_at, bound_at, secret) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT (number) DO NOTHING";
     let now = tx.now();
     let prefix = tx.shop().card_prefix.clone();
+    let secret = Secret::random();
     // With nine random digits a second draw is rare at a million cards, a tenth unheard of.
     for _ in 0..10 {
         let digits = 12_usize.saturating_sub(prefix.len());
@@ -36,6 +48,7 @@ pub(crate) async fn issue_virtual(tx: &mut Tx, customer: CustomerId) -> Result<C
             .bind(card.state)
             .bind(customer)
             .bind(now)
+            .bind(secret.bytes())
             .execute(c)
             .await
             .map(|r| r.rows_affected()))?;
@@ -54,4 +67,134 @@ pub async fn of(conn: &mut Conn, subject: Subject) -> Result<Vec<Card>, Error> {
         .bind(subject.id())
         .fetch_all(c)
         .await)?)
+}
+
+/// What a phone makes the codes of a customer's own electronic card from. A card that was issued before there were codes gets
+/// it now. [`Error::NotFound`] for what is not theirs, no electronic card, or blocked.
+pub async fn secret(db: &Db, by: &Customer, card: CardId) -> Result<Secret, Error> {
+    const READ: &str = "SELECT secret FROM cards WHERE id = $1 AND customer_id = $2 AND kind = 'virtual' \
+                        AND state = 'active'";
+    const MAKE: &str = "UPDATE cards SET secret = COALESCE(secret, $3) WHERE id = $1 AND customer_id = $2 \
+                        AND kind = 'virtual' AND state = 'active' RETURNING secret";
+    let mut conn = db.read().await?;
+    let known: Option<Option<Vec<u8>>> = on!(conn, |c| sqlx::query_scalar(READ)
+        .bind(card)
+        .bind(by.id())
+        .fetch_optional(c)
+        .await)?;
+    drop(conn);
+    if let Some(bytes) = known.ok_or(Error::NotFound)? {
+        return stored(&bytes);
+    }
+    let new = &Secret::random();
+    let made: Option<Vec<u8>> = db
+        .write::<_, Error, _>(|tx| {
+            scoped(async move {
+                Ok(on!(tx, |c| sqlx::query_scalar(MAKE)
+                    .bind(card)
+                    .bind(by.id())
+                    .bind(new.bytes())
+                    .fetch_optional(c)
+                    .await)?)
+            })
+        })
+        .await?;
+    stored(&made.ok_or(Error::NotFound)?)
+}
+
+/// The secret in what the database holds.
+pub(crate) fn stored(bytes: &[u8]) -> Result<Secret, Error> {
+    let inconsistent = || db::Error::Inconsistent("the secret of a card cannot be read".into());
+    Ok(Secret::stored(bytes).ok_or_else(inconsistent)?)
+}
+
+/// Blocks a customer's own card that is lost: no till takes it any more, and the customer is told. Where no other electronic
+/// card is left, a new one with another number and secret takes its place. [`Error::Stale`] for one that is blocked already,
+/// [`Error::NotFound`] for what is not theirs, [`Error::TooMany`] after several within an hour.
+pub async fn block(db: &Db, by: &Fresh<'_, Customer>, card: CardId) -> Result<Option<Card>, Error> {
+    const BLOCK: &str = "UPDATE cards SET state = 'blocked', secret = NULL WHERE id = $1 AND customer_id = $2 \
+                         AND state = 'active' RETURNING number";
+    const THEIRS: &str = "SELECT COUNT(*) FROM cards WHERE id = $1 AND customer_id = $2";
+    const LEFT: &str = "SELECT COUNT(*) FROM cards WHERE customer_id = $1 AND kind = 'virtual' AND state = 'active'";
+    let key = &format!("card.block:{}", by.id());
+    db.write(|tx| {
+        scoped(async move {
+            // One after the other: two at once would each leave the new card to the other.
+            hold(tx, Owner::Customer(by.id())).await?;
+            let number: Option<String> = on!(tx, |c| sqlx::query_scalar(BLOCK)
+                .bind(card)
+                .bind(by.id())
+                .fetch_optional(c)
+                .await)?;
+            let Some(number) = number else {
+                let theirs: i64 = on!(tx, |c| sqlx::query_scalar(THEIRS)
+                    .bind(card)
+                    .bind(by.id())
+                    .fetch_one(c)
+                    .await)?;
+                return Err(if theirs > 0 { Error::Stale } else { Error::NotFound });
+            };
+            if !limits::take(tx, key, BLOCKED).await? {
+                return Err(Error::TooMany { retry_after: 3600 });
+            }
+            let left: i64 = on!(tx, |c| sqlx::query_scalar(LEFT).bind(by.id()).fetch_one(c).await)?;
+            let new = match left {
+                0 => Some(issue_virtual(tx, by.id()).await?),
+                _ => None,
+            };
+            by.record(tx, "card.block", Some(card.0)).await?;
+            notice::send(tx, by.id(), "card_blocked", &[("number", &number)]).await?;
+            Ok(new)
+        })
+    })
+    .await
+}
+
+/// Binds a plastic card that belongs to nobody yet to whoever holds it, and tells them. One that is theirs already is left as
+/// it is. The field is `number`: [`Flaw::Missing`], and [`Flaw::NoBlankCard`] whatever else it is, so that nobody learns which
+/// numbers are somebody's; [`Error::TooMany`] after ten tries within an hour.
+pub async fn bind(db: &Db, by: &Fresh<'_, Customer>, raw: &str) -> Result<(), Error> {
+    if raw.trim().is_empty() {
+        return Err(Error::field("number", Flaw::Missing));
+    }
+    let number = super::number(raw).ok_or(Error::field("number", Flaw::NoBlankCard))?;
+    let (number, key) = (&number, &format!("card.bind:{}", by.id()));
+    // Counted by itself: what is refused is undone, and would be forgotten.
+    let may = db
+        .write(|tx| scoped(async move { limits::take(tx, key, TRIES).await }))
+        .await?;
+    if !may {
+        return Err(Error::TooMany { retry_after: 3600 });
+    }
+    db.write(|tx| scoped(bind_in(tx, by, number))).await
+}
+
+async fn bind_in(tx: &mut Tx, by: &Fresh<'_, Customer>, number: &str) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT id, customer_id FROM cards WHERE number = $1 AND kind = 'plastic' AND state = 'active'";
+    let no = || Error::field("number", Flaw::NoBlankCard);
+    let known: Option<(CardId, Option<CustomerId>)> =
+        on!(tx, |c| sqlx::query_as(KNOWN).bind(number).fetch_optional(c).await)?;
+    let (card, holder) = known.ok_or_else(no)?;
+    if holder == Some(by.id()) {
+        return Ok(());
+    }
+    if !hand_out(tx, card, by.id()).await? {
+        return Err(no());
+    }
+    by.record(tx, "card.bind", Some(card.0)).await?;
+    notice::send(tx, by.id(), "card_bound", &[("number", number)]).await
+}
+
+/// Gives a blank card to a customer; false where it is somebody's already.
+pub(crate) async fn hand_out(tx: &mut Tx, card: CardId, customer: CustomerId) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "UPDATE cards SET customer_id = $2, bound_at = $3 WHERE id = $1 AND customer_id IS NULL";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(card)
+        .bind(customer)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }

@@ -51,17 +51,26 @@ fn refuse(what: &'static str, retry_after: u32) -> Error {
 
 /// Counts one of something that may be had `limit` times within an hour; false when that were too many.
 pub async fn take(tx: &mut Tx, key: &str, limit: u32) -> Result<bool, Error> {
-    const SQL: &str = "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM limits WHERE key = $1 AND starts_at > $2";
     let now = tx.now();
     let slot = now.timestamp() - now.timestamp().rem_euclid(SLOT);
     // Counting first locks the slot, so that two at once cannot both be the last one.
     add(tx, key, DateTime::from_timestamp(slot, 0).unwrap_or(now)).await?;
-    let counted: i64 = on!(tx, |c| sqlx::query_scalar(SQL)
+    Ok(counted(tx, key).await? <= i64::from(limit))
+}
+
+/// Whether something was counted as often as it may be within an hour. For what is counted only once it went wrong.
+pub async fn is_used_up(conn: &mut Conn, key: &str, limit: u32) -> Result<bool, Error> {
+    Ok(counted(conn, key).await? >= i64::from(limit))
+}
+
+async fn counted(conn: &mut Conn, key: &str) -> Result<i64, sqlx::Error> {
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM limits WHERE key = $1 AND starts_at > $2";
+    let now = conn.now();
+    on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(key)
         .bind(now - HOUR)
         .fetch_one(c)
-        .await)?;
-    Ok(counted <= i64::from(limit))
+        .await)
 }
 
 async fn add(tx: &mut Tx, key: &str, starts_at: DateTime<Utc>) -> Result<i64, sqlx::Error> {

@@ -1,13 +1,15 @@
 //! At the counter: who stands there, and who joins.
 
-use crate::card::{self, State};
+use crate::card::code::{self, Code};
+use crate::card::{self, State, store as cards};
 use crate::contact::{Kind, Phone, store as contacts};
 use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::flaw::Flaw;
-use crate::id::{CardId, CustomerId, EnrolmentId, ProgramId};
+use crate::id::{CardId, CustomerId, EnrolmentId, ProgramId, TillId};
 use crate::lang::Lang;
+use crate::limits;
 use crate::on;
 use crate::points::store as points;
 use crate::points::{Balance, ByPhone};
@@ -33,6 +35,15 @@ pub enum CounterError {
     /// The card belongs to somebody.
     #[error("the card belongs to somebody")]
     CardTaken,
+    /// The code of a phone is none of the card's just now.
+    #[error("the code is none of the card's just now")]
+    CardCodeWrong,
+    /// The code of a phone, or a later one of the same card, was taken before.
+    #[error("the code was taken before")]
+    CardCodeReplayed,
+    /// The code of a phone tells who it is, and nothing else takes it.
+    #[error("the code of a phone only tells who it is")]
+    IdentifyFirst,
     /// Nobody proved to hold this phone.
     #[error("nobody has this phone")]
     NoPhone,
@@ -66,6 +77,8 @@ holds_database_errors!(CounterError);
 pub enum Shown {
     /// A card, by its number as typed or scanned.
     Card(String),
+    /// A card, by the code that a phone shows of it.
+    Rotating(Code),
     /// A phone, as told.
     Phone(String),
     /// The code that [`ask`] sent, as told.
@@ -75,6 +88,44 @@ pub enum Shown {
         /// The code.
         code: String,
     },
+}
+
+impl Shown {
+    /// A card, by what was typed or scanned: its number, or the code that a phone shows.
+    pub fn card(raw: &str) -> Self {
+        code::read(raw).map_or_else(|| Self::Card(raw.to_owned()), Self::Rotating)
+    }
+}
+
+/// By what a till found a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The number of a card.
+    Card,
+    /// The code that a phone shows of a card.
+    Rotating,
+    /// A phone, as told.
+    Phone,
+    /// A code that went to a phone.
+    Code,
+    /// What the till was told before.
+    Known,
+    /// Joining at this till.
+    Joining,
+}
+
+impl Way {
+    /// As it stands in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::Rotating => "rotating",
+            Self::Phone => "phone",
+            Self::Code => "code",
+            Self::Known => "known",
+            Self::Joining => "joining",
+        }
+    }
 }
 
 /// Who stands at the counter.
@@ -90,19 +141,87 @@ pub struct Present {
     pub balance: Balance,
 }
 
-/// Finds out who stands at the counter. By phone only where the shop allows it, and only whoever proved to hold it.
+/// Finds out who stands at the counter, and writes down that a till did. By phone only where the shop allows it, and only
+/// whoever proved to hold it. By the code of a phone [`Error::TooMany`] where too many were wrong.
 pub async fn identify(db: &Db, by: &Till, shown: &Shown) -> Result<Present, CounterError> {
     by.with(Scope::Customers)?;
-    let id = match shown {
-        Shown::Card(number) => holder_of(&mut db.read().await?, number).await?,
+    let (id, way) = match shown {
+        Shown::Card(number) => (holder_of(&mut db.read().await?, number).await?, Way::Card),
+        Shown::Rotating(code) => (holder_by_code(db, by, code).await?, Way::Rotating),
         Shown::Phone(raw) => match db.shop().points.identify_by_phone {
-            ByPhone::Told => holder_of_phone(&mut db.read().await?, raw).await?.0,
+            ByPhone::Told => (holder_of_phone(&mut db.read().await?, raw).await?.0, Way::Phone),
             ByPhone::Confirmed => return Err(CounterError::PhoneUnconfirmed),
             ByPhone::Never => return Err(CounterError::PhoneOff),
         },
-        Shown::Code { confirmation, code } => told(db, by, confirmation, code).await?,
+        Shown::Code { confirmation, code } => (told(db, by, confirmation, code).await?, Way::Code),
     };
-    meet(db, by, id).await
+    look(db, by, id, way).await
+}
+
+/// How many wrong codes of one card are taken within an hour: at three codes that are good at any moment, a guess is right
+/// once in thirty million.
+const WRONG_CODES: u32 = 20;
+
+#[derive(sqlx::FromRow)]
+struct CodeRow {
+    id: CardId,
+    state: State,
+    customer_id: Option<CustomerId>,
+    secret: Option<Vec<u8>>,
+    code_step: Option<i64>,
+    code_till: Option<TillId>,
+}
+
+/// Whose phone shows a code. Each is good once: neither it nor an earlier one of the same card is taken again, but the same
+/// till may ask once more while it is good, because the answer got lost.
+async fn holder_by_code(db: &Db, by: &Till, code: &Code) -> Result<CustomerId, CounterError> {
+    // Changes nothing, and lets tries of one card go one after the other.
+    const HOLD: &str = "UPDATE cards SET code_step = code_step WHERE number = $1 \
+                        RETURNING id, state, customer_id, secret, code_step, code_till";
+    const TAKE: &str = "UPDATE cards SET code_step = $2, code_till = $3 WHERE id = $1";
+    // That a code was refused has to be counted, so it leaves the transaction as a value.
+    db.write::<Result<CustomerId, CounterError>, CounterError, _>(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let found: Option<CodeRow> = on!(tx, |c| sqlx::query_as(HOLD).bind(&code.number).fetch_optional(c).await)?;
+            let card = found.ok_or(CounterError::NoCard)?;
+            if card.state == State::Blocked {
+                return Err(CounterError::Blocked);
+            }
+            let holder = card.customer_id.ok_or(CounterError::Blank)?;
+            let wrong = format!("card.code:{}", card.id);
+            if limits::is_used_up(tx, &wrong, WRONG_CODES).await? {
+                return Err(Error::TooMany { retry_after: 3600 }.into());
+            }
+            // A plastic card has no codes at all.
+            let step = match &card.secret {
+                Some(bytes) => cards::stored(bytes)?.step(&code.digits, now),
+                None => None,
+            };
+            let Some(step) = step else {
+                limits::take(tx, &wrong, WRONG_CODES).await?;
+                by.record(tx, "card.refused", holder, Some(card.id.0), "wrong").await?;
+                return Ok(Err(CounterError::CardCodeWrong));
+            };
+            match card.code_step {
+                Some(last) if last == step && card.code_till == Some(by.id()) => {}
+                Some(last) if last >= step => {
+                    by.record(tx, "card.refused", holder, Some(card.id.0), "replayed")
+                        .await?;
+                    return Ok(Err(CounterError::CardCodeReplayed));
+                }
+                _ => on!(tx, |c| sqlx::query(TAKE)
+                    .bind(card.id)
+                    .bind(step)
+                    .bind(by.id())
+                    .execute(c)
+                    .await
+                    .map(drop))?,
+            }
+            Ok(Ok(holder))
+        })
+    })
+    .await?
 }
 
 /// Who proved to hold a phone, and the phone as it is kept.
@@ -185,27 +304,37 @@ fn visitor(till: &Till) -> Visitor {
     }
 }
 
-/// Who a customer is, with their points as they are now. Fails with [`Error::NotFound`] for nobody.
+/// Who a customer is that the till was told of before, with their points as they are now. Fails with [`Error::NotFound`] for
+/// nobody.
 pub async fn meet(db: &Db, by: &Till, id: CustomerId) -> Result<Present, CounterError> {
-    let subject = open(&mut db.read().await?, by, id).await?;
-    points::bring_up_to_date(db, subject).await?;
-    present(&mut db.read().await?, by, id).await
+    look(db, by, id, Way::Known).await
 }
 
-/// The customer of an id that the till was told before. Fails with [`Error::NotFound`].
-pub async fn open(conn: &mut Conn, by: &Till, id: CustomerId) -> Result<Subject, Error> {
+async fn look(db: &Db, by: &Till, id: CustomerId, way: Way) -> Result<Present, CounterError> {
+    let subject = db.write(|tx| scoped(open(tx, by, id, way))).await?;
+    points::bring_up_to_date(db, subject).await?;
+    present(&mut db.read().await?, subject).await
+}
+
+/// Opens a customer's data to a till, and writes down which till it was, by which scope and by what it found them. Fails with
+/// [`Error::NotFound`].
+pub async fn open(tx: &mut Tx, by: &Till, id: CustomerId, way: Way) -> Result<Subject, Error> {
     const SQL: &str = "SELECT id FROM customers WHERE id = $1";
-    let system = by.with(Scope::Customers)?;
-    let found: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
-    Ok(system.subject(found.ok_or(Error::NotFound)?))
+    const SCOPE: Scope = Scope::Customers;
+    let system = by.with(SCOPE)?;
+    let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
+    let id = found.ok_or(Error::NotFound)?;
+    let why = format!("{} {}", SCOPE.as_str(), way.as_str());
+    by.record(tx, "customer.read", id, Some(by.key().0), &why).await?;
+    Ok(system.subject(id))
 }
 
 /// Who a customer is, as a till may know it.
-pub async fn present(conn: &mut Conn, by: &Till, id: CustomerId) -> Result<Present, CounterError> {
+pub async fn present(conn: &mut Conn, subject: Subject) -> Result<Present, CounterError> {
     const NAME: &str = "SELECT name, (SELECT k.number FROM cards k WHERE k.customer_id = c.id AND k.state = 'active' \
                         ORDER BY k.issued_at DESC, k.id DESC LIMIT 1) FROM customers c WHERE c.id = $1";
-    let subject = open(conn, by, id).await?;
-    let (name, card): (String, Option<String>) = on!(conn, |c| sqlx::query_as(NAME).bind(id).fetch_one(c).await)?;
+    let (name, card): (String, Option<String>) =
+        on!(conn, |c| sqlx::query_as(NAME).bind(subject.id()).fetch_one(c).await)?;
     let balance = points::balance(conn, subject).await?;
     Ok(Present {
         subject,
@@ -224,6 +353,9 @@ struct CardRow {
 
 async fn card(conn: &mut Conn, raw: &str) -> Result<CardRow, CounterError> {
     const SQL: &str = "SELECT id, state, customer_id FROM cards WHERE number = $1";
+    if code::read(raw).is_some() {
+        return Err(CounterError::IdentifyFirst);
+    }
     let number = card::number(raw).ok_or(CounterError::NoCard)?;
     let found: Option<CardRow> = on!(conn, |c| sqlx::query_as(SQL).bind(&number).fetch_optional(c).await)?;
     let card = found.ok_or(CounterError::NoCard)?;
@@ -289,28 +421,13 @@ pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId,
         .await
         .map(drop))?;
     programs::enter_automatic(tx, customer, now).await?;
-    if let Some(card) = blank {
-        bind(tx, card.id, customer).await?;
+    if let Some(card) = blank
+        && !cards::hand_out(tx, card.id, customer).await?
+    {
+        // Somebody was faster.
+        return Err(CounterError::CardTaken);
     }
     Ok((customer, true))
-}
-
-/// Gives a blank card to a customer; [`CounterError::CardTaken`] where somebody was faster.
-async fn bind(tx: &mut Tx, card: CardId, customer: CustomerId) -> Result<(), CounterError> {
-    const SQL: &str = "UPDATE cards SET customer_id = $2, bound_at = $3 WHERE id = $1 AND customer_id IS NULL";
-    let now = tx.now();
-    let rows = on!(tx, |c| sqlx::query(SQL)
-        .bind(card)
-        .bind(customer)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
-        Err(CounterError::CardTaken)
-    } else {
-        Ok(())
-    }
 }
 
 /// The record that began at a till with this phone and waits for whoever proves it: from now on it is completed.

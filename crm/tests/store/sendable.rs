@@ -3,8 +3,9 @@
 //! named here cannot be called from a page.
 
 use crm::Error;
+use crm::card::store as cards;
 use crm::db::Db;
-use crm::id::{AdjustmentId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
+use crm::id::{AdjustmentId, CardId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
 use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, transfers};
 use crm::purchase::void::void;
@@ -66,6 +67,9 @@ fn a_server_can_await_these(
         simulating::cancel(&db, &agent, SimulationId::new()).await?;
         simulating::run_next(&db, &system, || true).await?;
         transfers::cancel(&db, &customer, TransferId::new()).await?;
+        cards::secret(&db, &customer, CardId::new()).await?;
+        cards::block(&db, &customer.fresh(&db)?, CardId::new()).await?;
+        cards::bind(&db, &customer.fresh(&db)?, "").await?;
         transfers::reverse(&db, &agent, TransferId::new(), "").await?;
         drop(void(&db, &system, "", "").await);
         db.key_answer("", "").await?;

@@ -527,18 +527,23 @@ crm::both_engines!(who_looked_is_told_by_role, async |world| {
     let looks = audit::of_customer(&mut conn, anna.me(), 10).await.expect("read");
     let told: Vec<_> = looks
         .iter()
-        .map(|l| (l.at, l.role.clone(), l.action.as_str(), l.reason.as_str()))
+        .map(|l| (l.at, l.by.clone(), l.action.as_str(), l.reason.as_str()))
         .collect();
     assert_eq!(
         told,
         [
             (
                 start() + TimeDelta::minutes(1),
-                Role::new(Role::AGENT),
+                audit::Reader::Staff(Role::new(Role::AGENT)),
                 "request.note",
                 "request"
             ),
-            (start(), Role::new(Role::AGENT), "customer.read", "card"),
+            (
+                start(),
+                audit::Reader::Staff(Role::new(Role::AGENT)),
+                "customer.read",
+                "card"
+            ),
         ]
     );
     assert_eq!(

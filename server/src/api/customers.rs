@@ -6,20 +6,22 @@ use super::{Answer, At, Call, Once, Sent};
 use axum::Json;
 use crm::db::scoped;
 use crm::id::CustomerId;
-use crm::till::counter::{self, Joining, Shown};
+use crm::till::counter::{self, Joining, Shown, Way};
 use crm::who::Token;
 use uuid::Uuid;
 
-/// Who is it? Changes nothing; sent by POST so that neither card nor phone stands in an address.
+/// Who is it? That a till asked is written down. Sent by POST so that neither card nor phone stands in an address. The code
+/// that a phone shows is good once; the same till may send it again within half a minute, where the answer got lost.
 #[utoipa::path(post, path = "/api/v1/customers/identify", tag = "customers", request_body = Identify, security(("key" = ["customers"])),
     responses(
         (status = 200, description = "The customer", body = Customer),
         (status = 403, description = "`scope_missing`, `phone_not_allowed`, `confirmation_needed`", body = Details),
         (status = 404, description = "`card_unknown`, `phone_unknown`", body = Details),
-        (status = 409, description = "`card_blocked`, `card_blank`, `code_wrong`, `code_over`", body = Details)))]
+        (status = 409, description = "`card_blocked`, `card_blank`, `card_code_wrong`, `card_code_replayed`, `code_wrong`, \
+            `code_over`", body = Details)))]
 pub(super) async fn identify(call: Call, sent: Sent<Identify>) -> Result<Json<Customer>, Problem> {
     let shown = match sent.body {
-        Identify::Card(number) => Shown::Card(number),
+        Identify::Card(scanned) => Shown::card(&scanned),
         Identify::Phone(phone) => Shown::Phone(phone),
         Identify::Confirmation(told) => Shown::Code {
             confirmation: Token::received(&told.confirmation),
@@ -65,7 +67,7 @@ pub(super) async fn confirm(call: Call, once: Once, sent: Sent<Ask>) -> Result<A
         (status = 201, description = "The new customer", body = Customer),
         (status = 200, description = "The same phone joined before, and did not complete the registration yet", body = Customer),
         (status = 404, description = "`card_unknown`", body = Details),
-        (status = 409, description = "`phone_taken`, `card_taken`, `card_blocked`, `key_reused`", body = Details)))]
+        (status = 409, description = "`phone_taken`, `card_taken`, `card_blocked`, `identify_first`, `key_reused`", body = Details)))]
 pub(super) async fn enrol(call: Call, once: Once, sent: Sent<Enrol>) -> Result<Answer, Problem> {
     let joining = Joining {
         phone: sent.body.phone.clone(),
@@ -76,14 +78,15 @@ pub(super) async fn enrol(call: Call, once: Once, sent: Sent<Enrol>) -> Result<A
     call.once(&once, &sent, |tx| {
         scoped(async move {
             let (customer, is_new) = counter::enrol(tx, till, joining).await?;
-            let present = counter::present(tx, till, customer).await?;
+            let subject = counter::open(tx, till, customer, Way::Joining).await?;
+            let present = counter::present(tx, subject).await?;
             Answer::made(is_new, &Customer::from(present))
         })
     })
     .await
 }
 
-/// What a customer has just now.
+/// What a customer has just now. That a till asked is written down.
 #[utoipa::path(get, path = "/api/v1/customers/{customer}", tag = "customers", security(("key" = ["customers"])),
     params(("customer" = Uuid, Path, description = "As it was answered before")),
     responses(

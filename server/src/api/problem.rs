@@ -250,6 +250,21 @@ impl From<CounterError> for Problem {
                 "The card belongs to somebody",
                 "Hand out a card that belongs to nobody",
             ),
+            CounterError::CardCodeWrong => card(
+                "card_code_wrong",
+                "The code is none of the card's just now",
+                "Scan the code that the phone shows now, or take the number of the card",
+            ),
+            CounterError::CardCodeReplayed => card(
+                "card_code_replayed",
+                "The code was taken before",
+                "Wait for the next code of the phone: each is good once",
+            ),
+            CounterError::IdentifyFirst => card(
+                "identify_first",
+                "The code of a phone only tells who it is",
+                "Send it to POST /customers/identify, and here the customer or the number of the card: its first 13 digits",
+            ),
             CounterError::NoPhone => Self::new(StatusCode::NOT_FOUND, "phone_unknown", "Nobody has this phone").at(
                 "/phone",
                 "phone_unknown",

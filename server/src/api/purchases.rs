@@ -12,7 +12,7 @@ use crm::till::receipt::{self, NewReceipt};
     responses(
         (status = 200, description = "What it is worth", body = Quote),
         (status = 404, description = "`card_unknown`", body = Details),
-        (status = 409, description = "`card_blocked`, `card_blank`", body = Details)))]
+        (status = 409, description = "`card_blocked`, `card_blank`, `identify_first`", body = Details)))]
 pub(super) async fn quote(call: Call, sent: Sent<NewQuote>) -> Result<Json<Quote>, Problem> {
     let quote = receipt::quote(&call.app.db, &call.till, &sent.body.into()).await?;
     Ok(Json(quote.into()))
@@ -26,8 +26,8 @@ pub(super) async fn quote(call: Call, sent: Sent<NewQuote>) -> Result<Json<Quote
         (status = 201, description = "Booked", body = Receipt),
         (status = 200, description = "It was there before", body = Receipt),
         (status = 404, description = "`card_unknown`, or no such reservation", body = Details),
-        (status = 409, description = "`document_conflict`, `code_taken`, `card_blocked`, `card_blank`, `not_enough_points`, \
-            `too_much`, `reservation_ended`, `reused`, `key_reused`", body = Details)))]
+        (status = 409, description = "`document_conflict`, `code_taken`, `card_blocked`, `card_blank`, `identify_first`, \
+            `not_enough_points`, `too_much`, `reservation_ended`, `reused`, `key_reused`", body = Details)))]
 pub(super) async fn book(call: Call, once: Once, sent: Sent<NewPurchase>) -> Result<Answer, Problem> {
     let new = sent.body.clone().into();
     book_receipt(&call, &once, &sent, &new).await

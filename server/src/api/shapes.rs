@@ -47,7 +47,8 @@ impl From<Text> for Localized {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Identify {
-    /// The number of the card, as typed or scanned (EAN-13).
+    /// The number of the card, as typed or scanned (EAN-13), or the code that a phone shows of it, as scanned: the number and
+    /// eight digits more.
     Card(String),
     /// The phone, as told; only where the shop needs no code.
     Phone(String),

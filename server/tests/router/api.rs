@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A till with a key.
 #[derive(Clone)]
-struct TillApi {
+pub(crate) struct TillApi {
     app: TestApp,
     id: crm::id::TillId,
     key: String,
@@ -24,7 +24,7 @@ fn fresh(what: &str) -> String {
     format!("{what}-{:08}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-async fn till(app: &TestApp, code: &str, scopes: &[Scope]) -> TillApi {
+pub(crate) async fn till(app: &TestApp, code: &str, scopes: &[Scope]) -> TillApi {
     let new = NewTill {
         code: code.into(),
         name: "Касса".into(),
@@ -52,11 +52,11 @@ impl TillApi {
         self.app.anybody().request(method, &at, &all, body).await
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.ask(Method::GET, path, &[], Vec::new()).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         self.post_as(path, &fresh("key"), body).await
     }
 
@@ -82,12 +82,12 @@ impl TillApi {
     }
 }
 
-fn read(reply: &Reply) -> Value {
+pub(crate) fn read(reply: &Reply) -> Value {
     serde_json::from_str(&reply.body).unwrap_or_else(|e| panic!("{} is JSON: {e}: {}", reply.path, reply.body))
 }
 
 /// A problem of a kind, as RFC 9457 says it.
-fn problem(reply: &Reply, status: StatusCode, code: &str) -> Value {
+pub(crate) fn problem(reply: &Reply, status: StatusCode, code: &str) -> Value {
     assert_eq!(reply.status, status, "{}", reply.body);
     assert_eq!(
         reply.header("content-type"),
@@ -103,7 +103,7 @@ fn problem(reply: &Reply, status: StatusCode, code: &str) -> Value {
 }
 
 /// The fields at fault.
-fn pointers(problem: &Value) -> Vec<(&str, &str)> {
+pub(crate) fn pointers(problem: &Value) -> Vec<(&str, &str)> {
     let errors = problem["errors"].as_array().expect("errors");
     errors
         .iter()

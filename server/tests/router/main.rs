@@ -7,6 +7,7 @@ mod answers;
 mod api;
 mod bad_input;
 mod books;
+mod cards;
 mod choices;
 mod codes;
 mod common;
