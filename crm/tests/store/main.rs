@@ -14,6 +14,7 @@ mod points;
 mod promotions;
 mod purchases;
 mod requests;
+mod rewards;
 mod rules;
 mod schema;
 mod sendable;
