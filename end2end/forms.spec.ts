@@ -260,6 +260,10 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await page.getByRole("link", { name: "Выйти из программы" }).click();
   await right(page, "program.leave");
 
+  await page.goto("/invite");
+  await right(page, "invite.begin");
+  await expect(page.getByLabel("Ссылка для друга")).toHaveValue(/\/join\/[2-9A-Z]{8}$/);
+
   await page.goto("/support/new");
   await wrong(page, "request.create", { topic: "", text: "Где баллы?" }, "Выберите из списка");
   await right(page, "request.create", { topic: "other", text: "Где баллы?" });

@@ -11,7 +11,7 @@ declare global {
 }
 
 /** A page for each parameter, found as a person would find it. A route without a sample fails. */
-async function sample(page: Page, path: string): Promise<string> {
+async function sample(page: Page, path: string, signIns: SignIns, another: () => Promise<Page>): Promise<string> {
   const first = async (from: string, pattern: RegExp) => {
     const html = await (await page.request.get(from)).text();
     const found = html.match(pattern);
@@ -28,6 +28,12 @@ async function sample(page: Page, path: string): Promise<string> {
     case "/support/{number}": return first("/support", /href="(\/support\/\d+)"/);
     case "/programs/{code}": return "/programs/club";
     case "/programs/{code}/leave": return "/programs/club/leave";
+    case "/join/{code}": {
+      const host = await another();
+      await newcomer(host, signIns);
+      await send(host.request, signIns.url, "/invite", "invite.begin");
+      return `/join/${(await (await host.request.get("/invite")).text()).match(/\/join\/([0-9A-Z]{8})"/)?.[1]}`;
+    }
     case "/consents/{code}": return "/consents/personal_data";
     case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
@@ -141,7 +147,7 @@ test("the table of pages can be read", () => {
 });
 
 for (const { path, access } of routes()) {
-  test(`${path} is in order`, async ({ page, engine, signIns, viewport }) => {
+  test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
     // Approvals, messages, rules, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver has just proved who they are.
     if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
@@ -158,7 +164,7 @@ for (const { path, access } of routes()) {
       const password = path.endsWith("/setup") ? STAFF_PASSWORD : signIns.agent;
       await send(page.request, signIns.url, "/admin/sign-in", "staff.sign_in", { login, password });
     }
-    await examine(page, await sample(page, path), viewport!.width);
+    await examine(page, await sample(page, path, signIns, another), viewport!.width);
   });
 }
 
@@ -186,6 +192,17 @@ test("English is no wider, and an empty cabinet is in order", async ({ page, sig
     expect.soft(await faults(page), path).toEqual([]);
     await expectNotWide(page, viewport!.width);
   }
+});
+
+test("the page of invitations is in order with a link in it, and copies it", async ({ page, context, signIns, viewport }) => {
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/invite", "invite.begin");
+  await examine(page, "/invite", viewport!.width);
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await press(page, "Скопировать ссылку");
+  await expect(page.getByRole("status")).toHaveText("Ссылка скопирована");
+  const link = await page.getByLabel("Ссылка для друга").inputValue();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link);
 });
 
 test("the pages of a second step that is on are in order", async ({ page, signIns, viewport }) => {

@@ -100,6 +100,8 @@ pub mod cookie {
     pub const ONCE: &str = "kabinet_once";
     /// What was typed of a transfer of points, for the page that asks once more.
     pub const TRANSFER: &str = "kabinet_transfer";
+    /// The code of whoever invited somebody who has not registered yet.
+    pub const INVITE: &str = "kabinet_invite";
     /// The language that was chosen.
     pub const LANG: &str = "lang";
     /// The theme that was chosen.

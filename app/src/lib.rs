@@ -371,6 +371,13 @@ pub const ROUTES: &[Route] = &[
         cabinet::programs::leave,
         [cabinet::programs::Leave]
     ),
+    page!(
+        "/invite",
+        Customer,
+        cabinet::invite::page,
+        [cabinet::invite::BeginInviting]
+    ),
+    page!("/join/{code}", SignedOut, account::join::page),
     page!("/offers", Customer, cabinet::offers::page),
     page!("/stores", Customer, cabinet::stores::page),
     page!("/support", Customer, cabinet::support::page),

@@ -294,6 +294,7 @@ fn customer() -> Facts {
                     },
                 ),
             ],
+            invited: false,
         }),
         ..Facts::default()
     }

@@ -760,6 +760,8 @@ pub(crate) fn like(text: &str) -> String {
 pub enum Bind {
     /// Text.
     Text(String),
+    /// Text, or none.
+    MaybeText(Option<String>),
     /// Text that stands in the program: the word for a kind or a state.
     Word(&'static str),
     /// A number.
@@ -783,6 +785,7 @@ macro_rules! bind_all {
         for bind in $binds {
             q = match bind {
                 Bind::Text(v) => q.bind(v),
+                Bind::MaybeText(v) => q.bind(v),
                 Bind::Word(v) => q.bind(v),
                 Bind::Int(v) => q.bind(v),
                 Bind::Id(v) => q.bind(v),

@@ -74,6 +74,8 @@ ids! {
     LineId,
     /// Something that a rule gave.
     GrantId,
+    /// What a rule gave on another occasion than a purchase.
+    RewardId,
     /// A ledger account.
     AccountId,
     /// A ledger transaction.

@@ -18,6 +18,7 @@ pub mod contact;
 pub mod customer;
 pub mod flaw;
 pub mod id;
+pub mod invite;
 pub mod lang;
 pub mod limits;
 pub mod points;

@@ -1,4 +1,4 @@
-//! What runs by itself: messages leave, points activate and expire, tiers end, what nobody needs any more goes. Every job
+//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, what nobody needs any more goes. Every job
 //! can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
@@ -22,8 +22,8 @@ const SIMULATIONS_EVERY: Duration = Duration::from_secs(2);
 const POINTS_EVERY: Duration = Duration::from_secs(60);
 /// How many differences of the ledger are logged one by one; `kabinet ledger verify` prints them all.
 const SHOWN: usize = 20;
-/// How often the house is swept, and how often is looked whose tier may be another one today, and whether the ledger was
-/// compared.
+/// How often the house is swept, and how often is looked whose tier may be another one today, whose day has come, and
+/// whether the ledger was compared.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The jobs that run.
@@ -64,6 +64,9 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
         }),
         every("tiers", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::rule::tier::store::run_due(&db, &system).await.map(drop)
+        }),
+        every("days", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
+            crm::rule::store::days::run_due(&db, &system).await.map(drop)
         }),
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::factor::removal::run_due(&db, &system).await?;

@@ -7,7 +7,7 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     cookie::SESSION,
     cookie::STAFF,
     cookie::ATTEMPT,
@@ -15,6 +15,7 @@ const NAMES: [&str; 9] = [
     cookie::HANDOFF,
     cookie::ONCE,
     cookie::TRANSFER,
+    cookie::INVITE,
     cookie::LANG,
     cookie::THEME,
 ];

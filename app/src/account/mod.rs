@@ -3,6 +3,7 @@
 pub mod documents;
 pub mod factors;
 pub mod inbox;
+pub mod join;
 pub mod outside;
 pub mod second;
 pub mod sign_in;

@@ -224,8 +224,12 @@ impl Form for Register {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let token = cx.token(cookie::ATTEMPT).ok_or(AppError::Stale)?;
-        let opened = signin::register(&cx.db, token, cx.lang, &cx.visitor).await?;
+        let invite = cx.token(cookie::INVITE).map(crm::who::Token::secret);
+        let opened = signin::register(&cx.db, token, cx.lang, invite, &cx.visitor).await?;
         cx.set_cookie(cookie::ATTEMPT, None, None);
+        if invite.is_some() {
+            cx.set_cookie(cookie::INVITE, None, None);
+        }
         cx.set_session(cookie::SESSION, &opened);
         Ok(Next::to("/card?done=registered"))
     }
@@ -274,9 +278,12 @@ fn steps(cx: &Cx, step: usize, name: &'static str) -> impl IntoView + use<> {
     }
 }
 
-/// Asks for the phone. A known and an unknown one go on alike.
+/// Asks for the phone. A known and an unknown one go on alike. The code of an invitation (`?invite=`) is kept on the way.
 pub async fn phone(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
+    if let Some(code) = cx.query("invite") {
+        super::join::keep_code(&cx, code);
+    }
     let by_password =
         cx.query("by") == Some("password") || cx.outcome.as_ref().is_some_and(|o| o.form == Password::NAME);
     let signed_out =

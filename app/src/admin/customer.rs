@@ -1,6 +1,7 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
 use super::{contacts, full_name, points as moves, read_place, status, store_name, write_place};
+use crate::cabinet::points::occasion;
 use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
@@ -12,10 +13,10 @@ use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
 use crm::customer::{Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
-use crm::id::CustomerId;
+use crm::id::{CustomerId, TransactionId};
 use crm::lang::Lang;
-use crm::points::Balance;
-use crm::points::store::{self as points, transfers};
+use crm::points::store::{self as points, rewards, transfers};
+use crm::points::{Balance, Reward};
 use crm::program::{Program, store as programs};
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
 use crm::request::{Summary, Topic, store as requests};
@@ -25,6 +26,7 @@ use crm::who::Reason;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// How many purchases a page shows.
 const PURCHASES: usize = 20;
@@ -89,6 +91,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let categories = stores::categories(&mut conn).await?;
     let shops = stores::list(&mut conn, cx.lang).await?;
     let events = staff_store::timeline(&mut conn, subject, most).await?;
+    let moved = events.iter().filter(|event| event.kind == EventKind::Points);
+    let moved: Vec<TransactionId> = moved.filter_map(|event| event.object).map(TransactionId).collect();
+    let rewards = rewards::of(&mut conn, subject, &moved).await?;
     let sessions = staff_store::open_sessions(&mut conn, subject).await?;
     let removal = removal::of(&mut conn, subject).await?;
     drop(conn);
@@ -99,6 +104,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         topics,
         programs: &programs,
         consents: &consents,
+        rewards: &rewards,
         here: &here,
     };
     let may_be_more = !is_whole && events.len() as i64 == most;
@@ -517,6 +523,7 @@ struct Words<'a> {
     topics: Vec<Topic>,
     programs: &'a [Program],
     consents: &'a [Consent],
+    rewards: &'a HashMap<TransactionId, Reward>,
     here: &'a str,
 }
 
@@ -592,12 +599,19 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "void" => t.void,
                 other => other,
             };
+            let reward = event.object.and_then(|id| words.rewards.get(&TransactionId(id)));
+            let why = match (reward, code) {
+                (Some(reward), "accrual") => occasion(cx, reward.occasion),
+                _ => why,
+            };
+            // By which rule, and in which of its versions.
+            let more = reward.map(|reward| cx.t().points.rule_version(cx.pick(&reward.name), reward.by.version));
             // An activation moves points between two accounts of the customer: the sum says nothing.
             let text = match event.amount {
                 0 => why.to_owned(),
                 amount => t.points(format::signed_points(cx.lang, amount), why),
             };
-            (text, None, None)
+            (text, None, more)
         }
         EventKind::Change => {
             let what = match code {
@@ -636,6 +650,7 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "card.block" => t.card_block,
                 "card.bind" => t.card_bind,
                 "card.refused" => t.card_refused,
+                "invite.begin" => t.invite_begin,
                 other => other,
             };
             (what.to_owned(), None, None)

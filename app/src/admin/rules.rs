@@ -11,7 +11,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, Field, FormBox, Moment, TextArea};
+use crate::ui::{Check, Field, FormBox, Moment, Select, TextArea};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
@@ -25,6 +25,7 @@ use fields::{
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use simulation::Simulates;
 pub use simulation::{CancelSimulation, SimulateRule};
 use words::Words;
 
@@ -133,12 +134,14 @@ impl Form for DiscardDraft {
     }
 }
 
-/// Changes what the draft is called, when it holds, and how it goes with other rules.
+/// Changes what the draft is called, on which occasion it is asked, when it holds, and how it goes with other rules.
 #[derive(Deserialize)]
 pub struct SetBasics {
     seen: i64,
     ru: String,
     en: String,
+    #[serde(default)]
+    occasion: String,
     valid_from: String,
     valid_until: String,
     priority: String,
@@ -162,6 +165,8 @@ impl Form for SetBasics {
             text => text.parse().map_err(|_| Flaw::NotANumber),
         };
         let priority = flaws.field("priority", priority).unwrap_or_default();
+        let occasion = Occasion::from_word(&self.occasion).ok_or(Flaw::NotAChoice);
+        let occasion = flaws.field("occasion", occasion).unwrap_or_default();
         if !flaws.is_clean() {
             return Err(AppError::Invalid { flaws: flaws.flaws() });
         }
@@ -169,6 +174,7 @@ impl Form for SetBasics {
         let id = change(cx, self.seen, |rule| {
             *rule = Rule {
                 name,
+                occasion,
                 valid,
                 priority,
                 group,
@@ -552,7 +558,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let can_withdraw = current.is_some_and(|version| version.rule.is_some());
     // What would be simulated: the draft, or what counts now.
     let written = draft.or(current.copied()).and_then(|version| version.rule.as_ref());
-    let can_simulate = written.is_some_and(|rule| rule.validate().is_empty());
+    let simulates = match written.map(|rule| (rule.occasion, rule.validate().is_empty())) {
+        Some((Occasion::Purchase, true)) => Simulates::Yes,
+        Some((Occasion::Purchase, false)) | None => Simulates::No,
+        Some(_) => Simulates::OtherOccasion,
+    };
     let done = [
         ("created", t.done_created),
         ("begun", t.done_begun),
@@ -585,7 +595,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         }}
         {first}
         {(can_withdraw && fresh_first(&cx).is_none()).then(|| withdraw(&cx))}
-        {simulation::section(&words, simulated.as_ref(), can_simulate)}
+        {simulation::section(&words, simulated.as_ref(), simulates)}
         {(!published.is_empty()).then(|| history(&words, &published))}
     };
     Ok(Body::new(title, Frame::Admin, view))
@@ -818,7 +828,16 @@ fn effects(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
         .effects
         .iter()
         .enumerate()
-        .map(|(i, one)| part::<TakeEffect>(cx, "effect", i, seen, words.effect(one), effect_kind(one).is_some()))
+        .map(|(i, one)| {
+            part::<TakeEffect>(
+                cx,
+                "effect",
+                i,
+                seen,
+                words.effect(rule.occasion, one),
+                effect_kind(one).is_some(),
+            )
+        })
         .collect();
     let rows = match rows.is_empty() {
         true => view! { <p class="muted">{t.no_effects}</p> }.into_html(),
@@ -936,6 +955,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
     let labels = [
         ("ru", t.name_ru),
         ("en", t.name_en),
+        ("occasion", t.occasion),
         ("valid_from", t.valid_from),
         ("valid_until", t.valid_until),
         ("priority", t.priority),
@@ -950,10 +970,16 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
     );
     let (from, until) = (local(cx, rule.valid.from), local(cx, rule.valid.until));
     let (priority, alone) = (rule.priority.to_string(), rule.alone);
+    let occasions: Vec<(String, String)> = Occasion::ALL
+        .into_iter()
+        .map(|occasion| (occasion.as_str().to_owned(), words.occasion(occasion).to_owned()))
+        .collect();
+    let (occasion, asked) = (rule.occasion.as_str(), words.occasion(rule.occasion));
     let was_sent = was_sent::<SetBasics>(cx);
     view! {
         <section aria-labelledby="basics-title">
             <h3 id="basics-title" class="mb-2">{t.basics}</h3>
+            <p class="muted">{t.l_occasion(asked)}</p>
             <p class="muted">{words.validity(rule).unwrap_or_else(|| t.always.to_owned())}</p>
             <details class="fold" open=was_sent>
                 <summary>{t.change_basics}</summary>
@@ -961,6 +987,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
                     <input type="hidden" name="seen" value=seen.to_string()/>
                     <Field name="ru" label=t.name_ru value=ru/>
                     <Field name="en" label=t.name_en value=en/>
+                    <Select name="occasion" label=t.occasion hint=t.occasion_hint options=occasions value=occasion/>
                     <div class="grid gap-3 sm:grid-cols-2">
                         <Field name="valid_from" label=t.valid_from kind="datetime-local" value=from optional=true/>
                         <Field name="valid_until" label=t.valid_until kind="datetime-local" value=until optional=true/>

@@ -8,6 +8,7 @@ pub mod consents;
 pub mod contacts;
 pub mod devices;
 pub mod home;
+pub mod invite;
 pub mod offers;
 pub mod passkeys;
 pub mod person;

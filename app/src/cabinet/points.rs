@@ -9,6 +9,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::NaiveDate;
 use crm::points::{Balance, Entry, TransactionKind, store as points};
+use crm::rule::Occasion;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -74,6 +75,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
+}
+
+/// What a reward was given for.
+pub(crate) fn occasion(cx: &Cx, occasion: Occasion) -> &'static str {
+    let t = &cx.t().points;
+    match occasion {
+        Occasion::Purchase => t.accrual,
+        Occasion::Registration => t.for_registration,
+        Occasion::Referral => t.for_referral,
+        Occasion::Profile => t.for_profile,
+        Occasion::Day => t.for_day,
+    }
 }
 
 /// What there is, program by program.
@@ -148,6 +161,15 @@ fn entry(cx: &Cx, entry: &Entry) -> Html {
         }
         TransactionKind::Void => (t.void, t.void_text),
     };
+    // A reward tells by itself what it was for.
+    let (title, text) = match (&entry.reward, entry.kind) {
+        (Some(reward), TransactionKind::Accrual) => (cx.pick(&reward.name), t.reward_text),
+        (Some(_), TransactionKind::Return | TransactionKind::Void) if entry.active + entry.pending < 0 => {
+            (t.taken_back.to_owned(), t.reward_taken_back_text)
+        }
+        (Some(_), TransactionKind::Void) => (t.void.to_owned(), t.reward_given_again_text),
+        _ => (title.to_owned(), text),
+    };
     let signed = |points| format::signed_points(cx.lang, points);
     let (shown, class) = match (entry.active, entry.pending) {
         (0, pending) => (signed(pending), "muted nowrap"),
@@ -170,6 +192,16 @@ fn entry(cx: &Cx, entry: &Entry) -> Html {
         };
         view! { <div><dt>{label}</dt><dd><a href="/points/transfer#list"><bdi>{other.name}</bdi></a></dd></div> }
     });
+    let reward = entry.reward.as_ref().map(|reward| {
+        let name = t.rule_version(cx.pick(&reward.name), reward.by.version);
+        let back = (reward.taken_back > 0)
+            .then(|| view! { <div><dt>{t.reward_taken_back}</dt><dd>{cx.points(reward.taken_back)}</dd></div> });
+        view! {
+            <div><dt>{t.occasion}</dt><dd>{occasion(cx, reward.occasion)}</dd></div>
+            <div><dt>{t.rule}</dt><dd><bdi>{name}</bdi></dd></div>
+            {back}
+        }
+    });
     let term = entry.term.map(|(active, expires)| {
         view! {
             <div><dt>{t.active_from}</dt><dd>{cx.day(active)}</dd></div>
@@ -189,6 +221,7 @@ fn entry(cx: &Cx, entry: &Entry) -> Html {
                 <dl class="kv">
                     {receipt}
                     {other}
+                    {reward}
                     <div><dt>{t.when}</dt><dd><Moment at=entry.at shown=cx.moment(entry.at)/></dd></div>
                     {term}
                     {pending}

@@ -1,13 +1,17 @@
 //! The customer's own data: a row for each part, with what it holds now.
 
 use super::{consents, flash};
+use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crm::consent::{Act, store as consent_store};
 use crm::contact::Kind;
-use crm::customer::store as customers;
+use crm::customer::{Missing, Profile, store as customers};
+use crm::rule::Rule;
+use crm::rule::store as rules;
 use crm::signin::store as signin;
 use crm::stores::store as stores;
 use islands::AppError;
@@ -21,7 +25,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let profile = customers::profile(&mut conn, customer.me()).await?;
     let given = consents::latest(consent_store::history(&mut conn, customer.me()).await?);
     let shops = stores::list(&mut conn, cx.lang).await?;
+    let gives = customers::profile_gives(&mut conn, customer.me()).await?;
+    let all: Vec<&Rule> = gives.iter().collect();
+    let names = rules::names(&mut conn, &all).await?;
     drop(conn);
+    let words = Words { cx: &cx, names: &names };
     let devices = signin::devices(&cx.db, customer).await?.len();
 
     let person = &profile.person;
@@ -58,6 +66,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <p class="lead">{t.since(cx.day(person.registered_at))}</p>
         </div>
         {flash(&cx, &[("person", t.done_person), ("preferences", t.done_preferences)])}
+        {to_tell(&words, &profile, &gives)}
         <section class="section" aria-labelledby="about">
             <h2 id="about">{t.about}</h2>
             <div class="panel panel-flush">
@@ -84,12 +93,45 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div class="panel panel-flush">
                 <ul class="rows">
                     {row("/programs", icon::SPARKLES, t.programs, t.programs_text)}
+                    {row("/invite", icon::USERS, t.invite, t.invite_text)}
                     {row("/stores", icon::STORE, t.stores, t.stores_text)}
                 </ul>
             </div>
         </section>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+/// What is still to be told for what rules give for a whole profile.
+fn to_tell(words: &Words<'_>, profile: &Profile, gives: &[Rule]) -> Option<Html> {
+    let t = &words.cx.t().profile;
+    let missing = profile.missing();
+    if missing.is_empty() || gives.is_empty() {
+        return None;
+    }
+    let lines: Vec<_> = missing
+        .into_iter()
+        .map(|missing| {
+            let (href, words) = match missing {
+                Missing::Name => ("/profile/person", t.tell_name),
+                Missing::Birthday => ("/profile/person", t.tell_birthday),
+                Missing::Email => ("/profile/contacts", t.tell_email),
+                Missing::Preferences => ("/profile/preferences", t.tell_preferences),
+            };
+            view! { <li><a href=href>{words}</a></li> }
+        })
+        .collect();
+    let gives: Vec<String> = gives.iter().map(|rule| words.gives(rule)).collect();
+    Some(
+        view! {
+            <section class="panel" aria-labelledby="to-tell">
+                <h2 id="to-tell">{t.to_tell}</h2>
+                <p>{t.to_tell_gives(gives.join("; "))}</p>
+                <ul class="list-disc ps-5">{lines}</ul>
+            </section>
+        }
+        .into_html(),
+    )
 }
 
 fn count(n: usize) -> i64 {

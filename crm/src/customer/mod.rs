@@ -1,6 +1,6 @@
 //! Customers: who they are and what they like.
 
-use crate::contact::Contact;
+use crate::contact::{Contact, Kind};
 use crate::flaw::{self, Check, FieldFlaw};
 use crate::id::{CategoryId, ChildId, StoreId};
 use crate::lang::Lang;
@@ -64,6 +64,39 @@ pub struct Profile {
     pub categories: Vec<CategoryId>,
     /// Ways to be written to.
     pub channels: Vec<Channel>,
+}
+
+/// What a profile does not tell yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The name.
+    Name,
+    /// The birthday.
+    Birthday,
+    /// An e-mail address that was proved.
+    Email,
+    /// A favourite category.
+    Preferences,
+}
+
+impl Profile {
+    /// What the customer was asked for and has not told yet; nothing where the profile tells everything.
+    pub fn missing(&self) -> Vec<Missing> {
+        let is_proved = |contact: &Contact| contact.kind == Kind::Email && contact.verified_at.is_some();
+        let told = [
+            (
+                Missing::Name,
+                !self.person.name.is_empty() && !self.person.surname.is_empty(),
+            ),
+            (Missing::Birthday, self.person.birthday.is_some()),
+            (Missing::Email, self.contacts.iter().any(is_proved)),
+            (Missing::Preferences, !self.categories.is_empty()),
+        ];
+        told.into_iter()
+            .filter(|(_, is_told)| !is_told)
+            .map(|(missing, _)| missing)
+            .collect()
+    }
 }
 
 /// The record of a customer itself.

@@ -7,9 +7,11 @@ use crate::contact::{self, Email, Phone, store as contacts};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{CategoryId, ChildId, CustomerId, StoreId};
+use crate::id::{CategoryId, ChildId, CustomerId, RuleId, StoreId};
 use crate::lang::{Lang, fold};
 use crate::on;
+use crate::rule::store::{rewarding, timeline};
+use crate::rule::{Occasion, Rule};
 use crate::who::{Customer, Subject, System};
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
@@ -119,6 +121,35 @@ pub async fn profile(conn: &mut Conn, subject: Subject) -> Result<Profile, Error
     })
 }
 
+/// Asks the rules about a profile once it tells everything; each of them gives once.
+pub(crate) async fn reward_profile(tx: &mut Tx, id: CustomerId) -> Result<(), Error> {
+    let now = tx.now();
+    if timeline(tx).await?.on(Occasion::Profile, now).is_none() {
+        return Ok(());
+    }
+    let profile = profile(tx, System::at_the_command_line().subject(id)).await?;
+    if profile.missing().is_empty() {
+        rewarding::on(tx, Occasion::Profile, id).await?;
+    }
+    Ok(())
+}
+
+/// What rules give now for a profile that tells everything, in the order in which they are asked; to whoever was not given it.
+pub async fn profile_gives(conn: &mut Conn, of: Subject) -> Result<Vec<Rule>, Error> {
+    const GIVEN: &str = "SELECT rule_id FROM rewards WHERE customer_id = $1 AND occasion = 'profile'";
+    let now = conn.now();
+    let Some(rules) = timeline(conn).await?.on(Occasion::Profile, now) else {
+        return Ok(Vec::new());
+    };
+    let given: Vec<RuleId> = on!(conn, |c| sqlx::query_scalar(GIVEN).bind(of.id()).fetch_all(c).await)?;
+    let left = rules.published().iter().filter(|one| !given.contains(&one.by.id));
+    let holds = left.filter(|one| {
+        let valid = one.rule.valid;
+        valid.from.is_none_or(|from| from <= now) && valid.until.is_none_or(|until| now < until)
+    });
+    Ok(holds.map(|one| one.rule.clone()).collect())
+}
+
 /// Changes name, surname and birthday. Flaws come by field: `name`, `surname`, `birthday`.
 pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm) -> Result<(), Error> {
     const SQL: &str =
@@ -141,7 +172,7 @@ pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm) -> Result<
                 .await
                 .map(drop))?;
             by.record(tx, "customer.change", None).await?;
-            Ok(())
+            reward_profile(tx, by.id()).await
         })
     })
     .await
@@ -213,7 +244,7 @@ pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) ->
                     .map(drop))?;
             }
             by.record(tx, "customer.preferences", None).await?;
-            Ok(())
+            reward_profile(tx, by.id()).await
         })
     })
     .await

@@ -26,7 +26,7 @@ use crate::id::{
     AdjustmentId, CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, StaffId, TransactionId, TransferId,
 };
 use crate::lang::Localized;
-use crate::rule::RuleVersion;
+use crate::rule::{Occasion, RuleVersion};
 use chrono::{DateTime, Utc};
 
 mod policy;
@@ -219,6 +219,33 @@ pub struct Entry {
     pub term: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// For a transfer: who is at its other end.
     pub other: Option<OtherSide>,
+    /// For a reward: what it was given for.
+    pub reward: Option<Reward>,
+}
+
+/// What points were given for that no purchase of the customer's earned. Points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reward {
+    /// The occasion.
+    pub occasion: Occasion,
+    /// The rule that gave them, in the version that counted.
+    pub by: RuleVersion,
+    /// What it was called in that version.
+    pub name: Localized,
+    /// The version of the program whose terms they have.
+    pub program_version: i64,
+    /// The lot that they went into.
+    pub lot: LotId,
+    /// Where it stands.
+    pub state: LotState,
+    /// How many.
+    pub points: i64,
+    /// How many of them were taken back because a friend's purchase came back.
+    pub taken_back: i64,
+    /// When they become active.
+    pub activates_at: DateTime<Utc>,
+    /// When they expire.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// The other end of a transfer, as a line of a statement tells of it.

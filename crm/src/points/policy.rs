@@ -35,6 +35,8 @@ pub struct Policy {
     pub identify_by_phone: ByPhone,
     /// Within how many days from the purchase on a receipt may be claimed that was given without a card.
     pub claim_days: i64,
+    /// For how many friends' first purchases within a month of the shop a customer is rewarded at most.
+    pub invitations_per_month: i64,
     /// Up to how many points a role may give or take at once without somebody else's consent; a role that is not named
     /// always needs it.
     pub adjustment_caps: BTreeMap<String, i64>,
@@ -68,6 +70,7 @@ impl Default for Policy {
             pay_step: 1,
             identify_by_phone: ByPhone::Never,
             claim_days: 30,
+            invitations_per_month: 10,
             adjustment_caps: BTreeMap::from([("lead".into(), 500), (Role::ADMINISTRATOR.into(), 5_000)]),
         }
     }
@@ -99,6 +102,7 @@ impl Policy {
             ("pay_least", self.pay_least, 0, MOST),
             ("pay_step", self.pay_step, 1, MOST),
             ("claim_days", self.claim_days, 0, MOST_DAYS),
+            ("invitations_per_month", self.invitations_per_month, 0, MOST),
         ] {
             if !(least..=most).contains(&value) {
                 found.push(format!("points.{key}: {value} is not a number from {least} to {most}"));

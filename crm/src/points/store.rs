@@ -10,6 +10,7 @@
 pub mod adjustments;
 pub mod exports;
 pub(crate) mod returns;
+pub mod rewards;
 pub mod spending;
 pub mod transfers;
 mod verify;
@@ -27,8 +28,9 @@ use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{
     AccountId, AllocationId, ArticleId, CustomerId, LineId, LotId, PostingId, ProgramId, PurchaseId, RestorationId,
-    StoreId, TransactionId,
+    RewardId, StoreId, TransactionId,
 };
+use crate::invite::store as invitations;
 use crate::lang::Localized;
 use crate::on;
 use crate::rule;
@@ -293,13 +295,15 @@ struct Book {
     accruals: Rows,
     /// Whose points move, to be told of.
     moved: BTreeSet<CustomerId>,
+    /// The reward that the next transactions are for; none: they are for something else.
+    reward: Option<RewardId>,
 }
 
 impl Book {
     fn new() -> Self {
         Self {
             transactions: Rows::new(
-                "INSERT INTO transactions (id, program_id, customer_id, kind, purchase_id, at, recorded_at)",
+                "INSERT INTO transactions (id, program_id, customer_id, kind, purchase_id, at, recorded_at, reward_id)",
                 "",
             ),
             postings: Vec::new(),
@@ -318,6 +322,7 @@ impl Book {
                 "",
             ),
             moved: BTreeSet::new(),
+            reward: None,
         }
     }
 
@@ -346,6 +351,7 @@ impl Book {
             Bind::MaybeId(purchase.map(|id| id.0)),
             Bind::Time(at),
             Bind::Time(now),
+            Bind::MaybeId(self.reward.map(|id| id.0)),
         ]);
         let changes = changes.iter().filter(|(_, amount)| *amount != 0);
         self.postings.extend(
@@ -359,6 +365,53 @@ impl Book {
                 (program, None, against),
                 -changes.map(|(_, amount)| amount).sum::<i64>(),
             ));
+        }
+        id
+    }
+
+    /// Points that a customer earns at a moment, in a lot of its own by the terms of the program.
+    fn earn(
+        &mut self,
+        now: DateTime<Utc>,
+        (program, customer): (ProgramId, CustomerId),
+        purchase: Option<PurchaseId>,
+        at: DateTime<Utc>,
+        terms: Terms,
+        points: i64,
+    ) -> LotId {
+        let (state, account) = match terms.delay_days {
+            0 => (LotState::Active, AccountKind::Active),
+            _ => (LotState::Pending, AccountKind::Pending),
+        };
+        let transaction = self.post(
+            now,
+            TransactionKind::Accrual,
+            (program, customer),
+            purchase,
+            at,
+            &[(account, points)],
+            Some(AccountKind::Issued),
+        );
+        let id = LotId::new();
+        self.lots.push(NewLot {
+            id,
+            transaction,
+            program,
+            customer,
+            points,
+            state,
+            activates_at: terms.activates_at(at),
+            expires_at: terms.expires_at(at),
+            origin: None,
+        });
+        if state == LotState::Active {
+            self.activated.push(Activated {
+                lot: id,
+                transaction,
+                program,
+                customer,
+                points,
+            });
         }
         id
     }
@@ -542,42 +595,7 @@ pub(crate) async fn accrue(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> 
                 continue;
             }
             total += points;
-            let (state, account) = match terms.delay_days {
-                0 => (LotState::Active, AccountKind::Active),
-                _ => (LotState::Pending, AccountKind::Pending),
-            };
-            let whose = (program, *customer);
-            let changes = [(account, points)];
-            let transaction = book.post(
-                now,
-                TransactionKind::Accrual,
-                whose,
-                Some(*purchase),
-                *at,
-                &changes,
-                Some(AccountKind::Issued),
-            );
-            let id = LotId::new();
-            book.lots.push(NewLot {
-                id,
-                transaction,
-                program,
-                customer: *customer,
-                points,
-                state,
-                activates_at: terms.activates_at(*at),
-                expires_at: terms.expires_at(*at),
-                origin: None,
-            });
-            if state == LotState::Active {
-                book.activated.push(Activated {
-                    lot: id,
-                    transaction,
-                    program,
-                    customer: *customer,
-                    points,
-                });
-            }
+            let id = book.earn(now, (program, *customer), Some(*purchase), *at, terms, points);
             for (line, points) in earned {
                 book.accruals.push([
                     Bind::Id(line.0),
@@ -592,6 +610,7 @@ pub(crate) async fn accrue(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> 
     settle_debtors(tx, &book.activated, sales).await?;
     book.write(tx).await?;
     db::insert(tx, answers.grants).await?;
+    invitations::bought(tx, timeline, sales).await?;
     Ok(total)
 }
 
@@ -814,6 +833,7 @@ struct DueRow {
     remaining: i64,
     at: DateTime<Utc>,
     purchase_id: Option<PurchaseId>,
+    reward_id: Option<RewardId>,
     /// When the lot was written down.
     recorded_at: DateTime<Utc>,
 }
@@ -867,6 +887,7 @@ macro_rules! move_due {
             $when,
             " AS at, \
              (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id, \
+             (SELECT t.reward_id FROM transactions t WHERE t.id = lots.transaction_id) AS reward_id, \
              (SELECT t.recorded_at FROM transactions t WHERE t.id = lots.transaction_id) AS recorded_at"
         )
     };
@@ -907,6 +928,7 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
     let mut book = Book::new();
     for row in rows.iter().filter(|row| row.remaining > 0) {
         let points = row.remaining;
+        book.reward = row.reward_id;
         let transaction = book.post(
             now,
             TransactionKind::Activation,
@@ -946,6 +968,7 @@ async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>)
     let now = tx.now();
     let mut book = Book::new();
     for row in rows.iter().filter(|row| row.remaining > 0) {
+        book.reward = row.reward_id;
         let transaction = book.post(
             now,
             TransactionKind::Expiry,
@@ -972,6 +995,7 @@ struct HeldRow {
     remaining: i64,
     expires_at: DateTime<Utc>,
     purchase_id: Option<PurchaseId>,
+    reward_id: Option<RewardId>,
 }
 
 /// Ends what is due of customers who have reserved something, except for what is reserved: that lies in the lots that
@@ -987,7 +1011,7 @@ async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Custo
             )
         };
     }
-    const LOTS: &str = "SELECT l.id, l.remaining, l.expires_at, t.purchase_id FROM lots l \
+    const LOTS: &str = "SELECT l.id, l.remaining, l.expires_at, t.purchase_id, t.reward_id FROM lots l \
         JOIN transactions t ON t.id = l.transaction_id \
         WHERE l.customer_id = $1 AND l.program_id = $2 AND l.state = 'active' ORDER BY l.expires_at, l.id";
     const END: &str = "UPDATE lots SET state = 'expired' WHERE id = $1 AND remaining = 0";
@@ -1019,6 +1043,7 @@ async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Custo
                 continue;
             }
             if over > 0 {
+                book.reward = lot.reward_id;
                 let transaction = book.post(
                     now,
                     TransactionKind::Expiry,
@@ -1214,6 +1239,9 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
     let moved = rows.iter().filter(|row| row.kind == TransactionKind::Transfer);
     let moved: Vec<_> = moved.map(|row| (row.id, row.program_id, row.at)).collect();
     let mut others = transfers::others(conn, of, &moved).await?;
+    let rewarded = rows.iter().filter(|row| row.purchase_id.is_none());
+    let rewarded: Vec<TransactionId> = rewarded.map(|row| row.id).collect();
+    let mut rewards = rewards::of(conn, of, &rewarded).await?;
     Ok(rows
         .into_iter()
         .map(|row| {
@@ -1235,6 +1263,7 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
                 total,
                 term: row.activates_at.zip(row.expires_at),
                 other: others.remove(&row.id),
+                reward: rewards.remove(&row.id),
             }
         })
         .collect())

@@ -4,6 +4,7 @@
 use crate::db::{self, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::id::{CustomerId, LineId, PurchaseId};
+use crate::invite::store as invitations;
 use crate::on;
 use crate::points::TransactionKind;
 use crate::points::store::{SpendError, returns};
@@ -110,6 +111,7 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
     if !sold.is_empty() {
         returns::give_back(tx, id, now, &sold).await?;
         returns::take_back(tx, TransactionKind::Void, id, now, &sold).await?;
+        invitations::forget(tx, id).await?;
     }
     let timeline = timeline(tx).await?;
     tier::store::refresh(tx, &timeline, &customer.into_iter().collect()).await?;

@@ -197,6 +197,7 @@ impl<'a> View<'a> {
             }
             Gate::Member(programs) => any(buyer()?.memberships.iter().any(|m| programs.contains(&m.program))),
             Gate::Tenure(range) => number(range, (self.day - buyer()?.registered).num_days()),
+            Gate::Invited => any(buyer()?.invited),
             Gate::Count(window, range) => {
                 buyer()?;
                 number(range, self.history[*window].ok_or(Found::Unknown)?.count)
@@ -353,7 +354,7 @@ impl Birthdays {
 }
 
 /// The birthday in a year: 28 February for 29 February in a year without it.
-fn birthday(birth: NaiveDate, year: i32) -> NaiveDate {
+pub(super) fn birthday(birth: NaiveDate, year: i32) -> NaiveDate {
     birth
         .with_year(year)
         .or_else(|| NaiveDate::from_ymd_opt(year, 2, 28))

@@ -1,6 +1,6 @@
 //! What can be wrong with a rule that somebody wrote.
 
-use super::{Caps, Condition, Dates, Each, Effect, Limit, Occasion, Range, Rule, Span, WHOLE, Window};
+use super::{Caps, Condition, Dates, Each, Effect, Limit, Occasion, Place, Range, Rule, Span, WHOLE, Window};
 use crate::lang::Localized;
 use crate::purchase::AMOUNT_MAX;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,8 @@ pub enum Problem {
     NotOfLines,
     /// Makes sense only where something is bought.
     NeedsPurchase,
+    /// What is asked day by day needs a birthday or the days since the registration, to come round for somebody.
+    NeedsTurn,
     /// Not one of the choices here.
     NotAChoice,
 }
@@ -214,7 +216,7 @@ impl Faults {
                 self.window(&at("purchase_sum/window"), *window);
                 self.range(&at("purchase_sum/sum"), *sum);
             }
-            Condition::FirstPurchase => {}
+            Condition::FirstPurchase | Condition::Invited => {}
             Condition::Segment(names) => self.names(&at("segment"), names),
             Condition::Payment(list) => self.list(&at("payment"), list),
             Condition::Channel(list) => self.list(&at("channel"), list),
@@ -265,12 +267,32 @@ impl Faults {
             Effect::Coupon { series } => self.text(&at("coupon/series"), series, NAME_MAX),
             Effect::Message { text, .. } => self.localized(&at("message/text"), text, TEXT_MAX),
         }
-        let discount = matches!(
-            effect,
-            Effect::PercentOff { .. } | Effect::AmountOff { .. } | Effect::CheapestFree { .. }
-        );
-        if discount && occasion != Occasion::Purchase {
+        let is_of_purchase = match effect {
+            Effect::PercentOff { .. }
+            | Effect::AmountOff { .. }
+            | Effect::CheapestFree { .. }
+            | Effect::PointsShare { .. }
+            | Effect::PointsPer { .. }
+            | Effect::PointsTimes { .. }
+            | Effect::Gift { .. } => true,
+            Effect::PointsFixed { each, .. } => *each != Each::Purchase,
+            Effect::Message { to, .. } => *to != Place::Customer,
+            Effect::Coupon { .. } => false,
+        };
+        let is_purchase = occasion == Occasion::Purchase;
+        if is_of_purchase && !is_purchase {
             self.add(pointer, Problem::NeedsPurchase);
+        }
+        if is_purchase
+            && matches!(
+                effect,
+                Effect::Message {
+                    to: Place::Customer,
+                    ..
+                }
+            )
+        {
+            self.add(at("message/to"), Problem::NotAChoice);
         }
     }
 
@@ -313,10 +335,13 @@ impl Rule {
         }
         for (i, condition) in self.conditions.iter().enumerate() {
             let pointer = format!("/conditions/{i}");
-            if self.occasion != Occasion::Purchase && condition.is_of_lines() {
+            if self.occasion != Occasion::Purchase && condition.is_of_purchase() {
                 faults.add(&pointer, Problem::NeedsPurchase);
             }
             faults.condition(&pointer, condition, 1);
+        }
+        if self.occasion == Occasion::Day && self.turn().is_none() {
+            faults.add("/conditions", Problem::NeedsTurn);
         }
         match self.effects.len() {
             0 => faults.add("/effects", Problem::Missing),

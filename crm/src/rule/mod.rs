@@ -54,12 +54,14 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod tier;
+mod turn;
 #[cfg(feature = "store")]
 pub mod words;
 
 pub use check::{Fault, Problem};
 pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};
+pub use turn::{Turn, YEAR};
 
 /// 100 %, in hundredths of a percent.
 pub const WHOLE: i64 = 10_000;
@@ -128,8 +130,36 @@ pub enum Occasion {
     Referral,
     /// The customer told everything about themselves that they were asked for.
     Profile,
-    /// A day came: the daily work asks about every customer (birthdays, years with the club).
+    /// A day came: the daily work asks about whoever has a birthday or completes a time with the club near it. A rule of
+    /// this occasion has a [`Turn`].
     Day,
+}
+
+impl Occasion {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Purchase,
+        Self::Registration,
+        Self::Referral,
+        Self::Profile,
+        Self::Day,
+    ];
+
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchase => "purchase",
+            Self::Registration => "registration",
+            Self::Referral => "referral",
+            Self::Profile => "profile",
+            Self::Day => "day",
+        }
+    }
+
+    /// The occasion with this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|occasion| occasion.as_str() == word)
+    }
 }
 
 /// When a rule holds.
@@ -231,6 +261,8 @@ pub enum Condition {
     },
     /// The customer never bought before.
     FirstPurchase,
+    /// The customer registered by somebody's invitation.
+    Invited,
     /// The customer is in one of these segments.
     Segment(Vec<String>),
     /// Something is paid in one of these ways.
@@ -260,6 +292,23 @@ impl Condition {
         };
         let pointer = |(i, condition)| (format!("/{name}/{i}"), condition);
         nested.iter().enumerate().map(pointer).collect()
+    }
+
+    /// True when it asks about something that only a purchase has, or something in it does.
+    fn is_of_purchase(&self) -> bool {
+        match self {
+            Self::BasketSum(_)
+            | Self::Contains { .. }
+            | Self::Store(_)
+            | Self::Region(_)
+            | Self::Hours { .. }
+            | Self::Payment(_)
+            | Self::Channel(_)
+            | Self::Coupon(_) => true,
+            Self::All(nested) | Self::Any(nested) => nested.iter().any(Self::is_of_purchase),
+            Self::Not(inner) => inner.is_of_purchase(),
+            other => other.is_of_lines(),
+        }
     }
 
     /// True when it is about a line, or something in it is.
@@ -534,6 +583,8 @@ pub enum Place {
     Cashier,
     /// On a kiosk or the customer's display.
     Kiosk,
+    /// To the customer, by e-mail or text message, where they agreed to that. Not on a purchase, which has a receipt.
+    Customer,
 }
 
 /// How much a rule gives at most. Values are hundredths, of money and of points alike; those of one rule are added up.
@@ -675,6 +726,9 @@ pub struct Buyer {
     /// What they bought before, in the periods that [`Rules::windows`] asks for.
     #[serde(default)]
     pub history: Vec<(Window, History)>,
+    /// They registered by somebody's invitation.
+    #[serde(default)]
+    pub invited: bool,
 }
 
 /// A customer's membership in a program.

@@ -29,6 +29,8 @@ pub struct Asks {
     pub person: bool,
     /// Birthdays of children.
     pub children: bool,
+    /// Whether the customer was invited.
+    pub invited: bool,
     /// Earlier purchases, in the periods of [`Rules::windows`].
     pub history: bool,
     /// Tiers of the customer, which are made of all earlier purchases.
@@ -54,6 +56,7 @@ impl Asks {
                 self.history = true;
             }
             Condition::Tier { .. } => self.tiers = true,
+            Condition::Invited => self.invited = true,
             _ => {}
         }
         for (_, inner) in condition.nested() {
@@ -242,6 +245,7 @@ pub(super) enum Gate {
     },
     Member(Vec<ProgramId>),
     Tenure(Range),
+    Invited,
     /// The numbers are places in [`Rules::windows`].
     Count(usize, Range),
     Sum(usize, Range),
@@ -429,6 +433,7 @@ impl Rules {
             },
             Condition::Member(programs) => Gate::Member(programs.clone()),
             Condition::Tenure(range) => Gate::Tenure(*range),
+            Condition::Invited => Gate::Invited,
             Condition::PurchaseCount { window, count } => Gate::Count(place(&mut self.windows, *window), *count),
             Condition::PurchaseSum { window, sum } => Gate::Sum(place(&mut self.windows, *window), *sum),
             Condition::FirstPurchase => Gate::Count(place(&mut self.windows, Window::Ever), Range::up_to(0)),

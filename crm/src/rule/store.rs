@@ -5,8 +5,10 @@
 //! same moment the later one counts. To withdraw a rule is to publish a version that says nothing.
 
 pub(crate) mod asking;
+pub mod days;
 mod explaining;
 mod naming;
+pub(crate) mod rewarding;
 pub mod simulating;
 mod timeline;
 
@@ -72,7 +74,7 @@ pub struct Entry {
     pub last: Option<Rule>,
     /// What it gave, of money and points together, in hundredths.
     pub value: i64,
-    /// To how many purchases.
+    /// How often: to how many purchases, and on how many other occasions.
     pub times: i64,
 }
 
@@ -341,7 +343,7 @@ async fn begin_budget(tx: &mut Tx, id: RuleId) -> Result<(), sqlx::Error> {
     // Only now: whoever was giving something has ended.
     const COUNT: &str = "UPDATE rule_usages SET value = (SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM grants \
                          WHERE rule_id = $1 AND kind IN ('discount', 'points')), \
-                         times = (SELECT COUNT(DISTINCT COALESCE(purchase_id, id)) FROM grants WHERE rule_id = $1) \
+                         times = (SELECT COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants WHERE rule_id = $1) \
                          WHERE rule_id = $1";
     for sql in [BEGIN, COUNT] {
         on!(tx, |c| sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
@@ -402,7 +404,7 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
 async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
     const SQL: &str = versions!("");
     const GIVEN: &str = "SELECT rule_id, CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) \
-                         AS BIGINT), COUNT(DISTINCT COALESCE(purchase_id, id)) FROM grants GROUP BY rule_id";
+                         AS BIGINT), COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants GROUP BY rule_id";
     let now = conn.now();
     let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
     let given: Vec<(RuleId, i64, i64)> = on!(conn, |c| sqlx::query_as(GIVEN).fetch_all(c).await)?;

@@ -554,6 +554,14 @@ fn what_was_bought_before_in_a_period() {
         ..buyer()
     });
     assert_eq!(found(r#""first_purchase""#, &basket, &fresh, noon()), None);
+    assert_eq!(found(r#""invited""#, &basket, &fresh, noon()), Some(Found::Missing));
+    let friend = known(Buyer {
+        invited: true,
+        ..buyer()
+    });
+    assert_eq!(found(r#""invited""#, &basket, &friend, noon()), None);
+    let nobody = found(r#""invited""#, &basket, &Facts::default(), noon());
+    assert_eq!(nobody, Some(Found::Nobody));
     let rules = prepare(vec![
         rule(&[r#""first_purchase""#, &sum(r#"{"at_least": 1}"#)]),
         rule(&[r#"{"purchase_count": {"window": "ever", "count": {"at_least": 1}}}"#]),
@@ -1339,14 +1347,55 @@ fn faults_are_named_by_their_place() {
         pointer("", says, never),
         fault("/caps/budget/times", range(1, i64::MAX))
     );
-    let born = r#", "occasion": "day""#;
+    let born = r#", "occasion": "registration""#;
     let line = r#"{"price": {"at_least": 1}}"#;
+    for of_purchase in [
+        line.to_owned(),
+        r#"{"basket_sum": {"at_least": 1}}"#.into(),
+        format!(r#"{{"contains": {{"lines": [{line}], "sum": {{"at_least": 1}}}}}}"#),
+        format!(r#"{{"store": [{}]}}"#, id(1)),
+        r#"{"region": ["north"]}"#.into(),
+        r#"{"hours": {"from": 60, "to": 120}}"#.into(),
+        r#"{"payment": ["card"]}"#.into(),
+        r#"{"channel": ["till"]}"#.into(),
+        r#"{"not": {"coupon": ["x"]}}"#.into(),
+    ] {
+        let expected = fault("/conditions/0", Problem::NeedsPurchase);
+        assert_eq!(pointer(&of_purchase, says, born), expected, "{of_purchase}");
+    }
+    for of_somebody in [
+        r#""invited""#,
+        r#""first_purchase""#,
+        r#"{"weekday": ["Mon"]}"#,
+        r#"{"period": {"from": "2026-11-01"}}"#,
+        r#"{"segment": ["parents"]}"#,
+    ] {
+        assert_eq!(faults(&rule_of(of_somebody, says, born)), [], "{of_somebody}");
+    }
+    let points = |kind: &str, more: &str| format!(r#"{{"{kind}": {{"program": {}, {more}}}}}"#, id(1));
+    for effect in [
+        r#"{"cheapest_free": {"of": 3}}"#.to_owned(),
+        points("points_share", r#""share": 100"#),
+        points("points_times", r#""factor": 20000"#),
+        points("points_fixed", r#""points": 100, "each": "line""#),
+        format!(r#"{{"gift": {{"article": {}, "quantity": 1}}}}"#, id(1)),
+        r#"{"message": {"to": "receipt", "text": {"ru": "Р", "en": "E"}}}"#.into(),
+    ] {
+        assert_eq!(
+            pointer("", &effect, born),
+            fault("/effects/0", Problem::NeedsPurchase),
+            "{effect}"
+        );
+    }
+    let letter = r#"{"message": {"to": "customer", "text": {"ru": "Р", "en": "E"}}}"#;
+    assert_eq!(faults(&rule_of("", letter, born)), []);
     assert_eq!(
-        pointer(line, says, born),
-        fault("/conditions/0", Problem::NeedsPurchase)
+        pointer("", letter, ""),
+        fault("/effects/0/message/to", Problem::NotAChoice)
     );
-    let off = r#"{"cheapest_free": {"of": 3}}"#;
-    assert_eq!(pointer("", off, born), fault("/effects/0", Problem::NeedsPurchase));
+    let daily = r#", "occasion": "day""#;
+    assert_eq!(pointer("", says, daily), fault("/conditions", Problem::NeedsTurn));
+    assert_eq!(faults(&rule_of(r#"{"tenure": {"at_least": 365}}"#, says, daily)), []);
     let deep = format!("{}{line}{}", r#"{"not": "#.repeat(5), "}".repeat(5));
     let there = format!("/conditions/0{}", "/not".repeat(5));
     assert_eq!(pointer(&deep, says, ""), fault(&there, Problem::TooDeep { max: 5 }));
@@ -1462,6 +1511,7 @@ fn conditions() -> impl Strategy<Value = Condition> {
             count
         }),
         Just(Condition::FirstPurchase),
+        Just(Condition::Invited),
         Just(Condition::Segment(vec!["parents".into()])),
         Just(Condition::Payment(vec![Payment::Card])),
         Just(Condition::Channel(vec![Channel::Till])),

@@ -158,6 +158,10 @@ fn condition(condition: &Condition, found: &Found) -> Localized {
             sum,
             hundredths,
         ),
+        Condition::Invited => fixed(
+            "Покупатель пришёл не по приглашению",
+            "The customer did not come by an invitation",
+        ),
         Condition::FirstPurchase => fixed("Это не первая покупка", "This is not the first purchase"),
         Condition::Segment(_) => fixed(
             "Покупатель не входит в нужную группу",

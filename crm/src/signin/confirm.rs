@@ -148,6 +148,7 @@ pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor:
                 }
                 attempts::finish(tx, attempt.id).await?;
                 by.record(tx, "contact.verify", None).await?;
+                customers::reward_profile(tx, by.id()).await?;
                 Ok(Ok(kind))
             })
         })

@@ -16,10 +16,13 @@ use crate::factor::{self, Owner};
 use crate::flaw::{Check, Flaw};
 use crate::id::{CodeId, CustomerId, SessionId, StaffId};
 use crate::identity::store as identity;
+use crate::invite::store as invitations;
 use crate::lang::Lang;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
+use crate::rule::Occasion;
+use crate::rule::store::rewarding;
 use crate::till::counter;
 use crate::webhook::event::Cause;
 use crate::who::{self, Customer, Fresh, Opened, SessionOf, Staff, System, Token, Visitor};
@@ -174,6 +177,7 @@ pub(crate) async fn conclude(
 ) -> Result<Opened, Error> {
     if let Some(email) = &attempt.email {
         contacts::keep_proved(tx, customer, Kind::Email, email).await?;
+        customers::reward_profile(tx, customer).await?;
     }
     if let Some(outside) = &attempt.identity {
         let is_new = identity::link(tx, Owner::Customer(customer), outside).await?;
@@ -305,8 +309,15 @@ fn new_password(password: &str, draft: &Draft, phone: &str, shop: &str) -> Resul
 }
 
 /// Makes the customer of a reviewed draft: record, contacts, consents, programs, card, welcome, session, all or
-/// nothing. [`Error::Stale`] when the draft is not there or the phone was registered meanwhile.
-pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> Result<Opened, Error> {
+/// nothing. `invite` is the code of whoever invited them, as the browser brought it along; one that nobody has is none.
+/// [`Error::Stale`] when the draft is not there or the phone was registered meanwhile.
+pub async fn register(
+    db: &Db,
+    token: &Token,
+    lang: Lang,
+    invite: Option<&str>,
+    visitor: &Visitor,
+) -> Result<Opened, Error> {
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
@@ -359,6 +370,10 @@ pub async fn register(db: &Db, token: &Token, lang: Lang, visitor: &Visitor) -> 
                 let values = [("name", person.name.as_str()), ("card", &card.number), ("shop", &shop)];
                 outbox::send(tx, to, "welcome", lang, &values).await?;
             }
+            if let Some(code) = invite {
+                invitations::accept(tx, id, code).await?;
+            }
+            rewarding::on(tx, Occasion::Registration, id).await?;
             conclude(tx, &attempt, id, "registration", visitor).await
         })
     })

@@ -118,7 +118,7 @@ async fn finish(db: &Db, token: &Token) -> Customer {
         ..Details::default()
     };
     signin::save_draft(db, token, &details).await.expect("saved");
-    let opened = signin::register(db, token, Lang::Ru, &visitor())
+    let opened = signin::register(db, token, Lang::Ru, None, &visitor())
         .await
         .expect("registered");
     proof(db, &opened.token).await
@@ -375,7 +375,7 @@ both_engines!(the_same_account_twice_on_the_way_is_the_first_ones, async |world|
         ..Details::default()
     };
     signin::save_draft(db, &second, &details).await.expect("saved");
-    let refused = signin::register(db, &second, Lang::Ru, &visitor()).await;
+    let refused = signin::register(db, &second, Lang::Ru, None, &visitor()).await;
     assert!(matches!(refused, Err(Error::Stale)));
     assert_eq!(linked(db, &zoya).await.len(), 1);
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM customers"), 1, "all or nothing");

@@ -15,6 +15,7 @@ mod points;
 mod promotions;
 mod purchases;
 mod requests;
+mod rewards;
 mod rules;
 mod schema;
 mod sendable;

@@ -366,7 +366,7 @@ both_engines!(books_that_do_not_agree_are_found, async |world| {
         (
             "UPDATE accruals SET points = points + 1",
             "UPDATE accruals SET points = points - 1",
-            vec!["a lot is what its lines earned"],
+            vec!["a lot is what its lines earned, or a reward gave"],
         ),
         (
             "UPDATE purchases SET total = total + 1",

@@ -37,7 +37,7 @@ async fn both_engines_have_the_same_columns() {
     let sqlite = columns(
         &crm::testing::sqlite().await,
         "SELECT t.name AS table_name, c.name AS column_name, c.type AS kind, c.\"notnull\" = 1 AS required \
-         FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE '\\_sqlx%' ESCAPE '\\'",
+         FROM sqlite_master t JOIN pragma_table_xinfo(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE '\\_sqlx%' ESCAPE '\\'",
     )
     .await;
     let postgres = columns(

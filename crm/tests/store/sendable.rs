@@ -4,14 +4,16 @@
 
 use crm::Error;
 use crm::card::store as cards;
+use crm::customer::store as customers;
 use crm::db::Db;
 use crm::id::{AdjustmentId, CardId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
+use crm::invite::store as invitations;
 use crm::points::NewAdjustment;
-use crm::points::store::{adjustments, transfers};
+use crm::points::store::{adjustments, rewards, transfers};
 use crm::purchase::void::void;
 use crm::request::{Filter, NewRequest, Sort, Status, Thread, store as requests};
 use crm::rule::Rule;
-use crm::rule::store::{self as rules, simulating};
+use crm::rule::store::{self as rules, days, simulating};
 use crm::rule::tier::{Tiers, store as tiers};
 use crm::staff::store as staff;
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
@@ -87,6 +89,21 @@ fn a_server_can_await_these(
         promotion::store::running(&mut conn, db.now()).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;
+        Ok::<_, Error>(())
+    });
+}
+
+/// The same of rewards and invitations.
+#[allow(dead_code, reason = "it is enough that it compiles")]
+fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: System) {
+    movable(async move {
+        days::run_due(&db, &system).await?;
+        invitations::begin(&db, &customer).await?;
+        let mut conn = db.read().await?;
+        invitations::list(&mut conn, customer.me(), 1).await?;
+        invitations::gives(&mut conn).await?;
+        customers::profile_gives(&mut conn, customer.me()).await?;
+        rewards::of(&mut conn, customer.me(), &[]).await?;
         Ok::<_, Error>(())
     });
 }

@@ -75,7 +75,7 @@ async fn register(db: &Db) -> (Customer, Opened) {
     signin::save_draft(db, &token, &details())
         .await
         .expect("the details fit");
-    let opened = signin::register(db, &token, Lang::Ru, &visitor())
+    let opened = signin::register(db, &token, Lang::Ru, None, &visitor())
         .await
         .expect("registered");
     let customer = who::customer(db, &opened.token, &visitor())
@@ -276,7 +276,7 @@ both_engines!(
             assert_eq!(found, [("password".to_owned(), Flaw::WeakPassword)], "{weak}");
         }
         assert!(matches!(
-            signin::register(db, &token, Lang::Ru, &visitor()).await,
+            signin::register(db, &token, Lang::Ru, None, &visitor()).await,
             Err(Error::Stale)
         ));
         signin::save_draft(db, &token, &details()).await.expect("fits");

@@ -372,13 +372,15 @@ impl From<receipt::Quote> for Quote {
             messages: quote
                 .messages
                 .into_iter()
-                .map(|(to, text)| Message {
-                    to: match to {
+                .filter_map(|(to, text)| {
+                    let to = match to {
                         Place::Receipt => "receipt",
                         Place::Cashier => "cashier",
                         Place::Kiosk => "kiosk",
-                    },
-                    text: text.into(),
+                        // That is no till's to say.
+                        Place::Customer => return None,
+                    };
+                    Some(Message { to, text: text.into() })
                 })
                 .collect(),
             gifts: quote

@@ -4,6 +4,7 @@
 mod messages;
 mod people;
 mod records;
+mod rewards;
 
 use crate::config::Config;
 use anyhow::Context as _;
@@ -80,6 +81,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     println!("  {threads} requests");
     messages::write(db, &by).await?;
     let key = till(db, &by).await?;
+    rewards::write(db, &by, &people, customer).await?;
     crm::points::store::run_due(db, &by).await?;
     mark(db, &by, "ready").await?;
     let url = &config.public_url;

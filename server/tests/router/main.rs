@@ -18,6 +18,7 @@ mod forgery;
 mod fragments;
 mod headers;
 mod health;
+mod invitations;
 mod layers;
 mod messages;
 mod outages;

@@ -204,6 +204,7 @@ async fn what_can_be_written_has_words_in_both_languages() {
         "на экране покупателя",
         "из каждых 3 штук",
         "день рождения ребёнка",
+        "пришёл по приглашению",
         "неизвестно",
     ] {
         assert!(russian.text().contains(words), "{words}: {}", russian.text());

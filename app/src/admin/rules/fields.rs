@@ -28,7 +28,7 @@ const WEEK: [Weekday; 7] = [
 ];
 
 /// The conditions that have fields, by the names that JSON gives them, in the order of the menu.
-pub const CONDITIONS: [&str; 18] = [
+pub const CONDITIONS: [&str; 19] = [
     "category",
     "article",
     "brand",
@@ -47,6 +47,7 @@ pub const CONDITIONS: [&str; 18] = [
     "purchase_count",
     "purchase_sum",
     "first_purchase",
+    "invited",
 ];
 
 /// The effects that have fields, likewise.
@@ -84,6 +85,7 @@ pub fn kind_word(cx: &Cx, kind: &str) -> &'static str {
         "purchase_count" => t.k_purchase_count,
         "purchase_sum" => t.k_purchase_sum,
         "first_purchase" => t.k_first_purchase,
+        "invited" => t.k_invited,
         "percent_off" => t.k_percent_off,
         "amount_off" => t.k_amount_off,
         "cheapest_free" => t.k_cheapest_free,
@@ -126,6 +128,7 @@ pub fn condition_kind(condition: &Condition) -> Option<(&'static str, &Condition
         Condition::PurchaseCount { .. } => "purchase_count",
         Condition::PurchaseSum { .. } => "purchase_sum",
         Condition::FirstPurchase => "first_purchase",
+        Condition::Invited => "invited",
         _ => return None,
     };
     Some((kind, inner, is_not))
@@ -221,6 +224,7 @@ impl ConditionFields {
                 sum: self.range(&mut flaws, money),
             },
             "first_purchase" => Condition::FirstPurchase,
+            "invited" => Condition::Invited,
             _ => return Err(AppError::Refused),
         };
         if !flaws.is_clean() {
@@ -355,6 +359,7 @@ impl EffectFields {
                 let to = match self.place.as_str() {
                     "cashier" => Place::Cashier,
                     "kiosk" => Place::Kiosk,
+                    "customer" => Place::Customer,
                     _ => Place::Receipt,
                 };
                 Effect::Message { to, text }
@@ -604,6 +609,7 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
             };
             view! { {window_fields(words.cx, window)} {range(held, &money)} }.into_html()
         }
+        ("invited", _) => view! { <p>{t.c_invited}</p> }.into_html(),
         _ => view! { <p>{t.c_first}</p> }.into_html(),
     };
     view! {
@@ -749,11 +755,13 @@ pub fn effect_fields(words: &Words<'_>, kind: &'static str, held: Option<&Effect
                 Place::Receipt => "receipt",
                 Place::Cashier => "cashier",
                 Place::Kiosk => "kiosk",
+                Place::Customer => "customer",
             };
             let options = [
                 ("receipt", Place::Receipt),
                 ("cashier", Place::Cashier),
                 ("kiosk", Place::Kiosk),
+                ("customer", Place::Customer),
             ]
             .map(|(code, place)| (code.to_owned(), words.place(place).to_owned()))
             .to_vec();

@@ -54,18 +54,31 @@ impl Form for CancelSimulation {
     }
 }
 
+/// Whether a rule can be tried on past purchases.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Simulates {
+    /// It can.
+    Yes,
+    /// There is nothing to try, or it has faults.
+    No,
+    /// It is asked on another occasion than a purchase.
+    OtherOccasion,
+}
+
 /// The newest simulation, and buttons for another one.
-pub(super) fn section(words: &Words<'_>, newest: Option<&Simulation>, can_simulate: bool) -> Option<Html> {
+pub(super) fn section(words: &Words<'_>, newest: Option<&Simulation>, simulates: Simulates) -> Option<Html> {
     let cx = words.cx;
     let t = &cx.t().admin_rules;
-    if newest.is_none() && !can_simulate {
+    if newest.is_none() && simulates == Simulates::No {
         return None;
     }
     let buttons: Vec<_> = [1, 3, 6, 12]
         .map(|n: i64| view! { <button class="btn btn-sm" name="months" value=n.to_string()>{t.months(n)}</button> })
         .into_iter()
         .collect();
-    let form = can_simulate.then(|| {
+    let not_here =
+        (simulates == Simulates::OtherOccasion).then(|| view! { <p class="notice">{t.simulate_not_here}</p> });
+    let form = (simulates == Simulates::Yes).then(|| {
         view! {
             <FormBox<SimulateRule> class="form">
                 <p class="hint">{t.simulate_hint}</p>
@@ -77,6 +90,7 @@ pub(super) fn section(words: &Words<'_>, newest: Option<&Simulation>, can_simula
         <section class="section" id="simulation" aria-labelledby="simulation-title">
             <h2 id="simulation-title">{t.simulation}</h2>
             {newest.map(|newest| told(words, newest))}
+            {not_here}
             {form}
         </section>
     };

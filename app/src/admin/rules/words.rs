@@ -6,7 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc, Weekday};
 use crm::lang::Localized;
 use crm::rule::store::Names;
 use crm::rule::{
-    Caps, Channel, Condition, Each, Effect, Fault, Limit, Payment, Place, Problem, Range, Rule, Span, Whose, Window,
+    Caps, Channel, Condition, Each, Effect, Fault, Limit, Occasion, Payment, Place, Problem, Range, Rule, Span, Whose,
+    Window,
 };
 
 /// What words are made of: the page's language, and what things are called.
@@ -22,13 +23,18 @@ impl Words<'_> {
     pub fn lines(&self, rule: &Rule) -> Vec<String> {
         let t = &self.cx.t().admin_rules;
         let mut lines = vec![self.cx.pick(&rule.name)];
+        lines.extend(self.asked_on(rule));
         lines.extend(self.validity(rule));
         lines.extend(
             rule.conditions
                 .iter()
                 .map(|condition| t.l_if(self.condition(condition))),
         );
-        lines.extend(rule.effects.iter().map(|effect| t.l_then(self.effect(effect))));
+        lines.extend(
+            rule.effects
+                .iter()
+                .map(|effect| t.l_then(self.effect(rule.occasion, effect))),
+        );
         lines.extend(self.caps(&rule.caps));
         lines.extend(self.order(rule));
         lines
@@ -36,8 +42,26 @@ impl Words<'_> {
 
     /// What it gives, in one line.
     pub fn gives(&self, rule: &Rule) -> String {
-        let effects: Vec<_> = rule.effects.iter().map(|effect| self.effect(effect)).collect();
-        effects.join("; ")
+        let effects = rule.effects.iter().map(|effect| self.effect(rule.occasion, effect));
+        effects.collect::<Vec<_>>().join("; ")
+    }
+
+    /// On which occasion it is asked, where that is not a purchase.
+    fn asked_on(&self, rule: &Rule) -> Option<String> {
+        let is_purchase = rule.occasion == Occasion::Purchase;
+        (!is_purchase).then(|| self.cx.t().admin_rules.l_occasion(self.occasion(rule.occasion)))
+    }
+
+    /// What an occasion is called.
+    pub fn occasion(&self, occasion: Occasion) -> &'static str {
+        let t = &self.cx.t().admin_rules;
+        match occasion {
+            Occasion::Purchase => t.o_purchase,
+            Occasion::Registration => t.o_registration,
+            Occasion::Referral => t.o_referral,
+            Occasion::Profile => t.o_profile,
+            Occasion::Day => t.o_day,
+        }
     }
 
     /// When it holds, where that is bounded.
@@ -100,6 +124,7 @@ impl Words<'_> {
             Condition::PurchaseCount { window, count } => t.c_count(self.number_range(*count), self.window(*window)),
             Condition::PurchaseSum { window, sum } => t.c_sum(self.money_range(*sum), self.window(*window)),
             Condition::FirstPurchase => t.c_first.to_owned(),
+            Condition::Invited => t.c_invited.to_owned(),
             Condition::Segment(codes) => t.c_segment(codes.join(", ")),
             Condition::Payment(ways) => t.c_payment(join(ways.iter().map(|way| {
                 match way {
@@ -127,8 +152,8 @@ impl Words<'_> {
         }
     }
 
-    /// One effect.
-    pub fn effect(&self, effect: &Effect) -> String {
+    /// One effect of a rule of an occasion.
+    pub fn effect(&self, occasion: Occasion, effect: &Effect) -> String {
         let t = &self.cx.t().admin_rules;
         let points = |n: i64| self.cx.points(n);
         let program = |id| self.named(&self.names.programs, id);
@@ -155,6 +180,7 @@ impl Words<'_> {
                 points: n,
                 each,
             } => match each {
+                Each::Purchase if occasion != Occasion::Purchase => t.e_fixed(points(*n), program(id)),
                 Each::Purchase => t.e_fixed_purchase(points(*n), program(id)),
                 Each::Line => t.e_fixed_line(points(*n), program(id)),
                 Each::Unit => t.e_fixed_unit(points(*n), program(id)),
@@ -181,6 +207,7 @@ impl Words<'_> {
             Place::Receipt => t.p_receipt,
             Place::Cashier => t.p_cashier,
             Place::Kiosk => t.p_kiosk,
+            Place::Customer => t.p_customer,
         }
     }
 
@@ -230,6 +257,7 @@ impl Words<'_> {
             (Problem::Backwards, _) => t.f_backwards.to_owned(),
             (Problem::NotOfLines, _) => t.f_not_of_lines.to_owned(),
             (Problem::NeedsPurchase, _) => t.f_needs_purchase.to_owned(),
+            (Problem::NeedsTurn, _) => t.f_needs_turn.to_owned(),
             (Problem::NotAChoice, _) => t.f_not_a_choice.to_owned(),
         };
         format!("{place}: {problem}")

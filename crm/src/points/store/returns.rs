@@ -2,12 +2,12 @@
 //! the lots that it came from, and a void does the opposite of the return that it undoes.
 
 use super::{
-    AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw, draw_first, rules,
-    settle,
+    AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw, draw_first, rewards,
+    rules, settle,
 };
 use crate::db::{self, Bind, Conn, ListQuery, Tx};
 use crate::error::Error;
-use crate::id::{AllocationId, CustomerId, LineId, LotId, ProgramId, PurchaseId, TransactionId};
+use crate::id::{AllocationId, CustomerId, LineId, LotId, ProgramId, PurchaseId, RewardId, TransactionId};
 use crate::on;
 use chrono::{DateTime, Utc};
 
@@ -40,7 +40,7 @@ pub(super) struct Taken {
     id: AllocationId,
     lot_id: LotId,
     /// What did not go back yet.
-    points: i64,
+    pub(super) points: i64,
     state: LotState,
     expires_at: DateTime<Utc>,
     /// The lot that this customer's points began in.
@@ -73,6 +73,20 @@ async fn taken_for(
         .bind(line)
         .bind(program)
         .bind(kind)
+        .fetch_all(c)
+        .await)
+}
+
+/// What returns took of a reward in a program, the last first.
+pub(super) async fn taken_for_reward(
+    tx: &mut Tx,
+    reward: RewardId,
+    program: ProgramId,
+) -> Result<Vec<Taken>, sqlx::Error> {
+    const SQL: &str = taken!("y.reward_id = $1 AND y.program_id = $2 AND y.kind = 'return'");
+    on!(tx, |c| sqlx::query_as(SQL)
+        .bind(reward)
+        .bind(program)
         .fetch_all(c)
         .await)
 }
@@ -297,6 +311,7 @@ pub(crate) async fn take_back(
         }
     }
     book.write(tx).await?;
+    rewards::follow(tx, kind, at, lines).await?;
     Ok(total)
 }
 
@@ -375,7 +390,7 @@ pub(crate) async fn give_again(
             .await?;
         book.write(tx).await?;
     }
-    Ok(())
+    rewards::follow(tx, TransactionKind::Void, at, lines).await
 }
 
 #[derive(sqlx::FromRow)]

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// Compares every projection with what it is made of. An empty answer is the only good one.
 pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
-    const CHECKS: [(&str, &str); 15] = [
+    const CHECKS: &[(&str, &str)] = &[
         (
             "a transaction sums to zero",
             "SELECT transaction_id, CAST(0 AS BIGINT), CAST(SUM(amount) AS BIGINT) FROM postings \
@@ -55,11 +55,20 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
              WHERE a.kind = 'active' AND CASE WHEN a.balance < 0 THEN 0 ELSE a.balance END <> COALESCE(t.total, 0)",
         ),
         (
-            "a lot is what its lines earned",
-            "SELECT t.id, CAST(COALESCE(x.total, 0) AS BIGINT), t.points FROM lots t \
+            "a lot is what its lines earned, or a reward gave",
+            "SELECT t.id, CAST(COALESCE(x.total, 0) + COALESCE(w.points, 0) AS BIGINT), t.points FROM lots t \
              JOIN transactions y ON y.id = t.transaction_id AND y.kind = 'accrual' \
              LEFT JOIN (SELECT lot_id, SUM(points) AS total FROM accruals GROUP BY lot_id) x ON x.lot_id = t.id \
-             WHERE t.points <> COALESCE(x.total, 0)",
+             LEFT JOIN reward_accruals w ON w.lot_id = t.id \
+             WHERE t.points <> COALESCE(x.total, 0) + COALESCE(w.points, 0)",
+        ),
+        (
+            "what was taken from lots of a reward was taken back of what it gave",
+            "SELECT a.lot_id, CAST(x.total AS BIGINT), a.taken_back FROM reward_accruals a \
+             JOIN (SELECT y.reward_id, y.program_id, SUM(f.points - COALESCE((SELECT SUM(b.points) FROM restorations b \
+             WHERE b.allocation_id = f.id), 0)) AS total FROM allocations f JOIN transactions y ON y.id = f.transaction_id \
+             WHERE y.reward_id IS NOT NULL AND y.kind = 'return' GROUP BY y.reward_id, y.program_id) x \
+             ON x.reward_id = a.reward_id AND x.program_id = a.program_id WHERE a.taken_back < x.total",
         ),
         (
             "what was taken from lots for a line was taken back of what it earned",
@@ -117,7 +126,7 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
     ];
     let mut conn = db.read().await?;
     let mut differences = Vec::new();
-    for (what, sql) in CHECKS {
+    for &(what, sql) in CHECKS {
         let rows: Vec<(Uuid, i64, i64)> = on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await)?;
         differences.extend(rows.into_iter().map(|(id, expected, found)| Difference {
             what,

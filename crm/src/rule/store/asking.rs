@@ -34,6 +34,7 @@ pub(super) struct Known {
     /// The birthday and the moment of registration.
     people: HashMap<CustomerId, (Option<NaiveDate>, DateTime<Utc>)>,
     children: HashMap<CustomerId, Vec<NaiveDate>>,
+    invited: BTreeSet<CustomerId>,
     bought: HashMap<CustomerId, Vec<Bought>>,
     articles: HashMap<ArticleId, (Option<CategoryId>, Option<String>)>,
     regions: HashMap<StoreId, String>,
@@ -73,6 +74,7 @@ impl Wanted {
         let Asks {
             person,
             children,
+            invited,
             history,
             tiers,
             articles,
@@ -82,6 +84,7 @@ impl Wanted {
         } = &mut self.asks;
         *person |= asks.person;
         *children |= asks.children;
+        *invited |= asks.invited;
         *history |= asks.history;
         *tiers |= asks.tiers;
         *articles |= asks.articles;
@@ -166,6 +169,11 @@ impl Known {
                 self.children.entry(id).or_default().push(birthday);
             }
         }
+        if wanted.asks.invited {
+            let query = ListQuery::new("SELECT invited_id FROM invitations").within("invited_id", of());
+            let rows: Vec<(CustomerId,)> = db::list(conn, query).await?;
+            self.invited.extend(rows.into_iter().map(|(id,)| id));
+        }
         if wanted.asks.history {
             type Row = (CustomerId, DateTime<Utc>, PurchaseId, bool, i64);
             const SELECT: &str = "SELECT customer_id, at, id, kind = 'sale', total FROM purchases";
@@ -190,7 +198,7 @@ impl Known {
             type Row = (RuleId, CustomerId, NaiveDate, i64, i64);
             const SELECT: &str = "SELECT rule_id, customer_id, day, \
                 CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT), \
-                COUNT(DISTINCT COALESCE(purchase_id, id)) FROM grants";
+                COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants";
             let mut query = ListQuery::new(SELECT)
                 .within("rule_id", wanted.counted.iter().map(|id| Bind::Id(id.0)))
                 .within("customer_id", of());
@@ -256,6 +264,7 @@ impl Known {
                 memberships: deal.member.iter().map(membership).collect(),
                 segments: Vec::new(),
                 history: history.collect(),
+                invited: self.invited.contains(&id),
             }
         });
         let limited = |asked: &&crate::rule::Published| {
@@ -524,7 +533,7 @@ fn write(rows: &mut Rows, sale: &Sale, grant: &Grant, day: NaiveDate) -> i64 {
 }
 
 /// Waits until nobody else gives these customers anything. Whoever has no account yet is held by the record itself.
-async fn lock(tx: &mut Tx, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx::Error> {
+pub(super) async fn lock(tx: &mut Tx, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx::Error> {
     const ACCOUNTS: &str = "UPDATE accounts SET balance = balance";
     const PEOPLE: &str = "UPDATE customers SET updated_at = updated_at";
     let customers: Vec<CustomerId> = customers.iter().copied().collect();
@@ -539,14 +548,19 @@ async fn lock(tx: &mut Tx, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx:
 
 /// Budgets that this transaction takes from.
 #[derive(Default)]
-struct Budgets {
+pub(super) struct Budgets {
     held: BTreeSet<RuleId>,
-    given: BTreeMap<RuleId, Usage>,
+    pub(super) given: BTreeMap<RuleId, Usage>,
 }
 
 impl Budgets {
     /// Holds budgets until the transaction ends; true where one of them was not as it had been read.
-    async fn lock(&mut self, tx: &mut Tx, known: &mut Known, rules: &BTreeSet<RuleId>) -> Result<bool, sqlx::Error> {
+    pub(super) async fn lock(
+        &mut self,
+        tx: &mut Tx,
+        known: &mut Known,
+        rules: &BTreeSet<RuleId>,
+    ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "UPDATE rule_usages SET times = times WHERE rule_id = $1 RETURNING value, times";
         let mut changed = false;
         for rule in rules {
@@ -561,7 +575,7 @@ impl Budgets {
         Ok(changed)
     }
 
-    async fn write(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+    pub(super) async fn write(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         let mut rows = Rows::new(
             "INSERT INTO rule_usages (rule_id, value, times)",
             "ON CONFLICT (rule_id) DO UPDATE SET value = rule_usages.value + excluded.value, \

@@ -29,8 +29,8 @@ pub(crate) struct Timeline {
     versions: Vec<Version>,
     /// The moments at which anything changes.
     changes: Vec<DateTime<Utc>>,
-    /// What counts between two of them, by how many come before it.
-    prepared: Mutex<HashMap<usize, Arc<Rules>>>,
+    /// What counts on an occasion between two of them, by how many come before it.
+    prepared: Mutex<HashMap<(Occasion, usize), Arc<Rules>>>,
 }
 
 struct Version {
@@ -146,14 +146,26 @@ impl Timeline {
 
     /// The rules to ask about what was bought at a moment; none where nothing but the programs' own shares counted.
     pub(crate) fn at(&self, at: DateTime<Utc>) -> Option<Arc<Rules>> {
-        let has_rules = self.in_force(at).any(|(_, rule)| rule.occasion == Occasion::Purchase);
-        has_rules.then(|| self.with_programs(at))
+        self.on(Occasion::Purchase, at)
     }
 
-    /// The rules of a moment, the programs' own shares among them.
+    /// The rules to ask on an occasion at a moment; none where there is none.
+    pub(crate) fn on(&self, occasion: Occasion, at: DateTime<Utc>) -> Option<Arc<Rules>> {
+        let has_rules = self.in_force(at).any(|(_, rule)| rule.occasion == occasion);
+        has_rules.then(|| self.prepared(occasion, at))
+    }
+
+    /// The rules of purchases at a moment, the programs' own shares among them.
     pub(crate) fn with_programs(&self, at: DateTime<Utc>) -> Arc<Rules> {
+        self.prepared(Occasion::Purchase, at)
+    }
+
+    /// The rules of an occasion alone: nothing has to be known for those of another.
+    fn prepared(&self, occasion: Occasion, at: DateTime<Utc>) -> Arc<Rules> {
         let prepare = || {
-            let prepared = Rules::prepare(self.published(at));
+            let mut published = self.published(at);
+            published.retain(|one| one.rule.occasion == occasion);
+            let prepared = Rules::prepare(published);
             // Every version was looked at when it was read.
             Arc::new(prepared.unwrap_or_else(|e| {
                 tracing::error!(error = %e, "rules cannot be prepared");
@@ -161,7 +173,7 @@ impl Timeline {
             }))
         };
         locked(&self.prepared)
-            .entry(self.span(at))
+            .entry((occasion, self.span(at)))
             .or_insert_with(prepare)
             .clone()
     }

@@ -674,6 +674,7 @@ impl Town {
             .await
             .expect("a request")
             .to_string();
+        crm::invite::store::begin(db, &customer).await.expect("a code");
         let mut second = app.anybody();
         // The same phone may ask for another code after a while only.
         app.world.clock.set(crm::testing::start() + Duration::minutes(1));
@@ -696,6 +697,7 @@ impl Town {
             let value = match before {
                 "/consents/" => "personal_data".to_owned(),
                 "/programs/" => "club".to_owned(),
+                "/join/" => self.anna.invite_code().await?,
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
@@ -719,6 +721,14 @@ impl Town {
 }
 
 impl Customer {
+    /// The code by which they invite friends, once they have one.
+    pub async fn invite_code(&self) -> Option<String> {
+        let mut conn = self.app.world.db.read().await.expect("a connection");
+        crm::invite::store::code_of(&mut conn, self.proof().await.me())
+            .await
+            .expect("read")
+    }
+
     /// What the CRM takes for a proof of who they are.
     pub async fn proof(&self) -> crm::who::Customer {
         let token = Token::received(&self.cookies["__Host-kabinet"]);

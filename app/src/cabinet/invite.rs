@@ -1,0 +1,150 @@
+//! Inviting friends: the code and the link, what it gives, and who came.
+
+use super::{back, flash};
+use crate::admin::rules::words::Words;
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
+use crate::ui::{FormBox, Moment};
+use crm::invite::store as invitations;
+use crm::invite::{Invitation, State, show};
+use crm::rule::Rule;
+use crm::rule::store as rules;
+use islands::{AppError, CopyField};
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// How many friends are shown, the last ones.
+const SHOWN: i64 = 100;
+
+/// Gives the customer a code.
+#[derive(Deserialize)]
+pub struct BeginInviting {}
+
+impl Form for BeginInviting {
+    const NAME: &'static str = "invite.begin";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        invitations::begin(&cx.db, cx.customer()?).await?;
+        Ok(Next::to("/invite?done=begun"))
+    }
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().invite;
+    let me = cx.customer()?.me();
+    let mut conn = cx.db.read().await?;
+    let code = invitations::code_of(&mut conn, me).await?;
+    let friends = invitations::list(&mut conn, me, SHOWN).await?;
+    let gives = invitations::gives(&mut conn).await?;
+    let all: Vec<&Rule> = gives.inviter.iter().chain(&gives.friend).collect();
+    let names = rules::names(&mut conn, &all).await?;
+    drop(conn);
+    let words = Words { cx: &cx, names: &names };
+    let link = match code {
+        Some(code) => link(&cx, &code),
+        None => view! {
+            <FormBox<BeginInviting> class="actions"><button class="btn btn-primary">{t.begin}</button></FormBox<BeginInviting>>
+        }
+        .into_html(),
+    };
+    let rows: Vec<_> = friends.iter().map(|friend| row(&cx, friend)).collect();
+    let rows = match rows.is_empty() {
+        true => view! { <p class="muted">{t.nobody}</p> }.into_html(),
+        false => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),
+    };
+    let most = cx.shop().points.invitations_per_month;
+    let limit = (!gives.inviter.is_empty()).then(|| view! { <p class="hint">{t.limit(most)}</p> });
+    let nothing = all.is_empty().then(|| view! { <p>{t.nothing}</p> });
+    let view = view! {
+        {back("/profile", cx.t().profile.title)}
+        <div>
+            <h1>{t.title}</h1>
+            <p class="lead">{t.lead}</p>
+        </div>
+        {flash(&cx, &[("begun", t.done_begun)])}
+        <div class="narrow stack">
+            {link}
+            <section class="section" aria-labelledby="gives">
+                <h2 id="gives">{t.gives}</h2>
+                {given(&words, t.to_you, &gives.inviter)}
+                {given(&words, t.to_friend, &gives.friend)}
+                {nothing}
+                {limit}
+            </section>
+            <section class="section" aria-labelledby="friends">
+                <h2 id="friends">{t.friends}</h2>
+                {rows}
+            </section>
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+/// The code, and the link in a field that can be selected where no script copies it.
+fn link(cx: &Cx, code: &str) -> Html {
+    let t = &cx.t().invite;
+    let link = format!("{}/join/{code}", cx.shop().url);
+    view! {
+        <section class="panel stack" aria-labelledby="code">
+            <h2 id="code">{t.code}</h2>
+            <p><b class="nowrap">{show(code)}</b></p>
+            <CopyField>
+                <div class="field">
+                    <label for="link">{t.link}</label>
+                    <input class="input" id="link" type="text" readonly value=link data-copy=""/>
+                    <p class="msg" role="status"></p>
+                </div>
+                <button class="btn" type="button" hidden data-copied=t.copied>{t.copy}</button>
+            </CopyField>
+        </section>
+    }
+    .into_html()
+}
+
+/// What rules give, by their own names.
+pub(crate) fn given(words: &Words<'_>, title: &'static str, rules: &[Rule]) -> Option<Html> {
+    let lines: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            view! {
+                <li class="row">
+                    <span class="row-main"><b>{words.cx.pick(&rule.name)}</b> <small>{words.gives(rule)}</small></span>
+                </li>
+            }
+        })
+        .collect();
+    (!lines.is_empty()).then(|| {
+        view! { <h3>{title}</h3> <div class="panel panel-flush"><ul class="rows">{lines}</ul></div> }.into_html()
+    })
+}
+
+fn row(cx: &Cx, friend: &Invitation) -> impl IntoView + use<> {
+    let t = &cx.t().invite;
+    let (class, words) = match friend.state {
+        State::Registered => ("status status-wait", t.registered),
+        State::Bought => ("status", t.bought),
+        State::Rewarded { .. } => ("status status-done", t.rewarded),
+        State::TakenBack => ("status", t.taken_back),
+    };
+    let points = match friend.state {
+        State::Rewarded { points } if points > 0 => {
+            Some(view! { <span class="row-end"><b class="plus">{format::signed_points(cx.lang, points)}</b></span> })
+        }
+        _ => None,
+    };
+    view! {
+        <li class="row">
+            <span class="row-icon">{icon(icons::USER_ROUND)}</span>
+            <span class="row-main">
+                <b><bdi>{friend.name.clone()}</bdi></b>
+                <small><Moment at=friend.at shown=cx.day(friend.at)/></small>
+                <span class=class>{words}</span>
+            </span>
+            {points}
+        </li>
+    }
+}

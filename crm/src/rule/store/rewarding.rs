@@ -1,0 +1,315 @@
+//! Rules are asked on another occasion than a purchase: somebody registered, told everything about themselves, brought a
+//! friend, or a day came. What they give is a reward: each rule gives it once for a period, and of the rules of a group one.
+//!
+//! | occasion | period |
+//! |---|---|
+//! | registration, profile | once and for all |
+//! | referral | the first purchase of each friend |
+//! | day | the year of the birthday, or the year with the club ([`Turn`](crate::rule::Turn)) |
+//!
+//! The customer is locked before it is looked what was given, and the table holds each period once: whoever asks late, twice
+//! or from several processes at once gives the same.
+
+use super::asking::{Budgets, Deal, Known, Wanted, lock};
+use super::timeline::{Timeline, timeline};
+use crate::consent::{Act, store as consents};
+use crate::contact::Kind;
+use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
+use crate::error::Error;
+use crate::id::{CustomerId, GrantId, ProgramId, PurchaseId, RewardId, RuleId};
+use crate::lang::{Lang, Localized};
+use crate::on;
+use crate::points::store::rewards::{self, Earning};
+use crate::points::store::{LIST, Stays};
+use crate::rule::{
+    Basket, Decision, Effect, Facts, Given, Grant, Occasion, Place, Published, Rules, Usage, Verdict, evaluate,
+};
+use crate::signin::notice;
+use crate::who::System;
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// What rules are asked about.
+#[derive(Clone, Copy)]
+pub(crate) struct Event {
+    pub(crate) occasion: Occasion,
+    pub(crate) at: DateTime<Utc>,
+    /// The first purchase of the friend who was invited.
+    pub(crate) purchase: Option<PurchaseId>,
+}
+
+/// What a rule gave before.
+struct Past {
+    rule: RuleId,
+    group: Option<String>,
+    period: String,
+}
+
+/// What a rule gives to a customer now.
+struct Due<'r> {
+    published: &'r Published,
+    period: String,
+    grants: Vec<Grant>,
+}
+
+/// What has to be known of some customers.
+struct Desk {
+    known: Known,
+    stays: Stays,
+    given: HashMap<CustomerId, Vec<Past>>,
+}
+
+impl Desk {
+    async fn load(
+        conn: &mut Conn,
+        rules: &Rules,
+        event: Event,
+        customers: &BTreeSet<CustomerId>,
+    ) -> Result<Self, sqlx::Error> {
+        type Row = (CustomerId, RuleId, Option<String>, String);
+        const GIVEN: &str = "SELECT customer_id, rule_id, rule_group, period FROM rewards";
+        let mut wanted = Wanted::default();
+        wanted.customers.extend(customers);
+        wanted.add(rules, conn.shop().day(event.at));
+        let known = Known::load(conn, &wanted).await?;
+        let stays = Stays::load(conn, customers).await?;
+        let mut given: HashMap<CustomerId, Vec<Past>> = HashMap::new();
+        let all: Vec<CustomerId> = customers.iter().copied().collect();
+        for part in all.chunks(LIST) {
+            let query = ListQuery::new(GIVEN).within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
+            for (customer, rule, group, period) in db::list::<Row>(conn, query).await? {
+                let past = Past { rule, group, period };
+                given.entry(customer).or_default().push(past);
+            }
+        }
+        Ok(Self { known, stays, given })
+    }
+
+    /// What a customer is due.
+    fn ask<'r>(
+        &self,
+        rules: &'r Rules,
+        conn: &Conn,
+        timeline: &Timeline,
+        event: Event,
+        customer: CustomerId,
+    ) -> Vec<Due<'r>> {
+        let deal = Deal {
+            // Later than every other purchase: all of them were made before.
+            purchase: PurchaseId(Uuid::max()),
+            at: event.at,
+            customer: Some(customer),
+            member: self.stays.of(timeline.programs(), Some(customer), event.at, event.at),
+            store: None,
+            lines: Vec::new(),
+        };
+        let facts = Facts {
+            occasion: event.occasion,
+            ..self.known.facts(timeline, rules, &deal, conn)
+        };
+        let outcome = evaluate(rules, &Basket::default(), &facts, event.at, &conn.shop().zone());
+        let day = conn.shop().day(event.at);
+        let given = self.given.get(&customer).map_or(&[][..], Vec::as_slice);
+        let applied = |decision: &&Decision| matches!(decision.verdict, Verdict::Applied { .. });
+        let due = outcome.decisions.iter().filter(applied).filter_map(|decision| {
+            let published = rules.get(decision.by)?;
+            let rule = &published.rule;
+            let periods = match (event.occasion, event.purchase) {
+                (Occasion::Day, _) => rule.turn()?.periods(facts.buyer.as_ref()?, day),
+                (_, Some(purchase)) => vec![purchase.to_string()],
+                (occasion, None) => vec![occasion.as_str().to_owned()],
+            };
+            let is_given = |period: &String| {
+                let same = given.iter().filter(|past| past.period == *period);
+                same.clone().any(|past| past.rule == decision.by.id)
+                    || (rule.group.is_some() && same.clone().any(|past| past.group == rule.group))
+            };
+            let period = periods.into_iter().find(|period| !is_given(period))?;
+            let theirs = outcome.grants.iter().filter(|grant| grant.by == decision.by);
+            Some(Due {
+                published,
+                period,
+                grants: theirs.copied().collect(),
+            })
+        });
+        due.filter(|due| !due.grants.is_empty()).collect()
+    }
+}
+
+/// Which of these customers are due something. Nothing is kept.
+pub(super) async fn who_is_due(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    event: Event,
+    customers: &BTreeSet<CustomerId>,
+) -> Result<BTreeSet<CustomerId>, sqlx::Error> {
+    let Some(rules) = timeline.on(event.occasion, event.at) else {
+        return Ok(BTreeSet::new());
+    };
+    let desk = Desk::load(conn, &rules, event, customers).await?;
+    let is_due = |customer: &&CustomerId| !desk.ask(&rules, conn, timeline, event, **customer).is_empty();
+    Ok(customers.iter().filter(is_due).copied().collect())
+}
+
+/// Asks the rules of an occasion about somebody, now.
+pub(crate) async fn on(tx: &mut Tx, occasion: Occasion, customer: CustomerId) -> Result<(), sqlx::Error> {
+    let timeline = timeline(tx).await?;
+    let event = Event {
+        occasion,
+        at: tx.now(),
+        purchase: None,
+    };
+    give(tx, &timeline, event, &BTreeSet::from([customer])).await.map(drop)
+}
+
+/// Asks the rules of an occasion about customers, books what they give, and tells who was given something.
+pub(crate) async fn give(
+    tx: &mut Tx,
+    timeline: &Timeline,
+    event: Event,
+    customers: &BTreeSet<CustomerId>,
+) -> Result<BTreeSet<CustomerId>, sqlx::Error> {
+    let mut rewarded = BTreeSet::new();
+    let Some(rules) = timeline.on(event.occasion, event.at) else {
+        return Ok(rewarded);
+    };
+    lock(tx, customers).await?;
+    let mut desk = Desk::load(tx, &rules, event, customers).await?;
+    let mut budgets = Budgets::default();
+    let mut rows = Rows::new(
+        "INSERT INTO rewards (id, customer_id, occasion, rule_id, version, rule_group, period, purchase_id, at)",
+        "",
+    );
+    let mut grants = Rows::new(
+        "INSERT INTO grants (id, reward_id, customer_id, rule_id, version, effect, kind, program_id, amount, day, at)",
+        "",
+    );
+    let day = tx.shop().day(event.at);
+    let (mut earnings, mut letters) = (Vec::new(), Vec::new());
+    for customer in customers {
+        let due = loop {
+            let due = desk.ask(&rules, tx, timeline, event, *customer);
+            let limited = due.iter().filter(|due| !due.published.rule.caps.budget.is_open());
+            let limited: BTreeSet<RuleId> = limited.map(|due| due.published.by.id).collect();
+            if !budgets.lock(tx, &mut desk.known, &limited).await? {
+                break due;
+            }
+        };
+        for Due {
+            published,
+            period,
+            grants: given,
+        } in due
+        {
+            let (id, by) = (RewardId::new(), published.by);
+            rewarded.insert(*customer);
+            rows.push([
+                Bind::Id(id.0),
+                Bind::Id(customer.0),
+                Bind::Word(event.occasion.as_str()),
+                Bind::Id(by.id.0),
+                Bind::Int(by.version),
+                Bind::MaybeText(published.rule.group.clone()),
+                Bind::Text(period),
+                Bind::MaybeId(event.purchase.map(|id| id.0)),
+                Bind::Time(event.at),
+            ]);
+            let mut value = 0_i64;
+            let mut points_in: BTreeMap<ProgramId, i64> = BTreeMap::new();
+            for grant in given {
+                let (kind, program, amount) = match grant.given {
+                    Given::Points { program, points } => {
+                        let sum = points_in.entry(program).or_default();
+                        *sum = sum.saturating_add(points);
+                        value = value.saturating_add(points);
+                        ("points", Some(program), points)
+                    }
+                    Given::Discount(amount) => ("discount", None, amount),
+                    Given::Gift { quantity, .. } => ("gift", None, quantity),
+                    Given::Coupon => ("coupon", None, 1),
+                    Given::Message => {
+                        letters.extend(letter(published, &grant).map(|text| (*customer, text)));
+                        ("message", None, 1)
+                    }
+                };
+                grants.push([
+                    Bind::Id(GrantId::new().0),
+                    Bind::Id(id.0),
+                    Bind::Id(customer.0),
+                    Bind::Id(by.id.0),
+                    Bind::Int(by.version),
+                    Bind::Int(grant.effect.into()),
+                    Bind::Word(kind),
+                    Bind::MaybeId(program.map(|id| id.0)),
+                    Bind::Int(amount),
+                    Bind::Day(day),
+                    Bind::Time(event.at),
+                ]);
+            }
+            earnings.extend(points_in.into_iter().map(|(program, points)| Earning {
+                reward: id,
+                customer: *customer,
+                program,
+                points,
+            }));
+            let usage = Usage { value, times: 1 };
+            desk.known.add(by.id, Some(*customer), day, usage);
+            if !published.rule.caps.budget.is_open() {
+                let given = budgets.given.entry(by.id).or_default();
+                *given = given.and(usage);
+            }
+        }
+    }
+    db::insert(tx, rows).await?;
+    rewards::accrue(tx, timeline.programs(), event.at, earnings).await?;
+    db::insert(tx, grants).await?;
+    budgets.write(tx).await?;
+    for (customer, text) in letters {
+        tell(tx, customer, text).await?;
+    }
+    Ok(rewarded)
+}
+
+/// What a rule says to the customer by a message.
+fn letter<'r>(published: &'r Published, grant: &Grant) -> Option<&'r Localized> {
+    match published.rule.effects.get(usize::from(grant.effect))? {
+        Effect::Message {
+            to: Place::Customer,
+            text,
+        } => Some(text),
+        _ => None,
+    }
+}
+
+/// Writes to a customer what a rule says, by e-mail or else by text message, where they agreed to be told of gifts that way.
+async fn tell(tx: &mut Tx, customer: CustomerId, text: &Localized) -> Result<(), sqlx::Error> {
+    const SQL: &str = "SELECT c.language, k.kind, k.value FROM customers c JOIN contacts k ON k.customer_id = c.id \
+                       WHERE c.id = $1 AND k.is_primary AND k.verified_at IS NOT NULL \
+                       ORDER BY CASE WHEN k.kind = 'email' THEN 0 ELSE 1 END";
+    let subject = System::at_the_command_line().subject(customer);
+    let told = async {
+        let history = consents::history(tx, subject).await?;
+        let agreed = |code: &str| {
+            let newest = history.iter().find(|consent| consent.code == code);
+            newest.is_some_and(|consent| consent.act == Act::Given)
+        };
+        let ways: Vec<(Lang, Kind, String)> = on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_all(c).await)?;
+        let way = ways.iter().find(|(_, kind, _)| match kind {
+            Kind::Email => agreed("marketing_email"),
+            Kind::Phone => agreed("marketing_sms"),
+        });
+        let Some((lang, kind, address)) = way else {
+            return Ok(());
+        };
+        notice::send_to(tx, customer, (*kind, address), "reward", &[("text", text.get(*lang))]).await
+    };
+    match told.await {
+        Ok(()) => Ok(()),
+        Err(Error::Database(db::Error::Driver(e))) => Err(e),
+        Err(e) => {
+            tracing::error!(error = %e, "a reward is given, and nobody is told");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Three rules of rewards, and two friends of the customer to sign in as: one has bought something, one has not yet.
+
+use super::people::Made;
+use anyhow::Context as _;
+use crm::db::{Db, scoped};
+use crm::id::CustomerId;
+use crm::lang::Lang;
+use crm::purchase::{Kind, NewLine, NewPurchase, Original};
+use crm::rule::Rule;
+use crm::who::System;
+use std::collections::BTreeMap;
+
+/// The setting that says that it is done.
+const DONE: &str = "demonstration_rewards";
+/// What the friend bought: article, price.
+const BOUGHT: (&str, i64) = ("22423", 1_275_00);
+
+/// Publishes the rules, and lets two friends come by the customer's code. The second time it does nothing.
+pub(super) async fn write(db: &Db, by: &System, people: &[Made], customer: CustomerId) -> anyhow::Result<()> {
+    if crm::content::setting(db, DONE).await?.is_some() {
+        return Ok(());
+    }
+    let programs = crm::program::store::list(&mut db.read().await?, by.subject(customer)).await?;
+    let club = programs
+        .iter()
+        .find(|program| program.code == "club")
+        .context("there is a club")?;
+    let rules = include_str!("../../demo/rules.json").replace("{club}", &club.id.to_string());
+    let rules: Vec<Rule> = serde_json::from_str(&rules)?;
+    for rule in &rules {
+        crm::rule::store::publish_by_system(db, by, None, rule, None).await?;
+    }
+    let friends = people
+        .iter()
+        .filter(|made| made.id != customer && made.language == Lang::Ru);
+    let friends: Vec<CustomerId> = friends.take(2).map(|made| made.id).collect();
+    let friends = &friends;
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            crm::invite::store::begin_by_system(tx, by, customer).await?;
+            for friend in friends {
+                crm::invite::store::put(tx, by, (customer, *friend), now).await?;
+            }
+            let (article, price) = BOUGHT;
+            let articles = crm::article::store::ensure(tx, by, &BTreeMap::from([(article, None)])).await?;
+            let lines = articles.get(article).map(|id| NewLine {
+                ordinal: 1,
+                article: *id,
+                quantity: 1,
+                price,
+                discount: 0,
+                rule_discount: 0,
+                original: Original::None,
+            });
+            let bought = friends.first().map(|friend| NewPurchase {
+                source: "demo".into(),
+                document: "1".into(),
+                kind: Kind::Sale,
+                customer: Some(*friend),
+                store: None,
+                at: now,
+                lines: lines.into_iter().collect(),
+            });
+            let bought: Vec<NewPurchase> = bought.into_iter().collect();
+            crm::purchase::store::book(tx, by, &bought).await?;
+            Ok::<_, crm::Error>(crm::content::set_setting(tx, by, DONE, "1").await?)
+        })
+    })
+    .await?;
+    Ok(())
+}

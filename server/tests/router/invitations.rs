@@ -1,0 +1,275 @@
+//! Invitations and rewards, from page to page: the link that is handed on, who comes by it, and what the pages of customers
+//! and staff say of what was given.
+
+use crate::common::html::tags;
+use crate::common::{BY, Customer, TestApp, details};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::rule::Rule;
+
+/// A rule of an occasion that gives points of the club.
+async fn publish(app: &TestApp, name: &str, occasion: &str, conditions: &str, points: i64) {
+    let club = app
+        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
+        .await;
+    let json = format!(
+        r#"{{"name": {{"ru": "{name}", "en": "en {name}"}}, "occasion": "{occasion}", "conditions": [{conditions}],
+            "effects": [{{"points_fixed": {{"program": "{club}", "points": {points}, "each": "purchase"}}}}]}}"#
+    );
+    let rule: Rule = serde_json::from_str(&json).expect("a rule");
+    crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None)
+        .await
+        .expect("published");
+}
+
+/// The link on a customer's page of invitations, without the address of the site.
+async fn link(who: &mut Customer) -> String {
+    let begun = who.send("/invite", "invite.begin", &[]).await;
+    assert_eq!(begun.location(), "/invite?done=begun", "{}", begun.text());
+    let page = who.get("/invite?done=begun").await;
+    let tags = tags(&page.body);
+    let field = tags
+        .iter()
+        .find(|tag| tag.has("data-copy"))
+        .expect("a field with the link");
+    assert!(field.has("readonly"), "it can be selected where no script copies it");
+    let link = field.get("value").expect("a link");
+    let path = link.strip_prefix(crate::common::HOME).expect("an address of this site");
+    path.to_owned()
+}
+
+#[tokio::test]
+async fn a_friend_comes_by_the_link_and_both_see_what_it_gives() {
+    let app = TestApp::new().await;
+    publish(&app, "Приведи друга", "referral", "", 30_000).await;
+    publish(&app, "Подарок новичку", "registration", r#""invited""#, 10_000).await;
+    let mut anna = app.customer("Анна").await;
+    let page = anna.get("/invite").await.text();
+    for words in [
+        "Приведи друга",
+        "баллы: 300",
+        "Подарок новичку",
+        "баллы: 100",
+        "Пока никого",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let path = link(&mut anna).await;
+    assert_eq!(link(&mut anna).await, path, "the code stays");
+
+    // The friend looks at it, and registers later, in the same browser.
+    let mut boris = app.anybody();
+    let invited = boris.get(&path).await;
+    assert_eq!(invited.status, StatusCode::OK);
+    let words = invited.text();
+    assert!(
+        words.contains("Анна приглашает вас") && words.contains("Подарок новичку"),
+        "{words}"
+    );
+    assert!(
+        !words.contains("Лебедева"),
+        "the surname is nobody else's to know: {words}"
+    );
+    assert!(invited.body.contains("href=\"/sign-in\""));
+    assert!(boris.cookies.contains_key("__Host-kabinet_invite"));
+    let phone = app.free_phone();
+    boris.prove(&phone).await;
+    boris
+        .send("/sign-in/details", "sign_in.details", &details("Борис"))
+        .await;
+    let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
+    assert_eq!(registered.location(), "/card?done=registered", "{}", registered.text());
+    assert!(!boris.cookies.contains_key("__Host-kabinet_invite"), "it was used");
+    let statement = boris.get("/points").await.text();
+    for words in ["Подарок новичку", "Регистрация", "Подарок новичку, версия 1", "Сгорят"]
+    {
+        assert!(statement.contains(words), "{words}: {statement}");
+    }
+    let friends = anna.get("/invite").await.text();
+    assert!(
+        friends.contains("Борис Л.") && friends.contains("ещё не покупал"),
+        "{friends}"
+    );
+
+    // Who is signed in is led home: nobody invites themselves.
+    let own = anna.get(&path).await;
+    assert_eq!(own.location(), "/");
+    app.world.clock.set(crm::testing::start() + Duration::days(2));
+    let boris = Customer {
+        browser: boris,
+        phone,
+        name: "Борис".into(),
+    };
+    boris.with_purchase("B-1", "Чайник", 1_000_00).await;
+    let friends = anna.get("/invite").await.text();
+    assert!(
+        friends.contains("награда ваша") && friends.contains("+300"),
+        "{friends}"
+    );
+    let statement = anna.get("/points").await;
+    let words = statement.text();
+    for said in ["Приведи друга", "Первая покупка друга", "версия 1"] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    assert!(
+        !statement.body.contains("B-1"),
+        "what a friend bought is not theirs to see"
+    );
+
+    // Staff see the same in the customer's history.
+    let mut agent = app.staff("agent").await;
+    let card = format!("/admin/customers/{}", anna.id().await);
+    let history = agent.get(&card).await.text();
+    for said in [
+        "Первая покупка друга: +300",
+        "Приведи друга, версия 1",
+        "Взята ссылка для приглашений",
+    ] {
+        assert!(history.contains(said), "{said}: {history}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_in_the_address_of_the_sign_in_is_kept_and_what_is_none_is_not() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let path = link(&mut anna).await;
+    let code = path.rsplit('/').next().expect("a code").to_lowercase();
+    let mut boris = app.anybody();
+    for wrong in ["", "x", "%3Cb%3E", "ABCD-1111"] {
+        boris.get(&format!("/sign-in?invite={wrong}")).await;
+        assert!(boris.cookies.is_empty(), "{wrong}");
+        let nowhere = boris
+            .get(&format!("/join/{}", if wrong.is_empty() { "x" } else { wrong }))
+            .await;
+        assert_eq!(nowhere.status, StatusCode::NOT_FOUND, "{wrong}");
+    }
+    // A code that nobody has looks like one, leads nowhere, and does not stand in the way of a registration.
+    let nowhere = boris.get("/join/ABCD-2345").await;
+    assert_eq!((nowhere.status, boris.cookies.len()), (StatusCode::NOT_FOUND, 0));
+    boris.get("/sign-in?invite=ABCD-2345").await;
+    boris.get(&format!("/sign-in?invite={code}")).await;
+    boris.prove(&app.free_phone()).await;
+    boris
+        .send("/sign-in/details", "sign_in.details", &details("Борис"))
+        .await;
+    let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
+    assert_eq!(registered.location(), "/card?done=registered");
+    let friends = anna.get("/invite").await.text();
+    assert!(friends.contains("Борис Л."), "{friends}");
+    assert!(
+        friends.contains("ничего не начисляется"),
+        "no rule gives anything: {friends}"
+    );
+}
+
+#[tokio::test]
+async fn a_profile_says_what_is_still_to_be_told_while_a_rule_gives_something_for_it() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let asked = "Осталось рассказать о себе";
+    assert!(
+        !anna.get("/profile").await.text().contains(asked),
+        "no rule gives anything"
+    );
+    publish(&app, "Всё о себе", "profile", "", 5_000).await;
+    let page = anna.get("/profile").await.text();
+    for words in [asked, "баллы: 50", "почта, подтверждённая кодом", "любимая категория"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("имя и фамилия"), "{page}");
+}
+
+#[tokio::test]
+async fn the_occasion_of_a_rule_is_chosen_and_what_it_cannot_have_is_refused_in_words() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("mara").await;
+    let made = staff
+        .send(
+            "/admin/rules",
+            "rule.create",
+            &[("ru", "День рождения"), ("en", "Birthday")],
+        )
+        .await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    let seen = |page: &crate::common::Reply| {
+        let form = page.form("rule.basics");
+        form.get("seen").expect("a field").to_owned()
+    };
+    let basics = |seen: String, occasion: &'static str| {
+        vec![
+            ("seen", seen),
+            ("ru", "День рождения".to_owned()),
+            ("en", "Birthday".to_owned()),
+            ("occasion", occasion.to_owned()),
+            ("valid_from", String::new()),
+            ("valid_until", String::new()),
+            ("priority", "0".to_owned()),
+            ("group", String::new()),
+        ]
+    };
+    async fn sent(
+        staff: &mut crate::common::Browser,
+        at: &str,
+        form: &str,
+        fields: Vec<(&str, String)>,
+    ) -> crate::common::Reply {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        staff.send(at, form, &fields).await
+    }
+    let page = staff.get(&at).await;
+    let wrong = sent(&mut staff, &at, "rule.basics", basics(seen(&page), "party")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let kept = sent(&mut staff, &at, "rule.basics", basics(seen(&page), "day")).await;
+    assert_eq!(kept.location(), format!("{at}?done=saved#draft"), "{}", kept.text());
+    let page = staff.get(&at).await;
+    for words in [
+        "Повод: день рождения или стаж",
+        "добавьте день рождения или дни с регистрации",
+    ] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    // A discount and the sum of a basket are for purchases alone.
+    let json = r#"{"name": {"ru": "День рождения", "en": "Birthday"}, "occasion": "day",
+        "conditions": [{"birthday": {"of": "customer"}}, {"basket_sum": {"at_least": 1}}],
+        "effects": [{"percent_off": {"share": 500, "each": "line"}}]}"#;
+    app.world.clock.set(crm::testing::start() + Duration::seconds(5));
+    let put = vec![("seen", seen(&page)), ("json", json.to_owned())];
+    let kept = sent(&mut staff, &at, "rule.json", put).await;
+    assert_eq!(kept.location(), format!("{at}?done=saved#draft"), "{}", kept.text());
+    let page = staff.get(&at).await;
+    let words = page.text();
+    assert_eq!(words.matches("имеет смысл только при покупке").count(), 2, "{words}");
+    // Where nothing is wrong with it, it can be published, and not be tried on purchases.
+    let club = app
+        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
+        .await;
+    let json = format!(
+        r#"{{"name": {{"ru": "День рождения", "en": "Birthday"}}, "occasion": "day",
+        "conditions": [{{"birthday": {{"of": "customer"}}}}],
+        "effects": [{{"points_fixed": {{"program": "{club}", "points": 100, "each": "purchase"}}}},
+        {{"message": {{"to": "customer", "text": {{"ru": "С днём рождения", "en": "Happy birthday"}}}}}}]}}"#
+    );
+    app.world.clock.set(crm::testing::start() + Duration::seconds(9));
+    sent(
+        &mut staff,
+        &at,
+        "rule.json",
+        vec![("seen", seen(&page)), ("json", json)],
+    )
+    .await;
+    let page = staff.get(&at).await;
+    let words = page.text();
+    for said in [
+        "не о покупках, поэтому на прошлых чеках его не проверить",
+        "письмом или SMS покупателю: «С днём рождения»",
+        "баллы: 1 (",
+    ] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    assert!(
+        page.body.contains("rule.publish") && !page.body.contains("rule.simulate"),
+        "{words}"
+    );
+}
