@@ -318,6 +318,7 @@ impl Cx {
             Flaw::NotEnoughPoints { missing } => words.not_enough_points(self.points(*missing)),
             Flaw::PointsLimit { left } => words.points_limit(self.points(*left)),
             Flaw::NoReceiver => words.no_receiver.into(),
+            Flaw::Circle => words.circle.into(),
         }
     }
 }

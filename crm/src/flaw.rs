@@ -102,6 +102,8 @@ pub enum Flaw {
     },
     /// Nobody who may be given points has this card.
     NoReceiver,
+    /// It would lie within itself.
+    Circle,
 }
 
 impl Flaw {
@@ -143,6 +145,7 @@ impl Flaw {
             Self::NotEnoughPoints { .. } => "not_enough_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
+            Self::Circle => "circle",
         }
     }
 
