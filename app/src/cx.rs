@@ -321,6 +321,7 @@ impl Cx {
             Flaw::PointsLimit { left } => words.points_limit(self.points(*left)),
             Flaw::NoReceiver => words.no_receiver.into(),
             Flaw::NoBlankCard => words.no_blank_card.into(),
+            Flaw::Circle => words.circle.into(),
         }
     }
 }

@@ -367,12 +367,14 @@ impl ByHand {
         let now = Utc::now().trunc_subsecs(6).to_rfc3339();
         let key = Uuid::new_v4().simple().to_string();
         let body = json!({
+            "channel": null,
             "code": null,
             "customer": customer.to_string(),
             "document": receipt.document,
             "earned": [{"name": program.name, "points": points, "program": program.code}],
             "known": false,
             "paid": [],
+            "payments": [],
             "purchase": purchase.to_string(),
             "voided_at": null,
         });

@@ -24,8 +24,8 @@ SELECT id FROM customers WHERE id = :customer_id;
 
 SELECT id, code, name FROM articles WHERE code IN (:code_1, :code_2, :code_3, :code_3);
 
-INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total)
-VALUES (:id_1, :source, :id_1, 'sale', :customer_id, NULL, NOW(), 3, :total)
+INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total, channel, payments)
+VALUES (:id_1, :source, :id_1, 'sale', :customer_id, NULL, NOW(), 3, :total, NULL, '')
 ON CONFLICT (source, document) DO NOTHING RETURNING id;
 
 SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at
@@ -65,7 +65,7 @@ SELECT line_id FROM waiting_returns LIMIT 1;
 
 UPDATE purchases SET till_id = :till, receipt_code = NULL WHERE id = :id_1;
 
-SELECT id, document, customer_id, voided_at, receipt_code FROM purchases WHERE id = :id_1;
+SELECT id, document, customer_id, voided_at, receipt_code, channel, payments FROM purchases WHERE id = :id_1;
 
 SELECT a.line_id, a.program_id, a.program_version, v.name, v.share, a.lot_id, t.state, a.points, a.taken_back,
 t.activates_at, t.expires_at FROM purchase_lines l JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id

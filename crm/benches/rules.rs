@@ -278,6 +278,7 @@ fn customer() -> Facts {
                 tier: Some(TierId(uuid(2))),
             }],
             segments: vec!["parents".into()],
+            booked: Some(80),
             history: vec![
                 (
                     Window::Ever,

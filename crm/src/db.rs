@@ -764,6 +764,8 @@ pub enum Bind {
     MaybeText(Option<String>),
     /// Text that stands in the program: the word for a kind or a state.
     Word(&'static str),
+    /// Such a word, or none.
+    MaybeWord(Option<&'static str>),
     /// A number.
     Int(i64),
     /// An id.
@@ -787,6 +789,7 @@ macro_rules! bind_all {
                 Bind::Text(v) => q.bind(v),
                 Bind::MaybeText(v) => q.bind(v),
                 Bind::Word(v) => q.bind(v),
+                Bind::MaybeWord(v) => q.bind(v),
                 Bind::Int(v) => q.bind(v),
                 Bind::Id(v) => q.bind(v),
                 Bind::MaybeId(v) => q.bind(v),

@@ -104,6 +104,8 @@ pub enum Flaw {
     NoReceiver,
     /// No plastic card that belongs to nobody yet has this number.
     NoBlankCard,
+    /// It would lie within itself.
+    Circle,
 }
 
 impl Flaw {
@@ -146,6 +148,7 @@ impl Flaw {
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
             Self::NoBlankCard => "no_blank_card",
+            Self::Circle => "circle",
         }
     }
 

@@ -208,8 +208,8 @@ def wait_until_ready(url, server):
     sys.exit("the server did not get ready")
 
 
-def reckon(events, members):
-    """What each sale has to have earned in the club, and how many came back of each of its lines."""
+def reckon(events, members, paid):
+    """What each sale has to have earned in the club. `paid` is what points paid for lines: that earns nothing."""
     earned, back = {}, defaultdict(int)
     for event in (event for of_till in events.values() for event in of_till):
         if event["what"] == "return":
@@ -221,7 +221,7 @@ def reckon(events, members):
         points = 0
         if event["card"] in members:
             for place, (_, _, quantity, price) in enumerate(event["lines"], 1):
-                line = quantity * price * SHARE // 10_000
+                line = (quantity * price - paid.get((event["document"], place), 0)) * SHARE // 10_000
                 points += line - line * back[event["document"], place] // quantity
         earned[event["document"]] = points
     return earned
@@ -317,7 +317,11 @@ def main(arguments):
 def compare(arguments, till, events, members, folder):
     """Asks for every receipt and compares it with what it should be."""
     wrong = []
-    expected = reckon(events, members)
+    database = sqlite3.connect(f"file:{folder}/kabinet.db?mode=ro", uri=True)
+    paid = {(document, place): points for document, place, points in database.execute(
+        "SELECT p.document, l.ordinal, SUM(w.points) FROM line_payments w JOIN purchase_lines l ON l.id = w.line_id "
+        "JOIN purchases p ON p.id = l.purchase_id WHERE p.source = 'shop' GROUP BY p.document, l.ordinal")}
+    expected = reckon(events, members, paid)
     paid_with_points = 0
     for document, points in expected.items():
         receipt = till.ask("GET", f"/purchases/{document}")
@@ -325,7 +329,6 @@ def compare(arguments, till, events, members, folder):
         if earned != points:
             wrong.append(f"{document} earned {earned} and should have {points}")
         paid_with_points += bool(receipt["paid"])
-    database = sqlite3.connect(f"file:{folder}/kabinet.db?mode=ro", uri=True)
     (sales,) = database.execute("SELECT COUNT(*) FROM purchases WHERE source = 'shop' AND kind = 'sale'").fetchone()
     (returns,) = database.execute("SELECT COUNT(*) FROM purchases WHERE source = 'shop' AND kind = 'return'").fetchone()
     (waiting,) = database.execute("SELECT COUNT(*) FROM waiting_returns").fetchone()

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 const HEADERS: [&str; 3] = [
     "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID",
     "customer_id date number_of_cds dollar_value",
-    "document,at,article,quantity,price,customer,name,discount,store,original",
+    "document,at,article,quantity,price,customer,name,discount,store,original,channel,payment",
 ];
 
 fuzz_target!(|data: &[u8]| {

@@ -17,10 +17,10 @@ use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
 use crm::lang::Localized;
 use crm::rule::store::{self as rules, Entry, PublishError, Version, simulating};
-use crm::rule::{Caps, Condition, Effect, Limit, Occasion, Rule, Validity};
+use crm::rule::{Caps, Condition, Limit, Occasion, Rule, Validity};
 use fields::{
-    CONDITIONS, ConditionFields, EFFECTS, EffectFields, condition_fields, condition_kind, effect_fields, effect_kind,
-    hundredths, kind_word, optional, whole,
+    ConditionFields, ConditionKind, EffectFields, EffectKind, Kind, condition_fields, condition_kind, effect_fields,
+    effect_kind, hundredths, optional, whole,
 };
 use islands::AppError;
 use leptos::prelude::*;
@@ -667,26 +667,24 @@ fn ahead(words: &Words<'_>, version: &Version) -> Html {
 }
 
 /// Which condition or effect is being written: its place (none: a new one) and its kind.
-struct Open<'a, T> {
+struct Open<'a, T, K> {
     at: String,
-    kind: &'static str,
+    kind: K,
     held: Option<&'a T>,
 }
 
 /// What the address opens of a list: `?condition=2`, or `?condition=new&kind=price`.
-fn open<'a, T>(
+fn open<'a, T, K: Kind>(
     cx: &Cx,
     name: &str,
     all: &'a [T],
-    kinds: &[&'static str],
-    kind_of: impl Fn(&T) -> Option<&'static str>,
-) -> Option<Open<'a, T>> {
+    kind_of: impl Fn(&T) -> Option<K>,
+) -> Option<Open<'a, T, K>> {
     let asked = cx.query(name)?;
     if asked == "new" {
-        let kind = kinds.iter().copied().find(|kind| cx.query("kind") == Some(kind))?;
         return Some(Open {
             at: String::new(),
-            kind,
+            kind: K::of_code(cx.query("kind")?)?,
             held: None,
         });
     }
@@ -758,11 +756,12 @@ fn part<F: Form + 'static>(cx: &Cx, name: &'static str, at: usize, seen: i64, sa
 }
 
 /// What can be added, as links that open its fields.
-fn menu(cx: &Cx, name: &'static str, kinds: &[&'static str], words: &'static str) -> Html {
-    let links: Vec<_> = kinds
-        .iter()
-        .map(|kind| view! { <a class="btn btn-sm" href=format!("?{name}=new&kind={kind}#edit-{name}")>{kind_word(cx, kind)}</a> })
-        .collect();
+fn menu<K: Kind>(cx: &Cx, name: &'static str, words: &'static str) -> Html {
+    let link = |kind: &K| {
+        let href = format!("?{name}=new&kind={}#edit-{name}", kind.code());
+        view! { <a class="btn btn-sm" href=href>{kind.word(cx)}</a> }
+    };
+    let links: Vec<_> = K::ALL.iter().map(link).collect();
     view! {
         <details class="fold">
             <summary>{words}</summary>
@@ -795,7 +794,7 @@ fn conditions(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
         false => view! { <ul class="rows panel panel-flush">{rows}</ul> }.into_html(),
     };
     let kind_of = |one: &Condition| condition_kind(one).map(|(kind, ..)| kind);
-    let editing = open(cx, "condition", &rule.conditions, &CONDITIONS, kind_of).map(|open| {
+    let editing = open(cx, "condition", &rule.conditions, kind_of).map(|open| {
         let (held, is_not) = open
             .held
             .and_then(condition_kind)
@@ -815,7 +814,7 @@ fn conditions(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
             <h3 id="conditions-title" class="mb-2">{t.conditions}</h3>
             {rows}
             {editing}
-            {menu(cx, "condition", &CONDITIONS, t.add_condition)}
+            {menu::<ConditionKind>(cx, "condition", t.add_condition)}
         </section>
     }
     .into_html()
@@ -843,7 +842,7 @@ fn effects(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
         true => view! { <p class="muted">{t.no_effects}</p> }.into_html(),
         false => view! { <ul class="rows panel panel-flush">{rows}</ul> }.into_html(),
     };
-    let editing = open(cx, "effect", &rule.effects, &EFFECTS, |one: &Effect| effect_kind(one)).map(|open| {
+    let editing = open(cx, "effect", &rule.effects, effect_kind).map(|open| {
         let (inside, names, held) = (cx.clone(), words.names.clone(), open.held.cloned());
         let fields = move || {
             let words = Words {
@@ -859,7 +858,7 @@ fn effects(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
             <h3 id="effects-title" class="mb-2">{t.effects}</h3>
             {rows}
             {editing}
-            {menu(cx, "effect", &EFFECTS, t.add_effect)}
+            {menu::<EffectKind>(cx, "effect", t.add_effect)}
         </section>
     }
     .into_html()
@@ -871,15 +870,16 @@ fn editing<F: Form + 'static>(
     name: &'static str,
     seen: i64,
     at: String,
-    kind: &'static str,
+    kind: impl Kind,
     fields: impl FnOnce() -> Html + Send + 'static,
 ) -> Html {
     let t = &cx.t().admin_rules;
     let back = format!("{}#{name}s", cx.path);
     let cancel = cx.t().common.cancel;
+    let (title, kind) = (kind.word(cx), kind.code());
     view! {
         <div class="panel narrow mt-3" id=format!("edit-{name}")>
-            <h4>{kind_word(cx, kind)}</h4>
+            <h4>{title}</h4>
             <FormBox<F> stale=t.stale>
                 <input type="hidden" name="seen" value=seen.to_string()/>
                 <input type="hidden" name="at" value=at/>

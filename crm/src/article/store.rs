@@ -5,7 +5,7 @@ use crate::id::{ArticleId, CategoryId};
 use crate::lang::fold;
 use crate::on;
 use crate::who::System;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The ids of articles by their codes, with those that were not known added. A name is taken once: as long as an
 /// article has none, its code stands for it.
@@ -128,6 +128,18 @@ pub async fn by_codes(
         .into_iter()
         .map(|(code, id, payable)| (code, (id, payable)))
         .collect())
+}
+
+/// Those of these articles that points may not pay for.
+pub(crate) async fn unpayable(
+    conn: &mut Conn,
+    articles: impl Iterator<Item = ArticleId>,
+) -> Result<HashSet<ArticleId>, sqlx::Error> {
+    let query = ListQuery::new("SELECT id FROM articles")
+        .within("id", articles.map(|id| Bind::Id(id.0)))
+        .filter("NOT payable", []);
+    let rows: Vec<(ArticleId,)> = db::list(conn, query).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Codes and names of articles.

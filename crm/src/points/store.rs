@@ -33,13 +33,14 @@ use crate::id::{
 use crate::invite::store as invitations;
 use crate::lang::Localized;
 use crate::on;
+use crate::purchase::Way;
 use crate::rule;
 use crate::rule::store::{Parts, Timeline, asking, parts_of};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// What a purchase says to the programs and rules.
@@ -52,10 +53,24 @@ pub(crate) struct Sale {
     /// When its customer has to be a member of a program for it to earn there: at its own time, or when it was claimed.
     pub(crate) member_at: DateTime<Utc>,
     pub(crate) store: Option<StoreId>,
+    /// How it was bought.
+    pub(crate) way: Way,
+    /// What points pay of it, in hundredths.
+    pub(crate) points_used: i64,
     /// How it comes to be told of.
     pub(crate) occasion: Occasion,
     /// The lines of which something was bought.
     pub(crate) lines: Vec<Sold>,
+}
+
+impl Sale {
+    /// What points pay of each line. Who captures them spreads them in the same way.
+    fn by_points(&self) -> Vec<i64> {
+        let share = |sold: &Sold| if sold.payable { sold.paid().max(0) } else { 0 };
+        let shares: Vec<i64> = self.lines.iter().map(share).collect();
+        // More than the receipt costs is refused when it is captured.
+        rules::spread(self.points_used, &shares).unwrap_or(shares)
+    }
 }
 
 /// How a purchase comes to be told of.
@@ -80,6 +95,8 @@ pub(crate) struct Sold {
     pub(crate) discount: i64,
     /// Of it: because of rules.
     pub(crate) taken: i64,
+    /// Whether points may pay for it.
+    pub(crate) payable: bool,
 }
 
 impl Sold {
@@ -97,7 +114,7 @@ impl Sold {
             quantity: self.quantity,
             price: self.price,
             discount: self.discount - self.taken,
-            payable: true,
+            payable: self.payable,
             taken: Some(self.taken),
         }
     }
@@ -561,13 +578,19 @@ async fn draw(tx: &mut Tx, lot: LotId, points: i64) -> Result<(), sqlx::Error> {
 }
 
 /// Books what purchases earn, and tells how many points that is. Each earns in every program of which its customer was
-/// a member at its time, by the version of the program and by the rules that counted then.
-pub(crate) async fn accrue(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> Result<i64, sqlx::Error> {
+/// a member at its time, by the version of the program and by the rules that counted then. What points pay earns nothing.
+/// `together` are the purchases that this transaction books.
+pub(crate) async fn accrue(
+    tx: &mut Tx,
+    timeline: &Timeline,
+    sales: &[Sale],
+    together: &HashSet<PurchaseId>,
+) -> Result<i64, sqlx::Error> {
     let programs = timeline.programs();
     let customers = sales.iter().filter_map(|sale| sale.customer).collect();
     let stays = Stays::load(tx, &customers).await?;
     let member = |sale: &Sale| stays.of(programs, sale.customer, sale.member_at, sale.at);
-    let answers = asking::ask(tx, timeline, sales, member).await?;
+    let answers = asking::ask(tx, timeline, sales, together, member).await?;
 
     let now = tx.now();
     let mut book = Book::new();
@@ -578,11 +601,13 @@ pub(crate) async fn accrue(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> 
         } = sale;
         let Some(customer) = &sale.customer else { continue };
         let earned = answers.earned(place, sale).unwrap_or_else(|| {
+            let by_points = sale.by_points();
             let share = |program: ProgramId| {
                 let terms = programs.terms(program, *at).map(|(_, terms)| terms);
-                let line =
-                    |sold: &Sold| Some((sold.line, terms?.earned(sold.paid()))).filter(|(_, points)| *points > 0);
-                (program, lines.iter().filter_map(line).collect())
+                let line = |(sold, by_points): (&Sold, &i64)| {
+                    Some((sold.line, terms?.earned(sold.paid() - by_points))).filter(|(_, points)| *points > 0)
+                };
+                (program, lines.iter().zip(&by_points).filter_map(line).collect())
             };
             member(sale).into_iter().map(share).collect()
         });

@@ -1,5 +1,6 @@
 //! Claims: a receipt that was given without a card is attached to whoever holds it, once.
 
+use super::Way;
 use super::code::receipt_code;
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
@@ -13,7 +14,7 @@ use crate::rule::store::timeline;
 use crate::rule::tier;
 use crate::who::Customer;
 use chrono::{DateTime, Duration, Utc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// How many codes a customer may try within an hour: those of fiscal receipts are no secrets to who saw the next one.
 const TRIES: u32 = 10;
@@ -24,6 +25,8 @@ struct Row {
     customer_id: Option<CustomerId>,
     store_id: Option<StoreId>,
     at: DateTime<Utc>,
+    channel: Option<String>,
+    payments: String,
     is_voided: bool,
 }
 
@@ -47,8 +50,8 @@ pub async fn claim(db: &Db, by: &Customer, raw: &str) -> Result<PurchaseId, Erro
 }
 
 async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, Error> {
-    const KNOWN: &str = "SELECT id, customer_id, store_id, at, voided_at IS NOT NULL AS is_voided FROM purchases \
-                         WHERE receipt_code = $1 AND kind = 'sale'";
+    const KNOWN: &str = "SELECT id, customer_id, store_id, at, channel, payments, voided_at IS NOT NULL AS is_voided \
+                         FROM purchases WHERE receipt_code = $1 AND kind = 'sale'";
     const CLAIM: &str = "UPDATE purchases SET customer_id = $2, claimed_at = $3 WHERE id = $1 AND customer_id IS NULL";
     // What came back of it before it was anybody's.
     const RETURNS: &str = "UPDATE purchases SET customer_id = $2 WHERE customer_id IS NULL AND id IN \
@@ -57,8 +60,9 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
     const HOLD: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 AND quantity > 0";
     const LINES: &str = "SELECT l.id AS line, l.article_id AS article, l.quantity, l.price, l.discount, \
                          CAST(COALESCE((SELECT SUM(g.amount) FROM grants g WHERE g.line_id = l.id AND g.kind = 'discount' \
-                         AND g.purchase_id = l.purchase_id), 0) AS BIGINT) AS taken \
-                         FROM purchase_lines l WHERE l.purchase_id = $1 AND l.quantity > 0 ORDER BY l.ordinal";
+                         AND g.purchase_id = l.purchase_id), 0) AS BIGINT) AS taken, a.payable \
+                         FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+                         WHERE l.purchase_id = $1 AND l.quantity > 0 ORDER BY l.ordinal";
     const BACK: &str = "SELECT r.purchase_id, o.id FROM purchase_lines o JOIN purchase_lines r ON r.original_line_id = o.id \
                         JOIN purchases p ON p.id = r.purchase_id WHERE o.purchase_id = $1 AND p.voided_at IS NULL \
                         ORDER BY o.id, p.at, p.id";
@@ -97,11 +101,14 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
         at: row.at,
         member_at: now,
         store: row.store_id,
+        way: Way::from_words(row.channel.as_deref(), &row.payments),
+        points_used: 0,
         occasion: Occasion::Claimed,
         lines,
     };
     let timeline = timeline(tx).await?;
-    points::accrue(tx, &timeline, &[sale]).await?;
+    // What else they bought is booked already, whatever its time.
+    points::accrue(tx, &timeline, &[sale], &HashSet::new()).await?;
     // What came back of it earned nothing after all; it stands with the return that brought it.
     let back: Vec<(PurchaseId, LineId)> = on!(tx, |c| sqlx::query_as(BACK).bind(row.id).fetch_all(c).await)?;
     let mut seen = BTreeSet::new();

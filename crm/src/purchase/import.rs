@@ -13,7 +13,7 @@ pub use format::Format;
 pub use reason::{Column, Reason};
 
 use super::store::book;
-use super::{Kind, LineOutcome, NewLine, NewPurchase};
+use super::{Kind, LineOutcome, NewLine, NewPurchase, Way};
 use crate::article::store as articles;
 use crate::db::{self, Bind, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
@@ -424,7 +424,7 @@ async fn stage(
 async fn insert(tx: &mut Tx, source: &str, batch: &[(i64, Staged)]) -> Result<(), Error> {
     let mut rows = Rows::new(
         "INSERT INTO import_lines (source, line, document, at, customer, store, article, name, quantity, price, \
-         discount, original)",
+         discount, original, channel, payments)",
         "",
     );
     for (number, line) in batch {
@@ -441,6 +441,8 @@ async fn insert(tx: &mut Tx, source: &str, batch: &[(i64, Staged)]) -> Result<()
             Bind::Int(line.price),
             Bind::Int(line.discount),
             Bind::Text(line.original.clone()),
+            Bind::Text(line.channel.clone()),
+            Bind::Text(line.payments.clone()),
         ]);
     }
     Ok(db::insert(tx, rows).await?)
@@ -501,12 +503,14 @@ struct LineRow {
     price: i64,
     discount: i64,
     original: String,
+    channel: String,
+    payments: String,
 }
 
 /// The next lines in order of time, whole receipts only; nothing at the end.
 async fn page(db: &Db, source: &str, after: &(DateTime<Utc>, String)) -> Result<Option<Vec<LineRow>>, Error> {
-    const SQL: &str = "SELECT line, document, at, customer, store, article, name, quantity, price, discount, original \
-        FROM import_lines WHERE source = $1 AND (at, document) > ($2, $3) ORDER BY at, document, line LIMIT $4";
+    const SQL: &str = "SELECT line, document, at, customer, store, article, name, quantity, price, discount, original, \
+        channel, payments FROM import_lines WHERE source = $1 AND (at, document) > ($2, $3) ORDER BY at, document, line LIMIT $4";
     let mut limit = BATCH;
     let mut conn = db.read().await?;
     loop {
@@ -589,6 +593,7 @@ struct Draft<'a> {
     at: DateTime<Utc>,
     customer: &'a str,
     store: Option<StoreId>,
+    way: Way,
     /// Its lines, each with its place.
     lines: Vec<(i64, &'a LineRow)>,
 }
@@ -638,6 +643,8 @@ impl Desk<'_> {
                 customer: customers.get(draft.customer).copied(),
                 store: draft.store,
                 at: draft.at,
+                way: draft.way.clone(),
+                points_used: 0,
                 lines,
             });
         }
@@ -693,6 +700,7 @@ impl Desk<'_> {
                     at: row.at,
                     customer: &row.customer,
                     store,
+                    way: Way::default(),
                     lines: vec![(1, row)],
                 });
             }
@@ -707,6 +715,8 @@ impl Desk<'_> {
         };
         let customer = first(|row| &row.customer);
         let code = first(|row| &row.store);
+        let channel = first(|row| &row.channel);
+        let way = Way::from_words(Some(channel), first(|row| &row.payments));
         let mut lines = Vec::with_capacity(rows.len());
         for (ordinal, row) in placed.clone() {
             if !row.customer.is_empty() && row.customer != customer {
@@ -730,6 +740,7 @@ impl Desk<'_> {
                 at: row.at,
                 customer,
                 store,
+                way,
                 lines,
             });
         }

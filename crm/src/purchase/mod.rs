@@ -6,6 +6,7 @@
 use crate::id::{ArticleId, LineId, PurchaseId, StoreId};
 use crate::lang::Localized;
 use crate::points::{Before, Earned};
+use crate::rule::{Channel, Payment};
 use chrono::{DateTime, NaiveDate, Utc};
 
 #[cfg(feature = "store")]
@@ -88,6 +89,35 @@ pub struct NewLine {
     pub original: Original,
 }
 
+/// How something was bought, as far as a till or a file told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// In which way; none: nobody told.
+    pub channel: Option<Channel>,
+    /// How it was paid, perhaps in parts: each way once. Points are none of them. Empty: nobody told.
+    pub payments: Vec<Payment>,
+}
+
+impl Way {
+    /// From what was told, in whatever order and however often.
+    pub fn new(channel: Option<Channel>, told: &[Payment]) -> Self {
+        let payments = Payment::ALL.into_iter().filter(|way| told.contains(way)).collect();
+        Self { channel, payments }
+    }
+
+    /// As it is stored: the ways to pay as words parted by spaces.
+    pub fn payment_words(&self) -> String {
+        let words: Vec<_> = self.payments.iter().map(|way| way.as_str()).collect();
+        words.join(" ")
+    }
+
+    /// From what is stored. What another release may have written and this one does not know is left out.
+    pub fn from_words(channel: Option<&str>, payments: &str) -> Self {
+        let told: Vec<_> = payments.split_whitespace().filter_map(Payment::from_word).collect();
+        Self::new(channel.and_then(Channel::from_word), &told)
+    }
+}
+
 /// A receipt to book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPurchase {
@@ -103,6 +133,10 @@ pub struct NewPurchase {
     pub store: Option<StoreId>,
     /// When.
     pub at: DateTime<Utc>,
+    /// How it was bought. A receipt that is there already keeps what was told first.
+    pub way: Way,
+    /// What points pay of it, in hundredths, by whoever captures them in the same transaction: that earns nothing.
+    pub points_used: i64,
     /// Its lines.
     pub lines: Vec<NewLine>,
 }
@@ -255,4 +289,34 @@ pub struct Receipt {
     pub lines: Vec<Line>,
     /// The points, in hundredths, that it took back as a return, program by program.
     pub took_back: Vec<(Localized, i64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_are_kept_as_words() {
+        let way = Way::new(
+            Some(Channel::SelfService),
+            &[Payment::Certificate, Payment::Cash, Payment::Cash],
+        );
+        assert_eq!(way.payment_words(), "cash certificate");
+        assert_eq!(Way::from_words(Some("self_service"), "cash certificate"), way);
+        assert_eq!(
+            Way::from_words(Some("pigeon"), "barter cash"),
+            Way::new(None, &[Payment::Cash])
+        );
+        assert_eq!(Way::from_words(None, ""), Way::default());
+        for payment in Payment::ALL {
+            assert_eq!(Payment::from_word(payment.as_str()), Some(payment));
+            let json = serde_json::to_value(payment).expect("JSON");
+            assert_eq!(json, payment.as_str(), "rules and receipts say the same");
+        }
+        for channel in Channel::ALL {
+            assert_eq!(Channel::from_word(channel.as_str()), Some(channel));
+            let json = serde_json::to_value(channel).expect("JSON");
+            assert_eq!(json, channel.as_str(), "rules and receipts say the same");
+        }
+    }
 }

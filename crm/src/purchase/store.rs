@@ -2,8 +2,9 @@
 
 use super::{
     Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Original, Page, Purchase, Receipt, Reference,
-    StoreName, amount,
+    StoreName, Way, amount,
 };
+use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
@@ -12,7 +13,7 @@ use crate::on;
 use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{Timeline, timeline};
-use crate::rule::tier;
+use crate::rule::{Channel, tier};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
@@ -27,6 +28,8 @@ struct Desk {
     sales: Vec<Sale>,
     /// Whose lines they are.
     customers: HashSet<CustomerId>,
+    /// The receipts that this transaction books.
+    new: HashSet<PurchaseId>,
 }
 
 impl Desk {
@@ -59,7 +62,8 @@ impl Desk {
     /// Writes what has gathered.
     async fn flush(&mut self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         db::insert(tx, std::mem::replace(&mut self.lines, Self::rows())).await?;
-        points::accrue(tx, &self.timeline, &std::mem::take(&mut self.sales)).await?;
+        let sales = std::mem::take(&mut self.sales);
+        points::accrue(tx, &self.timeline, &sales, &self.new).await?;
         self.customers.clear();
         Ok(())
     }
@@ -85,6 +89,8 @@ struct KnownRow {
     id: PurchaseId,
     customer_id: Option<CustomerId>,
     at: DateTime<Utc>,
+    channel: Option<String>,
+    payments: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -103,7 +109,7 @@ struct KnownLine {
 /// [`Error::NotBought`], and one whose receipt is not there yet waits for it. A line with an amount beyond [`super::AMOUNT_MAX`] is refused with the whole transaction: check before.
 pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Result<Vec<Booked>, Error> {
     let mut rows = Rows::new(
-        "INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total)",
+        "INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total, channel, payments)",
         "ON CONFLICT (source, document) DO NOTHING RETURNING id",
     );
     let mut ids = Vec::with_capacity(purchases.len());
@@ -125,6 +131,8 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
                     .filter_map(|l| amount(l.quantity, l.price, l.discount))
                     .sum(),
             ),
+            Bind::MaybeWord(p.way.channel.map(Channel::as_str)),
+            Bind::Text(p.way.payment_words()),
         ]);
     }
     let new: HashSet<PurchaseId> = db::insert_returning::<(PurchaseId,)>(tx, rows)
@@ -138,24 +146,30 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         lines: Desk::rows(),
         sales: Vec::new(),
         customers: HashSet::new(),
+        new,
     };
     let mut booked = Vec::with_capacity(purchases.len());
     let mut buyers = BTreeSet::new();
     // Receipts of this batch whose lines are still to come.
-    let mut ahead = new.clone();
+    let mut ahead = desk.new.clone();
     for (p, id) in purchases.iter().zip(ids) {
         ahead.remove(&id);
         let mut outcomes = vec![LineOutcome::Taken(None); p.lines.len()];
-        let (id, customer, at, is_new) = if new.contains(&id) {
+        let (id, customer, at, way, is_new) = if desk.new.contains(&id) {
             tx.happened(Cause::Booked(id));
-            (id, p.customer, p.at, true)
+            (id, p.customer, p.at, p.way.clone(), true)
         } else {
             // It may be one of this very batch.
             desk.flush(tx).await?;
             let known = compare(tx, p, &mut outcomes).await?;
-            (known.id, known.customer_id, known.at, false)
+            let way = Way::from_words(known.channel.as_deref(), &known.payments);
+            (known.id, known.customer_id, known.at, way, false)
         };
         buyers.extend(customer);
+        let unpayable = match p.points_used {
+            0 => HashSet::new(),
+            _ => articles::unpayable(tx, p.lines.iter().map(|line| line.article)).await?,
+        };
         let mut sold = Vec::new();
         let mut returned = Vec::new();
         for (line, outcome) in p.lines.iter().zip(&mut outcomes) {
@@ -185,6 +199,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
                     price: line.price,
                     discount: line.discount,
                     taken: line.rule_discount.clamp(0, line.discount.max(0)),
+                    payable: !unpayable.contains(&line.article),
                 });
             }
         }
@@ -200,6 +215,8 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
                 at,
                 member_at: at,
                 store: p.store,
+                way,
+                points_used: p.points_used,
                 occasion: if is_new { Occasion::New } else { Occasion::Grown },
                 lines: sold,
             });
@@ -317,7 +334,8 @@ async fn count_back(tx: &mut Tx, line: LineId, quantity: i64) -> Result<bool, sq
 
 /// Compares a receipt with the one of its number that is there, line by line.
 async fn compare(tx: &mut Tx, p: &NewPurchase, outcomes: &mut [LineOutcome]) -> Result<KnownRow, Error> {
-    const HEAD: &str = "SELECT id, customer_id, at FROM purchases WHERE source = $1 AND document = $2";
+    const HEAD: &str =
+        "SELECT id, customer_id, at, channel, payments FROM purchases WHERE source = $1 AND document = $2";
     const LINES: &str = "SELECT ordinal, article_id, quantity, price, discount, original_line_id \
                          FROM purchase_lines WHERE purchase_id = $1 ORDER BY ordinal";
     let known: KnownRow = on!(tx, |c| sqlx::query_as(HEAD)

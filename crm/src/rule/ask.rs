@@ -2,7 +2,7 @@
 
 use super::explain::{Capped, Failure, Found};
 use super::prepare::{Bits, Gate, Node, Prepared, Step, Test, channels, days, payments};
-use super::{Basket, Buyer, Facts, History, Rules, Whose};
+use super::{Basket, Buyer, Facts, History, Rules, Used, Whose};
 use crate::id::ProgramId;
 use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use std::ops::Range;
@@ -206,6 +206,10 @@ impl<'a> View<'a> {
                 buyer()?;
                 number(range, self.history[*window].ok_or(Found::Unknown)?.sum)
             }
+            Gate::First => match buyer()?.booked.ok_or(Found::Unknown)? {
+                0 => Ok(()),
+                others => Err(Found::Number(others)),
+            },
             Gate::Segment(segments) => {
                 buyer()?;
                 any(segments.has_any(&self.segments))
@@ -288,7 +292,10 @@ impl<'a> View<'a> {
             }
             chosen.truncate(kept);
         }
-        let purchase = rule.caps.purchase.unwrap_or(i64::MAX);
+        let purchase = rule.caps.purchase.map_or(i64::MAX, |cap| {
+            // Of a receipt that has grown there may be nothing left.
+            cap.saturating_sub(self.used(rule).purchase).max(0)
+        });
         if rule.counted {
             self.left(rule).map(|left| left.min(purchase))
         } else {
@@ -296,9 +303,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What the rule gave before.
+    fn used(&self, rule: &Prepared) -> Used {
+        self.facts.used.get(&rule.by.id).copied().unwrap_or_default()
+    }
+
     /// What earlier purchases left of the rule's caps and budget.
     fn left(&self, rule: &Prepared) -> Result<i64, Failure> {
-        let used = self.facts.used.get(&rule.by.id).copied().unwrap_or_default();
+        let used = self.used(rule);
         let caps = &rule.caps;
         let limits = [
             (caps.day, used.day, Capped::DayValue, Capped::DayTimes),

@@ -54,6 +54,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod tier;
+mod tree;
 mod turn;
 #[cfg(feature = "store")]
 pub mod words;
@@ -61,6 +62,7 @@ pub mod words;
 pub use check::{Fault, Problem};
 pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};
+pub use tree::Tree;
 pub use turn::{Turn, YEAR};
 
 /// 100 %, in hundredths of a percent.
@@ -181,7 +183,7 @@ pub struct Validity {
 pub enum Condition {
     /// The line is of one of these articles.
     Article(Vec<ArticleId>),
-    /// The line's article is in one of these categories.
+    /// The line's article is in one of these categories, or in one that lies within them.
     Category(Vec<CategoryId>),
     /// The line's article is of one of these brands.
     Brand(Vec<String>),
@@ -259,7 +261,7 @@ pub enum Condition {
         /// How much.
         sum: Range,
     },
-    /// The customer never bought before.
+    /// Nothing else that the customer bought is booked, whatever its time.
     FirstPurchase,
     /// The customer registered by somebody's invitation.
     Invited,
@@ -403,6 +405,37 @@ pub enum Payment {
     Certificate,
     /// On credit or by instalments.
     Credit,
+    /// In a way that has no name here.
+    Other,
+}
+
+impl Payment {
+    /// Each of them, in the order in which pages list them.
+    pub const ALL: [Self; 6] = [
+        Self::Cash,
+        Self::Card,
+        Self::Transfer,
+        Self::Certificate,
+        Self::Credit,
+        Self::Other,
+    ];
+
+    /// As it is stored and sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cash => "cash",
+            Self::Card => "card",
+            Self::Transfer => "transfer",
+            Self::Certificate => "certificate",
+            Self::Credit => "credit",
+            Self::Other => "other",
+        }
+    }
+
+    /// The one of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.as_str() == word)
+    }
 }
 
 /// A way to buy.
@@ -417,6 +450,26 @@ pub enum Channel {
     Online,
     /// In the shop's app.
     App,
+}
+
+impl Channel {
+    /// Each of them, in the order in which pages list them.
+    pub const ALL: [Self; 4] = [Self::Till, Self::SelfService, Self::Online, Self::App];
+
+    /// As it is stored and sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Till => "till",
+            Self::SelfService => "self_service",
+            Self::Online => "online",
+            Self::App => "app",
+        }
+    }
+
+    /// The one of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.as_str() == word)
+    }
 }
 
 /// A length of time in the calendar.
@@ -644,7 +697,7 @@ pub struct Basket {
 pub struct Line {
     /// What is bought.
     pub article: ArticleId,
-    /// The categories that it is in, with those above them.
+    /// The categories that it is in. Those above them are known to the snapshot.
     #[serde(default)]
     pub categories: Vec<CategoryId>,
     /// Its brand.
@@ -729,6 +782,9 @@ pub struct Buyer {
     /// They registered by somebody's invitation.
     #[serde(default)]
     pub invited: bool,
+    /// How many other purchases of theirs are booked, also with a later time; none: nobody counted.
+    #[serde(default)]
+    pub booked: Option<i64>,
 }
 
 /// A customer's membership in a program.
@@ -756,6 +812,9 @@ pub struct History {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Used {
+    /// For this very purchase, of which these are lines that came later, in hundredths.
+    #[serde(default)]
+    pub purchase: i64,
     /// To this customer, today.
     #[serde(default)]
     pub day: Usage,

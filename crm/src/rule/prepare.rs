@@ -1,7 +1,9 @@
 //! Rules made ready to be asked: codes and ids as small numbers, conditions of the basket apart from those of lines.
 
 use super::check::size;
-use super::{Caps, Channel, Condition, Effect, Fault, Occasion, Payment, Published, Range, RuleVersion, Whose, Window};
+use super::{
+    Caps, Channel, Condition, Effect, Fault, Occasion, Payment, Published, Range, RuleVersion, Tree, Whose, Window,
+};
 use crate::id::{ArticleId, CategoryId, ProgramId, RuleId, StoreId, TierId};
 use chrono::{DateTime, NaiveDate, Utc, Weekday};
 use std::collections::{HashMap, HashSet};
@@ -33,6 +35,8 @@ pub struct Asks {
     pub invited: bool,
     /// Earlier purchases, in the periods of [`Rules::windows`].
     pub history: bool,
+    /// Whether anything else is booked of the customer.
+    pub first: bool,
     /// Tiers of the customer, which are made of all earlier purchases.
     pub tiers: bool,
     /// Categories or brands of articles.
@@ -52,9 +56,8 @@ impl Asks {
             Condition::Region(_) => self.regions = true,
             Condition::Birthday { of: Whose::Child, .. } => self.children = true,
             Condition::Birthday { .. } | Condition::Tenure(_) => self.person = true,
-            Condition::PurchaseCount { .. } | Condition::PurchaseSum { .. } | Condition::FirstPurchase => {
-                self.history = true;
-            }
+            Condition::PurchaseCount { .. } | Condition::PurchaseSum { .. } => self.history = true,
+            Condition::FirstPurchase => self.first = true,
             Condition::Tier { .. } => self.tiers = true,
             Condition::Invited => self.invited = true,
             _ => {}
@@ -249,6 +252,7 @@ pub(super) enum Gate {
     /// The numbers are places in [`Rules::windows`].
     Count(usize, Range),
     Sum(usize, Range),
+    First,
     Segment(Set),
     Payment(Bits),
     Channel(Bits),
@@ -298,8 +302,14 @@ fn place<T: PartialEq>(list: &mut Vec<T>, thing: T) -> usize {
 }
 
 impl Rules {
-    /// Makes a snapshot of rules, each in the one version that counts. Their order does not matter.
-    pub fn prepare(mut published: Vec<Published>) -> Result<Self, Unfit> {
+    /// Makes a snapshot of rules, each in the one version that counts. Their order does not matter. No category lies within
+    /// another.
+    pub fn prepare(published: Vec<Published>) -> Result<Self, Unfit> {
+        Self::prepare_within(&Tree::default(), published)
+    }
+
+    /// The same, where categories lie within others.
+    pub fn prepare_within(tree: &Tree, mut published: Vec<Published>) -> Result<Self, Unfit> {
         let mut seen = HashSet::new();
         for Published { by, rule } in &published {
             let faults = rule.validate();
@@ -319,7 +329,7 @@ impl Rules {
             rules.asks.budgets |= !rule.caps.budget.is_open();
             for condition in &rule.conditions {
                 rules.asks.of(condition);
-                rules.step(condition, &mut clause, &mut gates, &mut choices);
+                rules.step(tree, condition, &mut clause, &mut gates, &mut choices);
             }
             let effects: Vec<_> = rule.effects.iter().map(|effect| rules.prize(effect)).collect();
             let caps = rule.caps;
@@ -367,33 +377,41 @@ impl Rules {
     }
 
     /// Sorts a condition of a rule under what it asks about. What is in an `all` could as well stand beside it.
-    fn step(&mut self, condition: &Condition, clause: &mut u16, gates: &mut Vec<Step>, choices: &mut Vec<Step>) {
+    fn step(
+        &mut self,
+        tree: &Tree,
+        condition: &Condition,
+        clause: &mut u16,
+        gates: &mut Vec<Step>,
+        choices: &mut Vec<Step>,
+    ) {
         if let Condition::All(nested) = condition {
             *clause += 1;
             for inner in nested {
-                self.step(inner, clause, gates, choices);
+                self.step(tree, inner, clause, gates, choices);
             }
             return;
         }
         let step = Step {
             clause: *clause,
-            node: self.node(condition),
+            node: self.node(tree, condition),
         };
         // At most as many as a rule may have.
         *clause += u16::try_from(size(condition)).unwrap_or(u16::MAX);
         if condition.is_of_lines() { choices } else { gates }.push(step);
     }
 
-    fn nodes(&mut self, conditions: &[Condition]) -> Vec<Node> {
-        conditions.iter().map(|condition| self.node(condition)).collect()
+    fn nodes(&mut self, tree: &Tree, conditions: &[Condition]) -> Vec<Node> {
+        conditions.iter().map(|condition| self.node(tree, condition)).collect()
     }
 
-    fn node(&mut self, condition: &Condition) -> Node {
+    fn node(&mut self, tree: &Tree, condition: &Condition) -> Node {
         let names = &mut self.names;
         Node::Gate(match condition {
             Condition::Article(ids) => return Node::Test(Test::Is(numbers(ids, &mut names.articles, &mut names.next))),
             Condition::Category(ids) => {
-                return Node::Test(Test::Is(numbers(ids, &mut names.categories, &mut names.next)));
+                let within = tree.within(ids);
+                return Node::Test(Test::Is(numbers(&within, &mut names.categories, &mut names.next)));
             }
             Condition::Brand(brands) => {
                 return Node::Test(Test::Is(numbers(brands, &mut names.brands, &mut names.next)));
@@ -401,12 +419,12 @@ impl Rules {
             Condition::Price(range) => return Node::Test(Test::Price(*range)),
             Condition::Quantity(range) => return Node::Test(Test::Quantity(*range)),
             Condition::LineSum(range) => return Node::Test(Test::Sum(*range)),
-            Condition::All(nested) => return Node::All(self.nodes(nested)),
-            Condition::Any(nested) => return Node::Any(self.nodes(nested)),
-            Condition::Not(inner) => return Node::Not(Box::new(self.node(inner))),
+            Condition::All(nested) => return Node::All(self.nodes(tree, nested)),
+            Condition::Any(nested) => return Node::Any(self.nodes(tree, nested)),
+            Condition::Not(inner) => return Node::Not(Box::new(self.node(tree, inner))),
             Condition::BasketSum(range) => Gate::BasketSum(*range),
             Condition::Contains { lines, quantity, sum } => Gate::Contains {
-                lines: self.nodes(lines),
+                lines: self.nodes(tree, lines),
                 quantity: *quantity,
                 sum: *sum,
             },
@@ -436,7 +454,7 @@ impl Rules {
             Condition::Invited => Gate::Invited,
             Condition::PurchaseCount { window, count } => Gate::Count(place(&mut self.windows, *window), *count),
             Condition::PurchaseSum { window, sum } => Gate::Sum(place(&mut self.windows, *window), *sum),
-            Condition::FirstPurchase => Gate::Count(place(&mut self.windows, Window::Ever), Range::up_to(0)),
+            Condition::FirstPurchase => Gate::First,
             Condition::Segment(codes) => Gate::Segment(numbers(codes, &mut names.codes, &mut names.next)),
             Condition::Payment(list) => Gate::Payment(payments(list)),
             Condition::Channel(list) => Gate::Channel(channels(list)),

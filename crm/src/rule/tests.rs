@@ -166,6 +166,44 @@ fn a_line_is_chosen_by_what_it_is() {
 }
 
 #[test]
+fn a_category_holds_for_what_lies_within_it() {
+    let category = |n| CategoryId(uuid(n));
+    let tree: Tree = [(8, 7), (9, 8), (11, 10)]
+        .map(|(n, above)| (category(n), category(above)))
+        .into_iter()
+        .collect();
+    let lamp = |n| Line {
+        categories: vec![category(n)],
+        ..line(1, 1, 10_00)
+    };
+    let basket = basket(vec![lamp(7), lamp(9), lamp(11), lamp(12)]);
+    let discounted = |condition: &str| {
+        let rule = rule_of(condition, r#"{"percent_off": {"share": 1000, "each": "line"}}"#, "");
+        let rules = Rules::prepare_within(&tree, vec![Published { by: by(1), rule }]).expect("a good rule");
+        discounts(&ask(&rules, &basket, &Facts::default()))
+    };
+    assert_eq!(discounted(&format!(r#"{{"category": [{}]}}"#, id(7))), [100, 100, 0, 0]);
+    assert_eq!(discounted(&format!(r#"{{"category": [{}]}}"#, id(8))), [0, 100, 0, 0]);
+    assert_eq!(
+        discounted(&format!(r#"{{"category": [{}, {}]}}"#, id(10), id(12))),
+        [0, 0, 100, 100]
+    );
+    assert_eq!(
+        discounted(&format!(r#"{{"not": {{"category": [{}]}}}}"#, id(7))),
+        [0, 0, 100, 100]
+    );
+    // What a basket contains is asked in the same way.
+    let two = |n| {
+        let lines = format!(r#"{{"category": [{}]}}"#, id(n));
+        discounted(&format!(
+            r#"{{"contains": {{"lines": [{lines}], "quantity": {{"at_least": 2}}}}}}"#
+        ))
+    };
+    assert_eq!(two(7), [100, 100, 100, 100]);
+    assert_eq!(two(8), [0, 0, 0, 0]);
+}
+
+#[test]
 fn the_condition_that_leaves_no_line_is_the_one_that_is_told() {
     let basket = basket(vec![line(1, 1, 10_00), line(2, 5, 10_00), line(3, 5, 30_00)]);
     let rules = prepare(vec![rule(&[
@@ -296,6 +334,15 @@ fn the_place_and_the_way() {
         Some(Found::Payment(Payment::Card))
     );
     assert_eq!(asked(r#"{"payment": ["cash"]}"#, &nowhere), Some(Found::Unknown));
+    let oddly = Facts {
+        payments: vec![Payment::Other],
+        ..Facts::default()
+    };
+    assert_eq!(asked(r#"{"payment": ["other"]}"#, &oddly), None);
+    assert_eq!(
+        asked(r#"{"payment": ["card", "credit"]}"#, &oddly),
+        Some(Found::Payment(Payment::Other))
+    );
     assert_eq!(asked(r#"{"coupon": ["spring"]}"#, &facts), None);
     assert_eq!(asked(r#"{"coupon": ["autumn"]}"#, &facts), Some(Found::Missing));
     assert_eq!(
@@ -513,6 +560,7 @@ fn what_was_bought_before_in_a_period() {
     let basket = basket(vec![]);
     let half_year = Window::Last(Span::Months(6));
     let facts = known(Buyer {
+        booked: Some(13),
         history: vec![
             (
                 Window::Ever,
@@ -548,9 +596,14 @@ fn what_was_bought_before_in_a_period() {
         asked(r#"{"purchase_count": {"window": "month", "count": {"at_least": 0}}}"#),
         Some(Found::Unknown)
     );
-    assert_eq!(asked(r#""first_purchase""#), Some(Found::Number(12)));
+    // One that is booked already counts, even where its time is later.
+    assert_eq!(asked(r#""first_purchase""#), Some(Found::Number(13)));
+    assert_eq!(
+        found(r#""first_purchase""#, &basket, &known(buyer()), noon()),
+        Some(Found::Unknown)
+    );
     let fresh = known(Buyer {
-        history: vec![(Window::Ever, History::default())],
+        booked: Some(0),
         ..buyer()
     });
     assert_eq!(found(r#""first_purchase""#, &basket, &fresh, noon()), None);
@@ -566,7 +619,7 @@ fn what_was_bought_before_in_a_period() {
         rule(&[r#""first_purchase""#, &sum(r#"{"at_least": 1}"#)]),
         rule(&[r#"{"purchase_count": {"window": "ever", "count": {"at_least": 1}}}"#]),
     ]);
-    assert_eq!(rules.windows(), [Window::Ever, half_year]);
+    assert_eq!(rules.windows(), [half_year, Window::Ever]);
 }
 
 #[test]
@@ -1647,6 +1700,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 (Window::Ever, History { count: sum % 7, sum }),
                 (Window::Year, History { count: 1, sum }),
             ],
+            booked: Some(sum % 3),
             ..buyer()
         };
         let usage = |value, times| Usage { value, times };
@@ -1661,6 +1715,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 .into_iter()
                 .map(|(n, value, times)| {
                     let used = Used {
+                        purchase: value / 2,
                         day: usage(value, times),
                         customer: usage(value, times),
                         budget: usage(value * 2, times),
@@ -1721,7 +1776,8 @@ proptest! {
                 Verdict::Applied { value } => prop_assert_eq!(*value, given),
                 Verdict::Failed(_) => prop_assert_eq!(grants().count(), 0),
             }
-            prop_assert!(caps.purchase.is_none_or(|cap| given <= cap));
+            let before = facts.used.get(&by.id).map_or(0, |used| used.purchase);
+            prop_assert!(caps.purchase.is_none_or(|cap| given == 0 || before + given <= cap));
             for line in 0..8 {
                 let on_line: i64 = grants().filter(|g| g.line == Some(line)).map(|g| value(g).0).sum();
                 prop_assert!(caps.line.is_none_or(|cap| on_line <= cap));

@@ -167,6 +167,12 @@ fn condition(condition: &Condition, found: &Found) -> Localized {
             "Покупатель не входит в нужную группу",
             "The customer is not in the segment",
         ),
+        Condition::Payment(_) if *found == Found::Unknown => {
+            fixed("Способ оплаты не указан", "Nobody told how it is paid")
+        }
+        Condition::Channel(_) if *found == Found::Unknown => {
+            fixed("Способ покупки не указан", "Nobody told in which way it is bought")
+        }
         Condition::Payment(_) => fixed("Действует при другом способе оплаты", "Holds with another way to pay"),
         Condition::Channel(_) => fixed("Действует при другом способе покупки", "Holds with another way to buy"),
         Condition::Coupon(_) => fixed("Купон не предъявлен", "No coupon was presented"),
@@ -317,6 +323,35 @@ mod tests {
                 "Purchases in the period: 7, and it has to be at least 2 at most 5"
             ]
         );
+    }
+
+    #[test]
+    fn what_nobody_told_is_told_apart_from_another_way() {
+        use crate::rule::{Channel, Payment};
+        for (condition, found, words) in [
+            (
+                r#"{"payment": ["cash"]}"#,
+                Found::Unknown,
+                ["Способ оплаты не указан", "Nobody told how it is paid"],
+            ),
+            (
+                r#"{"payment": ["cash"]}"#,
+                Found::Payment(Payment::Card),
+                ["Действует при другом способе оплаты", "Holds with another way to pay"],
+            ),
+            (
+                r#"{"channel": ["app"]}"#,
+                Found::Unknown,
+                ["Способ покупки не указан", "Nobody told in which way it is bought"],
+            ),
+            (
+                r#"{"channel": ["app"]}"#,
+                Found::Channel(Channel::Till),
+                ["Действует при другом способе покупки", "Holds with another way to buy"],
+            ),
+        ] {
+            assert_eq!(said(condition, found), words);
+        }
     }
 
     #[test]

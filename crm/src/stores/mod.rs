@@ -74,20 +74,25 @@ pub struct Store {
 
 /// A shop to be written down; one of the same code is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
 pub struct NewStore {
     /// What files and tills call it.
     pub code: String,
     /// Its name.
+    #[cfg_attr(feature = "store", sqlx(json))]
     pub name: Localized,
     /// The town it is in.
+    #[cfg_attr(feature = "store", sqlx(json))]
     pub town: Localized,
     /// Street and house.
+    #[cfg_attr(feature = "store", sqlx(json))]
     pub address: Localized,
     /// Degrees north (WGS 84), in millionths.
     pub latitude: Option<i64>,
     /// Degrees east, in millionths.
     pub longitude: Option<i64>,
     /// When it is open.
+    #[cfg_attr(feature = "store", sqlx(json))]
     pub hours: Hours,
     /// Its phone in E.164.
     pub phone: Option<String>,

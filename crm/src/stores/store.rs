@@ -1,13 +1,16 @@
 //! Shops and categories in the database.
 
 use super::{Category, NewStore, Store};
-use crate::db::{Conn, Tx};
+use crate::db::{self, Conn, Tx};
 use crate::error::Error;
+use crate::flaw::Flaw;
 use crate::id::{CategoryId, StoreId};
 use crate::lang::{Lang, Localized, fold};
 use crate::on;
+use crate::rule::store::REVISION;
 use crate::who::System;
 use sqlx::types::Json;
+use std::collections::HashMap;
 
 /// The shops that are not closed for good, by town and name as the language sorts them.
 pub async fn list(conn: &mut Conn, lang: Lang) -> Result<Vec<Store>, Error> {
@@ -64,4 +67,53 @@ pub async fn put_category(
         .bind(position)
         .fetch_one(c)
         .await)?)
+}
+
+#[derive(sqlx::FromRow)]
+struct NestedRow {
+    id: CategoryId,
+    code: String,
+    parent_id: Option<CategoryId>,
+}
+
+/// Puts categories into others, each by the code of the one that it lies right within (empty: within none). They may come in
+/// any order. A flaw stands with the place of its category: [`Flaw::NotAChoice`] where no category has the code, and
+/// [`Flaw::Circle`] where it would lie within itself; then nothing is to be kept of the transaction.
+pub async fn nest(tx: &mut Tx, _by: &System, parents: &[(CategoryId, &str)]) -> Result<Vec<(usize, Flaw)>, Error> {
+    const ALL: &str = "SELECT id, code, parent_id FROM categories";
+    const PUT: &str = "UPDATE categories SET parent_id = $2 WHERE id = $1";
+    // Rules are prepared anew, and nobody else moves a category until the transaction ends: two could close a circle.
+    db::next_number(tx, REVISION).await?;
+    let rows: Vec<NestedRow> = on!(tx, |c| sqlx::query_as(ALL).fetch_all(c).await)?;
+    let codes: HashMap<&str, CategoryId> = rows.iter().map(|row| (row.code.as_str(), row.id)).collect();
+    let mut above: HashMap<CategoryId, CategoryId> =
+        rows.iter().filter_map(|row| Some((row.id, row.parent_id?))).collect();
+    let mut flaws = Vec::new();
+    for (place, (id, code)) in parents.iter().enumerate() {
+        match codes.get(code) {
+            _ if code.is_empty() => {
+                above.remove(id);
+            }
+            Some(parent) => {
+                above.insert(*id, *parent);
+            }
+            None => flaws.push((place, Flaw::NotAChoice)),
+        }
+    }
+    for (place, (id, _)) in parents.iter().enumerate() {
+        let up = std::iter::successors(above.get(id), |parent| above.get(*parent));
+        // Others may go round in a circle of which this one is no part.
+        if up.take(rows.len()).any(|parent| parent == id) {
+            flaws.push((place, Flaw::Circle));
+        }
+    }
+    for (id, _) in parents.iter().filter(|_| flaws.is_empty()) {
+        on!(tx, |c| sqlx::query(PUT)
+            .bind(id)
+            .bind(above.get(id).copied())
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(flaws)
 }

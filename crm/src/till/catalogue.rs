@@ -2,7 +2,7 @@
 
 use super::receipt::TEXT_MAX;
 use crate::article::store as articles;
-use crate::db::Tx;
+use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::CategoryId;
@@ -42,23 +42,49 @@ pub async fn put_stores(tx: &mut Tx, by: &Till, stores: &[NewStore]) -> Result<(
     Ok(())
 }
 
-/// Writes categories down, in the order in which they are shown.
-pub async fn put_categories(tx: &mut Tx, by: &Till, categories: &[(String, Localized)]) -> Result<(), Error> {
+/// A category to be written down.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct NewCategory {
+    /// What rules and files call it.
+    pub code: String,
+    /// Its name.
+    #[sqlx(json)]
+    pub name: Localized,
+    /// The code of the category that it lies right within; none: as it was, and empty: within none any more.
+    pub parent: Option<String>,
+}
+
+/// Writes categories down, in the order in which they are shown. One may lie within another that comes later. A parent that
+/// is not there is [`Flaw::NotAChoice`], and one that lies within the category itself [`Flaw::Circle`].
+pub async fn put_categories(tx: &mut Tx, by: &Till, categories: &[NewCategory]) -> Result<(), Error> {
     let system = by.with(Scope::Catalogue)?;
     let mut check = Check::new();
-    for (i, (code, name)) in categories.iter().enumerate() {
-        check.field(&format!("categories/{i}/code"), flaw::text(code, TEXT_MAX));
-        words(&mut check, &format!("categories/{i}/name"), name);
+    for (i, new) in categories.iter().enumerate() {
+        check.field(&format!("categories/{i}/code"), flaw::text(&new.code, TEXT_MAX));
+        words(&mut check, &format!("categories/{i}/name"), &new.name);
     }
     check.result()?;
-    for (position, (code, name)) in (1..).zip(categories) {
-        store::put_category(tx, &system, code.trim(), name, position).await?;
+    let (mut places, mut parents) = (Vec::new(), Vec::new());
+    for (place, new) in categories.iter().enumerate() {
+        let position = i64::try_from(place + 1).unwrap_or(i64::MAX);
+        let id = store::put_category(tx, &system, new.code.trim(), &new.name, position).await?;
+        if let Some(parent) = &new.parent {
+            places.push(place);
+            parents.push((id, parent.trim()));
+        }
     }
-    Ok(())
+    if parents.is_empty() {
+        return Ok(());
+    }
+    let mut check = Check::new();
+    for (place, flaw) in store::nest(tx, &system, &parents).await? {
+        check.field::<()>(&format!("categories/{}/parent", places[place]), Err(flaw));
+    }
+    check.result()
 }
 
 /// An article to be written down.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct NewArticle {
     /// Its code.
     pub code: String,
@@ -107,4 +133,63 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
         }
     }
     Ok(())
+}
+
+/// A part of a list, by code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<T> {
+    /// What is in it.
+    pub records: Vec<T>,
+    /// The code after which the next part begins, if there is one.
+    pub next: Option<String>,
+}
+
+impl<T> Part<T> {
+    /// Of one record more than was asked for.
+    fn of(mut records: Vec<T>, limit: i64, code: fn(&T) -> &str) -> Self {
+        let limit = usize::try_from(limit).unwrap_or_default();
+        let has_more = records.len() > limit;
+        records.truncate(limit);
+        let next = records.last().filter(|_| has_more).map(|last| code(last).to_owned());
+        Self { records, next }
+    }
+}
+
+/// Shops by code, those after a code, closed ones too.
+pub async fn stores(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewStore>, Error> {
+    const SQL: &str = "SELECT code, name, town, address, latitude, longitude, hours, phone, region FROM stores \
+                       WHERE code > $1 ORDER BY code LIMIT $2";
+    by.with(Scope::Catalogue)?;
+    let found = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(after)
+        .bind(limit + 1)
+        .fetch_all(c)
+        .await)?;
+    Ok(Part::of(found, limit, |store: &NewStore| &store.code))
+}
+
+/// Categories, likewise.
+pub async fn categories(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewCategory>, Error> {
+    const SQL: &str = "SELECT c.code, c.name, p.code AS parent FROM categories c LEFT JOIN categories p ON p.id = c.parent_id \
+                       WHERE c.code > $1 ORDER BY c.code LIMIT $2";
+    by.with(Scope::Catalogue)?;
+    let found = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(after)
+        .bind(limit + 1)
+        .fetch_all(c)
+        .await)?;
+    Ok(Part::of(found, limit, |category: &NewCategory| &category.code))
+}
+
+/// Articles, likewise.
+pub async fn articles(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewArticle>, Error> {
+    const SQL: &str = "SELECT a.code, a.name, c.code AS category, a.brand, a.payable FROM articles a \
+                       LEFT JOIN categories c ON c.id = a.category_id WHERE a.code > $1 ORDER BY a.code LIMIT $2";
+    by.with(Scope::Catalogue)?;
+    let found = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(after)
+        .bind(limit + 1)
+        .fetch_all(c)
+        .await)?;
+    Ok(Part::of(found, limit, |article: &NewArticle| &article.code))
 }

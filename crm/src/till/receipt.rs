@@ -3,15 +3,16 @@
 
 use super::counter::{self, CounterError};
 use crate::article::store as articles;
-use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::id::{ArticleId, CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
 use crate::lang::Localized;
 use crate::on;
-use crate::points::store::{self as points, SpendError, spending};
+use crate::points::Before;
+use crate::points::store::{self as points, LIST, SpendError, spending};
 use crate::purchase::code::{new_code, receipt_code};
 use crate::purchase::void::{VoidError, void_in};
-use crate::purchase::{self, Kind, LineOutcome, NewLine, NewPurchase, Original, store as purchases};
+use crate::purchase::{self, Kind, LineOutcome, NewLine, NewPurchase, Original, Way, store as purchases};
 use crate::rule::explain::Failure;
 use crate::rule::store::asking::{self, Deal};
 use crate::rule::store::timeline;
@@ -19,7 +20,7 @@ use crate::rule::{self, Effect, Given, Outcome, Place, RuleVersion, Rules, Verdi
 use crate::till::Scope;
 use crate::who::{Subject, Till};
 use chrono::{DateTime, Duration, SubsecRound as _, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most lines of a receipt.
 pub const LINES_MAX: usize = 500;
@@ -68,6 +69,8 @@ pub struct NewReceipt {
     pub redeem: Option<(ReservationId, i64)>,
     /// What its QR or its foot says, where it has a code of its own.
     pub code: Option<String>,
+    /// How it was bought and paid.
+    pub way: Way,
 }
 
 /// What is wrong with a field.
@@ -189,6 +192,31 @@ pub struct Receipt {
     pub paid: Vec<Points>,
     /// The code by which it may be claimed, as long as it is nobody's.
     pub code: Option<String>,
+    /// How it was bought and paid, as it was told first.
+    pub way: Way,
+}
+
+/// A receipt of a customer as it was sent, with what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bought {
+    /// Its id.
+    pub id: PurchaseId,
+    /// Which of the two.
+    pub kind: Kind,
+    /// Its number.
+    pub document: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The code of the shop.
+    pub store: Option<String>,
+    /// How it was bought and paid.
+    pub way: Way,
+    /// When it was voided.
+    pub voided_at: Option<DateTime<Utc>>,
+    /// What was paid, in minor units; of a return below zero.
+    pub total: i64,
+    /// Its lines in their order; of a return as it was sent, above zero. What rules took off is what they own up to.
+    pub lines: Vec<Item>,
 }
 
 impl NewReceipt {
@@ -296,6 +324,8 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         customer,
         store,
         at: new.at.trunc_subsecs(6),
+        way: new.way.clone(),
+        points_used: new.redeem.map_or(0, |(_, points)| points),
         lines,
     };
     let booked = purchases::book(tx, &system, std::slice::from_ref(&purchase)).await?;
@@ -414,6 +444,8 @@ struct HeadRow {
     customer_id: Option<CustomerId>,
     voided_at: Option<DateTime<Utc>>,
     receipt_code: Option<String>,
+    channel: Option<String>,
+    payments: String,
 }
 
 /// A receipt of the till's source by its number. Fails with [`Error::NotFound`].
@@ -429,7 +461,8 @@ pub async fn find(conn: &mut Conn, by: &Till, document: &str) -> Result<Receipt,
 }
 
 async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result<Receipt, ReceiptError> {
-    const HEAD: &str = "SELECT id, document, customer_id, voided_at, receipt_code FROM purchases WHERE id = $1";
+    const HEAD: &str = "SELECT id, document, customer_id, voided_at, receipt_code, channel, payments FROM purchases \
+                        WHERE id = $1";
     let system = by.with(Scope::Purchases)?;
     let head: HeadRow = on!(conn, |c| sqlx::query_as(HEAD).bind(id).fetch_one(c).await)?;
     let (mut earned, mut paid) = (BTreeMap::new(), BTreeMap::new());
@@ -458,6 +491,7 @@ async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result
     };
     Ok(Receipt {
         id: head.id,
+        way: Way::from_words(head.channel.as_deref(), &head.payments),
         document: head.document,
         known,
         customer: head.customer_id,
@@ -466,6 +500,108 @@ async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result
         paid: points(&paid),
         code: head.receipt_code.filter(|_| head.customer_id.is_none()),
     })
+}
+
+#[derive(sqlx::FromRow)]
+struct BoughtRow {
+    id: PurchaseId,
+    kind: Kind,
+    document: String,
+    at: DateTime<Utc>,
+    store: Option<String>,
+    channel: Option<String>,
+    payments: String,
+    voided_at: Option<DateTime<Utc>>,
+    total: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct ItemRow {
+    purchase_id: PurchaseId,
+    code: String,
+    name: String,
+    quantity: i64,
+    price: i64,
+    discount: i64,
+    rule_discount: i64,
+    original: Option<String>,
+    original_ordinal: Option<i64>,
+}
+
+/// The receipts of a customer that came from the till's source, the newest first: `limit` of them from `before` on, and
+/// where the next ones begin, if there are any. [`Error::NotFound`] for nobody.
+pub async fn of_customer(
+    conn: &mut Conn,
+    by: &Till,
+    customer: CustomerId,
+    before: Option<Before>,
+    limit: i64,
+) -> Result<(Vec<Bought>, Option<Before>), Error> {
+    const HEADS: &str = "SELECT p.id, p.kind, p.document, p.at, s.code AS store, p.channel, p.payments, p.voided_at, p.total \
+                         FROM purchases p LEFT JOIN stores s ON s.id = p.store_id";
+    // A return that waits for its sale names it all the same.
+    const LINES: &str = "SELECT l.purchase_id, a.code, a.name, l.quantity, l.price, l.discount, \
+        CAST(COALESCE((SELECT SUM(g.amount) FROM grants g WHERE g.line_id = l.id AND g.kind = 'discount' \
+        AND g.purchase_id = l.purchase_id), 0) AS BIGINT) AS rule_discount, \
+        COALESCE(q.document, w.document) AS original, COALESCE(o.ordinal, w.ordinal) AS original_ordinal \
+        FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+        LEFT JOIN purchase_lines o ON o.id = l.original_line_id LEFT JOIN purchases q ON q.id = o.purchase_id \
+        LEFT JOIN waiting_returns w ON w.line_id = l.id";
+    let system = by.with(Scope::Purchases)?;
+    let known: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar("SELECT id FROM customers WHERE id = $1")
+        .bind(customer)
+        .fetch_optional(c)
+        .await)?;
+    let subject = system.subject(known.ok_or(Error::NotFound)?);
+    let mut query = ListQuery::new(HEADS)
+        .filter("p.customer_id = ?", [Bind::Id(subject.id().0)])
+        .filter("p.source = ?", [Bind::Text(by.source().to_owned())]);
+    if let Some((at, id)) = before {
+        query = query.filter("(p.at, p.id) < (?, ?)", [Bind::Time(at), Bind::Id(id)]);
+    }
+    let query = query.tail("ORDER BY p.at DESC, p.id DESC").limit(limit + 1);
+    let mut heads: Vec<BoughtRow> = db::list(conn, query).await?;
+    let has_more = heads.len() as i64 > limit;
+    heads.truncate(usize::try_from(limit).unwrap_or_default());
+    let next = heads.last().filter(|_| has_more).map(|last| (last.at, last.id.0));
+    let mut lines: HashMap<PurchaseId, Vec<ItemRow>> = HashMap::new();
+    for part in heads.chunks(LIST) {
+        let query = ListQuery::new(LINES)
+            .within("l.purchase_id", part.iter().map(|head| Bind::Id(head.id.0)))
+            .tail("ORDER BY l.purchase_id, l.ordinal");
+        for line in db::list::<ItemRow>(conn, query).await? {
+            lines.entry(line.purchase_id).or_default().push(line);
+        }
+    }
+    let bought = |head: BoughtRow| {
+        let sign = if head.kind == Kind::Return { -1 } else { 1 };
+        let item = |line: ItemRow| Item {
+            article: line.code,
+            name: Some(line.name),
+            quantity: sign * line.quantity,
+            price: line.price,
+            discount: sign * line.discount,
+            rule_discount: line.rule_discount,
+            original: line.original.zip(line.original_ordinal),
+        };
+        Bought {
+            id: head.id,
+            kind: head.kind,
+            document: head.document,
+            at: head.at,
+            store: head.store,
+            way: Way::from_words(head.channel.as_deref(), &head.payments),
+            voided_at: head.voided_at,
+            total: head.total,
+            lines: lines
+                .remove(&head.id)
+                .unwrap_or_default()
+                .into_iter()
+                .map(item)
+                .collect(),
+        }
+    };
+    Ok((heads.into_iter().map(bought).collect(), next))
 }
 
 /// Voids a receipt of the till's source, once. Fails with [`Error::NotFound`].
@@ -486,6 +622,8 @@ pub struct Basket {
     pub program: Option<String>,
     /// The code of the shop; none: where the till stands.
     pub store: Option<String>,
+    /// How it is bought, and how it is going to be paid, as far as that is known.
+    pub way: Way,
     /// What is bought. What rules took off of it before does not count: they are asked anew.
     pub lines: Vec<Item>,
 }
@@ -567,8 +705,8 @@ pub struct Payable {
     pub step: i64,
 }
 
-/// Tells what rules would take off a basket now, what it would earn and how many points may pay for it. Nothing is kept, and
-/// nothing is promised: what counts is asked again when the receipt is booked.
+/// Tells what rules would take off a basket now, what it would earn where no points pay for it, and how many points may.
+/// Nothing is kept, and nothing is promised: what counts is asked again when the receipt is booked.
 pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, ReceiptError> {
     let system = by.with(Scope::Purchases)?;
     let now = db.now();
@@ -582,6 +720,7 @@ pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, Receipt
         lines: basket.lines.clone(),
         redeem: None,
         code: None,
+        way: Way::default(),
     };
     let faults = as_receipt.faults(now);
     if !faults.is_empty() {
@@ -611,6 +750,7 @@ pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, Receipt
         customer,
         member,
         store,
+        way: basket.way.clone(),
         lines: quoted_lines(&mut conn, &basket.lines).await?,
     };
     let (rules, outcome) = asking::quote(&mut conn, &timeline, &deal).await?;

@@ -407,6 +407,46 @@ both_engines!(another_encoding_is_read_when_it_is_named, async |world| {
     );
 });
 
+both_engines!(ways_to_buy_and_to_pay_are_those_of_the_receipt, async |world| {
+    let db = ready(world).await;
+    let content = "document,at,article,quantity,price,payment,channel\n\
+        1,2026-10-01 10:00,A,1,10.00,,\n1,2026-10-01 10:00,B,1,10.00,card Cash,APP\n\
+        2,2026-10-01 10:00,A,1,10.00,,\n3,2026-10-01 10:00,A,1,10.00,barter,till\n\
+        4,2026-10-01 10:00,A,1,10.00,other,kiosk\n5,2026-10-01 10:00,A,1,10.00,other,self_service\n";
+    let first = file(content);
+    let summary = imported(db, &first, Format::Kabinet).await;
+    assert_eq!((summary.taken, summary.rejected), (4, 2));
+    assert_eq!(
+        first.rejected(),
+        "line,reason\n5,payment: barter is not known\n6,channel: kiosk is not known\n"
+    );
+    let ways = async || -> Vec<(String, Option<String>, String)> {
+        let mut conn = db.read().await.expect("a connection");
+        const SQL: &str = "SELECT document, channel, payments FROM purchases ORDER BY document";
+        crm::on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await).expect("read")
+    };
+    let way = |document: &str, channel: Option<&str>, payments: &str| {
+        (document.to_owned(), channel.map(str::to_owned), payments.to_owned())
+    };
+    let expected = [
+        way("1", Some("app"), "cash card"),
+        way("2", None, ""),
+        way("5", Some("self_service"), "other"),
+    ];
+    assert_eq!(ways().await, expected);
+    // What is booked is changed by no import, and what was put right is added.
+    let mended = content
+        .replace("card Cash,APP", "credit,till")
+        .replace("kiosk", "online");
+    let summary = imported(db, &file(mended), Format::Kabinet).await;
+    assert_eq!((summary.taken, summary.known, summary.rejected), (1, 4, 1));
+    let after = ways().await;
+    assert_eq!(
+        (after.len(), &after[0], &after[2]),
+        (4, &expected[0], &way("4", Some("online"), "other"))
+    );
+});
+
 both_engines!(shops_are_chosen_where_the_file_names_none, async |world| {
     let db = ready(world).await;
     let (north, south) = (store(db, "N").await, store(db, "S").await);

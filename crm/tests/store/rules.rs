@@ -11,12 +11,12 @@ use crm::flaw::Flaw;
 use crm::id::{ProgramId, PurchaseId, RuleId};
 use crm::lang::Localized;
 use crm::points::{Earned, Source};
-use crm::purchase::Kind;
 use crm::purchase::claim::claim;
+use crm::purchase::{Kind, Way};
 use crm::rule::store::{self as rules, PublishError};
-use crm::rule::{Place, Problem, Rule, RuleVersion};
+use crm::rule::{Channel, Payment, Place, Problem, Rule, RuleVersion};
 use crm::testing::start;
-use crm::till::catalogue::{self, NewArticle};
+use crm::till::catalogue::{self, NewArticle, NewCategory};
 use crm::till::receipt::{self, Basket, Item, NewReceipt};
 use crm::till::{NewTill, Scope};
 use crm::who::{self, Subject, Till};
@@ -588,26 +588,442 @@ both_engines!(
     }
 );
 
-both_engines!(
-    a_first_purchase_is_the_first_by_its_own_time_as_far_as_it_is_known,
-    async |world| {
-        let db = ready(world).await;
-        let (anna, club) = member(db).await;
-        let first = r#""first_purchase""#;
-        publish(db, &rule("Each", first, &fixed(club, 50_00), "")).await;
-        let once = r#", "caps": {"customer": {"times": 1}}"#;
-        publish(db, &rule("Once", first, &fixed(club, 7_00), once)).await;
-        let mut given = Vec::new();
-        // When the later one is booked nobody knows of the one before it.
-        for hours in [2, 1] {
-            let at = start() + Duration::hours(hours);
-            let sale = slip(&at.to_string(), anna, at).line("tea", 1, 100_00).book(db).await;
-            given.push(points(db, anna, sale.id).await - 3_00);
-        }
-        assert_eq!(given, [57_00, 50_00]);
-        assert_books_agree(db).await;
+both_engines!(of_first_purchases_the_one_that_is_booked_first_counts, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let till = till(db).await;
+    publish(db, &rule("First", r#""first_purchase""#, &fixed(club, 50_00), "")).await;
+    let mut given = Vec::new();
+    // The one that comes late, with an earlier time, finds the other one booked.
+    for hours in [2, 1, 3] {
+        let at = start() + Duration::hours(hours);
+        let sale = slip(&at.to_string(), anna, at).line("tea", 1, 100_00).book(db).await;
+        given.push(points(db, anna, sale.id).await - 3_00);
     }
-);
+    assert_eq!(given, [50_00, 0, 0]);
+
+    // What was bought without a card becomes somebody's when it is claimed.
+    let (boris, _) = member(db).await;
+    let loose = |document: &str| NewReceipt {
+        kind: Kind::Sale,
+        document: document.into(),
+        at: start(),
+        store: None,
+        customer: None,
+        card: None,
+        lines: vec![item("tea", 1, 100_00)],
+        redeem: None,
+        code: None,
+        way: Way::default(),
+    };
+    let mut codes = Vec::new();
+    for document in ["L-1", "L-2"] {
+        let booked = receipt::book(db, &till, &loose(document)).await.expect("booked");
+        codes.push(booked.code.expect("a code"));
+    }
+    let me = sign_in(db, boris).await;
+    let mut given = Vec::new();
+    for code in &codes {
+        let id = claim(db, &me, code).await.expect("claimed");
+        given.push(points(db, boris, id).await - 3_00);
+    }
+    assert_eq!(given, [50_00, 0]);
+    // A quote asks what is booked now, whatever its time.
+    let basket = Basket {
+        customer: Some(boris.id()),
+        lines: vec![item("tea", 1, 100_00)],
+        ..Basket::default()
+    };
+    let quote = receipt::quote(db, &till, &basket).await.expect("a quote");
+    assert_eq!(quote.earns.iter().map(|one| one.points).collect::<Vec<_>>(), [3_00]);
+
+    // A void leaves nothing booked, and what comes next is the first.
+    let (vera, _) = member(db).await;
+    slip("V-1", vera, start()).line("tea", 1, 100_00).book(db).await;
+    crm::purchase::void::void(db, &BY, "till", "V-1").await.expect("voided");
+    let next = slip("V-2", vera, start()).line("tea", 1, 100_00).book(db).await;
+    assert_eq!(points(db, vera, next.id).await, 53_00);
+    assert_books_agree(db).await;
+});
+
+both_engines!(many_first_purchases_at_once_are_one, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    publish(db, &rule("First", r#""first_purchase""#, &fixed(club, 50_00), "")).await;
+    let all = (0..20).map(|n| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            // The later ones have the earlier times.
+            let at = start() - Duration::minutes(n);
+            slip(&n.to_string(), anna, at).line("tea", 1, 10_00).book(&db).await.id
+        })
+    });
+    let mut sum = 0;
+    for id in join_all(all).await {
+        sum += points(db, anna, id.expect("booked")).await - 30;
+    }
+    assert_eq!(sum, 50_00, "exactly one of them");
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_receipt_that_grows_has_one_cap_of_a_purchase, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let share = format!(r#"{{"points_share": {{"program": "{club}", "share": 1000}}}}"#);
+    let capped = rule(
+        "Capped",
+        "",
+        &share,
+        r#", "caps": {"purchase": 2500, "budget": {"value": 100000}}"#,
+    );
+    publish(db, &capped).await;
+    publish(db, &rule("Tenth", "", TENTH, r#", "caps": {"purchase": 1500}"#)).await;
+    // 10.00 of 25, then 15.00 of the 20.00 that the new line would bring, then nothing.
+    let one = slip("1", anna, start()).line("tea", 1, 100_00);
+    let two = one.clone().line("cup", 1, 200_00);
+    let three = two.clone().line("pot", 1, 300_00);
+    let mut given = Vec::new();
+    for slip in [&one, &two, &three] {
+        let id = slip.book(db).await.id;
+        given.push(points(db, anna, id).await);
+    }
+    assert_eq!(given, [3_00 + 10_00, 9_00 + 25_00, 18_00 + 25_00]);
+    // In one transaction as well, and another receipt has a cap of its own.
+    let (boris, _) = member(db).await;
+    let of_boris = |slip: &Slip| Slip {
+        document: "2".into(),
+        who: Some(boris),
+        ..slip.clone()
+    };
+    let booked = book(db, &[of_boris(&one), of_boris(&two), of_boris(&three)]).await;
+    assert_eq!(points(db, boris, booked[0].id).await, 18_00 + 25_00);
+    // What the till took off counts in the same way.
+    let off = slip("3", anna, start()).line("tea", 1, 100_00).off_by_rules(10_00);
+    off.book(db).await;
+    let grown = off.clone().line("cup", 1, 100_00).off_by_rules(10_00);
+    grown.book(db).await;
+    let discounts: Vec<i64> = grants(db)
+        .await
+        .into_iter()
+        .filter(|(kind, ..)| kind == "discount")
+        .map(|(_, amount, _)| amount)
+        .collect();
+    assert_eq!(discounts, [10_00, 5_00]);
+    assert_books_agree(db).await;
+});
+
+both_engines!(what_points_pay_earns_nothing, async |world| {
+    let db = ready(world).await;
+    let till = till(db).await;
+    let (anna, club) = member(db).await;
+    let family = program(db, "family").await;
+    fund(db, anna, 200_00, start()).await;
+    let articles = &[NewArticle {
+        code: "card".into(),
+        name: "Подарочная карта".into(),
+        payable: Some(false),
+        ..NewArticle::default()
+    }];
+    let by = &till;
+    db.write(|tx| scoped(async move { catalogue::put_articles(tx, by, articles).await }))
+        .await
+        .expect("written");
+    let paid = async |document: &str, points: i64| {
+        let held = reserve(db, anna, family, document, points).await.expect("reserved");
+        let sale = NewReceipt {
+            kind: Kind::Sale,
+            document: document.into(),
+            at: start(),
+            store: None,
+            customer: Some(anna.id()),
+            card: None,
+            lines: vec![item("tea", 1, 100_00), item("cup", 3, 33_33), item("card", 1, 50_00)],
+            redeem: Some((held.id, points)),
+            code: None,
+            way: Way::default(),
+        };
+        receipt::book(db, &till, &sale).await.expect("booked").id
+    };
+    let lines =
+        async |id: PurchaseId| -> Vec<i64> { earned(db, anna, id).await.iter().map(|one| one.points).collect() };
+    // 40.00 of 199.99: half of it on each, and nothing on what points may not pay for.
+    let first = paid("S-1", 40_00).await;
+    assert_eq!(
+        lines(first).await,
+        [2_40, 2_39, 1_50],
+        "3 % of 80.00, of 79.99 and of 50.00"
+    );
+    // The same with rules: once more as much, and an amount for each full hundred of money.
+    publish(db, &rule("Double", "", &times(club, 20_000), "")).await;
+    let per = format!(r#"{{"points_per": {{"program": "{club}", "points": 100, "per": 10000}}}}"#);
+    publish(db, &rule("Hundred", r#"{"basket_sum": {"at_least": 24999}}"#, &per, "")).await;
+    let second = paid("S-2", 60_00).await;
+    let all: i64 = lines(second).await.iter().sum();
+    // 3 % of 70.00, of 69.99 and of 50.00, and 1.00 of the 189.99; all of it twice.
+    assert_eq!(all, 2 * (2_10 + 2_09 + 1_50 + 1_00));
+    let mut conn = db.read().await.expect("a connection");
+    // What earns nothing is what was spread when the points were captured.
+    let spread: Vec<i64> = crm::on!(conn, |c| sqlx::query_scalar(
+        "SELECT w.points FROM line_payments w JOIN purchase_lines l ON l.id = w.line_id          JOIN purchases p ON p.id = l.purchase_id WHERE p.document = 'S-1' ORDER BY l.ordinal"
+    )
+    .fetch_all(c)
+    .await)
+    .expect("read");
+    assert_eq!(spread, [20_00, 20_00]);
+    drop(conn);
+    // What was paid with points alone earns nothing at all.
+    let held = reserve(db, anna, family, "S-3", 10_00).await.expect("reserved");
+    let sale = NewReceipt {
+        kind: Kind::Sale,
+        document: "S-3".into(),
+        at: start(),
+        store: None,
+        customer: Some(anna.id()),
+        card: None,
+        lines: vec![item("cup", 1, 10_00)],
+        redeem: Some((held.id, 10_00)),
+        code: None,
+        way: Way::default(),
+    };
+    let booked = receipt::book(db, &till, &sale).await.expect("booked");
+    assert_eq!((booked.earned, booked.paid[0].points), (vec![], 10_00));
+    assert_books_agree(db).await;
+});
+
+both_engines!(the_books_tell_where_a_budget_and_its_grants_differ, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let budget = r#", "caps": {"budget": {"value": 100000}}"#;
+    let with = rule("Ten", "", &fixed(club, 10_00), budget);
+    let without = rule("Ten", "", &fixed(club, 10_00), "");
+    let first = publish(db, &with).await;
+    slip("1", anna, start()).line("tea", 1, 10_00).book(db).await;
+    // A version without the budget counts for a day, then one that has it again: what was given meanwhile counts as well.
+    publish_again(db, first.id, &without, None).await;
+    publish_again(db, first.id, &with, Some(start() + days(1))).await;
+    slip("2", anna, start()).line("tea", 1, 10_00).book(db).await;
+    world.clock.set(start() + days(1));
+    let both = [
+        slip("3", anna, start()).line("tea", 1, 10_00),
+        slip("4", anna, db.now()).line("tea", 1, 10_00),
+    ];
+    book(db, &both).await;
+    let used = async || -> (i64, i64) {
+        let mut conn = db.read().await.expect("a connection");
+        crm::on!(conn, |c| sqlx::query_as("SELECT value, times FROM rule_usages")
+            .fetch_one(c)
+            .await)
+        .expect("read")
+    };
+    assert_eq!(used().await, (40_00, 4));
+    assert_books_agree(db).await;
+
+    for (sql, what, expected, found) in [
+        (
+            "UPDATE rule_usages SET value = value - 1",
+            "what a budget has paid is what its rule gave",
+            40_00,
+            39_99,
+        ),
+        (
+            "UPDATE rule_usages SET value = value + 1, times = times + 1",
+            "a budget has paid as often as its rule gave",
+            4,
+            5,
+        ),
+    ] {
+        execute!(db, sql).await.expect("broken");
+        let told = crm::points::store::verify(db, &BY).await.expect("compared");
+        let told: Vec<_> = told
+            .iter()
+            .map(|one| (one.what, one.id, one.expected, one.found))
+            .collect();
+        assert_eq!(told, [(what, first.id.0, expected, found)]);
+    }
+});
+
+both_engines!(a_rule_asks_how_it_was_bought_and_paid, async |world| {
+    let db = ready(world).await;
+    let till = till(db).await;
+    let (anna, club) = member(db).await;
+    publish(
+        db,
+        &rule("Cash", r#"{"payment": ["cash", "other"]}"#, &fixed(club, 10_00), ""),
+    )
+    .await;
+    publish(
+        db,
+        &rule("App", r#"{"channel": ["app", "online"]}"#, &fixed(club, 1_00), ""),
+    )
+    .await;
+    let one = |document: &str| slip(document, anna, start()).line("tea", 1, 100_00);
+    let mut given = Vec::new();
+    for slip in [
+        one("1"),
+        one("2").by(Channel::Till, &[Payment::Card, Payment::Cash]),
+        one("3").by(Channel::App, &[Payment::Card]),
+        one("4").by(Channel::Online, &[Payment::Other]),
+    ] {
+        given.push(points(db, anna, slip.book(db).await.id).await - 3_00);
+    }
+    assert_eq!(given, [0, 10_00, 1_00, 11_00], "what nobody told holds nothing");
+    // What was told first stays, and is asked when the receipt grows.
+    let grown = one("2").line("cup", 1, 100_00).by(Channel::App, &[Payment::Card]);
+    let id = grown.book(db).await.id;
+    assert_eq!(
+        points(db, anna, id).await,
+        10_00 + 6_00,
+        "it was given for cash already, and no app was there"
+    );
+
+    // A quote and a receipt that is claimed are asked in the same way.
+    let basket = |payments: &[Payment]| Basket {
+        customer: Some(anna.id()),
+        lines: vec![item("tea", 1, 100_00)],
+        way: Way::new(Some(Channel::SelfService), payments),
+        ..Basket::default()
+    };
+    for (payments, earns) in [(&[Payment::Cash][..], 13_00), (&[], 3_00)] {
+        let quote = receipt::quote(db, &till, &basket(payments)).await.expect("a quote");
+        assert_eq!(quote.earns[0].points, earns, "{payments:?}");
+    }
+    let quote = receipt::quote(db, &till, &basket(&[])).await.expect("a quote");
+    let reasons: Vec<_> = quote
+        .rules
+        .iter()
+        .filter_map(|rule| Some(rule.reason.as_ref()?.words.en.as_str()))
+        .collect();
+    assert_eq!(reasons, ["Nobody told how it is paid", "Holds with another way to buy"]);
+    let loose = NewReceipt {
+        kind: Kind::Sale,
+        document: "L-1".into(),
+        at: start(),
+        store: None,
+        customer: None,
+        card: None,
+        lines: vec![item("tea", 1, 100_00)],
+        redeem: None,
+        code: None,
+        way: Way::new(Some(Channel::App), &[Payment::Cash]),
+    };
+    let booked = receipt::book(db, &till, &loose).await.expect("booked");
+    assert_eq!(booked.way, loose.way);
+    let me = sign_in(db, anna).await;
+    let id = claim(db, &me, &booked.code.expect("a code")).await.expect("claimed");
+    assert_eq!(points(db, anna, id).await, 14_00);
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_category_holds_for_those_that_lie_within_it, async |world| {
+    let db = ready(world).await;
+    let till = &till(db).await;
+    let (anna, club) = member(db).await;
+    let category = |code: &str, parent: Option<&str>| NewCategory {
+        code: code.into(),
+        name: Localized {
+            ru: code.into(),
+            en: code.into(),
+        },
+        parent: parent.map(str::to_owned),
+    };
+    let put = async |categories: &[NewCategory]| {
+        db.write(|tx| scoped(async move { catalogue::put_categories(tx, till, categories).await }))
+            .await
+    };
+    // In any order: the one above comes last.
+    put(&[
+        category("green", Some("tea")),
+        category("tea", Some("drinks")),
+        category("drinks", None),
+        category("cups", None),
+    ])
+    .await
+    .expect("written");
+    let articles: Vec<_> = ["green", "tea", "drinks", "cups"]
+        .map(|code| NewArticle {
+            code: format!("a-{code}"),
+            name: code.into(),
+            category: Some(code.into()),
+            ..NewArticle::default()
+        })
+        .to_vec();
+    let articles = &articles;
+    db.write(|tx| scoped(async move { catalogue::put_articles(tx, till, articles).await }))
+        .await
+        .expect("written");
+    let id = async |code: &'static str| -> uuid::Uuid {
+        let mut conn = db.read().await.expect("a connection");
+        crm::on!(conn, |c| sqlx::query_scalar(
+            "SELECT id FROM categories WHERE code = $1"
+        )
+        .bind(code)
+        .fetch_one(c)
+        .await)
+        .expect("read")
+    };
+    let (drinks, tea) = (id("drinks").await, id("tea").await);
+    let line = format!(r#"{{"points_fixed": {{"program": "{club}", "points": 100, "each": "line"}}}}"#);
+    publish(
+        db,
+        &rule("Drinks", &format!(r#"{{"category": ["{drinks}"]}}"#), &line, ""),
+    )
+    .await;
+    publish(db, &rule("Tea", &format!(r#"{{"category": ["{tea}"]}}"#), &line, "")).await;
+    let sell = async |document: &str| -> Vec<i64> {
+        let slip = ["a-green", "a-tea", "a-drinks", "a-cups"]
+            .iter()
+            .fold(slip(document, anna, start()), |slip, code| slip.line(code, 1, 100_00));
+        let id = slip.book(db).await.id;
+        earned(db, anna, id).await.iter().map(|one| one.points - 3_00).collect()
+    };
+    assert_eq!(sell("1").await, [2_00, 2_00, 1_00, 0]);
+    // Another node knows at once when a category is moved.
+    let node = Db::open(&world.url, crm::shop::Shop::default(), world.clock.clone())
+        .await
+        .expect("it opens");
+    slip("0", anna, start()).line("a-cups", 1, 1_00).book(&node).await;
+    put(&[category("tea", Some("")), category("cups", Some("drinks"))])
+        .await
+        .expect("moved");
+    let moved = slip("2", anna, start())
+        .line("a-green", 1, 100_00)
+        .line("a-cups", 1, 100_00);
+    let moved = moved.book(&node).await.id;
+    assert_eq!(points(db, anna, moved).await, 6_00 + 1_00 + 1_00);
+    // What names no parent leaves it as it was.
+    put(&[category("green", None), category("cups", None)])
+        .await
+        .expect("renamed");
+    assert_eq!(sell("3").await, [1_00, 1_00, 1_00, 1_00]);
+
+    let flaws = async |categories: &[NewCategory]| match put(categories).await {
+        Err(Error::Invalid(flaws)) => flaws,
+        other => panic!("{other:?}"),
+    };
+    let parent = |place: usize, flaw| (format!("categories/{place}/parent"), flaw);
+    assert_eq!(
+        flaws(&[category("tea", Some("none"))]).await,
+        [parent(0, Flaw::NotAChoice)]
+    );
+    assert_eq!(flaws(&[category("tea", Some("tea"))]).await, [parent(0, Flaw::Circle)]);
+    // Drinks within green, which lies within tea: a circle once tea is within drinks again.
+    let round = [
+        category("cups", Some("tea")),
+        category("drinks", Some("green")),
+        category("tea", Some("drinks")),
+    ];
+    assert_eq!(flaws(&round).await, [parent(1, Flaw::Circle), parent(2, Flaw::Circle)]);
+    assert_eq!(sell("4").await, [1_00, 1_00, 1_00, 1_00], "nothing of it was kept");
+    // Two who would close a circle together: one of them is refused.
+    let (one, two) = ([category("cups", Some("tea"))], [category("tea", Some("cups"))]);
+    let (one, two) = tokio::join!(put(&one), put(&two));
+    assert_eq!(
+        [one.is_ok(), two.is_ok()].iter().filter(|ok| **ok).count(),
+        1,
+        "{one:?} {two:?}"
+    );
+    assert_books_agree(db).await;
+});
 
 both_engines!(
     a_receipt_that_grows_is_given_once_what_is_for_the_purchase,
@@ -709,6 +1125,7 @@ both_engines!(a_receipt_without_a_card_takes_its_discount_once, async |world| {
         }],
         redeem: None,
         code: None,
+        way: Way::default(),
     };
     let booked = receipt::book(db, &till, &sale("S-1")).await.expect("booked");
     // 9.50 of what the till's own discount leaves.
@@ -749,7 +1166,11 @@ both_engines!(a_quote_tells_what_applies_and_why_the_rest_does_not, async |world
         ru: word.into(),
         en: word.into(),
     };
-    let categories = &[("drinks".to_owned(), text("Напитки"))];
+    let categories = &[NewCategory {
+        code: "drinks".into(),
+        name: text("Напитки"),
+        parent: None,
+    }];
     let articles = &[
         NewArticle {
             code: "tea".into(),
@@ -897,6 +1318,7 @@ both_engines!(a_quote_tells_what_applies_and_why_the_rest_does_not, async |world
         ],
         redeem: None,
         code: None,
+        way: Way::default(),
     };
     let booked = receipt::book(db, till, &sale).await.expect("booked");
     assert_eq!(points(db, anna, booked.id).await, 2_70 + 5_00 + 3_00);

@@ -15,7 +15,7 @@ use crm::purchase::void::void;
 use crm::rule::explain::Capped;
 use crm::rule::store::simulating::{self, Amounts, Figures, Report, Run, Simulation, State, Stop, Stopped};
 use crm::rule::store::{self as rules, PublishError};
-use crm::rule::{Rule, RuleVersion};
+use crm::rule::{Channel, Payment, Rule, RuleVersion};
 use crm::testing::{World, start};
 use crm::who::{Staff, Subject};
 use std::collections::BTreeMap;
@@ -191,6 +191,55 @@ both_engines!(points_reach_members_and_what_stops_a_rule_is_counted, async |worl
         never.clause(2).map(|clause| clause.pointer).as_deref(),
         Some("/conditions/0/all/1")
     );
+});
+
+both_engines!(what_receipts_do_not_tell_and_what_points_paid, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let one = |document: &str, day: u32| slip(document, anna, at(9, day, 12)).line("tea", 1, 100_00);
+    one("1", 1).book(db).await;
+    one("2", 2)
+        .by(Channel::App, &[Payment::Cash, Payment::Card])
+        .book(db)
+        .await;
+    one("3", 3).by(Channel::Till, &[Payment::Card]).book(db).await;
+    let mara = marketer(world).await;
+    let cash = rule("Cash", r#"{"payment": ["cash"]}"#, &fixed(club, 10_00), "");
+    let report = simulate_new(db, &mara, &cash).await;
+    assert_eq!(
+        (report.all.reached, &report.all.given),
+        (1, &amounts(0, &[(club, 10_00)]))
+    );
+    assert_eq!(
+        report.stopped,
+        stopped([(Stop::Unknown(0), 1), (Stop::Condition(0), 1)])
+    );
+    let app = rule("App", r#"{"channel": ["app"]}"#, &fixed(club, 10_00), "");
+    let report = simulate_new(db, &mara, &app).await;
+    assert_eq!(
+        report.stopped,
+        stopped([(Stop::Unknown(0), 1), (Stop::Condition(0), 1)])
+    );
+
+    // Of the third one points paid 40.00.
+    fund(db, anna, 50_00, start()).await;
+    let family = program(db, "family").await;
+    let held = reserve(db, anna, family, "key-1", 40_00).await.expect("reserved");
+    let mut conn = db.read().await.expect("a connection");
+    let third: crm::id::PurchaseId = crm::on!(conn, |c| sqlx::query_scalar(
+        "SELECT id FROM purchases WHERE document = '3'"
+    )
+    .fetch_one(c)
+    .await)
+    .expect("read");
+    drop(conn);
+    crm::points::store::spending::capture(db, &BY, anna, held.id, 40_00, Some(third))
+        .await
+        .expect("captured");
+    let share = format!(r#"{{"points_share": {{"program": "{club}", "share": 1000}}}}"#);
+    let card = rule("Card", r#"{"payment": ["card"]}, {"channel": ["till"]}"#, &share, "");
+    let report = simulate_new(db, &mara, &card).await;
+    assert_eq!(report.all.given, amounts(0, &[(club, 6_00)]));
 });
 
 both_engines!(caps_count_what_the_rule_would_have_given, async |world| {

@@ -9,10 +9,12 @@ use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::points::AccountKind;
 use crm::points::store::exports;
-use crm::purchase::Kind;
 use crm::purchase::claim::claim;
+use crm::purchase::{Kind, Way};
+use crm::rule::{Channel, Payment};
+use crm::stores::NewStore;
 use crm::testing::start;
-use crm::till::catalogue::{self, NewArticle};
+use crm::till::catalogue::{self, NewArticle, NewCategory};
 use crm::till::counter::{self, CounterError, Joining, Shown};
 use crm::till::receipt::{self, Item, NewReceipt, ReceiptError};
 use crm::till::{NewTill, Scope, redeem, store};
@@ -48,6 +50,7 @@ fn sale(document: &str) -> NewReceipt {
         }],
         redeem: None,
         code: None,
+        way: Way::default(),
     }
 }
 
@@ -295,7 +298,11 @@ both_engines!(
             ru: word.into(),
             en: word.into(),
         };
-        let categories = &[("tea".to_owned(), text("Чай"))];
+        let categories = &[NewCategory {
+            code: "tea".into(),
+            name: text("Чай"),
+            parent: None,
+        }];
         for name in ["Чай чёрный", "Чай зелёный"] {
             let articles = &[NewArticle {
                 code: "t1".into(),
@@ -322,3 +329,190 @@ both_engines!(
         assert_eq!(rows, [("Чай зелёный".to_owned(), true)]);
     }
 );
+
+both_engines!(the_catalogue_is_read_back_in_parts_by_code, async |world| {
+    let db = ready(world).await;
+    let till = &till(db, "one", "shop", &[Scope::Catalogue]).await;
+    let text = |word: &str| crm::lang::Localized {
+        ru: format!("{word} по-русски"),
+        en: word.into(),
+    };
+    let hours = "[[540,1260],null,null,null,null,null,null]";
+    let store = |code: &str| NewStore {
+        code: code.into(),
+        name: text(code),
+        town: text("Tver"),
+        address: text("Lane"),
+        latitude: Some(56_858_000),
+        longitude: None,
+        hours: serde_json::from_str(hours).expect("hours"),
+        phone: Some("+79000000045".into()),
+        region: Some("north".into()),
+    };
+    let category = |code: &str, parent: Option<&str>| NewCategory {
+        code: code.into(),
+        name: text(code),
+        parent: parent.map(str::to_owned),
+    };
+    let article = |code: &str| NewArticle {
+        code: code.into(),
+        name: format!("Товар {code}"),
+        category: (code != "a").then(|| "tea".to_owned()),
+        brand: (code == "b").then(|| "Сосна".to_owned()),
+        payable: Some(code != "c"),
+    };
+    let mut conn = db.read().await.expect("a connection");
+    let nothing = catalogue::stores(&mut conn, till, "", 2).await.expect("read");
+    assert_eq!((nothing.records, nothing.next), (Vec::new(), None));
+    drop(conn);
+    let stores = &["b", "a", "c"].map(store);
+    let categories = &[
+        category("tea", Some("drinks")),
+        category("drinks", None),
+        category("cups", None),
+    ];
+    let articles = &["c", "a", "b", "d"].map(article);
+    db.write(|tx| {
+        scoped(async move {
+            catalogue::put_stores(tx, till, stores).await?;
+            catalogue::put_categories(tx, till, categories).await?;
+            catalogue::put_articles(tx, till, articles).await
+        })
+    })
+    .await
+    .expect("written");
+    let mut conn = db.read().await.expect("a connection");
+    // As it was written: what is read can be written again.
+    let first = catalogue::stores(&mut conn, till, "", 2).await.expect("read");
+    assert_eq!(
+        (first.records, first.next),
+        (vec![store("a"), store("b")], Some("b".to_owned()))
+    );
+    let rest = catalogue::stores(&mut conn, till, "b", 2).await.expect("read");
+    assert_eq!((rest.records, rest.next), (vec![store("c")], None));
+    // A part that is exactly full has none after it.
+    let all = catalogue::categories(&mut conn, till, "", 3).await.expect("read");
+    let expected = vec![
+        category("cups", None),
+        category("drinks", None),
+        category("tea", Some("drinks")),
+    ];
+    assert_eq!((all.records, all.next), (expected, None));
+    let middle = catalogue::articles(&mut conn, till, "a", 2).await.expect("read");
+    assert_eq!(
+        (middle.records, middle.next),
+        (vec![article("b"), article("c")], Some("c".to_owned()))
+    );
+    // A place where nothing stands any more is a place all the same.
+    let after = catalogue::articles(&mut conn, till, "bb", 9).await.expect("read");
+    assert_eq!(after.records, [article("c"), article("d")]);
+    drop(conn);
+
+    let other = super::till(db, "two", "shop", &[Scope::Purchases]).await;
+    let mut conn = db.read().await.expect("a connection");
+    let refused = catalogue::articles(&mut conn, &other, "", 9).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+});
+
+both_engines!(the_receipts_of_a_customer_are_read_back, async |world| {
+    let db = ready(world).await;
+    let by = till(db, "one", "shop", &[Scope::Purchases]).await;
+    let other = till(db, "two", "kiosk", &[Scope::Purchases]).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    let read = async |by: &Till, who: crm::id::CustomerId, before, limit| {
+        let mut conn = db.read().await.expect("a connection");
+        receipt::of_customer(&mut conn, by, who, before, limit).await
+    };
+    assert_eq!(read(&by, anna.id(), None, 10).await.expect("nothing"), (vec![], None));
+    let mut lines = sale("-").lines;
+    lines[0].discount = 10_00;
+    lines[0].rule_discount = 10_00;
+    lines.push(Item {
+        article: "cup".into(),
+        name: Some("Чашка".into()),
+        quantity: 1,
+        price: 50_00,
+        ..Item::default()
+    });
+    let first = NewReceipt {
+        customer: Some(anna.id()),
+        way: Way::new(Some(Channel::Till), &[Payment::Card]),
+        lines: lines.clone(),
+        ..sale("S-1")
+    };
+    let waiting = NewReceipt {
+        customer: Some(anna.id()),
+        at: start() + Duration::minutes(2),
+        ..back("R-2", "S-9")
+    };
+    let voided = NewReceipt {
+        customer: Some(anna.id()),
+        at: start() + Duration::minutes(3),
+        ..sale("S-3")
+    };
+    receipt::book(db, &by, &first).await.expect("booked");
+    let returned = NewReceipt {
+        at: start() + Duration::minutes(1),
+        ..back("R-1", "S-1")
+    };
+    for new in [&returned, &waiting, &voided] {
+        receipt::book(db, &by, new).await.expect("booked");
+    }
+    let by_ref = &by;
+    db.write(|tx| scoped(receipt::void(tx, by_ref, "S-3")))
+        .await
+        .expect("voided");
+    let theirs = NewReceipt {
+        customer: Some(anna.id()),
+        ..sale("S-1")
+    };
+    receipt::book(db, &other, &theirs).await.expect("another source");
+    let of_boris = NewReceipt {
+        customer: Some(boris.id()),
+        ..sale("B-1")
+    };
+    receipt::book(db, &by, &of_boris).await.expect("somebody else's");
+
+    let (all, next) = read(&by, anna.id(), None, 4).await.expect("read");
+    assert_eq!(next, None, "exactly full");
+    let documents: Vec<_> = all
+        .iter()
+        .map(|one| (one.kind, one.document.as_str(), one.total))
+        .collect();
+    assert_eq!(
+        documents,
+        [
+            (Kind::Sale, "S-3", 200_00),
+            (Kind::Return, "R-2", -100_00),
+            (Kind::Return, "R-1", -100_00),
+            (Kind::Sale, "S-1", 240_00)
+        ]
+    );
+    assert!(all[0].voided_at.is_some() && all[1].voided_at.is_none());
+    assert_eq!(all[3].way, first.way);
+    // No rule owns up to what the till says that rules took off.
+    lines[0].rule_discount = 0;
+    assert_eq!(all[3].lines, lines, "as it was sent");
+    assert_eq!(
+        [&all[1].lines[0].original, &all[2].lines[0].original],
+        [&Some(("S-9".to_owned(), 1)), &Some(("S-1".to_owned(), 1))]
+    );
+    assert_eq!(all[2].lines[0].quantity, 1, "above zero, as it was sent");
+    // Part by part, while newer ones come in.
+    let (part, next) = read(&by, anna.id(), None, 2).await.expect("read");
+    assert_eq!(part, all[..2]);
+    let newer = NewReceipt {
+        customer: Some(anna.id()),
+        at: start() + Duration::hours(1),
+        ..sale("S-4")
+    };
+    receipt::book(db, &by, &newer).await.expect("booked");
+    let (part, next) = read(&by, anna.id(), next, 2).await.expect("read");
+    assert_eq!((part.as_slice(), next), (&all[2..], None));
+    assert_eq!(read(&other, anna.id(), None, 9).await.expect("read").0.len(), 1);
+    let nobody = read(&by, crm::id::CustomerId::new(), None, 9).await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+    let blind = till(db, "three", "shop", &[Scope::Customers]).await;
+    let refused = read(&blind, anna.id(), None, 9).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+});

@@ -184,6 +184,8 @@ both_engines!(an_event_is_written_with_its_cause_or_not_at_all, async |world| {
                     customer: Some(anna.id()),
                     store: None,
                     at: tx.now(),
+                    way: crm::purchase::Way::default(),
+                    points_used: 0,
                     lines: vec![line],
                 };
                 crm::purchase::store::book(tx, &BY, &[purchase]).await?;

@@ -1,8 +1,9 @@
 //! Shops, categories, articles and blank cards, in bulk from whatever system keeps them.
 
+use super::part::{Part, Wanted, cursor};
 use super::problem::{Details, Problem};
-use super::shapes::{Articles, Cards, Categories, Stores, Written};
-use super::{Answer, Call, Once, Sent};
+use super::shapes::{ArticleList, Articles, Cards, Categories, CategoryList, StoreList, Stores, Written};
+use super::{Answer, Call, Once, PREFIX, Query, Sent};
 use axum::http::StatusCode;
 use crm::db::scoped;
 use crm::stores::{Hours, NewStore};
@@ -54,7 +55,8 @@ pub(super) async fn stores(call: Call, once: Once, sent: Sent<Stores>) -> Result
     .await
 }
 
-/// Writes categories down in the order in which they are shown; those of the same codes are replaced.
+/// Writes categories down in the order in which they are shown; those of the same codes are replaced. One may lie within
+/// another that comes later.
 #[utoipa::path(put, path = "/api/v1/categories", tag = "catalogue", request_body = Categories, security(("key" = ["catalogue"])),
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(
@@ -69,7 +71,11 @@ pub(super) async fn categories(call: Call, once: Once, sent: Sent<Categories>) -
         .categories
         .iter()
         .cloned()
-        .map(|category| (category.code, category.name.into()))
+        .map(|category| catalogue::NewCategory {
+            code: category.code,
+            name: category.name.into(),
+            parent: category.parent,
+        })
         .collect();
     let (till, categories) = (&call.till, &categories);
     call.once(&once, &sent, |tx| {
@@ -112,6 +118,75 @@ pub(super) async fn articles(call: Call, once: Once, sent: Sent<Articles>) -> Re
         })
     })
     .await
+}
+
+/// The shops by their codes, closed ones too. What is written meanwhile shifts nothing: each is told at most once.
+#[utoipa::path(get, path = "/api/v1/stores", tag = "catalogue", security(("key" = ["catalogue"])),
+    params(
+        ("after" = Option<String>, Query, description = "The `next` of the part before; left out: from the beginning"),
+        ("limit" = Option<i64>, Query, description = "How many at most; 100 where it is left out", minimum = 1, maximum = 500)),
+    responses(
+        (status = 200, description = "A part of the list; the header Link names the next one", body = StoreList),
+        (status = 422, description = "`invalid`: the cursor is not one of this list, or the limit is out of its range", body = Details)))]
+pub(super) async fn list_stores(call: Call, Query(wanted): Query<Wanted>) -> Result<Part<StoreList>, Problem> {
+    call.may(Scope::Catalogue)?;
+    let (after, limit) = (wanted.after("stores")?, wanted.limit()?);
+    let found = catalogue::stores(&mut call.app.db.read().await?, &call.till, &after, limit).await?;
+    let next = found.next.map(|code| cursor("stores", &code));
+    Ok(Part {
+        body: StoreList {
+            stores: found.records.into_iter().map(Into::into).collect(),
+            next: next.clone(),
+        },
+        path: format!("{PREFIX}/stores"),
+        next: (next, limit),
+    })
+}
+
+/// The categories by their codes. What is written meanwhile shifts nothing: each is told at most once.
+#[utoipa::path(get, path = "/api/v1/categories", tag = "catalogue", security(("key" = ["catalogue"])),
+    params(
+        ("after" = Option<String>, Query, description = "The `next` of the part before; left out: from the beginning"),
+        ("limit" = Option<i64>, Query, description = "How many at most; 100 where it is left out", minimum = 1, maximum = 500)),
+    responses(
+        (status = 200, description = "A part of the list; the header Link names the next one", body = CategoryList),
+        (status = 422, description = "`invalid`: the cursor is not one of this list, or the limit is out of its range", body = Details)))]
+pub(super) async fn list_categories(call: Call, Query(wanted): Query<Wanted>) -> Result<Part<CategoryList>, Problem> {
+    call.may(Scope::Catalogue)?;
+    let (after, limit) = (wanted.after("categories")?, wanted.limit()?);
+    let found = catalogue::categories(&mut call.app.db.read().await?, &call.till, &after, limit).await?;
+    let next = found.next.map(|code| cursor("categories", &code));
+    Ok(Part {
+        body: CategoryList {
+            categories: found.records.into_iter().map(Into::into).collect(),
+            next: next.clone(),
+        },
+        path: format!("{PREFIX}/categories"),
+        next: (next, limit),
+    })
+}
+
+/// The articles by their codes. What is written meanwhile shifts nothing: each is told at most once.
+#[utoipa::path(get, path = "/api/v1/articles", tag = "catalogue", security(("key" = ["catalogue"])),
+    params(
+        ("after" = Option<String>, Query, description = "The `next` of the part before; left out: from the beginning"),
+        ("limit" = Option<i64>, Query, description = "How many at most; 100 where it is left out", minimum = 1, maximum = 500)),
+    responses(
+        (status = 200, description = "A part of the list; the header Link names the next one", body = ArticleList),
+        (status = 422, description = "`invalid`: the cursor is not one of this list, or the limit is out of its range", body = Details)))]
+pub(super) async fn list_articles(call: Call, Query(wanted): Query<Wanted>) -> Result<Part<ArticleList>, Problem> {
+    call.may(Scope::Catalogue)?;
+    let (after, limit) = (wanted.after("articles")?, wanted.limit()?);
+    let found = catalogue::articles(&mut call.app.db.read().await?, &call.till, &after, limit).await?;
+    let next = found.next.map(|code| cursor("articles", &code));
+    Ok(Part {
+        body: ArticleList {
+            articles: found.records.into_iter().map(Into::into).collect(),
+            next: next.clone(),
+        },
+        path: format!("{PREFIX}/articles"),
+        next: (next, limit),
+    })
 }
 
 /// Writes blank plastic cards down, so that they can be handed out. Numbers that are no cards of the shop are left out.

@@ -14,6 +14,7 @@ mod batch;
 mod catalogue;
 mod customers;
 mod exports;
+mod part;
 mod points;
 pub mod problem;
 mod purchases;
@@ -28,7 +29,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, get, post};
 use crm::db::{self, Change, Db, Key, Tx, scoped};
 use crm::id::TillId;
 use crm::till::Scope;
@@ -69,6 +70,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         customers::confirm,
         customers::enrol,
         customers::get,
+        purchases::of_customer,
         purchases::quote,
         purchases::book,
         purchases::find,
@@ -79,8 +81,11 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         points::get,
         points::capture,
         points::cancel,
+        catalogue::list_stores,
         catalogue::stores,
+        catalogue::list_categories,
         catalogue::categories,
+        catalogue::list_articles,
         catalogue::articles,
         catalogue::cards,
         exports::postings,
@@ -121,6 +126,7 @@ pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
         ("/customers/confirmations", post(customers::confirm)),
         ("/customers", post(customers::enrol)),
         ("/customers/{customer}", get(customers::get)),
+        ("/customers/{customer}/purchases", get(purchases::of_customer)),
         ("/quotes", post(purchases::quote)),
         ("/purchases", post(purchases::book)),
         ("/purchases/batch", post(batch::book)),
@@ -131,9 +137,12 @@ pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
         ("/reservations/{reservation}", get(points::get)),
         ("/reservations/{reservation}/capture", post(points::capture)),
         ("/reservations/{reservation}/cancel", post(points::cancel)),
-        ("/stores", put(catalogue::stores)),
-        ("/categories", put(catalogue::categories)),
-        ("/articles", put(catalogue::articles)),
+        ("/stores", get(catalogue::list_stores).put(catalogue::stores)),
+        (
+            "/categories",
+            get(catalogue::list_categories).put(catalogue::categories),
+        ),
+        ("/articles", get(catalogue::list_articles).put(catalogue::articles)),
         ("/cards", post(catalogue::cards)),
         ("/exports/postings", get(exports::postings)),
         ("/exports/liability", get(exports::liability)),

@@ -1,13 +1,49 @@
 //! Baskets and receipts.
 
+use super::part::{Part, Wanted, cursor, place};
 use super::problem::{Details, Problem};
-use super::shapes::{NewPurchase, NewQuote, NewReturn, Nothing, Quote, Receipt};
-use super::{Answer, At, Call, Once, Sent};
+use super::shapes::{BoughtList, NewPurchase, NewQuote, NewReturn, Nothing, Quote, Receipt};
+use super::{Answer, At, Call, Once, PREFIX, Query, Sent};
 use axum::Json;
 use crm::db::scoped;
+use crm::id::CustomerId;
+use crm::till::Scope;
 use crm::till::receipt::{self, NewReceipt};
+use uuid::Uuid;
 
-/// What would this basket earn, and how many points may pay for it? Keeps nothing.
+/// The receipts of a customer from the source of this till, the newest first, voided ones too.
+#[utoipa::path(get, path = "/api/v1/customers/{customer}/purchases", tag = "purchases", security(("key" = ["purchases"])),
+    params(
+        ("customer" = Uuid, Path, description = "As it was answered before"),
+        ("after" = Option<String>, Query, description = "The `next` of the part before; left out: from the beginning"),
+        ("limit" = Option<i64>, Query, description = "How many at most; 100 where it is left out", minimum = 1, maximum = 500)),
+    responses(
+        (status = 200, description = "A part of the list; the header Link names the next one", body = BoughtList),
+        (status = 404, description = "There is no such customer", body = Details),
+        (status = 422, description = "`invalid`: the cursor is not one of this list, or the limit is out of its range", body = Details)))]
+pub(super) async fn of_customer(
+    call: Call,
+    At(id): At<Uuid>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Part<BoughtList>, Problem> {
+    call.may(Scope::Purchases)?;
+    // A cursor of somebody else's list is foreign here.
+    let list = format!("purchases {id}");
+    let (before, limit) = (wanted.before(&list)?, wanted.limit()?);
+    let mut conn = call.app.db.read().await?;
+    let (found, next) = receipt::of_customer(&mut conn, &call.till, CustomerId(id), before, limit).await?;
+    let next = next.map(|next| cursor(&list, &place(next)));
+    Ok(Part {
+        body: BoughtList {
+            purchases: found.into_iter().map(Into::into).collect(),
+            next: next.clone(),
+        },
+        path: format!("{PREFIX}/customers/{id}/purchases"),
+        next: (next, limit),
+    })
+}
+
+/// What would this basket earn where no points pay for it, and how many points may? Keeps nothing.
 #[utoipa::path(post, path = "/api/v1/quotes", tag = "purchases", request_body = NewQuote, security(("key" = ["purchases"])),
     responses(
         (status = 200, description = "What it is worth", body = Quote),

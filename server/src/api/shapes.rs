@@ -5,12 +5,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crm::id::{CustomerId, ReservationId};
 use crm::lang::{Lang, Localized};
 use crm::points::{self, ReservationState};
-use crm::purchase::Kind;
-use crm::rule::{Place, RuleVersion};
+use crm::purchase::{Kind, Way};
+use crm::rule::{Channel, Payment, Place, RuleVersion};
+use crm::stores::NewStore;
 use crm::till::counter::Present;
-use crm::till::receipt;
+use crm::till::{catalogue, receipt};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, SchemaType, Type};
 use uuid::Uuid;
 
 use super::problem::Details;
@@ -41,6 +43,32 @@ impl From<Text> for Localized {
             en: text.en,
         }
     }
+}
+
+/// One of the ways to buy, or null.
+fn channel() -> Object {
+    let words = Channel::ALL.map(Channel::as_str).map(Some).into_iter().chain([None]);
+    ObjectBuilder::new()
+        .description(Some("In which way it is bought, as rules name it; null: nobody told"))
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(words))
+        .examples(["till"])
+        .build()
+}
+
+/// Some of the ways to pay.
+fn payments() -> Array {
+    let words = Payment::ALL.map(Payment::as_str);
+    let word = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .build();
+    ArrayBuilder::new()
+        .description(Some(
+            "How it is paid: one way or several, without the points; empty: nobody told",
+        ))
+        .items(word)
+        .build()
 }
 
 /// What a customer shows or tells.
@@ -181,7 +209,7 @@ pub struct Line {
 }
 
 /// The line that something came from.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Original {
     /// The number of its receipt.
@@ -227,6 +255,14 @@ pub struct NewQuote {
     /// The code of the shop; by default where the till stands.
     #[serde(default)]
     pub store: Option<String>,
+    /// In which way it is bought, as rules name it.
+    #[serde(default)]
+    #[schema(schema_with = channel)]
+    pub channel: Option<Channel>,
+    /// How it is paid, where that is known yet: one way or several, without the points.
+    #[serde(default)]
+    #[schema(schema_with = payments)]
+    pub payments: Vec<Payment>,
     /// What is bought. What of the discounts rules took off does not count: they are asked anew.
     pub lines: Vec<Line>,
 }
@@ -521,7 +557,15 @@ pub struct NewPurchase {
     pub card: Option<String>,
     /// What was bought.
     pub lines: Vec<Line>,
-    /// What points pay of it.
+    /// In which way it was bought, as rules name it.
+    #[serde(default)]
+    #[schema(schema_with = channel)]
+    pub channel: Option<Channel>,
+    /// How it was paid: one way or several, without the points.
+    #[serde(default)]
+    #[schema(schema_with = payments)]
+    pub payments: Vec<Payment>,
+    /// What points pay of it: that earns nothing.
     #[serde(default)]
     pub redeem: Option<Redeem>,
     /// What its QR says (of a fiscal receipt of Russia `t=…&s=…&fn=…&i=…&fp=…&n=…`), or another code of 8 to 40 letters and
@@ -579,6 +623,98 @@ pub struct Receipt {
     pub paid: Vec<Points>,
     /// The code by which it may be claimed in the cabinet, as long as it is nobody's.
     pub code: Option<String>,
+    /// In which way it was bought, as it was told first.
+    #[schema(schema_with = channel)]
+    pub channel: Option<Channel>,
+    /// How it was paid, likewise.
+    #[schema(schema_with = payments)]
+    pub payments: Vec<Payment>,
+}
+
+/// A receipt in a list, as it was sent.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Bought {
+    /// Its id.
+    pub purchase: Uuid,
+    /// `sale` or `return`.
+    pub kind: &'static str,
+    /// Its number.
+    pub document: String,
+    /// When, by the till's clock.
+    pub at: DateTime<Utc>,
+    /// The code of the shop.
+    pub store: Option<String>,
+    /// In which way it was bought.
+    #[schema(schema_with = channel)]
+    pub channel: Option<Channel>,
+    /// How it was paid.
+    #[schema(schema_with = payments)]
+    pub payments: Vec<Payment>,
+    /// What was paid, points included; of a return below zero.
+    pub total: i64,
+    /// When it was voided.
+    pub voided_at: Option<DateTime<Utc>>,
+    /// Its lines in their order.
+    pub lines: Vec<BoughtLine>,
+}
+
+/// A line of such a receipt.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BoughtLine {
+    /// The article's code.
+    pub article: String,
+    /// The article's name, as it is known now.
+    pub name: String,
+    /// How many; of a return those that came back.
+    pub quantity: i64,
+    /// The price of one.
+    pub price: i64,
+    /// Off the whole line.
+    pub discount: i64,
+    /// Of the discount: what rules own up to.
+    pub rule_discount: i64,
+    /// Of a return: what it was bought with.
+    pub original: Option<Original>,
+}
+
+/// Receipts of a customer, the newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BoughtList {
+    /// A part of them.
+    pub purchases: Vec<Bought>,
+    /// Where the next part begins, for `after`; null: nowhere.
+    pub next: Option<String>,
+}
+
+impl From<receipt::Bought> for Bought {
+    fn from(bought: receipt::Bought) -> Self {
+        Self {
+            purchase: bought.id.0,
+            kind: bought.kind.as_str(),
+            document: bought.document,
+            at: bought.at,
+            store: bought.store,
+            channel: bought.way.channel,
+            payments: bought.way.payments,
+            total: bought.total,
+            voided_at: bought.voided_at,
+            lines: bought.lines.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<receipt::Item> for BoughtLine {
+    fn from(item: receipt::Item) -> Self {
+        Self {
+            name: item.name.unwrap_or_else(|| item.article.clone()),
+            article: item.article,
+            quantity: item.quantity,
+            price: item.price,
+            discount: item.discount,
+            rule_discount: item.rule_discount,
+            original: item.original.map(|(document, line)| Original { document, line }),
+        }
+    }
 }
 
 impl From<receipt::Receipt> for Receipt {
@@ -592,6 +728,8 @@ impl From<receipt::Receipt> for Receipt {
             earned: receipt.earned.into_iter().map(Into::into).collect(),
             paid: receipt.paid.into_iter().map(Into::into).collect(),
             code: receipt.code,
+            channel: receipt.way.channel,
+            payments: receipt.way.payments,
         }
     }
 }
@@ -631,7 +769,7 @@ pub struct Stores {
 }
 
 /// A shop.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// What files and tills call it.
@@ -667,13 +805,17 @@ pub struct Categories {
 }
 
 /// A category of articles.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Category {
     /// What rules and files call it.
     pub code: String,
     /// Its name.
     pub name: Text,
+    /// The code of the category that it lies right within: a rule about that one holds for this one too. Left out: as it was;
+    /// empty: within none any more.
+    #[serde(default)]
+    pub parent: Option<String>,
 }
 
 /// Articles to be written down; those of the same codes are replaced.
@@ -685,7 +827,7 @@ pub struct Articles {
 }
 
 /// An article.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Article {
     /// Its code.
@@ -701,6 +843,71 @@ pub struct Article {
     /// Whether points may pay for it. Left out: as it was, and at first they may.
     #[serde(default)]
     pub payable: Option<bool>,
+}
+
+/// Shops by their codes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StoreList {
+    /// A part of them, as they are sent to be written down.
+    pub stores: Vec<Store>,
+    /// Where the next part begins, for `after`; null: nowhere.
+    pub next: Option<String>,
+}
+
+/// Categories by their codes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CategoryList {
+    /// A part of them, as they are sent to be written down.
+    pub categories: Vec<Category>,
+    /// Where the next part begins, for `after`; null: nowhere.
+    pub next: Option<String>,
+}
+
+/// Articles by their codes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ArticleList {
+    /// A part of them, as they are sent to be written down.
+    pub articles: Vec<Article>,
+    /// Where the next part begins, for `after`; null: nowhere.
+    pub next: Option<String>,
+}
+
+impl From<NewStore> for Store {
+    fn from(store: NewStore) -> Self {
+        Self {
+            code: store.code,
+            name: store.name.into(),
+            town: store.town.into(),
+            address: store.address.into(),
+            latitude: store.latitude,
+            longitude: store.longitude,
+            hours: store.hours.into(),
+            phone: store.phone,
+            region: store.region,
+        }
+    }
+}
+
+impl From<catalogue::NewCategory> for Category {
+    fn from(category: catalogue::NewCategory) -> Self {
+        Self {
+            code: category.code,
+            name: category.name.into(),
+            parent: category.parent,
+        }
+    }
+}
+
+impl From<catalogue::NewArticle> for Article {
+    fn from(article: catalogue::NewArticle) -> Self {
+        Self {
+            code: article.code,
+            name: article.name,
+            category: article.category,
+            brand: article.brand,
+            payable: article.payable,
+        }
+    }
 }
 
 /// Blank plastic cards, to be handed out.
@@ -789,6 +996,7 @@ impl From<NewQuote> for receipt::Basket {
             card: quote.card,
             program: quote.program,
             store: quote.store,
+            way: Way::new(quote.channel, &quote.payments),
             lines: quote.lines.into_iter().map(Line::into_item).collect(),
         }
     }
@@ -808,6 +1016,7 @@ impl From<NewPurchase> for receipt::NewReceipt {
                 .redeem
                 .map(|redeem| (ReservationId(redeem.reservation), redeem.points)),
             code: purchase.code,
+            way: Way::new(purchase.channel, &purchase.payments),
         }
     }
 }
@@ -833,6 +1042,7 @@ impl From<NewReturn> for receipt::NewReceipt {
             lines: new.lines.into_iter().map(item).collect(),
             redeem: None,
             code: None,
+            way: Way::default(),
         }
     }
 }

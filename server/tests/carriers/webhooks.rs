@@ -87,6 +87,8 @@ async fn sell(world: &World, document: &str) {
                     customer: None,
                     store: None,
                     at: tx.now(),
+                    way: purchase::Way::default(),
+                    points_used: 0,
                     lines: vec![NewLine {
                         ordinal: 1,
                         article: articles["tea"],

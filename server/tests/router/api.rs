@@ -182,6 +182,11 @@ async fn a_card_is_shown_points_are_earned_pay_and_come_back() {
     let receipt = till.post("/purchases", &paid).await;
     assert_eq!(receipt.status, StatusCode::CREATED, "{}", receipt.body);
     assert_eq!(read(&receipt)["paid"][0]["points"], 1_500);
+    assert_eq!(
+        read(&receipt)["earned"][0]["points"],
+        554,
+        "3 % of 92.50 of each line: what points pay earns nothing"
+    );
     let state = read(&till.get(&format!("/reservations/{id}")).await);
     assert_eq!(
         (&state["state"], &state["captured"]),
@@ -993,6 +998,300 @@ async fn shops_categories_and_articles_are_written_in_bulk() {
             ("/articles/0/category", "not_a_choice")
         ]
     );
+}
+
+#[tokio::test]
+async fn categories_lie_within_each_other_and_never_in_a_circle() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let category =
+        |code: &str, parent: Value| json!({"code": code, "name": {"ru": code, "en": code}, "parent": parent});
+    let all = json!({"categories": [
+        category("green", json!("tea")), category("tea", json!("drinks")), category("drinks", Value::Null),
+    ]});
+    assert_eq!(read(&till.post("/categories", &all).await)["written"], 3);
+    let listed = read(&till.get("/categories").await);
+    assert_eq!(
+        listed["categories"],
+        json!([
+            category("drinks", Value::Null),
+            category("green", json!("tea")),
+            category("tea", json!("drinks"))
+        ])
+    );
+    // What was read is written again, and changes nothing.
+    let again = json!({"categories": listed["categories"]});
+    assert_eq!(read(&till.post("/categories", &again).await)["written"], 3);
+    assert_eq!(read(&till.get("/categories").await), listed);
+    let round = json!({"categories": [category("new", Value::Null), category("drinks", json!("green"))]});
+    let reply = till.post("/categories", &round).await;
+    let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+    assert_eq!(pointers(&said), [("/categories/1/parent", "circle")]);
+    let nowhere = json!({"categories": [category("tea", json!("none"))]});
+    let reply = till.post("/categories", &nowhere).await;
+    let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+    assert_eq!(pointers(&said), [("/categories/0/parent", "not_a_choice")]);
+    assert_eq!(
+        read(&till.get("/categories").await),
+        listed,
+        "nothing of either was written"
+    );
+
+    let articles = json!({"articles": [{"code": "sencha", "name": "Сенча", "category": "green"}]});
+    assert_eq!(till.post("/articles", &articles).await.status, StatusCode::OK);
+    let drinks = {
+        let mut conn = app.world.db.read().await.expect("a connection");
+        crm::on!(conn, |c| sqlx::query_scalar::<_, uuid::Uuid>(
+            "SELECT id FROM categories WHERE code = 'drinks'"
+        )
+        .fetch_one(c)
+        .await)
+        .expect("the category")
+    };
+    let off = json!([{"percent_off": {"share": 1_000, "each": "line"}}]);
+    publish(&app, "Drinks", json!([{"category": [drinks]}]), off).await;
+    let basket = json!({"lines": [
+        {"article": "sencha", "quantity": 1, "price": 10_000}, {"article": "cup", "quantity": 1, "price": 10_000},
+    ]});
+    assert_eq!(read(&till.post("/quotes", &basket).await)["total"], 19_000);
+    let out = json!({"categories": [category("tea", json!(""))]});
+    assert_eq!(till.post("/categories", &out).await.status, StatusCode::OK);
+    assert_eq!(read(&till.post("/quotes", &basket).await)["total"], 20_000);
+}
+
+/// Walks through a list in parts, by the cursors in the bodies, which the headers have to repeat.
+async fn walk(till: &TillApi, path: &str, limit: usize, mut between: impl AsyncFnMut(usize)) -> Vec<Vec<Value>> {
+    let mut parts = Vec::new();
+    let mut at = format!("{path}?limit={limit}");
+    loop {
+        let reply = till.get(&at).await;
+        assert_eq!(reply.status, StatusCode::OK, "{at}: {}", reply.body);
+        let body = read(&reply);
+        let name = path.rsplit('/').next().expect("a name");
+        parts.push(body[name].as_array().expect("records").clone());
+        let Some(next) = body["next"].as_str() else {
+            assert_eq!((&body["next"], reply.header("link")), (&Value::Null, ""));
+            return parts;
+        };
+        at = format!("{path}?after={next}&limit={limit}");
+        assert_eq!(reply.header("link"), format!("<{}{at}>; rel=\"next\"", api::PREFIX));
+        between(parts.len()).await;
+    }
+}
+
+#[tokio::test]
+async fn lists_are_read_in_parts_while_records_are_added() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let who = anna.id().await.to_string();
+    let of_anna = format!("/customers/{who}/purchases");
+    let once = async |parts: usize| assert_eq!(parts, 0, "there is one part and no other");
+    for path in ["/stores", "/categories", "/articles", of_anna.as_str()] {
+        assert_eq!(walk(&till, path, 10, &once).await, [Vec::<Value>::new()], "{path}");
+    }
+
+    let article =
+        |code: String| json!({"code": code, "name": "Чай", "category": null, "brand": "Сосна", "payable": false});
+    let put = async |codes: Vec<String>| {
+        let articles: Vec<Value> = codes.into_iter().map(article).collect();
+        let reply = till.post("/articles", &json!({"articles": articles})).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+    };
+    put((0..6).map(|n| format!("a{n}")).collect()).await;
+    let full = walk(&till, "/articles", 6, &once).await;
+    assert_eq!(full[0][5], article("a5".into()), "as it was sent");
+    // Before and behind the place where the reader is something is added: what was there is told once.
+    let parts = walk(&till, "/articles", 2, async |parts| {
+        if parts == 2 {
+            put(vec!["a00".into(), "a7".into()]).await;
+        }
+    })
+    .await;
+    let codes: Vec<Vec<&str>> = parts
+        .iter()
+        .map(|part| part.iter().filter_map(|one| one["code"].as_str()).collect())
+        .collect();
+    assert_eq!(
+        codes,
+        [vec!["a0", "a1"], vec!["a2", "a3"], vec!["a4", "a5"], vec!["a7"]]
+    );
+
+    let now = app.world.db.now();
+    let mut sold = Vec::new();
+    for n in 0..5 {
+        sold.push(till.sell(&who, 1_000 + n, now - Duration::minutes(n)).await["document"].clone());
+    }
+    let parts = walk(&till, &of_anna, 2, async |parts| {
+        if parts == 1 {
+            till.sell(&who, 1, now + Duration::minutes(1)).await;
+        }
+    })
+    .await;
+    let documents: Vec<&Value> = parts.iter().flatten().map(|one| &one["document"]).collect();
+    assert_eq!(
+        documents,
+        sold.iter().collect::<Vec<_>>(),
+        "the newest first, and those that came later not at all"
+    );
+
+    // What is no cursor of this list, and what is no number of records.
+    let cursor = async |path: &str| -> String {
+        read(&till.get(&format!("{path}?limit=1")).await)["next"]
+            .as_str()
+            .expect("a cursor")
+            .to_owned()
+    };
+    let boris = app.customer("Борис").await.id().await.to_string();
+    let of_boris = format!("/customers/{boris}/purchases");
+    let (articles, purchases) = (cursor("/articles").await, cursor(&of_anna).await);
+    for (path, query, pointer, code) in [
+        ("/articles", "after=", "/after", "not_a_cursor"),
+        ("/articles", "after=a1", "/after", "not_a_cursor"),
+        (
+            "/articles",
+            format!("after={purchases}").as_str(),
+            "/after",
+            "not_a_cursor",
+        ),
+        (
+            "/stores",
+            format!("after={articles}").as_str(),
+            "/after",
+            "not_a_cursor",
+        ),
+        (
+            of_anna.as_str(),
+            format!("after={articles}").as_str(),
+            "/after",
+            "not_a_cursor",
+        ),
+        (
+            of_boris.as_str(),
+            format!("after={purchases}").as_str(),
+            "/after",
+            "not_a_cursor",
+        ),
+        ("/categories", "limit=0", "/limit", "out_of_range"),
+        ("/categories", "limit=501", "/limit", "out_of_range"),
+        (of_anna.as_str(), "limit=all", "/limit", "out_of_range"),
+    ] {
+        let reply = till.get(&format!("{path}?{query}")).await;
+        let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+        assert_eq!(pointers(&said), [(pointer, code)], "{path}?{query}");
+    }
+    let nobody = till
+        .get("/customers/0197a000-0000-7000-8000-000000000000/purchases")
+        .await;
+    problem(&nobody, StatusCode::NOT_FOUND, "not_found");
+}
+
+#[tokio::test]
+async fn s17_a_till_reads_the_receipts_of_its_own_source_alone() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let ours = till(&app, "till-1", &Scope::ALL).await;
+    let who = anna.id().await.to_string();
+    ours.sell(&who, 1_000, app.world.db.now()).await;
+    let new = NewTill {
+        code: "kiosk-1".into(),
+        name: "Киоск".into(),
+        source: "kiosk".into(),
+        store: None,
+    };
+    let db = &app.world.db;
+    let id = crm::till::store::create_by_system(db, &BY, &new).await.expect("a till");
+    let key = crm::till::store::create_key_by_system(db, &BY, id, &Scope::ALL)
+        .await
+        .expect("a key");
+    let theirs = TillApi {
+        id,
+        key: key.secret().to_owned(),
+        ..ours.clone()
+    };
+    let read_by = async |till: &TillApi| read(&till.get(&format!("/customers/{who}/purchases")).await);
+    assert_eq!(read_by(&ours).await["purchases"].as_array().map(Vec::len), Some(1));
+    assert_eq!(read_by(&theirs).await, json!({"purchases": [], "next": null}));
+}
+
+#[tokio::test]
+async fn how_it_was_bought_and_paid_is_kept_and_asked() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let who = anna.id().await.to_string();
+    let off = |share: i64| json!([{"percent_off": {"share": share, "each": "line"}}]);
+    publish(&app, "Cash", json!([{"payment": ["cash"]}]), off(1_000)).await;
+    publish(&app, "App", json!([{"channel": ["app"]}]), off(5_000)).await;
+    let line = json!({"article": "tea", "name": "Чай", "quantity": 1, "price": 10_000});
+    let quote = async |channel: Value, payments: Value| {
+        let basket = json!({"lines": [line], "channel": channel, "payments": payments});
+        read(&till.post("/quotes", &basket).await)
+    };
+    assert_eq!(quote(json!("till"), json!(["card", "cash"])).await["total"], 9_000);
+    assert_eq!(quote(json!("app"), json!([])).await["total"], 5_000);
+    let untold = quote(Value::Null, json!([])).await;
+    assert_eq!(untold["total"], 10_000);
+    let reasons: Vec<_> = untold["rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .map(|rule| &rule["reason"]["en"])
+        .collect();
+    assert!(reasons.contains(&&json!("Nobody told how it is paid")), "{untold}");
+    let plain = read(&till.post("/quotes", &json!({"lines": [line]})).await);
+    assert_eq!(plain["total"], 10_000, "both may be left out");
+
+    let sale = json!({
+        "document": "S-1", "at": app.world.db.now(), "customer": who, "lines": [line],
+        "channel": "self_service", "payments": ["certificate", "cash", "cash"],
+    });
+    let booked = till.post("/purchases", &sale).await;
+    assert_eq!(booked.status, StatusCode::CREATED, "{}", booked.body);
+    let told = |receipt: &Value| (receipt["channel"].clone(), receipt["payments"].clone());
+    let expected = (json!("self_service"), json!(["cash", "certificate"]));
+    assert_eq!(told(&read(&booked)), expected);
+    assert_eq!(told(&read(&till.get("/purchases/S-1").await)), expected);
+    let listed = read(&till.get(&format!("/customers/{who}/purchases")).await);
+    assert_eq!(told(&listed["purchases"][0]), expected);
+    assert_eq!(
+        listed["purchases"][0]["lines"],
+        json!([{
+            "article": "tea", "name": "Чай", "quantity": 1, "price": 10_000, "discount": 0, "rule_discount": 0,
+            "original": null,
+        }])
+    );
+    // Sent again it is the same receipt, and keeps what was told first.
+    let mut again = sale.clone();
+    again["payments"] = json!(["card"]);
+    let known = read(&till.post("/purchases", &again).await);
+    assert_eq!((&known["known"], told(&known)), (&json!(true), expected));
+
+    for (place, value, pointer) in [
+        ("channel", json!("kiosk"), "/channel"),
+        ("payments", json!(["cash", "barter"]), "/payments/1"),
+        ("payments", json!("cash"), "/payments"),
+    ] {
+        let mut wrong = sale.clone();
+        wrong["document"] = json!("S-2");
+        wrong[place] = value;
+        let reply = till.post("/purchases", &wrong).await;
+        let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+        assert_eq!(pointers(&said), [(pointer, "unreadable")]);
+    }
+    // What may be said stands in the document.
+    let document = read(&till.get("/openapi.json").await);
+    let purchase = &document["components"]["schemas"]["NewPurchase"]["properties"];
+    assert_eq!(
+        purchase["channel"]["enum"],
+        json!(["till", "self_service", "online", "app", null])
+    );
+    assert_eq!(
+        purchase["payments"]["items"]["enum"],
+        json!(["cash", "card", "transfer", "certificate", "credit", "other"])
+    );
+    let required = &document["components"]["schemas"]["NewPurchase"]["required"];
+    assert_eq!(required, &json!(["document", "at", "lines"]));
 }
 
 /// Publishes a rule by the JSON of its conditions and effects.

@@ -80,8 +80,25 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     put(&mut staff, &open("hours"), "rule.condition", &hours).await;
     let bought = [("window", "months"), ("length", "3"), ("least", "2")];
     put(&mut staff, &open("purchase_count"), "rule.condition", &bought).await;
+    let ways = [("choice[]", "card"), ("choice[]", "other")];
+    put(&mut staff, &open("payment"), "rule.condition", &ways).await;
+    let barter = put(
+        &mut staff,
+        &open("payment"),
+        "rule.condition",
+        &[("choice[]", "barter")],
+    )
+    .await;
+    assert_eq!(barter.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", barter.text());
+    let app_alone = [("choice[]", "app"), ("not", "yes")];
+    put(&mut staff, &open("channel"), "rule.condition", &app_alone).await;
+    let filled = staff.get(&format!("{at}?condition=5")).await;
+    let ticked = |value: &str| filled.body.contains(&format!("value=\"{value}\" checked"));
+    assert!(ticked("app") && ticked("yes") && !ticked("till"), "{}", filled.body);
     let page = staff.get(&at).await.text();
     for words in [
+        "оплата: карта, иначе",
+        "кроме: способ покупки: приложение",
         "покупка на сумму от 1 000,50 ₽",
         "кроме: дни недели: пн, ср",
         "с 22:00 до 00:00, пт",
@@ -214,6 +231,32 @@ async fn what_can_be_written_has_words_in_both_languages() {
     let cyrillic = |word: &&str| word.chars().any(|c| ('а'..='я').contains(&c));
     let left: Vec<&str> = english.split_whitespace().filter(cyrillic).collect();
     assert!(left.len() < 12, "Russian on an English page: {left:?}");
+}
+
+#[tokio::test]
+async fn every_kind_of_the_menus_opens_its_fields() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff("mara").await;
+    let made = staff
+        .send("/admin/rules", "rule.create", &[("ru", "Всё"), ("en", "All")])
+        .await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    let page = staff.get(&at).await;
+    for (name, form, count) in [("condition", "rule.condition", 20), ("effect", "rule.effect", 9)] {
+        let opens = format!("?{name}=new&");
+        let links = page.body.split(opens.as_str()).skip(1);
+        let kinds: Vec<&str> = links
+            .filter_map(|rest| rest.split_once("kind=")?.1.split('#').next())
+            .collect();
+        assert_eq!(kinds.len(), count, "{kinds:?}");
+        for kind in kinds {
+            let opened = staff.get(&format!("{at}?{name}=new&kind={kind}")).await;
+            assert_eq!(opened.form(form).get("kind"), Some(kind));
+        }
+        let made_up = staff.get(&format!("{at}?{name}=new&kind=barter")).await;
+        let opened = format!("id=\"edit-{name}\"");
+        assert!(!made_up.body.contains(&opened), "nothing is opened");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::{ArticleId, ProgramId};
 use crm::lang::Localized;
 use crm::points::typed;
-use crm::rule::{Condition, Dates, Each, Effect, Place, Range, Span, Whose, Window};
+use crm::rule::{Channel, Condition, Dates, Each, Effect, Payment, Place, Range, Span, Whose, Window};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -27,125 +27,151 @@ const WEEK: [Weekday; 7] = [
     Weekday::Sun,
 ];
 
-/// The conditions that have fields, by the names that JSON gives them, in the order of the menu.
-pub const CONDITIONS: [&str; 19] = [
-    "category",
-    "article",
-    "brand",
-    "price",
-    "quantity",
-    "line_sum",
-    "basket_sum",
-    "store",
-    "region",
-    "weekday",
-    "hours",
-    "period",
-    "birthday",
-    "member",
-    "tenure",
-    "purchase_count",
-    "purchase_sum",
-    "first_purchase",
-    "invited",
-];
+/// A kind of condition or effect that has fields.
+pub trait Kind: Copy + 'static {
+    /// Each of them, in the order of the menu.
+    const ALL: &'static [Self];
 
-/// The effects that have fields, likewise.
-pub const EFFECTS: [&str; 9] = [
-    "percent_off",
-    "amount_off",
-    "cheapest_free",
-    "points_share",
-    "points_per",
-    "points_times",
-    "points_fixed",
-    "gift",
-    "message",
-];
+    /// The name that JSON gives it.
+    fn code(self) -> &'static str;
 
-/// What a kind of condition or effect is called in a menu.
-pub fn kind_word(cx: &Cx, kind: &str) -> &'static str {
-    let t = &cx.t().admin_rules;
-    match kind {
-        "category" => t.k_category,
-        "article" => t.k_article,
-        "brand" => t.k_brand,
-        "price" => t.k_price,
-        "quantity" => t.k_quantity,
-        "line_sum" => t.k_line_sum,
-        "basket_sum" => t.k_basket_sum,
-        "store" => t.k_store,
-        "region" => t.k_region,
-        "weekday" => t.k_weekday,
-        "hours" => t.k_hours,
-        "period" => t.k_period,
-        "birthday" => t.k_birthday,
-        "member" => t.k_member,
-        "tenure" => t.k_tenure,
-        "purchase_count" => t.k_purchase_count,
-        "purchase_sum" => t.k_purchase_sum,
-        "first_purchase" => t.k_first_purchase,
-        "invited" => t.k_invited,
-        "percent_off" => t.k_percent_off,
-        "amount_off" => t.k_amount_off,
-        "cheapest_free" => t.k_cheapest_free,
-        "points_share" => t.k_points_share,
-        "points_per" => t.k_points_per,
-        "points_times" => t.k_points_times,
-        "points_fixed" => t.k_points_fixed,
-        "gift" => t.k_gift,
-        _ => t.k_message,
+    /// What it is called in a menu.
+    fn word(self, cx: &Cx) -> &'static str;
+
+    /// The one of this name.
+    fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+}
+
+/// Kinds in the order of the menu, each with its name in JSON and its words. What stands here the compiler wants to be read
+/// from a form, shown in one, and found in a rule.
+macro_rules! kinds {
+    ($(#[$doc:meta])* $name:ident { $($kind:ident: $code:literal, $word:ident;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = concat!("`", $code, "`.")] $kind,)*
+        }
+
+        impl Kind for $name {
+            const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            fn code(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $code,)*
+                }
+            }
+
+            fn word(self, cx: &Cx) -> &'static str {
+                let t = &cx.t().admin_rules;
+                match self {
+                    $(Self::$kind => t.$word,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The kinds of conditions that have fields.
+    ConditionKind {
+        Category: "category", k_category;
+        Article: "article", k_article;
+        Brand: "brand", k_brand;
+        Price: "price", k_price;
+        Quantity: "quantity", k_quantity;
+        LineSum: "line_sum", k_line_sum;
+        BasketSum: "basket_sum", k_basket_sum;
+        Store: "store", k_store;
+        Region: "region", k_region;
+        Weekday: "weekday", k_weekday;
+        Hours: "hours", k_hours;
+        Period: "period", k_period;
+        Payment: "payment", k_payment;
+        Channel: "channel", k_channel;
+        Birthday: "birthday", k_birthday;
+        Member: "member", k_member;
+        Tenure: "tenure", k_tenure;
+        PurchaseCount: "purchase_count", k_purchase_count;
+        PurchaseSum: "purchase_sum", k_purchase_sum;
+        FirstPurchase: "first_purchase", k_first_purchase;
+        Invited: "invited", k_invited;
+    }
+}
+
+kinds! {
+    /// The kinds of effects that have fields.
+    EffectKind {
+        PercentOff: "percent_off", k_percent_off;
+        AmountOff: "amount_off", k_amount_off;
+        CheapestFree: "cheapest_free", k_cheapest_free;
+        PointsShare: "points_share", k_points_share;
+        PointsPer: "points_per", k_points_per;
+        PointsTimes: "points_times", k_points_times;
+        PointsFixed: "points_fixed", k_points_fixed;
+        Gift: "gift", k_gift;
+        Message: "message", k_message;
     }
 }
 
 /// The kind of a condition that has fields, with what is inside a "not".
-pub fn condition_kind(condition: &Condition) -> Option<(&'static str, &Condition, bool)> {
+pub fn condition_kind(condition: &Condition) -> Option<(ConditionKind, &Condition, bool)> {
     let (inner, is_not) = match condition {
         Condition::Not(inner) => (&**inner, true),
         other => (other, false),
     };
     let kind = match inner {
-        Condition::Article(_) => "article",
-        Condition::Category(_) => "category",
-        Condition::Brand(_) => "brand",
-        Condition::Price(_) => "price",
-        Condition::Quantity(_) => "quantity",
-        Condition::LineSum(_) => "line_sum",
-        Condition::BasketSum(_) => "basket_sum",
-        Condition::Store(_) => "store",
-        Condition::Region(_) => "region",
-        Condition::Weekday(_) => "weekday",
-        Condition::Hours { .. } => "hours",
-        Condition::Period(_) => "period",
-        Condition::Birthday { .. } => "birthday",
-        Condition::Member(_) => "member",
-        Condition::Tenure(_) => "tenure",
+        Condition::Article(_) => ConditionKind::Article,
+        Condition::Category(_) => ConditionKind::Category,
+        Condition::Brand(_) => ConditionKind::Brand,
+        Condition::Price(_) => ConditionKind::Price,
+        Condition::Quantity(_) => ConditionKind::Quantity,
+        Condition::LineSum(_) => ConditionKind::LineSum,
+        Condition::BasketSum(_) => ConditionKind::BasketSum,
+        Condition::Store(_) => ConditionKind::Store,
+        Condition::Region(_) => ConditionKind::Region,
+        Condition::Weekday(_) => ConditionKind::Weekday,
+        Condition::Hours { .. } => ConditionKind::Hours,
+        Condition::Period(_) => ConditionKind::Period,
+        Condition::Payment(_) => ConditionKind::Payment,
+        Condition::Channel(_) => ConditionKind::Channel,
+        Condition::Birthday { .. } => ConditionKind::Birthday,
+        Condition::Member(_) => ConditionKind::Member,
+        Condition::Tenure(_) => ConditionKind::Tenure,
         Condition::PurchaseCount { window, .. } | Condition::PurchaseSum { window, .. }
             if matches!(window, Window::Between { .. }) =>
         {
             return None;
         }
-        Condition::PurchaseCount { .. } => "purchase_count",
-        Condition::PurchaseSum { .. } => "purchase_sum",
-        Condition::FirstPurchase => "first_purchase",
-        Condition::Invited => "invited",
-        _ => return None,
+        Condition::PurchaseCount { .. } => ConditionKind::PurchaseCount,
+        Condition::PurchaseSum { .. } => ConditionKind::PurchaseSum,
+        Condition::FirstPurchase => ConditionKind::FirstPurchase,
+        Condition::Invited => ConditionKind::Invited,
+        // Written as JSON.
+        Condition::Contains { .. }
+        | Condition::Tier { .. }
+        | Condition::Segment(_)
+        | Condition::Coupon(_)
+        | Condition::All(_)
+        | Condition::Any(_)
+        | Condition::Not(_) => return None,
     };
     Some((kind, inner, is_not))
 }
 
 /// The kind of an effect that has fields.
-pub fn effect_kind(effect: &Effect) -> Option<&'static str> {
+pub fn effect_kind(effect: &Effect) -> Option<EffectKind> {
     match effect {
-        Effect::PercentOff { .. } => Some("percent_off"),
-        Effect::AmountOff { .. } => Some("amount_off"),
-        Effect::CheapestFree { .. } => Some("cheapest_free"),
-        Effect::PointsShare { .. } => Some("points_share"),
-        Effect::PointsPer { .. } => Some("points_per"),
-        Effect::PointsTimes { .. } => Some("points_times"),
-        Effect::PointsFixed { .. } => Some("points_fixed"),
-        Effect::Gift { .. } => Some("gift"),
-        Effect::Message { .. } => Some("message"),
+        Effect::PercentOff { .. } => Some(EffectKind::PercentOff),
+        Effect::AmountOff { .. } => Some(EffectKind::AmountOff),
+        Effect::CheapestFree { .. } => Some(EffectKind::CheapestFree),
+        Effect::PointsShare { .. } => Some(EffectKind::PointsShare),
+        Effect::PointsPer { .. } => Some(EffectKind::PointsPer),
+        Effect::PointsTimes { .. } => Some(EffectKind::PointsTimes),
+        Effect::PointsFixed { .. } => Some(EffectKind::PointsFixed),
+        Effect::Gift { .. } => Some(EffectKind::Gift),
+        Effect::Message { .. } => Some(EffectKind::Message),
         Effect::Coupon { .. } => None,
     }
 }
@@ -175,24 +201,24 @@ impl ConditionFields {
     pub async fn read(&self, cx: &Cx) -> Result<Condition, AppError> {
         let mut flaws = Flaws::new();
         let money = |text: &str| typed(text).map_err(|_| Flaw::NotANumber);
-        let read = match self.kind.as_str() {
-            "article" => Condition::Article(articles(cx, "text", &self.text).await?),
-            "category" => Condition::Category(self.chosen(&mut flaws)),
-            "brand" => Condition::Brand(listed(&mut flaws, &self.text)),
-            "price" => Condition::Price(self.range(&mut flaws, money)),
-            "quantity" => Condition::Quantity(self.range(&mut flaws, whole)),
-            "line_sum" => Condition::LineSum(self.range(&mut flaws, money)),
-            "basket_sum" => Condition::BasketSum(self.range(&mut flaws, money)),
-            "store" => Condition::Store(self.chosen(&mut flaws)),
-            "region" => Condition::Region(self.chosen(&mut flaws)),
-            "weekday" => Condition::Weekday(self.chosen(&mut flaws)),
-            "hours" => {
+        let read = match ConditionKind::of_code(&self.kind).ok_or(AppError::Refused)? {
+            ConditionKind::Article => Condition::Article(articles(cx, "text", &self.text).await?),
+            ConditionKind::Category => Condition::Category(self.chosen(&mut flaws)),
+            ConditionKind::Brand => Condition::Brand(listed(&mut flaws, &self.text)),
+            ConditionKind::Price => Condition::Price(self.range(&mut flaws, money)),
+            ConditionKind::Quantity => Condition::Quantity(self.range(&mut flaws, whole)),
+            ConditionKind::LineSum => Condition::LineSum(self.range(&mut flaws, money)),
+            ConditionKind::BasketSum => Condition::BasketSum(self.range(&mut flaws, money)),
+            ConditionKind::Store => Condition::Store(self.chosen(&mut flaws)),
+            ConditionKind::Region => Condition::Region(self.chosen(&mut flaws)),
+            ConditionKind::Weekday => Condition::Weekday(self.chosen(&mut flaws)),
+            ConditionKind::Hours => {
                 let mut minute = |name: &str, text: &str| flaws.field(name, minute(text)).unwrap_or_default();
                 let (from, to) = (minute("from", &self.from), minute("to", &self.to));
                 let days = self.days.iter().filter_map(|day| day.parse().ok()).collect();
                 Condition::Hours { from, to, days }
             }
-            "period" => {
+            ConditionKind::Period => {
                 let mut day = |name: &str, text: &str| flaws.field(name, optional(text, date)).flatten();
                 let (from, to) = (day("from", &self.from), day("to", &self.to));
                 if from.is_none() && to.is_none() && flaws.is_clean() {
@@ -200,7 +226,9 @@ impl ConditionFields {
                 }
                 Condition::Period(Dates { from, to })
             }
-            "birthday" => {
+            ConditionKind::Payment => Condition::Payment(self.words(&mut flaws, Payment::from_word)),
+            ConditionKind::Channel => Condition::Channel(self.words(&mut flaws, Channel::from_word)),
+            ConditionKind::Birthday => {
                 let of = match self.of.as_str() {
                     "child" => Whose::Child,
                     _ => Whose::Customer,
@@ -213,19 +241,18 @@ impl ConditionFields {
                 let after = flaws.field("after", days(&self.after)).unwrap_or_default();
                 Condition::Birthday { of, before, after }
             }
-            "member" => Condition::Member(self.chosen(&mut flaws)),
-            "tenure" => Condition::Tenure(self.range(&mut flaws, whole)),
-            "purchase_count" => Condition::PurchaseCount {
+            ConditionKind::Member => Condition::Member(self.chosen(&mut flaws)),
+            ConditionKind::Tenure => Condition::Tenure(self.range(&mut flaws, whole)),
+            ConditionKind::PurchaseCount => Condition::PurchaseCount {
                 window: self.window(&mut flaws),
                 count: self.range(&mut flaws, whole),
             },
-            "purchase_sum" => Condition::PurchaseSum {
+            ConditionKind::PurchaseSum => Condition::PurchaseSum {
                 window: self.window(&mut flaws),
                 sum: self.range(&mut flaws, money),
             },
-            "first_purchase" => Condition::FirstPurchase,
-            "invited" => Condition::Invited,
-            _ => return Err(AppError::Refused),
+            ConditionKind::FirstPurchase => Condition::FirstPurchase,
+            ConditionKind::Invited => Condition::Invited,
         };
         if !flaws.is_clean() {
             return Err(AppError::Invalid { flaws: flaws.flaws() });
@@ -237,7 +264,11 @@ impl ConditionFields {
     }
 
     fn chosen<T: std::str::FromStr>(&self, flaws: &mut Flaws) -> Vec<T> {
-        let chosen: Vec<T> = self.choice.iter().filter_map(|one| one.parse().ok()).collect();
+        self.words(flaws, |one| one.parse().ok())
+    }
+
+    fn words<T>(&self, flaws: &mut Flaws, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let chosen: Vec<T> = self.choice.iter().filter_map(|one| read(one)).collect();
         let chosen = match chosen.len() {
             0 => Err(Flaw::Missing),
             n if n < self.choice.len() => Err(Flaw::NotAChoice),
@@ -307,37 +338,37 @@ impl EffectFields {
             _ => Each::Purchase,
         };
         let program = self.program.parse().map_err(|_| Flaw::NotAChoice);
-        let read = match self.kind.as_str() {
-            "percent_off" => Effect::PercentOff {
+        let read = match EffectKind::of_code(&self.kind).ok_or(AppError::Refused)? {
+            EffectKind::PercentOff => Effect::PercentOff {
                 share: number("share", &self.share),
                 each: Each::Line,
             },
-            "amount_off" => Effect::AmountOff {
+            EffectKind::AmountOff => Effect::AmountOff {
                 amount: number("amount", &self.amount),
                 each,
             },
-            "cheapest_free" => Effect::CheapestFree {
+            EffectKind::CheapestFree => Effect::CheapestFree {
                 of: flaws.field("of", whole(&self.of)).unwrap_or_default(),
             },
-            "points_share" => Effect::PointsShare {
+            EffectKind::PointsShare => Effect::PointsShare {
                 share: number("share", &self.share),
                 program: flaws.field("program", program).unwrap_or_else(ProgramId::new),
             },
-            "points_per" => Effect::PointsPer {
+            EffectKind::PointsPer => Effect::PointsPer {
                 points: number("points", &self.points),
                 per: number("per", &self.per),
                 program: flaws.field("program", program).unwrap_or_else(ProgramId::new),
             },
-            "points_times" => Effect::PointsTimes {
+            EffectKind::PointsTimes => Effect::PointsTimes {
                 factor: number("factor", &self.factor).saturating_mul(100),
                 program: flaws.field("program", program).unwrap_or_else(ProgramId::new),
             },
-            "points_fixed" => Effect::PointsFixed {
+            EffectKind::PointsFixed => Effect::PointsFixed {
                 points: number("points", &self.points),
                 each,
                 program: flaws.field("program", program).unwrap_or_else(ProgramId::new),
             },
-            "gift" => {
+            EffectKind::Gift => {
                 let article = articles(cx, "article", &self.article).await?;
                 Effect::Gift {
                     article: article
@@ -347,7 +378,7 @@ impl EffectFields {
                     quantity: flaws.field("quantity", whole(&self.quantity)).unwrap_or_default(),
                 }
             }
-            "message" => {
+            EffectKind::Message => {
                 let mut said = |name: &str, text: &str| {
                     let said = crm::flaw::text(text, 500);
                     flaws.field(name, said).unwrap_or_default()
@@ -364,7 +395,6 @@ impl EffectFields {
                 };
                 Effect::Message { to, text }
             }
-            _ => return Err(AppError::Refused),
         };
         match flaws.is_clean() {
             true => Ok(read),
@@ -448,7 +478,7 @@ async fn articles(cx: &Cx, field: &str, text: &str) -> Result<Vec<ArticleId>, Ap
 }
 
 /// The fields of a kind of condition, filled in with one that is there.
-pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Condition>, is_not: bool) -> Html {
+pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Condition>, is_not: bool) -> Html {
     let t = &words.cx.t().admin_rules;
     let names = words.names;
     let chosen = |all: Vec<(String, String)>, has: &dyn Fn(&str) -> bool| {
@@ -459,7 +489,7 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
                 (value, words, is_held)
             })
             .collect::<Vec<_>>();
-        view! { <Choices name="choice" legend=kind_word(words.cx, kind) options=options/> }.into_html()
+        view! { <Choices name="choice" legend=kind.word(words.cx) options=options/> }.into_html()
     };
     let money = |n: Option<i64>| n.map(|n| crm::points::written(words.cx.lang, n)).unwrap_or_default();
     let number = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
@@ -474,10 +504,10 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
         .into_html()
     };
     let lines = |hint: &'static str, value: String| {
-        view! { <TextArea name="text" label=kind_word(words.cx, kind) hint=hint value=value/> }.into_html()
+        view! { <TextArea name="text" label=kind.word(words.cx) hint=hint value=value/> }.into_html()
     };
-    let fields = match (kind, held) {
-        ("article", held) => {
+    let fields = match kind {
+        ConditionKind::Article => {
             let codes = match held {
                 Some(Condition::Article(ids)) => ids
                     .iter()
@@ -488,14 +518,14 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
             };
             lines(t.article_hint, codes.join("\n"))
         }
-        ("brand", held) => {
+        ConditionKind::Brand => {
             let brands = match held {
                 Some(Condition::Brand(brands)) => brands.join("\n"),
                 _ => String::new(),
             };
             lines(t.brand_hint, brands)
         }
-        ("category", held) => chosen(
+        ConditionKind::Category => chosen(
             names
                 .categories
                 .iter()
@@ -503,7 +533,7 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
                 .collect(),
             &|value| matches!(held, Some(Condition::Category(ids)) if ids.iter().any(|id| id.to_string() == value)),
         ),
-        ("store", held) => chosen(
+        ConditionKind::Store => chosen(
             names
                 .stores
                 .iter()
@@ -516,7 +546,7 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
                 .collect(),
             &|value| matches!(held, Some(Condition::Store(ids)) if ids.iter().any(|id| id.to_string() == value)),
         ),
-        ("region", held) => chosen(
+        ConditionKind::Region => chosen(
             names
                 .regions
                 .iter()
@@ -524,7 +554,7 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
                 .collect(),
             &|value| matches!(held, Some(Condition::Region(regions)) if regions.iter().any(|one| one == value)),
         ),
-        ("member", held) => chosen(
+        ConditionKind::Member => chosen(
             names
                 .programs
                 .iter()
@@ -532,12 +562,24 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
                 .collect(),
             &|value| matches!(held, Some(Condition::Member(ids)) if ids.iter().any(|id| id.to_string() == value)),
         ),
-        ("weekday", held) => chosen(
+        ConditionKind::Weekday => chosen(
             WEEK.map(|day| (day.to_string(), weekday(words.cx, day).to_owned()))
                 .to_vec(),
             &|value| matches!(held, Some(Condition::Weekday(days)) if days.iter().any(|day| day.to_string() == value)),
         ),
-        ("hours", held) => {
+        ConditionKind::Payment => chosen(
+            Payment::ALL
+                .map(|way| (way.as_str().to_owned(), words.payment(way).to_owned()))
+                .to_vec(),
+            &|value| matches!(held, Some(Condition::Payment(ways)) if ways.iter().any(|way| way.as_str() == value)),
+        ),
+        ConditionKind::Channel => chosen(
+            Channel::ALL
+                .map(|way| (way.as_str().to_owned(), words.channel(way).to_owned()))
+                .to_vec(),
+            &|value| matches!(held, Some(Condition::Channel(ways)) if ways.iter().any(|way| way.as_str() == value)),
+        ),
+        ConditionKind::Hours => {
             let (from, to, days) = match held {
                 Some(Condition::Hours { from, to, days }) => (clock(*from), clock(*to), days.clone()),
                 _ => Default::default(),
@@ -554,7 +596,7 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
             }
             .into_html()
         }
-        ("period", held) => {
+        ConditionKind::Period => {
             let dates = match held {
                 Some(Condition::Period(dates)) => *dates,
                 _ => Dates::default(),
@@ -568,7 +610,7 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
             }
             .into_html()
         }
-        ("birthday", held) => {
+        ConditionKind::Birthday => {
             let (of, before, after) = match held {
                 Some(Condition::Birthday { of, before, after }) => (*of, *before, *after),
                 _ => (Whose::Customer, 3, 7),
@@ -587,36 +629,44 @@ pub fn condition_fields(words: &Words<'_>, kind: &'static str, held: Option<&Con
             }
             .into_html()
         }
-        ("price", Some(Condition::Price(held)))
-        | ("line_sum", Some(Condition::LineSum(held)))
-        | ("basket_sum", Some(Condition::BasketSum(held))) => range(Some(*held), &money),
-        ("price" | "line_sum" | "basket_sum", _) => range(None, &money),
-        ("quantity", Some(Condition::Quantity(held))) | ("tenure", Some(Condition::Tenure(held))) => {
-            range(Some(*held), &number)
+        ConditionKind::Price | ConditionKind::LineSum | ConditionKind::BasketSum => {
+            range(held.and_then(bounds), &money)
         }
-        ("quantity" | "tenure", _) => range(None, &number),
-        ("purchase_count", held) => {
+        ConditionKind::Quantity | ConditionKind::Tenure => range(held.and_then(bounds), &number),
+        ConditionKind::PurchaseCount => {
             let (window, held) = match held {
                 Some(Condition::PurchaseCount { window, count }) => (*window, Some(*count)),
                 _ => (Window::Ever, None),
             };
             view! { {window_fields(words.cx, window)} {range(held, &number)} }.into_html()
         }
-        ("purchase_sum", held) => {
+        ConditionKind::PurchaseSum => {
             let (window, held) = match held {
                 Some(Condition::PurchaseSum { window, sum }) => (*window, Some(*sum)),
                 _ => (Window::Ever, None),
             };
             view! { {window_fields(words.cx, window)} {range(held, &money)} }.into_html()
         }
-        ("invited", _) => view! { <p>{t.c_invited}</p> }.into_html(),
-        _ => view! { <p>{t.c_first}</p> }.into_html(),
+        ConditionKind::FirstPurchase => view! { <p>{t.c_first}</p> }.into_html(),
+        ConditionKind::Invited => view! { <p>{t.c_invited}</p> }.into_html(),
     };
     view! {
         {fields}
         <Check name="not" checked=is_not>{t.not}</Check>
     }
     .into_html()
+}
+
+/// The bounds of a condition that is nothing but a range.
+fn bounds(condition: &Condition) -> Option<Range> {
+    match condition {
+        Condition::Price(range)
+        | Condition::LineSum(range)
+        | Condition::BasketSum(range)
+        | Condition::Quantity(range)
+        | Condition::Tenure(range) => Some(*range),
+        _ => None,
+    }
 }
 
 fn window_fields(cx: &Cx, window: Window) -> Html {
@@ -647,7 +697,7 @@ fn window_fields(cx: &Cx, window: Window) -> Html {
 }
 
 /// The fields of a kind of effect, filled in with one that is there.
-pub fn effect_fields(words: &Words<'_>, kind: &'static str, held: Option<&Effect>) -> Html {
+pub fn effect_fields(words: &Words<'_>, kind: EffectKind, held: Option<&Effect>) -> Html {
     let t = &words.cx.t().admin_rules;
     let show = |n: i64| crm::points::written(words.cx.lang, n);
     let programs: Vec<(String, String)> = words
@@ -678,36 +728,36 @@ pub fn effect_fields(words: &Words<'_>, kind: &'static str, held: Option<&Effect
     let figure = |name: &'static str, label: &'static str, value: String| {
         view! { <Field name=name label=label value=value inputmode="decimal"/> }.into_html()
     };
-    match (kind, held) {
-        ("percent_off", held) => {
+    match kind {
+        EffectKind::PercentOff => {
             let share = match held {
                 Some(Effect::PercentOff { share, .. }) => show(*share),
                 _ => String::new(),
             };
             figure("share", t.percent, share)
         }
-        ("amount_off", held) => {
+        EffectKind::AmountOff => {
             let (amount, held) = match held {
                 Some(Effect::AmountOff { amount, each }) => (show(*amount), *each),
                 _ => (String::new(), Each::Purchase),
             };
             view! { {figure("amount", t.amount, amount)} {each(held)} }.into_html()
         }
-        ("cheapest_free", held) => {
+        EffectKind::CheapestFree => {
             let of = match held {
                 Some(Effect::CheapestFree { of }) => of.to_string(),
                 _ => String::new(),
             };
             view! { <Field name="of" label=t.of hint=t.of_hint value=of inputmode="numeric"/> }.into_html()
         }
-        ("points_share", held) => {
+        EffectKind::PointsShare => {
             let (id, share) = match held {
                 Some(Effect::PointsShare { program, share }) => (Some(*program), show(*share)),
                 _ => (None, String::new()),
             };
             view! { {figure("share", t.points_percent, share)} {program(id)} }.into_html()
         }
-        ("points_per", held) => {
+        EffectKind::PointsPer => {
             let (id, points, per) = match held {
                 Some(Effect::PointsPer { program, points, per }) => (Some(*program), show(*points), show(*per)),
                 _ => (None, String::new(), String::new()),
@@ -718,21 +768,21 @@ pub fn effect_fields(words: &Words<'_>, kind: &'static str, held: Option<&Effect
             }
             .into_html()
         }
-        ("points_times", held) => {
+        EffectKind::PointsTimes => {
             let (id, factor) = match held {
                 Some(Effect::PointsTimes { program, factor }) => (Some(*program), show(factor / 100)),
                 _ => (None, String::new()),
             };
             view! { {figure("factor", t.factor, factor)} {program(id)} }.into_html()
         }
-        ("points_fixed", held) => {
+        EffectKind::PointsFixed => {
             let (id, points, held) = match held {
                 Some(Effect::PointsFixed { program, points, each }) => (Some(*program), show(*points), *each),
                 _ => (None, String::new(), Each::Purchase),
             };
             view! { {figure("points", t.points, points)} {each(held)} {program(id)} }.into_html()
         }
-        ("gift", held) => {
+        EffectKind::Gift => {
             let (code, quantity) = match held {
                 Some(Effect::Gift { article, quantity }) => {
                     let code = words.names.articles.get(article).map(|(code, _)| code.clone());
@@ -746,7 +796,7 @@ pub fn effect_fields(words: &Words<'_>, kind: &'static str, held: Option<&Effect
             }
             .into_html()
         }
-        (_, held) => {
+        EffectKind::Message => {
             let (to, text) = match held {
                 Some(Effect::Message { to, text }) => (*to, text.clone()),
                 _ => (Place::Receipt, Localized::default()),

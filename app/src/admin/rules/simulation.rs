@@ -179,6 +179,10 @@ fn report(words: &Words<'_>, one: &Simulation, report: &Report) -> Html {
                     Some(clause) => t.not_held(words.condition(clause.condition)),
                     None => t.unknown.to_owned(),
                 },
+                Stop::Unknown(n) => match one.definition.clause(n) {
+                    Some(clause) => t.not_told(words.condition(clause.condition)),
+                    None => t.unknown.to_owned(),
+                },
                 Stop::UsedUp(_) => t.stop_used_up.to_owned(),
                 Stop::Group(_) => t.stop_group.to_owned(),
                 Stop::Closed(_) => t.stop_closed.to_owned(),

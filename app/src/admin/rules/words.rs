@@ -126,25 +126,8 @@ impl Words<'_> {
             Condition::FirstPurchase => t.c_first.to_owned(),
             Condition::Invited => t.c_invited.to_owned(),
             Condition::Segment(codes) => t.c_segment(codes.join(", ")),
-            Condition::Payment(ways) => t.c_payment(join(ways.iter().map(|way| {
-                match way {
-                    Payment::Cash => t.pay_cash,
-                    Payment::Card => t.pay_card,
-                    Payment::Transfer => t.pay_transfer,
-                    Payment::Certificate => t.pay_certificate,
-                    Payment::Credit => t.pay_credit,
-                }
-                .to_owned()
-            }))),
-            Condition::Channel(ways) => t.c_channel(join(ways.iter().map(|way| {
-                match way {
-                    Channel::Till => t.by_till,
-                    Channel::SelfService => t.by_self_service,
-                    Channel::Online => t.by_online,
-                    Channel::App => t.by_app,
-                }
-                .to_owned()
-            }))),
+            Condition::Payment(ways) => t.c_payment(join(ways.iter().map(|way| self.payment(*way).to_owned()))),
+            Condition::Channel(ways) => t.c_channel(join(ways.iter().map(|way| self.channel(*way).to_owned()))),
             Condition::Coupon(series) => t.c_coupon(series.join(", ")),
             Condition::All(nested) => t.c_all(join(nested.iter().map(|condition| self.condition(condition)))),
             Condition::Any(nested) => t.c_any(join(nested.iter().map(|condition| self.condition(condition)))),
@@ -197,6 +180,30 @@ impl Words<'_> {
         match text.contains([',', '.']) {
             true => text.trim_end_matches('0').to_owned(),
             false => text,
+        }
+    }
+
+    /// A way to pay.
+    pub fn payment(&self, way: Payment) -> &'static str {
+        let t = &self.cx.t().admin_rules;
+        match way {
+            Payment::Cash => t.pay_cash,
+            Payment::Card => t.pay_card,
+            Payment::Transfer => t.pay_transfer,
+            Payment::Certificate => t.pay_certificate,
+            Payment::Credit => t.pay_credit,
+            Payment::Other => t.pay_other,
+        }
+    }
+
+    /// A way to buy.
+    pub fn channel(&self, way: Channel) -> &'static str {
+        let t = &self.cx.t().admin_rules;
+        match way {
+            Channel::Till => t.by_till,
+            Channel::SelfService => t.by_self_service,
+            Channel::Online => t.by_online,
+            Channel::App => t.by_app,
         }
     }
 

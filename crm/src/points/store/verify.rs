@@ -123,6 +123,18 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
              ON o.transaction_id = d.transaction_id \
              WHERE CASE WHEN d.state = 'booked' THEN d.points ELSE 0 END <> COALESCE(o.amount, 0)",
         ),
+        (
+            "what a budget has paid is what its rule gave",
+            "SELECT u.rule_id, CAST(COALESCE(g.total, 0) AS BIGINT), u.value FROM rule_usages u LEFT JOIN \
+             (SELECT rule_id, SUM(amount) AS total FROM grants WHERE kind IN ('discount', 'points') GROUP BY rule_id) g \
+             ON g.rule_id = u.rule_id WHERE u.value <> COALESCE(g.total, 0)",
+        ),
+        (
+            "a budget has paid as often as its rule gave",
+            "SELECT u.rule_id, CAST(COALESCE(g.total, 0) AS BIGINT), u.times FROM rule_usages u LEFT JOIN \
+             (SELECT rule_id, COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) AS total FROM grants GROUP BY rule_id) g \
+             ON g.rule_id = u.rule_id WHERE u.times <> COALESCE(g.total, 0)",
+        ),
     ];
     let mut conn = db.read().await?;
     let mut differences = Vec::new();

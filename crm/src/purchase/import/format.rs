@@ -3,6 +3,7 @@
 use super::lines::split;
 use super::reason::{Column, Reason};
 use crate::purchase::{Original, amount};
+use crate::rule::{Channel, Payment};
 use chrono::{DateTime, Days, Duration, NaiveDate, NaiveDateTime, TimeZone as _, Utc};
 use std::str::FromStr;
 
@@ -48,7 +49,9 @@ impl Format {
             Self::Cdnow => (&["customer_id", "date", "number_of_cds", "dollar_value"], &[]),
             Self::Kabinet => (
                 &["document", "at", "article", "quantity", "price"],
-                &["customer", "name", "discount", "store", "original"],
+                &[
+                    "customer", "name", "discount", "store", "original", "channel", "payment",
+                ],
             ),
         }
     }
@@ -105,6 +108,9 @@ pub(super) struct Staged {
     pub(super) price: i64,
     pub(super) discount: i64,
     pub(super) original: String,
+    /// The words of a [`Way`].
+    pub(super) channel: String,
+    pub(super) payments: String,
 }
 
 /// A line that is not taken; the document, where it could be read, in which it keeps its place.
@@ -257,6 +263,7 @@ impl Parser {
     fn kabinet(&self, fields: &[String]) -> Result<Staged, Refused> {
         let [document, at, article, quantity, price] = [0, 1, 2, 3, 4].map(|i| self.field(fields, i));
         let [customer, name, discount, store, original] = [5, 6, 7, 8, 9].map(|i| self.field(fields, i));
+        let [channel, payments] = [10, 11].map(|i| self.field(fields, i));
         self.csv(&Texts {
             document,
             at,
@@ -268,6 +275,8 @@ impl Parser {
             discount,
             store,
             original,
+            channel,
+            payments,
         })
     }
 
@@ -307,6 +316,8 @@ impl Parser {
                 price,
                 discount,
                 original: word(texts.original, Column::Original, 100)?,
+                channel: channel(texts.channel)?,
+                payments: payments(texts.payments)?,
             })
         };
         line().map_err(|reason| Refused {
@@ -414,6 +425,8 @@ struct Texts<'a> {
     discount: &'a str,
     store: &'a str,
     original: &'a str,
+    channel: &'a str,
+    payments: &'a str,
 }
 
 /// A word or a name: white space as single spaces, no control characters, not too long.
@@ -432,6 +445,30 @@ fn word(text: &str, column: Column, max: usize) -> Result<String, Reason> {
         return Err(Reason::TooLong { column, max });
     }
     Ok(word)
+}
+
+/// The word for a way to buy.
+fn channel(text: &str) -> Result<String, Reason> {
+    let word = word(&text.to_lowercase(), Column::Channel, 100)?;
+    match word.is_empty() || Channel::from_word(&word).is_some() {
+        true => Ok(word),
+        false => Err(Reason::UnknownWay {
+            column: Column::Channel,
+            word,
+        }),
+    }
+}
+
+/// Words for ways to pay, parted by spaces.
+fn payments(text: &str) -> Result<String, Reason> {
+    let words = word(&text.to_lowercase(), Column::Payment, 100)?;
+    match words.split_whitespace().find(|word| Payment::from_word(word).is_none()) {
+        Some(word) => Err(Reason::UnknownWay {
+            column: Column::Payment,
+            word: word.to_owned(),
+        }),
+        None => Ok(words),
+    }
 }
 
 /// A number with up to two decimals (and zeros after them), in hundredths.
@@ -571,6 +608,26 @@ mod tests {
             refused(&mut p, &format!("7,{at},A,1,1.00,\"x")).reason,
             Reason::OpenQuote
         );
+        let mut ways = parser(Format::Kabinet, "document,at,article,quantity,price,payment,channel");
+        let good = ways.parse(&format!("7,{at},A,1,1.00, Card  cash,APP")).expect("a line");
+        assert_eq!((good.payments.as_str(), good.channel.as_str()), ("card cash", "app"));
+        for (fields, column, word) in [
+            ("cash barter,", Column::Payment, "barter"),
+            (",till app", Column::Channel, "till app"),
+        ] {
+            let told = refused(&mut ways, &format!("7,{at},A,1,1.00,{fields}"));
+            let reason = Reason::UnknownWay {
+                column,
+                word: word.into(),
+            };
+            assert_eq!(
+                told,
+                Refused {
+                    reason,
+                    document: Some("7".into())
+                }
+            );
+        }
         assert_eq!(refused(&mut p, "7").reason, Reason::Fields { expected: 6, found: 1 });
         assert_eq!(
             refused(&mut p, &format!("7,{at},A,99999999,99999999,x")).reason,

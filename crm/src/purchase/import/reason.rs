@@ -21,6 +21,10 @@ pub enum Column {
     Discount,
     /// The number of the receipt that a return names.
     Original,
+    /// In which way it was bought.
+    Channel,
+    /// How it was paid.
+    Payment,
 }
 
 impl Column {
@@ -42,6 +46,10 @@ impl Column {
             (Self::Discount, Lang::En) => "discount",
             (Self::Original, Lang::Ru) => "исходный чек",
             (Self::Original, Lang::En) => "original",
+            (Self::Channel, Lang::Ru) => "способ покупки",
+            (Self::Channel, Lang::En) => "channel",
+            (Self::Payment, Lang::Ru) => "способ оплаты",
+            (Self::Payment, Lang::En) => "payment",
         }
     }
 }
@@ -100,6 +108,13 @@ pub enum Reason {
         /// The code.
         code: String,
     },
+    /// No way to buy or to pay has this name.
+    UnknownWay {
+        /// Where.
+        column: Column,
+        /// The name.
+        word: String,
+    },
     /// Another line stands in this place of the receipt since an earlier import.
     Changed,
 }
@@ -127,6 +142,7 @@ impl Reason {
                 Self::PositiveCancellation => "в чеке отмены положительное количество".into(),
                 Self::OtherCustomer { customer } => format!("по первой строке чек принадлежит покупателю {customer}"),
                 Self::UnknownStore { code } => format!("магазина {code} нет"),
+                Self::UnknownWay { column, word } => format!("{}: слово {word} не известно", column.text(lang)),
                 Self::Changed => "на этом месте чека уже есть другая строка".into(),
             },
             Lang::En => match self {
@@ -146,6 +162,7 @@ impl Reason {
                 Self::PositiveCancellation => "a cancellation with a positive quantity".into(),
                 Self::OtherCustomer { customer } => format!("by its first line the receipt is customer {customer}'s"),
                 Self::UnknownStore { code } => format!("there is no store {code}"),
+                Self::UnknownWay { column, word } => format!("{}: {word} is not known", column.text(lang)),
                 Self::Changed => "another line is in this place of the receipt already".into(),
             },
         }

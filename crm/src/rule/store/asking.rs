@@ -10,12 +10,13 @@ use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::id::{ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PurchaseId, RuleId, StoreId};
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
+use crate::purchase::Way;
 use crate::rule::{
     Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage,
     Used, Verdict, evaluate, tier,
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ pub(super) struct Known {
     bought: HashMap<CustomerId, Vec<Bought>>,
     articles: HashMap<ArticleId, (Option<CategoryId>, Option<String>)>,
     regions: HashMap<StoreId, String>,
+    /// The purchases that are booked in one transaction: among them the earlier one is the first. None: all of them.
+    together: Option<HashSet<PurchaseId>>,
     /// By day.
     used: HashMap<(RuleId, CustomerId), BTreeMap<NaiveDate, Usage>>,
     pub(super) budgets: HashMap<RuleId, Usage>,
@@ -61,10 +64,10 @@ impl Wanted {
     /// What the rules of a purchase on a day ask about.
     pub(super) fn add(&mut self, rules: &Rules, day: NaiveDate) {
         let mut asks = rules.asks();
-        if asks.history || asks.tiers {
+        if asks.history || asks.tiers || asks.first {
             let windows = rules.windows().iter().map(|window| window.days(day).0);
-            // A tier is made of everything.
-            let first = windows.min().filter(|_| !asks.tiers);
+            // A tier is made of everything, and so is what comes before a first purchase.
+            let first = windows.min().filter(|_| !asks.tiers && !asks.first);
             self.since = match self.asks.history {
                 true => self.since.min(first),
                 false => first,
@@ -76,6 +79,7 @@ impl Wanted {
             children,
             invited,
             history,
+            first,
             tiers,
             articles,
             regions,
@@ -86,6 +90,7 @@ impl Wanted {
         *children |= asks.children;
         *invited |= asks.invited;
         *history |= asks.history;
+        *first |= asks.first;
         *tiers |= asks.tiers;
         *articles |= asks.articles;
         *regions |= asks.regions;
@@ -257,6 +262,11 @@ impl Known {
                 });
                 (*window, sums)
             });
+            let is_booked = |one: &&Bought| {
+                let by_time = self.together.as_ref().is_none_or(|together| together.contains(&one.id));
+                one.is_sale && one.id != deal.purchase && (!by_time || (one.at, one.id) < this)
+            };
+            let booked = all.iter().filter(is_booked).count();
             Buyer {
                 birthday,
                 children: self.children.get(&id).cloned().unwrap_or_default(),
@@ -265,6 +275,7 @@ impl Known {
                 segments: Vec::new(),
                 history: history.collect(),
                 invited: self.invited.contains(&id),
+                booked: Some(i64::try_from(booked).unwrap_or(i64::MAX)),
             }
         });
         let limited = |asked: &&crate::rule::Published| {
@@ -277,6 +288,7 @@ impl Known {
             let rule = published.by.id;
             let days = deal.customer.and_then(|customer| self.used.get(&(rule, customer)));
             let used = Used {
+                purchase: 0,
                 day: days.and_then(|days| days.get(&day).copied()).unwrap_or_default(),
                 customer: days.map_or(Usage::default(), |days| {
                     days.values().fold(Usage::default(), |sum, one| sum.and(*one))
@@ -288,6 +300,8 @@ impl Known {
         Facts {
             store: deal.store,
             region: deal.store.and_then(|store| self.regions.get(&store).cloned()),
+            channel: deal.way.channel,
+            payments: deal.way.payments.clone(),
             buyer,
             used: used.collect(),
             ..Facts::default()
@@ -295,7 +309,7 @@ impl Known {
     }
 
     /// The lines, each with what is known of its article.
-    pub(super) fn basket(&self, lines: &[Line]) -> Basket {
+    pub(super) fn basket(&self, lines: &[Line], points_used: i64) -> Basket {
         let line = |line: &Line| {
             let (category, brand) = self.articles.get(&line.article).cloned().unwrap_or_default();
             Line {
@@ -306,7 +320,7 @@ impl Known {
         };
         Basket {
             lines: lines.iter().map(line).collect(),
-            points_used: 0,
+            points_used,
         }
     }
 }
@@ -320,6 +334,7 @@ pub(crate) struct Deal {
     /// The programs that the customer is a member of, and that are open.
     pub(crate) member: Vec<ProgramId>,
     pub(crate) store: Option<StoreId>,
+    pub(crate) way: Way,
     /// Without categories and brand.
     pub(crate) lines: Vec<Line>,
 }
@@ -338,9 +353,11 @@ pub(crate) async fn quote(
         ..Wanted::default()
     };
     wanted.add(&rules, conn.shop().day(deal.at));
-    let known = Known::load(conn, &wanted).await?;
+    let mut known = Known::load(conn, &wanted).await?;
+    known.together = Some(HashSet::new());
     let facts = known.facts(timeline, &rules, deal, conn);
-    let outcome = evaluate(&rules, &known.basket(&deal.lines), &facts, deal.at, &conn.shop().zone());
+    let basket = known.basket(&deal.lines, 0);
+    let outcome = evaluate(&rules, &basket, &facts, deal.at, &conn.shop().zone());
     Ok((rules, outcome))
 }
 
@@ -378,12 +395,13 @@ impl Answers {
     }
 }
 
-/// Asks the rules of each sale's own time about it, in the order given. `member` tells the open programs that its customer
-/// was a member of.
+/// Asks the rules of each sale's own time about it, in the order given. `together` are the purchases that this transaction
+/// books; `member` tells the open programs that a sale's customer was a member of.
 pub(crate) async fn ask(
     tx: &mut Tx,
     timeline: &Timeline,
     sales: &[Sale],
+    together: &HashSet<PurchaseId>,
     member: impl Fn(&Sale) -> Vec<ProgramId>,
 ) -> Result<Answers, sqlx::Error> {
     let mut answers = Answers {
@@ -411,6 +429,7 @@ pub(crate) async fn ask(
         lock(tx, &wanted.customers).await?;
     }
     let mut known = Known::load(tx, &wanted).await?;
+    known.together = Some(together.clone());
     let mut budgets = Budgets::default();
     let zone = tx.shop().zone();
     for (sale, rules) in sales.iter().zip(rules) {
@@ -424,18 +443,18 @@ pub(crate) async fn ask(
             customer: sale.customer,
             member: member(sale),
             store: sale.store,
+            way: sale.way.clone(),
             lines: sale.lines.iter().map(points::Sold::line).collect(),
         };
-        let basket = known.basket(&deal.lines);
+        let basket = known.basket(&deal.lines, sale.points_used);
         let given = given(tx, sale).await?;
         let mut outcome = loop {
-            let outcome = evaluate(
-                &rules,
-                &basket,
-                &known.facts(timeline, &rules, &deal, tx),
-                sale.at,
-                &zone,
-            );
+            let mut facts = known.facts(timeline, &rules, &deal, tx);
+            // Of what is claimed all lines are asked about once more.
+            for (rule, _, value) in given.iter().filter(|_| sale.occasion == Occasion::Grown) {
+                facts.used.entry(*rule).or_default().purchase += value;
+            }
+            let outcome = evaluate(&rules, &basket, &facts, sale.at, &zone);
             let limited = outcome.decisions.iter().filter(|decision| {
                 matches!(decision.verdict, Verdict::Applied { .. })
                     && rules.get(decision.by).is_some_and(|p| !p.rule.caps.budget.is_open())
@@ -446,7 +465,9 @@ pub(crate) async fn ask(
             }
         };
         outcome.grants.retain(|grant| {
-            let was_given = given.contains(&(grant.by.id, grant.effect.into()));
+            let is_same =
+                |(rule, effect, _): &(RuleId, i64, i64)| (*rule, *effect) == (grant.by.id, grant.effect.into());
+            let was_given = given.iter().any(is_same);
             !(was_given && is_once(&rules, grant))
         });
         let day = tx.shop().day(sale.at);
@@ -456,13 +477,14 @@ pub(crate) async fn ask(
         }
         for Decision { by, .. } in &outcome.decisions {
             let Some(value) = counted.remove(&by.id) else { continue };
-            let times = i64::from(given.iter().all(|(rule, _)| *rule != by.id));
+            let times = i64::from(given.iter().all(|(rule, ..)| *rule != by.id));
             let more = |used: &mut Usage| *used = used.and(Usage { value, times });
             if let Some(customer) = sale.customer {
                 let days = known.used.entry((by.id, customer)).or_default();
                 more(days.entry(day).or_default());
             }
-            if rules.get(*by).is_some_and(|p| !p.rule.caps.budget.is_open()) {
+            // It counts also while a version without the budget is in force.
+            if timeline.has_budget(by.id) {
                 more(known.budgets.entry(by.id).or_default());
                 more(budgets.given.entry(by.id).or_default());
             }
@@ -473,9 +495,11 @@ pub(crate) async fn ask(
     Ok(answers)
 }
 
-/// What rules gave for a purchase before: the rule, and which of its effects.
-async fn given(tx: &mut Tx, sale: &Sale) -> Result<Vec<(RuleId, i64)>, sqlx::Error> {
-    const SQL: &str = "SELECT DISTINCT rule_id, effect FROM grants WHERE purchase_id = $1";
+/// What rules gave for a purchase before: the rule, which of its effects, and how much counts towards caps.
+async fn given(tx: &mut Tx, sale: &Sale) -> Result<Vec<(RuleId, i64, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT rule_id, effect, \
+                       CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT) \
+                       FROM grants WHERE purchase_id = $1 GROUP BY rule_id, effect";
     if sale.occasion == Occasion::New {
         return Ok(Vec::new());
     }
@@ -569,7 +593,9 @@ impl Budgets {
             }
             let found: Option<(i64, i64)> = on!(tx, |c| sqlx::query_as(SQL).bind(rule).fetch_optional(c).await)?;
             let (value, times) = found.unwrap_or_default();
-            let now = Usage { value, times };
+            // What this transaction gave by a version without the budget is not written yet.
+            let given = self.given.get(rule).copied().unwrap_or_default();
+            let now = Usage { value, times }.and(given);
             changed |= known.budgets.insert(*rule, now).unwrap_or_default() != now;
         }
         Ok(changed)

@@ -14,7 +14,10 @@
 //! - Its caps and its budget count what it would have given, from nothing on. Those of the others count what they really had
 //!   given by then.
 //! - Memberships and earlier purchases are those of the time; what else is known of customers, articles and shops is what is
-//!   known today. A receipt that was claimed later counts as if the customer had been known when it was bought.
+//!   known today. A receipt that was claimed later counts as if the customer had been known when it was bought. The first
+//!   purchase is the first by its time.
+//! - A receipt that does not say how it was bought or paid holds no condition about that ([`Stop::Unknown`]).
+//! - What points paid earns nothing, as it did not then.
 //! - Returns are left out: what came back later counts as sold. Receipts that were voided are left out as well.
 //! - That people would have bought more because of the rule is nobody's to say.
 
@@ -172,6 +175,8 @@ pub struct Stopped {
 pub enum Stop {
     /// This condition does not hold, for [`Rule::clause`] of [`Simulation::definition`].
     Condition(u16),
+    /// Whether this condition holds is not known: receipts that do not say how they were paid, or where.
+    Unknown(u16),
     /// It had given what this cap or its budget allows.
     UsedUp(Capped),
     /// Another rule of its group was granted: this one.

@@ -2,18 +2,19 @@
 //! that every publication raises: a transaction reads that number and no more.
 
 use crate::db::Conn;
-use crate::id::{ProgramId, RuleId};
+use crate::id::{CategoryId, ProgramId, RuleId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::store::{self as points, Programs};
 use crate::rule::tier::{self, Tiers};
-use crate::rule::{Condition, Effect, Occasion, Published, Rule, RuleVersion, Rules};
+use crate::rule::{Condition, Effect, Occasion, Published, Rule, RuleVersion, Rules, Tree};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Under this name the number of publications, of rules and of tiers, stands among the database's sequences.
+/// Under this name the number of publications, of rules and of tiers, stands among the database's sequences. A category that
+/// is put into another one counts as well.
 pub(crate) const REVISION: &str = "rules";
 
 /// What was read last.
@@ -25,6 +26,9 @@ pub(crate) struct Timeline {
     revision: i64,
     programs: Programs,
     tiers: tier::store::Published,
+    categories: Tree,
+    /// The rules of which any version has a budget.
+    budgets: HashSet<RuleId>,
     /// By rule, then by the moment from which they count, then by version.
     versions: Vec<Version>,
     /// The moments at which anything changes.
@@ -84,6 +88,7 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
     const SQL: &str = "SELECT value FROM sequences WHERE name = $1";
     const VERSIONS: &str = "SELECT rule_id, version, definition, effective_at FROM rule_versions \
                             WHERE state = 'published' ORDER BY rule_id, effective_at, version";
+    const WITHIN: &str = "SELECT id, parent_id FROM categories WHERE parent_id IS NOT NULL";
     let programs = points::programs(conn).await?;
     let revision: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(REVISION).fetch_optional(c).await)?;
     let revision = revision.unwrap_or_default();
@@ -99,7 +104,16 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
         0 => tier::store::Published::default(),
         _ => tier::store::Published::read(conn).await?,
     };
+    let within: Vec<(CategoryId, CategoryId)> = match revision {
+        0 => Vec::new(),
+        _ => on!(conn, |c| sqlx::query_as(WITHIN).fetch_all(c).await)?,
+    };
     let versions: Vec<Version> = rows.into_iter().map(Into::into).collect();
+    let with_budget = versions.iter().filter(|version| {
+        let rule = version.rule.as_ref();
+        rule.is_some_and(|rule| !rule.caps.budget.is_open())
+    });
+    let budgets = with_budget.map(|version| version.by.id).collect();
     let mut changes: Vec<_> = versions.iter().map(|version| version.effective_at).collect();
     changes.extend(programs.changes());
     changes.sort_unstable();
@@ -108,6 +122,8 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
         revision,
         programs,
         tiers,
+        categories: within.into_iter().collect(),
+        budgets,
         versions,
         changes,
         prepared: Mutex::default(),
@@ -127,6 +143,16 @@ impl Timeline {
     /// The programs.
     pub(crate) fn programs(&self) -> &Programs {
         &self.programs
+    }
+
+    /// Which categories lie within which, as it is today.
+    pub(super) fn categories(&self) -> &Tree {
+        &self.categories
+    }
+
+    /// Whether what a rule gives is counted because some version of it, perhaps a later one, has a budget.
+    pub(super) fn has_budget(&self, rule: RuleId) -> bool {
+        self.budgets.contains(&rule)
     }
 
     /// The tiers of a program that count at a moment, with their version; none where it is closed by then.
@@ -165,7 +191,7 @@ impl Timeline {
         let prepare = || {
             let mut published = self.published(at);
             published.retain(|one| one.rule.occasion == occasion);
-            let prepared = Rules::prepare(published);
+            let prepared = Rules::prepare_within(&self.categories, published);
             // Every version was looked at when it was read.
             Arc::new(prepared.unwrap_or_else(|e| {
                 tracing::error!(error = %e, "rules cannot be prepared");

@@ -10,7 +10,8 @@ use crm::id::{CustomerId, MembershipId, ProgramId, PurchaseId, StoreId};
 use crm::points::store::{SpendError, spending};
 use crm::points::{Reservation, Wish};
 use crm::purchase::store as purchases;
-use crm::purchase::{Booked, Kind, NewLine, NewPurchase, Original};
+use crm::purchase::{Booked, Kind, NewLine, NewPurchase, Original, Way};
+use crm::rule::{Channel, Payment};
 use crm::testing::World;
 use crm::who::{Subject, System};
 use crm::{on, points};
@@ -94,6 +95,7 @@ pub(crate) struct Slip {
     pub(crate) lines: Vec<(String, i64, i64, i64, Original)>,
     /// Of the discount of each line: what rules took off.
     pub(crate) rule_discount: i64,
+    pub(crate) way: Way,
 }
 
 pub(crate) fn slip(document: &str, who: Subject, at: DateTime<Utc>) -> Slip {
@@ -104,6 +106,7 @@ pub(crate) fn slip(document: &str, who: Subject, at: DateTime<Utc>) -> Slip {
         store: None,
         lines: Vec::new(),
         rule_discount: 0,
+        way: Way::default(),
     }
 }
 
@@ -137,6 +140,12 @@ impl Slip {
 
     pub(crate) fn nobody(mut self) -> Self {
         self.who = None;
+        self
+    }
+
+    /// How it was bought and paid.
+    pub(crate) fn by(mut self, channel: Channel, payments: &[Payment]) -> Self {
+        self.way = Way::new(Some(channel), payments);
         self
     }
 
@@ -183,6 +192,8 @@ pub(crate) async fn try_book(db: &Db, slips: &[Slip]) -> Result<Vec<Booked>, crm
                     customer: s.who.map(|who| who.id()),
                     store: s.store,
                     at: s.at,
+                    way: s.way.clone(),
+                    points_used: 0,
                     lines: (1..)
                         .zip(&s.lines)
                         .map(|(ordinal, (article, quantity, price, discount, original))| NewLine {

@@ -15,7 +15,7 @@ use chrono::Duration;
 use crm::db::scoped;
 use crm::factor::totp::Secret;
 use crm::id::PurchaseId;
-use crm::purchase::{Kind, NewLine, NewPurchase, Original};
+use crm::purchase::{Kind, NewLine, NewPurchase, Original, Way};
 use crm::staff::{NewStaff, Role};
 use crm::testing::World;
 use crm::who::{System, Token};
@@ -406,6 +406,8 @@ impl Customer {
                         customer: Some(customer),
                         store: None,
                         at: tx.now() - Duration::hours(if is_return { 1 } else { 24 }),
+                        way: Way::default(),
+                        points_used: 0,
                         lines: vec![line],
                     };
                     crm::purchase::store::book(tx, &BY, &[purchase]).await

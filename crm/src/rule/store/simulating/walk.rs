@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, RuleId, StoreId};
 use crate::on;
 use crate::points::store::{LIST, Sold, Stays};
-use crate::rule::explain::Failure;
+use crate::purchase::Way;
+use crate::rule::explain::{Failure, Found};
 use crate::rule::store::asking::{Deal, Known, Wanted};
 use crate::rule::store::timeline::{Timeline, timeline};
 use crate::rule::{Given, Line, Outcome, Published, RuleVersion, Rules, Usage, Used, Validity, Verdict, evaluate};
@@ -41,6 +42,8 @@ struct Past {
     is_voided: bool,
     /// For what was bought, in minor units.
     paid: i64,
+    /// What points paid of it, in hundredths.
+    points_used: i64,
     /// What rules really gave for it.
     given: BTreeMap<RuleId, Usage>,
 }
@@ -52,6 +55,8 @@ struct PurchaseRow {
     at: DateTime<Utc>,
     claimed_at: Option<DateTime<Utc>>,
     store_id: Option<StoreId>,
+    channel: Option<String>,
+    payments: String,
     is_voided: bool,
 }
 
@@ -84,7 +89,7 @@ impl Walk {
     ) -> Result<Self, Error> {
         const GIVEN: &str = "SELECT rule_id, \
             CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT), \
-            COUNT(DISTINCT COALESCE(purchase_id, id)) FROM grants WHERE at < $1 GROUP BY rule_id";
+            COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants WHERE at < $1 GROUP BY rule_id";
         // What is planned for next month shall be told by the months before.
         rule.rule.valid = Validity::default();
         let given: Vec<(RuleId, i64, i64)> = on!(conn, |c| sqlx::query_as(GIVEN).bind(from).fetch_all(c).await)?;
@@ -142,10 +147,13 @@ impl Walk {
 
     /// The next purchases, in order of time.
     async fn purchases(&mut self, conn: &mut Conn, limit: usize) -> Result<Vec<Past>, Error> {
-        const SALES: &str = "SELECT id, customer_id, at, claimed_at, store_id, voided_at IS NOT NULL AS is_voided \
-            FROM purchases WHERE kind = 'sale' AND (at, id) > ($1, $2) AND at < $3 ORDER BY at, id LIMIT $4";
+        const SALES: &str = "SELECT id, customer_id, at, claimed_at, store_id, channel, payments, \
+            voided_at IS NOT NULL AS is_voided FROM purchases WHERE kind = 'sale' AND (at, id) > ($1, $2) AND at < $3 \
+            ORDER BY at, id LIMIT $4";
         const LINES: &str = "SELECT purchase_id, id, article_id, quantity, price, discount FROM purchase_lines";
         const GIVEN: &str = "SELECT purchase_id, line_id, rule_id, kind, amount FROM grants";
+        const PAID: &str = "SELECT l.purchase_id, CAST(SUM(w.points) AS BIGINT) FROM line_payments w \
+            JOIN purchase_lines l ON l.id = w.line_id";
         type LineRow = (PurchaseId, LineId, ArticleId, i64, i64, i64);
         type GivenRow = (PurchaseId, Option<LineId>, RuleId, String, i64);
         let rows: Vec<PurchaseRow> = on!(conn, |c| sqlx::query_as(SALES)
@@ -158,6 +166,7 @@ impl Walk {
         let stays = Stays::load(conn, &rows.iter().filter_map(|row| row.customer_id).collect()).await?;
         let mut sold: HashMap<PurchaseId, Vec<Sold>> = HashMap::new();
         let mut given: HashMap<PurchaseId, BTreeMap<RuleId, Usage>> = HashMap::new();
+        let mut points_used: HashMap<PurchaseId, i64> = HashMap::new();
         for part in rows.chunks(LIST) {
             let of = || part.iter().map(|row| Bind::Id(row.id.0));
             let mut taken: HashMap<LineId, i64> = HashMap::new();
@@ -186,8 +195,13 @@ impl Walk {
                     price,
                     discount,
                     taken: taken.get(&line).copied().unwrap_or_default(),
+                    payable: true,
                 });
             }
+            let query = ListQuery::new(PAID)
+                .within("l.purchase_id", of())
+                .tail("GROUP BY l.purchase_id");
+            points_used.extend(db::list::<(PurchaseId, i64)>(conn, query).await?);
         }
         let past = |row: PurchaseRow| {
             let lines = sold.remove(&row.id).unwrap_or_default();
@@ -197,12 +211,14 @@ impl Walk {
                 given: given.remove(&row.id).unwrap_or_default(),
                 rules: self.rules(row.at)?,
                 is_voided: row.is_voided,
+                points_used: points_used.get(&row.id).copied().unwrap_or_default(),
                 deal: Deal {
                     purchase: row.id,
                     at: row.at,
                     customer: row.customer_id,
                     member: stays.of(self.timeline.programs(), row.customer_id, member_at, row.at),
                     store: row.store_id,
+                    way: Way::from_words(row.channel.as_deref(), &row.payments),
                     lines: lines.iter().map(unpaid).collect(),
                 },
             })
@@ -221,9 +237,10 @@ impl Walk {
         let mut published = self.timeline.published(at);
         published.retain(|other| other.by.id != self.rule.by.id);
         let unfit = |e: crate::rule::Unfit| db::Error::Inconsistent(e.to_string());
-        let without = Rules::prepare(published.clone()).map_err(unfit)?;
+        let tree = self.timeline.categories();
+        let without = Rules::prepare_within(tree, published.clone()).map_err(unfit)?;
         published.push(self.rule.clone());
-        let with = Rules::prepare(published).map_err(unfit)?;
+        let with = Rules::prepare_within(tree, published).map_err(unfit)?;
         let pair = Arc::new(Pair { without, with });
         self.rules = Some((span, pair.clone()));
         Ok(pair)
@@ -236,7 +253,7 @@ impl Walk {
         let (day, zone) = (shop.day(deal.at), shop.zone());
         let mut facts = known.facts(&self.timeline, &rules.with, deal, conn);
         facts.used.insert(by.id, self.used_by(deal.customer, day));
-        let basket = known.basket(&deal.lines);
+        let basket = known.basket(&deal.lines, past.points_used);
         let with = evaluate(&rules.with, &basket, &facts, deal.at, &zone);
         let verdict = with.decisions.iter().find(|decision| decision.by == by);
         let Some(verdict) = verdict.map(|decision| decision.verdict) else {
@@ -283,6 +300,7 @@ impl Walk {
     fn used_by(&self, customer: Option<CustomerId>, day: NaiveDate) -> Used {
         let reached = customer.and_then(|customer| self.customers.get(&customer));
         Used {
+            purchase: 0,
             day: reached
                 .filter(|reached| reached.day == day)
                 .map_or(Usage::default(), |reached| reached.today),
@@ -370,6 +388,10 @@ fn amounts(outcome: &Outcome, is_known: bool) -> Amounts {
 
 fn stop(failure: Failure) -> Stop {
     match failure {
+        Failure::Condition {
+            clause,
+            found: Found::Unknown,
+        } => Stop::Unknown(clause),
         Failure::Condition { clause, .. } => Stop::Condition(clause),
         Failure::UsedUp { what, .. } => Stop::UsedUp(what),
         Failure::Group(by) => Stop::Group(by.id),
