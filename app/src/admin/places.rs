@@ -28,6 +28,8 @@ const PLACES: &[Place] = &[
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),
     place("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
+    place("/admin/programs", Right::Rules, |t| t.frame.programs),
+    place("/admin/stores", Right::Shops, |t| t.stores.title),
     place("/admin/tills", Right::Tills, |t| t.frame.tills),
     place("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
 ];

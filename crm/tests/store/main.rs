@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod outbox;
 mod points;
+mod programs;
 mod promotions;
 mod purchases;
 mod requests;

@@ -2,6 +2,7 @@
 //! One program for all of it, for it is large to link.
 
 mod access;
+mod admin_programs;
 mod alone;
 mod answers;
 mod api;
@@ -28,6 +29,7 @@ mod proxies;
 mod redirects;
 mod rules;
 mod sessions;
+mod shops;
 mod sign_in;
 mod tills;
 mod traces;
