@@ -460,6 +460,79 @@ test("forms of rules", async ({ another, signIns }) => {
   await right(desk, "rule.withdraw", { from: "" });
 });
 
+test("forms of programs and their tiers", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/programs");
+  await desk.getByText("Заполнить условия").click();
+  const code = `tea-${Date.now().toString(36)}`;
+  const terms = {
+    name_ru: "Чайный клуб", name_en: "Tea club", summary_ru: "Баллы за чай", summary_en: "Points for tea",
+    terms_ru: "Пейте чай", terms_en: "Drink tea", delay: "0", term: "90",
+  };
+  await wrong(desk, "program.create", { ...terms, code, share: "много" }, "Напишите число");
+  await right(desk, "program.create", { code, share: "5" });
+  await desk.getByText("Изменить условия").click();
+  await wrong(desk, "program.publish", { term: "0" }, "Число от 1 до 36500");
+  await right(desk, "program.publish", { term: "120", share: "7,5" });
+  await expect(desk.getByText("Баллов: 7,5").first()).toBeVisible();
+  await right(desk, "program.automatic");
+  await right(desk, "program.automatic");
+
+  await desk.getByRole("link", { name: "Уровни", exact: true }).click();
+  await right(desk, "tiers.begin");
+  const at = new URL(desk.url()).pathname;
+  const put = async (fields: Record<string, string>) => {
+    await desk.getByRole("link", { name: "Добавить уровень" }).click();
+    await right(desk, "tiers.tier", fields);
+  };
+  await desk.getByRole("link", { name: "Добавить уровень" }).click();
+  await wrong(desk, "tiers.tier", { ru: "Серебро", en: "", threshold: "1000" }, "Заполните это поле");
+  await right(desk, "tiers.tier", { en: "Silver" });
+  await put({ ru: "Золото", en: "Gold", threshold: "5000" });
+  await put({ ru: "Лишний", en: "Spare", threshold: "9000" });
+  await right(desk, "tiers.tier_remove");
+  await desk.getByText("Изменить, что считаем").click();
+  await wrong(desk, "tiers.measure", { window: "months", length: "0" }, "Число от 1 до 3660");
+  await right(desk, "tiers.measure", { window: "months", length: "6", grace: "1", grace_unit: "months" });
+  await desk.getByRole("link", { name: /Посчитать, сколько/ }).click();
+  await expect(desk.getByText("Никто не перейдёт")).toBeVisible();
+  await wrong(desk, "tiers.publish", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "tiers.publish", { from: "" });
+  await right(desk, "tiers.begin");
+  await right(desk, "tiers.discard");
+  await desk.getByText("Снять уровни").first().click();
+  await wrong(desk, "tiers.withdraw", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "tiers.withdraw", { from: "" });
+  await desk.goto(at.replace(/\/tiers$/, ""));
+  await right(desk, "program.close");
+  await right(desk, "program.reopen");
+  // Other tests look at programs that they know.
+  await right(desk, "program.close");
+});
+
+test("forms of shops and categories", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/stores");
+  await desk.getByText("Заполнить адрес и часы").click();
+  const code = `forms-${Date.now().toString(36)}`;
+  const shop = {
+    code, name_ru: "У пристани", name_en: "At the pier", town_ru: "Кимры", town_en: "Kimry", address_ru: "Набережная, 3",
+    address_en: "3 Naberezhnaya", mon_from: "09:00", phone: "",
+  };
+  await wrong(desk, "store.add", { ...shop, mon_to: "08:00" }, "Конец раньше начала");
+  await right(desk, "store.add", { mon_to: "21:00" });
+  await wrong(desk, "store.change", { latitude: "56.8", longitude: "" }, "Заполните это поле");
+  await right(desk, "store.change", { longitude: "37.3" });
+  await right(desk, "store.switch");
+  await desk.goto("/admin/categories");
+  await desk.locator("summary", { hasText: "Изменить" }).first().click();
+  const [ru, en] = [await box(desk, "category.rename").locator("[name=ru]").inputValue(), "Other"];
+  await wrong(desk, "category.rename", { ru, en: "" }, "Заполните это поле");
+  await right(desk, "category.rename", { en });
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 

@@ -43,6 +43,13 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/rules", "rule.create", { ru: "Чай", en: "Tea" });
       return `${added.headers().location.split("?")[0]}?condition=new&kind=birthday`;
     }
+    case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
+    case "/admin/programs/{code}": return "/admin/programs/club";
+    case "/admin/programs/{code}/tiers": {
+      const at = "/admin/programs/club/tiers";
+      await send(page.request, await here(), at, "tiers.begin");
+      return `${at}?tier=new&preview=yes`;
+    }
     case "/admin/webhooks/{id}": {
       const receiver = { url: "https://erp.example.com/kabinet", description: "ERP", "events[]": ["purchase.booked", "balance.changed"] };
       const added = await send(page.request, await here(), "/admin/webhooks", "webhook.add", receiver);
@@ -148,10 +155,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, messages, rules, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, messages, programs, rules, shops, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver has just proved who they are.
     if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|messages|rules|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|messages|programs|rules|stores|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

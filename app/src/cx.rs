@@ -315,6 +315,8 @@ impl Cx {
             Flaw::NotPoints => words.not_points.into(),
             Flaw::InThePast => words.in_the_past.into(),
             Flaw::NotANumber => words.not_a_number.into(),
+            Flaw::Backwards => words.backwards.into(),
+            Flaw::OutOfRange { min, max } => words.out_of_range(max, min),
             Flaw::NoArticle { .. } => words.no_article(n),
             Flaw::Unreadable { .. } => words.unreadable(n),
             Flaw::NotEnoughPoints { missing } => words.not_enough_points(self.points(*missing)),

@@ -226,6 +226,51 @@ pub const ROUTES: &[Route] = &[
             admin::rules::CancelSimulation,
         ]
     ),
+    page!(
+        "/admin/programs",
+        Staff,
+        admin::programs::page,
+        [admin::programs::CreateProgram]
+    ),
+    page!(
+        "/admin/programs/{code}",
+        Staff,
+        admin::programs::one,
+        [
+            admin::programs::PublishProgram,
+            admin::programs::SwitchAutomatic,
+            admin::programs::CloseProgram,
+            admin::programs::ReopenProgram,
+        ]
+    ),
+    page!(
+        "/admin/programs/{code}/tiers",
+        Staff,
+        admin::tiers::page,
+        [
+            admin::tiers::BeginTiers,
+            admin::tiers::DiscardTiers,
+            admin::tiers::SetMeasure,
+            admin::tiers::PutTier,
+            admin::tiers::TakeTier,
+            admin::tiers::PublishTiers,
+            admin::tiers::WithdrawTiers,
+        ]
+    ),
+    page!("/admin/stores", Staff, admin::shops::page, [admin::shops::AddStore]),
+    page!(
+        "/admin/stores/{id}",
+        Staff,
+        admin::shops::one,
+        [admin::shops::ChangeStore, admin::shops::SwitchStore]
+    ),
+    page!(
+        "/admin/categories",
+        Staff,
+        admin::shops::categories,
+        [admin::shops::RenameCategory]
+    ),
+    page!("/admin/articles", Staff, admin::shops::articles),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(
         "/admin/tills/{id}",

@@ -80,6 +80,15 @@ pub enum Flaw {
     InThePast,
     /// Not a number.
     NotANumber,
+    /// An end before its beginning.
+    Backwards,
+    /// A number below `min` or above `max`.
+    OutOfRange {
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
     /// No article has the code that stands in this line, counted from 1.
     NoArticle {
         /// The line.
@@ -142,6 +151,8 @@ impl Flaw {
             Self::NotPoints => "not_points",
             Self::InThePast => "in_the_past",
             Self::NotANumber => "not_a_number",
+            Self::Backwards => "backwards",
+            Self::OutOfRange { .. } => "out_of_range",
             Self::NoArticle { .. } => "no_article",
             Self::Unreadable { .. } => "unreadable",
             Self::NotEnoughPoints { .. } => "not_enough_points",

@@ -96,7 +96,8 @@ enum ImportCommand {
 
 #[derive(Subcommand)]
 enum LedgerCommand {
-    /// Compare every balance, lot, reservation, transfer and receipt with what it is made of; exit code 1 when any differs
+    /// Compare every balance, lot, reservation, transfer, receipt and tier with what it is made of; exit code 1 when any
+    /// differs
     Verify,
     /// Print a hash over every posting: two databases with the same one hold the same ledger
     Hash,
@@ -205,11 +206,12 @@ fn describe(contents: &backup::Contents) -> String {
     )
 }
 
-/// Compares all that the ledger and the receipts keep with what it is made of; an error when anything differs.
+/// Compares all that the ledger, the receipts and the tiers keep with what it is made of; an error when anything differs.
 #[expect(clippy::print_stdout, reason = "the command line speaks through standard output")]
 async fn verify(db: &Db, system: &System) -> anyhow::Result<()> {
     let mut differences = crm::points::store::verify(db, system).await?;
     differences.extend(crm::purchase::store::verify(db, system).await?);
+    differences.extend(crm::rule::tier::store::verify(db, system).await?);
     for difference in &differences {
         println!("{difference}");
     }

@@ -4,7 +4,7 @@ use super::{full_name, keep, looked_for};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, icon};
+use crate::ui::{DataTable, FormBox, Head, icon};
 use crm::staff::{Hit, Right, probes, store as staff_store};
 use islands::AppError;
 use leptos::prelude::*;
@@ -98,22 +98,15 @@ fn table(cx: &Cx, hits: &[Hit]) -> Html {
     } else {
         t.found_many(n)
     };
+    let heads = vec![
+        Head::Words(t.name),
+        Head::Words(t.phone),
+        Head::Words(t.email),
+        Head::Number(t.card),
+    ];
     view! {
         <p role="status">{words}</p>
-        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.title}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.name}</th>
-                        <th scope="col">{t.phone}</th>
-                        <th scope="col">{t.email}</th>
-                        <th scope="col" class="num">{t.card}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.title heads=heads rows=rows.into_html()/>
     }
     .into_html()
 }

@@ -5,7 +5,7 @@ use super::{keep, looked_for, read_place, write_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Moment, icon, paragraphs};
+use crate::ui::{DataTable, FormBox, Head, Moment, icon, paragraphs};
 use crm::id::{OutboxId, SearchId};
 use crm::lang::Lang;
 use crm::limits::{self, SmsDay};
@@ -319,24 +319,17 @@ fn table(cx: &Cx, rows: &[Row]) -> Html {
             }
         })
         .collect();
+    let heads = vec![
+        Head::Words(t.state),
+        Head::Words(t.to),
+        Head::Words(t.channel),
+        Head::Words(t.subject),
+        Head::Number(t.tries),
+        Head::Words(t.error),
+        Head::Number(t.written),
+    ];
     view! {
-        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.caption}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.state}</th>
-                        <th scope="col">{t.to}</th>
-                        <th scope="col">{t.channel}</th>
-                        <th scope="col">{t.subject}</th>
-                        <th scope="col" class="num">{t.tries}</th>
-                        <th scope="col">{t.error}</th>
-                        <th scope="col" class="num">{t.written}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.title caption=t.caption heads=heads rows=rows.into_html()/>
     }
     .into_html()
 }

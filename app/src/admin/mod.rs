@@ -8,12 +8,16 @@ pub mod messages;
 mod once;
 pub mod places;
 pub mod points;
+pub mod programs;
 pub mod receipt;
 pub mod request;
 pub mod requests;
 pub mod rules;
 pub mod security;
+pub mod shops;
+pub mod tiers;
 pub mod tills;
+mod versions;
 pub mod view;
 pub mod webhooks;
 

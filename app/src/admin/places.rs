@@ -42,6 +42,8 @@ const PLACES: &[Place] = &[
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),
     setup("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
+    setup("/admin/programs", Right::Rules, |t| t.frame.programs),
+    setup("/admin/stores", Right::Shops, |t| t.stores.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
 ];

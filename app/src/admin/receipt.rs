@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Moment, icon};
+use crate::ui::{DataTable, Head, Moment, icon};
 use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
 use crm::points::{Earned, LotState, Source};
@@ -73,25 +73,18 @@ fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> Html {
             }
         })
         .collect();
+    let heads = vec![
+        Head::Number("№"),
+        Head::Words(t.code),
+        Head::Words(t.article),
+        Head::Number(t.quantity),
+        Head::Number(t.price),
+        Head::Number(t.discount),
+        Head::Number(t.amount),
+        Head::Number(t.points),
+    ];
     view! {
-        <div class="data-wrap" role="region" aria-label=t.lines tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.lines}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col" class="num">"№"</th>
-                        <th scope="col">{t.code}</th>
-                        <th scope="col">{t.article}</th>
-                        <th scope="col" class="num">{t.quantity}</th>
-                        <th scope="col" class="num">{t.price}</th>
-                        <th scope="col" class="num">{t.discount}</th>
-                        <th scope="col" class="num">{t.amount}</th>
-                        <th scope="col" class="num">{t.points}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.lines heads=heads rows=rows.into_html()/>
     }
     .into_html()
 }

@@ -5,7 +5,7 @@ use super::{full_name, keep, passed, status, status_word};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Moment, icon};
+use crate::ui::{DataTable, FormBox, Head, Moment, icon};
 use crm::request::{Assignee, Counts, Row, Sort, Status, Topic, store as requests};
 use crm::staff::{Colleague, Right, store as staff_store};
 use islands::AppError;
@@ -205,11 +205,12 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
         let is_current = view.sort == sort;
         let arrow = is_current.then_some(view! { <span aria-hidden="true">" ↓"</span> });
         let order = is_current.then_some("descending");
-        view! {
+        let head = view! {
             <th scope="col" class=class aria-sort=order>
                 <a href=view.sorted(sort).queue()>{words}{arrow}</a>
             </th>
-        }
+        };
+        Head::Made(head.into_html())
     };
     let rows: Vec<_> = rows
         .iter()
@@ -238,24 +239,17 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
             }
         })
         .collect();
+    let heads = vec![
+        Head::Words(t.status),
+        by(Sort::Newest, t.number, "num"),
+        Head::Words(t.request),
+        Head::Words(t.customer),
+        Head::Words(t.assignee),
+        by(Sort::Updated, t.updated, "num"),
+        by(Sort::Waiting, t.waiting, "num"),
+    ];
     view! {
-        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.caption}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.status}</th>
-                        {by(Sort::Newest, t.number, "num")}
-                        <th scope="col">{t.request}</th>
-                        <th scope="col">{t.customer}</th>
-                        <th scope="col">{t.assignee}</th>
-                        {by(Sort::Updated, t.updated, "num")}
-                        {by(Sort::Waiting, t.waiting, "num")}
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.title caption=t.caption heads=heads rows=rows.into_html()/>
     }
     .into_html()
 }

@@ -5,14 +5,15 @@ pub mod fields;
 mod simulation;
 pub mod words;
 
+use super::versions::{self, Versions, in_time, list, moment, was_sent};
 use crate::cabinet::{back, flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, Field, FormBox, Moment, Select, TextArea};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea};
+use chrono::{DateTime, Utc};
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
 use crm::lang::Localized;
@@ -49,16 +50,16 @@ async fn change(
     change: impl FnOnce(&mut Rule) -> Result<(), AppError>,
 ) -> Result<RuleId, AppError> {
     let (staff, id) = (cx.staff()?, at(cx)?);
-    let seen = DateTime::from_timestamp_micros(seen).ok_or(AppError::Refused)?;
+    let seen = versions::seen(seen)?;
     let draft = rules::draft_of(&mut cx.db.read().await?, staff, id).await?;
-    let mut rule = draft.rule.ok_or(AppError::Stale)?;
+    let mut rule = draft.definition.ok_or(AppError::Stale)?;
     change(&mut rule)?;
     rules::change(&cx.db, staff, id, Some(seen), &rule).await?;
     Ok(id)
 }
 
 /// What a rule is called, read from its two fields.
-fn named(flaws: &mut Flaws, ru: &str, en: &str) -> Localized {
+pub(super) fn named(flaws: &mut Flaws, ru: &str, en: &str) -> Localized {
     let mut name = |field: &str, text: &str| {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         flaws.field(field, crm::flaw::text(&text, 200)).unwrap_or_default()
@@ -113,7 +114,7 @@ impl Form for BeginDraft {
         let versions = rules::history(&cx.db, staff, id).await?;
         let last = versions
             .into_iter()
-            .find_map(|version| version.rule)
+            .find_map(|version| version.definition)
             .ok_or(AppError::Stale)?;
         rules::change(&cx.db, staff, id, None, &last).await?;
         Ok(next(id, "begun", "draft"))
@@ -372,7 +373,7 @@ impl Form for PublishRule {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (by, id) = (cx.staff()?.fresh(&cx.db)?, at(cx)?);
-        let seen = DateTime::from_timestamp_micros(self.seen).ok_or(AppError::Refused)?;
+        let seen = versions::seen(self.seen)?;
         let from = moment(cx, &self.from).map_err(|flaw| AppError::field("from", flaw))?;
         rules::publish(&cx.db, &by, id, seen, from)
             .await
@@ -403,27 +404,7 @@ impl Form for WithdrawRule {
     }
 }
 
-/// A moment that is over has words of its own here.
-fn in_time(error: crm::Error) -> AppError {
-    match error {
-        crm::Error::Invalid(flaws) if flaws.iter().any(|(_, flaw)| *flaw == Flaw::TooLate) => {
-            AppError::field("from", Flaw::InThePast)
-        }
-        other => other.into(),
-    }
-}
-
-/// A moment of the shop's wall clock, as a field of moments sends it; none for an empty one.
-fn moment(cx: &Cx, text: &str) -> Result<Option<DateTime<Utc>>, Flaw> {
-    optional(text, |text| {
-        let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-            .iter()
-            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-        local.map(|local| cx.shop().moment(local)).ok_or(Flaw::NotADate)
-    })
-}
-
-/// The same as a field of moments is filled.
+/// A moment as a field of moments is filled.
 fn local(cx: &Cx, at: Option<DateTime<Utc>>) -> String {
     at.map(|at| cx.shop().local(at).format("%Y-%m-%dT%H:%M").to_string())
         .unwrap_or_default()
@@ -435,7 +416,12 @@ fn state(cx: &Cx, one: &Entry) -> Html {
     let now = cx.db.now();
     let over = |rule: &Rule| rule.valid.until.is_some_and(|until| until <= now);
     let (class, words) = match (&one.current, &one.next, &one.draft) {
-        (Some(Version { rule: Some(rule), .. }), ..) if over(rule) => ("status status-wait", t.is_over),
+        (
+            Some(Version {
+                definition: Some(rule), ..
+            }),
+            ..,
+        ) if over(rule) => ("status status-wait", t.is_over),
         (Some(_), ..) => ("status status-done", t.is_active),
         (None, Some(_), _) => ("status status-open", t.is_scheduled),
         (None, None, Some(_)) => ("status status-new", t.is_draft),
@@ -486,7 +472,7 @@ fn table(words: &Words<'_>, all: &[Entry]) -> Html {
         .map(|one| {
             let shown = [&one.current, &one.next, &one.draft]
                 .into_iter()
-                .find_map(|version| version.as_ref()?.rule.as_ref())
+                .find_map(|version| version.as_ref()?.definition.as_ref())
                 .or(one.last.as_ref());
             let name = shown.map(|rule| cx.pick(&rule.name)).unwrap_or_default();
             let gives = shown.map(|rule| words.gives(rule)).unwrap_or_default();
@@ -501,22 +487,15 @@ fn table(words: &Words<'_>, all: &[Entry]) -> Html {
             }
         })
         .collect();
+    let heads = vec![
+        Head::Words(t.state),
+        Head::Words(t.name),
+        Head::Words(t.gives),
+        Head::Number(t.given),
+        Head::Number(t.times),
+    ];
     view! {
-        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.title}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.state}</th>
-                        <th scope="col">{t.name}</th>
-                        <th scope="col">{t.gives}</th>
-                        <th scope="col" class="num">{t.given}</th>
-                        <th scope="col" class="num">{t.times}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.title heads=heads rows=rows.into_html()/>
     }
     .into_html()
 }
@@ -526,27 +505,27 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_rules;
     let (staff, id) = (cx.staff()?, at(&cx)?);
     let versions = rules::history(&cx.db, staff, id).await?;
-    let written: Vec<&Rule> = versions.iter().filter_map(|version| version.rule.as_ref()).collect();
+    let written: Vec<&Rule> = versions
+        .iter()
+        .filter_map(|version| version.definition.as_ref())
+        .collect();
     let names = rules::names(&mut cx.db.read().await?, &written).await?;
     let words = Words { cx: &cx, names: &names };
     let title = written.first().map(|rule| cx.pick(&rule.name)).unwrap_or_default();
     let now = cx.db.now();
-    let draft = versions.iter().find(|version| version.effective_at.is_none());
-    let published: Vec<&Version> = versions
-        .iter()
-        .filter(|version| version.effective_at.is_some())
+    let Versions {
+        draft,
+        published,
+        current,
+        ahead,
+    } = Versions::at(&versions, now);
+    let lines = |rule: &Rule| words.lines(rule);
+    let ahead = ahead.into_iter();
+    let ahead: Vec<_> = ahead
+        .map(|version| versions::ahead(&cx, version, lines, t.will_be_withdrawn))
         .collect();
-    let current = published
-        .iter()
-        .filter(|version| version.effective_at.is_some_and(|at| at <= now))
-        .max_by_key(|version| (version.effective_at, version.version));
-    let ahead: Vec<_> = published
-        .iter()
-        .filter(|version| version.effective_at.is_some_and(|at| at > now))
-        .map(|version| ahead(&words, version))
-        .collect();
-    let standing = match current.map(|version| (version, &version.rule)) {
-        Some((version, Some(rule))) => in_force(&words, version, rule),
+    let standing = match current.map(|version| (version, &version.definition)) {
+        Some((version, Some(rule))) => versions::in_force(&cx, version, words.lines(rule), None),
         Some((version, None)) => {
             let at = version.effective_at.unwrap_or(now);
             view! { <p class="notice">{t.withdrawn_since(cx.moment(at))}</p> }.into_html()
@@ -555,9 +534,9 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     };
     let simulated = simulating::latest(&mut cx.db.read().await?, staff, id).await?;
     let first = fresh_first(&cx);
-    let can_withdraw = current.is_some_and(|version| version.rule.is_some());
+    let can_withdraw = current.is_some_and(|version| version.definition.is_some());
     // What would be simulated: the draft, or what counts now.
-    let written = draft.or(current.copied()).and_then(|version| version.rule.as_ref());
+    let written = draft.or(current).and_then(|version| version.definition.as_ref());
     let simulates = match written.map(|rule| (rule.occasion, rule.validate().is_empty())) {
         Some((Occasion::Purchase, true)) => Simulates::Yes,
         Some((Occasion::Purchase, false)) | None => Simulates::No,
@@ -582,11 +561,9 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {gone(&cx, draft)}
         {standing}
         {ahead}
-        {match draft {
-            Some(Version { rule: Some(rule), changed_at, changed_by, .. }) => {
-                editor(&words, rule, *changed_at, changed_by.as_deref(), first.is_none()).into_html()
-            }
-            _ => view! {
+        {match draft.and_then(|draft| Some((draft, draft.definition.as_ref()?))) {
+            Some((version, rule)) => editor(&words, version, rule, first.is_none()),
+            None => view! {
                 <FormBox<BeginDraft> class="actions">
                     <button class="btn btn-primary">{if can_withdraw { t.begin } else { t.begin_again }}</button>
                 </FormBox<BeginDraft>>
@@ -594,9 +571,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             .into_html(),
         }}
         {first}
-        {(can_withdraw && fresh_first(&cx).is_none()).then(|| withdraw(&cx))}
+        {(can_withdraw && fresh_first(&cx).is_none()).then(|| {
+            versions::withdraw::<WithdrawRule>(&cx, t.withdraw, t.withdraw_hint)
+        })}
         {simulation::section(&words, simulated.as_ref(), simulates)}
-        {(!published.is_empty()).then(|| history(&words, &published))}
+        {versions::history(&cx, &published, lines, t.was_withdrawn)}
     };
     Ok(Body::new(title, Frame::Admin, view))
 }
@@ -604,7 +583,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 /// Says that the draft was changed by somebody else, where the form that was sent is no longer on the page to say so itself.
 fn gone(cx: &Cx, draft: Option<&Version>) -> Vec<Html> {
     let stale = cx.t().admin_rules.stale;
-    let Some(rule) = draft.and_then(|draft| draft.rule.as_ref()) else {
+    let Some(rule) = draft.and_then(|draft| draft.definition.as_ref()) else {
         let others = [
             BeginDraft::NAME,
             WithdrawRule::NAME,
@@ -626,44 +605,6 @@ fn gone(cx: &Cx, draft: Option<&Version>) -> Vec<Html> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-fn list(lines: Vec<String>) -> Html {
-    let lines: Vec<_> = lines.into_iter().map(|line| view! { <li>{line}</li> }).collect();
-    view! { <ul class="list-disc ps-5">{lines}</ul> }.into_html()
-}
-
-/// The version that counts now.
-fn in_force(words: &Words<'_>, version: &Version, rule: &Rule) -> Html {
-    let cx = words.cx;
-    let t = &cx.t().admin_rules;
-    let since = version.effective_at.map(|at| t.since(cx.moment(at)));
-    view! {
-        <section class="panel" aria-labelledby="now">
-            <h2 id="now">{t.now}</h2>
-            <p class="muted">{t.version(version.version)} ", " {since}</p>
-            {list(words.lines(rule))}
-        </section>
-    }
-    .into_html()
-}
-
-/// A version that counts from later on.
-fn ahead(words: &Words<'_>, version: &Version) -> Html {
-    let cx = words.cx;
-    let t = &cx.t().admin_rules;
-    let at = version.effective_at.map(|at| cx.moment(at)).unwrap_or_default();
-    let inside = match &version.rule {
-        Some(rule) => list(words.lines(rule)),
-        None => view! { <p>{t.will_be_withdrawn}</p> }.into_html(),
-    };
-    view! {
-        <section class="panel">
-            <h2>{t.from_then(at)}</h2>
-            {inside}
-        </section>
-    }
-    .into_html()
 }
 
 /// Which condition or effect is being written: its place (none: a new one) and its kind.
@@ -697,21 +638,17 @@ fn open<'a, T, K: Kind>(
 }
 
 /// The draft: its parts, what is wrong with it, and how it is published.
-fn editor(words: &Words<'_>, rule: &Rule, changed_at: DateTime<Utc>, by: Option<&str>, is_fresh: bool) -> Html {
+fn editor(words: &Words<'_>, version: &Version, rule: &Rule, is_fresh: bool) -> Html {
     let cx = words.cx;
     let t = &cx.t().admin_rules;
-    let seen = changed_at.timestamp_micros();
-    let faults = rule.validate();
-    let wrong = (!faults.is_empty()).then(|| {
-        let faults = faults.iter().map(|fault| words.fault(fault)).collect();
-        view! { <div class="notice notice-warn"><div><p><b>{t.faults}</b></p>{list(faults)}</div></div> }
-    });
-    let publish = (faults.is_empty() && is_fresh).then(|| publish(cx, seen));
-    let by = by.map(|by| view! { ", " <bdi>{by.to_owned()}</bdi> });
+    let seen = version.changed_at.timestamp_micros();
+    let faults = rule.validate().iter().map(|fault| words.fault(fault)).collect();
+    let wrong = versions::faults(cx, faults);
+    let publish = (wrong.is_none() && is_fresh).then(|| versions::publish::<PublishRule>(cx, seen));
     view! {
         <section class="section" id="draft" aria-labelledby="draft-title">
             <h2 id="draft-title">{t.draft}</h2>
-            <p class="muted">{t.changed} " " <Moment at=changed_at shown=cx.moment(changed_at)/> {by}</p>
+            {versions::changed(cx, version)}
             {conditions(words, rule, seen)}
             {effects(words, rule, seen)}
             {caps(words, &rule.caps, seen)}
@@ -895,11 +832,6 @@ fn editing<F: Form + 'static>(
     .into_html()
 }
 
-/// True when this form was sent and not taken: the fold that it stands in is open then.
-fn was_sent<F: Form>(cx: &Cx) -> bool {
-    cx.outcome.as_ref().is_some_and(|outcome| outcome.form == F::NAME)
-}
-
 fn caps(words: &Words<'_>, caps: &Caps, seen: i64) -> Html {
     let cx = words.cx;
     let t = &cx.t().admin_rules;
@@ -1016,82 +948,6 @@ fn json(cx: &Cx, rule: &Rule, seen: i64) -> Html {
                 <button class="btn">{t.save}</button>
             </FormBox<SetJson>>
         </details>
-    }
-    .into_html()
-}
-
-/// Publishes what stands above, now or from a moment on.
-fn publish(cx: &Cx, seen: i64) -> Html {
-    let t = &cx.t().admin_rules;
-    view! {
-        <FormBox<PublishRule> labels=vec![("from".into(), t.publish_from.into())] class="form panel narrow" stale=t.stale>
-            <input type="hidden" name="seen" value=seen.to_string()/>
-            <Field name="from" label=t.publish_from hint=t.publish_hint kind="datetime-local" optional=true/>
-            <button class="btn btn-primary">{t.publish}</button>
-        </FormBox<PublishRule>>
-    }
-    .into_html()
-}
-
-fn withdraw(cx: &Cx) -> Html {
-    let t = &cx.t().admin_rules;
-    let was_sent = was_sent::<WithdrawRule>(cx);
-    view! {
-        <details class="fold" open=was_sent>
-            <summary>{t.withdraw}</summary>
-            <FormBox<WithdrawRule> labels=vec![("from".into(), t.withdraw_from.into())] class="form narrow">
-                <Field name="from" label=t.withdraw_from hint=t.withdraw_hint kind="datetime-local" optional=true/>
-                <button class="btn btn-danger">{t.withdraw}</button>
-            </FormBox<WithdrawRule>>
-        </details>
-    }
-    .into_html()
-}
-
-/// What was published, the newest first, each with what it changed.
-fn history(words: &Words<'_>, published: &[&Version]) -> Html {
-    let cx = words.cx;
-    let t = &cx.t().admin_rules;
-    let lines = |version: &Version| version.rule.as_ref().map(|rule| words.lines(rule)).unwrap_or_default();
-    let rows: Vec<_> = published
-        .iter()
-        .enumerate()
-        .map(|(i, version)| {
-            let (before, now) = (published.get(i + 1).map(|version| lines(version)), lines(version));
-            let is_first = before.is_none();
-            let before = before.unwrap_or_default();
-            let lost = before.iter().filter(|line| !now.contains(line));
-            let lost: Vec<_> = lost.map(|line| view! { <li><del>{line.clone()}</del></li> }).collect();
-            let new = now.iter().filter(|line| !before.contains(line));
-            let new: Vec<_> = new.map(|line| view! { <li><ins>{line.clone()}</ins></li> }).collect();
-            let what = match (&version.rule, is_first, lost.is_empty() && new.is_empty()) {
-                (None, ..) => view! { <p>{t.was_withdrawn}</p> }.into_html(),
-                (Some(_), true, _) => list(now.clone()),
-                (Some(_), false, true) => view! { <p class="muted">{t.same}</p> }.into_html(),
-                (Some(_), false, false) => view! { <ul class="list-none">{lost} {new}</ul> }.into_html(),
-            };
-            let by = version
-                .published_by
-                .clone()
-                .unwrap_or_else(|| t.by_command_line.to_owned());
-            let from = version.effective_at.map(|at| t.since(cx.moment(at)));
-            let published = version
-                .published_at
-                .map(|at| view! { <Moment at=at shown=cx.moment(at)/> });
-            view! {
-                <li class="panel">
-                    <h3>{t.version(version.version)} ", " {from}</h3>
-                    <p class="muted">{t.published} " " {published} ", " <bdi>{by}</bdi></p>
-                    {what}
-                </li>
-            }
-        })
-        .collect();
-    view! {
-        <section class="section" aria-labelledby="history">
-            <h2 id="history">{t.history}</h2>
-            <ol class="stack list-none">{rows}</ol>
-        </section>
     }
     .into_html()
 }

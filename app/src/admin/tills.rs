@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Choices, Field, FormBox, Moment, Select};
+use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, Select};
 use crm::flaw::Flaw;
 use crm::id::{ApiKeyId, TillId};
 use crm::stores::store as stores;
@@ -188,23 +188,16 @@ fn table(cx: &Cx, tills: &[Entry]) -> Html {
             }
         })
         .collect();
+    let heads = vec![
+        Head::Words(t.state),
+        Head::Words(t.code),
+        Head::Words(t.name),
+        Head::Words(t.store),
+        Head::Words(t.source),
+        Head::Number(t.used),
+    ];
     view! {
-        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.title}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.state}</th>
-                        <th scope="col">{t.code}</th>
-                        <th scope="col">{t.name}</th>
-                        <th scope="col">{t.store}</th>
-                        <th scope="col">{t.source}</th>
-                        <th scope="col" class="num">{t.used}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.title heads=heads rows=rows.into_html()/>
     }
     .into_html()
 }

@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Choices, Field, FormBox, Moment};
+use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment};
 use chrono::Duration;
 use crm::flaw::Flaw;
 use crm::id::{DeliveryId, WebhookId};
@@ -296,23 +296,16 @@ fn table(cx: &Cx, all: &[Entry]) -> Html {
             }
         })
         .collect();
+    let heads = vec![
+        Head::Words(t.state),
+        Head::Words(t.description),
+        Head::Words(t.url),
+        Head::Number(t.waiting),
+        Head::Number(t.taken),
+        Head::Words(t.failure),
+    ];
     view! {
-        <div class="data-wrap" role="region" aria-label=t.title tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.title}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.state}</th>
-                        <th scope="col">{t.description}</th>
-                        <th scope="col">{t.url}</th>
-                        <th scope="col" class="num">{t.waiting}</th>
-                        <th scope="col" class="num">{t.taken}</th>
-                        <th scope="col">{t.failure}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.title heads=heads rows=rows.into_html()/>
     }
     .into_html()
 }
@@ -465,25 +458,18 @@ fn log(cx: &Cx, id: WebhookId, deliveries: &[Delivery], is_later: bool, next: Op
         .map(|(word, said)| view! { <button class="btn btn-sm" name="since" value=word>{said}</button> })
         .into_iter()
         .collect();
+    let heads = vec![
+        Head::Words(t.state),
+        Head::Words(t.event),
+        Head::Number(t.happened),
+        Head::Number(t.attempts),
+        Head::Words(t.answer),
+        Head::Number(t.took),
+        Head::Unseen(t.again),
+    ];
     view! {
         {tabs}
-        <div class="data-wrap" role="region" aria-label=t.deliveries tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.deliveries}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.state}</th>
-                        <th scope="col">{t.event}</th>
-                        <th scope="col" class="num">{t.happened}</th>
-                        <th scope="col" class="num">{t.attempts}</th>
-                        <th scope="col">{t.answer}</th>
-                        <th scope="col" class="num">{t.took}</th>
-                        <th scope="col"><span class="sr-only">{t.again}</span></th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable label=t.deliveries heads=heads rows=rows.into_html()/>
         <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
         <FormBox<RedeliverFailed> class="form">
             <p class="hint">{t.since}</p>

@@ -8,11 +8,13 @@ pub mod html;
 pub mod icon;
 pub mod passkey;
 pub mod qr;
+pub mod table;
 
 pub use form::{Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FormBox, Select, TextArea};
 pub use icon::icon;
 pub use passkey::{Asked, PasskeyField};
 pub use qr::QrCode;
+pub use table::{DataTable, Head};
 
 use crate::ui::html::IntoHtml;
 use leptos::prelude::*;

@@ -1,10 +1,12 @@
 //! Articles in the database.
 
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
+use crate::error::Error;
 use crate::id::{ArticleId, CategoryId};
-use crate::lang::fold;
+use crate::lang::{Localized, fold};
 use crate::on;
-use crate::who::System;
+use crate::staff::Right;
+use crate::who::{Staff, System};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The ids of articles by their codes, with those that were not known added. A name is taken once: as long as an
@@ -151,6 +153,44 @@ pub(crate) async fn names(
         ListQuery::new("SELECT id, code, name FROM articles").within("id", articles.iter().map(|id| Bind::Id(id.0)));
     let rows: Vec<(ArticleId, String, String)> = db::list(conn, query).await?;
     Ok(rows.into_iter().map(|(id, code, name)| (id, (code, name))).collect())
+}
+
+/// An article in the list of staff.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Listed {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// Its brand, as rules name it.
+    pub brand: Option<String>,
+    /// Whether points may pay for it.
+    pub payable: bool,
+    /// The category that it is in.
+    #[sqlx(json(nullable))]
+    pub category: Option<Localized>,
+}
+
+/// Articles by their codes, as many as `limit` behind the code `after`; with `find` those whose name or code it is a part of.
+pub async fn list(conn: &mut Conn, by: &Staff, find: &str, after: &str, limit: i64) -> Result<Vec<Listed>, Error> {
+    by.may(Right::Shops)?;
+    // No text holds the character that PostgreSQL takes in none.
+    let [find, after] = [find, after].map(|text| text.replace('\0', ""));
+    let mut query = ListQuery::new(
+        "SELECT a.code, a.name, a.brand, a.payable, c.name AS category FROM articles a \
+         LEFT JOIN categories c ON c.id = a.category_id",
+    )
+    .filter("a.code > ?", [Bind::Text(after)]);
+    let find = find.trim();
+    if !find.is_empty() {
+        let pattern = format!("%{}%", db::like(&fold(find)));
+        let folded = [Bind::Text(pattern.clone()), Bind::Text(pattern)];
+        query = query.filter(
+            "a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\'",
+            folded,
+        );
+    }
+    Ok(db::list(conn, query.tail("ORDER BY a.code").limit(limit)).await?)
 }
 
 /// Puts an article into a category.

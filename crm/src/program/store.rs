@@ -1,5 +1,7 @@
 //! Programs and memberships in the database.
 
+pub mod managing;
+
 use super::Program;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -7,7 +9,7 @@ use crate::id::{CustomerId, MembershipId, ProgramId};
 use crate::on;
 use crate::rule::store::timeline;
 use crate::rule::tier;
-use crate::who::{Customer, Subject};
+use crate::who::{Customer, Subject, System};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
@@ -33,6 +35,13 @@ pub async fn get(conn: &mut Conn, subject: Subject, code: &str) -> Result<Progra
         .into_iter()
         .find(|p| p.code == code)
         .ok_or(Error::NotFound)
+}
+
+/// The program with this code, for the command line and the demonstration. Fails with [`Error::NotFound`].
+pub async fn by_code(conn: &mut Conn, _by: &System, code: &str) -> Result<ProgramId, Error> {
+    const SQL: &str = "SELECT id FROM programs WHERE code = $1";
+    let id: Option<ProgramId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(code).fetch_optional(c).await)?;
+    id.ok_or(Error::NotFound)
 }
 
 /// Joins a program under the terms that were shown. Being a member already changes nothing; terms that have been

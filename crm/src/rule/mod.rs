@@ -614,6 +614,19 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// The program that it gives points of, if it does.
+    pub fn program(&self) -> Option<ProgramId> {
+        match self {
+            Self::PointsShare { program, .. }
+            | Self::PointsPer { program, .. }
+            | Self::PointsTimes { program, .. }
+            | Self::PointsFixed { program, .. } => Some(*program),
+            _ => None,
+        }
+    }
+}
+
 /// For what an effect gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

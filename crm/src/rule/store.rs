@@ -1,8 +1,4 @@
-//! Rules in the database: drafts, published versions, and what each of them gave.
-//!
-//! A rule has at most one draft, which may be changed and thrown away, and any number of published versions, which the
-//! database itself refuses to change. A version counts from its `effective_at` on until another one does; of two with the
-//! same moment the later one counts. To withdraw a rule is to publish a version that says nothing.
+//! Rules in the database: drafts, published versions ([`versions`]), and what each of them gave.
 
 pub(crate) mod asking;
 pub mod days;
@@ -11,21 +7,22 @@ mod naming;
 pub(crate) mod rewarding;
 pub mod simulating;
 mod timeline;
+pub mod versions;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
 pub use naming::{Names, names};
-pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};
+pub(crate) use timeline::{Snapshots, Timeline, timeline};
 
-use super::{Fault, Rule, RuleVersion};
-use crate::db::{self, Conn, Db, Tx, scoped};
+use super::{Effect, Fault, Rule, RuleVersion};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
-use crate::flaw::Flaw;
-use crate::id::{RuleId, StaffId};
+use crate::id::{ProgramId, RuleId, StaffId};
+use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Fresh, Staff, System};
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
+use versions::{Statements, Versioned, statements};
 
 /// Why a rule, or the tiers of a program, were not published, or a rule is not simulated.
 #[derive(Debug, thiserror::Error)]
@@ -40,23 +37,15 @@ pub enum PublishError {
 
 holds_database_errors!(PublishError);
 
-/// What is kept of a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// Its number, from 1.
-    pub version: i64,
-    /// What it says; none: the rule is withdrawn. A draft always says something, perhaps with faults.
-    pub rule: Option<Rule>,
-    /// When it was written, or changed last.
-    pub changed_at: DateTime<Utc>,
-    /// The name of who did it; none: the command line.
-    pub changed_by: Option<String>,
-    /// From when on it counts; none: it is a draft.
-    pub effective_at: Option<DateTime<Utc>>,
-    /// When it was published.
-    pub published_at: Option<DateTime<Utc>>,
-    /// The name of who published it.
-    pub published_by: Option<String>,
+/// What is kept of a version of a rule.
+pub type Version = versions::Version<Rule>;
+
+impl Versioned for Rule {
+    const SQL: Statements = statements!("rule_versions", "rule_id", "rules", "created_at", "NULL");
+
+    fn faults(&self) -> Vec<Fault> {
+        self.validate()
+    }
 }
 
 /// A rule in a list.
@@ -64,7 +53,7 @@ pub struct Version {
 pub struct Entry {
     /// Its id.
     pub id: RuleId,
-    /// The version that counts now, if any does: its [`Version::rule`] is there.
+    /// The version that counts now, if any does: its definition is there.
     pub current: Option<Version>,
     /// The next one that is published and does not count yet.
     pub next: Option<Version>,
@@ -84,7 +73,7 @@ pub async fn create(db: &Db, by: &Staff, rule: &Rule) -> Result<RuleId, Error> {
     db.write(|tx| {
         scoped(async move {
             let id = enter(tx, Some(by.id())).await?;
-            draft(tx, id, Some(by.id()), rule).await?;
+            versions::write(tx, id.0, Some(by.id()), rule).await?;
             by.record(tx, "rule.create", None, Some(id.0), "").await?;
             Ok(id)
         })
@@ -92,19 +81,13 @@ pub async fn create(db: &Db, by: &Staff, rule: &Rule) -> Result<RuleId, Error> {
     .await
 }
 
-/// Changes the draft of a rule, or begins one. `seen` is the [`Version::changed_at`] of the draft that was changed, none for
+/// Changes the draft of a rule, or begins one. `seen` is the [`changed_at`](Version::changed_at) of the draft that was changed, none for
 /// one that is begun: [`Error::Stale`] where somebody else was quicker. [`Error::NotFound`] for no rule.
 pub async fn change(db: &Db, by: &Staff, id: RuleId, seen: Option<DateTime<Utc>>, rule: &Rule) -> Result<(), Error> {
-    const DRAFT: &str = "SELECT changed_at FROM rule_versions WHERE rule_id = $1 AND state = 'draft'";
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            hold(tx, id).await?;
-            let there: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(DRAFT).bind(id).fetch_optional(c).await)?;
-            if there != seen {
-                return Err(Error::Stale);
-            }
-            draft(tx, id, Some(by.id()), rule).await?;
+            versions::change(tx, id.0, by.id(), seen, rule).await?;
             Ok(by.record(tx, "rule.change", None, Some(id.0), "").await?)
         })
     })
@@ -114,7 +97,7 @@ pub async fn change(db: &Db, by: &Staff, id: RuleId, seen: Option<DateTime<Utc>>
 /// The draft of a rule, for whoever is about to change it. [`Error::NotFound`] where there is none.
 pub async fn draft_of(conn: &mut Conn, by: &Staff, id: RuleId) -> Result<Version, Error> {
     by.may(Right::Rules)?;
-    let all = versions(conn, id).await?;
+    let all = versions_of(conn, id).await?;
     all.into_iter()
         .find(|version| version.effective_at.is_none())
         .ok_or(Error::NotFound)
@@ -122,27 +105,20 @@ pub async fn draft_of(conn: &mut Conn, by: &Staff, id: RuleId) -> Result<Version
 
 /// Throws the draft of a rule away. [`Error::NotFound`] where there is none.
 pub async fn discard(db: &Db, by: &Staff, id: RuleId) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM rule_versions WHERE rule_id = $1 AND state = 'draft'";
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            let rows = on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected()))?;
-            if rows == 0 {
-                return Err(Error::NotFound);
-            }
+            versions::discard::<Rule>(tx, id.0).await?;
             Ok(by.record(tx, "rule.discard", None, Some(id.0), "").await?)
         })
     })
     .await
 }
 
-/// Publishes the draft of a rule, from a moment on or from now. `seen` is the [`Version::changed_at`] of the draft as it was
-/// shown: [`Error::Stale`] where it was changed since. [`Error::NotFound`] for no draft, and [`Flaw::TooLate`] at `from` for
-/// a moment that is over: what was bought by then was told what it gets.
+/// Publishes the draft of a rule, from a moment on or from now. `seen` is the [`changed_at`](Version::changed_at) of the draft as it was
+/// shown: [`Error::Stale`] where it was changed since. [`Error::NotFound`] for no draft, and
+/// [`Flaw::TooLate`](crate::flaw::Flaw::TooLate) at `from` for a moment that is over: what was bought by then was told what it
+/// gets.
 pub async fn publish(
     db: &Db,
     by: &Fresh<'_, Staff>,
@@ -172,9 +148,9 @@ pub async fn withdraw(
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            let withdrawn = withdraw_in(tx, id, Some(by.id()), from).await?;
+            let version = versions::withdraw::<Rule>(tx, id.0, by.id(), from).await?;
             by.record(tx, "rule.withdraw", None, Some(id.0), "").await?;
-            Ok(withdrawn)
+            Ok(RuleVersion { id, version })
         })
     })
     .await
@@ -193,12 +169,12 @@ pub async fn publish_by_system(
         scoped(async move {
             let id = match id {
                 Some(id) => {
-                    hold(tx, id).await?;
+                    versions::hold::<Rule>(tx, id.0).await?;
                     id
                 }
                 None => enter(tx, None).await?,
             };
-            draft(tx, id, None, rule).await?;
+            versions::write(tx, id.0, None, rule).await?;
             publish_draft(tx, id, None, None, from).await
         })
     })
@@ -218,49 +194,6 @@ async fn enter(tx: &mut Tx, by: Option<StaffId>) -> Result<RuleId, sqlx::Error> 
     Ok(id)
 }
 
-/// Sees to it that nobody else changes a rule until the transaction ends.
-async fn hold(tx: &mut Tx, id: RuleId) -> Result<(), Error> {
-    const SQL: &str = "UPDATE rules SET created_at = created_at WHERE id = $1";
-    let rows = on!(tx, |c| sqlx::query(SQL)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(Error::NotFound) } else { Ok(()) }
-}
-
-/// Writes the draft of a rule that is held.
-async fn draft(tx: &mut Tx, id: RuleId, by: Option<StaffId>, rule: &Rule) -> Result<(), sqlx::Error> {
-    const CHANGE: &str = "UPDATE rule_versions SET definition = $2, changed_at = $3, changed_by = $4 \
-                          WHERE rule_id = $1 AND state = 'draft'";
-    const BEGIN: &str = "INSERT INTO rule_versions (rule_id, version, state, definition, changed_at, changed_by) \
-                         SELECT $1, COALESCE(MAX(version), 0) + 1, 'draft', $2, $3, $4 FROM rule_versions WHERE rule_id = $1";
-    let now = tx.now();
-    for sql in [CHANGE, BEGIN] {
-        let rows = on!(tx, |c| sqlx::query(sql)
-            .bind(id)
-            .bind(Json(rule))
-            .bind(now)
-            .bind(by)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if rows > 0 {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// The moment from which on something counts that is published now.
-pub(super) fn from_when(now: DateTime<Utc>, from: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, Error> {
-    match from {
-        Some(from) if from < now => Err(Error::field("from", Flaw::TooLate)),
-        Some(from) => Ok(from),
-        None => Ok(now),
-    }
-}
-
 async fn publish_draft(
     tx: &mut Tx,
     id: RuleId,
@@ -268,71 +201,10 @@ async fn publish_draft(
     seen: Option<DateTime<Utc>>,
     from: Option<DateTime<Utc>>,
 ) -> Result<RuleVersion, PublishError> {
-    const DRAFT: &str =
-        "SELECT version, definition, changed_at FROM rule_versions WHERE rule_id = $1 AND state = 'draft'";
-    const PUBLISH: &str = "UPDATE rule_versions SET state = 'published', effective_at = $3, published_at = $4, \
-                           published_by = $5 WHERE rule_id = $1 AND version = $2";
-    hold(tx, id).await?;
-    let draft: Option<(i64, Json<Rule>, DateTime<Utc>)> =
-        on!(tx, |c| sqlx::query_as(DRAFT).bind(id).fetch_optional(c).await)?;
-    let (version, Json(rule), changed_at) = draft.ok_or(Error::NotFound)?;
-    if seen.is_some_and(|seen| seen != changed_at) {
-        return Err(Error::Stale.into());
-    }
-    let faults = rule.validate();
-    if !faults.is_empty() {
-        return Err(PublishError::Faulty(faults));
-    }
-    let now = tx.now();
-    let effective_at = from_when(now, from)?;
-    on!(tx, |c| sqlx::query(PUBLISH)
-        .bind(id)
-        .bind(version)
-        .bind(effective_at)
-        .bind(now)
-        .bind(by)
-        .execute(c)
-        .await
-        .map(drop))?;
+    let (version, rule) = versions::publish::<Rule>(tx, id.0, by, seen, from).await?;
     if !rule.caps.budget.is_open() {
         begin_budget(tx, id).await?;
     }
-    db::next_number(tx, REVISION).await?;
-    Ok(RuleVersion { id, version })
-}
-
-async fn withdraw_in(
-    tx: &mut Tx,
-    id: RuleId,
-    by: Option<StaffId>,
-    from: Option<DateTime<Utc>>,
-) -> Result<RuleVersion, Error> {
-    const LAST: &str = "SELECT MAX(version), CAST(SUM(CASE WHEN state = 'published' THEN 1 ELSE 0 END) AS BIGINT) \
-                        FROM rule_versions WHERE rule_id = $1";
-    // The draft stands behind the last version, whatever was published meanwhile.
-    const MOVE: &str = "UPDATE rule_versions SET version = version + 1 WHERE rule_id = $1 AND state = 'draft' \
-                        RETURNING version - 1";
-    const SQL: &str = "INSERT INTO rule_versions (rule_id, version, state, changed_at, changed_by, effective_at, \
-                       published_at, published_by) VALUES ($1, $2, 'published', $3, $4, $5, $3, $4)";
-    hold(tx, id).await?;
-    let (last, published): (Option<i64>, Option<i64>) = on!(tx, |c| sqlx::query_as(LAST).bind(id).fetch_one(c).await)?;
-    let (Some(last), Some(1..)) = (last, published) else {
-        return Err(Error::NotFound);
-    };
-    let now = tx.now();
-    let effective_at = from_when(now, from)?;
-    let moved: Option<i64> = on!(tx, |c| sqlx::query_scalar(MOVE).bind(id).fetch_optional(c).await)?;
-    let version = moved.unwrap_or(last + 1);
-    on!(tx, |c| sqlx::query(SQL)
-        .bind(id)
-        .bind(version)
-        .bind(now)
-        .bind(by)
-        .bind(effective_at)
-        .execute(c)
-        .await
-        .map(drop))?;
-    db::next_number(tx, REVISION).await?;
     Ok(RuleVersion { id, version })
 }
 
@@ -351,44 +223,6 @@ async fn begin_budget(tx: &mut Tx, id: RuleId) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct VersionRow {
-    rule_id: RuleId,
-    version: i64,
-    definition: Option<Json<Rule>>,
-    changed_at: DateTime<Utc>,
-    changed_by: Option<String>,
-    effective_at: Option<DateTime<Utc>>,
-    published_at: Option<DateTime<Utc>>,
-    published_by: Option<String>,
-}
-
-impl From<VersionRow> for Version {
-    fn from(row: VersionRow) -> Self {
-        Self {
-            version: row.version,
-            rule: row.definition.map(|json| json.0),
-            changed_at: row.changed_at,
-            changed_by: row.changed_by,
-            effective_at: row.effective_at,
-            published_at: row.published_at,
-            published_by: row.published_by,
-        }
-    }
-}
-
-macro_rules! versions {
-    ($where:literal) => {
-        concat!(
-            "SELECT v.rule_id, v.version, v.definition, v.changed_at, c.name AS changed_by, v.effective_at, v.published_at, \
-             p.name AS published_by FROM rule_versions v LEFT JOIN staff c ON c.id = v.changed_by \
-             LEFT JOIN staff p ON p.id = v.published_by",
-            $where,
-            " ORDER BY v.rule_id, v.version"
-        )
-    };
-}
-
 /// Every rule, those that were begun last first. That they were looked at is written down.
 pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
     by.may(Right::Rules)?;
@@ -402,15 +236,14 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
 }
 
 async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
-    const SQL: &str = versions!("");
     const GIVEN: &str = "SELECT rule_id, CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) \
                          AS BIGINT), COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants GROUP BY rule_id";
     let now = conn.now();
-    let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let all = versions::of_all::<Rule>(conn).await?;
     let given: Vec<(RuleId, i64, i64)> = on!(conn, |c| sqlx::query_as(GIVEN).fetch_all(c).await)?;
     let mut entries: Vec<Entry> = Vec::new();
-    for row in rows {
-        let id = row.rule_id;
+    for (id, version) in all {
+        let id = RuleId(id);
         if entries.last().is_none_or(|entry| entry.id != id) {
             let sums = given.iter().find(|(rule, ..)| *rule == id);
             entries.push(Entry {
@@ -424,8 +257,7 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
             });
         }
         let Some(entry) = entries.last_mut() else { continue };
-        let version = Version::from(row);
-        entry.last = version.rule.clone().or(entry.last.take());
+        entry.last = version.definition.clone().or(entry.last.take());
         let since = |held: &Option<Version>| held.as_ref().and_then(|held| held.effective_at);
         match version.effective_at {
             None => entry.draft = Some(version),
@@ -442,10 +274,42 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
         }
     }
     for entry in &mut entries {
-        entry.current.take_if(|version| version.rule.is_none());
+        entry.current.take_if(|version| version.definition.is_none());
     }
     entries.reverse();
     Ok(entries)
+}
+
+/// A rule that gives points of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Giver {
+    /// The rule.
+    pub id: RuleId,
+    /// What it is called.
+    pub name: Localized,
+    /// It multiplies what the program itself pays, so that with another share it gives another number of points.
+    pub multiplies: bool,
+}
+
+/// The rules that give points of a program just now.
+pub async fn givers(conn: &mut Conn, by: &Staff, program: ProgramId) -> Result<Vec<Giver>, Error> {
+    by.may(Right::Rules)?;
+    let now = conn.now();
+    let timeline = timeline(conn).await?;
+    let giver = |(version, rule): (RuleVersion, &Rule)| {
+        let mut of_program = rule
+            .effects
+            .iter()
+            .filter(|effect| effect.program() == Some(program))
+            .peekable();
+        of_program.peek()?;
+        Some(Giver {
+            id: version.id,
+            name: rule.name.clone(),
+            multiplies: of_program.any(|effect| matches!(effect, Effect::PointsTimes { .. })),
+        })
+    };
+    Ok(timeline.in_force(now).filter_map(giver).collect())
 }
 
 /// One rule: all its versions, the newest first, its draft among them. That it was looked at is written down. Fails with
@@ -455,21 +319,18 @@ pub async fn history(db: &Db, by: &Staff, id: RuleId) -> Result<Vec<Version>, Er
     db.write(|tx| {
         scoped(async move {
             by.record(tx, "rule.read", None, Some(id.0), "").await?;
-            versions(tx, id).await
+            versions_of(tx, id).await
         })
     })
     .await
 }
 
-async fn versions(conn: &mut Conn, id: RuleId) -> Result<Vec<Version>, Error> {
-    const SQL: &str = versions!(" WHERE v.rule_id = $1");
-    let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_all(c).await)?;
-    if rows.is_empty() {
-        let known: Option<RuleId> = on!(conn, |c| sqlx::query_scalar("SELECT id FROM rules WHERE id = $1")
-            .bind(id)
-            .fetch_optional(c)
-            .await)?;
+async fn versions_of(conn: &mut Conn, id: RuleId) -> Result<Vec<Version>, Error> {
+    const KNOWN: &str = "SELECT id FROM rules WHERE id = $1";
+    let all = versions::of_one(conn, id.0).await?;
+    if all.is_empty() {
+        let known: Option<RuleId> = on!(conn, |c| sqlx::query_scalar(KNOWN).bind(id).fetch_optional(c).await)?;
         known.ok_or(Error::NotFound)?;
     }
-    Ok(rows.into_iter().rev().map(Into::into).collect())
+    Ok(all)
 }

@@ -29,8 +29,10 @@ pub enum Right {
     Audit,
     /// Adds tills and gives them keys.
     Tills,
-    /// Writes and publishes rules of discounts and points.
+    /// Writes and publishes rules of discounts and points, programs and their tiers.
     Rules,
+    /// Writes shops and categories down, and looks up what is sold.
+    Shops,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

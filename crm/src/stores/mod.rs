@@ -73,7 +73,7 @@ pub struct Store {
 }
 
 /// A shop to be written down; one of the same code is replaced.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "store", derive(sqlx::FromRow))]
 pub struct NewStore {
     /// What files and tills call it.

@@ -1,5 +1,7 @@
 //! Shops and categories in the database.
 
+pub mod managing;
+
 use super::{Category, NewStore, Store};
 use crate::db::{self, Conn, Tx};
 use crate::error::Error;

@@ -12,6 +12,7 @@ mod limits;
 mod model;
 mod outbox;
 mod points;
+mod programs;
 mod promotions;
 mod purchases;
 mod requests;

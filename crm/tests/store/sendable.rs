@@ -113,12 +113,16 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
 fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, system: System, gold: Tiers) {
     movable(async move {
         let program = ProgramId::new();
-        tiers::draft(&db, &agent, program, &gold).await?;
+        tiers::change(&db, &agent, program, None, &gold).await?;
+        tiers::discard(&db, &agent, program).await?;
+        tiers::withdraw(&db, &agent.fresh(&db)?, program, None).await?;
+        tiers::verify(&db, &system).await?;
+        tiers::preview(&db, &agent, program, &gold).await?;
         drop(tiers::publish(&db, &agent.fresh(&db)?, program, db.now(), None).await);
         drop(tiers::publish_by_system(&db, &system, program, &gold, None).await);
         tiers::run_due(&db, &system).await?;
         let mut conn = db.read().await?;
-        tiers::versions(&mut conn, &agent, program).await?;
+        tiers::versions_of(&mut conn, &agent, program).await?;
         tiers::standing(&mut conn, customer.me(), program).await?;
         tiers::changes(&mut conn, customer.me()).await?;
         Ok::<_, Error>(())

@@ -1,7 +1,13 @@
 //! Shops and categories.
 
-use crate::common::people::{SYSTEM, sql, text};
+use crate::common::people::{self, SYSTEM, marketer, sql, text};
+use crate::common::{execute, ready};
+use crm::article::store as articles;
+use crm::error::Error;
+use crm::flaw::Flaw;
+use crm::id::{CategoryId, StoreId};
 use crm::lang::{Lang, Localized};
+use crm::stores::store::managing;
 use crm::stores::{Hours, NewStore, Store, store};
 use crm::testing::World;
 
@@ -135,3 +141,143 @@ fn hours_are_read_from_content_and_impossible_ones_refused() {
         assert!(read(bad).is_err(), "{bad}");
     }
 }
+
+/// What was written down of shops and categories, as `action reason`, the first first.
+async fn log(world: &World) -> Vec<String> {
+    let mut conn = world.db.read().await.expect("a connection");
+    let rows: Vec<(String, String)> = crm::on!(conn, |c| sqlx::query_as(
+        "SELECT action, reason FROM audit WHERE action LIKE 'store.%' OR action LIKE 'category.%' ORDER BY id"
+    )
+    .fetch_all(c)
+    .await)
+    .expect("read");
+    rows.iter()
+        .map(|(action, reason)| format!("{action} {reason}").trim().to_owned())
+        .collect()
+}
+
+crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let mut new = shop(" Tver-1 ", "Тверь");
+    new.longitude = Some(35_917_600);
+    new.region = Some(" ".into());
+    let id = managing::create(db, &mara, &new).await.expect("added");
+    let taken = managing::create(db, &mara, &new).await;
+    assert!(
+        matches!(&taken, Err(Error::Invalid(flaws)) if flaws == &[("code".to_owned(), Flaw::Taken)]),
+        "{taken:?}"
+    );
+    let mut wrong = shop("x", "Тверь");
+    wrong.latitude = Some(90_000_001);
+    wrong.town.en = String::new();
+    wrong.phone = Some("12".into());
+    let refused = managing::create(db, &mara, &wrong).await;
+    let Err(Error::Invalid(flaws)) = refused else {
+        panic!("{refused:?}")
+    };
+    let at: Vec<&str> = flaws.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!(at, ["code", "town_en", "phone", "latitude", "longitude"]);
+
+    let get = async || {
+        let mut conn = db.read().await.expect("a connection");
+        managing::get(&mut conn, &mara, id).await.expect("read")
+    };
+    let seen = get().await.record();
+    assert_eq!((seen.code.as_str(), &seen.region), ("tver-1", &None));
+    let mut other = seen.clone();
+    other.region = Some("tver".into());
+    managing::change(db, &mara, id, &seen, &other).await.expect("changed");
+    let late = managing::change(db, &mara, id, &seen, &other).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    assert_eq!(get().await.region.as_deref(), Some("tver"));
+    let nothing = managing::change(db, &mara, StoreId::new(), &seen, &other).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+
+    managing::set_open(db, &mara, id, false).await.expect("closed");
+    let twice = managing::set_open(db, &mara, id, false).await;
+    assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
+    put(world, &shop("klin", "Клин")).await;
+    let found = async |find: &str| {
+        let mut conn = db.read().await.expect("a connection");
+        let all = managing::list(&mut conn, &mara, Lang::Ru, find).await.expect("listed");
+        all.into_iter().map(|one| one.store.code).collect::<Vec<_>>()
+    };
+    assert_eq!(found("").await, ["klin", "tver-1"], "what is closed comes last");
+    assert_eq!(found(" ТВЕРЬ").await, ["tver-1"]);
+    managing::set_open(db, &mara, id, true).await.expect("open");
+    assert_eq!(
+        log(world).await,
+        [
+            "store.create",
+            r#"store.change region: null → "tver""#,
+            "store.close",
+            "store.reopen"
+        ]
+    );
+    let agent = people::staff(world, "agent").await;
+    let mut conn = db.read().await.expect("a connection");
+    let refused = [
+        managing::list(&mut conn, &agent, Lang::Ru, "").await.err(),
+        managing::get(&mut conn, &agent, id).await.err(),
+        managing::categories(&mut conn, &agent).await.err(),
+        articles::list(&mut conn, &agent, "", "", 1).await.err(),
+        managing::create(db, &agent, &new).await.err(),
+        managing::change(db, &agent, id, &seen, &other).await.err(),
+        managing::set_open(db, &agent, id, false).await.err(),
+        managing::rename_category(db, &agent, CategoryId::new(), &text("a"), &text("b"))
+            .await
+            .err(),
+    ];
+    for (n, error) in refused.iter().enumerate() {
+        assert!(matches!(error, Some(Error::Forbidden)), "{n}: {error:?}");
+    }
+});
+
+crm::both_engines!(a_category_is_renamed_and_articles_are_found, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let made = db.write(|tx| {
+        crm::db::scoped(async move {
+            let category = store::put_category(tx, &SYSTEM, "tea", &text("tea"), 1).await?;
+            let names = &[("t-1", Some("Ёлка 100%")), ("t-2", Some("Чай"))].into_iter().collect();
+            let ids = articles::ensure(tx, &SYSTEM, names).await?;
+            articles::categorize(tx, &SYSTEM, ids["t-1"], category).await?;
+            Ok::<_, Error>(category)
+        })
+    });
+    let category = made.await.expect("written");
+    let rename =
+        async |seen: &str, name: &str| managing::rename_category(db, &mara, category, &text(seen), &text(name)).await;
+    rename("tea", "teas").await.expect("renamed");
+    let late = rename("tea", "other").await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let empty = managing::rename_category(db, &mara, category, &text("teas"), &Localized::default()).await;
+    assert!(
+        matches!(&empty, Err(Error::Invalid(flaws)) if flaws.len() == 2),
+        "{empty:?}"
+    );
+    let nothing = managing::rename_category(db, &mara, CategoryId::new(), &text("a"), &text("b")).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+
+    execute!(db, "UPDATE articles SET payable = $1 WHERE code = 't-2'", false)
+        .await
+        .expect("described");
+    let found = async |find: &str, after: &str, limit: i64| {
+        let mut conn = db.read().await.expect("a connection");
+        let all = articles::list(&mut conn, &mara, find, after, limit)
+            .await
+            .expect("listed");
+        all.into_iter()
+            .map(|one| (one.code, one.payable, one.category.is_some()))
+            .collect::<Vec<_>>()
+    };
+    let (first, second) = (("t-1".to_owned(), true, true), ("t-2".to_owned(), false, false));
+    assert_eq!(found("", "", 9).await, [first.clone(), second.clone()]);
+    let (first, second) = ([first], [second]);
+    assert_eq!(found("", "", 1).await, first);
+    assert_eq!(found("", "t-1", 9).await, second);
+    assert_eq!(found("ЁЛКА", "", 9).await, first);
+    assert_eq!(found("T-2", "", 9).await, second);
+    assert_eq!(found("%", "", 9).await, first, "a sign of patterns is a sign");
+});

@@ -2,7 +2,7 @@
 
 use crate::common::people::{self, SYSTEM, marketer, one};
 use crate::common::*;
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use crm::both_engines;
 use crm::db::{Db, scoped};
 use crm::error::Error;
@@ -142,10 +142,10 @@ both_engines!(tiers_are_drafted_published_and_scheduled, async |world| {
     let mara = marketer(world).await;
     let mut wrong = two(Downgrade::Earned, None);
     wrong.tiers[1].threshold = 0;
-    tiers::draft(db, &mara, club, &wrong).await.expect("a draft");
+    tiers::change(db, &mara, club, None, &wrong).await.expect("a draft");
     let versions = async || {
         let mut conn = db.read().await.expect("a connection");
-        tiers::versions(&mut conn, &mara, club).await.expect("read")
+        tiers::versions_of(&mut conn, &mara, club).await.expect("read")
     };
     let fresh = mara.fresh(db).expect("fresh");
     let shown = versions().await.remove(0);
@@ -158,7 +158,11 @@ both_engines!(tiers_are_drafted_published_and_scheduled, async |world| {
 
     world.clock.set(start() + Duration::minutes(1));
     let right = two(Downgrade::Earned, None);
-    tiers::draft(db, &mara, club, &right).await.expect("changed");
+    let late = tiers::change(db, &mara, club, None, &right).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    tiers::change(db, &mara, club, Some(shown.changed_at), &right)
+        .await
+        .expect("changed");
     let stale = tiers::publish(db, &fresh, club, shown.changed_at, None).await;
     assert!(matches!(stale, Err(PublishError::Crm(Error::Stale))), "{stale:?}");
     let shown = versions().await.remove(0);
@@ -179,7 +183,7 @@ both_engines!(tiers_are_drafted_published_and_scheduled, async |world| {
     let monday = start() + days(2);
     let mut dearer = right.clone();
     dearer.tiers[0].threshold = 2_000_00;
-    tiers::draft(db, &mara, club, &dearer).await.expect("a draft");
+    tiers::change(db, &mara, club, None, &dearer).await.expect("a draft");
     let shown = versions().await.remove(0);
     let second = tiers::publish(db, &fresh, club, shown.changed_at, Some(monday)).await;
     assert_eq!(second.expect("published"), 2);
@@ -191,7 +195,10 @@ both_engines!(tiers_are_drafted_published_and_scheduled, async |world| {
         [(2, Some(monday)), (1, Some(start() + Duration::minutes(1)))]
     );
     assert_eq!(all[1].published_by.as_deref(), Some("Мара"));
-    assert_eq!((&all[1].definition, &all[0].definition), (&right, &dearer));
+    assert_eq!(
+        (&all[1].definition, &all[0].definition),
+        (&Some(right.clone()), &Some(dearer.clone()))
+    );
     buy(db, anna, "1", start(), 1_500_00).await;
     assert_eq!(kept(world, anna).await, (Some(SILVER), 1));
     assert_eq!(work(world, monday - Duration::seconds(1)).await, 0);
@@ -209,14 +216,155 @@ both_engines!(tiers_are_drafted_published_and_scheduled, async |world| {
         assert!(told.contains("append-only"), "{sql}: {told}");
     }
     let agent = people::staff(world, "agent").await;
-    let refused = tiers::draft(db, &agent, club, &right).await;
+    let refused = tiers::change(db, &agent, club, None, &right).await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
     let mut conn = db.read().await.expect("a connection");
-    let refused = tiers::versions(&mut conn, &agent, club).await;
+    let refused = tiers::versions_of(&mut conn, &agent, club).await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
     drop(conn);
-    let nothing = tiers::draft(db, &mara, ProgramId::new(), &right).await;
+    let nothing = tiers::change(db, &mara, ProgramId::new(), None, &right).await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+});
+
+both_engines!(withdrawn_tiers_are_nobodys, async |world| {
+    let db = ready(world).await;
+    receiver(db).await;
+    let (anna, club) = member(db).await;
+    let (boris, _) = member(db).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(db).expect("fresh");
+    let published = async || {
+        let mut conn = db.read().await.expect("a connection");
+        tiers::are_published(&mut conn, &SYSTEM, club).await.expect("read")
+    };
+    let never = tiers::withdraw(db, &fresh, club, None).await;
+    assert!(matches!(never, Err(Error::NotFound)), "{never:?}");
+    let two = two(Downgrade::Earned, None);
+    tiers::change(db, &mara, club, None, &two).await.expect("a draft");
+    assert!(!published().await);
+    tiers::discard(db, &mara, club).await.expect("thrown away");
+    let nothing = tiers::discard(db, &mara, club).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+    publish(db, club, &two).await;
+    assert!(published().await);
+    buy(db, anna, "1", start(), 1_500_00).await;
+    assert_eq!(work(world, start() + Duration::hours(1)).await, 0);
+
+    tiers::change(db, &mara, club, None, &two).await.expect("a draft");
+    let monday = start() + days(2);
+    let withdrawn = tiers::withdraw(db, &fresh, club, Some(monday)).await;
+    assert_eq!(withdrawn.expect("withdrawn"), 2);
+    let mut conn = db.read().await.expect("a connection");
+    let all = tiers::versions_of(&mut conn, &mara, club).await.expect("read");
+    drop(conn);
+    let said: Vec<_> = all.iter().map(|one| (one.version, one.definition.is_some())).collect();
+    assert_eq!(said, [(3, true), (2, false), (1, true)], "the draft stands behind it");
+
+    assert_eq!(work(world, monday - Duration::seconds(1)).await, 0);
+    assert_eq!(work(world, monday).await, 1);
+    assert_eq!(work(world, monday + Duration::hours(1)).await, 0, "once more");
+    assert_eq!(kept(world, anna).await, (None, 1));
+    let mut conn = db.read().await.expect("a connection");
+    let nowhere = tiers::standing(&mut conn, anna, club).await.expect("reckoned");
+    assert!(nowhere.is_none());
+    drop(conn);
+    buy(db, boris, "2", monday, 9_000_00).await;
+    assert_eq!(steps(db, boris).await, []);
+    let names: Vec<_> = told(db)
+        .await
+        .iter()
+        .map(|one| one["data"]["name"]["en"].clone())
+        .collect();
+    assert_eq!(names, [json!("Silver"), Value::Null]);
+
+    // They come back.
+    let draft = tiers::publish(db, &fresh, club, all[0].changed_at, None).await;
+    assert_eq!(draft.expect("published"), 3);
+    assert_eq!(work(world, monday + days(1)).await, 2);
+    assert_eq!(
+        (kept(world, anna).await, kept(world, boris).await),
+        ((Some(SILVER), 1), (Some(GOLD), 1))
+    );
+    let agent = people::staff(world, "agent").await;
+    let refused = tiers::withdraw(db, &agent.fresh(db).expect("fresh"), club, None).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let refused = tiers::discard(db, &agent, club).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+});
+
+both_engines!(who_would_move_is_told_before_tiers_are_published, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let (boris, _) = member(db).await;
+    member(db).await;
+    let mara = marketer(world).await;
+    buy(db, anna, "1", start(), 1_500_00).await;
+    buy(db, boris, "2", start(), 6_000_00).await;
+    let two = two(Downgrade::Earned, None);
+    let preview = async |is: &Tiers| tiers::preview(db, &mara, club, is).await.expect("asked");
+    let at_first = preview(&two).await;
+    assert_eq!((at_first.members, at_first.is_whole, at_first.moved()), (3, true, 2));
+    assert_eq!(at_first.moves[&(None, Some(GOLD))], 1);
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM tier_standings"),
+        0,
+        "nothing is written"
+    );
+
+    publish(db, club, &two).await;
+    work(world, start() + Duration::hours(1)).await;
+    assert_eq!(preview(&two).await.moved(), 0);
+    let mut dearer = two.clone();
+    dearer.tiers[0].threshold = 2_000_00;
+    let moves = preview(&dearer).await.moves;
+    assert_eq!(moves.into_iter().collect::<Vec<_>>(), [((Some(SILVER), None), 1)]);
+    let mut conn = db.read().await.expect("a connection");
+    let mut counts = tiers::counts(&mut conn, &mara, club).await.expect("counted");
+    counts.sort();
+    assert_eq!(counts, [(None, 1), (Some(SILVER), 1), (Some(GOLD), 1)]);
+    let agent = people::staff(world, "agent").await;
+    let refused = tiers::counts(&mut conn, &agent, club).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    drop(conn);
+    let refused = tiers::preview(db, &agent, club, &two).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+});
+
+both_engines!(what_is_kept_of_tiers_is_compared_with_the_purchases, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    publish(db, club, &two(Downgrade::Earned, Some(Span::Days(30)))).await;
+    buy(db, anna, "1", start(), 1_500_00).await;
+    let differences = async || {
+        let all = tiers::verify(db, &BY).await.expect("compared");
+        all.into_iter()
+            .map(|one| (one.what, one.id, one.expected, one.found))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(differences().await, []);
+    execute!(db, "UPDATE tier_standings SET tier_id = $1", GOLD)
+        .await
+        .expect("spoilt");
+    assert_eq!(
+        differences().await,
+        [("a tier is what the purchases say", anna.id().0, 1, 2)]
+    );
+    execute!(
+        db,
+        "UPDATE tier_standings SET tier_id = $1, since = $2",
+        SILVER,
+        day("2026-11-20")
+    )
+    .await
+    .expect("spoilt");
+    let began = i64::from(day("2026-11-21").num_days_from_ce());
+    assert_eq!(
+        differences().await,
+        [("a tier began when the purchases say", anna.id().0, began, began - 1)]
+    );
+    // Whoever is to be looked at anyway is no difference.
+    world.clock.set(start() + days(400));
+    assert_eq!(differences().await, []);
 });
 
 both_engines!(a_threshold_is_reached_with_the_purchase, async |world| {

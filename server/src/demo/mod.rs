@@ -1,4 +1,4 @@
-//! The demonstration: made-up people on real purchases, twelve shops, six promotions, sixty requests. The same for
+//! The demonstration: made-up people on real purchases, twelve shops, six promotions, three tiers, sixty requests. The same for
 //! everybody but for the passwords, which are made at random for each database and printed once.
 
 mod messages;
@@ -64,6 +64,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     let people = people::everybody(db, &by).await?;
     println!("  {} people", people.len());
     let passwords = [(); 3].map(|()| password());
+    tiers(db, &by, &records).await?;
     let customer = people::identify(db, &by, &people, CUSTOMER, &passwords[0]).await?;
     let agent = staff(db, &by, "agent", "Анна Ким", Role::new(Role::AGENT), &passwords[1]).await?;
     let agents_secret = crm::factor::store::give_totp(db, &by, agent).await?;
@@ -83,6 +84,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     let key = till(db, &by).await?;
     rewards::write(db, &by, &people, customer).await?;
     crm::points::store::run_due(db, &by).await?;
+    crm::rule::tier::store::run_due(db, &by).await?;
     mark(db, &by, "ready").await?;
     let url = &config.public_url;
     println!();
@@ -302,6 +304,20 @@ async fn staff(db: &Db, by: &System, login: &str, name: &str, role: Role, passwo
         password_hash,
     };
     Ok(crm::staff::store::create(db, by, &new).await?)
+}
+
+/// Publishes the tiers, which follow from the receipts that are there.
+async fn tiers(db: &Db, by: &System, records: &Records) -> anyhow::Result<()> {
+    use crm::rule::tier::store;
+    let (program, tiers) = &records.tiers;
+    let mut conn = db.read().await?;
+    let program = crm::program::store::by_code(&mut conn, by, program).await?;
+    let are_there = store::are_published(&mut conn, by, program).await?;
+    drop(conn);
+    if !are_there {
+        store::publish_by_system(db, by, program, tiers, None).await?;
+    }
+    Ok(())
 }
 
 /// Writes the requests down: three for the customer to sign in as, one of them with an answer unread.

@@ -1,8 +1,11 @@
 //! The demonstration's own records, as they lie in `server/demo`.
 
 use anyhow::Context as _;
+use crm::id::TierId;
 use crm::lang::{Lang, Localized};
 use crm::request::Status;
+use crm::rule::tier::{Downgrade, Measure, Tier, Tiers};
+use crm::rule::{Span, Window};
 use crm::stores::{Hours, NewStore};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +16,8 @@ pub(super) struct Records {
     pub(super) stores: Vec<NewStore>,
     pub(super) categories: Vec<Category>,
     pub(super) promotions: Vec<Promotion>,
+    /// The code of the program that has tiers, and the tiers.
+    pub(super) tiers: (String, Tiers),
     pub(super) requests: Vec<Thread>,
 }
 
@@ -82,6 +87,7 @@ struct Facts {
     stores: Vec<StoreFacts>,
     categories: Vec<CategoryFacts>,
     promotions: Vec<PromotionFacts>,
+    tiers: TiersFacts,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +115,38 @@ struct PromotionFacts {
     stores: Vec<String>,
 }
 
+#[derive(Deserialize)]
+struct TiersFacts {
+    program: String,
+    measure: Measure,
+    window: Window,
+    downgrade: Downgrade,
+    grace: Span,
+    tiers: Vec<TierFacts>,
+}
+
+#[derive(Deserialize)]
+struct TierFacts {
+    code: String,
+    threshold: i64,
+}
+
+/// Names in both languages, by code.
+struct Names([BTreeMap<String, String>; 2]);
+
+impl Names {
+    fn get(&self, code: &str) -> anyhow::Result<Localized> {
+        let one = |i: usize| {
+            let name = self.0[i].get(code).cloned();
+            name.with_context(|| format!("demonstration: no name of {code}"))
+        };
+        Ok(Localized {
+            ru: one(0)?,
+            en: one(1)?,
+        })
+    }
+}
+
 /// Words in both languages, by code and field.
 struct Words([BTreeMap<String, BTreeMap<String, String>>; 2]);
 
@@ -131,8 +169,8 @@ fn parse<T: DeserializeOwned>(json: &str) -> anyhow::Result<T> {
 }
 
 macro_rules! words {
-    ($name:literal) => {
-        Words([
+    ($kind:ident, $name:literal) => {
+        $kind([
             parse(include_str!(concat!("../../demo/ru/", $name, ".json")))?,
             parse(include_str!(concat!("../../demo/en/", $name, ".json")))?,
         ])
@@ -143,27 +181,27 @@ impl Records {
     /// Reads them, as they were when the program was built.
     pub(super) fn read() -> anyhow::Result<Self> {
         let facts: Facts = parse(include_str!("../../demo/records.json"))?;
-        let (stores, promotions) = (words!("stores"), words!("promotions"));
-        let names: [BTreeMap<String, String>; 2] = [
-            parse(include_str!("../../demo/ru/categories.json"))?,
-            parse(include_str!("../../demo/en/categories.json"))?,
-        ];
-        let name = |code: &str| -> anyhow::Result<Localized> {
-            let one = |i: usize| {
-                names[i]
-                    .get(code)
-                    .cloned()
-                    .with_context(|| format!("demonstration: no category {code}"))
-            };
-            Ok(Localized {
-                ru: one(0)?,
-                en: one(1)?,
+        let (stores, promotions) = (words!(Words, "stores"), words!(Words, "promotions"));
+        let (categories, tiers) = (words!(Names, "categories"), words!(Names, "tiers"));
+        let named = |tier: &TierFacts| -> anyhow::Result<Tier> {
+            Ok(Tier {
+                id: TierId::new(),
+                name: tiers.get(&tier.code)?,
+                threshold: tier.threshold,
             })
+        };
+        let tiers = Tiers {
+            measure: facts.tiers.measure,
+            window: facts.tiers.window,
+            downgrade: facts.tiers.downgrade,
+            grace: Some(facts.tiers.grace),
+            tiers: facts.tiers.tiers.iter().map(named).collect::<anyhow::Result<_>>()?,
         };
         let mut records = Self {
             stores: Vec::new(),
             categories: Vec::new(),
             promotions: Vec::new(),
+            tiers: (facts.tiers.program, tiers),
             requests: parse(include_str!("../../demo/requests.json"))?,
         };
         for s in facts.stores {
@@ -183,7 +221,7 @@ impl Records {
             });
         }
         for c in facts.categories {
-            let name = name(&c.code)?;
+            let name = categories.get(&c.code)?;
             records.categories.push(Category {
                 code: c.code,
                 name,

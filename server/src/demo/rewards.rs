@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use crm::db::{Db, scoped};
 use crm::id::CustomerId;
 use crm::lang::Lang;
-use crm::purchase::{Kind, NewLine, NewPurchase, Original};
+use crm::purchase::{Kind, NewLine, NewPurchase, Original, Way};
 use crm::rule::Rule;
 use crm::who::System;
 use std::collections::BTreeMap;
@@ -60,6 +60,8 @@ pub(super) async fn write(db: &Db, by: &System, people: &[Made], customer: Custo
                 customer: Some(*friend),
                 store: None,
                 at: now,
+                way: Way::default(),
+                points_used: 0,
                 lines: lines.into_iter().collect(),
             });
             let bought: Vec<NewPurchase> = bought.into_iter().collect();

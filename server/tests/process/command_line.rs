@@ -82,6 +82,21 @@ async fn migrate_check_tells_and_changes_nothing() {
     }
 }
 
+#[tokio::test]
+async fn a_demonstration_has_tiers_and_the_ledger_is_compared_with_the_purchases() {
+    let here = Installation::new();
+    here.succeed(&["demo", "--small"]);
+    assert!(here.succeed(&["ledger", "verify"]).contains("The ledger is in order."));
+    // Whoever has no purchases gets the tier of who has the most.
+    let spoil = "UPDATE tier_standings SET since = '2026-01-01', tier_id = \
+                 (SELECT tier_id FROM tier_standings WHERE tier_id IS NOT NULL LIMIT 1) WHERE tier_id IS NULL";
+    execute(&here.database_url(), spoil).await;
+    let refused = here.run(&["ledger", "verify"]);
+    let said = told(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("a tier is what the purchases say"), "{said}");
+}
+
 #[test]
 fn a_drill_brings_a_copy_back_compares_it_and_leaves_nothing() {
     let here = Installation::new();

@@ -2,6 +2,7 @@
 //! One program for all of it, for it is large to link.
 
 mod access;
+mod admin_programs;
 mod alone;
 mod answers;
 mod api;
@@ -30,6 +31,7 @@ mod proxies;
 mod redirects;
 mod rules;
 mod sessions;
+mod shops;
 mod sign_in;
 mod tills;
 mod traces;

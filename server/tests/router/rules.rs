@@ -5,7 +5,12 @@ use axum::http::StatusCode;
 use chrono::Duration;
 
 /// Sends a form of the page of a rule, as it stands there, with these fields filled in.
-async fn put(staff: &mut Browser, address: &str, form: &str, fields: &[(&str, &str)]) -> crate::common::Reply {
+pub(crate) async fn put(
+    staff: &mut Browser,
+    address: &str,
+    form: &str,
+    fields: &[(&str, &str)],
+) -> crate::common::Reply {
     let page = staff.get(address).await;
     let there = page.form(form);
     let mut sent: Vec<(&str, &str)> = ["seen", "at", "kind"]

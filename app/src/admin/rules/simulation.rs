@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Moment};
+use crate::ui::{DataTable, FormBox, Head, Moment};
 use crm::id::SimulationId;
 use crm::rule::store::PublishError;
 use crm::rule::store::simulating::{self, Amounts, Figures, Month, Report, Simulation, State, Stop};
@@ -197,27 +197,18 @@ fn report(words: &Words<'_>, one: &Simulation, report: &Report) -> Html {
     });
     let change =
         (all.change != all.given).then(|| view! { <p class="muted">{t.with_others(amounts(words, &all.change))}</p> });
+    let rows = view! { {months} <tr><th scope="row">{t.in_all}</th>{figures(all)}</tr> }.into_html();
+    let heads = vec![
+        Head::Words(t.month),
+        Head::Number(t.reached),
+        Head::Number(t.customers),
+        Head::Number(t.sales),
+        Head::Words(t.given),
+    ];
     view! {
         <p><b>{t.would_have(amounts(words, &all.given))}</b></p>
         {change}
-        <div class="data-wrap" role="region" aria-label=t.simulation tabindex="0">
-            <table class="data">
-                <caption class="sr-only">{t.simulation}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{t.month}</th>
-                        <th scope="col" class="num">{t.reached}</th>
-                        <th scope="col" class="num">{t.customers}</th>
-                        <th scope="col" class="num">{t.sales}</th>
-                        <th scope="col">{t.given}</th>
-                    </tr>
-                </thead>
-                <tbody>
-                    {months}
-                    <tr><th scope="row">{t.in_all}</th>{figures(all)}</tr>
-                </tbody>
-            </table>
-        </div>
+        <DataTable label=t.simulation heads=heads rows=rows/>
         {stopped}
     }
     .into_html()

@@ -299,7 +299,8 @@ impl Words<'_> {
         join(days.into_iter().map(|day| weekday(self.cx, day).to_owned()))
     }
 
-    fn window(&self, window: Window) -> String {
+    /// A period.
+    pub fn window(&self, window: Window) -> String {
         let t = &self.cx.t().admin_rules;
         match window {
             Window::Ever => t.w_ever.to_owned(),

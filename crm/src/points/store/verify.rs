@@ -150,8 +150,8 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
     Ok(differences)
 }
 
-/// Compares everything, receipts included, once a day: of all processes the first that asks after a day has gone by. `None`
-/// where it was done today already.
+/// Compares everything, receipts and tiers included, once a day: of all processes the first that asks after a day has gone by.
+/// `None` where it was done today already.
 pub async fn verify_daily(db: &Db, by: &System) -> Result<Option<Vec<Difference>>, Error> {
     // The moments are texts of one length in UTC, so that they compare as texts.
     const CLAIM: &str = "INSERT INTO settings (key, value) VALUES ('ledger_verified_at', $1) \
@@ -176,5 +176,6 @@ pub async fn verify_daily(db: &Db, by: &System) -> Result<Option<Vec<Difference>
     }
     let mut differences = verify(db, by).await?;
     differences.extend(crate::purchase::store::verify(db, by).await?);
+    differences.extend(crate::rule::tier::store::verify(db, by).await?);
     Ok(Some(differences))
 }

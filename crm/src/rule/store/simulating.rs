@@ -23,7 +23,8 @@
 
 mod walk;
 
-use super::{PublishError, hold};
+use super::PublishError;
+use super::versions::hold;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
@@ -215,7 +216,7 @@ pub async fn start(db: &Db, by: &Staff, rule: RuleId, months: u32) -> Result<Sim
     }
     db.write(|tx| {
         scoped(async move {
-            hold(tx, rule).await?;
+            hold::<Rule>(tx, rule.0).await?;
             let last: Option<(i64, Option<Json<Rule>>)> =
                 on!(tx, |c| sqlx::query_as(LAST).bind(rule).fetch_optional(c).await)?;
             let (version, definition) = last.ok_or(Error::NotFound)?;

@@ -157,15 +157,22 @@ impl Timeline {
 
     /// The tiers of a program that count at a moment, with their version; none where it is closed by then.
     pub(crate) fn tiers(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, &Tiers)> {
+        let (version, tiers) = self.tier_version(program, at)?;
+        Some((version, tiers?))
+    }
+
+    /// The version of a program's tiers that counts at a moment, with what it says; nothing where they are withdrawn. None
+    /// where the program is closed by then, or nobody can tell what it says.
+    pub(crate) fn tier_version(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, Option<&Tiers>)> {
         let is_open = self.programs.is_open(program, at);
         self.tiers.at(program, at).filter(|_| is_open)
     }
 
-    /// The programs that have tiers at a moment, each with their version.
-    pub(crate) fn with_tiers(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64, &Tiers)> {
+    /// The programs that have tiers at a moment or had some before, each with [`tier_version`](Self::tier_version).
+    pub(crate) fn with_tiers(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64, Option<&Tiers>)> {
         let programs = self.tiers.programs();
         programs.filter_map(move |program| {
-            let (version, tiers) = self.tiers(program, at)?;
+            let (version, tiers) = self.tier_version(program, at)?;
             Some((program, version, tiers))
         })
     }
@@ -236,7 +243,7 @@ impl Timeline {
     }
 
     /// Of each rule the version that counts at a moment, but for those that are withdrawn by then.
-    fn in_force(&self, at: DateTime<Utc>) -> impl Iterator<Item = (RuleVersion, &Rule)> {
+    pub(super) fn in_force(&self, at: DateTime<Utc>) -> impl Iterator<Item = (RuleVersion, &Rule)> {
         let rules = self.versions.chunk_by(|a, b| a.by.id == b.by.id);
         rules.filter_map(move |versions| {
             let last = versions

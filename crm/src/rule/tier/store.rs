@@ -1,61 +1,75 @@
 //! Tiers in the database: drafts and published versions of what a program's tiers are, and where each customer stands.
 //!
-//! Versions are as those of rules: at most one draft, and any number of published ones, each with the moment from which it
-//! counts. The version that counts is asked about the whole history, as if it had always counted.
+//! Versions are as those of rules ([`versions`]). The version that counts is asked about the whole history, as if it had
+//! always counted. With one that says nothing nobody stands anywhere.
 //!
 //! Where a customer stands is reckoned whenever somebody asks. What was found last is kept as well, so that a change can be
 //! written down and told; it is brought up to date with each purchase and by the daily work.
 
-use super::{Bought, Standing, Tiers, Why};
+use super::{AHEAD, Bought, Standing, Tiers, Why};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
-use crate::id::{CustomerId, ProgramId, StaffId, TierChangeId, TierId};
+use crate::id::{CustomerId, ProgramId, TierChangeId, TierId};
 use crate::on;
+use crate::points::Difference;
 use crate::points::store::LIST;
-use crate::rule::store::{PublishError, REVISION, Timeline, from_when, timeline};
+use crate::rule::Fault;
+use crate::rule::store::versions::{self, Statements, Versioned, statements};
+use crate::rule::store::{PublishError, Timeline, timeline};
 use crate::staff::Right;
 use crate::webhook::event::Cause;
 use crate::who::{Fresh, Staff, Subject, System};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-/// What is kept of a version.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Version {
-    /// Its number, from 1.
-    pub version: i64,
-    /// What the tiers are. A draft may have faults.
-    #[sqlx(json)]
-    pub definition: Tiers,
-    /// When it was written, or changed last.
-    pub changed_at: DateTime<Utc>,
-    /// The name of who did it; none: the command line.
-    pub changed_by: Option<String>,
-    /// From when on it counts; none: it is a draft.
-    pub effective_at: Option<DateTime<Utc>>,
-    /// When it was published.
-    pub published_at: Option<DateTime<Utc>>,
-    /// The name of who published it.
-    pub published_by: Option<String>,
+/// What is kept of a version of a program's tiers.
+pub type Version = versions::Version<Tiers>;
+
+impl Versioned for Tiers {
+    const SQL: Statements = statements!("tier_versions", "program_id", "programs", "position", "'null'");
+
+    fn faults(&self) -> Vec<Fault> {
+        self.validate()
+    }
 }
 
-/// Writes the draft of a program's tiers, or writes another one over it. [`Error::NotFound`] for no program.
-pub async fn draft(db: &Db, by: &Staff, program: ProgramId, tiers: &Tiers) -> Result<(), Error> {
+/// Changes the draft of a program's tiers, or begins one. `seen` is the [`changed_at`](Version::changed_at) of the draft that
+/// was changed, none for one that is begun: [`Error::Stale`] where somebody else was quicker. [`Error::NotFound`] for no
+/// program.
+pub async fn change(
+    db: &Db,
+    by: &Staff,
+    program: ProgramId,
+    seen: Option<DateTime<Utc>>,
+    tiers: &Tiers,
+) -> Result<(), Error> {
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            write(tx, program, Some(by.id()), tiers).await?;
-            Ok(by.record(tx, "tiers.draft", None, Some(program.0), "").await?)
+            versions::change(tx, program.0, by.id(), seen, tiers).await?;
+            Ok(by.record(tx, "tiers.change", None, Some(program.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Throws the draft of a program's tiers away. [`Error::NotFound`] where there is none.
+pub async fn discard(db: &Db, by: &Staff, program: ProgramId) -> Result<(), Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            versions::discard::<Tiers>(tx, program.0).await?;
+            Ok(by.record(tx, "tiers.discard", None, Some(program.0), "").await?)
         })
     })
     .await
 }
 
 /// Publishes the draft of a program's tiers, from a moment on or from now, and tells its version. `seen` is the
-/// [`Version::changed_at`] of the draft as it was shown: [`Error::Stale`] where it was changed since. [`Error::NotFound`]
-/// for no draft, and [`Flaw::TooLate`](crate::flaw::Flaw::TooLate) at `from` for a moment that is over.
+/// [`changed_at`](Version::changed_at) of the draft as it was shown: [`Error::Stale`] where it was changed since.
+/// [`Error::NotFound`] for no draft, and [`Flaw::TooLate`](crate::flaw::Flaw::TooLate) at `from` for a moment that is over.
 pub async fn publish(
     db: &Db,
     by: &Fresh<'_, Staff>,
@@ -66,8 +80,27 @@ pub async fn publish(
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            let version = publish_draft(tx, program, Some(by.id()), Some(seen), from).await?;
+            let (version, _) = versions::publish::<Tiers>(tx, program.0, Some(by.id()), Some(seen), from).await?;
             by.record(tx, "tiers.publish", None, Some(program.0), "").await?;
+            Ok(version)
+        })
+    })
+    .await
+}
+
+/// Withdraws the tiers of a program, from a moment on or from now, and tells the version that says so; a draft stays. Fails as
+/// [`publish`] does, and with [`Error::NotFound`] where none were published.
+pub async fn withdraw(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    program: ProgramId,
+    from: Option<DateTime<Utc>>,
+) -> Result<i64, Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            let version = versions::withdraw::<Tiers>(tx, program.0, by.id(), from).await?;
+            by.record(tx, "tiers.withdraw", None, Some(program.0), "").await?;
             Ok(version)
         })
     })
@@ -84,93 +117,38 @@ pub async fn publish_by_system(
 ) -> Result<i64, PublishError> {
     db.write(|tx| {
         scoped(async move {
-            write(tx, program, None, tiers).await?;
-            publish_draft(tx, program, None, None, from).await
+            versions::hold::<Tiers>(tx, program.0).await?;
+            versions::write(tx, program.0, None, tiers).await?;
+            let (version, _) = versions::publish::<Tiers>(tx, program.0, None, None, from).await?;
+            Ok(version)
         })
     })
     .await
 }
 
-/// Every version of a program's tiers, the newest first, the draft among them.
-pub async fn versions(conn: &mut Conn, by: &Staff, program: ProgramId) -> Result<Vec<Version>, Error> {
-    const SQL: &str = "SELECT v.version, v.definition, v.changed_at, c.name AS changed_by, v.effective_at, \
-                       v.published_at, p.name AS published_by FROM tier_versions v \
-                       LEFT JOIN staff c ON c.id = v.changed_by LEFT JOIN staff p ON p.id = v.published_by \
-                       WHERE v.program_id = $1 ORDER BY v.version DESC";
+/// Every version of a program's tiers, the newest first, the draft among them, for a page. That they were looked at is written
+/// down.
+pub async fn history(db: &Db, by: &Staff, program: ProgramId) -> Result<Vec<Version>, Error> {
     by.may(Right::Rules)?;
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(program).fetch_all(c).await)?)
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "tiers.read", None, Some(program.0), "").await?;
+            versions_of(tx, by, program).await
+        })
+    })
+    .await
 }
 
-/// Sees to it that nobody else changes the tiers of a program until the transaction ends.
-async fn hold(tx: &mut Tx, program: ProgramId) -> Result<(), Error> {
-    const SQL: &str = "UPDATE programs SET position = position WHERE id = $1";
-    let rows = on!(tx, |c| sqlx::query(SQL)
-        .bind(program)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(Error::NotFound) } else { Ok(()) }
+/// The same for whoever is about to change them.
+pub async fn versions_of(conn: &mut Conn, by: &Staff, program: ProgramId) -> Result<Vec<Version>, Error> {
+    by.may(Right::Rules)?;
+    Ok(versions::of_one(conn, program.0).await?)
 }
 
-async fn write(tx: &mut Tx, program: ProgramId, by: Option<StaffId>, tiers: &Tiers) -> Result<(), Error> {
-    const CHANGE: &str = "UPDATE tier_versions SET definition = $2, changed_at = $3, changed_by = $4 \
-                          WHERE program_id = $1 AND state = 'draft'";
-    const BEGIN: &str = "INSERT INTO tier_versions (program_id, version, state, definition, changed_at, changed_by) \
-                         SELECT $1, COALESCE(MAX(version), 0) + 1, 'draft', $2, $3, $4 FROM tier_versions \
-                         WHERE program_id = $1";
-    hold(tx, program).await?;
-    let now = tx.now();
-    for sql in [CHANGE, BEGIN] {
-        let rows = on!(tx, |c| sqlx::query(sql)
-            .bind(program)
-            .bind(Json(tiers))
-            .bind(now)
-            .bind(by)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if rows > 0 {
-            break;
-        }
-    }
-    Ok(())
-}
-
-async fn publish_draft(
-    tx: &mut Tx,
-    program: ProgramId,
-    by: Option<StaffId>,
-    seen: Option<DateTime<Utc>>,
-    from: Option<DateTime<Utc>>,
-) -> Result<i64, PublishError> {
-    const DRAFT: &str =
-        "SELECT version, definition, changed_at FROM tier_versions WHERE program_id = $1 AND state = 'draft'";
-    const PUBLISH: &str = "UPDATE tier_versions SET state = 'published', effective_at = $3, published_at = $4, \
-                           published_by = $5 WHERE program_id = $1 AND version = $2";
-    hold(tx, program).await?;
-    let draft: Option<(i64, Json<Tiers>, DateTime<Utc>)> =
-        on!(tx, |c| sqlx::query_as(DRAFT).bind(program).fetch_optional(c).await)?;
-    let (version, Json(tiers), changed_at) = draft.ok_or(Error::NotFound)?;
-    if seen.is_some_and(|seen| seen != changed_at) {
-        return Err(Error::Stale.into());
-    }
-    let faults = tiers.validate();
-    if !faults.is_empty() {
-        return Err(PublishError::Faulty(faults));
-    }
-    let now = tx.now();
-    let effective_at = from_when(now, from)?;
-    on!(tx, |c| sqlx::query(PUBLISH)
-        .bind(program)
-        .bind(version)
-        .bind(effective_at)
-        .bind(now)
-        .bind(by)
-        .execute(c)
-        .await
-        .map(drop))?;
-    db::next_number(tx, REVISION).await?;
-    Ok(version)
+/// Whether tiers of a program were ever published.
+pub async fn are_published(conn: &mut Conn, _by: &System, program: ProgramId) -> Result<bool, Error> {
+    let all: Vec<Version> = versions::of_one(conn, program.0).await?;
+    Ok(all.iter().any(|version| version.effective_at.is_some()))
 }
 
 /// Every published version: by program, then by the moment from which they count, then by version.
@@ -180,8 +158,15 @@ pub(crate) struct Published(BTreeMap<ProgramId, Vec<Dated>>);
 struct Dated {
     version: i64,
     effective_at: DateTime<Utc>,
-    /// None: it cannot be read.
-    tiers: Option<Tiers>,
+    says: Says,
+}
+
+enum Says {
+    Tiers(Tiers),
+    /// The tiers are withdrawn.
+    Nothing,
+    /// It cannot be read.
+    Unreadable,
 }
 
 impl Published {
@@ -192,14 +177,19 @@ impl Published {
         let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
         let mut published: BTreeMap<ProgramId, Vec<Dated>> = BTreeMap::new();
         for (program, version, definition, effective_at) in rows {
-            // Another release may have written it. Who buys must not wait until somebody mends it.
-            let tiers = serde_json::from_value(definition.0)
-                .inspect_err(|e| tracing::error!(%program, version, error = %e, "tiers cannot be read"))
-                .ok();
+            let says = match serde_json::from_value(definition.0) {
+                Ok(Some(tiers)) => Says::Tiers(tiers),
+                Ok(None) => Says::Nothing,
+                // Another release may have written it. Who buys must not wait until somebody mends it.
+                Err(e) => {
+                    tracing::error!(%program, version, error = %e, "tiers cannot be read");
+                    Says::Unreadable
+                }
+            };
             published.entry(program).or_default().push(Dated {
                 version,
                 effective_at,
-                tiers,
+                says,
             });
         }
         Ok(Self(published))
@@ -210,13 +200,19 @@ impl Published {
         self.0.keys().copied()
     }
 
-    /// The tiers of a program that count at a moment, with their version.
-    pub(crate) fn at(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, &Tiers)> {
+    /// The version of a program's tiers that counts at a moment, with what it says; nothing where they are withdrawn. None
+    /// where no version counts yet, or nobody can tell what it says.
+    pub(crate) fn at(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(i64, Option<&Tiers>)> {
         let versions = self.0.get(&program)?;
         let last = versions
             .partition_point(|version| version.effective_at <= at)
             .checked_sub(1)?;
-        Some((versions[last].version, versions[last].tiers.as_ref()?))
+        let version = &versions[last];
+        match &version.says {
+            Says::Tiers(tiers) => Some((version.version, Some(tiers))),
+            Says::Nothing => Some((version.version, None)),
+            Says::Unreadable => None,
+        }
     }
 }
 
@@ -228,7 +224,7 @@ struct Place {
     why: Why,
 }
 
-/// Who is no member, or was never looked at.
+/// Who is no member, was never looked at, or where there are no tiers any more.
 const NOWHERE: Place = Place {
     tier: None,
     since: None,
@@ -295,7 +291,7 @@ async fn members(
     Ok(rows.into_iter().map(joined).collect())
 }
 
-async fn kept(tx: &mut Tx, of: &[CustomerId]) -> Result<HashMap<(CustomerId, ProgramId), Kept>, sqlx::Error> {
+async fn kept(conn: &mut Conn, of: &[CustomerId]) -> Result<HashMap<(CustomerId, ProgramId), Kept>, sqlx::Error> {
     #[derive(sqlx::FromRow)]
     struct Row {
         customer_id: CustomerId,
@@ -310,7 +306,7 @@ async fn kept(tx: &mut Tx, of: &[CustomerId]) -> Result<HashMap<(CustomerId, Pro
     const SELECT: &str =
         "SELECT customer_id, program_id, version, tier_id, since, why, until, due_on FROM tier_standings";
     let query = ListQuery::new(SELECT).within("customer_id", of.iter().map(|id| Bind::Id(id.0)));
-    let rows: Vec<Row> = db::list(tx, query).await?;
+    let rows: Vec<Row> = db::list(conn, query).await?;
     let kept = |row: Row| {
         let place = Place {
             tier: row.tier_id,
@@ -327,12 +323,30 @@ async fn kept(tx: &mut Tx, of: &[CustomerId]) -> Result<HashMap<(CustomerId, Pro
     Ok(rows.into_iter().map(kept).collect())
 }
 
+/// Where a member stands, and the day on which to look again if nothing is bought before.
+fn place(tiers: Option<&Tiers>, bought: &[Bought], joined: NaiveDate, today: NaiveDate) -> (Place, NaiveDate) {
+    let Some(tiers) = tiers else {
+        let ahead = today.checked_add_days(Days::new(AHEAD as u64));
+        return (NOWHERE, ahead.unwrap_or(today));
+    };
+    let history = since_joining(bought, joined);
+    let Standing { tier, since, why, .. } = tiers.standing(&history, today);
+    (Place { tier, since, why }, tiers.changes_on(&history, today))
+}
+
 /// What a member bought, with the day of joining, on which a tier that needs nothing begins at the latest.
-fn history(bought: &[Bought], joined: NaiveDate) -> Vec<Bought> {
+fn since_joining(bought: &[Bought], joined: NaiveDate) -> Vec<Bought> {
     let place = bought.partition_point(|one| one.day < joined);
     let mut history = bought.to_vec();
     history.insert(place, Bought { day: joined, sum: 0 });
     history
+}
+
+/// Whoever changes what a customer bought waits here for the others, and sees what they did.
+async fn hold(tx: &mut Tx, customers: &[CustomerId]) -> Result<(), sqlx::Error> {
+    const HOLD: &str = "UPDATE customers SET updated_at = updated_at";
+    let query = ListQuery::new(HOLD).within("id", customers.iter().map(|id| Bind::Id(id.0)));
+    db::list::<(i64,)>(tx, query).await.map(drop)
 }
 
 /// Brings the tiers of customers up to date, and tells how many changes it wrote down. Where no program has tiers, nothing
@@ -342,8 +356,6 @@ pub(crate) async fn refresh(
     timeline: &Timeline,
     customers: &BTreeSet<CustomerId>,
 ) -> Result<u64, sqlx::Error> {
-    // Whoever changes what a customer bought waits here for the others, and sees what they did.
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at";
     let now = tx.now();
     let today = tx.shop().day(now);
     let programs: Vec<_> = timeline.with_tiers(now).collect();
@@ -353,8 +365,7 @@ pub(crate) async fn refresh(
     let customers: Vec<CustomerId> = customers.iter().copied().collect();
     let mut changed = 0;
     for part in customers.chunks(LIST) {
-        let query = ListQuery::new(HOLD).within("id", part.iter().map(|id| Bind::Id(id.0)));
-        db::list::<(i64,)>(tx, query).await?;
+        hold(tx, part).await?;
         let bought = bought(tx, part).await?;
         let members = members(tx, part).await?;
         let mut kept = kept(tx, part).await?;
@@ -375,11 +386,7 @@ pub(crate) async fn refresh(
                 let before = kept.remove(&key);
                 let was = before.as_ref().map_or(NOWHERE, |before| before.place);
                 let (place, due_on) = match members.get(&key) {
-                    Some(joined) => {
-                        let history = history(bought, *joined);
-                        let Standing { tier, since, why, .. } = tiers.standing(&history, today);
-                        (Place { tier, since, why }, tiers.changes_on(&history, today))
-                    }
+                    Some(joined) => place(*tiers, bought, *joined, today),
                     None if was == NOWHERE => continue,
                     // They left.
                     None => (NOWHERE, today),
@@ -472,6 +479,163 @@ pub async fn run_due(db: &Db, _: &System) -> Result<u64, Error> {
     Ok(changed)
 }
 
+/// Compares where members stand, as it is kept, with what their purchases say. Who is to be looked at again by the daily work
+/// is left out. An empty answer is the only good one.
+pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
+    const KEPT: &str = "SELECT customer_id FROM tier_standings WHERE customer_id > $1                         GROUP BY customer_id ORDER BY customer_id LIMIT $2";
+    let mut differences = Vec::new();
+    let mut last = CustomerId(Uuid::nil());
+    loop {
+        let mut conn = db.read().await?;
+        let part: Vec<CustomerId> = on!(conn, |c| sqlx::query_scalar(KEPT)
+            .bind(last)
+            .bind(LIST as i64)
+            .fetch_all(c)
+            .await)?;
+        let Some(end) = part.last() else { break };
+        last = *end;
+        let suspects = compare(&mut conn, &part).await?;
+        drop(conn);
+        if suspects.is_empty() {
+            continue;
+        }
+        // Something may have been bought between two looks: once more, with nobody buying meanwhile.
+        let part = &part;
+        let found = db.write(|tx| {
+            scoped(async move {
+                hold(tx, part).await?;
+                Ok::<_, Error>(compare(tx, part).await?)
+            })
+        });
+        differences.extend(found.await?);
+    }
+    Ok(differences)
+}
+
+/// What differs of some customers. Tiers are told by their numbers from 1, the lowest, and 0 for none, and days as days of the
+/// common era, 0 for none.
+async fn compare(conn: &mut Conn, of: &[CustomerId]) -> Result<Vec<Difference>, sqlx::Error> {
+    let now = conn.now();
+    let today = conn.shop().day(now);
+    let timeline = timeline(conn).await?;
+    let bought = bought(conn, of).await?;
+    let members = members(conn, of).await?;
+    let kept = kept(conn, of).await?;
+    let mut differences = Vec::new();
+    for (program, version, tiers) in timeline.with_tiers(now) {
+        let number = |id: Option<TierId>| {
+            let all = tiers.map_or(&[][..], |tiers| tiers.tiers.as_slice());
+            // One that is none of them gets a number behind them.
+            id.map_or(0, |id| {
+                (1..)
+                    .zip(all)
+                    .find(|(_, tier)| tier.id == id)
+                    .map_or(i64::MAX, |(n, _)| n)
+            })
+        };
+        let day = |day: Option<NaiveDate>| day.map_or(0, |day| i64::from(day.num_days_from_ce()));
+        for customer in of {
+            let key = (*customer, program);
+            let (Some(joined), Some(kept)) = (members.get(&key), kept.get(&key)) else {
+                continue;
+            };
+            if kept.version != version || kept.due_on <= today {
+                continue;
+            }
+            let bought = bought.get(customer).map_or(&[][..], Vec::as_slice);
+            let (is, _) = place(tiers, bought, *joined, today);
+            let was = kept.place;
+            let (_, until) = is.why();
+            let (_, kept_until) = was.why();
+            let compared = [
+                ("a tier is what the purchases say", number(is.tier), number(was.tier)),
+                ("a tier began when the purchases say", day(is.since), day(was.since)),
+                ("a grace ends when the purchases say", day(until), day(kept_until)),
+            ];
+            let differs = |(what, expected, found): (&'static str, i64, i64)| Difference {
+                what,
+                id: customer.0,
+                expected,
+                found,
+            };
+            differences.extend(compared.into_iter().filter(|(_, is, was)| is != was).map(differs));
+        }
+    }
+    Ok(differences)
+}
+
+/// How many members of a program stand in each tier, as it is kept; none: in no tier.
+pub async fn counts(conn: &mut Conn, by: &Staff, program: ProgramId) -> Result<Vec<(Option<TierId>, i64)>, Error> {
+    const SQL: &str = "SELECT s.tier_id, COUNT(*) FROM memberships m LEFT JOIN tier_standings s                        ON s.customer_id = m.customer_id AND s.program_id = m.program_id                        WHERE m.program_id = $1 AND m.left_at IS NULL GROUP BY s.tier_id";
+    by.may(Right::Rules)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(program).fetch_all(c).await)?)
+}
+
+/// How many members [`preview`] asks about at most: somebody waits for the answer.
+pub const PREVIEW_MAX: usize = 20_000;
+
+/// Who would stand elsewhere with other tiers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// How many members were asked about.
+    pub members: i64,
+    /// Whether these are all.
+    pub is_whole: bool,
+    /// How many stand in one tier today and would stand in another one; none: in no tier.
+    pub moves: BTreeMap<(Option<TierId>, Option<TierId>), i64>,
+}
+
+impl Preview {
+    /// How many would stand elsewhere.
+    pub fn moved(&self) -> i64 {
+        self.moves.values().sum()
+    }
+}
+
+/// How many members would stand elsewhere today if these were the tiers, compared with those that count now. Asks the same as
+/// whoever publishes them, and writes nothing but that somebody asked.
+pub async fn preview(db: &Db, by: &Staff, program: ProgramId, tiers: &Tiers) -> Result<Preview, Error> {
+    const MEMBERS: &str = "SELECT customer_id, joined_at FROM memberships WHERE program_id = $1 AND left_at IS NULL                            AND customer_id > $2 ORDER BY customer_id LIMIT $3";
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move { Ok::<_, Error>(by.record(tx, "tiers.preview", None, Some(program.0), "").await?) })
+    })
+    .await?;
+    let mut preview = Preview::default();
+    let mut last = CustomerId(Uuid::nil());
+    for _ in 0..PREVIEW_MAX.div_ceil(LIST) {
+        let mut conn = db.read().await?;
+        let (now, shop) = (conn.now(), conn.shop().clone());
+        let today = shop.day(now);
+        let timeline = timeline(&mut conn).await?;
+        let counts = timeline.tiers(program, now).map(|(_, tiers)| tiers);
+        let rows: Vec<(CustomerId, DateTime<Utc>)> = on!(conn, |c| sqlx::query_as(MEMBERS)
+            .bind(program)
+            .bind(last)
+            .bind(LIST as i64)
+            .fetch_all(c)
+            .await)?;
+        preview.is_whole = rows.len() < LIST;
+        let customers: Vec<CustomerId> = rows.iter().map(|(customer, _)| *customer).collect();
+        let bought = bought(&mut conn, &customers).await?;
+        for (customer, joined) in rows {
+            let bought = bought.get(&customer).map_or(&[][..], Vec::as_slice);
+            let joined = shop.day(joined);
+            let tier = |tiers| place(tiers, bought, joined, today).0.tier;
+            let (is, would) = (tier(counts), tier(Some(tiers)));
+            preview.members += 1;
+            if is != would {
+                *preview.moves.entry((is, would)).or_default() += 1;
+            }
+            last = customer;
+        }
+        if preview.is_whole {
+            break;
+        }
+    }
+    Ok(preview)
+}
+
 /// The tiers of a program, and where a customer stands among them today; none where it has no tiers, or they are no member.
 pub async fn standing(conn: &mut Conn, of: Subject, program: ProgramId) -> Result<Option<(Tiers, Standing)>, Error> {
     let timeline = timeline(conn).await?;
@@ -485,7 +649,7 @@ pub async fn standing(conn: &mut Conn, of: Subject, program: ProgramId) -> Resul
         return Ok(None);
     };
     let bought = bought(conn, &[customer]).await?.remove(&customer).unwrap_or_default();
-    let standing = tiers.standing(&history(&bought, *joined), conn.shop().day(now));
+    let standing = tiers.standing(&since_joining(&bought, *joined), conn.shop().day(now));
     Ok(Some((tiers.clone(), standing)))
 }
 

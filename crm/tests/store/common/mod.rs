@@ -270,6 +270,7 @@ pub(crate) async fn run_due(world: &World, at: DateTime<Utc>) -> points::Report 
 pub(crate) async fn assert_books_agree(db: &Db) {
     assert_eq!(points::store::verify(db, &BY).await.expect("compared"), []);
     assert_eq!(purchases::verify(db, &BY).await.expect("compared"), []);
+    assert_eq!(crm::rule::tier::store::verify(db, &BY).await.expect("compared"), []);
 }
 
 pub(crate) async fn receipt(db: &Db, who: Subject, id: PurchaseId) -> crm::purchase::Receipt {

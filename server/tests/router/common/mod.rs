@@ -311,6 +311,30 @@ impl TestApp {
         crm::id::RuleId(id)
     }
 
+    /// A shop; the first call writes it down.
+    pub async fn some_store(&self) -> crm::id::StoreId {
+        let name = |text: &str| crm::lang::Localized {
+            ru: text.into(),
+            en: text.into(),
+        };
+        let shop = &crm::stores::NewStore {
+            code: "klin".into(),
+            name: name("Клин"),
+            town: name("Клин"),
+            address: name("Гагарина, 1"),
+            latitude: None,
+            longitude: None,
+            hours: crm::stores::Hours::try_from([Some([540, 1260]); 7]).expect("possible hours"),
+            phone: None,
+            region: None,
+        };
+        let written = self
+            .world
+            .db
+            .write(|tx| crm::db::scoped(async move { crm::stores::store::put(tx, &BY, shop).await }));
+        written.await.expect("a shop")
+    }
+
     /// Runs one statement of a test.
     pub async fn run(&self, sql: &'static str, bind: &str) {
         let mut conn = self.connection().await;
@@ -698,12 +722,13 @@ impl Town {
             let (_, after) = rest.split_once('}')?;
             let value = match before {
                 "/consents/" => "personal_data".to_owned(),
-                "/programs/" => "club".to_owned(),
+                "/programs/" | "/admin/programs/" => "club".to_owned(),
                 "/join/" => self.anna.invite_code().await?,
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
                 "/admin/tills/" => self.app.some_till().await.to_string(),
+                "/admin/stores/" => self.app.some_store().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),

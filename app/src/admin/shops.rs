@@ -1,0 +1,517 @@
+//! What is sold where: shops and categories, which staff write, and articles, which they look up.
+
+use super::rules::fields::optional;
+use super::rules::named;
+use super::rules::words::{clock, weekday};
+use super::versions::was_sent;
+use crate::cabinet::{back, flash};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{DataTable, Field, FormBox, Head};
+use chrono::{NaiveTime, Timelike, Weekday};
+use crm::article::store as articles;
+use crm::flaw::{Check as Flaws, Flaw};
+use crm::id::{CategoryId, StoreId};
+use crm::lang::Localized;
+use crm::stores::store::managing::{self as shops, Entry};
+use crm::stores::{Category, Hours, NewStore};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const HERE: &str = "/admin/stores";
+/// How many articles stand on a page.
+const PAGE: usize = 50;
+/// The fields of each day's hours.
+const WEEK: [(Weekday, &str, &str); 7] = [
+    (Weekday::Mon, "mon_from", "mon_to"),
+    (Weekday::Tue, "tue_from", "tue_to"),
+    (Weekday::Wed, "wed_from", "wed_to"),
+    (Weekday::Thu, "thu_from", "thu_to"),
+    (Weekday::Fri, "fri_from", "fri_to"),
+    (Weekday::Sat, "sat_from", "sat_to"),
+    (Weekday::Sun, "sun_from", "sun_to"),
+];
+
+/// A shop as its form sends it.
+#[derive(Deserialize)]
+pub struct StoreFields {
+    name_ru: String,
+    name_en: String,
+    town_ru: String,
+    town_en: String,
+    address_ru: String,
+    address_en: String,
+    region: String,
+    phone: String,
+    latitude: String,
+    longitude: String,
+    /// The hours, by the names of [`WEEK`].
+    #[serde(flatten)]
+    hours: BTreeMap<String, String>,
+}
+
+/// Degrees as people write them, in millionths.
+fn degrees(text: &str) -> Result<i64, Flaw> {
+    let degrees: f64 = text.replace(',', ".").parse().map_err(|_| Flaw::NotANumber)?;
+    // What is no number of degrees at all is out of the range that is checked later.
+    Ok((degrees * 1e6).round() as i64)
+}
+
+/// The minute of the day that a field of times sends.
+fn minute(text: &str) -> Result<u16, Flaw> {
+    let time = ["%H:%M", "%H:%M:%S"]
+        .iter()
+        .find_map(|form| NaiveTime::parse_from_str(text, form).ok());
+    let minute = time.map(|time| time.hour() * 60 + time.minute()).ok_or(Flaw::Missing)?;
+    u16::try_from(minute).map_err(|_| Flaw::Missing)
+}
+
+impl StoreFields {
+    /// What it says. Fails with flaws at its fields; what the CRM finds is told once these are mended.
+    fn read(&self, code: &str) -> Result<NewStore, AppError> {
+        let mut flaws = Flaws::new();
+        let mut week = [None; 7];
+        for (&(_, from, to), day) in WEEK.iter().zip(&mut week) {
+            let mut time = |name: &str| {
+                let text = self.hours.get(name).map(String::as_str).unwrap_or_default();
+                flaws.field(name, optional(text, minute)).flatten()
+            };
+            let (open, close) = (time(from), time(to));
+            // Midnight is the end of a day, too.
+            let close = close.map(|close| if close == 0 { 24 * 60 } else { close });
+            *day = match (open, close) {
+                (Some(open), Some(close)) if open < close => Some([open, close]),
+                (None, None) => None,
+                (Some(_), Some(_)) => flaws.field(to, Err(Flaw::Backwards)),
+                (None, Some(_)) => flaws.field(from, Err(Flaw::Missing)),
+                (Some(_), None) => flaws.field(to, Err(Flaw::Missing)),
+            };
+        }
+        let latitude = flaws.field("latitude", optional(&self.latitude, degrees)).flatten();
+        let longitude = flaws.field("longitude", optional(&self.longitude, degrees)).flatten();
+        let hours = Hours::try_from(week).map_err(|_| AppError::Refused)?;
+        if !flaws.is_clean() {
+            return Err(AppError::Invalid { flaws: flaws.flaws() });
+        }
+        let both = |ru: &String, en: &String| Localized {
+            ru: ru.clone(),
+            en: en.clone(),
+        };
+        Ok(NewStore {
+            code: code.to_owned(),
+            name: both(&self.name_ru, &self.name_en),
+            town: both(&self.town_ru, &self.town_en),
+            address: both(&self.address_ru, &self.address_en),
+            latitude,
+            longitude,
+            hours,
+            phone: Some(self.phone.clone()),
+            region: Some(self.region.clone()),
+        })
+    }
+}
+
+/// Adds a shop.
+#[derive(Deserialize)]
+pub struct AddStore {
+    code: String,
+    #[serde(flatten)]
+    fields: StoreFields,
+}
+
+impl Form for AddStore {
+    const NAME: &'static str = "store.add";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let new = self.fields.read(&self.code)?;
+        let id = shops::create(&cx.db, cx.staff()?, &new).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=created")))
+    }
+}
+
+/// Changes the shop at hand. `seen` is its record as it was shown, in JSON.
+#[derive(Deserialize)]
+pub struct ChangeStore {
+    seen: String,
+    #[serde(flatten)]
+    fields: StoreFields,
+}
+
+impl Form for ChangeStore {
+    const NAME: &'static str = "store.change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: StoreId = cx.param("id")?;
+        let seen: NewStore = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
+        let new = self.fields.read(&seen.code)?;
+        shops::change(&cx.db, cx.staff()?, id, &seen, &new).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=saved")))
+    }
+}
+
+/// Closes the shop at hand for good, or opens it again.
+#[derive(Deserialize)]
+pub struct SwitchStore {
+    open: bool,
+}
+
+impl Form for SwitchStore {
+    const NAME: &'static str = "store.switch";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: StoreId = cx.param("id")?;
+        shops::set_open(&cx.db, cx.staff()?, id, self.open).await?;
+        let done = if self.open { "reopened" } else { "closed" };
+        Ok(Next::to(format!("{HERE}/{id}?done={done}")))
+    }
+}
+
+/// Gives a category another name.
+#[derive(Deserialize)]
+pub struct RenameCategory {
+    category: CategoryId,
+    seen_ru: String,
+    seen_en: String,
+    ru: String,
+    en: String,
+}
+
+impl Form for RenameCategory {
+    const NAME: &'static str = "category.rename";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let mut flaws = Flaws::new();
+        let name = named(&mut flaws, &self.ru, &self.en);
+        if !flaws.is_clean() {
+            return Err(AppError::Invalid { flaws: flaws.flaws() });
+        }
+        let seen = Localized {
+            ru: self.seen_ru,
+            en: self.seen_en,
+        };
+        shops::rename_category(&cx.db, cx.staff()?, self.category, &seen, &name).await?;
+        Ok(Next::to("/admin/categories?done=saved"))
+    }
+}
+
+/// The ways to what is sold where.
+fn sections(cx: &Cx) -> Html {
+    let t = &cx.t().admin_shops;
+    let links = [
+        (HERE, cx.t().stores.title),
+        ("/admin/categories", t.categories),
+        ("/admin/articles", t.articles),
+    ];
+    let links: Vec<_> = links
+        .into_iter()
+        .map(|(href, words)| {
+            let current = (cx.path == href).then_some("page");
+            view! { <a class="btn btn-sm" href=href aria-current=current>{words}</a> }
+        })
+        .collect();
+    view! { <nav class="actions" aria-label=t.sections>{links}</nav> }.into_html()
+}
+
+/// A search whose text stands in the address.
+fn search(cx: &Cx, hint: &'static str) -> Html {
+    let t = &cx.t().admin_shops;
+    let text = cx.query("q").unwrap_or_default().to_owned();
+    view! {
+        <form class="filters" method="get" role="search">
+            <label>
+                {t.find}
+                <input class="input" type="search" name="q" value=text placeholder=hint autocomplete="off" dir="auto"/>
+            </label>
+            <button class="btn">{t.find}</button>
+        </form>
+    }
+    .into_html()
+}
+
+fn state(cx: &Cx, shop: &Entry) -> Html {
+    let t = &cx.t().admin_shops;
+    let (class, words) = match shop.closed_at.filter(|at| *at <= cx.db.now()) {
+        Some(_) => ("status status-wait", t.is_closed),
+        None => ("status status-done", t.is_open),
+    };
+    view! { <span class=class>{words}</span> }.into_html()
+}
+
+/// The shops.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_shops;
+    let find = cx.query("q").unwrap_or_default();
+    let all = shops::list(&mut cx.db.read().await?, cx.staff()?, cx.lang, find).await?;
+    let rows: Vec<_> = all
+        .iter()
+        .map(|shop| {
+            view! {
+                <tr>
+                    <td>{state(&cx, shop)}</td>
+                    <td><bdi>{cx.pick(&shop.store.town)}</bdi></td>
+                    <td><a href=format!("{HERE}/{}", shop.store.id)><bdi>{cx.pick(&shop.store.name)}</bdi></a></td>
+                    <td class="grow"><bdi>{cx.pick(&shop.store.address)}</bdi></td>
+                    <td>{shop.region.clone()}</td>
+                    <td><code>{shop.store.code.clone()}</code></td>
+                </tr>
+            }
+        })
+        .collect();
+    let heads = vec![
+        Head::Words(t.state),
+        Head::Words(t.town),
+        Head::Words(t.name),
+        Head::Words(t.address),
+        Head::Words(t.region),
+        Head::Words(t.code),
+    ];
+    let title = cx.t().stores.title;
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted" role="status">{t.none_found}</p> }.into_html(),
+        false => view! { <DataTable label=title heads=heads rows=rows.into_html()/> }.into_html(),
+    };
+    let mut labels = labels(&cx);
+    labels.insert(0, ("code".to_owned(), t.code.to_owned()));
+    let (inside, was_sent) = (cx.clone(), was_sent::<AddStore>(&cx));
+    let view = view! {
+        <h1>{title}</h1>
+        {sections(&cx)}
+        <p class="lead">{t.lead}</p>
+        {search(&cx, t.find_hint)}
+        {list}
+        <section class="section narrow" aria-labelledby="add">
+            <h2 id="add">{t.new}</h2>
+            <details class="fold" open=was_sent>
+                <summary>{t.add}</summary>
+                <FormBox<AddStore> labels=labels>
+                    <Field name="code" label=t.code hint=t.code_hint/>
+                    {fields(&inside, None)}
+                    <button class="btn btn-primary">{t.create}</button>
+                </FormBox<AddStore>>
+            </details>
+        </section>
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// The labels of [`fields`].
+fn labels(cx: &Cx) -> Vec<(String, String)> {
+    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
+    let mut labels = [
+        ("name_ru", of_rules.name_ru),
+        ("name_en", of_rules.name_en),
+        ("town_ru", t.town_ru),
+        ("town_en", t.town_en),
+        ("address_ru", t.address_ru),
+        ("address_en", t.address_en),
+        ("region", t.region),
+        ("phone", t.phone),
+        ("latitude", t.latitude),
+        ("longitude", t.longitude),
+    ]
+    .map(|(name, label)| (name.to_owned(), label.to_owned()))
+    .to_vec();
+    for (day, from, to) in WEEK {
+        labels.push((from.to_owned(), t.opens(weekday(cx, day))));
+        labels.push((to.to_owned(), t.closes(weekday(cx, day))));
+    }
+    labels
+}
+
+/// The fields of a shop, filled in with one that is there.
+fn fields(cx: &Cx, held: Option<&NewStore>) -> Html {
+    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
+    let [name, town, address] = match held {
+        Some(held) => [held.name.clone(), held.town.clone(), held.address.clone()],
+        None => Default::default(),
+    };
+    let region = held.and_then(|held| held.region.clone()).unwrap_or_default();
+    let phone = held.and_then(|held| held.phone.clone()).unwrap_or_default();
+    let degrees = |n: Option<i64>| n.map(|n| (n as f64 / 1e6).to_string()).unwrap_or_default();
+    let latitude = degrees(held.and_then(|held| held.latitude));
+    let longitude = degrees(held.and_then(|held| held.longitude));
+    let hours: Vec<_> = WEEK
+        .into_iter()
+        .map(|(day, from, to)| {
+            let held = held.and_then(|held| held.hours.on(day));
+            let [open, close] = held.map_or_else(Default::default, |hours| hours.map(clock));
+            let day = weekday(cx, day);
+            view! {
+                <Field name=from label=t.opens(day) kind="time" value=open optional=true/>
+                <Field name=to label=t.closes(day) kind="time" value=close optional=true/>
+            }
+        })
+        .collect();
+    view! {
+        <Field name="name_ru" label=of_rules.name_ru value=name.ru/>
+        <Field name="name_en" label=of_rules.name_en value=name.en/>
+        <div class="grid gap-3 sm:grid-cols-2">
+            <Field name="town_ru" label=t.town_ru value=town.ru/>
+            <Field name="town_en" label=t.town_en value=town.en/>
+        </div>
+        <Field name="address_ru" label=t.address_ru value=address.ru/>
+        <Field name="address_en" label=t.address_en value=address.en/>
+        <Field name="region" label=t.region hint=t.region_hint value=region optional=true/>
+        <Field name="phone" label=t.phone value=phone inputmode="tel" optional=true/>
+        <p class="hint">{t.place_hint}</p>
+        <div class="grid gap-3 sm:grid-cols-2">
+            <Field name="latitude" label=t.latitude value=latitude inputmode="decimal" optional=true/>
+            <Field name="longitude" label=t.longitude value=longitude inputmode="decimal" optional=true/>
+        </div>
+        <h3>{t.hours}</h3>
+        <p class="hint">{t.hours_hint}</p>
+        <div class="grid gap-3 sm:grid-cols-2">{hours}</div>
+    }
+    .into_html()
+}
+
+/// One shop.
+pub async fn one(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_shops;
+    let id: StoreId = cx.param("id")?;
+    let shop = shops::get(&mut cx.db.read().await?, cx.staff()?, id).await?;
+    let title = format!("{}, {}", cx.pick(&shop.store.town), cx.pick(&shop.store.name));
+    let done = [
+        ("created", t.done_created),
+        ("saved", cx.t().admin_rules.done_saved),
+        ("closed", t.done_closed),
+        ("reopened", t.done_reopened),
+    ];
+    let closed = shop
+        .closed_at
+        .map(|at| view! { <p class="notice">{t.closed_since(cx.moment(at))}</p> });
+    let (open, words, class) = match shop.closed_at {
+        Some(_) => ("true", t.reopen, "btn"),
+        None => ("false", t.close, "btn btn-danger-quiet"),
+    };
+    let record = shop.record();
+    let seen = serde_json::to_string(&record).map_err(|_| AppError::Internal)?;
+    let (inside, labels, save) = (cx.clone(), labels(&cx), cx.t().admin_rules.save);
+    let view = view! {
+        {back(HERE, cx.t().stores.title)}
+        <h1><bdi>{title.clone()}</bdi></h1>
+        {flash(&cx, &done)}
+        <p>{state(&cx, &shop)} " " <code>{record.code.clone()}</code></p>
+        {closed}
+        <section class="section narrow" aria-labelledby="edit">
+            <h2 id="edit">{t.edit}</h2>
+            <FormBox<ChangeStore> labels=labels stale=t.stale>
+                <input type="hidden" name="seen" value=seen/>
+                {fields(&inside, Some(&record))}
+                <button class="btn btn-primary">{save}</button>
+            </FormBox<ChangeStore>>
+        </section>
+        <FormBox<SwitchStore> class="actions">
+            <input type="hidden" name="open" value=open/>
+            <button class=class>{words}</button>
+        </FormBox<SwitchStore>>
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// The categories.
+pub async fn categories(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_shops;
+    let all = shops::categories(&mut cx.db.read().await?, cx.staff()?).await?;
+    let rows: Vec<_> = all.iter().map(|category| one_category(&cx, category)).collect();
+    let view = view! {
+        <h1>{t.categories}</h1>
+        {sections(&cx)}
+        <p class="lead">{t.categories_lead}</p>
+        {flash(&cx, &[("saved", cx.t().admin_rules.done_saved)])}
+        <ul class="rows panel panel-flush">{rows}</ul>
+    };
+    Ok(Body::new(t.categories, Frame::Admin, view))
+}
+
+fn one_category(cx: &Cx, category: &Category) -> Html {
+    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
+    let id = format!("category-{}", category.id);
+    let was_sent = cx.outcome.as_ref().is_some_and(|outcome| {
+        let sent = outcome.values.iter().find(|(name, _)| name == "category");
+        sent.is_some_and(|(_, value)| *value == category.id.to_string())
+    });
+    let labels = [("ru", of_rules.name_ru), ("en", of_rules.name_en)]
+        .map(|(name, label)| (name.to_owned(), label.to_owned()))
+        .to_vec();
+    let (name, seen) = (category.name.clone(), category.name.clone());
+    let category_id = category.id.to_string();
+    view! {
+        <li class="row row-wrap">
+            <span class="row-main"><b><bdi>{cx.pick(&category.name)}</bdi></b> <small><code>{category.code.clone()}</code></small></span>
+            <details class="fold" open=was_sent>
+                <summary>{of_rules.edit} <span class="sr-only">": " {cx.pick(&category.name)}</span></summary>
+                <FormBox<RenameCategory> id=id labels=labels stale=t.stale>
+                    <input type="hidden" name="category" value=category_id/>
+                    <input type="hidden" name="seen_ru" value=seen.ru/>
+                    <input type="hidden" name="seen_en" value=seen.en/>
+                    <Field name="ru" label=of_rules.name_ru value=name.ru/>
+                    <Field name="en" label=of_rules.name_en value=name.en/>
+                    <button class="btn">{of_rules.save}</button>
+                </FormBox<RenameCategory>>
+            </details>
+        </li>
+    }
+    .into_html()
+}
+
+/// The articles, page by page.
+pub async fn articles(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_shops;
+    let (find, after) = (cx.query("q").unwrap_or_default(), cx.query("after").unwrap_or_default());
+    // One more tells whether there is another page.
+    let limit = PAGE as i64 + 1;
+    let mut all = articles::list(&mut cx.db.read().await?, cx.staff()?, find, after, limit).await?;
+    let has_more = all.len() > PAGE;
+    all.truncate(PAGE);
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| {
+            view! {
+                <tr>
+                    <td><code>{one.code.clone()}</code></td>
+                    <td class="grow"><bdi>{one.name.clone()}</bdi></td>
+                    <td>{one.category.as_ref().map(|name| cx.pick(name))}</td>
+                    <td>{one.brand.clone()}</td>
+                    <td>{if one.payable { t.may_pay } else { t.may_not_pay }}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let heads = vec![
+        Head::Words(t.code),
+        Head::Words(t.article),
+        Head::Words(t.category),
+        Head::Words(t.brand),
+        Head::Words(t.pays),
+    ];
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted" role="status">{t.none_found}</p> }.into_html(),
+        false => view! { <DataTable label=t.articles heads=heads rows=rows.into_html()/> }.into_html(),
+    };
+    let at = |after: &str| {
+        let query: Vec<(&str, &str)> = [("q", find), ("after", after)]
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .collect();
+        format!(
+            "/admin/articles?{}",
+            serde_qs::to_string(&query.into_iter().collect::<BTreeMap<_, _>>()).unwrap_or_default()
+        )
+    };
+    let next = all.last().filter(|_| has_more).map(|last| at(&last.code));
+    let next = next.map(|href| view! { <a class="btn" rel="next" href=href>{t.next}</a> });
+    let first = (!after.is_empty()).then(|| view! { <a class="btn btn-quiet" href=at("")>{t.first}</a> });
+    let view = view! {
+        <h1>{t.articles}</h1>
+        {sections(&cx)}
+        <p class="lead">{t.articles_lead}</p>
+        {search(&cx, t.find_article)}
+        {list}
+        <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
+    };
+    Ok(Body::new(t.articles, Frame::Admin, view))
+}

@@ -1,0 +1,215 @@
+//! What is drafted and published, as staff see it: what counts now, what will count, what was published before and what each
+//! version changed. Rules and tiers are shown alike.
+
+use crate::cx::Cx;
+use crate::route::Form;
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{Field, FormBox, Moment};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use crm::flaw::Flaw;
+use crm::rule::store::versions::Version;
+use islands::AppError;
+use leptos::prelude::*;
+
+/// Versions by what they are now.
+pub(super) struct Versions<'a, T> {
+    /// What is being written.
+    pub(super) draft: Option<&'a Version<T>>,
+    /// What was published, the newest first.
+    pub(super) published: Vec<&'a Version<T>>,
+    /// Of these the one that counts.
+    pub(super) current: Option<&'a Version<T>>,
+    /// Of these those that count from later on.
+    pub(super) ahead: Vec<&'a Version<T>>,
+}
+
+impl<'a, T> Versions<'a, T> {
+    /// All of them, given the newest first, at a moment.
+    pub(super) fn at(all: &'a [Version<T>], now: DateTime<Utc>) -> Self {
+        let (published, drafts): (Vec<_>, Vec<_>) = all.iter().partition(|version| version.effective_at.is_some());
+        let counts = |version: &&Version<T>| version.effective_at.is_some_and(|at| at <= now);
+        let current = published.iter().copied().filter(counts);
+        Self {
+            draft: drafts.first().copied(),
+            current: current.max_by_key(|version| (version.effective_at, version.version)),
+            ahead: published.iter().copied().filter(|version| !counts(version)).collect(),
+            published,
+        }
+    }
+}
+
+/// Lines one below the other.
+pub(super) fn list(lines: Vec<String>) -> Html {
+    let lines: Vec<_> = lines.into_iter().map(|line| view! { <li>{line}</li> }).collect();
+    view! { <ul class="list-disc ps-5">{lines}</ul> }.into_html()
+}
+
+/// The version that counts now, in these lines, with more below them.
+pub(super) fn in_force<T>(cx: &Cx, version: &Version<T>, lines: Vec<String>, more: Option<Html>) -> Html {
+    let t = &cx.t().admin_rules;
+    let since = version.effective_at.map(|at| t.since(cx.moment(at)));
+    view! {
+        <section class="panel" aria-labelledby="now">
+            <h2 id="now">{t.now}</h2>
+            <p class="muted">{t.version(version.version)} ", " {since}</p>
+            {list(lines)}
+            {more}
+        </section>
+    }
+    .into_html()
+}
+
+/// A version that counts from later on; `nothing` is what to say of one that says nothing.
+pub(super) fn ahead<T>(
+    cx: &Cx,
+    version: &Version<T>,
+    lines: impl Fn(&T) -> Vec<String>,
+    nothing: &'static str,
+) -> Html {
+    let t = &cx.t().admin_rules;
+    let at = version.effective_at.map(|at| cx.moment(at)).unwrap_or_default();
+    let inside = match &version.definition {
+        Some(definition) => list(lines(definition)),
+        None => view! { <p>{nothing}</p> }.into_html(),
+    };
+    view! {
+        <section class="panel">
+            <h2>{t.from_then(at)}</h2>
+            {inside}
+        </section>
+    }
+    .into_html()
+}
+
+/// When the draft was changed last, and by whom.
+pub(super) fn changed<T>(cx: &Cx, draft: &Version<T>) -> Html {
+    let t = &cx.t().admin_rules;
+    let by = draft.changed_by.clone().unwrap_or_else(|| t.by_command_line.to_owned());
+    let at = draft.changed_at;
+    view! { <p class="muted">{t.changed} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p> }.into_html()
+}
+
+/// What keeps a draft from being published; nothing where nothing does.
+pub(super) fn faults(cx: &Cx, faults: Vec<String>) -> Option<Html> {
+    let t = &cx.t().admin_rules;
+    let faults = (!faults.is_empty()).then(|| list(faults))?;
+    let view = view! { <div class="notice notice-warn"><div><p><b>{t.faults}</b></p>{faults}</div></div> };
+    Some(view.into_html())
+}
+
+/// Publishes the draft as it was seen, now or from a moment on.
+pub(super) fn publish<F: Form + 'static>(cx: &Cx, seen: i64) -> Html {
+    let t = &cx.t().admin_rules;
+    view! {
+        <FormBox<F> labels=vec![("from".into(), t.publish_from.into())] class="form panel narrow" stale=t.stale>
+            <input type="hidden" name="seen" value=seen.to_string()/>
+            <Field name="from" label=t.publish_from hint=t.publish_hint kind="datetime-local" optional=true/>
+            <button class="btn btn-primary">{t.publish}</button>
+        </FormBox<F>>
+    }
+    .into_html()
+}
+
+/// Withdraws what counts, now or from a moment on: the words of its button, and what becomes of what there was.
+pub(super) fn withdraw<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str) -> Html {
+    let t = &cx.t().admin_rules;
+    let was_sent = was_sent::<F>(cx);
+    view! {
+        <details class="fold" open=was_sent>
+            <summary>{words}</summary>
+            <FormBox<F> labels=vec![("from".into(), t.withdraw_from.into())] class="form narrow">
+                <Field name="from" label=t.withdraw_from hint=hint kind="datetime-local" optional=true/>
+                <button class="btn btn-danger">{words}</button>
+            </FormBox<F>>
+        </details>
+    }
+    .into_html()
+}
+
+/// What was published, the newest first, each with what it changed; `nothing` is what to say of one that says nothing.
+pub(super) fn history<T>(
+    cx: &Cx,
+    published: &[&Version<T>],
+    lines: impl Fn(&T) -> Vec<String>,
+    nothing: &'static str,
+) -> Option<Html> {
+    let t = &cx.t().admin_rules;
+    let lines = |version: &Version<T>| version.definition.as_ref().map(&lines).unwrap_or_default();
+    let rows: Vec<_> = published
+        .iter()
+        .enumerate()
+        .map(|(i, version)| {
+            let what = match version.definition {
+                None => view! { <p>{nothing}</p> }.into_html(),
+                Some(_) => difference(cx, published.get(i + 1).map(|before| lines(before)), lines(version)),
+            };
+            let by = version
+                .published_by
+                .clone()
+                .unwrap_or_else(|| t.by_command_line.to_owned());
+            let from = version.effective_at.map(|at| t.since(cx.moment(at)));
+            let published = version
+                .published_at
+                .map(|at| view! { <Moment at=at shown=cx.moment(at)/> });
+            view! {
+                <li class="panel">
+                    <h3>{t.version(version.version)} ", " {from}</h3>
+                    <p class="muted">{t.published} " " {published} ", " <bdi>{by}</bdi></p>
+                    {what}
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section" aria-labelledby="history">
+                <h2 id="history">{t.history}</h2>
+                <ol class="stack list-none">{rows}</ol>
+            </section>
+        }
+        .into_html()
+    })
+}
+
+/// What differs between two versions, line by line; without one before, all lines.
+pub(super) fn difference(cx: &Cx, before: Option<Vec<String>>, now: Vec<String>) -> Html {
+    let Some(before) = before else { return list(now) };
+    let lost = before.iter().filter(|line| !now.contains(line));
+    let lost: Vec<_> = lost.map(|line| view! { <li><del>{line.clone()}</del></li> }).collect();
+    let new = now.iter().filter(|line| !before.contains(line));
+    let new: Vec<_> = new.map(|line| view! { <li><ins>{line.clone()}</ins></li> }).collect();
+    match lost.is_empty() && new.is_empty() {
+        true => view! { <p class="muted">{cx.t().admin_rules.same}</p> }.into_html(),
+        false => view! { <ul class="list-none">{lost} {new}</ul> }.into_html(),
+    }
+}
+
+/// True when this form was sent and not taken: the fold that it stands in is open then.
+pub(super) fn was_sent<F: Form>(cx: &Cx) -> bool {
+    cx.outcome.as_ref().is_some_and(|outcome| outcome.form == F::NAME)
+}
+
+/// The draft that a form was made for.
+pub(super) fn seen(micros: i64) -> Result<DateTime<Utc>, AppError> {
+    DateTime::from_timestamp_micros(micros).ok_or(AppError::Refused)
+}
+
+/// A moment that is over has words of its own here.
+pub(super) fn in_time(error: crm::Error) -> AppError {
+    match error {
+        crm::Error::Invalid(flaws) if flaws.iter().any(|(_, flaw)| *flaw == Flaw::TooLate) => {
+            AppError::field("from", Flaw::InThePast)
+        }
+        other => other.into(),
+    }
+}
+
+/// A moment of the shop's wall clock, as a field of moments sends it; none for an empty one.
+pub(super) fn moment(cx: &Cx, text: &str) -> Result<Option<DateTime<Utc>>, Flaw> {
+    super::rules::fields::optional(text, |text| {
+        let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+        local.map(|local| cx.shop().moment(local)).ok_or(Flaw::NotADate)
+    })
+}

@@ -1,0 +1,320 @@
+//! Shops and categories as staff write them. Another system that keeps them replaces the same records through the API.
+
+use super::super::{Category, NewStore, Store};
+use crate::contact::Phone;
+use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::{self, Check, Flaw};
+use crate::id::{CategoryId, StoreId};
+use crate::lang::{Lang, Localized, fold};
+use crate::on;
+use crate::staff::Right;
+use crate::who::Staff;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::types::Json;
+
+/// The longest name, town, address or region, in characters.
+const TEXT_MAX: usize = 200;
+/// Millionths of a degree.
+const DEGREE: i64 = 1_000_000;
+
+/// A shop in the list of staff.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Entry {
+    /// The shop.
+    #[sqlx(flatten)]
+    pub store: Store,
+    /// The region that it is in, as rules name it.
+    pub region: Option<String>,
+    /// Since when it is closed for good.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+impl Entry {
+    /// The same as it is written down.
+    pub fn record(&self) -> NewStore {
+        let store = self.store.clone();
+        NewStore {
+            code: store.code,
+            name: store.name,
+            town: store.town,
+            address: store.address,
+            latitude: store.latitude,
+            longitude: store.longitude,
+            hours: store.hours,
+            phone: store.phone,
+            region: self.region.clone(),
+        }
+    }
+
+    /// Whether it is what somebody looks for, by a part of its code, name, town, address or region.
+    fn is_like(&self, find: &str) -> bool {
+        let Store {
+            code,
+            name,
+            town,
+            address,
+            ..
+        } = &self.store;
+        let words = [name, town, address].into_iter().flat_map(|text| [&text.ru, &text.en]);
+        words
+            .chain([code])
+            .chain(&self.region)
+            .any(|text| fold(text).contains(find))
+    }
+}
+
+macro_rules! entries {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, code, name, town, address, latitude, longitude, hours, phone, region, closed_at FROM stores",
+            $where
+        )
+    };
+}
+
+/// The shops, closed ones behind the others, by town and name as the language sorts them; with `find` those that it is a part
+/// of. That they were looked at is not written down: anybody may see them.
+pub async fn list(conn: &mut Conn, by: &Staff, lang: Lang, find: &str) -> Result<Vec<Entry>, Error> {
+    const SQL: &str = entries!("");
+    by.may(Right::Shops)?;
+    let mut all: Vec<Entry> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let find = fold(find.trim());
+    all.retain(|entry| entry.is_like(&find));
+    all.sort_by_cached_key(|Entry { store, closed_at, .. }| {
+        let words = [store.town.get(lang), store.name.get(lang)].map(fold);
+        (closed_at.is_some(), words, store.id)
+    });
+    Ok(all)
+}
+
+/// One shop. Fails with [`Error::NotFound`].
+pub async fn get(conn: &mut Conn, by: &Staff, id: StoreId) -> Result<Entry, Error> {
+    const SQL: &str = entries!(" WHERE id = $1");
+    by.may(Right::Shops)?;
+    let found: Option<Entry> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+    found.ok_or(Error::NotFound)
+}
+
+/// The same as they are kept, with what is wrong at `name_ru`, `latitude` and so on.
+fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
+    let mut check = Check::new();
+    let mut words = |field: &str, text: &Localized| {
+        let [ru, en] = Lang::ALL.map(|lang| {
+            let checked = flaw::text(text.get(lang), TEXT_MAX);
+            check
+                .field(&format!("{field}_{}", lang.code()), checked)
+                .unwrap_or_default()
+        });
+        Localized { ru, en }
+    };
+    let (name, town, address) = (
+        words("name", &new.name),
+        words("town", &new.town),
+        words("address", &new.address),
+    );
+    let filled = |text: &Option<String>| {
+        text.as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let region = filled(&new.region).map(|region| check.field("region", flaw::text(&region, TEXT_MAX)));
+    let phone = filled(&new.phone).map(|phone| check.field("phone", Phone::parse(&phone, country)));
+    for (field, value, other, most) in [
+        ("latitude", new.latitude, new.longitude, 90),
+        ("longitude", new.longitude, new.latitude, 180),
+    ] {
+        let fits = match (value, other) {
+            (None, Some(_)) => Err(Flaw::Missing),
+            (Some(n), _) if !(-most * DEGREE..=most * DEGREE).contains(&n) => {
+                Err(Flaw::OutOfRange { min: -most, max: most })
+            }
+            _ => Ok(()),
+        };
+        check.field(field, fits);
+    }
+    check.result()?;
+    Ok(NewStore {
+        name,
+        town,
+        address,
+        region: region.flatten(),
+        phone: phone.flatten().map(|phone| phone.as_str().to_owned()),
+        ..new.clone()
+    })
+}
+
+/// Writes a new shop down. Fails with flaws at its fields; `code` may be taken.
+pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Error> {
+    const SQL: &str = "INSERT INTO stores (id, code, name, town, address, latitude, longitude, hours, phone, region) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    by.may(Right::Shops)?;
+    db.write(|tx| {
+        scoped(async move {
+            let country = tx.shop().country.clone();
+            let code = crate::till::code(&new.code);
+            let (code, new) = match (code, checked(new, &country)) {
+                (Ok(code), new) => (code, new?),
+                (Err(flaw), Err(Error::Invalid(mut flaws))) => {
+                    flaws.insert(0, ("code".to_owned(), flaw));
+                    return Err(Error::Invalid(flaws));
+                }
+                (Err(flaw), _) => return Err(Error::field("code", flaw)),
+            };
+            let id = StoreId::new();
+            let inserted = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(&code)
+                .bind(Json(&new.name))
+                .bind(Json(&new.town))
+                .bind(Json(&new.address))
+                .bind(new.latitude)
+                .bind(new.longitude)
+                .bind(Json(&new.hours))
+                .bind(&new.phone)
+                .bind(&new.region)
+                .execute(c)
+                .await
+                .map(drop));
+            match inserted {
+                Err(e) if db::is_taken(&e) => return Err(Error::field("code", Flaw::Taken)),
+                other => other?,
+            }
+            by.record(tx, "store.create", None, Some(id.0), "").await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// Changes a shop, but for its code. `seen` is the record as it was shown: [`Error::Stale`] where it is another one by now.
+/// Fails with flaws at fields, and with [`Error::NotFound`]. What changed is written down, before and after.
+pub async fn change(db: &Db, by: &Staff, id: StoreId, seen: &NewStore, new: &NewStore) -> Result<(), Error> {
+    const SQL: &str = "UPDATE stores SET name = $2, town = $3, address = $4, latitude = $5, longitude = $6, hours = $7, \
+                       phone = $8, region = $9 WHERE id = $1";
+    by.may(Right::Shops)?;
+    db.write(|tx| {
+        scoped(async move {
+            hold(tx, id).await?;
+            let before = get(tx, by, id).await?.record();
+            if before != *seen {
+                return Err(Error::Stale);
+            }
+            let country = tx.shop().country.clone();
+            let new = NewStore {
+                code: before.code.clone(),
+                ..checked(new, &country)?
+            };
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(Json(&new.name))
+                .bind(Json(&new.town))
+                .bind(Json(&new.address))
+                .bind(new.latitude)
+                .bind(new.longitude)
+                .bind(Json(&new.hours))
+                .bind(&new.phone)
+                .bind(&new.region)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let changed = difference(&before, &new);
+            Ok(by.record(tx, "store.change", None, Some(id.0), &changed).await?)
+        })
+    })
+    .await
+}
+
+/// Closes a shop for good, or opens it again. [`Error::Stale`] where it is so already, and [`Error::NotFound`].
+pub async fn set_open(db: &Db, by: &Staff, id: StoreId, open: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE stores SET closed_at = $2 WHERE id = $1";
+    by.may(Right::Shops)?;
+    db.write(|tx| {
+        scoped(async move {
+            hold(tx, id).await?;
+            if get(tx, by, id).await?.closed_at.is_none() == open {
+                return Err(Error::Stale);
+            }
+            let closed_at = (!open).then(|| tx.now());
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(closed_at)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let action = if open { "store.reopen" } else { "store.close" };
+            Ok(by.record(tx, action, None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Sees to it that nobody else changes a shop until the transaction ends.
+async fn hold(tx: &mut Tx, id: StoreId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE stores SET code = code WHERE id = $1";
+    on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
+}
+
+/// The categories in the order of the shop, for staff.
+pub async fn categories(conn: &mut Conn, by: &Staff) -> Result<Vec<Category>, Error> {
+    by.may(Right::Shops)?;
+    super::categories(conn).await
+}
+
+/// Gives a category another name. `seen` is the one that was shown: [`Error::Stale`] where it has another by now. Fails with
+/// flaws at `ru` and `en`, and with [`Error::NotFound`].
+pub async fn rename_category(
+    db: &Db,
+    by: &Staff,
+    id: CategoryId,
+    seen: &Localized,
+    name: &Localized,
+) -> Result<(), Error> {
+    const HELD: &str = "UPDATE categories SET code = code WHERE id = $1 RETURNING name";
+    const SQL: &str = "UPDATE categories SET name = $2 WHERE id = $1";
+    by.may(Right::Shops)?;
+    db.write(|tx| {
+        scoped(async move {
+            let before: Option<Json<Localized>> =
+                on!(tx, |c| sqlx::query_scalar(HELD).bind(id).fetch_optional(c).await)?;
+            let Json(before) = before.ok_or(Error::NotFound)?;
+            if before != *seen {
+                return Err(Error::Stale);
+            }
+            let mut check = Check::new();
+            let [ru, en] = Lang::ALL.map(|lang| {
+                let checked = flaw::text(name.get(lang), TEXT_MAX);
+                check.field(lang.code(), checked).unwrap_or_default()
+            });
+            check.result()?;
+            let name = Localized { ru, en };
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(Json(&name))
+                .execute(c)
+                .await
+                .map(drop))?;
+            let changed = difference(&before, &name);
+            Ok(by.record(tx, "category.change", None, Some(id.0), &changed).await?)
+        })
+    })
+    .await
+}
+
+/// What differs between two records, field by field: `phone: null → "+79000009901"`.
+fn difference<T: Serialize>(before: &T, after: &T) -> String {
+    let fields = |record: &T| match serde_json::to_value(record) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (before, after) = (fields(before), fields(after));
+    let changed = after.iter().filter(|(name, value)| before.get(*name) != Some(value));
+    let changed = changed.map(|(name, value)| {
+        let was = before.get(name).unwrap_or(&Value::Null);
+        format!("{name}: {was} → {value}")
+    });
+    changed.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,192 @@
+//! Programs as staff write them, on both engines.
+
+use crate::common::people::{self, marketer, one, text};
+use crate::common::*;
+use chrono::Duration;
+use crm::both_engines;
+use crm::error::Error;
+use crm::flaw::Flaw;
+use crm::lang::Localized;
+use crm::program::store as programs;
+use crm::program::store::managing::{self, Terms};
+use crm::testing::{World, start};
+
+fn terms(share: i64) -> Terms {
+    Terms {
+        name: text("Tea club"),
+        summary: text("Points for tea"),
+        terms: text("Drink tea"),
+        share,
+        delay_days: 0,
+        term_days: 90,
+    }
+}
+
+/// What was written down of programs, as `action reason`, the first first.
+async fn log(world: &World) -> Vec<String> {
+    let mut conn = world.db.read().await.expect("a connection");
+    let rows: Vec<(String, String)> = crm::on!(conn, |c| sqlx::query_as(
+        "SELECT action, reason FROM audit WHERE action LIKE 'program.%' ORDER BY id"
+    )
+    .fetch_all(c)
+    .await)
+    .expect("read");
+    rows.iter()
+        .map(|(action, reason)| format!("{action} {reason}").trim().to_owned())
+        .collect()
+}
+
+both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(db).expect("fresh");
+    let made = managing::create(db, &fresh, " Tea ", false, &terms(500))
+        .await
+        .expect("added");
+    let taken = managing::create(db, &fresh, "tea", false, &terms(500)).await;
+    assert!(
+        matches!(&taken, Err(Error::Invalid(flaws)) if flaws == &[("code".to_owned(), Flaw::Taken)]),
+        "{taken:?}"
+    );
+    let nonsense = Terms {
+        name: Localized {
+            ru: " ".into(),
+            en: "a".repeat(61),
+        },
+        share: 10_001,
+        delay_days: -1,
+        term_days: 0,
+        ..terms(1)
+    };
+    let refused = managing::create(db, &fresh, "чай", false, &nonsense).await;
+    let Err(Error::Invalid(flaws)) = refused else {
+        panic!("{refused:?}")
+    };
+    let at: Vec<&str> = flaws.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!(at, ["code", "name_ru", "name_en", "share", "delay", "term"]);
+    assert_eq!(flaws[3].1, Flaw::OutOfRange { min: 0, max: 100 });
+
+    // Somebody joins under the first terms, buys, and buys again under the second.
+    let anna = customer(db).await;
+    let me = sign_in(db, anna).await;
+    programs::join(db, &me, "tea", 1).await.expect("joined");
+    let lots = async || {
+        one!(
+            world,
+            i64,
+            "SELECT CAST(COALESCE(SUM(points), 0) AS BIGINT) FROM lots WHERE program_id = $1",
+            made
+        )
+    };
+    world.clock.set(start() + Duration::minutes(1));
+    slip("1", anna, db.now()).line("tea", 1, 100_00).book(db).await;
+    assert_eq!(lots().await, 5_00);
+    let stale = managing::publish(db, &fresh, "tea", 2, &terms(1_000)).await;
+    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+    let second = managing::publish(db, &fresh, "tea", 1, &terms(1_000)).await;
+    assert_eq!(second.expect("published"), 2);
+    let quicker = managing::publish(db, &fresh, "tea", 1, &terms(1)).await;
+    assert!(matches!(quicker, Err(Error::Stale)), "{quicker:?}");
+    world.clock.set(start() + Duration::minutes(2));
+    slip("2", anna, db.now()).line("tea", 1, 100_00).book(db).await;
+    assert_eq!(lots().await, 15_00);
+
+    let (entry, versions) = managing::history(db, &mara, "tea").await.expect("read");
+    assert_eq!(
+        (entry.version, entry.share, entry.members, entry.points),
+        (2, 1_000, 1, 15_00)
+    );
+    let said: Vec<_> = versions
+        .iter()
+        .map(|one| (one.version, one.terms.share, one.members))
+        .collect();
+    assert_eq!(said, [(2, 1_000, 0), (1, 500, 1)], "Anna agreed to the first");
+    assert_eq!(versions[0].published_by.as_deref(), Some(mara.name()));
+    let all = managing::list(db, &mara).await.expect("listed");
+    let codes: Vec<&str> = all.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, ["club", "family", "holiday", "tea"], "the new one stands behind");
+    assert_eq!(
+        log(world).await,
+        [
+            "program.create",
+            "program.join",
+            "program.publish 1 → 2",
+            "program.read",
+            "program.list"
+        ]
+    );
+    let nothing = managing::history(db, &mara, "nothing").await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+    let nothing = managing::publish(db, &fresh, "nothing", 1, &terms(1)).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    a_closed_program_takes_nobody_and_gives_nothing_until_it_opens,
+    async |world| {
+        let db = ready(world).await;
+        let mara = marketer(world).await;
+        let fresh = mara.fresh(db).expect("fresh");
+        let anna = customer(db).await;
+        join(db, anna, "club", start() - days(30)).await;
+        let me = sign_in(db, customer(db).await).await;
+        let postings = async || one!(world, i64, "SELECT COUNT(*) FROM postings");
+        let open = managing::reopen(db, &fresh, "club").await;
+        assert!(matches!(open, Err(Error::Stale)), "{open:?}");
+        managing::close(db, &fresh, "club").await.expect("closed");
+        let twice = managing::close(db, &fresh, "club").await;
+        assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
+        world.clock.set(start() + Duration::minutes(1));
+        slip("1", anna, db.now()).line("tea", 1, 100_00).book(db).await;
+        assert_eq!(postings().await, 0);
+        let shut = programs::join(db, &me, "club", 1).await;
+        assert!(matches!(shut, Err(Error::NotFound)), "{shut:?}");
+        managing::reopen(db, &fresh, "club").await.expect("open");
+        world.clock.set(start() + Duration::minutes(2));
+        slip("2", anna, db.now()).line("tea", 1, 100_00).book(db).await;
+        assert!(postings().await > 0);
+        programs::join(db, &me, "club", 1).await.expect("joined");
+
+        managing::set_automatic(db, &mara, "club", false)
+            .await
+            .expect("changed");
+        assert!(
+            !managing::get(&mut db.read().await.expect("a connection"), &mara, "club")
+                .await
+                .expect("read")
+                .automatic
+        );
+        managing::set_automatic(db, &mara, "club", true).await.expect("changed");
+        assert_eq!(
+            log(world).await,
+            [
+                "program.close",
+                "program.reopen",
+                "program.join",
+                "program.by_choice",
+                "program.automatic"
+            ]
+        );
+    }
+);
+
+both_engines!(programs_are_written_by_who_has_the_right, async |world| {
+    let db = ready(world).await;
+    let agent = people::staff(world, "agent").await;
+    let fresh = agent.fresh(db).expect("fresh");
+    let mut conn = db.read().await.expect("a connection");
+    let refused = [
+        managing::list(db, &agent).await.err(),
+        managing::get(&mut conn, &agent, "club").await.err(),
+        managing::history(db, &agent, "club").await.err(),
+        managing::create(db, &fresh, "tea", true, &terms(1)).await.err(),
+        managing::publish(db, &fresh, "club", 1, &terms(1)).await.err(),
+        managing::set_automatic(db, &agent, "club", false).await.err(),
+        managing::close(db, &fresh, "club").await.err(),
+        managing::reopen(db, &fresh, "club").await.err(),
+    ];
+    for (n, error) in refused.iter().enumerate() {
+        assert!(matches!(error, Some(Error::Forbidden)), "{n}: {error:?}");
+    }
+});

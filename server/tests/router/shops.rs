@@ -1,0 +1,184 @@
+//! Shops and categories, as staff write them, and articles, as they look them up.
+
+use crate::common::{BY, TestApp};
+use axum::http::StatusCode;
+use crm::db::scoped;
+use std::collections::BTreeMap;
+
+const LIST: &str = "/admin/stores";
+
+/// Everything that a shop's form sends, with some of it changed.
+fn shop<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = vec![
+        ("name_ru", "На Советской"),
+        ("name_en", "On Sovetskaya"),
+        ("town_ru", "Тверь"),
+        ("town_en", "Tver"),
+        ("address_ru", "Советская, 1"),
+        ("address_en", "1 Sovetskaya"),
+        ("region", "tver"),
+        ("phone", "8 900 000-99-01"),
+        ("latitude", "56,8587"),
+        ("longitude", "35.9176"),
+        ("mon_from", "09:00"),
+        ("mon_to", "21:00"),
+        ("sun_from", "00:00"),
+        ("sun_to", "00:00"),
+    ];
+    for (name, value) in changed {
+        all.retain(|(other, _)| other != name);
+        all.push((name, value));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_shop_is_added_changed_closed_and_found() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let wrong = shop(&[
+        ("code", "магазин"),
+        ("mon_to", "08:00"),
+        ("tue_from", "09:00"),
+        ("latitude", "север"),
+    ]);
+    let wrong = staff.send(LIST, "store.add", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (field, message) in [
+        ("mon_to", "Конец раньше начала: проверьте оба"),
+        ("tue_to", "Заполните это поле"),
+        ("latitude", "Напишите число: например 150 или 12,5"),
+    ] {
+        assert_eq!(wrong.message("store.add", field), message, "{field}");
+    }
+    let wrong = [
+        ("code", "магазин"),
+        ("name_en", " "),
+        ("latitude", "91"),
+        ("phone", "12"),
+    ];
+    let wrong = staff.send(LIST, "store.add", &shop(&wrong)).await;
+    for (field, message) in [
+        ("code", "Подходят латинские буквы, цифры, дефис и подчёркивание"),
+        ("name_en", "Заполните это поле"),
+        ("latitude", "Число от -90 до 90"),
+        ("phone", "Проверьте номер, например +7 900 123-45-67"),
+    ] {
+        assert_eq!(wrong.message("store.add", field), message, "{field}");
+    }
+    let made = staff.send(LIST, "store.add", &shop(&[("code", "tver-1")])).await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    assert!(at.starts_with("/admin/stores/"), "{}", made.text());
+    let twice = staff.send(LIST, "store.add", &shop(&[("code", "tver-1")])).await;
+    assert_eq!(twice.message("store.add", "code"), "Такой уже есть");
+    let mut anna = app.customer("Анна").await;
+    let there = anna.get("/stores").await.text();
+    assert!(
+        there.contains("9:00–21:00") && there.contains("круглосуточно"),
+        "{there}"
+    );
+
+    // A colleague saw the same; whoever is quicker wins.
+    let page = staff.get(&at).await;
+    let seen = page
+        .form("store.change")
+        .get("seen")
+        .map(str::to_owned)
+        .expect("a field");
+    let moved = shop(&[("seen", seen.as_str()), ("address_ru", "Советская, 2")]);
+    let saved = staff.send(&at, "store.change", &moved).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let late = staff.send(&at, "store.change", &shop(&[("seen", seen.as_str())])).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let log = app
+        .texts("SELECT reason FROM audit WHERE action = 'store.change'")
+        .await;
+    assert_eq!(
+        log,
+        [r#"address: {"ru":"Советская, 1","en":"1 Sovetskaya"} → {"ru":"Советская, 2","en":"1 Sovetskaya"}"#]
+    );
+
+    assert!(staff.get("/admin/stores?q=СОВЕТ").await.text().contains("tver-1"));
+    assert!(
+        staff
+            .get("/admin/stores?q=Рязань")
+            .await
+            .text()
+            .contains("Ничего не нашлось")
+    );
+    let closed = staff.send(&at, "store.switch", &[("open", "false")]).await;
+    assert_eq!(closed.location(), format!("{at}?done=closed"), "{}", closed.text());
+    assert!(!anna.get("/stores").await.text().contains("На Советской"));
+    let twice = staff.send(&at, "store.switch", &[("open", "false")]).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let opened = staff.send(&at, "store.switch", &[("open", "true")]).await;
+    assert_eq!(opened.location(), format!("{at}?done=reopened"), "{}", opened.text());
+    assert!(anna.get("/stores").await.text().contains("На Советской"));
+}
+
+#[tokio::test]
+async fn categories_are_renamed_and_articles_read_page_by_page() {
+    let app = TestApp::new().await;
+    let articles: Vec<String> = (0..60).map(|n| format!("tea-{n:02}")).collect();
+    let articles: &BTreeMap<&str, Option<&str>> = &articles
+        .iter()
+        .map(|code| (code.as_str(), Some("Чай «Ёлка»")))
+        .collect();
+    app.world
+        .db
+        .write(|tx| {
+            scoped(async move {
+                let name = crm::lang::Localized {
+                    ru: "Чай".into(),
+                    en: "Tea".into(),
+                };
+                crm::stores::store::put_category(tx, &BY, "tea", &name, 1).await?;
+                crm::article::store::ensure(tx, &BY, articles).await?;
+                Ok::<_, crm::Error>(())
+            })
+        })
+        .await
+        .expect("written");
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let at = "/admin/categories";
+    let page = staff.get(at).await.form("category.rename");
+    let seen: Vec<(&str, &str)> = ["category", "seen_ru", "seen_en"]
+        .into_iter()
+        .filter_map(|name| Some((name, page.get(name)?)))
+        .collect();
+    let named = |ru: &'static str| [seen.as_slice(), &[("ru", ru), ("en", "Teas")]].concat();
+    let wrong = staff.send(at, "category.rename", &named(" ")).await;
+    assert!(wrong.text().contains("Заполните это поле"), "{}", wrong.text());
+    let saved = staff.send(at, "category.rename", &named("Чаи")).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let late = staff.send(at, "category.rename", &named("Чаёк")).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let log = app
+        .texts("SELECT reason FROM audit WHERE action = 'category.change'")
+        .await;
+    assert_eq!(log, [r#"en: "Tea" → "Teas"; ru: "Чай" → "Чаи""#]);
+
+    let first = staff.get("/admin/articles").await;
+    let count = |body: &str| body.matches("<td><code>").count();
+    assert_eq!(count(&first.body), 50);
+    let next = "/admin/articles?after=tea-49";
+    assert!(first.body.contains(next), "{}", first.body);
+    assert_eq!(count(&staff.get(next).await.body), 10);
+    assert_eq!(count(&staff.get("/admin/articles?q=TEA-07").await.body), 1);
+    assert_eq!(count(&staff.get("/admin/articles?q=ёлка&after=tea-57").await.body), 2);
+    assert_eq!(
+        count(&staff.get("/admin/articles?q=%25").await.body),
+        0,
+        "a sign of patterns is a sign"
+    );
+
+    let mut agent = app.staff_as("agent", "agent").await;
+    for at in [LIST, at, "/admin/articles"] {
+        assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
+    }
+    let refused = agent.send(LIST, "store.add", &shop(&[("code", "tver-9")])).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let refused = agent.send(at, "category.rename", &named("Чаёк")).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}
