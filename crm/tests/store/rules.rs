@@ -653,8 +653,8 @@ both_engines!(many_first_purchases_at_once_are_one, async |world| {
     let all = (0..20).map(|n| {
         let db = db.clone();
         tokio::spawn(async move {
-            // The later ones have the earlier times.
-            let at = start() - Duration::minutes(n);
+            // Those that are sent later have the earlier times.
+            let at = start() + Duration::minutes(20 - n);
             slip(&n.to_string(), anna, at).line("tea", 1, 10_00).book(&db).await.id
         })
     });
