@@ -392,7 +392,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("scheduled", cx.t().admin_rules.done_scheduled),
         ("withdrawn", t.done_withdrawn),
     ];
-    let begin = if can_withdraw { cx.t().admin_rules.begin } else { t.begin };
+    let begin = if can_withdraw {
+        cx.t().admin_rules.begin
+    } else {
+        t.begin
+    };
     let title = t.title(&name);
     let view = view! {
         <a class="back" href=format!("{}/{}", super::programs::HERE, program.code)>
