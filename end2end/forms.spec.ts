@@ -526,6 +526,10 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await wrong(desk, "store.change", { latitude: "56.8", longitude: "" }, "Заполните это поле");
   await right(desk, "store.change", { longitude: "37.3" });
   await right(desk, "store.switch");
+  await desk.goto("/admin/stores");
+  await right(desk, "store.find", { q: "пристани" });
+  await desk.goto("/admin/articles");
+  await right(desk, "article.find", { q: "tea" });
   await desk.goto("/admin/categories");
   await desk.locator("summary", { hasText: "Изменить" }).first().click();
   const [ru, en] = [await box(desk, "category.rename").locator("[name=ru]").inputValue(), "Other"];
@@ -537,7 +541,7 @@ test("forms of shops and categories", async ({ another, signIns }) => {
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 
 /** Nothing that is typed into a search is wrong. */
-const SEARCHES = ["customer.find", "message.find", "request.find"];
+const SEARCHES = ["article.find", "customer.find", "message.find", "request.find", "store.find"];
 
 test("no form was left out", () => {
   const folder = resolve(__dirname, "../app/src");

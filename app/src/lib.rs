@@ -257,7 +257,12 @@ pub const ROUTES: &[Route] = &[
             admin::tiers::WithdrawTiers,
         ]
     ),
-    page!("/admin/stores", Staff, admin::shops::page, [admin::shops::AddStore]),
+    page!(
+        "/admin/stores",
+        Staff,
+        admin::shops::page,
+        [admin::shops::FindStores, admin::shops::AddStore]
+    ),
     page!(
         "/admin/stores/{id}",
         Staff,
@@ -270,7 +275,12 @@ pub const ROUTES: &[Route] = &[
         admin::shops::categories,
         [admin::shops::RenameCategory]
     ),
-    page!("/admin/articles", Staff, admin::shops::articles),
+    page!(
+        "/admin/articles",
+        Staff,
+        admin::shops::articles,
+        [admin::shops::FindArticles]
+    ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(
         "/admin/tills/{id}",

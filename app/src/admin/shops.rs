@@ -4,6 +4,7 @@ use super::rules::fields::optional;
 use super::rules::named;
 use super::rules::words::{clock, weekday};
 use super::versions::was_sent;
+use super::{keep, looked_for};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -14,6 +15,7 @@ use crm::article::store as articles;
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::{CategoryId, StoreId};
 use crm::lang::Localized;
+use crm::staff::Right;
 use crm::stores::store::managing::{self as shops, Entry};
 use crm::stores::{Category, Hours, NewStore};
 use islands::AppError;
@@ -197,6 +199,44 @@ impl Form for RenameCategory {
     }
 }
 
+/// Looks for shops. As in every search of staff, what is typed stands in no address.
+#[derive(Deserialize)]
+pub struct FindStores {
+    q: String,
+}
+
+impl Form for FindStores {
+    const NAME: &'static str = "store.find";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        found(cx, &self.q).await
+    }
+}
+
+/// Looks for articles, likewise.
+#[derive(Deserialize)]
+pub struct FindArticles {
+    q: String,
+}
+
+impl Form for FindArticles {
+    const NAME: &'static str = "article.find";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        found(cx, &self.q).await
+    }
+}
+
+/// The page at hand with what was looked for.
+async fn found(cx: &Cx, text: &str) -> Result<Next, AppError> {
+    Ok(Next::to(match keep(cx, Right::Shops, text).await? {
+        Some(id) => format!("{}?find={id}", cx.path),
+        None => cx.path.clone(),
+    }))
+}
+
 /// The ways to what is sold where.
 fn sections(cx: &Cx) -> Html {
     let t = &cx.t().admin_shops;
@@ -215,18 +255,19 @@ fn sections(cx: &Cx) -> Html {
     view! { <nav class="actions" aria-label=t.sections>{links}</nav> }.into_html()
 }
 
-/// A search whose text stands in the address.
-fn search(cx: &Cx, hint: &'static str) -> Html {
+/// A search for what is on the page at hand, with what was looked for.
+fn search<F: Form + 'static>(cx: &Cx, hint: &'static str, text: String) -> Html {
     let t = &cx.t().admin_shops;
-    let text = cx.query("q").unwrap_or_default().to_owned();
     view! {
-        <form class="filters" method="get" role="search">
-            <label>
-                {t.find}
-                <input class="input" type="search" name="q" value=text placeholder=hint autocomplete="off" dir="auto"/>
-            </label>
-            <button class="btn">{t.find}</button>
-        </form>
+        <div role="search">
+            <FormBox<F> class="filters">
+                <label>
+                    {t.find}
+                    <input class="input" type="search" name="q" value=text placeholder=hint autocomplete="off" dir="auto"/>
+                </label>
+                <button class="btn">{t.find}</button>
+            </FormBox<F>>
+        </div>
     }
     .into_html()
 }
@@ -243,8 +284,8 @@ fn state(cx: &Cx, shop: &Entry) -> Html {
 /// The shops.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_shops;
-    let find = cx.query("q").unwrap_or_default();
-    let all = shops::list(&mut cx.db.read().await?, cx.staff()?, cx.lang, find).await?;
+    let find = looked_for(&cx).await?.map(|(_, text)| text).unwrap_or_default();
+    let all = shops::list(&mut cx.db.read().await?, cx.staff()?, cx.lang, &find).await?;
     let rows: Vec<_> = all
         .iter()
         .map(|shop| {
@@ -280,7 +321,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{title}</h1>
         {sections(&cx)}
         <p class="lead">{t.lead}</p>
-        {search(&cx, t.find_hint)}
+        {search::<FindStores>(&cx, t.find_hint, find)}
         {list}
         <section class="section narrow" aria-labelledby="add">
             <h2 id="add">{t.new}</h2>
@@ -461,10 +502,12 @@ fn one_category(cx: &Cx, category: &Category) -> Html {
 /// The articles, page by page.
 pub async fn articles(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_shops;
-    let (find, after) = (cx.query("q").unwrap_or_default(), cx.query("after").unwrap_or_default());
+    let after = cx.query("after").unwrap_or_default();
+    let (search_id, find) = looked_for(&cx).await?.unzip();
+    let find = find.unwrap_or_default();
     // One more tells whether there is another page.
     let limit = PAGE as i64 + 1;
-    let mut all = articles::list(&mut cx.db.read().await?, cx.staff()?, find, after, limit).await?;
+    let mut all = articles::list(&mut cx.db.read().await?, cx.staff()?, &find, after, limit).await?;
     let has_more = all.len() > PAGE;
     all.truncate(PAGE);
     let rows: Vec<_> = all
@@ -493,14 +536,10 @@ pub async fn articles(cx: Cx) -> Result<Body, AppError> {
         false => view! { <DataTable label=t.articles heads=heads rows=rows.into_html()/> }.into_html(),
     };
     let at = |after: &str| {
-        let query: Vec<(&str, &str)> = [("q", find), ("after", after)]
-            .into_iter()
-            .filter(|(_, text)| !text.is_empty())
-            .collect();
-        format!(
-            "/admin/articles?{}",
-            serde_qs::to_string(&query.into_iter().collect::<BTreeMap<_, _>>()).unwrap_or_default()
-        )
+        let find = search_id.map(|id| ("find", id.to_string()));
+        let after = Some(("after", after.to_owned())).filter(|(_, after)| !after.is_empty());
+        let query: BTreeMap<_, _> = find.into_iter().chain(after).collect();
+        format!("/admin/articles?{}", serde_qs::to_string(&query).unwrap_or_default())
     };
     let next = all.last().filter(|_| has_more).map(|last| at(&last.code));
     let next = next.map(|href| view! { <a class="btn" rel="next" href=href>{t.next}</a> });
@@ -509,7 +548,7 @@ pub async fn articles(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.articles}</h1>
         {sections(&cx)}
         <p class="lead">{t.articles_lead}</p>
-        {search(&cx, t.find_article)}
+        {search::<FindArticles>(&cx, t.find_article, find)}
         {list}
         <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
     };

@@ -173,7 +173,7 @@ both_engines!(
 
 both_engines!(programs_are_written_by_who_has_the_right, async |world| {
     let db = ready(world).await;
-    let agent = people::staff(world, "agent").await;
+    let agent = people::agent(world).await;
     let fresh = agent.fresh(db).expect("fresh");
     let mut conn = db.read().await.expect("a connection");
     let refused = [

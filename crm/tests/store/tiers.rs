@@ -285,7 +285,7 @@ both_engines!(withdrawn_tiers_are_nobodys, async |world| {
         (kept(world, anna).await, kept(world, boris).await),
         ((Some(SILVER), 1), (Some(GOLD), 1))
     );
-    let agent = people::staff(world, "agent").await;
+    let agent = people::agent(world).await;
     let refused = tiers::withdraw(db, &agent.fresh(db).expect("fresh"), club, None).await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
     let refused = tiers::discard(db, &agent, club).await;

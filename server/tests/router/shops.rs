@@ -1,6 +1,6 @@
 //! Shops and categories, as staff write them, and articles, as they look them up.
 
-use crate::common::{BY, TestApp};
+use crate::common::{BY, Browser, Reply, TestApp};
 use axum::http::StatusCode;
 use crm::db::scoped;
 use std::collections::BTreeMap;
@@ -30,6 +30,13 @@ fn shop<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         all.push((name, value));
     }
     all
+}
+
+/// Looks for something, and follows to what was found.
+async fn find(staff: &mut Browser, at: &str, form: &str, text: &str) -> Reply {
+    let sent = staff.send(at, form, &[("q", text)]).await;
+    let found = sent.location().to_owned();
+    staff.get(&found).await
 }
 
 #[tokio::test]
@@ -96,17 +103,13 @@ async fn a_shop_is_added_changed_closed_and_found() {
         .await;
     assert_eq!(
         log,
-        [r#"address: {"ru":"Советская, 1","en":"1 Sovetskaya"} → {"ru":"Советская, 2","en":"1 Sovetskaya"}"#]
+        [r#"address: {"en":"1 Sovetskaya","ru":"Советская, 1"} → {"en":"1 Sovetskaya","ru":"Советская, 2"}"#]
     );
 
-    assert!(staff.get("/admin/stores?q=СОВЕТ").await.text().contains("tver-1"));
-    assert!(
-        staff
-            .get("/admin/stores?q=Рязань")
-            .await
-            .text()
-            .contains("Ничего не нашлось")
-    );
+    let found = find(&mut staff, LIST, "store.find", "СОВЕТ").await;
+    assert!(found.text().contains("tver-1"), "{}", found.text());
+    let found = find(&mut staff, LIST, "store.find", "Рязань").await;
+    assert!(found.text().contains("Ничего не нашлось"), "{}", found.text());
     let closed = staff.send(&at, "store.switch", &[("open", "false")]).await;
     assert_eq!(closed.location(), format!("{at}?done=closed"), "{}", closed.text());
     assert!(!anna.get("/stores").await.text().contains("На Советской"));
@@ -165,13 +168,10 @@ async fn categories_are_renamed_and_articles_read_page_by_page() {
     let next = "/admin/articles?after=tea-49";
     assert!(first.body.contains(next), "{}", first.body);
     assert_eq!(count(&staff.get(next).await.body), 10);
-    assert_eq!(count(&staff.get("/admin/articles?q=TEA-07").await.body), 1);
-    assert_eq!(count(&staff.get("/admin/articles?q=ёлка&after=tea-57").await.body), 2);
-    assert_eq!(
-        count(&staff.get("/admin/articles?q=%25").await.body),
-        0,
-        "a sign of patterns is a sign"
-    );
+    for (text, expected) in [("TEA-07", 1), ("чай «елка»", 50), ("%", 0)] {
+        let found = find(&mut staff, "/admin/articles", "article.find", text).await;
+        assert_eq!(count(&found.body), expected, "{text}");
+    }
 
     let mut agent = app.staff_as("agent", "agent").await;
     for at in [LIST, at, "/admin/articles"] {

@@ -134,14 +134,24 @@ pub(crate) async fn staff(world: &World, login: &str) -> Staff {
 
 /// Somebody who may write rules, moments after they came in.
 pub(crate) async fn marketer(world: &World) -> Staff {
+    moments_after(world, "mara", "Мара", Role::MARKETER).await
+}
+
+/// Somebody who may not, moments after they came in.
+pub(crate) async fn agent(world: &World) -> Staff {
+    moments_after(world, "agent", "Агния", Role::AGENT).await
+}
+
+/// A member of staff with the rights of a role, moments after they came in.
+async fn moments_after(world: &World, login: &str, name: &str, role: &str) -> Staff {
     let new = NewStaff {
-        login: "mara".into(),
-        name: "Мара".into(),
-        role: Role::new(Role::MARKETER),
+        login: login.into(),
+        name: name.into(),
+        role: Role::new(role),
         language: Lang::Ru,
         password_hash: String::new(),
     };
-    let id = staff_store::create(&world.db, &SYSTEM, &new).await.expect("a marketer");
+    let id = staff_store::create(&world.db, &SYSTEM, &new).await.expect("employed");
     let token = session(world, None, Some(id)).await;
     let now = world.db.now();
     sql!(

@@ -665,6 +665,7 @@ impl Town {
         app.some_till().await;
         app.some_webhook().await;
         app.some_rule().await;
+        app.some_store().await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
