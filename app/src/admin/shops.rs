@@ -413,7 +413,7 @@ fn fields(cx: &Cx, held: Option<&NewStore>) -> Html {
 pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_shops;
     let id: StoreId = cx.param("id")?;
-    let shop = shops::get(&mut cx.db.read().await?, cx.staff()?, id).await?;
+    let shop = shops::read(&cx.db, cx.staff()?, id).await?;
     let title = format!("{}, {}", cx.pick(&shop.store.town), cx.pick(&shop.store.name));
     let done = [
         ("created", t.done_created),

@@ -206,13 +206,16 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
     assert_eq!(found("").await, ["klin", "tver-1"], "what is closed comes last");
     assert_eq!(found(" ТВЕРЬ").await, ["tver-1"]);
     managing::set_open(db, &mara, id, true).await.expect("open");
+    let read = managing::read(db, &mara, id).await.expect("read");
+    assert_eq!(read, get().await);
     assert_eq!(
         log(world).await,
         [
             "store.create",
             r#"store.change region: null → "tver""#,
             "store.close",
-            "store.reopen"
+            "store.reopen",
+            "store.read"
         ]
     );
     let agent = people::staff(world, "agent").await;
@@ -220,6 +223,7 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
     let refused = [
         managing::list(&mut conn, &agent, Lang::Ru, "").await.err(),
         managing::get(&mut conn, &agent, id).await.err(),
+        managing::read(db, &agent, id).await.err(),
         managing::categories(&mut conn, &agent).await.err(),
         articles::list(&mut conn, &agent, "", "", 1).await.err(),
         managing::create(db, &agent, &new).await.err(),

@@ -90,7 +90,20 @@ pub async fn list(conn: &mut Conn, by: &Staff, lang: Lang, find: &str) -> Result
     Ok(all)
 }
 
-/// One shop. Fails with [`Error::NotFound`].
+/// One shop, for its page. That it was looked at is written down. Fails with [`Error::NotFound`].
+pub async fn read(db: &Db, by: &Staff, id: StoreId) -> Result<Entry, Error> {
+    by.may(Right::Shops)?;
+    db.write(|tx| {
+        scoped(async move {
+            let entry = get(tx, by, id).await?;
+            by.record(tx, "store.read", None, Some(id.0), "").await?;
+            Ok(entry)
+        })
+    })
+    .await
+}
+
+/// The same for whoever is about to change it.
 pub async fn get(conn: &mut Conn, by: &Staff, id: StoreId) -> Result<Entry, Error> {
     const SQL: &str = entries!(" WHERE id = $1");
     by.may(Right::Shops)?;
