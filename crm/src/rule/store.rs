@@ -11,7 +11,7 @@ pub mod versions;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
 pub use naming::{Names, names};
-pub(crate) use timeline::{Snapshots, Timeline, timeline};
+pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};
 
 use super::{Effect, Fault, Rule, RuleVersion};
 use crate::db::{Conn, Db, Tx, scoped};

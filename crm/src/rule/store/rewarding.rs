@@ -21,6 +21,7 @@ use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::points::store::rewards::{self, Earning};
 use crate::points::store::{LIST, Stays};
+use crate::purchase::Way;
 use crate::rule::{
     Basket, Decision, Effect, Facts, Given, Grant, Occasion, Place, Published, Rules, Usage, Verdict, evaluate,
 };
@@ -102,6 +103,7 @@ impl Desk {
             customer: Some(customer),
             member: self.stays.of(timeline.programs(), Some(customer), event.at, event.at),
             store: None,
+            way: Way::default(),
             lines: Vec::new(),
         };
         let facts = Facts {

@@ -653,6 +653,8 @@ pub struct Town {
     pub agent: Browser,
     pub purchase: String,
     pub request: String,
+    /// The code by which Anna invites friends.
+    pub invite: String,
 }
 
 impl Town {
@@ -702,6 +704,7 @@ impl Town {
             .expect("a request")
             .to_string();
         crm::invite::store::begin(db, &customer).await.expect("a code");
+        let invite = anna.invite_code().await.expect("she has one");
         let mut second = app.anybody();
         // The same phone may ask for another code after a while only.
         app.world.clock.set(crm::testing::start() + Duration::minutes(1));
@@ -712,6 +715,7 @@ impl Town {
             agent,
             purchase,
             request,
+            invite,
             app,
         }
     }
@@ -724,7 +728,7 @@ impl Town {
             let value = match before {
                 "/consents/" => "personal_data".to_owned(),
                 "/programs/" | "/admin/programs/" => "club".to_owned(),
-                "/join/" => self.anna.invite_code().await?,
+                "/join/" => self.invite.clone(),
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
