@@ -19,7 +19,7 @@ use crm::purchase::void::{VoidError, void};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
 use crm::rule::{Span, Window};
 use crm::shop::Shop;
-use crm::testing::World;
+use crm::testing::{World, start};
 use crm::who::Subject;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -415,16 +415,19 @@ async fn standing(db: &Db, who: Subject, program: ProgramId) -> (Option<TierId>,
 }
 
 async fn live(world: &World, db: &Db, events: Vec<Event>) {
-    // Where the last one ended: who lived then is still looked at, and days do not go back for them.
-    let begin = db.now();
+    world.clock.set(start());
+    // Days go back for those of the last history, and tiers with them: they are no members any more.
+    for sql in ["DELETE FROM tier_standings", "DELETE FROM memberships"] {
+        execute!(db, sql).await.expect("left");
+    }
     let who = [customer(db).await, customer(db).await];
     const SINCE: &str = "UPDATE customers SET registered_at = $1 WHERE registered_at > $1";
-    execute!(db, SINCE, begin - days(100)).await.expect("long ago");
+    execute!(db, SINCE, start() - days(100)).await.expect("long ago");
     let mut cards = Vec::new();
     for one in who {
         cards.push(card(db, one, "active").await);
         for code in PROGRAMS {
-            join(db, one, code, begin).await;
+            join(db, one, code, start()).await;
         }
     }
     let policy = &db.shop().points;
@@ -434,7 +437,7 @@ async fn live(world: &World, db: &Db, events: Vec<Event>) {
         programs: [program(db, "club").await, program(db, "family").await],
         who,
         cards: cards.try_into().expect("two cards"),
-        model: Model::new(begin, TERMS.to_vec(), -policy.floor(), policy.refund_term()),
+        model: Model::new(start(), TERMS.to_vec(), -policy.floor(), policy.refund_term()),
         counted: Counted::new(Tiers {
             thresholds: THRESHOLDS.to_vec(),
             window: WINDOW.into(),
