@@ -470,8 +470,8 @@ test("forms of programs and their tiers", async ({ another, signIns }) => {
     name_ru: "Чайный клуб", name_en: "Tea club", summary_ru: "Баллы за чай", summary_en: "Points for tea",
     terms_ru: "Пейте чай", terms_en: "Drink tea", delay: "0", term: "90",
   };
-  await wrong(desk, "program.create", { ...terms, code, share: "много" }, "Напишите число");
-  await right(desk, "program.create", { code, share: "5" });
+  await wrong(desk, "program.create", { ...terms, key: code, share: "много" }, "Напишите число");
+  await right(desk, "program.create", { share: "5" });
   await desk.getByText("Изменить условия").click();
   await wrong(desk, "program.publish", { term: "0" }, "Число от 1 до 36500");
   await right(desk, "program.publish", { term: "120", share: "7,5" });
@@ -518,7 +518,7 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await desk.getByText("Заполнить адрес и часы").click();
   const code = `forms-${Date.now().toString(36)}`;
   const shop = {
-    code, name_ru: "У пристани", name_en: "At the pier", town_ru: "Кимры", town_en: "Kimry", address_ru: "Набережная, 3",
+    key: code, name_ru: "У пристани", name_en: "At the pier", town_ru: "Кимры", town_en: "Kimry", address_ru: "Набережная, 3",
     address_en: "3 Naberezhnaya", mon_from: "09:00", phone: "",
   };
   await wrong(desk, "store.add", { ...shop, mon_to: "08:00" }, "Конец раньше начала");

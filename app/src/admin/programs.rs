@@ -82,7 +82,7 @@ fn together(flaws: Flaws, of_crm: Result<(), crm::Error>) -> Result<(), AppError
 /// Adds a program.
 #[derive(Deserialize)]
 pub struct CreateProgram {
-    code: String,
+    key: String,
     #[serde(default)]
     automatic: String,
     #[serde(flatten)]
@@ -96,7 +96,7 @@ impl Form for CreateProgram {
         let by = cx.staff()?.fresh(&cx.db)?;
         let mut flaws = Flaws::new();
         let terms = self.terms.read(&mut flaws);
-        let code = self.code.trim().to_lowercase();
+        let code = self.key.trim().to_lowercase();
         if flaws.is_clean() {
             programs::create(&cx.db, &by, &code, self.automatic == "yes", &terms).await?;
         } else {
@@ -219,13 +219,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     ];
     let was_sent = was_sent::<CreateProgram>(&cx);
     let mut labels = labels(&cx);
-    labels.insert(0, ("code".to_owned(), t.code.to_owned()));
+    labels.insert(0, ("key".to_owned(), t.code.to_owned()));
     let inside = cx.clone();
     let add = match fresh_first(&cx) {
         Some(first) => first,
         None => view! {
             <FormBox<CreateProgram> labels=labels>
-                <Field name="code" label=t.code hint=t.code_hint/>
+                <Field name="key" label=t.code hint=t.code_hint/>
                 {fields(&inside, None)}
                 <Check name="automatic">{t.automatic}</Check>
                 <button class="btn btn-primary">{t.create}</button>

@@ -119,7 +119,7 @@ impl StoreFields {
 /// Adds a shop.
 #[derive(Deserialize)]
 pub struct AddStore {
-    code: String,
+    key: String,
     #[serde(flatten)]
     fields: StoreFields,
 }
@@ -128,7 +128,7 @@ impl Form for AddStore {
     const NAME: &'static str = "store.add";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let new = self.fields.read(&self.code)?;
+        let new = self.fields.read(&self.key)?;
         let id = shops::create(&cx.db, cx.staff()?, &new).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=created")))
     }
@@ -315,7 +315,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         false => view! { <DataTable label=title heads=heads rows=rows.into_html()/> }.into_html(),
     };
     let mut labels = labels(&cx);
-    labels.insert(0, ("code".to_owned(), t.code.to_owned()));
+    labels.insert(0, ("key".to_owned(), t.code.to_owned()));
     let (inside, was_sent) = (cx.clone(), was_sent::<AddStore>(&cx));
     let view = view! {
         <h1>{title}</h1>
@@ -328,7 +328,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <details class="fold" open=was_sent>
                 <summary>{t.add}</summary>
                 <FormBox<AddStore> labels=labels>
-                    <Field name="code" label=t.code hint=t.code_hint/>
+                    <Field name="key" label=t.code hint=t.code_hint/>
                     {fields(&inside, None)}
                     <button class="btn btn-primary">{t.create}</button>
                 </FormBox<AddStore>>

@@ -45,7 +45,7 @@ both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
         .expect("added");
     let taken = managing::create(db, &fresh, "tea", false, &terms(500)).await;
     assert!(
-        matches!(&taken, Err(Error::Invalid(flaws)) if flaws == &[("code".to_owned(), Flaw::Taken)]),
+        matches!(&taken, Err(Error::Invalid(flaws)) if flaws == &[("key".to_owned(), Flaw::Taken)]),
         "{taken:?}"
     );
     let nonsense = Terms {
@@ -63,7 +63,7 @@ both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
         panic!("{refused:?}")
     };
     let at: Vec<&str> = flaws.iter().map(|(field, _)| field.as_str()).collect();
-    assert_eq!(at, ["code", "name_ru", "name_en", "share", "delay", "term"]);
+    assert_eq!(at, ["key", "name_ru", "name_en", "share", "delay", "term"]);
     assert_eq!(flaws[3].1, Flaw::OutOfRange { min: 0, max: 100 });
 
     // Somebody joins under the first terms, buys, and buys again under the second.

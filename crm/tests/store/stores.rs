@@ -165,7 +165,7 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
     let id = managing::create(db, &mara, &new).await.expect("added");
     let taken = managing::create(db, &mara, &new).await;
     assert!(
-        matches!(&taken, Err(Error::Invalid(flaws)) if flaws == &[("code".to_owned(), Flaw::Taken)]),
+        matches!(&taken, Err(Error::Invalid(flaws)) if flaws == &[("key".to_owned(), Flaw::Taken)]),
         "{taken:?}"
     );
     let mut wrong = shop("x", "Тверь");
@@ -177,7 +177,7 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
         panic!("{refused:?}")
     };
     let at: Vec<&str> = flaws.iter().map(|(field, _)| field.as_str()).collect();
-    assert_eq!(at, ["code", "town_en", "phone", "latitude", "longitude"]);
+    assert_eq!(at, ["key", "town_en", "phone", "latitude", "longitude"]);
 
     let get = async || {
         let mut conn = db.read().await.expect("a connection");

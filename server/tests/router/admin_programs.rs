@@ -206,20 +206,20 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
     let list = "/admin/programs";
     let page = words(&mut staff, list).await;
     assert!(page.contains("Клуб соседей") && page.contains("3 %"), "{page}");
-    let wrong = terms(&[("code", "чай"), ("share", "много"), ("term", "0"), ("name_en", "")]);
+    let wrong = terms(&[("key", "чай"), ("share", "много"), ("term", "0"), ("name_en", "")]);
     let wrong = staff.send(list, "program.create", &wrong).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     for (field, message) in [
-        ("code", "Подходят латинские буквы, цифры, дефис и подчёркивание"),
+        ("key", "Подходят латинские буквы, цифры, дефис и подчёркивание"),
         ("share", "Напишите число: например 150 или 12,5"),
         ("term", "Число от 1 до 36500"),
         ("name_en", "Заполните это поле"),
     ] {
         assert_eq!(wrong.message("program.create", field), message, "{field}");
     }
-    let taken = staff.send(list, "program.create", &terms(&[("code", "club")])).await;
-    assert_eq!(taken.message("program.create", "code"), "Такой уже есть");
-    let made = staff.send(list, "program.create", &terms(&[("code", "Tea")])).await;
+    let taken = staff.send(list, "program.create", &terms(&[("key", "club")])).await;
+    assert_eq!(taken.message("program.create", "key"), "Такой уже есть");
+    let made = staff.send(list, "program.create", &terms(&[("key", "Tea")])).await;
     let at = "/admin/programs/tea";
     assert_eq!(made.location(), format!("{at}?done=created"), "{}", made.text());
     let mut anna = app.customer("Анна").await;
@@ -304,7 +304,7 @@ async fn a_support_agent_writes_no_programs() {
         (TIERS, "tiers.begin"),
     ] {
         assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
-        let sent = agent.send(at, form, &terms(&[("code", "tea")])).await;
+        let sent = agent.send(at, form, &terms(&[("key", "tea")])).await;
         assert_eq!(sent.status, StatusCode::FORBIDDEN, "{form}");
     }
 }

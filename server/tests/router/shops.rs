@@ -44,7 +44,7 @@ async fn a_shop_is_added_changed_closed_and_found() {
     let app = TestApp::new().await;
     let mut staff = app.staff_as("mara", "marketer").await;
     let wrong = shop(&[
-        ("code", "магазин"),
+        ("key", "магазин"),
         ("mon_to", "08:00"),
         ("tue_from", "09:00"),
         ("latitude", "север"),
@@ -59,25 +59,30 @@ async fn a_shop_is_added_changed_closed_and_found() {
         assert_eq!(wrong.message("store.add", field), message, "{field}");
     }
     let wrong = [
-        ("code", "магазин"),
+        ("key", "магазин"),
         ("name_en", " "),
         ("latitude", "91"),
         ("phone", "12"),
     ];
     let wrong = staff.send(LIST, "store.add", &shop(&wrong)).await;
     for (field, message) in [
-        ("code", "Подходят латинские буквы, цифры, дефис и подчёркивание"),
+        ("key", "Подходят латинские буквы, цифры, дефис и подчёркивание"),
         ("name_en", "Заполните это поле"),
         ("latitude", "Число от -90 до 90"),
         ("phone", "Проверьте номер, например +7 900 123-45-67"),
     ] {
         assert_eq!(wrong.message("store.add", field), message, "{field}");
     }
-    let made = staff.send(LIST, "store.add", &shop(&[("code", "tver-1")])).await;
+    assert_eq!(
+        wrong.form("store.add").get("key"),
+        Some("магазин"),
+        "what was typed stays"
+    );
+    let made = staff.send(LIST, "store.add", &shop(&[("key", "tver-1")])).await;
     let at = made.location().split('?').next().unwrap_or_default().to_owned();
     assert!(at.starts_with("/admin/stores/"), "{}", made.text());
-    let twice = staff.send(LIST, "store.add", &shop(&[("code", "tver-1")])).await;
-    assert_eq!(twice.message("store.add", "code"), "Такой уже есть");
+    let twice = staff.send(LIST, "store.add", &shop(&[("key", "tver-1")])).await;
+    assert_eq!(twice.message("store.add", "key"), "Такой уже есть");
     let mut anna = app.customer("Анна").await;
     let there = anna.get("/stores").await.text();
     assert!(
@@ -177,7 +182,7 @@ async fn categories_are_renamed_and_articles_read_page_by_page() {
     for at in [LIST, at, "/admin/articles"] {
         assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
     }
-    let refused = agent.send(LIST, "store.add", &shop(&[("code", "tver-9")])).await;
+    let refused = agent.send(LIST, "store.add", &shop(&[("key", "tver-9")])).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let refused = agent.send(at, "category.rename", &named("Чаёк")).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);

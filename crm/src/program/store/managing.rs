@@ -179,7 +179,7 @@ pub async fn history(db: &Db, by: &Staff, code: &str) -> Result<(Entry, Vec<Vers
 /// What is wrong with a program before it is added or published, as [`create`] and [`publish`] tell it.
 pub fn check(code: &str, terms: &Terms) -> Result<(), Error> {
     let mut check = Check::new();
-    check.field("code", crate::till::code(code));
+    check.field("key", crate::till::code(code));
     terms.check(&mut check);
     check.result()
 }
@@ -198,7 +198,7 @@ pub async fn create(
     db.write(|tx| {
         scoped(async move {
             let mut check = Check::new();
-            let code = check.field("code", crate::till::code(code));
+            let code = check.field("key", crate::till::code(code));
             let terms = terms.check(&mut check);
             check.result()?;
             let id = ProgramId::new();
@@ -210,7 +210,7 @@ pub async fn create(
                 .await
                 .map(drop));
             match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("code", Flaw::Taken)),
+                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
                 other => other?,
             }
             enter(tx, id, 1, by.id(), &terms).await?;

@@ -172,10 +172,10 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
             let (code, new) = match (code, checked(new, &country)) {
                 (Ok(code), new) => (code, new?),
                 (Err(flaw), Err(Error::Invalid(mut flaws))) => {
-                    flaws.insert(0, ("code".to_owned(), flaw));
+                    flaws.insert(0, ("key".to_owned(), flaw));
                     return Err(Error::Invalid(flaws));
                 }
-                (Err(flaw), _) => return Err(Error::field("code", flaw)),
+                (Err(flaw), _) => return Err(Error::field("key", flaw)),
             };
             let id = StoreId::new();
             let inserted = on!(tx, |c| sqlx::query(SQL)
@@ -193,7 +193,7 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
                 .await
                 .map(drop));
             match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("code", Flaw::Taken)),
+                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
                 other => other?,
             }
             by.record(tx, "store.create", None, Some(id.0), "").await?;
