@@ -132,7 +132,6 @@ test("alive: a button with a value is sent with it, and two clicks do one thing"
 test("alive: the card shows a code, and another one half a minute later", async ({ page, signIns }) => {
   await newcomer(page, signIns);
   await page.goto("/card");
-  await ready(page);
   const code = page.getByRole("img", { name: "QR-код для кассы" });
   await expect(code).toBeVisible();
   await expect(page.getByText(/^Новый код через \d+ с$/)).toBeVisible();

@@ -22,7 +22,7 @@ uses() {
   grep -rnE --include='*.rs' -e "$pattern" "$@" | grep -vE '^[^:]+:[0-9]+:[[:space:]]*//'
 }
 
-readonly crates=(app crm frontend islands server xtask)
+readonly crates=(app crm frontend islands rotating server xtask)
 
 # A page may carry no inline style, because the content security policy forbids it and the browser would drop it.
 rule "no style attribute in the views" "$(uses '(^|[[:space:]<])style(:[A-Za-z-]+)?=' app/src islands/src)"
@@ -42,7 +42,7 @@ rule "routes only from the two tables" \
 rule "Utc::now only in crm/src/clock.rs" "$(uses 'Utc::now' "${crates[@]}" | grep -v '^crm/src/clock\.rs:')"
 
 # What the browser downloads holds neither database nor server. Macros run in the compiler and are not downloaded.
-if tree=$(cargo tree --package frontend --target wasm32-unknown-unknown --edges normal,no-proc-macro --prefix none); then
+if tree=$(cargo tree --package frontend --package rotating --target wasm32-unknown-unknown --edges normal,no-proc-macro --prefix none); then
   rule "no sqlx, tokio or axum in the WebAssembly" "$(grep -E '^(sqlx|tokio|axum)' <<<"$tree" | sort -u)"
 else
   rule "no sqlx, tokio or axum in the WebAssembly" "cargo tree failed"

@@ -33,7 +33,7 @@ scanners() {
 demonstration() {
   local port program=${KABINET_PROGRAM:-${CARGO_TARGET_DIR:-target}/debug/kabinet}
   if [[ -z ${KABINET_PROGRAM:-} ]]; then
-    cargo xtask site && cargo build --quiet --workspace --exclude frontend --bins || return 1
+    cargo xtask site && cargo build --quiet --workspace --exclude frontend --exclude rotating --bins || return 1
   fi
   unset KABINET_PROGRAM
   port=$(free_port)

@@ -10,6 +10,7 @@ use crm::shop::Shop;
 use crm::who::{Customer, Opened, Staff, Token, Visitor};
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +46,17 @@ impl Theme {
     }
 }
 
+/// Addresses of a module of WebAssembly; empty where there is none.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Module {
+    /// The script that starts it.
+    pub loader: String,
+    /// wasm-bindgen's JavaScript.
+    pub js: String,
+    /// The module.
+    pub wasm: String,
+}
+
 /// Addresses of the built files, by their hashed names.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
@@ -52,12 +64,10 @@ pub struct Site {
     pub css: String,
     /// The brand's colours, made from configuration.
     pub theme: String,
-    /// The module script that starts the islands.
-    pub loader: String,
-    /// wasm-bindgen's JavaScript.
-    pub js: String,
-    /// The WebAssembly module.
-    pub wasm: String,
+    /// What brings islands to life.
+    pub islands: Module,
+    /// What shows the changing code of a card.
+    pub rotating: Module,
     /// What the API is asked and answers (OpenAPI 3.1).
     pub api: serde_json::Value,
 }

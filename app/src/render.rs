@@ -5,7 +5,7 @@
 //! first byte, and an error can still become a proper page.
 
 use crate::admin::places;
-use crate::cx::Cx;
+use crate::cx::{Cx, Module};
 use crate::route::{Access, Body, Frame, Route};
 use crate::ui::frame;
 use futures::future::BoxFuture;
@@ -89,7 +89,7 @@ async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> 
     owner.unset_with_forced_cleanup();
     Rendered::Html {
         status,
-        html: with_loader(cx, html),
+        html: with_loaders(cx, html),
     }
 }
 
@@ -137,16 +137,24 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
     )
 }
 
-/// Adds the loader where there is something to load.
-fn with_loader(cx: &Cx, html: String) -> String {
-    if !html.contains("<leptos-island") || cx.site.loader.is_empty() {
+/// Adds the loaders of what there is to bring to life.
+fn with_loaders(cx: &Cx, html: String) -> String {
+    let modules = [
+        ("<leptos-island", &cx.site.islands),
+        (" data-rotating", &cx.site.rotating),
+    ];
+    let tags: String = modules
+        .into_iter()
+        .filter(|(what, module)| html.contains(what) && !module.loader.is_empty())
+        .map(|(_, Module { loader, js, wasm })| {
+            format!(
+                "<link rel=\"modulepreload\" href=\"{js}\"><link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" \
+                 type=\"application/wasm\" crossorigin><script type=\"module\" src=\"{loader}\"></script>"
+            )
+        })
+        .collect();
+    if tags.is_empty() {
         return html;
     }
-    let site = &cx.site;
-    let tags = format!(
-        "<link rel=\"modulepreload\" href=\"{}\"><link rel=\"preload\" href=\"{}\" as=\"fetch\" type=\"application/wasm\" \
-         crossorigin><script type=\"module\" src=\"{}\"></script></head>",
-        site.js, site.wasm, site.loader
-    );
-    html.replacen("</head>", &tags, 1)
+    html.replacen("</head>", &(tags + "</head>"), 1)
 }

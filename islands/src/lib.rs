@@ -7,11 +7,8 @@ pub mod copy;
 pub mod enhance;
 mod error;
 pub mod passkey;
-pub mod qr;
-pub mod rotating;
 
 pub use copy::CopyField;
 pub use enhance::Enhance;
 pub use error::AppError;
 pub use passkey::Passkey;
-pub use rotating::Rotating;

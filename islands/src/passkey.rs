@@ -83,12 +83,12 @@ pub(crate) mod browser {
     }
 
     /// A property of something of the browser's that has no type here.
-    pub(crate) fn get(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
+    fn get(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
         Reflect::get(of, &name.into())
     }
 
     /// Calls a method of it.
-    pub(crate) fn call(of: &JsValue, name: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
+    fn call(of: &JsValue, name: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
         get(of, name)?.dyn_into::<Function>()?.call1(of, argument)
     }
 

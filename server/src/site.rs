@@ -1,6 +1,6 @@
 //! What browsers download: the files that the build made, and two made from configuration.
 
-use app::cx::Site;
+use app::cx::{Module, Site};
 use crm::shop::Shop;
 use serde::Deserialize;
 use std::path::Path;
@@ -12,9 +12,8 @@ pub const BUILD: &str = env!("KABINET_BUILD_ID");
 struct SiteJson {
     build: String,
     css: String,
-    js: String,
-    wasm: String,
-    loader: String,
+    islands: Module,
+    rotating: Module,
 }
 
 /// Reads the addresses of the built files. Fails with what to do when the folder is missing or of another build: the
@@ -35,14 +34,10 @@ pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
             json.build
         ));
     }
-    let SiteJson {
-        css, js, wasm, loader, ..
-    } = json;
     Ok(Site {
-        css,
-        js,
-        wasm,
-        loader,
+        css: json.css,
+        islands: json.islands,
+        rotating: json.rotating,
         theme: format!("/theme-{}.css", shop.hue),
         api: crate::api::description(),
     })

@@ -13,7 +13,14 @@ use std::{
 };
 
 /// What the id is made of, as paths from the workspace's root; folders count with everything in them.
-pub(crate) const SOURCES: [&str; 5] = ["Cargo.lock", "crm/Cargo.toml", "crm/src", "frontend", "islands"];
+pub(crate) const SOURCES: [&str; 6] = [
+    "Cargo.lock",
+    "crm/Cargo.toml",
+    "crm/src",
+    "frontend",
+    "islands",
+    "rotating",
+];
 
 /// The id of the sources below `root`: sixteen hexadecimal digits.
 pub(crate) fn build_id(root: &Path) -> io::Result<String> {
@@ -77,7 +84,7 @@ mod tests {
     impl Sources {
         fn new(name: &str) -> Self {
             let root = std::env::temp_dir().join(format!("kabinet-build-id-{name}-{}", std::process::id()));
-            for folder in ["crm/src", "frontend", "islands/src"] {
+            for folder in ["crm/src", "frontend", "islands/src", "rotating"] {
                 fs::create_dir_all(root.join(folder)).expect("a temporary folder");
             }
             let sources = Self(root);

@@ -86,9 +86,16 @@ impl Names {
 struct Site {
     build: String,
     css: String,
+    islands: Module,
+    rotating: Module,
+}
+
+/// A module of WebAssembly as a page loads it: the script that the page names, and what that script fetches.
+#[derive(Serialize)]
+struct Module {
+    loader: String,
     js: String,
     wasm: String,
-    loader: String,
 }
 
 /// Builds the site, or what of it is out of date.
@@ -106,17 +113,33 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
 
     // Taken before anything is compiled: a file saved meanwhile makes the ids differ, and the next call builds again.
     let build = build_id(root).context("the sources of the islands")?;
-    let scripts = scripts(root, profile, &names, &folder, &cache, &mut state, key.clone())?;
+    let [islands, rotating] = wasm::compile(root, ["frontend", "rotating"], profile.cargo_profile())?;
+    let islands = Compiled {
+        path: islands,
+        name: &names.output_name,
+        loader: wasm::loader,
+    };
+    let rotating = Compiled {
+        path: rotating,
+        name: "rotating",
+        loader: wasm::starter,
+    };
+    let islands = module(root, &islands, &names, &folder, &cache, &mut state, key.clone())?;
+    let rotating = module(root, &rotating, &names, &folder, &cache, &mut state, key.clone())?;
     let style = style(root, &names, &folder, &cache, &mut state, key.clone())?;
     let assets = assets(root, &names, &folder, &mut state, key)?;
 
     let role = |done: &Done, role: &str| format!("/{}", done.roles[role]);
+    let roles = |done: &Done| Module {
+        loader: role(done, "loader"),
+        js: role(done, "js"),
+        wasm: role(done, "wasm"),
+    };
     let site = Site {
         build,
         css: role(&style, "css"),
-        js: role(&scripts, "js"),
-        wasm: role(&scripts, "wasm"),
-        loader: role(&scripts, "loader"),
+        islands: roles(&islands),
+        rotating: roles(&rotating),
     };
     let json = serde_json::to_string_pretty(&site)? + "\n";
     let json_path = folder.path.join("site.json");
@@ -126,7 +149,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
 
     // Only now, when site.json names the new files, may the old ones go.
     let mut kept: BTreeSet<PathBuf> = BTreeSet::from([json_path]);
-    for done in [&scripts, &style, &assets] {
+    for done in [&islands, &rotating, &style, &assets] {
         kept.extend(done.files.iter().map(|file| folder.path.join(file)));
     }
     remove_all_but(&kept, &folder.path)?;
@@ -150,35 +173,45 @@ fn common_key(root: &Path, profile: Profile) -> Result<Key> {
     Ok(key)
 }
 
-/// The WebAssembly module, its JavaScript and the loader.
-fn scripts(
+/// A module as the compiler leaves it.
+struct Compiled<'a> {
+    path: PathBuf,
+    /// What its files are called.
+    name: &'a str,
+    /// Makes its loader from the addresses of the JavaScript and the WebAssembly.
+    loader: fn(&str, &str) -> String,
+}
+
+/// A WebAssembly module, its JavaScript and the loader.
+fn module(
     root: &Path,
-    profile: Profile,
+    compiled: &Compiled<'_>,
     names: &Names,
     folder: &Folder,
     cache: &Path,
     state: &mut State,
     mut key: Key,
 ) -> Result<Done> {
-    let compiled = wasm::compile(root, profile.cargo_profile())?;
+    let Compiled { path, name, loader } = compiled;
+    let bindings = cache.join("wasm-bindgen").join(name);
     // The content and not the file's time: cargo may compile again and arrive at the same module.
-    key.add(fs::read(&compiled).with_context(|| format!("{} could not be read", compiled.display()))?);
-    state.step("scripts", &folder.path, key.finish(), |done| {
-        let bound = wasm::bind(&compiled, &names.output_name, &cache.join("wasm-bindgen"))?;
-        let module = if profile.is_small() {
+    key.add(fs::read(path).with_context(|| format!("{} could not be read", path.display()))?);
+    state.step(name, &folder.path, key.finish(), |done| {
+        let bound = wasm::bind(path, name, &bindings)?;
+        let module = if folder.effort == Effort::Best {
             wasm::optimise(root, &bound.wasm)?
         } else {
             bound.wasm.clone()
         };
 
         let pkg = &names.site_pkg_dir;
-        let base = format!("{pkg}/{}", names.output_name);
+        let base = format!("{pkg}/{name}");
         let wasm = folder.write_hashed(done, "wasm", &base, "wasm", &fs::read(&module)?)?;
         let js = folder.write_hashed(done, "js", &base, "js", &bound.js)?;
-        let loader = wasm::loader(&format!("/{js}"), &format!("/{wasm}"));
-        folder.write_hashed(done, "loader", &format!("{pkg}/loader"), "js", loader.as_bytes())?;
+        let loader = loader(&format!("/{js}"), &format!("/{wasm}"));
+        folder.write_hashed(done, "loader", &format!("{base}-loader"), "js", loader.as_bytes())?;
         for snippet in &bound.snippets {
-            let below = snippet.strip_prefix(cache.join("wasm-bindgen"))?;
+            let below = snippet.strip_prefix(&bindings)?;
             folder.write(done, &format!("{pkg}/{}", below.display()), &fs::read(snippet)?)?;
         }
         Ok(())
@@ -314,7 +347,8 @@ fn remove_all_but(kept: &BTreeSet<PathBuf>, folder: &Path) -> Result<()> {
 /// Prints what a browser downloads.
 fn report(folder: &Path, site: &Site) -> Result<()> {
     let size = |path: &Path| fs::metadata(path).map(|file| file.len());
-    for url in [&site.wasm, &site.js, &site.loader, &site.css] {
+    let modules = [&site.islands, &site.rotating].map(|module| [&module.wasm, &module.js, &module.loader]);
+    for url in modules.into_iter().flatten().chain([&site.css]) {
         let plain = folder.join(url.trim_start_matches('/'));
         let raw = size(&plain)?;
         let sent = size(&PathBuf::from(format!("{}.br", plain.display()))).unwrap_or(raw);

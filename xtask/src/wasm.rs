@@ -1,4 +1,4 @@
-//! From the crate `frontend` to the two files a browser runs.
+//! From a crate to the two files a browser runs.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -7,20 +7,19 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Compiles `frontend` for the browser and says where cargo put the result. Cargo decides what must be compiled.
-pub(crate) fn compile(root: &Path, cargo_profile: &str) -> Result<PathBuf> {
+/// Compiles crates for the browser and says where cargo put each. Cargo decides what must be compiled.
+pub(crate) fn compile<const N: usize>(root: &Path, crates: [&str; N], cargo_profile: &str) -> Result<[PathBuf; N]> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(root)
         .args([
             "build",
-            "--package",
-            "frontend",
             "--target",
             "wasm32-unknown-unknown",
             "--profile",
             cargo_profile,
         ])
+        .args(crates.iter().flat_map(|name| ["--package", name]))
         // Errors still go to the terminal as usual; this is how cargo tells the path, wherever the target folder is.
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
@@ -28,20 +27,30 @@ pub(crate) fn compile(root: &Path, cargo_profile: &str) -> Result<PathBuf> {
         .context("cargo could not be started")?;
     if !output.status.success() {
         bail!(
-            "the crate `frontend` does not compile for wasm32-unknown-unknown. If the compiler misses `core` or `std`, \
+            "{crates:?} do not compile for wasm32-unknown-unknown. If the compiler misses `core` or `std`, \
              start this through `make`, which finds or installs the target (tools/toolchain.sh)"
         );
     }
-    output
+    let messages: Vec<serde_json::Value> = output
         .stdout
         .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "frontend")
-        .filter_map(|message| message["filenames"].as_array().cloned())
-        .flatten()
-        .filter_map(|name| name.as_str().map(PathBuf::from))
-        .find(|path| path.extension().is_some_and(|extension| extension == "wasm"))
-        .context("cargo named no .wasm file: is `frontend` still a cdylib?")
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect();
+    let module = |name: &str| {
+        messages
+            .iter()
+            .filter(|message| message["target"]["name"] == name)
+            .filter_map(|message| message["filenames"].as_array())
+            .flatten()
+            .filter_map(|file| file.as_str().map(PathBuf::from))
+            .find(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+            .with_context(|| format!("cargo named no .wasm file: is `{name}` still a cdylib?"))
+    };
+    let mut paths = crates.map(|_| PathBuf::new());
+    for (path, name) in paths.iter_mut().zip(crates) {
+        *path = module(name)?;
+    }
+    Ok(paths)
 }
 
 /// What wasm-bindgen made of the module.
@@ -108,7 +117,12 @@ pub(crate) fn optimise(root: &Path, wasm: &Path) -> Result<PathBuf> {
     Ok(optimised)
 }
 
-/// The one script of a page: starts the module and hydrates its islands.
+/// The script of a page whose module needs nothing but to be started.
+pub(crate) fn starter(js: &str, wasm: &str) -> String {
+    format!("import s from\"{js}\";s({{module_or_path:\"{wasm}\"}})")
+}
+
+/// The script of a page with islands: starts the module and hydrates them.
 ///
 /// It does, in an external file that the content security policy allows, what Leptos would do in inline scripts:
 /// 1. The three arrays in which a streamed page would hand over resources; ours hands over none, but Leptos reads them.

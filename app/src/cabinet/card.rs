@@ -12,7 +12,7 @@ use crm::card::code::{STEP_SECONDS, Secret};
 use crm::card::{self, Card, Kind, State, store as cards};
 use crm::id::CardId;
 use crm::points::store as points;
-use islands::{AppError, Rotating};
+use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
@@ -148,30 +148,28 @@ fn rotating(cx: &Cx, card: &Card, secret: &Secret) -> Html {
     let (secret, number) = (secret.text(), card.number.clone());
     let now = cx.db.now().timestamp_millis();
     view! {
-        <Rotating>
-            <section
-                class="section"
-                aria-labelledby="rotating"
-                hidden
-                data-rotating=""
-                data-secret=secret
-                data-number=number
-                data-now=now
-                data-left=t.left("{n}")
-                data-ahead=t.clock_ahead("{n}")
-                data-behind=t.clock_behind("{n}")
-            >
-                <h2 id="rotating">{t.rotating}</h2>
-                <p class="muted">{t.rotating_text}</p>
-                <svg class="qr qr-large" role="img" aria-label=t.rotating_label shape-rendering="crispEdges">
-                    <rect width="100%" height="100%" fill="#fff"></rect>
-                    <path fill="#000"></path>
-                </svg>
-                <progress class="progress" max=STEP_SECONDS aria-label=t.rotating_bar></progress>
-                <p class="muted" data-line=""></p>
-                <p role="status" hidden data-clock=""></p>
-            </section>
-        </Rotating>
+        <section
+            class="section"
+            aria-labelledby="rotating"
+            hidden
+            data-rotating=""
+            data-secret=secret
+            data-number=number
+            data-now=now
+            data-left=t.left("{n}")
+            data-ahead=t.clock_ahead("{n}")
+            data-behind=t.clock_behind("{n}")
+        >
+            <h2 id="rotating">{t.rotating}</h2>
+            <p class="muted">{t.rotating_text}</p>
+            <svg class="qr qr-large" role="img" aria-label=t.rotating_label shape-rendering="crispEdges">
+                <rect width="100%" height="100%" fill="#fff"></rect>
+                <path fill="#000"></path>
+            </svg>
+            <progress class="progress" max=STEP_SECONDS aria-label=t.rotating_bar></progress>
+            <p class="muted" data-line=""></p>
+            <p role="status" hidden data-clock=""></p>
+        </section>
     }
     .into_html()
 }

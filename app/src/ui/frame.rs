@@ -12,7 +12,7 @@ use crm::lang::Lang;
 use crm::staff::Right;
 use leptos::prelude::*;
 
-/// The whole document. `has_islands` is known once the page is rendered: [`crate::render`] puts the loader's tags in.
+/// The whole document. What must be loaded is known once the page is rendered: [`crate::render`] puts the tags in.
 pub fn document(cx: &Cx, body: Body) -> Html {
     let site = cx.site.clone();
     let title = format!("{} · {}", body.title, cx.shop().name);

@@ -1,6 +1,6 @@
 //! QR codes as SVG, black on white in every theme: cameras need the light quiet zone around them.
 
-use islands::qr;
+use crm::card::qr;
 use leptos::prelude::*;
 
 /// A text as a QR code; nothing when it is too long for one.

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub mod code;
+pub mod qr;
 #[cfg(feature = "store")]
 pub mod store;
 

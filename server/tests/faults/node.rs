@@ -36,8 +36,9 @@ impl Place {
         let dir = tempfile::tempdir().expect("a folder");
         let site = dir.path().join("site");
         std::fs::create_dir(&site).expect("a folder for the site");
+        let module = serde_json::json!({"js": "/pkg/a.js", "wasm": "/pkg/a.wasm", "loader": "/pkg/l.js"});
         let json = serde_json::json!({
-            "build": server::site::BUILD, "css": "/pkg/a.css", "js": "/pkg/a.js", "wasm": "/pkg/a.wasm", "loader": "/pkg/l.js",
+            "build": server::site::BUILD, "css": "/pkg/a.css", "islands": module, "rotating": module,
         });
         std::fs::write(site.join("site.json"), json.to_string()).expect("written");
         let url = url(dir.path());

@@ -62,7 +62,8 @@ impl Installation {
 
     /// Writes the site folder of a build.
     pub(crate) fn write_site(&self, build: &str) {
-        let json = serde_json::json!({"build": build, "css": "/pkg/a.css", "js": "", "wasm": "", "loader": ""});
+        let module = serde_json::json!({"loader": "", "js": "", "wasm": ""});
+        let json = serde_json::json!({"build": build, "css": "/pkg/a.css", "islands": module, "rotating": module});
         std::fs::write(self.path("site/site.json"), json.to_string()).expect("written");
     }
 

@@ -6,7 +6,7 @@
 
 pub(crate) mod html;
 
-use app::cx::Site;
+use app::cx::{Module, Site};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -35,6 +35,15 @@ pub(crate) const BY: System = System::at_the_command_line();
 pub(crate) const HOME: &str = "https://club.example.com";
 /// A password that is good enough for everybody here.
 pub(crate) const PASSWORD: &str = "пятьдесят лошадей у реки";
+
+/// A module of WebAssembly with addresses as the build makes them.
+fn module(name: &str) -> Module {
+    Module {
+        loader: format!("/pkg/{name}-loader.0.js"),
+        js: format!("/pkg/{name}.0.js"),
+        wasm: format!("/pkg/{name}.0.wasm"),
+    }
+}
 
 /// The site.
 #[derive(Clone)]
@@ -80,9 +89,8 @@ impl TestApp {
         let site = Site {
             css: "/pkg/kabinet.0.css".into(),
             theme: "/theme-165.css".into(),
-            loader: "/pkg/loader.0.js".into(),
-            js: "/pkg/kabinet.0.js".into(),
-            wasm: "/pkg/kabinet.0.wasm".into(),
+            islands: module("kabinet"),
+            rotating: module("rotating"),
             api: server::api::description(),
         };
         let app = App {
