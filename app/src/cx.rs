@@ -11,7 +11,7 @@ use crm::who::{Customer, Opened, Staff, Token, Visitor};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -191,6 +191,18 @@ pub fn cx() -> Cx {
 }
 
 impl Cx {
+    /// The page's address on this site, with what was asked of it.
+    pub fn here(&self) -> String {
+        if self.query.is_empty() {
+            return self.path.clone();
+        }
+        let asked: BTreeMap<_, _> = self.query.iter().collect();
+        let asked = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(asked)
+            .finish();
+        format!("{}?{asked}", self.path)
+    }
+
     /// The words of the page's language.
     pub fn t(&self) -> &'static Texts {
         Texts::of(self.lang)

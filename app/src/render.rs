@@ -6,7 +6,7 @@
 
 use crate::admin::places;
 use crate::cx::{Cx, Module};
-use crate::route::{Access, Body, Frame, Route};
+use crate::route::{Access, Body, Frame, Route, with_next};
 use crate::ui::frame;
 use futures::future::BoxFuture;
 use hydration_context::SsrSharedContext;
@@ -48,12 +48,13 @@ pub async fn error(cx: &Cx, error: &AppError) -> Rendered {
 /// Where somebody is sent who may not see a page, or need not.
 pub fn elsewhere(cx: &Cx, access: Access) -> Option<String> {
     let sign_in = |page: &str| {
-        let here = if cx.path == "/" {
-            String::new()
+        let there = cx.here();
+        let is_home = there == "/";
+        Some(if is_home {
+            page.to_owned()
         } else {
-            format!("?next={}", cx.path)
-        };
-        Some(format!("{page}{here}"))
+            with_next(page, &there)
+        })
     };
     match access {
         Access::Customer if cx.customer.is_none() => sign_in("/sign-in"),
@@ -70,7 +71,7 @@ pub fn confirm(cx: &Cx) -> String {
     } else {
         "/confirm"
     };
-    format!("{page}?next={}", cx.path)
+    with_next(page, &cx.here())
 }
 
 async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> Rendered {

@@ -5,6 +5,7 @@ use crate::ui::html::{Html, IntoHtml};
 use futures::future::BoxFuture;
 use islands::AppError;
 use leptos::prelude::*;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 /// Who may ask for a page.
@@ -97,6 +98,28 @@ impl Next {
     /// The path.
     pub fn path(&self) -> &str {
         &self.0
+    }
+}
+
+/// A page with the one to go on to afterwards. Slashes stay as they are, for people read addresses too.
+pub fn with_next(page: &str, next: &str) -> String {
+    const OTHERS: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'#')
+        .add(b'%')
+        .add(b'&')
+        .add(b'+')
+        .add(b'<')
+        .add(b'>');
+    format!("{page}?next={}", utf8_percent_encode(next, OTHERS))
+}
+
+/// The same, with one that came from outside: where it is not on this site, without.
+pub fn with_untrusted_next(page: &str, next: Option<&str>) -> String {
+    match Next::to_untrusted(next, "").path() {
+        "" => page.to_owned(),
+        next => with_next(page, next),
     }
 }
 

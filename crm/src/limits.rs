@@ -1,5 +1,6 @@
 //! How much may be had for nothing: text messages cost money, and there are people who let them be sent to numbers that
-//! pay them a share. So each code by SMS is counted: by number, by network, by country and by day.
+//! pay them a share. So each message by SMS is counted: codes by number, by network, by country and by day, and what tells of
+//! a change by number, by country and by day.
 //!
 //! Counts stand in the database, so that all nodes share them, in slots of five minutes that a sweep removes. How often
 //! pages are read is limited too, but each node counts that by itself: a row for each page would cost more than it saves.
@@ -8,7 +9,7 @@
 mod store;
 
 #[cfg(feature = "store")]
-pub use store::{SmsDay, check_sms, is_used_up, sms_today, sweep, take};
+pub use store::{SmsDay, check_sms, is_used_up, may_notify, sms_today, sweep, take};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,9 +22,11 @@ pub struct Limits {
     pub sms_per_number: u32,
     /// Codes by SMS that one network asks for within an hour: a shop's wireless network serves a queue.
     pub sms_per_network: u32,
-    /// Codes by SMS within a day of the shop, to everybody.
+    /// Messages by SMS that tell one number of changes within an hour; what is more is not sent.
+    pub sms_notices_per_number: u32,
+    /// Messages by SMS within a day of the shop, to everybody.
     pub sms_per_day: u32,
-    /// Codes by SMS within an hour to each calling code that is not named below, the shop's own country excepted.
+    /// Messages by SMS within an hour to each calling code that is not named below, the shop's own country excepted.
     pub sms_elsewhere: u32,
     /// The same for numbers that begin with these digits; the longest one counts, 0 sends nothing there.
     pub sms_prefixes: BTreeMap<String, u32>,
@@ -44,6 +47,7 @@ impl Default for Limits {
         Self {
             sms_per_number: 24,
             sms_per_network: 60,
+            sms_notices_per_number: 12,
             sms_per_day: 5000,
             sms_elsewhere: 20,
             sms_prefixes: BTreeMap::new(),
@@ -73,6 +77,11 @@ impl Limits {
             ("sms_per_number", self.sms_per_number, SMS),
             ("sms_per_network", self.sms_per_network, SMS),
             ("sms_per_day", self.sms_per_day, SMS),
+            (
+                "sms_notices_per_number",
+                self.sms_notices_per_number,
+                "learn of a change by SMS",
+            ),
             ("requests_per_customer", self.requests_per_customer, "write to support"),
             ("messages_per_customer", self.messages_per_customer, "answer support"),
         ] {

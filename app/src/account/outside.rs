@@ -1,18 +1,14 @@
 //! Outside providers on the pages where people come in: their buttons, and words for when nothing came of one.
 
 use crate::cx::Cx;
-use crate::route::Next;
+use crate::route::with_untrusted_next;
 use crate::ui::icon::{self, icon};
 use leptos::prelude::*;
 
 /// A button for each provider that lets customers in, or staff. They are links, because they lead to another site.
 pub fn buttons(cx: &Cx, is_for_staff: bool) -> Option<impl IntoView + use<>> {
     let t = &cx.t().outside;
-    let next = cx
-        .query("next")
-        .filter(|next| Next::to_untrusted(Some(next), "").path() == *next)
-        .map(|next| format!("?next={next}"))
-        .unwrap_or_default();
+    let next = with_untrusted_next("", cx.query("next"));
     let buttons: Vec<_> = cx
         .providers
         .iter()

@@ -2,7 +2,7 @@
 
 use super::outside;
 use crate::cx::{Cx, cookie};
-use crate::route::{Body, Form, Frame, Next};
+use crate::route::{Body, Form, Frame, Next, with_untrusted_next};
 use crate::ui::html::IntoHtml;
 use crate::ui::{self, Check, DateField, Field, FormBox};
 use crm::consent::{AskedAt, store as consents};
@@ -82,15 +82,15 @@ pub fn onward_to(cx: &Cx, verified: &Verified, next: Option<&str>) -> Next {
             cx.set_session(cookie::SESSION, opened);
             Next::to_untrusted(next, "/")
         }
-        Verified::SecondFactor => Next::to(keep_next(next, "/sign-in/second")),
-        Verified::Phone => Next::to(keep_next(next, "/sign-in/phone")),
+        Verified::SecondFactor => Next::to(with_untrusted_next("/sign-in/second", next)),
+        Verified::Phone => Next::to(with_untrusted_next("/sign-in/phone", next)),
         Verified::Register => Next::to("/sign-in/details"),
     }
 }
 
 /// Keeps the page that somebody wanted to see along the way.
 pub(super) fn with_next(cx: &Cx, path: &str) -> String {
-    keep_next(cx.query("next"), path)
+    with_untrusted_next(path, cx.query("next"))
 }
 
 /// The same, with something more in the query.
@@ -100,13 +100,6 @@ fn with_query(cx: &Cx, path: &str, more: &str) -> String {
         "" => page,
         _ if page.contains('?') => format!("{page}&{more}"),
         _ => format!("{page}?{more}"),
-    }
-}
-
-fn keep_next(next: Option<&str>, path: &str) -> String {
-    match next {
-        Some(next) if Next::to_untrusted(Some(next), "").path() == next => format!("{path}?next={next}"),
-        _ => path.to_owned(),
     }
 }
 

@@ -458,7 +458,7 @@ fn agreed(cx: &Cx, consents: &[Consent]) -> Html {
             };
             view! {
                 <li>
-                    <a href=format!("/consents/{}", consent.code)>{cx.pick(&consent.title)}</a>
+                    <a href=format!("/consents/{}?version={}", consent.code, consent.version)>{cx.pick(&consent.title)}</a>
                     <div class="facts">
                         {act} <Moment at=consent.at shown=cx.day(consent.at)/> <span>{t.version(consent.version)}</span>
                     </div>

@@ -59,6 +59,28 @@ fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> Html {
         .map(|line| {
             let points: Vec<_> = line.earned.iter().map(|earned| points(cx, earned)).collect();
             let discount = (line.discount != 0).then(|| cx.money(-line.discount));
+            let by: Vec<_> = line
+                .discounts
+                .iter()
+                .filter_map(|part| match part.by {
+                    Source::Rule(by) => Some((part, by)),
+                    Source::Program(_) => None,
+                })
+                .map(|(part, by)| {
+                    let words = t.by_rule(cx.pick(&part.name), by.version);
+                    view! { <br/> <small class="muted">{words} " " {cx.money(-part.amount)}</small> }
+                })
+                .collect();
+            let paid: Vec<_> = line
+                .paid
+                .iter()
+                .map(|paid| {
+                    let back = (paid.given_back > 0)
+                        .then(|| view! { " " <small>{t.given_back(cx.points(paid.given_back))}</small> });
+                    let name = cx.pick(&paid.name);
+                    view! { <div>{cx.points(paid.points)} {back} " " <small class="muted">{name}</small></div> }
+                })
+                .collect();
             view! {
                 <tr>
                     <td class="num">{line.ordinal}</td>
@@ -66,8 +88,9 @@ fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> Html {
                     <td class="grow-wrap"><bdi>{line.name.clone()}</bdi> " " {returns(cx, here, line)}</td>
                     <td class="num">{format::integer(line.quantity)}</td>
                     <td class="num">{cx.money(line.price)}</td>
-                    <td class="num">{discount}</td>
+                    <td class="num">{discount} {by}</td>
                     <td class="num">{cx.money(line.amount)}</td>
+                    <td class="num">{paid}</td>
                     <td class="num">{points}</td>
                 </tr>
             }
@@ -81,6 +104,7 @@ fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> Html {
         Head::Number(t.price),
         Head::Number(t.discount),
         Head::Number(t.amount),
+        Head::Number(t.paid),
         Head::Number(t.points),
     ];
     view! {

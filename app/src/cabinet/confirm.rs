@@ -4,7 +4,7 @@ use super::back;
 use crate::account::factors::confirm_ways;
 use crate::account::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
-use crate::route::{Body, Form, Frame, Next, Place};
+use crate::route::{Body, Form, Frame, Next, Place, with_untrusted_next};
 use crate::ui::{Field, FormBox};
 use crm::contact::{Contact, Kind};
 use crm::id::ContactId;
@@ -85,10 +85,7 @@ pub(crate) fn there(cx: &Cx, opened: &crm::who::Opened) -> Next {
 
 /// Keeps the page that the customer wanted along the way.
 pub(super) fn onward(path: &str, cx: &Cx) -> String {
-    match cx.query("next") {
-        Some(next) if Next::to_untrusted(Some(next), "").path() == next => format!("{path}?next={next}"),
-        _ => path.to_owned(),
-    }
+    with_untrusted_next(path, cx.query("next"))
 }
 
 /// Where the customer comes back to, whatever they choose.

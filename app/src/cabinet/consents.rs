@@ -149,10 +149,11 @@ fn act(cx: &Cx, consent: &Consent) -> impl IntoView + use<> {
     };
     let title = cx.pick(&consent.title);
     let version = consent.version;
+    let href = format!("/consents/{}?version={version}", consent.code);
     let (at, shown) = (consent.at, cx.moment(consent.at));
     view! {
         <li>
-            <span>{word} ": " {title}</span>
+            <span>{word} ": " <a href=href>{title}</a></span>
             <small><Moment at=at shown=shown/> ", " {t.version(version)}</small>
         </li>
     }

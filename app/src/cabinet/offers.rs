@@ -43,6 +43,7 @@ fn offer(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
     let last = last_day(cx, promotion.ends_at);
     let month = format::months(cx.lang)[last.month0() as usize];
     let words = until(cx, promotion.ends_at);
+    let since = t.since(format::day(cx.lang, cx.shop().day(promotion.starts_at), cx.today()));
     let class = if last == cx.today() {
         "badge badge-warn"
     } else {
@@ -53,7 +54,7 @@ fn offer(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
             <p class="offer-gain" aria-hidden="true">{t.until_leaf} <b>{last.day()}</b> {month}</p>
             <div class="offer-body">
                 <h2>{cx.pick(&promotion.title)}</h2>
-                <p><span class=class>{words}</span></p>
+                <p><span class=class>{words}</span> " " <span class="muted">{since}</span></p>
                 <p>{cx.pick(&promotion.conditions)}</p>
                 {places(cx, promotion)}
             </div>

@@ -8,7 +8,7 @@ use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::Timelike;
-use crm::id::PurchaseId;
+use crm::id::{ProgramId, PurchaseId};
 use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
 use islands::AppError;
@@ -68,6 +68,12 @@ fn paper(cx: &Cx, receipt: &Receipt) -> Html {
     let earned: i64 = entries(receipt).map(|e| e.points).sum();
     let taken: i64 =
         entries(receipt).map(|e| e.taken_back).sum::<i64>() + receipt.took_back.iter().map(|(_, n)| n).sum::<i64>();
+    let paid: i64 = receipt
+        .lines
+        .iter()
+        .flat_map(|line| &line.paid)
+        .map(|p| p.points - p.given_back)
+        .sum();
     let points = |words: &'static str, points: i64| {
         (points != 0).then(
             || view! { <div class="earned"><dt>{words}</dt><dd>{format::signed_points(cx.lang, points)}</dd></div> },
@@ -84,6 +90,7 @@ fn paper(cx: &Cx, receipt: &Receipt) -> Html {
                 <dl class="receipt-sums">
                     {discount}
                     <div class="total"><dt>{total}</dt><dd>{cx.money(sum)}</dd></div>
+                    {points(t.paid, -paid)}
                     {points(t.earned, earned)}
                     {points(t.taken, -taken)}
                 </dl>
@@ -123,6 +130,13 @@ fn line(cx: &Cx, line: &Line) -> Html {
         let left = (kept != 0).then(|| signed(kept));
         view! { <span class="points"><span class="sr-only">{t.points}</span> {before} {left}</span> }
     });
+    let discounts: Vec<_> = line
+        .discounts
+        .iter()
+        .map(|part| view! { <small class="how">{t.off_by(cx.money(part.amount))} " " <bdi>{cx.pick(&part.name)}</bdi></small> })
+        .collect();
+    let paid: i64 = line.paid.iter().map(|paid| paid.points - paid.given_back).sum();
+    let paid = (paid != 0).then(|| view! { <small class="how">{t.paid_line(cx.points(paid))}</small> });
     let returns: Vec<_> = line
         .returns
         .iter()
@@ -141,7 +155,7 @@ fn line(cx: &Cx, line: &Line) -> Html {
     };
     view! {
         <li class=(!line.returns.is_empty()).then_some("returned")>
-            {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {returns} {original}
+            {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {discounts} {paid} {returns} {original}
         </li>
     }
     .into_html()
@@ -234,26 +248,100 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
     let took_back = (!took_back.is_empty()).then(|| {
         view! { <div class="panel"><p>{t.taken_text}</p> <dl class="kv">{took_back}</dl></div> }
     });
-    (!panels.is_empty() || took_back.is_some()).then(|| {
+    let paid = paid_by(cx, receipt);
+    (!panels.is_empty() || took_back.is_some() || paid.is_some()).then(|| {
         view! {
             <section class="section">
                 <div class="section-head"><h2>{t.points_title}</h2> <a href="/points">{t.statement}</a></div>
                 {panels}
                 {took_back}
+                {paid}
             </section>
         }
         .into_html()
     })
 }
 
-/// Which of the points of a line the program gave of its own, and which the rules of that time; nothing where no rule did.
-fn parts(cx: &Cx, earned: &Earned) -> Option<Vec<Html>> {
-    let by_rules = earned.parts.iter().any(|part| matches!(part.by, Source::Rule(_)));
+/// Which points paid for the receipt: of which program, what had earned them, and until when they could have been spent.
+fn paid_by(cx: &Cx, receipt: &Receipt) -> Option<Html> {
+    let t = &cx.t().receipt;
+    let mut programs: Vec<(ProgramId, String)> = Vec::new();
+    for paid in receipt.lines.iter().flat_map(|line| &line.paid) {
+        if programs.iter().all(|(id, _)| *id != paid.program) {
+            programs.push((paid.program, cx.pick(&paid.name)));
+        }
+    }
+    let panels: Vec<_> = programs
+        .into_iter()
+        .map(|(program, name)| {
+            let of = |points: fn(&crm::points::Paid) -> i64| -> i64 {
+                let all = receipt.lines.iter().flat_map(|line| &line.paid);
+                all.filter(|paid| paid.program == program).map(points).sum()
+            };
+            let (paid, back) = (of(|paid| paid.points), of(|paid| paid.given_back));
+            let back = (back != 0).then(|| {
+                let back = format::signed_points(cx.lang, back);
+                view! { <div><dt>{t.given_back_points}</dt><dd>{back}</dd></div> }
+            });
+            let rows: Vec<_> = receipt
+                .drawn
+                .iter()
+                .filter(|drawn| drawn.program == program)
+                .map(|drawn| {
+                    let from = match drawn.purchase.zip(drawn.document.clone()) {
+                        Some((id, document)) => {
+                            view! { <a href=format!("/purchases/{id}")>{t.document} " " <bdi>{document}</bdi></a> }
+                                .into_html()
+                        }
+                        None => t.not_by_purchase.into_html(),
+                    };
+                    view! {
+                        <tr>
+                            <th scope="row">{from}</th>
+                            <td>{cx.day(drawn.expires_at)}</td>
+                            <td class="num">{cx.points(drawn.points)}</td>
+                        </tr>
+                    }
+                })
+                .collect();
+            view! {
+                <div class="panel">
+                    <h3>{name}</h3>
+                    <dl class="kv">
+                        <div><dt>{t.paid}</dt><dd>{format::signed_points(cx.lang, -paid)}</dd></div>
+                        {back}
+                    </dl>
+                    <details class="fold">
+                        <summary>{t.by_which}</summary>
+                        <table class="data">
+                            <caption class="sr-only">{t.by_which}</caption>
+                            <thead><tr>
+                                <th scope="col">{t.came_from}</th>
+                                <th scope="col">{t.would_expire}</th>
+                                <th scope="col" class="num">{t.points}</th>
+                            </tr></thead>
+                            <tbody>{rows}</tbody>
+                        </table>
+                    </details>
+                </div>
+            }
+        })
+        .collect();
+    (!panels.is_empty()).then(|| panels.into_html())
+}
+
+/// Which of the points of a line the program gave of its own, and which the rules of that time, each in its version.
+fn parts(cx: &Cx, earned: &Earned) -> Vec<Html> {
+    let t = &cx.t().receipt;
     let part = |part: &crm::points::Part| {
-        let share = matches!(part.by, Source::Program(_)).then(|| crm::content::percent(cx.lang, earned.share));
-        let points = format::signed_points(cx.lang, part.amount);
-        view! { <br/> <small class="muted"><bdi>{cx.pick(&part.name)}</bdi> " " {share} " " {points}</small> }
-            .into_html()
+        let name = cx.pick(&part.name);
+        let by = match part.by {
+            Source::Program(version) => t.by_program(name, crm::content::percent(cx.lang, earned.share), version),
+            Source::Rule(by) => t.by_rule(name, by.version),
+        };
+        // One alone is the whole of the line.
+        let points = (earned.parts.len() > 1).then(|| format::signed_points(cx.lang, part.amount));
+        view! { <br/> <small class="muted"><bdi>{by}</bdi> " " {points}</small> }.into_html()
     };
-    by_rules.then(|| earned.parts.iter().map(part).collect())
+    earned.parts.iter().map(part).collect()
 }

@@ -26,6 +26,20 @@ pub async fn purpose(conn: &mut Conn, code: &str) -> Result<Purpose, Error> {
     on!(conn, |c| sqlx::query_as(SQL).bind(code).fetch_optional(c).await)?.ok_or(Error::NotFound)
 }
 
+/// The purpose with this lasting name, with the text of one of its versions: what was agreed to stays readable. Fails with
+/// [`Error::NotFound`].
+pub async fn purpose_of_version(conn: &mut Conn, code: &str, version: i64) -> Result<Purpose, Error> {
+    const SQL: &str = "SELECT p.id, p.code, p.required, t.id AS text_id, t.version, t.title, t.body \
+                       FROM consent_purposes p JOIN consent_texts t ON t.purpose_id = p.id \
+                       WHERE p.code = $1 AND t.version = $2";
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(code)
+        .bind(version)
+        .fetch_optional(c)
+        .await)?
+    .ok_or(Error::NotFound)
+}
+
 /// Everything a customer gave and withdrew, the newest first.
 pub async fn history(conn: &mut Conn, subject: Subject) -> Result<Vec<Consent>, Error> {
     const SQL: &str = "SELECT p.code, c.act, t.version, t.title, c.at FROM consents c \

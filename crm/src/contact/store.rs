@@ -115,10 +115,13 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<
                 let to = (contact.kind, contact.value.as_str());
                 notice::send_to(tx, by.id(), to, "contact_removed", &[]).await?;
             }
-            if contact.is_primary
-                && let Some(next) = all.iter().find(|c| c.kind == contact.kind && c.id != id)
-            {
-                set_primary(tx, by.id(), next).await?;
+            if contact.is_primary {
+                // A proved one before the others: what the shop writes should not go to a stranger.
+                let others = || all.iter().filter(|c| c.kind == contact.kind && c.id != id);
+                let next = others().find(|c| c.verified_at.is_some()).or_else(|| others().next());
+                if let Some(next) = next {
+                    set_primary(tx, by.id(), next).await?;
+                }
             }
             by.record(tx, "contact.remove", Some(id.0)).await?;
             Ok(())
@@ -127,8 +130,8 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<
     .await
 }
 
-/// Makes an e-mail address, or a phone that is proved, the primary one. A phone that is not is [`Error::Forbidden`]. The
-/// number that was primary until now is told, for it was the way in.
+/// Makes an e-mail address, or a phone that is proved, the primary one. A phone that is not is [`Error::Forbidden`]. What was
+/// primary until now is told, for messages about safety went there.
 pub async fn make_primary(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<(), Error> {
     db.write(|tx| {
         scoped(async move {
@@ -137,14 +140,17 @@ pub async fn make_primary(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> R
             if contact.is_primary {
                 return Ok(());
             }
-            if contact.kind == Kind::Phone {
-                if contact.verified_at.is_none() {
-                    return Err(Error::Forbidden);
-                }
-                for before in all.iter().filter(|c| c.is_primary) {
-                    let to = (before.kind, before.value.as_str());
-                    notice::send_to(tx, by.id(), to, "phone_changed", &[]).await?;
-                }
+            if contact.kind == Kind::Phone && contact.verified_at.is_none() {
+                return Err(Error::Forbidden);
+            }
+            let template = match contact.kind {
+                Kind::Phone => "phone_changed",
+                Kind::Email => "email_changed",
+            };
+            let hears = |c: &&Contact| c.is_primary && (contact.kind == Kind::Phone || c.kind == contact.kind);
+            for before in all.iter().filter(hears).filter(|c| c.verified_at.is_some()) {
+                let to = (before.kind, before.value.as_str());
+                notice::send_to(tx, by.id(), to, template, &[]).await?;
             }
             set_primary(tx, by.id(), contact).await?;
             by.record(tx, "contact.primary", Some(id.0)).await?;

@@ -36,6 +36,31 @@ pub async fn check_sms(tx: &mut Tx, phone: &str, network: &str) -> Result<(), Er
     within(tx, "number", phone, limits.sms_per_number).await
 }
 
+/// Counts a message by SMS that nobody asked for, in the transaction of what it tells of; false where it may not go, because
+/// the number, the country or the day has had its share: the change that it tells of stands all the same. The number has a
+/// share of its own for these, so that they keep no codes from it, and is asked first, so that they use up no day.
+pub async fn may_notify(tx: &mut Tx, phone: &str) -> Result<bool, Error> {
+    let limits = tx.shop().limits.clone();
+    let country = tx.shop().country.clone();
+    let (midnight, _) = day(tx);
+    let refused = |what: &'static str| metrics::counter!("kabinet_sms_refused_total", "limit" => what).increment(1);
+    if !take(tx, &format!("sms.notice:{phone}"), limits.sms_notices_per_number).await? {
+        refused("notice");
+        return Ok(false);
+    }
+    if let Some((prefix, budget)) = budget(&limits, phone, &country)
+        && !take(tx, &format!("sms.prefix:{prefix}"), budget).await?
+    {
+        refused("prefix");
+        return Ok(false);
+    }
+    let may = add(tx, DAY, midnight).await? <= i64::from(limits.sms_per_day);
+    if !may {
+        refused("day");
+    }
+    Ok(may)
+}
+
 async fn within(tx: &mut Tx, what: &'static str, whose: &str, limit: u32) -> Result<(), Error> {
     if take(tx, &format!("sms.{what}:{whose}"), limit).await? {
         Ok(())

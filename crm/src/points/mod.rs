@@ -395,10 +395,29 @@ pub struct Paid {
     pub line: LineId,
     /// The program.
     pub program: ProgramId,
+    /// What it is called today.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub name: Localized,
     /// How many.
     pub points: i64,
     /// How many of them went back because something of the line did.
     pub given_back: i64,
+}
+
+/// Which points paid for a receipt: of one lot, in hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Drawn {
+    /// The program.
+    pub program: ProgramId,
+    /// How many.
+    pub points: i64,
+    /// Until when they could be spent.
+    pub expires_at: DateTime<Utc>,
+    /// The customer's receipt that had earned them; none for gifts, rewards and corrections.
+    pub purchase: Option<PurchaseId>,
+    /// The number of that receipt.
+    pub document: Option<String>,
 }
 
 /// What became of points on their way from one customer to another.

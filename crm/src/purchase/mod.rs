@@ -5,7 +5,7 @@
 
 use crate::id::{ArticleId, LineId, PurchaseId, StoreId};
 use crate::lang::Localized;
-use crate::points::{Before, Earned};
+use crate::points::{Before, Drawn, Earned, Paid, Part};
 use crate::rule::{Channel, Payment};
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -274,6 +274,10 @@ pub struct Line {
     pub returned: i64,
     /// What it earned, program by program.
     pub earned: Vec<Earned>,
+    /// What points paid of it, program by program.
+    pub paid: Vec<Paid>,
+    /// What rules took off it, in minor units.
+    pub discounts: Vec<Part>,
     /// The returns that brought some of it back, the first first.
     pub returns: Vec<Reference>,
     /// The sale that this line brings back.
@@ -289,6 +293,8 @@ pub struct Receipt {
     pub lines: Vec<Line>,
     /// The points, in hundredths, that it took back as a return, program by program.
     pub took_back: Vec<(Localized, i64)>,
+    /// The points that paid for it.
+    pub drawn: Vec<Drawn>,
 }
 
 #[cfg(test)]

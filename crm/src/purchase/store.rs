@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::lang::{Localized, fold};
 use crate::on;
-use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
+use crate::points::store::{self as points, Occasion, Sale, Sold, returns, spending};
 use crate::points::{Before, Difference, TransactionKind};
-use crate::rule::store::{Timeline, timeline};
+use crate::rule::store::{self as rules, Timeline, timeline};
 use crate::rule::{Channel, tier};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
@@ -733,6 +733,12 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
         .fetch_all(c)
         .await)?;
     let earned = points::earned_on(conn, of, id).await?;
+    let paid = spending::paid_on(conn, of, id).await?;
+    let drawn = match paid.is_empty() {
+        true => Vec::new(),
+        false => spending::drawn_on(conn, of, id).await?,
+    };
+    let given = rules::parts_of(conn, id).await?;
     let lines = rows
         .into_iter()
         .map(|row| Line {
@@ -746,6 +752,8 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
             amount: row.amount,
             returned: row.returned,
             earned: earned.iter().filter(|earned| earned.line == row.id).cloned().collect(),
+            paid: paid.iter().filter(|paid| paid.line == row.id).cloned().collect(),
+            discounts: given.discounts(row.id),
             returns: returns
                 .iter()
                 .filter(|(line, ..)| *line == row.id)
@@ -774,6 +782,7 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
         head: head.into(),
         lines,
         took_back,
+        drawn,
     })
 }
 

@@ -1,15 +1,17 @@
 //! Messages about safety, to the ways that a customer is reached by: what they did not do themselves they learn of.
 
-use crate::contact::{Kind, store as contacts};
+use crate::contact::{Kind, show_phone, store as contacts};
 use crate::db::Tx;
 use crate::error::Error;
 use crate::id::CustomerId;
 use crate::lang::Lang;
+use crate::limits;
 use crate::on;
 use crate::outbox;
 use crate::who::Visitor;
 
-/// Tells a customer something about safety: at the verified primary e-mail address, else at the primary phone.
+/// Tells a customer something about safety: at the verified primary e-mail address, else at the primary phone. By SMS only
+/// as far as [limits](crate::limits::Limits) go, for somebody may do many things and pay for none of the messages.
 pub(crate) async fn send(
     tx: &mut Tx,
     customer: CustomerId,
@@ -42,6 +44,9 @@ pub(crate) async fn send_to(
         ("at", &at),
     ];
     let values: Vec<_> = own.into_iter().chain(values.iter().copied()).collect();
+    if kind == Kind::Phone && !limits::may_notify(tx, address).await? {
+        return Ok(());
+    }
     let to = outbox::To {
         channel: match kind {
             Kind::Phone => outbox::Channel::Sms,
@@ -52,6 +57,16 @@ pub(crate) async fn send_to(
     };
     outbox::send(tx, to, template, lang, &values).await?;
     Ok(())
+}
+
+/// Tells that a number or an address was proved, which is a way in from now on. To be called before it is kept: else it would
+/// be told itself.
+pub(crate) async fn contact_added(tx: &mut Tx, customer: CustomerId, kind: Kind, value: &str) -> Result<(), Error> {
+    let shown = match kind {
+        Kind::Phone => show_phone(value),
+        Kind::Email => value.to_owned(),
+    };
+    send(tx, customer, "contact_added", &[("contact", &shown)]).await
 }
 
 /// Tells of a sign-in from a device that the customer never used before. The first one of all is no news, and neither

@@ -176,6 +176,9 @@ pub(crate) async fn conclude(
     visitor: &Visitor,
 ) -> Result<Opened, Error> {
     if let Some(email) = &attempt.email {
+        if way != "registration" && contacts::holder(tx, Kind::Email, email).await?.is_none() {
+            notice::contact_added(tx, customer, Kind::Email, email).await?;
+        }
         contacts::keep_proved(tx, customer, Kind::Email, email).await?;
         customers::reward_profile(tx, customer).await?;
     }

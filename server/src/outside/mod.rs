@@ -8,7 +8,7 @@ use crate::router::{self, App};
 use app::account::sign_in::{onward_to, set_attempt};
 use app::admin::places;
 use app::cx::{Cx, cookie};
-use app::route::Next;
+use app::route::{Next, with_next, with_untrusted_next};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -155,10 +155,7 @@ async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> R
             Whom::Staff => "/admin/sign-in",
             Whom::Customers => "/sign-in",
         };
-        return Ok(match wanted.map(|next| Next::to_untrusted(Some(next), "")) {
-            Some(next) if !next.path().is_empty() => format!("{page}?next={}", next.path()),
-            _ => page.to_owned(),
-        });
+        return Ok(with_untrusted_next(page, wanted));
     }
     let fresh;
     let (errand, next) = match (peer.config.whom, &cx.customer) {
@@ -311,7 +308,7 @@ async fn link(peer: &Peer, cx: &Cx, returned: &Returned, outside: &Outside) -> R
 async fn staff(peer: &Peer, cx: &Cx, returned: &Returned, outside: &Outside, said: &Said) -> Result<String, AppError> {
     let claims = staff_claims(peer, said);
     let lang = cx.db.shop().language;
-    let next = || format!("?next={}", returned.next());
+    let onward = |page: &str| with_next(page, returned.next());
     match identity::staff_sign_in(&cx.db, returned, outside, &claims, lang, &cx.visitor).await? {
         StaffEntered::In(opened) => {
             cx.set_session(cookie::STAFF, &opened);
@@ -321,11 +318,11 @@ async fn staff(peer: &Peer, cx: &Cx, returned: &Returned, outside: &Outside, sai
         }
         StaffEntered::SecondFactor(token) => {
             set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
-            Ok(format!("/admin/sign-in/second{}", next()))
+            Ok(onward("/admin/sign-in/second"))
         }
         StaffEntered::SetUp(token) => {
             set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
-            Ok(format!("/admin/sign-in/setup{}", next()))
+            Ok(onward("/admin/sign-in/setup"))
         }
         StaffEntered::Refused(refusal) => {
             let (provider, subject) = (&peer.config.id, &outside.subject);

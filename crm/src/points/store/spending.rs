@@ -4,7 +4,7 @@
 //! expire until it ends. What it captures is taken from the lots that expire first, and spread over the lines of the
 //! receipt that it paid, so that a return knows which points to give back.
 
-use super::super::{Paid, Reservation, ReservationState, Wish};
+use super::super::{Drawn, Paid, Reservation, ReservationState, Wish};
 use super::{AccountKind, BATCH, Book, TransactionKind, active, draw_first, lock, rules, settle};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
@@ -323,10 +323,33 @@ pub async fn cancel_in(tx: &mut Tx, _by: &System, of: Subject, id: ReservationId
 
 /// What points paid for the lines of a customer's receipt. Empty for a receipt of somebody else.
 pub async fn paid_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<Vec<Paid>, Error> {
-    const SQL: &str = "SELECT w.line_id AS line, w.program_id AS program, w.points, w.given_back FROM line_payments w \
+    const SQL: &str = "SELECT w.line_id AS line, w.program_id AS program, v.name, w.points, w.given_back \
+        FROM line_payments w \
         JOIN purchase_lines l ON l.id = w.line_id JOIN purchases p ON p.id = l.purchase_id \
         JOIN programs g ON g.id = w.program_id \
+        JOIN program_versions v ON v.program_id = g.id AND v.version = COALESCE((SELECT MAX(n.version) \
+        FROM program_versions n WHERE n.program_id = g.id AND n.published_at <= $3), 1) \
         WHERE l.purchase_id = $1 AND p.customer_id = $2 ORDER BY l.ordinal, g.position, g.id";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(purchase)
+        .bind(of.id())
+        .bind(now)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// Which points paid for a customer's receipt, those that would have expired first first. Empty for a receipt of somebody
+/// else.
+pub async fn drawn_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<Vec<Drawn>, Error> {
+    const SQL: &str = "SELECT l.program_id AS program, CAST(SUM(a.points) AS BIGINT) AS points, l.expires_at, \
+        e.id AS purchase, e.document FROM purchase_lines i JOIN allocations a ON a.line_id = i.id \
+        JOIN transactions s ON s.id = a.transaction_id AND s.kind = 'redemption' \
+        JOIN lots l ON l.id = a.lot_id JOIN lots o ON o.id = COALESCE(l.origin_id, l.id) \
+        JOIN transactions t ON t.id = o.transaction_id \
+        LEFT JOIN purchases e ON e.id = t.purchase_id AND e.customer_id = $2 \
+        WHERE i.purchase_id = $1 AND l.customer_id = $2 GROUP BY l.id, l.program_id, l.expires_at, e.id, e.document \
+        ORDER BY l.expires_at, l.id";
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(purchase)
         .bind(of.id())
