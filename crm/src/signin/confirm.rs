@@ -129,7 +129,8 @@ pub async fn start_contact(
     send(db, by, (Purpose::Contact, "contact.code"), found, visitor).await
 }
 
-/// Takes the code of [`start_contact`]. Field: `code`; [`Flaw::Taken`] when the contact is proved by another customer.
+/// Takes the code of [`start_contact`]. Field: `code`; [`Flaw::TakenElsewhere`] when another customer has proved the
+/// contact before, which nobody learns who did not type the right code.
 pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor: &Visitor) -> Result<Kind, Error> {
     let typed = &codes::typed(code)?;
     let outcome: Result<Kind, Flaw> = db
@@ -144,7 +145,7 @@ pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor:
                 }
                 let (kind, address) = attempt.address()?;
                 if !contacts::keep_proved(tx, by.id(), kind, address).await? {
-                    return Ok(Err(Flaw::Taken));
+                    return Ok(Err(Flaw::TakenElsewhere));
                 }
                 attempts::finish(tx, attempt.id).await?;
                 by.record(tx, "contact.verify", None).await?;
