@@ -333,6 +333,7 @@ impl Cx {
             Flaw::TooLate => words.too_late.into(),
             Flaw::Taken if self.path.starts_with("/admin") => words.taken_among_records.into(),
             Flaw::Taken => words.taken.into(),
+            Flaw::TakenElsewhere => words.taken_elsewhere.into(),
             Flaw::LastOne => words.last_one.into(),
             Flaw::NotPoints => words.not_points.into(),
             Flaw::InThePast => words.in_the_past.into(),

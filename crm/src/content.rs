@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 #[derive(Deserialize)]
 struct Records {
     roles: Vec<RoleRecord>,
+    /// Of the templates whose words have changed since the first time; the others are in their first version.
+    template_versions: BTreeMap<String, i64>,
     consent_purposes: Vec<PurposeRecord>,
     programs: Vec<ProgramRecord>,
     topics: Vec<TopicRecord>,
@@ -131,8 +133,8 @@ pub fn percent(lang: Lang, share: i64) -> String {
     }
 }
 
-/// Fills an empty database with what the shop says. The second time it adds only the roles and templates that a newer
-/// program needs and the database does not have yet.
+/// Fills an empty database with what the shop says. The second time it adds only the roles, and the templates or their
+/// versions, that a newer program needs and the database does not have yet.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
@@ -141,7 +143,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     db.write(|tx| {
         scoped(async move {
             add_roles(tx, records, roles).await?;
-            add_templates(tx, templates).await?;
+            add_templates(tx, records, templates).await?;
             const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
             let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
             if !is_first {
@@ -257,14 +259,16 @@ async fn add_roles(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), E
     Ok(())
 }
 
-async fn add_templates(tx: &mut Tx, templates: &Pair) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, 1, $2, $3, $4) \
+async fn add_templates(tx: &mut Tx, records: &Records, templates: &Pair) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, $2, $3, $4, $5) \
                        ON CONFLICT (code, version) DO NOTHING";
     let now = tx.now();
     for code in templates.ru.keys() {
+        let version = records.template_versions.get(code).copied().unwrap_or(1);
         let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
         on!(tx, |c| sqlx::query(SQL)
             .bind(code)
+            .bind(version)
             .bind(Json(&subject))
             .bind(Json(&body))
             .bind(now)

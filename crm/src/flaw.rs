@@ -72,6 +72,8 @@ pub enum Flaw {
     TooLate,
     /// Belongs to somebody already.
     Taken,
+    /// A number or address that another customer has proved to hold. Only who proved it as well is told so.
+    TakenElsewhere,
     /// One has to remain.
     LastOne,
     /// Not a number of points, or none at all.
@@ -147,6 +149,7 @@ impl Flaw {
             Self::ClaimedBefore => "claimed_before",
             Self::TooLate => "too_late",
             Self::Taken => "taken",
+            Self::TakenElsewhere => "taken_elsewhere",
             Self::LastOne => "last_one",
             Self::NotPoints => "not_points",
             Self::InThePast => "in_the_past",

@@ -6,6 +6,7 @@ use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
+use crate::texts::AdminEvent;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FormBox, Moment, icon};
 use crm::card::{self, Card, State, store as cards};
@@ -197,7 +198,7 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
             view! {
                 <tr>
                     <td><Moment at=purchase.at shown=cx.moment(purchase.at)/></td>
-                    <td><a href=format!("{here}/purchases/{}", purchase.id)>"№ " {purchase.document.clone()}</a></td>
+                    <td><a href=format!("{here}/purchases/{}", purchase.id)>{cx.t().common.document(&purchase.document)}</a></td>
                     <td class="grow">{store}</td>
                     <td>{state}</td>
                     <td class="num">{format::integer(purchase.lines)}</td>
@@ -614,46 +615,52 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
             (text, None, more)
         }
         EventKind::Change => {
-            let what = match code {
-                "customer.change" => t.change_person,
-                "points.ask" => t.points_ask,
-                "points.refuse" => t.points_refuse,
-                "customer.preferences" => t.change_preferences,
-                "contact.add" => t.contact_add,
-                "contact.primary" => t.contact_primary,
-                "contact.remove" => t.contact_remove,
-                "child.add" => t.child_add,
-                "child.remove" => t.child_remove,
-                "request.close" => t.request_close,
-                "request.reopen" => t.request_reopen,
-                "request.status" => t.request_status,
-                "request.assign" => t.request_assign,
-                "request.unassign" => t.request_unassign,
-                "message.again" => t.message_again,
-                "session.end" => t.session_end,
-                "customer.end_sessions" => t.sessions_ended,
-                "removal.ask" => t.removal_ask,
-                "removal.grant" => t.removal_grant,
-                "removal.cancel" => t.removal_cancel,
-                "removal.done" => t.removal_done,
-                "contact.verify" => t.contact_verify,
-                "password.change" => t.password_change,
-                "factor.totp_on" => t.factor_totp_on,
-                "factor.totp_remove" => t.factor_totp_remove,
-                "factor.passkey_add" => t.factor_passkey_add,
-                "factor.passkey_rename" => t.factor_passkey_rename,
-                "factor.passkey_remove" => t.factor_passkey_remove,
-                "recovery.make" => t.recovery_make,
-                "recovery.keep" => t.recovery_keep,
-                "identity.link" => t.identity_link,
-                "identity.unlink" => t.identity_unlink,
-                "card.block" => t.card_block,
-                "card.bind" => t.card_bind,
-                "card.refused" => t.card_refused,
-                "invite.begin" => t.invite_begin,
-                other => other,
-            };
-            (what.to_owned(), None, None)
+            let receipt = receipt.filter(|_| code == "purchase.claim");
+            (change(t, code).unwrap_or(code).to_owned(), receipt, None)
         }
     }
+}
+
+/// The words for a change, by the action as the audit log calls it.
+pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
+    Some(match action {
+        "customer.change" => t.change_person,
+        "points.ask" => t.points_ask,
+        "points.refuse" => t.points_refuse,
+        "customer.preferences" => t.change_preferences,
+        "contact.add" => t.contact_add,
+        "contact.primary" => t.contact_primary,
+        "contact.remove" => t.contact_remove,
+        "child.add" => t.child_add,
+        "child.remove" => t.child_remove,
+        "request.close" => t.request_close,
+        "request.reopen" => t.request_reopen,
+        "request.status" => t.request_status,
+        "request.assign" => t.request_assign,
+        "request.unassign" => t.request_unassign,
+        "message.again" => t.message_again,
+        "session.end" => t.session_end,
+        "customer.end_sessions" => t.sessions_ended,
+        "removal.ask" => t.removal_ask,
+        "removal.grant" => t.removal_grant,
+        "removal.cancel" => t.removal_cancel,
+        "removal.done" => t.removal_done,
+        "contact.verify" => t.contact_verify,
+        "password.change" => t.password_change,
+        "factor.totp_on" => t.factor_totp_on,
+        "factor.totp_remove" => t.factor_totp_remove,
+        "factor.passkey_add" => t.factor_passkey_add,
+        "factor.passkey_rename" => t.factor_passkey_rename,
+        "factor.passkey_remove" => t.factor_passkey_remove,
+        "recovery.make" => t.recovery_make,
+        "recovery.keep" => t.recovery_keep,
+        "identity.link" => t.identity_link,
+        "identity.unlink" => t.identity_unlink,
+        "card.block" => t.card_block,
+        "card.bind" => t.card_bind,
+        "card.refused" => t.card_refused,
+        "invite.begin" => t.invite_begin,
+        "purchase.claim" => t.purchase_claim,
+        _ => return None,
+    })
 }

@@ -181,7 +181,7 @@ fn entry(cx: &Cx, entry: &Entry) -> Html {
         .filter(|_| entry.active == 0)
         .map(|(active, _)| t.waits(cx.day(active)));
     let receipt = entry.purchase.zip(entry.document.clone()).map(|(id, document)| {
-        view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")>"№ " <bdi>{document}</bdi></a></dd></div> }
+        view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")><bdi>{cx.t().common.document(document)}</bdi></a></dd></div> }
     });
     // What came back was sent to them, and what went back came from them.
     let other = entry.other.clone().map(|other| {

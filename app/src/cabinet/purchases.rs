@@ -280,6 +280,12 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
     .into_html()
 }
 
+/// Over how many months an average is told: from the first one with a receipt to the last, at least one.
+pub fn months_of(spent: &[Month]) -> i64 {
+    let since = spent.iter().skip_while(|month| month.receipts == 0).count();
+    since.max(1) as i64
+}
+
 /// What was spent month by month, unless it was nothing.
 fn chart(cx: &Cx, spent: &[Month]) -> Option<Html> {
     let t = &cx.t().purchases;
@@ -288,7 +294,7 @@ fn chart(cx: &Cx, spent: &[Month]) -> Option<Html> {
         .filter(|month| month.total > 0)
         .max_by_key(|month| month.total)?;
     let all: i64 = spent.iter().map(|month| month.total).sum();
-    let average = all / i64::try_from(spent.len()).ok()?.max(1);
+    let average = all / months_of(spent);
     let whole = |minor| format::money_rounded(cx.lang, cx.shop(), minor);
     let bars = spent
         .iter()

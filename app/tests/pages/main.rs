@@ -1,6 +1,7 @@
 //! What pages read from addresses and write for people, asked directly. A program of its own: compiling the library once
 //! more for its tests took longer than all of them.
 
+mod changes;
 mod devices;
 mod formats;
 mod places;

@@ -1,5 +1,6 @@
 use app::cabinet::purchases::*;
 use chrono::NaiveDate;
+use crm::purchase::Month;
 
 #[test]
 fn a_day_is_one_of_the_calendar() {
@@ -27,4 +28,21 @@ fn filters_survive_in_the_address() {
         "/purchases?from=2026-11-01&q=%D1%87%D0%B0%D0%B9+%26+%D0%BC%D1%91%D0%B4%3D%25"
     );
     assert_eq!(Asked::default().address(None), "/purchases");
+}
+
+#[test]
+fn an_average_begins_with_the_first_receipt() {
+    let first = NaiveDate::from_ymd_opt(2026, 1, 1).expect("a day");
+    let over = |receipts: &[i64]| {
+        let month = |receipts: &i64| Month {
+            first,
+            receipts: *receipts,
+            total: 100_00 * receipts,
+        };
+        months_of(&receipts.iter().map(month).collect::<Vec<_>>())
+    };
+    assert_eq!(over(&[0, 0, 0, 3]), 1);
+    assert_eq!(over(&[0, 2, 0, 0]), 3);
+    assert_eq!(over(&[1, 0, 0, 1]), 4);
+    assert_eq!([over(&[0, 0]), over(&[])], [1, 1], "never divided by nothing");
 }

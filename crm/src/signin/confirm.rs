@@ -129,7 +129,8 @@ pub async fn start_contact(
     send(db, by, (Purpose::Contact, "contact.code"), found, visitor).await
 }
 
-/// Takes the code of [`start_contact`]. Field: `code`; [`Flaw::Taken`] when the contact is proved by another customer.
+/// Takes the code of [`start_contact`]. Field: `code`; [`Flaw::TakenElsewhere`] when another customer has proved the
+/// contact before, which nobody learns who did not type the right code.
 pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor: &Visitor) -> Result<Kind, Error> {
     let typed = &codes::typed(code)?;
     let outcome: Result<Kind, Flaw> = db
@@ -146,7 +147,7 @@ pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor:
                 // Before it is one of those that are told.
                 notice::contact_added(tx, by.id(), kind, address).await?;
                 if !contacts::keep_proved(tx, by.id(), kind, address).await? {
-                    return Ok(Err(Flaw::Taken));
+                    return Ok(Err(Flaw::TakenElsewhere));
                 }
                 attempts::finish(tx, attempt.id).await?;
                 by.record(tx, "contact.verify", None).await?;

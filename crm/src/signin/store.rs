@@ -362,15 +362,16 @@ pub async fn register(
                 }
             }
             programs::enter_automatic(tx, id, now).await?;
-            let card = cards::issue_virtual(tx, id).await?;
+            cards::issue_virtual(tx, id).await?;
             if let Some(email) = &email {
-                let shop = tx.shop().name.clone();
+                let shop = tx.shop().clone();
                 let to = outbox::To {
                     channel: outbox::Channel::Email,
                     address: email.as_str(),
                     customer: Some(id),
                 };
-                let values = [("name", person.name.as_str()), ("card", &card.number), ("shop", &shop)];
+                // The address may not be proved yet: the number of the card stays behind the sign-in.
+                let values = [("name", person.name.as_str()), ("shop", &shop.name), ("url", &shop.url)];
                 outbox::send(tx, to, "welcome", lang, &values).await?;
             }
             if let Some(code) = invite {

@@ -28,6 +28,7 @@ mod pace;
 mod passwords;
 mod programs;
 mod proxies;
+mod purchases;
 mod redirects;
 mod rules;
 mod sessions;

@@ -100,6 +100,37 @@ async fn a_proved_address_opens_and_an_unproved_one_is_nobodys() {
 }
 
 #[tokio::test]
+async fn whose_a_contact_is_only_those_learn_who_prove_it() {
+    let app = TestApp::new().await;
+    with_email(&app).await;
+    let mut boris = app.customer("Борис").await;
+    let added = boris
+        .send("/profile/contacts", "contact.add_email", &[("email", EMAIL)])
+        .await;
+    assert_eq!(added.location(), "/profile/contacts?done=email", "{}", added.text());
+    let verify = boris.get("/profile/contacts").await.form("contact.verify");
+    let asked = boris.submit("/profile/contacts", &verify).await;
+    assert_eq!(asked.location(), "/profile/contacts/code", "{}", asked.text());
+    let right = code(&app, EMAIL).await;
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    for (typed, told) in [
+        (wrong, "Код не подошёл. Осталось 4 попытки"),
+        (
+            right.as_str(),
+            "Этот контакт уже подтверждён в другом кабинете. Если он ваш, напишите в поддержку",
+        ),
+    ] {
+        let refused = boris
+            .send("/profile/contacts/code", "contact.prove", &[("code", typed)])
+            .await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.message("contact.prove", "code"), told);
+    }
+    let proved = "SELECT COUNT(*) FROM contacts WHERE value = 'anna@example.com' AND verified_at IS NOT NULL";
+    assert_eq!(app.count(proved).await, 1);
+}
+
+#[tokio::test]
 async fn s10_nobody_learns_by_email_whether_there_is_an_account() {
     let app = TestApp::new().await;
     with_email(&app).await;
