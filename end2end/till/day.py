@@ -6,14 +6,18 @@
 The first till is cut off for two hours of the day and sends later. The second is killed in the middle, and started
 again. The third sends everything twice. Customers join at the till, pay with points and bring goods back. At the end
 the books are verified, and every receipt is compared with what this file reckons by itself from the terms of the
-program: what it earned, and what of points paid for it. Everything happens in a temporary folder and ends by itself;
-the exit code is 0 where all agrees.
+program and a rule: what it earned, and what of points paid for it. Then every customer's pages are read: each point has
+to be explained there by its line, its lot and the version of what gave it. Everything happens in a temporary folder and
+ends by itself; the exit code is 0 where all agrees.
 """
 
 import argparse
 import csv
 import datetime
 import gzip
+import hashlib
+import html
+import html.parser
 import io
 import json
 import os
@@ -27,6 +31,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -39,6 +44,7 @@ OPENS = 8 * 60  # minutes of the day
 CLOSES = 20 * 60
 CUT_OFF = (12 * 60, 14 * 60)  # the first till
 SHARE = 300  # the club pays 3 %, in hundredths of a percent; server content, crm/content
+DEAR, MORE = 5_00, 200  # the rule of the day: 2 % more on what costs 5.00 or more
 PREFIX = "290"
 
 
@@ -221,10 +227,33 @@ def reckon(events, members, paid):
         points = 0
         if event["card"] in members:
             for place, (_, _, quantity, price) in enumerate(event["lines"], 1):
-                line = (quantity * price - paid.get((event["document"], place), 0)) * SHARE // 10_000
+                left = quantity * price - paid.get((event["document"], place), 0)
+                line = left * SHARE // 10_000 + (left * MORE // 10_000 if price >= DEAR else 0)
                 points += line - line * back[event["document"], place] // quantity
         earned[event["document"]] = points
     return earned
+
+
+def stored(moment):
+    """A time as the database keeps it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+
+
+def publish_rule(database):
+    """A rule that counts for the whole day: a marketer published it two days ago."""
+    rule, program = uuid.uuid4().bytes, database.execute("SELECT id FROM programs WHERE code = 'club'").fetchone()[0]
+    club = str(uuid.UUID(bytes=program))
+    definition = {
+        "name": {"ru": "Больше за дорогое", "en": "More for what is dear"},
+        "conditions": [{"price": {"at_least": DEAR}}],
+        "effects": [{"points_share": {"program": club, "share": MORE}}],
+    }
+    at = stored(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=2))
+    database.execute("INSERT INTO rules (id, created_at) VALUES (?, ?)", (rule, at))
+    database.execute(
+        "INSERT INTO rule_versions (rule_id, version, state, definition, changed_at, effective_at, published_at) "
+        "VALUES (?, 1, 'published', ?, ?, ?, ?)", (rule, json.dumps(definition), at, at, at))
+    database.commit()
 
 
 def main(arguments):
@@ -238,6 +267,8 @@ def main(arguments):
         "KABINET_SITE_DIR": str(Path(arguments.site).resolve()),
         "KABINET_LOG": "warn",
         "KABINET_LIMITS__REQUESTS_PER_TILL": "0",
+        "KABINET_LIMITS__PAGES_PER_NETWORK": "0",
+        "KABINET_LIMITS__PAGES_PER_SESSION": "0",
     }
     program = str(Path(arguments.program).resolve())
 
@@ -260,6 +291,7 @@ def main(arguments):
         )
     }
     cards = sorted(members)[:400]
+    publish_rule(database)
     database.close()
     events = plan(arguments, cards)
     joined = {event["card"] for of_till in events.values() for event in of_till if event.get("join")}
@@ -301,6 +333,7 @@ def main(arguments):
             print(f"{till}: {json.loads(said) or 'nothing to say'}")
         print(f"the day took {time.monotonic() - began:.0f} s")
         wrong = compare(arguments, Till(url, keys[TILLS[0]], folder / "compare.journal"), events, members | joined, folder)
+        wrong += explain(url, folder)
     finally:
         for process in started:
             if process.poll() is None:
@@ -341,6 +374,90 @@ def compare(arguments, till, events, members, folder):
           f"receipts, {held} reservations are still held")
     if not paid_with_points or not enrolled:
         wrong.append("nobody paid with points, or nobody joined: nothing was tried")
+    return wrong
+
+
+class Rows(html.parser.HTMLParser):
+    """The rows of the tables that explain points: of each the words in its cells."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.cell = [], None
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+            self.cell = True
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.cell = None
+
+    def handle_data(self, data):
+        if self.cell:
+            self.rows[-1][-1] += data
+
+
+def explain(url, folder):
+    """Reads the pages of every customer who has points of the day, as they would."""
+    wrong, read = [], Counter()
+    database = sqlite3.connect(folder / "kabinet.db", timeout=30)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    receipts = database.execute(
+        "SELECT t.customer_id, p.id, p.document, COUNT(*), SUM(a.points) FROM accruals a JOIN lots t ON t.id = a.lot_id "
+        "JOIN purchase_lines l ON l.id = a.line_id JOIN purchases p ON p.id = l.purchase_id WHERE p.source = 'shop' "
+        "GROUP BY t.customer_id, p.id ORDER BY t.customer_id").fetchall()
+    tokens = {}
+    for customer in {receipt[0] for receipt in receipts}:
+        # A session as a sign-in opens one; hundreds of codes from one network would be refused.
+        tokens[customer] = uuid.uuid4().hex
+        database.execute(
+            "INSERT INTO sessions (id, token_hash, customer_id, device, network, created_at, seen_at, expires_at, "
+            "authenticated_at) VALUES (?, ?, ?, 'day', '127.0.0.1', ?, ?, ?, ?)",
+            (uuid.uuid4().bytes, hashlib.sha256(tokens[customer].encode()).digest(), customer, stored(now), stored(now),
+             stored(now + datetime.timedelta(days=1)), stored(now)))
+    database.commit()
+    database.close()
+
+    def page(customer, path):
+        asked = urllib.request.Request(url + path, headers={"cookie": f"kabinet={tokens[customer]}", "accept-language": "ru"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            read["pages"] += 1
+            return answer.read().decode()
+
+    def points(words):
+        return round(float(re.sub(r"[^0-9,]", "", words).replace(",", ".") or 0) * 100)
+
+    for customer, purchase, document, lines, total in receipts:
+        at = f"/purchases/{uuid.UUID(bytes=purchase)}"
+        rows = Rows()
+        rows.feed(page(customer, at))
+        explained = [row for row in rows.rows if len(row) == 2 and "верси" in row[0]]
+        by_rule = [row for row in explained if "Больше за дорогое, версия 1" in row[0]]
+        shown = sum(points(re.split("−", row[1])[0]) for row in explained)
+        if len(explained) != lines or shown != total:
+            wrong.append(f"{document}: {len(explained)} of {lines} lines are explained, {shown} of {total} points")
+        read["lines"] += len(explained)
+        read["lines with a rule"] += len(by_rule)
+    for customer in tokens:
+        at = "/points"
+        while at:
+            statement = page(customer, at)
+            for entry in statement.split('<details class="entry">')[1:]:
+                entry = entry.split("</details>")[0]
+                read["movements"] += 1
+                has_text = re.search(r"<p>[^<]+</p>", entry)
+                has_cause = re.search(r'href="/(purchases|points)[^"]*"|Правило|Исправ|Сгорели|Стали доступны', entry)
+                if not has_text or not has_cause:
+                    wrong.append(f"a movement is not explained: {re.sub('<[^>]*>', ' ', entry)[:200]}")
+            more = re.search(r'href="(/points\?before=[^"]+)" rel="next"', statement)
+            at = more and html.unescape(more[1])
+    print(f"{len(tokens)} customers read {read['pages']} pages: {read['lines']} lines of receipts, {read['lines with a rule']} "
+          f"of them with a rule, and {read['movements']} movements are explained")
+    if not read["lines with a rule"]:
+        wrong.append("no rule gave anything: nothing was tried")
     return wrong
 
 

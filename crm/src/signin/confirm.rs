@@ -144,8 +144,9 @@ pub async fn contact(db: &Db, by: &Customer, token: &Token, code: &str, visitor:
                     return Ok(Err(flaw));
                 }
                 let (kind, address) = attempt.address()?;
-                // Before it is one of those that are told.
-                notice::contact_added(tx, by.id(), kind, address).await?;
+                if contacts::holder(tx, kind, address).await?.is_none() {
+                    notice::contact_added(tx, by.id(), kind, address).await?;
+                }
                 if !contacts::keep_proved(tx, by.id(), kind, address).await? {
                     return Ok(Err(Flaw::TakenElsewhere));
                 }

@@ -364,14 +364,14 @@ pub async fn register(
             programs::enter_automatic(tx, id, now).await?;
             cards::issue_virtual(tx, id).await?;
             if let Some(email) = &email {
-                let shop = tx.shop().clone();
+                let shop = tx.shop().name.clone();
                 let to = outbox::To {
                     channel: outbox::Channel::Email,
                     address: email.as_str(),
                     customer: Some(id),
                 };
                 // The address may not be proved yet: the number of the card stays behind the sign-in.
-                let values = [("name", person.name.as_str()), ("shop", &shop.name), ("url", &shop.url)];
+                let values = [("name", person.name.as_str()), ("shop", &shop)];
                 outbox::send(tx, to, "welcome", lang, &values).await?;
             }
             if let Some(code) = invite {

@@ -195,3 +195,33 @@ crm::both_engines!(anything_may_be_counted, async |world| {
     let at_once = futures::future::join_all((0..20).map(|_| take("y", 7))).await;
     assert_eq!(at_once.into_iter().filter(|taken| *taken).count(), 7);
 });
+
+crm::both_engines!(s08_messages_about_changes_have_a_share_of_their_own, async |world| {
+    let limits = Limits {
+        sms_notices_per_number: 2,
+        sms_per_day: 6,
+        ..few()
+    };
+    let (db, clock) = node(world, limits).await;
+    let tell = async |phone: &'static str| {
+        db.write(|tx| crm::db::scoped(async move { limits::may_notify(tx, phone).await }))
+            .await
+            .expect("counted")
+    };
+    let phone = "+79001234567";
+    let told = [
+        tell(phone).await,
+        tell(phone).await,
+        tell(phone).await,
+        tell(phone).await,
+    ];
+    assert_eq!(told, [true, true, false, false]);
+    // They keep no code from the number, and what was refused has used up nothing of the day.
+    assert_eq!(allowed(&db, phone, "192.0.2.1", 3).await, 2);
+    // Countries have their share, and the day has its own.
+    assert!(!tell("+375331234567").await);
+    assert_eq!([tell("+79001234568").await, tell("+79001234569").await], [true, true]);
+    assert!(!tell("+79001234570").await, "six in a day");
+    clock.set(start() + TimeDelta::days(1));
+    assert!(tell(phone).await);
+});

@@ -338,6 +338,32 @@ both_engines!(what_paid_for_returned_lines_goes_back_to_its_own_lots, async |wor
     // In proportion to what each line costs; the free pears took none.
     assert_eq!(paid(db, anna, sale).await, [(12_00, 0), (3_00, 0)]);
     assert_eq!(lots(db, anna).await, [(5_00, start() + days(100))]);
+    // The receipt tells which points those were, and what had earned them.
+    let mut conn = db.read().await.expect("a connection");
+    let receipt = purchases::receipt(&mut conn, anna, sale).await.expect("a receipt");
+    let by_line: Vec<_> = receipt
+        .lines
+        .iter()
+        .map(|line| line.paid.iter().map(|p| p.points).sum::<i64>())
+        .collect();
+    assert_eq!(by_line, [12_00, 3_00, 0]);
+    let drawn: Vec<_> = receipt
+        .drawn
+        .iter()
+        .map(|d| (d.points, d.expires_at, d.program))
+        .collect();
+    assert_eq!(
+        drawn,
+        [(10_00, start() + days(90), family), (5_00, start() + days(100), family)]
+    );
+    for drawn in &receipt.drawn {
+        let earned = purchases::receipt(&mut conn, anna, drawn.purchase.expect("a purchase"))
+            .await
+            .expect("earned");
+        assert_eq!(Some(&earned.head.document), drawn.document.as_ref());
+        assert_eq!(earned.lines[0].name, "gift");
+    }
+    drop(conn);
 
     // Half of the apples: what was taken last comes back first, 2.00 of the second lot and 4.00 of the first.
     let at = day(21).await;

@@ -198,6 +198,19 @@ async fn a_card_is_shown_points_are_earned_pay_and_come_back() {
         "what was not captured is free again: {left}"
     );
 
+    // The customer's receipt says so, and with which points.
+    let page = anna
+        .browser
+        .get(&format!("/purchases/{}", read(&receipt)["id"].as_str().expect("an id")))
+        .await;
+    let page_text = dense(&page);
+    for words in ["Оплаченобаллами−15", "изнихбаллами7,50", "Клуб,3%,условияверсии1"]
+    {
+        assert!(page_text.contains(words), "{words}: {page_text}");
+    }
+    let earned_on = format!("href=\"/purchases/{}\"", sale["id"].as_str().expect("an id"));
+    assert!(page.body.contains(&earned_on), "{page_text}");
+
     // Half of the cups come back, with their half of what points paid for them.
     let back = json!({
         "document": "R-1", "at": later, "lines": [{

@@ -93,3 +93,35 @@ async fn a_theme_is_kept_and_only_known_ones_are() {
     who.cookies.insert("__Host-theme".into(), "\"><script>".into());
     assert!(!who.get("/sign-in").await.body.contains("\"><script>"));
 }
+
+#[tokio::test]
+async fn a_text_that_was_agreed_to_stays_readable() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    app.execute(
+        "INSERT INTO consent_texts (id, purpose_id, version, title, body, published_at) SELECT randomblob(16), purpose_id, 2, \
+         title, '{\"ru\": \"Новый текст\", \"en\": \"New\"}', published_at FROM consent_texts t JOIN consent_purposes p \
+         ON p.id = t.purpose_id WHERE p.code = 'personal_data'",
+    )
+    .await;
+    let newest = anna.get("/consents/personal_data").await.text();
+    assert!(
+        newest.contains("Новый текст") && newest.contains("Версия 2"),
+        "{newest}"
+    );
+    let consents = anna.get("/profile/consents").await;
+    let of_then = "/consents/personal_data?version=1";
+    assert!(consents.body.contains(of_then), "{}", consents.text());
+    let first = anna.get(of_then).await;
+    let text = first.text();
+    assert!(text.contains("Версия 1") && !text.contains("Новый текст"), "{text}");
+    assert!(text.contains("Сейчас действует версия 2"), "{text}");
+    for other in ["3", "0", "x", "-1"] {
+        let path = format!("/consents/personal_data?version={other}");
+        assert_eq!(
+            anna.get(&path).await.status,
+            axum::http::StatusCode::NOT_FOUND,
+            "{other}"
+        );
+    }
+}

@@ -107,6 +107,32 @@ async fn s05_a_next_of_our_own_is_kept_to_the_end() {
 }
 
 #[tokio::test]
+async fn s05_what_was_asked_of_a_page_is_kept_to_the_end() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    app.world
+        .clock
+        .set(crm::testing::start() + chrono::Duration::minutes(1));
+    let mut who = app.anybody();
+    let asked = who
+        .get("/purchases?from=2026-01-01&q=%D1%87%D0%B0%D0%B9+%26+1%25")
+        .await;
+    let next = "next=/purchases?from=2026-01-01%26q=%25D1%2587%25D0%25B0%25D0%25B9%2B%2526%2B1%2525";
+    assert_eq!(asked.location(), format!("/sign-in?{next}"));
+    let reply = who
+        .send(asked.location(), "sign_in.start", &[("phone", &anna.phone)])
+        .await;
+    assert_eq!(reply.location(), format!("/sign-in/code?{next}"));
+    let code = app.code(&anna.phone).await;
+    let reply = who.send(reply.location(), "sign_in.verify", &[("code", &code)]).await;
+    assert_eq!(
+        reply.location(),
+        "/purchases?from=2026-01-01&q=%D1%87%D0%B0%D0%B9+%26+1%25"
+    );
+    assert_eq!(who.get(reply.location()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn s05_a_hostile_referer_changes_nothing() {
     let app = TestApp::new().await;
     let mut who = app

@@ -410,6 +410,17 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
     let code = code(&app, &new).await;
     who.send("/profile/contacts/code", "contact.prove", &[("code", &code)])
         .await;
+    // What was proved is a way in: the ways until now are told of it, and not the new one itself.
+    let messages = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");
+    let told: Vec<_> = messages.iter().filter(|m| m.template == "contact_added").collect();
+    let by: Vec<_> = told.iter().map(|m| m.address.as_str()).collect();
+    assert_eq!(by, [EMAIL, anna.phone.as_str()]);
+    assert!(
+        told[0].body.contains(&crm::contact::show_phone(&new)),
+        "{}",
+        told[0].body
+    );
+    assert!(told[1].body.contains(EMAIL), "{}", told[1].body);
     let primary = who.get("/profile/contacts").await.form("contact.primary");
     let changed = who.submit("/profile/contacts", &primary).await;
     assert_eq!(
