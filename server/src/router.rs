@@ -123,6 +123,7 @@ pub fn guarded(app: &App, others: Vec<Other>) -> Router {
             slow_down,
         ))
         .layer(middleware::from_fn_with_state((app.clone(), Arc::new(gate)), admit))
+        .layer(middleware::from_fn(guard::read_on))
         .layer(middleware::from_fn_with_state(app.clone(), catch_panics))
         .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
         .layer(middleware::from_fn_with_state(app.config.clone(), guard::trace))
