@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """What the product is made of, from cargo's own metadata and package-lock.json; no network is asked.
 
-    tools/dependencies.py licences       every package that has no licence of the list below; exit code 1 if there is one
-    tools/dependencies.py sbom FILE      a bill of materials (CycloneDX 1.6, JSON) of what `kabinet` is built from
+    tools/dependencies.py licences            every package that has no licence of the list below; exit code 1 if there is
+                                              one
+    tools/dependencies.py advisories FOLDER   every package that RustSec knows a hole in; exit code 1 if there is one that
+                                              deny.toml does not explain. FOLDER is https://github.com/RustSec/advisory-db
+    tools/dependencies.py sbom FILE           a bill of materials (CycloneDX 1.6, JSON) of what `kabinet` is built from
 
 The licences are those that may be combined with the AGPL, version 3 or later. One that is not among them is a question
 for a person, not for this list.
@@ -10,9 +13,11 @@ for a person, not for this list.
 
 import datetime
 import json
+import operator
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,6 +117,76 @@ def licences():
     return 1 if found else 0
 
 
+def version_of(text):
+    """Major, minor and patch, and what comes before a release as cargo orders it: a release is after all of that."""
+    number, _, early = text.split("+")[0].partition("-")
+    parts = [int(part) for part in number.split(".")]
+    identifiers = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in early.split(".")] if early else []
+    return (*parts, *[0] * (3 - len(parts))), (0, identifiers) if early else (1, [])
+
+
+def meets(version, requirement):
+    """Whether a version is of a range of RustSec's, `>= 1.2.3, < 1.3`; one without a sign is what `^` says."""
+    for part in requirement.split(","):
+        sign, text = re.fullmatch(r"\s*([<>=^~]*)\s*(\S+)\s*", part).groups()
+        bound, length = version_of(text), text.split("-")[0].count(".") + 1
+        (major, minor, patch), _ = bound
+        if sign in ("", "^"):
+            if major or length == 1:
+                end = (major + 1, 0, 0)
+            elif minor or length == 2:
+                end = (0, minor + 1, 0)
+            else:
+                end = (0, 0, patch + 1)
+            fits = bound <= version and version[0] < end
+        elif sign == "~":
+            end = (major + 1, 0, 0) if length == 1 else (major, minor + 1, 0)
+            fits = bound <= version and version[0] < end
+        else:
+            compare = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "=": operator.eq}[sign]
+            fits = compare(version, bound)
+        if not fits:
+            return False
+    return True
+
+
+def advisories(folder):
+    locked = {}
+    for lock in ("Cargo.lock", "benches/Cargo.lock", "fuzz/Cargo.lock"):
+        for package in tomllib.loads((ROOT / lock).read_text(encoding="utf-8"))["package"]:
+            if "crates.io" in package.get("source", ""):
+                locked.setdefault(package["name"], set()).add(package["version"])
+    explained = {
+        entry["id"]: entry["reason"]
+        for entry in tomllib.loads((ROOT / "deny.toml").read_text(encoding="utf-8"))["advisories"]["ignore"]
+    }
+    known, newest, failed, lines = 0, "", False, []
+    for file in sorted(Path(folder).glob("crates/*/*.md")):
+        head, _, rest = file.read_text(encoding="utf-8").removeprefix("```toml").partition("\n```")
+        entry = tomllib.loads(head)
+        advisory, versions = entry["advisory"], entry["versions"]
+        known, newest = known + 1, max(newest, str(advisory["date"]))
+        good = [*versions.get("patched", []), *versions.get("unaffected", [])]
+        hit = [v for v in locked.get(advisory["package"], ()) if not any(meets(version_of(v), range) for range in good)]
+        if "withdrawn" in advisory or not hit:
+            continue
+        title = next(line for line in rest.splitlines() if line.startswith("# ")).removeprefix("# ").strip()
+        # Something that nobody looks after is a question, not yet a hole.
+        if (kind := advisory.get("informational")) in ("unmaintained", "notice"):
+            answer = f"{kind}, a question and no hole"
+        elif advisory["id"] in explained:
+            answer = f"accepted: {explained.pop(advisory['id'])}"
+        else:
+            answer, failed = "NOT EXPLAINED", True
+        lines.append(f"- {advisory['id']}, {advisory['package']} {', '.join(sorted(hit))}: {title} ({answer})")
+    if not known:
+        sys.exit(f"{folder} holds no advisory")
+    lines += [f"- {id} is explained in deny.toml and found no more" for id in explained]
+    packages = sum(len(versions) for versions in locked.values())
+    print(f"{packages} packages against {known} advisories, the newest of {newest}", *lines, sep="\n")
+    return 1 if failed else 0
+
+
 def is_shipped(node, names, kinds):
     """The dependencies of a node that end up in the program: not those of tests or of build scripts."""
     return [
@@ -201,6 +276,8 @@ def main():
     match sys.argv[1:]:
         case ["licences"]:
             return licences()
+        case ["advisories", folder]:
+            return advisories(folder)
         case ["sbom", file]:
             return sbom(file)
     sys.exit(__doc__)

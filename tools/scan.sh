@@ -1,27 +1,31 @@
 #!/usr/bin/env bash
 # Lets scanners loose on a demonstration on this machine's loopback address, checks the dependencies, and writes what
-# came of it, with the date, into docs/scan.md. Not a part of `make test`: it takes minutes, and a scanner's "nothing
-# found" is no proof. wapiti3 and sqlmap come from PyPI into target/scan-tools. Everything else is left as it is.
+# came of it, with the date, into docs/scan.md. Fails at whatever tools/scan.accepted.toml and deny.toml do not explain.
+# Not a part of `make test`: it takes minutes, and a scanner's "nothing found" is no proof. wapiti3 and sqlmap come from
+# PyPI into target/scan-tools. Everything else is left as it is.
 #
-#   tools/scan.sh [wapiti] [sqlmap] [deny]    only those named; all by default
+#   tools/scan.sh [wapiti] [sqlmap] [dependencies]    only those named; all by default
+#
+# Advisories are RustSec's (https://github.com/RustSec/advisory-db): KABINET_TEST_ADVISORIES names a folder with a copy;
+# without it one is fetched into target/advisory-db.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 steps=("$@")
-[[ $# -gt 0 ]] || steps=(wapiti sqlmap deny)
+[[ $# -gt 0 ]] || steps=(wapiti sqlmap dependencies)
 tools=$root/target/scan-tools
 work=$(mktemp -d)
 server=
 trap '[[ -z $server ]] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 failed=0
 
-mkdir -p target/scan
 wants() { [[ " ${steps[*]} " == *" $1 "* ]]; }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # Writes a part of docs/scan.md; the parts of scans that did not run stay as they were.
-part() { # <name> <text>
-  printf '%s\n' "$2" > "target/scan/$1.part"
+part() { # <title> <text>
+  tools/scan.py part "$1" <<<"$2"
+  echo "$2"
 }
 
 scanners() {
@@ -97,16 +101,7 @@ wapiti_run() {
     --max-scan-time 240 --max-attack-time 60 --tasks 4 --flush-session --no-bugreport --store-session "$work" \
     -H 'Sec-Fetch-Site: same-origin' "${cookie[@]}" --exclude "$url/sign-out" --format json --output "$report" \
     --verbose 0 > "$work/wapiti-$1.log" 2>&1 || { tail -5 "$work/wapiti-$1.log"; return 1; }
-  python3 - "$report" "$1" <<'PY'
-import json, sys
-report = json.load(open(sys.argv[1]))
-pages = report["infos"].get("crawled_pages_nbr", "?")
-found = {kind: items for section in ("vulnerabilities", "anomalies") for kind, items in report[section].items() if items}
-print(f"- {sys.argv[2]}: {pages} addresses, " + (", ".join(f"{len(v)} × {k}" for k, v in found.items()) or "nothing found"))
-for kind, items in found.items():
-    for item in items[:5]:
-        print(f"  - {kind}: `{item['method']} {item['path']}`: {item['info'].splitlines()[0]}")
-PY
+  tools/scan.py wapiti "$1" "$report"
 }
 
 sqlmap_run() { # <name> <cookie> <address> [data]
@@ -133,12 +128,12 @@ fi
 
 if wants wapiti; then
   echo "wapiti …"
-  text=$(wapiti_run anonymous / '' && wapiti_run customer / "$customer" && wapiti_run agent /admin/requests "$agent") || failed=1
-  grep -qE '^  - (SQL|Blind|Command|Path|Reflected|Stored|Cross|CRLF|Server Side|XML|Log4|Open Redirect|Internal Server)' <<<"$text" && failed=1
-  part 1-wapiti "## wapiti $("$tools/bin/wapiti" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -1), $(date +%F)
-
-$text"
-  echo "$text"
+  text=
+  for who in "anonymous / " "customer / $customer" "agent /admin/requests $agent"; do
+    read -r name start cookie <<<"$who"
+    text+=$(wapiti_run "$name" "$start" "$cookie")$'\n' || failed=1
+  done
+  part "wapiti $("$tools/bin/wapiti" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -1), $(date +%F)" "$text"
 fi
 
 if wants sqlmap; then
@@ -153,53 +148,43 @@ if wants sqlmap; then
     sqlmap_run 'sign-in' '' '/sign-in' "_fn=sign_in.start&_key=$key&phone=+79000000050*"
     sqlmap_run 'consent by its code' '' '/consents/personal_data*'
   )
-  grep -q INJECTION <<<"$text" && failed=1
-  part 2-sqlmap "## sqlmap $("$tools/bin/sqlmap" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -1), $(date +%F)
-
-$text"
-  echo "$text"
+  grep -qE 'INJECTION|did not come to a verdict' <<<"$text" && failed=1
+  part "sqlmap $("$tools/bin/sqlmap" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -1), $(date +%F)" "$text"
 fi
 
-if wants deny; then
-  echo "cargo deny …"
-  if command -v cargo-deny >/dev/null; then
-    text=
-    for check in licenses bans sources advisories; do
-      if printed=$(cargo deny --offline check --hide-inclusion-graph "$check" 2>&1); then
-        text+="- $check: in order ($(grep -c '^warning' <<<"$printed") warnings)"$'\n'
-      elif [[ $check == advisories ]] && grep -qiE 'fetch|clone|database|offline' <<<"$printed"; then
-        # Try once with the network; without the database nothing is known, and that is said.
-        if printed=$(cargo deny check --hide-inclusion-graph advisories 2>&1); then
-          text+="- advisories: in order"$'\n'
-        elif grep -qiE 'failed to fetch|failed to clone|advisory database' <<<"$printed"; then
-          text+="- advisories: NOT CHECKED: the database of RustSec cannot be reached from here"$'\n'
-        else
-          text+="- advisories: $(grep -E '^error' <<<"$printed" | head -5 | tr '\n' ';')"$'\n'
-          failed=1
-        fi
-      else
-        text+="- $check: $(grep -E '^error' <<<"$printed" | head -5 | tr '\n' ';')"$'\n'
-        failed=1
-      fi
-    done
-    part 3-deny "## $(cargo deny --version | head -1), $(date +%F)
-
-$text"
-    echo "$text"
+if wants dependencies; then
+  echo "dependencies …"
+  if printed=$(tools/dependencies.py licences); then
+    text="- licences and registries of all of them: in order"$'\n'
   else
-    echo "cargo-deny is missing: cargo install cargo-deny --locked"
+    text="- licences and registries: ${printed:-tools/dependencies.py failed}"$'\n'
     failed=1
   fi
+  advisories=${KABINET_TEST_ADVISORIES:-}
+  if [[ -z $advisories ]]; then
+    advisories=target/advisory-db
+    if [[ -d $advisories ]]; then
+      git -C "$advisories" pull --quiet --depth 1 || echo "the copy of the advisories could not be brought up to date"
+    else
+      git clone --quiet --depth 1 https://github.com/RustSec/advisory-db "$advisories"
+    fi
+  fi
+  if [[ -d $advisories/crates ]]; then
+    printed=$(tools/dependencies.py advisories "$advisories") || failed=1
+    text+="- advisories: $(sed -e '2,$s/^/  /' <<<"${printed:-tools/dependencies.py failed}")"$'\n'
+  else
+    text+="- advisories: NOT CHECKED, for there is no copy of RustSec's database: KABINET_TEST_ADVISORIES names one"$'\n'
+    failed=1
+  fi
+  if ! command -v cargo-deny >/dev/null; then
+    text+="- the rest of deny.toml: not looked at, for cargo-deny is not installed"
+  elif printed=$(cargo deny --offline check --hide-inclusion-graph bans sources 2>&1); then
+    text+="- the rest of deny.toml, by $(cargo deny --version): in order"
+  else
+    text+="- the rest of deny.toml: $(grep -E '^error' <<<"$printed" | head -5 | tr '\n' ';')"
+    failed=1
+  fi
+  part "Dependencies, $(date +%F)" "$text"
 fi
 
-{
-  echo "# Scanners"
-  echo
-  echo "What \`make scan\` said last, part by part with its date. A scanner that finds nothing proves little; what is"
-  echo "checked on purpose stands in [testing.md](testing.md)."
-  for file in target/scan/*.part; do
-    echo
-    sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' "$file"
-  done
-} > docs/scan.md
 exit "$failed"

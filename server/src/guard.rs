@@ -4,15 +4,18 @@
 use crate::config::Config;
 use crate::metrics::Answering;
 use crate::{api, session, telemetry};
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures::{StreamExt as _, stream};
 use http_body_util::Limited;
 use metrics::counter;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// How much a form may send; on the pages where people come in, far less.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -21,6 +24,10 @@ const SIGN_IN_LIMIT: usize = 4 * 1024;
 const SETUP_LIMIT: usize = 16 * 1024;
 /// The longest path with its query, in bytes. Our own stay below a thousand.
 const URI_LIMIT: usize = 8 * 1024;
+/// How much of a body that nobody wanted is read all the same, and for how long: as much as the proxies of `deploy/` let
+/// through.
+const LEFT_OVER: usize = 3 * 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Scripts and styles come from files of ours alone; nothing inline, no frames around us.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -130,6 +137,37 @@ pub fn is_ahead_of_time(headers: &HeaderMap) -> bool {
 /// The length that a body says it has.
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads what an answer left of the body before it goes out. A proxy that is still sending takes a connection that closes
+/// for a fault: it answers 502 in our place, and some of them take the node away for a while.
+pub async fn read_on(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    // Who asks before sending sends nothing when the answer is no.
+    let is_asked_for = !request.headers().contains_key(header::EXPECT);
+    let (parts, body) = request.into_parts();
+    let body = Arc::new(Mutex::new(body.into_data_stream()));
+    let given = stream::unfold(body.clone(), |body| async move {
+        let chunk = body.lock().await.next().await?;
+        Some((chunk, body))
+    });
+    let response = next.run(Request::from_parts(parts, Body::from_stream(given))).await;
+    if is_asked_for {
+        let rest = async {
+            let (mut body, mut read) = (body.lock().await, 0);
+            while let Some(Ok(chunk)) = body.next().await {
+                read += chunk.len();
+                if read > LEFT_OVER {
+                    break;
+                }
+            }
+        };
+        // Whoever takes longer is answered now.
+        let _ = tokio::time::timeout(PATIENCE, rest).await;
+    }
+    response
 }
 
 /// Sets the headers of every answer, whatever made it.

@@ -123,6 +123,7 @@ pub fn guarded(app: &App, others: Vec<Other>) -> Router {
             slow_down,
         ))
         .layer(middleware::from_fn_with_state((app.clone(), Arc::new(gate)), admit))
+        .layer(middleware::from_fn(guard::read_on))
         .layer(middleware::from_fn_with_state(app.clone(), catch_panics))
         .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
         .layer(middleware::from_fn_with_state(app.config.clone(), guard::trace))
@@ -588,7 +589,7 @@ async fn gather(
         .get(cookie::THEME)
         .map_or(Theme::Auto, |t| Theme::from_code(t.secret()));
     // It shows codes that open accounts: to who tries the demonstration out, not to who happens by.
-    let is_at_home = || session::is_local(peer, &parts.headers, &app.config.trusted_proxies);
+    let is_at_home = || session::is_local(peer, parts.version, &parts.headers, &app.config.trusted_proxies);
     let has_inbox = app.is_demonstration && !app.config.has_transport() && (staff.is_some() || is_at_home());
     let cx = Cx(Arc::new(Inner {
         db: app.db.clone(),

@@ -1,7 +1,7 @@
 //! Cookies in and out, and where a request comes from.
 
 use app::cx::{SetCookie, cookie};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Version, header};
 use chrono::{DateTime, Utc};
 use crm::who::{Token, Visitor};
 use std::collections::HashMap;
@@ -106,7 +106,11 @@ pub fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]
         .iter()
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','));
-    let hops: Vec<IpAddr> = forwarded.filter_map(|hop| hop.trim().parse().ok()).collect();
+    // A proxy that listens on IPv6 for both may write an IPv4 address within an IPv6 one: all of those are not one network.
+    let hops: Vec<IpAddr> = forwarded
+        .filter_map(|hop| hop.trim().parse::<IpAddr>().ok())
+        .map(|hop| hop.to_canonical())
+        .collect();
     let (ip, how) = match peer {
         Some(peer) if trusted.contains(&peer) => match hops.iter().rev().find(|hop| !trusted.contains(hop)) {
             Some(hop) => (Some(*hop), Learnt::Forwarded),
@@ -120,14 +124,31 @@ pub fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]
     Address { ip, how }
 }
 
-/// Whether a request comes from the machine itself. One that a proxy there passed on without a word of whom does not
-/// count, as far as it can be told.
-pub fn is_local(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> bool {
+/// Whether a request comes from the machine itself and asks for it. One that a proxy there passed on without a word of whom
+/// does not count, as far as it can be told: it asks for the public name, or speaks HTTP/1.0, as nginx does unless it is
+/// told otherwise.
+pub fn is_local(peer: Option<SocketAddr>, version: Version, headers: &HeaderMap, trusted: &[IpAddr]) -> bool {
     let from = address(peer, headers, trusted);
     let is_passed_on = ["forwarded", "via", "x-real-ip"]
         .iter()
         .any(|name| headers.contains_key(*name));
-    from.how != Learnt::Ignored && !is_passed_on && from.ip.is_some_and(|ip| ip.is_loopback())
+    let is_to_us = version != Version::HTTP_10 && asks_for_this_machine(headers);
+    from.how != Learnt::Ignored && !is_passed_on && is_to_us && from.ip.is_some_and(|ip| ip.is_loopback())
+}
+
+/// Whether the one name that is asked for is one that every machine has for itself.
+fn asks_for_this_machine(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let host = host.to_str().unwrap_or_default();
+    // The colons of an IPv6 address stand within brackets.
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["127.0.0.1", "[::1]"].contains(&name) || name.eq_ignore_ascii_case("localhost")
 }
 
 /// Who a request comes from, as far as limits and the list of devices go. The sessions that the browser holds already are
@@ -178,6 +199,8 @@ mod tests {
         assert_eq!(address(peer, &h, &trusted).how, Learnt::Forwarded);
         assert_eq!(address(peer, &HeaderMap::new(), &trusted).how, Learnt::Unforwarded);
         assert_eq!(address(peer, &HeaderMap::new(), &[]).how, Learnt::Direct);
+        let mapped = headers("x-forwarded-for", "::ffff:203.0.113.9, ::ffff:10.0.0.2");
+        assert_eq!(visitor(peer, &mapped, &trusted).network, "203.0.113.9");
     }
 
     #[test]
@@ -185,6 +208,11 @@ mod tests {
         let local = Some(SocketAddr::from(([127, 0, 0, 1], 5)));
         let elsewhere = Some(SocketAddr::from(([192, 0, 2, 1], 5)));
         let proxy: [IpAddr; 1] = [[127, 0, 0, 1].into()];
+        let is_local = |peer, headers: &HeaderMap, trusted: &[IpAddr]| {
+            let mut headers = headers.clone();
+            headers.append("host", axum::http::HeaderValue::from_static("localhost:3000"));
+            is_local(peer, Version::HTTP_11, &headers, trusted)
+        };
         let none = HeaderMap::new();
         assert!(is_local(local, &none, &[]) && is_local(local, &none, &proxy));
         assert!(is_local(
@@ -198,6 +226,43 @@ mod tests {
         assert!(!is_local(local, &for_another, &proxy) && !is_local(local, &for_another, &[]));
         assert!(!is_local(elsewhere, &headers("x-forwarded-for", "127.0.0.1"), &[]));
         assert!(!is_local(local, &headers("via", "1.1 somebody"), &proxy));
+        // Two names at once.
+        assert!(!is_local(local, &headers("host", "localhost"), &[]));
+    }
+
+    #[test]
+    fn s22_a_request_that_a_proxy_passed_on_in_silence_is_not_local() {
+        let local = Some(SocketAddr::from(([127, 0, 0, 1], 5)));
+        let asks = |host: &'static str| is_local(local, Version::HTTP_11, &headers("host", host), &[]);
+        for host in [
+            "localhost",
+            "LocalHost:3000",
+            "127.0.0.1",
+            "127.0.0.1:38101",
+            "[::1]",
+            "[::1]:3000",
+        ] {
+            assert!(asks(host), "{host}");
+        }
+        for host in [
+            "",
+            "club.example.com",
+            "club.example.com:3000",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "127.0.0.1:x",
+            "::1",
+            "192.0.2.1",
+        ] {
+            assert!(!asks(host), "{host}");
+        }
+        assert!(!is_local(local, Version::HTTP_11, &HeaderMap::new(), &[]));
+        assert!(!is_local(
+            local,
+            Version::HTTP_10,
+            &headers("host", "127.0.0.1:3000"),
+            &[]
+        ));
     }
 
     #[test]

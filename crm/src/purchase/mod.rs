@@ -49,7 +49,9 @@ pub const AMOUNT_MAX: i64 = 1_000_000_000;
 /// What a line costs: quantity × price − discount; none beyond [`AMOUNT_MAX`].
 pub fn amount(quantity: i64, price: i64, discount: i64) -> Option<i64> {
     let amount = quantity.checked_mul(price)?.checked_sub(discount)?;
-    (amount.abs() <= AMOUNT_MAX && quantity.abs() <= AMOUNT_MAX && price <= AMOUNT_MAX).then_some(amount)
+    // The smallest number of all has no absolute value.
+    let fits = |number: i64| (-AMOUNT_MAX..=AMOUNT_MAX).contains(&number);
+    (fits(amount) && fits(quantity) && price <= AMOUNT_MAX).then_some(amount)
 }
 
 /// Which line a line of negative quantity brings back.
@@ -300,6 +302,26 @@ pub struct Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_have_bounds_on_both_sides() {
+        assert_eq!(amount(2, 100, 50), Some(150));
+        assert_eq!(amount(-2, 100, 0), Some(-200));
+        for (quantity, price, discount) in [
+            (1, AMOUNT_MAX + 1, 0),
+            (AMOUNT_MAX + 1, 1, 0),
+            (1, 0, i64::MAX),
+            (1, i64::MIN, 0),
+            (i64::MIN, 1, 0),
+            (i64::MIN, -1, 0),
+        ] {
+            assert_eq!(
+                amount(quantity, price, discount),
+                None,
+                "{quantity} × {price} − {discount}"
+            );
+        }
+    }
 
     #[test]
     fn ways_are_kept_as_words() {

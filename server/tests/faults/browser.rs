@@ -3,11 +3,11 @@
 use crm::who::Token;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Nothing may take longer than the patience of the server for its database, twice (a connection, then a lock), and a
 /// little for a busy machine.
@@ -49,8 +49,14 @@ static NETWORKS: AtomicU32 = AtomicU32::new(1);
 /// Somebody with a browser, on a network of their own.
 pub struct Browser {
     pub address: SocketAddr,
-    /// Where its requests come from; empty: from this machine.
+    /// Where its requests say that they come from; empty: from this machine.
     network: String,
+    /// The address of this machine that it connects from; none: any.
+    from: Option<Ipv4Addr>,
+    /// The name that it asks for.
+    host: String,
+    /// Who shows it the inbox.
+    inbox: SocketAddr,
     pub cookies: BTreeMap<String, String>,
     connection: Option<TcpStream>,
 }
@@ -61,8 +67,23 @@ impl Browser {
         Self {
             address,
             network: format!("10.{a}.{b}.{c}"),
+            from: None,
+            host: address.to_string(),
+            inbox: address,
             cookies: BTreeMap::new(),
             connection: None,
+        }
+    }
+
+    /// The same on an address of their own, by a proxy that knows this name: what a request says of where it comes from must
+    /// not count there. The inbox is shown by a node alone.
+    pub fn by_proxy(proxy: SocketAddr, host: &str, node: SocketAddr) -> Self {
+        let [_, a, b, c] = NETWORKS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        Self {
+            from: Some(Ipv4Addr::new(127, a | 128, b, c)),
+            host: host.to_owned(),
+            inbox: node,
+            ..Self::new(proxy)
         }
     }
 
@@ -71,6 +92,9 @@ impl Browser {
         Self {
             address: self.address,
             network: self.network.clone(),
+            from: self.from,
+            host: self.host.clone(),
+            inbox: self.inbox,
             cookies: self.cookies.clone(),
             connection: None,
         }
@@ -85,7 +109,7 @@ impl Browser {
             .collect();
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\naccept-language: ru\r\n",
-            self.address
+            self.host
         );
         if !self.network.is_empty() {
             head.push_str(&format!("x-forwarded-for: {}\r\n", self.network));
@@ -119,12 +143,13 @@ impl Browser {
         self.send("POST", path, &body).await
     }
 
-    async fn send(&mut self, method: &str, path: &str, body: &str) -> io::Result<Reply> {
+    /// Sends any request.
+    pub async fn send(&mut self, method: &str, path: &str, body: &str) -> io::Result<Reply> {
         let request = self.request(method, path, body);
         let exchange = async {
             let mut stream = match self.connection.take() {
                 Some(stream) => stream,
-                None => TcpStream::connect(self.address).await?,
+                None => self.connect().await?,
             };
             stream.write_all(&request).await?;
             let (reply, stays) = read_reply(&mut stream).await?;
@@ -146,6 +171,15 @@ impl Browser {
             };
         }
         Ok(reply)
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let Some(from) = self.from else {
+            return TcpStream::connect(self.address).await;
+        };
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        socket.connect(self.address).await
     }
 
     /// Lets go of the connection: the next request makes a new one.
@@ -227,7 +261,7 @@ pub const PASSWORD: &str = "пятьдесят лошадей у реки";
 /// The codes that went to a phone, the newest first, as the development inbox shows them.
 pub async fn codes(browser: &mut Browser, phone: &str) -> io::Result<Vec<String>> {
     // It is open to this machine alone.
-    let mut at_home = browser.again();
+    let mut at_home = Browser::new(browser.inbox);
     at_home.network.clear();
     let page = at_home.get("/inbox").await?.body;
     let shown = crm::contact::show_phone(phone);

@@ -1,6 +1,6 @@
 //! Customers who change things, and what was acknowledged to them.
 
-use crate::browser::{Browser, key};
+use crate::browser::{Browser, free_phone, key, register};
 use crate::node::Place;
 use std::collections::HashMap;
 
@@ -49,8 +49,14 @@ pub enum Sent {
 
 impl Customer {
     pub async fn new(address: std::net::SocketAddr, name: usize) -> Self {
+        Self::with(Browser::new(address), name).await
+    }
+
+    /// The same with a browser of the caller's.
+    pub async fn with(mut browser: Browser, name: usize) -> Self {
+        register(&mut browser, &free_phone(), "").await.expect("registered");
         Self {
-            browser: crate::browser::customer(address).await,
+            browser,
             name,
             emails: 0,
             is_member: false,

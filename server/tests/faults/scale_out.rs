@@ -1,7 +1,8 @@
 //! Three nodes on one PostgreSQL behind a proxy, without sticky sessions; one is killed, one is upgraded.
 //!
 //! The proxy is HAProxy, because it asks `/readyz` of each node by itself and takes a node away before it stops; nginx
-//! learns of a node that is gone only by a customer's failed request. It tries a request again on another node when no
+//! learns of a node that is gone only by a customer's failed request. It runs by the file that is shipped,
+//! `deploy/haproxy.cfg`: TLS, headers, limits, checks and all. It tries a request again on another node when no
 //! connection came about, and a GET also when the connection broke without an answer. A form is never sent twice by the
 //! proxy: whether the first one was done nobody knows. Then the browser's own code sends it again under its key (the
 //! island falls back to a plain submit on any answer that is no page of ours), and without scripts the person does so by
@@ -12,33 +13,69 @@ use crate::load::{Customer, Sent, assert_kept, assert_memberships};
 use crate::node::{Node, Place, free_address, postgres_server, times};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// HAProxy with a configuration of the test's own; it ends with this value.
+/// What is shipped.
+const SHIPPED: &str = include_str!("../../../deploy/haproxy.cfg");
+
+/// Where people come in: by the proxy, but for the inbox, which a node shows.
+#[derive(Clone, Copy)]
+struct Door {
+    proxy: SocketAddr,
+    node: SocketAddr,
+}
+
+impl Door {
+    fn browser(self) -> Browser {
+        Browser::by_proxy(self.proxy, "club.example.com", self.node)
+    }
+}
+
+/// HAProxy as it is shipped, on this machine; it ends with this value.
 struct Proxy {
     child: Child,
-    address: SocketAddr,
+    door: Door,
 }
 
 impl Proxy {
+    /// Starts it before these nodes; the last of them shows the inbox.
     fn start(folder: &Path, nodes: &[SocketAddr]) -> Self {
-        let address = free_address();
-        let mut text = format!(
-            "global\n  maxconn 1000\n\
-             defaults\n  mode http\n  option forwardfor\n  option redispatch 1\n  retries 3\n  retry-on conn-failure empty-response\n  \
-             timeout connect 2s\n  timeout client 30s\n  timeout server 30s\n  timeout queue 5s\n  timeout check 2s\n\
-             frontend shop\n  bind {address}\n  default_backend nodes\n\
-             backend nodes\n  balance roundrobin\n  option httpchk GET /readyz\n  http-check expect status 200\n  \
-             http-request disable-l7-retry unless METH_GET\n  \
-             default-server check inter 300ms fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down\n"
-        );
+        let [plain, secure, address] = [free_address(), free_address(), free_address()];
+        let mut listed = String::new();
         for (i, node) in nodes.iter().enumerate() {
-            writeln!(text, "  server node{i} {node}").expect("written");
+            writeln!(listed, "    server node{i} {node}").expect("written");
         }
+        let certificate = certificate(folder);
+        let mut text = SHIPPED.to_owned();
+        // What an administrator changes, and what belongs to the machine; all the rest stays.
+        for (shipped, here) in [
+            ("    log /dev/log local0\n", String::new()),
+            ("    user haproxy\n    group haproxy\n", String::new()),
+            ("bind :80,[::]:80 v6only\n", format!("bind {plain}\n")),
+            (
+                "bind :443,[::]:443 v6only ssl crt /etc/haproxy/certs/club.example.com.pem",
+                format!("bind {secure} accept-proxy ssl crt {}", certificate.display()),
+            ),
+            ("    server a 127.0.0.1:3000\n", listed),
+            (
+                "server as-it-is 127.0.0.1:3000 ",
+                format!("server as-it-is {} ", nodes[0]),
+            ),
+        ] {
+            assert_eq!(text.matches(shipped).count(), 1, "deploy/haproxy.cfg and {shipped:?}");
+            text = text.replace(shipped, &here);
+        }
+        // The TLS of the browsers. It says where each connection comes from, as the network would.
+        write!(
+            text,
+            "\ndefaults\n    mode tcp\n    timeout connect 2s\n    timeout client 60s\n    timeout server 60s\n\n\
+             listen browsers\n    bind {address}\n    server proxy {secure} ssl verify none send-proxy\n"
+        )
+        .expect("written");
         let file = folder.join("haproxy.cfg");
         std::fs::write(&file, text).expect("written");
         let log = std::fs::File::create(folder.join("haproxy.log")).expect("a log");
@@ -59,7 +96,11 @@ impl Proxy {
             assert!(started.elapsed() < Duration::from_secs(10), "the proxy does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        Self { child, address }
+        let door = Door {
+            proxy: address,
+            node: *nodes.last().expect("a node"),
+        };
+        Self { child, door }
     }
 }
 
@@ -70,6 +111,22 @@ impl Drop for Proxy {
     }
 }
 
+/// A certificate with its key, signed by itself.
+fn certificate(folder: &Path) -> PathBuf {
+    let file = folder.join("club.example.com.pem");
+    let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=club.example.com";
+    let done = Command::new("openssl")
+        .args(words.split(' '))
+        .arg("-keyout")
+        .arg(&file)
+        .arg("-out")
+        .arg(&file)
+        .output()
+        .expect("openssl is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    file
+}
+
 #[derive(Default)]
 struct Counts {
     sign_ins: AtomicU64,
@@ -78,8 +135,8 @@ struct Counts {
 }
 
 /// Signs in by password in a new browser. A form without an answer is sent once more under its key.
-async fn sign_in(address: SocketAddr, phone: &str, counts: &Counts) {
-    let mut browser = Browser::new(address);
+async fn sign_in(door: Door, phone: &str, counts: &Counts) {
+    let mut browser = door.browser();
     let key = key();
     let fields = [("phone", phone), ("password", PASSWORD)];
     for attempt in 1..=2 {
@@ -111,17 +168,18 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
     let not_sent = place.count(NOT_SENT).await;
     let addresses = [free_address(), free_address(), free_address()];
     let mut nodes: Vec<Option<Node>> = addresses.map(|address| Some(Node::start_at(&place, address))).into();
+    // The last node is neither killed nor upgraded.
     let proxy = Proxy::start(place.dir.path(), &addresses);
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     let mut customers = Vec::new();
     for name in 0..4 {
-        customers.push(Customer::new(proxy.address, name).await);
+        customers.push(Customer::with(proxy.door.browser(), name).await);
     }
     let mut phones = Vec::new();
     for _ in 0..3 {
         let phone = free_phone();
-        register(&mut Browser::new(proxy.address), &phone, PASSWORD)
+        register(&mut proxy.door.browser(), &phone, PASSWORD)
             .await
             .expect("registered");
         phones.push(phone);
@@ -161,10 +219,10 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
     let entering: Vec<_> = phones
         .into_iter()
         .map(|phone| {
-            let (counts, is_over, address) = (counts.clone(), is_over.clone(), proxy.address);
+            let (counts, is_over, door) = (counts.clone(), is_over.clone(), proxy.door);
             tokio::spawn(async move {
                 while !is_over.load(Ordering::Relaxed) {
-                    sign_in(address, &phone, &counts).await;
+                    sign_in(door, &phone, &counts).await;
                 }
             })
         })
@@ -225,6 +283,75 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
         "scale-out: 3 nodes, one killed, one upgraded; {sign_ins} sign-ins, {pages} pages, {kept} changes; failed 0; \
          {again} forms were cut off by the kill and sent again under their keys"
     );
+}
+
+/// One node behind the same proxy: what is let through, whose words the answers are, and that a restart is not seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fault_one_node_behind_the_proxy_is_restarted_and_nobody_notices() {
+    let place = Place::sqlite().await;
+    let node = Node::start(&place);
+    let address = node.address;
+    let proxy = Proxy::start(place.dir.path(), &[address]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let mut browser = proxy.door.browser();
+    register(&mut browser, &free_phone(), PASSWORD)
+        .await
+        .expect("registered");
+    // Where people are is what the proxy saw, not what they said.
+    let networks = place.texts("SELECT DISTINCT network FROM attempts").await;
+    assert!(
+        !networks.is_empty() && networks.iter().all(|network| network.starts_with("127.")),
+        "{networks:?}"
+    );
+    for path in ["/inbox", "/inbox/", "/metrics"] {
+        browser.reconnect();
+        let reply = browser.get(path).await.expect("an answer");
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(reply.header("x-request-id").is_none(), "{path} got to the node");
+    }
+    // A till's batch is let through; of what is too much, pages and the API say so themselves.
+    let batch = "/api/v1/purchases/batch";
+    for (path, bytes, status, kind) in [
+        ("/support/new", 100_000, 413, "text/html"),
+        (batch, 200_000, 401, "application/problem+json"),
+        (batch, server::api::BODY_LIMIT + 1, 413, "application/problem+json"),
+    ] {
+        browser.reconnect();
+        let sent = browser.send("POST", path, &"x".repeat(bytes)).await;
+        let reply = sent.unwrap_or_else(|e| panic!("{path}, {bytes} bytes: {e}"));
+        assert_eq!(reply.status, status, "{path}, {bytes} bytes: {}", reply.body);
+        assert!(reply.header("x-request-id").is_some(), "{path}: the proxy's own words");
+        let found = reply.header("content-type").unwrap_or_default();
+        assert!(found.starts_with(kind), "{path}, {bytes} bytes: {found}");
+    }
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let reading = {
+        let (is_over, door) = (is_over.clone(), proxy.door);
+        tokio::spawn(async move {
+            let (mut browser, mut pages) = (door.browser(), 0_u64);
+            while !is_over.load(Ordering::Relaxed) {
+                let page = browser.get("/sign-in").await.expect("a page");
+                assert_eq!(page.status, 200, "{}", page.body);
+                pages += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            pages
+        })
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let status = tokio::task::spawn_blocking(move || node.terminate())
+        .await
+        .expect("waited");
+    assert_eq!(status.code(), Some(0), "SIGTERM is a peaceful end");
+    let node = Node::start_at(&place, address);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    is_over.store(true, Ordering::Relaxed);
+    let pages = reading.await.expect("every page came");
+    assert!(pages > 20, "hardly anything was tried: {pages} pages");
+    assert!(!node.logged().contains("ERROR"), "{}", node.logged());
+    eprintln!("one node behind the proxy: restarted while {pages} pages were asked for; failed 0");
 }
 
 /// Nodes that start at the same moment on an empty database make it once, and whatever is due at that moment is done

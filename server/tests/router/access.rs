@@ -118,6 +118,28 @@ async fn the_development_inbox_is_in_the_demonstration_only() {
     }
 }
 
+/// Behind a proxy on this machine that says nothing of whom it asks for, everybody comes from this machine.
+#[tokio::test]
+async fn s22_the_development_inbox_is_shown_only_where_the_machine_itself_is_asked_for() {
+    let app = TestApp::demonstration().await;
+    for (host, expected) in [
+        ("localhost:3000", StatusCode::OK),
+        ("127.0.0.1", StatusCode::OK),
+        ("[::1]:3000", StatusCode::OK),
+        ("club.example.com", StatusCode::NOT_FOUND),
+        ("localhost.example.com", StatusCode::NOT_FOUND),
+    ] {
+        let mut who = app.anybody().with("host", host);
+        who.address = [127, 0, 0, 1];
+        assert_eq!(who.get("/inbox").await.status, expected, "{host}");
+        let page = who.get("/sign-in").await.body;
+        assert_eq!(page.contains("href=\"/inbox\""), expected == StatusCode::OK, "{host}");
+    }
+    let mut nameless = app.anybody();
+    nameless.address = [127, 0, 0, 1];
+    assert_eq!(nameless.get("/inbox").await.status, StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
     let app = TestApp::new().await;

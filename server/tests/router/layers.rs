@@ -6,6 +6,7 @@ use app::ROUTES;
 use app::route::Access;
 use axum::http::{Method, StatusCode};
 use axum::routing::any;
+use server::api;
 use server::guard::Proof;
 use server::router::{self, Other};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -361,6 +362,42 @@ async fn s03_what_is_written_by_hand_has_its_answer_too() {
         assert_eq!(body, "", "{request:?}");
     }
     server.abort();
+}
+
+/// A proxy has sent a body that nobody wants to its end when the answer comes: a connection that closed under it would be a
+/// fault of ours to it, and its own 502 would be what people see.
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_taken_before_the_answer() {
+    let app = TestApp::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let service = app
+        .router
+        .clone()
+        .into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let serving = tokio::spawn(async move { axum::serve(listener, service).await });
+    for (path, bytes, expected) in [
+        ("/api/v1/purchases/batch", api::BODY_LIMIT + 1, "HTTP/1.1 413"),
+        ("/api/v1/purchases/batch", api::BODY_LIMIT, "HTTP/1.1 401"),
+        ("/support/new", 2_000_000, "HTTP/1.1 413"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncontent-length: {bytes}\r\n\
+             connection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("written");
+        // An answer in haste would have closed the connection by then.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let taken = stream.write_all(&vec![b'x'; bytes]).await;
+        assert!(taken.is_ok(), "{path}, {bytes} bytes: {taken:?}");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("a whole answer");
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.lines().next().unwrap_or_default();
+        assert!(status.starts_with(expected), "{path}, {bytes} bytes: {status}");
+    }
+    serving.abort();
 }
 
 /// A page of staff leaves a row in the log of who read what: a browser that fetches ahead of time has read nothing.

@@ -496,7 +496,7 @@ impl Browser {
     /// At the machine that serves the site.
     pub fn at_home(mut self) -> Self {
         self.address = [127, 0, 0, 1];
-        self
+        self.with("host", "localhost:3000")
     }
 
     /// Asks for a page.
