@@ -157,7 +157,7 @@ both_engines!(newer_words_of_a_message_take_the_place_of_older_ones, async |worl
     register(db).await;
     let mail = outbox::inbox(db, 1).await.expect("inbox");
     assert!(
-        mail[0].template == "welcome" && mail[0].body.contains("/card\n"),
+        mail[0].template == "welcome" && mail[0].body.contains("кабинете"),
         "{}",
         mail[0].body
     );
