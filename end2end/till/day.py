@@ -427,16 +427,19 @@ def explain(url, folder):
             read["pages"] += 1
             return answer.read().decode()
 
-    def points(words):
-        return round(float(re.sub(r"[^0-9,]", "", words).replace(",", ".") or 0) * 100)
+    def points(words, language):
+        figure = words.replace(",", "") if language == "en" else words.replace(",", ".")
+        return round(float(re.sub(r"[^0-9.]", "", figure) or 0) * 100)
 
     for customer, purchase, document, lines, total in receipts:
         at = f"/purchases/{uuid.UUID(bytes=purchase)}"
-        rows = Rows()
-        rows.feed(page(customer, at))
-        explained = [row for row in rows.rows if len(row) == 2 and "верси" in row[0]]
-        by_rule = [row for row in explained if "Больше за дорогое, версия 1" in row[0]]
-        shown = sum(points(re.split("−", row[1])[0]) for row in explained)
+        rows, told = Rows(), page(customer, at)
+        rows.feed(told)
+        language = re.search('<html[^>]* lang="(..)"', told)[1]
+        # Some of them read English.
+        explained = [row for row in rows.rows if len(row) == 2 and re.search("верси[яи] [0-9]|version [0-9]", row[0])]
+        by_rule = [row for row in explained if re.search("за дорогое, версия 1|what is dear, version 1", row[0])]
+        shown = sum(points(row[1].split("−")[0], language) for row in explained)
         if len(explained) != lines or shown != total:
             wrong.append(f"{document}: {len(explained)} of {lines} lines are explained, {shown} of {total} points")
         read["lines"] += len(explained)
@@ -449,7 +452,7 @@ def explain(url, folder):
                 entry = entry.split("</details>")[0]
                 read["movements"] += 1
                 has_text = re.search(r"<p>[^<]+</p>", entry)
-                has_cause = re.search(r'href="/(purchases|points)[^"]*"|Правило|Исправ|Сгорели|Стали доступны', entry)
+                has_cause = re.search(r'href="/(purchases|points)[^"]*"|<dt>(Правило|Rule)</dt>|Исправ|Correct|Сгорели|Expired|Стали доступны|Ready to spend', entry)
                 if not has_text or not has_cause:
                     wrong.append(f"a movement is not explained: {re.sub('<[^>]*>', ' ', entry)[:200]}")
             more = re.search(r'href="(/points\?before=[^"]+)" rel="next"', statement)
