@@ -192,6 +192,7 @@ both_engines!(who_joins_is_rewarded_once_also_after_a_till, async |world| {
         phone: "+7 900 000-00-45".into(),
         card: None,
         language: Lang::Ru,
+        at: None,
     };
     let enrolled = db
         .write(|tx| scoped(counter::enrol(tx, till, joining)))
@@ -730,6 +731,7 @@ both_engines!(
             phone: "+7 900 000-00-45".into(),
             card: None,
             language: Lang::Ru,
+            at: None,
         };
         let enrolled = db
             .write(|tx| scoped(counter::enrol(tx, till, joining)))

@@ -713,7 +713,12 @@ both_engines!(a_receipt_that_grows_has_one_cap_of_a_purchase, async |world| {
 });
 
 both_engines!(what_points_pay_earns_nothing, async |world| {
-    let db = ready(world).await;
+    ready(world).await;
+    let policy = crm::points::Policy {
+        pay_share: 100,
+        ..crm::points::Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
     let till = till(db).await;
     let (anna, club) = member(db).await;
     let family = program(db, "family").await;
