@@ -701,6 +701,7 @@ both_engines!(what_comes_back_counts_for_whoever_bought_it, async |world| {
     early("R-5", 5_100_00).book(db).await;
     assert_eq!(both().await, (Some(GOLD), None), "nobody knows yet whose it was");
     slip("A-3", anna, start()).line("tea", 2, 5_100_00).book(db).await;
+    assert_eq!(both().await, (Some(GOLD), Some(GOLD)));
     let again = slip("R-4", boris, start() + hour)
         .line("tea", -1, 5_000_00)
         .of_line("A-1", 1);
