@@ -173,6 +173,19 @@ impl Conn {
         &self.rules
     }
 
+    /// Shares a lock until the transaction ends, or has it alone. On SQLite, where one writes at a time, and outside of a
+    /// transaction there is nothing to do.
+    pub(crate) async fn lock(&mut self, key: i64, alone: bool) -> Result<(), sqlx::Error> {
+        let Inner::PostgresWrite(c) = &mut self.inner else {
+            return Ok(());
+        };
+        let sql = match alone {
+            true => "SELECT pg_advisory_xact_lock($1)",
+            false => "SELECT pg_advisory_xact_lock_shared($1)",
+        };
+        sqlx::query(sql).bind(key).execute(&mut **c).await.map(drop)
+    }
+
     /// True on PostgreSQL: for the few named functions where the engines truly differ.
     pub fn is_postgres(&self) -> bool {
         matches!(self.inner, Inner::PostgresRead(_) | Inner::PostgresWrite(_))

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A till's side of the API in one file, to be copied: nothing but Python's own library.
 
-Every change is written to a journal before it is sent, and struck out when it is answered; so a till that was cut off,
-or switched off in the middle, sends again what is not answered, under the same keys. The server does each once.
+Every change is written to a journal before it is sent, and struck out when it is done; so a till that was cut off,
+or switched off in the middle, sends again what is not answered, under the same keys. The server does each once. What was
+refused is not sent again and stays in the journal, with the reason, until a person has seen to it: the goods are gone.
 
     till = Till("http://localhost:3000", "kbt_…", "journal.jsonl")
     anna = till.ask("POST", "/customers/identify", {"card": "2900000000018"})
@@ -78,14 +79,25 @@ class Till:
             answer = self.ask(method, path, body, key)
         except Unreached:
             return None
-        except Refused:
-            self._write({"done": key})
+        except Refused as error:
+            self._write({"refused": key, "problem": error.problem})
             raise
         self._write({"done": key})
         return answer
 
     def waiting(self):
         """What is not answered yet, the oldest first."""
+        return [entry for entry in self._open() if "problem" not in entry]
+
+    def refused(self):
+        """What was refused, each with its `problem`, the oldest first: for a person to look at."""
+        return [entry for entry in self._open() if "problem" in entry]
+
+    def settle(self, key):
+        """A person has seen to what was refused."""
+        self._write({"done": key})
+
+    def _open(self):
         open_ = {}
         if os.path.exists(self.journal):
             with open(self.journal, encoding="utf-8") as lines:
@@ -96,6 +108,8 @@ class Till:
                         continue  # cut off while it was written: it was never sent
                     if "done" in entry:
                         open_.pop(entry["done"], None)
+                    elif "refused" in entry:
+                        open_[entry["refused"]]["problem"] = entry["problem"]
                     else:
                         open_[entry["key"]] = entry
         return list(open_.values())

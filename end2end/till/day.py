@@ -84,7 +84,7 @@ def plan(arguments, cards):
             # Whoever is cut off cannot ask for points.
             is_cut_off = till == TILLS[0] and CUT_OFF[0] <= minute < CUT_OFF[1]
             if rng.random() < 0.25 and not is_cut_off:
-                event["points"] = rng.choice([100, 250, 1000])
+                event["points"] = rng.choice([100, 300, 1000])
         if number % 50 == 7:
             twelve = f"{PREFIX}9{number:08}"
             event["card"], event["points"] = twelve + check_digit(twelve), 0

@@ -108,12 +108,12 @@ pub(crate) fn stored(bytes: &[u8]) -> Result<Secret, Error> {
     Ok(Secret::stored(bytes).ok_or_else(inconsistent)?)
 }
 
-/// Blocks a customer's own card that is lost: no till takes it any more, and the customer is told. Where no other electronic
+/// Blocks a customer's own card that is lost: no till takes it from now on, and the customer is told. Where no other electronic
 /// card is left, a new one with another number and secret takes its place. [`Error::Stale`] for one that is blocked already,
 /// [`Error::NotFound`] for what is not theirs, [`Error::TooMany`] after several within an hour.
 pub async fn block(db: &Db, by: &Fresh<'_, Customer>, card: CardId) -> Result<Option<Card>, Error> {
-    const BLOCK: &str = "UPDATE cards SET state = 'blocked', secret = NULL WHERE id = $1 AND customer_id = $2 \
-                         AND state = 'active' RETURNING number";
+    const BLOCK: &str = "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = $3 WHERE id = $1 \
+                         AND customer_id = $2 AND state = 'active' RETURNING number";
     const THEIRS: &str = "SELECT COUNT(*) FROM cards WHERE id = $1 AND customer_id = $2";
     const LEFT: &str = "SELECT COUNT(*) FROM cards WHERE customer_id = $1 AND kind = 'virtual' AND state = 'active'";
     let key = &format!("card.block:{}", by.id());
@@ -121,9 +121,11 @@ pub async fn block(db: &Db, by: &Fresh<'_, Customer>, card: CardId) -> Result<Op
         scoped(async move {
             // One after the other: two at once would each leave the new card to the other.
             hold(tx, Owner::Customer(by.id())).await?;
+            let now = tx.now();
             let number: Option<String> = on!(tx, |c| sqlx::query_scalar(BLOCK)
                 .bind(card)
                 .bind(by.id())
+                .bind(now)
                 .fetch_optional(c)
                 .await)?;
             let Some(number) = number else {

@@ -383,6 +383,8 @@ pub struct Reservation {
     pub purchase_id: Option<PurchaseId>,
     /// The redemption.
     pub transaction_id: Option<TransactionId>,
+    /// From when on it holds.
+    pub created_at: DateTime<Utc>,
     /// From when on it is worth nothing.
     pub expires_at: DateTime<Utc>,
 }

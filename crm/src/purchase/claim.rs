@@ -50,14 +50,15 @@ pub async fn claim(db: &Db, by: &Customer, raw: &str) -> Result<PurchaseId, Erro
 }
 
 async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, Error> {
-    const KNOWN: &str = "SELECT id, customer_id, store_id, at, channel, payments, voided_at IS NOT NULL AS is_voided \
-                         FROM purchases WHERE receipt_code = $1 AND kind = 'sale'";
-    const CLAIM: &str = "UPDATE purchases SET customer_id = $2, claimed_at = $3 WHERE id = $1 AND customer_id IS NULL";
+    // Changes nothing: whoever else claims or voids it is done by then.
+    const HOLD: &str = "UPDATE purchases SET total = total WHERE receipt_code = $1 AND kind = 'sale' \
+                        RETURNING id, customer_id, store_id, at, channel, payments, voided_at IS NOT NULL AS is_voided";
+    const CLAIM: &str = "UPDATE purchases SET customer_id = $2, claimed_at = $3 WHERE id = $1";
     // What came back of it before it was anybody's.
     const RETURNS: &str = "UPDATE purchases SET customer_id = $2 WHERE customer_id IS NULL AND id IN \
         (SELECT r.purchase_id FROM purchase_lines r JOIN purchase_lines o ON o.id = r.original_line_id \
         WHERE o.purchase_id = $1)";
-    const HOLD: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 AND quantity > 0";
+    const HOLD_LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 AND quantity > 0";
     const LINES: &str = "SELECT l.id AS line, l.article_id AS article, l.quantity, l.price, l.discount, \
                          CAST(COALESCE((SELECT SUM(g.amount) FROM grants g WHERE g.line_id = l.id AND g.kind = 'discount' \
                          AND g.purchase_id = l.purchase_id), 0) AS BIGINT) AS taken, a.payable \
@@ -68,7 +69,7 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
                         ORDER BY o.id, p.at, p.id";
     let now = tx.now();
     let oldest = now - Duration::days(tx.shop().points.claim_days);
-    let known: Option<Row> = on!(tx, |c| sqlx::query_as(KNOWN).bind(code).fetch_optional(c).await)?;
+    let known: Option<Row> = on!(tx, |c| sqlx::query_as(HOLD).bind(code).fetch_optional(c).await)?;
     let no = |flaw| Error::field("receipt", flaw);
     let row = known.filter(|row| !row.is_voided).ok_or_else(|| no(Flaw::NoReceipt))?;
     match row.customer_id {
@@ -77,23 +78,20 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
         None if row.at < oldest => return Err(no(Flaw::TooLate)),
         None => {}
     }
-    let rows = on!(tx, |c| sqlx::query(CLAIM)
+    on!(tx, |c| sqlx::query(CLAIM)
         .bind(row.id)
         .bind(by.id())
         .bind(now)
         .execute(c)
         .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
-        return Err(no(Flaw::ClaimedBefore));
-    }
+        .map(drop))?;
     on!(tx, |c| sqlx::query(RETURNS)
         .bind(row.id)
         .bind(by.id())
         .execute(c)
         .await
         .map(drop))?;
-    on!(tx, |c| sqlx::query(HOLD).bind(row.id).execute(c).await.map(drop))?;
+    on!(tx, |c| sqlx::query(HOLD_LINES).bind(row.id).execute(c).await.map(drop))?;
     let lines: Vec<Sold> = on!(tx, |c| sqlx::query_as(LINES).bind(row.id).fetch_all(c).await)?;
     let sale = Sale {
         purchase: row.id,

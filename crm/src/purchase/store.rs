@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::lang::{Localized, fold};
 use crate::on;
-use crate::points::store::{self as points, Occasion, Sale, Sold, returns, spending};
+use crate::points::store::{self as points, LIST, Occasion, Sale, Sold, returns, spending};
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{self as rules, Timeline, timeline};
 use crate::rule::{Channel, tier};
@@ -150,6 +150,8 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
     };
     let mut booked = Vec::with_capacity(purchases.len());
     let mut buyers = BTreeSet::new();
+    // What came back, which counts for whoever bought it.
+    let mut back = Vec::new();
     // Receipts of this batch whose lines are still to come.
     let mut ahead = desk.new.clone();
     for (p, id) in purchases.iter().zip(ids) {
@@ -206,6 +208,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         if !returned.is_empty() {
             returns::give_back(tx, id, at, &returned).await?;
             returns::take_back(tx, TransactionKind::Return, id, at, &returned).await?;
+            back.append(&mut returned);
         }
         // What is nobody's earns nothing; a discount of a rule takes from its budget all the same.
         if !sold.is_empty() && (customer.is_some() || sold.iter().any(|line| line.taken > 0)) {
@@ -231,11 +234,72 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
         });
     }
     desk.flush(tx).await?;
-    if purchases.iter().any(|p| p.lines.iter().any(|line| line.quantity > 0)) {
-        match_waiting(tx).await?;
-    }
+    let sales = purchases
+        .iter()
+        .filter(|p| p.lines.iter().any(|line| line.quantity > 0));
+    let documents = sales.map(|p| p.document.as_str()).collect();
+    buyers.extend(match_waiting(tx, Some(&documents)).await?.1);
+    buyers.extend(owners(tx, &back).await?);
     tier::store::refresh(tx, &desk.timeline, &buyers).await?;
     Ok(booked)
+}
+
+/// Who bought these lines.
+pub(super) async fn owners(conn: &mut Conn, lines: &[LineId]) -> Result<BTreeSet<CustomerId>, sqlx::Error> {
+    const SELECT: &str = "SELECT DISTINCT p.customer_id FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id";
+    let mut owners = BTreeSet::new();
+    for part in lines.chunks(LIST) {
+        let query = ListQuery::new(SELECT)
+            .within("l.id", part.iter().map(|id| Bind::Id(id.0)))
+            .filter("p.customer_id IS NOT NULL", []);
+        let found: Vec<(CustomerId,)> = db::list(conn, query).await?;
+        owners.extend(found.into_iter().map(|(id,)| id));
+    }
+    Ok(owners)
+}
+
+/// What counts of a receipt for a customer: towards a tier, and in the sums of rules.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Counted {
+    pub(crate) customer_id: CustomerId,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) id: PurchaseId,
+    pub(crate) is_sale: bool,
+    /// What was paid, in minor units; of what came back below zero.
+    pub(crate) total: i64,
+}
+
+/// What customers bought, from a moment on or all of it. What comes back counts for whoever bought it, whoever brings it: a
+/// return is taken off the one and given to the other where they are two.
+pub(crate) async fn counted(
+    conn: &mut Conn,
+    of: &[CustomerId],
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<Counted>, sqlx::Error> {
+    const RECEIPTS: &str = "SELECT p.customer_id, p.at, p.id, p.kind = 'sale' AS is_sale, p.total FROM purchases p";
+    const BY_OTHERS: &str = "SELECT s.customer_id, p.at, p.id, FALSE AS is_sale, l.amount AS total FROM purchases s \
+        JOIN purchase_lines o ON o.purchase_id = s.id AND o.returned > 0 \
+        JOIN purchase_lines l ON l.original_line_id = o.id \
+        JOIN purchases p ON p.id = l.purchase_id AND (p.customer_id IS NULL OR p.customer_id <> s.customer_id)";
+    const OF_OTHERS: &str = "SELECT p.customer_id, p.at, p.id, FALSE AS is_sale, -l.amount AS total FROM purchases p \
+        JOIN purchase_lines l ON l.purchase_id = p.id AND l.original_line_id IS NOT NULL \
+        JOIN purchase_lines o ON o.id = l.original_line_id \
+        JOIN purchases s ON s.id = o.purchase_id AND (s.customer_id IS NULL OR s.customer_id <> p.customer_id)";
+    let mut counted = Vec::new();
+    for (select, customer) in [
+        (RECEIPTS, "p.customer_id"),
+        (BY_OTHERS, "s.customer_id"),
+        (OF_OTHERS, "p.customer_id"),
+    ] {
+        let mut query = ListQuery::new(select)
+            .within(customer, of.iter().map(|id| Bind::Id(id.0)))
+            .filter("p.voided_at IS NULL", []);
+        if let Some(since) = since {
+            query = query.filter("p.at >= ?", [Bind::Time(since)]);
+        }
+        counted.extend(db::list::<Counted>(conn, query).await?);
+    }
+    Ok(counted)
 }
 
 /// Notes which line a return waits for.
@@ -261,28 +325,49 @@ struct WaitingRow {
     quantity: i64,
     at: DateTime<Utc>,
     original: LineId,
+    buyer: Option<CustomerId>,
+    bringer: Option<CustomerId>,
 }
 
-/// Matches returns that came before their sales, where these are there by now, and tells how many. One that brings back
-/// more than was bought stands alone from then on: its money was given back long ago.
-async fn match_waiting(tx: &mut Tx) -> Result<u64, sqlx::Error> {
+/// Matches returns that came before their sales, where these are there by now: those that wait for one of some documents, or
+/// all. Tells how many, and for whom something else counts now. One that brings back more than was bought stands alone from then
+/// on: its money was given back long ago.
+async fn match_waiting(
+    tx: &mut Tx,
+    documents: Option<&BTreeSet<&str>>,
+) -> Result<(u64, BTreeSet<CustomerId>), sqlx::Error> {
     // The later of the two: a till's clock may be wrong.
-    const SQL: &str = "SELECT w.id, w.purchase_id, r.document, -w.quantity AS quantity, \
-        CASE WHEN s.at > r.at THEN s.at ELSE r.at END AS at, l.id AS original FROM waiting_returns a \
+    const SELECT: &str = "SELECT w.id, w.purchase_id, r.document, -w.quantity AS quantity, \
+        CASE WHEN s.at > r.at THEN s.at ELSE r.at END AS at, l.id AS original, s.customer_id AS buyer, \
+        r.customer_id AS bringer FROM waiting_returns a \
         JOIN purchase_lines w ON w.id = a.line_id JOIN purchases r ON r.id = w.purchase_id \
         JOIN purchases s ON s.source = r.source AND s.document = a.document \
-        JOIN purchase_lines l ON l.purchase_id = s.id AND l.ordinal = a.ordinal AND l.article_id = w.article_id \
-        WHERE r.voided_at IS NULL ORDER BY r.at, r.id, w.ordinal";
+        JOIN purchase_lines l ON l.purchase_id = s.id AND l.ordinal = a.ordinal AND l.article_id = w.article_id";
+    const ORDER: &str = "ORDER BY r.at, r.id, w.ordinal";
     const CLAIM: &str = "DELETE FROM waiting_returns WHERE line_id = $1";
     const MATCH: &str = "UPDATE purchase_lines SET original_line_id = $2 WHERE id = $1";
+    // Whoever brings back and says no name is whoever bought it.
+    const OWN: &str = "UPDATE purchases SET customer_id = $2 WHERE id = $1 AND customer_id IS NULL";
     // Mostly there are none, and then nobody has to look for their sales.
     const ANY: &str = "SELECT line_id FROM waiting_returns LIMIT 1";
     let any: Option<LineId> = on!(tx, |c| sqlx::query_scalar(ANY).fetch_optional(c).await)?;
+    let (mut matched, mut customers) = (0, BTreeSet::new());
     if any.is_none() {
-        return Ok(0);
+        return Ok((matched, customers));
     }
-    let rows: Vec<WaitingRow> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
-    let mut matched = 0;
+    let select = || ListQuery::new(SELECT).filter("r.voided_at IS NULL", []);
+    let rows: Vec<WaitingRow> = match documents {
+        None => db::list(tx, select().tail(ORDER)).await?,
+        Some(documents) => {
+            let documents: Vec<&str> = documents.iter().copied().collect();
+            let mut rows = Vec::new();
+            for part in documents.chunks(LIST) {
+                let documents = part.iter().map(|document| Bind::Text((*document).to_owned()));
+                rows.extend(db::list(tx, select().within("a.document", documents).tail(ORDER)).await?);
+            }
+            rows
+        }
+    };
     for row in rows {
         let claimed = on!(tx, |c| sqlx::query(CLAIM)
             .bind(row.id)
@@ -305,18 +390,32 @@ async fn match_waiting(tx: &mut Tx) -> Result<u64, sqlx::Error> {
             .execute(c)
             .await
             .map(drop))?;
+        on!(tx, |c| sqlx::query(OWN)
+            .bind(row.purchase_id)
+            .bind(row.buyer)
+            .execute(c)
+            .await
+            .map(drop))?;
         returns::give_back(tx, row.purchase_id, row.at, &[row.original]).await?;
         returns::take_back(tx, TransactionKind::Return, row.purchase_id, row.at, &[row.original]).await?;
         matched += 1;
+        customers.extend(row.buyer.into_iter().chain(row.bringer));
     }
-    Ok(matched)
+    Ok((matched, customers))
 }
 
 /// Matches returns that came before their sales: a return and its sale that are booked at the same moment do not see each
 /// other. Part of the daily work; it may come late, twice, or from several processes at once. Tells how many it matched.
 pub async fn match_returns(db: &Db, _: &System) -> Result<u64, Error> {
-    db.write(|tx| scoped(async move { Ok::<_, Error>(match_waiting(tx).await?) }))
-        .await
+    db.write(|tx| {
+        scoped(async move {
+            let (matched, customers) = match_waiting(tx, None).await?;
+            let timeline = timeline(tx).await?;
+            tier::store::refresh(tx, &timeline, &customers).await?;
+            Ok::<_, Error>(matched)
+        })
+    })
+    .await
 }
 
 /// Counts pieces of a line as come back; false where that many are not left.

@@ -1,6 +1,7 @@
 //! Voids: a receipt that was a mistake counts no more. It stays in the books, and so does all that it moved; the opposite
 //! is booked beside it.
 
+use super::store;
 use crate::db::{self, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::id::{CustomerId, LineId, PurchaseId};
@@ -114,6 +115,8 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
         invitations::forget(tx, id).await?;
     }
     let timeline = timeline(tx).await?;
-    tier::store::refresh(tx, &timeline, &customer.into_iter().collect()).await?;
+    let mut buyers = store::owners(tx, &undone).await?;
+    buyers.extend(customer);
+    tier::store::refresh(tx, &timeline, &buyers).await?;
     Ok(id)
 }

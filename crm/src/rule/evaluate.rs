@@ -116,12 +116,19 @@ pub struct Sums {
 pub fn evaluate<Z: TimeZone>(rules: &Rules, basket: &Basket, facts: &Facts, at: DateTime<Utc>, zone: &Z) -> Outcome {
     let local = at.with_timezone(zone).naive_local();
     let minute = local.hour() * 60 + local.minute();
-    let view = View::new(rules, basket, facts, at, local.date(), minute.try_into().unwrap_or(0));
-    let mut run = Run::new(rules, basket, view);
-    run.take_off();
-    run.pay_with_points(basket);
-    run.earn();
-    run.finish()
+    // Rules that took their group from another one and gave nothing then: how much somebody earns is known last.
+    let mut idle: Vec<RuleVersion> = Vec::new();
+    loop {
+        let view = View::new(rules, basket, facts, at, local.date(), minute.try_into().unwrap_or(0));
+        let mut run = Run::new(rules, basket, view);
+        run.take_off(&idle);
+        run.pay_with_points(basket);
+        run.earn();
+        match run.idle() {
+            Some(rule) => idle.push(rule),
+            None => return run.finish(),
+        }
+    }
 }
 
 /// A rule that applies.
@@ -135,6 +142,13 @@ struct Applied<'r> {
     left: i64,
     /// What it gave.
     value: i64,
+}
+
+impl Applied<'_> {
+    /// It was to give money or points, and there were none to give.
+    fn is_nothing(&self) -> bool {
+        self.value == 0 && (self.rule.discounts || self.rule.earns)
+    }
 }
 
 /// An evaluation on its way.
@@ -184,13 +198,16 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Asks every rule, and takes the discounts of those that apply off.
-    fn take_off(&mut self) {
+    /// Asks every rule but those that would give nothing, and takes the discounts of those that apply off.
+    fn take_off(&mut self, idle: &[RuleVersion]) {
         let rules = self.rules;
         let mut groups: Vec<Option<RuleVersion>> = vec![None; rules.groups];
         for rule in &rules.prepared {
             let first = self.chosen.len();
             let asked = self.view.ask(rule, &mut self.chosen).and_then(|left| {
+                if idle.contains(&rule.by) {
+                    return Err(Failure::Nothing);
+                }
                 match rule.group.and_then(|group| groups[group]) {
                     Some(granted) => Err(Failure::Group(granted)),
                     None if rule.discounts => self.leave_closed_out(rule, first).map(|()| left),
@@ -474,12 +491,21 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// A rule that gave nothing and kept another one of its group out.
+    fn idle(&self) -> Option<RuleVersion> {
+        let in_vain = |applied: &&Applied<'_>| {
+            let by = Verdict::Failed(Failure::Group(applied.rule.by));
+            applied.is_nothing() && self.outcome.decisions.iter().any(|decision| decision.verdict == by)
+        };
+        self.applied.iter().find(in_vain).map(|applied| applied.rule.by)
+    }
+
     /// Gifts, coupons and messages of the rules that gave what they had to give, and the totals.
     fn finish(mut self) -> Outcome {
         let outcome = &mut self.outcome;
         for applied in &self.applied {
             let Applied { rule, value, .. } = *applied;
-            let nothing = value == 0 && (rule.discounts || rule.earns);
+            let nothing = applied.is_nothing();
             outcome.decisions[applied.place].verdict = if nothing {
                 Verdict::Failed(Failure::Nothing)
             } else {

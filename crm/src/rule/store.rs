@@ -208,15 +208,17 @@ async fn publish_draft(
     Ok(RuleVersion { id, version })
 }
 
-/// Begins to count what a rule gives, with what it gave before.
+/// Begins to count what a rule gives, with what it gave before. Who gave something without knowing that it counts has ended by
+/// then, and nobody begins.
 async fn begin_budget(tx: &mut Tx, id: RuleId) -> Result<(), sqlx::Error> {
     const BEGIN: &str = "INSERT INTO rule_usages (rule_id, value, times) VALUES ($1, 0, 0) ON CONFLICT (rule_id) \
                          DO UPDATE SET times = rule_usages.times";
-    // Only now: whoever was giving something has ended.
+    // Only now: whoever was giving something, by this version or an earlier one, has ended.
     const COUNT: &str = "UPDATE rule_usages SET value = (SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM grants \
                          WHERE rule_id = $1 AND kind IN ('discount', 'points')), \
                          times = (SELECT COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants WHERE rule_id = $1) \
                          WHERE rule_id = $1";
+    tx.lock(timeline::GIVING, true).await?;
     for sql in [BEGIN, COUNT] {
         on!(tx, |c| sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
     }

@@ -146,7 +146,7 @@ pub struct Present {
 pub async fn identify(db: &Db, by: &Till, shown: &Shown) -> Result<Present, CounterError> {
     by.with(Scope::Customers)?;
     let (id, way) = match shown {
-        Shown::Card(number) => (holder_of(&mut db.read().await?, number).await?, Way::Card),
+        Shown::Card(number) => (holder_of(&mut db.read().await?, number, db.now()).await?, Way::Card),
         Shown::Rotating(code) => (holder_by_code(db, by, code).await?, Way::Rotating),
         Shown::Phone(raw) => match db.shop().points.identify_by_phone {
             ByPhone::Told => (holder_of_phone(&mut db.read().await?, raw).await?.0, Way::Phone),
@@ -349,26 +349,31 @@ struct CardRow {
     id: CardId,
     state: State,
     customer_id: Option<CustomerId>,
+    blocked_at: Option<DateTime<Utc>>,
 }
 
-async fn card(conn: &mut Conn, raw: &str) -> Result<CardRow, CounterError> {
-    const SQL: &str = "SELECT id, state, customer_id FROM cards WHERE number = $1";
+/// A card as it is good at a moment: a till that was cut off did not hear that it was blocked since.
+async fn card(conn: &mut Conn, raw: &str, at: DateTime<Utc>) -> Result<CardRow, CounterError> {
+    const SQL: &str = "SELECT id, state, customer_id, blocked_at FROM cards WHERE number = $1";
     if code::read(raw).is_some() {
         return Err(CounterError::IdentifyFirst);
     }
     let number = card::number(raw).ok_or(CounterError::NoCard)?;
     let found: Option<CardRow> = on!(conn, |c| sqlx::query_as(SQL).bind(&number).fetch_optional(c).await)?;
     let card = found.ok_or(CounterError::NoCard)?;
-    if card.state == State::Blocked {
+    if card.state == State::Blocked && card.blocked_at.is_none_or(|blocked| blocked <= at) {
         return Err(CounterError::Blocked);
     }
     Ok(card)
 }
 
-/// Whose card it is.
-pub(super) async fn holder_of(conn: &mut Conn, raw: &str) -> Result<CustomerId, CounterError> {
-    card(conn, raw).await?.customer_id.ok_or(CounterError::Blank)
+/// Whose card it is, if it is good at a moment.
+pub(super) async fn holder_of(conn: &mut Conn, raw: &str, at: DateTime<Utc>) -> Result<CustomerId, CounterError> {
+    card(conn, raw, at).await?.customer_id.ok_or(CounterError::Blank)
 }
+
+/// How far the clock of a till may be ahead of ours.
+pub(super) const AHEAD: Duration = Duration::hours(24);
 
 /// Who wants to join at the counter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -379,10 +384,13 @@ pub struct Joining {
     pub card: Option<String>,
     /// The language that they speak.
     pub language: Lang,
+    /// When, by the till's clock; none: now.
+    pub at: Option<DateTime<Utc>>,
 }
 
-/// Begins a record with nothing but a phone, in the transaction at hand. What is bought from now on counts; the record is
-/// completed by whoever proves the phone. The same phone and card once more are the same record.
+/// Begins a record with nothing but a phone, in the transaction at hand. What is bought from then on counts; the record is
+/// completed by whoever proves the phone. The same phone and card once more are the same record. It begins no earlier than a
+/// receipt may be claimed: this is how long what was bought may wait to be somebody's.
 pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId, bool), CounterError> {
     const OPEN: &str = "SELECT customer_id FROM enrolments WHERE phone = $1 AND completed_at IS NULL";
     const ENROLMENT: &str =
@@ -390,11 +398,17 @@ pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId,
     by.with(Scope::Customers)?;
     let phone = Phone::parse(&who.phone, &tx.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
     let phone = phone.as_str();
+    let now = tx.now();
+    if who.at.is_some_and(|at| at > now + AHEAD) {
+        return Err(Error::field("at", Flaw::InTheFuture).into());
+    }
+    let oldest = now - Duration::days(tx.shop().points.claim_days);
+    let joined = who.at.map_or(now, |at| at.clamp(oldest, now));
     if contacts::holder(tx, Kind::Phone, phone).await?.is_some() {
         return Err(CounterError::PhoneTaken);
     }
     let blank = match &who.card {
-        Some(raw) => Some(card(tx, raw).await?),
+        Some(raw) => Some(card(tx, raw, now).await?),
         None => None,
     };
     let known: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(OPEN).bind(phone).fetch_optional(c).await)?;
@@ -408,7 +422,6 @@ pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId,
     if blank.as_ref().is_some_and(|card| card.customer_id.is_some()) {
         return Err(CounterError::CardTaken);
     }
-    let now = tx.now();
     let customer = customers::begin(tx, who.language).await?;
     contacts::put(tx, customer, Kind::Phone, phone, true, None).await?;
     on!(tx, |c| sqlx::query(ENROLMENT)
@@ -420,7 +433,7 @@ pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId,
         .execute(c)
         .await
         .map(drop))?;
-    programs::enter_automatic(tx, customer, now).await?;
+    programs::enter_automatic(tx, customer, joined).await?;
     if let Some(card) = blank
         && !cards::hand_out(tx, card.id, customer).await?
     {

@@ -1,7 +1,7 @@
 //! Receipts as tills send them: sales, returns, voids. A till that was cut off sends later, out of order and twice; what
 //! counts is the time on the receipt, and that each is booked once.
 
-use super::counter::{self, CounterError};
+use super::counter::{self, AHEAD, CounterError};
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
@@ -19,15 +19,13 @@ use crate::rule::store::timeline;
 use crate::rule::{self, Effect, Given, Outcome, Place, RuleVersion, Rules, Verdict, words};
 use crate::till::Scope;
 use crate::who::{Subject, Till};
-use chrono::{DateTime, Duration, SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most lines of a receipt.
 pub const LINES_MAX: usize = 500;
 /// The longest number of a receipt, or code or name of an article, in characters.
 pub const TEXT_MAX: usize = 100;
-/// How far the clock of a till may be ahead of ours.
-const AHEAD: Duration = Duration::hours(24);
 
 /// A line of a receipt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -190,6 +188,8 @@ pub struct Receipt {
     pub earned: Vec<Points>,
     /// What of points paid for it, less what was given back.
     pub paid: Vec<Points>,
+    /// What of points should have paid as well, and was gone when the receipt came late; in hundredths.
+    pub unpaid: i64,
     /// The code by which it may be claimed, as long as it is nobody's.
     pub code: Option<String>,
     /// How it was bought and paid, as it was told first.
@@ -309,7 +309,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
     }
     let store = store(tx, by, new.store.as_deref()).await?;
     let customer = match (&new.card, new.customer) {
-        (Some(card), _) => Some(counter::holder_of(tx, card).await?),
+        (Some(card), _) => Some(counter::holder_of(tx, card, new.at).await?),
         (None, Some(id)) => Some(known_customer(tx, id).await?),
         // Who brings something back is whoever bought it.
         (None, None) if new.kind == Kind::Return => buyer(tx, by, new).await?,
@@ -332,7 +332,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
     let booked = booked.into_iter().next().ok_or(Error::NotFound)?;
     if !booked.new {
         let is_same = booked.lines.iter().all(|line| matches!(line, LineOutcome::Known(_)))
-            && is_same_head(tx, booked.id, &purchase).await?;
+            && is_same_head(tx, booked.id, &purchase, new).await?;
         if !is_same {
             return Err(ReceiptError::Conflict);
         }
@@ -356,10 +356,26 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
     }
     if let (Some((reservation, points)), Some(customer)) = (new.redeem, customer) {
         by.with(Scope::Points)?;
+        allow(tx, &purchase).await?;
         let subject = system.subject(customer);
-        spending::capture_in(tx, &system, subject, reservation, points, Some(booked.id)).await?;
+        let receipt = (booked.id, purchase.at);
+        spending::capture_late(tx, &system, subject, reservation, points, receipt).await?;
     }
     read(tx, by, booked.id, false).await
+}
+
+/// Refuses points that pay more of a receipt than the shop allows, less, or not in its steps.
+async fn allow(conn: &mut Conn, new: &NewPurchase) -> Result<(), ReceiptError> {
+    let unpayable = articles::unpayable(conn, new.lines.iter().map(|line| line.article)).await?;
+    let payable = new.lines.iter().filter(|line| !unpayable.contains(&line.article));
+    let costs = payable
+        .filter_map(|line| purchase::amount(line.quantity, line.price, line.discount))
+        .sum();
+    let most = conn.shop().points.most_payable(costs, new.points_used);
+    match most == new.points_used {
+        true => Ok(()),
+        false => Err(SpendError::TooMuch { most }.into()),
+    }
 }
 
 /// The shop of a receipt. A code that is not known is a fault.
@@ -428,12 +444,18 @@ async fn lines(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Vec<NewLine>,
 }
 
 /// Whether a receipt that is there says the same as one that came: whose, when, how many lines.
-async fn is_same_head(conn: &mut Conn, id: PurchaseId, new: &NewPurchase) -> Result<bool, sqlx::Error> {
+async fn is_same_head(
+    conn: &mut Conn,
+    id: PurchaseId,
+    new: &NewPurchase,
+    sent: &NewReceipt,
+) -> Result<bool, sqlx::Error> {
     const SQL: &str = "SELECT kind, customer_id, at, line_count, claimed_at IS NOT NULL FROM purchases WHERE id = $1";
     let (kind, customer, at, lines, is_claimed): (Kind, Option<CustomerId>, DateTime<Utc>, i64, bool) =
         on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_one(c).await)?;
-    // What came without a card may have been claimed meanwhile.
-    let is_theirs = customer == new.customer || is_claimed && new.customer.is_none();
+    // What came without a card may have been claimed meanwhile, or be a return of which it has turned out whose it is.
+    let is_nobodys = sent.customer.is_none() && sent.card.is_none();
+    let is_theirs = customer == new.customer || is_nobodys && (is_claimed || kind == Kind::Return);
     Ok(kind == new.kind && is_theirs && at == new.at && lines == new.lines.len() as i64)
 }
 
@@ -465,7 +487,7 @@ async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result
                         WHERE id = $1";
     let system = by.with(Scope::Purchases)?;
     let head: HeadRow = on!(conn, |c| sqlx::query_as(HEAD).bind(id).fetch_one(c).await)?;
-    let (mut earned, mut paid) = (BTreeMap::new(), BTreeMap::new());
+    let (mut earned, mut paid, mut unpaid) = (BTreeMap::new(), BTreeMap::new(), 0);
     if let Some(customer) = head.customer_id {
         let subject = system.subject(customer);
         for one in points::earned_on(conn, subject, id).await? {
@@ -474,6 +496,7 @@ async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result
         for one in spending::paid_on(conn, subject, id).await? {
             *paid.entry(one.program).or_default() += one.points - one.given_back;
         }
+        unpaid = spending::unpaid_on(conn, subject, id).await?;
     }
     let programs: BTreeSet<ProgramId> = earned.keys().chain(paid.keys()).copied().collect();
     let names = points::names(conn, &programs).await?;
@@ -498,6 +521,7 @@ async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result
         voided_at: head.voided_at,
         earned: points(&earned),
         paid: points(&paid),
+        unpaid,
         code: head.receipt_code.filter(|_| head.customer_id.is_none()),
     })
 }
@@ -729,7 +753,7 @@ pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, Receipt
     let mut conn = db.read().await?;
     let store = store(&mut conn, by, basket.store.as_deref()).await?;
     let customer = match (&basket.card, basket.customer) {
-        (Some(card), _) => Some(counter::holder_of(&mut conn, card).await?),
+        (Some(card), _) => Some(counter::holder_of(&mut conn, card, now).await?),
         (None, Some(id)) => Some(known_customer(&mut conn, id).await?),
         (None, None) => None,
     };

@@ -8,6 +8,7 @@ mod factors;
 mod histories;
 mod identity;
 mod import;
+mod late;
 mod limits;
 mod model;
 mod outbox;

@@ -192,6 +192,7 @@ both_engines!(who_joins_is_rewarded_once_also_after_a_till, async |world| {
         phone: "+7 900 000-00-45".into(),
         card: None,
         language: Lang::Ru,
+        at: None,
     };
     let enrolled = db
         .write(|tx| scoped(counter::enrol(tx, till, joining)))
@@ -730,6 +731,7 @@ both_engines!(
             phone: "+7 900 000-00-45".into(),
             card: None,
             language: Lang::Ru,
+            at: None,
         };
         let enrolled = db
             .write(|tx| scoped(counter::enrol(tx, till, joining)))
@@ -862,4 +864,37 @@ both_engines!(what_invitations_give_is_told_by_the_rules, async |world| {
         invitations::code_of(&mut conn, anna.me()).await.expect("read"),
         Some(code)
     );
+});
+
+both_engines!(a_budget_counts_rewards_of_a_version_without_it, async |world| {
+    let db = ready(world).await;
+    let club = program(db, "club").await;
+    let joining = |more: &str| {
+        rule(
+            "Ten",
+            "",
+            &fixed(club, 10_00),
+            &format!(r#", "occasion": "registration"{more}"#),
+        )
+    };
+    let with = joining(r#", "caps": {"budget": {"value": 3000}}"#);
+    let id = publish(db, &with).await.id;
+    let again = async |is: &crm::rule::Rule, from| {
+        crm::rule::store::publish_by_system(db, &BY, Some(id), is, from)
+            .await
+            .expect("published");
+    };
+    register(db, "+79000000001", None).await;
+    again(&joining(""), None).await;
+    again(&with, Some(start() + days(1))).await;
+    register(db, "+79000000002", None).await;
+    let used = one!(world, i64, "SELECT value + times FROM rule_usages");
+    assert_eq!(used, 20_00 + 2);
+    world.clock.set(start() + days(1));
+    for phone in ["+79000000003", "+79000000004"] {
+        register(db, phone, None).await;
+    }
+    let used = one!(world, i64, "SELECT value + times FROM rule_usages");
+    assert_eq!(used, 30_00 + 3, "the budget was not to be gone beyond");
+    assert_books_agree(db).await;
 });

@@ -713,7 +713,12 @@ both_engines!(a_receipt_that_grows_has_one_cap_of_a_purchase, async |world| {
 });
 
 both_engines!(what_points_pay_earns_nothing, async |world| {
-    let db = ready(world).await;
+    ready(world).await;
+    let policy = crm::points::Policy {
+        pay_share: 100,
+        ..crm::points::Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
     let till = till(db).await;
     let (anna, club) = member(db).await;
     let family = program(db, "family").await;
@@ -841,6 +846,80 @@ both_engines!(the_books_tell_where_a_budget_and_its_grants_differ, async |world|
         assert_eq!(told, [(what, first.id.0, expected, found)]);
     }
 });
+
+both_engines!(the_first_budget_counts_what_is_just_being_given, async |world| {
+    let db = ready(world).await;
+    let till = till(db).await;
+    let (anna, club) = member(db).await;
+    let id = publish(db, &rule("Ten", "", &fixed(club, 10_00), "")).await.id;
+    let sale = NewReceipt {
+        kind: Kind::Sale,
+        document: "S-1".into(),
+        at: start(),
+        store: None,
+        customer: Some(anna.id()),
+        card: None,
+        lines: vec![item("tea", 1, 100_00)],
+        redeem: None,
+        code: None,
+        way: Way::default(),
+    };
+    let (till, sale, begun) = (&till, &sale, &tokio::sync::Notify::new());
+    let booking = db.write(|tx| {
+        scoped(async move {
+            let booked = receipt::book_in(tx, till, sale).await?;
+            begun.notify_one();
+            // Long enough for the budget to come to where it has to wait.
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            Ok::<_, receipt::ReceiptError>(booked)
+        })
+    });
+    let with = rule(
+        "Ten",
+        "",
+        &fixed(club, 10_00),
+        r#", "caps": {"budget": {"value": 100000}}"#,
+    );
+    let publishing = async {
+        begun.notified().await;
+        publish_again(db, id, &with, None).await
+    };
+    let (booked, _) = tokio::join!(booking, publishing);
+    booked.expect("booked");
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    a_rule_that_gives_nothing_leaves_its_group_to_the_others,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db).await;
+        let (anna, club) = member(db).await;
+        let boris = customer(db).await;
+        let group = |priority| format!(r#", "group": "one", "priority": {priority}"#);
+        publish(db, &rule("Points", "", &fixed(club, 10_00), &group(9))).await;
+        publish(db, &rule("Off", "", TENTH, &group(1))).await;
+        let quoted = async |who: Subject| {
+            let basket = Basket {
+                customer: Some(who.id()),
+                lines: vec![item("tea", 1, 100_00)],
+                ..Basket::default()
+            };
+            let quote = receipt::quote(db, &till, &basket).await.expect("a quote");
+            let taken: Vec<bool> = quote.rules.iter().map(|rule| rule.reason.is_none()).collect();
+            (quote.discount, taken)
+        };
+        assert_eq!(quoted(anna).await, (0, vec![true, false]), "a member has the points");
+        assert_eq!(
+            quoted(boris).await,
+            (10_00, vec![false, true]),
+            "nobody else can be given them"
+        );
+        let sale = slip("S-1", boris, start()).line("tea", 1, 100_00).off_by_rules(10_00);
+        sale.book(db).await;
+        assert_eq!(grants(db).await, [("discount".to_owned(), 10_00, 1)]);
+    }
+);
 
 both_engines!(a_rule_asks_how_it_was_bought_and_paid, async |world| {
     let db = ready(world).await;

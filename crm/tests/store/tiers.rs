@@ -653,3 +653,60 @@ both_engines!(another_tier_is_told_and_a_grace_is_not, async |world| {
         ]
     );
 });
+
+both_engines!(what_comes_back_counts_for_whoever_bought_it, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let (boris, _) = member(db).await;
+    publish(db, club, &two(Downgrade::Earned, None)).await;
+    buy(db, anna, "A-1", start(), 5_000_00).await;
+    buy(db, boris, "B-1", start(), 5_000_00).await;
+    let nobodys = slip("N-1", anna, start()).line("tea", 1, 5_000_00).nobody();
+    nobodys.book(db).await;
+    let both = async || (kept(world, anna).await.0, kept(world, boris).await.0);
+    assert_eq!(both().await, (Some(GOLD), Some(GOLD)));
+    // Boris brings back what Anna bought, and what nobody did.
+    let hour = Duration::hours(1);
+    let theirs = slip("R-1", boris, start() + hour)
+        .line("tea", -1, 5_000_00)
+        .of_line("A-1", 1);
+    theirs.book(db).await;
+    let nobodys = slip("R-2", boris, start() + hour)
+        .line("tea", -1, 5_000_00)
+        .of_line("N-1", 1);
+    nobodys.book(db).await;
+    assert_eq!(both().await, (None, Some(GOLD)));
+    assert_eq!(standing(db, boris, club).await.tier, Some(GOLD));
+    assert_books_agree(db).await;
+    void(db, &BY, "till", "R-1").await.expect("voided");
+    assert_eq!(both().await, (Some(GOLD), Some(GOLD)));
+
+    // The sums of rules go the same way.
+    let much = r#"{"purchase_sum": {"window": {"last": {"days": 4}}, "sum": {"at_least": 500000}}}"#;
+    let fixed = format!(r#"{{"points_fixed": {{"program": "{club}", "points": 1000, "each": "purchase"}}}}"#);
+    crate::rules::publish(db, &crate::rules::rule("Much", much, &fixed, "")).await;
+    let given = async |who: Subject, document: &str| {
+        let at = start() + hour * 2;
+        let sale = slip(document, who, at).line("tea", 1, 100_00).book(db).await;
+        let lines = receipt(db, who, sale.id).await.lines;
+        lines[0].earned.iter().map(|one| one.points).sum::<i64>() - 3_00
+    };
+    assert_eq!((given(anna, "A-2").await, given(boris, "B-2").await), (10_00, 10_00));
+    // Those that came before their sale.
+    let early = |document, price| {
+        let slip = slip(document, boris, start() + hour).line("tea", -1, price);
+        slip.of_line("A-3", 1)
+    };
+    early("R-3", 5_100_00).nobody().book(db).await;
+    early("R-5", 5_100_00).book(db).await;
+    assert_eq!(both().await, (Some(GOLD), None), "nobody knows yet whose it was");
+    slip("A-3", anna, start()).line("tea", 2, 5_100_00).book(db).await;
+    assert_eq!(both().await, (Some(GOLD), Some(GOLD)));
+    let again = slip("R-4", boris, start() + hour)
+        .line("tea", -1, 5_000_00)
+        .of_line("A-1", 1);
+    again.book(db).await;
+    assert_eq!(both().await, (None, Some(GOLD)));
+    assert_eq!((given(anna, "A-4").await, given(boris, "B-4").await), (0, 10_00));
+    assert_books_agree(db).await;
+});

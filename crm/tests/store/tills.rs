@@ -21,7 +21,7 @@ use crm::till::{NewTill, Scope, redeem, store};
 use crm::who::{self, Till};
 use futures::future::join_all;
 
-async fn till(db: &Db, code: &str, source: &str, scopes: &[Scope]) -> Till {
+pub(crate) async fn till(db: &Db, code: &str, source: &str, scopes: &[Scope]) -> Till {
     let new = NewTill {
         code: code.into(),
         name: code.into(),
@@ -33,7 +33,7 @@ async fn till(db: &Db, code: &str, source: &str, scopes: &[Scope]) -> Till {
     who::till(db, &key).await.expect("no error").expect("a good key")
 }
 
-fn sale(document: &str) -> NewReceipt {
+pub(crate) fn sale(document: &str) -> NewReceipt {
     NewReceipt {
         kind: Kind::Sale,
         document: document.into(),
@@ -54,7 +54,7 @@ fn sale(document: &str) -> NewReceipt {
     }
 }
 
-fn back(document: &str, of: &str) -> NewReceipt {
+pub(crate) fn back(document: &str, of: &str) -> NewReceipt {
     let mut new = sale(document);
     new.kind = Kind::Return;
     new.lines[0].quantity = 1;
@@ -62,7 +62,7 @@ fn back(document: &str, of: &str) -> NewReceipt {
     new
 }
 
-async fn enrol(db: &Db, by: &Till, who: &Joining) -> Result<(crm::id::CustomerId, bool), CounterError> {
+pub(crate) async fn enrol(db: &Db, by: &Till, who: &Joining) -> Result<(crm::id::CustomerId, bool), CounterError> {
     db.write(|tx| scoped(counter::enrol(tx, by, who))).await
 }
 
@@ -95,6 +95,7 @@ both_engines!(a_phone_joins_once_however_many_tills_send_it, async |world| {
         phone: "+7 900 000-00-45".into(),
         card: None,
         language: Lang::Ru,
+        at: None,
     };
     let (joining, till) = (&joining, &till);
     let all = join_all((0..20).map(|_| enrol(db, till, joining))).await;

@@ -680,3 +680,42 @@ both_engines!(
         }
     }
 );
+
+both_engines!(what_is_owed_is_as_old_as_where_it_began, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    // The points that are 60 days old go to Boris, who pays with them and has them back when their term is nearly over.
+    let owed = async || -> Vec<(i64, i64, i64)> {
+        let mut conn = db.read().await.expect("a connection");
+        let owed = store::exports::liability(&mut conn, &BY).await.expect("what is owed");
+        owed.iter()
+            .filter(|one| one.program == "family")
+            .map(|one| (one.from_days, one.points, one.lots))
+            .collect()
+    };
+    world.clock.set(start() + days(60));
+    give(db, pair.anna, &pair.card, pair.family, 10_00).await.expect("sent");
+    world.clock.set(start() + days(61));
+    work(db, &BY).await.expect("the daily work is done");
+    assert_eq!(held(db, pair.boris).await, (10_00, 0));
+    assert_eq!(owed().await, [(30, 20_00, 2)], "a gift makes nothing young");
+    let at = start() + days(85);
+    world.clock.set(at);
+    let sale = slip("S-1", pair.boris, at).line("tea", 1, 10_00).book(db).await;
+    let kept = reserve(db, pair.boris, pair.family, "points-1", 10_00)
+        .await
+        .expect("reserved");
+    crm::points::store::spending::capture(db, &BY, pair.boris, kept.id, 10_00, Some(sale.id))
+        .await
+        .expect("captured");
+    slip("R-1", pair.boris, at)
+        .line("tea", -1, 10_00)
+        .of_line("S-1", 1)
+        .book(db)
+        .await;
+    assert_eq!(held(db, pair.boris).await, (10_00, 0));
+    world.clock.set(start() + days(91));
+    work(db, &BY).await.expect("the daily work is done");
+    assert_eq!(owed().await, [(30, 10_00, 1), (90, 10_00, 1)]);
+    assert_books_agree(db).await;
+});

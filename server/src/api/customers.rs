@@ -59,7 +59,7 @@ pub(super) async fn confirm(call: Call, once: Once, sent: Sent<Ask>) -> Result<A
     .await
 }
 
-/// Begins a record with nothing but a phone. What is bought from now on counts; the record is completed by whoever proves
+/// Begins a record with nothing but a phone. What is bought from then on counts; the record is completed by whoever proves
 /// the phone in the cabinet, and the card that was handed out is theirs.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "customers", request_body = Enrol, security(("key" = ["customers"])),
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
@@ -73,6 +73,7 @@ pub(super) async fn enrol(call: Call, once: Once, sent: Sent<Enrol>) -> Result<A
         phone: sent.body.phone.clone(),
         card: sent.body.card.clone(),
         language: sent.body.language.unwrap_or(call.app.db.shop().language),
+        at: sent.body.at,
     };
     let (till, joining) = (&call.till, &joining);
     call.once(&once, &sent, |tx| {

@@ -312,7 +312,9 @@ impl From<SpendError> for Problem {
             }
             SpendError::Amount => Self::invalid().at("/points", "not_an_amount", "No number of points to spend here"),
             SpendError::TooMuch { most } => {
-                let mut problem = Self::conflict("too_much", "Points cannot pay for as much of this receipt");
+                let mut problem = Self::conflict("too_much", "Points cannot pay for as much of this receipt").detail(format!(
+                    "At most {most} hundredths of a point of what was asked for, by the shop's share, least and step"
+                ));
                 problem.details.most = Some(most);
                 problem
             }

@@ -127,6 +127,11 @@ pub struct Enrol {
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "ru")]
     pub language: Option<Lang>,
+    /// When they joined, by the till's clock: for a till that was cut off. What they bought from then on counts. Now by
+    /// default; at most a day ahead, which is taken as now, and as old as a receipt may be that is claimed
+    /// (`points.claim_days`).
+    #[serde(default)]
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// What a customer has in a program.
@@ -621,6 +626,9 @@ pub struct Receipt {
     pub earned: Vec<Points>,
     /// What points paid of it, less what was given back.
     pub paid: Vec<Points>,
+    /// What points should have paid as well, by `redeem`: the receipt came after the reservation had lapsed, and they were gone.
+    #[schema(example = 0)]
+    pub unpaid: i64,
     /// The code by which it may be claimed in the cabinet, as long as it is nobody's.
     pub code: Option<String>,
     /// In which way it was bought, as it was told first.
@@ -727,6 +735,7 @@ impl From<receipt::Receipt> for Receipt {
             voided_at: receipt.voided_at,
             earned: receipt.earned.into_iter().map(Into::into).collect(),
             paid: receipt.paid.into_iter().map(Into::into).collect(),
+            unpaid: receipt.unpaid,
             code: receipt.code,
             channel: receipt.way.channel,
             payments: receipt.way.payments,

@@ -128,6 +128,36 @@ async fn the_examples_of_the_documentation_work() {
         4,
         "two changes, and both are struck out: {journal}"
     );
+    // What was sold while the till was cut off and is refused stays for a person to look at.
+    let offline = r#"
+import sys
+sys.path.insert(0, sys.argv[1])
+from till import Till, now
+till = Till(sys.argv[2], sys.argv[3], "offline.jsonl")
+till.is_online = False
+lines = [{"article": "TEA-1", "quantity": 1, "price": 100}]
+for card in ["2999999999990", sys.argv[4]]:
+    till.change("/purchases", {"document": "OFFLINE-" + card, "at": now(), "card": card, "lines": lines})
+till.is_online = True
+till.send_again()
+again = Till(sys.argv[2], sys.argv[3], "offline.jsonl")
+print(again.waiting(), again.send_again())
+[kept] = again.refused()
+print(kept["problem"]["code"], kept["body"]["document"])
+again.settle(kept["key"])
+print(again.refused())
+"#;
+    let python = Command::new("python3")
+        .args(["-c", offline, &example(""), &url, key, &card])
+        .current_dir(here.path("."))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("python3");
+    assert!(python.status.success(), "{}", told(&python));
+    assert_eq!(
+        String::from_utf8_lossy(&python.stdout),
+        "[] []\ncard_unknown OFFLINE-2999999999990\n[]\n"
+    );
     drop(server);
     here.succeed(&["ledger", "verify"]);
 }

@@ -20,6 +20,7 @@ mod fragments;
 mod headers;
 mod health;
 mod invitations;
+mod late;
 mod layers;
 mod messages;
 mod outages;

@@ -79,11 +79,16 @@ pub struct Owed {
 /// The ages by which what is owed is told, in days.
 const AGES: [i64; 6] = [0, 30, 90, 180, 365, 730];
 
-/// What is owed just now, by the age of the lots. Debts of customers are not taken off: they stand in no lot.
+/// What is owed just now, by the age of the lots. One that carries another one's points on, after a transfer or a return, is
+/// as old as that one. Debts of customers are not taken off: they stand in no lot.
 pub async fn liability(conn: &mut Conn, _by: &System) -> Result<Vec<Owed>, Error> {
     const SELECT: &str = "SELECT p.code, l.state, m.first, CAST(SUM(l.remaining) AS BIGINT), COUNT(*) FROM spans m \
-        JOIN transactions t ON t.at >= m.first AND t.at < m.next JOIN lots l ON l.transaction_id = t.id \
-        JOIN programs p ON p.id = l.program_id";
+        JOIN transactions t ON t.at >= m.first AND t.at < m.next JOIN (WITH RECURSIVE \
+        trail (program_id, state, remaining, transaction_id, origin_id) AS (\
+        SELECT program_id, state, remaining, transaction_id, origin_id FROM lots WHERE remaining > 0 UNION ALL \
+        SELECT b.program_id, b.state, b.remaining, o.transaction_id, o.origin_id FROM trail b JOIN lots o ON o.id = b.origin_id) \
+        SELECT program_id, state, remaining, transaction_id FROM trail WHERE origin_id IS NULL) l \
+        ON l.transaction_id = t.id JOIN programs p ON p.id = l.program_id";
     let now = conn.now();
     // What bears a time ahead of ours is as young as can be.
     let bounds: Vec<DateTime<Utc>> = AGES
@@ -99,7 +104,6 @@ pub async fn liability(conn: &mut Conn, _by: &System) -> Result<Vec<Owed>, Error
         .collect();
     let spans: Vec<_> = bounds.windows(2).map(|pair| (pair[1], pair[0])).collect();
     let query = ListQuery::over(&spans, SELECT)
-        .filter("l.remaining > 0", [])
         .tail("GROUP BY p.code, l.state, m.first ORDER BY p.code, l.state, m.first DESC");
     let rows: Vec<(String, LotState, DateTime<Utc>, i64, i64)> = db::list(conn, query).await?;
     Ok(rows

@@ -3,6 +3,9 @@
 //! A reservation is a promise to a till, for a while. It lowers at once what else can be spent, and what it holds does not
 //! expire until it ends. What it captures is taken from the lots that expire first, and spread over the lines of the
 //! receipt that it paid, so that a return knows which points to give back.
+//!
+//! A receipt that comes late, of goods that were sold while the promise held, is paid by what is left of the points: the goods
+//! are gone, and a receipt that is refused would lose the purchase as well. Nobody gets into debt by it.
 
 use super::super::{Drawn, Paid, Reservation, ReservationState, Wish};
 use super::{AccountKind, BATCH, Book, TransactionKind, active, draw_first, lock, rules, settle};
@@ -45,8 +48,8 @@ pub enum SpendError {
 
 holds_database_errors!(SpendError);
 
-const COLUMNS: &str = "SELECT id, program_id, customer_id, points, state, captured, purchase_id, transaction_id, expires_at \
-                       FROM reservations WHERE id = $1 AND customer_id = $2";
+const COLUMNS: &str = "SELECT id, program_id, customer_id, points, state, captured, purchase_id, transaction_id, created_at, \
+                       expires_at FROM reservations WHERE id = $1 AND customer_id = $2";
 
 /// Reserves points of a customer for a while. The same wish under the same key is the same reservation, whatever has
 /// become of it; another wish under that key is [`SpendError::Reused`].
@@ -163,6 +166,69 @@ pub async fn capture_in(
             missing: points - balance.max(0),
         });
     }
+    let taking = Taking {
+        points,
+        unpaid: 0,
+        promised: 0,
+        purchase,
+    };
+    take(tx, &held, taking, &payable).await?;
+    find(tx, of, id).await
+}
+
+/// The same for a receipt that may come late: of a reservation that lapsed after `sold_at` it takes what is there and nobody
+/// else was promised, be it nothing; what is missing is written down as unpaid.
+pub(crate) async fn capture_late(
+    tx: &mut Tx,
+    by: &System,
+    of: Subject,
+    id: ReservationId,
+    points: i64,
+    (purchase, sold_at): (PurchaseId, DateTime<Utc>),
+) -> Result<Reservation, SpendError> {
+    let (now, customer) = (tx.now(), of.id());
+    settle(tx, customer, now).await?;
+    let held = find(tx, of, id).await?;
+    // By the till's clock.
+    let was_held = held.created_at - rules::CLOCKS <= sold_at && sold_at < held.expires_at + rules::CLOCKS;
+    if held.state != ReservationState::Expired || !was_held {
+        return capture_in(tx, by, of, id, points, Some(purchase)).await;
+    }
+    if points <= 0 || points > held.points {
+        return Err(SpendError::Amount);
+    }
+    let payable = payable(tx, customer, purchase).await?;
+    let (balance, promised) = active(tx, customer, held.program_id).await?;
+    let there = points.min((balance - promised).max(0));
+    let taking = Taking {
+        points: there,
+        unpaid: points - there,
+        promised,
+        purchase: Some(purchase),
+    };
+    take(tx, &held, taking, &payable).await?;
+    find(tx, of, id).await
+}
+
+/// What of a reservation is taken.
+struct Taking {
+    points: i64,
+    /// What should have been taken beside, and is gone.
+    unpaid: i64,
+    /// What others were promised of the lots that expire first.
+    promised: i64,
+    purchase: Option<PurchaseId>,
+}
+
+/// Takes what a reservation pays, spread over the lines of a receipt where there is one, and ends it.
+async fn take(tx: &mut Tx, held: &Reservation, taking: Taking, payable: &[(LineId, i64)]) -> Result<(), SpendError> {
+    let Taking {
+        points,
+        unpaid,
+        promised,
+        purchase,
+    } = taking;
+    let (now, place) = (tx.now(), (held.program_id, held.customer_id));
     let shares: Vec<i64> = payable.iter().map(|(_, share)| *share).collect();
     let paid: Vec<(Option<LineId>, i64)> = match purchase {
         None => vec![(None, points)],
@@ -173,19 +239,17 @@ pub async fn capture_in(
             payable.iter().map(|(line, _)| Some(*line)).zip(parts).collect()
         }
     };
-    let drawn = draw_first(tx, (customer, held.program_id), points, 0).await?;
+    let drawn = draw_first(tx, (held.customer_id, held.program_id), points, promised).await?;
     let mut book = Book::new();
-    let transaction = book.post(
-        now,
-        TransactionKind::Redemption,
-        (held.program_id, customer),
-        purchase,
-        now,
-        &[(AccountKind::Active, -points)],
-        Some(AccountKind::Spent),
-    );
-    for (lot, part, line) in meet(drawn, &paid) {
-        book.allocate(lot, transaction, part, line);
+    let transaction = (points > 0).then(|| {
+        let changes = [(AccountKind::Active, -points)];
+        let (kind, against) = (TransactionKind::Redemption, Some(AccountKind::Spent));
+        book.post(now, kind, place, purchase, now, &changes, against)
+    });
+    if let Some(transaction) = transaction {
+        for (lot, part, line) in meet(drawn, &paid) {
+            book.allocate(lot, transaction, part, line);
+        }
     }
     book.write(tx).await?;
     for (line, part) in paid {
@@ -196,12 +260,23 @@ pub async fn capture_in(
     let captured = End {
         state: ReservationState::Captured,
         captured: points,
+        unpaid,
         purchase,
-        transaction: Some(transaction),
+        transaction,
         at: now,
     };
-    end(tx, &held, captured).await?;
-    find(tx, of, id).await
+    Ok(end(tx, held, captured).await?)
+}
+
+/// How many points a customer's receipt should have been paid with that were gone when it came.
+pub(crate) async fn unpaid_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<i64, Error> {
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(unpaid), 0) AS BIGINT) FROM reservations \
+                       WHERE customer_id = $1 AND purchase_id = $2";
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(of.id())
+        .bind(purchase)
+        .fetch_one(c)
+        .await)?)
 }
 
 /// What of a receipt can be paid with points, line by line: what was bought, less what points paid already. Nothing of a
@@ -264,15 +339,16 @@ async fn pay(tx: &mut Tx, line: LineId, program: ProgramId, points: i64) -> Resu
 struct End {
     state: ReservationState,
     captured: i64,
+    unpaid: i64,
     purchase: Option<PurchaseId>,
     transaction: Option<TransactionId>,
     at: DateTime<Utc>,
 }
 
-/// Ends a reservation that is held: what it held can be spent elsewhere. Whoever calls this has locked its customer.
+/// Ends a reservation: what it held, if it still did, can be spent elsewhere. Whoever calls this has locked its customer.
 async fn end(tx: &mut Tx, held: &Reservation, how: End) -> Result<(), sqlx::Error> {
     const END: &str = "UPDATE reservations SET state = $2, captured = $3, purchase_id = $4, transaction_id = $5, \
-                       ended_at = $6 WHERE id = $1";
+                       ended_at = $6, unpaid = $7 WHERE id = $1";
     const RELEASE: &str = "UPDATE accounts SET reserved = reserved - $3 WHERE customer_id = $1 AND program_id = $2 \
                            AND kind = 'active'";
     on!(tx, |c| sqlx::query(END)
@@ -282,9 +358,13 @@ async fn end(tx: &mut Tx, held: &Reservation, how: End) -> Result<(), sqlx::Erro
         .bind(how.purchase)
         .bind(how.transaction)
         .bind(how.at)
+        .bind(how.unpaid)
         .execute(c)
         .await
         .map(drop))?;
+    if held.state != ReservationState::Held {
+        return Ok(());
+    }
     on!(tx, |c| sqlx::query(RELEASE)
         .bind(held.customer_id)
         .bind(held.program_id)
@@ -313,6 +393,7 @@ pub async fn cancel_in(tx: &mut Tx, _by: &System, of: Subject, id: ReservationId
     let cancelled = End {
         state: ReservationState::Cancelled,
         captured: 0,
+        unpaid: 0,
         purchase: None,
         transaction: None,
         at: now,
@@ -361,8 +442,8 @@ pub async fn drawn_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Res
 pub(super) async fn lapse(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
     const WHOSE: &str = "SELECT customer_id FROM reservations WHERE state = 'held' AND expires_at <= $1 \
                          AND ($2 IS NULL OR customer_id = $2) ORDER BY expires_at, id LIMIT $3";
-    const DUE: &str = "SELECT id, program_id, customer_id, points, state, captured, purchase_id, transaction_id, expires_at \
-                       FROM reservations WHERE customer_id = $1 AND state = 'held' AND expires_at <= $2";
+    const DUE: &str = "SELECT id, program_id, customer_id, points, state, captured, purchase_id, transaction_id, created_at, \
+                       expires_at FROM reservations WHERE customer_id = $1 AND state = 'held' AND expires_at <= $2";
     let due: Vec<CustomerId> = on!(tx, |c| sqlx::query_scalar(WHOSE)
         .bind(until)
         .bind(customer)
@@ -381,6 +462,7 @@ pub(super) async fn lapse(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Cu
             let expired = End {
                 state: ReservationState::Expired,
                 captured: 0,
+                unpaid: 0,
                 purchase: None,
                 transaction: None,
                 at: held.expires_at,

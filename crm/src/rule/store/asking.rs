@@ -10,7 +10,7 @@ use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::id::{ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PurchaseId, RuleId, StoreId};
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
-use crate::purchase::Way;
+use crate::purchase::{Way, store as purchases};
 use crate::rule::{
     Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage,
     Used, Verdict, evaluate, tier,
@@ -180,22 +180,15 @@ impl Known {
             self.invited.extend(rows.into_iter().map(|(id,)| id));
         }
         if wanted.asks.history {
-            type Row = (CustomerId, DateTime<Utc>, PurchaseId, bool, i64);
-            const SELECT: &str = "SELECT customer_id, at, id, kind = 'sale', total FROM purchases";
             let shop = conn.shop().clone();
-            let mut query = ListQuery::new(SELECT)
-                .within("customer_id", of())
-                .filter("voided_at IS NULL", []);
-            if let Some(since) = wanted.since.filter(|since| *since > NaiveDate::MIN) {
-                query = query.filter("at >= ?", [Bind::Time(shop.midnight(since))]);
-            }
-            for (customer, at, id, is_sale, total) in db::list::<Row>(conn, query).await? {
-                self.bought.entry(customer).or_default().push(Bought {
-                    at,
-                    id,
-                    day: shop.day(at),
-                    is_sale,
-                    total,
+            let since = wanted.since.filter(|since| *since > NaiveDate::MIN);
+            for one in purchases::counted(conn, part, since.map(|since| shop.midnight(since))).await? {
+                self.bought.entry(one.customer_id).or_default().push(Bought {
+                    at: one.at,
+                    id: one.id,
+                    day: shop.day(one.at),
+                    is_sale: one.is_sale,
+                    total: one.total,
                 });
             }
         }

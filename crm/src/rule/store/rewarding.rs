@@ -257,7 +257,8 @@ pub(crate) async fn give(
             }));
             let usage = Usage { value, times: 1 };
             desk.known.add(by.id, Some(*customer), day, usage);
-            if !published.rule.caps.budget.is_open() {
+            // It counts also while a version without the budget is in force.
+            if timeline.has_budget(by.id) {
                 let given = budgets.given.entry(by.id).or_default();
                 *given = given.and(usage);
             }

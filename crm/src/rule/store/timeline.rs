@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// is put into another one counts as well.
 pub(crate) const REVISION: &str = "rules";
 
+/// The lock that whoever may give something by rules shares from before it reads them, and whoever begins a budget has alone.
+pub(super) const GIVING: i64 = 0x6b61_6269_6e65_7401;
+
 /// What was read last.
 #[derive(Default)]
 pub(crate) struct Snapshots(Mutex<Option<Arc<Timeline>>>);
@@ -83,12 +86,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The rules and programs as they stand in the database.
+/// The rules and programs as they stand in the database. In a transaction that writes no budget begins until it ends.
 pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Error> {
     const SQL: &str = "SELECT value FROM sequences WHERE name = $1";
     const VERSIONS: &str = "SELECT rule_id, version, definition, effective_at FROM rule_versions \
                             WHERE state = 'published' ORDER BY rule_id, effective_at, version";
     const WITHIN: &str = "SELECT id, parent_id FROM categories WHERE parent_id IS NOT NULL";
+    conn.lock(GIVING, false).await?;
     let programs = points::programs(conn).await?;
     let revision: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(REVISION).fetch_optional(c).await)?;
     let revision = revision.unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::id::{CustomerId, ProgramId, TierChangeId, TierId};
 use crate::on;
 use crate::points::Difference;
 use crate::points::store::LIST;
+use crate::purchase::store as purchases;
 use crate::rule::Fault;
 use crate::rule::store::versions::{self, Statements, Versioned, statements};
 use crate::rule::store::{PublishError, Timeline, timeline};
@@ -260,16 +261,13 @@ struct Kept {
     due_on: NaiveDate,
 }
 
-/// What some customers bought, whoever counts it, by day.
+/// What some customers bought, by day.
 async fn bought(conn: &mut Conn, of: &[CustomerId]) -> Result<HashMap<CustomerId, Vec<Bought>>, sqlx::Error> {
     let shop = conn.shop().clone();
-    let query = ListQuery::new("SELECT customer_id, at, total FROM purchases")
-        .within("customer_id", of.iter().map(|id| Bind::Id(id.0)))
-        .filter("voided_at IS NULL", []);
     let mut bought: HashMap<CustomerId, Vec<Bought>> = HashMap::new();
-    for (customer, at, sum) in db::list::<(CustomerId, DateTime<Utc>, i64)>(conn, query).await? {
-        let day = shop.day(at);
-        bought.entry(customer).or_default().push(Bought { day, sum });
+    for one in purchases::counted(conn, of, None).await? {
+        let (day, sum) = (shop.day(one.at), one.total);
+        bought.entry(one.customer_id).or_default().push(Bought { day, sum });
     }
     for list in bought.values_mut() {
         list.sort_unstable_by_key(|one| one.day);

@@ -1,0 +1,344 @@
+//! What comes late or out of order from tills: returns before their sales, sales after what paid for them lapsed or the card
+//! was blocked, on both engines.
+
+use crate::common::people::one;
+use crate::common::*;
+use crate::tills::{back, sale, till};
+use chrono::{DateTime, Duration, Utc};
+use crm::both_engines;
+use crm::card::store as cards;
+use crm::db::{Db, scoped};
+use crm::error::Error;
+use crm::flaw::Flaw;
+use crm::points::store::SpendError;
+use crm::points::{Policy, Reservation, ReservationState};
+use crm::purchase::claim::claim;
+use crm::purchase::store as purchases;
+use crm::purchase::void::void_in;
+use crm::testing::start;
+use crm::till::counter::CounterError;
+use crm::till::receipt::{self, Item, NewReceipt, Receipt, ReceiptError};
+use crm::till::{Scope, redeem};
+use crm::who::{Subject, Till};
+use tokio::sync::Notify;
+
+fn minutes(n: i64) -> Duration {
+    Duration::minutes(n)
+}
+
+fn points(receipt: &Receipt) -> i64 {
+    receipt.paid.iter().map(|one| one.points).sum()
+}
+
+/// Somebody with 30.00 points of the family program.
+async fn rich(db: &Db) -> Subject {
+    let anna = customer(db).await;
+    fund(db, anna, 30_00, start()).await;
+    anna
+}
+
+async fn hold(db: &Db, by: &Till, who: Subject, key: &str, points: i64) -> Reservation {
+    let wish = redeem::Wish {
+        customer: who.id(),
+        program: Some("family"),
+        points,
+        key,
+    };
+    let wish = &wish;
+    db.write(|tx| scoped(redeem::reserve(tx, by, wish)))
+        .await
+        .expect("reserved")
+}
+
+/// A sale of 200.00, paid in part by what was reserved.
+fn paying(document: &str, who: Subject, at: DateTime<Utc>, held: &Reservation, points: i64) -> NewReceipt {
+    NewReceipt {
+        customer: Some(who.id()),
+        at,
+        redeem: Some((held.id, points)),
+        ..sale(document)
+    }
+}
+
+/// How many points a reservation paid, and how many it should have paid and could not.
+async fn paid(world: &crm::testing::World, held: &Reservation) -> (String, i64, i64) {
+    const SQL: &str = "SELECT state, captured, unpaid FROM reservations WHERE id = $1";
+    let mut conn = world.db.read().await.expect("a connection");
+    crm::on!(conn, |c| sqlx::query_as(SQL).bind(held.id).fetch_one(c).await).expect("read")
+}
+
+both_engines!(
+    a_return_before_its_sale_is_its_buyers_once_the_sale_is_there,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = customer(db).await;
+        join(db, anna, "club", start()).await;
+        let returned = NewReceipt {
+            at: start() + minutes(10),
+            ..back("R-1", "S-1")
+        };
+        let waits = receipt::book(db, &till, &returned).await.expect("booked");
+        assert_eq!(waits.customer, None, "nobody knows whose");
+        let bought = NewReceipt {
+            customer: Some(anna.id()),
+            ..sale("S-1")
+        };
+        receipt::book(db, &till, &bought).await.expect("booked");
+        let mut conn = db.read().await.expect("a connection");
+        let (all, _) = receipt::of_customer(&mut conn, &till, anna.id(), None, 10)
+            .await
+            .expect("read");
+        let documents: Vec<_> = all.iter().map(|one| one.document.as_str()).collect();
+        assert_eq!(documents, ["R-1", "S-1"]);
+        let month = purchases::spending(&mut conn, anna, 1).await.expect("read");
+        assert_eq!((month[0].receipts, month[0].total), (2, 100_00));
+        drop(conn);
+        let again = receipt::book(db, &till, &returned).await.expect("the same once more");
+        assert!(again.known && again.customer == Some(anna.id()), "{again:?}");
+        // One that says whose it is, and somebody else's, is another one.
+        let boris = customer(db).await;
+        let otherwise = NewReceipt {
+            customer: Some(boris.id()),
+            ..returned
+        };
+        let conflict = receipt::book(db, &till, &otherwise).await;
+        assert!(matches!(conflict, Err(ReceiptError::Conflict)), "{conflict:?}");
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
+    a_sale_matches_the_returns_that_wait_for_it_and_no_others,
+    async |world| {
+        const ELSEWHERE: &str = "UPDATE waiting_returns SET document = 'S-1'";
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        receipt::book(db, &till, &sale("S-1")).await.expect("booked");
+        receipt::book(db, &till, &back("R-1", "S-2")).await.expect("booked");
+        // As if both had been booked at the same moment.
+        execute!(db, ELSEWHERE).await.expect("changed");
+        let waiting = async || one!(world, i64, "SELECT COUNT(*) FROM waiting_returns");
+        receipt::book(db, &till, &sale("S-3")).await.expect("booked");
+        assert_eq!(waiting().await, 1, "a sale looks for its own");
+        assert_eq!(purchases::match_returns(db, &BY).await.expect("done"), 1);
+        assert_eq!(waiting().await, 0);
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(a_receipt_that_is_being_voided_is_not_claimed, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = customer(db).await;
+    join(db, anna, "club", start()).await;
+    let anna = sign_in(db, anna).await;
+    let booked = receipt::book(db, &till, &sale("S-1")).await.expect("booked");
+    let code = booked.code.expect("a code");
+    let begun = &Notify::new();
+    let voiding = db.write(|tx| {
+        scoped(async move {
+            let id = void_in(tx, &BY, "shop", "S-1").await?;
+            begun.notify_one();
+            // Long enough for the claim to come to where it has to wait.
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            Ok::<_, crm::purchase::void::VoidError>(id)
+        })
+    });
+    let claiming = async {
+        begun.notified().await;
+        claim(db, &anna, &code).await
+    };
+    let (voided, claimed) = tokio::join!(voiding, claiming);
+    voided.expect("voided");
+    assert!(
+        matches!(&claimed, Err(Error::Invalid(flaws)) if flaws[0].1 == Flaw::NoReceipt),
+        "{claimed:?}"
+    );
+    assert_eq!(held(db, anna.me()).await, (0, 0));
+    let taken = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM purchases WHERE customer_id IS NOT NULL"
+    );
+    assert_eq!(taken, 0);
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    a_reserve_that_lapsed_pays_for_what_was_sold_within_its_term,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = rich(db).await;
+        let first = hold(db, &till, anna, "points-1", 20_00).await;
+        let second = hold(db, &till, anna, "points-2", 10_00).await;
+        world.clock.set(start() + minutes(60));
+        // Somebody asked meanwhile, so it has ended for all to see.
+        run_due(world, start() + minutes(60)).await;
+        assert_eq!(paid(world, &first).await, ("expired".into(), 0, 0));
+        let in_time = paying("S-1", anna, start() + minutes(20), &first, 15_00);
+        let booked = receipt::book(db, &till, &in_time).await.expect("booked");
+        assert_eq!(points(&booked), 15_00);
+        assert_eq!(paid(world, &first).await, ("captured".into(), 15_00, 0));
+        assert_eq!(held(db, anna).await, (15_00, 0));
+        assert!(receipt::book(db, &till, &in_time).await.expect("once more").known);
+        let twice = receipt::book(db, &till, &paying("S-2", anna, start(), &first, 15_00)).await;
+        assert!(
+            matches!(twice, Err(ReceiptError::Spend(SpendError::Reused))),
+            "{twice:?}"
+        );
+
+        // What was sold after it had lapsed is another matter: 30 minutes, and 10 for the clocks.
+        let too_late = receipt::book(db, &till, &paying("S-2", anna, start() + minutes(41), &second, 1_00)).await;
+        assert!(
+            matches!(
+                too_late,
+                Err(ReceiptError::Spend(SpendError::Ended(ReservationState::Expired)))
+            ),
+            "{too_late:?}"
+        );
+        let before = receipt::book(db, &till, &paying("S-2", anna, start() - minutes(11), &second, 1_00)).await;
+        assert!(
+            matches!(before, Err(ReceiptError::Spend(SpendError::Ended(_)))),
+            "{before:?}"
+        );
+        let more = receipt::book(db, &till, &paying("S-2", anna, start(), &second, 11_00)).await;
+        assert!(matches!(more, Err(ReceiptError::Spend(SpendError::Amount))), "{more:?}");
+
+        // Most of the points are promised elsewhere by now, and that promise stands.
+        let third = hold(db, &till, anna, "points-3", 12_00).await;
+        let late = paying("S-2", anna, start() + minutes(39), &second, 10_00);
+        let booked = receipt::book(db, &till, &late).await.expect("the goods are gone");
+        assert_eq!(points(&booked), 3_00, "what nobody else was promised");
+        assert_eq!(paid(world, &second).await, ("captured".into(), 3_00, 7_00));
+        let balance = balance(db, anna).await;
+        assert_eq!((balance.active, balance.reserved), (12_00, 12_00));
+        let kept = receipt::book(db, &till, &paying("S-3", anna, db.now(), &third, 12_00)).await;
+        assert_eq!(points(&kept.expect("as promised")), 12_00);
+        // What comes back of it gives back what was paid.
+        let returned = NewReceipt {
+            at: db.now(),
+            lines: vec![Item {
+                quantity: 2,
+                ..back("-", "S-2").lines[0].clone()
+            }],
+            ..back("R-2", "S-2")
+        };
+        receipt::book(db, &till, &returned).await.expect("booked");
+        assert_eq!(held(db, anna).await, (3_00, 0));
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(a_reserve_whose_points_are_all_gone_keeps_no_sale_out, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = rich(db).await;
+    join(db, anna, "club", start()).await;
+    let lost = hold(db, &till, anna, "points-1", 20_00).await;
+    world.clock.set(start() + minutes(60));
+    let family = program(db, "family").await;
+    spend(db, anna, family, 30_00).await;
+    let late = paying("S-1", anna, start() + minutes(1), &lost, 20_00);
+    let booked = receipt::book(db, &till, &late).await.expect("booked");
+    assert_eq!(
+        (points(&booked), booked.earned[0].points),
+        (0, 5_40),
+        "3 % of the money that was paid"
+    );
+    assert_eq!(paid(world, &lost).await, ("captured".into(), 0, 20_00));
+    assert_eq!(held(db, anna).await.0, 0, "nobody is in debt");
+    assert_books_agree(db).await;
+});
+
+both_engines!(points_pay_no_more_of_a_receipt_than_the_shop_allows, async |world| {
+    ready(world).await;
+    let policy = Policy {
+        pay_share: 30,
+        pay_least: 5,
+        pay_step: 2,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = rich(db).await;
+    execute!(db, "UPDATE articles SET payable = FALSE WHERE code = 'gift'")
+        .await
+        .expect("changed");
+    let mut small = sale("S-1");
+    small.lines[0].quantity = 1;
+    small.lines[0].price = 50_00;
+    small.lines[0].discount = 10_00;
+    small.lines.push(Item {
+        article: "gift".into(),
+        quantity: 1,
+        price: 500_00,
+        ..Item::default()
+    });
+    let held = hold(db, &till, anna, "points-1", 30_00).await;
+    // 30 % of 40.00 are 12.00; a gift is not to be paid so.
+    for (wanted, allowed) in [
+        (14_00, 12_00),
+        (30_00, 12_00),
+        (11_00, 10_00),
+        (10_50, 10_00),
+        (4_00, 0),
+    ] {
+        let new = NewReceipt {
+            customer: Some(anna.id()),
+            redeem: Some((held.id, wanted)),
+            ..small.clone()
+        };
+        let refused = receipt::book(db, &till, &new).await;
+        assert!(
+            matches!(refused, Err(ReceiptError::Spend(SpendError::TooMuch { most })) if most == allowed),
+            "{wanted}: {refused:?}"
+        );
+    }
+    let new = NewReceipt {
+        customer: Some(anna.id()),
+        redeem: Some((held.id, 12_00)),
+        ..small
+    };
+    assert_eq!(points(&receipt::book(db, &till, &new).await.expect("booked")), 12_00);
+    assert_books_agree(db).await;
+});
+
+both_engines!(what_was_sold_before_its_card_was_blocked_is_booked, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = customer(db).await;
+    join(db, anna, "club", start()).await;
+    let number = card(db, anna, "active").await;
+    let id = one!(world, crm::id::CardId, "SELECT id FROM cards");
+    world.clock.set(start() + minutes(60));
+    let me = sign_in(db, anna).await;
+    cards::block(db, &me.fresh(db).expect("fresh"), id)
+        .await
+        .expect("blocked");
+    world.clock.set(start() + minutes(90));
+    let at = |document: &str, at: DateTime<Utc>| NewReceipt {
+        card: Some(number.clone()),
+        at,
+        ..sale(document)
+    };
+    let before = receipt::book(db, &till, &at("S-1", start() + minutes(59))).await;
+    assert_eq!(before.expect("booked").customer, Some(anna.id()));
+    for late in [minutes(60), minutes(90)] {
+        let after = receipt::book(db, &till, &at("S-2", start() + late)).await;
+        assert!(
+            matches!(after, Err(ReceiptError::Counter(CounterError::Blocked))),
+            "{after:?}"
+        );
+    }
+    // Of one that was blocked before anybody wrote down when, nothing is taken.
+    execute!(db, "UPDATE cards SET blocked_at = NULL")
+        .await
+        .expect("changed");
+    let unknown = receipt::book(db, &till, &at("S-2", start())).await;
+    assert!(
+        matches!(unknown, Err(ReceiptError::Counter(CounterError::Blocked))),
+        "{unknown:?}"
+    );
+});
