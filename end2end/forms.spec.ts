@@ -430,7 +430,7 @@ test("forms of rules", async ({ another, signIns }) => {
   await right(desk, "rule.condition_remove");
   await add("rule.effect", "Добавить скидку, баллы", "Скидка в процентах");
   await wrong(desk, "rule.effect", { share: "" }, "Заполните это поле");
-  await right(desk, "rule.effect", { share: "5" });
+  await right(desk, "rule.effect", { share: "5", each: "purchase" });
   await add("rule.effect", "Добавить скидку, баллы", "Баллы числом");
   await right(desk, "rule.effect", { points: "100" });
   await right(desk, "rule.effect_remove");

@@ -472,8 +472,8 @@ fn history(cx: &Cx, versions: &[Version]) -> Html {
         .iter()
         .enumerate()
         .map(|(i, version)| {
-            let before = versions.get(i + 1).map(|before| lines(cx, &before.terms));
-            let what = difference(cx, before, lines(cx, &version.terms));
+            let before = versions.get(i + 1).map(|before| &before.terms);
+            let what = difference(cx, before, &version.terms, |terms| lines(cx, terms));
             let by = version.published_by.clone().unwrap_or_else(|| t.by_program.to_owned());
             let at = version.published_at;
             view! {

@@ -29,6 +29,7 @@ mod passwords;
 mod programs;
 mod proxies;
 mod redirects;
+mod rule_words;
 mod rules;
 mod sessions;
 mod shops;

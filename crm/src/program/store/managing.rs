@@ -12,6 +12,7 @@ use crate::on;
 use crate::staff::Right;
 use crate::who::{Fresh, Staff};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::types::Json;
 
 /// The longest name of a program, in characters.
@@ -66,7 +67,7 @@ pub struct Version {
 }
 
 /// What a version of a program says.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Terms {
     /// Its name.
     #[sqlx(json)]
