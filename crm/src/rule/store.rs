@@ -10,6 +10,7 @@ mod timeline;
 pub mod versions;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
+pub(crate) use naming::names_of;
 pub use naming::{NamedTier, Names, names};
 pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};
 

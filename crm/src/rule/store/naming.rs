@@ -5,10 +5,10 @@ use crate::error::Error;
 use crate::id::{ArticleId, CategoryId, ProgramId, StoreId, TierId};
 use crate::lang::Localized;
 use crate::on;
-use crate::points::store::LIST;
+use crate::points::store::{self as points, LIST};
 use crate::rule::store::versions;
 use crate::rule::tier::Tiers;
-use crate::rule::{Fault, Problem, Rule, Target};
+use crate::rule::{Condition, Fault, Problem, Rule, Target};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,4 +148,48 @@ async fn tiers(conn: &mut Conn) -> Result<Vec<NamedTier>, sqlx::Error> {
         }
     }
     Ok(tiers)
+}
+
+/// The names of what these conditions point to, of each list no more than `most`, and of nothing else: a till waits for them.
+pub(crate) async fn names_of(conn: &mut Conn, conditions: &[&Condition], most: usize) -> Result<Names, sqlx::Error> {
+    const CATEGORIES: &str = "SELECT id, name FROM categories";
+    const STORES: &str = "SELECT id, name, town FROM stores";
+    let (mut wanted, mut programs, mut of_tiers) = (BTreeSet::new(), BTreeSet::new(), false);
+    let (mut categories, mut stores) = (Vec::new(), Vec::new());
+    for (_, target) in conditions.iter().flat_map(|condition| condition.targets("", most)) {
+        match target {
+            Target::Article(id) => {
+                wanted.insert(id);
+            }
+            Target::Category(id) => categories.push(Bind::Id(id.0)),
+            Target::Store(id) => stores.push(Bind::Id(id.0)),
+            Target::Program(id) => {
+                programs.insert(id);
+            }
+            Target::Tier(..) => of_tiers = true,
+        }
+    }
+    let mut names = Names::default();
+    if !wanted.is_empty() {
+        names.articles = articles(conn, &wanted).await?;
+    }
+    if !categories.is_empty() {
+        let query = ListQuery::new(CATEGORIES).within("id", categories);
+        let rows: Vec<(CategoryId, Json<Localized>)> = db::list(conn, query).await?;
+        names.categories = rows.into_iter().map(|(id, Json(name))| (id, name)).collect();
+    }
+    if !stores.is_empty() {
+        let query = ListQuery::new(STORES).within("id", stores);
+        let rows: Vec<(StoreId, Json<Localized>, Json<Localized>)> = db::list(conn, query).await?;
+        let named = |(id, Json(name), Json(town))| (id, name, town);
+        names.stores = rows.into_iter().map(named).collect();
+    }
+    if !programs.is_empty() {
+        let named = points::names(conn, &programs).await?;
+        names.programs = named.into_iter().map(|(id, (_, name))| (id, name)).collect();
+    }
+    if of_tiers {
+        names.tiers = tiers(conn).await?;
+    }
+    Ok(names)
 }
