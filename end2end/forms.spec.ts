@@ -530,11 +530,16 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await right(desk, "store.find", { q: "пристани" });
   await desk.goto("/admin/articles");
   await right(desk, "article.find", { q: "tea" });
+  await desk.goto("/admin/articles");
+  await desk.locator("td a").first().click();
+  await wrong(desk, "article.change", { name: "" }, "Заполните это поле");
+  await right(desk, "article.change", { name: `Чай ${code}` });
   await desk.goto("/admin/categories");
-  await desk.locator("summary", { hasText: "Изменить" }).first().click();
-  const [ru, en] = [await box(desk, "category.rename").locator("[name=ru]").inputValue(), "Other"];
-  await wrong(desk, "category.rename", { ru, en: "" }, "Заполните это поле");
-  await right(desk, "category.rename", { en });
+  await desk.getByText("Заполнить", { exact: true }).click();
+  await wrong(desk, "category.add", { key: code, ru: "Пряности", en: "" }, "Заполните это поле");
+  await right(desk, "category.add", { en: "Spices" });
+  await wrong(desk, "category.change", { ru: "" }, "Заполните это поле");
+  await right(desk, "category.change", { ru: "Специи" });
 });
 
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */

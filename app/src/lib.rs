@@ -272,14 +272,26 @@ pub const ROUTES: &[Route] = &[
     page!(
         "/admin/categories",
         Staff,
-        admin::shops::categories,
-        [admin::shops::RenameCategory]
+        admin::goods::categories,
+        [admin::goods::AddCategory]
+    ),
+    page!(
+        "/admin/categories/{id}",
+        Staff,
+        admin::goods::category,
+        [admin::goods::ChangeCategory]
     ),
     page!(
         "/admin/articles",
         Staff,
-        admin::shops::articles,
-        [admin::shops::FindArticles]
+        admin::goods::articles,
+        [admin::goods::FindArticles]
+    ),
+    page!(
+        "/admin/articles/{id}",
+        Staff,
+        admin::goods::article,
+        [admin::goods::ChangeArticle]
     ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(

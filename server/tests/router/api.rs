@@ -988,6 +988,18 @@ async fn shops_categories_and_articles_are_written_in_bulk() {
         {"code": "t1", "name": "Чай чёрный", "category": "tea"}, {"code": "t2", "name": "Чай зелёный"},
     ]});
     assert_eq!(read(&till.post("/articles", &articles).await)["written"], 2);
+    // What is left out stays; null takes the article out of its category, and so does an empty text.
+    let category = async |article: Value| {
+        let sent = till.post("/articles", &json!({"articles": [article]})).await;
+        assert_eq!(sent.status, StatusCode::OK, "{}", sent.body);
+        let list = read(&till.get("/articles?limit=1").await);
+        list["articles"][0]["category"].clone()
+    };
+    let named = |category: Value| json!({"code": "t1", "name": "Чай чёрный", "category": category});
+    assert_eq!(category(json!({"code": "t1", "name": "Чай чёрный"})).await, "tea");
+    assert_eq!(category(named(Value::Null)).await, Value::Null);
+    assert_eq!(category(named(json!("tea"))).await, "tea");
+    assert_eq!(category(named(json!(""))).await, Value::Null);
     let wrong = json!({"articles": [{"code": "t3", "name": "", "category": "none"}]});
     let reply = till.post("/articles", &wrong).await;
     let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");

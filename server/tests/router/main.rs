@@ -17,6 +17,7 @@ mod failures;
 mod fields;
 mod forgery;
 mod fragments;
+mod goods;
 mod headers;
 mod health;
 mod invitations;
