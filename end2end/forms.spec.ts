@@ -473,8 +473,15 @@ test("forms of programs and their tiers", async ({ another, signIns }) => {
   await wrong(desk, "program.create", { ...terms, key: code, share: "много" }, "Напишите число");
   await right(desk, "program.create", { share: "5" });
   await desk.getByText("Изменить условия").click();
-  await wrong(desk, "program.publish", { term: "0" }, "Число от 1 до 36500");
-  await right(desk, "program.publish", { term: "120", share: "7,5" });
+  await wrong(desk, "program.draft", { term: "0" }, "Число от 1 до 36500");
+  await right(desk, "program.draft", { term: "120", share: "7,5" });
+  await wrong(desk, "program.publish", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "program.publish", { from: "2090-01-01T10:00" });
+  await right(desk, "program.withdraw");
+  await right(desk, "program.publish", { from: "" });
+  await desk.getByText("Изменить условия").click();
+  await right(desk, "program.draft", { term: "90" });
+  await right(desk, "program.discard");
   await expect(desk.getByText("Баллов: 7,5").first()).toBeVisible();
   await right(desk, "program.automatic");
   await right(desk, "program.automatic");

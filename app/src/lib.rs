@@ -237,12 +237,16 @@ pub const ROUTES: &[Route] = &[
         Staff,
         admin::programs::one,
         [
+            admin::programs::DraftProgram,
+            admin::programs::DiscardProgram,
             admin::programs::PublishProgram,
+            admin::programs::WithdrawProgram,
             admin::programs::SwitchAutomatic,
             admin::programs::CloseProgram,
             admin::programs::ReopenProgram,
         ]
     ),
+    page!("/admin/programs/{code}/preview", Staff, admin::programs::preview),
     page!(
         "/admin/programs/{code}/tiers",
         Staff,

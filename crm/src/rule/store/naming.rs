@@ -71,14 +71,16 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
     const CATEGORIES: &str = "SELECT id, name FROM categories ORDER BY position, id";
     const STORES: &str = "SELECT id, name, town FROM stores ORDER BY code";
     const PROGRAMS: &str = "SELECT p.id, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id \
-                            WHERE v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id) \
+                            WHERE v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id \
+                            AND n.published_at <= $1) \
                             ORDER BY p.position";
     const REGIONS: &str = "SELECT DISTINCT region FROM stores WHERE region IS NOT NULL ORDER BY region";
     type Named<T> = Vec<(T, Json<Localized>)>;
+    let now = conn.now();
     let categories: Named<CategoryId> = on!(conn, |c| sqlx::query_as(CATEGORIES).fetch_all(c).await)?;
     let stores: Vec<(StoreId, Json<Localized>, Json<Localized>)> =
         on!(conn, |c| sqlx::query_as(STORES).fetch_all(c).await)?;
-    let programs: Named<ProgramId> = on!(conn, |c| sqlx::query_as(PROGRAMS).fetch_all(c).await)?;
+    let programs: Named<ProgramId> = on!(conn, |c| sqlx::query_as(PROGRAMS).bind(now).fetch_all(c).await)?;
     let regions = on!(conn, |c| sqlx::query_scalar(REGIONS).fetch_all(c).await)?;
     let wanted: BTreeSet<ArticleId> = rules
         .iter()
