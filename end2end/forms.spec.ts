@@ -430,7 +430,7 @@ test("forms of rules", async ({ another, signIns }) => {
   await right(desk, "rule.condition_remove");
   await add("rule.effect", "Добавить скидку, баллы", "Скидка в процентах");
   await wrong(desk, "rule.effect", { share: "" }, "Заполните это поле");
-  await right(desk, "rule.effect", { share: "5" });
+  await right(desk, "rule.effect", { share: "5", each: "purchase" });
   await add("rule.effect", "Добавить скидку, баллы", "Баллы числом");
   await right(desk, "rule.effect", { points: "100" });
   await right(desk, "rule.effect_remove");
@@ -473,8 +473,15 @@ test("forms of programs and their tiers", async ({ another, signIns }) => {
   await wrong(desk, "program.create", { ...terms, key: code, share: "много" }, "Напишите число");
   await right(desk, "program.create", { share: "5" });
   await desk.getByText("Изменить условия").click();
-  await wrong(desk, "program.publish", { term: "0" }, "Число от 1 до 36500");
-  await right(desk, "program.publish", { term: "120", share: "7,5" });
+  await wrong(desk, "program.draft", { term: "0" }, "Число от 1 до 36500");
+  await right(desk, "program.draft", { term: "120", share: "7,5" });
+  await wrong(desk, "program.publish", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "program.publish", { from: "2090-01-01T10:00" });
+  await right(desk, "program.withdraw");
+  await right(desk, "program.publish", { from: "" });
+  await desk.getByText("Изменить условия").click();
+  await right(desk, "program.draft", { term: "90" });
+  await right(desk, "program.discard");
   await expect(desk.getByText("Баллов: 7,5").first()).toBeVisible();
   await right(desk, "program.automatic");
   await right(desk, "program.automatic");
@@ -530,11 +537,16 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await right(desk, "store.find", { q: "пристани" });
   await desk.goto("/admin/articles");
   await right(desk, "article.find", { q: "tea" });
+  await desk.goto("/admin/articles");
+  await desk.locator("td a").first().click();
+  await wrong(desk, "article.change", { name: "" }, "Заполните это поле");
+  await right(desk, "article.change", { name: `Чай ${code}` });
   await desk.goto("/admin/categories");
-  await desk.locator("summary", { hasText: "Изменить" }).first().click();
-  const [ru, en] = [await box(desk, "category.rename").locator("[name=ru]").inputValue(), "Other"];
-  await wrong(desk, "category.rename", { ru, en: "" }, "Заполните это поле");
-  await right(desk, "category.rename", { en });
+  await desk.getByText("Заполнить", { exact: true }).click();
+  await wrong(desk, "category.add", { key: code, ru: "Пряности", en: "" }, "Заполните это поле");
+  await right(desk, "category.add", { en: "Spices" });
+  await wrong(desk, "category.change", { ru: "" }, "Заполните это поле");
+  await right(desk, "category.change", { ru: "Специи" });
 });
 
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */

@@ -44,7 +44,10 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       return `${added.headers().location.split("?")[0]}?condition=new&kind=birthday`;
     }
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
+    case "/admin/categories/{id}": return first("/admin/categories", /href="(\/admin\/categories\/[0-9a-f-]{36})"/);
+    case "/admin/articles/{id}": return first("/admin/articles", /href="(\/admin\/articles\/[0-9a-f-]{36})"/);
     case "/admin/programs/{code}": return "/admin/programs/club";
+    case "/admin/programs/{code}/preview": return "/admin/programs/club/preview";
     case "/admin/programs/{code}/tiers": {
       const at = "/admin/programs/club/tiers";
       await send(page.request, await here(), at, "tiers.begin");

@@ -347,6 +347,7 @@ impl Cx {
             Flaw::NoReceiver => words.no_receiver.into(),
             Flaw::NoBlankCard => words.no_blank_card.into(),
             Flaw::Circle => words.circle.into(),
+            Flaw::SeveralPrograms => words.several_programs.into(),
         }
     }
 }

@@ -237,12 +237,16 @@ pub const ROUTES: &[Route] = &[
         Staff,
         admin::programs::one,
         [
+            admin::programs::DraftProgram,
+            admin::programs::DiscardProgram,
             admin::programs::PublishProgram,
+            admin::programs::WithdrawProgram,
             admin::programs::SwitchAutomatic,
             admin::programs::CloseProgram,
             admin::programs::ReopenProgram,
         ]
     ),
+    page!("/admin/programs/{code}/preview", Staff, admin::programs::preview),
     page!(
         "/admin/programs/{code}/tiers",
         Staff,
@@ -272,14 +276,26 @@ pub const ROUTES: &[Route] = &[
     page!(
         "/admin/categories",
         Staff,
-        admin::shops::categories,
-        [admin::shops::RenameCategory]
+        admin::goods::categories,
+        [admin::goods::AddCategory]
+    ),
+    page!(
+        "/admin/categories/{id}",
+        Staff,
+        admin::goods::category,
+        [admin::goods::ChangeCategory]
     ),
     page!(
         "/admin/articles",
         Staff,
-        admin::shops::articles,
-        [admin::shops::FindArticles]
+        admin::goods::articles,
+        [admin::goods::FindArticles]
+    ),
+    page!(
+        "/admin/articles/{id}",
+        Staff,
+        admin::goods::article,
+        [admin::goods::ChangeArticle]
     ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(

@@ -79,7 +79,8 @@ JOIN programs g ON g.id = w.program_id
 WHERE l.purchase_id = :id_1 AND p.customer_id = :customer_id ORDER BY l.ordinal, g.position, g.id;
 
 SELECT p.id, p.code, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id
-AND v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id) WHERE p.id IN (:program);
+AND v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id
+AND w.published_at <= now()) WHERE p.id IN (:program);
 
 UPDATE idempotency_keys SET answer = :answer WHERE scope = :scope AND key = :id_1;
 

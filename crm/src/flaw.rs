@@ -117,6 +117,8 @@ pub enum Flaw {
     NoBlankCard,
     /// It would lie within itself.
     Circle,
+    /// Tiers of more than one program.
+    SeveralPrograms,
 }
 
 impl Flaw {
@@ -163,6 +165,7 @@ impl Flaw {
             Self::NoReceiver => "no_receiver",
             Self::NoBlankCard => "no_blank_card",
             Self::Circle => "circle",
+            Self::SeveralPrograms => "several_programs",
         }
     }
 

@@ -2,8 +2,10 @@
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
 pub mod api;
+mod changes;
 pub mod customer;
 pub mod customers;
+pub mod goods;
 pub mod messages;
 mod once;
 pub mod places;

@@ -2,17 +2,19 @@
 //! closed.
 
 use super::rules::fields::{hundredths, whole};
-use super::versions::{difference, was_sent};
+use super::versions::{self, difference, in_time, moment, was_sent};
 use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Check, DataTable, Field, FormBox, Head, Moment, TextArea};
 use crm::content::{days, percent};
 use crm::flaw::Check as Flaws;
 use crm::lang::Localized;
-use crm::program::store::managing::{self as programs, Entry, Terms, Version};
+use crm::program::Program;
+use crm::program::store::managing::{self as programs, Draft, Entry, Terms, Version};
 use crm::rule::store::{self as rules, Giver};
 use islands::AppError;
 use leptos::prelude::*;
@@ -106,12 +108,54 @@ impl Form for CreateProgram {
     }
 }
 
-/// Publishes other terms of the program at hand.
+/// Writes the next terms of the program at hand as a draft. `seen` is when the draft that was shown was changed; empty: there
+/// was none.
+#[derive(Deserialize)]
+pub struct DraftProgram {
+    seen: String,
+    #[serde(flatten)]
+    terms: TermsFields,
+}
+
+impl Form for DraftProgram {
+    const NAME: &'static str = "program.draft";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (staff, code) = (cx.staff()?, cx.param::<String>("code")?);
+        let seen = match self.seen.as_str() {
+            "" => None,
+            micros => Some(versions::seen(micros.parse().map_err(|_| AppError::Refused)?)?),
+        };
+        let mut flaws = Flaws::new();
+        let terms = self.terms.read(&mut flaws);
+        if flaws.is_clean() {
+            programs::write(&cx.db, staff, &code, seen, &terms).await?;
+        } else {
+            together(flaws, programs::check(&code, &terms))?;
+        }
+        Ok(Next::to(format!("{HERE}/{code}?done=drafted#draft")))
+    }
+}
+
+/// Throws the draft of the program at hand away.
+#[derive(Deserialize)]
+pub struct DiscardProgram {}
+
+impl Form for DiscardProgram {
+    const NAME: &'static str = "program.discard";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let code: String = cx.param("code")?;
+        programs::discard(&cx.db, cx.staff()?, &code).await?;
+        Ok(Next::to(format!("{HERE}/{code}?done=discarded")))
+    }
+}
+
+/// Publishes the draft of the program at hand as it was seen.
 #[derive(Deserialize)]
 pub struct PublishProgram {
     seen: i64,
-    #[serde(flatten)]
-    terms: TermsFields,
+    from: String,
 }
 
 impl Form for PublishProgram {
@@ -120,14 +164,28 @@ impl Form for PublishProgram {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.staff()?.fresh(&cx.db)?;
         let code: String = cx.param("code")?;
-        let mut flaws = Flaws::new();
-        let terms = self.terms.read(&mut flaws);
-        if flaws.is_clean() {
-            programs::publish(&cx.db, &by, &code, self.seen, &terms).await?;
-        } else {
-            together(flaws, programs::check(&code, &terms))?;
-        }
-        Ok(Next::to(format!("{HERE}/{code}?done=published")))
+        let seen = versions::seen(self.seen)?;
+        let from = moment(cx, &self.from).map_err(|flaw| AppError::field("from", flaw))?;
+        programs::publish(&cx.db, &by, &code, seen, from)
+            .await
+            .map_err(in_time)?;
+        let done = if from.is_some() { "scheduled" } else { "published" };
+        Ok(Next::to(format!("{HERE}/{code}?done={done}")))
+    }
+}
+
+/// Takes back the terms of the program at hand that lie ahead.
+#[derive(Deserialize)]
+pub struct WithdrawProgram {}
+
+impl Form for WithdrawProgram {
+    const NAME: &'static str = "program.withdraw";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let code: String = cx.param("code")?;
+        programs::withdraw(&cx.db, &by, &code).await?;
+        Ok(Next::to(format!("{HERE}/{code}?done=withdrawn")))
     }
 }
 
@@ -324,14 +382,22 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let (staff, code) = (cx.staff()?, cx.param::<String>("code")?);
     let (program, versions) = programs::history(&cx.db, staff, &code).await?;
     let givers = rules::givers(&mut cx.db.read().await?, staff, program.id).await?;
-    let current = versions.first().ok_or(AppError::NotFound)?;
+    let draft = programs::draft(&mut cx.db.read().await?, staff, program.id).await?;
+    let now = cx.db.now();
+    let ahead = versions.first().filter(|version| version.published_at > now);
+    let current = versions.iter().find(|version| version.published_at <= now);
+    let current = current.ok_or(AppError::NotFound)?;
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
     let is_closed = program.closed_at.is_some();
     let name = cx.pick(&program.name);
     let done = [
         ("created", t.done_created),
+        ("drafted", cx.t().admin_rules.done_saved),
+        ("discarded", cx.t().admin_rules.done_discarded),
         ("published", t.done_published),
+        ("scheduled", cx.t().admin_rules.done_scheduled),
+        ("withdrawn", t.done_withdrawn),
         ("automatic", t.done_automatic),
         ("by_choice", t.done_by_choice),
         ("closed", t.done_closed),
@@ -358,10 +424,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {paying(&cx)}
         <section class="section narrow" aria-labelledby="edit">
             <h2 id="edit">{t.edit}</h2>
-            {match first {
-                Some(first) => first,
-                None => edit(&cx, current),
-            }}
+            {gone(&cx, draft.as_ref(), ahead)}
+            {ahead.map(|version| scheduled(&cx, version, current, is_fresh))}
+            {draft.as_ref().map(|draft| drafted(&cx, draft, current, is_fresh && ahead.is_none()))}
+            {edit(&cx, draft.as_ref(), current)}
+            {first}
         </section>
         {(!is_closed).then(|| automatic(&cx, program.automatic))}
         {is_fresh.then(|| close(&cx, is_closed))}
@@ -414,23 +481,114 @@ fn paying(cx: &Cx) -> Html {
     .into_html()
 }
 
-/// The terms, to be published anew.
-fn edit(cx: &Cx, current: &Version) -> Html {
+/// Says that the draft, or what lay ahead, is another one by now, where the form that was sent is no longer on the page.
+fn gone(cx: &Cx, draft: Option<&Draft>, ahead: Option<&Version>) -> Option<Html> {
+    let sent = cx.outcome.as_ref().filter(|sent| sent.error == AppError::Stale)?;
+    let is_here = match sent.form.as_str() {
+        PublishProgram::NAME => draft.is_some() && ahead.is_none(),
+        DiscardProgram::NAME => draft.is_some(),
+        WithdrawProgram::NAME => ahead.is_some(),
+        _ => true,
+    };
+    let stale = cx.t().admin_programs.stale;
+    (!is_here).then(|| view! { <p class="notice notice-warn" role="alert">{stale}</p> }.into_html())
+}
+
+/// The terms that lie ahead: from when on, what they change, and how they are taken back.
+fn scheduled(cx: &Cx, version: &Version, current: &Version, is_fresh: bool) -> Html {
     let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
-    let was_sent = was_sent::<PublishProgram>(cx);
-    let (inside, held, seen) = (cx.clone(), current.terms.clone(), current.version);
+    let withdraw = is_fresh.then(|| {
+        view! {
+            <FormBox<WithdrawProgram> class="actions">
+                <button class="btn btn-danger-quiet">{t.withdraw}</button>
+                <span class="hint">{t.withdraw_hint}</span>
+            </FormBox<WithdrawProgram>>
+        }
+    });
+    view! {
+        <section class="panel">
+            <h3>{of_rules.from_then(cx.moment(version.published_at))}</h3>
+            {difference(cx, Some(&current.terms), &version.terms, |terms| lines(cx, terms))}
+            {withdraw}
+        </section>
+    }
+    .into_html()
+}
+
+/// The draft: what it changes, how it will look, and how it is published.
+fn drafted(cx: &Cx, draft: &Draft, current: &Version, may_publish: bool) -> Html {
+    let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
+    let (at, by) = (draft.changed_at, draft.changed_by.clone());
+    let publish = may_publish.then(|| versions::publish::<PublishProgram>(cx, at.timestamp_micros()));
+    view! {
+        <section class="panel" id="draft" aria-labelledby="draft-title">
+            <h3 id="draft-title">{of_rules.draft}</h3>
+            <p class="muted">{of_rules.changed} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
+            {difference(cx, Some(&current.terms), &draft.terms, |terms| lines(cx, terms))}
+            <p class="actions"><a class="btn" href=format!("{}/preview", cx.path)>{t.preview}</a></p>
+            <p class="hint">{t.edit_hint}</p>
+            {publish}
+            <FormBox<DiscardProgram> class="actions">
+                <button class="btn btn-danger-quiet">{of_rules.discard}</button>
+            </FormBox<DiscardProgram>>
+        </section>
+    }
+    .into_html()
+}
+
+/// The fields of the draft, or of one that is begun with what counts now.
+fn edit(cx: &Cx, draft: Option<&Draft>, current: &Version) -> Html {
+    let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
+    let was_sent = was_sent::<DraftProgram>(cx);
+    let held = draft.map_or(&current.terms, |draft| &draft.terms).clone();
+    let seen = draft.map(|draft| draft.changed_at.timestamp_micros().to_string());
+    let inside = cx.clone();
     view! {
         <details class="fold" open=was_sent>
             <summary>{t.edit_terms}</summary>
-            <p class="hint">{t.edit_hint}</p>
-            <FormBox<PublishProgram> labels=labels(cx) stale=t.stale>
-                <input type="hidden" name="seen" value=seen.to_string()/>
+            <FormBox<DraftProgram> labels=labels(cx) stale=t.stale>
+                <input type="hidden" name="seen" value=seen.unwrap_or_default()/>
                 {fields(&inside, Some(&held))}
-                <button class="btn btn-primary">{of_rules.publish}</button>
-            </FormBox<PublishProgram>>
+                <button class="btn btn-primary">{of_rules.save}</button>
+            </FormBox<DraftProgram>>
         </details>
     }
     .into_html()
+}
+
+/// How the page of the program will look to customers: by its draft, else by what lies ahead, else as it is.
+pub async fn preview(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_programs;
+    let (staff, code) = (cx.staff()?, cx.param::<String>("code")?);
+    let (entry, versions) = programs::history(&cx.db, staff, &code).await?;
+    let draft = programs::draft(&mut cx.db.read().await?, staff, entry.id).await?;
+    let last = versions.into_iter().next().ok_or(AppError::NotFound)?;
+    let (version, terms) = match draft {
+        Some(draft) => (last.version + 1, draft.terms),
+        None => (last.version, last.terms),
+    };
+    let program = Program {
+        id: entry.id,
+        code: entry.code,
+        automatic: entry.automatic,
+        version,
+        name: terms.name,
+        summary: terms.summary,
+        terms: terms.terms,
+        share: terms.share,
+        delay_days: terms.delay_days,
+        term_days: terms.term_days,
+        joined_at: None,
+    };
+    let title = t.preview_of(cx.pick(&program.name));
+    let view = view! {
+        <a class="back" href=format!("{HERE}/{code}")>{icon(icons::ARROW_LEFT)} <bdi>{cx.pick(&entry.name)}</bdi></a>
+        <h1>{title.clone()}</h1>
+        <p class="notice">{t.preview_hint}</p>
+        <p class="lead">{cx.pick(&program.summary)}</p>
+        {crate::cabinet::programs::terms(&cx, &program)}
+    };
+    Ok(Body::new(title, Frame::Admin, view))
 }
 
 /// Who becomes a member: whoever registers, or who joins.
@@ -472,8 +630,8 @@ fn history(cx: &Cx, versions: &[Version]) -> Html {
         .iter()
         .enumerate()
         .map(|(i, version)| {
-            let before = versions.get(i + 1).map(|before| lines(cx, &before.terms));
-            let what = difference(cx, before, lines(cx, &version.terms));
+            let before = versions.get(i + 1).map(|before| &before.terms);
+            let what = difference(cx, before, &version.terms, |terms| lines(cx, terms));
             let by = version.published_by.clone().unwrap_or_else(|| t.by_program.to_owned());
             let at = version.published_at;
             view! {

@@ -18,7 +18,7 @@ use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
 use crm::lang::Localized;
 use crm::rule::store::{self as rules, Entry, PublishError, Version, simulating};
-use crm::rule::{Caps, Condition, Limit, Occasion, Rule, Validity};
+use crm::rule::{Caps, Condition, Fault, Limit, Occasion, Rule, Validity};
 use fields::{
     ConditionFields, ConditionKind, EffectFields, EffectKind, Kind, condition_fields, condition_kind, effect_fields,
     effect_kind, hundredths, optional, whole,
@@ -642,8 +642,9 @@ fn editor(words: &Words<'_>, version: &Version, rule: &Rule, is_fresh: bool) -> 
     let cx = words.cx;
     let t = &cx.t().admin_rules;
     let seen = version.changed_at.timestamp_micros();
-    let faults = rule.validate().iter().map(|fault| words.fault(fault)).collect();
-    let wrong = versions::faults(cx, faults);
+    let said = |faults: Vec<Fault>| faults.iter().map(|fault| words.fault(fault)).collect();
+    let wrong = versions::faults(cx, said([rule.validate(), words.names.unknown(rule)].concat()));
+    let warnings = versions::warnings(cx, said(rule.warnings()));
     let publish = (wrong.is_none() && is_fresh).then(|| versions::publish::<PublishRule>(cx, seen));
     view! {
         <section class="section" id="draft" aria-labelledby="draft-title">
@@ -655,6 +656,7 @@ fn editor(words: &Words<'_>, version: &Version, rule: &Rule, is_fresh: bool) -> 
             {basics(words, rule, seen)}
             {json(cx, rule, seen)}
             {wrong}
+            {warnings}
             {publish}
             <FormBox<DiscardDraft> class="actions">
                 <button class="btn btn-danger-quiet">{t.discard}</button>

@@ -1,31 +1,29 @@
-//! What is sold where: shops and categories, which staff write, and articles, which they look up.
+//! Where something is sold: shops, as staff write them.
 
 use super::rules::fields::optional;
-use super::rules::named;
 use super::rules::words::{clock, weekday};
 use super::versions::was_sent;
-use super::{keep, looked_for};
+use super::{changes, keep, looked_for};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, Field, FormBox, Head};
 use chrono::{NaiveTime, Timelike, Weekday};
-use crm::article::store as articles;
+use crm::audit::Object;
 use crm::flaw::{Check as Flaws, Flaw};
-use crm::id::{CategoryId, StoreId};
+use crm::id::StoreId;
 use crm::lang::Localized;
 use crm::staff::Right;
 use crm::stores::store::managing::{self as shops, Entry};
-use crm::stores::{Category, Hours, NewStore};
+use crm::stores::{Hours, NewStore};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 const HERE: &str = "/admin/stores";
-/// How many articles stand on a page.
-const PAGE: usize = 50;
 /// The fields of each day's hours.
 const WEEK: [(Weekday, &str, &str); 7] = [
     (Weekday::Mon, "mon_from", "mon_to"),
@@ -171,34 +169,6 @@ impl Form for SwitchStore {
     }
 }
 
-/// Gives a category another name.
-#[derive(Deserialize)]
-pub struct RenameCategory {
-    category: CategoryId,
-    seen_ru: String,
-    seen_en: String,
-    ru: String,
-    en: String,
-}
-
-impl Form for RenameCategory {
-    const NAME: &'static str = "category.rename";
-
-    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let mut flaws = Flaws::new();
-        let name = named(&mut flaws, &self.ru, &self.en);
-        if !flaws.is_clean() {
-            return Err(AppError::Invalid { flaws: flaws.flaws() });
-        }
-        let seen = Localized {
-            ru: self.seen_ru,
-            en: self.seen_en,
-        };
-        shops::rename_category(&cx.db, cx.staff()?, self.category, &seen, &name).await?;
-        Ok(Next::to("/admin/categories?done=saved"))
-    }
-}
-
 /// Looks for shops. As in every search of staff, what is typed stands in no address.
 #[derive(Deserialize)]
 pub struct FindStores {
@@ -214,23 +184,8 @@ impl Form for FindStores {
     }
 }
 
-/// Looks for articles, likewise.
-#[derive(Deserialize)]
-pub struct FindArticles {
-    q: String,
-}
-
-impl Form for FindArticles {
-    const NAME: &'static str = "article.find";
-    const REPEATS: bool = true;
-
-    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        found(cx, &self.q).await
-    }
-}
-
 /// The page at hand with what was looked for.
-async fn found(cx: &Cx, text: &str) -> Result<Next, AppError> {
+pub(super) async fn found(cx: &Cx, text: &str) -> Result<Next, AppError> {
     Ok(Next::to(match keep(cx, Right::Shops, text).await? {
         Some(id) => format!("{}?find={id}", cx.path),
         None => cx.path.clone(),
@@ -238,7 +193,7 @@ async fn found(cx: &Cx, text: &str) -> Result<Next, AppError> {
 }
 
 /// The ways to what is sold where.
-fn sections(cx: &Cx) -> Html {
+pub(super) fn sections(cx: &Cx) -> Html {
     let t = &cx.t().admin_shops;
     let links = [
         (HERE, cx.t().stores.title),
@@ -256,7 +211,7 @@ fn sections(cx: &Cx) -> Html {
 }
 
 /// A search for what is on the page at hand, with what was looked for.
-fn search<F: Form + 'static>(cx: &Cx, hint: &'static str, text: String) -> Html {
+pub(super) fn search<F: Form + 'static>(cx: &Cx, hint: &'static str, text: String) -> Html {
     let t = &cx.t().admin_shops;
     view! {
         <div role="search">
@@ -429,6 +384,20 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         None => ("false", t.close, "btn btn-danger-quiet"),
     };
     let record = shop.record();
+    let fields_named = [
+        ("name", t.name),
+        ("town", t.town),
+        ("address", t.address),
+        ("region", t.region),
+        ("phone", t.phone),
+        ("latitude", t.latitude),
+        ("longitude", t.longitude),
+        ("hours", t.hours),
+    ];
+    let changes = changes::section(&cx, Object::Store(id), &fields_named, |field, value| {
+        shown(&cx, field, value)
+    })
+    .await?;
     let seen = serde_json::to_string(&record).map_err(|_| AppError::Internal)?;
     let (inside, labels, save) = (cx.clone(), labels(&cx), cx.t().admin_rules.save);
     let view = view! {
@@ -449,108 +418,23 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             <input type="hidden" name="open" value=open/>
             <button class=class>{words}</button>
         </FormBox<SwitchStore>>
+        {changes}
     };
     Ok(Body::new(title, Frame::Admin, view))
 }
 
-/// The categories.
-pub async fn categories(cx: Cx) -> Result<Body, AppError> {
-    let t = &cx.t().admin_shops;
-    let all = shops::categories(&mut cx.db.read().await?, cx.staff()?).await?;
-    let rows: Vec<_> = all.iter().map(|category| one_category(&cx, category)).collect();
-    let view = view! {
-        <h1>{t.categories}</h1>
-        {sections(&cx)}
-        <p class="lead">{t.categories_lead}</p>
-        {flash(&cx, &[("saved", cx.t().admin_rules.done_saved)])}
-        <ul class="rows panel panel-flush">{rows}</ul>
-    };
-    Ok(Body::new(t.categories, Frame::Admin, view))
-}
-
-fn one_category(cx: &Cx, category: &Category) -> Html {
-    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
-    let id = format!("category-{}", category.id);
-    let was_sent = cx.outcome.as_ref().is_some_and(|outcome| {
-        let sent = outcome.values.iter().find(|(name, _)| name == "category");
-        sent.is_some_and(|(_, value)| *value == category.id.to_string())
-    });
-    let labels = [("ru", of_rules.name_ru), ("en", of_rules.name_en)]
-        .map(|(name, label)| (name.to_owned(), label.to_owned()))
-        .to_vec();
-    let (name, seen) = (category.name.clone(), category.name.clone());
-    let category_id = category.id.to_string();
-    view! {
-        <li class="row row-wrap">
-            <span class="row-main"><b><bdi>{cx.pick(&category.name)}</bdi></b> <small><code>{category.code.clone()}</code></small></span>
-            <details class="fold" open=was_sent>
-                <summary>{of_rules.edit} <span class="sr-only">": " {cx.pick(&category.name)}</span></summary>
-                <FormBox<RenameCategory> id=id labels=labels stale=t.stale>
-                    <input type="hidden" name="category" value=category_id/>
-                    <input type="hidden" name="seen_ru" value=seen.ru/>
-                    <input type="hidden" name="seen_en" value=seen.en/>
-                    <Field name="ru" label=of_rules.name_ru value=name.ru/>
-                    <Field name="en" label=of_rules.name_en value=name.en/>
-                    <button class="btn">{of_rules.save}</button>
-                </FormBox<RenameCategory>>
-            </details>
-        </li>
+/// Degrees and hours as people read them, where a change tells of them.
+fn shown(cx: &Cx, field: &str, value: &Value) -> Option<String> {
+    match field {
+        "latitude" | "longitude" => value.as_i64().map(|n| (n as f64 / 1e6).to_string()),
+        "hours" => {
+            let hours: Hours = serde_json::from_value(value.clone()).ok()?;
+            let day = |(day, ..): (Weekday, &str, &str)| {
+                let [open, close] = hours.on(day)?.map(clock);
+                Some(format!("{} {open}–{close}", weekday(cx, day)))
+            };
+            Some(WEEK.into_iter().filter_map(day).collect::<Vec<_>>().join(", "))
+        }
+        _ => None,
     }
-    .into_html()
-}
-
-/// The articles, page by page.
-pub async fn articles(cx: Cx) -> Result<Body, AppError> {
-    let t = &cx.t().admin_shops;
-    let after = cx.query("after").unwrap_or_default();
-    let (search_id, find) = looked_for(&cx).await?.unzip();
-    let find = find.unwrap_or_default();
-    // One more tells whether there is another page.
-    let limit = PAGE as i64 + 1;
-    let mut all = articles::list(&mut cx.db.read().await?, cx.staff()?, &find, after, limit).await?;
-    let has_more = all.len() > PAGE;
-    all.truncate(PAGE);
-    let rows: Vec<_> = all
-        .iter()
-        .map(|one| {
-            view! {
-                <tr>
-                    <td><code>{one.code.clone()}</code></td>
-                    <td class="grow"><bdi>{one.name.clone()}</bdi></td>
-                    <td>{one.category.as_ref().map(|name| cx.pick(name))}</td>
-                    <td>{one.brand.clone()}</td>
-                    <td>{if one.payable { t.may_pay } else { t.may_not_pay }}</td>
-                </tr>
-            }
-        })
-        .collect();
-    let heads = vec![
-        Head::Words(t.code),
-        Head::Words(t.article),
-        Head::Words(t.category),
-        Head::Words(t.brand),
-        Head::Words(t.pays),
-    ];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted" role="status">{t.none_found}</p> }.into_html(),
-        false => view! { <DataTable label=t.articles heads=heads rows=rows.into_html()/> }.into_html(),
-    };
-    let at = |after: &str| {
-        let find = search_id.map(|id| ("find", id.to_string()));
-        let after = Some(("after", after.to_owned())).filter(|(_, after)| !after.is_empty());
-        let query: BTreeMap<_, _> = find.into_iter().chain(after).collect();
-        format!("/admin/articles?{}", serde_qs::to_string(&query).unwrap_or_default())
-    };
-    let next = all.last().filter(|_| has_more).map(|last| at(&last.code));
-    let next = next.map(|href| view! { <a class="btn" rel="next" href=href>{t.next}</a> });
-    let first = (!after.is_empty()).then(|| view! { <a class="btn btn-quiet" href=at("")>{t.first}</a> });
-    let view = view! {
-        <h1>{t.articles}</h1>
-        {sections(&cx)}
-        <p class="lead">{t.articles_lead}</p>
-        {search::<FindArticles>(&cx, t.find_article, find)}
-        {list}
-        <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
-    };
-    Ok(Body::new(t.articles, Frame::Admin, view))
 }

@@ -10,6 +10,8 @@ use crm::flaw::Flaw;
 use crm::rule::store::versions::Version;
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Serialize;
+use std::collections::HashSet;
 
 /// Versions by what they are now.
 pub(super) struct Versions<'a, T> {
@@ -97,6 +99,14 @@ pub(super) fn faults(cx: &Cx, faults: Vec<String>) -> Option<Html> {
     Some(view.into_html())
 }
 
+/// What is to be looked at before a draft is published; nothing where nothing is.
+pub(super) fn warnings(cx: &Cx, warnings: Vec<String>) -> Option<Html> {
+    let t = &cx.t().admin_rules;
+    let warnings = (!warnings.is_empty()).then(|| list(warnings))?;
+    let view = view! { <div class="notice"><div><p><b>{t.warnings}</b></p>{warnings}</div></div> };
+    Some(view.into_html())
+}
+
 /// Publishes the draft as it was seen, now or from a moment on.
 pub(super) fn publish<F: Form + 'static>(cx: &Cx, seen: i64) -> Html {
     let t = &cx.t().admin_rules;
@@ -127,21 +137,21 @@ pub(super) fn withdraw<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'
 }
 
 /// What was published, the newest first, each with what it changed; `nothing` is what to say of one that says nothing.
-pub(super) fn history<T>(
+pub(super) fn history<T: Serialize + PartialEq>(
     cx: &Cx,
     published: &[&Version<T>],
     lines: impl Fn(&T) -> Vec<String>,
     nothing: &'static str,
 ) -> Option<Html> {
     let t = &cx.t().admin_rules;
-    let lines = |version: &Version<T>| version.definition.as_ref().map(&lines).unwrap_or_default();
     let rows: Vec<_> = published
         .iter()
         .enumerate()
         .map(|(i, version)| {
-            let what = match version.definition {
+            let before = published.get(i + 1).and_then(|before| before.definition.as_ref());
+            let what = match &version.definition {
                 None => view! { <p>{nothing}</p> }.into_html(),
-                Some(_) => difference(cx, published.get(i + 1).map(|before| lines(before)), lines(version)),
+                Some(definition) => difference(cx, before, definition, &lines),
             };
             let by = version
                 .published_by
@@ -171,17 +181,72 @@ pub(super) fn history<T>(
     })
 }
 
-/// What differs between two versions, line by line; without one before, all lines.
-pub(super) fn difference(cx: &Cx, before: Option<Vec<String>>, now: Vec<String>) -> Html {
-    let Some(before) = before else { return list(now) };
-    let lost = before.iter().filter(|line| !now.contains(line));
-    let lost: Vec<_> = lost.map(|line| view! { <li><del>{line.clone()}</del></li> }).collect();
-    let new = now.iter().filter(|line| !before.contains(line));
-    let new: Vec<_> = new.map(|line| view! { <li><ins>{line.clone()}</ins></li> }).collect();
-    match lost.is_empty() && new.is_empty() {
-        true => view! { <p class="muted">{cx.t().admin_rules.same}</p> }.into_html(),
-        false => view! { <ul class="list-none">{lost} {new}</ul> }.into_html(),
+/// What differs between two versions, line by line; without one before, all lines. What differs and is told in the same words
+/// is shown as it is kept.
+pub(super) fn difference<T: Serialize + PartialEq>(
+    cx: &Cx,
+    before: Option<&T>,
+    now: &T,
+    lines: impl Fn(&T) -> Vec<String>,
+) -> Html {
+    let Some(before) = before else { return list(lines(now)) };
+    if before == now {
+        return view! { <p class="muted">{cx.t().admin_rules.same}</p> }.into_html();
     }
+    let (said_before, said_now) = (lines(before), lines(now));
+    let (lost, new) = compared(&said_before, &said_now);
+    if !lost.is_empty() || !new.is_empty() {
+        let lost: Vec<_> = lost
+            .into_iter()
+            .map(|line| view! { <li><del>{line.clone()}</del></li> })
+            .collect();
+        let new: Vec<_> = new
+            .into_iter()
+            .map(|line| view! { <li><ins>{line.clone()}</ins></li> })
+            .collect();
+        return view! { <ul class="list-none">{lost} {new}</ul> }.into_html();
+    }
+    let (kept_before, kept_now) = (kept(before), kept(now));
+    let (lost, new) = compared(&kept_before, &kept_now);
+    let lost: Vec<_> = lost
+        .into_iter()
+        .map(|line| view! { <li><del><code>{line.clone()}</code></del></li> })
+        .collect();
+    let new: Vec<_> = new
+        .into_iter()
+        .map(|line| view! { <li><ins><code>{line.clone()}</code></ins></li> })
+        .collect();
+    view! { <ul class="list-none">{lost} {new}</ul> }.into_html()
+}
+
+/// The lines of something's JSON.
+fn kept<T: Serialize>(what: &T) -> Vec<String> {
+    let text = serde_json::to_string_pretty(what).unwrap_or_default();
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// The lines that are only in the one and only in the other of two texts.
+fn compared<'a>(before: &'a [String], now: &'a [String]) -> (Vec<&'a String>, Vec<&'a String>) {
+    let head = before.iter().zip(now).take_while(|(a, b)| a == b).count();
+    let (before, now) = (&before[head..], &now[head..]);
+    let tail = before
+        .iter()
+        .rev()
+        .zip(now.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (before, now) = (&before[..before.len() - tail], &now[..now.len() - tail]);
+    match (lacking(before, now), lacking(now, before)) {
+        // The same lines in another order, or in another number.
+        (lost, new) if lost.is_empty() && new.is_empty() => (before.iter().collect(), now.iter().collect()),
+        found => found,
+    }
+}
+
+/// Those of these lines that are not among the others.
+fn lacking<'a>(these: &'a [String], those: &[String]) -> Vec<&'a String> {
+    let those: HashSet<&String> = those.iter().collect();
+    these.iter().filter(|line| !those.contains(line)).collect()
 }
 
 /// True when this form was sent and not taken: the fold that it stands in is open then.

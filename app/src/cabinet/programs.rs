@@ -176,15 +176,23 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("joined", t.done_joined), ("left", t.done_left)])}
         {since}
         {stands.map(|(tiers, standing)| tier(&cx, &tiers, &standing))}
-        <div class="panel narrow">{gains(&cx, &program)}</div>
+        {terms(&cx, &program)}
+        {act}
+    };
+    Ok(Body::new(name, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+/// What a program promises, in figures and in words.
+pub(crate) fn terms(cx: &Cx, program: &Program) -> impl IntoView + use<> {
+    let t = &cx.t().programs;
+    view! {
+        <div class="panel narrow">{gains(cx, program)}</div>
         <section class="prose" aria-labelledby="terms">
             <h2 id="terms">{t.terms}</h2>
             {paragraphs(program.terms.get(cx.lang))}
             <p class="hint">{t.version(program.version)}</p>
         </section>
-        {act}
-    };
-    Ok(Body::new(name, Frame::Cabinet(Place::Elsewhere), view))
+    }
 }
 
 /// Asks once more before leaving, and says what becomes of the points.

@@ -1,5 +1,7 @@
 //! Articles in the database.
 
+pub mod managing;
+
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::error::Error;
 use crate::id::{ArticleId, CategoryId};
@@ -158,6 +160,8 @@ pub(crate) async fn names(
 /// An article in the list of staff.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Listed {
+    /// Its id.
+    pub id: ArticleId,
     /// Its code.
     pub code: String,
     /// Its name.
@@ -177,7 +181,7 @@ pub async fn list(conn: &mut Conn, by: &Staff, find: &str, after: &str, limit: i
     // No text holds the character that PostgreSQL takes in none.
     let [find, after] = [find, after].map(|text| text.replace('\0', ""));
     let mut query = ListQuery::new(
-        "SELECT a.code, a.name, a.brand, a.payable, c.name AS category FROM articles a \
+        "SELECT a.id, a.code, a.name, a.brand, a.payable, c.name AS category FROM articles a \
          LEFT JOIN categories c ON c.id = a.category_id",
     )
     .filter("a.code > ?", [Bind::Text(after)]);
@@ -193,8 +197,13 @@ pub async fn list(conn: &mut Conn, by: &Staff, find: &str, after: &str, limit: i
     Ok(db::list(conn, query.tail("ORDER BY a.code").limit(limit)).await?)
 }
 
-/// Puts an article into a category.
-pub async fn categorize(tx: &mut Tx, _by: &System, id: ArticleId, category: CategoryId) -> Result<(), sqlx::Error> {
+/// Puts an article into a category, or out of any.
+pub async fn categorize(
+    tx: &mut Tx,
+    _by: &System,
+    id: ArticleId,
+    category: Option<CategoryId>,
+) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE articles SET category_id = $2 WHERE id = $1";
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)

@@ -702,9 +702,12 @@ pub(crate) async fn names(
     conn: &mut Conn,
     programs: &BTreeSet<ProgramId>,
 ) -> Result<BTreeMap<ProgramId, (String, Localized)>, sqlx::Error> {
-    const SELECT: &str = "SELECT p.id, p.code, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id \
-                          AND v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id)";
-    let query = ListQuery::new(SELECT).within("p.id", programs.iter().map(|id| Bind::Id(id.0)));
+    const SELECT: &str = "SELECT p.id, p.code, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id";
+    const CURRENT: &str = "v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id \
+                           AND w.published_at <= ?)";
+    let query = ListQuery::new(SELECT)
+        .within("p.id", programs.iter().map(|id| Bind::Id(id.0)))
+        .filter(CURRENT, [Bind::Time(conn.now())]);
     let rows: Vec<(ProgramId, String, Json<Localized>)> = db::list(conn, query).await?;
     Ok(rows.into_iter().map(|(id, code, name)| (id, (code, name.0))).collect())
 }

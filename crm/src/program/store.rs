@@ -20,10 +20,12 @@ pub async fn list(conn: &mut Conn, subject: Subject) -> Result<Vec<Program>, Err
                        FROM programs p JOIN program_versions v ON v.program_id = p.id \
                        LEFT JOIN memberships m ON m.program_id = p.id AND m.customer_id = $1 AND m.left_at IS NULL \
                        WHERE (p.closed_at IS NULL OR m.id IS NOT NULL) \
-                       AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id) \
-                       ORDER BY p.position";
+                       AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id \
+                       AND n.published_at <= $2) ORDER BY p.position";
+    let now = conn.now();
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(subject.id())
+        .bind(now)
         .fetch_all(c)
         .await)?)
 }
@@ -103,8 +105,9 @@ async fn stand(tx: &mut Tx, customer: CustomerId) -> Result<(), sqlx::Error> {
 /// Makes a customer a member of every automatic program from a moment on.
 pub(crate) async fn enter_automatic(tx: &mut Tx, customer: CustomerId, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
     const SQL: &str = "SELECT p.id, CAST(MAX(v.version) AS BIGINT) FROM programs p JOIN program_versions v ON v.program_id = p.id \
-                       WHERE p.automatic AND p.closed_at IS NULL GROUP BY p.id";
-    let programs: Vec<(ProgramId, i64)> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+                       WHERE p.automatic AND p.closed_at IS NULL AND v.published_at <= $1 GROUP BY p.id";
+    let now = tx.now();
+    let programs: Vec<(ProgramId, i64)> = on!(tx, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
     for (program, version) in programs {
         enter(tx, program, customer, version, at).await?;
     }

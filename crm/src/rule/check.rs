@@ -74,6 +74,10 @@ pub enum Problem {
     NeedsTurn,
     /// Not one of the choices here.
     NotAChoice,
+    /// The shop has no such thing.
+    Unknown,
+    /// Nobody tells rules about it yet.
+    NeverTold,
 }
 
 /// Collects faults.

@@ -51,6 +51,7 @@ mod prepare;
 mod split;
 #[cfg(feature = "store")]
 pub mod store;
+mod target;
 #[cfg(test)]
 mod tests;
 pub mod tier;
@@ -62,6 +63,7 @@ pub mod words;
 pub use check::{Fault, Problem};
 pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};
+pub use target::Target;
 pub use tree::Tree;
 pub use turn::{Turn, YEAR};
 

@@ -10,7 +10,8 @@ mod timeline;
 pub mod versions;
 
 pub use explaining::{Explained, Parts, explain, parts_of};
-pub use naming::{Names, names};
+pub(crate) use naming::names_of;
+pub use naming::{NamedTier, Names, names};
 pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};
 
 use super::{Effect, Fault, Rule, RuleVersion};
@@ -202,6 +203,10 @@ async fn publish_draft(
     from: Option<DateTime<Utc>>,
 ) -> Result<RuleVersion, PublishError> {
     let (version, rule) = versions::publish::<Rule>(tx, id.0, by, seen, from).await?;
+    let unknown = names(tx, &[&rule]).await?.unknown(&rule);
+    if !unknown.is_empty() {
+        return Err(PublishError::Faulty(unknown));
+    }
     if !rule.caps.budget.is_open() {
         begin_budget(tx, id).await?;
     }

@@ -1,16 +1,23 @@
 //! Why a rule did not apply, in words for whoever stands at the counter: what is missing, and how much of it.
 
 use super::explain::{Capped, Failure, Found};
-use super::{Condition, Dates, Range, Rule, Whose};
+use super::store::Names;
+use super::{Channel, Condition, Dates, Payment, Range, Rule, RuleVersion, Rules, Whose};
 use crate::content::days;
+use crate::id::{ArticleId, StoreId, TierId};
 use crate::lang::{Lang, Localized};
 use chrono::{NaiveDate, TimeZone, Weekday};
 
-/// Why a rule did not apply. `zone` is the shop's.
-pub fn reason<Z: TimeZone>(rule: &Rule, failure: &Failure, zone: &Z) -> Localized
+/// How many things of a list are named: a reason is read while a queue waits.
+pub const NAMED: usize = 3;
+
+/// Why one of these rules did not apply. `names` are those of what the condition that failed points to, of each list at least
+/// [`NAMED`]; `zone` is the shop's.
+pub fn reason<Z: TimeZone>(rules: &Rules, rule: &Rule, failure: &Failure, names: &Names, zone: &Z) -> Localized
 where
     Z::Offset: std::fmt::Display,
 {
+    let other = |by: &RuleVersion| rules.get(*by).map(|published| published.rule.name.clone());
     let moment = |at: &chrono::DateTime<chrono::Utc>| {
         let local = at.with_timezone(zone);
         both(|lang| format!("{}, {}", day(lang, local.date_naive()), local.format("%H:%M")))
@@ -26,17 +33,19 @@ where
             text(format!("Действовало до {}", at.ru), format!("Held until {}", at.en))
         }
         Failure::Condition { clause, found } => match rule.clause(*clause) {
-            Some(clause) => condition(clause.condition, found),
+            Some(clause) => condition(clause.condition, found, names),
             None => fixed("Условие не выполнено", "A condition does not hold"),
         },
         Failure::UsedUp { what, allowed, used } => used_up(*what, *allowed, *used),
-        Failure::Group(_) => fixed(
+        Failure::Group(by) => about(
             "Уже действует другое правило той же группы",
             "Another rule of its group was granted",
+            other(by),
         ),
-        Failure::Closed(_) => fixed(
+        Failure::Closed(by) => about(
             "На эти товары уже действует скидка, с которой эта не складывается",
             "These articles have a discount already with which this one does not go together",
+            other(by),
         ),
         Failure::Nothing => fixed("Дать по правилу нечего", "There is nothing to give"),
     }
@@ -84,19 +93,122 @@ fn used_up(what: Capped, allowed: i64, used: i64) -> Localized {
     )
 }
 
-fn condition(condition: &Condition, found: &Found) -> Localized {
+/// Words, and behind a colon what they are about, where that is known.
+fn about(ru: &str, en: &str, what: Option<Localized>) -> Localized {
+    match what {
+        Some(what) => text(format!("{ru}: {}", what.ru), format!("{en}: {}", what.en)),
+        None => fixed(ru, en),
+    }
+}
+
+/// The first of some things with a mark between them, and how many there are besides; none where not one has a name.
+fn listed(mark: &str, count: usize, names: impl Iterator<Item = Localized>) -> Option<Localized> {
+    let first: Vec<Localized> = names.take(NAMED).collect();
+    let more = count.saturating_sub(first.len());
+    let words = both(|lang| {
+        let names = first.iter().map(|name| name.get(lang)).collect::<Vec<_>>().join(mark);
+        match (more, lang) {
+            (0, _) => names,
+            (more, Lang::Ru) => format!("{names} и ещё {more}"),
+            (more, Lang::En) => format!("{names} and {more} more"),
+        }
+    });
+    (!first.is_empty()).then_some(words)
+}
+
+/// The same of words that are written in one way.
+fn written(words: &[String]) -> Option<Localized> {
+    listed(", ", words.len(), words.iter().map(|word| fixed(word, word)))
+}
+
+fn payments(ways: &[Payment]) -> Option<Localized> {
+    let name = |way: &Payment| match way {
+        Payment::Cash => fixed("наличные", "cash"),
+        Payment::Card => fixed("карта", "card"),
+        Payment::Transfer => fixed("перевод", "transfer"),
+        Payment::Certificate => fixed("сертификат", "gift certificate"),
+        Payment::Credit => fixed("кредит", "credit"),
+        Payment::Other => fixed("иной способ", "another way"),
+    };
+    listed(", ", ways.len(), ways.iter().map(name))
+}
+
+fn channels(ways: &[Channel]) -> Option<Localized> {
+    let name = |way: &Channel| match way {
+        Channel::Till => fixed("касса", "till"),
+        Channel::SelfService => fixed("касса самообслуживания", "self-service till"),
+        Channel::Online => fixed("сайт", "site"),
+        Channel::App => fixed("приложение", "app"),
+    };
+    listed(", ", ways.len(), ways.iter().map(name))
+}
+
+impl Names {
+    fn named<T: PartialEq>(all: &[(T, Localized)], wanted: &[T]) -> Option<Localized> {
+        let name = |id: &T| all.iter().find(|(known, _)| known == id).map(|(_, name)| name.clone());
+        listed(", ", wanted.len(), wanted.iter().filter_map(name))
+    }
+
+    /// What a condition names, if it names anything.
+    fn of(&self, condition: &Condition) -> Option<Localized> {
+        match condition {
+            Condition::Article(ids) => {
+                let name = |id: &ArticleId| self.articles.get(id).map(|(_, name)| fixed(name, name));
+                listed(", ", ids.len(), ids.iter().filter_map(name))
+            }
+            Condition::Category(ids) => Self::named(&self.categories, ids),
+            Condition::Store(ids) => {
+                let shop = |id: &StoreId| self.stores.iter().find(|(known, ..)| known == id);
+                let name = |(_, name, town): &(_, Localized, Localized)| {
+                    both(|lang| format!("{}, {}", town.get(lang), name.get(lang)))
+                };
+                listed(", ", ids.len(), ids.iter().filter_map(shop).map(name))
+            }
+            Condition::Member(ids) => Self::named(&self.programs, ids),
+            Condition::Tier { program, tiers } => {
+                let tier = |id: &TierId| {
+                    self.tiers
+                        .iter()
+                        .find(|tier| tier.program == *program && tier.id == *id)
+                };
+                listed(
+                    ", ",
+                    tiers.len(),
+                    tiers.iter().filter_map(tier).map(|tier| tier.name.clone()),
+                )
+            }
+            Condition::Brand(words)
+            | Condition::Region(words)
+            | Condition::Segment(words)
+            | Condition::Coupon(words) => written(words),
+            Condition::Payment(ways) => payments(ways),
+            Condition::Channel(ways) => channels(ways),
+            _ => None,
+        }
+    }
+}
+
+fn condition(condition: &Condition, found: &Found, names: &Names) -> Localized {
     if *found == Found::Nobody {
         return fixed("Покупатель не назван", "Nobody is known who buys");
     }
+    let what = names.of(condition);
+    let parts = |parts: &[Condition]| listed("; ", parts.len(), parts.iter().map(|part| asked(part, names)));
     match condition {
-        Condition::Article(_) => fixed("В чеке нет товаров из акции", "None of the articles is in the basket"),
-        Condition::Category(_) => fixed(
+        Condition::Article(_) => about(
+            "В чеке нет товаров из акции",
+            "None of the articles is in the basket",
+            what,
+        ),
+        Condition::Category(_) => about(
             "В чеке нет товаров нужной категории",
             "Nothing of the category is in the basket",
+            what,
         ),
-        Condition::Brand(_) => fixed(
+        Condition::Brand(_) => about(
             "В чеке нет товаров нужной марки",
             "Nothing of the brand is in the basket",
+            what,
         ),
         Condition::Price(range) => compared(
             ("Нет товаров с ценой", "No article has a price of"),
@@ -112,12 +224,13 @@ fn condition(condition: &Condition, found: &Found) -> Localized {
         ),
         Condition::LineSum(range) => compared(("Нет строк на сумму", "No line costs"), None, range, hundredths),
         Condition::BasketSum(range) => compared(("Сумма покупки", "The basket costs"), Some(found), range, hundredths),
-        Condition::Contains { .. } => fixed(
+        Condition::Contains { lines, .. } => about(
             "В чеке нет нужного набора товаров",
             "The basket lacks what has to be in it",
+            parts(lines),
         ),
-        Condition::Store(_) => fixed("Действует в других магазинах", "Holds in other shops"),
-        Condition::Region(_) => fixed("Действует в другом регионе", "Holds in another region"),
+        Condition::Store(_) => about("Действует в других магазинах", "Holds in other shops", what),
+        Condition::Region(_) => about("Действует в другом регионе", "Holds in another region", what),
         Condition::Weekday(days) => both(|lang| match lang {
             Lang::Ru => format!("Действует по дням: {}", week(lang, days)),
             Lang::En => format!("Holds on {}", week(lang, days)),
@@ -133,12 +246,13 @@ fn condition(condition: &Condition, found: &Found) -> Localized {
                 Lang::En => format!("Holds from {} to {}{on}", clock(*from), clock(*to)),
             }
         }),
-        Condition::Period(dates) => period(*dates),
+        Condition::Period(dates) => period(("Действует", "Holds"), *dates),
         Condition::Birthday { of, .. } => birthday(*of, found),
-        Condition::Tier { .. } => fixed("Нет нужного уровня в программе", "The customer has not the tier"),
-        Condition::Member(_) => fixed(
+        Condition::Tier { .. } => about("Нет нужного уровня в программе", "The customer has not the tier", what),
+        Condition::Member(_) => about(
             "Покупатель не участвует в программе",
             "The customer is no member of the program",
+            what,
         ),
         Condition::Tenure(range) => compared(
             ("Дней с регистрации", "Days since the registration"),
@@ -163,22 +277,80 @@ fn condition(condition: &Condition, found: &Found) -> Localized {
             "The customer did not come by an invitation",
         ),
         Condition::FirstPurchase => fixed("Это не первая покупка", "This is not the first purchase"),
-        Condition::Segment(_) => fixed(
+        Condition::Segment(_) => about(
             "Покупатель не входит в нужную группу",
             "The customer is not in the segment",
+            what,
         ),
-        Condition::Payment(_) if *found == Found::Unknown => {
-            fixed("Способ оплаты не указан", "Nobody told how it is paid")
+        Condition::Payment(_) if *found == Found::Unknown => about(
+            "Способ оплаты не указан, а нужен",
+            "Nobody told how it is paid, and it has to be",
+            what,
+        ),
+        Condition::Channel(_) if *found == Found::Unknown => about(
+            "Способ покупки не указан, а нужен",
+            "Nobody told in which way it is bought, and it has to be",
+            what,
+        ),
+        Condition::Payment(_) => about(
+            "Действует при другом способе оплаты",
+            "Holds with another way to pay",
+            what,
+        ),
+        Condition::Channel(_) => about(
+            "Действует при другом способе покупки",
+            "Holds with another way to buy",
+            what,
+        ),
+        Condition::Coupon(_) => about("Купон не предъявлен", "No coupon was presented", what),
+        Condition::All(nested) => about("Не выполнено вместе", "These do not hold together", parts(nested)),
+        Condition::Any(nested) => about("Ничего из этого не выполнено", "None of these holds", parts(nested)),
+        Condition::Not(inner) => about("Не действует, если", "Does not hold with", Some(asked(inner, names))),
+    }
+}
+
+/// What a condition within another one asks for, in a few words.
+fn asked(condition: &Condition, names: &Names) -> Localized {
+    let what = names.of(condition);
+    let within = |(ru, en), range, number| compared((ru, en), None, range, number);
+    match condition {
+        Condition::Article(_) => about("товары", "articles", what),
+        Condition::Category(_) => about("категории", "categories", what),
+        Condition::Brand(_) => about("марки", "brands", what),
+        Condition::Price(range) => within(("цена", "a price of"), range, hundredths),
+        Condition::Quantity(range) => within(("количество", "a number of"), range, integer),
+        Condition::LineSum(range) => within(("строка на сумму", "a line of"), range, hundredths),
+        Condition::BasketSum(range) => within(("покупка на сумму", "a basket of"), range, hundredths),
+        Condition::Contains { .. } => fixed("набор товаров", "a set of articles"),
+        Condition::Store(_) => about("магазины", "shops", what),
+        Condition::Region(_) => about("регионы", "regions", what),
+        Condition::Weekday(days) => both(|lang| week(lang, days)),
+        Condition::Hours { from, to, .. } => {
+            let hours = format!("{}–{}", clock(*from), clock(*to));
+            fixed(&hours, &hours)
         }
-        Condition::Channel(_) if *found == Found::Unknown => {
-            fixed("Способ покупки не указан", "Nobody told in which way it is bought")
+        Condition::Period(dates) => period(("дни", "days"), *dates),
+        Condition::Birthday {
+            of: Whose::Customer, ..
+        } => fixed("день рождения", "a birthday"),
+        Condition::Birthday { of: Whose::Child, .. } => fixed("день рождения ребёнка", "a child's birthday"),
+        Condition::Tier { .. } => about("уровень в программе", "tier", what),
+        Condition::Member(_) => about("участие в программе", "member of", what),
+        Condition::Tenure(range) => within(("дней с регистрации", "days since the registration"), range, integer),
+        Condition::PurchaseCount { count, .. } => {
+            within(("покупок за период", "purchases in the period"), count, integer)
         }
-        Condition::Payment(_) => fixed("Действует при другом способе оплаты", "Holds with another way to pay"),
-        Condition::Channel(_) => fixed("Действует при другом способе покупки", "Holds with another way to buy"),
-        Condition::Coupon(_) => fixed("Купон не предъявлен", "No coupon was presented"),
-        Condition::All(_) | Condition::Any(_) | Condition::Not(_) => {
-            fixed("Условие не выполнено", "A condition does not hold")
+        Condition::PurchaseSum { sum, .. } => {
+            within(("куплено за период на", "bought in the period for"), sum, hundredths)
         }
+        Condition::FirstPurchase => fixed("первая покупка", "the first purchase"),
+        Condition::Invited => fixed("покупатель по приглашению", "an invited customer"),
+        Condition::Segment(_) => about("группа", "segment", what),
+        Condition::Payment(_) => about("оплата", "paid by", what),
+        Condition::Channel(_) => about("способ покупки", "bought by", what),
+        Condition::Coupon(_) => about("купон", "coupon", what),
+        // Deeper it would be no short sentence any more.
+        Condition::All(_) | Condition::Any(_) | Condition::Not(_) => fixed("несколько условий", "several conditions"),
     }
 }
 
@@ -224,12 +396,12 @@ fn birthday(of: Whose, found: &Found) -> Localized {
     }
 }
 
-fn period(dates: Dates) -> Localized {
+fn period((ru, en): (&str, &str), dates: Dates) -> Localized {
     both(|lang| {
         let part = |word: &str, date: Option<NaiveDate>| date.map(|date| format!(" {word} {}", day(lang, date)));
         let (begin, from, to) = match lang {
-            Lang::Ru => ("Действует", "с", "по"),
-            Lang::En => ("Holds", "from", "to"),
+            Lang::Ru => (ru, "с", "по"),
+            Lang::En => (en, "from", "to"),
         };
         let parts = [part(from, dates.from), part(to, dates.to)];
         parts
@@ -282,11 +454,135 @@ fn hundredths(lang: Lang, n: i64) -> String {
 mod tests {
     use super::super::tests::rule;
     use super::*;
+    use crate::id::{CategoryId, ProgramId, RuleId};
+    use crate::rule::Published;
+    use crate::rule::store::NamedTier;
 
     fn said(condition: &str, found: Found) -> [String; 2] {
-        let rule = rule(&[condition]);
-        let words = reason(&rule, &Failure::Condition { clause: 0, found }, &chrono::Utc);
+        told(&rule(&[condition]), Failure::Condition { clause: 0, found })
+    }
+
+    fn told(rule: &Rule, failure: Failure) -> [String; 2] {
+        let words = reason(&Rules::default(), rule, &failure, &shop(), &chrono::Utc);
         [words.ru, words.en]
+    }
+
+    fn name(ru: &str, en: &str) -> Localized {
+        fixed(ru, en)
+    }
+
+    /// Articles 1 to 4, a category 1, a shop 1, a program 1 with a tier 1.
+    fn shop() -> Names {
+        let one = uuid::Uuid::from_u128(1);
+        let article = |n: u128| {
+            (
+                ArticleId(uuid::Uuid::from_u128(n)),
+                (format!("t-{n}"), format!("Чай {n}")),
+            )
+        };
+        Names {
+            articles: (1..=4).map(article).collect(),
+            categories: vec![(CategoryId(one), name("Посуда", "Dishes"))],
+            stores: vec![(
+                StoreId(one),
+                name("На Советской", "On Sovetskaya"),
+                name("Тверь", "Tver"),
+            )],
+            programs: vec![(ProgramId(one), name("Клуб", "Club"))],
+            tiers: vec![NamedTier {
+                program: ProgramId(one),
+                id: TierId(one),
+                name: name("Золото", "Gold"),
+                counts: true,
+            }],
+            regions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_reason_names_what_a_condition_names() {
+        let id = |n: u128| format!("\"{}\"", uuid::Uuid::from_u128(n));
+        let one = id(1);
+        let four = [1, 2, 3, 4].map(id).join(", ");
+        for (condition, ru, en) in [
+            (
+                format!(r#"{{"article": [{four}]}}"#),
+                "В чеке нет товаров из акции: Чай 1, Чай 2, Чай 3 и ещё 1",
+                "None of the articles is in the basket: Чай 1, Чай 2, Чай 3 and 1 more",
+            ),
+            (
+                format!(r#"{{"category": [{one}]}}"#),
+                "В чеке нет товаров нужной категории: Посуда",
+                "Nothing of the category is in the basket: Dishes",
+            ),
+            (
+                format!(r#"{{"store": [{one}]}}"#),
+                "Действует в других магазинах: Тверь, На Советской",
+                "Holds in other shops: Tver, On Sovetskaya",
+            ),
+            (
+                r#"{"region": ["tver"]}"#.to_owned(),
+                "Действует в другом регионе: tver",
+                "Holds in another region: tver",
+            ),
+            (
+                format!(r#"{{"tier": {{"program": {one}, "tiers": [{one}]}}}}"#),
+                "Нет нужного уровня в программе: Золото",
+                "The customer has not the tier: Gold",
+            ),
+            (
+                format!(r#"{{"member": [{one}]}}"#),
+                "Покупатель не участвует в программе: Клуб",
+                "The customer is no member of the program: Club",
+            ),
+            (
+                r#"{"segment": ["vip"]}"#.to_owned(),
+                "Покупатель не входит в нужную группу: vip",
+                "The customer is not in the segment: vip",
+            ),
+            (
+                format!(r#"{{"contains": {{"lines": [{{"article": [{one}]}}], "quantity": {{"at_least": 2}}}}}}"#),
+                "В чеке нет нужного набора товаров: товары: Чай 1",
+                "The basket lacks what has to be in it: articles: Чай 1",
+            ),
+            (
+                format!(r#"{{"any": [{{"store": [{one}]}}, {{"payment": ["cash"]}}, {{"not": "first_purchase"}}]}}"#),
+                "Ничего из этого не выполнено: магазины: Тверь, На Советской; оплата: наличные; несколько условий",
+                "None of these holds: shops: Tver, On Sovetskaya; paid by: cash; several conditions",
+            ),
+            (
+                r#"{"not": {"weekday": ["Sat"]}}"#.to_owned(),
+                "Не действует, если: сб",
+                "Does not hold with: Sat",
+            ),
+        ] {
+            assert_eq!(said(&condition, Found::Missing), [ru, en], "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_name_is_left_out() {
+        let nobodys = r#"{"store": ["00000000-0000-0000-0000-000000000009"]}"#;
+        assert_eq!(
+            said(nobodys, Found::Unknown),
+            ["Действует в других магазинах", "Holds in other shops"]
+        );
+    }
+
+    #[test]
+    fn the_rule_that_is_in_the_way_is_named() {
+        let by = RuleVersion {
+            id: RuleId(uuid::Uuid::from_u128(7)),
+            version: 1,
+        };
+        let other = Published { by, rule: rule(&[]) };
+        let rules = Rules::prepare(vec![other]).expect("a good rule");
+        let words = |failure| reason(&rules, &rule(&[]), &failure, &shop(), &chrono::Utc);
+        assert_eq!(
+            words(Failure::Group(by)).ru,
+            "Уже действует другое правило той же группы: Р"
+        );
+        assert!(words(Failure::Closed(by)).en.ends_with("go together: R"));
     }
 
     #[test]
@@ -332,22 +628,34 @@ mod tests {
             (
                 r#"{"payment": ["cash"]}"#,
                 Found::Unknown,
-                ["Способ оплаты не указан", "Nobody told how it is paid"],
+                [
+                    "Способ оплаты не указан, а нужен: наличные",
+                    "Nobody told how it is paid, and it has to be: cash",
+                ],
             ),
             (
                 r#"{"payment": ["cash"]}"#,
                 Found::Payment(Payment::Card),
-                ["Действует при другом способе оплаты", "Holds with another way to pay"],
+                [
+                    "Действует при другом способе оплаты: наличные",
+                    "Holds with another way to pay: cash",
+                ],
             ),
             (
                 r#"{"channel": ["app"]}"#,
                 Found::Unknown,
-                ["Способ покупки не указан", "Nobody told in which way it is bought"],
+                [
+                    "Способ покупки не указан, а нужен: приложение",
+                    "Nobody told in which way it is bought, and it has to be: app",
+                ],
             ),
             (
                 r#"{"channel": ["app"]}"#,
                 Found::Channel(Channel::Till),
-                ["Действует при другом способе покупки", "Holds with another way to buy"],
+                [
+                    "Действует при другом способе покупки: приложение",
+                    "Holds with another way to buy: app",
+                ],
             ),
         ] {
             assert_eq!(said(condition, found), words);
@@ -358,7 +666,8 @@ mod tests {
     fn moments_are_told_by_the_shops_clock() {
         let zone = chrono::FixedOffset::east_opt(3 * 3600).expect("an offset");
         let at = "2026-11-27T22:30:00Z".parse().expect("a moment");
-        let words = reason(&rule(&[]), &Failure::NotYet(at), &zone);
+        let reason = |failure: Failure| super::reason(&Rules::default(), &rule(&[]), &failure, &shop(), &zone);
+        let words = reason(Failure::NotYet(at));
         assert_eq!(words.ru, "Начнёт действовать 28.11.2026, 01:30");
         assert_eq!(words.en, "Holds from 28 Nov 2026, 01:30");
         let used = Failure::UsedUp {
@@ -366,7 +675,7 @@ mod tests {
             allowed: 1,
             used: 1,
         };
-        assert_eq!(reason(&rule(&[]), &used, &zone).ru, "Лимит покупателя исчерпан: 1 из 1");
+        assert_eq!(reason(used).ru, "Лимит покупателя исчерпан: 1 из 1");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Shops and categories in the database.
 
+pub mod category;
 pub mod managing;
 
 use super::{Category, NewStore, Store};
@@ -82,6 +83,10 @@ struct NestedRow {
 /// any order. A flaw stands with the place of its category: [`Flaw::NotAChoice`] where no category has the code, and
 /// [`Flaw::Circle`] where it would lie within itself; then nothing is to be kept of the transaction.
 pub async fn nest(tx: &mut Tx, _by: &System, parents: &[(CategoryId, &str)]) -> Result<Vec<(usize, Flaw)>, Error> {
+    put_within(tx, parents).await
+}
+
+async fn put_within(tx: &mut Tx, parents: &[(CategoryId, &str)]) -> Result<Vec<(usize, Flaw)>, Error> {
     const ALL: &str = "SELECT id, code, parent_id FROM categories";
     const PUT: &str = "UPDATE categories SET parent_id = $2 WHERE id = $1";
     // Rules are prepared anew, and nobody else moves a category until the transaction ends: two could close a circle.

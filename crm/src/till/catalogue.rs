@@ -90,7 +90,7 @@ pub struct NewArticle {
     pub code: String,
     /// Its name.
     pub name: String,
-    /// The code of its category.
+    /// The code of its category; none: as it was, and empty: in none any more.
     pub category: Option<String>,
     /// Its brand, as rules name it; none: as it was, and empty: none any more.
     pub brand: Option<String>,
@@ -111,7 +111,11 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
         if let Some(brand) = article.brand.as_ref().filter(|brand| !brand.trim().is_empty()) {
             check.field(&format!("articles/{i}/brand"), flaw::text(brand, TEXT_MAX));
         }
-        if article.category.as_ref().is_some_and(|code| !known.contains_key(code)) {
+        if article
+            .category
+            .as_ref()
+            .is_some_and(|code| !code.is_empty() && !known.contains_key(code))
+        {
             check.field::<()>(&format!("articles/{i}/category"), Err(Flaw::NotAChoice));
         }
     }
@@ -128,8 +132,8 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
         articles::rename(tx, &system, *id, article.name.trim()).await?;
         let brand = article.brand.as_deref().map(str::trim);
         articles::describe(tx, &system, *id, brand, article.payable).await?;
-        if let Some(category) = article.category.as_ref().and_then(|code| known.get(code)) {
-            articles::categorize(tx, &system, *id, *category).await?;
+        if let Some(code) = &article.category {
+            articles::categorize(tx, &system, *id, known.get(code).copied()).await?;
         }
     }
     Ok(())

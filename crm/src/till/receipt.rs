@@ -16,7 +16,7 @@ use crate::purchase::{self, Kind, LineOutcome, NewLine, NewPurchase, Original, W
 use crate::rule::explain::Failure;
 use crate::rule::store::asking::{self, Deal};
 use crate::rule::store::timeline;
-use crate::rule::{self, Effect, Given, Outcome, Place, RuleVersion, Rules, Verdict, words};
+use crate::rule::{self, Condition, Effect, Given, Outcome, Place, RuleVersion, Rules, Verdict, words};
 use crate::till::Scope;
 use crate::who::{Subject, Till};
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -811,6 +811,15 @@ async fn quoted_lines(conn: &mut Conn, items: &[Item]) -> Result<Vec<rule::Line>
     Ok(items.iter().map(line).collect())
 }
 
+/// The condition that kept a rule from applying, where one did.
+fn failed<'a>(rules: &'a Rules, decision: &rule::Decision) -> Option<&'a Condition> {
+    let Verdict::Failed(Failure::Condition { clause, .. }) = decision.verdict else {
+        return None;
+    };
+    let published = rules.get(decision.by).filter(|published| !published.is_share())?;
+    published.rule.clause(clause).map(|clause| clause.condition)
+}
+
 /// What rules answered, in the words of a till.
 async fn told(conn: &mut Conn, rules: &Rules, outcome: &Outcome) -> Result<Quote, sqlx::Error> {
     let zone = conn.shop().zone();
@@ -823,6 +832,12 @@ async fn told(conn: &mut Conn, rules: &Rules, outcome: &Outcome) -> Result<Quote
         })
         .collect();
     let names = articles::names(conn, &gifts).await?;
+    let conditions: Vec<&Condition> = outcome
+        .decisions
+        .iter()
+        .filter_map(|decision| failed(rules, decision))
+        .collect();
+    let named = rule::store::names_of(conn, &conditions, words::NAMED).await?;
     let line = |sums: &rule::Sums| QuotedLine {
         discount: sums.discount,
         total: sums.paid,
@@ -837,7 +852,7 @@ async fn told(conn: &mut Conn, rules: &Rules, outcome: &Outcome) -> Result<Quote
                 Failure::Condition { clause, .. } => published.rule.clause(clause).map(|clause| clause.pointer),
                 _ => None,
             },
-            words: words::reason(&published.rule, &failure, &zone),
+            words: words::reason(rules, &published.rule, &failure, &named, &zone),
         };
         Some(QuotedRule {
             by: decision.by,

@@ -6,6 +6,7 @@ use chrono::Duration;
 use crm::both_engines;
 use crm::error::Error;
 use crm::flaw::Flaw;
+use crm::id::ProgramId;
 use crm::lang::Localized;
 use crm::program::store as programs;
 use crm::program::store::managing::{self, Terms};
@@ -81,12 +82,18 @@ both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
     world.clock.set(start() + Duration::minutes(1));
     slip("1", anna, db.now()).line("tea", 1, 100_00).book(db).await;
     assert_eq!(lots().await, 5_00);
-    let stale = managing::publish(db, &fresh, "tea", 2, &terms(1_000)).await;
-    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
-    let second = managing::publish(db, &fresh, "tea", 1, &terms(1_000)).await;
-    assert_eq!(second.expect("published"), 2);
-    let quicker = managing::publish(db, &fresh, "tea", 1, &terms(1)).await;
+    let nothing = managing::publish(db, &fresh, "tea", db.now(), None).await;
+    assert!(matches!(nothing, Err(Error::Stale)), "{nothing:?}");
+    managing::write(db, &mara, "tea", None, &terms(1_000))
+        .await
+        .expect("written");
+    let quicker = managing::write(db, &mara, "tea", None, &terms(1)).await;
     assert!(matches!(quicker, Err(Error::Stale)), "{quicker:?}");
+    let seen = db.now();
+    let stale = managing::publish(db, &fresh, "tea", seen - Duration::seconds(1), None).await;
+    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+    let second = managing::publish(db, &fresh, "tea", seen, None).await;
+    assert_eq!(second.expect("published"), 2);
     world.clock.set(start() + Duration::minutes(2));
     slip("2", anna, db.now()).line("tea", 1, 100_00).book(db).await;
     assert_eq!(lots().await, 15_00);
@@ -110,6 +117,7 @@ both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
         [
             "program.create",
             "program.join",
+            "program.draft",
             "program.publish 1 → 2",
             "program.read",
             "program.list"
@@ -117,7 +125,7 @@ both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
     );
     let nothing = managing::history(db, &mara, "nothing").await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
-    let nothing = managing::publish(db, &fresh, "nothing", 1, &terms(1)).await;
+    let nothing = managing::publish(db, &fresh, "nothing", seen, None).await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
     assert_books_agree(db).await;
 });
@@ -181,7 +189,11 @@ both_engines!(programs_are_written_by_who_has_the_right, async |world| {
         managing::get(&mut conn, &agent, "club").await.err(),
         managing::history(db, &agent, "club").await.err(),
         managing::create(db, &fresh, "tea", true, &terms(1)).await.err(),
-        managing::publish(db, &fresh, "club", 1, &terms(1)).await.err(),
+        managing::draft(&mut conn, &agent, ProgramId::new()).await.err(),
+        managing::write(db, &agent, "club", None, &terms(1)).await.err(),
+        managing::discard(db, &agent, "club").await.err(),
+        managing::publish(db, &fresh, "club", start(), None).await.err(),
+        managing::withdraw(db, &fresh, "club").await.err(),
         managing::set_automatic(db, &agent, "club", false).await.err(),
         managing::close(db, &fresh, "club").await.err(),
         managing::reopen(db, &fresh, "club").await.err(),
@@ -189,4 +201,69 @@ both_engines!(programs_are_written_by_who_has_the_right, async |world| {
     for (n, error) in refused.iter().enumerate() {
         assert!(matches!(error, Some(Error::Forbidden)), "{n}: {error:?}");
     }
+});
+
+both_engines!(terms_that_lie_ahead_count_from_their_moment_on, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(db).expect("fresh");
+    let made = managing::create(db, &fresh, "tea", true, &terms(500))
+        .await
+        .expect("added");
+    let begins = start() + Duration::minutes(5);
+    managing::write(db, &mara, "tea", None, &terms(1_000))
+        .await
+        .expect("written");
+    let late = managing::publish(db, &fresh, "tea", db.now(), Some(start() - Duration::seconds(1))).await;
+    assert!(matches!(late, Err(Error::Invalid(_))), "{late:?}");
+    let publish = async || {
+        let draft = managing::draft(&mut db.read().await.expect("a connection"), &mara, made).await;
+        let seen = draft.expect("read").expect("a draft").changed_at;
+        managing::publish(db, &fresh, "tea", seen, Some(begins)).await
+    };
+    assert_eq!(publish().await.expect("published"), 2);
+    // No other one before it has begun or is taken back.
+    managing::write(db, &mara, "tea", None, &terms(1))
+        .await
+        .expect("written");
+    let two = publish().await;
+    assert!(matches!(two, Err(Error::Stale)), "{two:?}");
+    managing::withdraw(db, &fresh, "tea").await.expect("taken back");
+    let none = managing::withdraw(db, &fresh, "tea").await;
+    assert!(matches!(none, Err(Error::Stale)), "{none:?}");
+    managing::discard(db, &mara, "tea")
+        .await
+        .expect("the other draft had stayed");
+    let none = managing::discard(db, &mara, "tea").await;
+    assert!(matches!(none, Err(Error::Stale)), "{none:?}");
+    managing::write(db, &mara, "tea", None, &terms(1_000))
+        .await
+        .expect("written");
+    assert_eq!(publish().await.expect("published"), 2);
+
+    // A till's clock is ahead: what was bought under it keeps it from being taken back.
+    slip("1", customer(db).await, begins)
+        .line("tea", 1, 100_00)
+        .book(db)
+        .await;
+    let bought = managing::withdraw(db, &fresh, "tea").await;
+    assert!(matches!(bought, Err(Error::Stale)), "{bought:?}");
+
+    // Until it begins the first is shown, agreed to and listed.
+    let me = sign_in(db, customer(db).await).await;
+    let shown = async || {
+        let program = programs::get(&mut db.read().await.expect("a connection"), me.me(), "tea").await;
+        program.expect("read").version
+    };
+    let listed = async || managing::list(db, &mara).await.expect("listed")[3].version;
+    assert_eq!((shown().await, listed().await), (1, 1));
+    let ahead = programs::join(db, &me, "tea", 2).await;
+    assert!(matches!(ahead, Err(Error::Stale)), "{ahead:?}");
+    world.clock.set(begins);
+    assert_eq!((shown().await, listed().await), (2, 2));
+    let behind = programs::join(db, &me, "tea", 1).await;
+    assert!(matches!(behind, Err(Error::Stale)), "{behind:?}");
+    programs::join(db, &me, "tea", 2).await.expect("joined");
+    let begun = managing::withdraw(db, &fresh, "tea").await;
+    assert!(matches!(begun, Err(Error::Stale)), "{begun:?}");
 });

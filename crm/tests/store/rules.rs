@@ -972,7 +972,13 @@ both_engines!(a_rule_asks_how_it_was_bought_and_paid, async |world| {
         .iter()
         .filter_map(|rule| Some(rule.reason.as_ref()?.words.en.as_str()))
         .collect();
-    assert_eq!(reasons, ["Nobody told how it is paid", "Holds with another way to buy"]);
+    assert_eq!(
+        reasons,
+        [
+            "Nobody told how it is paid, and it has to be: cash, another way",
+            "Holds with another way to buy: app, site"
+        ]
+    );
     let loose = NewReceipt {
         kind: Kind::Sale,
         document: "L-1".into(),

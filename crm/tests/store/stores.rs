@@ -1,13 +1,14 @@
-//! Shops and categories.
+//! Shops, categories and articles.
 
 use crate::common::people::{self, SYSTEM, marketer, sql, text};
 use crate::common::{execute, ready};
-use crm::article::store as articles;
+use crm::article::store::{self as articles, managing as article};
+use crm::audit::Object;
 use crm::error::Error;
 use crm::flaw::Flaw;
-use crm::id::{CategoryId, StoreId};
+use crm::id::{ArticleId, CategoryId, StoreId};
 use crm::lang::{Lang, Localized};
-use crm::stores::store::managing;
+use crm::stores::store::{category, managing};
 use crm::stores::{Hours, NewStore, Store, store};
 use crm::testing::World;
 
@@ -224,12 +225,28 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
         managing::list(&mut conn, &agent, Lang::Ru, "").await.err(),
         managing::get(&mut conn, &agent, id).await.err(),
         managing::read(db, &agent, id).await.err(),
-        managing::categories(&mut conn, &agent).await.err(),
+        category::list(&mut conn, &agent).await.err(),
         articles::list(&mut conn, &agent, "", "", 1).await.err(),
         managing::create(db, &agent, &new).await.err(),
         managing::change(db, &agent, id, &seen, &other).await.err(),
         managing::set_open(db, &agent, id, false).await.err(),
-        managing::rename_category(db, &agent, CategoryId::new(), &text("a"), &text("b"))
+        category::read(db, &agent, CategoryId::new()).await.err(),
+        category::create(db, &agent, &of_shelf("a", None, None)).await.err(),
+        category::change(
+            db,
+            &agent,
+            CategoryId::new(),
+            &of_shelf("a", None, None),
+            &of_shelf("b", None, None),
+        )
+        .await
+        .err(),
+        article::read(db, &agent, ArticleId::new()).await.err(),
+        article::get(&mut conn, &agent, ArticleId::new()).await.err(),
+        article::change(db, &agent, ArticleId::new(), &tea(), &tea())
+            .await
+            .err(),
+        crm::audit::of_object(&mut conn, &agent, Object::Store(id), 1)
             .await
             .err(),
     ];
@@ -238,7 +255,7 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
     }
 });
 
-crm::both_engines!(a_category_is_renamed_and_articles_are_found, async |world| {
+crm::both_engines!(articles_are_found, async |world| {
     let db = ready(world).await;
     let mara = marketer(world).await;
     let made = db.write(|tx| {
@@ -246,24 +263,11 @@ crm::both_engines!(a_category_is_renamed_and_articles_are_found, async |world| {
             let category = store::put_category(tx, &SYSTEM, "tea", &text("tea"), 1).await?;
             let names = &[("t-1", Some("Ёлка 100%")), ("t-2", Some("Чай"))].into_iter().collect();
             let ids = articles::ensure(tx, &SYSTEM, names).await?;
-            articles::categorize(tx, &SYSTEM, ids["t-1"], category).await?;
-            Ok::<_, Error>(category)
+            articles::categorize(tx, &SYSTEM, ids["t-1"], Some(category)).await?;
+            Ok::<_, Error>(())
         })
     });
-    let category = made.await.expect("written");
-    let rename =
-        async |seen: &str, name: &str| managing::rename_category(db, &mara, category, &text(seen), &text(name)).await;
-    rename("tea", "teas").await.expect("renamed");
-    let late = rename("tea", "other").await;
-    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
-    let empty = managing::rename_category(db, &mara, category, &text("teas"), &Localized::default()).await;
-    assert!(
-        matches!(&empty, Err(Error::Invalid(flaws)) if flaws.len() == 2),
-        "{empty:?}"
-    );
-    let nothing = managing::rename_category(db, &mara, CategoryId::new(), &text("a"), &text("b")).await;
-    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
-
+    made.await.expect("written");
     execute!(db, "UPDATE articles SET payable = $1 WHERE code = 't-2'", false)
         .await
         .expect("described");
@@ -284,4 +288,137 @@ crm::both_engines!(a_category_is_renamed_and_articles_are_found, async |world| {
     assert_eq!(found("ЁЛКА", "", 9).await, first);
     assert_eq!(found("T-2", "", 9).await, second);
     assert_eq!(found("%", "", 9).await, first, "a sign of patterns is a sign");
+});
+
+/// A category as it is written down.
+fn of_shelf(code: &str, parent: Option<&str>, after: Option<&str>) -> category::Record {
+    category::Record {
+        code: code.into(),
+        name: text(code),
+        parent: parent.map(str::to_owned),
+        after: after.map(str::to_owned),
+    }
+}
+
+fn tea() -> article::Record {
+    article::Record {
+        code: "t-1".into(),
+        name: "Чай".into(),
+        category: None,
+        brand: None,
+        payable: true,
+    }
+}
+
+crm::both_engines!(categories_are_kept_in_order_and_in_no_circle, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let add = async |code: &str, parent: Option<&str>, after: Option<&str>| {
+        category::create(db, &mara, &of_shelf(code, parent, after)).await
+    };
+    let listed = async || {
+        let mut conn = db.read().await.expect("a connection");
+        category::list(&mut conn, &mara).await.expect("listed")
+    };
+    let order = async || listed().await.into_iter().map(|(_, one)| one.code).collect::<Vec<_>>();
+    let tea = add("tea", None, None).await.expect("added");
+    add("dishes", None, Some("tea")).await.expect("added");
+    let green = add("green", Some("tea"), Some("tea")).await.expect("added");
+    assert_eq!(order().await, ["tea", "green", "dishes"]);
+    let flaw = |field: &str, flaw: Flaw| vec![(field.to_owned(), flaw)];
+    let flaws = |result: Result<CategoryId, Error>| match result {
+        Err(Error::Invalid(flaws)) => flaws,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(flaws(add("tea", None, None).await), flaw("key", Flaw::Taken));
+    assert_eq!(
+        flaws(add("new", Some("none"), None).await),
+        flaw("parent", Flaw::NotAChoice)
+    );
+    assert_eq!(
+        flaws(add("new", None, Some("none")).await),
+        flaw("after", Flaw::NotAChoice)
+    );
+    assert_eq!(order().await.len(), 3, "what was refused is not there");
+
+    // Two put each into the other at once: whoever comes second is told of the circle, or that it is another record by now.
+    let seen = async |id| {
+        listed()
+            .await
+            .into_iter()
+            .find(|(known, _)| *known == id)
+            .expect("there")
+            .1
+    };
+    let (seen_tea, seen_green) = (seen(tea).await, seen(green).await);
+    let out = category::Record {
+        parent: None,
+        ..seen_green.clone()
+    };
+    category::change(db, &mara, green, &seen_green, &out)
+        .await
+        .expect("out");
+    let late = category::change(db, &mara, green, &seen_green, &out).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let into = |seen: &category::Record, parent: &str| category::Record {
+        parent: Some(parent.to_owned()),
+        ..seen.clone()
+    };
+    let (tea_within, green_within) = (into(&seen_tea, "green"), into(&out, "tea"));
+    let (first, second) = tokio::join!(
+        category::change(db, &mara, tea, &seen_tea, &tea_within),
+        category::change(db, &mara, green, &out, &green_within),
+    );
+    assert_eq!(
+        [first.is_ok(), second.is_ok()].iter().filter(|is| **is).count(),
+        1,
+        "{first:?} {second:?}"
+    );
+    let nobody = category::change(db, &mara, CategoryId::new(), &out, &green_within).await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+});
+
+crm::both_engines!(what_staff_changed_of_an_article_is_told, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let made = db.write(|tx| {
+        crm::db::scoped(async move {
+            let names = &[("t-1", Some("Чай"))].into_iter().collect();
+            Ok::<_, Error>(articles::ensure(tx, &SYSTEM, names).await?["t-1"])
+        })
+    });
+    let id = made.await.expect("written");
+    assert_eq!(article::read(db, &mara, id).await.expect("read"), tea());
+    let renamed = article::Record {
+        name: "Чай; \"зелёный\"".into(),
+        payable: false,
+        ..tea()
+    };
+    article::change(db, &mara, id, &tea(), &renamed).await.expect("changed");
+    article::change(db, &mara, id, &renamed, &renamed)
+        .await
+        .expect("nothing to change");
+    let late = article::change(db, &mara, id, &tea(), &renamed).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let mut conn = db.read().await.expect("a connection");
+    let told = crm::audit::of_object(&mut conn, &mara, Object::Article(id), 9)
+        .await
+        .expect("read");
+    let told: Vec<_> = told
+        .into_iter()
+        .map(|act| {
+            (
+                act.action,
+                act.changed
+                    .into_iter()
+                    .map(|one| (one.field, one.is))
+                    .collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    let changed = vec![
+        ("name".to_owned(), serde_json::json!(renamed.name)),
+        ("payable".to_owned(), serde_json::json!(false)),
+    ];
+    assert_eq!(told, [("article.change".to_owned(), changed)]);
 });

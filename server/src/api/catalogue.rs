@@ -105,7 +105,7 @@ pub(super) async fn articles(call: Call, once: Once, sent: Sent<Articles>) -> Re
         .map(|article| catalogue::NewArticle {
             code: article.code,
             name: article.name,
-            category: article.category,
+            category: article.category.map(Option::unwrap_or_default),
             brand: article.brand,
             payable: article.payable,
         })

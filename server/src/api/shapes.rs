@@ -10,7 +10,7 @@ use crm::rule::{Channel, Payment, Place, RuleVersion};
 use crm::stores::NewStore;
 use crm::till::counter::Present;
 use crm::till::{catalogue, receipt};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, SchemaType, Type};
 use uuid::Uuid;
@@ -843,15 +843,21 @@ pub struct Article {
     pub code: String,
     /// Its name.
     pub name: String,
-    /// The code of its category.
-    #[serde(default)]
-    pub category: Option<String>,
+    /// The code of its category. Left out: as it was; null or empty: in none any more.
+    #[serde(default, deserialize_with = "there")]
+    #[schema(value_type = Option<String>)]
+    pub category: Option<Option<String>>,
     /// Its brand, as rules name it. Left out: as it was; empty: none any more.
     #[serde(default)]
     pub brand: Option<String>,
     /// Whether points may pay for it. Left out: as it was, and at first they may.
     #[serde(default)]
     pub payable: Option<bool>,
+}
+
+/// What is there, be it null, apart from what is left out.
+fn there<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 /// Shops by their codes.
@@ -912,7 +918,7 @@ impl From<catalogue::NewArticle> for Article {
         Self {
             code: article.code,
             name: article.name,
-            category: article.category,
+            category: Some(article.category),
             brand: article.brand,
             payable: article.payable,
         }

@@ -279,7 +279,7 @@ async fn categories(db: &Db, by: &System, records: &Records) -> anyhow::Result<u
         db.write(|tx| {
             scoped(async move {
                 for (article, category) in part {
-                    crm::article::store::categorize(tx, by, *article, *category).await?;
+                    crm::article::store::categorize(tx, by, *article, Some(*category)).await?;
                 }
                 Ok::<_, crm::Error>(())
             })

@@ -227,26 +227,42 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
 
     // A colleague who was quicker, and one who was not.
     app.world.clock.set(start() + Duration::seconds(5));
-    let seen = staff
-        .get(at)
-        .await
-        .form("program.publish")
-        .get("seen")
-        .map(str::to_owned)
-        .expect("a field");
-    let more = terms(&[("seen", "1"), ("share", "7,5")]);
-    let published = staff.send(at, "program.publish", &more).await;
+    let wrong = staff
+        .send(at, "program.draft", &terms(&[("seen", ""), ("share", "много")]))
+        .await;
+    assert_eq!(
+        wrong.message("program.draft", "share"),
+        "Напишите число: например 150 или 12,5"
+    );
+    let saved = staff
+        .send(at, "program.draft", &terms(&[("seen", ""), ("share", "7,5")]))
+        .await;
+    assert_eq!(saved.location(), format!("{at}?done=drafted#draft"), "{}", saved.text());
+    let late = staff.send(at, "program.draft", &terms(&[("seen", "")])).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    assert!(
+        !anna.get("/programs/tea").await.text().contains("7,5"),
+        "a draft is nobody's yet"
+    );
+    let preview = words(&mut staff, &format!("{at}/preview")).await;
+    assert!(preview.contains("7,5 %") && preview.contains("Пейте чай"), "{preview}");
+    let past = put(&mut staff, at, "program.publish", &[("from", "2020-01-01T10:00")]).await;
+    assert_eq!(past.message("program.publish", "from"), "Этот момент уже прошёл");
+    let published = put(&mut staff, at, "program.publish", &[("from", "")]).await;
     assert_eq!(
         published.location(),
         format!("{at}?done=published"),
         "{}",
         published.text()
     );
-    let late = staff
-        .send(at, "program.publish", &terms(&[("seen", seen.as_str())]))
-        .await;
-    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    assert!(
+        anna.get("/programs/tea")
+            .await
+            .text()
+            .replace('\u{a0}', " ")
+            .contains("7,5 %")
+    );
     let page = staff.get(at).await.body.replace('\u{a0}', " ");
     assert!(page.contains("<del>Баллов: 5 % от оплаченного</del>"), "{page}");
     assert!(page.contains("<ins>Баллов: 7,5 % от оплаченного</ins>"), "{page}");
@@ -267,6 +283,81 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
     assert_eq!(opened.location(), format!("{at}?done=reopened"), "{}", opened.text());
     assert_eq!(anna.get("/programs/tea").await.status, StatusCode::OK);
     assert_eq!(staff.get("/admin/programs/nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn terms_may_lie_ahead_and_be_taken_back_before_they_begin() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let mut anna = app.customer("Анна").await;
+    let new = terms(&[("key", "tea"), ("automatic", "yes")]);
+    staff.send("/admin/programs", "program.create", &new).await;
+    let at = "/admin/programs/tea";
+    let mut shown = async || anna.get("/programs/tea").await.text().replace('\u{a0}', " ");
+    let next = terms(&[("seen", ""), ("share", "9"), ("name_ru", "Большой чайный клуб")]);
+    staff.send(at, "program.draft", &next).await;
+    // Ten minutes from now, by the clock of the shop.
+    let scheduled = put(&mut staff, at, "program.publish", &[("from", "2026-11-21T15:10")]).await;
+    assert_eq!(
+        scheduled.location(),
+        format!("{at}?done=scheduled"),
+        "{}",
+        scheduled.text()
+    );
+    let page = staff.get(at).await;
+    for part in ["С 21 ноября", "Большой чайный клуб", "Отменить запланированное"]
+    {
+        assert!(
+            page.text().replace('\u{a0}', " ").contains(part),
+            "{part}: {}",
+            page.text()
+        );
+    }
+    assert!(
+        shown().await.contains("5 %") && !shown().await.contains("Большой"),
+        "not yet"
+    );
+    app.customer("Вера").await;
+    let agreed = app.count("SELECT MAX(terms_version) FROM memberships").await;
+    assert_eq!(agreed, 1, "who registers agrees to what counts now");
+    let rule = "/admin/rules";
+    let made = staff.send(rule, "rule.create", &[("ru", "Чай"), ("en", "Tea")]).await;
+    let rule = made.location().split('?').next().unwrap_or_default().to_owned();
+    let member = staff.get(&format!("{rule}?condition=new&kind=member")).await.text();
+    assert!(
+        member.contains("Чайный клуб") && !member.contains("Большой"),
+        "{member}"
+    );
+
+    // Another draft waits until what lies ahead is taken back.
+    let other = terms(&[("seen", ""), ("share", "2")]);
+    staff.send(at, "program.draft", &other).await;
+    let page = staff.get(at).await;
+    assert!(!page.body.contains("program.publish"), "{}", page.text());
+    let seen = page
+        .form("program.draft")
+        .get("seen")
+        .map(str::to_owned)
+        .expect("a field");
+    let two = staff
+        .send(at, "program.publish", &[("seen", &seen), ("from", "")])
+        .await;
+    assert_eq!(two.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(two.text().contains("изменил кто-то другой"), "{}", two.text());
+    staff.send(at, "program.discard", &[]).await;
+    let back = staff.send(at, "program.withdraw", &[]).await;
+    assert_eq!(back.location(), format!("{at}?done=withdrawn"), "{}", back.text());
+    let draft = staff.get(at).await.form("program.draft");
+    assert_eq!(draft.get("share"), Some("9"), "it is a draft again");
+    let twice = staff.send(at, "program.withdraw", &[]).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    // Once it has begun it counts for everybody, and cannot be taken back.
+    put(&mut staff, at, "program.publish", &[("from", "2026-11-21T15:10")]).await;
+    app.world.clock.set(start() + Duration::minutes(11));
+    assert!(shown().await.contains("9 %"), "{}", shown().await);
+    let begun = staff.send(at, "program.withdraw", &[]).await;
+    assert_eq!(begun.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

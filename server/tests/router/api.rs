@@ -1007,6 +1007,18 @@ async fn shops_categories_and_articles_are_written_in_bulk() {
         {"code": "t1", "name": "Чай чёрный", "category": "tea"}, {"code": "t2", "name": "Чай зелёный"},
     ]});
     assert_eq!(read(&till.post("/articles", &articles).await)["written"], 2);
+    // What is left out stays; null takes the article out of its category, and so does an empty text.
+    let category = async |article: Value| {
+        let sent = till.post("/articles", &json!({"articles": [article]})).await;
+        assert_eq!(sent.status, StatusCode::OK, "{}", sent.body);
+        let list = read(&till.get("/articles?limit=1").await);
+        list["articles"][0]["category"].clone()
+    };
+    let named = |category: Value| json!({"code": "t1", "name": "Чай чёрный", "category": category});
+    assert_eq!(category(json!({"code": "t1", "name": "Чай чёрный"})).await, "tea");
+    assert_eq!(category(named(Value::Null)).await, Value::Null);
+    assert_eq!(category(named(json!("tea"))).await, "tea");
+    assert_eq!(category(named(json!(""))).await, Value::Null);
     let wrong = json!({"articles": [{"code": "t3", "name": "", "category": "none"}]});
     let reply = till.post("/articles", &wrong).await;
     let said = problem(&reply, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
@@ -1257,7 +1269,8 @@ async fn how_it_was_bought_and_paid_is_kept_and_asked() {
         .iter()
         .map(|rule| &rule["reason"]["en"])
         .collect();
-    assert!(reasons.contains(&&json!("Nobody told how it is paid")), "{untold}");
+    let told = json!("Nobody told how it is paid, and it has to be: cash");
+    assert!(reasons.contains(&&told), "{untold}");
     let plain = read(&till.post("/quotes", &json!({"lines": [line]})).await);
     assert_eq!(plain["total"], 10_000, "both may be left out");
 
@@ -1322,6 +1335,68 @@ async fn publish(app: &TestApp, name: &str, conditions: Value, effects: Value) -
     crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None)
         .await
         .expect("published")
+}
+
+#[tokio::test]
+async fn a_quote_names_what_is_missing() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let who = anna.id().await.to_string();
+    let (store, category, cup) = (
+        app.some_store().await,
+        app.some_category().await,
+        app.some_article().await,
+    );
+    let club = app
+        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
+        .await;
+    let club: crm::id::ProgramId = club.parse().expect("an id");
+    let gold = crm::id::TierId::new();
+    let tiers = json!({
+        "measure": "sum", "window": "ever", "downgrade": "never",
+        "tiers": [{"id": gold, "name": {"ru": "Золото", "en": "Gold"}, "threshold": 100_000}],
+    });
+    let tiers = serde_json::from_value(tiers).expect("tiers");
+    crm::rule::tier::store::publish_by_system(&app.world.db, &BY, club, &tiers, None)
+        .await
+        .expect("published");
+    let off = json!([{"percent_off": {"share": 1_000, "each": "line"}}]);
+    for (name, conditions, more) in [
+        ("Shop", json!([{"store": [store]}]), json!({})),
+        ("Cup", json!([{"article": [cup]}]), json!({})),
+        ("Gold", json!([{"tier": {"program": club, "tiers": [gold]}}]), json!({})),
+        (
+            "Either",
+            json!([{"any": [{"category": [category]}, {"payment": ["cash"]}]}]),
+            json!({}),
+        ),
+        ("First", json!([]), json!({"priority": 9, "group": "one"})),
+        ("Second", json!([]), json!({"group": "one"})),
+    ] {
+        let mut rule = json!({"name": {"ru": name, "en": name}, "conditions": conditions, "effects": off});
+        let fields = rule.as_object_mut().expect("fields");
+        fields.extend(more.as_object().expect("fields").clone());
+        let rule = serde_json::from_value(rule).expect("a rule");
+        let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None).await;
+        published.expect("published");
+    }
+    let basket = json!({"customer": who, "lines": [{"article": "tea", "quantity": 1, "price": 10_000}]});
+    let quote = read(&till.post("/quotes", &basket).await);
+    let reason = |name: &str| {
+        let rules = quote["rules"].as_array().expect("rules");
+        let rule = rules.iter().find(|rule| rule["name"]["en"] == name);
+        rule.expect("it is told")["reason"]["en"].clone()
+    };
+    for (rule, expected) in [
+        ("Shop", "Holds in other shops: Клин, Клин"),
+        ("Cup", "None of the articles is in the basket: Чашка"),
+        ("Gold", "The customer has not the tier: Gold"),
+        ("Either", "None of these holds: categories: Dishes; paid by: cash"),
+        ("Second", "Another rule of its group was granted: First"),
+    ] {
+        assert_eq!(reason(rule), expected, "{rule}");
+    }
 }
 
 #[tokio::test]

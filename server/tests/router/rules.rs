@@ -149,7 +149,8 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
 
     // What it gives, and at most.
     let effect = |kind: &str| format!("{at}?effect=new&kind={kind}");
-    put(&mut staff, &effect("percent_off"), "rule.effect", &[("share", "7,5")]).await;
+    let off = [("share", "7,5"), ("each", "purchase")];
+    put(&mut staff, &effect("percent_off"), "rule.effect", &off).await;
     let message = [("place", "receipt"), ("ru", "Спасибо за «чай»"), ("en", "Thank you")];
     put(&mut staff, &effect("message"), "rule.effect", &message).await;
     let caps = [
@@ -165,7 +166,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     put(&mut staff, &at, "rule.caps", &caps).await;
     let page = staff.get(&at).await.text();
     for words in [
-        "скидка 7,5 %",
+        "скидка 7,5 % на покупку",
         "на чеке: «Спасибо за «чай»»",
         "покупателю в день не больше 1 раза",
         "бюджет 5",
@@ -192,7 +193,13 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
 
     // The next version, with its differences.
     staff.send(&at, "rule.begin", &[]).await;
-    put(&mut staff, &format!("{at}?effect=0"), "rule.effect", &[("share", "10")]).await;
+    put(
+        &mut staff,
+        &format!("{at}?effect=0"),
+        "rule.effect",
+        &[("share", "10"), ("each", "line")],
+    )
+    .await;
     let json = put(&mut staff, &at, "rule.json", &[("json", "{\n  \"name\": 7\n}")]).await;
     assert!(
         json.text().contains("Не удаётся прочитать: строка 2"),
@@ -247,7 +254,7 @@ async fn every_kind_of_the_menus_opens_its_fields() {
         .await;
     let at = made.location().split('?').next().unwrap_or_default().to_owned();
     let page = staff.get(&at).await;
-    for (name, form, count) in [("condition", "rule.condition", 21), ("effect", "rule.effect", 9)] {
+    for (name, form, count) in [("condition", "rule.condition", 24), ("effect", "rule.effect", 9)] {
         let opens = format!("?{name}=new&");
         let links = page.body.split(opens.as_str()).skip(1);
         let kinds: Vec<&str> = links

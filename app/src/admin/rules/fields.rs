@@ -1,5 +1,5 @@
 //! The fields of one condition and of one effect: shown filled in, and read back. What has no fields here (conditions
-//! within conditions, tiers) is written in the JSON of the whole rule.
+//! within conditions, sets of several of them) is written in the JSON of the whole rule.
 
 use super::words::{Words, clock, weekday};
 use crate::cx::Cx;
@@ -8,9 +8,10 @@ use crate::ui::{Check, Choices, Field, Select, TextArea};
 use chrono::{NaiveDate, NaiveTime, Timelike, Weekday};
 use crm::article::store as article;
 use crm::flaw::{Check as Flaws, Flaw};
-use crm::id::{ArticleId, ProgramId};
+use crm::id::{ArticleId, ProgramId, TierId};
 use crm::lang::Localized;
 use crm::points::typed;
+use crm::rule::store::{self as rules, Names};
 use crm::rule::{Channel, Condition, Dates, Each, Effect, Payment, Place, Range, Span, Whose, Window};
 use islands::AppError;
 use leptos::prelude::*;
@@ -79,6 +80,8 @@ kinds! {
         Category: "category", k_category;
         Article: "article", k_article;
         Brand: "brand", k_brand;
+        ContainsCategory: "contains_category", k_contains_category;
+        ContainsArticle: "contains_article", k_contains_article;
         Price: "price", k_price;
         Quantity: "quantity", k_quantity;
         LineSum: "line_sum", k_line_sum;
@@ -92,6 +95,7 @@ kinds! {
         Channel: "channel", k_channel;
         Birthday: "birthday", k_birthday;
         Member: "member", k_member;
+        Tier: "tier", k_tier;
         Tenure: "tenure", k_tenure;
         PurchaseCount: "purchase_count", k_purchase_count;
         PurchaseSum: "purchase_sum", k_purchase_sum;
@@ -148,9 +152,14 @@ pub fn condition_kind(condition: &Condition) -> Option<(ConditionKind, &Conditio
         Condition::PurchaseSum { .. } => ConditionKind::PurchaseSum,
         Condition::FirstPurchase => ConditionKind::FirstPurchase,
         Condition::Invited => ConditionKind::Invited,
+        Condition::Tier { .. } => ConditionKind::Tier,
+        Condition::Contains { lines, sum, .. } if sum.is_open() => match lines.as_slice() {
+            [Condition::Category(_)] => ConditionKind::ContainsCategory,
+            [Condition::Article(_)] => ConditionKind::ContainsArticle,
+            _ => return None,
+        },
         // Written as JSON.
         Condition::Contains { .. }
-        | Condition::Tier { .. }
         | Condition::Segment(_)
         | Condition::Coupon(_)
         | Condition::All(_)
@@ -168,6 +177,8 @@ pub fn effect_kind(effect: &Effect) -> Option<EffectKind> {
         Effect::CheapestFree { .. } => Some(EffectKind::CheapestFree),
         Effect::PointsShare { .. } => Some(EffectKind::PointsShare),
         Effect::PointsPer { .. } => Some(EffectKind::PointsPer),
+        // The field takes hundredths, and what is finer would be lost.
+        Effect::PointsTimes { factor, .. } if factor % 100 != 0 => None,
         Effect::PointsTimes { .. } => Some(EffectKind::PointsTimes),
         Effect::PointsFixed { .. } => Some(EffectKind::PointsFixed),
         Effect::Gift { .. } => Some(EffectKind::Gift),
@@ -209,6 +220,16 @@ impl ConditionFields {
             ConditionKind::Quantity => Condition::Quantity(self.range(&mut flaws, whole)),
             ConditionKind::LineSum => Condition::LineSum(self.range(&mut flaws, money)),
             ConditionKind::BasketSum => Condition::BasketSum(self.range(&mut flaws, money)),
+            ConditionKind::ContainsCategory => Condition::Contains {
+                lines: vec![Condition::Category(self.chosen(&mut flaws))],
+                quantity: self.range(&mut flaws, whole),
+                sum: Range::default(),
+            },
+            ConditionKind::ContainsArticle => Condition::Contains {
+                lines: vec![Condition::Article(articles(cx, "text", &self.text).await?)],
+                quantity: self.range(&mut flaws, whole),
+                sum: Range::default(),
+            },
             ConditionKind::Store => Condition::Store(self.chosen(&mut flaws)),
             ConditionKind::Region => Condition::Region(self.chosen(&mut flaws)),
             ConditionKind::Weekday => Condition::Weekday(self.chosen(&mut flaws)),
@@ -242,6 +263,22 @@ impl ConditionFields {
                 Condition::Birthday { of, before, after }
             }
             ConditionKind::Member => Condition::Member(self.chosen(&mut flaws)),
+            ConditionKind::Tier => {
+                let tiers: Vec<TierId> = self.chosen(&mut flaws);
+                let names = rules::names(&mut cx.db.read().await?, &[]).await?;
+                let known = names.tiers.iter().filter(|tier| tiers.contains(&tier.id));
+                let of: BTreeSet<ProgramId> = known.map(|tier| tier.program).collect();
+                let program = match of.len() {
+                    1 => of.first().copied(),
+                    0 if tiers.is_empty() => None,
+                    0 => flaws.field("choice", Err(Flaw::NotAChoice)),
+                    _ => flaws.field("choice", Err(Flaw::SeveralPrograms)),
+                };
+                Condition::Tier {
+                    program: program.unwrap_or_else(ProgramId::new),
+                    tiers,
+                }
+            }
             ConditionKind::Tenure => Condition::Tenure(self.range(&mut flaws, whole)),
             ConditionKind::PurchaseCount => Condition::PurchaseCount {
                 window: self.window(&mut flaws),
@@ -339,10 +376,13 @@ impl EffectFields {
         };
         let program = self.program.parse().map_err(|_| Flaw::NotAChoice);
         let read = match EffectKind::of_code(&self.kind).ok_or(AppError::Refused)? {
-            EffectKind::PercentOff => Effect::PercentOff {
-                share: number("share", &self.share),
-                each: Each::Line,
-            },
+            EffectKind::PercentOff => {
+                let share = number("share", &self.share);
+                if each == Each::Unit {
+                    flaws.field::<()>("each", Err(Flaw::NotAChoice));
+                }
+                Effect::PercentOff { share, each }
+            }
             EffectKind::AmountOff => Effect::AmountOff {
                 amount: number("amount", &self.amount),
                 each,
@@ -503,20 +543,29 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
         }
         .into_html()
     };
+    let categories = |held: Option<&Condition>| {
+        chosen(
+            names
+                .categories
+                .iter()
+                .map(|(id, name)| (id.to_string(), words.cx.pick(name)))
+                .collect(),
+            &|value| matches!(held, Some(Condition::Category(ids)) if ids.iter().any(|id| id.to_string() == value)),
+        )
+    };
     let lines = |hint: &'static str, value: String| {
         view! { <TextArea name="text" label=kind.word(words.cx) hint=hint value=value/> }.into_html()
     };
     let fields = match kind {
-        ConditionKind::Article => {
-            let codes = match held {
-                Some(Condition::Article(ids)) => ids
-                    .iter()
-                    .filter_map(|id| names.articles.get(id))
-                    .map(|(code, _)| code.clone())
-                    .collect(),
-                _ => Vec::new(),
-            };
-            lines(t.article_hint, codes.join("\n"))
+        ConditionKind::Article => lines(t.article_hint, codes(names, held)),
+        ConditionKind::ContainsArticle => {
+            let (line, count) = contained(held);
+            view! { {lines(t.article_hint, codes(names, line))} <p class="hint">{t.how_many}</p> {range(count, &number)} }
+                .into_html()
+        }
+        ConditionKind::ContainsCategory => {
+            let (line, count) = contained(held);
+            view! { {categories(line)} <p class="hint">{t.how_many}</p> {range(count, &number)} }.into_html()
         }
         ConditionKind::Brand => {
             let brands = match held {
@@ -525,14 +574,7 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
             };
             lines(t.brand_hint, brands)
         }
-        ConditionKind::Category => chosen(
-            names
-                .categories
-                .iter()
-                .map(|(id, name)| (id.to_string(), words.cx.pick(name)))
-                .collect(),
-            &|value| matches!(held, Some(Condition::Category(ids)) if ids.iter().any(|id| id.to_string() == value)),
-        ),
+        ConditionKind::Category => categories(held),
         ConditionKind::Store => chosen(
             names
                 .stores
@@ -546,14 +588,18 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
                 .collect(),
             &|value| matches!(held, Some(Condition::Store(ids)) if ids.iter().any(|id| id.to_string() == value)),
         ),
-        ConditionKind::Region => chosen(
-            names
-                .regions
-                .iter()
-                .map(|region| (region.clone(), region.clone()))
-                .collect(),
-            &|value| matches!(held, Some(Condition::Region(regions)) if regions.iter().any(|one| one == value)),
-        ),
+        ConditionKind::Region => {
+            let held: &[String] = match held {
+                Some(Condition::Region(regions)) => regions,
+                _ => &[],
+            };
+            // What no shop is in any more would be lost when the others are saved.
+            let gone = held.iter().filter(|region| !names.regions.contains(region));
+            let all = names.regions.iter().chain(gone);
+            chosen(all.map(|region| (region.clone(), region.clone())).collect(), &|value| {
+                held.iter().any(|region| region == value)
+            })
+        }
         ConditionKind::Member => chosen(
             names
                 .programs
@@ -562,6 +608,19 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
                 .collect(),
             &|value| matches!(held, Some(Condition::Member(ids)) if ids.iter().any(|id| id.to_string() == value)),
         ),
+        ConditionKind::Tier => {
+            let holds = |id: TierId| matches!(held, Some(Condition::Tier { tiers, .. }) if tiers.contains(&id));
+            let program = |id: ProgramId| names.programs.iter().find(|(known, _)| *known == id);
+            let offered = names.tiers.iter().filter(|tier| tier.counts || holds(tier.id));
+            let options = offered
+                .map(|tier| {
+                    let program = program(tier.program).map(|(_, name)| words.cx.pick(name));
+                    let name = format!("{}: {}", program.unwrap_or_default(), words.cx.pick(&tier.name));
+                    (tier.id.to_string(), name)
+                })
+                .collect();
+            chosen(options, &|value| value.parse().is_ok_and(holds))
+        }
         ConditionKind::Weekday => chosen(
             WEEK.map(|day| (day.to_string(), weekday(words.cx, day).to_owned()))
                 .to_vec(),
@@ -657,6 +716,23 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
     .into_html()
 }
 
+/// What has to be in the basket, and how many of it.
+fn contained(held: Option<&Condition>) -> (Option<&Condition>, Option<Range>) {
+    match held {
+        Some(Condition::Contains { lines, quantity, .. }) => (lines.first(), Some(*quantity)),
+        _ => (None, None),
+    }
+}
+
+/// The codes of the articles of a condition, one in a line.
+fn codes(names: &Names, held: Option<&Condition>) -> String {
+    let Some(Condition::Article(ids)) = held else {
+        return String::new();
+    };
+    let codes = ids.iter().filter_map(|id| names.articles.get(id));
+    codes.map(|(code, _)| code.as_str()).collect::<Vec<_>>().join("\n")
+}
+
 /// The bounds of a condition that is nothing but a range.
 fn bounds(condition: &Condition) -> Option<Range> {
     match condition {
@@ -710,38 +786,43 @@ pub fn effect_fields(words: &Words<'_>, kind: EffectKind, held: Option<&Effect>)
         let id = id.map(|id| id.to_string()).unwrap_or_default();
         view! { <Select name="program" label=t.program options=programs.clone() value=id/> }.into_html()
     };
-    let each = |each: Each| {
-        let code = match each {
-            Each::Purchase => "purchase",
-            Each::Line => "line",
-            Each::Unit => "unit",
+    let eaches = |each: Each| match each {
+        Each::Purchase => ("purchase", t.each_purchase),
+        Each::Line => ("line", t.each_line),
+        Each::Unit => ("unit", t.each_unit),
+    };
+    let each = |held: Each, all: &[Each]| {
+        let option = |each: &Each| {
+            let (code, words) = eaches(*each);
+            (code.to_owned(), words.to_owned())
         };
-        let options = [
-            ("purchase", t.each_purchase),
-            ("line", t.each_line),
-            ("unit", t.each_unit),
-        ]
-        .map(|(code, words)| (code.to_owned(), words.to_owned()))
-        .to_vec();
+        let options: Vec<_> = all.iter().map(option).collect();
+        let (code, _) = eaches(held);
         view! { <Select name="each" label=t.each options=options value=code/> }.into_html()
     };
+    let all = [Each::Purchase, Each::Line, Each::Unit];
     let figure = |name: &'static str, label: &'static str, value: String| {
         view! { <Field name=name label=label value=value inputmode="decimal"/> }.into_html()
     };
     match kind {
         EffectKind::PercentOff => {
-            let share = match held {
-                Some(Effect::PercentOff { share, .. }) => show(*share),
-                _ => String::new(),
+            let (share, held) = match held {
+                Some(Effect::PercentOff { share, each }) => (show(*share), *each),
+                _ => (String::new(), Each::Line),
             };
-            figure("share", t.percent, share)
+            view! {
+                {figure("share", t.percent, share)}
+                {each(held, &[Each::Purchase, Each::Line])}
+                <p class="hint">{t.each_of_percent}</p>
+            }
+            .into_html()
         }
         EffectKind::AmountOff => {
             let (amount, held) = match held {
                 Some(Effect::AmountOff { amount, each }) => (show(*amount), *each),
                 _ => (String::new(), Each::Purchase),
             };
-            view! { {figure("amount", t.amount, amount)} {each(held)} }.into_html()
+            view! { {figure("amount", t.amount, amount)} {each(held, &all)} }.into_html()
         }
         EffectKind::CheapestFree => {
             let of = match held {
@@ -780,7 +861,7 @@ pub fn effect_fields(words: &Words<'_>, kind: EffectKind, held: Option<&Effect>)
                 Some(Effect::PointsFixed { program, points, each }) => (Some(*program), show(*points), *each),
                 _ => (None, String::new(), Each::Purchase),
             };
-            view! { {figure("points", t.points, points)} {each(held)} {program(id)} }.into_html()
+            view! { {figure("points", t.points, points)} {each(held, &all)} {program(id)} }.into_html()
         }
         EffectKind::Gift => {
             let (code, quantity) = match held {

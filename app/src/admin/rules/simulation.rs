@@ -139,7 +139,7 @@ fn amounts(words: &Words<'_>, amounts: &Amounts) -> String {
     let points = amounts.points.iter().filter(|(_, points)| **points != 0);
     let points = points.map(|(program, points)| {
         let name = words.names.programs.iter().find(|(id, _)| id == program);
-        let name = name.map_or_else(|| t.unknown.to_owned(), |(_, name)| cx.pick(name));
+        let name = name.map_or_else(|| t.unknown(program), |(_, name)| cx.pick(name));
         t.would_give(cx.points(*points), name)
     });
     let all: Vec<String> = discount.into_iter().chain(points).collect();
@@ -177,11 +177,11 @@ fn report(words: &Words<'_>, one: &Simulation, report: &Report) -> Html {
             let why = match stopped.by {
                 Stop::Condition(n) => match one.definition.clause(n) {
                     Some(clause) => t.not_held(words.condition(clause.condition)),
-                    None => t.unknown.to_owned(),
+                    None => t.unknown(n),
                 },
                 Stop::Unknown(n) => match one.definition.clause(n) {
                     Some(clause) => t.not_told(words.condition(clause.condition)),
-                    None => t.unknown.to_owned(),
+                    None => t.unknown(n),
                 },
                 Stop::UsedUp(_) => t.stop_used_up.to_owned(),
                 Stop::Group(_) => t.stop_group.to_owned(),

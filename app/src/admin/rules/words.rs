@@ -3,11 +3,12 @@
 use crate::cx::Cx;
 use crate::format;
 use chrono::{DateTime, NaiveDate, Utc, Weekday};
-use crm::lang::Localized;
+use crm::id::{ProgramId, TierId};
+use crm::lang::{Lang, Localized};
 use crm::rule::store::Names;
 use crm::rule::{
-    Caps, Channel, Condition, Each, Effect, Fault, Limit, Occasion, Payment, Place, Problem, Range, Rule, Span, Whose,
-    Window,
+    Caps, Channel, Condition, Each, Effect, Fault, Limit, Occasion, Payment, Place, Problem, Range, Rule, Span, WHOLE,
+    Whose, Window,
 };
 
 /// What words are made of: the page's language, and what things are called.
@@ -22,7 +23,7 @@ impl Words<'_> {
     /// A rule line by line: in this form two versions are compared.
     pub fn lines(&self, rule: &Rule) -> Vec<String> {
         let t = &self.cx.t().admin_rules;
-        let mut lines = vec![self.cx.pick(&rule.name)];
+        let mut lines = vec![t.l_name(&rule.name.en, &rule.name.ru)];
         lines.extend(self.asked_on(rule));
         lines.extend(self.validity(rule));
         lines.extend(
@@ -91,10 +92,11 @@ impl Words<'_> {
             Condition::LineSum(range) => t.c_line_sum(self.money_range(*range)),
             Condition::BasketSum(range) => t.c_basket_sum(self.money_range(*range)),
             Condition::Contains { lines, quantity, sum } => {
-                let what = join(lines.iter().map(|condition| self.condition(condition)));
+                let what = self.nested(lines);
                 let number = (!quantity.is_open()).then(|| t.c_pieces(self.number_range(*quantity)));
                 let worth = (!sum.is_open()).then(|| t.c_worth(self.money_range(*sum)));
-                t.c_contains(join([Some(what), number, worth].into_iter().flatten()))
+                let parts = [Some(what), number, worth];
+                t.c_contains(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
             }
             Condition::Store(ids) => t.c_store(join(ids.iter().map(|id| self.store(*id)))),
             Condition::Region(regions) => t.c_region(regions.join(", ")),
@@ -118,7 +120,10 @@ impl Words<'_> {
                 let days = |n: &u16| self.cx.t().common.days(i64::from(*n));
                 t.c_birthday(days(after), days(before), who)
             }
-            Condition::Tier { program, .. } => t.c_tier(self.named(&self.names.programs, program)),
+            Condition::Tier { program, tiers } => {
+                let tiers = join(tiers.iter().map(|tier| self.tier(*program, *tier)));
+                t.c_tier(tiers, self.named(&self.names.programs, program))
+            }
             Condition::Member(ids) => t.c_member(join(ids.iter().map(|id| self.named(&self.names.programs, id)))),
             Condition::Tenure(range) => t.c_tenure(self.number_range(*range)),
             Condition::PurchaseCount { window, count } => t.c_count(self.number_range(*count), self.window(*window)),
@@ -129,10 +134,15 @@ impl Words<'_> {
             Condition::Payment(ways) => t.c_payment(join(ways.iter().map(|way| self.payment(*way).to_owned()))),
             Condition::Channel(ways) => t.c_channel(join(ways.iter().map(|way| self.channel(*way).to_owned()))),
             Condition::Coupon(series) => t.c_coupon(series.join(", ")),
-            Condition::All(nested) => t.c_all(join(nested.iter().map(|condition| self.condition(condition)))),
-            Condition::Any(nested) => t.c_any(join(nested.iter().map(|condition| self.condition(condition)))),
+            Condition::All(nested) => t.c_all(self.nested(nested)),
+            Condition::Any(nested) => t.c_any(self.nested(nested)),
             Condition::Not(inner) => t.c_not(self.condition(inner)),
         }
+    }
+
+    fn nested(&self, conditions: &[Condition]) -> String {
+        let words = conditions.iter().map(|condition| self.condition(condition));
+        words.collect::<Vec<_>>().join("; ")
     }
 
     /// One effect of a rule of an occasion.
@@ -141,7 +151,14 @@ impl Words<'_> {
         let points = |n: i64| self.cx.points(n);
         let program = |id| self.named(&self.names.programs, id);
         match effect {
-            Effect::PercentOff { share, .. } => t.e_percent(self.figure(*share)),
+            Effect::PercentOff { share, each } => {
+                let share = self.figure(*share);
+                match each {
+                    Each::Purchase => t.e_percent_purchase(share),
+                    Each::Line => t.e_percent_line(share),
+                    Each::Unit => t.e_percent_unit(share),
+                }
+            }
             Effect::AmountOff { amount, each } => {
                 let amount = self.cx.money(*amount);
                 match each {
@@ -157,7 +174,7 @@ impl Words<'_> {
                 points: n,
                 per,
             } => t.e_per(self.cx.money(*per), points(*n), program(id)),
-            Effect::PointsTimes { program: id, factor } => t.e_times(self.figure(factor / 100), program(id)),
+            Effect::PointsTimes { program: id, factor } => t.e_times(self.multiple(*factor), program(id)),
             Effect::PointsFixed {
                 program: id,
                 points: n,
@@ -170,7 +187,7 @@ impl Words<'_> {
             },
             Effect::Gift { article, quantity } => t.e_gift(self.article(*article), format::integer(*quantity)),
             Effect::Coupon { series } => t.e_coupon(series),
-            Effect::Message { to, text } => t.e_message(self.place(*to), self.cx.pick(text)),
+            Effect::Message { to, text } => t.e_message(&text.en, self.place(*to), &text.ru),
         }
     }
 
@@ -181,6 +198,16 @@ impl Words<'_> {
             true => text.trim_end_matches('0').to_owned(),
             false => text,
         }
+    }
+
+    /// How many times, of hundredths of a percent: `2,5`.
+    fn multiple(&self, factor: i64) -> String {
+        let mark = match self.cx.lang {
+            Lang::Ru => ',',
+            Lang::En => '.',
+        };
+        let text = format!("{}{mark}{:04}", factor / WHOLE, factor % WHOLE);
+        text.trim_end_matches('0').trim_end_matches(mark).to_owned()
     }
 
     /// A way to pay.
@@ -266,6 +293,8 @@ impl Words<'_> {
             (Problem::NeedsPurchase, _) => t.f_needs_purchase.to_owned(),
             (Problem::NeedsTurn, _) => t.f_needs_turn.to_owned(),
             (Problem::NotAChoice, _) => t.f_not_a_choice.to_owned(),
+            (Problem::Unknown, _) => t.f_unknown.to_owned(),
+            (Problem::NeverTold, _) => t.f_never_told.to_owned(),
         };
         format!("{place}: {problem}")
     }
@@ -274,21 +303,30 @@ impl Words<'_> {
         match self.names.articles.get(&id) {
             Some((code, name)) if code == name => name.clone(),
             Some((code, name)) => format!("{name} ({code})"),
-            None => self.cx.t().admin_rules.unknown.to_owned(),
+            None => self.cx.t().admin_rules.unknown(id),
+        }
+    }
+
+    /// A tier of a program.
+    pub fn tier(&self, program: ProgramId, id: TierId) -> String {
+        let tiers = &self.names.tiers;
+        match tiers.iter().find(|tier| tier.program == program && tier.id == id) {
+            Some(tier) => self.cx.pick(&tier.name),
+            None => self.cx.t().admin_rules.unknown(id),
         }
     }
 
     fn store(&self, id: crm::id::StoreId) -> String {
         match self.names.stores.iter().find(|(store, ..)| *store == id) {
             Some((_, name, town)) => format!("{}, {}", self.cx.pick(town), self.cx.pick(name)),
-            None => self.cx.t().admin_rules.unknown.to_owned(),
+            None => self.cx.t().admin_rules.unknown(id),
         }
     }
 
-    fn named<T: PartialEq>(&self, all: &[(T, Localized)], id: &T) -> String {
+    fn named<T: PartialEq + std::fmt::Display>(&self, all: &[(T, Localized)], id: &T) -> String {
         match all.iter().find(|(one, _)| one == id) {
             Some((_, name)) => self.cx.pick(name),
-            None => self.cx.t().admin_rules.unknown.to_owned(),
+            None => self.cx.t().admin_rules.unknown(id),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Programs as staff write them: new ones, new versions of their terms, open or closed.
 //!
-//! A version counts from the moment of its publication for everybody, members of old included; in a membership stands which
-//! one was agreed to. What was earned keeps the delay and the term that it was earned under.
+//! The next terms are a draft until they are published, from now or from a moment on. At most one version lies ahead: so the
+//! latest of those that have begun is the one that counts, whoever asks. It counts for everybody, members of old included; in a
+//! membership stands which one was agreed to. What was earned keeps the delay and the term that it was earned under.
 
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -12,6 +13,7 @@ use crate::on;
 use crate::staff::Right;
 use crate::who::{Fresh, Staff};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 /// The longest name of a program, in characters.
@@ -65,8 +67,20 @@ pub struct Version {
     pub members: i64,
 }
 
-/// What a version of a program says.
+/// Terms that are being written.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Draft {
+    /// What the next version would say.
+    #[sqlx(json)]
+    pub terms: Terms,
+    /// When they were changed last.
+    pub changed_at: DateTime<Utc>,
+    /// The name of who did it.
+    pub changed_by: String,
+}
+
+/// What a version of a program says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct Terms {
     /// Its name.
     #[sqlx(json)]
@@ -119,6 +133,7 @@ impl Terms {
     }
 }
 
+// `$1` is now.
 macro_rules! entries {
     ($where:literal) => {
         concat!(
@@ -127,7 +142,8 @@ macro_rules! entries {
              (SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) FROM accounts a WHERE a.program_id = p.id \
              AND a.kind IN ('active', 'pending')) AS points \
              FROM programs p JOIN program_versions v ON v.program_id = p.id \
-             AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id)",
+             AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id \
+             AND n.published_at <= $1)",
             $where,
             " ORDER BY p.position, p.code"
         )
@@ -141,7 +157,8 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
     db.write(|tx| {
         scoped(async move {
             by.record(tx, "program.list", None, None, "").await?;
-            Ok(on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+            let now = tx.now();
+            Ok(on!(tx, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?)
         })
     })
     .await
@@ -149,14 +166,18 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
 
 /// One program. Fails with [`Error::NotFound`].
 pub async fn get(conn: &mut Conn, by: &Staff, code: &str) -> Result<Entry, Error> {
-    const SQL: &str = entries!(" WHERE p.code = $1");
+    const SQL: &str = entries!(" WHERE p.code = $2");
     by.may(Right::Rules)?;
-    let code = known(code)?;
-    let entry: Option<Entry> = on!(conn, |c| sqlx::query_as(SQL).bind(&code).fetch_optional(c).await)?;
+    let (code, now) = (known(code)?, conn.now());
+    let entry: Option<Entry> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(now)
+        .bind(&code)
+        .fetch_optional(c)
+        .await)?;
     entry.ok_or(Error::NotFound)
 }
 
-/// One program with all its versions, the newest first. That it was looked at is written down. Fails with
+/// One program with all its versions, the newest first, one that lies ahead among them. That it was looked at is written down. Fails with
 /// [`Error::NotFound`].
 pub async fn history(db: &Db, by: &Staff, code: &str) -> Result<(Entry, Vec<Version>), Error> {
     const SQL: &str = "SELECT v.version, v.name, v.summary, v.terms, v.share, v.delay_days, v.term_days, v.published_at, \
@@ -213,7 +234,8 @@ pub async fn create(
                 Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
                 other => other?,
             }
-            enter(tx, id, 1, by.id(), &terms).await?;
+            let now = tx.now();
+            enter(tx, id, 1, by.id(), &terms, now).await?;
             by.record(tx, "program.create", None, Some(id.0), "").await?;
             Ok(id)
         })
@@ -221,26 +243,130 @@ pub async fn create(
     .await
 }
 
-/// Publishes other terms of a program, from now on, and tells their version. `seen` is the version that was shown:
-/// [`Error::Stale`] where there is a newer one. Fails with flaws at fields, and with [`Error::NotFound`].
-pub async fn publish(db: &Db, by: &Fresh<'_, Staff>, code: &str, seen: i64, terms: &Terms) -> Result<i64, Error> {
-    const LAST: &str = "SELECT CAST(MAX(version) AS BIGINT) FROM program_versions WHERE program_id = $1";
+/// The terms of a program that are being written, if there are any.
+pub async fn draft(conn: &mut Conn, by: &Staff, program: ProgramId) -> Result<Option<Draft>, Error> {
+    const SQL: &str = "SELECT d.terms, d.changed_at, s.name AS changed_by FROM program_drafts d \
+                       JOIN staff s ON s.id = d.changed_by WHERE d.program_id = $1";
+    by.may(Right::Rules)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(program)
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// Writes the draft of a program's terms. `seen` is the [`changed_at`](Draft::changed_at) of the one that was shown, none where
+/// there was none: [`Error::Stale`] where somebody else was quicker. Fails with flaws at fields, and with [`Error::NotFound`].
+pub async fn write(db: &Db, by: &Staff, code: &str, seen: Option<DateTime<Utc>>, terms: &Terms) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO program_drafts (program_id, terms, changed_at, changed_by) VALUES ($1, $2, $3, $4) \
+                       ON CONFLICT (program_id) DO UPDATE SET terms = excluded.terms, changed_at = excluded.changed_at, \
+                       changed_by = excluded.changed_by";
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            let id = hold(tx, code).await?;
-            let last: Option<i64> = on!(tx, |c| sqlx::query_scalar(LAST).bind(id).fetch_one(c).await)?;
-            if last != Some(seen) {
+            let (id, now) = (hold(tx, code).await?, tx.now());
+            let held = draft(tx, by, id).await?;
+            if held.map(|draft| draft.changed_at) != seen {
                 return Err(Error::Stale);
             }
             let mut check = Check::new();
             let terms = terms.check(&mut check);
             check.result()?;
-            let version = seen + 1;
-            enter(tx, id, version, by.id(), &terms).await?;
-            let change = format!("{seen} → {version}");
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(Json(&terms))
+                .bind(now)
+                .bind(by.id())
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(by.record(tx, "program.draft", None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Throws the draft of a program's terms away. [`Error::Stale`] where there is none.
+pub async fn discard(db: &Db, by: &Staff, code: &str) -> Result<(), Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            let id = hold(tx, code).await?;
+            forget(tx, id).await?;
+            Ok(by.record(tx, "program.discard", None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+async fn forget(tx: &mut Tx, id: ProgramId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM program_drafts WHERE program_id = $1";
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 { Err(Error::Stale) } else { Ok(()) }
+}
+
+/// Publishes the draft of a program's terms, from a moment on or from now, and tells their version. `seen` is the
+/// [`changed_at`](Draft::changed_at) of the draft as it was shown: [`Error::Stale`] where there is another one, or where a
+/// version lies ahead already. Fails with [`Flaw::TooLate`] at `from` for a moment that is over, and with [`Error::NotFound`].
+pub async fn publish(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    code: &str,
+    seen: DateTime<Utc>,
+    from: Option<DateTime<Utc>>,
+) -> Result<i64, Error> {
+    const LAST: &str = "SELECT version, published_at FROM program_versions WHERE program_id = $1 \
+                        ORDER BY version DESC LIMIT 1";
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (id, now) = (hold(tx, code).await?, tx.now());
+            let (last, begun): (i64, DateTime<Utc>) = on!(tx, |c| sqlx::query_as(LAST).bind(id).fetch_one(c).await)?;
+            let held = draft(tx, by, id).await?.ok_or(Error::Stale)?;
+            if held.changed_at != seen || begun > now {
+                return Err(Error::Stale);
+            }
+            let from = from.unwrap_or(now);
+            if from < now {
+                return Err(Error::field("from", Flaw::TooLate));
+            }
+            let version = last + 1;
+            enter(tx, id, version, by.id(), &held.terms, from).await?;
+            forget(tx, id).await?;
+            let change = format!("{last} → {version}");
             by.record(tx, "program.publish", None, Some(id.0), &change).await?;
             Ok(version)
+        })
+    })
+    .await
+}
+
+/// Takes back the version that lies ahead; what it says is the draft then, unless there is another one. [`Error::Stale`] where
+/// none lies ahead, or something was bought under it by a till whose clock is ahead of ours.
+pub async fn withdraw(db: &Db, by: &Fresh<'_, Staff>, code: &str) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM program_versions WHERE program_id = $1 AND published_at > $2 \
+                       AND NOT EXISTS (SELECT 1 FROM purchases p WHERE p.at >= program_versions.published_at) \
+                       RETURNING name, summary, terms, share, delay_days, term_days";
+    const DRAFT: &str = "INSERT INTO program_drafts (program_id, terms, changed_at, changed_by) VALUES ($1, $2, $3, $4) \
+                         ON CONFLICT (program_id) DO NOTHING";
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (id, now) = (hold(tx, code).await?, tx.now());
+            let taken: Option<Terms> = on!(tx, |c| sqlx::query_as(SQL).bind(id).bind(now).fetch_optional(c).await)?;
+            let terms = taken.ok_or(Error::Stale)?;
+            on!(tx, |c| sqlx::query(DRAFT)
+                .bind(id)
+                .bind(Json(&terms))
+                .bind(now)
+                .bind(by.id())
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(by.record(tx, "program.withdraw", None, Some(id.0), "").await?)
         })
     })
     .await
@@ -332,10 +458,16 @@ async fn hold(tx: &mut Tx, code: &str) -> Result<ProgramId, Error> {
     id.ok_or(Error::NotFound)
 }
 
-async fn enter(tx: &mut Tx, id: ProgramId, version: i64, by: StaffId, terms: &Terms) -> Result<(), sqlx::Error> {
+async fn enter(
+    tx: &mut Tx,
+    id: ProgramId,
+    version: i64,
+    by: StaffId,
+    terms: &Terms,
+    from: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO program_versions (program_id, version, name, summary, terms, share, delay_days, \
                        term_days, published_at, published_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let now = tx.now();
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(version)
@@ -345,7 +477,7 @@ async fn enter(tx: &mut Tx, id: ProgramId, version: i64, by: StaffId, terms: &Te
         .bind(terms.share)
         .bind(terms.delay_days)
         .bind(terms.term_days)
-        .bind(now)
+        .bind(from)
         .bind(by)
         .execute(c)
         .await

@@ -1,18 +1,17 @@
-//! Shops and categories as staff write them. Another system that keeps them replaces the same records through the API.
+//! Shops as staff write them. Another system that keeps them replaces the same records through the API.
 
-use super::super::{Category, NewStore, Store};
+use super::super::{NewStore, Store};
+use crate::audit::difference;
 use crate::contact::Phone;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{CategoryId, StoreId};
+use crate::id::StoreId;
 use crate::lang::{Lang, Localized, fold};
 use crate::on;
 use crate::staff::Right;
 use crate::who::Staff;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde_json::Value;
 use sqlx::types::Json;
 
 /// The longest name, town, address or region, in characters.
@@ -221,6 +220,9 @@ pub async fn change(db: &Db, by: &Staff, id: StoreId, seen: &NewStore, new: &New
                 code: before.code.clone(),
                 ..checked(new, &country)?
             };
+            if new == before {
+                return Ok(());
+            }
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(Json(&new.name))
@@ -269,65 +271,4 @@ pub async fn set_open(db: &Db, by: &Staff, id: StoreId, open: bool) -> Result<()
 async fn hold(tx: &mut Tx, id: StoreId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE stores SET code = code WHERE id = $1";
     on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
-}
-
-/// The categories in the order of the shop, for staff.
-pub async fn categories(conn: &mut Conn, by: &Staff) -> Result<Vec<Category>, Error> {
-    by.may(Right::Shops)?;
-    super::categories(conn).await
-}
-
-/// Gives a category another name. `seen` is the one that was shown: [`Error::Stale`] where it has another by now. Fails with
-/// flaws at `ru` and `en`, and with [`Error::NotFound`].
-pub async fn rename_category(
-    db: &Db,
-    by: &Staff,
-    id: CategoryId,
-    seen: &Localized,
-    name: &Localized,
-) -> Result<(), Error> {
-    const HELD: &str = "UPDATE categories SET code = code WHERE id = $1 RETURNING name";
-    const SQL: &str = "UPDATE categories SET name = $2 WHERE id = $1";
-    by.may(Right::Shops)?;
-    db.write(|tx| {
-        scoped(async move {
-            let before: Option<Json<Localized>> =
-                on!(tx, |c| sqlx::query_scalar(HELD).bind(id).fetch_optional(c).await)?;
-            let Json(before) = before.ok_or(Error::NotFound)?;
-            if before != *seen {
-                return Err(Error::Stale);
-            }
-            let mut check = Check::new();
-            let [ru, en] = Lang::ALL.map(|lang| {
-                let checked = flaw::text(name.get(lang), TEXT_MAX);
-                check.field(lang.code(), checked).unwrap_or_default()
-            });
-            check.result()?;
-            let name = Localized { ru, en };
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(Json(&name))
-                .execute(c)
-                .await
-                .map(drop))?;
-            let changed = difference(&before, &name);
-            Ok(by.record(tx, "category.change", None, Some(id.0), &changed).await?)
-        })
-    })
-    .await
-}
-
-/// What differs between two records, field by field: `phone: null → "+79000009901"`.
-fn difference<T: Serialize>(before: &T, after: &T) -> String {
-    let fields = |record: &T| match serde_json::to_value(record) {
-        Ok(Value::Object(fields)) => fields,
-        _ => serde_json::Map::new(),
-    };
-    let (before, after) = (fields(before), fields(after));
-    let changed = after.iter().filter(|(name, value)| before.get(*name) != Some(value));
-    let changed = changed.map(|(name, value)| {
-        let was = before.get(name).unwrap_or(&Value::Null);
-        format!("{name}: {was} → {value}")
-    });
-    changed.collect::<Vec<_>>().join("; ")
 }

@@ -343,6 +343,31 @@ impl TestApp {
         written.await.expect("a shop")
     }
 
+    /// A category; the first call writes it down.
+    pub async fn some_category(&self) -> crm::id::CategoryId {
+        let name = &crm::lang::Localized {
+            ru: "Посуда".into(),
+            en: "Dishes".into(),
+        };
+        let written = self
+            .world
+            .db
+            .write(|tx| scoped(async move { crm::stores::store::put_category(tx, &BY, "dishes", name, 1).await }));
+        written.await.expect("a category")
+    }
+
+    /// An article, likewise.
+    pub async fn some_article(&self) -> crm::id::ArticleId {
+        let names = &BTreeMap::from([("cup", Some("Чашка"))]);
+        let written = self.world.db.write(|tx| {
+            scoped(async move {
+                let ids = crm::article::store::ensure(tx, &BY, names).await;
+                ids.map_err(crm::Error::from)
+            })
+        });
+        written.await.expect("an article")["cup"]
+    }
+
     /// Runs one statement of a test.
     pub async fn run(&self, sql: &'static str, bind: &str) {
         let mut conn = self.connection().await;
@@ -676,6 +701,8 @@ impl Town {
         app.some_webhook().await;
         app.some_rule().await;
         app.some_store().await;
+        app.some_category().await;
+        app.some_article().await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -742,6 +769,8 @@ impl Town {
                 "/admin/customers/" => self.anna.id().await.to_string(),
                 "/admin/tills/" => self.app.some_till().await.to_string(),
                 "/admin/stores/" => self.app.some_store().await.to_string(),
+                "/admin/categories/" => self.app.some_category().await.to_string(),
+                "/admin/articles/" => self.app.some_article().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),

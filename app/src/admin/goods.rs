@@ -1,0 +1,383 @@
+//! What is sold: articles and the categories that they are in, as staff write them.
+
+use super::rules::named;
+use super::shops::{found, search, sections};
+use super::versions::was_sent;
+use super::{changes, looked_for};
+use crate::cabinet::{back, flash};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Select};
+use crm::article::store as articles;
+use crm::article::store::managing::{self as article, Record as Article};
+use crm::audit::Object;
+use crm::flaw::Check as Flaws;
+use crm::id::{ArticleId, CategoryId};
+use crm::stores::store::category::{self as categories, Record as Category};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const ARTICLES: &str = "/admin/articles";
+const CATEGORIES: &str = "/admin/categories";
+/// How many articles stand on a page.
+const PAGE: usize = 50;
+
+/// A text, or none for an empty field.
+fn filled(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+/// A category as its form sends it.
+#[derive(Deserialize)]
+pub struct CategoryFields {
+    ru: String,
+    en: String,
+    parent: String,
+    after: String,
+}
+
+impl CategoryFields {
+    fn read(self, code: String) -> Result<Category, AppError> {
+        let mut flaws = Flaws::new();
+        let name = named(&mut flaws, &self.ru, &self.en);
+        if !flaws.is_clean() {
+            return Err(AppError::Invalid { flaws: flaws.flaws() });
+        }
+        Ok(Category {
+            code,
+            name,
+            parent: filled(self.parent),
+            after: filled(self.after),
+        })
+    }
+}
+
+/// Adds a category.
+#[derive(Deserialize)]
+pub struct AddCategory {
+    key: String,
+    #[serde(flatten)]
+    fields: CategoryFields,
+}
+
+impl Form for AddCategory {
+    const NAME: &'static str = "category.add";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let new = self.fields.read(self.key)?;
+        let id = categories::create(&cx.db, cx.staff()?, &new).await?;
+        Ok(Next::to(format!("{CATEGORIES}/{id}?done=created")))
+    }
+}
+
+/// Changes the category at hand. `seen` is its record as it was shown, in JSON.
+#[derive(Deserialize)]
+pub struct ChangeCategory {
+    seen: String,
+    #[serde(flatten)]
+    fields: CategoryFields,
+}
+
+impl Form for ChangeCategory {
+    const NAME: &'static str = "category.change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CategoryId = cx.param("id")?;
+        let seen: Category = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
+        let new = self.fields.read(seen.code.clone())?;
+        categories::change(&cx.db, cx.staff()?, id, &seen, &new).await?;
+        Ok(Next::to(format!("{CATEGORIES}/{id}?done=saved")))
+    }
+}
+
+/// Changes the article at hand, likewise.
+#[derive(Deserialize)]
+pub struct ChangeArticle {
+    seen: String,
+    name: String,
+    category: String,
+    brand: String,
+    #[serde(default)]
+    payable: String,
+}
+
+impl Form for ChangeArticle {
+    const NAME: &'static str = "article.change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: ArticleId = cx.param("id")?;
+        let seen: Article = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
+        let new = Article {
+            code: seen.code.clone(),
+            name: self.name,
+            category: filled(self.category),
+            brand: filled(self.brand),
+            payable: self.payable == "yes",
+        };
+        article::change(&cx.db, cx.staff()?, id, &seen, &new).await?;
+        Ok(Next::to(format!("{ARTICLES}/{id}?done=saved")))
+    }
+}
+
+/// Looks for articles. As in every search of staff, what is typed stands in no address.
+#[derive(Deserialize)]
+pub struct FindArticles {
+    q: String,
+}
+
+impl Form for FindArticles {
+    const NAME: &'static str = "article.find";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        found(cx, &self.q).await
+    }
+}
+
+/// What a category is called, with its code: two may have one name.
+fn called(cx: &Cx, category: &Category) -> String {
+    format!("{} ({})", cx.pick(&category.name), category.code)
+}
+
+/// The categories to choose from by their codes, behind words for none.
+fn choices(cx: &Cx, none: &str, all: &[(CategoryId, Category)]) -> Vec<(String, String)> {
+    let offered = all
+        .iter()
+        .map(|(_, category)| (category.code.clone(), called(cx, category)));
+    std::iter::once((String::new(), none.to_owned()))
+        .chain(offered)
+        .collect()
+}
+
+/// The categories.
+pub async fn categories(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_shops;
+    let all = categories::list(&mut cx.db.read().await?, cx.staff()?).await?;
+    let parent = |code: &str| all.iter().find(|(_, category)| category.code == code);
+    let rows: Vec<_> = all
+        .iter()
+        .map(|(id, category)| {
+            let within = category.parent.as_deref().and_then(parent);
+            view! {
+                <tr>
+                    <td class="grow"><a href=format!("{CATEGORIES}/{id}")><bdi>{cx.pick(&category.name)}</bdi></a></td>
+                    <td>{within.map(|(_, parent)| view! { <bdi>{cx.pick(&parent.name)}</bdi> })}</td>
+                    <td><code>{category.code.clone()}</code></td>
+                </tr>
+            }
+        })
+        .collect();
+    let heads = vec![Head::Words(t.name), Head::Words(t.within), Head::Words(t.code)];
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted">{t.no_categories}</p> }.into_html(),
+        false => view! { <DataTable label=t.categories heads=heads rows=rows.into_html()/> }.into_html(),
+    };
+    let mut labels = category_labels(&cx);
+    labels.insert(0, ("key".to_owned(), t.code.to_owned()));
+    // Whatever is new stands behind the others, unless somebody says otherwise.
+    let last = all.last().map(|(_, category)| category.code.clone());
+    let (inside, was_sent) = (cx.clone(), was_sent::<AddCategory>(&cx));
+    let fields = move || category_fields(&inside, &all, None, last.as_deref());
+    let view = view! {
+        <h1>{t.categories}</h1>
+        {sections(&cx)}
+        <p class="lead">{t.categories_lead}</p>
+        {list}
+        <section class="section narrow" aria-labelledby="add">
+            <h2 id="add">{t.new_category}</h2>
+            <details class="fold" open=was_sent>
+                <summary>{t.add_category}</summary>
+                <FormBox<AddCategory> labels=labels>
+                    <Field name="key" label=t.code hint=t.category_code_hint/>
+                    {fields()}
+                    <button class="btn btn-primary">{t.create_category}</button>
+                </FormBox<AddCategory>>
+            </details>
+        </section>
+    };
+    Ok(Body::new(t.categories, Frame::Admin, view))
+}
+
+fn category_labels(cx: &Cx) -> Vec<(String, String)> {
+    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
+    let labels = [
+        ("ru", of_rules.name_ru),
+        ("en", of_rules.name_en),
+        ("parent", t.within),
+        ("after", t.after),
+    ];
+    labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec()
+}
+
+/// The fields of a category: what it may lie within and stand behind are the others.
+fn category_fields(cx: &Cx, others: &[(CategoryId, Category)], held: Option<&Category>, after: Option<&str>) -> Html {
+    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
+    let name = held.map(|held| held.name.clone()).unwrap_or_default();
+    let parent = held.and_then(|held| held.parent.clone()).unwrap_or_default();
+    let parents = choices(cx, t.within_none, others);
+    let places = choices(cx, t.at_first, others);
+    view! {
+        <Field name="ru" label=of_rules.name_ru value=name.ru/>
+        <Field name="en" label=of_rules.name_en value=name.en/>
+        <Select name="parent" label=t.within hint=t.within_hint options=parents value=parent/>
+        <Select name="after" label=t.after options=places value=after.unwrap_or_default()/>
+    }
+    .into_html()
+}
+
+/// One category.
+pub async fn category(cx: Cx) -> Result<Body, AppError> {
+    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
+    let id: CategoryId = cx.param("id")?;
+    let mut others = categories::read(&cx.db, cx.staff()?, id).await?;
+    let at = others
+        .iter()
+        .position(|(other, _)| *other == id)
+        .ok_or(AppError::NotFound)?;
+    let changes = {
+        let labels = [
+            ("name", t.name),
+            ("ru", of_rules.name_ru),
+            ("en", of_rules.name_en),
+            ("parent", t.within),
+            ("after", t.after),
+        ];
+        changes::section(&cx, Object::Category(id), &labels, category_named(&cx, &others)).await?
+    };
+    let (_, held) = others.remove(at);
+    let title = cx.pick(&held.name);
+    let seen = serde_json::to_string(&held).map_err(|_| AppError::Internal)?;
+    let done = [("created", t.done_category), ("saved", of_rules.done_saved)];
+    let (inside, labels, code) = (cx.clone(), category_labels(&cx), held.code.clone());
+    let fields = move || category_fields(&inside, &others, Some(&held), held.after.as_deref());
+    let view = view! {
+        {back(CATEGORIES, t.categories)}
+        <h1><bdi>{title.clone()}</bdi></h1>
+        {flash(&cx, &done)}
+        <p><code>{code}</code></p>
+        <section class="section narrow" aria-labelledby="edit">
+            <h2 id="edit">{t.edit_category}</h2>
+            <FormBox<ChangeCategory> labels=labels stale=t.stale>
+                <input type="hidden" name="seen" value=seen/>
+                {fields()}
+                <button class="btn btn-primary">{of_rules.save}</button>
+            </FormBox<ChangeCategory>>
+        </section>
+        {changes}
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// The name of a category where a change tells of its code.
+fn category_named(cx: &Cx, all: &[(CategoryId, Category)]) -> impl Fn(&str, &Value) -> Option<String> {
+    let names: BTreeMap<String, String> = all
+        .iter()
+        .map(|(_, category)| (category.code.clone(), called(cx, category)))
+        .collect();
+    move |field, value| {
+        let names_one = matches!(field, "parent" | "after" | "category");
+        value
+            .as_str()
+            .filter(|_| names_one)
+            .and_then(|code| names.get(code).cloned())
+    }
+}
+
+/// The articles, page by page.
+pub async fn articles(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_shops;
+    let after = cx.query("after").unwrap_or_default();
+    let (search_id, find) = looked_for(&cx).await?.unzip();
+    let find = find.unwrap_or_default();
+    // One more tells whether there is another page.
+    let limit = PAGE as i64 + 1;
+    let mut all = articles::list(&mut cx.db.read().await?, cx.staff()?, &find, after, limit).await?;
+    let has_more = all.len() > PAGE;
+    all.truncate(PAGE);
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| {
+            view! {
+                <tr>
+                    <td><code>{one.code.clone()}</code></td>
+                    <td class="grow"><a href=format!("{ARTICLES}/{}", one.id)><bdi>{one.name.clone()}</bdi></a></td>
+                    <td>{one.category.as_ref().map(|name| cx.pick(name))}</td>
+                    <td>{one.brand.clone()}</td>
+                    <td>{if one.payable { t.may_pay } else { t.may_not_pay }}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let heads = vec![
+        Head::Words(t.code),
+        Head::Words(t.article),
+        Head::Words(t.category),
+        Head::Words(t.brand),
+        Head::Words(t.pays),
+    ];
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted" role="status">{t.none_found}</p> }.into_html(),
+        false => view! { <DataTable label=t.articles heads=heads rows=rows.into_html()/> }.into_html(),
+    };
+    let at = |after: &str| {
+        let find = search_id.map(|id| ("find", id.to_string()));
+        let after = Some(("after", after.to_owned())).filter(|(_, after)| !after.is_empty());
+        let query: BTreeMap<_, _> = find.into_iter().chain(after).collect();
+        format!("{ARTICLES}?{}", serde_qs::to_string(&query).unwrap_or_default())
+    };
+    let next = all.last().filter(|_| has_more).map(|last| at(&last.code));
+    let next = next.map(|href| view! { <a class="btn" rel="next" href=href>{t.next}</a> });
+    let first = (!after.is_empty()).then(|| view! { <a class="btn btn-quiet" href=at("")>{t.first}</a> });
+    let view = view! {
+        <h1>{t.articles}</h1>
+        {sections(&cx)}
+        <p class="lead">{t.articles_lead}</p>
+        {search::<FindArticles>(&cx, t.find_article, find)}
+        {list}
+        <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
+    };
+    Ok(Body::new(t.articles, Frame::Admin, view))
+}
+
+/// One article.
+pub async fn article(cx: Cx) -> Result<Body, AppError> {
+    let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
+    let id: ArticleId = cx.param("id")?;
+    let held = article::read(&cx.db, cx.staff()?, id).await?;
+    let all = categories::list(&mut cx.db.read().await?, cx.staff()?).await?;
+    let title = held.name.clone();
+    let labels = [
+        ("name", t.name),
+        ("category", t.category),
+        ("brand", t.brand),
+        ("payable", t.may_be_paid),
+    ];
+    let changes = changes::section(&cx, Object::Article(id), &labels, category_named(&cx, &all)).await?;
+    let seen = serde_json::to_string(&held).map_err(|_| AppError::Internal)?;
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let categories = choices(&cx, t.within_none, &all);
+    let view = view! {
+        {back(ARTICLES, t.articles)}
+        <h1><bdi>{title.clone()}</bdi></h1>
+        {flash(&cx, &[("saved", of_rules.done_saved)])}
+        <p><code>{held.code.clone()}</code></p>
+        <section class="section narrow" aria-labelledby="edit">
+            <h2 id="edit">{t.edit_article}</h2>
+            <p class="hint">{t.article_hint}</p>
+            <FormBox<ChangeArticle> labels=labels stale=t.stale>
+                <input type="hidden" name="seen" value=seen/>
+                <Field name="name" label=t.name value=held.name/>
+                <Select name="category" label=t.category options=categories value=held.category.unwrap_or_default()/>
+                <Field name="brand" label=t.brand hint=t.brand_hint value=held.brand.unwrap_or_default() optional=true/>
+                <Check name="payable" checked=held.payable>{t.may_be_paid}</Check>
+                <button class="btn btn-primary">{of_rules.save}</button>
+            </FormBox<ChangeArticle>>
+        </section>
+        {changes}
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}

@@ -1,0 +1,246 @@
+//! Articles and categories, as staff write them, and what of it their pages tell.
+
+use crate::common::{BY, Browser, Reply, TestApp};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::db::scoped;
+use std::collections::BTreeMap;
+
+const CATEGORIES: &str = "/admin/categories";
+const ARTICLES: &str = "/admin/articles";
+
+/// Adds a category and tells where its page is.
+async fn add(staff: &mut Browser, code: &str, ru: &str, parent: &str, after: &str) -> String {
+    let fields = [
+        ("key", code),
+        ("ru", ru),
+        ("en", code),
+        ("parent", parent),
+        ("after", after),
+    ];
+    let made = staff.send(CATEGORIES, "category.add", &fields).await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    assert!(at.starts_with(CATEGORIES), "{}", made.text());
+    at
+}
+
+/// Sends a form of a page with what is seen there, and some of it changed.
+async fn save(staff: &mut Browser, at: &str, form: &str, changed: &[(&str, &str)]) -> Reply {
+    let mut there = staff.get(at).await.form(form);
+    for (name, value) in changed {
+        there = there.with(name, value);
+    }
+    let fields: Vec<(&str, &str)> = there
+        .fields
+        .iter()
+        .filter(|(name, value)| !name.starts_with('_') && !(name == "payable" && value == "no"))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    staff.send(at, form, &fields).await
+}
+
+/// The codes of the categories in the order of their page.
+async fn order(staff: &mut Browser) -> Vec<String> {
+    let page = staff.get(CATEGORIES).await.body;
+    let codes = page.split("<td><code>").skip(1);
+    codes
+        .filter_map(|rest| Some(rest.split_once("</code>")?.0.to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_category_is_added_named_moved_and_put_within_another() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let wrong = [
+        ("key", "чай"),
+        ("ru", "Чай"),
+        ("en", "Tea"),
+        ("parent", "none"),
+        ("after", ""),
+    ];
+    let wrong = staff.send(CATEGORIES, "category.add", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let code = "Подходят латинские буквы, цифры, дефис и подчёркивание";
+    assert_eq!(wrong.message("category.add", "key"), code);
+    assert_eq!(wrong.message("category.add", "parent"), "Выберите из списка");
+    let nameless = [
+        ("key", "tea"),
+        ("ru", "Чай"),
+        ("en", " "),
+        ("parent", ""),
+        ("after", ""),
+    ];
+    let nameless = staff.send(CATEGORIES, "category.add", &nameless).await;
+    assert_eq!(nameless.message("category.add", "en"), "Заполните это поле");
+
+    let tea = add(&mut staff, "tea", "Чай", "", "").await;
+    add(&mut staff, "dishes", "Посуда", "", "tea").await;
+    let green = add(&mut staff, "green", "Зелёный", "tea", "").await;
+    assert_eq!(order(&mut staff).await, ["green", "tea", "dishes"]);
+    let twice = [
+        ("key", "tea"),
+        ("ru", "Чай"),
+        ("en", "Tea"),
+        ("parent", ""),
+        ("after", ""),
+    ];
+    let twice = staff.send(CATEGORIES, "category.add", &twice).await;
+    assert_eq!(twice.message("category.add", "key"), "Такой уже есть");
+
+    let filled = staff.get(&green).await.form("category.change");
+    assert_eq!([filled.get("parent"), filled.get("after")], [Some("tea"), Some("")]);
+    let seen = filled.get("seen").map(str::to_owned).expect("a field");
+    app.world.clock.set(crm::testing::start() + Duration::seconds(5));
+    let moved = save(
+        &mut staff,
+        &green,
+        "category.change",
+        &[("after", "dishes"), ("ru", "Зелёный чай")],
+    )
+    .await;
+    assert_eq!(moved.location(), format!("{green}?done=saved"), "{}", moved.text());
+    assert_eq!(order(&mut staff).await, ["tea", "dishes", "green"]);
+    // A colleague saw it as it was before.
+    let late = save(
+        &mut staff,
+        &green,
+        "category.change",
+        &[("seen", &seen), ("ru", "Сенча")],
+    )
+    .await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let circle = save(&mut staff, &tea, "category.change", &[("parent", "green")]).await;
+    assert!(
+        circle
+            .message("category.change", "parent")
+            .contains("Получился бы круг"),
+        "{}",
+        circle.text()
+    );
+    let itself = save(&mut staff, &tea, "category.change", &[("parent", "tea")]).await;
+    assert_eq!(itself.message("category.change", "parent"), "Выберите из списка");
+    let out = save(&mut staff, &green, "category.change", &[("parent", "")]).await;
+    assert_eq!(out.location(), format!("{green}?done=saved"), "{}", out.text());
+
+    let page = staff.get(&green).await.text();
+    for told in [
+        "Внутри категории: Чай (tea) → пусто",
+        "Название: «Зелёный / green» → «Зелёный чай / green»",
+        "Стоит после: пусто → Посуда (dishes)",
+        "Создано",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let mut agent = app.staff_as("agent", "agent").await;
+    for at in [CATEGORIES, green.as_str()] {
+        assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
+    }
+    let refused = [
+        ("seen", seen.as_str()),
+        ("ru", "Чай"),
+        ("en", "Tea"),
+        ("parent", ""),
+        ("after", ""),
+    ];
+    let refused = agent.send(&green, "category.change", &refused).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let nowhere = format!("{CATEGORIES}/{}", uuid::Uuid::nil());
+    assert_eq!(staff.get(&nowhere).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_article_is_changed_and_its_page_tells_what_of_it() {
+    let app = TestApp::new().await;
+    let names = &BTreeMap::from([("cup", Some("Чашка"))]);
+    let made = app.world.db.write(|tx| {
+        scoped(async move {
+            crm::article::store::ensure(tx, &BY, names)
+                .await
+                .map_err(crm::Error::from)
+        })
+    });
+    let at = format!("{ARTICLES}/{}", made.await.expect("written")["cup"]);
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let dishes = add(&mut staff, "dishes", "Посуда", "", "").await;
+    assert!(staff.get(ARTICLES).await.body.contains(&format!("href=\"{at}\"")));
+    let page = staff.get(&at).await;
+    assert!(page.text().contains("Пока ничего не меняли"), "{}", page.text());
+    let seen = page
+        .form("article.change")
+        .get("seen")
+        .map(str::to_owned)
+        .expect("a field");
+
+    let wrong = save(
+        &mut staff,
+        &at,
+        "article.change",
+        &[("name", " "), ("category", "none")],
+    )
+    .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("article.change", "name"), "Заполните это поле");
+    assert_eq!(wrong.message("article.change", "category"), "Выберите из списка");
+    let changed = [
+        ("name", "Чашка «Ёлка»"),
+        ("category", "dishes"),
+        ("brand", " Сосна "),
+        ("payable", "no"),
+    ];
+    let saved = save(&mut staff, &at, "article.change", &changed).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let late = save(
+        &mut staff,
+        &at,
+        "article.change",
+        &[("seen", &seen), ("name", "Кружка")],
+    )
+    .await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let page = staff.get(&at).await;
+    let form = page.form("article.change");
+    let held = ["name", "category", "brand", "payable"].map(|name| form.get(name));
+    assert_eq!(held, [Some("Чашка «Ёлка»"), Some("dishes"), Some("Сосна"), None]);
+    for told in [
+        "Изменено",
+        "Название: «Чашка» → «Чашка «Ёлка»»",
+        "Категория: пусто → Посуда (dishes)",
+        "Марка: пусто → «Сосна»",
+        "Можно оплатить баллами: да → нет",
+    ] {
+        assert!(page.text().contains(told), "{told}: {}", page.text());
+    }
+    // It is found by its new name, and may leave its category.
+    let sent = staff.send(ARTICLES, "article.find", &[("q", "ёлка")]).await;
+    let found = sent.location().to_owned();
+    assert!(staff.get(&found).await.text().contains("Посуда"), "{found}");
+    save(&mut staff, &at, "article.change", &[("category", ""), ("brand", "")]).await;
+    let form = staff.get(&at).await.form("article.change");
+    assert_eq!(["category", "brand"].map(|name| form.get(name)), [Some(""), Some("")]);
+    // What was saved as it was is no change.
+    let before = app
+        .texts("SELECT action FROM audit WHERE action = 'article.change'")
+        .await
+        .len();
+    save(&mut staff, &at, "article.change", &[]).await;
+    let after = app
+        .texts("SELECT action FROM audit WHERE action = 'article.change'")
+        .await
+        .len();
+    assert_eq!([before, after], [2, 2]);
+
+    let mut agent = app.staff_as("agent", "agent").await;
+    assert_eq!(agent.get(&at).await.status, StatusCode::FORBIDDEN);
+    let refused = [
+        ("seen", seen.as_str()),
+        ("name", "Кружка"),
+        ("category", ""),
+        ("brand", ""),
+    ];
+    let refused = agent.send(&at, "article.change", &refused).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(dishes.starts_with(CATEGORIES));
+}
