@@ -33,7 +33,7 @@ async fn save(staff: &mut Browser, at: &str, form: &str, changed: &[(&str, &str)
     let fields: Vec<(&str, &str)> = there
         .fields
         .iter()
-        .filter(|(name, value)| !name.starts_with('_') && !(name == "payable" && value == "no"))
+        .filter(|(name, value)| !(name.starts_with('_') || name == "payable" && value == "no"))
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     staff.send(at, form, &fields).await
