@@ -276,6 +276,7 @@ mod tests {
             "12121990-31121995",
             "Лебедева!Лебедева",
             "kt,tltdf kt,tltdf",
+            "рыщмх Анна рыщмх Анна",
         ] {
             assert_weak(weak);
         }
@@ -317,7 +318,7 @@ mod tests {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         assert_eq!(check("Zq8$kT!"), Err(Flaw::TooShort { min: 8 }));
-        for weak in ["password", "qwertyui", "12345678", "лебедева"] {
+        for weak in ["password", "qwertyui", "12345678", "лебедева", "89161234567"] {
             assert_eq!(check(weak), Err(Flaw::WeakPassword), "{weak}");
         }
     }

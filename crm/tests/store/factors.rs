@@ -379,6 +379,24 @@ both_engines!(
         turn_on(db, &by).await;
         let overview = factors::overview(db, Known::Customer(&anna)).await.expect("read");
         let id = overview.totp.expect("on").id;
+        // While a short one is being set, whoever turns the second factor off waits, and then knows of it.
+        let setting = db.write::<_, Error, _>(|tx| {
+            crm::db::scoped(async move {
+                const SQL: &str = "UPDATE customers SET password_short = $1";
+                crm::on!(tx, |c| sqlx::query(SQL).bind(true).execute(c).await.map(drop))?;
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                Ok(())
+            })
+        });
+        let turning_off = async {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            factors::remove(db, &by, id).await
+        };
+        let (set, off) = tokio::join!(setting, turning_off);
+        set.expect("set");
+        assert_eq!(flaw(off), Flaw::TooShort { min: 15 });
+        sql!(world, "UPDATE customers SET password_short = $1", false);
+        // Both at once.
         let here = visitor();
         let (set, off) = tokio::join!(
             set_password(db, &fresh, PASSWORD, "Zq8$kT!v", &here),

@@ -409,6 +409,11 @@ both_engines!(what_a_node_leaves_another_one_takes, async |world| {
     assert!(claim(db, 2).await.is_none(), "somebody has it");
 
     world.clock.set(start() + simulating::HOLD);
+    // What was bought since it was asked for is none of it.
+    slip("late", customer(db).await, start() + chrono::Duration::seconds(30))
+        .line("tea", 1, 10_00)
+        .book(db)
+        .await;
     let mut other = claim(db, 3).await.expect("nobody says anything of it");
     assert!(!slow.step(db).await.expect("no error"), "it is another's");
     assert!(other.step(db).await.expect("it goes on"));

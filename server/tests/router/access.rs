@@ -185,6 +185,22 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
     assert_eq!(app.anybody().get("/admin").await.location(), "/admin/sign-in");
 }
 
+/// A conversation about a receipt asks for the receipt, too; one about nothing has but its own question whose it is.
+#[tokio::test]
+async fn s17_a_conversation_about_nothing_else_opens_to_whose_it_is() {
+    let mut town = Town::new().await;
+    let fields = [("topic", "other"), ("text", "Здравствуйте"), ("purchase", "")];
+    let reply = town.anna.send("/support/new", "request.create", &fields).await;
+    let at = reply.location().split('?').next().expect("a path").to_owned();
+    assert_eq!(
+        town.anna.get(&at).await.status,
+        StatusCode::OK,
+        "{at}: {}",
+        reply.text()
+    );
+    assert_eq!(town.boris.get(&at).await.status, StatusCode::NOT_FOUND, "{at}");
+}
+
 /// A role opens what it has the rights for; the rest says that it is not for them, and does nothing.
 #[tokio::test]
 async fn s17_a_role_opens_only_what_it_has_rights_for() {
@@ -192,6 +208,10 @@ async fn s17_a_role_opens_only_what_it_has_rights_for() {
     let mut agent = town.app.staff_as("only_agent", "agent").await;
     assert_eq!(agent.get("/admin/requests").await.status, StatusCode::OK);
     assert_eq!(agent.get("/admin/customers").await.status, StatusCode::OK);
+    // So that there is something to be sent again.
+    town.app
+        .execute("UPDATE outbox SET state = 'failed', redacted_at = NULL")
+        .await;
     let before = town.app.everything(&["sessions"]).await;
     for route in ROUTES.iter().filter(|route| route.path.starts_with("/admin/messages")) {
         let at = path(&town, route).await;

@@ -149,6 +149,18 @@ async fn s24_signing_in_fails_closed() {
         .await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(app.count("SELECT COUNT(*) FROM outbox").await, 1);
+    // Where it cannot be asked whether there is a second factor, the password alone opens nothing.
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let password = ("password", crate::common::PASSWORD);
+    let set = anna.send("/profile/security", "password.set", &[password]).await;
+    assert_eq!(set.status, StatusCode::SEE_OTHER, "{}", set.text());
+    app.execute("ALTER TABLE factors RENAME TO gone").await;
+    let sent = [("phone", anna.phone.as_str()), password];
+    let mut who = app.anybody();
+    let reply = who.send("/sign-in?by=password", "sign_in.password", &sent).await;
+    assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!who.cookies.contains_key("__Host-kabinet"));
 }
 
 /// Who staff are shown is written down first; what cannot be written down is not shown.

@@ -115,6 +115,8 @@ async fn s26_who_leaves_leaves_nothing_behind() {
     }
     // And it is said then only: it would throw away the language with every page.
     assert_eq!(town.boris.get("/sign-in").await.header("clear-site-data"), "");
+    let chosen = town.boris.send("/card", "theme", &[("theme", "dark")]).await;
+    assert_eq!(chosen.header("clear-site-data"), "");
 }
 
 #[tokio::test]
