@@ -703,8 +703,8 @@ pub(crate) async fn names(
     programs: &BTreeSet<ProgramId>,
 ) -> Result<BTreeMap<ProgramId, (String, Localized)>, sqlx::Error> {
     const SELECT: &str = "SELECT p.id, p.code, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id";
-    const CURRENT: &str = "v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id \
-                           AND w.published_at <= ?)";
+    const CURRENT: &str = "v.version = COALESCE((SELECT MAX(w.version) FROM program_versions w \
+                           WHERE w.program_id = p.id AND w.published_at <= ?), 1)";
     let query = ListQuery::new(SELECT)
         .within("p.id", programs.iter().map(|id| Bind::Id(id.0)))
         .filter(CURRENT, [Bind::Time(conn.now())]);

@@ -810,7 +810,7 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
     const TOOK_BACK: &str = "SELECT v.name, CAST(-SUM(o.amount) AS BIGINT) FROM transactions t \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.customer_id = $2 \
         JOIN programs p ON p.id = t.program_id JOIN program_versions v ON v.program_id = p.id AND v.version = \
-        (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id AND w.published_at <= $3) \
+        COALESCE((SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id AND w.published_at <= $3), 1) \
         WHERE t.purchase_id = $1 AND t.kind = 'return' GROUP BY v.name, p.position, p.id ORDER BY p.position, p.id";
     let query = ListQuery::new(SELECT)
         .filter("p.id = ?", [Bind::Id(id.0)])

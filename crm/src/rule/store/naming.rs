@@ -71,8 +71,8 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
     const CATEGORIES: &str = "SELECT id, name FROM categories ORDER BY position, id";
     const STORES: &str = "SELECT id, name, town FROM stores ORDER BY code";
     const PROGRAMS: &str = "SELECT p.id, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id \
-                            WHERE v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id \
-                            AND n.published_at <= $1) \
+                            WHERE v.version = COALESCE((SELECT MAX(n.version) FROM program_versions n \
+                            WHERE n.program_id = p.id AND n.published_at <= $1), 1) \
                             ORDER BY p.position";
     const REGIONS: &str = "SELECT DISTINCT region FROM stores WHERE region IS NOT NULL ORDER BY region";
     type Named<T> = Vec<(T, Json<Localized>)>;
