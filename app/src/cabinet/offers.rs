@@ -54,7 +54,7 @@ fn offer(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
             <p class="offer-gain" aria-hidden="true">{t.until_leaf} <b>{last.day()}</b> {month}</p>
             <div class="offer-body">
                 <h2>{cx.pick(&promotion.title)}</h2>
-                <p><span class=class>{words}</span> " " <span class="muted">{since}</span></p>
+                <p><span class=class>{words}</span> <span class="muted">", " {since}</span></p>
                 <p>{cx.pick(&promotion.conditions)}</p>
                 {places(cx, promotion)}
             </div>
