@@ -563,9 +563,9 @@ pub async fn preview(cx: Cx) -> Result<Body, AppError> {
     let (entry, versions) = programs::history(&cx.db, staff, &code).await?;
     let draft = programs::draft(&mut cx.db.read().await?, staff, entry.id).await?;
     let last = versions.into_iter().next().ok_or(AppError::NotFound)?;
-    let (version, terms) = match draft {
-        Some(draft) => (last.version + 1, draft.terms),
-        None => (last.version, last.terms),
+    let (hint, version, terms) = match draft {
+        Some(draft) => (t.preview_hint, last.version + 1, draft.terms),
+        None => (t.preview_last, last.version, last.terms),
     };
     let program = Program {
         id: entry.id,
@@ -584,7 +584,7 @@ pub async fn preview(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <a class="back" href=format!("{HERE}/{code}")>{icon(icons::ARROW_LEFT)} <bdi>{cx.pick(&entry.name)}</bdi></a>
         <h1>{title.clone()}</h1>
-        <p class="notice">{t.preview_hint}</p>
+        <p class="notice">{hint}</p>
         <p class="lead">{cx.pick(&program.summary)}</p>
         {crate::cabinet::programs::terms(&cx, &program)}
     };
