@@ -25,6 +25,8 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
   };
   switch (path) {
     case "/purchases/{id}": return first("/purchases", /href="(\/purchases\/[0-9a-f-]{36})"/);
+    case "/purchases/{id}/why": return `${await first("/purchases", /href="(\/purchases\/[0-9a-f-]{36})"/)}/why`;
+    case "/what-if": return `/what-if?like=${await first("/purchases", /href="\/purchases\/([0-9a-f-]{36})"/)}&find=bag`;
     case "/support/{number}": return first("/support", /href="(\/support\/\d+)"/);
     case "/programs/{code}": return "/programs/club";
     case "/programs/{code}/leave": return "/programs/club/leave";

@@ -37,6 +37,7 @@ pub const ROUTES: &[Route] = &[
         [cabinet::claim::ClaimReceipt]
     ),
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
+    page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
     page!(
         "/points/transfer",
@@ -450,6 +451,7 @@ pub const ROUTES: &[Route] = &[
     ),
     page!("/join/{code}", SignedOut, account::join::page),
     page!("/offers", Customer, cabinet::offers::page),
+    page!("/what-if", Customer, cabinet::what_if::page),
     page!("/stores", Customer, cabinet::stores::page),
     page!("/support", Customer, cabinet::support::page),
     page!(

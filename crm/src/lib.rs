@@ -54,6 +54,8 @@ pub mod factor;
 pub mod identity;
 #[cfg(feature = "store")]
 pub mod outbox;
+#[cfg(feature = "store")]
+pub mod quote;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "store")]

@@ -24,6 +24,8 @@ pub mod security;
 pub mod stores;
 pub mod support;
 pub mod transfer;
+pub mod what_if;
+pub mod why;
 
 use crate::cx::Cx;
 use crate::route::Form;

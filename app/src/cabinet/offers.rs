@@ -29,6 +29,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="page-head">
             <h1>{t.title}</h1>
             <div class="actions">
+                <a class="btn btn-sm" href="/what-if">{t.what_if}</a>
                 <a class="btn btn-sm" href="/stores">{t.stores}</a>
                 <a class="btn btn-sm" href="/programs">{t.programs}</a>
             </div>

@@ -35,6 +35,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {points(&cx, &receipt)}
                 <div class="actions actions-fill no-print">
+                    {(receipt.head.kind == Kind::Sale).then(|| view! {
+                        <a class="btn" href=format!("/purchases/{id}/why")>{t.why}</a>
+                        <a class="btn" href=format!("/what-if?like={id}")>{t.again}</a>
+                    })}
                     <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
                 </div>
             </div>

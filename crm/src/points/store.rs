@@ -215,6 +215,12 @@ impl Programs {
         self.terms(program, at).is_some()
     }
 
+    /// From when on points of a program that are earned at a moment can be spent, and when they expire.
+    pub(crate) fn life(&self, program: ProgramId, at: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let (_, terms) = self.terms(program, at)?;
+        Some((terms.activates_at(at), terms.expires_at(at)))
+    }
+
     /// The programs that everybody is a member of, each with its version at a moment.
     pub(crate) fn automatic(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64)> {
         let open = self.0.iter().filter(|(_, program)| program.automatic);
@@ -1204,6 +1210,48 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         next_expiry,
         programs,
     })
+}
+
+/// What a customer can spend in a program at a moment. Points are hundredths.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spendable {
+    /// The program.
+    pub(crate) program: ProgramId,
+    /// How many.
+    pub(crate) points: i64,
+    /// Of them: those that expire soon afterwards.
+    pub(crate) expiring: i64,
+}
+
+/// What a customer could spend at a moment, now or later, if nothing else happened until then: what will have become
+/// active, and not expired, less a debt and what a till holds. `soon` is by when points expire soon.
+pub(crate) async fn spendable(
+    conn: &mut Conn,
+    of: Subject,
+    at: DateTime<Utc>,
+    soon: DateTime<Utc>,
+) -> Result<Vec<Spendable>, sqlx::Error> {
+    const SQL: &str = "SELECT l.program_id, CAST(SUM(l.remaining) AS BIGINT), \
+        CAST(SUM(CASE WHEN l.expires_at <= $3 THEN l.remaining ELSE 0 END) AS BIGINT), \
+        a.reserved - CASE WHEN a.balance < 0 THEN a.balance ELSE 0 END \
+        FROM lots l JOIN accounts a ON a.program_id = l.program_id AND a.customer_id = l.customer_id AND a.kind = 'active' \
+        WHERE l.customer_id = $1 AND l.remaining > 0 AND l.state IN ('pending', 'active') AND l.activates_at <= $2 \
+        AND l.expires_at > $2 GROUP BY l.program_id, a.reserved, a.balance ORDER BY l.program_id";
+    let rows: Vec<(ProgramId, i64, i64, i64)> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(at)
+        .bind(soon)
+        .fetch_all(c)
+        .await)?;
+    let held = |(program, points, expiring, taken): (ProgramId, i64, i64, i64)| {
+        let points = (points - taken).max(0);
+        Spendable {
+            program,
+            points,
+            expiring: expiring.min(points),
+        }
+    };
+    Ok(rows.into_iter().map(held).collect())
 }
 
 #[derive(sqlx::FromRow)]

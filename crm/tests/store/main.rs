@@ -31,3 +31,4 @@ mod tills;
 mod together;
 mod transfers;
 mod webhooks;
+mod what_if;

@@ -395,8 +395,8 @@ pub struct Gift {
     pub quantity: i64,
 }
 
-impl From<receipt::Quote> for Quote {
-    fn from(quote: receipt::Quote) -> Self {
+impl From<quote::Quote> for Quote {
+    fn from(quote: quote::Quote) -> Self {
         Self {
             total: quote.total,
             discount: quote.discount,
@@ -438,8 +438,8 @@ impl From<receipt::Quote> for Quote {
     }
 }
 
-impl From<receipt::QuotedLine> for QuotedLine {
-    fn from(line: receipt::QuotedLine) -> Self {
+impl From<quote::QuotedLine> for QuotedLine {
+    fn from(line: quote::QuotedLine) -> Self {
         let discount = |(by, discount): (RuleVersion, i64)| LineDiscount {
             rule: by.id.0,
             discount,
@@ -453,8 +453,8 @@ impl From<receipt::QuotedLine> for QuotedLine {
     }
 }
 
-impl From<receipt::QuotedRule> for QuotedRule {
-    fn from(rule: receipt::QuotedRule) -> Self {
+impl From<quote::QuotedRule> for QuotedRule {
+    fn from(rule: quote::QuotedRule) -> Self {
         let (reason, condition) = rule.reason.map(|reason| (reason.words, reason.pointer)).unzip();
         Self {
             rule: rule.by.id.0,

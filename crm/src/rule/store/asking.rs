@@ -302,7 +302,7 @@ impl Known {
     }
 
     /// The lines, each with what is known of its article.
-    pub(super) fn basket(&self, lines: &[Line], points_used: i64) -> Basket {
+    pub(super) fn basket(&self, deal: &Deal) -> Basket {
         let line = |line: &Line| {
             let (category, brand) = self.articles.get(&line.article).cloned().unwrap_or_default();
             Line {
@@ -312,13 +312,14 @@ impl Known {
             }
         };
         Basket {
-            lines: lines.iter().map(line).collect(),
-            points_used,
+            lines: deal.lines.iter().map(line).collect(),
+            points_used: deal.points_used,
         }
     }
 }
 
 /// Something that is bought, by whom and where.
+#[derive(Clone)]
 pub(crate) struct Deal {
     /// What is not yet booked is later than every other purchase.
     pub(crate) purchase: PurchaseId,
@@ -330,28 +331,57 @@ pub(crate) struct Deal {
     pub(crate) way: Way,
     /// Without categories and brand.
     pub(crate) lines: Vec<Line>,
+    /// What of it points pay, in hundredths.
+    pub(crate) points_used: i64,
 }
 
-/// What a basket would be given now. Nothing is kept, and no budget is promised.
-pub(crate) async fn quote(
+/// The rules that were asked about a deal, and what they answered.
+pub(crate) type Answer = (Arc<Rules>, Outcome);
+
+/// What each of these deals of one customer would be given, where no other is made before it. Nothing is kept, and no budget
+/// is promised.
+pub(crate) async fn quote(conn: &mut Conn, timeline: &Timeline, deals: &[Deal]) -> Result<Vec<Answer>, sqlx::Error> {
+    let mut wanted = Wanted::default();
+    let rules: Vec<Arc<Rules>> = deals.iter().map(|deal| timeline.with_programs(deal.at)).collect();
+    for (deal, rules) in deals.iter().zip(&rules) {
+        wanted.add(rules, conn.shop().day(deal.at));
+        wanted.customers.extend(deal.customer);
+        wanted.stores.extend(deal.store);
+        wanted.articles.extend(deal.lines.iter().map(|line| line.article));
+    }
+    let mut known = Known::load(conn, &wanted).await?;
+    known.together = Some(HashSet::new());
+    let answer = |(deal, rules): (&Deal, Arc<Rules>)| {
+        let facts = known.facts(timeline, &rules, deal, conn);
+        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
+        (rules, outcome)
+    };
+    Ok(deals.iter().zip(rules).map(answer).collect())
+}
+
+/// What a purchase that is booked would be given by the rules of its own time, by what is known now of the time before it.
+/// Budgets are left out: what was left of one at that moment is not kept. None where no rule counted then.
+pub(crate) async fn once_more(
     conn: &mut Conn,
     timeline: &Timeline,
     deal: &Deal,
-) -> Result<(Arc<Rules>, Outcome), sqlx::Error> {
-    let rules = timeline.with_programs(deal.at);
+) -> Result<Option<Answer>, sqlx::Error> {
+    let Some(rules) = timeline.at(deal.at) else {
+        return Ok(None);
+    };
     let mut wanted = Wanted {
+        before: Some((deal.at, deal.purchase)),
         customers: deal.customer.into_iter().collect(),
         stores: deal.store.into_iter().collect(),
         articles: deal.lines.iter().map(|line| line.article).collect(),
         ..Wanted::default()
     };
     wanted.add(&rules, conn.shop().day(deal.at));
-    let mut known = Known::load(conn, &wanted).await?;
-    known.together = Some(HashSet::new());
+    wanted.asks.budgets = false;
+    let known = Known::load(conn, &wanted).await?;
     let facts = known.facts(timeline, &rules, deal, conn);
-    let basket = known.basket(&deal.lines, 0);
-    let outcome = evaluate(&rules, &basket, &facts, deal.at, &conn.shop().zone());
-    Ok((rules, outcome))
+    let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
+    Ok(Some((rules, outcome)))
 }
 
 /// The points of lines, in hundredths.
@@ -438,8 +468,9 @@ pub(crate) async fn ask(
             store: sale.store,
             way: sale.way.clone(),
             lines: sale.lines.iter().map(points::Sold::line).collect(),
+            points_used: sale.points_used,
         };
-        let basket = known.basket(&deal.lines, sale.points_used);
+        let basket = known.basket(&deal);
         let given = given(tx, sale).await?;
         let mut outcome = loop {
             let mut facts = known.facts(timeline, &rules, &deal, tx);

@@ -42,8 +42,6 @@ struct Past {
     is_voided: bool,
     /// For what was bought, in minor units.
     paid: i64,
-    /// What points paid of it, in hundredths.
-    points_used: i64,
     /// What rules really gave for it.
     given: BTreeMap<RuleId, Usage>,
 }
@@ -211,7 +209,6 @@ impl Walk {
                 given: given.remove(&row.id).unwrap_or_default(),
                 rules: self.rules(row.at)?,
                 is_voided: row.is_voided,
-                points_used: points_used.get(&row.id).copied().unwrap_or_default(),
                 deal: Deal {
                     purchase: row.id,
                     at: row.at,
@@ -220,6 +217,7 @@ impl Walk {
                     store: row.store_id,
                     way: Way::from_words(row.channel.as_deref(), &row.payments),
                     lines: lines.iter().map(unpaid).collect(),
+                    points_used: points_used.get(&row.id).copied().unwrap_or_default(),
                 },
             })
         };
@@ -253,7 +251,7 @@ impl Walk {
         let (day, zone) = (shop.day(deal.at), shop.zone());
         let mut facts = known.facts(&self.timeline, &rules.with, deal, conn);
         facts.used.insert(by.id, self.used_by(deal.customer, day));
-        let basket = known.basket(&deal.lines, past.points_used);
+        let basket = known.basket(deal);
         let with = evaluate(&rules.with, &basket, &facts, deal.at, &zone);
         let verdict = with.decisions.iter().find(|decision| decision.by == by);
         let Some(verdict) = verdict.map(|decision| decision.verdict) else {

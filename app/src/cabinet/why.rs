@@ -1,0 +1,75 @@
+//! What became of every rule that counted when something was bought: which gave what, and why the others gave nothing.
+
+use super::points::unit;
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Frame, Place};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
+use crm::id::PurchaseId;
+use crm::quote::why::{Answer, Asked, why};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().why;
+    let id: PurchaseId = cx.param("id")?;
+    let me = cx.customer()?.me();
+    let mut conn = cx.db.read().await?;
+    let asked = why(&mut conn, me, id).await?;
+    drop(conn);
+    let (gave, others): (Vec<Asked>, Vec<Asked>) = asked
+        .into_iter()
+        .partition(|rule| matches!(rule.answer, Answer::Gave { .. }));
+    let none = (gave.is_empty() && others.is_empty()).then(|| view! { <p class="muted">{t.none}</p> });
+    let view = view! {
+        <a class="back" href=format!("/purchases/{id}")>{icon(icons::ARROW_LEFT)} {t.back}</a>
+        <div class="page-head"><h1>{t.title}</h1></div>
+        <div class="narrow stack">
+            <p class="lead">{t.lead}</p>
+            {none}
+            {list(&cx, t.gave, &gave)}
+            {list(&cx, t.others, &others)}
+            <p class="actions no-print">
+                <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
+            </p>
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
+}
+
+fn list(cx: &Cx, title: &'static str, rules: &[Asked]) -> Option<Html> {
+    let t = &cx.t().why;
+    let rows: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            let name = t.rule(cx.pick(&rule.name), rule.by.version);
+            let (words, points) = match &rule.answer {
+                Answer::Gave { discount, points } => {
+                    let discount = (*discount > 0).then(|| t.off(cx.money(*discount)));
+                    let points = (*points > 0)
+                        .then(|| format!("{} {}", format::signed_points(cx.lang, *points), unit(cx, *points)));
+                    (discount.unwrap_or_default(), points)
+                }
+                Answer::Failed(words) => (cx.pick(words), None),
+                Answer::Unclear => (t.unclear.to_owned(), None),
+            };
+            view! {
+                <li class="row">
+                    <span class="row-main"><b><bdi>{name}</bdi></b> <small>{words}</small></span>
+                    {points.map(|points| view! { <span class="row-end points">{points}</span> })}
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section">
+                <h2>{title}</h2>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            </section>
+        }
+        .into_html()
+    })
+}
