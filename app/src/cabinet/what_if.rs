@@ -75,17 +75,15 @@ impl Asked {
 
     /// One more of an article.
     fn add(&mut self, article: &Found, cx: &Cx, quantity: i64) {
-        match self.lines.iter_mut().find(|line| line.code == article.code) {
-            Some(line) => {
-                let more = whole(&line.quantity).unwrap_or_default().saturating_add(quantity);
-                line.quantity = more.to_string();
-            }
-            None if self.lines.len() < LINES_MAX => self.lines.push(Typed {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.code == article.code) {
+            let more = whole(&line.quantity).unwrap_or_default().saturating_add(quantity);
+            line.quantity = more.to_string();
+        } else if self.lines.len() < LINES_MAX {
+            self.lines.push(Typed {
                 code: article.code.clone(),
                 quantity: quantity.to_string(),
                 price: article.price.map(|price| plain(cx, price)).unwrap_or_default(),
-            }),
-            None => {}
+            });
         }
     }
 

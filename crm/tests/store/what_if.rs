@@ -187,7 +187,9 @@ both_engines!(points_that_would_expire_pay_first_and_others_are_kept, async |wor
         [
             (40_00, 40_00, 960_00, 28_80),
             (100_00, 40_00, 900_00, 27_00),
-            (0, 0, 1_000_00, 30_00)
+            (0, 0, 1_000_00, 30_00),
+            // What the club gave for the purchases that brought the others.
+            (60_00, 0, 940_00, 28_20)
         ]
     );
     // A till holds some, and they are not offered.
@@ -195,9 +197,9 @@ both_engines!(points_that_would_expire_pay_first_and_others_are_kept, async |wor
     reserve(db, anna, family, "held", 80_00).await.expect("reserved");
     let told = forecast(db, &by, &wanted).await;
     assert_eq!(told.payments[0].points, 20_00);
-    // In a year all of them are gone.
+    // Later all of them are gone.
     let far = Plan {
-        at: start() + days(300),
+        at: start() + days(500),
         ..wanted
     };
     assert_eq!(forecast(db, &by, &far).await.payments.len(), 1);

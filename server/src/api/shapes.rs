@@ -6,6 +6,7 @@ use crm::id::{CustomerId, ReservationId};
 use crm::lang::{Lang, Localized};
 use crm::points::{self, ReservationState};
 use crm::purchase::{Kind, Way};
+use crm::quote;
 use crm::rule::{Channel, Payment, Place, RuleVersion};
 use crm::stores::NewStore;
 use crm::till::counter::Present;

@@ -105,6 +105,7 @@ impl Desk {
             store: None,
             way: Way::default(),
             lines: Vec::new(),
+            points_used: 0,
         };
         let facts = Facts {
             occasion: event.occasion,
