@@ -446,7 +446,9 @@ impl Db {
     async fn connect(url: &str, shop: Shop, clock: Clock, migrate: bool) -> Result<Self, Error> {
         let pools = if is_postgres(url) {
             let options = postgres_options(url)?;
-            if migrate {
+            // Only where something is to come: even to look, the migrator wants to be allowed to make tables, which the role
+            // of an application need not be.
+            if migrate && !schema(url).await?.pending.is_empty() {
                 // By a connection of its own: a node that waits for another one's migration waits as long as it takes.
                 let mut migrating = options.connect().await?;
                 POSTGRES.run(&mut migrating).await.map_err(|e| refused(e, &POSTGRES))?;

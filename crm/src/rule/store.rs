@@ -9,7 +9,7 @@ pub mod simulating;
 mod timeline;
 pub mod versions;
 
-pub use explaining::{Explained, Parts, explain, parts_of};
+pub use explaining::{Parts, parts_of};
 pub(crate) use naming::names_of;
 pub use naming::{NamedTier, Names, names};
 pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};

@@ -4,7 +4,6 @@ use super::explain::{Capped, Failure, Found};
 use super::store::Names;
 use super::{Channel, Condition, Dates, Payment, Range, Rule, RuleVersion, Rules, Whose};
 use crate::content::days;
-use crate::id::{ArticleId, StoreId, TierId};
 use crate::lang::{Lang, Localized};
 use chrono::{NaiveDate, TimeZone, Weekday};
 
@@ -116,73 +115,57 @@ fn listed(mark: &str, count: usize, names: impl Iterator<Item = Localized>) -> O
     (!first.is_empty()).then_some(words)
 }
 
-/// The same of words that are written in one way.
-fn written(words: &[String]) -> Option<Localized> {
-    listed(", ", words.len(), words.iter().map(|word| fixed(word, word)))
+/// The first of what a condition names; what has no name is left out.
+fn named<T>(all: &[T], name: impl Fn(&T) -> Option<Localized>) -> Option<Localized> {
+    listed(", ", all.len(), all.iter().filter_map(name))
 }
 
-fn payments(ways: &[Payment]) -> Option<Localized> {
-    let name = |way: &Payment| match way {
+fn payment(way: Payment) -> Localized {
+    match way {
         Payment::Cash => fixed("наличные", "cash"),
         Payment::Card => fixed("карта", "card"),
         Payment::Transfer => fixed("перевод", "transfer"),
         Payment::Certificate => fixed("сертификат", "gift certificate"),
         Payment::Credit => fixed("кредит", "credit"),
         Payment::Other => fixed("иной способ", "another way"),
-    };
-    listed(", ", ways.len(), ways.iter().map(name))
+    }
 }
 
-fn channels(ways: &[Channel]) -> Option<Localized> {
-    let name = |way: &Channel| match way {
+fn channel(way: Channel) -> Localized {
+    match way {
         Channel::Till => fixed("касса", "till"),
         Channel::SelfService => fixed("касса самообслуживания", "self-service till"),
         Channel::Online => fixed("сайт", "site"),
         Channel::App => fixed("приложение", "app"),
-    };
-    listed(", ", ways.len(), ways.iter().map(name))
+    }
+}
+
+fn known<T: PartialEq>(all: &[(T, Localized)], id: &T) -> Option<Localized> {
+    all.iter().find(|(known, _)| known == id).map(|(_, name)| name.clone())
 }
 
 impl Names {
-    fn named<T: PartialEq>(all: &[(T, Localized)], wanted: &[T]) -> Option<Localized> {
-        let name = |id: &T| all.iter().find(|(known, _)| known == id).map(|(_, name)| name.clone());
-        listed(", ", wanted.len(), wanted.iter().filter_map(name))
-    }
-
     /// What a condition names, if it names anything.
     fn of(&self, condition: &Condition) -> Option<Localized> {
         match condition {
-            Condition::Article(ids) => {
-                let name = |id: &ArticleId| self.articles.get(id).map(|(_, name)| fixed(name, name));
-                listed(", ", ids.len(), ids.iter().filter_map(name))
-            }
-            Condition::Category(ids) => Self::named(&self.categories, ids),
-            Condition::Store(ids) => {
-                let shop = |id: &StoreId| self.stores.iter().find(|(known, ..)| known == id);
-                let name = |(_, name, town): &(_, Localized, Localized)| {
-                    both(|lang| format!("{}, {}", town.get(lang), name.get(lang)))
-                };
-                listed(", ", ids.len(), ids.iter().filter_map(shop).map(name))
-            }
-            Condition::Member(ids) => Self::named(&self.programs, ids),
-            Condition::Tier { program, tiers } => {
-                let tier = |id: &TierId| {
-                    self.tiers
-                        .iter()
-                        .find(|tier| tier.program == *program && tier.id == *id)
-                };
-                listed(
-                    ", ",
-                    tiers.len(),
-                    tiers.iter().filter_map(tier).map(|tier| tier.name.clone()),
-                )
-            }
+            Condition::Article(ids) => named(ids, |id| self.articles.get(id).map(|(_, name)| fixed(name, name))),
+            Condition::Category(ids) => named(ids, |id| known(&self.categories, id)),
+            Condition::Store(ids) => named(ids, |id| {
+                let (_, name, town) = self.stores.iter().find(|(known, ..)| known == id)?;
+                Some(both(|lang| format!("{}, {}", town.get(lang), name.get(lang))))
+            }),
+            Condition::Member(ids) => named(ids, |id| known(&self.programs, id)),
+            Condition::Tier { program, tiers } => named(tiers, |id| {
+                let mut all = self.tiers.iter();
+                let tier = all.find(|tier| tier.program == *program && tier.id == *id)?;
+                Some(tier.name.clone())
+            }),
             Condition::Brand(words)
             | Condition::Region(words)
             | Condition::Segment(words)
-            | Condition::Coupon(words) => written(words),
-            Condition::Payment(ways) => payments(ways),
-            Condition::Channel(ways) => channels(ways),
+            | Condition::Coupon(words) => named(words, |word| Some(fixed(word, word))),
+            Condition::Payment(ways) => named(ways, |way| Some(payment(*way))),
+            Condition::Channel(ways) => named(ways, |way| Some(channel(*way))),
             _ => None,
         }
     }
@@ -454,7 +437,7 @@ fn hundredths(lang: Lang, n: i64) -> String {
 mod tests {
     use super::super::tests::rule;
     use super::*;
-    use crate::id::{CategoryId, ProgramId, RuleId};
+    use crate::id::{ArticleId, CategoryId, ProgramId, RuleId, StoreId, TierId};
     use crate::rule::Published;
     use crate::rule::store::NamedTier;
 

@@ -148,52 +148,49 @@ pub struct Part<T> {
     pub next: Option<String>,
 }
 
-impl<T> Part<T> {
-    /// Of one record more than was asked for.
-    fn of(mut records: Vec<T>, limit: i64, code: fn(&T) -> &str) -> Self {
-        let limit = usize::try_from(limit).unwrap_or_default();
-        let has_more = records.len() > limit;
-        records.truncate(limit);
-        let next = records.last().filter(|_| has_more).map(|last| code(last).to_owned());
-        Self { records, next }
-    }
+/// Asks for a part: `$1` is the code after which it begins, and `$2` one record more than it has at most.
+async fn part<T>(
+    conn: &mut Conn,
+    by: &Till,
+    sql: &'static str,
+    after: &str,
+    limit: i64,
+    code: fn(&T) -> &str,
+) -> Result<Part<T>, Error>
+where
+    T: Send + Unpin,
+    for<'r> T: sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    by.with(Scope::Catalogue)?;
+    let mut records: Vec<T> = on!(conn, |c| sqlx::query_as::<_, T>(sql)
+        .bind(after)
+        .bind(limit + 1)
+        .fetch_all(c)
+        .await)?;
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let has_more = records.len() > limit;
+    records.truncate(limit);
+    let next = records.last().filter(|_| has_more).map(|last| code(last).to_owned());
+    Ok(Part { records, next })
 }
 
 /// Shops by code, those after a code, closed ones too.
 pub async fn stores(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewStore>, Error> {
     const SQL: &str = "SELECT code, name, town, address, latitude, longitude, hours, phone, region FROM stores \
                        WHERE code > $1 ORDER BY code LIMIT $2";
-    by.with(Scope::Catalogue)?;
-    let found = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(after)
-        .bind(limit + 1)
-        .fetch_all(c)
-        .await)?;
-    Ok(Part::of(found, limit, |store: &NewStore| &store.code))
+    part(conn, by, SQL, after, limit, |store: &NewStore| &store.code).await
 }
 
 /// Categories, likewise.
 pub async fn categories(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewCategory>, Error> {
     const SQL: &str = "SELECT c.code, c.name, p.code AS parent FROM categories c LEFT JOIN categories p ON p.id = c.parent_id \
                        WHERE c.code > $1 ORDER BY c.code LIMIT $2";
-    by.with(Scope::Catalogue)?;
-    let found = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(after)
-        .bind(limit + 1)
-        .fetch_all(c)
-        .await)?;
-    Ok(Part::of(found, limit, |category: &NewCategory| &category.code))
+    part(conn, by, SQL, after, limit, |category: &NewCategory| &category.code).await
 }
 
 /// Articles, likewise.
 pub async fn articles(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewArticle>, Error> {
     const SQL: &str = "SELECT a.code, a.name, c.code AS category, a.brand, a.payable FROM articles a \
                        LEFT JOIN categories c ON c.id = a.category_id WHERE a.code > $1 ORDER BY a.code LIMIT $2";
-    by.with(Scope::Catalogue)?;
-    let found = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(after)
-        .bind(limit + 1)
-        .fetch_all(c)
-        .await)?;
-    Ok(Part::of(found, limit, |article: &NewArticle| &article.code))
+    part(conn, by, SQL, after, limit, |article: &NewArticle| &article.code).await
 }

@@ -18,6 +18,7 @@ mod promotions;
 mod purchases;
 mod requests;
 mod rewards;
+mod rights;
 mod rules;
 mod schema;
 mod sendable;

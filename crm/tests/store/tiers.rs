@@ -29,7 +29,7 @@ fn day(text: &str) -> NaiveDate {
 }
 
 /// Silver from 1,000 and gold from 5,000 rubles within a year.
-fn two(downgrade: Downgrade, grace: Option<Span>) -> Tiers {
+pub(crate) fn two(downgrade: Downgrade, grace: Option<Span>) -> Tiers {
     let tier = |id, ru: &str, en: &str, threshold| Tier {
         id,
         name: Localized {

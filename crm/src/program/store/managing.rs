@@ -257,13 +257,10 @@ pub async fn draft(conn: &mut Conn, by: &Staff, program: ProgramId) -> Result<Op
 /// Writes the draft of a program's terms. `seen` is the [`changed_at`](Draft::changed_at) of the one that was shown, none where
 /// there was none: [`Error::Stale`] where somebody else was quicker. Fails with flaws at fields, and with [`Error::NotFound`].
 pub async fn write(db: &Db, by: &Staff, code: &str, seen: Option<DateTime<Utc>>, terms: &Terms) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO program_drafts (program_id, terms, changed_at, changed_by) VALUES ($1, $2, $3, $4) \
-                       ON CONFLICT (program_id) DO UPDATE SET terms = excluded.terms, changed_at = excluded.changed_at, \
-                       changed_by = excluded.changed_by";
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            let (id, now) = (hold(tx, code).await?, tx.now());
+            let id = hold(tx, code).await?;
             let held = draft(tx, by, id).await?;
             if held.map(|draft| draft.changed_at) != seen {
                 return Err(Error::Stale);
@@ -271,18 +268,27 @@ pub async fn write(db: &Db, by: &Staff, code: &str, seen: Option<DateTime<Utc>>,
             let mut check = Check::new();
             let terms = terms.check(&mut check);
             check.result()?;
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(Json(&terms))
-                .bind(now)
-                .bind(by.id())
-                .execute(c)
-                .await
-                .map(drop))?;
+            keep(tx, id, by.id(), &terms).await?;
             Ok(by.record(tx, "program.draft", None, Some(id.0), "").await?)
         })
     })
     .await
+}
+
+/// Keeps terms as the draft, in place of the one that was there.
+async fn keep(tx: &mut Tx, id: ProgramId, by: StaffId, terms: &Terms) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO program_drafts (program_id, terms, changed_at, changed_by) VALUES ($1, $2, $3, $4) \
+                       ON CONFLICT (program_id) DO UPDATE SET terms = excluded.terms, changed_at = excluded.changed_at, \
+                       changed_by = excluded.changed_by";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(Json(terms))
+        .bind(now)
+        .bind(by)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 /// Throws the draft of a program's terms away. [`Error::Stale`] where there is none.
@@ -350,22 +356,15 @@ pub async fn withdraw(db: &Db, by: &Fresh<'_, Staff>, code: &str) -> Result<(), 
     const SQL: &str = "DELETE FROM program_versions WHERE program_id = $1 AND published_at > $2 \
                        AND NOT EXISTS (SELECT 1 FROM purchases p WHERE p.at >= program_versions.published_at) \
                        RETURNING name, summary, terms, share, delay_days, term_days";
-    const DRAFT: &str = "INSERT INTO program_drafts (program_id, terms, changed_at, changed_by) VALUES ($1, $2, $3, $4) \
-                         ON CONFLICT (program_id) DO NOTHING";
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
             let (id, now) = (hold(tx, code).await?, tx.now());
             let taken: Option<Terms> = on!(tx, |c| sqlx::query_as(SQL).bind(id).bind(now).fetch_optional(c).await)?;
             let terms = taken.ok_or(Error::Stale)?;
-            on!(tx, |c| sqlx::query(DRAFT)
-                .bind(id)
-                .bind(Json(&terms))
-                .bind(now)
-                .bind(by.id())
-                .execute(c)
-                .await
-                .map(drop))?;
+            if draft(tx, by, id).await?.is_none() {
+                keep(tx, id, by.id(), &terms).await?;
+            }
             Ok(by.record(tx, "program.withdraw", None, Some(id.0), "").await?)
         })
     })

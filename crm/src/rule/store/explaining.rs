@@ -1,27 +1,14 @@
-//! Where every point of a receipt came from: the program's own share and the rules, each in the version that counted then,
-//! the lot that they went into, and when they can be spent.
+//! What rules gave on the lines of a receipt, each in the version that counted then: so that a receipt says where every point
+//! and every discount came from.
 
 use crate::db::{self, Bind, Conn, ListQuery};
 use crate::error::Error;
 use crate::id::{LineId, ProgramId, PurchaseId, RuleId};
 use crate::lang::Localized;
-use crate::points::store as points;
-use crate::points::{Earned, Part, Source};
+use crate::points::{Part, Source};
 use crate::rule::RuleVersion;
-use crate::who::Subject;
 use serde::Deserialize;
 use sqlx::types::Json;
-
-/// What a line of a receipt was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// The line.
-    pub line: LineId,
-    /// The points, program by program, each with the parts that it is made of.
-    pub earned: Vec<Earned>,
-    /// What rules took off, in minor units.
-    pub discounts: Vec<Part>,
-}
 
 /// Of a version of a rule: what it is called. The rest may be in words of another release.
 #[derive(Deserialize)]
@@ -78,29 +65,4 @@ pub async fn parts_of(conn: &mut Conn, purchase: PurchaseId) -> Result<Parts, Er
         parts.0.push((line, program, part));
     }
     Ok(parts)
-}
-
-/// Explains a customer's receipt line by line, in their order; lines that were given nothing are left out. Empty for a
-/// receipt of somebody else.
-pub async fn explain(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<Vec<Explained>, Error> {
-    let earned = points::earned_on(conn, of, purchase).await?;
-    let query = ListQuery::new("SELECT l.id FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id")
-        .filter(
-            "p.id = ? AND p.customer_id = ?",
-            [Bind::Id(purchase.0), Bind::Id(of.id().0)],
-        )
-        .tail("ORDER BY l.ordinal");
-    let lines: Vec<(LineId,)> = db::list(conn, query).await?;
-    let parts = match lines.is_empty() {
-        true => Parts::default(),
-        false => parts_of(conn, purchase).await?,
-    };
-    let explained = lines.into_iter().map(|(line,)| Explained {
-        line,
-        earned: earned.iter().filter(|one| one.line == line).cloned().collect(),
-        discounts: parts.discounts(line),
-    });
-    Ok(explained
-        .filter(|one| !one.earned.is_empty() || !one.discounts.is_empty())
-        .collect())
 }

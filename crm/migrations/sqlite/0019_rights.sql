@@ -1,0 +1,1 @@
+-- On PostgreSQL what triggers refuse is not allowed either. SQLite knows no rights: here there is nothing to do.

@@ -1,0 +1,14 @@
+-- The rights of the role by which `kabinet serve` uses the database, where another role owns it. Run in that database by its
+-- owner after each `kabinet migrate`, for new tables have none of these; docs/operations.md tells the whole of it.
+--
+--   psql --single-transaction --set ON_ERROR_STOP=1 --file postgres-rights.sql postgres://kabinet_owner@host/kabinet
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO kabinet_app;
+
+-- History is only added to. References are looked after with the rights of the owner, so this role needs no column of these.
+REVOKE UPDATE, DELETE ON
+    allocations, audit, consents, grants, postings, restorations, rewards, tier_changes, transactions
+    FROM kabinet_app;
+
+-- What was migrated is looked at by whoever starts, and written down by the owner.
+REVOKE INSERT, UPDATE, DELETE ON _sqlx_migrations FROM kabinet_app;
