@@ -1,6 +1,6 @@
 //! The API as a till sees it.
 
-use crate::common::{BY, Reply, TestApp};
+use crate::common::{BY, Reply, SAME_SITE, TestApp};
 use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Duration, Utc};
 use crm::points::ByPhone;
@@ -897,6 +897,56 @@ async fn what_is_wrong_is_named_by_its_pointer_and_nothing_is_kept() {
     let method = till.ask(Method::DELETE, "/purchases", &[], Vec::new()).await;
     problem(&method, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
     assert_eq!(app.everything(&["api_keys"]).await, before, "nothing is kept");
+}
+
+/// No program has to read a page of ours to learn that it misspelt an address.
+#[tokio::test]
+async fn where_nothing_is_and_what_is_asked_by_another_method_is_told_as_a_problem() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let before = app.everything(&["api_keys"]).await;
+    let key = format!("Bearer {}", till.key);
+    let with_key = [("authorization", key.as_str())];
+    let sent = || b"{\"document\": \"S-1\"}".to_vec();
+    for method in [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ] {
+        // By a program, by one without a key, by a page of another site and by one of ours.
+        for headers in [&with_key[..], &[], &[("origin", "https://evil.example")], &SAME_SITE] {
+            for at in [
+                "",
+                "/",
+                "/nothing",
+                "/purchases/",
+                "/purchases/S-1/nothing",
+                "/customers//purchases",
+            ] {
+                let at = format!("{}{at}", api::PREFIX);
+                let reply = app.anybody().request(method.clone(), &at, headers, sent()).await;
+                problem(&reply, StatusCode::NOT_FOUND, "not_found");
+            }
+        }
+    }
+    for (method, path, allowed) in [
+        (Method::DELETE, "/purchases", "POST"),
+        (Method::GET, "/purchases", "POST"),
+        (Method::POST, "/purchases/S-1", "GET,HEAD"),
+        (Method::POST, "/stores", "GET,HEAD,PUT"),
+        (Method::PATCH, "/reservations/x/cancel", "POST"),
+    ] {
+        for headers in [&with_key[..], &[], &[("origin", "https://evil.example")]] {
+            let at = format!("{}{path}", api::PREFIX);
+            let reply = app.anybody().request(method.clone(), &at, headers, sent()).await;
+            problem(&reply, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+            assert_eq!(reply.header("allow"), allowed, "{method} {path}");
+        }
+    }
+    assert_eq!(app.everything(&["api_keys"]).await, before);
 }
 
 #[tokio::test]
