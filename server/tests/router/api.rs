@@ -257,6 +257,56 @@ async fn a_card_is_shown_points_are_earned_pay_and_come_back() {
     );
 }
 
+/// Who looks into the cabinet at the counter sees why not all of the points can be spent.
+#[tokio::test]
+async fn points_that_a_till_holds_are_shown_until_it_lets_go_of_them() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let who = anna.id().await.to_string();
+    till.sell(&who, 100_000, app.world.db.now()).await;
+    app.world.clock.set(app.world.db.now() + Duration::days(15));
+    crm::points::store::run_due(&app.world.db, &BY).await.expect("done");
+    let holds = "придержалакасса";
+    for page in ["/", "/points"] {
+        let text = dense(&anna.browser.get(page).await).to_lowercase();
+        assert!(text.contains("30баллов") && !text.contains(holds), "{page}: {text}");
+    }
+
+    let held = read(
+        &till
+            .post("/reservations", &json!({"customer": who, "points": 2_000}))
+            .await,
+    );
+    let until = app.world.db.now() + Duration::minutes(30);
+    let until = app.world.db.shop().local(until).format("%H:%M");
+    let home = dense(&anna.browser.get("/").await);
+    for words in [
+        "Вашибаллы30баллов",
+        "Можнопотратитьсейчас10",
+        &format!("Придержалакассадо{until}20"),
+    ] {
+        assert!(home.contains(words), "{words}: {home}");
+    }
+    let points = dense(&anna.browser.get("/points").await);
+    assert!(points.contains("Можнотратить10баллов"), "{points}");
+    assert!(points.contains(&format!("ещё20придержалакассадо{until}")), "{points}");
+    anna.browser.send("/", "language", &[("language", "en")]).await;
+    let home = dense(&anna.browser.get("/").await);
+    let points = dense(&anna.browser.get("/points").await);
+    assert!(home.contains(&format!("Heldbyatilluntil{until}20")), "{home}");
+    assert!(points.contains(&format!("atillholds20moreuntil{until}")), "{points}");
+    anna.browser.send("/", "language", &[("language", "ru")]).await;
+
+    let id = held["reservation"].as_str().expect("an id");
+    let cancelled = till.post(&format!("/reservations/{id}/cancel"), &json!({})).await;
+    assert_eq!(cancelled.status, StatusCode::OK, "{}", cancelled.body);
+    for page in ["/", "/points"] {
+        let text = dense(&anna.browser.get(page).await).to_lowercase();
+        assert!(text.contains("30баллов") && !text.contains(holds), "{page}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn the_same_key_is_done_once_and_gets_the_same_answer() {
     let app = TestApp::new().await;
