@@ -974,7 +974,7 @@ async fn where_nothing_is_and_what_is_asked_by_another_method_is_told_as_a_probl
                 "/nothing",
                 "/purchases/",
                 "/purchases/S-1/nothing",
-                "/customers//purchases",
+                "/purchases/S-1/void/S-2",
             ] {
                 let at = format!("{}{at}", api::PREFIX);
                 let reply = app.anybody().request(method.clone(), &at, headers, sent()).await;
