@@ -342,9 +342,9 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
   await desk.goto("/admin/tills");
-  await wrong(desk, "till.add", { code: "касса", name: "", source: "pos" }, /латинские/);
+  await wrong(desk, "till.add", { key: "касса", name: "", source: "pos" }, /латинские/);
   const code = `till-${Date.now().toString(36)}`;
-  await right(desk, "till.add", { code, name: "Касса у входа", source: "pos" });
+  await right(desk, "till.add", { key: code, name: "Касса у входа", source: "pos" });
   for (const scope of ["customers", "purchases", "points"]) await box(desk, "till.key").locator(`[value="${scope}"]`).uncheck();
   await wrong(desk, "till.key", {}, "Заполните это поле");
   await right(desk, "till.key", { "scopes[]": "purchases" });
@@ -371,7 +371,7 @@ test("forms of the card", async ({ page, another, signIns }) => {
   await enter(desk, employ(signIns, "administrator"));
   await desk.goto("/admin/tills");
   const code = `stock-${Date.now().toString(36)}`;
-  await right(desk, "till.add", { code, name: "Склад", source: "erp" });
+  await right(desk, "till.add", { key: code, name: "Склад", source: "erp" });
   await right(desk, "till.key", { "scopes[]": "catalogue" });
   const key = await desk.locator(".secret code").innerText();
   const number = freeCard();

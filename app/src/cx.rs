@@ -266,6 +266,11 @@ impl Cx {
         crate::format::moment(self.lang, self.shop(), at, self.db.now())
     }
 
+    /// The time alone, of a moment within a day from now.
+    pub fn time(&self, at: DateTime<Utc>) -> String {
+        crate::format::time(self.shop(), at)
+    }
+
     /// How long ago.
     pub fn ago(&self, at: DateTime<Utc>) -> String {
         crate::format::ago(self.lang, self.shop(), at, self.db.now())

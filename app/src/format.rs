@@ -196,13 +196,13 @@ pub fn day_and_weekday(lang: Lang, day_: NaiveDate, today: NaiveDate) -> String 
 
 /// A moment by the shop's clock: `21 ноября, 14:05`.
 pub fn moment(lang: Lang, shop: &Shop, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("{}, {}", day(lang, shop.day(at), shop.day(now)), time(shop, at))
+}
+
+/// The shop's clock at a moment of today: `14:05`.
+pub fn time(shop: &Shop, at: DateTime<Utc>) -> String {
     let local = shop.local(at);
-    format!(
-        "{}, {:02}:{:02}",
-        day(lang, local.date(), shop.day(now)),
-        local.hour(),
-        local.minute()
-    )
+    format!("{:02}:{:02}", local.hour(), local.minute())
 }
 
 /// How long ago, in words: `12 минут назад`. Beyond a week, the day.

@@ -753,6 +753,31 @@ pub async fn keep_answer(tx: &mut Tx, scope: &str, key: &str, answer: &str) -> R
         .map(drop))?)
 }
 
+/// How many rows one transaction of [`sweep`] removes: nobody who writes waits for it longer than a moment.
+const SWEPT: i64 = 2000;
+
+/// Removes rows that nobody needs any more, a part in each transaction. `sql` deletes up to `$2` rows that are from before
+/// `$1`.
+pub(crate) async fn sweep(db: &Db, sql: &'static str, before: DateTime<Utc>) -> Result<(), crate::Error> {
+    loop {
+        let swept = db
+            .write(|tx| {
+                scoped(async move {
+                    Ok::<_, crate::Error>(on!(tx, |c| sqlx::query(sql)
+                        .bind(before)
+                        .bind(SWEPT)
+                        .execute(c)
+                        .await
+                        .map(|done| done.rows_affected()))?)
+                })
+            })
+            .await?;
+        if swept < SWEPT as u64 {
+            return Ok(());
+        }
+    }
+}
+
 /// The next number of a sequence, from 1.
 pub async fn next_number(tx: &mut Tx, name: &str) -> Result<i64, sqlx::Error> {
     const SQL: &str = "INSERT INTO sequences (name, value) VALUES ($1, 1) \

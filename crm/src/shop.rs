@@ -4,6 +4,7 @@ use crate::lang::Lang;
 use crate::limits::Limits;
 use crate::points::Policy;
 use crate::webhook;
+use serde::{Deserialize, Serialize};
 
 /// The shop's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,34 @@ pub struct Shop {
     pub points: Policy,
     /// Where other systems may be told of what happened.
     pub webhooks: webhook::Policy,
+    /// How long messages to people are kept.
+    pub messages: Messages,
+}
+
+/// How long messages to people are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Messages {
+    /// For how many days after they went or were given up.
+    pub keep_days: u32,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self { keep_days: 180 }
+    }
+}
+
+impl Messages {
+    /// What is wrong with values that cannot work, each with its key and what to do.
+    pub fn problems(&self) -> Vec<String> {
+        // A message is tried for a day and a half.
+        let days = self.keep_days;
+        (!(2..=3650).contains(&days))
+            .then(|| format!("messages.keep_days: {days} is not from 2, for as long as messages are tried, to 3650"))
+            .into_iter()
+            .collect()
+    }
 }
 
 impl Default for Shop {
@@ -49,6 +78,7 @@ impl Default for Shop {
             limits: Limits::default(),
             points: Policy::default(),
             webhooks: webhook::Policy::default(),
+            messages: Messages::default(),
         }
     }
 }
@@ -92,5 +122,19 @@ impl Shop {
             .filter_map(|hour| zone.from_local_datetime(&day.and_hms_opt(hour, 0, 0)?).earliest())
             .next()
             .map_or_else(|| day.and_time(chrono::NaiveTime::MIN).and_utc(), |at| at.to_utc())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_tried_for_a_day_and_a_half_is_kept_for_longer() {
+        assert_eq!(Messages::default().problems(), Vec::<String>::new());
+        for keep_days in [0, 1, 3651] {
+            let problems = Messages { keep_days }.problems();
+            assert!(problems[0].starts_with("messages.keep_days: "), "{problems:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crm::lang::Lang;
 use crm::limits::Limits;
 use crm::points::Policy;
-use crm::shop::Shop;
+use crm::shop::{Messages, Shop};
 use crm::webhook;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -59,6 +59,8 @@ pub struct Config {
     pub points: Policy,
     /// Where other systems may be told of what happened.
     pub webhooks: webhook::Policy,
+    /// How long messages to people are kept.
+    pub messages: Messages,
     /// Who besides the shop itself says who somebody is.
     #[serde(default)]
     pub providers: Vec<Provider>,
@@ -148,6 +150,7 @@ impl Default for Config {
             limits: shop.limits,
             points: shop.points,
             webhooks: shop.webhooks,
+            messages: shop.messages,
             providers: Vec::new(),
         }
     }
@@ -258,6 +261,7 @@ impl Config {
         found.extend(self.limits.problems());
         found.extend(self.points.problems());
         found.extend(self.webhooks.problems());
+        found.extend(self.messages.problems());
         found.extend(outside::problems(&self.providers));
         found
     }
@@ -292,6 +296,7 @@ impl Config {
             limits: self.limits.clone(),
             points: self.points.clone(),
             webhooks: self.webhooks.clone(),
+            messages: self.messages.clone(),
         }
     }
 

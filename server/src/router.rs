@@ -144,10 +144,14 @@ pub fn bare(app: &App, others: Vec<Other>) -> Router {
 
 /// Lets a request through to its handler, or says why not.
 async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, next: Inward) -> Response {
+    let path = request.uri().path();
+    // Where nothing is, a program is told so whatever it sends: it has no page of ours to come from.
+    if is_api(path) && request.extensions().get::<MatchedPath>().is_none() {
+        return api::nowhere(StatusCode::NOT_FOUND);
+    }
     let Some(refusal) = gate.refusal(&request) else {
         return next.run(gate.opened(request)).await;
     };
-    let path = request.uri().path();
     let error = match refusal {
         Refusal::AheadOfTime => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Refusal::TooLong => return (StatusCode::URI_TOO_LONG, "URI Too Long\n").into_response(),
@@ -326,9 +330,6 @@ async fn error_page(app: &App, mut parts: Parts, error: &AppError) -> Response {
 
 /// Files that browsers download; the rest is a page that does not exist.
 async fn files(State(app): State<App>, request: Request) -> Response {
-    if is_api(request.uri().path()) {
-        return api::nowhere(StatusCode::NOT_FOUND);
-    }
     let is_built = request.uri().path().starts_with("/pkg/");
     let (parts, _) = request.into_parts();
     let mut copy = Request::new(Body::empty());

@@ -21,7 +21,7 @@ const HERE: &str = "/admin/tills";
 /// Adds a till.
 #[derive(Deserialize)]
 pub struct AddTill {
-    code: String,
+    key: String,
     name: String,
     source: String,
     store: String,
@@ -37,7 +37,7 @@ impl Form for AddTill {
             id => Some(id.parse().map_err(|_| AppError::field("store", Flaw::NotAChoice))?),
         };
         let new = NewTill {
-            code: self.code,
+            code: self.key,
             name: self.name,
             source: self.source,
             store,
@@ -125,7 +125,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         table(&cx, &tills)
     };
     let labels = [
-        ("code", t.code),
+        ("key", t.code),
         ("name", t.name),
         ("source", t.source),
         ("store", t.store),
@@ -136,7 +136,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Some(first) => first,
         None => view! {
             <FormBox<AddTill> labels=labels>
-                <Field name="code" label=t.code hint=t.code_hint missing=t.code_missing/>
+                <Field name="key" label=t.code hint=t.code_hint missing=t.code_missing/>
                 <Field name="name" label=t.name hint=t.name_hint missing=t.name_missing/>
                 <Field name="source" label=t.source hint=t.source_hint missing=t.source_missing value="pos"/>
                 <Select name="store" label=t.store hint=t.store_hint options=shops value="" optional=true/>

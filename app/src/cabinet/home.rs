@@ -77,12 +77,23 @@ fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> Html {
     let pending = (balance.pending != 0).then(|| {
         view! { <div><dt>{t.pending}</dt><dd>{crate::format::signed_points(cx.lang, balance.pending)}</dd></div> }
     });
+    let held_until = balance
+        .programs
+        .iter()
+        .filter_map(|program| program.reserved_until)
+        .max();
+    let reserved = held_until.map(|at| {
+        view! {
+            <div><dt>{t.spendable}</dt><dd>{cx.points(balance.spendable().max(0))}</dd></div>
+            <div><dt>{t.reserved(cx.time(at))}</dt><dd>{cx.points(balance.reserved)}</dd></div>
+        }
+    });
     let expiry = balance.next_expiry.map(|next| {
         let soon = (next.at - cx.db.now() < SOON).then_some("soon");
         view! { <div class=soon><dt>{t.expires(cx.day(next.at))}</dt><dd>{cx.points(next.points)}</dd></div> }
     });
-    let parts =
-        (pending.is_some() || expiry.is_some()).then(|| view! { <dl class="balance-parts">{pending} {expiry}</dl> });
+    let has_parts = reserved.is_some() || pending.is_some() || expiry.is_some();
+    let parts = has_parts.then(|| view! { <dl class="balance-parts">{reserved} {pending} {expiry}</dl> });
     let note = match (is_new, balance.active < 0) {
         (true, _) => Some(t.first_points),
         (_, true) => Some(t.debt),

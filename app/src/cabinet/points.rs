@@ -97,12 +97,15 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
         .iter()
         .map(|program| {
             let pending = (program.pending != 0).then(|| t.and_pending(cx.points(program.pending)));
+            let reserved = program
+                .reserved_until
+                .map(|until| t.reserved(cx.points(program.reserved), cx.time(until)));
             let expiry = program.next_expiry.map(|next| t.next_expiry(cx.day(next.at), cx.points(next.points)));
-            let notes = [pending, expiry].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            let notes = [reserved, pending, expiry].into_iter().flatten().collect::<Vec<_>>().join(" · ");
             view! {
                 <li class="row">
                     <span class="row-main"><b>{cx.pick(&program.name)}</b> <small>{notes}</small></span>
-                    <span class="row-end"><b>{cx.points(program.active)}</b> <small>{unit(cx, program.active)}</small></span>
+                    <span class="row-end"><b>{cx.points(program.spendable())}</b> <small>{unit(cx, program.spendable())}</small></span>
                 </li>
             }
         })
@@ -112,7 +115,7 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
             <section class="section">
                 <div class="balance">
                     <h2>{t.to_spend}</h2>
-                    <p class="balance-sum"><b>{cx.points(balance.active)}</b> " " {unit(cx, balance.active)}</p>
+                    <p class="balance-sum"><b>{cx.points(balance.spendable())}</b> " " {unit(cx, balance.spendable())}</p>
                 </div>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>

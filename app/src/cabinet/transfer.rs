@@ -213,7 +213,7 @@ fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> Html {
     let programs: Vec<_> = balance
         .programs
         .iter()
-        .map(|program| (program, program.active - program.reserved))
+        .map(|program| (program, program.spendable()))
         .filter(|(_, there)| *there > 0)
         .map(|(program, there)| {
             let words = t.program_has(cx.points(there), cx.pick(&program.name));

@@ -1,7 +1,7 @@
 //! Counts in the database.
 
 use super::Limits;
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx};
 use crate::error::Error;
 use crate::on;
 use crate::who::System;
@@ -172,15 +172,9 @@ pub async fn sms_today(conn: &mut Conn) -> Result<SmsDay, Error> {
 
 /// Removes counts that limit nothing any more.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM limits WHERE starts_at < $1";
-    db.write(|tx| {
-        scoped(async move {
-            let now = tx.now();
-            on!(tx, |c| sqlx::query(SQL).bind(now - KEPT).execute(c).await.map(drop))?;
-            Ok(())
-        })
-    })
-    .await
+    const SQL: &str = "DELETE FROM limits WHERE (key, starts_at) IN \
+                       (SELECT key, starts_at FROM limits WHERE starts_at < $1 LIMIT $2)";
+    db::sweep(db, SQL, db.now() - KEPT).await
 }
 
 #[cfg(test)]

@@ -173,6 +173,13 @@ pub struct Balance {
     pub programs: Vec<ProgramBalance>,
 }
 
+impl Balance {
+    /// What can be spent now, in all programs together.
+    pub fn spendable(&self) -> i64 {
+        self.programs.iter().map(ProgramBalance::spendable).sum()
+    }
+}
+
 /// What a customer has in one program. Points are hundredths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramBalance {
@@ -186,8 +193,17 @@ pub struct ProgramBalance {
     pub pending: i64,
     /// Of what is to be spent: promised to a till, and not to be spent elsewhere.
     pub reserved: i64,
+    /// By when all of it has paid or is free again; none where nothing is reserved.
+    pub reserved_until: Option<DateTime<Utc>>,
     /// What expires on the next day on which anything of it does.
     pub next_expiry: Option<Expiry>,
+}
+
+impl ProgramBalance {
+    /// What can be spent now; below zero is a debt. A return takes what is reserved as well, so there may be less than that.
+    pub fn spendable(&self) -> i64 {
+        self.active.min((self.active - self.reserved).max(0))
+    }
 }
 
 /// A line of a customer's statement of points.

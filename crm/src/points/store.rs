@@ -1164,6 +1164,8 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         WHERE a.customer_id = $1 GROUP BY a.program_id, v.name, p.position ORDER BY p.position, a.program_id";
     const UNTIL: &str = "SELECT CAST(COALESCE(SUM(remaining), 0) AS BIGINT) FROM lots WHERE customer_id = $1 \
         AND program_id = $2 AND state = 'active' AND remaining > 0 AND expires_at < $3";
+    const HELD: &str = "SELECT MAX(expires_at) FROM reservations WHERE customer_id = $1 AND program_id = $2 \
+        AND state = 'held'";
     let now = conn.now();
     let shop = conn.shop().clone();
     let rows: Vec<BalanceRow> = on!(conn, |c| sqlx::query_as(ACCOUNTS)
@@ -1186,12 +1188,21 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
             }
             None => None,
         };
+        let reserved_until: Option<DateTime<Utc>> = match row.reserved {
+            0 => None,
+            _ => on!(conn, |c| sqlx::query_scalar(HELD)
+                .bind(of.id())
+                .bind(row.program_id)
+                .fetch_one(c)
+                .await)?,
+        };
         programs.push(ProgramBalance {
             program: row.program_id,
             name: row.name,
             active: row.active,
             pending: row.pending,
             reserved: row.reserved,
+            reserved_until,
             next_expiry,
         });
     }

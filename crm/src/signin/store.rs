@@ -10,7 +10,7 @@ use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{Email, Kind, Phone, store as contacts};
 use crate::customer::{PersonForm, store as customers};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::factor::{self, Owner};
 use crate::flaw::{Check, Flaw};
@@ -677,27 +677,51 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
     .await
 }
 
-/// Removes what nobody needs any more: attempts and codes that are over, keys of changes that cannot come again,
-/// sessions long ended.
+/// Removes what nobody needs any more: attempts and codes that are over, second factors that were offered and not taken,
+/// removals of one that have ended, phones of who joined at a till and has come in since, keys of changes that cannot come
+/// again, sessions long ended.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
-    const OLD: [(&str, Duration); 8] = [
-        ("DELETE FROM ceremonies WHERE created_at < $1", Duration::hours(1)),
-        ("DELETE FROM handoffs WHERE created_at < $1", Duration::hours(1)),
-        ("DELETE FROM failures WHERE at < $1", Duration::hours(1)),
-        ("DELETE FROM searches WHERE created_at < $1", who::STAFF_ABSOLUTE),
-        ("DELETE FROM codes WHERE created_at < $1", Duration::days(2)),
-        ("DELETE FROM attempts WHERE created_at < $1", Duration::days(3)),
-        ("DELETE FROM idempotency_keys WHERE created_at < $1", Duration::days(7)),
-        ("DELETE FROM sessions WHERE expires_at < $1", Duration::days(30)),
+    macro_rules! old {
+        ($table:literal, $is_old:literal) => {
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE id IN (SELECT id FROM ",
+                $table,
+                " WHERE ",
+                $is_old,
+                " LIMIT $2)"
+            )
+        };
+    }
+    const KEYS: &str = "DELETE FROM idempotency_keys WHERE (scope, key) IN \
+                        (SELECT scope, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)";
+    // What nobody granted is forgotten by then, and what was granted is done or called off.
+    const REMOVALS: &str = old!(
+        "factor_removals",
+        "asked_at < $1 AND (ended_at IS NOT NULL OR due_at IS NULL)"
+    );
+    // Codes go before the attempts that they belong to. Devices are known by sessions, so those that ended stay until they
+    // would have run out.
+    const OLD: [(&str, Duration); 11] = [
+        (old!("ceremonies", "created_at < $1"), Duration::hours(1)),
+        (old!("handoffs", "created_at < $1"), Duration::hours(1)),
+        (old!("failures", "at < $1"), Duration::hours(1)),
+        (old!("searches", "created_at < $1"), who::STAFF_ABSOLUTE),
+        (old!("codes", "created_at < $1"), Duration::days(2)),
+        (old!("attempts", "created_at < $1"), Duration::days(3)),
+        (KEYS, Duration::days(7)),
+        (old!("sessions", "expires_at < $1"), Duration::days(30)),
+        // Whoever was offered it has been away for too long to come back to it.
+        (
+            old!("factors", "confirmed_at IS NULL AND created_at < $1"),
+            who::CUSTOMER_IDLE,
+        ),
+        (REMOVALS, Duration::days(30)),
+        (old!("enrolments", "completed_at < $1"), Duration::days(30)),
     ];
-    db.write(|tx| {
-        scoped(async move {
-            let now = tx.now();
-            for (sql, age) in OLD {
-                on!(tx, |c| sqlx::query(sql).bind(now - age).execute(c).await.map(drop))?;
-            }
-            Ok(())
-        })
-    })
-    .await
+    for (sql, age) in OLD {
+        db::sweep(db, sql, db.now() - age).await?;
+    }
+    Ok(())
 }

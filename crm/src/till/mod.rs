@@ -95,9 +95,10 @@ pub fn code(raw: &str) -> Result<String, Flaw> {
 }
 
 impl NewTill {
-    /// The same as it is kept, with what is wrong at `code`, `name` and `source`.
+    /// The same as it is kept, with what is wrong at `key`, `name` and `source`: what is typed into a field named `code` is a
+    /// secret.
     pub fn check(&self, check: &mut flaw::Check) -> Option<Self> {
-        let code = check.field("code", code(&self.code));
+        let code = check.field("key", code(&self.code));
         let name = check.field("name", flaw::text(&self.name, 80));
         let source = check.field("source", source(&self.source));
         Some(Self {

@@ -19,7 +19,7 @@ pub const MOST_KEYS: i64 = 3;
 /// With these letters a key begins, so that people and scanners of leaks know what it is.
 const PREFIX: &str = "kbt_";
 
-/// Adds a till. Fails with flaws at `code`, `name`, `source` and `store`.
+/// Adds a till. Fails with flaws at `key` (its code), `name`, `source` and `store`.
 pub async fn create(db: &Db, by: &Fresh<'_, Staff>, new: &NewTill) -> Result<TillId, Error> {
     by.may(Right::Tills)?;
     db.write(|tx| {
@@ -61,7 +61,7 @@ async fn enter(tx: &mut Tx, new: &NewTill) -> Result<TillId, Error> {
         .await
         .map(drop));
     match inserted {
-        Err(e) if db::is_taken(&e) => Err(Error::field("code", Flaw::Taken)),
+        Err(e) if db::is_taken(&e) => Err(Error::field("key", Flaw::Taken)),
         other => Ok(other.map(|()| id)?),
     }
 }

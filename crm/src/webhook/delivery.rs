@@ -425,7 +425,8 @@ pub async fn backlog(conn: &mut Conn, _by: &System) -> Result<Backlog, Error> {
 /// How many events one transaction of the sweep takes.
 const SWEPT: i64 = 2000;
 
-/// Removes events that are older than the shop keeps them, with what became of them, and receivers that were removed.
+/// Removes events that are older than the shop keeps them, with what became of them, receivers that were removed, and old
+/// secrets that sign no more.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
     macro_rules! old {
         () => {
@@ -434,6 +435,7 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
     }
     const DELIVERIES: &str = concat!("DELETE FROM webhook_deliveries WHERE event_id IN ", old!());
     const EVENTS: &str = concat!("DELETE FROM webhook_events WHERE id IN ", old!());
+    const SECRETS: &str = "UPDATE webhooks SET old_secret = NULL, old_secret_until = NULL WHERE old_secret_until <= $1";
     // Whoever was just writing an event for it has long done so by then.
     const REMOVED: &str = "DELETE FROM webhooks WHERE removed_at < $1 AND NOT EXISTS \
         (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id)";
@@ -442,7 +444,9 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
         let swept = db
             .write(|tx| {
                 scoped(async move {
-                    let before = tx.now() - keep;
+                    let now = tx.now();
+                    let before = now - keep;
+                    on!(tx, |c| sqlx::query(SECRETS).bind(now).execute(c).await.map(drop))?;
                     let mut swept = 0;
                     for sql in [DELIVERIES, EVENTS] {
                         swept = on!(tx, |c| sqlx::query(sql)

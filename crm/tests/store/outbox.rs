@@ -383,6 +383,64 @@ crm::both_engines!(
     }
 );
 
+crm::both_engines!(messages_are_kept_for_so_many_days, async |world| {
+    // More than a sweep takes at once.
+    const SENT: i64 = 2001;
+    template(world, "hello", 1, "Hi", "Hi", start()).await;
+    let sent: Result<(), Error> = world
+        .db
+        .write(|tx| {
+            crm::db::scoped(async move {
+                for _ in 0..SENT {
+                    outbox::send(tx, TO, "hello", Lang::En, &[]).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    sent.expect("written");
+    outbox::deliver_to_inbox(&world.db, &SYSTEM).await.expect("delivered");
+    let gone = one!(world, OutboxId, "SELECT id FROM outbox LIMIT 1");
+    send(world, "hello", Lang::En, &[]).await.expect("queued");
+    sql!(
+        world,
+        "UPDATE outbox SET state = 'failed', due_at = NULL WHERE state = 'queued'"
+    );
+    // One waited for its transport, another one still does.
+    send(world, "hello", Lang::En, &[]).await.expect("queued");
+    let late = start() + TimeDelta::days(100);
+    world.clock.set(late);
+    outbox::deliver_to_inbox(&world.db, &SYSTEM).await.expect("delivered");
+    send(world, "hello", Lang::En, &[]).await.expect("queued");
+    sql!(
+        world,
+        "UPDATE outbox SET created_at = $1 WHERE state = 'queued'",
+        start(),
+    );
+
+    let keep = TimeDelta::days(i64::from(world.db.shop().messages.keep_days));
+    let just_after = TimeDelta::microseconds(1);
+    for (at, sent, failed) in [
+        (start() + keep, SENT + 1, 1),
+        (start() + keep + just_after, 1, 0),
+        (late + keep, 1, 0),
+        (late + keep + just_after, 0, 0),
+    ] {
+        world.clock.set(at);
+        delivery::forget(&world.db, &SYSTEM).await.expect("forgotten");
+        let count = (
+            one!(world, i64, "SELECT COUNT(*) FROM outbox WHERE state = 'sent'"),
+            one!(world, i64, "SELECT COUNT(*) FROM outbox WHERE state = 'failed'"),
+            one!(world, i64, "SELECT COUNT(*) FROM outbox WHERE state = 'queued'"),
+        );
+        assert_eq!(count, (sent, failed, 1), "at {at}");
+    }
+    // Whoever has its page open reads that it is not there.
+    let agent = staff(world, "agent").await;
+    let opened = desk::open(&world.db, &agent, gone).await;
+    assert!(matches!(opened, Err(Error::NotFound)), "{opened:?}");
+});
+
 crm::both_engines!(without_a_transport_codes_run_out_and_the_rest_waits, async |world| {
     code(world).await;
     hello(world).await;

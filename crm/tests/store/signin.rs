@@ -1,12 +1,13 @@
 //! Coming in by phone and code, registration, passwords, sessions.
 
-use crate::common::people::template;
+use crate::common::people::{one, row, sql, template};
 use crm::consent::store as consents;
 use crm::contact::{Kind, store as contacts};
 use crm::customer::{PersonForm, store as customers};
 use crm::db::Db;
 use crm::error::Error;
 use crm::flaw::Flaw;
+use crm::id::{EnrolmentId, FactorId, RemovalId};
 use crm::lang::Lang;
 use crm::program::store as programs;
 use crm::signin::Draft;
@@ -558,3 +559,94 @@ both_engines!(
         assert!(matches!(entered, Verified::SignedIn(_)));
     }
 );
+
+both_engines!(what_nobody_needs_any_more_goes_in_its_time, async |world| {
+    const COUNTS: [&str; 6] = [
+        "SELECT COUNT(*) FROM codes",
+        "SELECT COUNT(*) FROM attempts",
+        "SELECT COUNT(*) FROM idempotency_keys",
+        "SELECT COUNT(*) FROM factors",
+        "SELECT COUNT(*) FROM factor_removals",
+        "SELECT COUNT(*) FROM enrolments",
+    ];
+    let db = ready(world).await;
+    let begin = db.now();
+    signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+    let key = crm::db::Key {
+        scope: "a".into(),
+        key: "b".into(),
+        fingerprint: vec![1],
+    };
+    let keyed = db.with_key(key);
+    let done: Result<(), Error> = keyed.write(|_| crm::db::scoped(async { Ok(()) })).await;
+    done.expect("done under the key");
+    let (anna, boris) = (row(world, "Анна", "К").await, row(world, "Борис", "К").await);
+    for confirmed in [None, Some(begin)] {
+        sql!(
+            world,
+            "INSERT INTO factors (id, customer_id, kind, name, data, created_at, confirmed_at) \
+             VALUES ($1, $2, 'totp', '', 'secret', $3, $4)",
+            FactorId::new(),
+            anna,
+            begin,
+            confirmed,
+        );
+    }
+    // Nobody granted the first, the second is on its way, the third is over.
+    for (due, ended) in [(None, None), (Some(begin), None), (Some(begin), Some(begin))] {
+        sql!(
+            world,
+            "INSERT INTO factor_removals (id, customer_id, asked_at, due_at, ended_at) VALUES ($1, $2, $3, $4, $5)",
+            RemovalId::new(),
+            anna,
+            begin,
+            due,
+            ended,
+        );
+    }
+    let new = crm::till::NewTill {
+        code: "till".into(),
+        name: "Касса".into(),
+        source: "pos".into(),
+        store: None,
+    };
+    let by = System::at_the_command_line();
+    let till = crm::till::store::create_by_system(db, &by, &new).await.expect("a till");
+    for (customer, phone, completed) in [(anna, "+79000000001", Some(begin)), (boris, "+79000000002", None)] {
+        sql!(
+            world,
+            "INSERT INTO enrolments (id, till_id, customer_id, phone, created_at, completed_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            EnrolmentId::new(),
+            till,
+            customer,
+            phone,
+            begin,
+            completed,
+        );
+    }
+
+    let just_after = chrono::Duration::microseconds(1);
+    for (days, moment, left) in [
+        (2, chrono::Duration::zero(), [1, 1, 1, 2, 3, 2]),
+        (2, just_after, [0, 1, 1, 2, 3, 2]),
+        (3, just_after, [0, 0, 1, 2, 3, 2]),
+        (7, just_after, [0, 0, 0, 2, 3, 2]),
+        (30, chrono::Duration::zero(), [0, 0, 0, 2, 3, 2]),
+        (30, just_after, [0, 0, 0, 1, 1, 1]),
+        (300, just_after, [0, 0, 0, 1, 1, 1]),
+    ] {
+        world.clock.set(begin + chrono::Duration::days(days) + moment);
+        signin::sweep(db, &by).await.expect("swept");
+        for (sql, left) in COUNTS.into_iter().zip(left) {
+            assert_eq!(one!(world, i64, sql), left, "{sql}, after {days} days and {moment}");
+        }
+    }
+    for kept in [
+        "SELECT COUNT(*) FROM factors WHERE confirmed_at IS NOT NULL",
+        "SELECT COUNT(*) FROM factor_removals WHERE due_at IS NOT NULL AND ended_at IS NULL",
+        "SELECT COUNT(*) FROM enrolments WHERE completed_at IS NULL",
+    ] {
+        assert_eq!(one!(world, i64, kept), 1, "{kept}");
+    }
+});

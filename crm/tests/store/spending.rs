@@ -78,12 +78,19 @@ both_engines!(a_reserve_lowers_what_else_can_be_spent_at_once, async |world| {
         matches!(waiting, Err(SpendError::NotEnough { missing: 1 })),
         "what waits for its day is not to be spent: {waiting:?}"
     );
+    assert_eq!(balance(db, anna).await.spendable(), 4_00);
+    world.clock.set(start() + Duration::minutes(5));
     reserve(db, anna, family, "2", 4_00).await.expect("the rest");
     let balance = balance(db, anna).await;
     assert_eq!(
         (balance.active, balance.reserved, balance.pending),
         (10_00, 10_00, 3_00)
     );
+    assert_eq!(balance.spendable(), 0);
+    for one in &balance.programs {
+        let until = (one.program == family).then(|| start() + Duration::minutes(35));
+        assert_eq!(one.reserved_until, until, "the later of both");
+    }
     assert_books_agree(db).await;
 });
 

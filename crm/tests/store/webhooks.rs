@@ -536,6 +536,7 @@ both_engines!(while_a_secret_is_exchanged_both_sign, async |world| {
         entry(world, &boss, id).await.old_secret_until,
         Some(start() + store::BOTH_SECRETS)
     );
+    delivery::sweep(&world.db, &BY).await.expect("swept");
     something(world, &boss, id).await;
     let one = claim_one(world).await;
     signed(&one, &[&new, &old]);
@@ -545,6 +546,10 @@ both_engines!(while_a_secret_is_exchanged_both_sign, async |world| {
     assert_eq!(entry(world, &boss, id).await.old_secret_until, None);
     something(world, &boss, id).await;
     signed(&claim_one(world).await, &[&new]);
+    let kept = "SELECT COUNT(*) FROM webhooks WHERE old_secret IS NOT NULL";
+    assert_eq!(one!(world, i64, kept), 1);
+    delivery::sweep(&world.db, &BY).await.expect("swept");
+    assert_eq!(one!(world, i64, kept), 0, "what signs no more is no secret to keep");
 });
 
 // Staff ---------------------------------------------------------------------------------------------------------------

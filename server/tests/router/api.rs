@@ -1,6 +1,6 @@
 //! The API as a till sees it.
 
-use crate::common::{BY, Reply, TestApp};
+use crate::common::{BY, Reply, SAME_SITE, TestApp};
 use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Duration, Utc};
 use crm::points::ByPhone;
@@ -255,6 +255,56 @@ async fn a_card_is_shown_points_are_earned_pay_and_come_back() {
         crm::points::store::verify(&app.world.db, &BY).await.expect("verified"),
         []
     );
+}
+
+/// Who looks into the cabinet at the counter sees why not all of the points can be spent.
+#[tokio::test]
+async fn points_that_a_till_holds_are_shown_until_it_lets_go_of_them() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let who = anna.id().await.to_string();
+    till.sell(&who, 100_000, app.world.db.now()).await;
+    app.world.clock.set(app.world.db.now() + Duration::days(15));
+    crm::points::store::run_due(&app.world.db, &BY).await.expect("done");
+    let holds = "придержалакасса";
+    for page in ["/", "/points"] {
+        let text = dense(&anna.browser.get(page).await).to_lowercase();
+        assert!(text.contains("30баллов") && !text.contains(holds), "{page}: {text}");
+    }
+
+    let held = read(
+        &till
+            .post("/reservations", &json!({"customer": who, "points": 2_000}))
+            .await,
+    );
+    let until = app.world.db.now() + Duration::minutes(30);
+    let until = app.world.db.shop().local(until).format("%H:%M");
+    let home = dense(&anna.browser.get("/").await);
+    for words in [
+        "Вашибаллы30баллов",
+        "Можнопотратитьсейчас10",
+        &format!("Придержалакассадо{until}20"),
+    ] {
+        assert!(home.contains(words), "{words}: {home}");
+    }
+    let points = dense(&anna.browser.get("/points").await);
+    assert!(points.contains("Можнотратить10баллов"), "{points}");
+    assert!(points.contains(&format!("ещё20придержалакассадо{until}")), "{points}");
+    anna.browser.send("/", "language", &[("language", "en")]).await;
+    let home = dense(&anna.browser.get("/").await);
+    let points = dense(&anna.browser.get("/points").await);
+    assert!(home.contains(&format!("Heldbyatilluntil{until}20")), "{home}");
+    assert!(points.contains(&format!("atillholds20moreuntil{until}")), "{points}");
+    anna.browser.send("/", "language", &[("language", "ru")]).await;
+
+    let id = held["reservation"].as_str().expect("an id");
+    let cancelled = till.post(&format!("/reservations/{id}/cancel"), &json!({})).await;
+    assert_eq!(cancelled.status, StatusCode::OK, "{}", cancelled.body);
+    for page in ["/", "/points"] {
+        let text = dense(&anna.browser.get(page).await).to_lowercase();
+        assert!(text.contains("30баллов") && !text.contains(holds), "{page}: {text}");
+    }
 }
 
 #[tokio::test]
@@ -897,6 +947,56 @@ async fn what_is_wrong_is_named_by_its_pointer_and_nothing_is_kept() {
     let method = till.ask(Method::DELETE, "/purchases", &[], Vec::new()).await;
     problem(&method, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
     assert_eq!(app.everything(&["api_keys"]).await, before, "nothing is kept");
+}
+
+/// No program has to read a page of ours to learn that it misspelt an address.
+#[tokio::test]
+async fn where_nothing_is_and_what_is_asked_by_another_method_is_told_as_a_problem() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let before = app.everything(&["api_keys"]).await;
+    let key = format!("Bearer {}", till.key);
+    let with_key = [("authorization", key.as_str())];
+    let sent = || b"{\"document\": \"S-1\"}".to_vec();
+    for method in [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ] {
+        // By a program, by one without a key, by a page of another site and by one of ours.
+        for headers in [&with_key[..], &[], &[("origin", "https://evil.example")], &SAME_SITE] {
+            for at in [
+                "",
+                "/",
+                "/nothing",
+                "/purchases/",
+                "/purchases/S-1/nothing",
+                "/purchases/S-1/void/S-2",
+            ] {
+                let at = format!("{}{at}", api::PREFIX);
+                let reply = app.anybody().request(method.clone(), &at, headers, sent()).await;
+                problem(&reply, StatusCode::NOT_FOUND, "not_found");
+            }
+        }
+    }
+    for (method, path, allowed) in [
+        (Method::DELETE, "/purchases", "POST"),
+        (Method::GET, "/purchases", "POST"),
+        (Method::POST, "/purchases/S-1", "GET,HEAD"),
+        (Method::POST, "/stores", "GET,HEAD,PUT"),
+        (Method::PATCH, "/reservations/x/cancel", "POST"),
+    ] {
+        for headers in [&with_key[..], &[], &[("origin", "https://evil.example")]] {
+            let at = format!("{}{path}", api::PREFIX);
+            let reply = app.anybody().request(method.clone(), &at, headers, sent()).await;
+            problem(&reply, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+            assert_eq!(reply.header("allow"), allowed, "{method} {path}");
+        }
+    }
+    assert_eq!(app.everything(&["api_keys"]).await, before);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use chrono::Duration;
 
 const TILL: [(&str, &str); 4] = [
-    ("code", "Klin-2"),
+    ("key", "Klin-2"),
     ("name", "Касса «У окна»"),
     ("source", "pos"),
     ("store", ""),
@@ -91,7 +91,7 @@ async fn a_secret_that_nobody_looked_at_waits_for_its_own_page() {
     let mut staff = app.staff("admin").await;
     let page_of = |added: &Reply| added.location().split('?').next().unwrap_or_default().to_owned();
     let till = page_of(&staff.send("/admin/tills", "till.add", &TILL).await);
-    let other = TILL.map(|(name, value)| (name, if name == "code" { "klin-3" } else { value }));
+    let other = TILL.map(|(name, value)| (name, if name == "key" { "klin-3" } else { value }));
     let other = page_of(&staff.send("/admin/tills", "till.add", &other).await);
     let receiver = [
         ("url", "https://erp.example.com/hooks"),
@@ -121,9 +121,9 @@ async fn what_is_wrong_with_a_till_is_said_at_its_field() {
         TILL.map(|(field, right)| if field == name { (field, value) } else { (field, right) })
     };
     for (name, value, words) in [
-        ("code", "klin-2", "уже"),
-        ("code", "касса", "латинские"),
-        ("code", "", "Введите код"),
+        ("key", "klin-2", "уже"),
+        ("key", "касса", "латинские"),
+        ("key", "", "Введите код"),
         ("name", " ", "Введите название"),
         ("source", "web", "уже"),
         ("store", "0197a000-0000-7000-8000-000000000000", "Выберите из списка"),
@@ -131,6 +131,12 @@ async fn what_is_wrong_with_a_till_is_said_at_its_field() {
         let reply = staff.send("/admin/tills", "till.add", &wrong(name, value)).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{name} = {value}");
         assert!(reply.text().contains(words), "{name} = {value}: {}", reply.text());
+        let code = if name == "key" { value } else { "Klin-2" };
+        assert_eq!(
+            reply.form("till.add").get("key").unwrap_or_default(),
+            code,
+            "what was typed stays"
+        );
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM tills").await, 1);
     let at = format!("/admin/tills/{}", app.some_till().await);
