@@ -21,7 +21,8 @@ pub struct Outbox {
 /// Looks at the queue of messages.
 pub async fn outbox(db: &Db, _: &System) -> Result<Outbox, Error> {
     const OLDEST: &str = "SELECT created_at FROM outbox WHERE state = 'queued' ORDER BY created_at LIMIT 1";
-    const FAILED: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'failed'";
+    // A phone that is switched off is nothing that whoever runs the server could mend.
+    const FAILED: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'failed' AND undelivered_at IS NULL";
     let mut conn = db.read().await?;
     Ok(Outbox {
         oldest_queued: on!(conn, |c| sqlx::query_scalar(OLDEST).fetch_optional(c).await)?,

@@ -40,6 +40,8 @@ pub struct Limits {
     pub messages_per_customer: u32,
     /// How many requests one till may send within a minute; 0 is no limit.
     pub requests_per_till: u32,
+    /// How many requests with delivery reports the gateway of text messages may send within a minute; 0 is no limit.
+    pub requests_per_gateway: u32,
 }
 
 impl Default for Limits {
@@ -56,6 +58,7 @@ impl Default for Limits {
             requests_per_customer: 20,
             messages_per_customer: 60,
             requests_per_till: 600,
+            requests_per_gateway: 600,
         }
     }
 }

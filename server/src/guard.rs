@@ -6,7 +6,7 @@ use crate::metrics::Answering;
 use crate::{api, session, telemetry};
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::{StreamExt as _, stream};
@@ -42,8 +42,8 @@ const PERMISSIONS: &str = "accelerometer=(), browsing-topics=(), camera=(self), 
 pub enum Proof {
     /// By a cookie, which a browser sends along whoever made it ask: a change has to come from our own pages.
     Cookie,
-    /// By a key in a header, which no page can make a browser send. Cookies do not reach such a route, so nothing on it
-    /// can come to rely on them.
+    /// By a key in a header, which no page can make a browser send, or a secret in the address, which no page knows. Cookies
+    /// do not reach such a route, so nothing on it can come to rely on them.
     Key,
 }
 
@@ -196,6 +196,26 @@ fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 
+/// A path as the log may have it. The address for delivery reports ends in a secret, and one that is nearly ours would
+/// hold it as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedPath(String);
+
+impl LoggedPath {
+    /// The path of a request.
+    pub fn of(uri: &Uri) -> Self {
+        Self(match uri.path().split_once("callback") {
+            Some((before, _)) => format!("{before}callback…"),
+            None => uri.path().to_owned(),
+        })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The header in which an answer carries its request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -208,7 +228,7 @@ pub async fn trace(State(config): State<Arc<Config>>, mut request: Request, next
     use tracing::Instrument as _;
     use tracing_opentelemetry::OpenTelemetrySpanExt as _;
     let id: Arc<str> = crm::id::AuditId::new().0.simple().to_string().into();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), LoggedPath::of(request.uri()));
     request.extensions_mut().insert(RequestId(id.clone()));
     let answering = Answering::begin(&request);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -242,7 +262,7 @@ pub async fn trace(State(config): State<Arc<Config>>, mut request: Request, next
         traced.set_status(opentelemetry::trace::Status::error(""));
     }
     let ms = answering.elapsed().as_millis();
-    span.in_scope(|| tracing::info!(%method, path, status = status.as_u16(), ms, "done"));
+    span.in_scope(|| tracing::info!(%method, path = path.as_str(), status = status.as_u16(), ms, "done"));
     answering.end(status);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -2,6 +2,7 @@
 //! `app`.
 
 pub mod api;
+pub mod callbacks;
 pub mod channels;
 pub mod config;
 pub mod demo;

@@ -2,9 +2,9 @@
 //! download. There is no other way to add one, so what walks over the two tables has seen all of the site.
 
 use crate::config::Config;
-use crate::guard::{self, Gate, Proof, Refusal, RequestId};
+use crate::guard::{self, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{api, outside, session, site};
+use crate::{api, callbacks, outside, session, site};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -73,7 +73,7 @@ impl Other {
         }
     }
 
-    /// A route for programs that send a key with every request. Its handler never sees a cookie.
+    /// A route for programs that send a key or secret with every request. Its handler never sees a cookie.
     pub fn keyed(path: impl Into<String>, handler: MethodRouter) -> Self {
         Self {
             path: path.into(),
@@ -101,6 +101,8 @@ pub fn others(app: &App) -> Vec<Other> {
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
     let api = api::routes(app).into_iter();
     others.extend(api.map(|(path, handler)| Other::keyed(path, handler)));
+    let callbacks = callbacks::routes(app).into_iter();
+    others.extend(callbacks.map(|(path, handler)| Other::keyed(path, handler)));
     others
 }
 
@@ -156,10 +158,12 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
         Refusal::AheadOfTime => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Refusal::TooLong => return (StatusCode::URI_TOO_LONG, "URI Too Long\n").into_response(),
         Refusal::Foreign => {
-            tracing::warn!(path, "a change from another site was refused");
+            let path = LoggedPath::of(request.uri());
+            tracing::warn!(path = path.as_str(), "a change from another site was refused");
             AppError::Refused
         }
         Refusal::TooLarge if is_api(path) => return api::too_large().into_response(),
+        Refusal::TooLarge if path.starts_with(callbacks::PREFIX) => return callbacks::too_large(),
         Refusal::TooLarge => AppError::TooLarge,
     };
     error_page(&app, request.into_parts().0, &error).await
@@ -219,7 +223,7 @@ async fn catch_panics(State(app): State<App>, request: Request, next: Inward) ->
     if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
         return response;
     }
-    tracing::error!(path = asked.uri().path(), "a handler panicked");
+    tracing::error!(path = LoggedPath::of(asked.uri()).as_str(), "a handler panicked");
     if is_api(asked.uri().path()) {
         return api::nowhere(StatusCode::INTERNAL_SERVER_ERROR);
     }

@@ -1,5 +1,5 @@
-//! What the shop writes to people: what waits, what went, what did not and why. Codes and links for signing in are not
-//! shown, not even here.
+//! What the shop writes to people: what waits, what went and arrived, what did not and why. Codes and links for signing in
+//! are not shown, not even here.
 
 use super::{keep, looked_for, read_place, write_place};
 use crate::cx::Cx;
@@ -259,12 +259,14 @@ fn subject(cx: &Cx, template: &Template) -> String {
     subject
 }
 
-/// What a state is called, with a dot.
-fn state(cx: &Cx, state: State) -> impl IntoView + use<> {
+/// What a message's state is called, with a dot.
+fn state(cx: &Cx, row: &Row) -> impl IntoView + use<> {
     let t = &cx.t().admin_messages;
-    let (class, words) = match state {
+    let (class, words) = match row.state {
         State::Queued => ("status status-open", t.queued),
+        State::Sent if row.delivered_at.is_some() => ("status status-done", t.delivered),
         State::Sent => ("status status-done", t.sent),
+        State::Failed if row.undelivered_at.is_some() => ("status status-bad", t.undelivered),
         State::Failed => ("status status-bad", t.failed),
     };
     view! { <span class=class>{words}</span> }
@@ -308,7 +310,7 @@ fn table(cx: &Cx, rows: &[Row]) -> Html {
             };
             view! {
                 <tr>
-                    <td>{state(cx, row.state)}</td>
+                    <td>{state(cx, row)}</td>
                     <td><a href=format!("{HERE}/{}", row.id)><bdi>{recipient(cx, row)}</bdi></a></td>
                     <td>{channel(cx, row.channel)}</td>
                     <td><bdi>{row.subject.clone()}</bdi></td>
@@ -413,14 +415,15 @@ fn facts(cx: &Cx, letter: &Letter) -> Html {
     };
     view! {
         <dl class="kv panel">
-            <div><dt>{t.state}</dt><dd>{state(cx, row.state)}</dd></div>
+            <div><dt>{t.state}</dt><dd>{state(cx, row)}</dd></div>
             <div><dt>{t.to}</dt><dd>{channel(cx, row.channel)} ", " <bdi>{recipient(cx, row)}</bdi></dd></div>
             {customer}
             <div><dt>{t.language}</dt><dd>{language}</dd></div>
             {moment(t.written, Some(row.created_at))}
             {moment(t.due, letter.due_at)}
             {moment(t.went, letter.sent_at)}
-            {moment(t.arrived, letter.delivered_at)}
+            {moment(t.delivered, row.delivered_at)}
+            {moment(t.undelivered, row.undelivered_at)}
             <div><dt>{t.tries}</dt><dd>{crate::format::integer(row.tries)}</dd></div>
             {said}
             {reference}

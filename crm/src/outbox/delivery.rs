@@ -268,24 +268,81 @@ pub async fn not_sent(
     })
 }
 
-/// Writes down that a carrier says a message has arrived, by what the carrier calls it. True unless that was known, or
-/// there is no such message.
-pub async fn arrived(db: &Db, _by: &System, channel: Channel, reference: &str) -> Result<bool, Error> {
-    const SQL: &str = "UPDATE outbox SET delivered_at = $1 \
-                       WHERE channel = $2 AND reference = $3 AND state = 'sent' AND delivered_at IS NULL";
-    db.write(|tx| {
-        scoped(async move {
-            let now = tx.now();
-            Ok(on!(tx, |c| sqlx::query(SQL)
-                .bind(now)
-                .bind(channel)
-                .bind(reference)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected() > 0))?)
+/// What a carrier tells later of a message that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What the carrier calls the message, or our own id of it where the carrier keeps that.
+    pub reference: String,
+    /// Why it did not arrive; none: it has arrived.
+    pub failure: Option<String>,
+}
+
+/// Writes down what a carrier reports, in any order and however often: what has arrived stays so, and of failures the
+/// first counts. Gives back the reports of messages that nobody knows to have gone.
+pub async fn reported(db: &Db, _by: &System, channel: Channel, reports: &[Report]) -> Result<Vec<Report>, Error> {
+    // A message that is sent again is another one to the carrier, so what is queued is not meant.
+    const GONE: &str = "SELECT id FROM outbox \
+                        WHERE channel = $1 AND sent_at IS NOT NULL AND (reference = $2 OR id = $3)";
+    const ARRIVED: &str = "UPDATE outbox SET state = 'sent', error = NULL, delivered_at = $1, undelivered_at = NULL \
+                           WHERE id = $2 AND sent_at IS NOT NULL AND delivered_at IS NULL";
+    const FAILED: &str = "UPDATE outbox SET state = 'failed', error = $3, undelivered_at = $1 \
+                          WHERE id = $2 AND state = 'sent' AND delivered_at IS NULL";
+    let (mut gone, mut unknown) = (Vec::new(), Vec::new());
+    // Strangers' ids are no reason to ask for the one writer of SQLite.
+    let mut conn = db.read().await?;
+    for report in reports {
+        let (reference, own) = (short(&report.reference), report.reference.parse::<OutboxId>().ok());
+        let found: Vec<OutboxId> = on!(conn, |c| sqlx::query_scalar(GONE)
+            .bind(channel)
+            .bind(&reference)
+            .bind(own)
+            .fetch_all(c)
+            .await)?;
+        if found.is_empty() {
+            unknown.push(report.clone());
+        }
+        let failure = report.failure.as_deref().map(short);
+        gone.extend(found.into_iter().map(|id| (id, failure.clone())));
+    }
+    drop(conn);
+    if gone.is_empty() {
+        return Ok(unknown);
+    }
+    // Nodes that are told of the same messages take them in the same order.
+    gone.sort_by_key(|(id, _)| *id);
+    let gone = &gone;
+    let (arrived, failed): (u64, u64) = db
+        .write(|tx| {
+            scoped(async move {
+                let (now, mut arrived, mut failed) = (tx.now(), 0, 0);
+                for (id, failure) in gone {
+                    match failure {
+                        None => {
+                            arrived += on!(tx, |c| sqlx::query(ARRIVED)
+                                .bind(now)
+                                .bind(*id)
+                                .execute(c)
+                                .await
+                                .map(|done| done.rows_affected()))?;
+                        }
+                        Some(words) => {
+                            failed += on!(tx, |c| sqlx::query(FAILED)
+                                .bind(now)
+                                .bind(*id)
+                                .bind(words)
+                                .execute(c)
+                                .await
+                                .map(|done| done.rows_affected()))?;
+                        }
+                    }
+                }
+                Ok::<_, Error>((arrived, failed))
+            })
         })
-    })
-    .await
+        .await?;
+    metrics::counter!("kabinet_outbox_delivered_total", "channel" => channel.as_str()).increment(arrived);
+    metrics::counter!("kabinet_outbox_undelivered_total", "channel" => channel.as_str()).increment(failed);
+    Ok(unknown)
 }
 
 /// Takes out of all messages the codes that have run out, wherever the message is: those that went to the development
@@ -335,10 +392,11 @@ pub async fn backlog(conn: &mut Conn, _by: &System) -> Result<Vec<Backlog>, Erro
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
-/// Queues a message once more, as if it had not been tried. True unless it is not among the dead letters, or its code
-/// was taken out.
+/// Queues a message once more, as if it had not been tried: what a carrier still says of the last time is not about it.
+/// True unless it is not among the dead letters, or its code was taken out.
 pub(super) async fn queue_again(tx: &mut Tx, id: OutboxId) -> Result<bool, sqlx::Error> {
-    const SQL: &str = "UPDATE outbox SET state = 'queued', tries = 0, due_at = $1 \
+    const SQL: &str = "UPDATE outbox SET state = 'queued', tries = 0, due_at = $1, sent_at = NULL, reference = NULL, \
+                       undelivered_at = NULL \
                        WHERE id = $2 AND state = 'failed' AND redacted_at IS NULL";
     let now = tx.now();
     on!(tx, |c| sqlx::query(SQL)

@@ -16,7 +16,7 @@ use crate::who::System;
 use chrono::{DateTime, Duration, Utc};
 
 /// What a message travels by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(type_name = "TEXT", rename_all = "snake_case")]
 pub enum Channel {
     /// A text message to a phone.
@@ -46,7 +46,7 @@ pub enum State {
     Queued,
     /// Was carried.
     Sent,
-    /// Could not be carried, and is not tried any more.
+    /// Could not be carried, or did not arrive, and is not tried any more.
     Failed,
 }
 

@@ -42,10 +42,14 @@ pub struct Row {
     pub state: State,
     /// How often it was tried.
     pub tries: i64,
-    /// Why the last try failed.
+    /// Why the last try failed, or why it did not arrive.
     pub error: Option<String>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+    /// When it arrived, where the carrier says so.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// When the carrier said that it could not be delivered.
+    pub undelivered_at: Option<DateTime<Utc>>,
 }
 
 /// A message with everything that is known of it.
@@ -64,8 +68,6 @@ pub struct Letter {
     pub due_at: Option<DateTime<Utc>>,
     /// When it went.
     pub sent_at: Option<DateTime<Utc>>,
-    /// When it arrived, where the carrier says so.
-    pub delivered_at: Option<DateTime<Utc>>,
     /// What the carrier calls it.
     pub reference: Option<String>,
     /// It holds or held a code or link, which is not shown.
@@ -82,7 +84,8 @@ impl Letter {
 /// The columns of a [`Row`].
 macro_rules! row {
     () => {
-        "id, channel, address, template, COALESCE(masked_subject, subject) AS subject, state, tries, error, created_at"
+        "id, channel, address, template, COALESCE(masked_subject, subject) AS subject, state, tries, error, created_at, \
+         delivered_at, undelivered_at"
     };
 }
 
@@ -140,7 +143,7 @@ pub async fn open(db: &Db, by: &Staff, id: OutboxId) -> Result<Letter, Error> {
     const SQL: &str = concat!(
         "SELECT ",
         row!(),
-        ", customer_id, language, COALESCE(masked_body, body) AS body, due_at, sent_at, delivered_at, reference, \
+        ", customer_id, language, COALESCE(masked_body, body) AS body, due_at, sent_at, reference, \
          (redacted_at IS NOT NULL OR masked_body IS NOT NULL) AS is_masked FROM outbox WHERE id = $1"
     );
     by.may(Right::Messages)?;
@@ -183,11 +186,11 @@ pub async fn send_again(db: &Db, by: &Staff, id: OutboxId) -> Result<(), Error> 
 pub struct Counts {
     /// Wait to be carried.
     pub queued: i64,
-    /// Could not be.
+    /// Could not be, or did not arrive.
     pub failed: i64,
 }
 
-/// How many wait and how many could not be carried.
+/// How many wait, and how many could not be carried or did not arrive.
 pub async fn counts(conn: &mut Conn, by: &Staff) -> Result<Counts, Error> {
     const SQL: &str = "SELECT (SELECT COUNT(*) FROM outbox WHERE state = 'queued') AS queued, \
                        (SELECT COUNT(*) FROM outbox WHERE state = 'failed') AS failed";

@@ -5,10 +5,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crm::error::Error;
 use crm::id::OutboxId;
 use crm::lang::Lang;
-use crm::outbox::delivery::{self, Claimed, Fate};
+use crm::outbox::delivery::{self, Claimed, Fate, Report};
 use crm::outbox::staff::{self as desk, Filter};
 use crm::outbox::{self, Channel, State, To};
 use crm::testing::{World, start};
+use crm::who::Staff;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -460,23 +461,106 @@ crm::both_engines!(without_a_transport_codes_run_out_and_the_rest_waits, async |
     assert_eq!(backlog, [expected]);
 });
 
+/// Writes down a report; whether the message is known.
+async fn reported(world: &World, reference: &str, failure: Option<&str>) -> bool {
+    let report = Report {
+        reference: reference.to_owned(),
+        failure: failure.map(str::to_owned),
+    };
+    let unknown = delivery::reported(&world.db, &SYSTEM, Channel::Sms, std::slice::from_ref(&report)).await;
+    let unknown = unknown.expect("written down");
+    assert!(unknown.is_empty() || unknown == [report], "{unknown:?}");
+    unknown.is_empty()
+}
+
+/// The one message as staff see it: its state, when it arrived, when it was said not to, and why.
+async fn seen(world: &World, agent: &Staff) -> (State, Option<i64>, Option<i64>, Option<String>) {
+    let mut rows = desk::list(&world.db, agent, &Filter::default(), None, 10)
+        .await
+        .expect("listed");
+    assert_eq!(rows.len(), 1);
+    let row = rows.remove(0);
+    let seconds = |at: Option<DateTime<Utc>>| at.map(|at| (at - start()).num_seconds());
+    let (arrived, failed) = (seconds(row.delivered_at), seconds(row.undelivered_at));
+    (row.state, arrived, failed, row.error)
+}
+
 crm::both_engines!(a_carrier_says_once_that_a_message_has_arrived, async |world| {
     hello(world).await;
+    let agent = staff(world, "agent").await;
     send(world, "hello", Lang::En, &[]).await.expect("queued");
-    let arrived = async |reference: &str| {
-        delivery::arrived(&world.db, &SYSTEM, Channel::Sms, reference)
-            .await
-            .expect("written down")
+    assert!(!reported(world, "R-1", None).await, "not sent yet");
+    let message = claim_one(world).await;
+    let own = message.id.to_string();
+    assert!(!reported(world, &own, None).await, "being sent");
+    assert!(sent(world, &message).await);
+    assert!(!reported(world, "R-2", None).await);
+    let other = Report {
+        reference: "R-1".into(),
+        failure: None,
     };
-    assert!(!arrived("R-1").await, "not sent yet");
+    let by_mail = delivery::reported(&world.db, &SYSTEM, Channel::Email, std::slice::from_ref(&other)).await;
+    assert_eq!(by_mail.expect("read"), [other], "another carrier's");
+    for (seconds, failure) in [(5, None), (6, None), (7, Some("too late"))] {
+        world.clock.set(start() + TimeDelta::seconds(seconds));
+        assert!(reported(world, "R-1", failure).await);
+    }
+    assert_eq!(
+        seen(world, &agent).await,
+        (State::Sent, Some(5), None, None),
+        "the first one counts"
+    );
+});
+
+crm::both_engines!(a_message_that_did_not_arrive_may_do_so_later, async |world| {
+    hello(world).await;
+    let agent = staff(world, "agent").await;
+    send(world, "hello", Lang::En, &[]).await.expect("queued");
     let message = claim_one(world).await;
     assert!(sent(world, &message).await);
-    assert!(!arrived("R-2").await);
-    world.clock.set(start() + TimeDelta::seconds(5));
-    assert!(arrived("R-1").await);
-    assert!(!arrived("R-1").await);
-    let at = one!(world, DateTime<Utc>, "SELECT delivered_at FROM outbox");
-    assert_eq!(at, start() + TimeDelta::seconds(5));
+    // By our own id, where the carrier keeps that.
+    let own = message.id.to_string();
+    for (seconds, words) in [(5, "absent\r\nsubscriber"), (6, "again")] {
+        world.clock.set(start() + TimeDelta::seconds(seconds));
+        assert!(reported(world, &own, Some(words)).await);
+    }
+    let failed = (State::Failed, None, Some(5), Some("absent  subscriber".to_owned()));
+    assert_eq!(seen(world, &agent).await, failed, "the first one counts");
+    let broken = crm::checkup::outbox(&world.db, &SYSTEM).await.expect("counted").failed;
+    assert_eq!(broken, 0, "the carrier did its work");
+    world.clock.set(start() + TimeDelta::seconds(7));
+    assert!(reported(world, "R-1", None).await);
+    assert_eq!(seen(world, &agent).await, (State::Sent, Some(7), None, None));
+});
+
+crm::both_engines!(a_message_that_is_sent_again_is_another_one, async |world| {
+    hello(world).await;
+    let agent = staff(world, "agent").await;
+    send(world, "hello", Lang::En, &[]).await.expect("queued");
+    let message = claim_one(world).await;
+    assert!(sent(world, &message).await);
+    assert!(reported(world, "R-1", Some("absent")).await);
+    desk::send_again(&world.db, &agent, message.id).await.expect("queued");
+    assert!(!reported(world, "R-1", None).await, "that was the last time");
+    assert_eq!(seen(world, &agent).await.0, State::Queued);
+    let message = claim_one(world).await;
+    delivery::sent(&world.db, &SYSTEM, &message, Some("R-2"))
+        .await
+        .expect("written down");
+    assert!(!reported(world, "R-1", Some("absent")).await);
+    assert!(reported(world, "R-2", None).await);
+    assert_eq!(seen(world, &agent).await, (State::Sent, Some(0), None, None));
+});
+
+crm::both_engines!(a_code_that_did_not_arrive_is_not_sent_again, async |world| {
+    code(world).await;
+    let message = claim_one(world).await;
+    assert!(sent(world, &message).await);
+    assert!(reported(world, "R-1", Some("absent")).await);
+    let agent = staff(world, "agent").await;
+    let letter = desk::open(&world.db, &agent, message.id).await.expect("opened");
+    assert_eq!((letter.row.state, letter.can_go_again()), (State::Failed, false));
+    assert!(!text(world).await.contains("123456"));
 });
 
 crm::both_engines!(staff_find_messages_and_every_look_is_logged, async |world| {

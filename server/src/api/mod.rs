@@ -18,7 +18,7 @@ mod part;
 mod points;
 pub mod problem;
 mod purchases;
-mod rate;
+pub(crate) mod rate;
 pub mod shapes;
 
 use crate::router::App;
@@ -112,7 +112,7 @@ impl Modify for Security {
 
 /// Every path with what answers there.
 pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
-    let rate = Arc::<Rate>::default();
+    let rate = Arc::<Rate<TillId>>::default();
     let keyed = |handlers: MethodRouter<App>| {
         handlers
             .layer(middleware::from_fn_with_state(
@@ -203,7 +203,11 @@ async fn document(call: Call) -> Json<serde_json::Value> {
 }
 
 /// Lets only tills through, and not too fast; says in the headers of every answer how much is left.
-async fn authenticate(State((app, rate)): State<(App, Arc<Rate>)>, mut request: Request, next: Next) -> Response {
+async fn authenticate(
+    State((app, rate)): State<(App, Arc<Rate<TillId>>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let till = match till(&app.db, request.headers()).await {
         Ok(till) => till,
         Err(problem) => return problem.into_response(),

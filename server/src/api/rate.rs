@@ -1,39 +1,46 @@
-//! How fast a till may ask. Each node counts for itself, in memory: what a limit protects is a node's own time.
+//! How fast programs may ask, tills and others. Each node counts for itself, in memory: what a limit protects is a node's
+//! own time.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::{DateTime, Utc};
-use crm::id::TillId;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 /// The span of a limit, in seconds.
 const SPAN: i64 = 60;
 
-/// Counts of the minute at hand. There are as many as there are tills.
-#[derive(Debug, Default)]
-pub(super) struct Rate(Mutex<(i64, HashMap<TillId, u32>)>);
+/// Counts of the minute at hand, by who asks. There are as many as have proved who they are.
+#[derive(Debug)]
+pub(crate) struct Rate<K>(Mutex<(i64, HashMap<K, u32>)>);
+
+impl<K> Default for Rate<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
 
 /// What is left of the minute at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Left {
+pub(crate) struct Left {
     /// It was one request too many.
-    pub(super) refused: bool,
+    pub(crate) refused: bool,
     /// How many more may come.
     pub(super) requests: u32,
     /// Seconds until it begins anew.
-    pub(super) seconds: u32,
+    pub(crate) seconds: u32,
 }
 
-impl Rate {
+impl<K: Eq + Hash> Rate<K> {
     /// Counts a request; a limit of 0 is none.
-    pub(super) fn take(&self, till: TillId, now: DateTime<Utc>, limit: u32) -> Left {
+    pub(crate) fn take(&self, who: K, now: DateTime<Utc>, limit: u32) -> Left {
         let seconds = now.timestamp();
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = seconds.div_euclid(SPAN);
         if counts.0 != minute {
             *counts = (minute, HashMap::new());
         }
-        let count = counts.1.entry(till).or_default();
+        let count = counts.1.entry(who).or_default();
         *count = count.saturating_add(1);
         Left {
             refused: limit > 0 && *count > limit,
@@ -64,6 +71,7 @@ impl Left {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crm::id::TillId;
 
     #[test]
     fn a_minute_has_room_for_so_many_requests_of_a_till() {

@@ -1,6 +1,7 @@
 //! Carriers of messages. Each configured one has a worker that takes what is due from the outbox, carries it, and
 //! writes down what came of it; any number of nodes may do so at once.
 
+pub mod reports;
 pub mod sms;
 pub mod smtp;
 

@@ -1,6 +1,7 @@
 //! Text messages, handed to a gateway by HTTP. Every provider has its own request and its own way to say no, so both are
 //! described in the configuration.
 
+use super::reports::Reports;
 use super::{Refusal, chain};
 use crate::secret::Secret;
 use crm::outbox::delivery::Claimed;
@@ -33,7 +34,8 @@ pub struct SmsConfig {
     pub secret: Option<Secret>,
     /// The statuses that mean yes; empty: every 2xx.
     pub success_statuses: Vec<u16>,
-    /// Where in a JSON answer it says whether the message was taken (RFC 6901); empty: the status is enough.
+    /// Where in a JSON answer it says whether the message was taken (RFC 6901, and `*` for a member whose name is not
+    /// known beforehand); empty: the status is enough.
     pub success_pointer: String,
     /// What it says there then; empty: anything.
     pub success_value: String,
@@ -50,6 +52,8 @@ pub struct SmsConfig {
     /// Headers of a request.
     #[serde(default, skip_serializing)]
     pub headers: BTreeMap<String, Secret>,
+    /// How it tells later what became of messages.
+    pub reports: Reports,
 }
 
 /// How a request is sent.
@@ -89,6 +93,7 @@ impl Default for SmsConfig {
             permanent_errors: Vec::new(),
             timeout_seconds: 20,
             headers: BTreeMap::new(),
+            reports: Reports::default(),
         }
     }
 }
@@ -130,7 +135,7 @@ impl SmsConfig {
             format!("sms.timeout_seconds: {} is not 1 to 300", self.timeout_seconds),
         );
         if !self.is_configured() {
-            let is_begun = self.secret.is_some() || !self.headers.is_empty();
+            let is_begun = self.secret.is_some() || !self.headers.is_empty() || self.reports != Reports::default();
             check(
                 !is_begun,
                 "sms.url: is empty while other keys of [sms] are set; name the gateway".to_owned(),
@@ -160,6 +165,8 @@ impl SmsConfig {
             all.contains("{secret}") == self.secret.is_some(),
             "sms.secret: set it and write {secret} where it belongs, in sms.body or sms.url".to_owned(),
         );
+        let is_known_there = !self.reference_pointer.is_empty() || all.contains("{id}");
+        found.extend(self.reports.problems(is_known_there));
         found
     }
 
@@ -273,16 +280,35 @@ fn json(value: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
+/// The text at a JSON pointer; an empty pointer leads nowhere. `*` stands for the first member: some gateways answer under
+/// the phone that they were given.
+pub(super) fn at(value: &Value, pointer: &str) -> Option<String> {
+    if pointer.is_empty() {
+        return None;
+    }
+    match find(value, pointer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn find<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    let Some((before, after)) = pointer.split_once("/*") else {
+        return value.pointer(pointer);
+    };
+    let first = match value.pointer(before)? {
+        Value::Array(items) => items.first(),
+        Value::Object(members) => members.values().next(),
+        _ => None,
+    };
+    find(first?, after)
+}
+
 /// What an answer came to.
 fn judge(config: &SmsConfig, status: u16, body: &str) -> Result<Option<String>, Refusal> {
     let answer: Value = serde_json::from_str(body).unwrap_or_default();
-    let at = |pointer: &str| -> Option<String> {
-        match answer.pointer(pointer).filter(|_| !pointer.is_empty())? {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
-    };
+    let at = |pointer: &str| at(&answer, pointer);
     let is_status = match config.success_statuses.as_slice() {
         [] => (200..300).contains(&status),
         some => some.contains(&status),
@@ -454,6 +480,17 @@ mod tests {
                 "{body}"
             );
         }
+        config.success_pointer = "/sms/*/status".into();
+        config.success_value = "OK".into();
+        config.reference_pointer = "/sms/*/sms_id".into();
+        let taken = r#"{"status": "OK", "sms": {"79000000001": {"status": "OK", "sms_id": "000000-1"}}}"#;
+        assert_eq!(judge(&config, 200, taken), Ok(Some("000000-1".into())));
+        for refused in [
+            taken.replace("\"OK\", \"sms_id", "\"ERROR\", \"sms_id"),
+            r#"{"sms": {}}"#.into(),
+        ] {
+            assert!(judge(&config, 200, &refused).is_err(), "{refused}");
+        }
     }
 
     #[test]
@@ -466,7 +503,7 @@ mod tests {
             config.problems()
         };
         type Spoil = fn(&mut SmsConfig);
-        let wrong: [(&str, Spoil); 8] = [
+        let wrong: [(&str, Spoil); 10] = [
             ("sms.url", |c| c.url = "http://sms.example.com/send".into()),
             ("sms.url", |c| c.url = "sms.example.com".into()),
             ("sms.body", |c| c.body = "phone={phone}".into()),
@@ -474,6 +511,17 @@ mod tests {
             ("sms.secret", |c| c.body.push_str("&key={secret}")),
             ("sms.success_pointer", |c| c.success_pointer = "ok".into()),
             ("sms.success_value", |c| c.success_value = "1".into()),
+            ("sms.reports.secret", |c| c.reports.id = "/id".into()),
+            ("sms.reports: ", |c| {
+                c.body = "phone={phone}&text={text}".into();
+                c.reports = Reports {
+                    secret: Some(Secret::Inline("x".repeat(40))),
+                    id: "/id".into(),
+                    status: "/status".into(),
+                    delivered: vec!["1".into()],
+                    ..Reports::default()
+                };
+            }),
             ("sms.headers", |c| {
                 c.headers.insert("bad name".into(), Secret::Inline("x".into()));
             }),

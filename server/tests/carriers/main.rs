@@ -90,10 +90,12 @@ pub(crate) struct Kept {
     pub(crate) error: Option<String>,
     pub(crate) reference: Option<String>,
     pub(crate) due_at: Option<DateTime<Utc>>,
+    pub(crate) delivered_at: Option<DateTime<Utc>>,
 }
 
 pub(crate) async fn kept(world: &World) -> Vec<Kept> {
-    const SQL: &str = "SELECT address, state, tries, error, reference, due_at FROM outbox ORDER BY address";
+    const SQL: &str =
+        "SELECT address, state, tries, error, reference, due_at, delivered_at FROM outbox ORDER BY address";
     let mut conn = world.db.read().await.expect("a connection");
     crm::on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await).expect("read")
 }

@@ -251,4 +251,12 @@ impl Gateway {
     pub(crate) fn url(&self, rest: &str) -> String {
         format!("http://{}{rest}", self.address)
     }
+
+    /// Reports to whom it was told to report to; what it is answered.
+    pub(crate) async fn call_back(&self, to: &str, header: (&str, &str), body: &str) -> (u16, String) {
+        let client = server::channels::client().expect("a client");
+        let request = client.post(to).header(header.0, header.1).body(body.to_owned());
+        let answer = request.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
 }

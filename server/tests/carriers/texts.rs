@@ -2,12 +2,18 @@
 
 use crate::peers::{Answer, Gateway, Secured, certificates, free_port};
 use crate::{BY, carrier, kept, one, ready, round, wait, write, write_code};
+use app::cx::{Module, Site};
 use crm::outbox::{Channel, State};
+use crm::testing::World;
+use server::channels::reports::Reports;
 use server::channels::sms::{Encoding, Method};
 use server::channels::{self, Carrier};
 use server::config::Config;
+use server::router::{self, App};
 use server::secret::Secret;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 const PHONE: &str = "+79001234567";
 /// A name that would break out of every kind of quotation.
@@ -280,6 +286,101 @@ crm::both_engines!(nodes_side_by_side_send_each_message_once, async |world| {
     let bodies = crm::outbox::inbox(&world.db, 100).await.expect("read");
     assert!(bodies.iter().all(|message| !message.body.contains("123456")));
 });
+
+const REPORTS: &str = "0123456789abcdef0123456789abcdef";
+
+/// Serves the site over the same database; its address.
+async fn site(world: &World, config: &Config) -> String {
+    assert_eq!(config.sms.problems(), Vec::<String>::new());
+    let module = || Module {
+        loader: String::new(),
+        js: String::new(),
+        wasm: String::new(),
+    };
+    let app = App {
+        db: world.db.clone(),
+        config: Arc::new(config.clone()),
+        site: Arc::new(Site {
+            css: "/kabinet.css".into(),
+            theme: "/theme.css".into(),
+            islands: module(),
+            rotating: module(),
+            api: serde_json::Value::Null,
+        }),
+        is_demonstration: false,
+        is_draining: Arc::default(),
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let service = router::build(&app).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    format!("http://{address}")
+}
+
+/// It keeps our own id of the message, and reports by forms to an address that nobody else knows.
+#[tokio::test]
+async fn a_gateway_reports_by_a_form_and_by_our_own_id() {
+    let (world, peer) = (ready().await, Gateway::start().await);
+    let mut config = gateway(&peer);
+    config.sms.reports = Reports {
+        secret: Some(Secret::Inline(REPORTS.into())),
+        id: "/id".into(),
+        status: "/status".into(),
+        delivered: vec!["1".into()],
+        failed: vec!["20".into()],
+        error: "/err".into(),
+        answer: "100".into(),
+        ..Reports::default()
+    };
+    let there = format!("{}/callbacks/sms/{REPORTS}", site(&world, &config).await);
+    write(&world, Channel::Sms, PHONE, "Анна").await;
+    round(&world, &carrier(&config)).await;
+    let asked = peer.asked().remove(0);
+    let fields: BTreeMap<_, _> = form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let tell = async |rest: &str| {
+        let answer = peer
+            .call_back(&there, form, &format!("id={}{rest}", fields["id"]))
+            .await;
+        assert_eq!(answer, (200, "100".to_owned()));
+        one(&world).await
+    };
+    let failed = tell("&status=20&err=255").await;
+    assert_eq!(
+        (failed.state, failed.error.as_deref()),
+        (State::Failed, Some("20: 255"))
+    );
+    let arrived = tell("&status=1&err=0").await;
+    assert_eq!((arrived.state, arrived.error), (State::Sent, None));
+    assert_eq!(arrived.delivered_at, Some(world.db.now()));
+}
+
+/// It reports in JSON by the id that its answer named, many at a time, and proves itself by a header.
+#[tokio::test]
+async fn a_gateway_reports_in_json_by_its_own_id() {
+    let (world, peer) = (ready().await, Gateway::start().await);
+    let mut config = json_gateway(&peer);
+    config.sms.reports = Reports {
+        secret: Some(Secret::Inline(format!("Bearer {REPORTS}"))),
+        header: "Authorization".into(),
+        each: "/reports".into(),
+        id: "/id".into(),
+        status: "/state/name".into(),
+        delivered: vec!["DELIVERED".into()],
+        ..Reports::default()
+    };
+    let there = format!("{}/callbacks/sms", site(&world, &config).await);
+    write(&world, Channel::Sms, PHONE, "Анна").await;
+    round(&world, &carrier(&config)).await;
+    let body =
+        r#"{"reports": [{"id": 41, "state": {"name": "DELIVERED"}}, {"id": 42, "state": {"name": "DELIVERED"}}]}"#;
+    let (right, wrong) = (format!("Bearer {REPORTS}"), format!("Basic {REPORTS}"));
+    let refused = peer.call_back(&there, ("authorization", wrong.as_str()), body).await;
+    assert_eq!((refused.0, one(&world).await.delivered_at), (404, None));
+    let taken = peer.call_back(&there, ("authorization", right.as_str()), body).await;
+    assert_eq!(taken, (200, String::new()));
+    assert_eq!(one(&world).await.delivered_at, Some(world.db.now()));
+}
 
 #[tokio::test]
 async fn workers_work_by_themselves_and_finish_what_they_began() {

@@ -115,6 +115,40 @@ async fn figures_tell_of_requests_databases_jobs_hashes_and_the_process() {
     );
 }
 
+/// A gateway is answered the same whether a message is known or not; only here it is told.
+#[tokio::test]
+async fn reports_of_messages_that_nobody_knows_are_counted() {
+    const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-hunter2";
+    let here = Installation::new()
+        .with("KABINET_SMS__URL", "https://sms.example.com/send")
+        .with("KABINET_SMS__REPORTS__SECRET", SECRET)
+        .with("KABINET_SMS__REPORTS__ID", "/id")
+        .with("KABINET_SMS__REPORTS__STATUS", "/status")
+        .with("KABINET_SMS__REPORTS__DELIVERED", "[\"1\"]");
+    let server = here.serve().await;
+    let at = server.url(&format!("/callbacks/sms/{SECRET}"));
+    for body in ["id=7&status=1", "id=7&status=0", "id=7"] {
+        let answer = server.client.post(&at).body(body).send().await.expect("answered");
+        assert_eq!(answer.status(), 200, "{body}");
+    }
+    let count = |result: &str| format!("kabinet_sms_reports_total{{result=\"{result}\"}}");
+    let mut figures = scrape(&here, &server).await;
+    assert_eq!(value(&figures, &count("known")), 0.0);
+    for _ in 0..600 {
+        if figures.contains(&format!("{} 1", count("unknown"))) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        figures = scrape(&here, &server).await;
+    }
+    for result in ["unknown", "other", "unreadable"] {
+        assert_eq!(value(&figures, &count(result)), 1.0, "{result}");
+    }
+    let route = "kabinet_http_requests_total{route=\"/callbacks/sms/{secret}\",method=\"POST\",status=\"2xx\"}";
+    assert_eq!(value(&figures, route), 3.0);
+    assert!(!figures.contains("hunter2"), "{figures}");
+}
+
 #[tokio::test]
 async fn whatever_is_asked_for_the_figures_stay_as_many() {
     let here = Installation::new();

@@ -56,8 +56,8 @@ fn attribute(span: &Span, key: &str) -> Option<Value> {
     found.value.clone()?.value
 }
 
-/// Asks for a page under a trace of somebody else's, with secrets in the query and a cookie, and sends a form; the id of
-/// the first request.
+/// Asks for a page under a trace of somebody else's, with secrets in the query and a cookie, reports as a gateway of text
+/// messages to addresses that end in a secret, and sends a form; the id of the first request.
 async fn ask(server: &mut Server) -> String {
     let page = server
         .client
@@ -68,6 +68,11 @@ async fn ask(server: &mut Server) -> String {
         .await
         .expect("answered");
     let id = page.headers()["x-request-id"].to_str().expect("text").to_owned();
+    // Where nobody is listened to, and where nothing is.
+    for (path, expected) in [("/callbacks/sms/hunter2", 404), ("/callbacks/sms/hunter2/", 403)] {
+        let report = server.client.post(server.url(path)).body("id=1&status=1");
+        assert_eq!(report.send().await.expect("answered").status(), expected, "{path}");
+    }
     let body = "_fn=theme&_key=0123456789abcdef&theme=dark";
     assert_eq!(server.send("/sign-in", body).await.status(), 303);
     server.terminate();
@@ -127,6 +132,11 @@ async fn a_collector_receives_requests_transactions_and_jobs_and_nothing_secret(
     for secret in ["hunter2", "hunter3", "next="] {
         assert!(!collector.holds(secret), "{secret}");
     }
+    // The log tells where the reports went, and not by which secret.
+    server.logged("/callback…").await;
+    server.logged("a change from another site was refused").await;
+    let log = server.log();
+    assert!(!log.iter().any(|line| line.contains("hunter2")), "{log:?}");
     // The same id stands in the log.
     assert!(
         server

@@ -49,14 +49,17 @@ async fn every_path(town: &Town) -> Vec<String> {
     paths
 }
 
-/// Those of the other routes that are proved by a key are the API's, and `api.rs` walks over them.
+/// Those of the other routes that are proved by a key or a secret are the API's, and `api.rs` walks over them, and the two
+/// for delivery reports, which `reports.rs` asks.
 #[tokio::test]
 async fn s17_every_route_is_in_a_table_and_none_escapes_the_check_of_origin() {
     let town = Town::new().await;
     let others = router::others(&town.app.app);
     for other in &others {
-        let is_api = other.path.starts_with(server::api::PREFIX);
-        assert_eq!(other.proof == Proof::Key, is_api, "{}", other.path);
+        let is_for_programs = [server::api::PREFIX, server::callbacks::PREFIX]
+            .iter()
+            .any(|prefix| other.path.starts_with(prefix));
+        assert_eq!(other.proof == Proof::Key, is_for_programs, "{}", other.path);
     }
     // What is open to everybody says nothing of anybody.
     let anna = town.anna.name.clone();
@@ -104,6 +107,8 @@ async fn s04_no_method_from_another_site_reaches_a_handler_of_any_route() {
                 // A browser has no key, and its cookies are none.
                 let closed = if at.starts_with(server::api::PREFIX) {
                     [StatusCode::UNAUTHORIZED, StatusCode::METHOD_NOT_ALLOWED]
+                } else if at.starts_with(server::callbacks::PREFIX) {
+                    [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED]
                 } else {
                     [StatusCode::FORBIDDEN; 2]
                 };

@@ -32,6 +32,7 @@ mod programs;
 mod proxies;
 mod purchases;
 mod redirects;
+mod reports;
 mod rule_words;
 mod rules;
 mod sessions;

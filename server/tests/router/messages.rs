@@ -167,7 +167,7 @@ async fn the_list_is_narrowed_and_turned_by_its_address() {
         found(&mut town, "?state=failed")
             .await
             .1
-            .contains("Не ушедших сообщений нет.")
+            .contains("Сообщений, которые не дошли, нет.")
     );
     assert!(
         found(&mut town, "?template=unknown")
