@@ -18,7 +18,8 @@ const chromium = {
   },
 };
 const phone = { ...chromium, viewport: { width: 390, height: 844 }, hasTouch: true };
-const desktop = { ...chromium, viewport: { width: 1280, height: 900 } };
+// Requests that go through a service worker cannot be held up by a test, so only those with nothing to hold up have it.
+const desktop = { ...chromium, viewport: { width: 1280, height: 900 }, serviceWorkers: "allow" as const };
 const journeys = /journeys\.spec\.ts/;
 const lostPhone = /lost_phone\.spec\.ts/;
 const forms = /forms\.spec\.ts/;
@@ -40,7 +41,7 @@ export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   timeout: 60_000,
   expect: { timeout: 10_000 },
   reporter: "list",
-  use: { locale: "ru-RU", timezoneId: "Europe/Moscow", screenshot: "only-on-failure", trace: "off" },
+  use: { locale: "ru-RU", timezoneId: "Europe/Moscow", screenshot: "only-on-failure", trace: "off", serviceWorkers: "block" },
   projects: [
     { name: "phone-plain", use: plain, testMatch: inFull ? [forms, journeys] : forms },
     { name: "phone", use: phone, testIgnore: forms },

@@ -71,10 +71,10 @@ export const test = base.extend<Options & Fixtures>({
   another: async ({ browser, contextOptions, signIns, engine, complaints }, use, info) => {
     const opened: BrowserContext[] = [];
     await use(async (as) => {
-      const { viewport, javaScriptEnabled, locale, hasTouch } = info.project.use;
+      const { viewport, javaScriptEnabled, locale, hasTouch, serviceWorkers } = info.project.use;
       const context = await browser.newContext({
         ...contextOptions,
-        viewport, javaScriptEnabled, locale, hasTouch,
+        viewport, javaScriptEnabled, locale, hasTouch, serviceWorkers,
         baseURL: signIns.url,
         extraHTTPHeaders: { "x-forwarded-for": network() },
         storageState: as && session(engine, as),

@@ -68,6 +68,8 @@ pub struct Site {
     pub islands: Module,
     /// What shows the changing code of a card.
     pub rotating: Module,
+    /// The script by which pages speak to the service worker.
+    pub offline: String,
     /// What the API is asked and answers (OpenAPI 3.1).
     pub api: serde_json::Value,
 }

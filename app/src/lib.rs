@@ -29,6 +29,8 @@ pub const ROUTES: &[Route] = &[
         cabinet::card::page,
         [cabinet::card::BlockCard, cabinet::card::BindCard]
     ),
+    page!("/card/offline", Customer, cabinet::offline::card),
+    page!("/offline", Public, cabinet::offline::page),
     page!("/purchases", Customer, cabinet::purchases::page),
     page!(
         "/purchases/claim",

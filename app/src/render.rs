@@ -154,6 +154,10 @@ fn with_loaders(cx: &Cx, html: String) -> String {
             )
         })
         .collect();
+    // Pages of whoever is signed in speak to the service worker.
+    let speaks = html.contains(" data-worker") && !cx.site.offline.is_empty();
+    let offline = speaks.then(|| format!("<script type=\"module\" src=\"{}\"></script>", cx.site.offline));
+    let tags = tags + offline.as_deref().unwrap_or_default();
     if tags.is_empty() {
         return html;
     }

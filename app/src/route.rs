@@ -30,6 +30,8 @@ pub enum Frame {
     Cabinet(Place),
     /// Signing in, registering, and what stands alone.
     Plain,
+    /// Kept on a device and shown there without a network: nothing that leads on, asks or changes.
+    Kept,
     /// Staff.
     Admin,
 }

@@ -115,9 +115,9 @@ async fn equal(path: &str, ours: &Target, bare: &Target) -> Result<()> {
     );
 }
 
-/// Without the idempotency keys of forms, which are random.
+/// Without the idempotency keys of forms, which are random, and the mark of who is signed in.
 fn normal(html: &str) -> Result<String> {
-    let keys = Regex::new(r#"(name="_key" value=")[^"]*"#)?;
+    let keys = Regex::new(r#"(name="_key" value="|data-worker=")[^"]*"#)?;
     // A marker between a text and what follows it is nothing that is shown.
     Ok(keys.replace_all(html, "${1}…").replace("<!>", ""))
 }

@@ -6,8 +6,9 @@
 //!
 //! It brings the place `data-rotating` to life, which is hidden until then. The place says of which card (`data-number`), from
 //! what the codes are made (`data-secret`), the server's time when the page was made (`data-now`, in milliseconds since 1970),
-//! and the words for the seconds left and for a clock that is wrong (`data-left`, `data-ahead`, `data-behind`, with `{n}`). In
-//! it stand an `svg` with a path, a `progress`, and lines for the words (`data-line`, `data-clock`).
+//! or in a page that was kept by how many milliseconds this device was ahead of it then (`data-drift`, which `offline/sw.js`
+//! writes), and the words for the seconds left and for a clock that is wrong (`data-left`, `data-ahead`, `data-behind`, with
+//! `{n}`). In it stand an `svg` with a path, a `progress`, and lines for the words (`data-line`, `data-clock`).
 
 use crm::card::code::{STEP_SECONDS, Secret, step_of, text};
 use crm::card::qr;
@@ -34,7 +35,10 @@ fn bring_to_life(window: &Window) -> Option<()> {
     let told = |name: &str| place.get_attribute(name);
     let (number, words) = (told("data-number")?, told("data-left")?);
     let secret = Secret::parse(&told("data-secret")?)?;
-    let ahead = ahead(window, told("data-now")?.parse().ok()?)?;
+    let ahead = match told("data-drift") {
+        Some(kept) => kept.parse().ok()?,
+        None => ahead(window, told("data-now")?.parse().ok()?)?,
+    };
     tell_of_clock(&place, ahead);
     let (picture, dark) = (find(&place, "svg")?, find(&place, "path")?);
     let (bar, line) = (find(&place, "progress")?, find(&place, "[data-line]")?);

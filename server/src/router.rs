@@ -348,9 +348,12 @@ async fn files(State(app): State<App>, request: Request) -> Response {
         _ => return error_page(&app, parts, &AppError::NotFound).await,
     };
     let mut response = found.into_response();
-    // Built files carry a hash of their content in their names.
     let cache = if is_built {
+        // Built files carry a hash of their content in their names.
         "public, max-age=31536000, immutable"
+    } else if parts.uri.path() == "/sw.js" {
+        // The service worker: whoever asks is asking whether there is a new one.
+        "no-cache"
     } else {
         "public, max-age=3600"
     };

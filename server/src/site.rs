@@ -14,6 +14,7 @@ struct SiteJson {
     css: String,
     islands: Module,
     rotating: Module,
+    offline: String,
 }
 
 /// Reads the addresses of the built files. Fails with what to do when the folder is missing or of another build: the
@@ -38,6 +39,7 @@ pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
         css: json.css,
         islands: json.islands,
         rotating: json.rotating,
+        offline: json.offline,
         theme: format!("/theme-{}.css", shop.hue),
         api: crate::api::description(),
     })

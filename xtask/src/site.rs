@@ -17,6 +17,9 @@ use std::{
     time::Instant,
 };
 
+/// The service worker's name in the folder. Its address stays, for browsers ask there whether there is a new one.
+const WORKER: &str = "sw.js";
+
 /// For whom the site is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -88,6 +91,7 @@ struct Site {
     css: String,
     islands: Module,
     rotating: Module,
+    offline: String,
 }
 
 /// A module of WebAssembly as a page loads it: the script that the page names, and what that script fetches.
@@ -127,6 +131,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
     let islands = module(root, &islands, &names, &folder, &cache, &mut state, key.clone())?;
     let rotating = module(root, &rotating, &names, &folder, &cache, &mut state, key.clone())?;
     let style = style(root, &names, &folder, &cache, &mut state, key.clone())?;
+    let offline = offline(root, &names, &folder, &mut state, key.clone())?;
     let assets = assets(root, &names, &folder, &mut state, key)?;
 
     let role = |done: &Done, role: &str| format!("/{}", done.roles[role]);
@@ -140,6 +145,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
         css: role(&style, "css"),
         islands: roles(&islands),
         rotating: roles(&rotating),
+        offline: role(&offline, "js"),
     };
     let json = serde_json::to_string_pretty(&site)? + "\n";
     let json_path = folder.path.join("site.json");
@@ -149,7 +155,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
 
     // Only now, when site.json names the new files, may the old ones go.
     let mut kept: BTreeSet<PathBuf> = BTreeSet::from([json_path]);
-    for done in [&islands, &rotating, &style, &assets] {
+    for done in [&islands, &rotating, &style, &offline, &assets] {
         kept.extend(done.files.iter().map(|file| folder.path.join(file)));
     }
     remove_all_but(&kept, &folder.path)?;
@@ -265,7 +271,27 @@ fn style_inputs(source: &Path) -> Result<Vec<PathBuf>> {
     Ok(inputs)
 }
 
-/// The files of `public/`, under their own names: icons, the manifest, the service worker.
+/// The service worker, under the name that browsers know it by, and the script by which pages speak to it.
+fn offline(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
+    let [worker, page] = ["sw.js", "page.js"].map(|name| root.join("offline").join(name));
+    key.add_files(&[worker.clone(), page.clone()])?;
+    state.step("offline", &folder.path, key.finish(), |done| {
+        folder.write(done, WORKER, without_comments(&fs::read_to_string(&worker)?).as_bytes())?;
+        let page = without_comments(&fs::read_to_string(&page)?);
+        let base = format!("{}/offline", names.site_pkg_dir);
+        folder.write_hashed(done, "js", &base, "js", page.as_bytes())?;
+        Ok(())
+    })
+}
+
+/// A script of ours without the lines that are comments, and without indents: no text of ours goes over several lines.
+fn without_comments(script: &str) -> String {
+    let lines = script.lines().map(str::trim);
+    let kept = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    kept.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The files of `public/`, under their own names: icons and what robots read.
 fn assets(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
     let source = root.join(&names.assets_dir);
     let mut files = Vec::new();
@@ -277,7 +303,7 @@ fn assets(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut ke
     state.step("assets", &folder.path, key.finish(), |done| {
         for file in &files {
             let name = file.strip_prefix(&source)?.display().to_string();
-            if name == "site.json" || name.starts_with(&format!("{}/", names.site_pkg_dir)) {
+            if name == "site.json" || name == WORKER || name.starts_with(&format!("{}/", names.site_pkg_dir)) {
                 bail!("{} would be overwritten: choose another name", file.display());
             }
             folder.write(done, &name, &fs::read(file)?)?;
@@ -348,11 +374,25 @@ fn remove_all_but(kept: &BTreeSet<PathBuf>, folder: &Path) -> Result<()> {
 fn report(folder: &Path, site: &Site) -> Result<()> {
     let size = |path: &Path| fs::metadata(path).map(|file| file.len());
     let modules = [&site.islands, &site.rotating].map(|module| [&module.wasm, &module.js, &module.loader]);
-    for url in modules.into_iter().flatten().chain([&site.css]) {
+    let worker = format!("/{WORKER}");
+    let others = [&site.css, &site.offline, &worker];
+    for url in modules.into_iter().flatten().chain(others) {
         let plain = folder.join(url.trim_start_matches('/'));
         let raw = size(&plain)?;
         let sent = size(&PathBuf::from(format!("{}.br", plain.display()))).unwrap_or(raw);
         eprintln!("  {url:<32} {sent:>8} bytes in Brotli, {raw:>8} without");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn scripts_lose_their_comments_and_nothing_else() {
+        let script = "// What it is.\n\nconst path = \"/a//b\"; // kept\n  // Why.\n  go(path);\n";
+        assert_eq!(
+            super::without_comments(script),
+            "const path = \"/a//b\"; // kept\ngo(path);\n"
+        );
+    }
 }

@@ -12,6 +12,7 @@ use crm::card::code::{STEP_SECONDS, Secret};
 use crm::card::{self, Card, Kind, State, store as cards};
 use crm::id::CardId;
 use crm::points::store as points;
+use crm::who::Customer;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -73,14 +74,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let balance = points::balance(&mut conn, customer.me()).await?;
     drop(conn);
     let main = shown(&cards);
-    let secret = match main.filter(|card| card.kind == Kind::Virtual) {
-        // Where it cannot be written down just now, the card is shown all the same.
-        Some(card) => cards::secret(&cx.db, customer, card.id)
-            .await
-            .map_err(AppError::from)
-            .ok(),
-        None => None,
-    };
+    let secret = secret(&cx, customer, main).await;
     let is_last = |card: &Card| {
         let is_electronic = |card: &&Card| card.kind == Kind::Virtual && card.state == State::Active;
         !cards.iter().filter(is_electronic).any(|other| other.id != card.id)
@@ -142,8 +136,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Card), view))
 }
 
+/// What the codes of a card are made of; an electronic one has codes.
+pub(super) async fn secret(cx: &Cx, customer: &Customer, card: Option<&Card>) -> Option<Secret> {
+    let card = card.filter(|card| card.kind == Kind::Virtual)?;
+    let secret = cards::secret(&cx.db, customer, card.id).await;
+    // Where it cannot be written down just now, the card is shown all the same.
+    secret.map_err(AppError::from).ok()
+}
+
 /// The code that changes every half minute. It takes a script; without one the place stays hidden.
-fn rotating(cx: &Cx, card: &Card, secret: &Secret) -> Html {
+pub(super) fn rotating(cx: &Cx, card: &Card, secret: &Secret) -> Html {
     let t = &cx.t().card;
     let (secret, number) = (secret.text(), card.number.clone());
     let now = cx.db.now().timestamp_millis();
@@ -175,7 +177,7 @@ fn rotating(cx: &Cx, card: &Card, secret: &Secret) -> Html {
 }
 
 /// The number once more, for scanners that read no EAN-13 from a screen.
-fn other_codes(cx: &Cx, card: &Card) -> Html {
+pub(super) fn other_codes(cx: &Cx, card: &Card) -> Html {
     let t = &cx.t().card;
     view! {
         <section class="section card-codes" aria-labelledby="codes">

@@ -10,6 +10,7 @@ pub mod devices;
 pub mod home;
 pub mod invite;
 pub mod offers;
+pub mod offline;
 pub mod passkeys;
 pub mod person;
 pub mod points;

@@ -11,6 +11,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crm::lang::Lang;
 use crm::staff::Right;
 use leptos::prelude::*;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// The whole document. What must be loaded is known once the page is rendered: [`crate::render`] puts the tags in.
 pub fn document(cx: &Cx, body: Body) -> Html {
@@ -24,13 +25,16 @@ pub fn document(cx: &Cx, body: Body) -> Html {
     };
     let class = match body.frame {
         Frame::Cabinet(_) => "page",
-        Frame::Plain => "page page-plain",
+        Frame::Plain | Frame::Kept => "page page-plain",
         Frame::Admin => "admin",
     };
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
     let frame = match body.frame {
-        Frame::Cabinet(place) => view! { {top(cx, true)} {places(cx, place)} {main(body.view)} {foot(cx)} }.into_html(),
+        Frame::Cabinet(place) => {
+            view! { {top(cx, true)} {places(cx, place)} {main(body.view)} {foot(cx)} {worker(cx)} }.into_html()
+        }
         Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),
+        Frame::Kept => view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html(),
         Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_html(),
     };
     view! {
@@ -179,6 +183,21 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
             })}
         </footer>
     }
+}
+
+/// Where the script of the service worker says that there is a new one. It has the worker keep the card of whoever is signed
+/// in, and tells by the mark whether that is kept already: another person, language, theme or build is another mark.
+fn worker(cx: &Cx) -> Option<impl IntoView + use<>> {
+    let t = &cx.t().offline;
+    let customer = cx.customer.as_ref()?;
+    let mut mark = DefaultHasher::new();
+    let looks = (cx.lang.code(), cx.theme.code());
+    let files = (&cx.site.css, &cx.site.theme, &cx.site.rotating.loader);
+    (customer.id().to_string(), looks, files).hash(&mut mark);
+    let mark = format!("{:016x}", mark.finish());
+    Some(view! {
+        <div class="update" aria-live="polite" hidden data-worker=mark data-new=t.new data-update=t.update></div>
+    })
 }
 
 fn bar(cx: &Cx) -> impl IntoView + use<> {

@@ -31,6 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Site {
     database: String,
     css: String,
+    offline: String,
 }
 
 thread_local! {
@@ -43,10 +44,11 @@ async fn main() -> Result<()> {
     let mut arg = || args.next().context("bare <database> <site folder> <address>");
     let (database, folder, address) = (arg()?, arg()?, arg()?);
     let site: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(format!("{folder}/site.json"))?)?;
-    let css = site["css"]
-        .as_str()
-        .context("site.json names no style sheet")?
-        .to_owned();
+    let named = |what: &str| {
+        let path = site[what].as_str().map(str::to_owned);
+        path.with_context(|| format!("site.json names no {what}"))
+    };
+    let (css, offline) = (named("css")?, named("offline")?);
     let router = Router::new()
         .route(
             "/",
@@ -57,7 +59,7 @@ async fn main() -> Result<()> {
             get(async |State(site): State<Arc<Site>>, headers: HeaderMap| answer(purchases(&site, &headers))),
         )
         .route("/api/v1/customers/{customer}", get(api::customer))
-        .with_state(Arc::new(Site { database, css }));
+        .with_state(Arc::new(Site { database, css, offline }));
     let listener = tokio::net::TcpListener::bind(address).await?;
     axum::serve(
         axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))),
@@ -194,6 +196,7 @@ macro_rules! purchases {
 #[template(path = "home.html")]
 struct Home {
     css: String,
+    offline: String,
     place: &'static str,
     now: DateTime<Utc>,
     greeting: &'static str,
@@ -355,6 +358,7 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
         };
         let page = Home {
             css: site.css.clone(),
+            offline: site.offline.clone(),
             place: "/",
             now,
             greeting,
@@ -377,6 +381,7 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
 #[template(path = "purchases.html")]
 struct Purchases {
     css: String,
+    offline: String,
     place: &'static str,
     now: DateTime<Utc>,
     stores: Vec<Store>,
@@ -503,6 +508,7 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
         let all: i64 = spent.iter().map(|(_, sum)| sum).sum();
         let page = Purchases {
             css: site.css.clone(),
+            offline: site.offline.clone(),
             place: "/purchases",
             now,
             stores,

@@ -24,6 +24,7 @@ mod invitations;
 mod late;
 mod layers;
 mod messages;
+mod offline;
 mod outages;
 mod outside;
 mod pace;

@@ -91,6 +91,7 @@ impl TestApp {
             theme: "/theme-165.css".into(),
             islands: module("kabinet"),
             rotating: module("rotating"),
+            offline: "/pkg/offline.0.js".into(),
             api: server::api::description(),
         };
         let app = App {
