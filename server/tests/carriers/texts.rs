@@ -2,7 +2,7 @@
 
 use crate::peers::{Answer, Gateway, Secured, certificates, free_port};
 use crate::{BY, carrier, kept, one, ready, round, wait, write, write_code};
-use app::cx::{Module, Site};
+use app::cx::Site;
 use crm::outbox::{Channel, State};
 use crm::testing::World;
 use server::channels::reports::Reports;
@@ -292,20 +292,13 @@ const REPORTS: &str = "0123456789abcdef0123456789abcdef";
 /// Serves the site over the same database; its address.
 async fn site(world: &World, config: &Config) -> String {
     assert_eq!(config.sms.problems(), Vec::<String>::new());
-    let module = || Module {
-        loader: String::new(),
-        js: String::new(),
-        wasm: String::new(),
-    };
     let app = App {
         db: world.db.clone(),
         config: Arc::new(config.clone()),
         site: Arc::new(Site {
             css: "/kabinet.css".into(),
             theme: "/theme.css".into(),
-            islands: module(),
-            rotating: module(),
-            api: serde_json::Value::Null,
+            ..Site::default()
         }),
         is_demonstration: false,
         is_draining: Arc::default(),

@@ -117,7 +117,8 @@ async fn s17_nobody_reports_who_does_not_know_the_secret() {
     let longer = format!("{HERE}0");
     let right = ("x-gateway", SECRET);
     let in_capitals = format!("/callbacks/sms/{}", SECRET.to_uppercase());
-    let refused: [(&TestApp, &str, &[(&str, &str)]); 12] = [
+    type Tried<'a> = (&'a TestApp, &'a str, &'a [(&'a str, &'a str)]);
+    let refused: [Tried<'_>; 12] = [
         (&by_address, "/callbacks/sms/x", &[]),
         (&by_address, &HERE[..HERE.len() - 1], &[]),
         (&by_address, &longer, &[]),
