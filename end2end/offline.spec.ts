@@ -145,6 +145,8 @@ test("without a network the clock is off by what was seen last", async ({ page, 
 
 test("a new version offers itself, and the first one does not", async ({ page, signIns }) => {
   await keeping(page, signIns);
+  // The first page was there before the worker, and does not go by it.
+  await page.goto("/card");
   const active = () => page.evaluate(async () => (await navigator.serviceWorker.ready).active?.scriptURL ?? "");
   const offer = page.getByText("Есть новая версия");
   expect(await active()).toMatch(/\/sw\.js$/);

@@ -23,8 +23,8 @@ function offer(worker) {
 
 async function begin() {
   const registration = await navigator.serviceWorker.register("/sw.js");
-  // The first one waits for nobody.
-  const look = () => registration.waiting && registration.active && offer(registration.waiting);
+  // One that no page goes by, as the first one, is replaced at once.
+  const look = () => registration.waiting && navigator.serviceWorker.controller && offer(registration.waiting);
   const watch = () => registration.installing?.addEventListener("statechange", look);
   look();
   watch();
