@@ -160,7 +160,7 @@ def play(arguments):
             if event["card"]:
                 sale["card"] = event["card"]
             if event["points"] and event["card"]:
-                redeem = reserve(till, event, said)
+                redeem = reserve(till, event, sale["lines"], said)
                 if redeem:
                     sale["redeem"] = redeem
             change("/purchases", sale)
@@ -173,14 +173,15 @@ def play(arguments):
     print(json.dumps(said))
 
 
-def reserve(till, event, said):
-    """Points for a sale, if the customer has them: what a cashier asks before."""
+def reserve(till, event, lines, said):
+    """Points for a sale, if the customer has them: what a cashier asks before. What rules take off is taken off the lines."""
     try:
         who = till.ask("POST", "/customers/identify", {"card": event["card"]})
-        total = sum(quantity * price for _, _, quantity, price in event["lines"])
-        lines = [{"article": a, "quantity": q, "price": p} for a, _, q, p in event["lines"]]
+        total = sum(line["quantity"] * line["price"] for line in lines)
         quote = till.ask("POST", "/quotes", {"customer": who["customer"], "lines": lines})
-        assert quote["total"] == total, (quote, total)
+        assert quote["total"] == total - quote["discount"], (quote, total)
+        for line, quoted in zip(lines, quote["lines"]):
+            line["discount"] = line["rule_discount"] = quoted["discount"]
         points = min(event["points"], quote["payable"]["most"])
         if points <= 0:
             said["no points"] += 1
@@ -215,7 +216,8 @@ def wait_until_ready(url, server):
 
 
 def reckon(events, members, paid):
-    """What each sale has to have earned in the club. `paid` is what points paid for lines: that earns nothing."""
+    """What each sale has to have earned in the club. `paid` is what was taken off lines and what points paid: that earns
+    nothing."""
     earned, back = {}, defaultdict(int)
     for event in (event for of_till in events.values() for event in of_till):
         if event["what"] == "return":
@@ -352,8 +354,8 @@ def compare(arguments, till, events, members, folder):
     wrong = []
     database = sqlite3.connect(f"file:{folder}/kabinet.db?mode=ro", uri=True)
     paid = {(document, place): points for document, place, points in database.execute(
-        "SELECT p.document, l.ordinal, SUM(w.points) FROM line_payments w JOIN purchase_lines l ON l.id = w.line_id "
-        "JOIN purchases p ON p.id = l.purchase_id WHERE p.source = 'shop' GROUP BY p.document, l.ordinal")}
+        "SELECT p.document, l.ordinal, l.discount + COALESCE((SELECT SUM(w.points) FROM line_payments w WHERE w.line_id = l.id), 0) "
+        "FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id WHERE p.source = 'shop' AND p.kind = 'sale'")}
     expected = reckon(events, members, paid)
     paid_with_points = 0
     for document, points in expected.items():

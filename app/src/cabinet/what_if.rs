@@ -494,8 +494,9 @@ fn result(cx: &Cx, asked: &Asked, plan: &Plan, forecast: &Forecast, known: &[Fou
             let life = t.life(cx.day(earned.active_from), cx.day(earned.expires_at));
             view! {
                 <div>
-                    <dt>{cx.pick(&earned.name)} <br/> <small class="muted">{life}</small></dt>
+                    <dt>{t.points_in(cx.pick(&earned.name))}</dt>
                     <dd class="points">{format::signed_points(cx.lang, earned.points)}</dd>
+                    <dd class="kv-more">{life}</dd>
                 </div>
             }
         })
@@ -590,12 +591,12 @@ fn payments(cx: &Cx, ways: &[Paying]) -> Option<Html> {
                 Some(program) => t.with_points(cx.points(way.points), cx.pick(program), unit(cx, way.points)),
             };
             let badge = (place == 0).then(|| view! { " " <span class="badge badge-ok">{t.best}</span> });
+            let earn = (way.earns > 0).then(|| t.earn(format::signed_points(cx.lang, way.earns), unit(cx, way.earns)));
             view! {
-                <tr>
-                    <th scope="row">{name} {badge}</th>
-                    <td class="num">{cx.money(way.money)}</td>
-                    <td class="num">{format::signed_points(cx.lang, way.earns)}</td>
-                </tr>
+                <li class="row">
+                    <span class="row-main"><b>{name} {badge}</b> <small>{earn}</small></span>
+                    <span class="row-end"><b>{cx.money(way.money)}</b></span>
+                </li>
             }
         })
         .collect();
@@ -603,14 +604,8 @@ fn payments(cx: &Cx, ways: &[Paying]) -> Option<Html> {
         view! {
             <section class="section" aria-labelledby="paying">
                 <h2 id="paying">{t.paying}</h2>
-                <div class="panel">
-                    <p>{why}</p>
-                    <table class="data">
-                        <caption class="sr-only">{t.paying}</caption>
-                        <thead><tr><th scope="col">{t.way}</th><th scope="col" class="num">{t.money}</th><th scope="col" class="num">{t.earn}</th></tr></thead>
-                        <tbody>{rows}</tbody>
-                    </table>
-                </div>
+                <p>{why}</p>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
         .into_html(),

@@ -82,7 +82,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     println!("  {threads} requests");
     messages::write(db, &by).await?;
     let key = till(db, &by).await?;
-    rewards::write(db, &by, &people, customer).await?;
+    rewards::write(db, &by, &records, &people, customer).await?;
     crm::points::store::run_due(db, &by).await?;
     crm::rule::tier::store::run_due(db, &by).await?;
     mark(db, &by, "ready").await?;
@@ -168,18 +168,17 @@ async fn shops(db: &Db, by: &System, records: &Records) -> anyhow::Result<Vec<St
                     ids.insert(store.code.clone(), id);
                     list.push(id);
                 }
-                let today = tx.shop().day(tx.now());
-                let midnight = |days| tx.shop().midnight(today + Duration::days(days));
+                let (shop, now) = (tx.shop().clone(), tx.now());
                 let promotions: Vec<NewPromotion> = records
                     .promotions
                     .iter()
-                    .map(|p| NewPromotion {
+                    .map(|p| (p, p.period(&shop, now)))
+                    .map(|(p, (starts_at, ends_at))| NewPromotion {
                         code: p.code.clone(),
                         title: p.title.clone(),
                         conditions: p.conditions.clone(),
-                        starts_at: midnight(p.starts_in_days),
-                        // The last day counts as a whole.
-                        ends_at: midnight(p.ends_in_days + 1),
+                        starts_at,
+                        ends_at,
                         stores: p.stores.iter().filter_map(|code| ids.get(code).copied()).collect(),
                     })
                     .collect();

@@ -1,11 +1,13 @@
 //! The demonstration's own records, as they lie in `server/demo`.
 
 use anyhow::Context as _;
+use chrono::{DateTime, Duration, Utc};
 use crm::id::TierId;
 use crm::lang::{Lang, Localized};
 use crm::request::Status;
 use crm::rule::tier::{Downgrade, Measure, Tier, Tiers};
 use crm::rule::{Span, Window};
+use crm::shop::Shop;
 use crm::stores::{Hours, NewStore};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -32,9 +34,17 @@ pub(super) struct Promotion {
     pub(super) code: String,
     pub(super) title: Localized,
     pub(super) conditions: Localized,
-    pub(super) starts_in_days: i64,
-    pub(super) ends_in_days: i64,
+    starts_in_days: i64,
+    ends_in_days: i64,
     pub(super) stores: Vec<String>,
+}
+
+impl Promotion {
+    /// Its first moment and the first after it, for a demonstration that is made now; the last day counts as a whole.
+    pub(super) fn period(&self, shop: &Shop, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+        let midnight = |days| shop.midnight(shop.day(now) + Duration::days(days));
+        (midnight(self.starts_in_days), midnight(self.ends_in_days + 1))
+    }
 }
 
 /// A conversation.

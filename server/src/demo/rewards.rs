@@ -1,6 +1,8 @@
-//! Three rules of rewards, and two friends of the customer to sign in as: one has bought something, one has not yet.
+//! Rules of rewards, rules that carry out promotions, and two friends of the customer to sign in as: one has bought something,
+//! one has not yet.
 
 use super::people::Made;
+use super::records::Records;
 use anyhow::Context as _;
 use crm::db::{Db, scoped};
 use crm::id::CustomerId;
@@ -16,7 +18,13 @@ const DONE: &str = "demonstration_rewards";
 const BOUGHT: (&str, i64) = ("22423", 1_275_00);
 
 /// Publishes the rules, and lets two friends come by the customer's code. The second time it does nothing.
-pub(super) async fn write(db: &Db, by: &System, people: &[Made], customer: CustomerId) -> anyhow::Result<()> {
+pub(super) async fn write(
+    db: &Db,
+    by: &System,
+    records: &Records,
+    people: &[Made],
+    customer: CustomerId,
+) -> anyhow::Result<()> {
     if crm::content::setting(db, DONE).await?.is_some() {
         return Ok(());
     }
@@ -25,7 +33,16 @@ pub(super) async fn write(db: &Db, by: &System, people: &[Made], customer: Custo
         .iter()
         .find(|program| program.code == "club")
         .context("there is a club")?;
-    let rules = include_str!("../../demo/rules.json").replace("{club}", &club.id.to_string());
+    let mut rules = include_str!("../../demo/rules.json").replace("{club}", &club.id.to_string());
+    for category in crm::stores::store::categories(&mut db.read().await?).await? {
+        rules = rules.replace(&format!("{{{}}}", category.code), &category.id.to_string());
+    }
+    for promotion in &records.promotions {
+        let (starts, ends) = promotion.period(db.shop(), db.now());
+        for (name, at) in [("starts", starts), ("ends", ends)] {
+            rules = rules.replace(&format!("{{{}:{name}}}", promotion.code), &at.to_rfc3339());
+        }
+    }
     let rules: Vec<Rule> = serde_json::from_str(&rules)?;
     for rule in &rules {
         crm::rule::store::publish_by_system(db, by, None, rule, None).await?;
