@@ -423,6 +423,7 @@ pub const ROUTES: &[Route] = &[
         cabinet::consents::page,
         [cabinet::consents::ChangeConsent]
     ),
+    page!("/profile/views", Customer, cabinet::looks::page),
     page!(
         "/devices",
         Customer,

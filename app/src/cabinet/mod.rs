@@ -9,6 +9,7 @@ pub mod contacts;
 pub mod devices;
 pub mod home;
 pub mod invite;
+pub mod looks;
 pub mod offers;
 pub mod passkeys;
 pub mod person;

@@ -85,6 +85,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {row("/profile/consents", icon::SHIELD_CHECK, t.consents, t.consents_count(count(given)))}
                     {row("/profile/security", icon::KEY_ROUND, t.security, t.security_text)}
                     {row("/devices", icon::MONITOR_SMARTPHONE, t.devices, t.devices_count(count(devices)))}
+                    {row("/profile/views", icon::EYE, t.views, t.views_text)}
                 </ul>
             </div>
         </section>
