@@ -236,6 +236,9 @@ test("forms of the profile", async ({ page, another, signIns }) => {
   await page.goto("/profile/consents");
   await right(page, "consent.change", {}, /Дать согласие|Отозвать согласие/);
 
+  await page.goto("/profile/data");
+  await right(page, "export.ask");
+
   await page.goto("/profile/providers");
   await page.getByRole("link", { name: "Привязать Тест ID" }).click();
   await page.getByLabel("Имя").fill(`forms-${phone.slice(1)}`);

@@ -216,6 +216,22 @@ test("the page of invitations is in order with a link in it, and copies it", asy
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link);
 });
 
+test("the page of what is held is in order with an archive on it, and hands it out", async ({ page, signIns, viewport }) => {
+  test.slow();
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/profile/data", "export.ask");
+  await examine(page, "/profile/data?done=asked", viewport!.width);
+  const link = page.getByRole("link", { name: "Скачать архив" });
+  const offered = async () => {
+    await page.goto("/profile/data");
+    return link.count();
+  };
+  await expect.poll(offered, { timeout: 60_000, intervals: [2_000] }).toBe(1);
+  await examine(page, "/profile/data", viewport!.width);
+  const [archive] = await Promise.all([page.waitForEvent("download"), link.click()]);
+  expect(archive.suggestedFilename()).toMatch(/^my-data-\d{4}-\d\d-\d\d\.zip$/);
+});
+
 test("the pages of a second step that is on are in order", async ({ page, signIns, viewport }) => {
   await newcomer(page, signIns);
   await send(page.request, signIns.url, "/profile/second-factor", "factor.offer");

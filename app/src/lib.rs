@@ -12,6 +12,7 @@ pub mod account;
 pub mod admin;
 pub mod cabinet;
 pub mod cx;
+pub mod export;
 pub mod format;
 pub mod render;
 pub mod route;
@@ -424,6 +425,12 @@ pub const ROUTES: &[Route] = &[
         [cabinet::consents::ChangeConsent]
     ),
     page!("/profile/views", Customer, cabinet::looks::page),
+    page!(
+        "/profile/data",
+        Customer,
+        cabinet::data::page,
+        [cabinet::data::AskExport]
+    ),
     page!(
         "/devices",
         Customer,

@@ -145,7 +145,7 @@ pub async fn of_customer(
     of: Subject,
     before: Option<Before>,
     limit: usize,
-) -> Result<(Vec<Look>, Option<Before>), sqlx::Error> {
+) -> Result<(Vec<Look>, Option<Before>), Error> {
     const SQL: &str = "SELECT a.id, a.at, a.actor_id, a.object_id, r.name AS role, t.name AS till, q.number AS request, \
                        a.action, a.reason FROM audit a LEFT JOIN staff s ON s.id = a.actor_id \
                        LEFT JOIN roles r ON r.code = s.role LEFT JOIN tills t ON t.id = a.actor_id \

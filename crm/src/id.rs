@@ -134,6 +134,8 @@ ids! {
     WebhookEventId,
     /// What one receiver is told of one event.
     DeliveryId,
+    /// What a customer takes home of their data.
+    ExportId,
     /// A row of the audit log.
     AuditId,
 }

@@ -49,6 +49,8 @@ pub mod db;
 #[cfg(feature = "store")]
 pub mod error;
 #[cfg(feature = "store")]
+pub mod export;
+#[cfg(feature = "store")]
 pub mod factor;
 #[cfg(feature = "store")]
 pub mod identity;

@@ -661,6 +661,8 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "card.refused" => t.card_refused,
         "invite.begin" => t.invite_begin,
         "purchase.claim" => t.purchase_claim,
+        "export.ask" => t.export_ask,
+        "export.download" => t.export_download,
         _ => return None,
     })
 }

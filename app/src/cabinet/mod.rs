@@ -6,6 +6,7 @@ pub mod claim;
 pub mod confirm;
 pub mod consents;
 pub mod contacts;
+pub mod data;
 pub mod devices;
 pub mod home;
 pub mod invite;

@@ -86,6 +86,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {row("/profile/security", icon::KEY_ROUND, t.security, t.security_text)}
                     {row("/devices", icon::MONITOR_SMARTPHONE, t.devices, t.devices_count(count(devices)))}
                     {row("/profile/views", icon::EYE, t.views, t.views_text)}
+                    {row("/profile/data", icon::DOWNLOAD, t.data, t.data_text)}
                 </ul>
             </div>
         </section>
