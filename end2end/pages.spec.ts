@@ -232,6 +232,15 @@ test("the page of what is held is in order with an archive on it, and hands it o
   expect(archive.suggestedFilename()).toMatch(/^my-data-\d{4}-\d\d-\d\d\.zip$/);
 });
 
+test("the pages of who is to be erased are in order, with the way back on each", async ({ page, signIns, viewport }) => {
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/profile/erase", "erasure.ask", { agreed: "yes" });
+  await examine(page, "/profile/erase?done=asked", viewport!.width);
+  await examine(page, "/", viewport!.width);
+  await press(page, "Отменить удаление");
+  await expect(page.getByRole("status")).toHaveText("Удаление отменено, всё остаётся как было.");
+});
+
 test("the pages of a second step that is on are in order", async ({ page, signIns, viewport }) => {
   await newcomer(page, signIns);
   await send(page.request, signIns.url, "/profile/second-factor", "factor.offer");

@@ -432,6 +432,12 @@ pub const ROUTES: &[Route] = &[
         [cabinet::data::AskExport]
     ),
     page!(
+        "/profile/erase",
+        Customer,
+        cabinet::erase::page,
+        [cabinet::erase::AskErasure, cabinet::erase::CancelErasure]
+    ),
+    page!(
         "/devices",
         Customer,
         cabinet::devices::page,

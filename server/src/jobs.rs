@@ -74,6 +74,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             crm::factor::removal::run_due(&db, &system).await?;
             crm::limits::sweep(&db, &system).await?;
             crm::export::sweep(&db, &system).await?;
+            crm::erasure::run_due(&db, &system).await?;
             crm::webhook::delivery::sweep(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await
         }),
@@ -113,7 +114,8 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
     jobs.push(every("exports", EXPORTS_EVERY, db, stopping.clone(), move |db| {
         let stopping = stop_exporting.clone();
         async move {
-            while !*stopping.borrow() && exports::run_next(&db, &system).await? {}
+            let goes_on = || !*stopping.borrow();
+            while goes_on() && exports::run_next(&db, &system).await? {}
             Ok(())
         }
     }));

@@ -8,6 +8,7 @@ pub mod consents;
 pub mod contacts;
 pub mod data;
 pub mod devices;
+pub mod erase;
 pub mod home;
 pub mod invite;
 pub mod looks;

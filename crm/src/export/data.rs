@@ -334,6 +334,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
          WHERE a.customer_id = $1 ORDER BY a.at, a.id",
     ),
     (
+        "erasures",
+        "SELECT asked_at, due_at, cancelled_at, done_at FROM erasures WHERE customer_id = $1 ORDER BY asked_at, id",
+    ),
+    (
         "exports",
         "SELECT asked_at, state, finished_at FROM exports WHERE customer_id = $1 ORDER BY asked_at, id",
     ),

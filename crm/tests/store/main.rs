@@ -4,6 +4,7 @@
 mod backup;
 mod cards;
 mod common;
+mod erasure;
 mod exports;
 mod factors;
 mod histories;
