@@ -152,6 +152,17 @@ fn texts(dir: &Path) -> String {
                     .expect("a string grows");
             }
         }
+        // An export calls its sections and columns as the database does: their words are found by those names.
+        if file == "export" {
+            let plain = keys[0].iter().filter(|key| values(&languages[0][*key]).is_empty());
+            let arms: String = plain.map(|key| format!("{key:?} => self.{key}, ")).collect();
+            writeln!(
+                methods,
+                "    /// The text of this key, where there is one that takes no values.\n    \
+                 pub fn named(&self, key: &str) -> Option<&'static str> {{ Some(match key {{ {arms}_ => return None }}) }}"
+            )
+            .expect("a string grows");
+        }
         writeln!(
             structs,
             "/// Texts of `{file}.json`.\n#[derive(Debug)]\npub struct {type_name} {{\n    #[allow(dead_code)]\n    lang: Lang,\n{members}}}\nimpl {type_name} {{\n{methods}}}"

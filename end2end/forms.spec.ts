@@ -236,6 +236,14 @@ test("forms of the profile", async ({ page, another, signIns }) => {
   await page.goto("/profile/consents");
   await right(page, "consent.change", {}, /Дать согласие|Отозвать согласие/);
 
+  await page.goto("/profile/data");
+  await right(page, "export.ask");
+
+  await page.goto("/profile/erase");
+  await wrong(page, "erasure.ask", {}, "Без этого согласия");
+  await right(page, "erasure.ask", { agreed: "yes" });
+  await right(page, "erasure.cancel");
+
   await page.goto("/profile/providers");
   await page.getByRole("link", { name: "Привязать Тест ID" }).click();
   await page.getByLabel("Имя").fill(`forms-${phone.slice(1)}`);

@@ -218,6 +218,31 @@ test("the page of invitations is in order with a link in it, and copies it", asy
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link);
 });
 
+test("the page of what is held is in order with an archive on it, and hands it out", async ({ page, signIns, viewport }) => {
+  test.slow();
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/profile/data", "export.ask");
+  await examine(page, "/profile/data?done=asked", viewport!.width);
+  const link = page.getByRole("link", { name: "Скачать архив" });
+  const offered = async () => {
+    await page.goto("/profile/data");
+    return link.count();
+  };
+  await expect.poll(offered, { timeout: 60_000, intervals: [2_000] }).toBe(1);
+  await examine(page, "/profile/data", viewport!.width);
+  const [archive] = await Promise.all([page.waitForEvent("download"), link.click()]);
+  expect(archive.suggestedFilename()).toMatch(/^my-data-\d{4}-\d\d-\d\d\.zip$/);
+});
+
+test("the pages of who is to be erased are in order, with the way back on each", async ({ page, signIns, viewport }) => {
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/profile/erase", "erasure.ask", { agreed: "yes" });
+  await examine(page, "/profile/erase?done=asked", viewport!.width);
+  await examine(page, "/", viewport!.width);
+  await press(page, "Отменить удаление");
+  await expect(page.getByRole("status")).toHaveText("Удаление отменено, всё остаётся как было.");
+});
+
 test("the pages of a second step that is on are in order", async ({ page, signIns, viewport }) => {
   await newcomer(page, signIns);
   await send(page.request, signIns.url, "/profile/second-factor", "factor.offer");

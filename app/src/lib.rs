@@ -12,6 +12,7 @@ pub mod account;
 pub mod admin;
 pub mod cabinet;
 pub mod cx;
+pub mod export;
 pub mod format;
 pub mod render;
 pub mod route;
@@ -425,6 +426,19 @@ pub const ROUTES: &[Route] = &[
         Customer,
         cabinet::consents::page,
         [cabinet::consents::ChangeConsent]
+    ),
+    page!("/profile/views", Customer, cabinet::looks::page),
+    page!(
+        "/profile/data",
+        Customer,
+        cabinet::data::page,
+        [cabinet::data::AskExport]
+    ),
+    page!(
+        "/profile/erase",
+        Customer,
+        cabinet::erase::page,
+        [cabinet::erase::AskErasure, cabinet::erase::CancelErasure]
     ),
     page!(
         "/devices",

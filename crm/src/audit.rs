@@ -3,12 +3,15 @@
 use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, StoreId};
+use crate::lang::Localized;
 use crate::on;
-use crate::staff::{Right, Role};
+use crate::points::{Before, store::far};
+use crate::staff::Right;
 use crate::who::{Staff, Subject};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 /// Who acted.
@@ -69,8 +72,8 @@ pub async fn record(tx: &mut Tx, entry: Entry<'_>) -> Result<(), sqlx::Error> {
 /// Who looked, as the customer may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// A member of staff, by their role; the name is the shop's own affair.
-    Staff(Role),
+    /// A member of staff, by what their role is called; their own name is the shop's affair.
+    Staff(Localized),
     /// A till, by its name.
     Till(String),
 }
@@ -78,7 +81,7 @@ pub enum Reader {
 /// What a member of staff or a till did with a customer's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// When.
+    /// When; of several the last time.
     pub at: DateTime<Utc>,
     /// Who.
     pub by: Reader,
@@ -86,40 +89,99 @@ pub struct Look {
     pub action: String,
     /// Why, in a word; of a till its scope, and by what it found the customer.
     pub reason: String,
+    /// The number of the request that it was about.
+    pub request: Option<i64>,
+    /// How often: reads of the same that follow soon are told as one.
+    pub times: i64,
 }
+
+/// For how long reads of the same by the same reader are told as one.
+const TOGETHER: TimeDelta = TimeDelta::minutes(10);
+
+/// How many rows of the log are read at once: a reader who looks again and again makes more of them than are told.
+const READ: usize = 500;
 
 #[derive(sqlx::FromRow)]
 struct LookRow {
+    id: AuditId,
     at: DateTime<Utc>,
-    role: Option<Role>,
+    actor_id: Option<Uuid>,
+    object_id: Option<Uuid>,
+    role: Option<Json<Localized>>,
     till: Option<String>,
+    request: Option<i64>,
     action: String,
     reason: String,
 }
 
-/// What staff and tills read and changed of a customer, newest first.
-pub async fn of_customer(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Look>, sqlx::Error> {
-    const SQL: &str = "SELECT a.at, s.role, t.name AS till, a.action, a.reason FROM audit a \
-                       LEFT JOIN staff s ON s.id = a.actor_id LEFT JOIN tills t ON t.id = a.actor_id \
-                       WHERE a.customer_id = $1 AND a.actor IN ('staff', 'till') ORDER BY a.at DESC, a.id DESC LIMIT $2";
-    let rows: Vec<LookRow> = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(of.id())
-        .bind(limit)
-        .fetch_all(c)
-        .await)?;
-    let look = |row: LookRow| {
-        let by = match (row.role, row.till) {
-            (Some(role), _) => Reader::Staff(role),
+impl LookRow {
+    /// What two reads have in common that are told as one.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.actor_id, self.object_id) == (other.actor_id, other.object_id)
+            && (&self.action, &self.reason) == (&other.action, &other.reason)
+    }
+
+    fn told(self, times: i64) -> Look {
+        let by = match (self.role, self.till) {
+            (Some(Json(role)), _) => Reader::Staff(role),
             (None, till) => Reader::Till(till.unwrap_or_default()),
         };
         Look {
-            at: row.at,
+            at: self.at,
             by,
-            action: row.action,
-            reason: row.reason,
+            action: self.action,
+            reason: self.reason,
+            request: self.request,
+            times,
         }
-    };
-    Ok(rows.into_iter().map(look).collect())
+    }
+}
+
+/// What staff and tills read and changed of a customer, newest first, those before `before`; and the place where the next
+/// page begins, if there is more. That the customer was looked at because of a request is left out: the request that was
+/// read says so itself.
+pub async fn of_customer(
+    conn: &mut Conn,
+    of: Subject,
+    before: Option<Before>,
+    limit: usize,
+) -> Result<(Vec<Look>, Option<Before>), Error> {
+    const SQL: &str = "SELECT a.id, a.at, a.actor_id, a.object_id, r.name AS role, t.name AS till, q.number AS request, \
+                       a.action, a.reason FROM audit a LEFT JOIN staff s ON s.id = a.actor_id \
+                       LEFT JOIN roles r ON r.code = s.role LEFT JOIN tills t ON t.id = a.actor_id \
+                       LEFT JOIN requests q ON q.id = a.object_id \
+                       WHERE a.customer_id = $1 AND a.actor IN ('staff', 'till') AND (a.at, a.id) < ($2, $3) \
+                       AND NOT (a.action = 'customer.read' AND a.reason = 'request') \
+                       ORDER BY a.at DESC, a.id DESC LIMIT $4";
+    let (at, id) = before.unwrap_or((far(), Uuid::max()));
+    let rows: Vec<LookRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(at)
+        .bind(id)
+        .bind(READ as i64)
+        .fetch_all(c)
+        .await)?;
+    let mut has_more = rows.len() == READ;
+    let mut looks: Vec<(LookRow, i64)> = Vec::new();
+    let mut last = None;
+    for row in rows {
+        let place = (row.at, row.id.0);
+        let is_read = row.action.ends_with(".read");
+        let known = looks
+            .iter()
+            .position(|(look, _)| is_read && look.is_like(&row) && look.at - row.at < TOGETHER);
+        match known {
+            Some(known) => looks[known].1 += 1,
+            None if looks.len() == limit => {
+                has_more = true;
+                break;
+            }
+            None => looks.push((row, 1)),
+        }
+        last = Some(place);
+    }
+    let looks = looks.into_iter().map(|(row, times)| row.told(times)).collect();
+    Ok((looks, last.filter(|_| has_more)))
 }
 
 /// What differs between two records, field by field, as it is written into the log: `phone: null → "+79000009901"`.

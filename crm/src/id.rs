@@ -134,6 +134,10 @@ ids! {
     WebhookEventId,
     /// What one receiver is told of one event.
     DeliveryId,
+    /// The erasure of who a customer was.
+    ErasureId,
+    /// What a customer takes home of their data.
+    ExportId,
     /// A row of the audit log.
     AuditId,
 }

@@ -47,7 +47,11 @@ pub mod content;
 #[cfg(feature = "store")]
 pub mod db;
 #[cfg(feature = "store")]
+pub mod erasure;
+#[cfg(feature = "store")]
 pub mod error;
+#[cfg(feature = "store")]
+pub mod export;
 #[cfg(feature = "store")]
 pub mod factor;
 #[cfg(feature = "store")]

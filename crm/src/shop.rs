@@ -25,6 +25,8 @@ pub struct Shop {
     pub country: String,
     /// From how many years on one may join.
     pub minimum_age: u32,
+    /// For how many days a customer who wants to be erased may think better of it.
+    pub erasure_days: u32,
     /// The first digits of card numbers. 20 to 29 are GS1's for use within a company (GS1 General Specifications, 1.4).
     pub card_prefix: String,
     /// How many text messages may go.
@@ -74,6 +76,7 @@ impl Default for Shop {
             time_zone: "Europe/Moscow".into(),
             country: "RU".into(),
             minimum_age: 14,
+            erasure_days: 14,
             card_prefix: "290".into(),
             limits: Limits::default(),
             points: Policy::default(),

@@ -92,6 +92,28 @@ async fn new_postgres() -> String {
     }
 }
 
+/// The files of an archive that [`crate::export`] packed, by their names.
+pub fn unpack(archive: &[u8]) -> std::collections::BTreeMap<String, String> {
+    use std::io::Read as _;
+    let mut files = std::collections::BTreeMap::new();
+    let mut rest = archive;
+    while rest.starts_with(b"PK\x03\x04") {
+        let number = |at: usize, bytes: usize| {
+            let digits = rest[at..at + bytes].iter().rev();
+            digits.fold(0, |sum, digit| sum * 256 + usize::from(*digit))
+        };
+        let (packed, name) = (number(18, 4), number(26, 2));
+        let from = 30 + name + number(28, 2);
+        let mut text = String::new();
+        flate2::read::DeflateDecoder::new(&rest[from..from + packed])
+            .read_to_string(&mut text)
+            .expect("a text");
+        files.insert(String::from_utf8_lossy(&rest[30..30 + name]).into_owned(), text);
+        rest = &rest[from + packed..];
+    }
+    files
+}
+
 /// Runs one test body on both engines: `both_engines!(name, async |world| { … });` makes `name::sqlite` and
 /// `name::postgres`.
 #[macro_export]

@@ -81,6 +81,7 @@ pub struct Customer {
     network: String,
     came_in_at: DateTime<Utc>,
     authenticated_at: DateTime<Utc>,
+    erased_on: Option<DateTime<Utc>>,
 }
 
 /// How long a proof of who somebody is lets them do what is dangerous (ASVS 5.0, 7.5.1).
@@ -140,6 +141,11 @@ impl Customer {
     /// The language they chose.
     pub fn language(&self) -> Lang {
         self.language
+    }
+
+    /// When they are erased, if they asked for it and have not thought better of it.
+    pub fn erased_on(&self) -> Option<DateTime<Utc>> {
+        self.erased_on
     }
 
     /// Writes down what the customer did.
@@ -400,6 +406,7 @@ struct CustomerRow {
     id: CustomerId,
     name: String,
     language: Lang,
+    erased_on: Option<DateTime<Utc>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -417,8 +424,9 @@ struct StaffRow {
 
 /// The customer of a session, if it is alive.
 pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
-    const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language \
-                       FROM sessions s JOIN customers c ON c.id = s.customer_id \
+    const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, \
+                       e.due_at AS erased_on FROM sessions s JOIN customers c ON c.id = s.customer_id \
+                       LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
     let now = db.now();
     let mut conn = db.read().await?;
@@ -438,6 +446,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         id,
         name,
         language,
+        erased_on,
         ..
     } = row;
     Ok(Some(Customer {
@@ -449,6 +458,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         network: visitor.network.clone(),
         came_in_at: created_at,
         authenticated_at,
+        erased_on,
     }))
 }
 

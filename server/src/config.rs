@@ -106,6 +106,8 @@ pub struct ShopConfig {
     pub country: String,
     /// Least age in years.
     pub minimum_age: u32,
+    /// Days until a customer who wants it is erased.
+    pub erasure_days: u32,
     /// First digits of card numbers.
     pub card_prefix: String,
 }
@@ -143,6 +145,7 @@ impl Default for Config {
                 time_zone: shop.time_zone,
                 country: shop.country,
                 minimum_age: shop.minimum_age,
+                erasure_days: shop.erasure_days,
                 card_prefix: shop.card_prefix,
             },
             mail: MailConfig::default(),
@@ -250,6 +253,10 @@ impl Config {
             format!("shop.minimum_age: {} years would admit nobody", shop.minimum_age),
         );
         check(
+            (1..=30).contains(&shop.erasure_days),
+            format!("shop.erasure_days: {} is not one of 1 to 30", shop.erasure_days),
+        );
+        check(
             (2..=6).contains(&shop.card_prefix.len()) && shop.card_prefix.bytes().all(|b| b.is_ascii_digit()),
             format!(
                 "shop.card_prefix: {:?} is not two to six digits like 290",
@@ -281,6 +288,7 @@ impl Config {
             time_zone,
             country,
             minimum_age,
+            erasure_days,
             card_prefix,
         } = self.shop.clone();
         Shop {
@@ -292,6 +300,7 @@ impl Config {
             time_zone,
             country,
             minimum_age,
+            erasure_days,
             card_prefix,
             limits: self.limits.clone(),
             points: self.points.clone(),

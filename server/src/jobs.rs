@@ -1,8 +1,8 @@
-//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, what nobody needs any more goes. Every job
-//! can run late, twice or on several nodes with the same result.
+//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, what customers take home
+//! is packed, what nobody needs any more goes. Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
-use crate::webhooks;
+use crate::{exports, webhooks};
 use crm::db::Db;
 use crm::rule::store::simulating;
 use crm::who::System;
@@ -18,6 +18,8 @@ const INBOX_EVERY: Duration = Duration::from_secs(2);
 const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often simulations that wait are looked for: somebody sits in front of them.
 const SIMULATIONS_EVERY: Duration = Duration::from_secs(2);
+/// How often exports that wait are looked for: somebody may sit in front of one, and is written to otherwise.
+const EXPORTS_EVERY: Duration = Duration::from_secs(5);
 /// How often points that are due are looked for.
 const POINTS_EVERY: Duration = Duration::from_secs(60);
 /// How many differences of the ledger are logged one by one; `kabinet ledger verify` prints them all.
@@ -71,6 +73,8 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::factor::removal::run_due(&db, &system).await?;
             crm::limits::sweep(&db, &system).await?;
+            crm::export::sweep(&db, &system).await?;
+            crm::erasure::run_due(&db, &system).await?;
             crm::webhook::delivery::sweep(&db, &system).await?;
             crm::outbox::delivery::forget(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await
@@ -107,6 +111,15 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             }
         },
     ));
+    let stop_exporting = stopping.clone();
+    jobs.push(every("exports", EXPORTS_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_exporting.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            while goes_on() && exports::run_next(&db, &system).await? {}
+            Ok(())
+        }
+    }));
     if has_inbox {
         jobs.push(every(
             "inbox",

@@ -7,6 +7,7 @@ pub mod channels;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod exports;
 pub mod guard;
 pub mod import;
 pub mod jobs;

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{api, callbacks, outside, session, site};
+use crate::{api, callbacks, exports, outside, session, site};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -96,6 +96,7 @@ pub fn others(app: &App) -> Vec<Other> {
         Other::open("/healthz", get(async || "ok\n")),
         Other::open("/readyz", get(ready).with_state(app.clone())),
         Other::open(places::HOME, get(to_first_place).with_state(app.clone())),
+        Other::open(exports::PATH, get(exports::archive).with_state(app.clone())),
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));

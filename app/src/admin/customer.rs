@@ -661,6 +661,11 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "card.refused" => t.card_refused,
         "invite.begin" => t.invite_begin,
         "purchase.claim" => t.purchase_claim,
+        "erasure.ask" => t.erasure_ask,
+        "erasure.cancel" => t.erasure_cancel,
+        "erasure.done" => t.erasure_done,
+        "export.ask" => t.export_ask,
+        "export.download" => t.export_download,
         _ => return None,
     })
 }

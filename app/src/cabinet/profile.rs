@@ -85,6 +85,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {row("/profile/consents", icon::SHIELD_CHECK, t.consents, t.consents_count(count(given)))}
                     {row("/profile/security", icon::KEY_ROUND, t.security, t.security_text)}
                     {row("/devices", icon::MONITOR_SMARTPHONE, t.devices, t.devices_count(count(devices)))}
+                    {row("/profile/views", icon::EYE, t.views, t.views_text)}
+                    {row("/profile/data", icon::DOWNLOAD, t.data, t.data_text)}
+                    {row("/profile/erase", icon::TRASH_2, t.erase, t.erase_text)}
                 </ul>
             </div>
         </section>

@@ -4,6 +4,7 @@ use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
 use crate::admin::customers::{FindCustomers, HERE};
 use crate::admin::places;
+use crate::cabinet::erase;
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
@@ -31,7 +32,11 @@ pub fn document(cx: &Cx, body: Body) -> Html {
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
     let frame = match body.frame {
         Frame::Cabinet(place) => {
-            view! { {top(cx, true)} {places(cx, place)} {main(body.view)} {foot(cx)} {worker(cx)} }.into_html()
+            let inside = match erase::bar(cx) {
+                Some(bar) => view! { {bar} {body.view} }.into_html(),
+                None => body.view,
+            };
+            view! { {top(cx, true)} {places(cx, place)} {main(inside)} {foot(cx)} {worker(cx)} }.into_html()
         }
         Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),
         Frame::Kept => view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html(),

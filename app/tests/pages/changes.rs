@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const STORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crm/src");
+pub(crate) const STORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crm/src");
 
-fn read(path: &Path, sources: &mut Vec<String>) {
+pub(crate) fn read(path: &Path, sources: &mut Vec<String>) {
     for entry in fs::read_dir(path).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {

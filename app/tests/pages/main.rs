@@ -4,6 +4,7 @@
 mod changes;
 mod devices;
 mod formats;
+mod looks;
 mod places;
 mod purchases;
 mod search;

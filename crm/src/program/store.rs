@@ -95,7 +95,7 @@ pub async fn leave(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
 }
 
 /// Brings the tiers of a customer up to date who joined or left.
-async fn stand(tx: &mut Tx, customer: CustomerId) -> Result<(), sqlx::Error> {
+pub(crate) async fn stand(tx: &mut Tx, customer: CustomerId) -> Result<(), sqlx::Error> {
     let timeline = timeline(tx).await?;
     tier::store::refresh(tx, &timeline, &BTreeSet::from([customer]))
         .await

@@ -400,7 +400,7 @@ both_engines!(
             .await
             .expect_err("nobody's");
         let mut conn = db.read().await.expect("a connection");
-        let looks = audit::of_customer(&mut conn, anna.me(), 10).await.expect("read");
+        let (looks, _) = audit::of_customer(&mut conn, anna.me(), None, 10).await.expect("read");
         let told: Vec<_> = looks
             .iter()
             .map(|look| (look.by.clone(), look.action.as_str(), look.reason.as_str()))

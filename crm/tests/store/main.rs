@@ -4,6 +4,8 @@
 mod backup;
 mod cards;
 mod common;
+mod erasure;
+mod exports;
 mod factors;
 mod histories;
 mod identity;

@@ -85,7 +85,7 @@ fn a_server_can_await_these(
         requests::topics(&mut conn).await?;
         staff::timeline(&mut conn, customer.me(), 1).await?;
         staff::by_login(&mut conn, "").await?;
-        audit::of_customer(&mut conn, customer.me(), 1).await?;
+        audit::of_customer(&mut conn, customer.me(), None, 1).await?;
         promotion::store::running(&mut conn, db.now()).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;

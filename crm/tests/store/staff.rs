@@ -524,30 +524,88 @@ crm::both_engines!(who_looked_is_told_by_role, async |world| {
     world.clock.set(start() + TimeDelta::minutes(1));
     requests::note(&world.db, &agent, number, "x").await.expect("noted");
     let mut conn = world.db.read().await.expect("a connection");
-    let looks = audit::of_customer(&mut conn, anna.me(), 10).await.expect("read");
+    let (looks, more) = audit::of_customer(&mut conn, anna.me(), None, 10).await.expect("read");
+    assert_eq!(more, None);
     let told: Vec<_> = looks
         .iter()
-        .map(|l| (l.at, l.by.clone(), l.action.as_str(), l.reason.as_str()))
+        .map(|l| (l.at, l.by.clone(), l.action.as_str(), l.reason.as_str(), l.request))
         .collect();
+    let agent = || audit::Reader::Staff(text(Role::AGENT));
     assert_eq!(
         told,
         [
             (
                 start() + TimeDelta::minutes(1),
-                audit::Reader::Staff(Role::new(Role::AGENT)),
+                agent(),
                 "request.note",
-                "request"
+                "request",
+                Some(number)
             ),
-            (
-                start(),
-                audit::Reader::Staff(Role::new(Role::AGENT)),
-                "customer.read",
-                "card"
-            ),
+            (start(), agent(), "customer.read", "card", None),
         ]
     );
-    assert_eq!(
-        audit::of_customer(&mut conn, anna.me(), 1).await.expect("read"),
-        looks[..1]
+    let (first, more) = audit::of_customer(&mut conn, anna.me(), None, 1).await.expect("read");
+    assert_eq!(first, looks[..1]);
+    let (second, end) = audit::of_customer(&mut conn, anna.me(), more, 1).await.expect("read");
+    assert_eq!((second.as_slice(), end), (&looks[1..], None));
+});
+
+crm::both_engines!(looks_that_follow_soon_are_told_as_one, async |world| {
+    let (agent, other, anna) = (
+        staff(world, "agent").await,
+        staff(world, "other").await,
+        customer(world, "Anna", "K").await,
     );
+    topic(world, "card", 1).await;
+    let request = NewRequest {
+        topic: "card".into(),
+        text: "x".into(),
+        purchase: String::new(),
+    };
+    let number = requests::create(&world.db, &anna, &request).await.expect("a request");
+    // Two who look in turns, for eleven minutes, and a request that is read meanwhile.
+    for minute in 0..=11 {
+        world.clock.set(start() + TimeDelta::minutes(minute));
+        for who in [&agent, &other] {
+            who.open(&world.db, anna.id(), Reason::Card).await.expect("opened");
+        }
+        if minute % 2 == 0 {
+            requests::open(&world.db, &agent, number).await.expect("read");
+        }
+        // What was done is told each time.
+        if minute >= 10 {
+            requests::note(&world.db, &agent, number, "x").await.expect("noted");
+        }
+    }
+    let mut conn = world.db.read().await.expect("a connection");
+    let (looks, _) = audit::of_customer(&mut conn, anna.me(), None, 20).await.expect("read");
+    let told: Vec<_> = looks
+        .iter()
+        .map(|l| ((l.at - start()).num_minutes(), l.action.as_str(), l.times))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (11, "request.note", 1),
+            (11, "customer.read", 10),
+            (11, "customer.read", 10),
+            (10, "request.note", 1),
+            (10, "request.read", 5),
+            (1, "customer.read", 2),
+            (1, "customer.read", 2),
+            (0, "request.read", 1),
+        ]
+    );
+    // Page by page it is the same in all, though a page may part what would be one.
+    let (mut all, mut place) = (0, None);
+    loop {
+        let (page, next) = audit::of_customer(&mut conn, anna.me(), place, 2).await.expect("read");
+        assert!((1..=2).contains(&page.len()));
+        all += page.iter().map(|look| look.times).sum::<i64>();
+        place = next;
+        if place.is_none() {
+            break;
+        }
+    }
+    assert_eq!(all, told.iter().map(|(_, _, times)| times).sum::<i64>());
 });

@@ -219,7 +219,7 @@ async fn s23_which_tills_read_of_a_customer_is_a_row() {
     // Each says which till it was, and all but the newcomer's whose data it read.
     let db = &app.world.db;
     let mut conn = db.read().await.expect("a connection");
-    let looks = crm::audit::of_customer(&mut conn, anna.proof().await.me(), 10)
+    let (looks, _) = crm::audit::of_customer(&mut conn, anna.proof().await.me(), None, 10)
         .await
         .expect("read");
     assert_eq!(looks.len(), 4, "{looks:?}");

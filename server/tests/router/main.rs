@@ -12,6 +12,8 @@ mod cards;
 mod choices;
 mod codes;
 mod common;
+mod erasure;
+mod exports;
 mod factors;
 mod failures;
 mod fields;

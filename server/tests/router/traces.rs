@@ -312,3 +312,38 @@ async fn s23_rows_cannot_be_changed_or_removed() {
     }
     assert_eq!(app.everything(&[]).await, before);
 }
+
+/// Whoever is read learns by whom, by role alone, why, and how often; nobody else does.
+#[tokio::test]
+async fn s23_a_customer_sees_who_looked_at_their_data_and_why() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let nobody = "Ваши данные пока никто не открывал.";
+    assert!(anna.get("/profile").await.body.contains("href=\"/profile/views\""));
+    assert!(anna.get("/profile/views").await.text().contains(nobody));
+    let at = format!("/admin/customers/{}", anna.id().await);
+    for _ in 0..3 {
+        agent.get(&at).await;
+    }
+    let reason = [("reason", "Звонила: телефон украден")];
+    let ended = agent.send(&at, "customer.end_sessions", &reason).await;
+    assert_eq!(ended.status, StatusCode::SEE_OTHER, "{}", ended.text());
+    app.world.clock.set(start() + Duration::minutes(1));
+    let phone = anna.phone.clone();
+    anna.prove(&phone).await;
+    let page = anna.get("/profile/views").await.text();
+    for words in [
+        "Завершены все ваши входы в кабинет",
+        "Причина: Звонила: телефон украден",
+        "Открыта ваша карточка: контакты, покупки, баллы",
+        "Агент поддержки",
+        // Each time the page was opened, and once more to end the sessions.
+        "4 раза",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("petrov"), "{page}");
+    assert!(boris.get("/profile/views").await.text().contains(nobody));
+}

@@ -1,0 +1,113 @@
+//! Who looked at the customer's data, when and why: what staff and tills read and changed, out of the audit log.
+
+use super::{back, place, show_place};
+use crate::cx::Cx;
+use crate::route::{Body, Frame, Place};
+use crate::texts;
+use crate::ui::Moment;
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
+use crm::audit::{self, Look, Reader};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// Lines on one page.
+const SHOWN: usize = 30;
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().looks;
+    let before = cx.query("before").and_then(place);
+    let mut conn = cx.db.read().await?;
+    let (looks, next) = audit::of_customer(&mut conn, cx.customer()?.me(), before, SHOWN).await?;
+    drop(conn);
+    let next = next.map(show_place).map(|next| {
+        let href = format!("/profile/views?before={next}");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
+    let rows: Vec<_> = looks.iter().map(|look| row(&cx, look)).collect();
+    let list = if rows.is_empty() {
+        view! { <div class="panel empty">{icon(icons::EYE)} <p>{t.none}</p></div> }.into_html()
+    } else {
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> {next} }.into_html()
+    };
+    let view = view! {
+        {back("/profile", cx.t().profile.title)}
+        <div>
+            <h1>{t.title}</h1>
+            <p class="lead">{t.lead}</p>
+        </div>
+        <div class="narrow stack">
+            {before.map(|_| view! { <p><a href="/profile/views">{t.from_the_start}</a></p> })}
+            {list}
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+fn row(cx: &Cx, look: &Look) -> Html {
+    let t = &cx.t().looks;
+    let by = match &look.by {
+        Reader::Staff(role) => cx.pick(role),
+        Reader::Till(name) => t.till(name),
+    };
+    let what = words(t, &look.action, &look.reason).unwrap_or(t.other);
+    let request = look.request.map(|number| {
+        view! { " " <a href=format!("/support/{number}")>{t.request(number)}</a> }
+    });
+    let times = (look.times > 1).then(|| format!(" · {}", t.times(look.times)));
+    let reason = why(look).map(|reason| view! { <small dir="auto">{t.reason(reason)}</small> });
+    view! {
+        <li class="row">
+            <span class="row-main">
+                <b>{what}{request}</b>
+                <small><bdi>{by}</bdi> " · " <Moment at=look.at shown=cx.moment(look.at)/> {times}</small>
+                {reason}
+            </span>
+        </li>
+    }
+    .into_html()
+}
+
+/// The reason that a member of staff wrote, where they did: the others are words of the log, and told by what was done.
+fn why(look: &Look) -> Option<&str> {
+    let is_written = matches!(
+        look.action.as_str(),
+        "customer.end_sessions"
+            | "removal.grant"
+            | "transfer.reverse"
+            | "points.adjust"
+            | "points.ask"
+            | "points.approve"
+            | "points.refuse"
+    );
+    Some(look.reason.as_str()).filter(|reason| is_written && !reason.is_empty())
+}
+
+/// What was looked at or done, by the action and the reason as the audit log has them.
+pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static str> {
+    Some(match (action, reason) {
+        ("customer.read", "search") => t.found,
+        // What a till was told the customer by stands behind what it asked with.
+        ("customer.read", by) if by.starts_with("customers ") => t.counter,
+        ("customer.read", _) => t.card,
+        ("card.refused", _) => t.code_refused,
+        ("request.read", _) => t.request_read,
+        ("request.answer", _) => t.request_answer,
+        ("request.note", _) => t.request_note,
+        ("request.status", _) => t.request_status,
+        ("request.assign", _) => t.request_assign,
+        ("request.unassign", _) => t.request_unassign,
+        ("message.read", _) => t.message_read,
+        ("message.again", _) => t.message_again,
+        ("customer.end_sessions", _) => t.sessions_ended,
+        ("removal.grant", _) => t.removal_grant,
+        ("transfer.reverse", _) => t.transfer_reverse,
+        ("points.read", _) => t.points_read,
+        ("points.adjust", _) => t.points_adjust,
+        ("points.ask", _) => t.points_ask,
+        ("points.approve", _) => t.points_approve,
+        ("points.refuse", _) => t.points_refuse,
+        _ => return None,
+    })
+}

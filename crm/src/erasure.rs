@@ -1,0 +1,222 @@
+//! Erasing who a customer was. They ask ([`ask`]), may think better of it for a while ([`cancel`]), and then the daily work
+//! ([`run_due`]) takes away everything that says who it was: name, contacts, children, preferences, ways in, what was written
+//! and sent. Purchases, points, and acts of consent stay for the books, under an id that leads to nobody, and points keep their
+//! terms.
+//!
+//! What is kept for a short while only goes by itself: what staff looked for, attempts to come in, keys of forms.
+
+use crate::audit::{self, Actor};
+use crate::contact::store as contacts;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::Flaw;
+use crate::id::{CustomerId, ErasureId};
+use crate::on;
+use crate::program::store as programs;
+use crate::signin::notice;
+use crate::who::{Customer, Fresh, Subject, System};
+use chrono::{DateTime, Duration, Utc};
+
+/// What stands in the place of a name: nobody's, and seen to be.
+const NOBODY: &str = "—";
+
+/// What goes before whoever it was is told, for it must not go along: `$1` is the customer.
+const FIRST: &[&str] = &[
+    "DELETE FROM codes WHERE attempt_id IN (SELECT a.id FROM attempts a WHERE a.customer_id = $1 \
+     OR a.address IN (SELECT value FROM contacts WHERE customer_id = $1 AND verified_at IS NOT NULL) \
+     OR a.email IN (SELECT value FROM contacts WHERE customer_id = $1 AND verified_at IS NOT NULL))",
+    "DELETE FROM attempts WHERE customer_id = $1 \
+     OR address IN (SELECT value FROM contacts WHERE customer_id = $1 AND verified_at IS NOT NULL) \
+     OR email IN (SELECT value FROM contacts WHERE customer_id = $1 AND verified_at IS NOT NULL)",
+    "DELETE FROM outbox WHERE customer_id = $1",
+    // Codes from before there was a customer.
+    "DELETE FROM outbox WHERE customer_id IS NULL \
+     AND address IN (SELECT value FROM contacts WHERE customer_id = $1 AND verified_at IS NOT NULL)",
+];
+
+/// What goes then.
+const THEN: &[&str] = &[
+    "DELETE FROM limits WHERE key IN (SELECT 'sms.number:' || value FROM contacts WHERE customer_id = $1) \
+     OR key IN (SELECT 'sms.notice:' || value FROM contacts WHERE customer_id = $1)",
+    "DELETE FROM contacts WHERE customer_id = $1",
+    "DELETE FROM children WHERE customer_id = $1",
+    "DELETE FROM customer_categories WHERE customer_id = $1",
+    "DELETE FROM customer_channels WHERE customer_id = $1",
+    "DELETE FROM sessions WHERE customer_id = $1",
+    "DELETE FROM factors WHERE customer_id = $1",
+    "DELETE FROM identities WHERE customer_id = $1",
+    "DELETE FROM handoffs WHERE customer_id = $1",
+    "DELETE FROM enrolments WHERE customer_id = $1",
+    "DELETE FROM invite_codes WHERE customer_id = $1",
+    "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",
+    "DELETE FROM exports WHERE customer_id = $1",
+    "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "UPDATE adjustments SET reason = '' WHERE customer_id = $1",
+    "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
+];
+
+/// What ends at a moment: `$2`.
+const AT: &[&str] = &[
+    "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL \
+     WHERE customer_id = $1 AND status <> 'closed'",
+    "UPDATE factor_removals SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
+    // Its number stays taken, and no till takes it.
+    "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = COALESCE(blocked_at, $2) WHERE customer_id = $1",
+    "UPDATE memberships SET left_at = $2 WHERE customer_id = $1 AND left_at IS NULL",
+];
+
+/// An erasure that is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Erasure {
+    /// When it was asked for.
+    pub asked_at: DateTime<Utc>,
+    /// When it is done.
+    pub due_at: DateTime<Utc>,
+}
+
+/// The erasure of a customer that is on its way.
+pub async fn of(conn: &mut Conn, of: Subject) -> Result<Option<Erasure>, Error> {
+    const SQL: &str =
+        "SELECT asked_at, due_at FROM erasures WHERE customer_id = $1 AND cancelled_at IS NULL AND done_at IS NULL";
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// Asks for it, for somebody who has just proved who they are and says that they know what it means. Field: `agreed`. Every
+/// verified contact is told. [`Error::Stale`] where it is on its way already.
+pub async fn ask(db: &Db, by: &Fresh<'_, Customer>, agreed: bool) -> Result<(), Error> {
+    const SQL: &str =
+        "INSERT INTO erasures (id, customer_id, asked_at, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    if !agreed {
+        return Err(Error::field("agreed", Flaw::MustAgree));
+    }
+    db.write(|tx| {
+        scoped(async move {
+            let (id, now) = (ErasureId::new(), tx.now());
+            let due_at = now + Duration::days(i64::from(tx.shop().erasure_days));
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(by.id())
+                .bind(now)
+                .bind(due_at)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::Stale);
+            }
+            by.record(tx, "erasure.ask", Some(id.0)).await?;
+            let due = tx.shop().local(due_at).format("%d.%m.%Y %H:%M").to_string();
+            tell(tx, by.id(), "erasure_asked", &[("due", &due)]).await
+        })
+    })
+    .await
+}
+
+/// Thinks better of it, from any session of the customer. [`Error::NotFound`] when there is none on its way.
+pub async fn cancel(db: &Db, by: &Customer) -> Result<(), Error> {
+    const SQL: &str = "UPDATE erasures SET cancelled_at = $2 WHERE customer_id = $1 AND cancelled_at IS NULL AND done_at IS NULL \
+                       RETURNING id";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let id: Option<ErasureId> = on!(tx, |c| sqlx::query_scalar(SQL)
+                .bind(by.id())
+                .bind(now)
+                .fetch_optional(c)
+                .await)?;
+            let id = id.ok_or(Error::NotFound)?;
+            by.record(tx, "erasure.cancel", Some(id.0)).await?;
+            tell(tx, by.id(), "erasure_cancelled", &[]).await
+        })
+    })
+    .await
+}
+
+/// Tells every verified contact.
+async fn tell(tx: &mut Tx, customer: CustomerId, template: &str, values: &[(&str, &str)]) -> Result<(), Error> {
+    for contact in contacts::verified(tx, customer).await? {
+        notice::send_to(tx, customer, (contact.kind, &contact.value), template, values).await?;
+    }
+    Ok(())
+}
+
+/// Erases whose time has come, and the last messages to those who were erased once they have gone; how many were erased.
+pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
+    const SQL: &str = "SELECT id, customer_id FROM erasures WHERE cancelled_at IS NULL AND done_at IS NULL AND due_at <= $1 \
+                       ORDER BY due_at, id";
+    const GONE: &str = "DELETE FROM outbox WHERE state <> 'queued' \
+                        AND customer_id IN (SELECT id FROM customers WHERE erased_at IS NOT NULL)";
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(GONE).execute(c).await.map(drop))?;
+            Ok::<_, Error>(())
+        })
+    })
+    .await?;
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let due: Vec<(ErasureId, CustomerId)> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
+    drop(conn);
+    let mut done = 0;
+    for (id, customer) in due {
+        done += u64::from(db.write(|tx| scoped(carry_out(tx, by, id, customer))).await?);
+    }
+    Ok(done)
+}
+
+/// Erases one customer; false when they thought better of it meanwhile, or another node was faster.
+async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerId) -> Result<bool, Error> {
+    const DONE: &str = "UPDATE erasures SET done_at = $2 WHERE id = $1 AND cancelled_at IS NULL AND done_at IS NULL";
+    const CUSTOMER: &str = "UPDATE customers SET name = $3, surname = '', search = '', birthday = NULL, favourite_store_id = NULL, \
+                            password_hash = NULL, external_id = NULL, updated_at = $2, erased_at = $2 WHERE id = $1";
+    // The database lets this be changed of whoever is erased, and nothing else of the log.
+    const LOG: &str = "UPDATE audit SET reason = '', network = '' WHERE customer_id = $1";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(DONE)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    for &sql in FIRST {
+        on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;
+    }
+    tell(tx, customer, "erasure_done", &[]).await?;
+    for &sql in THEN {
+        on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;
+    }
+    for &sql in AT {
+        on!(tx, |c| sqlx::query(sql)
+            .bind(customer)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    programs::stand(tx, customer).await?;
+    on!(tx, |c| sqlx::query(CUSTOMER)
+        .bind(customer)
+        .bind(now)
+        .bind(NOBODY)
+        .execute(c)
+        .await
+        .map(drop))?;
+    on!(tx, |c| sqlx::query(LOG).bind(customer).execute(c).await.map(drop))?;
+    let entry = audit::Entry {
+        actor: Actor::System,
+        actor_id: None,
+        action: "erasure.done",
+        customer: Some(customer),
+        object: Some(id.0),
+        reason: "",
+        network: "",
+    };
+    audit::record(tx, entry).await?;
+    Ok(true)
+}

@@ -1,0 +1,284 @@
+//! What customers take home: an archive with everything that is held about them, to read and for machines.
+//!
+//! Somebody asks ([`ask`]), and a worker of any node makes it ([`run_next`]): it claims what waits longest, collects
+//! ([`data`]), packs, and tells the customer. A claim runs out, and another node begins anew. The archive stays for
+//! [`KEPT`]; then [`sweep`] takes it away.
+
+pub mod data;
+mod zip;
+
+use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::id::{CustomerId, ExportId};
+use crate::on;
+use crate::signin::notice;
+use crate::who::{Customer, Fresh, Subject, System};
+use chrono::{DateTime, Duration, Utc};
+use data::Data;
+
+/// How often somebody may ask.
+pub const EVERY: Duration = Duration::days(1);
+/// For how long an archive stays.
+pub const KEPT: Duration = Duration::days(7);
+/// How often one is begun: one that no node survives is not begun for ever.
+pub const MAX_TRIES: i64 = 3;
+/// For how long a node has one that it says nothing of: many times what the largest takes.
+pub const HOLD: Duration = Duration::minutes(10);
+/// The largest piece that is one row.
+const PART: usize = 1 << 20;
+
+/// How far an export has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum State {
+    /// No node has it yet.
+    Waiting,
+    /// A node collects.
+    Running,
+    /// There is an archive.
+    Done,
+    /// It was begun [`MAX_TRIES`] times and came to no end.
+    Failed,
+}
+
+/// An export.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Export {
+    /// Its id.
+    pub id: ExportId,
+    /// How far it has come.
+    pub state: State,
+    /// When it was asked for.
+    pub asked_at: DateTime<Utc>,
+    /// When it ended, in whatever way.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// How large the archive is, in bytes; 0 until there is one.
+    pub size: i64,
+}
+
+impl Export {
+    /// Until when the archive can be had; none where there is no archive.
+    pub fn until(&self) -> Option<DateTime<Utc>> {
+        self.finished_at
+            .filter(|_| self.state == State::Done)
+            .map(|at| at + KEPT)
+    }
+
+    /// From when on the customer may ask again: at once where it failed.
+    pub fn again_at(&self) -> DateTime<Utc> {
+        match self.state {
+            State::Failed => self.asked_at,
+            _ => self.asked_at + EVERY,
+        }
+    }
+}
+
+/// What a customer asked for last, unless it is gone already.
+pub async fn latest(conn: &mut Conn, of: Subject) -> Result<Option<Export>, Error> {
+    const SQL: &str = "SELECT id, state, asked_at, finished_at, size FROM exports WHERE customer_id = $1 \
+                       ORDER BY asked_at DESC, id DESC LIMIT 1";
+    let found: Option<Export> = on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_optional(c).await)?;
+    let now = conn.now();
+    Ok(found.filter(|export| export.until().is_none_or(|until| now < until)))
+}
+
+/// Asks for an archive, for somebody who has just proved who they are. [`Error::TooMany`] where they asked within [`EVERY`].
+pub async fn ask(db: &Db, by: &Fresh<'_, Customer>) -> Result<ExportId, Error> {
+    // Changes nothing, and lets those who ask at the same moment go one after the other.
+    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
+    const SQL: &str = "INSERT INTO exports (id, customer_id, state, asked_at) VALUES ($1, $2, 'waiting', $3)";
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+            let (id, now) = (ExportId::new(), tx.now());
+            if let Some(last) = latest(tx, by.me()).await?
+                && now < last.again_at()
+            {
+                let seconds = (last.again_at() - now).num_seconds() + 1;
+                let retry_after = u32::try_from(seconds).unwrap_or(u32::MAX);
+                return Err(Error::TooMany { retry_after });
+            }
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(by.id())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "export.ask", Some(id.0)).await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// The archive, for whose data it holds and who has just proved who they are: it tells everything at once, and a cabinet that
+/// lies open on a table does not hand it out. [`Error::NotFound`] for what is not theirs, not made yet, or gone.
+pub async fn archive(db: &Db, by: &Fresh<'_, Customer>, id: ExportId) -> Result<Vec<u8>, Error> {
+    const PARTS: &str = "SELECT p.bytes FROM exports e JOIN export_parts p ON p.export_id = e.id \
+                         WHERE e.id = $1 AND e.customer_id = $2 AND e.state = 'done' AND e.finished_at > $3 ORDER BY p.ordinal";
+    let mut conn = db.read().await?;
+    let since = conn.now() - KEPT;
+    let parts: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(PARTS)
+        .bind(id)
+        .bind(by.id())
+        .bind(since)
+        .fetch_all(c)
+        .await)?;
+    drop(conn);
+    if parts.is_empty() {
+        return Err(Error::NotFound);
+    }
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "export.download", Some(id.0)).await?) }))
+        .await?;
+    Ok(parts.concat())
+}
+
+/// True for an export that may be claimed at `$1`.
+macro_rules! is_free {
+    () => {
+        "state IN ('waiting', 'running') AND (claimed_until IS NULL OR claimed_until <= $1)"
+    };
+}
+
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (SELECT id FROM exports WHERE ",
+            is_free!(),
+            " ORDER BY asked_at, id LIMIT 1 ",
+            $lock,
+            ") UPDATE exports SET state = 'running', claimed_by = $2, claimed_until = $3, tries = tries + 1 \
+             WHERE id IN (SELECT id FROM due) RETURNING id, customer_id"
+        )
+    };
+}
+
+/// How exports are claimed, where the engines truly differ: on PostgreSQL nodes step over what another one is about to claim;
+/// on SQLite there is one writer.
+const fn claim_sql(is_postgres: bool) -> &'static str {
+    if is_postgres {
+        claim!("FOR UPDATE SKIP LOCKED")
+    } else {
+        claim!("")
+    }
+}
+
+/// An export in the hands of one node.
+struct Claimed {
+    id: ExportId,
+    customer: CustomerId,
+    claim: String,
+}
+
+/// Takes the export that waits longest, if any does.
+async fn claim(db: &Db) -> Result<Option<Claimed>, Error> {
+    const ANY: &str = concat!("SELECT id FROM exports WHERE ", is_free!(), " LIMIT 1");
+    const GIVE_UP: &str = concat!(
+        "UPDATE exports SET state = 'failed', finished_at = $1, claimed_by = NULL, claimed_until = NULL WHERE ",
+        is_free!(),
+        " AND tries >= $2"
+    );
+    // Most of the time nobody asks, and the one writer of SQLite is not asked for nothing.
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let any: Option<ExportId> = on!(conn, |c| sqlx::query_scalar(ANY).bind(now).fetch_optional(c).await)?;
+    drop(conn);
+    if any.is_none() {
+        return Ok(None);
+    }
+    let claim = &uuid::Uuid::now_v7().to_string();
+    let claimed: Option<(ExportId, CustomerId)> = db
+        .write(|tx| {
+            scoped(async move {
+                let (now, sql) = (tx.now(), claim_sql(tx.is_postgres()));
+                on!(tx, |c| sqlx::query(GIVE_UP)
+                    .bind(now)
+                    .bind(MAX_TRIES)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                Ok::<_, Error>(on!(tx, |c| sqlx::query_as(sql)
+                    .bind(now)
+                    .bind(claim)
+                    .bind(now + HOLD)
+                    .fetch_optional(c)
+                    .await)?)
+            })
+        })
+        .await?;
+    let claim = claim.clone();
+    Ok(claimed.map(|(id, customer)| Claimed { id, customer, claim }))
+}
+
+/// Makes the archive that was asked for first, and tells whether there was one to make. `page` writes the part that people
+/// read. What fails is begun again, by any node, once the claim has run out.
+pub async fn run_next(db: &Db, by: &System, page: fn(&Data) -> String) -> Result<bool, Error> {
+    let Some(claimed) = claim(db).await? else {
+        return Ok(false);
+    };
+    let mut conn = db.read().await?;
+    let data = data::gather(&mut conn, by.subject(claimed.customer)).await?;
+    drop(conn);
+    // Years of receipts take a second to write and pack, and pages are not to wait for it.
+    let packed = tokio::task::spawn_blocking(move || pack(&data, page)).await;
+    let archive = packed
+        .map_err(|e| e.to_string())
+        .and_then(|packed| packed.map_err(|e| e.to_string()))
+        .map_err(|e| db::Error::Inconsistent(format!("export {}: {e}", claimed.id)))?;
+    let (claimed, archive) = (&claimed, &archive);
+    db.write(|tx| scoped(keep(tx, claimed, archive))).await?;
+    Ok(true)
+}
+
+fn pack(data: &Data, page: fn(&Data) -> String) -> std::io::Result<Vec<u8>> {
+    let json = serde_json::to_vec_pretty(data)?;
+    let html = page(data);
+    let files: [(&str, &[u8]); 2] = [("index.html", html.as_bytes()), ("data.json", &json)];
+    zip::archive(&files, data.shop.local(data.at))
+}
+
+/// Keeps an archive, unless another node has the export by now, and tells the customer.
+async fn keep(tx: &mut Tx, claimed: &Claimed, archive: &[u8]) -> Result<(), Error> {
+    const DONE: &str = "UPDATE exports SET state = 'done', finished_at = $3, size = $4, claimed_by = NULL, claimed_until = NULL \
+                        WHERE id = $1 AND claimed_by = $2 AND state = 'running'";
+    const KEEP: &str = "INSERT INTO export_parts (export_id, ordinal, bytes) VALUES ($1, $2, $3)";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(DONE)
+        .bind(claimed.id)
+        .bind(&claimed.claim)
+        .bind(now)
+        .bind(i64::try_from(archive.len()).unwrap_or(i64::MAX))
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Ok(());
+    }
+    for (ordinal, part) in (0_i64..).zip(archive.chunks(PART)) {
+        on!(tx, |c| sqlx::query(KEEP)
+            .bind(claimed.id)
+            .bind(ordinal)
+            .bind(part)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    notice::send(tx, claimed.customer, "export_ready", &[]).await
+}
+
+/// Takes away the archives that nobody can have any more, and what is known of them.
+pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
+    const PARTS: &str = "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE finished_at <= $1)";
+    const EXPORTS: &str = "DELETE FROM exports WHERE finished_at <= $1";
+    db.write(|tx| {
+        scoped(async move {
+            let until = tx.now() - KEPT;
+            for sql in [PARTS, EXPORTS] {
+                on!(tx, |c| sqlx::query(sql).bind(until).execute(c).await.map(drop))?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}

@@ -1,0 +1,280 @@
+//! Erasing who a customer was.
+
+use crate::common::people::{contact, one, sql, staff};
+use crate::common::{BY, assert_books_agree, customer, days, join, program, ready, sign_in, slip};
+use chrono::TimeDelta;
+use crm::contact::Kind;
+use crm::customer::store::{self as customers, ChildForm};
+use crm::db::Db;
+use crm::flaw::Flaw;
+use crm::id::{AdjustmentId, AttemptId, CodeId, ContactId, FactorId, IdentityId, OutboxId};
+use crm::lang::Lang;
+use crm::request::{NewRequest, store as requests};
+use crm::testing::{World, start};
+use crm::who::{Reason, Subject};
+use crm::{Error, erasure, export, on, outbox};
+
+const PHONE: &str = "+79005557788";
+const EMAIL: &str = "avrora@example.com";
+/// What tells who it is.
+const IDENTITY: [&str; 9] = [
+    "Аврора",
+    "Незабудкина",
+    "незабудкина",
+    PHONE,
+    EMAIL,
+    "1990-05-03",
+    "2020-06-05",
+    "EXT-777",
+    "HASH",
+];
+
+/// Every text that the database holds.
+async fn every_text(world: &World) -> Vec<String> {
+    const SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c \
+                          WHERE m.type = 'table' AND c.type = 'TEXT'";
+    const POSTGRES: &str = "SELECT table_name::text, column_name::text FROM information_schema.columns \
+                            WHERE table_schema = 'public' AND data_type IN ('text', 'jsonb', 'date')";
+    let mut conn = world.db.read().await.expect("a connection");
+    let sql = if conn.is_postgres() { POSTGRES } else { SQLITE };
+    let columns: Vec<(String, String)> = on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await).expect("columns");
+    assert!(columns.len() > 100, "{}", columns.len());
+    let mut all = Vec::new();
+    for (table, column) in columns {
+        let sql = format!("SELECT CAST(\"{column}\" AS TEXT) FROM \"{table}\" WHERE \"{column}\" IS NOT NULL");
+        let sql = sqlx::AssertSqlSafe(sql);
+        let texts: Vec<String> = on!(conn, |c| sqlx::query_scalar(sql).fetch_all(c).await).expect("texts");
+        all.extend(texts.into_iter().map(|text| format!("{table}.{column}: {text}")));
+    }
+    all
+}
+
+/// Asks for it, as somebody who has just proved who they are.
+async fn ask(db: &Db, who: Subject) -> Result<(), Error> {
+    let anna = sign_in(db, who).await;
+    erasure::ask(db, &anna.fresh(db).expect("fresh"), true).await
+}
+
+async fn with_contacts(world: &World, who: Subject) {
+    contact(world, who.id(), Kind::Phone, PHONE).await;
+    contact(world, who.id(), Kind::Email, EMAIL).await;
+    sql!(world, "UPDATE contacts SET verified_at = created_at");
+}
+
+crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    with_contacts(world, who).await;
+    let birthday = chrono::NaiveDate::from_ymd_opt(1990, 5, 3);
+    sql!(
+        world,
+        "UPDATE customers SET name = 'Аврора', surname = 'Незабудкина', search = 'незабудкина аврора', external_id = 'EXT-777', \
+         password_hash = 'HASH', birthday = $2 WHERE id = $1",
+        who.id(),
+        birthday,
+    );
+    let (anna, agent) = (sign_in(db, who).await, staff(world, "petrov").await);
+    let child = ChildForm {
+        day: "5".into(),
+        month: "6".into(),
+        year: "2020".into(),
+        agreed: true,
+    };
+    customers::add_child(db, &anna, &child, Lang::Ru)
+        .await
+        .expect("a child");
+    join(db, who, "club", start() - days(2)).await;
+    slip("R-1", who, start() - days(1))
+        .line("чай", 2, 15_000)
+        .book(db)
+        .await;
+    let topics = requests::topics(&mut db.read().await.expect("a connection")).await;
+    let question = NewRequest {
+        topic: topics.expect("topics")[0].code.clone(),
+        text: "Пишет Аврора Незабудкина".into(),
+        purchase: String::new(),
+    };
+    let number = requests::create(db, &anna, &question).await.expect("a request");
+    requests::note(db, &agent, number, "звонила Незабудкина")
+        .await
+        .expect("noted");
+    agent.open(db, who.id(), Reason::Card).await.expect("opened");
+    crm::staff::store::end_customer_sessions(db, &agent, who.id(), "просила Незабудкина")
+        .await
+        .expect("ended");
+    // What is on the way, and what other pages write.
+    let (club, by, at) = (program(db, "club").await, agent.id(), start());
+    let (attempt, token) = (AttemptId::new(), &vec![7_u8; 32]);
+    sql!(
+        world,
+        "INSERT INTO attempts (id, token_hash, purpose, kind, address, way, network, language, created_at, expires_at) \
+         VALUES ($1, $2, 'sign_in', 'phone', $3, 'code', '', 'ru', $4, $4)",
+        attempt,
+        token,
+        PHONE,
+        at,
+    );
+    sql!(
+        world,
+        "INSERT INTO codes (id, attempt_id, address, network, code_hash, tries, created_at, expires_at) \
+         VALUES ($1, $2, $3, '', $4, 0, $5, $5)",
+        CodeId::new(),
+        attempt,
+        PHONE,
+        token,
+        at,
+    );
+    sql!(
+        world,
+        "INSERT INTO outbox (id, channel, address, template, language, subject, body, state, created_at) \
+         VALUES ($1, 'sms', $2, 'sign_in_code', 'ru', 'Код', 'Код', 'sent', $3)",
+        OutboxId::new(),
+        PHONE,
+        at,
+    );
+    sql!(
+        world,
+        "INSERT INTO factors (id, customer_id, kind, name, data, created_at) VALUES ($1, $2, 'passkey', 'Аврора', '', $3)",
+        FactorId::new(),
+        who.id(),
+        at,
+    );
+    sql!(
+        world,
+        "INSERT INTO identities (id, customer_id, provider, issuer, subject, shown, linked_at) \
+         VALUES ($1, $2, 'test', 'https://id.example.com', 'a', $3, $4)",
+        IdentityId::new(),
+        who.id(),
+        EMAIL,
+        at,
+    );
+    sql!(
+        world,
+        "INSERT INTO adjustments (id, program_id, customer_id, points, reason, state, asked_by, created_at) \
+         VALUES ($1, $2, $3, 100, 'Незабудкина просит', 'refused', $4, $5)",
+        AdjustmentId::new(),
+        club,
+        who.id(),
+        by,
+        at,
+    );
+    let fresh = sign_in(db, who).await;
+    export::ask(db, &fresh.fresh(db).expect("fresh")).await.expect("asked");
+    assert!(export::run_next(db, &BY, |_| String::new()).await.expect("made"));
+    ask(db, who).await.expect("asked");
+    let asked = "SELECT COUNT(*) FROM outbox WHERE template = 'erasure_asked'";
+    assert_eq!(one!(world, i64, asked), 2, "every contact is told");
+    let all = every_text(world).await;
+    for words in IDENTITY {
+        assert!(
+            all.iter().any(|text| text.contains(words)),
+            "{words} is looked for in vain"
+        );
+    }
+
+    world.clock.set(start() + days(14) - TimeDelta::seconds(1));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("nothing to do"), 0);
+    world.clock.set(start() + days(14));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased already"), 0);
+    let told = "SELECT COUNT(*) FROM outbox WHERE template = 'erasure_done' AND state = 'queued'";
+    assert_eq!(one!(world, i64, told), 2, "the last word is still on its way");
+    outbox::deliver_to_inbox(db, &BY).await.expect("carried");
+    erasure::run_due(db, &BY).await.expect("the last word goes too");
+    let left: Vec<String> = every_text(world).await;
+    let left: Vec<&String> = left
+        .iter()
+        .filter(|text| IDENTITY.iter().any(|words| text.contains(words)))
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
+
+    // The books are as they were.
+    assert_books_agree(db).await;
+    for sql in [
+        "SELECT COUNT(*) FROM purchases p JOIN customers c ON c.id = p.customer_id WHERE c.erased_at IS NOT NULL",
+        "SELECT COUNT(*) FROM lots",
+        "SELECT COUNT(*) FROM consents",
+        "SELECT COUNT(*) FROM requests WHERE status = 'closed'",
+        "SELECT COUNT(*) FROM memberships WHERE left_at IS NOT NULL",
+        "SELECT COUNT(*) FROM erasures WHERE done_at IS NOT NULL",
+    ] {
+        assert_eq!(one!(world, i64, sql), 1, "{sql}");
+    }
+    for table in [
+        "SELECT COUNT(*) FROM sessions WHERE customer_id IS NOT NULL",
+        "SELECT COUNT(*) FROM export_parts",
+    ] {
+        assert_eq!(one!(world, i64, table), 0, "{table}");
+    }
+    assert!(one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'customer.read'") > 0);
+    // Somebody may come with the same phone, as somebody else.
+    let other = customer(db).await;
+    sql!(
+        world,
+        "INSERT INTO contacts (id, customer_id, kind, value, is_primary, verified_at, created_at) \
+         VALUES ($1, $2, 'phone', $3, $4, $5, $5)",
+        ContactId::new(),
+        other.id(),
+        PHONE,
+        true,
+        at,
+    );
+});
+
+crm::both_engines!(who_thinks_better_of_it_stays, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    with_contacts(world, who).await;
+    let anna = sign_in(db, who).await;
+    assert_eq!(anna.erased_on(), None);
+    let unsure = erasure::ask(db, &anna.fresh(db).expect("fresh"), false).await;
+    assert!(
+        matches!(&unsure, Err(Error::Invalid(flaws)) if *flaws == [("agreed".to_owned(), Flaw::MustAgree)]),
+        "{unsure:?}"
+    );
+    assert!(matches!(erasure::cancel(db, &anna).await, Err(Error::NotFound)));
+    ask(db, who).await.expect("asked");
+    assert!(matches!(ask(db, who).await, Err(Error::Stale)));
+    world.clock.set(start() + days(13));
+    let anna = sign_in(db, who).await;
+    assert_eq!(anna.erased_on(), Some(start() + days(14)));
+    erasure::cancel(db, &anna).await.expect("called off");
+    let told = "SELECT COUNT(*) FROM outbox WHERE template = 'erasure_cancelled'";
+    assert_eq!(one!(world, i64, told), 2);
+    assert_eq!(sign_in(db, who).await.erased_on(), None);
+    world.clock.set(start() + days(15));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("nothing to do"), 0);
+    assert_eq!(one!(world, String, "SELECT name FROM customers"), "Анна");
+    ask(db, who).await.expect("asked once more");
+});
+
+crm::both_engines!(the_log_forgets_of_who_is_erased_and_of_nobody_else, async |world| {
+    let db = ready(world).await;
+    let (who, agent) = (customer(db).await, staff(world, "petrov").await);
+    agent.open(db, who.id(), Reason::Card).await.expect("opened");
+    let change = async |sql: &'static str| -> Result<(), Error> {
+        db.write(|tx| {
+            crm::db::scoped(async move {
+                on!(tx, |c| sqlx::query(sql).execute(c).await.map(drop))?;
+                Ok(())
+            })
+        })
+        .await
+    };
+    const FORGET: &str = "UPDATE audit SET reason = '', network = '' WHERE action = 'customer.read'";
+    let refused = change(FORGET).await.expect_err("they are not erased");
+    assert!(refused.to_string().contains("append-only"), "{refused}");
+    change("UPDATE customers SET erased_at = registered_at")
+        .await
+        .expect("erased");
+    for sql in [
+        "UPDATE audit SET reason = 'x', network = '' WHERE action = 'customer.read'",
+        "UPDATE audit SET reason = '', network = '', action = 'x' WHERE action = 'customer.read'",
+        "UPDATE audit SET reason = '', network = '', customer_id = NULL WHERE action = 'customer.read'",
+        "DELETE FROM audit",
+    ] {
+        let refused = change(sql).await.expect_err(sql);
+        assert!(refused.to_string().contains("append-only"), "{sql}: {refused}");
+    }
+    change(FORGET).await.expect("forgotten");
+});
