@@ -60,3 +60,5 @@ END $$;
 DROP TRIGGER audit_append_only ON audit;
 CREATE TRIGGER audit_append_only BEFORE DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit FOR EACH ROW EXECUTE FUNCTION refuse_change_of_audit();
+-- Its owner was left without the right to change anything of it.
+GRANT UPDATE (reason, network) ON audit TO CURRENT_USER;
