@@ -104,6 +104,8 @@ start() {
 	fsync = off
 	synchronous_commit = off
 	full_page_writes = off
+	# Each test has a database of its own, and none lives long enough to need it.
+	autovacuum = off
 	CONF
   [[ $way != tls ]] || ask_for_tls "$data"
   # Between the choice of a port and its use somebody else may take it.

@@ -91,7 +91,7 @@ async fn ask(browser: &Arc<Browser>, requests: u64, hung_up: &Arc<AtomicU64>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fault_hang_ups_harm_nobody_and_leave_nothing_behind() {
-    let requests = times("KABINET_TEST_HANG_UPS", 4_000);
+    let requests = times("KABINET_TEST_HANG_UPS", 10_000);
     let place = Place::sqlite().await;
     let node = Node::start(&place);
     let anna = Arc::new(customer(node.address).await);
