@@ -1,5 +1,6 @@
 //! The statement of points, like a bank's: by day, with the balance after it, each line opening to what it means.
 
+use super::receipt::{by_line, earned_row};
 use super::{back, place, show_place, transfer};
 use crate::cx::Cx;
 use crate::format;
@@ -8,10 +9,12 @@ use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::NaiveDate;
-use crm::points::{Balance, Entry, TransactionKind, store as points};
+use crm::id::TransactionId;
+use crm::points::{Balance, Entry, Explained, Lot, Origin, Share, TransactionKind, store as points};
 use crm::rule::Occasion;
 use islands::AppError;
 use leptos::prelude::*;
+use std::collections::HashMap;
 
 /// Lines on one page.
 const SHOWN: usize = 30;
@@ -29,9 +32,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let balance = points::balance(&mut conn, me).await?;
     let mut entries = points::history(&mut conn, me, before, SHOWN as i64 + 1).await?;
-    drop(conn);
     let more = entries.len() > SHOWN;
     entries.truncate(SHOWN);
+    let explained = points::explain(&mut conn, me, &entries).await?;
+    drop(conn);
     let next = entries
         .last()
         .filter(|_| more)
@@ -43,7 +47,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let begun = before.map(|(at, _)| cx.shop().day(at));
     let days: Vec<_> = entries
         .chunk_by(|a, b| cx.shop().day(a.at) == cx.shop().day(b.at))
-        .map(|entries| day(&cx, entries, begun))
+        .map(|entries| day(&cx, entries, begun, &explained))
         .collect();
     let list = if days.is_empty() {
         view! {
@@ -125,12 +129,20 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
 }
 
 /// The movements of a day, the newest first.
-fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<Html> {
+fn day(
+    cx: &Cx,
+    entries: &[Entry],
+    begun: Option<NaiveDate>,
+    explained: &HashMap<TransactionId, Explained>,
+) -> Option<Html> {
     let t = &cx.t().points;
     let newest = entries.first()?;
     let date = cx.shop().day(newest.at);
     let total = (begun != Some(date)).then(|| view! { <span>{t.total_after(cx.points(newest.total))}</span> });
-    let lines: Vec<_> = entries.iter().map(|one| entry(cx, one)).collect();
+    let lines: Vec<_> = entries
+        .iter()
+        .map(|one| entry(cx, one, explained.get(&one.id)))
+        .collect();
     Some(
         view! {
             <section class="day">
@@ -143,7 +155,7 @@ fn day(cx: &Cx, entries: &[Entry], begun: Option<NaiveDate>) -> Option<Html> {
 }
 
 /// A movement: what it was, and by how much it changed what can be spent. Points that still wait are muted.
-fn entry(cx: &Cx, entry: &Entry) -> Html {
+fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
     let t = &cx.t().points;
     let (title, text) = match entry.kind {
         TransactionKind::Accrual => (t.accrual, t.accrual_text),
@@ -228,10 +240,124 @@ fn entry(cx: &Cx, entry: &Entry) -> Html {
                     <div><dt>{t.when}</dt><dd><Moment at=entry.at shown=cx.moment(entry.at)/></dd></div>
                     {term}
                     {pending}
+                    {debts(cx, entry, explained)}
                     <div><dt>{t.balance_after}</dt><dd>{cx.points(entry.balance)}</dd></div>
                 </dl>
+                {parts(cx, entry, explained)}
             </div>
         </details>
     }
     .into_html()
+}
+
+/// What of a movement went into a debt, or paid one.
+fn debts(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
+    let t = &cx.t().points;
+    let (debt, paid) = explained.map_or((-entry.points(), 0), |e| (e.debt(entry), e.paid_debt(entry)));
+    let row = |words: &'static str, points: i64| {
+        (points > 0).then(|| view! { <div><dt>{words}</dt><dd>{cx.points(points)}</dd></div> })
+    };
+    view! { {row(t.became_debt, debt)} {row(t.paid_debt, paid)} }.into_html()
+}
+
+/// What a movement is made of: which points came, from what, and until when; which went; which came back.
+fn parts(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
+    let t = &cx.t().points;
+    let Some(explained) = explained else {
+        // A debt alone is told above, and so is what a reward is for.
+        let is_told = entry.points() < 0 || entry.reward.is_some();
+        return (!is_told)
+            .then(|| view! { <p class="muted">{t.nothing_more}</p> })
+            .into_html();
+    };
+    let expiry: fn(&Cx, String) -> String = match entry.kind {
+        TransactionKind::Expiry => |cx, day| cx.t().points.expired_on(day),
+        _ => |cx, day| cx.t().points.would_expire(day),
+    };
+    let taken = (!entry.is_gain()).then(|| shares(cx, t.which, &explained.taken, expiry));
+    let back = shares(cx, t.which_came_back, &explained.given_back, |cx, day| {
+        cx.t().points.expire_now(day)
+    });
+    let lots: Vec<_> = explained.lots.iter().map(|one| lot(cx, entry, one)).collect();
+    view! { {lots} {taken} {back} }.into_html()
+}
+
+/// Points that came together: from when, until when, and which lines of the receipt brought them.
+fn lot(cx: &Cx, entry: &Entry, lot: &Lot) -> Html {
+    let t = &cx.t().points;
+    // An accrual tells its term by itself.
+    let term = entry.term.is_none().then(|| {
+        view! { <p class="muted">{t.lot(cx.day(lot.expires_at), cx.points(lot.points), unit(cx, lot.points))}</p> }
+    });
+    let rows: Vec<_> = lot
+        .earned
+        .iter()
+        .map(|(article, earned)| earned_row(cx, article, earned))
+        .collect();
+    let lines = (!rows.is_empty()).then(|| {
+        view! {
+            <details class="fold" open>
+                <summary>{cx.t().receipt.by_line}</summary>
+                {by_line(cx, rows)}
+            </details>
+        }
+    });
+    view! { {term} {lines} }.into_html()
+}
+
+/// Points of several lots: what had brought them, for which article they went, and until when they last.
+fn shares(cx: &Cx, title: &'static str, shares: &[Share], expiry: fn(&Cx, String) -> String) -> Option<Html> {
+    let t = &cx.t().receipt;
+    let rows: Vec<_> = shares
+        .iter()
+        .map(|share| {
+            let article = share
+                .article
+                .clone()
+                .map(|article| view! { <br/> <small class="muted">{cx.t().points.for_article} " " <bdi>{article}</bdi></small> });
+            view! {
+                <tr>
+                    <th scope="row">
+                        {origin(cx, &share.origin)}
+                        {article}
+                        <br/> <small class="muted">{expiry(cx, cx.day(share.expires_at))}</small>
+                    </th>
+                    <td class="num">{cx.points(share.points)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <details class="fold" open>
+                <summary>{title}</summary>
+                <table class="data">
+                    <caption class="sr-only">{title}</caption>
+                    <thead><tr><th scope="col">{t.came_from}</th><th scope="col" class="num">{t.points}</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </details>
+        }
+        .into_html()
+    })
+}
+
+/// What had put points where they lay.
+pub(super) fn origin(cx: &Cx, origin: &Origin) -> Html {
+    let t = &cx.t().points;
+    if let Some((id, document)) = origin.purchase.zip(origin.document.clone()) {
+        return view! {
+            <a href=format!("/purchases/{id}")>{t.receipt} " " <bdi>{cx.t().common.document(document)}</bdi></a>
+            " " {t.of_day(cx.day(origin.at))}
+        }
+        .into_html();
+    }
+    let words = match (&origin.reward, &origin.other, origin.kind) {
+        (Some(reward), ..) => t.rule_version(cx.pick(&reward.name), reward.by.version),
+        (None, Some(other), _) => t.gift(&other.name),
+        (None, None, TransactionKind::Adjustment) => t.adjustment.to_owned(),
+        (None, None, TransactionKind::Transfer) => t.received.to_owned(),
+        (None, None, _) => t.accrual.to_owned(),
+    };
+    view! { <bdi>{words}</bdi> " " {t.of_day(cx.day(origin.at))} }.into_html()
 }

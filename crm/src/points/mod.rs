@@ -273,7 +273,90 @@ pub struct OtherSide {
     pub is_back: bool,
 }
 
+/// What put points where they lay when something happened to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Why.
+    pub kind: TransactionKind,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The customer's receipt that had earned them.
+    pub purchase: Option<PurchaseId>,
+    /// The number of that receipt.
+    pub document: Option<String>,
+    /// For a reward: what it was given for.
+    pub reward: Option<Reward>,
+    /// For a transfer: who had sent them.
+    pub other: Option<OtherSide>,
+}
+
+/// Points that a movement took out of a lot, or put back. They are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The lot.
+    pub lot: LotId,
+    /// How many.
+    pub points: i64,
+    /// When they expire, or would have expired.
+    pub expires_at: DateTime<Utc>,
+    /// The article for whose line it was: it was paid for, or came back.
+    pub article: Option<String>,
+    /// What had put them there.
+    pub origin: Origin,
+}
+
+/// Points that a movement brought, and that expire together. They are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// Its id.
+    pub id: LotId,
+    /// How many it began with.
+    pub points: i64,
+    /// Where it stands.
+    pub state: LotState,
+    /// When they become active.
+    pub activates_at: DateTime<Utc>,
+    /// When they expire.
+    pub expires_at: DateTime<Utc>,
+    /// Which articles of a receipt earned how many of them.
+    pub earned: Vec<(String, Earned)>,
+}
+
+/// What a movement did to which points.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// What it brought; of an activation what became active.
+    pub lots: Vec<Lot>,
+    /// What it took, lot by lot. Of a movement that brings points: what of them paid a debt at once.
+    pub taken: Vec<Share>,
+    /// What went back to where it had been taken from.
+    pub given_back: Vec<Share>,
+}
+
+impl Explained {
+    /// How many points of a movement stand in no lot: they made a debt.
+    pub fn debt(&self, entry: &Entry) -> i64 {
+        match entry.is_gain() {
+            true => 0,
+            false => -entry.points() - self.taken.iter().map(|share| share.points).sum::<i64>(),
+        }
+    }
+
+    /// How many points of a movement paid a debt.
+    pub fn paid_debt(&self, entry: &Entry) -> i64 {
+        match entry.is_gain() {
+            true => self.taken.iter().map(|share| share.points).sum(),
+            false => 0,
+        }
+    }
+}
+
 impl Entry {
+    /// It brought points, or let some become active.
+    pub fn is_gain(&self) -> bool {
+        self.points() > 0
+    }
+
     /// The number to show: what became active for an activation, else the change of both together.
     pub fn points(&self) -> i64 {
         match self.kind {

@@ -8,6 +8,7 @@
 //! what was due by then has happened, whether or not the daily work has come round.
 
 pub mod adjustments;
+mod explaining;
 pub mod exports;
 pub(crate) mod returns;
 pub mod rewards;
@@ -15,6 +16,7 @@ pub mod spending;
 pub mod transfers;
 mod verify;
 
+pub use explaining::explain;
 pub use spending::SpendError;
 pub use transfers::TransferError;
 pub use verify::{verify, verify_daily};
@@ -1364,6 +1366,8 @@ pub(crate) fn far() -> DateTime<Utc> {
 #[derive(sqlx::FromRow)]
 struct EarnedRow {
     line_id: LineId,
+    purchase_id: PurchaseId,
+    article: String,
     program_id: ProgramId,
     program_version: i64,
     name: Json<Localized>,
@@ -1378,20 +1382,27 @@ struct EarnedRow {
 
 /// What the lines of a customer's receipt earned. Empty for a receipt of somebody else.
 pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<Vec<Earned>, Error> {
-    const SQL: &str = "SELECT a.line_id, a.program_id, a.program_version, v.name, v.share, a.lot_id, t.state, a.points, \
-        a.taken_back, t.activates_at, t.expires_at \
-        FROM purchase_lines l JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id \
-        JOIN programs p ON p.id = a.program_id \
-        JOIN program_versions v ON v.program_id = a.program_id AND v.version = a.program_version \
-        WHERE l.purchase_id = $1 AND t.customer_id = $2 ORDER BY l.ordinal, p.position, p.id";
-    let rows: Vec<EarnedRow> = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(purchase)
-        .bind(of.id())
-        .fetch_all(c)
-        .await)?;
-    let given = match rows.is_empty() {
+    let query = ListQuery::new(EARNED).filter("l.purchase_id = ?", [Bind::Id(purchase.0)]);
+    let earned = earned(conn, of, query).await?;
+    Ok(earned.into_iter().map(|(_, earned)| earned).collect())
+}
+
+const EARNED: &str = "SELECT a.line_id, l.purchase_id, r.name AS article, a.program_id, a.program_version, v.name, v.share, \
+    a.lot_id, t.state, a.points, a.taken_back, t.activates_at, t.expires_at \
+    FROM purchase_lines l JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id \
+    JOIN articles r ON r.id = l.article_id JOIN programs p ON p.id = a.program_id \
+    JOIN program_versions v ON v.program_id = a.program_id AND v.version = a.program_version";
+
+/// What lines of a customer's receipts earned, each with the name of its article. The query is [`EARNED`] with a condition.
+async fn earned(conn: &mut Conn, of: Subject, query: ListQuery) -> Result<Vec<(String, Earned)>, Error> {
+    let query = query
+        .filter("t.customer_id = ?", [Bind::Id(of.id().0)])
+        .tail("ORDER BY l.ordinal, p.position, p.id");
+    let rows: Vec<EarnedRow> = db::list(conn, query).await?;
+    let purchases: BTreeSet<PurchaseId> = rows.iter().map(|row| row.purchase_id).collect();
+    let given = match purchases.is_empty() {
         true => Parts::default(),
-        false => parts_of(conn, purchase).await?,
+        false => parts_of(conn, &purchases).await?,
     };
     let parts = |row: &EarnedRow| {
         let mut parts = given.points(row.line_id, row.program_id);
@@ -1406,19 +1417,22 @@ pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Re
     };
     Ok(rows
         .into_iter()
-        .map(|row| Earned {
-            parts: parts(&row),
-            line: row.line_id,
-            program: row.program_id,
-            version: row.program_version,
-            name: row.name.0,
-            share: row.share,
-            lot: row.lot_id,
-            state: row.state,
-            points: row.points,
-            taken_back: row.taken_back,
-            activates_at: row.activates_at,
-            expires_at: row.expires_at,
+        .map(|row| {
+            let earned = Earned {
+                parts: parts(&row),
+                line: row.line_id,
+                program: row.program_id,
+                version: row.program_version,
+                name: row.name.0,
+                share: row.share,
+                lot: row.lot_id,
+                state: row.state,
+                points: row.points,
+                taken_back: row.taken_back,
+                activates_at: row.activates_at,
+                expires_at: row.expires_at,
+            };
+            (row.article, earned)
         })
         .collect())
 }

@@ -1,0 +1,191 @@
+//! What a customer reads of their points: each movement in full.
+
+use crate::common::html::text;
+use crate::common::{BY, Customer, Reply, TestApp};
+use chrono::Duration;
+use crm::id::ProgramId;
+use crm::points::store::{self as points, spending, transfers};
+use crm::points::{NewTransfer, Wish};
+use crm::purchase::void::void;
+
+/// A shop where two people have something of everything that can happen to points. All of it is of one program.
+struct Ledger {
+    app: TestApp,
+    anna: Customer,
+    boris: Customer,
+}
+
+impl Ledger {
+    async fn new() -> Self {
+        let app = TestApp::build(false, |config| config.points.transfer_after_days = 0).await;
+        let (anna, boris) = (app.customer("Анна").await, app.customer("Борис").await);
+        let program = club(&anna).await;
+        // Members from the first moment on, who buy on the day after.
+        pass(&app, Duration::days(2)).await;
+        let anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
+        pass(&app, Duration::days(14)).await;
+        let mut admin = app.staff("admin").await;
+        let fields = [
+            ("program", &*program.to_string()),
+            ("direction", "give"),
+            ("points", "100"),
+            ("reason", "Касса не зачла чек"),
+        ];
+        let at = format!("/admin/customers/{}", anna.id().await);
+        let given = admin.send(&at, "points.adjust", &fields).await;
+        assert_eq!(given.location(), format!("{at}?done=adjusted"), "{}", given.text());
+        let anna = anna.with_purchase("B-1", "Чашка", 50_00).await;
+        pay(&anna, program, 20_00, "B-1").await;
+        give(&anna, &boris, program, 5_00).await;
+        pass(&app, Duration::hours(2)).await;
+        let anna = anna.with_return("B-2", "Чашка", 50_00).await;
+        let anna = anna.with_return("A-2", "Чайник", 1_000_00).await;
+        let anna = anna.with_purchase("C-1", "Ложка", 100_00).await;
+        void(&app.world.db, &BY, "till", "C-1").await.expect("voided");
+        Self { app, anna, boris }
+    }
+}
+
+/// Time goes by, and the daily work is done.
+async fn pass(app: &TestApp, time: Duration) {
+    app.world.clock.set(app.world.db.now() + time);
+    points::run_due(&app.world.db, &BY).await.expect("done");
+}
+
+/// The program that everybody is in.
+async fn club(who: &Customer) -> ProgramId {
+    let me = who.proof().await.me();
+    let mut conn = who.app.world.db.read().await.expect("a connection");
+    let programs = crm::program::store::list(&mut conn, me).await;
+    programs.expect("programs").remove(0).id
+}
+
+/// Pays a part of a receipt with points.
+async fn pay(who: &Customer, program: ProgramId, points: i64, document: &str) {
+    let (db, me) = (&who.app.world.db, who.proof().await.me());
+    let wish = Wish {
+        source: "till".into(),
+        key: document.into(),
+        program,
+        points,
+    };
+    let held = spending::reserve(db, &BY, me, &wish).await.expect("reserved");
+    let filter = crm::purchase::Filter {
+        text: Some(document.into()),
+        ..crm::purchase::Filter::default()
+    };
+    let mut conn = db.read().await.expect("a connection");
+    let page = crm::purchase::store::list(&mut conn, me, &filter, None, 1).await;
+    drop(conn);
+    let receipt = page.expect("receipts").months[0].1[0].id;
+    spending::capture(db, &BY, me, held.id, points, Some(receipt))
+        .await
+        .expect("captured");
+}
+
+/// Gives points, and lets them arrive.
+async fn give(from: &Customer, to: &Customer, program: ProgramId, points: i64) {
+    let db = &from.app.world.db;
+    let mut conn = db.read().await.expect("a connection");
+    let cards = crm::card::store::of(&mut conn, to.proof().await.me()).await;
+    drop(conn);
+    let new = NewTransfer {
+        card: cards.expect("cards")[0].number.clone(),
+        program,
+        points,
+    };
+    // Just came in, as far as the books know.
+    from.app
+        .run("UPDATE sessions SET authenticated_at = $1", &db.now().to_rfc3339())
+        .await;
+    let by = from.proof().await;
+    transfers::transfer(db, &by.fresh(db).expect("fresh"), &new)
+        .await
+        .expect("sent");
+    pass(&from.app, Duration::hours(1)).await;
+}
+
+/// The movements on a page, each with everything that it opens to.
+fn entries(page: &Reply) -> Vec<String> {
+    let list = page.body.split("<section class=\"day\">").skip(1).collect::<String>();
+    list.split("<details class=\"entry\">")
+        .skip(1)
+        .map(|one| text(&format!("<details>{one}")).replace('\u{a0}', " "))
+        .collect()
+}
+
+/// The movement that begins with these words.
+fn entry<'a>(entries: &'a [String], title: &str) -> &'a str {
+    let found = entries.iter().find(|entry| entry.trim_start().starts_with(title));
+    found.unwrap_or_else(|| panic!("no {title} among {entries:#?}"))
+}
+
+fn assert_tells(entry: &str, words: &[&str]) {
+    for words in words {
+        assert!(entry.contains(words), "no {words} in {entry}");
+    }
+}
+
+#[tokio::test]
+async fn each_movement_opens_to_its_full_explanation() {
+    let Ledger {
+        app,
+        mut anna,
+        mut boris,
+    } = Ledger::new().await;
+    let page = anna.get("/points").await;
+    let all = entries(&page);
+    let earned = all.iter().rev().map(String::as_str);
+    let earned: Vec<_> = earned.filter(|entry| entry.contains("Начислены за покупку")).collect();
+    assert_tells(
+        earned[0],
+        &["По строкам чека", "Чайник", "3 %, условия версии 1", "Сгорят"],
+    );
+    assert_tells(entry(&all, "Стали доступны"), &["сгорят", "Чайник", "№ A-1"]);
+    assert_tells(entry(&all, "Исправление"), &["+100", "Можно тратить с", "Сгорят"]);
+    let which = "Какие это были баллы";
+    assert_tells(
+        entry(&all, "Оплата баллами"),
+        &[which, "Чек № A-1", "за Чашка", "сгорели бы", "№ B-1"],
+    );
+    assert_tells(
+        entry(&all, "Подарены"),
+        &["Кому", "Борис", which, "Чек № A-1", "сгорели бы"],
+    );
+    assert_tells(
+        entry(&all, "Вернулись с возвратом"),
+        &[
+            "Какие баллы вернулись",
+            "Чек № A-1",
+            "за Чашка",
+            "теперь сгорят",
+            "№ B-2",
+        ],
+    );
+    // What had been given away is taken from other points.
+    let taken = all
+        .iter()
+        .find(|entry| entry.starts_with("Сняты за возврат") && entry.contains("№ A-2"));
+    assert_tells(
+        taken.expect("the return of the kettle"),
+        &[which, "Чек № A-1", "за Чайник", "Исправление"],
+    );
+    assert_tells(entry(&all, "Чек отменён"), &[which, "за Ложка", "№ C-1"]);
+    assert!(
+        !all.iter().any(|entry| entry.contains("ничего не записано")),
+        "{all:#?}"
+    );
+
+    // Of a gift its receiver learns who sent it and until when it lasts.
+    let page = boris.get("/points").await;
+    let his = entries(&page);
+    assert_tells(entry(&his, "Получены"), &["От кого", "Анна", "5 баллов, сгорят"]);
+    assert!(!page.body.contains("A-1") && !page.body.contains("Чайник"), "{his:#?}");
+
+    // A year later the rest has expired.
+    pass(&app, Duration::days(400)).await;
+    let phone = anna.phone.clone();
+    assert_eq!(anna.prove(&phone).await.location(), "/");
+    let all = entries(&anna.get("/points").await);
+    assert_tells(entry(&all, "Сгорели"), &[which, "Исправление", "сгорели"]);
+}
