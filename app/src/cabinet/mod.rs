@@ -12,6 +12,7 @@ pub mod invite;
 pub mod offers;
 pub mod offline;
 pub mod passkeys;
+pub mod period;
 pub mod person;
 pub mod points;
 pub mod preferences;

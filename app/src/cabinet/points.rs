@@ -1,5 +1,6 @@
 //! The statement of points, like a bank's: by day, with the balance after it, each line opening to what it means.
 
+use super::period::Period;
 use super::receipt::{by_line, earned_row};
 use super::{back, place, show_place, transfer};
 use crate::cx::Cx;
@@ -8,13 +9,14 @@ use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::NaiveDate;
 use crm::id::TransactionId;
-use crm::points::{Balance, Entry, Explained, Lot, Origin, Share, TransactionKind, store as points};
+use crm::points::{
+    Balance, Before, Entry, Explained, Filter, Lot, Origin, Share, Sort, TransactionKind, store as points,
+};
 use crm::rule::Occasion;
 use islands::AppError;
 use leptos::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Lines on one page.
 const SHOWN: usize = 30;
@@ -24,42 +26,108 @@ pub(super) fn unit(cx: &Cx, minor: i64) -> String {
     cx.t().points.unit_of(if minor % 100 == 0 { minor / 100 } else { 2 })
 }
 
+/// What the address asks for.
+#[derive(Default)]
+pub struct Asked {
+    /// The id of a program.
+    pub program: String,
+    /// The word of a kind of movements.
+    pub kind: String,
+    /// From when until when.
+    pub period: Period,
+    filter: Filter,
+}
+
+impl Asked {
+    fn read(cx: &Cx) -> Self {
+        let typed = |name: &str| cx.query(name).unwrap_or_default().to_owned();
+        let (program, kind, period) = (typed("program"), typed("kind"), Period::read(cx));
+        let filter = Filter {
+            program: program.parse().ok(),
+            sort: Sort::from_word(&kind),
+            from: period.first,
+            to: period.last,
+        };
+        Self {
+            program,
+            kind,
+            period,
+            filter,
+        }
+    }
+
+    /// Something narrows the list, or was meant to.
+    fn is_any(&self) -> bool {
+        self.is_partial() || self.period.is_any()
+    }
+
+    /// Of a day there may be more than is shown.
+    fn is_partial(&self) -> bool {
+        !self.program.is_empty() || !self.kind.is_empty()
+    }
+
+    /// The page's own address with these filters, from a place in the list on.
+    pub fn address(&self, before: Option<Before>) -> String {
+        let mut query = BTreeMap::from([
+            ("program", self.program.clone()),
+            ("kind", self.kind.clone()),
+            ("from", self.period.from.clone()),
+            ("to", self.period.to.clone()),
+            ("before", before.map(show_place).unwrap_or_default()),
+        ]);
+        query.retain(|_, value| !value.is_empty());
+        match serde_qs::to_string(&query) {
+            Ok(query) if !query.is_empty() => format!("/points?{query}"),
+            _ => "/points".to_owned(),
+        }
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().points;
     let me = cx.customer()?.me();
+    let asked = Asked::read(&cx);
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;
     let balance = points::balance(&mut conn, me).await?;
-    let mut entries = points::history(&mut conn, me, before, SHOWN as i64 + 1).await?;
+    let mut entries = points::movements(&mut conn, me, &asked.filter, before, SHOWN as i64 + 1).await?;
     let more = entries.len() > SHOWN;
     entries.truncate(SHOWN);
     let explained = points::explain(&mut conn, me, &entries).await?;
     drop(conn);
-    let next = entries
-        .last()
-        .filter(|_| more)
-        .map(|last| show_place((last.at, last.id.0)));
+    let next = entries.last().filter(|_| more).map(|last| (last.at, last.id.0));
     let next = next.map(|next| {
-        view! { <p class="more-link"><a class="btn" href=format!("/points?before={next}") rel="next">{cx.t().common.more}</a></p> }
+        view! { <p class="more-link"><a class="btn" href=asked.address(Some(next)) rel="next">{cx.t().common.more}</a></p> }
     });
     // The day that the page before ended in goes on here: what its balance was at its end stands there.
     let begun = before.map(|(at, _)| cx.shop().day(at));
     let days: Vec<_> = entries
         .chunk_by(|a, b| cx.shop().day(a.at) == cx.shop().day(b.at))
-        .map(|entries| day(&cx, entries, begun, &explained))
+        .map(|entries| {
+            let is_whole = !asked.is_partial() && begun != entries.first().map(|newest| cx.shop().day(newest.at));
+            day(&cx, entries, is_whole, &explained)
+        })
         .collect();
-    let list = if days.is_empty() {
-        view! {
+    let is_new = days.is_empty() && before.is_none() && !asked.is_any();
+    let list = match (days.is_empty(), asked.is_any()) {
+        (false, _) => view! { <div>{days}</div> {next} }.into_html(),
+        (true, true) => view! {
+            <div class="panel empty">
+                {icon(icons::SEARCH)}
+                <p>{t.nothing}</p>
+                <a class="btn" href="/points">{t.reset}</a>
+            </div>
+        }
+        .into_html(),
+        (true, false) => view! {
             <div class="panel empty">
                 {icon(icons::SPARKLES)}
                 <p>{t.none}</p>
                 <a class="btn btn-primary" href="/card">{t.show_card}</a>
             </div>
         }
-        .into_html()
-    } else {
-        view! { <div>{days}</div> {next} }.into_html()
+        .into_html(),
     };
     let view = view! {
         {back("/", t.back)}
@@ -72,13 +140,67 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="section">
                 <div class="section-head">
                     <h2>{t.history}</h2>
-                    {before.map(|_| view! { <a href="/points">{t.from_the_start}</a> })}
+                    {before.map(|_| view! { <a href=asked.address(None)>{t.from_the_start}</a> })}
                 </div>
+                {(!is_new).then(|| form(&cx, &asked, &balance))}
                 {list}
             </section>
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
+}
+
+/// What of the statement is asked for.
+fn form(cx: &Cx, asked: &Asked, balance: &Balance) -> Html {
+    let t = &cx.t().points;
+    let option = |chosen: &str, value: String, words: String| {
+        let selected = value == chosen;
+        view! { <option value=value selected=selected>{words}</option> }
+    };
+    let kind = |sort: Sort| {
+        let words = match sort {
+            Sort::Earned => t.earned,
+            Sort::Spent => t.spent,
+            Sort::Expired => t.expiry,
+            Sort::Other => t.other,
+        };
+        option(&asked.kind, sort.as_str().to_owned(), words.to_owned())
+    };
+    let programs: Vec<_> = balance
+        .programs
+        .iter()
+        .map(|program| option(&asked.program, program.program.to_string(), cx.pick(&program.name)))
+        .collect();
+    let programs = (programs.len() > 1 || !asked.program.is_empty()).then(|| {
+        view! {
+            <label class="grow basis-40">
+                {t.program}
+                <select class="input" name="program">{option(&asked.program, String::new(), t.any.to_owned())} {programs}</select>
+            </label>
+        }
+    });
+    view! {
+        <form class="filters" action="/points" role="search">
+            <label class="grow basis-40">
+                {t.kind}
+                <select class="input" name="kind">
+                    {option(&asked.kind, String::new(), t.any.to_owned())}
+                    {Sort::ALL.into_iter().map(kind).collect::<Vec<_>>()}
+                </select>
+            </label>
+            {programs}
+            <button class="btn">{t.apply}</button>
+            <details class="fold basis-full" open=asked.period.is_any()>
+                <summary>{t.period}</summary>
+                <div class="filters">
+                    {asked.period.fields(cx)}
+                    <button class="btn">{t.apply}</button>
+                </div>
+            </details>
+            {asked.is_any().then(|| view! { <a class="btn btn-quiet btn-sm" href="/points">{t.reset}</a> })}
+        </form>
+    }
+    .into_html()
 }
 
 /// What a reward was given for.
@@ -128,17 +250,12 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
     })
 }
 
-/// The movements of a day, the newest first.
-fn day(
-    cx: &Cx,
-    entries: &[Entry],
-    begun: Option<NaiveDate>,
-    explained: &HashMap<TransactionId, Explained>,
-) -> Option<Html> {
+/// The movements of a day, the newest first. What there was at its end is told where the newest of the day is shown.
+fn day(cx: &Cx, entries: &[Entry], is_whole: bool, explained: &HashMap<TransactionId, Explained>) -> Option<Html> {
     let t = &cx.t().points;
     let newest = entries.first()?;
     let date = cx.shop().day(newest.at);
-    let total = (begun != Some(date)).then(|| view! { <span>{t.total_after(cx.points(newest.total))}</span> });
+    let total = is_whole.then(|| view! { <span>{t.total_after(cx.points(newest.total))}</span> });
     let lines: Vec<_> = entries
         .iter()
         .map(|one| entry(cx, one, explained.get(&one.id)))

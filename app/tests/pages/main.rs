@@ -5,6 +5,7 @@ mod changes;
 mod devices;
 mod formats;
 mod places;
+mod points;
 mod purchases;
 mod search;
 mod stores;

@@ -27,7 +27,7 @@ use crate::id::{
 };
 use crate::lang::Localized;
 use crate::rule::{Occasion, RuleVersion};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 mod policy;
 pub mod rules;
@@ -271,6 +271,52 @@ pub struct OtherSide {
     pub name: String,
     /// The points came back to whoever had sent them.
     pub is_back: bool,
+}
+
+/// Kinds of movements, as people ask for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// They came from a purchase or a reward, or their day came.
+    Earned,
+    /// They paid for something.
+    Spent,
+    /// Their term was over.
+    Expired,
+    /// Everything else: returns, gifts, corrections.
+    Other,
+}
+
+impl Sort {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Earned, Self::Spent, Self::Expired, Self::Other];
+
+    /// As an address names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Earned => "earned",
+            Self::Spent => "spent",
+            Self::Expired => "expired",
+            Self::Other => "other",
+        }
+    }
+
+    /// The one with this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sort| sort.as_str() == word)
+    }
+}
+
+/// Which movements to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this program.
+    pub program: Option<ProgramId>,
+    /// Of this kind.
+    pub sort: Option<Sort>,
+    /// From this day on, where the shop is.
+    pub from: Option<NaiveDate>,
+    /// Up to this day, it included.
+    pub to: Option<NaiveDate>,
 }
 
 /// What put points where they lay when something happened to them.

@@ -23,7 +23,7 @@ pub use verify::{verify, verify_daily};
 
 use super::rules::{self, Terms};
 use super::{
-    AccountKind, Balance, Before, Earned, Entry, Expiry, LotState, Part, ProgramBalance, Report, Source,
+    AccountKind, Balance, Before, Earned, Entry, Expiry, Filter, LotState, Part, ProgramBalance, Report, Sort, Source,
     TransactionKind,
 };
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
@@ -1285,11 +1285,26 @@ struct EntryRow {
 
 /// The statement of points, the newest first, from `before` on.
 pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Entry>, Error> {
+    movements(conn, of, &Filter::default(), before, limit).await
+}
+
+/// The movements of a statement that a filter lets through, the newest first, from `before` on. The balances after each are
+/// those of the whole statement.
+pub async fn movements(
+    conn: &mut Conn,
+    of: Subject,
+    filter: &Filter,
+    before: Option<Before>,
+    limit: i64,
+) -> Result<Vec<Entry>, Error> {
     const ENTRIES: &str = "SELECT t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, \
         CAST(SUM(CASE WHEN a.kind = 'active' THEN o.amount ELSE 0 END) AS BIGINT) AS active, \
         CAST(SUM(CASE WHEN a.kind = 'pending' THEN o.amount ELSE 0 END) AS BIGINT) AS pending, \
         l.activates_at, l.expires_at FROM (SELECT id, at, kind, program_id, purchase_id FROM transactions WHERE customer_id = $1 \
-        AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4) t \
+        AND (at, id) < ($2, $3) AND ($6 IS NULL OR program_id = $6) AND ($7 IS NULL OR $7 = CASE kind \
+        WHEN 'accrual' THEN 'earned' WHEN 'activation' THEN 'earned' WHEN 'redemption' THEN 'spent' \
+        WHEN 'expiry' THEN 'expired' ELSE 'other' END) AND ($8 IS NULL OR at >= $8) AND ($9 IS NULL OR at < $9) \
+        ORDER BY at DESC, id DESC LIMIT $4) t \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
         JOIN program_versions v ON v.program_id = t.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = t.program_id AND w.published_at <= $5), 1) \
@@ -1297,33 +1312,31 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
         LEFT JOIN lots l ON l.transaction_id = t.id AND t.kind IN ('accrual', 'adjustment') \
         GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, l.activates_at, l.expires_at \
         ORDER BY t.at DESC, t.id DESC";
-    const NOW: &str = "SELECT program_id, balance FROM accounts WHERE customer_id = $1 AND kind = 'active'";
-    const LATER: &str = "SELECT a.program_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
-        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
-        WHERE t.customer_id = $1 AND (t.at, t.id) >= ($2, $3) GROUP BY a.program_id";
     let now = conn.now();
-    let (at, id) = before.unwrap_or((DateTime::<Utc>::MAX_UTC.min(far()), Uuid::max()));
+    let shop = conn.shop().clone();
+    let start = before.unwrap_or((DateTime::<Utc>::MAX_UTC.min(far()), Uuid::max()));
+    let next = filter.to.and_then(|to| to.succ_opt());
     let rows: Vec<EntryRow> = on!(conn, |c| sqlx::query_as(ENTRIES)
         .bind(of.id())
-        .bind(at)
-        .bind(id)
+        .bind(start.0)
+        .bind(start.1)
         .bind(limit)
         .bind(now)
+        .bind(filter.program)
+        .bind(filter.sort.map(Sort::as_str))
+        .bind(filter.from.map(|day| shop.midnight(day)))
+        .bind(next.map(|day| shop.midnight(day)))
         .fetch_all(c)
         .await)?;
-    let balances: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(NOW).bind(of.id()).fetch_all(c).await)?;
-    let mut running: HashMap<ProgramId, i64> = balances.into_iter().collect();
-    if before.is_some() {
-        let later: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(LATER)
-            .bind(of.id())
-            .bind(at)
-            .bind(id)
-            .fetch_all(c)
-            .await)?;
-        for (program, amount) in later {
-            *running.entry(program).or_default() -= amount;
-        }
-    }
+    let mut running = held_before(conn, of, before).await?;
+    // What a filter leaves out changed the balances as well.
+    let mut between = match rows.last().filter(|_| *filter != Filter::default()) {
+        Some(last) => changes(conn, of, start, (last.at, last.id.0)).await?,
+        None => Vec::new(),
+    };
+    let shown: HashSet<TransactionId> = rows.iter().map(|row| row.id).collect();
+    between.retain(|change| !shown.contains(&change.id));
+    let mut between = between.into_iter().peekable();
     let mut all: i64 = running.values().sum();
     let moved = rows.iter().filter(|row| row.kind == TransactionKind::Transfer);
     let moved: Vec<_> = moved.map(|row| (row.id, row.program_id, row.at)).collect();
@@ -1334,6 +1347,10 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
     Ok(rows
         .into_iter()
         .map(|row| {
+            while let Some(later) = between.next_if(|change| (change.at, change.id) > (row.at, row.id)) {
+                *running.entry(later.program_id).or_default() -= later.amount;
+                all -= later.amount;
+            }
             let held = running.entry(row.program_id).or_default();
             let (balance, total) = (*held, all);
             *held -= row.active;
@@ -1356,6 +1373,57 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
             }
         })
         .collect())
+}
+
+/// A change of active points of a program.
+#[derive(sqlx::FromRow)]
+struct Change {
+    at: DateTime<Utc>,
+    id: TransactionId,
+    program_id: ProgramId,
+    amount: i64,
+}
+
+/// What changed a customer's active points before a place in the statement, from another place on; the newest first.
+async fn changes(conn: &mut Conn, of: Subject, before: Before, from: Before) -> Result<Vec<Change>, sqlx::Error> {
+    const SQL: &str = "SELECT t.at, t.id, t.program_id, CAST(SUM(o.amount) AS BIGINT) AS amount FROM transactions t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
+        WHERE t.customer_id = $1 AND (t.at, t.id) < ($2, $3) AND (t.at, t.id) >= ($4, $5) \
+        GROUP BY t.at, t.id, t.program_id ORDER BY t.at DESC, t.id DESC";
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(before.0)
+        .bind(before.1)
+        .bind(from.0)
+        .bind(from.1)
+        .fetch_all(c)
+        .await)
+}
+
+/// A customer's active points in each program before a place in the statement; now, where none is named.
+async fn held_before(
+    conn: &mut Conn,
+    of: Subject,
+    before: Option<Before>,
+) -> Result<HashMap<ProgramId, i64>, sqlx::Error> {
+    const NOW: &str = "SELECT program_id, balance FROM accounts WHERE customer_id = $1 AND kind = 'active'";
+    const LATER: &str = "SELECT a.program_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
+        WHERE t.customer_id = $1 AND (t.at, t.id) >= ($2, $3) GROUP BY a.program_id";
+    let balances: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(NOW).bind(of.id()).fetch_all(c).await)?;
+    let mut held: HashMap<ProgramId, i64> = balances.into_iter().collect();
+    if let Some((at, id)) = before {
+        let later: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(LATER)
+            .bind(of.id())
+            .bind(at)
+            .bind(id)
+            .fetch_all(c)
+            .await)?;
+        for (program, amount) in later {
+            *held.entry(program).or_default() -= amount;
+        }
+    }
+    Ok(held)
 }
 
 /// Later than everything that a list can hold, and sorted so as text too.

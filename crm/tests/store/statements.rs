@@ -8,7 +8,7 @@ use crm::both_engines;
 use crm::db::Db;
 use crm::id::TransactionId;
 use crm::points::store::{self, spending};
-use crm::points::{Entry, Explained, Share, Source, TransactionKind};
+use crm::points::{Entry, Explained, Filter, Share, Sort, Source, TransactionKind};
 use crm::testing::start;
 use crm::who::Subject;
 use std::collections::HashMap;
@@ -141,4 +141,81 @@ both_engines!(gifts_do_not_tell_what_had_earned_them, async |world| {
         (TransactionKind::Transfer, None, None)
     );
     assert_eq!(spent.other.as_ref().map(|other| other.name.as_str()), Some("Анна"));
+});
+
+fn sort_of(entry: &Entry) -> Sort {
+    match entry.kind {
+        TransactionKind::Accrual | TransactionKind::Activation => Sort::Earned,
+        TransactionKind::Redemption => Sort::Spent,
+        TransactionKind::Expiry => Sort::Expired,
+        _ => Sort::Other,
+    }
+}
+
+both_engines!(a_filter_leaves_the_balances_as_they_are, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    for code in ["club", "family"] {
+        join(db, anna, code, start()).await;
+    }
+    let family = program(db, "family").await;
+    for n in 0..12 {
+        let at = start() + days(n);
+        world.clock.set(at);
+        slip(&n.to_string(), anna, at).line("apple", 1, 100_00).book(db).await;
+        spend(db, anna, family, 1_00).await;
+    }
+    world.clock.set(start() + days(12));
+    slip("R", anna, start() + days(12))
+        .line("apple", -1, 100_00)
+        .book(db)
+        .await;
+    run_due(world, start() + days(100)).await;
+    let (whole, _) = explained(db, anna).await;
+    let mut conn = db.read().await.expect("a connection");
+    let zone = db.shop().clone();
+    let mut asked = vec![Filter::default()];
+    asked.extend(Sort::ALL.map(|sort| Filter {
+        sort: Some(sort),
+        ..Filter::default()
+    }));
+    asked.push(Filter {
+        program: Some(family),
+        ..Filter::default()
+    });
+    let (from, to) = (Some(zone.day(start() + days(3))), Some(zone.day(start() + days(8))));
+    asked.push(Filter {
+        from,
+        to,
+        ..Filter::default()
+    });
+    asked.push(Filter {
+        program: Some(family),
+        sort: Some(Sort::Spent),
+        from,
+        to,
+    });
+    for filter in asked {
+        let expected: Vec<Entry> = whole
+            .iter()
+            .rev()
+            .filter(|entry| filter.program.is_none_or(|program| entry.program == program))
+            .filter(|entry| filter.sort.is_none_or(|sort| sort_of(entry) == sort))
+            .filter(|entry| filter.from.is_none_or(|from| zone.day(entry.at) >= from))
+            .filter(|entry| filter.to.is_none_or(|to| zone.day(entry.at) <= to))
+            .cloned()
+            .collect();
+        assert!(!expected.is_empty(), "{filter:?} finds something");
+        let mut found = Vec::new();
+        let mut before = None;
+        loop {
+            let page = store::movements(&mut conn, anna, &filter, before, 3)
+                .await
+                .expect("a page");
+            let Some(last) = page.last() else { break };
+            before = Some((last.at, last.id.0));
+            found.extend(page);
+        }
+        assert_eq!(found, expected, "{filter:?}");
+    }
 });

@@ -1,6 +1,6 @@
 //! What a customer reads of their points: each movement in full.
 
-use crate::common::html::text;
+use crate::common::html::{tags, text};
 use crate::common::{BY, Customer, Reply, TestApp};
 use chrono::Duration;
 use crm::id::ProgramId;
@@ -107,11 +107,11 @@ async fn give(from: &Customer, to: &Customer, program: ProgramId, points: i64) {
 
 /// The movements on a page, each with everything that it opens to.
 fn entries(page: &Reply) -> Vec<String> {
-    let list = page.body.split("<section class=\"day\">").skip(1).collect::<String>();
-    list.split("<details class=\"entry\">")
-        .skip(1)
-        .map(|one| text(&format!("<details>{one}")).replace('\u{a0}', " "))
-        .collect()
+    let one = |rest: &str| {
+        let end = rest.rfind("</details>").expect("it ends");
+        text(&format!("<details>{}", &rest[..end]))
+    };
+    page.body.split("<details class=\"entry\">").skip(1).map(one).collect()
 }
 
 /// The movement that begins with these words.
@@ -188,4 +188,105 @@ async fn each_movement_opens_to_its_full_explanation() {
     assert_eq!(anna.prove(&phone).await.location(), "/");
     let all = entries(&anna.get("/points").await);
     assert_tells(entry(&all, "Сгорели"), &[which, "Исправление", "сгорели"]);
+}
+
+#[tokio::test]
+async fn filters_are_part_of_the_address_and_go_on_with_it() {
+    let Ledger { mut anna, .. } = Ledger::new().await;
+    let all = entries(&anna.get("/points").await);
+    for (kind, titles) in [
+        ("earned", &["Начислены за покупку", "Стали доступны"][..]),
+        ("spent", &["Оплата баллами"]),
+        (
+            "other",
+            &[
+                "Чек отменён",
+                "Сняты за возврат",
+                "Вернулись с возвратом",
+                "Подарены",
+                "Исправление",
+            ],
+        ),
+    ] {
+        let page = anna.get(&format!("/points?kind={kind}")).await;
+        let expected = all
+            .iter()
+            .filter(|entry| titles.iter().any(|title| entry.starts_with(title)));
+        // With the balance that the statement in full tells.
+        assert_eq!(entries(&page), expected.cloned().collect::<Vec<_>>(), "{kind}");
+        assert!(
+            page.body.contains(&format!("<option value=\"{kind}\" selected")),
+            "{kind} stays chosen"
+        );
+        assert!(
+            !page.text().contains("Всего"),
+            "{kind}: not what there was at the end of the day"
+        );
+    }
+    // The day of the first purchase, and the one before it.
+    let bought = anna.get("/points?from=2026-11-22&to=2026-11-22").await;
+    let found = entries(&bought);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_tells(&found[0], &["Начислены за покупку", "Чайник"]);
+    for nothing in [
+        "from=2026-11-21&to=2026-11-21",
+        "kind=expired",
+        "kind=spent&to=2026-11-30",
+    ] {
+        let page = anna.get(&format!("/points?{nothing}")).await;
+        let told = page.text();
+        assert!(
+            told.contains("По этим условиям движений баллов нет"),
+            "{nothing}: {told}"
+        );
+        assert!(page.body.contains("href=\"/points\">Показать всё"), "{nothing}");
+    }
+    for (wrong, words) in [
+        ("from=x", "Такой даты нет"),
+        ("from=2026-12-02&to=2026-12-01", "Конец раньше начала"),
+    ] {
+        let page = anna.get(&format!("/points?{wrong}")).await;
+        assert!(page.text().contains(words), "{wrong}: {}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn the_next_page_goes_on_where_this_one_ended_under_the_same_filters() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    pass(&app, Duration::days(2)).await;
+    for n in 0..35 {
+        anna = anna.with_purchase(&format!("A-{n}"), "Чай", 100_00).await;
+    }
+    let first = anna.get("/points?kind=earned&from=2026-11-01").await;
+    let next = tags(&first.body)
+        .into_iter()
+        .find(|tag| tag.get("rel") == Some("next"))
+        .and_then(|tag| tag.get("href").map(str::to_owned))
+        .expect("there is more");
+    assert!(
+        next.contains("kind=earned") && next.contains("from=2026-11-01"),
+        "{next}"
+    );
+    let second = anna.get(&next).await;
+    let documents = |page: &Reply| {
+        let all = entries(page);
+        let one = |entry: &String| {
+            entry
+                .split("№ ")
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next())
+                .map(str::to_owned)
+        };
+        all.iter().filter_map(one).collect::<Vec<_>>()
+    };
+    let mut seen = [documents(&first), documents(&second)].concat();
+    assert_eq!((seen.len(), documents(&second).len()), (35, 5));
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 35, "each once");
+    assert!(
+        second.body.contains("href=\"/points?from=2026-11-01&amp;kind=earned\""),
+        "the way back keeps them too"
+    );
 }
