@@ -234,6 +234,7 @@ test("the pages of points that people move are in order with something in them",
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
   const at = await fund(desk, signIns, phone, "1234,56");
+  await examine(page, "/points/expiry", viewport!.width);
   const program = await hiddenOption(page);
   const fields = { card: await cardOf(friend), program, points: "1000,55" };
   await send(page.request, signIns.url, "/points/transfer", "transfer.check", fields);

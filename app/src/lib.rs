@@ -41,6 +41,7 @@ pub const ROUTES: &[Route] = &[
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
+    page!("/points/expiry", Customer, cabinet::expiry::page),
     page!(
         "/points/transfer",
         Customer,

@@ -7,6 +7,7 @@ pub mod confirm;
 pub mod consents;
 pub mod contacts;
 pub mod devices;
+pub mod expiry;
 pub mod home;
 pub mod invite;
 pub mod offers;

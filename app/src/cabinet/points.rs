@@ -134,9 +134,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         <div class="narrow stack">
             {programs(&cx, &balance)}
-            {(!transfer::is_off(&cx)).then(|| view! {
-                <p class="actions"><a class="btn" href="/points/transfer">{t.give}</a></p>
-            })}
+            <p class="actions">
+                <a class="btn" href="/points/expiry">{t.calendar}</a>
+                {(!transfer::is_off(&cx)).then(|| view! { <a class="btn" href="/points/transfer">{t.give}</a> })}
+            </p>
             <section class="section">
                 <div class="section-head">
                     <h2>{t.history}</h2>

@@ -368,6 +368,27 @@ pub struct Lot {
     pub earned: Vec<(String, Earned)>,
 }
 
+/// What is left in a lot that has not expired. Points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// The lot.
+    pub lot: LotId,
+    /// Its program.
+    pub program: ProgramId,
+    /// What that is called today.
+    pub name: Localized,
+    /// How many.
+    pub points: i64,
+    /// Whether they can be spent yet.
+    pub state: LotState,
+    /// When they become active, or did.
+    pub activates_at: DateTime<Utc>,
+    /// When they expire.
+    pub expires_at: DateTime<Utc>,
+    /// What had put them there.
+    pub origin: Origin,
+}
+
 /// What a movement did to which points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explained {

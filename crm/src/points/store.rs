@@ -16,7 +16,7 @@ pub mod spending;
 pub mod transfers;
 mod verify;
 
-pub use explaining::explain;
+pub use explaining::{explain, remaining};
 pub use spending::SpendError;
 pub use transfers::TransferError;
 pub use verify::{verify, verify_daily};

@@ -8,7 +8,7 @@ use crm::both_engines;
 use crm::db::Db;
 use crm::id::TransactionId;
 use crm::points::store::{self, spending};
-use crm::points::{Entry, Explained, Filter, Share, Sort, Source, TransactionKind};
+use crm::points::{Entry, Explained, Filter, LotState, Remaining, Share, Sort, Source, TransactionKind};
 use crm::testing::start;
 use crm::who::Subject;
 use std::collections::HashMap;
@@ -218,4 +218,47 @@ both_engines!(a_filter_leaves_the_balances_as_they_are, async |world| {
         }
         assert_eq!(found, expected, "{filter:?}");
     }
+});
+
+both_engines!(what_is_left_is_told_lot_by_lot, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    for code in ["club", "family"] {
+        join(db, anna, code, start()).await;
+    }
+    let (club, family) = (program(db, "club").await, program(db, "family").await);
+    for n in [0, 2] {
+        slip(&n.to_string(), anna, start() + days(n))
+            .line("apple", 1, 100_00)
+            .book(db)
+            .await;
+    }
+    world.clock.set(start() + days(3));
+    // All of the first lot, and a part of the second.
+    spend(db, anna, family, 3_00).await;
+    let left = async |who: Subject| {
+        let mut conn = db.read().await.expect("a connection");
+        let left = store::remaining(&mut conn, who).await.expect("read");
+        let one = |lot: Remaining| {
+            let document = lot.origin.document.expect("a receipt had earned them");
+            (
+                lot.program,
+                lot.points,
+                lot.state,
+                (lot.expires_at - start()).num_days(),
+                document,
+            )
+        };
+        left.into_iter().map(one).collect::<Vec<_>>()
+    };
+    let (waits, counts) = (LotState::Pending, LotState::Active);
+    let expected = [
+        (family, 1_00, counts, 92, "2".to_owned()),
+        (club, 3_00, waits, 379, "0".to_owned()),
+        (club, 3_00, waits, 381, "2".to_owned()),
+    ];
+    assert_eq!(left(anna).await, expected);
+    assert_eq!(left(boris).await, []);
+    run_due(world, start() + days(380)).await;
+    assert_eq!(left(anna).await, [(club, 3_00, counts, 381, "2".to_owned())]);
 });

@@ -290,3 +290,42 @@ async fn the_next_page_goes_on_where_this_one_ended_under_the_same_filters() {
         "the way back keeps them too"
     );
 }
+
+#[tokio::test]
+async fn the_calendar_tells_what_expires_on_which_day_and_where_it_is_from() {
+    let Ledger {
+        app,
+        mut anna,
+        mut boris,
+    } = Ledger::new().await;
+    // What had waited goes with the return; what Boris was given lasts as long as it did for Anna.
+    let page = anna.get("/points/expiry").await;
+    assert_tells(&page.text(), &["Сгорят", "7 декабря 2027", "95 баллов"]);
+    let all = entries(&page);
+    assert_eq!(all.len(), 1, "one program and one day: {all:#?}");
+    assert_tells(&all[0], &["Исправление", "95"]);
+    let page = boris.get("/points/expiry").await;
+    assert_tells(&page.text(), &["6 декабря 2027", "5 баллов"]);
+    assert_tells(&entries(&page)[0], &["Подарок: Анна", "5"]);
+    assert!(!page.body.contains("A-1"), "{}", page.text());
+
+    // What waits stands in both lists: when it can be spent, and when it expires.
+    let mut vera = app.customer("Вера").await;
+    let empty = vera.get("/points/expiry").await.text();
+    assert!(empty.contains("нет баллов, которые могут сгореть"), "{empty}");
+    pass(&app, Duration::days(2)).await;
+    let mut vera = vera.with_purchase("D-1", "Чай", 100_00).await;
+    let page = vera.get("/points/expiry").await;
+    let all = entries(&page);
+    assert_eq!(all.len(), 2, "{all:#?}");
+    assert_tells(&all[0], &["Чек № D-1", "тратить можно с 22 декабря"]);
+    assert_tells(&all[1], &["Чек № D-1", "сгорят 22 декабря 2027"]);
+    for at in ["/", "/points"] {
+        let page = vera.get(at).await;
+        assert_eq!(page.body.contains("href=\"/points/expiry\""), at != "/", "{at}");
+    }
+    assert!(
+        anna.get("/").await.body.contains("href=\"/points/expiry\""),
+        "what expires next leads there"
+    );
+}

@@ -1,19 +1,21 @@
 //! What stands behind the movements of a statement: which lots, what had put the points there, and which lines of receipts
 //! brought them. For a whole page of movements at once, so that a page takes as many questions as a line.
 
-use super::super::{Entry, Explained, Lot, Origin, Share};
+use super::super::{Entry, Explained, Lot, Origin, Remaining, Share};
 use super::{EARNED, LIST, LotState, TransactionKind, earned, rewards, transfers};
 use crate::db::{self, Bind, Conn, ListQuery};
 use crate::error::Error;
 use crate::id::{LotId, ProgramId, PurchaseId, TransactionId};
+use crate::lang::Localized;
 use crate::who::Subject;
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use std::collections::{BTreeMap, HashMap};
 
 /// What first put points into a lot. One that carries another lot's points on has them from there; what another customer
 /// had done to earn them is not told.
 #[derive(sqlx::FromRow)]
-pub(super) struct Source {
+struct Source {
     source_id: TransactionId,
     source_program: ProgramId,
     source_kind: TransactionKind,
@@ -46,10 +48,8 @@ macro_rules! of_articles {
     };
 }
 
-pub(super) use {of_lots, source};
-
 /// What these sources were, told in words of the ledger.
-pub(super) async fn origins(
+async fn origins(
     conn: &mut Conn,
     of: Subject,
     sources: impl Iterator<Item = &Source>,
@@ -229,4 +229,49 @@ async fn given_back(conn: &mut Conn, of: Subject, entries: &[Entry]) -> Result<V
         .filter("n.customer_id = ?", [Bind::Id(of.id().0)])
         .tail("ORDER BY n.expires_at, g.id");
     db::list(conn, query).await
+}
+
+#[derive(sqlx::FromRow)]
+struct RemainingRow {
+    id: LotId,
+    program_id: ProgramId,
+    name: Json<Localized>,
+    points: i64,
+    state: LotState,
+    activates_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    source: Source,
+}
+
+/// Everything that a customer has left, spendable or not yet, lot by lot: what expires first first.
+pub async fn remaining(conn: &mut Conn, of: Subject) -> Result<Vec<Remaining>, Error> {
+    const SELECT: &str = concat!(
+        "SELECT l.id, l.program_id, v.name, l.remaining AS points, l.state, l.activates_at, l.expires_at, ",
+        source!(),
+        " FROM lots l JOIN programs p ON p.id = l.program_id JOIN program_versions v ON v.program_id = p.id",
+        of_lots!()
+    );
+    const CURRENT: &str = "v.version = COALESCE((SELECT MAX(w.version) FROM program_versions w \
+                           WHERE w.program_id = p.id AND w.published_at <= ?), 1)";
+    let query = ListQuery::new(SELECT)
+        .filter("l.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter("l.remaining > 0 AND l.state IN ('pending', 'active')", [])
+        .filter(CURRENT, [Bind::Time(conn.now())])
+        .tail("ORDER BY l.expires_at, p.position, l.id");
+    let rows: Vec<RemainingRow> = db::list(conn, query).await?;
+    let origins = origins(conn, of, rows.iter().map(|row| &row.source)).await?;
+    let left = |row: RemainingRow| {
+        Some(Remaining {
+            lot: row.id,
+            program: row.program_id,
+            name: row.name.0,
+            points: row.points,
+            state: row.state,
+            activates_at: row.activates_at,
+            expires_at: row.expires_at,
+            origin: origins.get(&row.source.source_id)?.clone(),
+        })
+    };
+    Ok(rows.into_iter().filter_map(left).collect())
 }
