@@ -24,6 +24,7 @@ pub mod purchases;
 pub mod receipt;
 pub mod second_factor;
 pub mod security;
+pub mod statement;
 pub mod stores;
 pub mod support;
 pub mod transfer;

@@ -9,6 +9,7 @@ use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
+use chrono::NaiveDate;
 use crm::id::TransactionId;
 use crm::points::{
     Balance, Before, Entry, Explained, Filter, Lot, Origin, Share, Sort, TransactionKind, store as points,
@@ -64,6 +65,17 @@ impl Asked {
     /// Of a day there may be more than is shown.
     fn is_partial(&self) -> bool {
         !self.program.is_empty() || !self.kind.is_empty()
+    }
+
+    /// The address of the statement of the period, as a file with this ending.
+    fn file(&self, ending: &str) -> String {
+        let day = |name: &str, day: Option<NaiveDate>| day.map(|day| format!("{name}={day}"));
+        let days = [day("from", self.period.first), day("to", self.period.last)];
+        let query = days.into_iter().flatten().collect::<Vec<_>>().join("&");
+        match query.as_str() {
+            "" => format!("/points/statement.{ending}"),
+            query => format!("/points/statement.{ending}?{query}"),
+        }
     }
 
     /// The page's own address with these filters, from a place in the list on.
@@ -145,10 +157,26 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 </div>
                 {(!is_new).then(|| form(&cx, &asked, &balance))}
                 {list}
+                {(!is_new).then(|| files(&cx, &asked))}
             </section>
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
+}
+
+/// The statement of the period as a file.
+fn files(cx: &Cx, asked: &Asked) -> Html {
+    let t = &cx.t().points;
+    view! {
+        <div class="panel no-print">
+            <h3>{t.save}</h3>
+            <p class="actions">
+                <a class="btn btn-sm" href=asked.file("csv")>{t.save_csv}</a>
+                <a class="btn btn-sm" href=asked.file("pdf")>{t.save_pdf}</a>
+            </p>
+        </div>
+    }
+    .into_html()
 }
 
 /// What of the statement is asked for.
@@ -272,8 +300,8 @@ fn day(cx: &Cx, entries: &[Entry], is_whole: bool, explained: &HashMap<Transacti
     )
 }
 
-/// A movement: what it was, and by how much it changed what can be spent. Points that still wait are muted.
-fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
+/// What a movement was, and what that means.
+pub(super) fn title(cx: &Cx, entry: &Entry) -> (String, &'static str) {
     let t = &cx.t().points;
     let (title, text) = match entry.kind {
         TransactionKind::Accrual => (t.accrual, t.accrual_text),
@@ -295,14 +323,20 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
         TransactionKind::Void => (t.void, t.void_text),
     };
     // A reward tells by itself what it was for.
-    let (title, text) = match (&entry.reward, entry.kind) {
+    match (&entry.reward, entry.kind) {
         (Some(reward), TransactionKind::Accrual) => (cx.pick(&reward.name), t.reward_text),
         (Some(_), TransactionKind::Return | TransactionKind::Void) if entry.active + entry.pending < 0 => {
             (t.taken_back.to_owned(), t.reward_taken_back_text)
         }
         (Some(_), TransactionKind::Void) => (t.void.to_owned(), t.reward_given_again_text),
         _ => (title.to_owned(), text),
-    };
+    }
+}
+
+/// A movement: what it was, and by how much it changed what can be spent. Points that still wait are muted.
+fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
+    let t = &cx.t().points;
+    let (title, text) = title(cx, entry);
     let signed = |points| format::signed_points(cx.lang, points);
     let (shown, class) = match (entry.active, entry.pending) {
         (0, pending) => (signed(pending), "muted nowrap"),

@@ -418,6 +418,28 @@ impl Explained {
     }
 }
 
+/// What moved a customer's points in a period.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// Each program in which there is or was anything.
+    pub programs: Vec<Ends>,
+    /// The movements, the first first.
+    pub entries: Vec<Entry>,
+}
+
+/// Active points of a program at both ends of a period, in hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The program.
+    pub program: ProgramId,
+    /// What it is called today.
+    pub name: Localized,
+    /// Before the first movement.
+    pub before: i64,
+    /// After the last one.
+    pub after: i64,
+}
+
 impl Entry {
     /// It brought points, or let some become active.
     pub fn is_gain(&self) -> bool {

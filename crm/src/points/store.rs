@@ -23,8 +23,8 @@ pub use verify::{verify, verify_daily};
 
 use super::rules::{self, Terms};
 use super::{
-    AccountKind, Balance, Before, Earned, Entry, Expiry, Filter, LotState, Part, ProgramBalance, Report, Sort, Source,
-    TransactionKind,
+    AccountKind, Balance, Before, Earned, Ends, Entry, Expiry, Filter, LotState, Part, ProgramBalance, Report, Sort,
+    Source, Statement, TransactionKind,
 };
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
@@ -40,7 +40,7 @@ use crate::rule;
 use crate::rule::store::{Parts, Timeline, asking, parts_of};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -1373,6 +1373,50 @@ pub async fn movements(
             }
         })
         .collect())
+}
+
+/// What moved a customer's points from a day up to another, both included, where the shop is.
+pub async fn statement(
+    conn: &mut Conn,
+    of: Subject,
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+) -> Result<Statement, Error> {
+    let filter = Filter {
+        from,
+        to,
+        ..Filter::default()
+    };
+    let mut entries = movements(conn, of, &filter, None, i64::MAX).await?;
+    entries.reverse();
+    let end = to.and_then(|to| to.succ_opt());
+    let end = end.map(|next| (conn.shop().midnight(next), Uuid::nil()));
+    let held = held_before(conn, of, end).await?;
+    let mut ends: BTreeMap<ProgramId, (i64, i64)> = held.into_iter().map(|(id, held)| (id, (held, held))).collect();
+    // Where something moved, by the movements: so the statement adds up, whatever is booked while it is written.
+    let mut moved: BTreeMap<ProgramId, (i64, i64)> = BTreeMap::new();
+    for entry in &entries {
+        let (_, after) = moved
+            .entry(entry.program)
+            .or_insert((entry.balance - entry.active, entry.balance));
+        *after = entry.balance;
+    }
+    ends.extend(moved);
+    let programs: BTreeSet<ProgramId> = ends.keys().copied().collect();
+    let mut names = names(conn, &programs).await?;
+    let ends = ends.into_iter().filter_map(|(program, (before, after))| {
+        let (_, name) = names.remove(&program)?;
+        Some(Ends {
+            program,
+            name,
+            before,
+            after,
+        })
+    });
+    Ok(Statement {
+        programs: ends.collect(),
+        entries,
+    })
 }
 
 /// A change of active points of a program.

@@ -11,7 +11,7 @@ use crm::points::store::{self, spending};
 use crm::points::{Entry, Explained, Filter, LotState, Remaining, Share, Sort, Source, TransactionKind};
 use crm::testing::start;
 use crm::who::Subject;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Everything that moved somebody's points, the first first, and what stands behind it.
 async fn explained(db: &Db, who: Subject) -> (Vec<Entry>, HashMap<TransactionId, Explained>) {
@@ -261,4 +261,54 @@ both_engines!(what_is_left_is_told_lot_by_lot, async |world| {
     assert_eq!(left(boris).await, []);
     run_due(world, start() + days(380)).await;
     assert_eq!(left(anna).await, [(club, 3_00, counts, 381, "2".to_owned())]);
+});
+
+both_engines!(a_statement_goes_on_where_the_one_before_ended, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    for code in ["club", "family"] {
+        join(db, anna, code, start()).await;
+    }
+    let family = program(db, "family").await;
+    for n in 0..4 {
+        world.clock.set(start() + days(5 * n));
+        slip(&n.to_string(), anna, start() + days(5 * n))
+            .line("apple", 1, 100_00)
+            .book(db)
+            .await;
+        spend(db, anna, family, 1_00).await;
+    }
+    run_due(world, start() + days(200)).await;
+    let mut conn = db.read().await.expect("a connection");
+    let shop = db.shop().clone();
+    let first = shop.day(start());
+    let (whole, _) = explained(db, anna).await;
+    // Parts of a whole, also one in which nothing happened.
+    let bounds = [0, 3, 4, 12, 95, 300].map(|n| first + days(n));
+    let mut held = BTreeMap::new();
+    let mut entries = Vec::new();
+    for part in bounds.windows(2) {
+        let to = part[1].pred_opt();
+        let told = store::statement(&mut conn, anna, Some(part[0]), to)
+            .await
+            .expect("a statement");
+        for ends in &told.programs {
+            let before = held.insert(ends.program, ends.after).unwrap_or_default();
+            assert_eq!(ends.before, before, "{part:?}");
+            let moved = told.entries.iter().filter(|entry| entry.program == ends.program);
+            assert_eq!(
+                ends.after - ends.before,
+                moved.map(|entry| entry.active).sum::<i64>(),
+                "{part:?}"
+            );
+        }
+        entries.extend(told.entries);
+    }
+    assert_eq!(entries, whole);
+    let all = store::statement(&mut conn, anna, None, None).await.expect("all of it");
+    assert_eq!(all.entries, whole);
+    let after: BTreeMap<_, _> = all.programs.iter().map(|ends| (ends.program, ends.after)).collect();
+    assert_eq!(after, held);
+    let his = store::statement(&mut conn, boris, None, None).await.expect("his");
+    assert_eq!(his, crm::points::Statement::default());
 });

@@ -2,6 +2,7 @@
 
 use crate::common::html::{tags, text};
 use crate::common::{BY, Customer, Reply, TestApp};
+use axum::http::StatusCode;
 use chrono::Duration;
 use crm::id::ProgramId;
 use crm::points::store::{self as points, spending, transfers};
@@ -25,8 +26,9 @@ impl Ledger {
         let anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
         pass(&app, Duration::days(14)).await;
         let mut admin = app.staff("admin").await;
+        let id = program.to_string();
         let fields = [
-            ("program", &*program.to_string()),
+            ("program", id.as_str()),
             ("direction", "give"),
             ("points", "100"),
             ("reason", "Касса не зачла чек"),
@@ -327,5 +329,128 @@ async fn the_calendar_tells_what_expires_on_which_day_and_where_it_is_from() {
     assert!(
         anna.get("/").await.body.contains("href=\"/points/expiry\""),
         "what expires next leads there"
+    );
+}
+
+/// A file for spreadsheets, read back: its head, and its rows field by field.
+fn rows(reply: &Reply, delimiter: u8) -> Vec<Vec<String>> {
+    let text = reply.body.strip_prefix('\u{feff}').expect("the mark of UTF-8");
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    let row = |row: Result<csv::StringRecord, csv::Error>| row.expect("a row").iter().map(str::to_owned).collect();
+    reader.records().map(row).collect()
+}
+
+/// Hundredths out of a number as a spreadsheet reads it.
+fn hundredths(figure: &str, comma: char) -> i64 {
+    if figure.is_empty() {
+        return 0;
+    }
+    let (whole, part) = figure.split_once(comma).expect("two decimals");
+    assert_eq!(part.len(), 2, "{figure}");
+    format!("{whole}{part}").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_statement_adds_up_in_a_spreadsheet_of_either_language() {
+    let Ledger {
+        app,
+        mut anna,
+        mut boris,
+    } = Ledger::new().await;
+    // Whoever has a name like a formula does not reckon in anybody's spreadsheet.
+    app.run("UPDATE customers SET name = $1 WHERE name = 'Борис'", "=1+1")
+        .await;
+    let me = anna.proof().await.me();
+    let mut conn = app.world.db.read().await.expect("a connection");
+    let ledger = points::history(&mut conn, me, None, 1000).await.expect("the ledger");
+    let balance = points::balance(&mut conn, me).await.expect("a balance");
+    drop(conn);
+    let at = "/points/statement.csv?from=2026-11-01&to=2026-12-31";
+    for (language, delimiter, comma) in [("ru", b';', ','), ("en", b',', '.')] {
+        anna.send("/points", "language", &[("language", language)]).await;
+        let reply = anna.get(at).await;
+        assert_eq!(reply.header("content-type"), "text/csv; charset=utf-8");
+        let disposition = "attachment; filename=\"points-2026-11-01-2026-12-31.csv\"";
+        assert_eq!(reply.header("content-disposition"), disposition);
+        assert_eq!(reply.header("cache-control"), "no-store");
+        let all = rows(&reply, delimiter);
+        let movements = &all[2..all.len() - 1];
+        let sums = |column: usize| movements.iter().map(|row| hundredths(&row[column], comma)).sum::<i64>();
+        assert_eq!(movements.len(), ledger.len(), "{}", reply.body);
+        assert_eq!(sums(4), ledger.iter().map(|entry| entry.active).sum::<i64>());
+        assert_eq!(sums(5), ledger.iter().map(|entry| entry.pending).sum::<i64>());
+        let (first, last) = (&all[1], &all[all.len() - 1]);
+        assert_eq!(
+            (hundredths(&first[6], comma), hundredths(&last[6], comma)),
+            (0, balance.active)
+        );
+        assert_eq!((first[0].as_str(), last[0].as_str()), ("2026-11-01", "2026-12-31"));
+        for (row, entry) in movements.iter().zip(ledger.iter().rev()) {
+            assert_eq!(hundredths(&row[6], comma), entry.balance, "{row:?}");
+            assert_eq!(row[0], app.world.db.shop().day(entry.at).to_string());
+        }
+        for field in all.iter().flatten() {
+            let begins_a_formula = field.starts_with(['=', '+', '@', '\t', '\r']);
+            assert!(!begins_a_formula, "{field}");
+            let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == comma);
+            assert!(!field.starts_with('-') || is_number(&field[1..]), "{field}");
+        }
+    }
+    // Each day by itself: what one leaves is what the next one finds.
+    let days = |from: &str, to: &str| format!("/points/statement.csv?from={from}&to={to}");
+    let early = rows(&anna.get(&days("2026-11-01", "2026-12-06")).await, b',');
+    let late = rows(&anna.get(&days("2026-12-07", "2026-12-31")).await, b',');
+    assert_eq!(early[early.len() - 1][6], late[1][6]);
+    assert_eq!(early.len() + late.len() - 6, ledger.len());
+    // Nobody else's, and of him not what had earned the points.
+    let his = boris.get(at).await;
+    assert_eq!(rows(&his, b';').len(), 4, "{}", his.body);
+    assert!(!his.body.contains("A-1"), "{}", his.body);
+    for wrong in ["from=x", "to=2026-13-01", "from=2026-12-02&to=2026-12-01"] {
+        for ending in ["csv", "pdf"] {
+            let reply = anna.get(&format!("/points/statement.{ending}?{wrong}")).await;
+            assert_eq!(reply.status, StatusCode::NOT_FOUND, "{wrong}");
+            assert_eq!(reply.header("content-disposition"), "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_statement_is_printed_with_letters_of_its_own() {
+    let Ledger { mut anna, .. } = Ledger::new().await;
+    let page = anna.get("/points?to=2026-12-31").await;
+    let at = "/points/statement.pdf?to=2026-12-31";
+    assert!(page.body.contains(&format!("href=\"{at}\"")), "the page leads there");
+    let reply = anna.get(at).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.header("content-type"), "application/pdf");
+    assert_eq!(
+        reply.header("content-disposition"),
+        "attachment; filename=\"points-2026-12-31.pdf\""
+    );
+    assert_eq!(reply.header("cache-control"), "no-store");
+    assert!(reply.bytes.starts_with(b"%PDF-1."));
+    let file = String::from_utf8_lossy(&reply.bytes);
+    let holds = |what: &str| file.contains(what);
+    assert!(
+        holds("+PTSans-Regular") && holds("+PTSans-Bold") && holds("/FontFile2"),
+        "a part of the font is in it"
+    );
+    assert!(holds("/Count 1/"), "one page");
+    let size = reply.bytes.len();
+    assert!((10_000..80_000).contains(&size), "not all of the font: {size}");
+
+    // What does not fit on one page goes on.
+    for n in 0..60 {
+        anna = anna.with_purchase(&format!("E-{n}"), "Чай", 100_00).await;
+    }
+    let longer = anna.get("/points/statement.pdf").await;
+    assert!(
+        !String::from_utf8_lossy(&longer.bytes).contains("/Count 1/"),
+        "{} bytes",
+        longer.bytes.len()
     );
 }

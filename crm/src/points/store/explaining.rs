@@ -49,12 +49,9 @@ macro_rules! of_articles {
 }
 
 /// What these sources were, told in words of the ledger.
-async fn origins(
-    conn: &mut Conn,
-    of: Subject,
-    sources: impl Iterator<Item = &Source>,
-) -> Result<HashMap<TransactionId, Origin>, Error> {
-    let sources: BTreeMap<TransactionId, &Source> = sources.map(|source| (source.source_id, source)).collect();
+async fn origins(conn: &mut Conn, of: Subject, sources: Vec<&Source>) -> Result<HashMap<TransactionId, Origin>, Error> {
+    let sources: BTreeMap<TransactionId, &Source> =
+        sources.into_iter().map(|source| (source.source_id, source)).collect();
     let sent = sources.values().filter(|s| s.source_kind == TransactionKind::Transfer);
     let sent: Vec<_> = sent.map(|s| (s.source_id, s.source_program, s.source_at)).collect();
     let mut others = transfers::others(conn, of, &sent).await?;
@@ -107,7 +104,7 @@ pub async fn explain(
         let lots = lots(conn, of, entries).await?;
         let taken = taken(conn, of, entries).await?;
         let given_back = given_back(conn, of, entries).await?;
-        let sources = taken.iter().chain(&given_back).map(|row| &row.source);
+        let sources: Vec<&Source> = taken.iter().chain(&given_back).map(|row| &row.source).collect();
         let origins = origins(conn, of, sources).await?;
         let mut earned: HashMap<LotId, Vec<_>> = HashMap::new();
         for part in lots.chunks(LIST) {
@@ -260,7 +257,8 @@ pub async fn remaining(conn: &mut Conn, of: Subject) -> Result<Vec<Remaining>, E
         .filter(CURRENT, [Bind::Time(conn.now())])
         .tail("ORDER BY l.expires_at, p.position, l.id");
     let rows: Vec<RemainingRow> = db::list(conn, query).await?;
-    let origins = origins(conn, of, rows.iter().map(|row| &row.source)).await?;
+    let sources: Vec<&Source> = rows.iter().map(|row| &row.source).collect();
+    let origins = origins(conn, of, sources).await?;
     let left = |row: RemainingRow| {
         Some(Remaining {
             lot: row.id,

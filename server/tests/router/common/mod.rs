@@ -586,12 +586,18 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        let bytes = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
+        let is_binary = parts
+            .headers
+            .get("content-type")
+            .is_some_and(|kind| kind == "application/pdf");
+        let text = if is_binary { Vec::new() } else { bytes.clone() };
         Reply {
             path: path.to_owned(),
             status: parts.status,
             headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).expect("UTF-8"),
+            body: String::from_utf8(text).expect("UTF-8"),
+            bytes,
         }
     }
 
@@ -637,6 +643,8 @@ pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: String,
+    /// What came, also where it is no text.
+    pub bytes: Vec<u8>,
 }
 
 impl Reply {
