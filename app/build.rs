@@ -1,7 +1,8 @@
 //! Turns `locales/{ru,en}/*.json` into Rust: a struct for each file, a field or a method for each text. A text that is
 //! missing in one language, or takes other values there, stops the build; a text that nobody wrote does not compile.
 //! Values are taken in the alphabetical order of their names: `{points} … {day}` is `key(day, points)`.
-//! Plurals are objects {"one", "few", "many"} and take the number `n`. Icons come from the package `lucide-static`.
+//! Plurals are objects {"one", "few", "many"} and take the number `n`. Icons come from the package `lucide-static`,
+//! the fonts of papers from `@expo-google-fonts/pt-sans`.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -16,6 +17,14 @@ fn main() {
     println!("cargo::rerun-if-changed=icons.txt");
     fs::write(out.join("texts.rs"), texts(&root.join("locales"))).expect("OUT_DIR can be written");
     fs::write(out.join("icons.rs"), icons(&root)).expect("OUT_DIR can be written");
+    for (name, file) in [
+        ("regular.ttf", "400Regular/PTSans_400Regular.ttf"),
+        ("bold.ttf", "700Bold/PTSans_700Bold.ttf"),
+    ] {
+        let from = root.join("../node_modules/@expo-google-fonts/pt-sans").join(file);
+        fs::copy(&from, out.join(name))
+            .unwrap_or_else(|e| panic!("font {file}: {e}. `npm ci` brings the fonts; `make` runs it for you."));
+    }
 }
 
 fn read(path: &Path) -> Map<String, Value> {

@@ -259,6 +259,7 @@ test("the pages of points that people move are in order with something in them",
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
   const at = await fund(desk, signIns, phone, "1234,56");
+  await examine(page, "/points/expiry", viewport!.width);
   const program = await hiddenOption(page);
   const fields = { card: await cardOf(friend), program, points: "1000,55" };
   await send(page.request, signIns.url, "/points/transfer", "transfer.check", fields);
@@ -266,6 +267,12 @@ test("the pages of points that people move are in order with something in them",
   await send(page.request, signIns.url, "/points/transfer/confirm", "transfer.send", fields);
   await examine(page, "/points/transfer?done=sent", viewport!.width);
   await examine(page, "/points", viewport!.width);
+  for (const [link, name] of [["Для таблиц (CSV)", /^points-[\d-]+\.csv$/], ["Для печати (PDF)", /^points-[\d-]+\.pdf$/]] as const) {
+    const saved = page.waitForEvent("download");
+    await page.getByRole("link", { name: link }).click();
+    expect((await saved).suggestedFilename()).toMatch(name);
+  }
+  await examine(page, "/points?kind=spent&from=2020-01-01&to=2020-01-02", viewport!.width);
   const reason = "Касса на Тверской два дня не начисляла баллы, чеки приложены к обращению";
   await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason });
   await examine(desk, "/admin/approvals", viewport!.width);

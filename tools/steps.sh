@@ -39,5 +39,6 @@ npm_packages() {
 # Puts what a server needs into dist/.
 gather_release() {
   rm -rf dist && mkdir dist && cp "$target_dir/release/kabinet" dist/ && cp -R target/site dist/site &&
+    cp node_modules/@expo-google-fonts/pt-sans/LICENSE_FONT dist/LICENSE-PT-Sans &&
     tools/dependencies.py sbom dist/sbom.json
 }

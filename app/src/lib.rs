@@ -1,7 +1,8 @@
 //! The pages, rendered on the server.
 //!
 //! [`ROUTES`] is the table of contents: every page with who may ask for it and the changes it offers. A page is an
-//! async function that loads what it shows and makes a view; a change is a [`route::Form`], a line or two into `crm`.
+//! async function that loads what it shows and makes a view; a change is a [`route::Form`], a line or two into `crm`. A few
+//! addresses answer with a file to be saved, likewise.
 //!
 //! # How to add a page
 //! 1. A file in `cabinet`, `account` or `admin`: forms above, the page below, small components under it.
@@ -14,6 +15,7 @@ pub mod cabinet;
 pub mod cx;
 pub mod export;
 pub mod format;
+pub mod pdf;
 pub mod render;
 pub mod route;
 pub mod texts;
@@ -42,6 +44,9 @@ pub const ROUTES: &[Route] = &[
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
+    page!("/points/expiry", Customer, cabinet::expiry::page),
+    download!("/points/statement.csv", Customer, cabinet::statement::csv),
+    download!("/points/statement.pdf", Customer, cabinet::statement::pdf),
     page!(
         "/points/transfer",
         Customer,

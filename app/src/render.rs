@@ -6,7 +6,7 @@
 
 use crate::admin::places;
 use crate::cx::{Cx, Module};
-use crate::route::{Access, Body, Frame, Route, with_next};
+use crate::route::{Access, Answer, Body, File, Frame, Route, with_next};
 use crate::ui::frame;
 use futures::future::BoxFuture;
 use hydration_context::SsrSharedContext;
@@ -24,6 +24,8 @@ pub enum Rendered {
         /// The document.
         html: String,
     },
+    /// A file to be saved.
+    File(File),
     /// Go there instead.
     Redirect(String),
 }
@@ -35,7 +37,13 @@ pub async fn page(cx: &Cx, route: &Route) -> Rendered {
     }
     match (cx.has_inbox, route.access) {
         (false, Access::Demonstration) => error(cx, &AppError::NotFound).await,
-        _ => document(cx, (route.page)(cx.clone())).await,
+        _ => match route.answer {
+            Answer::Page(page) => document(cx, page(cx.clone())).await,
+            Answer::File(file) => match file(cx.clone()).await {
+                Ok(file) => Rendered::File(file),
+                Err(e) => error(cx, &e).await,
+            },
+        },
     }
 }
 

@@ -74,8 +74,20 @@ impl Body {
     }
 }
 
+/// A file to be saved.
+pub struct File {
+    /// What it is called, in ASCII.
+    pub name: String,
+    /// What it is, as `Content-Type` says.
+    pub kind: &'static str,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
 /// A function that makes a page.
 pub type PageFn = fn(Cx) -> BoxFuture<'static, Result<Body, AppError>>;
+/// A function that makes a file. What goes wrong becomes a page.
+pub type FileFn = fn(Cx) -> BoxFuture<'static, Result<File, AppError>>;
 /// A function that reads and does what a form asks.
 pub type FormFn = for<'a> fn(&'a Cx, &'a str) -> BoxFuture<'a, Result<Next, AppError>>;
 
@@ -165,7 +177,16 @@ pub const fn form<F: Form>() -> FormEntry {
     }
 }
 
-/// A page with its forms.
+/// What an address answers with.
+#[derive(Clone, Copy)]
+pub enum Answer {
+    /// A page.
+    Page(PageFn),
+    /// A file.
+    File(FileFn),
+}
+
+/// A page with its forms, or a file.
 #[derive(Clone, Copy)]
 pub struct Route {
     /// Its path, with `{name}` for what varies.
@@ -173,7 +194,7 @@ pub struct Route {
     /// Who may ask.
     pub access: Access,
     /// What makes it.
-    pub page: PageFn,
+    pub answer: Answer,
     /// The changes it offers.
     pub forms: &'static [FormEntry],
 }
@@ -185,8 +206,21 @@ macro_rules! page {
         $crate::route::Route {
             path: $path,
             access: $crate::route::Access::$access,
-            page: |cx| Box::pin($page(cx)),
+            answer: $crate::route::Answer::Page(|cx| Box::pin($page(cx))),
             forms: &[$($($crate::route::form::<$form>()),*)?],
+        }
+    };
+}
+
+/// A file in the table: `download!("/points/statement.csv", Customer, statement::csv)`.
+#[macro_export]
+macro_rules! download {
+    ($path:literal, $access:ident, $file:path) => {
+        $crate::route::Route {
+            path: $path,
+            access: $crate::route::Access::$access,
+            answer: $crate::route::Answer::File(|cx| Box::pin($file(cx))),
+            forms: &[],
         }
     };
 }

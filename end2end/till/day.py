@@ -457,6 +457,8 @@ def explain(url, folder):
                 has_cause = re.search(r'href="/(purchases|points)[^"]*"|<dt>(Правило|Rule)</dt>|Исправ|Correct|Сгорели|Expired|Стали доступны|Ready to spend', entry)
                 if not has_text or not has_cause:
                     wrong.append(f"a movement is not explained: {re.sub('<[^>]*>', ' ', entry)[:200]}")
+            if re.search("ничего не записано|Nothing more is recorded", statement):
+                wrong.append("a movement says no more than its sum")
             more = re.search(r'href="(/points\?before=[^"]+)" rel="next"', statement)
             at = more and html.unescape(more[1])
     print(f"{len(tokens)} customers read {read['pages']} pages: {read['lines']} lines of receipts, {read['lines with a rule']} "

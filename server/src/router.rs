@@ -8,7 +8,7 @@ use crate::{api, callbacks, exports, outside, session, site};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
-use app::route::{Access, FormEntry, Next, Route};
+use app::route::{Access, Answer, FormEntry, Next, Route};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -302,7 +302,7 @@ fn nowhere(app: &App) -> MethodRouter {
     const NOWHERE: Route = Route {
         path: "",
         access: Access::Public,
-        page: |_| Box::pin(async { Err(AppError::NotFound) }),
+        answer: Answer::Page(|_| Box::pin(async { Err(AppError::NotFound) })),
         forms: &[],
     };
     let sent = app.clone();
@@ -681,7 +681,7 @@ fn copy(cx: &Cx) -> Inner {
     }
 }
 
-/// Sends a rendered page with the cookies that it set.
+/// Sends a rendered page, or a file, with the cookies that it set.
 fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
     let mut response = match rendered {
         Rendered::Html { status, html } => {
@@ -689,6 +689,15 @@ fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
             let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            response
+        }
+        Rendered::File(file) => {
+            let mut response = file.bytes.into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
+            if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", file.name)) {
+                headers.insert(header::CONTENT_DISPOSITION, value);
             }
             response
         }

@@ -90,7 +90,7 @@ fn balance_panel(cx: &Cx, balance: &Balance, is_new: bool) -> Html {
     });
     let expiry = balance.next_expiry.map(|next| {
         let soon = (next.at - cx.db.now() < SOON).then_some("soon");
-        view! { <div class=soon><dt>{t.expires(cx.day(next.at))}</dt><dd>{cx.points(next.points)}</dd></div> }
+        view! { <div class=soon><dt><a href="/points/expiry">{t.expires(cx.day(next.at))}</a></dt><dd>{cx.points(next.points)}</dd></div> }
     });
     let has_parts = reserved.is_some() || pending.is_some() || expiry.is_some();
     let parts = has_parts.then(|| view! { <dl class="balance-parts">{reserved} {pending} {expiry}</dl> });

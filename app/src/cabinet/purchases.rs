@@ -1,5 +1,6 @@
 //! Purchases by month, with a search, filters that are part of the address, and what was spent month by month.
 
+use super::period::Period;
 use super::{place, show_place};
 use crate::cx::Cx;
 use crate::format;
@@ -9,7 +10,6 @@ use crate::ui::chart::{Bar, Bars};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{Datelike, NaiveDate};
-use crm::flaw::Flaw;
 use crm::points::Before;
 use crm::purchase::{Filter, Kind, Month, Page, Purchase, StoreName, store as purchases};
 use islands::AppError;
@@ -30,50 +30,33 @@ pub struct Asked {
     pub text: String,
     /// The id of a store.
     pub store: String,
-    /// The first day.
-    pub from: String,
-    /// The last day.
-    pub to: String,
+    /// From when until when.
+    pub period: Period,
     filter: Filter,
-    from_flaw: Option<String>,
-    to_flaw: Option<String>,
 }
 
 impl Asked {
     fn read(cx: &Cx) -> Self {
         let typed = |name: &str| cx.query(name).unwrap_or_default().to_owned();
-        let date = |typed: &str| match (typed, day(typed)) {
-            ("", _) => (None, None),
-            (_, Some(day)) => (Some(day), None),
-            (_, None) => (None, Some(cx.flaw(&Flaw::NotADate))),
-        };
         // PostgreSQL takes no NUL in a text, and nobody means any of its kind.
         let text: String = typed("q")
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .take(TEXT_MAX)
             .collect();
-        let (store, from, to) = (typed("store"), typed("from"), typed("to"));
-        let ((first, from_flaw), (mut last, mut to_flaw)) = (date(&from), date(&to));
-        if first.zip(last).is_some_and(|(first, last)| first > last) {
-            last = None;
-            to_flaw = Some(cx.t().purchases.wrong_order.to_owned());
-        }
+        let (store, period) = (typed("store"), Period::read(cx));
         let wanted = Some(text.clone()).filter(|text| !text.trim().is_empty());
         let filter = Filter {
             text: wanted,
             store: store.parse().ok(),
-            from: first,
-            to: last,
+            from: period.first,
+            to: period.last,
         };
         Self {
             text,
             store,
-            from,
-            to,
+            period,
             filter,
-            from_flaw,
-            to_flaw,
         }
     }
 
@@ -84,9 +67,7 @@ impl Asked {
 
     /// So does something that the folded part of the form holds.
     fn has_more(&self) -> bool {
-        [&self.store, &self.from, &self.to]
-            .iter()
-            .any(|typed| !typed.is_empty())
+        !self.store.is_empty() || self.period.is_any()
     }
 
     /// The page's own address with these filters, from a place in the list on.
@@ -94,8 +75,8 @@ impl Asked {
         let mut query = BTreeMap::from([
             ("q", self.text.clone()),
             ("store", self.store.clone()),
-            ("from", self.from.clone()),
-            ("to", self.to.clone()),
+            ("from", self.period.from.clone()),
+            ("to", self.period.to.clone()),
             ("before", before.map(show_place).unwrap_or_default()),
         ]);
         query.retain(|_, value| !value.is_empty());
@@ -174,24 +155,6 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> Html {
         }))
         .map(|(value, words)| view! { <option value=value.clone() selected=value == chosen>{words}</option> })
         .collect();
-    let date = |name: &'static str, label: &'static str, typed: &str, flaw: &Option<String>| {
-        let id = format!("{name}-message");
-        let invalid = flaw.is_some().then_some("true");
-        let described = flaw.is_some().then(|| id.clone());
-        // A field of dates shows nothing of what is no date; as text it stays to be mended.
-        let kind = if flaw.is_some() && day(typed).is_none() {
-            "text"
-        } else {
-            "date"
-        };
-        view! {
-            <label>
-                {label}
-                <input class="input" type=kind name=name value=typed.to_owned() aria-invalid=invalid aria-describedby=described/>
-                {flaw.clone().map(|flaw| view! { <span class="msg" id=id role="alert">{flaw}</span> })}
-            </label>
-        }
-    };
     view! {
         <form class="filters" action="/purchases" role="search">
             <label class="grow basis-40">
@@ -204,8 +167,7 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> Html {
                 <summary>{t.more_filters}</summary>
                 <div class="filters">
                     <label class="grow">{t.store} <select class="input" name="store">{options}</select></label>
-                    {date("from", t.from, &asked.from, &asked.from_flaw)}
-                    {date("to", t.to, &asked.to, &asked.to_flaw)}
+                    {asked.period.fields(cx)}
                     <button class="btn">{t.apply}</button>
                 </div>
             </details>

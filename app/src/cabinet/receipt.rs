@@ -209,19 +209,7 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
                 .lines
                 .iter()
                 .flat_map(|line| line.earned.iter().filter(|e| e.lot == lot.lot).map(move |e| (line, e)))
-                .map(|(line, e)| {
-                    let points = if e.taken_back == 0 {
-                        signed(e.points)
-                    } else {
-                        format!("{} {}", signed(e.points), signed(-e.taken_back))
-                    };
-                    view! {
-                        <tr>
-                            <th scope="row"><bdi>{line.name.clone()}</bdi> {parts(cx, e)}</th>
-                            <td class="num">{points}</td>
-                        </tr>
-                    }
-                })
+                .map(|(line, e)| earned_row(cx, &line.name, e))
                 .collect();
             view! {
                 <div class="panel">
@@ -234,11 +222,7 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
                     </dl>
                     <details class="fold">
                         <summary>{t.by_line}</summary>
-                        <table class="data">
-                            <caption class="sr-only">{t.by_line}</caption>
-                            <thead><tr><th scope="col">{t.article}</th><th scope="col" class="num">{t.points}</th></tr></thead>
-                            <tbody>{rows}</tbody>
-                        </table>
+                        {by_line(cx, rows)}
                     </details>
                 </div>
             }
@@ -332,6 +316,36 @@ fn paid_by(cx: &Cx, receipt: &Receipt) -> Option<Html> {
         })
         .collect();
     (!panels.is_empty()).then(|| panels.into_html())
+}
+
+/// Which article of a receipt brought how many points.
+pub(super) fn by_line(cx: &Cx, rows: Vec<Html>) -> Html {
+    let t = &cx.t().receipt;
+    view! {
+        <table class="data">
+            <caption class="sr-only">{t.by_line}</caption>
+            <thead><tr><th scope="col">{t.article}</th><th scope="col" class="num">{t.points}</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_html()
+}
+
+/// A row of it: the article, who gave the points, and how many; those that were taken back beside them.
+pub(super) fn earned_row(cx: &Cx, article: &str, earned: &Earned) -> Html {
+    let signed = |points| format::signed_points(cx.lang, points);
+    let points = if earned.taken_back == 0 {
+        signed(earned.points)
+    } else {
+        format!("{} {}", signed(earned.points), signed(-earned.taken_back))
+    };
+    view! {
+        <tr>
+            <th scope="row"><bdi>{article.to_owned()}</bdi> {parts(cx, earned)}</th>
+            <td class="num">{points}</td>
+        </tr>
+    }
+    .into_html()
 }
 
 /// Which of the points of a line the program gave of its own, and which the rules of that time, each in its version.

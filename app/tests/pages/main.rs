@@ -6,6 +6,7 @@ mod devices;
 mod formats;
 mod looks;
 mod places;
+mod points;
 mod purchases;
 mod search;
 mod stores;

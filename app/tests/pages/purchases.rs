@@ -22,7 +22,7 @@ fn a_day_is_one_of_the_calendar() {
 fn filters_survive_in_the_address() {
     let mut asked = Asked::default();
     asked.text = "чай & мёд=%".into();
-    asked.from = "2026-11-01".into();
+    asked.period.from = "2026-11-01".into();
     assert_eq!(
         asked.address(None),
         "/purchases?from=2026-11-01&q=%D1%87%D0%B0%D0%B9+%26+%D0%BC%D1%91%D0%B4%3D%25"

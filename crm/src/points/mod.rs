@@ -27,7 +27,7 @@ use crate::id::{
 };
 use crate::lang::Localized;
 use crate::rule::{Occasion, RuleVersion};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 mod policy;
 pub mod rules;
@@ -273,7 +273,179 @@ pub struct OtherSide {
     pub is_back: bool,
 }
 
+/// Kinds of movements, as people ask for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// They came from a purchase or a reward, or their day came.
+    Earned,
+    /// They paid for something.
+    Spent,
+    /// Their term was over.
+    Expired,
+    /// Everything else: returns, gifts, corrections.
+    Other,
+}
+
+impl Sort {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Earned, Self::Spent, Self::Expired, Self::Other];
+
+    /// As an address names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Earned => "earned",
+            Self::Spent => "spent",
+            Self::Expired => "expired",
+            Self::Other => "other",
+        }
+    }
+
+    /// The one with this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sort| sort.as_str() == word)
+    }
+}
+
+/// Which movements to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this program.
+    pub program: Option<ProgramId>,
+    /// Of this kind.
+    pub sort: Option<Sort>,
+    /// From this day on, where the shop is.
+    pub from: Option<NaiveDate>,
+    /// Up to this day, it included.
+    pub to: Option<NaiveDate>,
+}
+
+/// What put points where they lay when something happened to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Why.
+    pub kind: TransactionKind,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The customer's receipt that had earned them.
+    pub purchase: Option<PurchaseId>,
+    /// The number of that receipt.
+    pub document: Option<String>,
+    /// For a reward: what it was given for.
+    pub reward: Option<Reward>,
+    /// For a transfer: who had sent them.
+    pub other: Option<OtherSide>,
+}
+
+/// Points that a movement took out of a lot, or put back. They are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The lot.
+    pub lot: LotId,
+    /// How many.
+    pub points: i64,
+    /// When they expire, or would have expired.
+    pub expires_at: DateTime<Utc>,
+    /// The article for whose line it was: it was paid for, or came back.
+    pub article: Option<String>,
+    /// What had put them there.
+    pub origin: Origin,
+}
+
+/// Points that a movement brought, and that expire together. They are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// Its id.
+    pub id: LotId,
+    /// How many it began with.
+    pub points: i64,
+    /// Where it stands.
+    pub state: LotState,
+    /// When they become active.
+    pub activates_at: DateTime<Utc>,
+    /// When they expire.
+    pub expires_at: DateTime<Utc>,
+    /// Which articles of a receipt earned how many of them.
+    pub earned: Vec<(String, Earned)>,
+}
+
+/// What is left in a lot that has not expired. Points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// The lot.
+    pub lot: LotId,
+    /// Its program.
+    pub program: ProgramId,
+    /// What that is called today.
+    pub name: Localized,
+    /// How many.
+    pub points: i64,
+    /// Whether they can be spent yet.
+    pub state: LotState,
+    /// When they become active, or did.
+    pub activates_at: DateTime<Utc>,
+    /// When they expire.
+    pub expires_at: DateTime<Utc>,
+    /// What had put them there.
+    pub origin: Origin,
+}
+
+/// What a movement did to which points.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// What it brought; of an activation what became active.
+    pub lots: Vec<Lot>,
+    /// What it took, lot by lot. Of a movement that brings points: what of them paid a debt at once.
+    pub taken: Vec<Share>,
+    /// What went back to where it had been taken from.
+    pub given_back: Vec<Share>,
+}
+
+impl Explained {
+    /// How many points of a movement stand in no lot: they made a debt.
+    pub fn debt(&self, entry: &Entry) -> i64 {
+        match entry.is_gain() {
+            true => 0,
+            false => -entry.points() - self.taken.iter().map(|share| share.points).sum::<i64>(),
+        }
+    }
+
+    /// How many points of a movement paid a debt.
+    pub fn paid_debt(&self, entry: &Entry) -> i64 {
+        match entry.is_gain() {
+            true => self.taken.iter().map(|share| share.points).sum(),
+            false => 0,
+        }
+    }
+}
+
+/// What moved a customer's points in a period.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// Each program in which there is or was anything.
+    pub programs: Vec<Ends>,
+    /// The movements, the first first.
+    pub entries: Vec<Entry>,
+}
+
+/// Active points of a program at both ends of a period, in hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The program.
+    pub program: ProgramId,
+    /// What it is called today.
+    pub name: Localized,
+    /// Before the first movement.
+    pub before: i64,
+    /// After the last one.
+    pub after: i64,
+}
+
 impl Entry {
+    /// It brought points, or let some become active.
+    pub fn is_gain(&self) -> bool {
+        self.points() > 0
+    }
+
     /// The number to show: what became active for an activation, else the change of both together.
     pub fn points(&self) -> i64 {
         match self.kind {

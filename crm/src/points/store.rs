@@ -8,6 +8,7 @@
 //! what was due by then has happened, whether or not the daily work has come round.
 
 pub mod adjustments;
+mod explaining;
 pub mod exports;
 pub(crate) mod returns;
 pub mod rewards;
@@ -15,14 +16,15 @@ pub mod spending;
 pub mod transfers;
 mod verify;
 
+pub use explaining::{explain, remaining};
 pub use spending::SpendError;
 pub use transfers::TransferError;
 pub use verify::{verify, verify_daily};
 
 use super::rules::{self, Terms};
 use super::{
-    AccountKind, Balance, Before, Earned, Entry, Expiry, LotState, Part, ProgramBalance, Report, Source,
-    TransactionKind,
+    AccountKind, Balance, Before, Earned, Ends, Entry, Expiry, Filter, LotState, Part, ProgramBalance, Report, Sort,
+    Source, Statement, TransactionKind,
 };
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
@@ -38,7 +40,7 @@ use crate::rule;
 use crate::rule::store::{Parts, Timeline, asking, parts_of};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -1283,11 +1285,26 @@ struct EntryRow {
 
 /// The statement of points, the newest first, from `before` on.
 pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Entry>, Error> {
+    movements(conn, of, &Filter::default(), before, limit).await
+}
+
+/// The movements of a statement that a filter lets through, the newest first, from `before` on. The balances after each are
+/// those of the whole statement.
+pub async fn movements(
+    conn: &mut Conn,
+    of: Subject,
+    filter: &Filter,
+    before: Option<Before>,
+    limit: i64,
+) -> Result<Vec<Entry>, Error> {
     const ENTRIES: &str = "SELECT t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, \
         CAST(SUM(CASE WHEN a.kind = 'active' THEN o.amount ELSE 0 END) AS BIGINT) AS active, \
         CAST(SUM(CASE WHEN a.kind = 'pending' THEN o.amount ELSE 0 END) AS BIGINT) AS pending, \
         l.activates_at, l.expires_at FROM (SELECT id, at, kind, program_id, purchase_id FROM transactions WHERE customer_id = $1 \
-        AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4) t \
+        AND (at, id) < ($2, $3) AND ($6 IS NULL OR program_id = $6) AND ($7 IS NULL OR $7 = CASE kind \
+        WHEN 'accrual' THEN 'earned' WHEN 'activation' THEN 'earned' WHEN 'redemption' THEN 'spent' \
+        WHEN 'expiry' THEN 'expired' ELSE 'other' END) AND ($8 IS NULL OR at >= $8) AND ($9 IS NULL OR at < $9) \
+        ORDER BY at DESC, id DESC LIMIT $4) t \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
         JOIN program_versions v ON v.program_id = t.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = t.program_id AND w.published_at <= $5), 1) \
@@ -1295,33 +1312,31 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
         LEFT JOIN lots l ON l.transaction_id = t.id AND t.kind IN ('accrual', 'adjustment') \
         GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, l.activates_at, l.expires_at \
         ORDER BY t.at DESC, t.id DESC";
-    const NOW: &str = "SELECT program_id, balance FROM accounts WHERE customer_id = $1 AND kind = 'active'";
-    const LATER: &str = "SELECT a.program_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
-        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
-        WHERE t.customer_id = $1 AND (t.at, t.id) >= ($2, $3) GROUP BY a.program_id";
     let now = conn.now();
-    let (at, id) = before.unwrap_or((DateTime::<Utc>::MAX_UTC.min(far()), Uuid::max()));
+    let shop = conn.shop().clone();
+    let start = before.unwrap_or((DateTime::<Utc>::MAX_UTC.min(far()), Uuid::max()));
+    let next = filter.to.and_then(|to| to.succ_opt());
     let rows: Vec<EntryRow> = on!(conn, |c| sqlx::query_as(ENTRIES)
         .bind(of.id())
-        .bind(at)
-        .bind(id)
+        .bind(start.0)
+        .bind(start.1)
         .bind(limit)
         .bind(now)
+        .bind(filter.program)
+        .bind(filter.sort.map(Sort::as_str))
+        .bind(filter.from.map(|day| shop.midnight(day)))
+        .bind(next.map(|day| shop.midnight(day)))
         .fetch_all(c)
         .await)?;
-    let balances: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(NOW).bind(of.id()).fetch_all(c).await)?;
-    let mut running: HashMap<ProgramId, i64> = balances.into_iter().collect();
-    if before.is_some() {
-        let later: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(LATER)
-            .bind(of.id())
-            .bind(at)
-            .bind(id)
-            .fetch_all(c)
-            .await)?;
-        for (program, amount) in later {
-            *running.entry(program).or_default() -= amount;
-        }
-    }
+    let mut running = held_before(conn, of, before).await?;
+    // What a filter leaves out changed the balances as well.
+    let mut between = match rows.last().filter(|_| *filter != Filter::default()) {
+        Some(last) => changes(conn, of, start, (last.at, last.id.0)).await?,
+        None => Vec::new(),
+    };
+    let shown: HashSet<TransactionId> = rows.iter().map(|row| row.id).collect();
+    between.retain(|change| !shown.contains(&change.id));
+    let mut between = between.into_iter().peekable();
     let mut all: i64 = running.values().sum();
     let moved = rows.iter().filter(|row| row.kind == TransactionKind::Transfer);
     let moved: Vec<_> = moved.map(|row| (row.id, row.program_id, row.at)).collect();
@@ -1332,6 +1347,10 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
     Ok(rows
         .into_iter()
         .map(|row| {
+            while let Some(later) = between.next_if(|change| (change.at, change.id) > (row.at, row.id)) {
+                *running.entry(later.program_id).or_default() -= later.amount;
+                all -= later.amount;
+            }
             let held = running.entry(row.program_id).or_default();
             let (balance, total) = (*held, all);
             *held -= row.active;
@@ -1356,6 +1375,101 @@ pub async fn history(conn: &mut Conn, of: Subject, before: Option<Before>, limit
         .collect())
 }
 
+/// What moved a customer's points from a day up to another, both included, where the shop is.
+pub async fn statement(
+    conn: &mut Conn,
+    of: Subject,
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+) -> Result<Statement, Error> {
+    let filter = Filter {
+        from,
+        to,
+        ..Filter::default()
+    };
+    let mut entries = movements(conn, of, &filter, None, i64::MAX).await?;
+    entries.reverse();
+    let end = to.and_then(|to| to.succ_opt());
+    let end = end.map(|next| (conn.shop().midnight(next), Uuid::nil()));
+    let held = held_before(conn, of, end).await?;
+    let mut ends: BTreeMap<ProgramId, (i64, i64)> = held.into_iter().map(|(id, held)| (id, (held, held))).collect();
+    // Where something moved, by the movements: so the statement adds up, whatever is booked while it is written.
+    let mut moved: BTreeMap<ProgramId, (i64, i64)> = BTreeMap::new();
+    for entry in &entries {
+        let (_, after) = moved
+            .entry(entry.program)
+            .or_insert((entry.balance - entry.active, entry.balance));
+        *after = entry.balance;
+    }
+    ends.extend(moved);
+    let programs: BTreeSet<ProgramId> = ends.keys().copied().collect();
+    let mut names = names(conn, &programs).await?;
+    let ends = ends.into_iter().filter_map(|(program, (before, after))| {
+        let (_, name) = names.remove(&program)?;
+        Some(Ends {
+            program,
+            name,
+            before,
+            after,
+        })
+    });
+    Ok(Statement {
+        programs: ends.collect(),
+        entries,
+    })
+}
+
+/// A change of active points of a program.
+#[derive(sqlx::FromRow)]
+struct Change {
+    at: DateTime<Utc>,
+    id: TransactionId,
+    program_id: ProgramId,
+    amount: i64,
+}
+
+/// What changed a customer's active points before a place in the statement, from another place on; the newest first.
+async fn changes(conn: &mut Conn, of: Subject, before: Before, from: Before) -> Result<Vec<Change>, sqlx::Error> {
+    const SQL: &str = "SELECT t.at, t.id, t.program_id, CAST(SUM(o.amount) AS BIGINT) AS amount FROM transactions t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
+        WHERE t.customer_id = $1 AND (t.at, t.id) < ($2, $3) AND (t.at, t.id) >= ($4, $5) \
+        GROUP BY t.at, t.id, t.program_id ORDER BY t.at DESC, t.id DESC";
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(before.0)
+        .bind(before.1)
+        .bind(from.0)
+        .bind(from.1)
+        .fetch_all(c)
+        .await)
+}
+
+/// A customer's active points in each program before a place in the statement; now, where none is named.
+async fn held_before(
+    conn: &mut Conn,
+    of: Subject,
+    before: Option<Before>,
+) -> Result<HashMap<ProgramId, i64>, sqlx::Error> {
+    const NOW: &str = "SELECT program_id, balance FROM accounts WHERE customer_id = $1 AND kind = 'active'";
+    const LATER: &str = "SELECT a.program_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id AND a.kind = 'active' \
+        WHERE t.customer_id = $1 AND (t.at, t.id) >= ($2, $3) GROUP BY a.program_id";
+    let balances: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(NOW).bind(of.id()).fetch_all(c).await)?;
+    let mut held: HashMap<ProgramId, i64> = balances.into_iter().collect();
+    if let Some((at, id)) = before {
+        let later: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(LATER)
+            .bind(of.id())
+            .bind(at)
+            .bind(id)
+            .fetch_all(c)
+            .await)?;
+        for (program, amount) in later {
+            *held.entry(program).or_default() -= amount;
+        }
+    }
+    Ok(held)
+}
+
 /// Later than everything that a list can hold, and sorted so as text too.
 pub(crate) fn far() -> DateTime<Utc> {
     DateTime::from_timestamp(253_402_300_799, 0).unwrap_or_default()
@@ -1364,6 +1478,8 @@ pub(crate) fn far() -> DateTime<Utc> {
 #[derive(sqlx::FromRow)]
 struct EarnedRow {
     line_id: LineId,
+    purchase_id: PurchaseId,
+    article: String,
     program_id: ProgramId,
     program_version: i64,
     name: Json<Localized>,
@@ -1378,20 +1494,27 @@ struct EarnedRow {
 
 /// What the lines of a customer's receipt earned. Empty for a receipt of somebody else.
 pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<Vec<Earned>, Error> {
-    const SQL: &str = "SELECT a.line_id, a.program_id, a.program_version, v.name, v.share, a.lot_id, t.state, a.points, \
-        a.taken_back, t.activates_at, t.expires_at \
-        FROM purchase_lines l JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id \
-        JOIN programs p ON p.id = a.program_id \
-        JOIN program_versions v ON v.program_id = a.program_id AND v.version = a.program_version \
-        WHERE l.purchase_id = $1 AND t.customer_id = $2 ORDER BY l.ordinal, p.position, p.id";
-    let rows: Vec<EarnedRow> = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(purchase)
-        .bind(of.id())
-        .fetch_all(c)
-        .await)?;
-    let given = match rows.is_empty() {
+    let query = ListQuery::new(EARNED).filter("l.purchase_id = ?", [Bind::Id(purchase.0)]);
+    let earned = earned(conn, of, query).await?;
+    Ok(earned.into_iter().map(|(_, earned)| earned).collect())
+}
+
+const EARNED: &str = "SELECT a.line_id, l.purchase_id, r.name AS article, a.program_id, a.program_version, v.name, v.share, \
+    a.lot_id, t.state, a.points, a.taken_back, t.activates_at, t.expires_at \
+    FROM purchase_lines l JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id \
+    JOIN articles r ON r.id = l.article_id JOIN programs p ON p.id = a.program_id \
+    JOIN program_versions v ON v.program_id = a.program_id AND v.version = a.program_version";
+
+/// What lines of a customer's receipts earned, each with the name of its article. The query is [`EARNED`] with a condition.
+async fn earned(conn: &mut Conn, of: Subject, query: ListQuery) -> Result<Vec<(String, Earned)>, Error> {
+    let query = query
+        .filter("t.customer_id = ?", [Bind::Id(of.id().0)])
+        .tail("ORDER BY l.ordinal, p.position, p.id");
+    let rows: Vec<EarnedRow> = db::list(conn, query).await?;
+    let purchases: BTreeSet<PurchaseId> = rows.iter().map(|row| row.purchase_id).collect();
+    let given = match purchases.is_empty() {
         true => Parts::default(),
-        false => parts_of(conn, purchase).await?,
+        false => parts_of(conn, &purchases).await?,
     };
     let parts = |row: &EarnedRow| {
         let mut parts = given.points(row.line_id, row.program_id);
@@ -1406,19 +1529,22 @@ pub async fn earned_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Re
     };
     Ok(rows
         .into_iter()
-        .map(|row| Earned {
-            parts: parts(&row),
-            line: row.line_id,
-            program: row.program_id,
-            version: row.program_version,
-            name: row.name.0,
-            share: row.share,
-            lot: row.lot_id,
-            state: row.state,
-            points: row.points,
-            taken_back: row.taken_back,
-            activates_at: row.activates_at,
-            expires_at: row.expires_at,
+        .map(|row| {
+            let earned = Earned {
+                parts: parts(&row),
+                line: row.line_id,
+                program: row.program_id,
+                version: row.program_version,
+                name: row.name.0,
+                share: row.share,
+                lot: row.lot_id,
+                state: row.state,
+                points: row.points,
+                taken_back: row.taken_back,
+                activates_at: row.activates_at,
+                expires_at: row.expires_at,
+            };
+            (row.article, earned)
         })
         .collect())
 }

@@ -839,7 +839,7 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
         true => Vec::new(),
         false => spending::drawn_on(conn, of, id).await?,
     };
-    let given = rules::parts_of(conn, id).await?;
+    let given = rules::parts_of(conn, &BTreeSet::from([id])).await?;
     let lines = rows
         .into_iter()
         .map(|row| Line {

@@ -28,6 +28,7 @@ mod signin;
 mod simulations;
 mod spending;
 mod staff;
+mod statements;
 mod stores;
 mod tiers;
 mod tills;

@@ -15,14 +15,14 @@ use crm::testing::{World, start};
 use crm::who::{self, Reason, Staff, Subject, Visitor};
 
 /// Two customers since long ago, the first with 10.00 and 10.00 points, the second with a card.
-struct Pair {
-    anna: Subject,
-    boris: Subject,
-    card: String,
-    family: ProgramId,
+pub(crate) struct Pair {
+    pub(crate) anna: Subject,
+    pub(crate) boris: Subject,
+    pub(crate) card: String,
+    pub(crate) family: ProgramId,
 }
 
-async fn pair(world: &World) -> Pair {
+pub(crate) async fn pair(world: &World) -> Pair {
     let db = ready(world).await;
     let (anna, boris) = (since(db, 100).await, since(db, 100).await);
     let card = card(db, boris, "active").await;
@@ -48,7 +48,7 @@ async fn since(db: &Db, n: i64) -> Subject {
     who
 }
 
-async fn give(
+pub(crate) async fn give(
     db: &Db,
     from: Subject,
     card: &str,

@@ -418,7 +418,7 @@ async fn addresses_take_anything_without_harm() {
     for value in values.chain(["-1", "9223372036854775808", "2026-02-31", "x_y", "1_1"].map(str::to_owned)) {
         for (at, names) in [
             ("/purchases", &["q", "store", "from", "to", "before"][..]),
-            ("/points", &["before"]),
+            ("/points", &["before", "program", "kind", "from", "to"]),
             ("/support", &["before"]),
             ("/support/new", &["receipt", "topic"]),
             ("/sign-in", &["done", "by", "next"]),

@@ -31,6 +31,7 @@ mod outages;
 mod outside;
 mod pace;
 mod passwords;
+mod points;
 mod programs;
 mod proxies;
 mod purchases;

@@ -9,6 +9,7 @@ use crate::points::{Part, Source};
 use crate::rule::RuleVersion;
 use serde::Deserialize;
 use sqlx::types::Json;
+use std::collections::BTreeSet;
 
 /// Of a version of a rule: what it is called. The rest may be in words of another release.
 #[derive(Deserialize)]
@@ -16,7 +17,7 @@ struct Named {
     name: Localized,
 }
 
-/// What rules gave on lines of a receipt: of each line what they took off, and the points in each program.
+/// What rules gave on lines of receipts: of each line what they took off, and the points in each program.
 #[derive(Debug, Default)]
 pub struct Parts(Vec<(LineId, Option<ProgramId>, Part)>);
 
@@ -37,13 +38,13 @@ impl Parts {
     }
 }
 
-/// What rules gave on the lines of a receipt, the rule that was asked first first.
-pub async fn parts_of(conn: &mut Conn, purchase: PurchaseId) -> Result<Parts, Error> {
+/// What rules gave on the lines of these receipts, of each the rule that was asked first first.
+pub async fn parts_of(conn: &mut Conn, purchases: &BTreeSet<PurchaseId>) -> Result<Parts, Error> {
     type Row = (LineId, Option<ProgramId>, RuleId, i64, i64, Option<Json<Named>>);
     const SELECT: &str = "SELECT g.line_id, g.program_id, g.rule_id, g.version, g.amount, v.definition FROM grants g \
         JOIN rule_versions v ON v.rule_id = g.rule_id AND v.version = g.version";
     let query = ListQuery::new(SELECT)
-        .filter("g.purchase_id = ?", [Bind::Id(purchase.0)])
+        .within("g.purchase_id", purchases.iter().map(|id| Bind::Id(id.0)))
         .filter("g.line_id IS NOT NULL AND g.kind IN ('discount', 'points')", [])
         .tail("ORDER BY g.id");
     let mut parts = Parts::default();

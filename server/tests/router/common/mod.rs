@@ -587,11 +587,11 @@ impl Browser {
             }
         }
         let bytes = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
-        let is_archive = parts
+        let is_binary = parts
             .headers
             .get("content-type")
-            .is_some_and(|kind| kind == "application/zip");
-        let text = if is_archive { Vec::new() } else { bytes.clone() };
+            .is_some_and(|kind| kind == "application/zip" || kind == "application/pdf");
+        let text = if is_binary { Vec::new() } else { bytes.clone() };
         Reply {
             path: path.to_owned(),
             status: parts.status,
