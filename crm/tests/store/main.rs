@@ -5,6 +5,7 @@ mod backup;
 mod cards;
 mod common;
 mod factors;
+mod help;
 mod histories;
 mod identity;
 mod import;
