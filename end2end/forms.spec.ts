@@ -549,6 +549,17 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await right(desk, "category.change", { ru: "Специи" });
 });
 
+test("forms of the help", async ({ page }) => {
+  await page.goto("/help");
+  await page.getByRole("searchbox").fill("потеряла карту");
+  await page.getByRole("button", { name: "Найти" }).click();
+  await page.getByRole("link", { name: /^Карта потеряна/ }).click();
+  await right(page, "help.vote", {}, "Нет");
+  await wrong(page, "help.missing", { missing: " " }, "Напишите, чего не хватило");
+  await right(page, "help.missing", { missing: "Адреса" });
+  await expect(page.getByRole("status")).toContainText("Спасибо");
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 

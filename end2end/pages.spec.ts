@@ -37,6 +37,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       return `/join/${(await (await host.request.get("/invite")).text()).match(/\/join\/([0-9A-Z]{8})"/)?.[1]}`;
     }
     case "/consents/{code}": return "/consents/personal_data";
+    case "/help/{code}": return "/help/lost-card?done=useless";
     case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();

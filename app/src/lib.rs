@@ -328,6 +328,13 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!("/consents/{code}", Public, account::documents::consent),
+    page!("/help", Public, account::help::page),
+    page!(
+        "/help/{code}",
+        Public,
+        account::help::article,
+        [account::help::Vote, account::help::TellMissing]
+    ),
     page!("/profile", Customer, cabinet::profile::page),
     page!(
         "/profile/person",

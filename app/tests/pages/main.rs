@@ -4,6 +4,7 @@
 mod changes;
 mod devices;
 mod formats;
+mod markdown;
 mod places;
 mod purchases;
 mod search;
