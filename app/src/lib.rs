@@ -300,6 +300,20 @@ pub const ROUTES: &[Route] = &[
         admin::goods::article,
         [admin::goods::ChangeArticle]
     ),
+    page!("/admin/help", Staff, admin::help::page, [admin::help::CreateHelp]),
+    page!(
+        "/admin/help/{code}",
+        Staff,
+        admin::help::one,
+        [
+            admin::help::DraftHelp,
+            admin::help::DiscardHelp,
+            admin::help::PublishHelp,
+            admin::help::CancelHelp,
+            admin::help::WithdrawHelp,
+        ]
+    ),
+    page!("/admin/help/{code}/preview", Staff, admin::help::preview),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(
         "/admin/tills/{id}",

@@ -6,6 +6,7 @@ mod changes;
 pub mod customer;
 pub mod customers;
 pub mod goods;
+pub mod help;
 pub mod messages;
 mod once;
 pub mod places;

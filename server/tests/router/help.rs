@@ -1,7 +1,9 @@
-//! The help: what everybody reads, finds and says of it.
+//! The help: what everybody reads, finds and says of it, and how staff write it.
 
 use crate::common::html::tags;
 use crate::common::{Reply, TestApp};
+use crate::rules::put;
+use app::ROUTES;
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::testing::start;
@@ -198,4 +200,241 @@ async fn answers_stand_before_the_form_of_a_request() {
         assert!(leads_to(&anna.get(at).await).contains("/help"), "{at}");
     }
     assert!(leads_to(&app.anybody().get("/sign-in").await).contains("/help"));
+}
+
+/// Everything that an article says, with some of it changed.
+fn text<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = vec![
+        ("category", "card"),
+        ("topic", "card"),
+        ("title_ru", "Карта в подарок"),
+        ("title_en", "A card as a present"),
+        ("summary_ru", "Коротко"),
+        ("summary_en", "In short"),
+        ("keywords_ru", "подарочная"),
+        ("keywords_en", "gift"),
+        ("body_ru", "Первый **текст**\n\n<script>alert(1)</script>"),
+        ("body_en", "The first text"),
+        ("expires", ""),
+    ];
+    for (name, value) in changed {
+        all.retain(|(other, _)| other != name);
+        all.push((name, value));
+    }
+    all
+}
+
+const LIST: &str = "/admin/help";
+const GIFT: &str = "/admin/help/gift";
+
+#[tokio::test]
+async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let mut anybody = app.anybody();
+    let wrong = text(&[
+        ("key", "карта"),
+        ("title_en", " "),
+        ("category", "nowhere"),
+        ("topic", "x"),
+    ]);
+    let wrong = staff.send(LIST, "help.create", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (field, message) in [
+        ("key", "Подходят латинские буквы, цифры, дефис и подчёркивание"),
+        ("title_en", "Заполните это поле"),
+        ("category", "Выберите из списка"),
+        ("topic", "Выберите из списка"),
+    ] {
+        assert_eq!(wrong.message("help.create", field), message, "{field}");
+    }
+    assert_eq!(
+        wrong.form("help.create").get("title_ru"),
+        Some("Карта в подарок"),
+        "what was typed stays"
+    );
+    let wrong = text(&[("key", "gift"), ("title_ru", ""), ("expires", "завтра")]);
+    let wrong = staff.send(LIST, "help.create", &wrong).await;
+    assert!(!wrong.message("help.create", "expires").is_empty());
+    assert_eq!(
+        wrong.message("help.create", "title_ru"),
+        "Заполните это поле",
+        "told together"
+    );
+    let taken = staff.send(LIST, "help.create", &text(&[("key", "lost-card")])).await;
+    assert_eq!(taken.message("help.create", "key"), "Такой уже есть");
+
+    // Half a draft: staff see it, and what it lacks; nobody else sees anything.
+    let made = staff
+        .send(LIST, "help.create", &text(&[("key", "Gift"), ("body_en", "")]))
+        .await;
+    assert_eq!(made.location(), format!("{GIFT}?done=created"), "{}", made.text());
+    let page = staff.get(GIFT).await;
+    assert!(
+        page.text().contains("Текст по-английски: Заполните это поле"),
+        "{}",
+        page.text()
+    );
+    assert!(!page.body.contains("help.publish"), "it cannot be published");
+    for at in [
+        "/help/gift",
+        "/help?q=%D0%BF%D0%BE%D0%B4%D0%B0%D1%80%D0%BE%D1%87%D0%BD%D0%B0%D1%8F",
+    ] {
+        assert!(!anybody.get(at).await.text().contains("Карта в подарок"), "{at}");
+    }
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        anybody.get(&format!("{GIFT}/preview")).await.status,
+        StatusCode::SEE_OTHER
+    );
+    let saved = put(&mut staff, GIFT, "help.draft", &text(&[])).await;
+    assert_eq!(
+        saved.location(),
+        format!("{GIFT}?done=drafted#draft"),
+        "{}",
+        saved.text()
+    );
+    let preview = staff.get(&format!("{GIFT}/preview")).await;
+    assert!(
+        preview.body.contains("Первый <strong>текст</strong>"),
+        "{}",
+        preview.body
+    );
+    assert!(!preview.body.contains("<script>alert"), "it is text");
+
+    // At a time, taken back, and now.
+    let past = put(&mut staff, GIFT, "help.publish", &[("from", "2020-01-01T10:00")]).await;
+    assert_eq!(past.message("help.publish", "from"), "Этот момент уже прошёл");
+    let ahead = put(&mut staff, GIFT, "help.publish", &[("from", "2026-11-21T15:10")]).await;
+    assert_eq!(ahead.location(), format!("{GIFT}?done=scheduled"), "{}", ahead.text());
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND, "not yet");
+    let back = staff.send(GIFT, "help.cancel", &[]).await;
+    assert_eq!(back.location(), format!("{GIFT}?done=cancelled"), "{}", back.text());
+    let published = put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
+    assert_eq!(
+        published.location(),
+        format!("{GIFT}?done=published"),
+        "{}",
+        published.text()
+    );
+    let read = anybody.get("/help/gift").await;
+    assert!(read.body.contains("Первый <strong>текст</strong>"), "{}", read.body);
+    assert!(
+        read.body.contains("&lt;script&gt;") && !read.body.contains("<script>alert"),
+        "it is text"
+    );
+
+    // The next version, with its differences; a colleague who was slower.
+    app.world.clock.set(start() + Duration::seconds(5));
+    let next = text(&[("body_ru", "Второй текст"), ("expires", "2026-11-22")]);
+    put(&mut staff, GIFT, "help.draft", &next).await;
+    assert!(
+        anybody.get("/help/gift").await.text().contains("Первый"),
+        "a draft changes nothing"
+    );
+    let mut colleague = app.staff("max").await;
+    let late = colleague.send(GIFT, "help.draft", &text(&[("seen", "")])).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
+    let page = staff.get(GIFT).await;
+    for told in ["<del>Первый **текст**</del>", "<ins>Второй текст</ins>"] {
+        assert!(page.body.contains(told), "{told}: {}", page.body);
+    }
+    for told in [
+        "Создано",
+        "Записан черновик",
+        "Отменено запланированное",
+        "Опубликовано",
+        "mara",
+    ] {
+        assert!(page.text().contains(told), "{told}: {}", page.text());
+    }
+    assert!(anybody.get("/help/gift").await.text().contains("Второй текст"));
+
+    // Its last day, and the day after.
+    let day = |days| start() + Duration::days(days);
+    app.world.clock.set(day(1));
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::OK);
+    app.world.clock.set(day(2));
+    for at in ["/help/gift", "/help", "/help?q=gift"] {
+        assert!(!anybody.get(at).await.text().contains("Карта в подарок"), "{at}");
+    }
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND, "expired");
+    let vote = anybody.send("/help/gift", "help.vote", &[("useful", "true")]).await;
+    assert_eq!(vote.status, StatusCode::NOT_FOUND);
+
+    let mut staff = app.staff_as("nina", "lead").await;
+    assert!(staff.get(GIFT).await.text().contains("Срок вышел"));
+    put(&mut staff, GIFT, "help.draft", &text(&[("seen", "")])).await;
+    put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::OK);
+    let gone = staff.send(GIFT, "help.withdraw", &[]).await;
+    assert_eq!(gone.location(), format!("{GIFT}?done=withdrawn"), "{}", gone.text());
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND);
+    let twice = staff.send(GIFT, "help.withdraw", &[]).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(twice.text().contains("изменил кто-то другой"), "{}", twice.text());
+
+    // What was never published goes with its draft.
+    staff.send(LIST, "help.create", &text(&[("key", "other")])).await;
+    let gone = staff.send("/admin/help/other", "help.discard", &[]).await;
+    assert_eq!(gone.location(), format!("{LIST}?done=discarded"), "{}", gone.text());
+    assert_eq!(staff.get("/admin/help/other").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn staff_see_what_helped_and_what_readers_were_left_without() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    for (n, useful) in ["true", "true", "false"].into_iter().enumerate() {
+        let mut reader = app.anybody();
+        reader.send("/help/tiers", "help.vote", &[("useful", useful)]).await;
+        if n == 2 {
+            reader
+                .send(
+                    "/help/tiers",
+                    "help.missing",
+                    &[("missing", "Примера <b>с числами</b>")],
+                )
+                .await;
+        }
+        for _ in 0..=n {
+            reader.get("/help?q=helicopter").await;
+        }
+    }
+    app.anybody().get("/help?q=unicorn").await;
+    let page = staff.get(LIST).await;
+    let words = page.text().replace('\u{a0}', " ");
+    assert!(words.contains("3 66 %"), "votes and their share: {words}");
+    let (often, seldom) = (words.find("helicopter RU 6"), words.find("unicorn RU 1"));
+    assert!(often.is_some() && often < seldom, "the most frequent first: {words}");
+    assert!(words.contains("Примера <b>с числами</b>"), "as text: {words}");
+    let log = app
+        .texts("SELECT action FROM audit WHERE action LIKE 'help.%' ORDER BY id")
+        .await;
+    assert_eq!(log, ["help.list", "help.gaps"]);
+}
+
+/// Whoever may not write the help reads it as everybody does, and is shown no draft.
+#[tokio::test]
+async fn s17_only_whoever_has_the_right_sees_and_writes_drafts_of_the_help() {
+    let town = crate::common::Town::new().await;
+    let mut agent = town.app.staff_as("only_agent", "agent").await;
+    let before = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
+    let mut tried = 0;
+    for route in ROUTES.iter().filter(|route| route.path.starts_with(LIST)) {
+        let at = town.path(route.path).await.expect("a sample");
+        assert_eq!(agent.get(&at).await.status, StatusCode::FORBIDDEN, "{at}");
+        for form in route.forms {
+            let fields = text(&[("key", "mine"), ("seen", "1"), ("from", "")]);
+            let reply = agent.send(&at, form.name, &fields).await;
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} at {at}", form.name);
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 6);
+    assert_eq!(agent.get("/help/lost-card").await.status, StatusCode::OK);
+    let after = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
+    assert_eq!(after, before, "nothing changed");
 }

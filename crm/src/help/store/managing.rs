@@ -33,6 +33,19 @@ pub enum State {
     Withdrawn,
 }
 
+impl State {
+    /// By the version that has begun last, with when it was withdrawn, and by whether there is any that was published.
+    fn of(current: Option<(&Content, Option<DateTime<Utc>>)>, is_published: bool, today: NaiveDate) -> Self {
+        match current {
+            Some((_, Some(_))) => Self::Withdrawn,
+            Some((content, None)) if content.expires_on.is_some_and(|last| last < today) => Self::Expired,
+            Some((_, None)) => Self::Shown,
+            None if is_published => Self::Ahead,
+            None => Self::Draft,
+        }
+    }
+}
+
 /// An article in the list of staff.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -66,13 +79,8 @@ struct EntryRow {
 
 impl EntryRow {
     fn entry(self, today: NaiveDate) -> Option<Entry> {
-        let state = match (&self.current, self.withdrawn_at, &self.latest) {
-            (Some(_), Some(_), _) => State::Withdrawn,
-            (Some(content), None, _) if content.expires_on.is_some_and(|last| last < today) => State::Expired,
-            (Some(_), None, _) => State::Shown,
-            (None, _, Some(_)) => State::Ahead,
-            (None, _, None) => State::Draft,
-        };
+        let current = self.current.as_deref().map(|content| (content, self.withdrawn_at));
+        let state = State::of(current, self.latest.is_some(), today);
         let has_draft = self.draft.is_some();
         Some(Entry {
             code: self.code,
@@ -153,6 +161,26 @@ pub struct Article {
     pub draft: Option<Draft>,
     /// Its versions, the newest first, one that lies ahead among them.
     pub versions: Vec<Version>,
+}
+
+impl Article {
+    /// The version that has begun last by a moment.
+    pub fn current(&self, now: DateTime<Utc>) -> Option<&Version> {
+        self.versions.iter().find(|version| version.published_at <= now)
+    }
+
+    /// The version that has not begun yet.
+    pub fn ahead(&self, now: DateTime<Utc>) -> Option<&Version> {
+        self.versions.first().filter(|version| version.published_at > now)
+    }
+
+    /// How it stands with it at a moment of a day.
+    pub fn state(&self, now: DateTime<Utc>, today: NaiveDate) -> State {
+        let current = self
+            .current(now)
+            .map(|version| (&version.content, version.withdrawn_at));
+        State::of(current, !self.versions.is_empty(), today)
+    }
 }
 
 /// One article. That it was looked at is written down. Fails with [`Error::NotFound`].
