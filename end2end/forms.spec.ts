@@ -582,6 +582,14 @@ test("forms of the help as staff write it", async ({ another, signIns }) => {
   await right(desk, "help.discard");
   await right(desk, "help.withdraw");
   await expect(desk.getByText("Снята", { exact: true })).toBeVisible();
+
+  await desk.goto("/admin/help-parts");
+  await desk.getByText("Назвать раздел").click();
+  await wrong(desk, "help.part_add", { key, ru: "Подарки", en: "" }, "Заполните это поле");
+  await right(desk, "help.part_add", { en: "Gifts" });
+  await desk.getByText("1. Карта").click();
+  await wrong(desk, "help.part_change", { position: "0" }, "Число от 1 до 1000");
+  await right(desk, "help.part_change", { position: "1" });
 });
 
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */

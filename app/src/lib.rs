@@ -314,6 +314,12 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!("/admin/help/{code}/preview", Staff, admin::help::preview),
+    page!(
+        "/admin/help-parts",
+        Staff,
+        admin::help_parts::page,
+        [admin::help_parts::AddPart, admin::help_parts::ChangePart]
+    ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(
         "/admin/tills/{id}",

@@ -1,8 +1,8 @@
 //! The help, as staff write it: its articles with what readers say of them, what each said before, and what it does not answer.
 
-use super::changes;
 use super::rules::fields::optional;
 use super::versions::{self, difference, in_time, list, moment, was_sent};
+use super::{changes, help_parts};
 use crate::account::help as readers;
 use crate::cabinet::purchases::day;
 use crate::cabinet::{back, flash};
@@ -17,6 +17,7 @@ use crm::content::percent;
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::help::Content;
 use crm::help::store::managing::{self as help, Draft, Entry, Gap, Missing, State, Version};
+use crm::help::store::parts;
 use crm::lang::{Lang, Localized};
 use crm::request::store as requests;
 use islands::AppError;
@@ -195,7 +196,7 @@ struct Choices {
 impl Choices {
     async fn load(cx: &Cx) -> Result<Self, AppError> {
         let mut conn = cx.db.read().await?;
-        let parts = help::parts(&mut conn, cx.staff()?).await?;
+        let parts = parts::list(&mut conn, cx.staff()?).await?;
         let topics = requests::topics(&mut conn).await?;
         let none = (String::new(), cx.t().admin_help.no_topic.to_owned());
         Ok(Self {
@@ -261,6 +262,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         {flash(&cx, &[("discarded", cx.t().admin_rules.done_discarded)])}
         <p class="actions">
+            <a class="btn btn-sm" href=help_parts::HERE>{t.parts}</a>
             <a class="btn btn-sm" href="#gaps">{t.gaps}</a>
             <a class="btn btn-sm" href="#missing">{t.missing}</a>
         </p>

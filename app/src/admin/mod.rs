@@ -7,6 +7,7 @@ pub mod customer;
 pub mod customers;
 pub mod goods;
 pub mod help;
+pub mod help_parts;
 pub mod messages;
 mod once;
 pub mod places;

@@ -1,6 +1,7 @@
 //! The help in the database: what readers see of it, and what they leave behind.
 
 pub mod managing;
+pub mod parts;
 
 use super::{Category, MISSING_MAX, Shown, noted};
 use crate::db::{self, Conn, Db, Tx, scoped};

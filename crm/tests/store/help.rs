@@ -7,6 +7,7 @@ use crm::audit::{self, Object};
 use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::help::store::managing::{self, Article, State};
+use crm::help::store::parts::{self, Part};
 use crm::help::store::{self as help, Reader};
 use crm::help::{Content, Shown, search};
 use crm::lang::{Lang, Localized};
@@ -409,6 +410,57 @@ crm::both_engines!(what_is_looked_for_in_vain_is_counted_and_forgotten, async |w
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM help_searches"), 2);
 });
 
+fn part() -> Part {
+    Part {
+        code: "gifts".into(),
+        name: both("Подарки"),
+        position: 8,
+    }
+}
+
+crm::both_engines!(parts_are_added_named_and_put_in_order, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let codes = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let all = help::categories(&mut conn).await.expect("read");
+        all.into_iter().map(|part| part.code).collect::<Vec<_>>()
+    };
+    let before = codes().await;
+    parts::add(db, &mara, " Gifts ", &both("Подарки")).await.expect("added");
+    assert_eq!(codes().await, [&before[..], &["gifts".to_owned()]].concat());
+    let taken = parts::add(db, &mara, "gifts", &both("Подарки")).await;
+    assert!(
+        matches!(&taken, Err(Error::Invalid(flaws)) if flaws == &[("key".to_owned(), Flaw::Taken)]),
+        "{taken:?}"
+    );
+    let mut nameless = both("Дары");
+    nameless.en = " ".into();
+    let wrong = parts::change(db, &mara, &part(), &nameless, 0).await;
+    let Err(Error::Invalid(flaws)) = wrong else {
+        panic!("{wrong:?}")
+    };
+    let at: Vec<_> = flaws.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!(at, ["en", "position"]);
+    // Of two with one place the code decides: before `points`, behind `card`.
+    parts::change(db, &mara, &part(), &both("Дары"), 2)
+        .await
+        .expect("changed");
+    assert_eq!(codes().await[..3], ["card", "gifts", "points"].map(str::to_owned));
+    let late = parts::change(db, &mara, &part(), &both("Иначе"), 2).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let mut other = part();
+    other.code = "nothing".into();
+    let nothing = parts::change(db, &mara, &other, &both("Иначе"), 2).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+    let written = one!(
+        world,
+        String,
+        "SELECT reason FROM audit WHERE action = 'help.part_change'"
+    );
+    assert!(written.contains("position: 8 → 2"), "{written}");
+});
+
 crm::both_engines!(only_whoever_has_the_right_writes_the_help, async |world| {
     let db = ready(world).await;
     let agent = people::agent(world).await;
@@ -417,7 +469,9 @@ crm::both_engines!(only_whoever_has_the_right_writes_the_help, async |world| {
     let refused = [
         managing::list(db, &agent).await.err(),
         managing::read(db, &agent, "tiers").await.err(),
-        managing::parts(&mut conn, &agent).await.err(),
+        parts::list(&mut conn, &agent).await.err(),
+        parts::add(db, &agent, "mine", &both("Моё")).await.err(),
+        parts::change(db, &agent, &part(), &both("Моё"), 1).await.err(),
         managing::create(db, &agent, "mine", &content("Моя")).await.err(),
         managing::write(db, &agent, "tiers", None, &content("Моя")).await.err(),
         managing::discard(db, &agent, "tiers").await.err(),

@@ -416,6 +416,56 @@ async fn staff_see_what_helped_and_what_readers_were_left_without() {
     assert_eq!(log, ["help.list", "help.gaps"]);
 }
 
+#[tokio::test]
+async fn parts_are_named_and_put_in_order() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let at = "/admin/help-parts";
+    let wrong = staff
+        .send(
+            at,
+            "help.part_add",
+            &[("key", "подарки"), ("ru", "Подарки"), ("en", "")],
+        )
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("help.part_add", "en"), "Заполните это поле");
+    let added = staff
+        .send(
+            at,
+            "help.part_add",
+            &[("key", "gifts"), ("ru", "Подарки"), ("en", "Gifts")],
+        )
+        .await;
+    assert_eq!(added.location(), format!("{at}?done=added"), "{}", added.text());
+    // The form of the first part stands first.
+    let card = staff.get(at).await.form("help.part_change");
+    let seen = card.get("seen").map(str::to_owned).expect("a field");
+    let fields = |position| {
+        [
+            ("_form", "part-card"),
+            ("seen", seen.as_str()),
+            ("ru", "Карты"),
+            ("en", "Cards"),
+            ("position", position),
+        ]
+    };
+    let wrong = staff.send(at, "help.part_change", &fields("0")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text().contains("Число от 1 до 1000"), "{}", wrong.text());
+    let saved = staff.send(at, "help.part_change", &fields("9")).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let late = staff.send(at, "help.part_change", &fields("9")).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let page = app.anybody().get("/help").await.text();
+    let (points, cards) = (
+        page.find("Баллы За что приходят"),
+        page.find("Карты Как получить карту"),
+    );
+    assert!(points.is_some() && points < cards, "{page}");
+    assert!(!page.contains("Подарки"), "a part without articles is not shown");
+}
+
 /// Whoever may not write the help reads it as everybody does, and is shown no draft.
 #[tokio::test]
 async fn s17_only_whoever_has_the_right_sees_and_writes_drafts_of_the_help() {
@@ -427,13 +477,24 @@ async fn s17_only_whoever_has_the_right_sees_and_writes_drafts_of_the_help() {
         let at = town.path(route.path).await.expect("a sample");
         assert_eq!(agent.get(&at).await.status, StatusCode::FORBIDDEN, "{at}");
         for form in route.forms {
-            let fields = text(&[("key", "mine"), ("seen", "1"), ("from", "")]);
+            let seen = match form.name {
+                "help.part_change" => r#"{"code": "card", "name": {"ru": "Карта", "en": "Card"}, "position": 1}"#,
+                _ => "1",
+            };
+            let fields = text(&[
+                ("key", "mine"),
+                ("seen", seen),
+                ("from", ""),
+                ("ru", "Моё"),
+                ("en", "Mine"),
+                ("position", "1"),
+            ]);
             let reply = agent.send(&at, form.name, &fields).await;
             assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} at {at}", form.name);
             tried += 1;
         }
     }
-    assert_eq!(tried, 6);
+    assert_eq!(tried, 8);
     assert_eq!(agent.get("/help/lost-card").await.status, StatusCode::OK);
     let after = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
     assert_eq!(after, before, "nothing changed");

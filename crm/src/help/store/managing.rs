@@ -1,7 +1,6 @@
 //! The help as staff write it: articles, drafted and published, and what readers were left without.
 
-use super::super::{Category, Content};
-use super::categories;
+use super::super::Content;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{Check, Flaw};
@@ -209,12 +208,6 @@ async fn draft(conn: &mut Conn, id: HelpArticleId) -> Result<Option<Draft>, sqlx
     const SQL: &str = "SELECT d.content, d.changed_at, s.name AS changed_by FROM help_drafts d \
                        JOIN staff s ON s.id = d.changed_by WHERE d.article_id = $1";
     on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)
-}
-
-/// The parts of the help, for the field of an article.
-pub async fn parts(conn: &mut Conn, by: &Staff) -> Result<Vec<Category>, Error> {
-    by.may(Right::Help)?;
-    categories(conn).await
 }
 
 /// The same as it is kept in a draft: what it lacks is told by [`Content::lacks`], what is wrong with it here.
