@@ -557,6 +557,49 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await right(desk, "category.change", { ru: "Специи" });
 });
 
+test("forms of the help", async ({ page }) => {
+  await page.goto("/help");
+  await page.getByRole("searchbox").fill("потеряла карту");
+  await page.getByRole("button", { name: "Найти" }).click();
+  await page.getByRole("link", { name: /^Карта потеряна/ }).click();
+  await right(page, "help.vote", {}, "Нет");
+  await wrong(page, "help.missing", { missing: " " }, "Напишите, чего не хватило");
+  await right(page, "help.missing", { missing: "Адреса" });
+  await expect(page.getByRole("status")).toContainText("Спасибо");
+});
+
+test("forms of the help as staff write it", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/help");
+  await desk.getByText("Написать статью").click();
+  const key = `forms-${Date.now().toString(36)}`;
+  const text = { category: "card", title_ru: "Карта в подарок", title_en: "A card as a present", summary_ru: "Коротко", summary_en: "In short" };
+  await wrong(desk, "help.create", { ...text, key: "карта", body_ru: "**Подробно**" }, /латинские/);
+  await right(desk, "help.create", { key });
+  await expect(desk.getByText("Опубликовать пока нельзя:")).toBeVisible();
+  await desk.getByText("Изменить текст").click();
+  await wrong(desk, "help.draft", { title_en: "", body_en: "In full" }, "Заполните это поле");
+  await right(desk, "help.draft", { title_en: "A card to give" });
+  await wrong(desk, "help.publish", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "help.publish", { from: "2090-01-01T10:00" });
+  await right(desk, "help.cancel");
+  await right(desk, "help.publish", { from: "" });
+  await desk.getByText("Изменить текст").click();
+  await right(desk, "help.draft", { title_ru: "Карта для друга" });
+  await right(desk, "help.discard");
+  await right(desk, "help.withdraw");
+  await expect(desk.getByText("Снята", { exact: true })).toBeVisible();
+
+  await desk.goto("/admin/help-parts");
+  await desk.getByText("Назвать раздел").click();
+  await wrong(desk, "help.part_add", { key, ru: "Подарки", en: "" }, "Заполните это поле");
+  await right(desk, "help.part_add", { en: "Gifts" });
+  await desk.getByText("1. Карта").click();
+  await wrong(desk, "help.part_change", { position: "0" }, "Число от 1 до 1000");
+  await right(desk, "help.part_change", { position: "1" });
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 

@@ -37,6 +37,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       return `/join/${(await (await host.request.get("/invite")).text()).match(/\/join\/([0-9A-Z]{8})"/)?.[1]}`;
     }
     case "/consents/{code}": return "/consents/personal_data";
+    case "/help/{code}": return "/help/lost-card?done=useless";
     case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
@@ -48,6 +49,13 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
     case "/admin/categories/{id}": return first("/admin/categories", /href="(\/admin\/categories\/[0-9a-f-]{36})"/);
     case "/admin/articles/{id}": return first("/admin/articles", /href="(\/admin\/articles\/[0-9a-f-]{36})"/);
+    case "/admin/help/{code}": {
+      const text = { category: "card", topic: "card", title_ru: "Карта", title_en: "Card", summary_ru: "Коротко", summary_en: "", keywords_ru: "", keywords_en: "",
+        body_ru: "Подробно", body_en: "In full", expires: "" };
+      await send(page.request, await here(), "/admin/help/lost-card", "help.draft", { seen: "", ...text });
+      return "/admin/help/lost-card";
+    }
+    case "/admin/help/{code}/preview": return "/admin/help/plastic-card/preview";
     case "/admin/programs/{code}": return "/admin/programs/club";
     case "/admin/programs/{code}/preview": return "/admin/programs/club/preview";
     case "/admin/programs/{code}/tiers": {
@@ -161,10 +169,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, messages, programs, rules, shops, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, the help, messages, programs, rules, shops, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver has just proved who they are.
     if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|messages|programs|rules|stores|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|help|messages|programs|rules|stores|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -306,6 +306,26 @@ pub const ROUTES: &[Route] = &[
         admin::goods::article,
         [admin::goods::ChangeArticle]
     ),
+    page!("/admin/help", Staff, admin::help::page, [admin::help::CreateHelp]),
+    page!(
+        "/admin/help/{code}",
+        Staff,
+        admin::help::one,
+        [
+            admin::help::DraftHelp,
+            admin::help::DiscardHelp,
+            admin::help::PublishHelp,
+            admin::help::CancelHelp,
+            admin::help::WithdrawHelp,
+        ]
+    ),
+    page!("/admin/help/{code}/preview", Staff, admin::help::preview),
+    page!(
+        "/admin/help-parts",
+        Staff,
+        admin::help_parts::page,
+        [admin::help_parts::AddPart, admin::help_parts::ChangePart]
+    ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(
         "/admin/tills/{id}",
@@ -334,6 +354,13 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!("/consents/{code}", Public, account::documents::consent),
+    page!("/help", Public, account::help::page),
+    page!(
+        "/help/{code}",
+        Public,
+        account::help::article,
+        [account::help::Vote, account::help::TellMissing]
+    ),
     page!("/profile", Customer, cabinet::profile::page),
     page!(
         "/profile/person",

@@ -1,9 +1,10 @@
-//! What the shop says, as it comes: consents, programs, topics and message templates. Loaded once into an empty
+//! What the shop says, as it comes: consents, programs, topics, message templates and the help. Loaded once into an empty
 //! database from `content/`, read and edited there ever after.
 
 use crate::consent::AskedAt;
 use crate::db::{Db, Error, Tx, scoped};
-use crate::id::{ConsentTextId, ProgramId, PurposeId, TopicId};
+use crate::help::Content;
+use crate::id::{ConsentTextId, HelpArticleId, HelpCategoryId, ProgramId, PurposeId, TopicId};
 use crate::lang::{Lang, Localized, Plural};
 use crate::on;
 use crate::staff::Right;
@@ -21,6 +22,10 @@ struct Records {
     consent_purposes: Vec<PurposeRecord>,
     programs: Vec<ProgramRecord>,
     topics: Vec<TopicRecord>,
+    /// Codes of the parts of the help, in their order.
+    help_categories: Vec<String>,
+    /// Its articles, in theirs.
+    help_articles: Vec<HelpRecord>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +57,13 @@ struct ProgramRecord {
 struct TopicRecord {
     code: String,
     position: i64,
+}
+
+#[derive(Deserialize)]
+struct HelpRecord {
+    code: String,
+    category: String,
+    topic: Option<String>,
 }
 
 /// The texts of one kind of record, by code and then by field.
@@ -134,16 +146,18 @@ pub fn percent(lang: Lang, share: i64) -> String {
 }
 
 /// Fills an empty database with what the shop says. The second time it adds only the roles, and the templates or their
-/// versions, that a newer program needs and the database does not have yet.
+/// versions, that a newer program needs and the database does not have yet; the help too, where it never had any.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
     let (topics, templates) = (&pair!("topics")?, &pair!("templates")?);
     let roles = &pair!("roles")?;
+    let help = &(pair!("help_categories")?, pair!("help_articles")?);
     db.write(|tx| {
         scoped(async move {
             add_roles(tx, records, roles).await?;
             add_templates(tx, records, templates).await?;
+            add_help(tx, records, help).await?;
             const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
             let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
             if !is_first {
@@ -271,6 +285,58 @@ async fn add_templates(tx: &mut Tx, records: &Records, templates: &Pair) -> Resu
             .bind(version)
             .bind(Json(&subject))
             .bind(Json(&body))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+/// Writes the help into a database that never had any.
+async fn add_help(tx: &mut Tx, records: &Records, (categories, articles): &(Pair, Pair)) -> Result<(), Error> {
+    const MARK: &str = "INSERT INTO settings (key, value) VALUES ('help', '1') ON CONFLICT (key) DO NOTHING";
+    const CATEGORY: &str = "INSERT INTO help_categories (id, code, name, position) VALUES ($1, $2, $3, $4)";
+    const ARTICLE: &str = "INSERT INTO help_articles (id, code, position) VALUES ($1, $2, $3)";
+    const VERSION: &str =
+        "INSERT INTO help_versions (article_id, version, content, published_at) VALUES ($1, 1, $2, $3)";
+    let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
+    if !is_first {
+        return Ok(());
+    }
+    let now = tx.now();
+    for (code, position) in records.help_categories.iter().zip(1_i64..) {
+        let name = categories.get(code, "name")?;
+        on!(tx, |c| sqlx::query(CATEGORY)
+            .bind(HelpCategoryId::new())
+            .bind(code)
+            .bind(Json(&name))
+            .bind(position)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    for (r, position) in records.help_articles.iter().zip(1_i64..) {
+        let id = HelpArticleId::new();
+        let content = Content {
+            category: r.category.clone(),
+            topic: r.topic.clone(),
+            title: articles.get(&r.code, "title")?,
+            summary: articles.get(&r.code, "summary")?,
+            keywords: articles.get(&r.code, "keywords")?,
+            body: articles.get(&r.code, "body")?,
+            expires_on: None,
+        };
+        on!(tx, |c| sqlx::query(ARTICLE)
+            .bind(id)
+            .bind(&r.code)
+            .bind(position)
+            .execute(c)
+            .await
+            .map(drop))?;
+        on!(tx, |c| sqlx::query(VERSION)
+            .bind(id)
+            .bind(Json(&content))
             .bind(now)
             .execute(c)
             .await

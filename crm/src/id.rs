@@ -116,6 +116,10 @@ ids! {
     MessageId,
     /// A topic of requests.
     TopicId,
+    /// A part of the help.
+    HelpCategoryId,
+    /// An article of the help.
+    HelpArticleId,
     /// A member of staff.
     StaffId,
     /// What a member of staff looks for.

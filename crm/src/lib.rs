@@ -17,6 +17,7 @@ pub mod consent;
 pub mod contact;
 pub mod customer;
 pub mod flaw;
+pub mod help;
 pub mod id;
 pub mod invite;
 pub mod lang;

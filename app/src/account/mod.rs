@@ -2,6 +2,7 @@
 
 pub mod documents;
 pub mod factors;
+pub mod help;
 pub mod inbox;
 pub mod join;
 pub mod outside;

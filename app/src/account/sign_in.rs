@@ -337,7 +337,13 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
         }
         .into_html()
     };
-    let view = view! { {outside::trouble(&cx)} {view} {outside::buttons(&cx, false)} };
+    let trouble = cx.t().help.trouble;
+    let view = view! {
+        {outside::trouble(&cx)}
+        {view}
+        {outside::buttons(&cx, false)}
+        <p class="muted"><a href="/help">{trouble}</a></p>
+    };
     Ok(Body::new(t.title, Frame::Plain, view))
 }
 

@@ -64,6 +64,11 @@ fn did(cx: &Cx, act: &Act) -> String {
         Some("change") => t.changed,
         Some("close") => t.closed,
         Some("reopen") => t.reopened,
+        Some("draft") => t.drafted,
+        Some("discard") => t.discarded,
+        Some("publish") => t.published,
+        Some("cancel") => t.cancelled,
+        Some("withdraw") => t.withdrawn,
         _ => return act.action.clone(),
     }
     .to_owned()

@@ -6,6 +6,8 @@ mod changes;
 pub mod customer;
 pub mod customers;
 pub mod goods;
+pub mod help;
+pub mod help_parts;
 pub mod messages;
 mod once;
 pub mod places;

@@ -44,6 +44,7 @@ const PLACES: &[Place] = &[
     setup("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
     setup("/admin/programs", Right::Rules, |t| t.frame.programs),
     setup("/admin/stores", Right::Shops, |t| t.stores.title),
+    setup("/admin/help", Right::Help, |t| t.admin_help.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
 ];

@@ -1,11 +1,13 @@
 //! Requests to support: the list, a new one, and the conversation.
 
 use super::{back, flash};
+use crate::account::help::before_writing;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::IntoHtml;
 use crate::ui::icon::{self, icon};
 use crate::ui::{FormBox, Moment, Select, TextArea, paragraphs};
+use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
 use crm::request::{Author, Message, NewRequest, Status, Summary, store as requests};
 use islands::AppError;
@@ -133,6 +135,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <h1>{t.title}</h1>
             <a class="btn btn-primary" href="/support/new">{icon(icon::PLUS)} {t.write}</a>
         </div>
+        <p><a href="/help">{cx.t().help.title}</a></p>
         {list}
         {next.map(|href| view! { <p class="more-link"><a class="btn" href=href>{cx.t().common.more}</a></p> })}
     };
@@ -182,6 +185,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let me = cx.customer()?.me();
     let mut conn = cx.db.read().await?;
     let topics = requests::topics(&mut conn).await?;
+    let shown = help::shown(&mut conn).await?;
     let mut receipts = purchases::latest(&mut conn, me, RECEIPTS).await?;
     let given = cx.query("receipt").and_then(|id| id.parse().ok());
     if let Some(given) = given
@@ -195,6 +199,11 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         }
     }
     drop(conn);
+    let topic = cx
+        .query("topic")
+        .unwrap_or(if given.is_some() { "purchase" } else { "" })
+        .to_owned();
+    let answers = before_writing(&cx, &shown, &topics, &topic);
     let first = |words: &'static str| std::iter::once((String::new(), words.to_owned()));
     let topics: Vec<_> = first(t.topic_choose)
         .chain(topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name))))
@@ -206,10 +215,6 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
                 .map(|receipt| (receipt.id.to_string(), receipt_words(&cx, receipt))),
         )
         .collect();
-    let topic = cx
-        .query("topic")
-        .unwrap_or(if given.is_some() { "purchase" } else { "" })
-        .to_owned();
     let given = given.map(|id| id.to_string()).unwrap_or_default();
     let labels = [("topic", t.topic), ("text", t.text), ("purchase", t.receipt)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
@@ -219,6 +224,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             <h1>{t.new_title}</h1>
             <p class="lead">{t.new_lead}</p>
         </div>
+        {answers}
         <FormBox<Create> check=true labels=labels>
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>

@@ -181,6 +181,7 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
     let signed_in = cx.customer.is_some();
     view! {
         <footer class="foot">
+            <a href="/help">{t.help}</a>
             <a href="/consents/loyalty_rules">{t.rules}</a>
             <a href="/consents/personal_data">{t.personal_data}</a>
             {signed_in.then(|| view! {

@@ -6,6 +6,7 @@ pub mod form;
 pub mod frame;
 pub mod html;
 pub mod icon;
+pub mod markdown;
 pub mod passkey;
 pub mod qr;
 pub mod table;

@@ -5,6 +5,7 @@ mod changes;
 mod devices;
 mod formats;
 mod looks;
+mod markdown;
 mod places;
 mod points;
 mod purchases;

@@ -33,6 +33,8 @@ pub enum Right {
     Rules,
     /// Writes shops and categories down, and looks up what is sold.
     Shops,
+    /// Writes and publishes articles of the help.
+    Help,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

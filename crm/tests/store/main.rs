@@ -7,6 +7,7 @@ mod common;
 mod erasure;
 mod exports;
 mod factors;
+mod help;
 mod histories;
 mod identity;
 mod import;

@@ -421,6 +421,8 @@ async fn addresses_take_anything_without_harm() {
             ("/points", &["before", "program", "kind", "from", "to"]),
             ("/support", &["before"]),
             ("/support/new", &["receipt", "topic"]),
+            ("/help", &["q"]),
+            ("/help/lost-card", &["done"]),
             ("/sign-in", &["done", "by", "next"]),
             (
                 "/admin/requests",

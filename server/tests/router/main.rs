@@ -22,6 +22,7 @@ mod fragments;
 mod goods;
 mod headers;
 mod health;
+mod help;
 mod invitations;
 mod late;
 mod layers;

@@ -771,6 +771,7 @@ impl Town {
             let (_, after) = rest.split_once('}')?;
             let value = match before {
                 "/consents/" => "personal_data".to_owned(),
+                "/help/" | "/admin/help/" => "lost-card".to_owned(),
                 "/programs/" | "/admin/programs/" => "club".to_owned(),
                 "/join/" => self.invite.clone(),
                 "/purchases/" => self.purchase.clone(),

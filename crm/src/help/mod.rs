@@ -1,0 +1,296 @@
+//! The help: what readers find by themselves, so that nobody has to be asked.
+//!
+//! Articles are records that staff write: a draft, and published versions, of which the latest that has begun is shown until it
+//! expires or is withdrawn. There are some dozens of them, so they are read together, and searched here: alike on both engines.
+
+use crate::flaw::{self, Check, Flaw};
+use crate::id::HelpArticleId;
+use crate::lang::{Lang, Localized, fold};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+
+#[cfg(feature = "store")]
+pub mod store;
+
+/// The longest title, in characters.
+const TITLE_MAX: usize = 120;
+/// The longest summary, in characters.
+const SUMMARY_MAX: usize = 300;
+/// The most keywords, in characters together.
+const KEYWORDS_MAX: usize = 500;
+/// The longest text of an article, in characters.
+const BODY_MAX: usize = 20_000;
+/// The longest answer to what was missing, in characters.
+pub const MISSING_MAX: usize = 1000;
+/// The longest text that is searched for, in characters.
+pub const SEARCH_MAX: usize = 100;
+/// The most words of it that count.
+const WORDS_MAX: usize = 8;
+
+/// A part of the help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Category {
+    /// Its lasting name.
+    pub code: String,
+    /// Its name.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub name: Localized,
+}
+
+/// What a version of an article says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// The code of the category that it stands in.
+    pub category: String,
+    /// The code of the topic of requests that it may answer.
+    pub topic: Option<String>,
+    /// Its title.
+    pub title: Localized,
+    /// One or two sentences for lists.
+    pub summary: Localized,
+    /// Words that people may look for and that the text does not say.
+    pub keywords: Localized,
+    /// The text, in a small part of Markdown.
+    pub body: Localized,
+    /// The last day on which it is shown.
+    pub expires_on: Option<NaiveDate>,
+}
+
+impl Content {
+    /// The same as it is kept, with what is wrong at `title_ru`, `body_en` and so on. A draft has a title and may lack the
+    /// rest; what is published on a day is whole, and has not expired by then.
+    pub fn checked(&self, check: &mut Check, published_on: Option<NaiveDate>) -> Self {
+        let is_whole = published_on.is_some();
+        let mut words = |field: &str, text: &Localized, max, is_needed: bool| {
+            let [ru, en] = Lang::ALL.map(|lang| {
+                let checked = match flaw::text(text.get(lang), max) {
+                    Err(Flaw::Missing) if !is_needed => Ok(String::new()),
+                    other => other,
+                };
+                check
+                    .field(&format!("{field}_{}", lang.code()), checked)
+                    .unwrap_or_default()
+            });
+            Localized { ru, en }
+        };
+        let title = words("title", &self.title, TITLE_MAX, true);
+        let summary = words("summary", &self.summary, SUMMARY_MAX, is_whole);
+        let keywords = words("keywords", &self.keywords, KEYWORDS_MAX, false);
+        let body = words("body", &self.body, BODY_MAX, is_whole);
+        let is_over = |last: NaiveDate| published_on.is_some_and(|day| last < day);
+        if self.expires_on.is_some_and(is_over) {
+            check.field::<()>("expires", Err(Flaw::InThePast));
+        }
+        Self {
+            title,
+            summary,
+            keywords,
+            body,
+            ..self.clone()
+        }
+    }
+
+    /// What keeps it from being published on a day.
+    pub fn lacks(&self, published_on: NaiveDate) -> Vec<flaw::FieldFlaw> {
+        let mut check = Check::new();
+        self.checked(&mut check, Some(published_on));
+        check.flaws()
+    }
+}
+
+/// An article as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Shown {
+    /// Its id.
+    pub id: HelpArticleId,
+    /// Its lasting name, as in addresses.
+    pub code: String,
+    /// The version.
+    pub version: i64,
+    /// What it says.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub content: Content,
+    /// Since when.
+    pub published_at: DateTime<Utc>,
+}
+
+/// The words of a text, folded.
+fn words(text: &str) -> Vec<String> {
+    let folded = fold(text);
+    let words = folded.split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Words that stand in every question and say nothing of what it is about.
+const COMMON: &str = "а без бы быть в вам вас во вы где для до если есть еще же за зачем и из или к как какой когда кто ли меня мне мои мой \
+    моя мою можно мы на надо не нет но ну нужно о об он от по почему при про с свой свою сделать сколько со так то у уже хочу что \
+    чтобы это этот я \
+    a about am an and are at be but by can could did do does for from get have how i if in is it its me my no not of on or \
+    our should so that the there this to want was we what when where which who why will with would you your";
+
+/// How Russian and English words end; the longest come first.
+const ENDINGS: [&str; 50] = [
+    "иями", "ться", "ями", "ами", "ией", "иям", "иях", "ого", "его", "ому", "ему", "ыми", "ими", "ing", "ть", "ов",
+    "ев", "ей", "ой", "ий", "ый", "ом", "ем", "ам", "ям", "ах", "ях", "ую", "юю", "ая", "яя", "ое", "ее", "ые", "ие",
+    "ью", "ия", "ию", "es", "ы", "и", "а", "я", "у", "ю", "е", "о", "ь", "й", "s",
+];
+
+/// A word without its ending, so that «баллов» finds «баллы» and "points" finds "point". Three letters stay at least.
+fn stem(word: &str) -> &str {
+    let is_long = |stem: &&str| stem.chars().count() >= 3;
+    let mut stems = ENDINGS.iter().filter_map(|ending| word.strip_suffix(*ending));
+    stems.find(is_long).unwrap_or(word)
+}
+
+/// What of a text is looked for: the beginnings of its words, without those that say nothing.
+fn sought(text: &str) -> Vec<String> {
+    let text: String = text.chars().take(SEARCH_MAX).collect();
+    let is_common = |word: &str| COMMON.split_whitespace().any(|common| common == word);
+    let words = words(&text).into_iter().filter(|word| !is_common(word));
+    words.take(WORDS_MAX).map(|word| stem(&word).to_owned()).collect()
+}
+
+/// How well an article answers: each word counts by the best place where one begins with it. None where a word is nowhere.
+fn weight(content: &Content, lang: Lang, sought: &[String]) -> Option<u32> {
+    let places = [
+        (&content.title, 9_u32),
+        (&content.keywords, 3),
+        (&content.summary, 1),
+        (&content.body, 1),
+    ];
+    let places = places.map(|(text, weight)| (words(text.get(lang)), weight));
+    let best = |word: &String| {
+        let has = |words: &[String]| words.iter().any(|one| one.starts_with(word.as_str()));
+        places.iter().find(|(words, _)| has(words)).map(|(_, weight)| *weight)
+    };
+    sought.iter().map(best).sum()
+}
+
+/// The articles that answer a text in a language, the best first; of equal ones the first. A text without a word that says
+/// something finds nothing.
+pub fn search<'a>(shown: &'a [Shown], lang: Lang, text: &str) -> Vec<&'a Shown> {
+    let sought = sought(text);
+    if sought.is_empty() {
+        return Vec::new();
+    }
+    let weighed = |article: &'a Shown| Some((weight(&article.content, lang, &sought)?, article));
+    let mut found: Vec<_> = shown.iter().filter_map(weighed).collect();
+    found.sort_by_key(|(weight, _)| Reverse(*weight));
+    found.into_iter().map(|(_, article)| article).collect()
+}
+
+/// A text as it is written down that it was looked for: its words, folded, without what is an address or a number: people type
+/// their own into every field. None where nothing is left.
+pub fn noted(text: &str) -> Option<String> {
+    let text: String = text.chars().take(SEARCH_MAX).collect();
+    let parts: Vec<&str> = text.split_whitespace().filter(|part| !part.contains('@')).collect();
+    let is_number = |word: &String| word.chars().any(char::is_numeric);
+    let words: Vec<_> = words(&parts.join(" "))
+        .into_iter()
+        .filter(|word| !is_number(word))
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn article(code: &str, title: &str, keywords: &str, body: &str) -> Shown {
+        let both = |text: &str| Localized {
+            ru: text.into(),
+            en: format!("English {text}"),
+        };
+        Shown {
+            id: HelpArticleId(uuid::Uuid::nil()),
+            code: code.into(),
+            version: 1,
+            content: Content {
+                title: both(title),
+                keywords: both(keywords),
+                body: both(body),
+                ..Content::default()
+            },
+            published_at: DateTime::default(),
+        }
+    }
+
+    #[test]
+    fn titles_come_before_keywords_and_those_before_texts() {
+        let all = [
+            article("body", "Возврат", "вещь", "Сгорят ли **баллы**? [Нет](/points)"),
+            article("none", "Адреса", "", "Магазины"),
+            article("keywords", "Срок", "баллы сгорание", "Через год"),
+            article("title", "Когда сгорают баллы", "", "Через год"),
+            article("again", "Баллы и сгорание", "", "Через год"),
+        ];
+        let found = |text: &str| -> Vec<&str> {
+            let found = search(&all, Lang::Ru, text);
+            found.into_iter().map(|article| article.code.as_str()).collect()
+        };
+        assert_eq!(found("баллов"), ["title", "again", "keywords", "body"]);
+        assert_eq!(
+            found("  Когда у меня СГОРЯТ баллы? "),
+            ["body"],
+            "every word has to be there"
+        );
+        assert_eq!(found("магаз"), ["none"], "by its beginning");
+        assert_eq!(found("газины"), [""; 0], "and by nothing else");
+        for nothing in ["", "  ", "как мне", "%", "_", "\u{0}", "вертолёт"] {
+            assert_eq!(found(nothing), [""; 0], "{nothing:?}");
+        }
+        let english = search(&all, Lang::En, "englishman");
+        assert!(english.is_empty(), "a beginning of what is typed is not enough");
+        assert_eq!(search(&all, Lang::En, "ENGL").len(), 5);
+    }
+
+    #[test]
+    fn endings_do_not_count_and_short_words_keep_theirs() {
+        for (word, expected) in [
+            ("баллами", "балл"),
+            ("карту", "карт"),
+            ("вернуть", "верну"),
+            ("чеки", "чек"),
+            ("дни", "дни"),
+            ("points", "point"),
+            ("bus", "bus"),
+            ("sms", "sms"),
+        ] {
+            assert_eq!(stem(word), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn of_what_is_looked_for_neither_numbers_nor_addresses_are_noted() {
+        assert_eq!(noted(" Где МОЙ  Чек?").as_deref(), Some("где мой чек"));
+        let typed = "карта 2900000000018 +7 (900) 123-45-67 anna@example.com";
+        assert_eq!(noted(typed).as_deref(), Some("карта"));
+        assert_eq!(noted("a\u{0}b").as_deref(), Some("a b"));
+        for nothing in ["", "42", "anna@example.com", "?!"] {
+            assert_eq!(noted(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_draft_has_a_title_and_what_is_published_is_whole() {
+        let day = |d| NaiveDate::from_ymd_opt(2026, 11, d).unwrap_or_default();
+        let at = |flaws: Vec<flaw::FieldFlaw>| flaws.into_iter().map(|(field, _)| field).collect::<Vec<_>>();
+        let draft = Content {
+            title: Localized {
+                ru: "Чек".into(),
+                en: String::new(),
+            },
+            expires_on: Some(day(20)),
+            ..Content::default()
+        };
+        let mut check = Check::new();
+        draft.checked(&mut check, None);
+        assert_eq!(at(check.flaws()), ["title_en"]);
+        let all = ["title_en", "summary_ru", "summary_en", "body_ru", "body_en"];
+        assert_eq!(at(draft.lacks(day(20))), all, "the last day is one of its days");
+        assert_eq!(at(draft.lacks(day(21))), [&all[..], &["expires"]].concat());
+    }
+}

@@ -1,0 +1,124 @@
+//! The parts of the help as staff write them: their names and their order.
+
+use crate::audit::difference;
+use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::{self, Check, Flaw};
+use crate::id::HelpCategoryId;
+use crate::lang::{Lang, Localized};
+use crate::on;
+use crate::staff::Right;
+use crate::who::Staff;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+/// The longest name of a part, in characters.
+const NAME_MAX: usize = 60;
+/// The last place that one can have.
+const PLACE_MAX: i64 = 1000;
+
+/// A part as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct Part {
+    /// Its lasting name.
+    pub code: String,
+    /// Its name.
+    #[sqlx(json)]
+    pub name: Localized,
+    /// Its place among the others; of two with one place the code decides.
+    pub position: i64,
+}
+
+/// All of them, in their order. Anybody may see them, so it is not written down that somebody did.
+pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Part>, Error> {
+    const SQL: &str = "SELECT code, name, position FROM help_categories ORDER BY position, code";
+    by.may(Right::Help)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
+/// The name as it is kept, with what is wrong at `ru` and `en`.
+fn checked(check: &mut Check, name: &Localized) -> Localized {
+    let [ru, en] = Lang::ALL.map(|lang| {
+        let checked = flaw::text(name.get(lang), NAME_MAX);
+        check.field(lang.code(), checked).unwrap_or_default()
+    });
+    Localized { ru, en }
+}
+
+/// Adds a part behind the others. Fails with flaws at `key`, `ru` and `en`.
+pub async fn add(db: &Db, by: &Staff, key: &str, name: &Localized) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO help_categories (id, code, name, position) \
+                       SELECT $1, $2, $3, COALESCE(MAX(position), 0) + 1 FROM help_categories";
+    by.may(Right::Help)?;
+    db.write(|tx| {
+        scoped(async move {
+            let mut check = Check::new();
+            let code = check.field("key", crate::till::code(key)).unwrap_or_default();
+            let name = checked(&mut check, name);
+            check.result()?;
+            let id = HelpCategoryId::new();
+            let inserted = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(&code)
+                .bind(Json(&name))
+                .execute(c)
+                .await
+                .map(drop));
+            match inserted {
+                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
+                other => other?,
+            }
+            Ok(by.record(tx, "help.part_add", None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Changes a part, but for its code. `seen` is the part as it was shown: [`Error::Stale`] where it is another one by now. Fails
+/// with flaws at `ru`, `en` and `position`, and with [`Error::NotFound`]. What changed is written down, before and after.
+pub async fn change(db: &Db, by: &Staff, seen: &Part, name: &Localized, position: i64) -> Result<(), Error> {
+    const SQL: &str = "UPDATE help_categories SET name = $2, position = $3 WHERE id = $1";
+    by.may(Right::Help)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (id, before) = hold(tx, &seen.code).await?;
+            if before != *seen {
+                return Err(Error::Stale);
+            }
+            let mut check = Check::new();
+            let name = checked(&mut check, name);
+            let out = Flaw::OutOfRange { min: 1, max: PLACE_MAX };
+            let is_within = (1..=PLACE_MAX).contains(&position);
+            check.field("position", if is_within { Ok(()) } else { Err(out) });
+            check.result()?;
+            let after = Part {
+                code: before.code.clone(),
+                name,
+                position,
+            };
+            if after == before {
+                return Ok(());
+            }
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(Json(&after.name))
+                .bind(after.position)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let changed = difference(&before, &after);
+            Ok(by.record(tx, "help.part_change", None, Some(id.0), &changed).await?)
+        })
+    })
+    .await
+}
+
+/// One part, and nobody else changes it until the transaction ends. Fails with [`Error::NotFound`].
+async fn hold(tx: &mut Tx, code: &str) -> Result<(HelpCategoryId, Part), Error> {
+    const SQL: &str = "UPDATE help_categories SET position = position WHERE code = $1 RETURNING id, name, position";
+    let code = crate::till::code(code).map_err(|_| Error::NotFound)?;
+    let held: Option<(HelpCategoryId, Json<Localized>, i64)> =
+        on!(tx, |c| sqlx::query_as(SQL).bind(&code).fetch_optional(c).await)?;
+    let (id, Json(name), position) = held.ok_or(Error::NotFound)?;
+    Ok((id, Part { code, name, position }))
+}

@@ -1,0 +1,501 @@
+//! The help: what everybody reads, finds and says of it, and how staff write it.
+
+use crate::common::html::tags;
+use crate::common::{Reply, TestApp};
+use crate::rules::put;
+use app::ROUTES;
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::testing::start;
+use std::collections::BTreeSet;
+
+/// Addresses within the site that a page leads to.
+fn leads_to(page: &Reply) -> BTreeSet<String> {
+    let tags = tags(&page.body);
+    let links = tags
+        .iter()
+        .filter(|tag| tag.name == "a")
+        .filter_map(|tag| tag.get("href"));
+    links.filter(|href| href.starts_with('/')).map(str::to_owned).collect()
+}
+
+/// Codes of the articles that a page lists, in their order.
+fn listed(page: &Reply) -> Vec<String> {
+    let tags = tags(&page.body);
+    let rows = tags.iter().filter(|tag| tag.get("class") == Some("row"));
+    rows.filter_map(|tag| tag.get("href")?.strip_prefix("/help/").map(str::to_owned))
+        .collect()
+}
+
+/// The articles speak of the product as it is: whatever one of them leads to is there, in both languages.
+#[tokio::test]
+async fn every_article_opens_and_leads_to_pages_that_are_there() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut tried = BTreeSet::new();
+    for lang in ["ru", "en"] {
+        let switched = anna.send("/help", "language", &[("language", lang)]).await;
+        assert_eq!(switched.status, StatusCode::SEE_OTHER);
+        let codes = listed(&anna.get("/help").await);
+        assert!(codes.len() >= 24, "{}", codes.len());
+        for code in codes {
+            let at = format!("/help/{code}");
+            let page = anna.get(&at).await;
+            assert_eq!(page.status, StatusCode::OK, "{at}");
+            assert!(
+                !page.body.contains("](") && !page.body.contains("**"),
+                "{at} is rendered"
+            );
+            for there in leads_to(&page) {
+                if !tried.insert(there.clone()) {
+                    continue;
+                }
+                let reply = anna.get(&there).await;
+                let is_there = reply.status == StatusCode::OK || reply.location() == "/";
+                assert!(is_there, "{at} leads to {there}: {}", reply.status);
+            }
+        }
+    }
+    assert!(
+        tried.contains("/purchases/claim") && tried.contains("/what-if"),
+        "{tried:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_search_puts_titles_first_and_what_it_does_not_find_is_noted() {
+    let app = TestApp::new().await;
+    let mut anybody = app.anybody();
+    let found = anybody
+        .get("/help?q=%D0%91%D0%90%D0%9B%D0%9B%D0%9E%D0%92%20%D1%81%D0%B3%D0%BE%D1%80%D1%8F%D1%82")
+        .await;
+    let codes = listed(&found);
+    assert_eq!(
+        codes.first().map(String::as_str),
+        Some("when-points-expire"),
+        "{codes:?}"
+    );
+    assert!(
+        codes.contains(&"give-points".to_owned()),
+        "it is only in its text: {codes:?}"
+    );
+    assert!(!codes.contains(&"lost-card".to_owned()), "{codes:?}");
+    let nothing = anybody.get("/help?q=helicopter+anna@example.com+42").await;
+    assert_eq!(listed(&nothing), [""; 0]);
+    assert!(
+        nothing.text().contains("Такого ответа у нас пока нет"),
+        "{}",
+        nothing.text()
+    );
+    assert!(leads_to(&nothing).contains("/support/new"));
+    let noted = "SELECT text || ' ' || hits FROM help_searches ORDER BY hits";
+    let expected = ["helicopter 0".to_owned(), format!("баллов сгорят {}", codes.len())];
+    assert_eq!(app.texts(noted).await, expected);
+    // What a browser fetches ahead of time nobody has looked for.
+    let mut ahead = anybody.clone().with("sec-purpose", "prefetch");
+    ahead.get("/help?q=unicorn").await;
+    assert_eq!(app.texts(noted).await, expected);
+    // Nor is a search without a word.
+    for empty in ["/help?q=", "/help?q=+", "/help?q=%3F"] {
+        assert_eq!(anybody.get(empty).await.status, StatusCode::OK, "{empty}");
+    }
+    assert_eq!(app.texts(noted).await, expected);
+}
+
+#[tokio::test]
+async fn a_reader_says_once_a_day_whether_it_helped_and_what_was_missing() {
+    let app = TestApp::new().await;
+    let at = "/help/lost-card";
+    const VOTES: &str = "SELECT useful || ' ' || COALESCE(missing, '-') FROM help_votes ORDER BY voted_at, useful";
+    let mut anybody = app.anybody();
+    let asked = anybody.get(at).await.form("help.vote");
+    assert_eq!(
+        asked.buttons,
+        [("useful", "true"), ("useful", "false")].map(|(a, b)| (a.to_owned(), b.to_owned()))
+    );
+    let yes = anybody.send(at, "help.vote", &[("useful", "true")]).await;
+    assert_eq!(yes.location(), format!("{at}?done=useful#useful"), "{}", yes.text());
+    assert!(
+        anybody
+            .get(&format!("{at}?done=useful"))
+            .await
+            .text()
+            .contains("Спасибо")
+    );
+    let no = anybody.send(at, "help.vote", &[("useful", "false")]).await;
+    assert_eq!(no.location(), format!("{at}?done=useless#useful"), "{}", no.text());
+    assert_eq!(app.texts(VOTES).await, ["0 -"], "one vote, as they see it last");
+    let asks = format!("{at}?done=useless");
+    assert!(anybody.get(&asks).await.form("help.missing").get("missing").is_some());
+    let empty = anybody.send(&asks, "help.missing", &[("missing", " ")]).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(empty.message("help.missing", "missing"), "Напишите, чего не хватило");
+    let long = "я".repeat(1001);
+    let long = anybody.send(&asks, "help.missing", &[("missing", &long)]).await;
+    assert_eq!(long.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let told = anybody.send(&asks, "help.missing", &[("missing", "Адреса")]).await;
+    assert_eq!(told.location(), format!("{at}?done=told#useful"), "{}", told.text());
+    assert_eq!(app.texts(VOTES).await, ["0 Адреса"]);
+
+    // Somebody else, and the same one tomorrow.
+    let mut anna = app.customer("Анна").await;
+    anna.send(at, "help.vote", &[("useful", "true")]).await;
+    anna.send(at, "help.vote", &[("useful", "true")]).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM help_votes").await, 2);
+    app.world.clock.set(start() + Duration::days(1));
+    anybody.send(at, "help.vote", &[("useful", "true")]).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM help_votes").await, 3);
+    let her_id = anna.id().await.0.simple().to_string();
+    let everything = app.everything(&[]).await;
+    let votes: Vec<_> = everything.iter().filter(|row| row.starts_with("help_")).collect();
+    assert!(
+        votes
+            .iter()
+            .all(|row| !row.to_lowercase().replace('-', "").contains(&her_id)),
+        "nobody is named"
+    );
+    for nonsense in [&[("useful", "perhaps")][..], &[]] {
+        let refused = anybody.send(at, "help.vote", nonsense).await;
+        assert!(refused.status.is_client_error(), "{}", refused.status);
+    }
+    let nowhere = anybody.send("/help/nothing", "help.vote", &[("useful", "true")]).await;
+    assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
+}
+
+/// Before a customer writes, the answers about a topic stand above the form, and what was asked for stays.
+#[tokio::test]
+async fn answers_stand_before_the_form_of_a_request() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 250_000).await;
+    let without = anna.get("/support/new").await;
+    assert_eq!(listed(&without), [""; 0], "no topic yet");
+    assert!(
+        without.text().contains("Может быть, ответ уже есть"),
+        "{}",
+        without.text()
+    );
+    let card = anna.get("/support/new?topic=card").await;
+    let codes = listed(&card);
+    assert!(codes.contains(&"lost-card".to_owned()), "{codes:?}");
+    assert!(!codes.contains(&"claim-a-receipt".to_owned()), "{codes:?}");
+    assert_eq!(card.form("request.create").get("topic"), Some("card"));
+    let receipt = anna.get("/purchases").await;
+    let receipt = leads_to(&receipt)
+        .into_iter()
+        .find_map(|href| {
+            href.strip_prefix("/purchases/")
+                .filter(|id| id.len() == 36)
+                .map(str::to_owned)
+        })
+        .expect("a receipt");
+    let about = anna.get(&format!("/support/new?receipt={receipt}")).await;
+    assert!(
+        listed(&about).contains(&"claim-a-receipt".to_owned()),
+        "a receipt is about a purchase"
+    );
+    let kept = format!("/support/new?topic=points_missing&receipt={receipt}");
+    assert!(leads_to(&about).contains(&kept), "{:?}", leads_to(&about));
+    // Ways there, for whoever is signed in and whoever is not.
+    for at in ["/", "/support", "/card"] {
+        assert!(leads_to(&anna.get(at).await).contains("/help"), "{at}");
+    }
+    assert!(leads_to(&app.anybody().get("/sign-in").await).contains("/help"));
+}
+
+/// Everything that an article says, with some of it changed.
+fn text<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = vec![
+        ("category", "card"),
+        ("topic", "card"),
+        ("title_ru", "Карта в подарок"),
+        ("title_en", "A card as a present"),
+        ("summary_ru", "Коротко"),
+        ("summary_en", "In short"),
+        ("keywords_ru", "подарочная"),
+        ("keywords_en", "gift"),
+        ("body_ru", "Первый **текст**\n\n<script>alert(1)</script>"),
+        ("body_en", "The first text"),
+        ("expires", ""),
+    ];
+    for (name, value) in changed {
+        all.retain(|(other, _)| other != name);
+        all.push((name, value));
+    }
+    all
+}
+
+const LIST: &str = "/admin/help";
+const GIFT: &str = "/admin/help/gift";
+
+#[tokio::test]
+async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let mut anybody = app.anybody();
+    let wrong = text(&[
+        ("key", "карта"),
+        ("title_en", " "),
+        ("category", "nowhere"),
+        ("topic", "x"),
+    ]);
+    let wrong = staff.send(LIST, "help.create", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (field, message) in [
+        ("key", "Подходят латинские буквы, цифры, дефис и подчёркивание"),
+        ("title_en", "Заполните это поле"),
+        ("category", "Выберите из списка"),
+        ("topic", "Выберите из списка"),
+    ] {
+        assert_eq!(wrong.message("help.create", field), message, "{field}");
+    }
+    assert_eq!(
+        wrong.form("help.create").get("title_ru"),
+        Some("Карта в подарок"),
+        "what was typed stays"
+    );
+    let wrong = text(&[("key", "gift"), ("title_ru", ""), ("expires", "завтра")]);
+    let wrong = staff.send(LIST, "help.create", &wrong).await;
+    assert!(!wrong.message("help.create", "expires").is_empty());
+    assert_eq!(
+        wrong.message("help.create", "title_ru"),
+        "Заполните это поле",
+        "told together"
+    );
+    let taken = staff.send(LIST, "help.create", &text(&[("key", "lost-card")])).await;
+    assert_eq!(taken.message("help.create", "key"), "Такой уже есть");
+
+    // Half a draft: staff see it, and what it lacks; nobody else sees anything.
+    let made = staff
+        .send(LIST, "help.create", &text(&[("key", "Gift"), ("body_en", "")]))
+        .await;
+    assert_eq!(made.location(), format!("{GIFT}?done=created"), "{}", made.text());
+    let page = staff.get(GIFT).await;
+    assert!(
+        page.text().contains("Текст по-английски: Заполните это поле"),
+        "{}",
+        page.text()
+    );
+    assert!(!page.body.contains("help.publish"), "it cannot be published");
+    for at in [
+        "/help/gift",
+        "/help?q=%D0%BF%D0%BE%D0%B4%D0%B0%D1%80%D0%BE%D1%87%D0%BD%D0%B0%D1%8F",
+    ] {
+        assert!(!anybody.get(at).await.text().contains("Карта в подарок"), "{at}");
+    }
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        anybody.get(&format!("{GIFT}/preview")).await.status,
+        StatusCode::SEE_OTHER
+    );
+    let saved = put(&mut staff, GIFT, "help.draft", &text(&[])).await;
+    assert_eq!(
+        saved.location(),
+        format!("{GIFT}?done=drafted#draft"),
+        "{}",
+        saved.text()
+    );
+    let preview = staff.get(&format!("{GIFT}/preview")).await;
+    assert!(
+        preview.body.contains("Первый <strong>текст</strong>"),
+        "{}",
+        preview.body
+    );
+    assert!(!preview.body.contains("<script>alert"), "it is text");
+
+    // At a time, taken back, and now.
+    let past = put(&mut staff, GIFT, "help.publish", &[("from", "2020-01-01T10:00")]).await;
+    assert_eq!(past.message("help.publish", "from"), "Этот момент уже прошёл");
+    let ahead = put(&mut staff, GIFT, "help.publish", &[("from", "2026-11-21T15:10")]).await;
+    assert_eq!(ahead.location(), format!("{GIFT}?done=scheduled"), "{}", ahead.text());
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND, "not yet");
+    let back = staff.send(GIFT, "help.cancel", &[]).await;
+    assert_eq!(back.location(), format!("{GIFT}?done=cancelled"), "{}", back.text());
+    let published = put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
+    assert_eq!(
+        published.location(),
+        format!("{GIFT}?done=published"),
+        "{}",
+        published.text()
+    );
+    let read = anybody.get("/help/gift").await;
+    assert!(read.body.contains("Первый <strong>текст</strong>"), "{}", read.body);
+    assert!(
+        read.body.contains("&lt;script&gt;") && !read.body.contains("<script>alert"),
+        "it is text"
+    );
+
+    // The next version, with its differences; a colleague who was slower.
+    app.world.clock.set(start() + Duration::seconds(5));
+    let next = text(&[("body_ru", "Второй текст"), ("expires", "2026-11-22")]);
+    put(&mut staff, GIFT, "help.draft", &next).await;
+    assert!(
+        anybody.get("/help/gift").await.text().contains("Первый"),
+        "a draft changes nothing"
+    );
+    let mut colleague = app.staff("max").await;
+    let late = colleague.send(GIFT, "help.draft", &text(&[("seen", "")])).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
+    let page = staff.get(GIFT).await;
+    for told in ["<del>Первый **текст**</del>", "<ins>Второй текст</ins>"] {
+        assert!(page.body.contains(told), "{told}: {}", page.body);
+    }
+    for told in [
+        "Создано",
+        "Записан черновик",
+        "Отменено запланированное",
+        "Опубликовано",
+        "mara",
+    ] {
+        assert!(page.text().contains(told), "{told}: {}", page.text());
+    }
+    assert!(anybody.get("/help/gift").await.text().contains("Второй текст"));
+
+    // Its last day, and the day after.
+    let day = |days| start() + Duration::days(days);
+    app.world.clock.set(day(1));
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::OK);
+    app.world.clock.set(day(2));
+    for at in ["/help/gift", "/help", "/help?q=gift"] {
+        assert!(!anybody.get(at).await.text().contains("Карта в подарок"), "{at}");
+    }
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND, "expired");
+    let vote = anybody.send("/help/gift", "help.vote", &[("useful", "true")]).await;
+    assert_eq!(vote.status, StatusCode::NOT_FOUND);
+
+    let mut staff = app.staff_as("nina", "lead").await;
+    assert!(staff.get(GIFT).await.text().contains("Срок вышел"));
+    put(&mut staff, GIFT, "help.draft", &text(&[("seen", "")])).await;
+    put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::OK);
+    let gone = staff.send(GIFT, "help.withdraw", &[]).await;
+    assert_eq!(gone.location(), format!("{GIFT}?done=withdrawn"), "{}", gone.text());
+    assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND);
+    let twice = staff.send(GIFT, "help.withdraw", &[]).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(twice.text().contains("изменил кто-то другой"), "{}", twice.text());
+
+    // What was never published goes with its draft.
+    staff.send(LIST, "help.create", &text(&[("key", "other")])).await;
+    let gone = staff.send("/admin/help/other", "help.discard", &[]).await;
+    assert_eq!(gone.location(), format!("{LIST}?done=discarded"), "{}", gone.text());
+    assert_eq!(staff.get("/admin/help/other").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn staff_see_what_helped_and_what_readers_were_left_without() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    for (n, useful) in ["true", "true", "false"].into_iter().enumerate() {
+        let mut reader = app.anybody();
+        reader.send("/help/tiers", "help.vote", &[("useful", useful)]).await;
+        if n == 2 {
+            reader
+                .send(
+                    "/help/tiers",
+                    "help.missing",
+                    &[("missing", "Примера <b>с числами</b>")],
+                )
+                .await;
+        }
+        for _ in 0..=n {
+            reader.get("/help?q=helicopter").await;
+        }
+    }
+    app.anybody().get("/help?q=unicorn").await;
+    let page = staff.get(LIST).await;
+    let words = page.text().replace('\u{a0}', " ");
+    assert!(words.contains("3 66 %"), "votes and their share: {words}");
+    let (often, seldom) = (words.find("helicopter RU 6"), words.find("unicorn RU 1"));
+    assert!(often.is_some() && often < seldom, "the most frequent first: {words}");
+    assert!(words.contains("Примера <b>с числами</b>"), "as text: {words}");
+    let log = app
+        .texts("SELECT action FROM audit WHERE action LIKE 'help.%' ORDER BY id")
+        .await;
+    assert_eq!(log, ["help.list", "help.gaps"]);
+}
+
+#[tokio::test]
+async fn parts_are_named_and_put_in_order() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let at = "/admin/help-parts";
+    let wrong = staff
+        .send(
+            at,
+            "help.part_add",
+            &[("key", "подарки"), ("ru", "Подарки"), ("en", "")],
+        )
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("help.part_add", "en"), "Заполните это поле");
+    let added = staff
+        .send(
+            at,
+            "help.part_add",
+            &[("key", "gifts"), ("ru", "Подарки"), ("en", "Gifts")],
+        )
+        .await;
+    assert_eq!(added.location(), format!("{at}?done=added"), "{}", added.text());
+    // The form of the first part stands first.
+    let card = staff.get(at).await.form("help.part_change");
+    let seen = card.get("seen").map(str::to_owned).expect("a field");
+    let fields = |position| {
+        [
+            ("_form", "part-card"),
+            ("seen", seen.as_str()),
+            ("ru", "Карты"),
+            ("en", "Cards"),
+            ("position", position),
+        ]
+    };
+    let wrong = staff.send(at, "help.part_change", &fields("0")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text().contains("Число от 1 до 1000"), "{}", wrong.text());
+    let saved = staff.send(at, "help.part_change", &fields("9")).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let late = staff.send(at, "help.part_change", &fields("9")).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let page = app.anybody().get("/help").await.text();
+    let (points, cards) = (
+        page.find("Баллы За что приходят"),
+        page.find("Карты Как получить карту"),
+    );
+    assert!(points.is_some() && points < cards, "{page}");
+    assert!(!page.contains("Подарки"), "a part without articles is not shown");
+}
+
+/// Whoever may not write the help reads it as everybody does, and is shown no draft.
+#[tokio::test]
+async fn s17_only_whoever_has_the_right_sees_and_writes_drafts_of_the_help() {
+    let town = crate::common::Town::new().await;
+    let mut agent = town.app.staff_as("only_agent", "agent").await;
+    let before = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
+    let mut tried = 0;
+    for route in ROUTES.iter().filter(|route| route.path.starts_with(LIST)) {
+        let at = town.path(route.path).await.expect("a sample");
+        assert_eq!(agent.get(&at).await.status, StatusCode::FORBIDDEN, "{at}");
+        for form in route.forms {
+            let seen = match form.name {
+                "help.part_change" => r#"{"code": "card", "name": {"ru": "Карта", "en": "Card"}, "position": 1}"#,
+                _ => "1",
+            };
+            let fields = text(&[
+                ("key", "mine"),
+                ("seen", seen),
+                ("from", ""),
+                ("ru", "Моё"),
+                ("en", "Mine"),
+                ("position", "1"),
+            ]);
+            let reply = agent.send(&at, form.name, &fields).await;
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} at {at}", form.name);
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 8);
+    assert_eq!(agent.get("/help/lost-card").await.status, StatusCode::OK);
+    let after = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
+    assert_eq!(after, before, "nothing changed");
+}
