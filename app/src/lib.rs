@@ -265,6 +265,22 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!(
+        "/admin/promotions",
+        Staff,
+        admin::promotions::page,
+        [admin::promotions::CreatePromotion]
+    ),
+    page!(
+        "/admin/promotions/{id}",
+        Staff,
+        admin::promotions::one,
+        [
+            admin::promotions::ChangePromotion,
+            admin::promotions::PublishPromotion,
+            admin::promotions::EndPromotion,
+        ]
+    ),
+    page!(
         "/admin/stores",
         Staff,
         admin::shops::page,

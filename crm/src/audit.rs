@@ -2,7 +2,7 @@
 
 use crate::db::{Conn, Tx};
 use crate::error::Error;
-use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, StoreId};
+use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, PromotionId, StoreId};
 use crate::on;
 use crate::staff::{Right, Role};
 use crate::who::{Staff, Subject};
@@ -192,6 +192,8 @@ pub enum Object {
     Category(CategoryId),
     /// An article.
     Article(ArticleId),
+    /// A promotion.
+    Promotion(PromotionId),
 }
 
 /// What staff did with something, the newest first. Who merely looked did nothing.
@@ -199,12 +201,13 @@ pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) 
     const SQL: &str = "SELECT a.at, s.name, a.action, a.reason FROM audit a JOIN staff s ON s.id = a.actor_id \
                        WHERE a.object_id = $1 AND a.actor = 'staff' AND a.action NOT LIKE '%.read' \
                        ORDER BY a.at DESC, a.id DESC LIMIT $2";
-    by.may(Right::Shops)?;
-    let id = match object {
-        Object::Store(id) => id.0,
-        Object::Category(id) => id.0,
-        Object::Article(id) => id.0,
+    let (id, right) = match object {
+        Object::Store(id) => (id.0, Right::Shops),
+        Object::Category(id) => (id.0, Right::Shops),
+        Object::Article(id) => (id.0, Right::Shops),
+        Object::Promotion(id) => (id.0, Right::Rules),
     };
+    by.may(right)?;
     let rows: Vec<(DateTime<Utc>, String, String, String)> =
         on!(conn, |c| sqlx::query_as(SQL).bind(id).bind(limit).fetch_all(c).await)?;
     let act = |(at, by, action, reason): (DateTime<Utc>, String, String, String)| Act {

@@ -64,6 +64,8 @@ fn did(cx: &Cx, act: &Act) -> String {
         Some("change") => t.changed,
         Some("close") => t.closed,
         Some("reopen") => t.reopened,
+        Some("publish") => t.published,
+        Some("end") => t.ended,
         _ => return act.action.clone(),
     }
     .to_owned()

@@ -1,9 +1,12 @@
 //! Promotions.
 
-use crate::common::people::{SYSTEM, text};
+use crate::common::people::{SYSTEM, marketer, text};
+use crate::common::ready;
 use chrono::{DateTime, TimeDelta, Utc};
+use crm::error::Error;
 use crm::id::{PromotionId, StoreId};
-use crm::promotion::{NewPromotion, Promotion, store};
+use crm::promotion::store::{self, managing};
+use crm::promotion::{NewPromotion, Promotion, Stage, State};
 use crm::stores::{Hours, NewStore, store as stores};
 use crm::testing::{World, start};
 
@@ -14,7 +17,9 @@ fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
         conditions: text("<b>15 %</b> off, 😀"),
         starts_at: start() + TimeDelta::hours(from),
         ends_at: start() + TimeDelta::hours(to),
+        must_activate: false,
         stores: Vec::new(),
+        rules: Vec::new(),
     }
 }
 
@@ -75,6 +80,42 @@ crm::both_engines!(
         assert_eq!(ends(&mut conn, 1).await, [10]);
     }
 );
+
+crm::both_engines!(only_what_is_published_is_offered, async |world| {
+    ready(world).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(&world.db).expect("fresh");
+    let id = managing::create(&world.db, &mara, "Bags", &text("Bags"))
+        .await
+        .expect("an idea");
+    let read = async || managing::read(&world.db, &mara, id).await.expect("read");
+    let idea = read().await;
+    assert_eq!((idea.stage, idea.record.code.as_str()), (Stage::Idea, "bags"));
+    let new = NewPromotion {
+        code: "bags".into(),
+        ..promotion("Bag week", -1, 10)
+    };
+    let published = managing::publish(&world.db, &fresh, id, &idea.record).await;
+    assert!(matches!(published, Err(Error::Stale)), "an idea says too little");
+    managing::change(&world.db, &mara, id, &idea.record, &new)
+        .await
+        .expect("a draft");
+    let late = managing::change(&world.db, &mara, id, &idea.record, &new).await;
+    assert!(matches!(late, Err(Error::Stale)));
+    let draft = read().await;
+    assert_eq!((draft.stage, &draft.record), (Stage::Draft, &new));
+    assert_eq!(running(world, start()).await, []);
+    managing::publish(&world.db, &fresh, id, &draft.record)
+        .await
+        .expect("published");
+    assert_eq!(running(world, start()).await[0].code, "bags");
+    assert_eq!(read().await.state(start()), State::Running);
+    managing::end(&world.db, &fresh, id).await.expect("ended");
+    assert_eq!(running(world, start()).await, []);
+    assert_eq!(read().await.state(start()), State::Ended);
+    let over = managing::change(&world.db, &mara, id, &read().await.record, &new).await;
+    assert!(matches!(over, Err(Error::Stale)));
+});
 
 crm::both_engines!(a_promotion_names_its_shops_and_counts_its_changes, async |world| {
     let (b, a) = (shop(world, "b").await, shop(world, "a").await);

@@ -1,4 +1,4 @@
-//! The demonstration: made-up people on real purchases, twelve shops, six promotions, three tiers, sixty requests. The same for
+//! The demonstration: made-up people on real purchases, twelve shops, nine promotions, three tiers, sixty requests. The same for
 //! everybody but for the passwords, which are made at random for each database and printed once.
 
 mod messages;
@@ -180,7 +180,9 @@ async fn shops(db: &Db, by: &System, records: &Records) -> anyhow::Result<Vec<St
                         starts_at: midnight(p.starts_in_days),
                         // The last day counts as a whole.
                         ends_at: midnight(p.ends_in_days + 1),
+                        must_activate: false,
                         stores: p.stores.iter().filter_map(|code| ids.get(code).copied()).collect(),
+                        rules: Vec::new(),
                     })
                     .collect();
                 for promotion in &promotions {

@@ -152,7 +152,10 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
     for (role, expected) in [
         ("agent", &["/admin/requests", "/admin/customers"][..]),
         ("keeper", &["/admin/approvals", "/admin/tills", "/admin/webhooks"]),
-        ("marketer", &["/admin/rules", "/admin/programs", "/admin/stores"]),
+        (
+            "marketer",
+            &["/admin/rules", "/admin/programs", "/admin/promotions", "/admin/stores"],
+        ),
         ("reader", &[]),
     ] {
         // That coming in leads to /admin is asserted there.

@@ -30,6 +30,7 @@ mod outside;
 mod pace;
 mod passwords;
 mod programs;
+mod promotions;
 mod proxies;
 mod purchases;
 mod redirects;
