@@ -10,6 +10,7 @@ macro_rules! promotions {
 }
 
 pub mod managing;
+pub mod offers;
 
 use super::{Brief, NewPromotion, Place, Promotion, Stage};
 use crate::db::{self, Bind, Conn, ListQuery, Tx};

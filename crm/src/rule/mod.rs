@@ -47,6 +47,7 @@ mod ask;
 mod check;
 mod evaluate;
 pub mod explain;
+mod personal;
 mod prepare;
 mod split;
 #[cfg(feature = "store")]

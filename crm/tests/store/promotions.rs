@@ -1,14 +1,18 @@
 //! Promotions.
 
 use crate::common::people::{SYSTEM, marketer, text};
-use crate::common::ready;
+use crate::common::{customer, days, ready, slip};
+use crate::rules::{fixed, member, publish, rule};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::error::Error;
-use crm::id::{PromotionId, StoreId};
+use crm::id::{PromotionId, RuleId, StoreId};
+use crm::promotion::store::offers::{self, Stand};
 use crm::promotion::store::{self, managing};
 use crm::promotion::{NewPromotion, Promotion, Stage, State};
+use crm::rule::tier::Measure;
 use crm::stores::{Hours, NewStore, store as stores};
 use crm::testing::{World, start};
+use crm::who::Subject;
 
 fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
     NewPromotion {
@@ -115,6 +119,76 @@ crm::both_engines!(only_what_is_published_is_offered, async |world| {
     assert_eq!(read().await.state(start()), State::Ended);
     let over = managing::change(&world.db, &mara, id, &read().await.record, &new).await;
     assert!(matches!(over, Err(Error::Stale)));
+});
+
+/// Writes a promotion down that these rules carry out.
+async fn carried_out(world: &World, code: &str, to: i64, rules: &[RuleId]) -> PromotionId {
+    let new = NewPromotion {
+        rules: rules.to_vec(),
+        ..promotion(code, -1, to)
+    };
+    put(world, &new).await
+}
+
+/// How it stands with each promotion, in the order of the page.
+async fn stands(world: &World, me: Subject) -> Vec<(String, Stand)> {
+    let mut conn = world.db.read().await.expect("a connection");
+    let all = offers::of(&mut conn, me).await.expect("told");
+    all.into_iter().map(|one| (one.promotion.code, one.stand)).collect()
+}
+
+crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let gift = &fixed(club, 50_00);
+    slip("1", anna, start() - days(1)).line("tea", 1, 300_00).book(db).await;
+    let made = async |name: &str, conditions: &str| publish(db, &rule(name, conditions, gift, "")).await.id;
+    let large = made("Large", r#"{"basket_sum": {"at_least": 100000}}"#).await;
+    let first = made("First", r#""first_purchase""#).await;
+    let third = r#"{"purchase_count": {"window": "ever", "count": {"at_least": 3}}}, {"basket_sum": {"at_least": 9}}"#;
+    let third = made("Third", third).await;
+    let sum = r#"{"purchase_sum": {"window": {"last": {"days": 30}}, "sum": {"at_least": 150000}}}"#;
+    let sum = made("Sum", sum).await;
+    let soon = made("Soon", r#"{"tenure": {"at_least": 20}}"#).await;
+    let later = made("Later", r#"{"tenure": {"at_least": 21}}"#).await;
+    let idea = crm::rule::store::create(db, &marketer(world).await, &rule("Idea", "", gift, ""))
+        .await
+        .expect("a draft");
+    carried_out(world, "first", 1, &[first]).await;
+    carried_out(world, "third", 2, &[first, third]).await;
+    carried_out(world, "sum", 3, &[sum]).await;
+    carried_out(world, "idea", 4, &[idea]).await;
+    carried_out(world, "large", 5, &[large]).await;
+    carried_out(world, "words", 6, &[]).await;
+    carried_out(world, "soon", 20 * 24, &[soon]).await;
+    carried_out(world, "later", 20 * 24, &[later]).await;
+    let all = stands(world, anna).await;
+    let codes: Vec<&str> = all.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes[..5], ["large", "words", "third", "sum", "soon"]);
+    let of = |code: &str| {
+        all.iter()
+            .find(|(known, _)| known == code)
+            .map(|(_, stand)| stand.clone())
+    };
+    assert_eq!(of("large"), Some(Stand::Holds), "what is to be bought keeps nobody out");
+    let progress = |code| match of(code) {
+        Some(Stand::Near { progress, .. }) => progress.map(|p| (p.measure, p.done, p.of)),
+        other => panic!("{code}: {other:?}"),
+    };
+    assert_eq!(progress("third"), Some((Measure::Count, 1, 3)));
+    assert_eq!(progress("sum"), Some((Measure::Sum, 300_00, 1_500_00)));
+    assert_eq!(progress("soon"), None);
+    assert!(matches!(of("later"), Some(Stand::Beyond { why: Some(_) })));
+    assert_eq!(of("idea"), Some(Stand::Beyond { why: None }));
+    let Some(Stand::Beyond { why: Some(why) }) = of("first") else {
+        panic!("{:?}", of("first"));
+    };
+    assert_eq!(why.en, "For a first purchase");
+    // Who is no member is given no points, and may join.
+    let boris = customer(db).await;
+    let all = stands(world, boris).await;
+    let large = all.iter().find(|(code, _)| code == "large").map(|(_, stand)| stand);
+    assert!(matches!(large, Some(Stand::Near { progress: None, .. })), "{large:?}");
 });
 
 crm::both_engines!(a_promotion_names_its_shops_and_counts_its_changes, async |world| {

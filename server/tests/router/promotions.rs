@@ -1,6 +1,6 @@
 //! Promotions: as marketers write them, and as customers are offered them.
 
-use crate::common::TestApp;
+use crate::common::{BY, TestApp};
 use axum::http::StatusCode;
 
 const LIST: &str = "/admin/promotions";
@@ -120,4 +120,46 @@ async fn a_promotion_that_is_to_come_is_called_off_and_is_a_draft_again() {
     for path in [LIST, &at] {
         assert_eq!(agent.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
     }
+}
+
+/// Publishes a rule by its conditions; it takes a tenth off.
+async fn rule(app: &TestApp, conditions: &str) -> crm::id::RuleId {
+    let json = format!(
+        r#"{{"name": {{"ru": "Чай", "en": "Tea"}}, "conditions": [{conditions}],
+        "effects": [{{"percent_off": {{"share": 1000, "each": "line"}}}}]}}"#
+    );
+    let rule = serde_json::from_str(&json).expect("a rule");
+    let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None).await;
+    published.expect("published").id
+}
+
+#[tokio::test]
+async fn offers_say_whom_they_are_for_and_how_far_somebody_is() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await.with_purchase("1", "Чай", 30_000).await;
+    let mut boris = app.customer("Борис").await;
+    let third = r#"{"purchase_count": {"window": "ever", "count": {"at_least": 3}}}"#;
+    let sum = r#"{"purchase_sum": {"window": "year", "sum": {"at_least": 150000}}}"#;
+    for (code, conditions) in [("third", third), ("sum", sum), ("first", r#""first_purchase""#)] {
+        let id = rule(&app, conditions).await;
+        app.put_promotion(code, &[id], false).await;
+    }
+    let page = anna.get("/offers").await;
+    for told in [
+        "Почти ваши",
+        "Покупок: 1 из 3",
+        "Ещё 1 200",
+        "Другие акции",
+        "Для первой покупки",
+    ] {
+        let text = page.text().replace('\u{a0}', " ");
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(!page.text().contains("Действует для вас"), "{}", page.text());
+    assert!(page.body.contains("max=\"3\" value=\"1\""), "{}", page.body);
+    let page = boris.get("/offers").await.text();
+    assert!(
+        page.contains("Действует для вас") && page.contains("Покупок: 0 из 3"),
+        "{page}"
+    );
 }

@@ -12,9 +12,10 @@ use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
 use crate::purchase::{Way, store as purchases};
 use crate::rule::{
-    Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage,
-    Used, Verdict, evaluate, tier,
+    Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Published,
+    Rules, Usage, Used, Verdict, evaluate, tier,
 };
+use crate::who::Subject;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -271,7 +272,7 @@ impl Known {
                 booked: Some(i64::try_from(booked).unwrap_or(i64::MAX)),
             }
         });
-        let limited = |asked: &&crate::rule::Published| {
+        let limited = |asked: &&Published| {
             let caps = asked.rule.caps;
             [caps.day, caps.customer, caps.budget]
                 .iter()
@@ -382,6 +383,45 @@ pub(crate) async fn once_more(
     let facts = known.facts(timeline, &rules, deal, conn);
     let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
     Ok(Some((rules, outcome)))
+}
+
+/// For whom some rules are that count now: asks each, stripped of all that is not about the customer ([`Rule::for_whom`]). A
+/// rule that applies is for this customer; why another one is not, its first failure says, of the stripped rule.
+pub(crate) async fn for_whom(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    of: Subject,
+    rules: &BTreeSet<RuleId>,
+) -> Result<(Rules, Vec<Decision>), sqlx::Error> {
+    let now = conn.now();
+    let counting = timeline.in_force(now).filter(|(by, _)| rules.contains(&by.id));
+    let stripped = counting.map(|(by, rule)| Published {
+        by,
+        rule: rule.for_whom(),
+    });
+    let rules = Rules::prepare_within(timeline.categories(), stripped.collect()).unwrap_or_else(|e| {
+        tracing::error!(error = %e, "rules cannot be prepared");
+        Rules::default()
+    });
+    let deal = Deal {
+        purchase: PurchaseId(Uuid::max()),
+        at: now,
+        customer: Some(of.id()),
+        member: points::member_of(conn, timeline, of, now).await?,
+        store: None,
+        way: Way::default(),
+        lines: Vec::new(),
+        points_used: 0,
+    };
+    let mut wanted = Wanted {
+        customers: BTreeSet::from([of.id()]),
+        ..Wanted::default()
+    };
+    wanted.add(&rules, conn.shop().day(now));
+    let known = Known::load(conn, &wanted).await?;
+    let facts = known.facts(timeline, &rules, &deal, conn);
+    let outcome = evaluate(&rules, &Basket::default(), &facts, now, &conn.shop().zone());
+    Ok((rules, outcome.decisions))
 }
 
 /// The points of lines, in hundredths.
