@@ -260,6 +260,9 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await page.getByRole("link", { name: "Выйти из программы" }).click();
   await right(page, "program.leave");
 
+  await page.goto("/offers");
+  await right(page, "offer.activate");
+
   await page.goto("/invite");
   await right(page, "invite.begin");
   await expect(page.getByLabel("Ссылка для друга")).toHaveValue(/\/join\/[2-9A-Z]{8}$/);

@@ -468,7 +468,12 @@ pub const ROUTES: &[Route] = &[
         [cabinet::invite::BeginInviting]
     ),
     page!("/join/{code}", SignedOut, account::join::page),
-    page!("/offers", Customer, cabinet::offers::page),
+    page!(
+        "/offers",
+        Customer,
+        cabinet::offers::page,
+        [cabinet::offers::ActivateOffer]
+    ),
     page!("/what-if", Customer, cabinet::what_if::page),
     page!("/stores", Customer, cabinet::stores::page),
     page!("/support", Customer, cabinet::support::page),

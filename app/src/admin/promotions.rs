@@ -1,7 +1,7 @@
 //! Promotions, as marketers write them: an idea, a draft, then published for its time, with the rules that carry it out.
 
 use super::changes;
-use super::versions::{moment, was_sent};
+use super::versions::{moment, warnings, was_sent};
 use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -14,8 +14,8 @@ use crm::id::{PromotionId, RuleId};
 use crm::lang::Localized;
 use crm::promotion::store::managing::{self as promotions, Entry};
 use crm::promotion::{NewPromotion, State};
-use crm::rule::Rule;
 use crm::rule::store::{self as rules, Names};
+use crm::rule::{Condition, Rule};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -312,6 +312,14 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     .await?;
     let seen = serde_json::to_string(held).map_err(|_| AppError::Internal)?;
     let is_over = now == State::Ended;
+    // A rule that lies within other conditions may ask all the same; who wrote it so knows.
+    let asks = |rule: &Rule| {
+        let mut all = rule.conditions.iter();
+        all.any(|condition| matches!(condition, Condition::Activated(ids) if ids.contains(&id)))
+    };
+    let linked = all.iter().filter(|(rule, _)| held.rules.contains(rule));
+    let unasked = linked.filter(|(_, rule)| held.must_activate && !asks(rule));
+    let unasked: Vec<String> = unasked.map(|(_, rule)| t.ask_activated(cx.pick(&rule.name))).collect();
     let edit = (!is_over).then(|| {
         let (inside, labels, save) = (cx.clone(), labels(&cx), cx.t().admin_rules.save);
         let (record, names, seen) = (held.clone(), names.clone(), seen.clone());
@@ -331,6 +339,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &done)}
         <p>{state(&cx, &promotion)} " " {period(&cx, &promotion)} " " <code>{held.code.clone()}</code></p>
+        {warnings(&cx, unasked)}
         {edit}
         {step(&cx, now, seen)}
         {changes}

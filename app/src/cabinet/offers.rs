@@ -1,8 +1,10 @@
 //! What the shop offers today, and what of it is for whom.
 
+use super::{flash, gone};
 use crate::cx::Cx;
 use crate::format;
-use crate::route::{Body, Frame, Place};
+use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::FormBox;
 use crate::ui::html::{Html, IntoHtml};
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use crm::lang::Lang;
@@ -11,7 +13,23 @@ use crm::promotion::store::offers::{self, Offer, Progress, Stand};
 use crm::rule::tier::Measure;
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// Switches a promotion on.
+#[derive(Deserialize)]
+pub struct ActivateOffer {
+    offer: String,
+}
+
+impl Form for ActivateOffer {
+    const NAME: &'static str = "offer.activate";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        offers::activate(&cx.db, cx.customer()?, &self.offer).await?;
+        Ok(Next::to("/offers?done=on"))
+    }
+}
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
@@ -25,7 +43,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         let of_them = all.iter().filter(|offer| which(&offer.stand));
         of_them.map(|one| offer(&cx, one).into_html()).collect()
     };
-    let mine = shown(|stand| matches!(stand, Stand::Holds));
+    let mine = shown(|stand| matches!(stand, Stand::Holds | Stand::Off));
     let near = shown(|stand| matches!(stand, Stand::Near { .. }));
     let others = shown(|stand| matches!(stand, Stand::Beyond { .. }));
     let empty = is_empty.then(|| {
@@ -52,6 +70,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <a class="btn btn-sm" href="/programs">{t.programs}</a>
             </div>
         </div>
+        {flash(&cx, &[("on", t.done_on)])}
+        {gone(&cx)}
         {empty}
         {list(t.for_you, mine)}
         {list(t.almost, near)}
@@ -104,8 +124,24 @@ fn stand(cx: &Cx, offer: &Offer) -> Option<Html> {
     let promotion = &offer.promotion;
     let view = match &offer.stand {
         // What is for everybody needs no word of it.
-        Stand::Holds if promotion.rules.is_empty() => return None,
-        Stand::Holds => view! { <p><span class="badge badge-brand">{t.holds}</span></p> }.into_html(),
+        Stand::Holds if promotion.rules.is_empty() && offer.activated_at.is_none() => return None,
+        Stand::Holds => {
+            let since = offer.activated_at.map(|at| t.on_since(cx.day(at)));
+            view! { <p><span class="badge badge-brand">{t.holds}</span> " " <span class="muted">{since}</span></p> }
+                .into_html()
+        }
+        Stand::Off => {
+            let (id, code) = (format!("on-{}", promotion.code), promotion.code.clone());
+            let title = cx.pick(&promotion.title);
+            view! {
+                <p>{t.switch_on_hint}</p>
+                <FormBox<ActivateOffer> id=id class="actions">
+                    <input type="hidden" name="offer" value=code/>
+                    <button class="btn btn-primary btn-sm">{t.switch_on} <span class="sr-only">": " {title}</span></button>
+                </FormBox<ActivateOffer>>
+            }
+            .into_html()
+        }
         Stand::Near { why, progress: None } => view! { <p><b>{cx.pick(why)}</b></p> }.into_html(),
         Stand::Near {
             why,

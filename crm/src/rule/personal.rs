@@ -16,6 +16,7 @@ impl Condition {
             | Self::PurchaseSum { .. }
             | Self::FirstPurchase
             | Self::Invited
+            | Self::Activated(_)
             | Self::Segment(_) => true,
             Self::All(nested) | Self::Any(nested) => nested.iter().all(Self::is_of_customer),
             Self::Not(inner) => inner.is_of_customer(),
@@ -45,6 +46,8 @@ impl Rule {
         if !programs.is_empty() {
             conditions.push(Condition::Member(programs));
         }
+        // What takes but a press of a button is asked for last.
+        conditions.sort_by_key(|condition| matches!(condition, Condition::Activated(_)));
         Self {
             name: self.name.clone(),
             occasion: match self.occasion {

@@ -79,6 +79,7 @@ fn for_whom(condition: &Condition, found: &Found, names: &Names) -> Option<Local
     Some(match (condition, found) {
         (Condition::Member(_), _) => about("Для участников программы", "For members of the program", what),
         (Condition::Tier { .. }, _) => about("Для уровня", "For the tier", what),
+        (Condition::Activated(_), _) => about("Для тех, кто включил акцию", "For those who switched on", what),
         (Condition::FirstPurchase, _) => fixed("Для первой покупки", "For a first purchase"),
         (Condition::Invited, _) => fixed(
             "Для тех, кто пришёл по приглашению",
@@ -215,6 +216,7 @@ impl Names {
                 Some(both(|lang| format!("{}, {}", town.get(lang), name.get(lang))))
             }),
             Condition::Member(ids) => named(ids, |id| known(&self.programs, id)),
+            Condition::Activated(ids) => named(ids, |id| known(&self.promotions, id)),
             Condition::Tier { program, tiers } => named(tiers, |id| {
                 let mut all = self.tiers.iter();
                 let tier = all.find(|tier| tier.program == *program && tier.id == *id)?;
@@ -320,6 +322,11 @@ fn condition(condition: &Condition, found: &Found, names: &Names) -> Localized {
             "The customer did not come by an invitation",
         ),
         Condition::FirstPurchase => fixed("Это не первая покупка", "This is not the first purchase"),
+        Condition::Activated(_) => about(
+            "Покупатель не включил акцию",
+            "The customer has not switched the promotion on",
+            what,
+        ),
         Condition::Segment(_) => about(
             "Покупатель не входит в нужную группу",
             "The customer is not in the segment",
@@ -388,6 +395,7 @@ fn asked(condition: &Condition, names: &Names) -> Localized {
         }
         Condition::FirstPurchase => fixed("первая покупка", "the first purchase"),
         Condition::Invited => fixed("покупатель по приглашению", "an invited customer"),
+        Condition::Activated(_) => about("включённая акция", "switched on", what),
         Condition::Segment(_) => about("группа", "segment", what),
         Condition::Payment(_) => about("оплата", "paid by", what),
         Condition::Channel(_) => about("способ покупки", "bought by", what),
@@ -497,7 +505,7 @@ fn hundredths(lang: Lang, n: i64) -> String {
 mod tests {
     use super::super::tests::rule;
     use super::*;
-    use crate::id::{ArticleId, CategoryId, ProgramId, RuleId, StoreId, TierId};
+    use crate::id::{ArticleId, CategoryId, ProgramId, PromotionId, RuleId, StoreId, TierId};
     use crate::rule::Published;
     use crate::rule::store::NamedTier;
 
@@ -538,6 +546,7 @@ mod tests {
                 name: name("Золото", "Gold"),
                 counts: true,
             }],
+            promotions: vec![(PromotionId(one), name("Неделя чая", "Tea week"))],
             regions: Vec::new(),
         }
     }
@@ -577,6 +586,11 @@ mod tests {
                 format!(r#"{{"member": [{one}]}}"#),
                 "Покупатель не участвует в программе: Клуб",
                 "The customer is no member of the program: Club",
+            ),
+            (
+                format!(r#"{{"activated": [{one}]}}"#),
+                "Покупатель не включил акцию: Неделя чая",
+                "The customer has not switched the promotion on: Tea week",
             ),
             (
                 r#"{"segment": ["vip"]}"#.to_owned(),

@@ -1,7 +1,7 @@
 //! Promotions.
 
-use crate::common::people::{SYSTEM, marketer, text};
-use crate::common::{customer, days, ready, slip};
+use crate::common::people::{SYSTEM, marketer, one, text};
+use crate::common::{customer, days, ready, receipt, sign_in, slip};
 use crate::rules::{fixed, member, publish, rule};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::error::Error;
@@ -190,6 +190,61 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     let large = all.iter().find(|(code, _)| code == "large").map(|(_, stand)| stand);
     assert!(matches!(large, Some(Stand::Near { progress: None, .. })), "{large:?}");
 });
+
+crm::both_engines!(
+    what_is_switched_on_counts_for_what_is_bought_afterwards,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let new = NewPromotion {
+            must_activate: true,
+            ..promotion("week", -1, 24)
+        };
+        let id = put(world, &new).await;
+        let condition = format!(
+            r#"{{"activated": ["{id}"]}}, {{"purchase_count": {{"window": "ever", "count": {{"at_most": 9}}}}}}"#
+        );
+        let asks = publish(db, &rule("Week", &condition, &fixed(club, 50_00), "")).await.id;
+        let linked = NewPromotion {
+            rules: vec![asks],
+            ..new
+        };
+        put(world, &linked).await;
+        assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Off)]);
+        let by = sign_in(db, anna).await;
+        for other in ["", "none"] {
+            let refused = offers::activate(db, &by, other).await;
+            assert!(matches!(refused, Err(Error::NotFound)), "{other}");
+        }
+        let points = async |document: &str, at: DateTime<Utc>| {
+            let sale = slip(document, anna, at).line("tea", 1, 100_00).book(db).await;
+            let lines = receipt(db, anna, sale.id).await.lines;
+            lines
+                .iter()
+                .flat_map(|line| &line.earned)
+                .map(|one| one.points)
+                .sum::<i64>()
+        };
+        assert_eq!(points("before", start() - TimeDelta::minutes(2)).await, 3_00);
+        offers::activate(db, &by, "week").await.expect("switched on");
+        offers::activate(db, &by, "week").await.expect("and once more");
+        assert_eq!(
+            one!(
+                world,
+                i64,
+                "SELECT COUNT(*) FROM audit WHERE action = 'promotion.activate'"
+            ),
+            1
+        );
+        assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Holds)]);
+        // What was bought before, and is told of late, is given nothing for it.
+        assert_eq!(points("late", start() - TimeDelta::minutes(1)).await, 3_00);
+        assert_eq!(points("after", start()).await, 53_00);
+        world.clock.set(start() + TimeDelta::hours(24));
+        let over = offers::activate(db, &by, "week").await;
+        assert!(matches!(over, Err(Error::NotFound)));
+    }
+);
 
 crm::both_engines!(a_promotion_names_its_shops_and_counts_its_changes, async |world| {
     let (b, a) = (shop(world, "b").await, shop(world, "a").await);

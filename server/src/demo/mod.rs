@@ -180,8 +180,9 @@ async fn shops(db: &Db, by: &System, records: &Records) -> anyhow::Result<Vec<St
                         starts_at: midnight(p.starts_in_days),
                         // The last day counts as a whole.
                         ends_at: midnight(p.ends_in_days + 1),
-                        must_activate: false,
+                        must_activate: p.must_activate,
                         stores: p.stores.iter().filter_map(|code| ids.get(code).copied()).collect(),
+                        // Rules are published last, and named then.
                         rules: Vec::new(),
                     })
                     .collect();

@@ -35,6 +35,7 @@ pub(super) struct Promotion {
     pub(super) starts_in_days: i64,
     pub(super) ends_in_days: i64,
     pub(super) stores: Vec<String>,
+    pub(super) must_activate: bool,
 }
 
 /// A conversation.
@@ -113,6 +114,8 @@ struct PromotionFacts {
     starts_in_days: i64,
     ends_in_days: i64,
     stores: Vec<String>,
+    #[serde(default)]
+    must_activate: bool,
 }
 
 #[derive(Deserialize)]
@@ -240,6 +243,7 @@ impl Records {
                 starts_in_days,
                 ends_in_days,
                 stores,
+                must_activate,
             } = p;
             records.promotions.push(Promotion {
                 code,
@@ -248,6 +252,7 @@ impl Records {
                 starts_in_days,
                 ends_in_days,
                 stores,
+                must_activate,
             });
         }
         Ok(records)

@@ -1,10 +1,12 @@
-//! Three rules of rewards, and two friends of the customer to sign in as: one has bought something, one has not yet.
+//! Three rules of rewards and one of purchases with the promotions that they carry out, and two friends of the customer to sign in as: one has bought something, one has not yet.
 
 use super::people::Made;
 use anyhow::Context as _;
 use crm::db::{Db, scoped};
-use crm::id::CustomerId;
+use crm::id::{CustomerId, RuleId};
 use crm::lang::Lang;
+use crm::promotion::NewPromotion;
+use crm::promotion::store as promotions;
 use crm::purchase::{Kind, NewLine, NewPurchase, Original, Way};
 use crm::rule::Rule;
 use crm::who::System;
@@ -12,6 +14,12 @@ use std::collections::BTreeMap;
 
 /// The setting that says that it is done.
 const DONE: &str = "demonstration_rewards";
+/// The promotions that rules carry out, and what each rule is called in English.
+const CARRIED_OUT: [(&str, &str); 3] = [
+    ("birthday", "Birthday"),
+    ("friend", "Bring a friend"),
+    ("double_points", "Double points"),
+];
 /// What the friend bought: article, price.
 const BOUGHT: (&str, i64) = ("22423", 1_275_00);
 
@@ -25,11 +33,32 @@ pub(super) async fn write(db: &Db, by: &System, people: &[Made], customer: Custo
         .iter()
         .find(|program| program.code == "club")
         .context("there is a club")?;
-    let rules = include_str!("../../demo/rules.json").replace("{club}", &club.id.to_string());
-    let rules: Vec<Rule> = serde_json::from_str(&rules)?;
-    for rule in &rules {
-        crm::rule::store::publish_by_system(db, by, None, rule, None).await?;
+    let running = promotions::running(&mut db.read().await?, db.now()).await?;
+    let mut rules = include_str!("../../demo/rules.json").replace("{club}", &club.id.to_string());
+    for promotion in &running {
+        rules = rules.replace(&format!("{{{}}}", promotion.code), &promotion.id.to_string());
     }
+    let rules: Vec<Rule> = serde_json::from_str(&rules)?;
+    let mut published: BTreeMap<String, RuleId> = BTreeMap::new();
+    for rule in &rules {
+        let by = crm::rule::store::publish_by_system(db, by, None, rule, None).await?;
+        published.insert(rule.name.en.clone(), by.id);
+    }
+    let carried_out = running.into_iter().filter_map(|promotion| {
+        let (_, rule) = CARRIED_OUT.iter().find(|(code, _)| *code == promotion.code)?;
+        Some(NewPromotion {
+            code: promotion.code,
+            title: promotion.title,
+            conditions: promotion.conditions,
+            starts_at: promotion.starts_at,
+            ends_at: promotion.ends_at,
+            must_activate: promotion.must_activate,
+            stores: Vec::new(),
+            rules: published.get(*rule).copied().into_iter().collect(),
+        })
+    });
+    let carried_out: Vec<NewPromotion> = carried_out.collect();
+    let carried_out = &carried_out;
     let friends = people
         .iter()
         .filter(|made| made.id != customer && made.language == Lang::Ru);
@@ -38,6 +67,9 @@ pub(super) async fn write(db: &Db, by: &System, people: &[Made], customer: Custo
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
+            for promotion in carried_out {
+                promotions::put(tx, by, promotion).await?;
+            }
             crm::invite::store::begin_by_system(tx, by, customer).await?;
             for friend in friends {
                 crm::invite::store::put(tx, by, (customer, *friend), now).await?;

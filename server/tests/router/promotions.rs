@@ -122,6 +122,43 @@ async fn a_promotion_that_is_to_come_is_called_off_and_is_a_draft_again() {
     }
 }
 
+#[tokio::test]
+async fn what_has_to_be_switched_on_counts_from_then_on() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let promotion = app.put_promotion("tea_week", &[], true).await;
+    let asking = rule(&app, &format!(r#"{{"activated": ["{promotion}"]}}"#)).await;
+    let silent = rule(&app, "").await;
+    app.put_promotion("tea_week", &[asking, silent], true).await;
+    let page = staff.get(&format!("{LIST}/{promotion}")).await.text();
+    let warning = "Правило «Чай» не спрашивает";
+    assert_eq!(page.matches(warning).count(), 1, "{page}");
+    app.put_promotion("tea_week", &[asking], true).await;
+    let page = staff.get(&format!("{LIST}/{promotion}")).await.text();
+    assert!(!page.contains(warning), "{page}");
+
+    let page = anna.get("/offers").await;
+    assert!(!page.text().contains("Действует для вас"), "{}", page.text());
+    let form = page.form("offer.activate");
+    let sent = anna.submit("/offers", &form).await;
+    assert_eq!(sent.location(), "/offers?done=on", "{}", sent.text());
+    let page = anna.get("/offers?done=on").await;
+    for told in ["Акция включена", "Действует для вас", "Включена"] {
+        assert!(page.text().contains(told), "{told}: {}", page.text());
+    }
+    assert!(!page.body.contains("offer.activate"), "once is enough");
+    for nobodys in ["", "tea", "tea_week' --"] {
+        let sent = anna.send("/offers", "offer.activate", &[("offer", nobodys)]).await;
+        assert_eq!(sent.status, StatusCode::NOT_FOUND, "{nobodys}: {}", sent.text());
+    }
+    let mut boris = app.customer("Борис").await;
+    assert!(
+        boris.get("/offers").await.body.contains("offer.activate"),
+        "each for themselves"
+    );
+}
+
 /// Publishes a rule by its conditions; it takes a tenth off.
 async fn rule(app: &TestApp, conditions: &str) -> crm::id::RuleId {
     let json = format!(

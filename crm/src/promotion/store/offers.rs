@@ -3,16 +3,17 @@
 
 use super::super::Promotion;
 use super::running;
-use crate::db::Conn;
+use crate::db::{Conn, Db, scoped};
 use crate::error::Error;
-use crate::id::{ProgramId, RuleId};
+use crate::id::{ProgramId, PromotionId, RuleId};
 use crate::lang::Localized;
+use crate::on;
 use crate::quote::failed;
 use crate::rule::explain::{Failure, Found};
 use crate::rule::store::{asking, names_of, timeline};
 use crate::rule::tier::{self, Measure, Standing, Tiers};
 use crate::rule::{Condition, Decision, Range, Verdict, Window, words};
-use crate::who::Subject;
+use crate::who::{Customer, Subject};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ pub struct Offer {
     pub promotion: Promotion,
     /// How it stands with it.
     pub stand: Stand,
+    /// When the customer switched it on.
+    pub activated_at: Option<DateTime<Utc>>,
 }
 
 /// How it stands with a promotion and a customer. By the first of its rules that is for them, or else the one that is next.
@@ -30,6 +33,8 @@ pub struct Offer {
 pub enum Stand {
     /// It holds for them.
     Holds,
+    /// It holds for them once they switch it on.
+    Off,
     /// Something is missing that they can do, or that comes of itself while the promotion holds.
     Near {
         /// What.
@@ -59,8 +64,9 @@ impl Stand {
     fn rank(&self) -> u8 {
         match self {
             Self::Holds => 0,
-            Self::Near { .. } => 1,
-            Self::Beyond { .. } => 2,
+            Self::Off => 1,
+            Self::Near { .. } => 2,
+            Self::Beyond { .. } => 3,
         }
     }
 }
@@ -71,13 +77,14 @@ pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
     let (now, shop) = (conn.now(), conn.shop().clone());
     let (today, zone) = (shop.day(now), shop.zone());
     let promotions = running(conn, now).await?;
+    let activated: BTreeMap<PromotionId, DateTime<Utc>> = activations(conn, me).await?.into_iter().collect();
     let linked: BTreeSet<RuleId> = promotions.iter().flat_map(|one| one.rules.iter().copied()).collect();
     let timeline = timeline(conn).await?;
     let (rules, decisions) = asking::for_whom(conn, &timeline, me, &linked).await?;
     let conditions: Vec<&Condition> = decisions.iter().filter_map(|one| failed(&rules, one)).collect();
     let names = names_of(conn, &conditions, words::NAMED).await?;
     let standings = standings(conn, me, &conditions).await?;
-    let stand = |decision: &Decision, ends_at: DateTime<Utc>| {
+    let stand = |decision: &Decision, promotion: &Promotion| {
         let Verdict::Failed(failure) = decision.verdict else {
             return Stand::Holds;
         };
@@ -85,8 +92,12 @@ pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
             return Stand::Beyond { why: None };
         };
         let why = words::to_customer(&rules, &published.rule, &failure, &names, &zone);
+        let ends_at = promotion.ends_at;
         let last = shop.day(ends_at - Duration::microseconds(1));
         let near = match (failure, failed(&rules, decision)) {
+            (_, Some(Condition::Activated(ids))) if promotion.must_activate && ids.contains(&promotion.id) => {
+                return Stand::Off;
+            }
             (Failure::Condition { found, .. }, Some(condition)) => near(condition, found, (today, last), &standings),
             (Failure::NotYet(from), _) if from < ends_at => Some(None),
             _ => None,
@@ -98,17 +109,64 @@ pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
     };
     let offer = |promotion: Promotion| {
         let mine = decisions.iter().filter(|one| promotion.rules.contains(&one.by.id));
-        let best = mine.map(|one| stand(one, promotion.ends_at)).min_by_key(Stand::rank);
+        let best = mine.map(|one| stand(one, &promotion)).min_by_key(Stand::rank);
+        let activated_at = activated.get(&promotion.id).copied();
+        let is_off = promotion.must_activate && activated_at.is_none();
         let stand = match best {
+            // No rule asks for it, or there is none.
+            Some(Stand::Holds) if is_off => Stand::Off,
+            None if is_off && promotion.rules.is_empty() => Stand::Off,
             Some(stand) => stand,
             None if promotion.rules.is_empty() => Stand::Holds,
             None => Stand::Beyond { why: None },
         };
-        Offer { promotion, stand }
+        Offer {
+            promotion,
+            stand,
+            activated_at,
+        }
     };
     let mut offers: Vec<Offer> = promotions.into_iter().map(offer).collect();
     offers.sort_by_key(|offer| offer.stand.rank());
     Ok(offers)
+}
+
+/// What a customer switched on, and when.
+async fn activations(conn: &mut Conn, me: Subject) -> Result<Vec<(PromotionId, DateTime<Utc>)>, sqlx::Error> {
+    const SQL: &str = "SELECT promotion_id, at FROM activations WHERE customer_id = $1";
+    on!(conn, |c| sqlx::query_as(SQL).bind(me.id()).fetch_all(c).await)
+}
+
+/// Switches a promotion on by its code: what the customer buys from now on counts for it. Once more changes nothing.
+/// [`Error::NotFound`] where it does not hold now, or needs no switching.
+pub async fn activate(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT id FROM promotions WHERE code = $1 AND must_activate AND stage = 'published' \
+                         AND starts_at <= $2 AND ends_at > $2";
+    const PUT: &str =
+        "INSERT INTO activations (customer_id, promotion_id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let known: Option<PromotionId> = on!(tx, |c| sqlx::query_scalar(KNOWN)
+                .bind(code)
+                .bind(now)
+                .fetch_optional(c)
+                .await)?;
+            let id = known.ok_or(Error::NotFound)?;
+            let rows = on!(tx, |c| sqlx::query(PUT)
+                .bind(by.id())
+                .bind(id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows > 0 {
+                by.record(tx, "promotion.activate", Some(id.0)).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
 }
 
 /// Where a customer stands among the tiers that conditions ask about.

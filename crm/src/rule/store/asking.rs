@@ -7,7 +7,9 @@
 
 use super::timeline::Timeline;
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
-use crate::id::{ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PurchaseId, RuleId, StoreId};
+use crate::id::{
+    ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PromotionId, PurchaseId, RuleId, StoreId,
+};
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
 use crate::purchase::{Way, store as purchases};
@@ -37,6 +39,8 @@ pub(super) struct Known {
     people: HashMap<CustomerId, (Option<NaiveDate>, DateTime<Utc>)>,
     children: HashMap<CustomerId, Vec<NaiveDate>>,
     invited: BTreeSet<CustomerId>,
+    /// Which promotions were switched on, and when.
+    activated: HashMap<CustomerId, Vec<(PromotionId, DateTime<Utc>)>>,
     bought: HashMap<CustomerId, Vec<Bought>>,
     articles: HashMap<ArticleId, (Option<CategoryId>, Option<String>)>,
     regions: HashMap<StoreId, String>,
@@ -79,6 +83,7 @@ impl Wanted {
             person,
             children,
             invited,
+            activated,
             history,
             first,
             tiers,
@@ -90,6 +95,7 @@ impl Wanted {
         *person |= asks.person;
         *children |= asks.children;
         *invited |= asks.invited;
+        *activated |= asks.activated;
         *history |= asks.history;
         *first |= asks.first;
         *tiers |= asks.tiers;
@@ -180,6 +186,13 @@ impl Known {
             let rows: Vec<(CustomerId,)> = db::list(conn, query).await?;
             self.invited.extend(rows.into_iter().map(|(id,)| id));
         }
+        if wanted.asks.activated {
+            let query =
+                ListQuery::new("SELECT customer_id, promotion_id, at FROM activations").within("customer_id", of());
+            for (id, promotion, at) in db::list::<(CustomerId, PromotionId, DateTime<Utc>)>(conn, query).await? {
+                self.activated.entry(id).or_default().push((promotion, at));
+            }
+        }
         if wanted.asks.history {
             let shop = conn.shop().clone();
             let since = wanted.since.filter(|since| *since > NaiveDate::MIN);
@@ -261,6 +274,11 @@ impl Known {
                 one.is_sale && one.id != deal.purchase && (!by_time || (one.at, one.id) < this)
             };
             let booked = all.iter().filter(is_booked).count();
+            // What was bought before is not given for it.
+            let switched = self.activated.get(&id).map_or(&[][..], Vec::as_slice).iter();
+            let activated = switched
+                .filter(|(_, at)| *at <= deal.at)
+                .map(|(promotion, _)| *promotion);
             Buyer {
                 birthday,
                 children: self.children.get(&id).cloned().unwrap_or_default(),
@@ -269,6 +287,7 @@ impl Known {
                 segments: Vec::new(),
                 history: history.collect(),
                 invited: self.invited.contains(&id),
+                activated: activated.collect(),
                 booked: Some(i64::try_from(booked).unwrap_or(i64::MAX)),
             }
         });
