@@ -191,7 +191,8 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
         .map(|(town, shops)| view! { <li>{town} ": " {shops.join(", ")}</li> })
         .collect();
     let count = i64::try_from(promotion.places.len()).unwrap_or(i64::MAX);
-    let all = || view! { <a href="/stores">{t.addresses}</a> };
+    let href = format!("/stores?offer={}", promotion.code);
+    let all = || view! { <a href=href>{t.addresses}</a> };
     if count <= 2 {
         view! { <ul class="offer-places">{lines}</ul> <p>{all()}</p> }.into_html()
     } else {
