@@ -1,5 +1,6 @@
 //! What the shop offers today, and what of it is for whom.
 
+use super::points::unit;
 use super::{flash, gone};
 use crate::cx::Cx;
 use crate::format;
@@ -9,7 +10,7 @@ use crate::ui::html::{Html, IntoHtml};
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use crm::lang::Lang;
 use crm::promotion::Promotion;
-use crm::promotion::store::offers::{self, Offer, Progress, Stand};
+use crm::promotion::store::offers::{self, ARCHIVE_DAYS, Offer, Over, Progress, Stand};
 use crm::rule::tier::Measure;
 use islands::AppError;
 use leptos::prelude::*;
@@ -37,6 +38,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let me = cx.customer()?.me();
     let mut conn = cx.db.read().await?;
     let all = offers::of(&mut conn, me).await?;
+    let over = offers::over(&mut conn, me).await?;
     drop(conn);
     let is_empty = all.is_empty();
     let shown = |which: fn(&Stand) -> bool| -> Vec<Html> {
@@ -76,6 +78,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {list(t.for_you, mine)}
         {list(t.almost, near)}
         {others}
+        {archive(&cx, over)}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
 }
@@ -86,6 +89,54 @@ fn list(title: &'static str, offers: Vec<Html>) -> Option<Html> {
             <section class="section">
                 <h2>{title}</h2>
                 <div class="stack narrow">{offers}</div>
+            </section>
+        }
+        .into_html()
+    })
+}
+
+/// What is over, and what it brought.
+fn archive(cx: &Cx, over: Vec<Over>) -> Option<Html> {
+    let t = &cx.t().offers;
+    let rows: Vec<_> = over
+        .into_iter()
+        .map(|one| {
+            let ended = t.ended(format::day(cx.lang, last_day(cx, one.ended_at), cx.today()));
+            let brought: Vec<String> = [
+                (one.discount > 0).then(|| t.brought_off(cx.money(one.discount))),
+                (one.points > 0).then(|| {
+                    format!(
+                        "{} {}",
+                        format::signed_points(cx.lang, one.points),
+                        unit(cx, one.points)
+                    )
+                }),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            let brought = match (brought.is_empty(), one.is_counted) {
+                (false, _) => Some(brought.join(", ")),
+                (true, true) => Some(t.brought_nothing.to_owned()),
+                (true, false) => None,
+            };
+            view! {
+                <li class="row">
+                    <span class="row-main"><b>{cx.pick(&one.title)}</b> <small>{ended}</small></span>
+                    {brought.map(|brought| view! { <span class="row-end">{brought}</span> })}
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section">
+                <h2>{t.over}</h2>
+                <details class="fold narrow">
+                    <summary>{t.over_show(ARCHIVE_DAYS)}</summary>
+                    <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+                    <p class="hint">{t.over_hint}</p>
+                </details>
             </section>
         }
         .into_html()

@@ -2,7 +2,7 @@
 
 use crate::common::people::{SYSTEM, marketer, one, text};
 use crate::common::{customer, days, ready, receipt, sign_in, slip};
-use crate::rules::{fixed, member, publish, rule};
+use crate::rules::{TENTH, fixed, member, publish, rule};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::error::Error;
 use crm::id::{PromotionId, RuleId, StoreId};
@@ -245,6 +245,62 @@ crm::both_engines!(
         assert!(matches!(over, Err(Error::NotFound)));
     }
 );
+
+crm::both_engines!(what_is_over_tells_what_it_brought, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let boris = customer(db).await;
+    let gift = publish(db, &rule("Gift", "", &fixed(club, 50_00), "")).await.id;
+    let off = publish(db, &rule("Off", "", TENTH, "")).await.id;
+    for (code, from, to, rules) in [
+        ("both", -5, 1, vec![gift, off]),
+        ("gift", -5, 2, vec![gift]),
+        ("words", -5, 3, vec![]),
+        ("later", 2, 4, vec![gift]),
+        ("goes on", -5, 90 * 24, vec![gift]),
+    ] {
+        let new = NewPromotion {
+            rules,
+            ..promotion(code, from, to)
+        };
+        put(world, &new).await;
+    }
+    // The till took off what the rule gives.
+    slip("1", anna, start())
+        .line("tea", 1, 200_00)
+        .off_by_rules(20_00)
+        .book(db)
+        .await;
+    let over = async |me: Subject| {
+        let mut conn = world.db.read().await.expect("a connection");
+        let all = offers::over(&mut conn, me).await.expect("told");
+        let told = all
+            .into_iter()
+            .map(|one| (one.title.en, one.is_counted, one.discount, one.points));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(over(anna).await, []);
+    world.clock.set(start() + TimeDelta::hours(5));
+    let told = |both, gift| {
+        [
+            ("later".to_owned(), true, 0, 0),
+            ("words".to_owned(), false, 0, 0),
+            ("gift".to_owned(), true, 0, gift),
+            ("both".to_owned(), true, both, gift),
+        ]
+    };
+    assert_eq!(over(anna).await, told(20_00, 50_00));
+    assert_eq!(over(boris).await, told(0, 0), "somebody else's is theirs");
+    world
+        .clock
+        .set(start() + TimeDelta::hours(1) + TimeDelta::days(offers::ARCHIVE_DAYS));
+    let codes: Vec<String> = over(anna).await.into_iter().map(|(title, ..)| title).collect();
+    assert_eq!(
+        codes,
+        ["goes on", "later", "words", "gift"],
+        "for three months to the moment"
+    );
+});
 
 crm::both_engines!(a_promotion_names_its_shops_and_counts_its_changes, async |world| {
     let (b, a) = (shop(world, "b").await, shop(world, "a").await);

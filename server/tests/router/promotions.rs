@@ -159,6 +159,20 @@ async fn what_has_to_be_switched_on_counts_from_then_on() {
     );
 }
 
+#[tokio::test]
+async fn what_is_over_stays_to_be_read_for_a_while() {
+    let app = TestApp::new().await;
+    let id = rule(&app, "").await;
+    app.put_promotion("tea_week", &[id], false).await;
+    let mut anna = app.customer("Анна").await;
+    assert!(!anna.get("/offers").await.text().contains("Закончились"));
+    app.world.clock.set(crm::testing::start() + chrono::Duration::days(7));
+    let page = anna.get("/offers").await.text();
+    for told in ["Закончились", "Неделя чая", "вы не участвовали"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+}
+
 /// Publishes a rule by its conditions; it takes a tenth off.
 async fn rule(app: &TestApp, conditions: &str) -> crm::id::RuleId {
     let json = format!(

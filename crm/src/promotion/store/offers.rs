@@ -17,6 +17,9 @@ use crate::who::{Customer, Subject};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long a promotion that is over is told of, in days.
+pub const ARCHIVE_DAYS: i64 = 90;
+
 /// A promotion that holds now, and how it stands with a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -129,6 +132,59 @@ pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
     let mut offers: Vec<Offer> = promotions.into_iter().map(offer).collect();
     offers.sort_by_key(|offer| offer.stand.rank());
     Ok(offers)
+}
+
+/// A promotion that is over, and what the rules that carried it out gave this customer while it held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// What it gave, in a line.
+    pub title: Localized,
+    /// The first moment it held no more.
+    pub ended_at: DateTime<Utc>,
+    /// It named rules: what it brought can be told.
+    pub is_counted: bool,
+    /// What they took off, in minor units.
+    pub discount: i64,
+    /// The points that they gave, in hundredths. What was taken back for returns is among them.
+    pub points: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct OverRow {
+    #[sqlx(json)]
+    title: Localized,
+    ends_at: DateTime<Utc>,
+    rules: i64,
+    discount: i64,
+    points: i64,
+}
+
+/// The promotions that ended in the last [`ARCHIVE_DAYS`], the last one first, with what each brought a customer.
+pub async fn over(conn: &mut Conn, me: Subject) -> Result<Vec<Over>, Error> {
+    const SQL: &str = "SELECT p.title, p.ends_at, \
+        (SELECT COUNT(*) FROM promotion_rules r WHERE r.promotion_id = p.id) AS rules, \
+        CAST(COALESCE(SUM(CASE WHEN g.kind = 'discount' THEN g.amount ELSE 0 END), 0) AS BIGINT) AS discount, \
+        CAST(COALESCE(SUM(CASE WHEN g.kind = 'points' THEN g.amount ELSE 0 END), 0) AS BIGINT) AS points \
+        FROM promotions p LEFT JOIN promotion_rules l ON l.promotion_id = p.id \
+        LEFT JOIN grants g ON g.rule_id = l.rule_id AND g.customer_id = $1 AND g.at >= p.starts_at AND g.at < p.ends_at \
+        WHERE p.stage = 'published' AND p.ends_at <= $2 AND p.ends_at > $3 \
+        GROUP BY p.id, p.title, p.ends_at ORDER BY p.ends_at DESC, p.id DESC";
+    let now = conn.now();
+    let since = now - Duration::days(ARCHIVE_DAYS);
+    let rows: Vec<OverRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(me.id())
+        .bind(now)
+        .bind(since)
+        .fetch_all(c)
+        .await)?;
+    let over = |row: OverRow| Over {
+        title: row.title,
+        ended_at: row.ends_at,
+        is_counted: row.rules > 0,
+        discount: row.discount,
+        points: row.points,
+    };
+    Ok(rows.into_iter().map(over).collect())
 }
 
 /// What a customer switched on, and when.
