@@ -268,6 +268,9 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await page.getByRole("link", { name: "Выйти из программы" }).click();
   await right(page, "program.leave");
 
+  await page.goto("/offers");
+  await right(page, "offer.activate");
+
   await page.goto("/invite");
   await right(page, "invite.begin");
   await expect(page.getByLabel("Ссылка для друга")).toHaveValue(/\/join\/[2-9A-Z]{8}$/);
@@ -524,6 +527,21 @@ test("forms of programs and their tiers", async ({ another, signIns }) => {
   await right(desk, "program.reopen");
   // Other tests look at programs that they know.
   await right(desk, "program.close");
+});
+
+test("forms of promotions", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/promotions");
+  await desk.getByText("Записать идею").click();
+  const key = `forms-${Date.now().toString(36)}`;
+  await wrong(desk, "promotion.create", { key, title_ru: "Неделя чая", title_en: "" }, "Заполните это поле");
+  await right(desk, "promotion.create", { title_en: "Tea week" });
+  const says = { conditions_ru: "Чай дешевле на 10 %", conditions_en: "Tea is 10% off", starts: "2090-01-10T10:00" };
+  await wrong(desk, "promotion.change", { ...says, ends: "2090-01-09T10:00" }, "Конец раньше начала");
+  await right(desk, "promotion.change", { ends: "2090-01-20T10:00", must_activate: "yes" });
+  await right(desk, "promotion.publish");
+  await right(desk, "promotion.end");
 });
 
 test("forms of shops and categories", async ({ another, signIns }) => {

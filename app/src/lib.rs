@@ -271,6 +271,22 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!(
+        "/admin/promotions",
+        Staff,
+        admin::promotions::page,
+        [admin::promotions::CreatePromotion]
+    ),
+    page!(
+        "/admin/promotions/{id}",
+        Staff,
+        admin::promotions::one,
+        [
+            admin::promotions::ChangePromotion,
+            admin::promotions::PublishPromotion,
+            admin::promotions::EndPromotion,
+        ]
+    ),
+    page!(
         "/admin/stores",
         Staff,
         admin::shops::page,
@@ -498,7 +514,12 @@ pub const ROUTES: &[Route] = &[
         [cabinet::invite::BeginInviting]
     ),
     page!("/join/{code}", SignedOut, account::join::page),
-    page!("/offers", Customer, cabinet::offers::page),
+    page!(
+        "/offers",
+        Customer,
+        cabinet::offers::page,
+        [cabinet::offers::ActivateOffer]
+    ),
     page!("/what-if", Customer, cabinet::what_if::page),
     page!("/stores", Customer, cabinet::stores::page),
     page!("/support", Customer, cabinet::support::page),

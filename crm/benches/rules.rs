@@ -296,6 +296,7 @@ fn customer() -> Facts {
                 ),
             ],
             invited: false,
+            activated: Vec::new(),
         }),
         ..Facts::default()
     }

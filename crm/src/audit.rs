@@ -2,7 +2,7 @@
 
 use crate::db::{Conn, Tx};
 use crate::error::Error;
-use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, HelpArticleId, StoreId};
+use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, HelpArticleId, PromotionId, StoreId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::{Before, store::far};
@@ -256,6 +256,8 @@ pub enum Object {
     Article(ArticleId),
     /// An article of the help.
     HelpArticle(HelpArticleId),
+    /// A promotion.
+    Promotion(PromotionId),
 }
 
 /// What staff did with something, the newest first. Who merely looked did nothing.
@@ -268,6 +270,7 @@ pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) 
         Object::Category(id) => (Right::Shops, id.0),
         Object::Article(id) => (Right::Shops, id.0),
         Object::HelpArticle(id) => (Right::Help, id.0),
+        Object::Promotion(id) => (Right::Rules, id.0),
     };
     by.may(right)?;
     let rows: Vec<(DateTime<Utc>, String, String, String)> =

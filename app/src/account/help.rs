@@ -93,8 +93,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     let id = format!("part-{}", part.code);
                     (!within.is_empty()).then(|| {
                         view! {
-                            <section class="section" aria-labelledby=id.clone()>
-                                <h2 id=id>{cx.pick(&part.name)}</h2>
+                            <section class="section" aria-labelledby=id>
+                                <h2 id=id.clone()>{cx.pick(&part.name)}</h2>
                                 {list(&cx, &within)}
                             </section>
                         }

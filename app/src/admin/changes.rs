@@ -69,6 +69,7 @@ fn did(cx: &Cx, act: &Act) -> String {
         Some("publish") => t.published,
         Some("cancel") => t.cancelled,
         Some("withdraw") => t.withdrawn,
+        Some("end") => t.ended,
         _ => return act.action.clone(),
     }
     .to_owned()

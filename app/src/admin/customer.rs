@@ -660,6 +660,7 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "card.bind" => t.card_bind,
         "card.refused" => t.card_refused,
         "invite.begin" => t.invite_begin,
+        "promotion.activate" => t.promotion_activate,
         "purchase.claim" => t.purchase_claim,
         "erasure.ask" => t.erasure_ask,
         "erasure.cancel" => t.erasure_cancel,

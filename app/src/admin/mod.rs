@@ -13,6 +13,7 @@ mod once;
 pub mod places;
 pub mod points;
 pub mod programs;
+pub mod promotions;
 pub mod receipt;
 pub mod request;
 pub mod requests;

@@ -1,30 +1,68 @@
-//! What the shop offers today.
+//! What the shop offers today, and what of it is for whom.
 
+use super::points::unit;
+use super::{flash, gone};
 use crate::cx::Cx;
 use crate::format;
-use crate::route::{Body, Frame, Place};
-use crate::ui::html::IntoHtml;
+use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::FormBox;
+use crate::ui::html::{Html, IntoHtml};
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use crm::lang::Lang;
-use crm::promotion::{Promotion, store as promotions};
+use crm::promotion::Promotion;
+use crm::promotion::store::offers::{self, ARCHIVE_DAYS, Offer, Over, Progress, Stand};
+use crm::rule::tier::Measure;
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// Switches a promotion on.
+#[derive(Deserialize)]
+pub struct ActivateOffer {
+    offer: String,
+}
+
+impl Form for ActivateOffer {
+    const NAME: &'static str = "offer.activate";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        offers::activate(&cx.db, cx.customer()?, &self.offer).await?;
+        Ok(Next::to("/offers?done=on"))
+    }
+}
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().offers;
+    let me = cx.customer()?.me();
     let mut conn = cx.db.read().await?;
-    let running = promotions::running(&mut conn, cx.db.now()).await?;
+    let all = offers::of(&mut conn, me).await?;
+    let over = offers::over(&mut conn, me).await?;
     drop(conn);
-    let is_empty = running.is_empty();
-    let offers: Vec<_> = running.iter().map(|promotion| offer(&cx, promotion)).collect();
-    let list = if is_empty {
-        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/programs">{t.to_programs}</a></div> }
-            .into_html()
-    } else {
-        view! { <div class="stack narrow">{offers}</div> }.into_html()
+    let is_empty = all.is_empty();
+    let shown = |which: fn(&Stand) -> bool| -> Vec<Html> {
+        let of_them = all.iter().filter(|offer| which(&offer.stand));
+        of_them.map(|one| offer(&cx, one).into_html()).collect()
     };
+    let mine = shown(|stand| matches!(stand, Stand::Holds | Stand::Off));
+    let near = shown(|stand| matches!(stand, Stand::Near { .. }));
+    let others = shown(|stand| matches!(stand, Stand::Beyond { .. }));
+    let empty = is_empty.then(|| {
+        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/programs">{t.to_programs}</a></div> }
+    });
+    let count = i64::try_from(others.len()).unwrap_or(i64::MAX);
+    let others = (count > 0).then(|| {
+        view! {
+            <section class="section">
+                <h2>{t.for_others}</h2>
+                <details class="fold narrow">
+                    <summary>{t.show(count)}</summary>
+                    <div class="stack">{others}</div>
+                </details>
+            </section>
+        }
+    });
     let view = view! {
         <div class="page-head">
             <h1>{t.title}</h1>
@@ -34,13 +72,80 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <a class="btn btn-sm" href="/programs">{t.programs}</a>
             </div>
         </div>
-        {list}
+        {flash(&cx, &[("on", t.done_on)])}
+        {gone(&cx)}
+        {empty}
+        {list(t.for_you, mine)}
+        {list(t.almost, near)}
+        {others}
+        {archive(&cx, over)}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
 }
 
-fn offer(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
+fn list(title: &'static str, offers: Vec<Html>) -> Option<Html> {
+    (!offers.is_empty()).then(|| {
+        view! {
+            <section class="section">
+                <h2>{title}</h2>
+                <div class="stack narrow">{offers}</div>
+            </section>
+        }
+        .into_html()
+    })
+}
+
+/// What is over, and what it brought.
+fn archive(cx: &Cx, over: Vec<Over>) -> Option<Html> {
     let t = &cx.t().offers;
+    let rows: Vec<_> = over
+        .into_iter()
+        .map(|one| {
+            let ended = t.ended(format::day(cx.lang, last_day(cx, one.ended_at), cx.today()));
+            let brought: Vec<String> = [
+                (one.discount > 0).then(|| t.brought_off(cx.money(one.discount))),
+                (one.points > 0).then(|| {
+                    format!(
+                        "{} {}",
+                        format::signed_points(cx.lang, one.points),
+                        unit(cx, one.points)
+                    )
+                }),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            let brought = match (brought.is_empty(), one.is_counted) {
+                (false, _) => Some(brought.join(", ")),
+                (true, true) => Some(t.brought_nothing.to_owned()),
+                (true, false) => None,
+            };
+            view! {
+                <li class="row">
+                    <span class="row-main"><b>{cx.pick(&one.title)}</b> <small>{ended}</small></span>
+                    {brought.map(|brought| view! { <span class="row-end">{brought}</span> })}
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section">
+                <h2>{t.over}</h2>
+                <details class="fold narrow">
+                    <summary>{t.over_show(ARCHIVE_DAYS)}</summary>
+                    <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+                    <p class="hint">{t.over_hint}</p>
+                </details>
+            </section>
+        }
+        .into_html()
+    })
+}
+
+fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
+    let t = &cx.t().offers;
+    let promotion = &offer.promotion;
     let last = last_day(cx, promotion.ends_at);
     let month = format::months(cx.lang)[last.month0() as usize];
     let words = until(cx, promotion.ends_at);
@@ -54,13 +159,69 @@ fn offer(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
         <article class="offer">
             <p class="offer-gain" aria-hidden="true">{t.until_leaf} <b>{last.day()}</b> {month}</p>
             <div class="offer-body">
-                <h2>{cx.pick(&promotion.title)}</h2>
+                <h3>{cx.pick(&promotion.title)}</h3>
                 <p><span class=class>{words}</span> <span class="muted">", " {since}</span></p>
+                {stand(cx, offer)}
                 <p>{cx.pick(&promotion.conditions)}</p>
                 {places(cx, promotion)}
             </div>
         </article>
     }
+}
+
+/// Whether a promotion holds for the customer, and what is missing.
+fn stand(cx: &Cx, offer: &Offer) -> Option<Html> {
+    let t = &cx.t().offers;
+    let promotion = &offer.promotion;
+    let view = match &offer.stand {
+        // What is for everybody needs no word of it.
+        Stand::Holds if promotion.rules.is_empty() && offer.activated_at.is_none() => return None,
+        Stand::Holds => {
+            let since = offer.activated_at.map(|at| t.on_since(cx.day(at)));
+            view! { <p><span class="badge badge-brand">{t.holds}</span> " " <span class="muted">{since}</span></p> }
+                .into_html()
+        }
+        Stand::Off => {
+            let (id, code) = (format!("on-{}", promotion.code), promotion.code.clone());
+            let title = cx.pick(&promotion.title);
+            view! {
+                <p>{t.switch_on_hint}</p>
+                <FormBox<ActivateOffer> id=id class="actions">
+                    <input type="hidden" name="offer" value=code/>
+                    <button class="btn btn-primary btn-sm">{t.switch_on} <span class="sr-only">": " {title}</span></button>
+                </FormBox<ActivateOffer>>
+            }
+            .into_html()
+        }
+        Stand::Near { why, progress: None } => view! { <p><b>{cx.pick(why)}</b></p> }.into_html(),
+        Stand::Near {
+            why,
+            progress: Some(Progress { measure, done, of }),
+        } => {
+            let missing = match measure {
+                Measure::Count => t.purchases_of(format::integer(*done), format::integer(*of)),
+                Measure::Sum => t.sum_missing(cx.money(of - done)),
+            };
+            // Who is short of a tier is to read of which.
+            let why = match measure {
+                Measure::Count => None,
+                Measure::Sum => Some(cx.pick(why)),
+            };
+            let id = format!("near-{}", promotion.id);
+            let why = why.map(|why| view! { <p>{why}</p> });
+            view! {
+                <p id=id.clone()><b>{missing}</b></p>
+                <progress class="progress" max=of.to_string() value=(*done).max(0).to_string() aria-labelledby=id></progress>
+                {why}
+            }
+            .into_html()
+        }
+        Stand::Beyond { why } => {
+            let why = why.as_ref().map_or_else(|| t.not_now.to_owned(), |why| cx.pick(why));
+            view! { <p>{why}</p> }.into_html()
+        }
+    };
+    Some(view)
 }
 
 /// Where a promotion holds: the shops by town, folded away when there are many.
@@ -81,7 +242,8 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
         .map(|(town, shops)| view! { <li>{town} ": " {shops.join(", ")}</li> })
         .collect();
     let count = i64::try_from(promotion.places.len()).unwrap_or(i64::MAX);
-    let all = || view! { <a href="/stores">{t.addresses}</a> };
+    let href = format!("/stores?offer={}", promotion.code);
+    let all = || view! { <a href=href>{t.addresses}</a> };
     if count <= 2 {
         view! { <ul class="offer-places">{lines}</ul> <p>{all()}</p> }.into_html()
     } else {

@@ -1,56 +1,131 @@
-//! The shops: where they are and when they are open.
+//! The shops: where they are, when they are open, and which are near.
 
 use super::back;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::texts::Texts;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use chrono::Weekday;
-use crm::lang::Lang;
+use chrono::{Datelike, Timelike, Weekday};
+use crm::lang::{Lang, Localized};
+use crm::promotion::{Promotion, store as promotions};
 use crm::stores::{Hours, Store, store as stores};
 use islands::AppError;
 use leptos::prelude::*;
 
-/// The page.
+/// The page: with `near` those of a town and those around it first, with `offer` those where a promotion holds. By the
+/// position of the browser a script sorts them (`public/near.js`), and tells it to nobody.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().stores;
     let mut conn = cx.db.read().await?;
-    let all = stores::list(&mut conn, cx.lang).await?;
+    let mut all = stores::list(&mut conn, cx.lang).await?;
+    let running = promotions::running(&mut conn, cx.db.now()).await?;
     drop(conn);
-    // The list comes sorted by town.
-    let towns: Vec<_> = all
+    let towns: Vec<Localized> = all
         .chunk_by(|a, b| a.town == b.town)
-        .map(|shops| {
-            let town = cx.pick(&shops[0].town);
-            let cards: Vec<_> = shops.iter().map(|shop| card(&cx, shop)).collect();
-            view! {
-                <section class="section">
-                    <h2>{town}</h2>
-                    {cards}
-                </section>
-            }
-        })
+        .map(|of| of[0].town.clone())
         .collect();
-    let empty = towns.is_empty().then(|| {
+    let offer = cx
+        .query("offer")
+        .and_then(|code| running.into_iter().find(|one| one.code == code));
+    if let Some(Promotion { places, .. }) = offer.as_ref().filter(|offer| !offer.places.is_empty()) {
+        all.retain(|shop| places.iter().any(|place| place.id == shop.id));
+    }
+    // The address holds the town in the language in which it was chosen.
+    let near = cx
+        .query("near")
+        .and_then(|near| towns.iter().find(|town| town.ru == near || town.en == near));
+    if let Some(town) = near {
+        sort(&mut all, town);
+    }
+    let has_places = all
+        .iter()
+        .any(|shop| shop.latitude.is_some() && shop.longitude.is_some());
+    let cards: Vec<_> = all.iter().map(|shop| card(&cx, shop).into_html()).collect();
+    let empty = cards.is_empty().then(|| {
         view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/support/new">{t.write_us}</a></div> }
     });
+    let holds = offer.as_ref().map(|offer| {
+        view! {
+            <p class="lead">{t.where_holds(cx.pick(&offer.title))}</p>
+            <p><a href="/stores">{t.all}</a></p>
+        }
+    });
+    let code = offer.as_ref().map(|offer| offer.code.clone());
+    let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, code, has_places));
     let view = view! {
         {back("/offers", cx.t().offers.title)}
         <h1>{t.title}</h1>
-        <div class="tiles">{towns}</div>
+        {holds}
+        {choice}
+        <div class="tiles" data-shops="">{cards}</div>
         {empty}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
 }
 
+/// Puts the shops of a town first, then the others by how far they are from there; those of which nobody knows where they are
+/// stay behind them in their order.
+fn sort(shops: &mut [Store], town: &Localized) {
+    let place = |shop: &Store| Some((shop.latitude? as f64, shop.longitude? as f64));
+    let here = shops.iter().filter(|shop| shop.town == *town).find_map(place);
+    // Near by there is no need of the great circle: degrees of longitude are as much shorter as the latitude says.
+    let far = |shop: &Store| {
+        let ((lat, lon), (other_lat, other_lon)) = (here?, place(shop)?);
+        let (north, east) = (other_lat - lat, (other_lon - lon) * (lat / 1e6).to_radians().cos());
+        Some(north * north + east * east)
+    };
+    shops.sort_by(|a, b| {
+        let key = |shop: &Store| (shop.town != *town, far(shop).unwrap_or(f64::INFINITY));
+        let ((a_is_else, a_far), (b_is_else, b_far)) = (key(a), key(b));
+        a_is_else.cmp(&b_is_else).then(a_far.total_cmp(&b_far))
+    });
+}
+
+/// Which shops come first: those of a town, or by a script those around.
+fn choice(cx: &Cx, towns: &[Localized], near: Option<&Localized>, offer: Option<String>, has_places: bool) -> Html {
+    let t = &cx.t().stores;
+    let options: Vec<_> = std::iter::once((String::new(), t.any_town.to_owned(), near.is_none()))
+        .chain(
+            towns
+                .iter()
+                .map(|town| (cx.pick(town), cx.pick(town), near == Some(town))),
+        )
+        .map(|(value, words, selected)| view! { <option value=value selected=selected>{words}</option> })
+        .collect();
+    let offer = offer.map(|code| view! { <input type="hidden" name="offer" value=code/> });
+    let around = has_places.then(|| {
+        view! { <button class="btn" type="button" hidden data-near="">{icon(icon::MAP_PIN)} {t.near_me}</button> }
+    });
+    let script = has_places.then(|| {
+        view! {
+            <p class="hint" role="status" data-near-said="" data-done=t.near_done data-refused=t.near_refused></p>
+            <script type="module" src="/near.js"></script>
+        }
+    });
+    view! {
+        <form class="filters" action="/stores">
+            <label class="grow">{t.near} <select class="input" name="near">{options}</select></label>
+            {offer}
+            <button class="btn">{t.show}</button>
+            {around}
+        </form>
+        {script}
+    }
+    .into_html()
+}
+
 fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
     let t = &cx.t().stores;
-    let name = cx.pick(&shop.name);
-    let (on_phone, on_map) = (name.clone(), name.clone());
+    let name = format!("{}, {}", cx.pick(&shop.town), cx.pick(&shop.name));
+    let on_phone = name.clone();
     let hours: Vec<_> = hours(cx.lang, &shop.hours)
         .into_iter()
         .map(|line| view! { <li>{line}</li> })
         .collect();
+    let local = cx.shop().local(cx.db.now());
+    let minute = u16::try_from(local.hour() * 60 + local.minute()).unwrap_or_default();
+    let today = today(cx.lang, &shop.hours, local.weekday(), minute);
     let phone = shop.phone.as_ref().map(|phone| {
         view! {
             <a class="btn btn-sm" href=format!("tel:{phone}")>
@@ -58,31 +133,71 @@ fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
             </a>
         }
     });
-    let map = shop.latitude.zip(shop.longitude).map(|(latitude, longitude)| {
-        view! {
-            <a class="btn btn-sm" href=map_url(latitude, longitude) target="_blank" rel="noopener noreferrer">
-                {icon(icon::MAP_PIN)} {t.on_map} <span class="sr-only">": " {on_map} {t.new_tab}</span>
-            </a>
-        }
+    let place = shop.latitude.zip(shop.longitude);
+    let map = place.map(|(latitude, longitude)| {
+        let maps = match cx.lang {
+            Lang::Ru => vec![
+                (t.on_map, map_url(latitude, longitude)),
+                (t.on_yandex, yandex_url(latitude, longitude)),
+            ],
+            Lang::En => vec![(t.on_map, map_url(latitude, longitude))],
+        };
+        let link = |(words, href): (&'static str, String)| {
+            let name = name.clone();
+            view! {
+                <a class="btn btn-sm" href=href target="_blank" rel="noopener noreferrer">
+                    {icon(icon::MAP_PIN)} {words} <span class="sr-only">": " {name} {t.new_tab}</span>
+                </a>
+            }
+        };
+        maps.into_iter().map(link).collect::<Vec<_>>()
     });
+    let (lat, lon) = (
+        place.map(|(lat, _)| lat.to_string()),
+        place.map(|(_, lon)| lon.to_string()),
+    );
     view! {
-        <article class="program">
-            <header><div><h3>{name}</h3><p class="muted">{cx.pick(&shop.address)}</p></div></header>
+        <article class="program" data-lat=lat data-lon=lon>
+            <header>
+                <div><h2>{name.clone()}</h2><p class="muted">{cx.pick(&shop.address)}</p></div>
+                <span class="muted" data-far=""></span>
+            </header>
+            <p><b>{today}</b></p>
             <ul class="muted">{hours}</ul>
             <div class="actions">{phone}{map}</div>
         </article>
     }
 }
 
+/// Whether a shop is open at a minute of a day, and until when.
+pub fn today(lang: Lang, hours: &Hours, day: Weekday, minute: u16) -> String {
+    let t = &Texts::of(lang).stores;
+    match hours.on(day) {
+        None => t.closed_today.to_owned(),
+        Some([0, 1440]) => t.open_all_day.to_owned(),
+        Some([open, _]) if minute < open => t.opens_at(clock(open)),
+        Some([_, close]) if minute < close => t.open_until(clock(close)),
+        Some(_) => t.closed_now.to_owned(),
+    }
+}
+
+/// Yandex Maps with a mark at the place, likewise.
+pub fn yandex_url(latitude: i64, longitude: i64) -> String {
+    let (lat, lon) = (degrees(latitude), degrees(longitude));
+    format!("https://yandex.ru/maps/?pt={lon},{lat}&z=17")
+}
+
 /// OpenStreetMap with a mark at the place, both in millionths of a degree.
 pub fn map_url(latitude: i64, longitude: i64) -> String {
-    let degrees = |millionths: i64| {
-        let sign = if millionths < 0 { "-" } else { "" };
-        let n = millionths.unsigned_abs();
-        format!("{sign}{}.{:06}", n / 1_000_000, n % 1_000_000)
-    };
     let (lat, lon) = (degrees(latitude), degrees(longitude));
     format!("https://www.openstreetmap.org/?mlat={lat}&mlon={lon}#map=17/{lat}/{lon}")
+}
+
+/// Degrees with a point, of millionths.
+fn degrees(millionths: i64) -> String {
+    let sign = if millionths < 0 { "-" } else { "" };
+    let n = millionths.unsigned_abs();
+    format!("{sign}{}.{:06}", n / 1_000_000, n % 1_000_000)
 }
 
 const WEEK: [Weekday; 7] = [

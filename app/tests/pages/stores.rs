@@ -1,4 +1,5 @@
 use app::cabinet::stores::*;
+use chrono::Weekday;
 use crm::lang::Lang;
 use crm::stores::Hours;
 
@@ -28,7 +29,27 @@ fn days_that_are_alike_are_joined() {
 }
 
 #[test]
+fn a_shop_is_open_until_it_closes() {
+    let week = [Some([540, 1260]), None, Some([0, 1440]), None, None, None, None];
+    let hours = Hours::try_from(week).expect("possible hours");
+    for (day, minute, words) in [
+        (Weekday::Mon, 539, "Откроется в 9:00"),
+        (Weekday::Mon, 540, "Открыто до 21:00"),
+        (Weekday::Mon, 1259, "Открыто до 21:00"),
+        (Weekday::Mon, 1260, "Уже закрыто"),
+        (Weekday::Tue, 600, "Сегодня закрыто"),
+        (Weekday::Wed, 600, "Открыто круглосуточно"),
+    ] {
+        assert_eq!(today(Lang::Ru, &hours, day, minute), words, "{day} at {minute}");
+    }
+}
+
+#[test]
 fn a_place_on_the_map() {
+    assert_eq!(
+        yandex_url(55_751_244, -618_423),
+        "https://yandex.ru/maps/?pt=-0.618423,55.751244&z=17"
+    );
     assert_eq!(
         map_url(55_751_244, -618_423),
         "https://www.openstreetmap.org/?mlat=55.751244&mlon=-0.618423#map=17/55.751244/-0.618423"

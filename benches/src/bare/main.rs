@@ -322,7 +322,7 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             .collect::<Result<_, _>>()?;
         let offers = db
             .prepare_cached(
-                "SELECT title, conditions, ends_at FROM promotions WHERE ends_at > ?1 AND starts_at <= ?1 \
+                "SELECT title, conditions, ends_at FROM promotions WHERE stage = 'published' AND ends_at > ?1 AND starts_at <= ?1 \
                  ORDER BY ends_at, id LIMIT ?2",
             )?
             .query_map(params![at, 2], |row| {

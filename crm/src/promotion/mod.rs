@@ -1,12 +1,56 @@
-//! Promotions: what the shop offers for a while, in words.
+//! Promotions: what the shop offers for a while, in words, and the rules that carry it out.
 
-use crate::id::{PromotionId, StoreId};
+use crate::id::{PromotionId, RuleId, StoreId};
 use crate::lang::Localized;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
 pub mod store;
+
+/// How far a promotion is, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum Stage {
+    /// It has a name alone.
+    Idea,
+    /// It says everything, and nobody is offered it.
+    Draft,
+    /// It is offered in its time.
+    Published,
+}
+
+/// How it stands with a promotion at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has a name alone.
+    Idea,
+    /// It says everything, and nobody is offered it.
+    Draft,
+    /// It is published, and its time is to come.
+    Planned,
+    /// It holds.
+    Running,
+    /// Its time is over.
+    Ended,
+}
+
+impl Stage {
+    /// How it stands at a moment with a promotion of this period.
+    pub fn at(self, now: DateTime<Utc>, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> State {
+        match self {
+            Self::Idea => State::Idea,
+            Self::Draft => State::Draft,
+            Self::Published if ends_at <= now => State::Ended,
+            Self::Published if starts_at <= now => State::Running,
+            Self::Published => State::Planned,
+        }
+    }
+}
 
 /// A shop in which a promotion holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +80,12 @@ pub struct Promotion {
     pub starts_at: DateTime<Utc>,
     /// The first moment it holds no more.
     pub ends_at: DateTime<Utc>,
+    /// It counts only for whoever switched it on.
+    pub must_activate: bool,
     /// Where it holds; empty: in every shop.
     pub places: Vec<Place>,
+    /// The rules that carry it out; empty: words alone.
+    pub rules: Vec<RuleId>,
 }
 
 /// A promotion in short.
@@ -54,8 +102,8 @@ pub struct Brief {
     pub ends_at: DateTime<Utc>,
 }
 
-/// A promotion to be written down; one of the same code is replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A promotion as it is written down; one of the same code is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewPromotion {
     /// What records call it.
     pub code: String,
@@ -67,6 +115,10 @@ pub struct NewPromotion {
     pub starts_at: DateTime<Utc>,
     /// The first moment it holds no more.
     pub ends_at: DateTime<Utc>,
+    /// It counts only for whoever switched it on.
+    pub must_activate: bool,
     /// Where it holds; empty: in every shop.
     pub stores: Vec<StoreId>,
+    /// The rules that carry it out; empty: words alone.
+    pub rules: Vec<RuleId>,
 }

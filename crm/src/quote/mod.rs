@@ -92,7 +92,7 @@ pub struct Payable {
 }
 
 /// The condition that kept a rule from applying, where one did.
-fn failed<'a>(rules: &'a Rules, decision: &rule::Decision) -> Option<&'a Condition> {
+pub(crate) fn failed<'a>(rules: &'a Rules, decision: &rule::Decision) -> Option<&'a Condition> {
     let Verdict::Failed(Failure::Condition { clause, .. }) = decision.verdict else {
         return None;
     };

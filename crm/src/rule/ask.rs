@@ -198,6 +198,7 @@ impl<'a> View<'a> {
             Gate::Member(programs) => any(buyer()?.memberships.iter().any(|m| programs.contains(&m.program))),
             Gate::Tenure(range) => number(range, (self.day - buyer()?.registered).num_days()),
             Gate::Invited => any(buyer()?.invited),
+            Gate::Activated(promotions) => any(buyer()?.activated.iter().any(|one| promotions.contains(one))),
             Gate::Count(window, range) => {
                 buyer()?;
                 number(range, self.history[*window].ok_or(Found::Unknown)?.count)

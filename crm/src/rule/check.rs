@@ -221,6 +221,7 @@ impl Faults {
                 self.range(&at("purchase_sum/sum"), *sum);
             }
             Condition::FirstPurchase | Condition::Invited => {}
+            Condition::Activated(list) => self.list(&at("activated"), list),
             Condition::Segment(names) => self.names(&at("segment"), names),
             Condition::Payment(list) => self.list(&at("payment"), list),
             Condition::Channel(list) => self.list(&at("channel"), list),

@@ -37,7 +37,7 @@
 //!
 //! An effect is added the same way: [`Effect`], `check.rs`, and the step of `evaluate.rs` that it belongs to.
 
-use crate::id::{ArticleId, CategoryId, ProgramId, RuleId, StoreId, TierId};
+use crate::id::{ArticleId, CategoryId, ProgramId, PromotionId, RuleId, StoreId, TierId};
 use crate::lang::Localized;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc, Weekday};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,7 @@ mod ask;
 mod check;
 mod evaluate;
 pub mod explain;
+mod personal;
 mod prepare;
 mod split;
 #[cfg(feature = "store")]
@@ -267,6 +268,8 @@ pub enum Condition {
     FirstPurchase,
     /// The customer registered by somebody's invitation.
     Invited,
+    /// The customer switched one of these promotions on.
+    Activated(Vec<PromotionId>),
     /// The customer is in one of these segments.
     Segment(Vec<String>),
     /// Something is paid in one of these ways.
@@ -797,6 +800,9 @@ pub struct Buyer {
     /// They registered by somebody's invitation.
     #[serde(default)]
     pub invited: bool,
+    /// The promotions that they had switched on by then.
+    #[serde(default)]
+    pub activated: Vec<PromotionId>,
     /// How many other purchases of theirs are booked, also with a later time; none: nobody counted.
     #[serde(default)]
     pub booked: Option<i64>,

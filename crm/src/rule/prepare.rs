@@ -4,7 +4,7 @@ use super::check::size;
 use super::{
     Caps, Channel, Condition, Effect, Fault, Occasion, Payment, Published, Range, RuleVersion, Tree, Whose, Window,
 };
-use crate::id::{ArticleId, CategoryId, ProgramId, RuleId, StoreId, TierId};
+use crate::id::{ArticleId, CategoryId, ProgramId, PromotionId, RuleId, StoreId, TierId};
 use chrono::{DateTime, NaiveDate, Utc, Weekday};
 use std::collections::{HashMap, HashSet};
 
@@ -33,6 +33,8 @@ pub struct Asks {
     pub children: bool,
     /// Whether the customer was invited.
     pub invited: bool,
+    /// Which promotions the customer switched on.
+    pub activated: bool,
     /// Earlier purchases, in the periods of [`Rules::windows`].
     pub history: bool,
     /// Whether anything else is booked of the customer.
@@ -60,6 +62,7 @@ impl Asks {
             Condition::FirstPurchase => self.first = true,
             Condition::Tier { .. } => self.tiers = true,
             Condition::Invited => self.invited = true,
+            Condition::Activated(_) => self.activated = true,
             _ => {}
         }
         for (_, inner) in condition.nested() {
@@ -249,6 +252,7 @@ pub(super) enum Gate {
     Member(Vec<ProgramId>),
     Tenure(Range),
     Invited,
+    Activated(Vec<PromotionId>),
     /// The numbers are places in [`Rules::windows`].
     Count(usize, Range),
     Sum(usize, Range),
@@ -452,6 +456,7 @@ impl Rules {
             Condition::Member(programs) => Gate::Member(programs.clone()),
             Condition::Tenure(range) => Gate::Tenure(*range),
             Condition::Invited => Gate::Invited,
+            Condition::Activated(promotions) => Gate::Activated(promotions.clone()),
             Condition::PurchaseCount { window, count } => Gate::Count(place(&mut self.windows, *window), *count),
             Condition::PurchaseSum { window, sum } => Gate::Sum(place(&mut self.windows, *window), *sum),
             Condition::FirstPurchase => Gate::First,

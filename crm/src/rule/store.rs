@@ -23,6 +23,7 @@ use crate::on;
 use crate::staff::Right;
 use crate::who::{Fresh, Staff, System};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 use versions::{Statements, Versioned, statements};
 
 /// Why a rule, or the tiers of a program, were not published, or a rule is not simulated.
@@ -285,6 +286,17 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
     }
     entries.reverse();
     Ok(entries)
+}
+
+/// Every rule by what it said last, drafts too, the newest rule first.
+pub(crate) async fn last_of_all(conn: &mut Conn) -> Result<Vec<(RuleId, Rule)>, sqlx::Error> {
+    let mut last: BTreeMap<RuleId, Rule> = BTreeMap::new();
+    for (id, version) in versions::of_all::<Rule>(conn).await? {
+        if let Some(rule) = version.definition {
+            last.insert(RuleId(id), rule);
+        }
+    }
+    Ok(last.into_iter().rev().collect())
 }
 
 /// A rule that gives points of a program.

@@ -1,7 +1,7 @@
 //! What a rule points to in the shop.
 
 use super::{Condition, Effect, Fault, Problem, Rule};
-use crate::id::{ArticleId, CategoryId, ProgramId, StoreId, TierId};
+use crate::id::{ArticleId, CategoryId, ProgramId, PromotionId, StoreId, TierId};
 
 /// Something of the shop that a rule points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Target {
     Program(ProgramId),
     /// A tier of a program.
     Tier(ProgramId, TierId),
+    /// A promotion.
+    Promotion(PromotionId),
 }
 
 impl Condition {
@@ -39,6 +41,7 @@ impl Condition {
             Self::Category(ids) => listed(pointer, "category", ids, most, Target::Category),
             Self::Store(ids) => listed(pointer, "store", ids, most, Target::Store),
             Self::Member(ids) => listed(pointer, "member", ids, most, Target::Program),
+            Self::Activated(ids) => listed(pointer, "activated", ids, most, Target::Promotion),
             Self::Tier { program, tiers } => {
                 let of_program = (format!("{pointer}/tier/program"), Target::Program(*program));
                 let tiers = listed(pointer, "tier/tiers", tiers, most, |id| Target::Tier(*program, id));

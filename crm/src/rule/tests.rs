@@ -615,6 +615,16 @@ fn what_was_bought_before_in_a_period() {
     assert_eq!(found(r#""invited""#, &basket, &friend, noon()), None);
     let nobody = found(r#""invited""#, &basket, &Facts::default(), noon());
     assert_eq!(nobody, Some(Found::Nobody));
+    let either = format!(r#"{{"activated": [{}, {}]}}"#, id(1), id(2));
+    for (on, expected) in [
+        (vec![], Some(Found::Missing)),
+        (vec![3], Some(Found::Missing)),
+        (vec![3, 2], None),
+    ] {
+        let activated = on.iter().map(|n| PromotionId(uuid(*n))).collect();
+        let facts = known(Buyer { activated, ..buyer() });
+        assert_eq!(found(&either, &basket, &facts, noon()), expected, "{on:?}");
+    }
     let rules = prepare(vec![
         rule(&[r#""first_purchase""#, &sum(r#"{"at_least": 1}"#)]),
         rule(&[r#"{"purchase_count": {"window": "ever", "count": {"at_least": 1}}}"#]),
@@ -1296,6 +1306,10 @@ fn faults_are_named_by_their_place() {
     for (condition, expected) in [
         (r#"{"article": []}"#, fault("/conditions/0/article", Problem::Missing)),
         (
+            r#"{"activated": []}"#,
+            fault("/conditions/0/activated", Problem::Missing),
+        ),
+        (
             r#"{"brand": ["a", " "]}"#,
             fault("/conditions/0/brand/1", Problem::Missing),
         ),
@@ -1565,6 +1579,7 @@ fn conditions() -> impl Strategy<Value = Condition> {
         }),
         Just(Condition::FirstPurchase),
         Just(Condition::Invited),
+        Just(Condition::Activated(vec![PromotionId(uuid(1))])),
         Just(Condition::Segment(vec!["parents".into()])),
         Just(Condition::Payment(vec![Payment::Card])),
         Just(Condition::Channel(vec![Channel::Till])),
@@ -1701,6 +1716,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 (Window::Year, History { count: 1, sum }),
             ],
             booked: Some(sum % 3),
+            activated: (0..sum % 2).map(|_| PromotionId(uuid(1))).collect(),
             ..buyer()
         };
         let usage = |value, times| Usage { value, times };

@@ -50,6 +50,67 @@ where
     }
 }
 
+/// The same for the customer themselves, of rules that are asked about nothing else ([`Rule::for_whom`]): who it is for.
+pub fn to_customer<Z: TimeZone>(rules: &Rules, rule: &Rule, failure: &Failure, names: &Names, zone: &Z) -> Localized
+where
+    Z::Offset: std::fmt::Display,
+{
+    let told = match failure {
+        Failure::Occasion(_) => Some(fixed(
+            "Для тех, кто только регистрируется",
+            "For those who are just registering",
+        )),
+        Failure::UsedUp {
+            what: Capped::BudgetValue | Capped::BudgetTimes,
+            ..
+        } => Some(fixed("Уже всё раздали", "All of it has been given away")),
+        Failure::UsedUp { .. } => Some(fixed("Вы уже воспользовались", "You have used it already")),
+        Failure::Condition { clause, found } => rule
+            .clause(*clause)
+            .and_then(|clause| for_whom(clause.condition, found, names)),
+        _ => None,
+    };
+    told.unwrap_or_else(|| reason(rules, rule, failure, names, zone))
+}
+
+/// Whom a condition that does not hold lets in, where it is told otherwise than to a cashier.
+fn for_whom(condition: &Condition, found: &Found, names: &Names) -> Option<Localized> {
+    let what = names.of(condition);
+    Some(match (condition, found) {
+        (Condition::Member(_), _) => about("Для участников программы", "For members of the program", what),
+        (Condition::Tier { .. }, _) => about("Для уровня", "For the tier", what),
+        (Condition::Activated(_), _) => about("Для тех, кто включил акцию", "For those who switched on", what),
+        (Condition::FirstPurchase, _) => fixed("Для первой покупки", "For a first purchase"),
+        (Condition::Invited, _) => fixed(
+            "Для тех, кто пришёл по приглашению",
+            "For those who came by an invitation",
+        ),
+        (Condition::Segment(_), _) => fixed("Для отдельных покупателей", "For some customers"),
+        (
+            Condition::Tenure(Range {
+                at_most: Some(most), ..
+            }),
+            Found::Number(n),
+        ) if n > most => both(|lang| match lang {
+            Lang::Ru => format!("Для тех, кто с нами не дольше: {}", days(lang, *most)),
+            Lang::En => format!(
+                "For those who have been with us for no longer than {}",
+                days(lang, *most)
+            ),
+        }),
+        (
+            Condition::Tenure(Range {
+                at_least: Some(least), ..
+            }),
+            _,
+        ) => both(|lang| match lang {
+            Lang::Ru => format!("Для тех, кто с нами не меньше: {}", days(lang, *least)),
+            Lang::En => format!("For those who have been with us for {} or more", days(lang, *least)),
+        }),
+        _ => return None,
+    })
+}
+
 fn fixed(ru: &str, en: &str) -> Localized {
     text(ru.into(), en.into())
 }
@@ -155,6 +216,7 @@ impl Names {
                 Some(both(|lang| format!("{}, {}", town.get(lang), name.get(lang))))
             }),
             Condition::Member(ids) => named(ids, |id| known(&self.programs, id)),
+            Condition::Activated(ids) => named(ids, |id| known(&self.promotions, id)),
             Condition::Tier { program, tiers } => named(tiers, |id| {
                 let mut all = self.tiers.iter();
                 let tier = all.find(|tier| tier.program == *program && tier.id == *id)?;
@@ -260,6 +322,11 @@ fn condition(condition: &Condition, found: &Found, names: &Names) -> Localized {
             "The customer did not come by an invitation",
         ),
         Condition::FirstPurchase => fixed("Это не первая покупка", "This is not the first purchase"),
+        Condition::Activated(_) => about(
+            "Покупатель не включил акцию",
+            "The customer has not switched the promotion on",
+            what,
+        ),
         Condition::Segment(_) => about(
             "Покупатель не входит в нужную группу",
             "The customer is not in the segment",
@@ -328,6 +395,7 @@ fn asked(condition: &Condition, names: &Names) -> Localized {
         }
         Condition::FirstPurchase => fixed("первая покупка", "the first purchase"),
         Condition::Invited => fixed("покупатель по приглашению", "an invited customer"),
+        Condition::Activated(_) => about("включённая акция", "switched on", what),
         Condition::Segment(_) => about("группа", "segment", what),
         Condition::Payment(_) => about("оплата", "paid by", what),
         Condition::Channel(_) => about("способ покупки", "bought by", what),
@@ -437,7 +505,7 @@ fn hundredths(lang: Lang, n: i64) -> String {
 mod tests {
     use super::super::tests::rule;
     use super::*;
-    use crate::id::{ArticleId, CategoryId, ProgramId, RuleId, StoreId, TierId};
+    use crate::id::{ArticleId, CategoryId, ProgramId, PromotionId, RuleId, StoreId, TierId};
     use crate::rule::Published;
     use crate::rule::store::NamedTier;
 
@@ -478,6 +546,7 @@ mod tests {
                 name: name("Золото", "Gold"),
                 counts: true,
             }],
+            promotions: vec![(PromotionId(one), name("Неделя чая", "Tea week"))],
             regions: Vec::new(),
         }
     }
@@ -517,6 +586,11 @@ mod tests {
                 format!(r#"{{"member": [{one}]}}"#),
                 "Покупатель не участвует в программе: Клуб",
                 "The customer is no member of the program: Club",
+            ),
+            (
+                format!(r#"{{"activated": [{one}]}}"#),
+                "Покупатель не включил акцию: Неделя чая",
+                "The customer has not switched the promotion on: Tea week",
             ),
             (
                 r#"{"segment": ["vip"]}"#.to_owned(),
@@ -602,6 +676,51 @@ mod tests {
                 "Purchases in the period: 7, and it has to be at least 2 at most 5"
             ]
         );
+    }
+
+    #[test]
+    fn customers_are_told_for_whom_it_is() {
+        let said = |condition: &str, found| {
+            let failure = Failure::Condition { clause: 0, found };
+            to_customer(&Rules::default(), &rule(&[condition]), &failure, &shop(), &chrono::Utc).ru
+        };
+        let one = "00000000-0000-0000-0000-000000000001";
+        for (condition, found, words) in [
+            (
+                format!(r#"{{"member": ["{one}"]}}"#),
+                Found::Missing,
+                "Для участников программы: Клуб",
+            ),
+            (
+                format!(r#"{{"tier": {{"program": "{one}", "tiers": ["{one}"]}}}}"#),
+                Found::Tier(None),
+                "Для уровня: Золото",
+            ),
+            (
+                r#"{"tenure": {"at_least": 30, "at_most": 60}}"#.to_owned(),
+                Found::Number(61),
+                "Для тех, кто с нами не дольше: 60\u{a0}дней",
+            ),
+            (
+                r#"{"tenure": {"at_least": 30}}"#.to_owned(),
+                Found::Number(3),
+                "Для тех, кто с нами не меньше: 30\u{a0}дней",
+            ),
+            (
+                r#"{"birthday": {"of": "customer"}}"#.to_owned(),
+                Found::Birthday { since: None, until: 21 },
+                "До дня рождения 21\u{a0}день",
+            ),
+        ] {
+            assert_eq!(said(&condition, found), words);
+        }
+        let used = Failure::UsedUp {
+            what: Capped::CustomerTimes,
+            allowed: 1,
+            used: 1,
+        };
+        let words = to_customer(&Rules::default(), &rule(&[]), &used, &shop(), &chrono::Utc);
+        assert_eq!(words.ru, "Вы уже воспользовались");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum Right {
     Audit,
     /// Adds tills and gives them keys.
     Tills,
-    /// Writes and publishes rules of discounts and points, programs and their tiers.
+    /// Writes and publishes rules of discounts and points, programs and their tiers, promotions.
     Rules,
     /// Writes shops and categories down, and looks up what is sold.
     Shops,

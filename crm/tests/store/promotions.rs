@@ -1,11 +1,18 @@
 //! Promotions.
 
-use crate::common::people::{SYSTEM, text};
+use crate::common::people::{SYSTEM, marketer, one, text};
+use crate::common::{customer, days, ready, receipt, sign_in, slip};
+use crate::rules::{TENTH, fixed, member, publish, rule};
 use chrono::{DateTime, TimeDelta, Utc};
-use crm::id::{PromotionId, StoreId};
-use crm::promotion::{NewPromotion, Promotion, store};
+use crm::error::Error;
+use crm::id::{PromotionId, RuleId, StoreId};
+use crm::promotion::store::offers::{self, Stand};
+use crm::promotion::store::{self, managing};
+use crm::promotion::{NewPromotion, Promotion, Stage, State};
+use crm::rule::tier::Measure;
 use crm::stores::{Hours, NewStore, store as stores};
 use crm::testing::{World, start};
+use crm::who::Subject;
 
 fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
     NewPromotion {
@@ -14,7 +21,9 @@ fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
         conditions: text("<b>15 %</b> off, 😀"),
         starts_at: start() + TimeDelta::hours(from),
         ends_at: start() + TimeDelta::hours(to),
+        must_activate: false,
         stores: Vec::new(),
+        rules: Vec::new(),
     }
 }
 
@@ -75,6 +84,223 @@ crm::both_engines!(
         assert_eq!(ends(&mut conn, 1).await, [10]);
     }
 );
+
+crm::both_engines!(only_what_is_published_is_offered, async |world| {
+    ready(world).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(&world.db).expect("fresh");
+    let id = managing::create(&world.db, &mara, "Bags", &text("Bags"))
+        .await
+        .expect("an idea");
+    let read = async || managing::read(&world.db, &mara, id).await.expect("read");
+    let idea = read().await;
+    assert_eq!((idea.stage, idea.record.code.as_str()), (Stage::Idea, "bags"));
+    let new = NewPromotion {
+        code: "bags".into(),
+        ..promotion("Bag week", -1, 10)
+    };
+    let published = managing::publish(&world.db, &fresh, id, &idea.record).await;
+    assert!(matches!(published, Err(Error::Stale)), "an idea says too little");
+    managing::change(&world.db, &mara, id, &idea.record, &new)
+        .await
+        .expect("a draft");
+    let late = managing::change(&world.db, &mara, id, &idea.record, &new).await;
+    assert!(matches!(late, Err(Error::Stale)));
+    let draft = read().await;
+    assert_eq!((draft.stage, &draft.record), (Stage::Draft, &new));
+    assert_eq!(running(world, start()).await, []);
+    managing::publish(&world.db, &fresh, id, &draft.record)
+        .await
+        .expect("published");
+    assert_eq!(running(world, start()).await[0].code, "bags");
+    assert_eq!(read().await.state(start()), State::Running);
+    managing::end(&world.db, &fresh, id).await.expect("ended");
+    assert_eq!(running(world, start()).await, []);
+    assert_eq!(read().await.state(start()), State::Ended);
+    let over = managing::change(&world.db, &mara, id, &read().await.record, &new).await;
+    assert!(matches!(over, Err(Error::Stale)));
+});
+
+/// Writes a promotion down that these rules carry out.
+async fn carried_out(world: &World, code: &str, to: i64, rules: &[RuleId]) -> PromotionId {
+    let new = NewPromotion {
+        rules: rules.to_vec(),
+        ..promotion(code, -1, to)
+    };
+    put(world, &new).await
+}
+
+/// How it stands with each promotion, in the order of the page.
+async fn stands(world: &World, me: Subject) -> Vec<(String, Stand)> {
+    let mut conn = world.db.read().await.expect("a connection");
+    let all = offers::of(&mut conn, me).await.expect("told");
+    all.into_iter().map(|one| (one.promotion.code, one.stand)).collect()
+}
+
+crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let gift = &fixed(club, 50_00);
+    slip("1", anna, start() - days(1)).line("tea", 1, 300_00).book(db).await;
+    let made = async |name: &str, conditions: &str| publish(db, &rule(name, conditions, gift, "")).await.id;
+    let large = made("Large", r#"{"basket_sum": {"at_least": 100000}}"#).await;
+    let first = made("First", r#""first_purchase""#).await;
+    let third = r#"{"purchase_count": {"window": "ever", "count": {"at_least": 3}}}, {"basket_sum": {"at_least": 9}}"#;
+    let third = made("Third", third).await;
+    let sum = r#"{"purchase_sum": {"window": {"last": {"days": 30}}, "sum": {"at_least": 150000}}}"#;
+    let sum = made("Sum", sum).await;
+    let soon = made("Soon", r#"{"tenure": {"at_least": 20}}"#).await;
+    let later = made("Later", r#"{"tenure": {"at_least": 21}}"#).await;
+    let idea = crm::rule::store::create(db, &marketer(world).await, &rule("Idea", "", gift, ""))
+        .await
+        .expect("a draft");
+    carried_out(world, "first", 1, &[first]).await;
+    carried_out(world, "third", 2, &[first, third]).await;
+    carried_out(world, "sum", 3, &[sum]).await;
+    carried_out(world, "idea", 4, &[idea]).await;
+    carried_out(world, "large", 5, &[large]).await;
+    carried_out(world, "words", 6, &[]).await;
+    carried_out(world, "soon", 20 * 24, &[soon]).await;
+    carried_out(world, "later", 20 * 24, &[later]).await;
+    let all = stands(world, anna).await;
+    let codes: Vec<&str> = all.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes[..5], ["large", "words", "third", "sum", "soon"]);
+    let of = |code: &str| {
+        all.iter()
+            .find(|(known, _)| known == code)
+            .map(|(_, stand)| stand.clone())
+    };
+    assert_eq!(of("large"), Some(Stand::Holds), "what is to be bought keeps nobody out");
+    let progress = |code| match of(code) {
+        Some(Stand::Near { progress, .. }) => progress.map(|p| (p.measure, p.done, p.of)),
+        other => panic!("{code}: {other:?}"),
+    };
+    assert_eq!(progress("third"), Some((Measure::Count, 1, 3)));
+    assert_eq!(progress("sum"), Some((Measure::Sum, 300_00, 1_500_00)));
+    assert_eq!(progress("soon"), None);
+    assert!(matches!(of("later"), Some(Stand::Beyond { why: Some(_) })));
+    assert_eq!(of("idea"), Some(Stand::Beyond { why: None }));
+    let Some(Stand::Beyond { why: Some(why) }) = of("first") else {
+        panic!("{:?}", of("first"));
+    };
+    assert_eq!(why.en, "For a first purchase");
+    // Who is no member is given no points, and may join.
+    let boris = customer(db).await;
+    let all = stands(world, boris).await;
+    let large = all.iter().find(|(code, _)| code == "large").map(|(_, stand)| stand);
+    assert!(matches!(large, Some(Stand::Near { progress: None, .. })), "{large:?}");
+});
+
+crm::both_engines!(
+    what_is_switched_on_counts_for_what_is_bought_afterwards,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let new = NewPromotion {
+            must_activate: true,
+            ..promotion("week", -1, 24)
+        };
+        let id = put(world, &new).await;
+        let condition = format!(
+            r#"{{"activated": ["{id}"]}}, {{"purchase_count": {{"window": "ever", "count": {{"at_most": 9}}}}}}"#
+        );
+        let asks = publish(db, &rule("Week", &condition, &fixed(club, 50_00), "")).await.id;
+        let linked = NewPromotion {
+            rules: vec![asks],
+            ..new
+        };
+        put(world, &linked).await;
+        assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Off)]);
+        let by = sign_in(db, anna).await;
+        for other in ["", "none"] {
+            let refused = offers::activate(db, &by, other).await;
+            assert!(matches!(refused, Err(Error::NotFound)), "{other}");
+        }
+        let points = async |document: &str, at: DateTime<Utc>| {
+            let sale = slip(document, anna, at).line("tea", 1, 100_00).book(db).await;
+            let lines = receipt(db, anna, sale.id).await.lines;
+            lines
+                .iter()
+                .flat_map(|line| &line.earned)
+                .map(|one| one.points)
+                .sum::<i64>()
+        };
+        assert_eq!(points("before", start() - TimeDelta::minutes(2)).await, 3_00);
+        offers::activate(db, &by, "week").await.expect("switched on");
+        offers::activate(db, &by, "week").await.expect("and once more");
+        assert_eq!(
+            one!(
+                world,
+                i64,
+                "SELECT COUNT(*) FROM audit WHERE action = 'promotion.activate'"
+            ),
+            1
+        );
+        assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Holds)]);
+        // What was bought before, and is told of late, is given nothing for it.
+        assert_eq!(points("late", start() - TimeDelta::minutes(1)).await, 3_00);
+        assert_eq!(points("after", start()).await, 53_00);
+        world.clock.set(start() + TimeDelta::hours(24));
+        let over = offers::activate(db, &by, "week").await;
+        assert!(matches!(over, Err(Error::NotFound)));
+    }
+);
+
+crm::both_engines!(what_is_over_tells_what_it_brought, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let boris = customer(db).await;
+    let gift = publish(db, &rule("Gift", "", &fixed(club, 50_00), "")).await.id;
+    let off = publish(db, &rule("Off", "", TENTH, "")).await.id;
+    for (code, from, to, rules) in [
+        ("both", -5, 1, vec![gift, off]),
+        ("gift", -5, 2, vec![gift]),
+        ("words", -5, 3, vec![]),
+        ("later", 2, 4, vec![gift]),
+        ("goes on", -5, 90 * 24, vec![gift]),
+    ] {
+        let new = NewPromotion {
+            rules,
+            ..promotion(code, from, to)
+        };
+        put(world, &new).await;
+    }
+    // The till took off what the rule gives.
+    slip("1", anna, start())
+        .line("tea", 1, 200_00)
+        .off_by_rules(20_00)
+        .book(db)
+        .await;
+    let over = async |me: Subject| {
+        let mut conn = world.db.read().await.expect("a connection");
+        let all = offers::over(&mut conn, me).await.expect("told");
+        let told = all
+            .into_iter()
+            .map(|one| (one.title.en, one.is_counted, one.discount, one.points));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(over(anna).await, []);
+    world.clock.set(start() + TimeDelta::hours(5));
+    let told = |both, gift| {
+        [
+            ("later".to_owned(), true, 0, 0),
+            ("words".to_owned(), false, 0, 0),
+            ("gift".to_owned(), true, 0, gift),
+            ("both".to_owned(), true, both, gift),
+        ]
+    };
+    assert_eq!(over(anna).await, told(20_00, 50_00));
+    assert_eq!(over(boris).await, told(0, 0), "somebody else's is theirs");
+    world
+        .clock
+        .set(start() + TimeDelta::hours(1) + TimeDelta::days(offers::ARCHIVE_DAYS));
+    let codes: Vec<String> = over(anna).await.into_iter().map(|(title, ..)| title).collect();
+    assert_eq!(
+        codes,
+        ["goes on", "later", "words", "gift"],
+        "for three months to the moment"
+    );
+});
 
 crm::both_engines!(a_promotion_names_its_shops_and_counts_its_changes, async |world| {
     let (b, a) = (shop(world, "b").await, shop(world, "a").await);

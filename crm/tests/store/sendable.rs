@@ -87,6 +87,10 @@ fn a_server_can_await_these(
         staff::by_login(&mut conn, "").await?;
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;
         promotion::store::running(&mut conn, db.now()).await?;
+        promotion::store::offers::of(&mut conn, customer.me()).await?;
+        promotion::store::offers::over(&mut conn, customer.me()).await?;
+        promotion::store::offers::activate(&db, &customer, "").await?;
+        promotion::store::managing::list(&db, &agent).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;
         Ok::<_, Error>(())

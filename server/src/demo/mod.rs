@@ -1,4 +1,4 @@
-//! The demonstration: made-up people on real purchases, twelve shops, six promotions, three tiers, sixty requests. The same for
+//! The demonstration: made-up people on real purchases, twelve shops, nine promotions, three tiers, sixty requests. The same for
 //! everybody but for the passwords, which are made at random for each database and printed once.
 
 mod messages;
@@ -179,7 +179,10 @@ async fn shops(db: &Db, by: &System, records: &Records) -> anyhow::Result<Vec<St
                         conditions: p.conditions.clone(),
                         starts_at,
                         ends_at,
+                        must_activate: p.must_activate,
                         stores: p.stores.iter().filter_map(|code| ids.get(code).copied()).collect(),
+                        // Rules are published last, and named then.
+                        rules: Vec::new(),
                     })
                     .collect();
                 for promotion in &promotions {

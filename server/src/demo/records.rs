@@ -37,6 +37,7 @@ pub(super) struct Promotion {
     starts_in_days: i64,
     ends_in_days: i64,
     pub(super) stores: Vec<String>,
+    pub(super) must_activate: bool,
 }
 
 impl Promotion {
@@ -123,6 +124,8 @@ struct PromotionFacts {
     starts_in_days: i64,
     ends_in_days: i64,
     stores: Vec<String>,
+    #[serde(default)]
+    must_activate: bool,
 }
 
 #[derive(Deserialize)]
@@ -250,6 +253,7 @@ impl Records {
                 starts_in_days,
                 ends_in_days,
                 stores,
+                must_activate,
             } = p;
             records.promotions.push(Promotion {
                 code,
@@ -258,6 +262,7 @@ impl Records {
                 starts_in_days,
                 ends_in_days,
                 stores,
+                must_activate,
             });
         }
         Ok(records)

@@ -5,8 +5,10 @@ use super::people::Made;
 use super::records::Records;
 use anyhow::Context as _;
 use crm::db::{Db, scoped};
-use crm::id::CustomerId;
+use crm::id::{CustomerId, RuleId};
 use crm::lang::Lang;
+use crm::promotion::NewPromotion;
+use crm::promotion::store as promotions;
 use crm::purchase::{Kind, NewLine, NewPurchase, Original, Way};
 use crm::rule::Rule;
 use crm::who::System;
@@ -14,6 +16,14 @@ use std::collections::BTreeMap;
 
 /// The setting that says that it is done.
 const DONE: &str = "demonstration_rewards";
+/// The promotions that rules carry out, and what each rule is called in English.
+const CARRIED_OUT: [(&str, &str); 5] = [
+    ("baking_weekday", "15% off everything for baking"),
+    ("bags_week", "Bag week: 20% off"),
+    ("birthday", "Birthday"),
+    ("friend", "Bring a friend"),
+    ("double_points", "Double points"),
+];
 /// What the friend bought: article, price.
 const BOUGHT: (&str, i64) = ("22423", 1_275_00);
 
@@ -33,7 +43,11 @@ pub(super) async fn write(
         .iter()
         .find(|program| program.code == "club")
         .context("there is a club")?;
+    let known = promotions::running(&mut db.read().await?, db.now()).await?;
     let mut rules = include_str!("../../demo/rules.json").replace("{club}", &club.id.to_string());
+    for promotion in known {
+        rules = rules.replace(&format!("{{{}}}", promotion.code), &promotion.id.to_string());
+    }
     for category in crm::stores::store::categories(&mut db.read().await?).await? {
         rules = rules.replace(&format!("{{{}}}", category.code), &category.id.to_string());
     }
@@ -44,9 +58,27 @@ pub(super) async fn write(
         }
     }
     let rules: Vec<Rule> = serde_json::from_str(&rules)?;
+    let mut published: BTreeMap<String, RuleId> = BTreeMap::new();
     for rule in &rules {
-        crm::rule::store::publish_by_system(db, by, None, rule, None).await?;
+        let by = crm::rule::store::publish_by_system(db, by, None, rule, None).await?;
+        published.insert(rule.name.en.clone(), by.id);
     }
+    let carried_out = records.promotions.iter().filter_map(|promotion| {
+        let (_, rule) = CARRIED_OUT.iter().find(|(code, _)| *code == promotion.code)?;
+        let (starts_at, ends_at) = promotion.period(db.shop(), db.now());
+        Some(NewPromotion {
+            code: promotion.code.clone(),
+            title: promotion.title.clone(),
+            conditions: promotion.conditions.clone(),
+            starts_at,
+            ends_at,
+            must_activate: promotion.must_activate,
+            stores: Vec::new(),
+            rules: published.get(*rule).copied().into_iter().collect(),
+        })
+    });
+    let carried_out: Vec<NewPromotion> = carried_out.collect();
+    let carried_out = &carried_out;
     let friends = people
         .iter()
         .filter(|made| made.id != customer && made.language == Lang::Ru);
@@ -55,6 +87,9 @@ pub(super) async fn write(
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
+            for promotion in carried_out {
+                promotions::put(tx, by, promotion).await?;
+            }
             crm::invite::store::begin_by_system(tx, by, customer).await?;
             for friend in friends {
                 crm::invite::store::put(tx, by, (customer, *friend), now).await?;

@@ -154,7 +154,13 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
         ("keeper", &["/admin/approvals", "/admin/tills", "/admin/webhooks"]),
         (
             "marketer",
-            &["/admin/rules", "/admin/programs", "/admin/stores", "/admin/help"],
+            &[
+                "/admin/rules",
+                "/admin/programs",
+                "/admin/promotions",
+                "/admin/stores",
+                "/admin/help",
+            ],
         ),
         ("reader", &[]),
     ] {

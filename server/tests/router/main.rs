@@ -34,6 +34,7 @@ mod pace;
 mod passwords;
 mod points;
 mod programs;
+mod promotions;
 mod proxies;
 mod purchases;
 mod redirects;

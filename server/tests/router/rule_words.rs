@@ -27,11 +27,13 @@ struct Shop {
     stores: Vec<String>,
     programs: Vec<String>,
     tiers: Vec<String>,
+    promotion: String,
 }
 
 impl Shop {
     async fn of(app: &TestApp) -> Self {
         let db = &app.world.db;
+        let promotion = app.some_promotion().await.to_string();
         let first = app.some_store().await;
         db.write(|tx| {
             scoped(async move {
@@ -86,6 +88,7 @@ impl Shop {
             stores,
             programs: programs.iter().map(ToString::to_string).collect(),
             tiers: names.tiers.iter().map(|tier| tier.id.to_string()).collect(),
+            promotion,
         }
     }
 
@@ -111,7 +114,7 @@ impl Shop {
                 {"period": {"from": "2026-12-01", "to": "2026-12-31"}},
                 {"birthday": {"of": "child", "before": 3, "after": 1}},
                 {"tier": {"program": program, "tiers": [tier, self.tiers[1]]}},
-                {"member": [program]}, {"tenure": {"at_least": 30, "at_most": 40}},
+                {"member": [program]}, {"activated": [self.promotion]}, {"tenure": {"at_least": 30, "at_most": 40}},
                 {"purchase_count": {"window": {"last": {"days": 5}}, "count": {"at_least": 1, "at_most": 4}}},
                 {"purchase_sum": {"window": {"between": {"from": "2026-01-01", "to": "2026-06-30"}}, "sum": {"at_least": 1, "at_most": 4}}},
                 {"segment": ["vip", "new"]}, {"payment": ["cash", "card"]}, {"channel": ["till", "app"]}, {"coupon": ["a", "b"]},
@@ -365,7 +368,7 @@ async fn what_is_opened_and_saved_stays_what_it_was() {
     }
     // Written as JSON: several lines of a basket, sums of a period that is given, segments, coupons, conditions within others;
     // and of effects a coupon, and a multiple that no field shows.
-    assert_eq!(saved, BTreeMap::from([("condition", 24), ("effect", 10)]));
+    assert_eq!(saved, BTreeMap::from([("condition", 25), ("effect", 10)]));
 }
 
 #[tokio::test]
@@ -458,6 +461,7 @@ async fn what_the_shop_does_not_have_is_not_published() {
             "Условие 2",
         ),
         (json!({"conditions": [{"member": [nobodys]}]}), "Условие 1"),
+        (json!({"conditions": [{"activated": [nobodys]}]}), "Условие 1"),
         (
             json!({"conditions": [{"tier": {"program": shop.programs[1], "tiers": [shop.tiers[0]]}}]}),
             "Условие 1",

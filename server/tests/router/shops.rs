@@ -169,3 +169,91 @@ async fn articles_are_read_page_by_page() {
     let refused = agent.send(LIST, "store.add", &shop(&[("key", "tver-9")])).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
+
+/// Puts a shop of a town down, somewhere or nowhere.
+async fn put_shop(app: &TestApp, code: &str, town: &str, place: Option<(i64, i64)>) -> crm::id::StoreId {
+    let text = |text: &str| crm::lang::Localized {
+        ru: text.into(),
+        en: text.into(),
+    };
+    let shop = &crm::stores::NewStore {
+        code: code.into(),
+        name: text(code),
+        town: text(town),
+        address: text("Ленина, 1"),
+        latitude: place.map(|(latitude, _)| latitude),
+        longitude: place.map(|(_, longitude)| longitude),
+        hours: crm::stores::Hours::try_from([Some([540, 1260]); 7]).expect("possible hours"),
+        phone: None,
+        region: None,
+    };
+    let written = app
+        .world
+        .db
+        .write(|tx| scoped(async move { crm::stores::store::put(tx, &BY, shop).await }));
+    written.await.expect("a shop")
+}
+
+/// The towns of the shops on a page, in their order.
+fn towns(page: &Reply) -> Vec<&'static str> {
+    let all = ["Дубна", "Клин", "Тверь", "Ржев"];
+    let mut found: Vec<_> = all
+        .into_iter()
+        .filter_map(|town| Some((page.body.find(&format!("<h2>{town}, "))?, town)))
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, town)| town).collect()
+}
+
+#[tokio::test]
+async fn shops_are_listed_from_a_town_outwards_and_where_a_promotion_holds() {
+    let app = TestApp::new().await;
+    put_shop(&app, "klin", "Клин", Some((56_339_000, 36_728_000))).await;
+    let tver = put_shop(&app, "tver", "Тверь", Some((56_858_700, 35_917_600))).await;
+    let dubna = put_shop(&app, "dubna", "Дубна", Some((56_732_000, 37_166_900))).await;
+    put_shop(&app, "rzhev", "Ржев", None).await;
+    let mut anna = app.customer("Анна").await;
+    let page = anna.get("/stores").await;
+    assert_eq!(towns(&page), ["Дубна", "Клин", "Ржев", "Тверь"]);
+    // The clock stands at 15:00 in Moscow.
+    assert_eq!(page.text().matches("Открыто до 21:00").count(), 4, "{}", page.text());
+    assert!(page.body.contains("data-lat=\"56339000\"") && page.body.contains("src=\"/near.js\""));
+    for (near, expected) in [
+        ("%D0%9A%D0%BB%D0%B8%D0%BD", ["Клин", "Дубна", "Тверь", "Ржев"]),
+        ("%D0%A2%D0%B2%D0%B5%D1%80%D1%8C", ["Тверь", "Клин", "Дубна", "Ржев"]),
+        // Of nobody knows where: first all the same.
+        ("%D0%A0%D0%B6%D0%B5%D0%B2", ["Ржев", "Дубна", "Клин", "Тверь"]),
+        (
+            "%D0%90%D1%81%D1%82%D0%B0%D0%BD%D0%B0",
+            ["Дубна", "Клин", "Ржев", "Тверь"],
+        ),
+    ] {
+        let page = anna.get(&format!("/stores?near={near}")).await;
+        assert_eq!(towns(&page), expected, "{near}");
+    }
+    let here = &crm::promotion::NewPromotion {
+        code: "candles".into(),
+        title: crm::lang::Localized {
+            ru: "Три свечи".into(),
+            en: "Three candles".into(),
+        },
+        conditions: crm::lang::Localized::default(),
+        starts_at: app.world.db.now(),
+        ends_at: app.world.db.now() + chrono::Duration::days(1),
+        must_activate: false,
+        stores: vec![dubna, tver],
+        rules: Vec::new(),
+    };
+    let put = app
+        .world
+        .db
+        .write(|tx| scoped(async move { crm::promotion::store::put(tx, &BY, here).await }));
+    put.await.expect("a promotion");
+    assert!(anna.get("/offers").await.body.contains("/stores?offer=candles"));
+    let page = anna
+        .get("/stores?offer=candles&near=%D0%A2%D0%B2%D0%B5%D1%80%D1%8C")
+        .await;
+    assert_eq!(towns(&page), ["Тверь", "Дубна"]);
+    assert!(page.text().contains("Где действует: Три свечи"), "{}", page.text());
+    assert_eq!(towns(&anna.get("/stores?offer=nothing").await).len(), 4);
+}

@@ -110,6 +110,7 @@ async fn s23_every_page_that_staff_open_is_a_row() {
                 "/admin/articles/",
                 "/admin/categories/",
                 "/admin/messages/",
+                "/admin/promotions/",
                 "/admin/rules/",
                 "/admin/stores/",
                 "/admin/tills/",

@@ -101,6 +101,7 @@ kinds! {
         PurchaseSum: "purchase_sum", k_purchase_sum;
         FirstPurchase: "first_purchase", k_first_purchase;
         Invited: "invited", k_invited;
+        Activated: "activated", k_activated;
     }
 }
 
@@ -152,6 +153,7 @@ pub fn condition_kind(condition: &Condition) -> Option<(ConditionKind, &Conditio
         Condition::PurchaseSum { .. } => ConditionKind::PurchaseSum,
         Condition::FirstPurchase => ConditionKind::FirstPurchase,
         Condition::Invited => ConditionKind::Invited,
+        Condition::Activated(_) => ConditionKind::Activated,
         Condition::Tier { .. } => ConditionKind::Tier,
         Condition::Contains { lines, sum, .. } if sum.is_open() => match lines.as_slice() {
             [Condition::Category(_)] => ConditionKind::ContainsCategory,
@@ -290,6 +292,7 @@ impl ConditionFields {
             },
             ConditionKind::FirstPurchase => Condition::FirstPurchase,
             ConditionKind::Invited => Condition::Invited,
+            ConditionKind::Activated => Condition::Activated(self.chosen(&mut flaws)),
         };
         if !flaws.is_clean() {
             return Err(AppError::Invalid { flaws: flaws.flaws() });
@@ -607,6 +610,14 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
                 .map(|(id, name)| (id.to_string(), words.cx.pick(name)))
                 .collect(),
             &|value| matches!(held, Some(Condition::Member(ids)) if ids.iter().any(|id| id.to_string() == value)),
+        ),
+        ConditionKind::Activated => chosen(
+            names
+                .promotions
+                .iter()
+                .map(|(id, title)| (id.to_string(), words.cx.pick(title)))
+                .collect(),
+            &|value| matches!(held, Some(Condition::Activated(ids)) if ids.iter().any(|id| id.to_string() == value)),
         ),
         ConditionKind::Tier => {
             let holds = |id: TierId| matches!(held, Some(Condition::Tier { tiers, .. }) if tiers.contains(&id));

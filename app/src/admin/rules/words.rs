@@ -130,6 +130,9 @@ impl Words<'_> {
             Condition::PurchaseSum { window, sum } => t.c_sum(self.money_range(*sum), self.window(*window)),
             Condition::FirstPurchase => t.c_first.to_owned(),
             Condition::Invited => t.c_invited.to_owned(),
+            Condition::Activated(ids) => {
+                t.c_activated(join(ids.iter().map(|id| self.named(&self.names.promotions, id))))
+            }
             Condition::Segment(codes) => t.c_segment(codes.join(", ")),
             Condition::Payment(ways) => t.c_payment(join(ways.iter().map(|way| self.payment(*way).to_owned()))),
             Condition::Channel(ways) => t.c_channel(join(ways.iter().map(|way| self.channel(*way).to_owned()))),

@@ -7,14 +7,17 @@
 
 use super::timeline::Timeline;
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
-use crate::id::{ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PurchaseId, RuleId, StoreId};
+use crate::id::{
+    ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PromotionId, PurchaseId, RuleId, StoreId,
+};
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
 use crate::purchase::{Way, store as purchases};
 use crate::rule::{
-    Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Rules, Usage,
-    Used, Verdict, evaluate, tier,
+    Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Published,
+    Rules, Usage, Used, Verdict, evaluate, tier,
 };
+use crate::who::Subject;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -36,6 +39,8 @@ pub(super) struct Known {
     people: HashMap<CustomerId, (Option<NaiveDate>, DateTime<Utc>)>,
     children: HashMap<CustomerId, Vec<NaiveDate>>,
     invited: BTreeSet<CustomerId>,
+    /// Which promotions were switched on, and when.
+    activated: HashMap<CustomerId, Vec<(PromotionId, DateTime<Utc>)>>,
     bought: HashMap<CustomerId, Vec<Bought>>,
     articles: HashMap<ArticleId, (Option<CategoryId>, Option<String>)>,
     regions: HashMap<StoreId, String>,
@@ -78,6 +83,7 @@ impl Wanted {
             person,
             children,
             invited,
+            activated,
             history,
             first,
             tiers,
@@ -89,6 +95,7 @@ impl Wanted {
         *person |= asks.person;
         *children |= asks.children;
         *invited |= asks.invited;
+        *activated |= asks.activated;
         *history |= asks.history;
         *first |= asks.first;
         *tiers |= asks.tiers;
@@ -179,6 +186,13 @@ impl Known {
             let rows: Vec<(CustomerId,)> = db::list(conn, query).await?;
             self.invited.extend(rows.into_iter().map(|(id,)| id));
         }
+        if wanted.asks.activated {
+            let query =
+                ListQuery::new("SELECT customer_id, promotion_id, at FROM activations").within("customer_id", of());
+            for (id, promotion, at) in db::list::<(CustomerId, PromotionId, DateTime<Utc>)>(conn, query).await? {
+                self.activated.entry(id).or_default().push((promotion, at));
+            }
+        }
         if wanted.asks.history {
             let shop = conn.shop().clone();
             let since = wanted.since.filter(|since| *since > NaiveDate::MIN);
@@ -260,6 +274,11 @@ impl Known {
                 one.is_sale && one.id != deal.purchase && (!by_time || (one.at, one.id) < this)
             };
             let booked = all.iter().filter(is_booked).count();
+            // What was bought before is not given for it.
+            let switched = self.activated.get(&id).map_or(&[][..], Vec::as_slice).iter();
+            let activated = switched
+                .filter(|(_, at)| *at <= deal.at)
+                .map(|(promotion, _)| *promotion);
             Buyer {
                 birthday,
                 children: self.children.get(&id).cloned().unwrap_or_default(),
@@ -268,10 +287,11 @@ impl Known {
                 segments: Vec::new(),
                 history: history.collect(),
                 invited: self.invited.contains(&id),
+                activated: activated.collect(),
                 booked: Some(i64::try_from(booked).unwrap_or(i64::MAX)),
             }
         });
-        let limited = |asked: &&crate::rule::Published| {
+        let limited = |asked: &&Published| {
             let caps = asked.rule.caps;
             [caps.day, caps.customer, caps.budget]
                 .iter()
@@ -382,6 +402,45 @@ pub(crate) async fn once_more(
     let facts = known.facts(timeline, &rules, deal, conn);
     let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
     Ok(Some((rules, outcome)))
+}
+
+/// For whom some rules are that count now: asks each, stripped of all that is not about the customer ([`Rule::for_whom`]). A
+/// rule that applies is for this customer; why another one is not, its first failure says, of the stripped rule.
+pub(crate) async fn for_whom(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    of: Subject,
+    rules: &BTreeSet<RuleId>,
+) -> Result<(Rules, Vec<Decision>), sqlx::Error> {
+    let now = conn.now();
+    let counting = timeline.in_force(now).filter(|(by, _)| rules.contains(&by.id));
+    let stripped = counting.map(|(by, rule)| Published {
+        by,
+        rule: rule.for_whom(),
+    });
+    let rules = Rules::prepare_within(timeline.categories(), stripped.collect()).unwrap_or_else(|e| {
+        tracing::error!(error = %e, "rules cannot be prepared");
+        Rules::default()
+    });
+    let deal = Deal {
+        purchase: PurchaseId(Uuid::max()),
+        at: now,
+        customer: Some(of.id()),
+        member: points::member_of(conn, timeline, of, now).await?,
+        store: None,
+        way: Way::default(),
+        lines: Vec::new(),
+        points_used: 0,
+    };
+    let mut wanted = Wanted {
+        customers: BTreeSet::from([of.id()]),
+        ..Wanted::default()
+    };
+    wanted.add(&rules, conn.shop().day(now));
+    let known = Known::load(conn, &wanted).await?;
+    let facts = known.facts(timeline, &rules, &deal, conn);
+    let outcome = evaluate(&rules, &Basket::default(), &facts, now, &conn.shop().zone());
+    Ok((rules, outcome.decisions))
 }
 
 /// The points of lines, in hundredths.

@@ -2,7 +2,7 @@
 
 use crate::db::{self, Bind, Conn, ListQuery};
 use crate::error::Error;
-use crate::id::{ArticleId, CategoryId, ProgramId, StoreId, TierId};
+use crate::id::{ArticleId, CategoryId, ProgramId, PromotionId, StoreId, TierId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::store::{self as points, LIST};
@@ -38,6 +38,8 @@ pub struct Names {
     pub programs: Vec<(ProgramId, Localized)>,
     /// By program, those of the latest version first.
     pub tiers: Vec<NamedTier>,
+    /// Promotions by their titles, the one that ends last first.
+    pub promotions: Vec<(PromotionId, Localized)>,
     /// The regions that shops are in, in the order of the alphabet.
     pub regions: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Names {
             Target::Store(id) => self.stores.iter().any(|(known, ..)| *known == id),
             Target::Program(id) => self.programs.iter().any(|(known, _)| *known == id),
             Target::Tier(program, id) => self.tiers.iter().any(|tier| tier.program == program && tier.id == id),
+            Target::Promotion(id) => self.promotions.iter().any(|(known, _)| *known == id),
         }
     }
 
@@ -74,6 +77,7 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
                             WHERE v.version = COALESCE((SELECT MAX(n.version) FROM program_versions n \
                             WHERE n.program_id = p.id AND n.published_at <= $1), 1) \
                             ORDER BY p.position";
+    const PROMOTIONS: &str = "SELECT id, title FROM promotions ORDER BY ends_at DESC, id DESC";
     const REGIONS: &str = "SELECT DISTINCT region FROM stores WHERE region IS NOT NULL ORDER BY region";
     type Named<T> = Vec<(T, Json<Localized>)>;
     let now = conn.now();
@@ -81,6 +85,7 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
     let stores: Vec<(StoreId, Json<Localized>, Json<Localized>)> =
         on!(conn, |c| sqlx::query_as(STORES).fetch_all(c).await)?;
     let programs: Named<ProgramId> = on!(conn, |c| sqlx::query_as(PROGRAMS).bind(now).fetch_all(c).await)?;
+    let promotions: Named<PromotionId> = on!(conn, |c| sqlx::query_as(PROMOTIONS).fetch_all(c).await)?;
     let regions = on!(conn, |c| sqlx::query_scalar(REGIONS).fetch_all(c).await)?;
     let wanted: BTreeSet<ArticleId> = rules
         .iter()
@@ -99,6 +104,7 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
             .collect(),
         programs: programs.into_iter().map(|(id, Json(name))| (id, name)).collect(),
         tiers: tiers(conn).await?,
+        promotions: promotions.into_iter().map(|(id, Json(title))| (id, title)).collect(),
         regions,
     })
 }
@@ -156,8 +162,9 @@ async fn tiers(conn: &mut Conn) -> Result<Vec<NamedTier>, sqlx::Error> {
 pub(crate) async fn names_of(conn: &mut Conn, conditions: &[&Condition], most: usize) -> Result<Names, sqlx::Error> {
     const CATEGORIES: &str = "SELECT id, name FROM categories";
     const STORES: &str = "SELECT id, name, town FROM stores";
+    const PROMOTIONS: &str = "SELECT id, title FROM promotions";
     let (mut wanted, mut programs, mut of_tiers) = (BTreeSet::new(), BTreeSet::new(), false);
-    let (mut categories, mut stores) = (Vec::new(), Vec::new());
+    let (mut categories, mut stores, mut promotions) = (Vec::new(), Vec::new(), Vec::new());
     for (_, target) in conditions.iter().flat_map(|condition| condition.targets("", most)) {
         match target {
             Target::Article(id) => {
@@ -169,6 +176,7 @@ pub(crate) async fn names_of(conn: &mut Conn, conditions: &[&Condition], most: u
                 programs.insert(id);
             }
             Target::Tier(..) => of_tiers = true,
+            Target::Promotion(id) => promotions.push(Bind::Id(id.0)),
         }
     }
     let mut names = Names::default();
@@ -189,6 +197,11 @@ pub(crate) async fn names_of(conn: &mut Conn, conditions: &[&Condition], most: u
     if !programs.is_empty() {
         let named = points::names(conn, &programs).await?;
         names.programs = named.into_iter().map(|(id, (_, name))| (id, name)).collect();
+    }
+    if !promotions.is_empty() {
+        let query = ListQuery::new(PROMOTIONS).within("id", promotions);
+        let rows: Vec<(PromotionId, Json<Localized>)> = db::list(conn, query).await?;
+        names.promotions = rows.into_iter().map(|(id, Json(title))| (id, title)).collect();
     }
     if of_tiers {
         names.tiers = tiers(conn).await?;

@@ -331,8 +331,8 @@ impl TestApp {
             name: name("Клин"),
             town: name("Клин"),
             address: name("Гагарина, 1"),
-            latitude: None,
-            longitude: None,
+            latitude: Some(56_339_000),
+            longitude: Some(36_728_000),
             hours: crm::stores::Hours::try_from([Some([540, 1260]); 7]).expect("possible hours"),
             phone: None,
             region: None,
@@ -342,6 +342,39 @@ impl TestApp {
             .db
             .write(|tx| crm::db::scoped(async move { crm::stores::store::put(tx, &BY, shop).await }));
         written.await.expect("a shop")
+    }
+
+    /// A promotion that holds for a week, carried out by no rule and to be switched on; the first call writes it down.
+    pub async fn some_promotion(&self) -> crm::id::PromotionId {
+        self.put_promotion("tea_week", &[], true).await
+    }
+
+    /// A promotion that holds for a week, carried out by these rules.
+    pub async fn put_promotion(
+        &self,
+        code: &str,
+        rules: &[crm::id::RuleId],
+        must_activate: bool,
+    ) -> crm::id::PromotionId {
+        let text = |text: &str| crm::lang::Localized {
+            ru: text.into(),
+            en: text.into(),
+        };
+        let new = &crm::promotion::NewPromotion {
+            code: code.into(),
+            title: text("Неделя чая"),
+            conditions: text("Чай дешевле на 10 %"),
+            starts_at: crm::testing::start() - Duration::days(1),
+            ends_at: crm::testing::start() + Duration::days(6),
+            must_activate,
+            stores: Vec::new(),
+            rules: rules.to_vec(),
+        };
+        let written = self
+            .world
+            .db
+            .write(|tx| scoped(async move { crm::promotion::store::put(tx, &BY, new).await }));
+        written.await.expect("a promotion")
     }
 
     /// A category; the first call writes it down.
@@ -710,6 +743,7 @@ impl Town {
         app.some_webhook().await;
         app.some_rule().await;
         app.some_store().await;
+        app.some_promotion().await;
         app.some_category().await;
         app.some_article().await;
         let db = &app.world.db;
@@ -781,6 +815,7 @@ impl Town {
                 "/admin/stores/" => self.app.some_store().await.to_string(),
                 "/admin/categories/" => self.app.some_category().await.to_string(),
                 "/admin/articles/" => self.app.some_article().await.to_string(),
+                "/admin/promotions/" => self.app.some_promotion().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),

@@ -1,0 +1,287 @@
+//! Promotions as one customer is offered them: whether each holds for them, why not, and how far they are. The rules that carry
+//! a promotion out answer, as far as they ask who somebody is; what is to be bought for it, its conditions say in words.
+
+use super::super::Promotion;
+use super::running;
+use crate::db::{Conn, Db, scoped};
+use crate::error::Error;
+use crate::id::{ProgramId, PromotionId, RuleId};
+use crate::lang::Localized;
+use crate::on;
+use crate::quote::failed;
+use crate::rule::explain::{Failure, Found};
+use crate::rule::store::{asking, names_of, timeline};
+use crate::rule::tier::{self, Measure, Standing, Tiers};
+use crate::rule::{Condition, Decision, Range, Verdict, Window, words};
+use crate::who::{Customer, Subject};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a promotion that is over is told of, in days.
+pub const ARCHIVE_DAYS: i64 = 90;
+
+/// A promotion that holds now, and how it stands with a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The promotion.
+    pub promotion: Promotion,
+    /// How it stands with it.
+    pub stand: Stand,
+    /// When the customer switched it on.
+    pub activated_at: Option<DateTime<Utc>>,
+}
+
+/// How it stands with a promotion and a customer. By the first of its rules that is for them, or else the one that is next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stand {
+    /// It holds for them.
+    Holds,
+    /// It holds for them once they switch it on.
+    Off,
+    /// Something is missing that they can do, or that comes of itself while the promotion holds.
+    Near {
+        /// What.
+        why: Localized,
+        /// How far they are, where something is counted.
+        progress: Option<Progress>,
+    },
+    /// It is for others.
+    Beyond {
+        /// For whom; none: no rule of it counts just now.
+        why: Option<Localized>,
+    },
+}
+
+/// How far somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is counted: purchases, or what was paid, in minor units.
+    pub measure: Measure,
+    /// How much there is.
+    pub done: i64,
+    /// How much is needed.
+    pub of: i64,
+}
+
+impl Stand {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Holds => 0,
+            Self::Off => 1,
+            Self::Near { .. } => 2,
+            Self::Beyond { .. } => 3,
+        }
+    }
+}
+
+/// The promotions that hold now: first those that hold for this customer, then those within reach, then the others; among each
+/// the one that ends first at the head.
+pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
+    let (now, shop) = (conn.now(), conn.shop().clone());
+    let (today, zone) = (shop.day(now), shop.zone());
+    let promotions = running(conn, now).await?;
+    let activated: BTreeMap<PromotionId, DateTime<Utc>> = activations(conn, me).await?.into_iter().collect();
+    let linked: BTreeSet<RuleId> = promotions.iter().flat_map(|one| one.rules.iter().copied()).collect();
+    let timeline = timeline(conn).await?;
+    let (rules, decisions) = asking::for_whom(conn, &timeline, me, &linked).await?;
+    let conditions: Vec<&Condition> = decisions.iter().filter_map(|one| failed(&rules, one)).collect();
+    let names = names_of(conn, &conditions, words::NAMED).await?;
+    let standings = standings(conn, me, &conditions).await?;
+    let stand = |decision: &Decision, promotion: &Promotion| {
+        let Verdict::Failed(failure) = decision.verdict else {
+            return Stand::Holds;
+        };
+        let Some(published) = rules.get(decision.by) else {
+            return Stand::Beyond { why: None };
+        };
+        let why = words::to_customer(&rules, &published.rule, &failure, &names, &zone);
+        let ends_at = promotion.ends_at;
+        let last = shop.day(ends_at - Duration::microseconds(1));
+        let near = match (failure, failed(&rules, decision)) {
+            (_, Some(Condition::Activated(ids))) if promotion.must_activate && ids.contains(&promotion.id) => {
+                return Stand::Off;
+            }
+            (Failure::Condition { found, .. }, Some(condition)) => near(condition, found, (today, last), &standings),
+            (Failure::NotYet(from), _) if from < ends_at => Some(None),
+            _ => None,
+        };
+        match near {
+            Some(progress) => Stand::Near { why, progress },
+            None => Stand::Beyond { why: Some(why) },
+        }
+    };
+    let offer = |promotion: Promotion| {
+        let mine = decisions.iter().filter(|one| promotion.rules.contains(&one.by.id));
+        let best = mine.map(|one| stand(one, &promotion)).min_by_key(Stand::rank);
+        let activated_at = activated.get(&promotion.id).copied();
+        let is_off = promotion.must_activate && activated_at.is_none();
+        let stand = match best {
+            // No rule asks for it, or there is none.
+            Some(Stand::Holds) if is_off => Stand::Off,
+            None if is_off && promotion.rules.is_empty() => Stand::Off,
+            Some(stand) => stand,
+            None if promotion.rules.is_empty() => Stand::Holds,
+            None => Stand::Beyond { why: None },
+        };
+        Offer {
+            promotion,
+            stand,
+            activated_at,
+        }
+    };
+    let mut offers: Vec<Offer> = promotions.into_iter().map(offer).collect();
+    offers.sort_by_key(|offer| offer.stand.rank());
+    Ok(offers)
+}
+
+/// A promotion that is over, and what the rules that carried it out gave this customer while it held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// What it gave, in a line.
+    pub title: Localized,
+    /// The first moment it held no more.
+    pub ended_at: DateTime<Utc>,
+    /// It named rules: what it brought can be told.
+    pub is_counted: bool,
+    /// What they took off, in minor units.
+    pub discount: i64,
+    /// The points that they gave, in hundredths. What was taken back for returns is among them.
+    pub points: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct OverRow {
+    #[sqlx(json)]
+    title: Localized,
+    ends_at: DateTime<Utc>,
+    rules: i64,
+    discount: i64,
+    points: i64,
+}
+
+/// The promotions that ended in the last [`ARCHIVE_DAYS`], the last one first, with what each brought a customer.
+pub async fn over(conn: &mut Conn, me: Subject) -> Result<Vec<Over>, Error> {
+    const SQL: &str = "SELECT p.title, p.ends_at, \
+        (SELECT COUNT(*) FROM promotion_rules r WHERE r.promotion_id = p.id) AS rules, \
+        CAST(COALESCE(SUM(CASE WHEN g.kind = 'discount' THEN g.amount ELSE 0 END), 0) AS BIGINT) AS discount, \
+        CAST(COALESCE(SUM(CASE WHEN g.kind = 'points' THEN g.amount ELSE 0 END), 0) AS BIGINT) AS points \
+        FROM promotions p LEFT JOIN promotion_rules l ON l.promotion_id = p.id \
+        LEFT JOIN grants g ON g.rule_id = l.rule_id AND g.customer_id = $1 AND g.at >= p.starts_at AND g.at < p.ends_at \
+        WHERE p.stage = 'published' AND p.ends_at <= $2 AND p.ends_at > $3 \
+        GROUP BY p.id, p.title, p.ends_at ORDER BY p.ends_at DESC, p.id DESC";
+    let now = conn.now();
+    let since = now - Duration::days(ARCHIVE_DAYS);
+    let rows: Vec<OverRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(me.id())
+        .bind(now)
+        .bind(since)
+        .fetch_all(c)
+        .await)?;
+    let over = |row: OverRow| Over {
+        title: row.title,
+        ended_at: row.ends_at,
+        is_counted: row.rules > 0,
+        discount: row.discount,
+        points: row.points,
+    };
+    Ok(rows.into_iter().map(over).collect())
+}
+
+/// What a customer switched on, and when.
+async fn activations(conn: &mut Conn, me: Subject) -> Result<Vec<(PromotionId, DateTime<Utc>)>, sqlx::Error> {
+    const SQL: &str = "SELECT promotion_id, at FROM activations WHERE customer_id = $1";
+    on!(conn, |c| sqlx::query_as(SQL).bind(me.id()).fetch_all(c).await)
+}
+
+/// Switches a promotion on by its code: what the customer buys from now on counts for it. Once more changes nothing.
+/// [`Error::NotFound`] where it does not hold now, or needs no switching.
+pub async fn activate(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT id FROM promotions WHERE code = $1 AND must_activate AND stage = 'published' \
+                         AND starts_at <= $2 AND ends_at > $2";
+    const PUT: &str =
+        "INSERT INTO activations (customer_id, promotion_id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let known: Option<PromotionId> = on!(tx, |c| sqlx::query_scalar(KNOWN)
+                .bind(code)
+                .bind(now)
+                .fetch_optional(c)
+                .await)?;
+            let id = known.ok_or(Error::NotFound)?;
+            let rows = on!(tx, |c| sqlx::query(PUT)
+                .bind(by.id())
+                .bind(id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows > 0 {
+                by.record(tx, "promotion.activate", Some(id.0)).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Where a customer stands among the tiers that conditions ask about.
+async fn standings(
+    conn: &mut Conn,
+    me: Subject,
+    conditions: &[&Condition],
+) -> Result<BTreeMap<ProgramId, (Tiers, Standing)>, Error> {
+    let mut standings = BTreeMap::new();
+    for condition in conditions {
+        if let Condition::Tier { program, .. } = condition
+            && let Some(standing) = tier::store::standing(conn, me, *program).await?
+        {
+            standings.insert(*program, standing);
+        }
+    }
+    Ok(standings)
+}
+
+/// Whether a condition that does not hold is within reach from the first of these days to the last, and how far somebody is
+/// where it counts something. None: it is not.
+fn near(
+    condition: &Condition,
+    found: Found,
+    (today, last): (NaiveDate, NaiveDate),
+    standings: &BTreeMap<ProgramId, (Tiers, Standing)>,
+) -> Option<Option<Progress>> {
+    let days = (last - today).num_days();
+    let short = |measure, range: &Range| match (range.at_least, found) {
+        (Some(of), Found::Number(done)) if done < of => Some(Some(Progress { measure, done, of })),
+        _ => None,
+    };
+    let is_over = |window: &Window| matches!(window, Window::Between { to, .. } if *to < today);
+    match condition {
+        Condition::PurchaseCount { window, count } if !is_over(window) => short(Measure::Count, count),
+        Condition::PurchaseSum { window, sum } if !is_over(window) => short(Measure::Sum, sum),
+        Condition::Tier { program, tiers: wanted } => {
+            let Some((tiers, standing)) = standings.get(program) else {
+                // No member: who joins begins to be counted.
+                return Some(None);
+            };
+            let wanted = tiers.tiers.iter().filter(|tier| wanted.contains(&tier.id));
+            let of = wanted.map(|tier| tier.threshold).min()?;
+            let done = standing.counted.max(0);
+            (done < of).then_some(Some(Progress {
+                measure: tiers.measure,
+                done,
+                of,
+            }))
+        }
+        Condition::Member(_) => Some(None),
+        Condition::Tenure(range) => match (range.at_least, found) {
+            (Some(of), Found::Number(n)) if n < of && of - n <= days => Some(None),
+            _ => None,
+        },
+        Condition::Birthday { before, .. } => match found {
+            Found::Birthday { until, .. } if i64::from(until) - i64::from(*before) <= days => Some(None),
+            _ => None,
+        },
+        _ => None,
+    }
+}

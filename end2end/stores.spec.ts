@@ -1,0 +1,40 @@
+// Which shops are near: by the position of the browser, which stays there, and by the choice of a town.
+import { be, expect, press, test, type Page } from "./site";
+
+const towns = (page: Page) => page.locator("main article h2").allTextContents();
+
+test("the nearest shops come first, and nobody is told where somebody is", async ({ page, context, engine }) => {
+  await be(page, engine, "customer");
+  await context.grantPermissions(["geolocation"]);
+  // In the middle of Dubna.
+  await context.setGeolocation({ latitude: 56.7329, longitude: 37.1669 });
+  await page.goto("/stores");
+  expect((await towns(page))[0]).not.toContain("Дубна");
+  await page.waitForLoadState("networkidle");
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await press(page, "Ближайшие ко мне");
+  await expect(page.getByRole("status")).toContainText("Сначала ближайшие");
+  const sorted = await towns(page);
+  expect(sorted[0]).toContain("Дубна");
+  const far = await page.locator("main article [data-far]").allTextContents();
+  const kilometres = far.map((text) => Number(text.replace(/[^\d,]/g, "").replace(",", ".")));
+  expect(kilometres.length).toBe(sorted.length);
+  expect(kilometres).toEqual([...kilometres].sort((a, b) => a - b));
+  expect(kilometres.at(-1)).toBeGreaterThan(50);
+  expect(asked).toEqual([]);
+});
+
+test("where the position is refused, a town is chosen", async ({ page, context, engine }) => {
+  await be(page, engine, "customer");
+  // None of them: each is refused.
+  await context.grantPermissions([]);
+  await page.goto("/stores");
+  await press(page, "Ближайшие ко мне");
+  await expect(page.getByRole("status")).toContainText("Выберите город");
+  await page.getByLabel("Ближе к городу").selectOption("Ржев");
+  await press(page, "Показать");
+  await expect(page).toHaveURL(/\/stores\?near=/);
+  expect((await towns(page))[0]).toContain("Ржев");
+  await expect(page.getByLabel("Ближе к городу")).toHaveValue("Ржев");
+});

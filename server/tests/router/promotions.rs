@@ -1,0 +1,222 @@
+//! Promotions: as marketers write them, and as customers are offered them.
+
+use crate::common::{BY, TestApp};
+use axum::http::StatusCode;
+
+const LIST: &str = "/admin/promotions";
+
+/// Everything that a promotion's form sends, with some of it changed. The clock stands on 21 November 2026.
+fn fields<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = vec![
+        ("title_ru", "Неделя сумок"),
+        ("title_en", "Bag week"),
+        ("conditions_ru", "Все сумки дешевле на 20 %"),
+        ("conditions_en", "All bags are 20% off"),
+        ("starts", "2026-11-20T10:00"),
+        ("ends", "2026-11-30T22:00"),
+    ];
+    for (name, value) in changed {
+        all.retain(|(other, _)| other != name);
+        all.push((name, value));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_promotion_goes_from_idea_to_end() {
+    let app = TestApp::new().await;
+    let rule = app.some_rule().await.to_string();
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let mut anna = app.customer("Анна").await;
+    assert!(staff.get(LIST).await.text().contains("Акций пока нет"));
+    let wrong = [("key", "акция"), ("title_ru", "Неделя сумок"), ("title_en", " ")];
+    let wrong = staff.send(LIST, "promotion.create", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("promotion.create", "title_en"), "Заполните это поле");
+    let idea = [("key", "bags"), ("title_ru", "Неделя сумок"), ("title_en", "Bag week")];
+    let made = staff.send(LIST, "promotion.create", &idea).await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    assert!(at.starts_with("/admin/promotions/"), "{}", made.text());
+    let twice = staff.send(LIST, "promotion.create", &idea).await;
+    assert_eq!(twice.message("promotion.create", "key"), "Такой уже есть");
+    let page = staff.get(&at).await;
+    assert!(page.text().contains("Идея") && !page.body.contains("promotion.publish"));
+
+    let seen = page
+        .form("promotion.change")
+        .get("seen")
+        .map(str::to_owned)
+        .expect("a field");
+    let seen = seen.as_str();
+    let wrong = fields(&[("seen", seen), ("ends", "2026-11-20T10:00"), ("conditions_en", "")]);
+    let wrong = staff.send(&at, "promotion.change", &wrong).await;
+    for (field, message) in [
+        ("ends", "Конец раньше начала: проверьте оба"),
+        ("conditions_en", "Заполните это поле"),
+    ] {
+        assert_eq!(wrong.message("promotion.change", field), message, "{field}");
+    }
+    let nobodys = fields(&[("seen", seen), ("rules[]", "00000000-0000-0000-0000-000000000009")]);
+    let nobodys = staff.send(&at, "promotion.change", &nobodys).await;
+    assert_eq!(nobodys.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nobodys.text());
+    let whole = fields(&[("seen", seen), ("rules[]", &rule)]);
+    let saved = staff.send(&at, "promotion.change", &whole).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let late = staff.send(&at, "promotion.change", &whole).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let page = staff.get(&at).await;
+    for told in ["Черновик", "Создано", "Правила: пусто → Чай", "→ «Все сумки дешевле"]
+    {
+        assert!(page.text().contains(told), "{told}: {}", page.text());
+    }
+    assert!(
+        !anna.get("/offers").await.text().contains("Неделя сумок"),
+        "a draft is nobody's"
+    );
+
+    let seen = page
+        .form("promotion.publish")
+        .get("seen")
+        .map(str::to_owned)
+        .expect("a field");
+    let sent = staff.send(&at, "promotion.publish", &[("seen", &seen)]).await;
+    assert_eq!(sent.location(), format!("{at}?done=published"), "{}", sent.text());
+    assert!(staff.get(LIST).await.text().contains("Идёт"));
+    assert!(anna.get("/offers").await.text().contains("Неделя сумок"));
+    let sent = staff.send(&at, "promotion.end", &[]).await;
+    assert_eq!(sent.location(), format!("{at}?done=ended"), "{}", sent.text());
+    let page = staff.get(&at).await;
+    assert!(page.text().contains("Закончилась") && page.text().contains("Опубликовано"));
+    assert!(!page.body.contains("promotion.change"), "what is over stays as it was");
+    assert!(!anna.get("/").await.text().contains("Неделя сумок"));
+}
+
+#[tokio::test]
+async fn a_promotion_that_is_to_come_is_called_off_and_is_a_draft_again() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let idea = [("key", "bags"), ("title_ru", "Сумки"), ("title_en", "Bags")];
+    let made = staff.send(LIST, "promotion.create", &idea).await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    for form in ["promotion.change", "promotion.publish"] {
+        let seen = staff
+            .get(&at)
+            .await
+            .form(form)
+            .get("seen")
+            .map(str::to_owned)
+            .expect("a field");
+        let sent = fields(&[("seen", &seen), ("starts", "2026-11-25T10:00")]);
+        assert_eq!(
+            staff.send(&at, form, &sent).await.status,
+            StatusCode::SEE_OTHER,
+            "{form}"
+        );
+    }
+    assert!(staff.get(&at).await.text().contains("Запланирована"));
+    staff.send(&at, "promotion.end", &[]).await;
+    assert!(staff.get(&at).await.text().contains("Черновик"));
+    let mut agent = app.staff_as("agent", "agent").await;
+    for path in [LIST, &at] {
+        assert_eq!(agent.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_to_be_switched_on_counts_from_then_on() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let promotion = app.put_promotion("tea_week", &[], true).await;
+    let asking = rule(&app, &format!(r#"{{"activated": ["{promotion}"]}}"#)).await;
+    let silent = rule(&app, "").await;
+    app.put_promotion("tea_week", &[asking, silent], true).await;
+    let page = staff.get(&format!("{LIST}/{promotion}")).await.text();
+    let warning = "Правило «Чай» не спрашивает";
+    assert_eq!(page.matches(warning).count(), 1, "{page}");
+    app.put_promotion("tea_week", &[asking], true).await;
+    let page = staff.get(&format!("{LIST}/{promotion}")).await.text();
+    assert!(!page.contains(warning), "{page}");
+
+    let page = anna.get("/offers").await;
+    assert!(!page.text().contains("Действует для вас"), "{}", page.text());
+    let form = page.form("offer.activate");
+    let sent = anna.submit("/offers", &form).await;
+    assert_eq!(sent.location(), "/offers?done=on", "{}", sent.text());
+    let page = anna.get("/offers?done=on").await;
+    for told in ["Акция включена", "Действует для вас", "Включена"] {
+        assert!(page.text().contains(told), "{told}: {}", page.text());
+    }
+    assert!(!page.body.contains("offer.activate"), "once is enough");
+    for nobodys in ["", "tea", "tea_week' --"] {
+        let sent = anna.send("/offers", "offer.activate", &[("offer", nobodys)]).await;
+        assert_eq!(
+            sent.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{nobodys}: {}",
+            sent.text()
+        );
+        assert!(!sent.text().contains("Акция включена"), "{}", sent.text());
+    }
+    let mut boris = app.customer("Борис").await;
+    assert!(
+        boris.get("/offers").await.body.contains("offer.activate"),
+        "each for themselves"
+    );
+}
+
+#[tokio::test]
+async fn what_is_over_stays_to_be_read_for_a_while() {
+    let app = TestApp::new().await;
+    let id = rule(&app, "").await;
+    app.put_promotion("tea_week", &[id], false).await;
+    let mut anna = app.customer("Анна").await;
+    assert!(!anna.get("/offers").await.text().contains("Закончились"));
+    app.world.clock.set(crm::testing::start() + chrono::Duration::days(7));
+    let page = anna.get("/offers").await.text();
+    for told in ["Закончились", "Неделя чая", "вы не участвовали"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+}
+
+/// Publishes a rule by its conditions; it takes a tenth off.
+async fn rule(app: &TestApp, conditions: &str) -> crm::id::RuleId {
+    let json = format!(
+        r#"{{"name": {{"ru": "Чай", "en": "Tea"}}, "conditions": [{conditions}],
+        "effects": [{{"percent_off": {{"share": 1000, "each": "line"}}}}]}}"#
+    );
+    let rule = serde_json::from_str(&json).expect("a rule");
+    let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None).await;
+    published.expect("published").id
+}
+
+#[tokio::test]
+async fn offers_say_whom_they_are_for_and_how_far_somebody_is() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await.with_purchase("1", "Чай", 30_000).await;
+    let mut boris = app.customer("Борис").await;
+    let third = r#"{"purchase_count": {"window": "ever", "count": {"at_least": 3}}}"#;
+    let sum = r#"{"purchase_sum": {"window": "year", "sum": {"at_least": 150000}}}"#;
+    for (code, conditions) in [("third", third), ("sum", sum), ("first", r#""first_purchase""#)] {
+        let id = rule(&app, conditions).await;
+        app.put_promotion(code, &[id], false).await;
+    }
+    let page = anna.get("/offers").await;
+    for told in [
+        "Почти ваши",
+        "Покупок: 1 из 3",
+        "Ещё 1 200",
+        "Другие акции",
+        "Для первой покупки",
+    ] {
+        let text = page.text().replace('\u{a0}', " ");
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(!page.text().contains("Действует для вас"), "{}", page.text());
+    assert!(page.body.contains("max=\"3\" value=\"1\""), "{}", page.body);
+    let page = boris.get("/offers").await.text();
+    assert!(
+        page.contains("Действует для вас") && page.contains("Покупок: 0 из 3"),
+        "{page}"
+    );
+}
