@@ -235,6 +235,7 @@ test("forms of the profile", async ({ page, another, signIns }) => {
 
   await page.goto("/profile/consents");
   await right(page, "consent.change", {}, /Дать согласие|Отозвать согласие/);
+  await right(page, "consent.withdraw_all");
 
   await page.goto("/profile/providers");
   await page.getByRole("link", { name: "Привязать Тест ID" }).click();

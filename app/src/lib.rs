@@ -424,7 +424,7 @@ pub const ROUTES: &[Route] = &[
         "/profile/consents",
         Customer,
         cabinet::consents::page,
-        [cabinet::consents::ChangeConsent]
+        [cabinet::consents::ChangeConsent, cabinet::consents::WithdrawAll]
     ),
     page!(
         "/devices",

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{api, callbacks, outside, session, site};
+use crate::{api, callbacks, consents, outside, session, site};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -99,6 +99,8 @@ pub fn others(app: &App) -> Vec<Other> {
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
+    let receipts = consents::routes(app).into_iter();
+    others.extend(receipts.map(|(path, handler)| Other::open(path, handler)));
     let api = api::routes(app).into_iter();
     others.extend(api.map(|(path, handler)| Other::keyed(path, handler)));
     let callbacks = callbacks::routes(app).into_iter();

@@ -4,6 +4,7 @@
 mod backup;
 mod cards;
 mod common;
+mod consents;
 mod factors;
 mod histories;
 mod identity;

@@ -12,6 +12,7 @@ mod cards;
 mod choices;
 mod codes;
 mod common;
+mod consents;
 mod factors;
 mod failures;
 mod fields;
