@@ -427,6 +427,12 @@ pub const ROUTES: &[Route] = &[
         [cabinet::consents::ChangeConsent, cabinet::consents::WithdrawAll]
     ),
     page!(
+        "/profile/quiet",
+        Customer,
+        cabinet::quiet::page,
+        [cabinet::quiet::ChangeQuiet]
+    ),
+    page!(
         "/devices",
         Customer,
         cabinet::devices::page,

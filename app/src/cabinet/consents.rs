@@ -124,6 +124,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="panel" aria-labelledby="stop">
                 <h2 id="stop">{t.stop_title}</h2>
                 <p>{t.stop_text}</p>
+                <p><a href="/profile/quiet">{t.to_quiet}</a></p>
                 {stop}
             </section>
         </div>

@@ -19,6 +19,7 @@ pub mod profile;
 pub mod programs;
 pub mod providers;
 pub mod purchases;
+pub mod quiet;
 pub mod receipt;
 pub mod second_factor;
 pub mod security;

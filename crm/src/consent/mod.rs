@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod pace;
+#[cfg(feature = "store")]
 pub mod store;
 
 /// What was done.

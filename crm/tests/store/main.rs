@@ -15,6 +15,7 @@ mod model;
 mod outbox;
 mod points;
 mod programs;
+mod promotional;
 mod promotions;
 mod purchases;
 mod requests;

@@ -33,6 +33,7 @@ mod passwords;
 mod programs;
 mod proxies;
 mod purchases;
+mod quiet;
 mod redirects;
 mod reports;
 mod rule_words;
