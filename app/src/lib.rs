@@ -432,6 +432,8 @@ pub const ROUTES: &[Route] = &[
         cabinet::quiet::page,
         [cabinet::quiet::ChangeQuiet]
     ),
+    page!("/profile/messages", Customer, cabinet::messages::page),
+    page!("/notifications", Customer, cabinet::notifications::page),
     page!(
         "/devices",
         Customer,

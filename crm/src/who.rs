@@ -78,6 +78,7 @@ pub struct Customer {
     token: Token,
     name: String,
     language: Lang,
+    unread: i64,
     network: String,
     came_in_at: DateTime<Utc>,
     authenticated_at: DateTime<Utc>,
@@ -140,6 +141,11 @@ impl Customer {
     /// The language they chose.
     pub fn language(&self) -> Lang {
         self.language
+    }
+
+    /// How many notifications they had not read when they asked.
+    pub fn unread(&self) -> i64 {
+        self.unread
     }
 
     /// Writes down what the customer did.
@@ -400,6 +406,7 @@ struct CustomerRow {
     id: CustomerId,
     name: String,
     language: Lang,
+    unread: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -417,7 +424,8 @@ struct StaffRow {
 
 /// The customer of a session, if it is alive.
 pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
-    const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language \
+    const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, \
+                       (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
     let now = db.now();
@@ -438,6 +446,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         id,
         name,
         language,
+        unread,
         ..
     } = row;
     Ok(Some(Customer {
@@ -446,6 +455,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         token: token.clone(),
         name,
         language,
+        unread,
         network: visitor.network.clone(),
         came_in_at: created_at,
         authenticated_at,

@@ -9,6 +9,8 @@ pub mod contacts;
 pub mod devices;
 pub mod home;
 pub mod invite;
+pub mod messages;
+pub mod notifications;
 pub mod offers;
 pub mod offline;
 pub mod passkeys;

@@ -84,6 +84,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <ul class="rows">
                     {row("/profile/consents", icon::SHIELD_CHECK, t.consents, t.consents_count(count(given)))}
                     {row("/profile/quiet", icon::CLOCK, t.quiet, t.quiet_text)}
+                    {row("/profile/messages", icon::INBOX, t.messages, t.messages_text)}
                     {row("/profile/security", icon::KEY_ROUND, t.security, t.security_text)}
                     {row("/devices", icon::MONITOR_SMARTPHONE, t.devices, t.devices_count(count(devices)))}
                 </ul>

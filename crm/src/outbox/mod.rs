@@ -5,6 +5,7 @@
 //! gone or has run out, and staff never see it. So does the `{unsubscribe}` of a promotional message, which does not run out.
 
 pub mod delivery;
+pub mod own;
 pub mod promotion;
 pub mod staff;
 

@@ -12,6 +12,7 @@ mod import;
 mod late;
 mod limits;
 mod model;
+mod notifications;
 mod outbox;
 mod points;
 mod programs;

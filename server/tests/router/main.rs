@@ -25,6 +25,7 @@ mod invitations;
 mod late;
 mod layers;
 mod messages;
+mod notifications;
 mod offline;
 mod outages;
 mod outside;
