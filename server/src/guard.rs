@@ -196,18 +196,19 @@ fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// A path as the log may have it. The address for delivery reports ends in a secret, and one that is nearly ours would
-/// hold it as well.
+/// A path as the log may have it. The address for delivery reports ends in a secret, and the link to unsubscribe is one; an
+/// address that is nearly ours would hold it as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedPath(String);
 
 impl LoggedPath {
     /// The path of a request.
     pub fn of(uri: &Uri) -> Self {
-        Self(match uri.path().split_once("callback") {
-            Some((before, _)) => format!("{before}callback…"),
-            None => uri.path().to_owned(),
-        })
+        let path = uri.path();
+        let cut = ["callback", "unsubscribe"]
+            .into_iter()
+            .find_map(|word| Some(format!("{}{word}…", path.split_once(word)?.0)));
+        Self(cut.unwrap_or_else(|| path.to_owned()))
     }
 
     /// The text.

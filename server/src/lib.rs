@@ -22,4 +22,5 @@ pub mod staff;
 pub mod stop;
 pub mod telemetry;
 pub mod tills;
+pub mod unsubscribe;
 pub mod webhooks;

@@ -25,7 +25,7 @@ pub fn document(cx: &Cx, body: Body) -> Html {
     };
     let class = match body.frame {
         Frame::Cabinet(_) => "page",
-        Frame::Plain | Frame::Kept => "page page-plain",
+        Frame::Plain | Frame::Kept | Frame::Alone => "page page-plain",
         Frame::Admin => "admin",
     };
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
@@ -34,7 +34,9 @@ pub fn document(cx: &Cx, body: Body) -> Html {
             view! { {top(cx, true)} {places(cx, place)} {main(body.view)} {foot(cx)} {worker(cx)} }.into_html()
         }
         Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),
-        Frame::Kept => view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html(),
+        Frame::Kept | Frame::Alone => {
+            view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html()
+        }
         Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_html(),
     };
     view! {

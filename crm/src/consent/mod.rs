@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub mod pace;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod unsubscribe;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

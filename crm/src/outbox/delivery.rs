@@ -3,7 +3,7 @@
 //! runs out and another one takes the message: it goes at least once, and carriers get its id to tell doubles by.
 
 use super::Channel;
-use crate::consent::{Aim, pace};
+use crate::consent::{Aim, pace, unsubscribe};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, OutboxId};
@@ -46,6 +46,9 @@ pub struct Claimed {
     pub body: String,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+    /// Of a promotional e-mail: the address by which a mail provider unsubscribes its reader (RFC 8058).
+    #[sqlx(skip)]
+    pub unsubscribe: Option<String>,
     /// What it is about, where it is promotional, and to whom it goes.
     aim: Option<Aim>,
     customer_id: Option<CustomerId>,
@@ -141,10 +144,14 @@ pub async fn claim(
                 .fetch_all(c)
                 .await)?;
             let mut wanted = Vec::with_capacity(claimed.len());
-            for message in claimed {
-                if is_wanted(tx, &message).await? {
-                    wanted.push(message);
+            for mut message in claimed {
+                if !is_wanted(tx, &message).await? {
+                    continue;
                 }
+                if let (Channel::Email, Some((aim, customer))) = (channel, message.aim.zip(message.customer_id)) {
+                    message.unsubscribe = Some(unsubscribe::link(tx, customer, aim, channel.of_consent()).await?);
+                }
+                wanted.push(message);
             }
             Ok(wanted)
         })

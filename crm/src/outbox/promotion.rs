@@ -2,7 +2,7 @@
 //! about once more when its time has come ([`pace::decide`]).
 
 use super::{Channel, Draft, write};
-use crate::consent::{Aim, pace};
+use crate::consent::{Aim, pace, unsubscribe};
 use crate::contact::Kind;
 use crate::customer;
 use crate::db::Tx;
@@ -11,6 +11,9 @@ use crate::id::{CustomerId, OutboxId};
 use crate::lang::{Lang, Localized};
 use crate::limits;
 use crate::on;
+
+/// The template whose text every promotional e-mail ends with: the way to `{unsubscribe}`.
+const FOOTER: &str = "promotion_footer";
 
 impl Channel {
     /// The same, as consents name it.
@@ -32,7 +35,7 @@ struct Way {
 
 /// Writes to a customer what is promotional, by e-mail or else by text message, where they agreed to it: as soon as their
 /// quiet hours, their pause and what else they were sent allow. `values` fill the template beside `{name}`, `{shop}` and
-/// `{url}`. `None` where nobody may write to them.
+/// `{url}`; an e-mail ends with the way to unsubscribe. `None` where nobody may write to them.
 pub async fn send(
     tx: &mut Tx,
     customer: CustomerId,
@@ -60,7 +63,13 @@ pub async fn send(
             return Ok(None);
         }
         let shop = tx.shop().clone();
-        let own = [("name", way.name.as_str()), ("shop", &shop.name), ("url", &shop.url)];
+        let link = unsubscribe::link(tx, customer, aim, channel.of_consent()).await?;
+        let own = [
+            ("name", way.name.as_str()),
+            ("shop", &shop.name),
+            ("url", &shop.url),
+            ("unsubscribe", &link),
+        ];
         let given = values.iter().map(|(name, text)| (*name, text.get(way.language)));
         let values: Vec<_> = own.into_iter().chain(given).collect();
         let draft = Draft {
@@ -71,7 +80,7 @@ pub async fn send(
                 customer: Some(customer),
             },
             template,
-            footer: None,
+            footer: (channel == Channel::Email).then_some(FOOTER),
             lang: way.language,
             aim: Some(aim),
             due_at,

@@ -6,16 +6,17 @@ use crate::common::*;
 use chrono::{DateTime, Duration, Utc};
 use crm::both_engines;
 use crm::consent::pace::{self, Wishes, WishesForm};
-use crm::consent::{Act, Aim, store as consents};
+use crm::consent::{Act, Aim, store as consents, unsubscribe};
 use crm::contact::Kind;
 use crm::db::{Db, scoped};
+use crm::error::Error;
 use crm::id::OutboxId;
 use crm::lang::{Lang, Localized};
 use crm::outbox::delivery::{self, Claimed, Fate, UNWANTED};
 use crm::outbox::promotion;
 use crm::outbox::{self, Channel, State, To};
 use crm::testing::{World, start};
-use crm::who::{Customer, Subject};
+use crm::who::{Customer, Subject, Visitor};
 use futures::future::join_all;
 
 const HOLD: Duration = Duration::minutes(5);
@@ -239,3 +240,111 @@ both_engines!(
         assert_eq!(one!(world, State, "SELECT state FROM outbox"), State::Sent);
     }
 );
+
+// Unsubscribing --------------------------------------------------------------------------------------------------------
+
+/// The link in the e-mail that waits.
+async fn link(db: &Db) -> (Claimed, String) {
+    let message = claim(db, Channel::Email).await.remove(0);
+    let link = message.unsubscribe.clone().expect("a promotional e-mail has one");
+    (message, link)
+}
+
+both_engines!(an_email_carries_a_link_that_takes_back_its_own_consent, async |world| {
+    let db = ready(world).await;
+    let anna = who_gave(world, &["marketing_sms", "marketing_email", "surveys_email"]).await;
+    promote(db, &anna).await.expect("written");
+    let (message, link) = link(db).await;
+    assert!(
+        message
+            .body
+            .ends_with(&format!("Больше не присылать такие письма: {link}")),
+        "{}",
+        message.body
+    );
+    let token = link
+        .strip_prefix("http://localhost:3000/unsubscribe/")
+        .expect("a link of ours");
+    // Once it has gone nobody finds the link in the database, and it is good all the same.
+    assert!(delivery::sent(db, &BY, &message, None).await.expect("sent"));
+    let kept = one!(world, String, "SELECT body FROM outbox");
+    assert!(!kept.contains(token) && kept.ends_with("••••••"), "{kept}");
+    world.clock.set(start() + days(1000));
+
+    let about = unsubscribe::about(db, token).await.expect("ours");
+    assert_eq!(
+        (about.aim, about.address.as_deref()),
+        (Aim::Marketing, Some("a•••@example.com"))
+    );
+    assert!(about.is_given);
+    for _ in 0..2 {
+        unsubscribe::withdraw(db, token, &Visitor::default())
+            .await
+            .expect("taken back");
+        assert!(!unsubscribe::about(db, token).await.expect("still ours").is_given);
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let history = consents::history(&mut conn, anna.me()).await.expect("read");
+    drop(conn);
+    let taken: Vec<_> = history.iter().filter(|c| c.act == Act::Withdrawn).collect();
+    assert_eq!(taken.len(), 1, "once, and nothing else");
+    assert_eq!(
+        (taken[0].code.as_str(), taken[0].source.as_str()),
+        ("marketing_email", "link")
+    );
+    assert_eq!(
+        one!(
+            world,
+            String,
+            "SELECT reason FROM audit WHERE action = 'consent.withdraw'"
+        ),
+        "link"
+    );
+    // The other way that they agreed to is still open.
+    promote(db, &anna).await.expect("written");
+    assert_eq!(claim(db, Channel::Email).await, []);
+    assert_eq!(carry(db).await, 1);
+});
+
+both_engines!(a_link_that_is_not_ours_takes_nothing_back, async |world| {
+    let db = ready(world).await;
+    let anna = who_gave(world, &["marketing_email", "surveys_email"]).await;
+    promote(db, &anna).await.expect("written");
+    let (_, link) = link(db).await;
+    let token = link.rsplit('/').next().expect("its end");
+    let before = one!(world, i64, "SELECT COUNT(*) FROM consents");
+    for other in [
+        token.replace("marketing", "surveys"),
+        token.replace("email", "sms"),
+        format!("{token}0"),
+        token[..token.len() - 1].to_owned(),
+        "x".into(),
+        String::new(),
+    ] {
+        for result in [
+            unsubscribe::withdraw(db, &other, &Visitor::default()).await,
+            unsubscribe::about(db, &other).await.map(drop),
+        ] {
+            assert!(matches!(result, Err(Error::NotFound)), "{other}: {result:?}");
+        }
+    }
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM consents"), before);
+});
+
+both_engines!(what_is_no_promotion_has_no_such_link, async |world| {
+    let db = ready(world).await;
+    let to = To {
+        channel: Channel::Email,
+        address: "anna@example.com",
+        customer: None,
+    };
+    db.write(|tx| {
+        scoped(async move {
+            let values = [("name", "Анна"), ("number", "7"), ("shop", "Сосна")];
+            outbox::send(tx, to, "request_answered", Lang::Ru, &values).await
+        })
+    })
+    .await
+    .expect("written");
+    assert_eq!(claim(db, Channel::Email).await.remove(0).unsubscribe, None);
+});

@@ -46,5 +46,6 @@ mod tills;
 mod traces;
 mod transfers;
 mod twice;
+mod unsubscribe;
 mod ways;
 mod webhooks;

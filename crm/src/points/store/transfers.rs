@@ -465,14 +465,7 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
             .execute(c)
             .await
             .map(drop))?;
-        tell(
-            tx,
-            RECEIVED,
-            (row.to_id, row.from_id),
-            row.points,
-            row.completes_at,
-        )
-        .await?;
+        tell(tx, RECEIVED, (row.to_id, row.from_id), row.points, row.completes_at).await?;
         completed += 1;
     }
     Ok(completed)
