@@ -54,7 +54,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let list = if list.is_empty() {
         view! { <div class="panel empty">{icon(icons::INBOX)} <p>{t.none}</p></div> }.into_html()
     } else {
-        view! { <ul class="inbox">{list}</ul> {next} }.into_html()
+        view! { <ul class="stack">{list}</ul> {next} }.into_html()
     };
     let view = view! {
         {back("/profile", cx.t().profile.title)}

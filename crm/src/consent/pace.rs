@@ -60,10 +60,10 @@ impl Wishes {
 /// the others went or will go.
 pub fn when(shop: &Shop, wishes: &Wishes, others: &[DateTime<Utc>], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let most = usize::try_from(wishes.per_week).ok().filter(|most| *most > 0)?;
-    let mut newest = others.to_vec();
-    newest.sort_unstable_by(|a, b| b.cmp(a));
+    let mut others = others.to_vec();
+    others.sort_unstable();
     // As long as the last so many lie within a week, one more would be too many.
-    let after_others = newest.get(most - 1).map(|at| *at + WEEK);
+    let after_others = others.len().checked_sub(most).map(|first| others[first] + WEEK);
     let after_pause = wishes.paused_until.map(|day| shop.midnight(day));
     let earliest = [after_others, after_pause].into_iter().flatten().fold(now, Ord::max);
     Some(awake(shop, wishes, earliest))
