@@ -270,3 +270,21 @@ pub async fn trace(State(config): State<Arc<Config>>, mut request: Request, next
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_no_address_that_is_a_secret() {
+        let logged = |path: &str| LoggedPath::of(&path.parse().expect("an address")).as_str().to_owned();
+        for (path, expected) in [
+            ("/purchases?before=1", "/purchases"),
+            ("/callbacks/sms/0123456789", "/callback…"),
+            ("/unsubscribe/0000_marketing_email_abcd", "/unsubscribe…"),
+            ("//unsubscribe/0000_marketing_email_abcd/x", "//unsubscribe…"),
+        ] {
+            assert_eq!(logged(path), expected);
+        }
+    }
+}

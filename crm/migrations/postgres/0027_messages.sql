@@ -38,3 +38,4 @@ CREATE TABLE notifications (
 );
 CREATE INDEX notifications_customer ON notifications (customer_id, at, id);
 CREATE INDEX notifications_unread ON notifications (customer_id) WHERE read_at IS NULL;
+CREATE INDEX notifications_age ON notifications (at, id);
