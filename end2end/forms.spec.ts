@@ -235,6 +235,11 @@ test("forms of the profile", async ({ page, another, signIns }) => {
 
   await page.goto("/profile/consents");
   await right(page, "consent.change", {}, /Дать согласие|Отозвать согласие/);
+  await right(page, "consent.withdraw_all");
+
+  await page.goto("/profile/quiet");
+  await wrong(page, "profile.quiet", { quiet_from: "22", per_week: "1", paused_until: "2020-01-01" }, "Этот момент уже прошёл");
+  await right(page, "profile.quiet", { paused_until: "" });
 
   await page.goto("/profile/data");
   await right(page, "export.ask");

@@ -184,7 +184,10 @@ test("a request goes to support, the agent answers, the customer sees it", { tag
 
   await page.goto("/");
   await expect(page.getByRole("main")).toContainText("Новый ответ");
+  await page.getByRole("link", { name: /^Уведомления, новых/ }).click();
+  await expect(page.getByRole("main")).toContainText("Есть ответ на обращение");
   await page.goto("/support");
+  await expect(page.getByRole("link", { name: /^Уведомления, новых/ })).toHaveCount(0);
   await expect(page.getByRole("main")).toContainText("Новый ответ");
   await page.goto(thread);
   await expect(page.getByRole("main")).toContainText("Баллы придут завтра: \"<i>'");

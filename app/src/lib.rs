@@ -473,7 +473,7 @@ pub const ROUTES: &[Route] = &[
         "/profile/consents",
         Customer,
         cabinet::consents::page,
-        [cabinet::consents::ChangeConsent]
+        [cabinet::consents::ChangeConsent, cabinet::consents::WithdrawAll]
     ),
     page!("/profile/views", Customer, cabinet::looks::page),
     page!(
@@ -488,6 +488,14 @@ pub const ROUTES: &[Route] = &[
         cabinet::erase::page,
         [cabinet::erase::AskErasure, cabinet::erase::CancelErasure]
     ),
+    page!(
+        "/profile/quiet",
+        Customer,
+        cabinet::quiet::page,
+        [cabinet::quiet::ChangeQuiet]
+    ),
+    page!("/profile/messages", Customer, cabinet::messages::page),
+    page!("/notifications", Customer, cabinet::notifications::page),
     page!(
         "/devices",
         Customer,

@@ -32,6 +32,8 @@ pub enum Frame {
     Plain,
     /// Kept on a device and shown there without a network: nothing that leads on, asks or changes.
     Kept,
+    /// Opened by a link from elsewhere, by whoever it was sent to: without what a page offers to whom it knows.
+    Alone,
     /// Staff.
     Admin,
 }

@@ -1,7 +1,8 @@
 //! What the shop says, as it comes: consents, programs, topics, message templates and the help. Loaded once into an empty
 //! database from `content/`, read and edited there ever after.
 
-use crate::consent::AskedAt;
+use crate::consent::{Aim, AskedAt};
+use crate::customer::Channel;
 use crate::db::{Db, Error, Tx, scoped};
 use crate::help::Content;
 use crate::id::{ConsentTextId, HelpArticleId, HelpCategoryId, ProgramId, PurposeId, TopicId};
@@ -41,6 +42,12 @@ struct PurposeRecord {
     required: bool,
     asked_at: String,
     position: i64,
+    /// What the messages are about that it allows, and what they come by.
+    aim: Option<Aim>,
+    channel: Option<Channel>,
+    /// Offered in the cabinet alone.
+    #[serde(default)]
+    later: bool,
 }
 
 #[derive(Deserialize)]
@@ -145,8 +152,9 @@ pub fn percent(lang: Lang, share: i64) -> String {
     }
 }
 
-/// Fills an empty database with what the shop says. The second time it adds only the roles, and the templates or their
-/// versions, that a newer program needs and the database does not have yet; the help too, where it never had any.
+/// Fills an empty database with what the shop says. The second time it adds only the roles, the purposes of consents, and the
+/// templates or their versions, that a newer program needs and the database does not have yet; the help too, where it never
+/// had any.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
@@ -158,6 +166,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
             add_roles(tx, records, roles).await?;
             add_templates(tx, records, templates).await?;
             add_help(tx, records, help).await?;
+            add_purposes(tx, records, consents).await?;
             const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
             let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
             if !is_first {
@@ -165,39 +174,6 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
             }
             let now = tx.now();
             let shop = tx.shop().name.clone();
-            for r in &records.consent_purposes {
-                const PURPOSE: &str =
-                    "INSERT INTO consent_purposes (id, code, required, asked_at, position) VALUES ($1, $2, $3, $4, $5)";
-                const TEXT: &str = "INSERT INTO consent_texts (id, purpose_id, version, title, body, published_at) \
-                                VALUES ($1, $2, 1, $3, $4, $5)";
-                let id = PurposeId::new();
-                let asked_at = if r.asked_at == "child" {
-                    AskedAt::Child
-                } else {
-                    AskedAt::Registration
-                };
-                on!(tx, |c| sqlx::query(PURPOSE)
-                    .bind(id)
-                    .bind(&r.code)
-                    .bind(r.required)
-                    .bind(asked_at)
-                    .bind(r.position)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-                // The text a person agrees to names the shop as it was called then.
-                let title = fill(consents.get(&r.code, "title")?, &[("shop", [&shop; 2])]);
-                let body = fill(consents.get(&r.code, "body")?, &[("shop", [&shop; 2])]);
-                on!(tx, |c| sqlx::query(TEXT)
-                    .bind(ConsentTextId::new())
-                    .bind(id)
-                    .bind(Json(&title))
-                    .bind(Json(&body))
-                    .bind(now)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-            }
             for r in &records.programs {
                 const PROGRAM: &str = "INSERT INTO programs (id, code, position, automatic) VALUES ($1, $2, $3, $4)";
                 const VERSION: &str = "INSERT INTO program_versions (program_id, version, name, summary, terms, share, \
@@ -266,6 +242,50 @@ async fn add_roles(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), E
             .bind(Json(&name))
             .bind(Json(&r.rights))
             .bind(r.position)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+async fn add_purposes(tx: &mut Tx, records: &Records, consents: &Pair) -> Result<(), Error> {
+    const PURPOSE: &str = "INSERT INTO consent_purposes (id, code, required, asked_at, position, aim, channel, \
+                           at_registration) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (code) DO NOTHING";
+    const TEXT: &str = "INSERT INTO consent_texts (id, purpose_id, version, title, body, published_at) \
+                        VALUES ($1, $2, 1, $3, $4, $5)";
+    let (now, shop) = (tx.now(), tx.shop().name.clone());
+    for r in &records.consent_purposes {
+        let id = PurposeId::new();
+        let asked_at = if r.asked_at == "child" {
+            AskedAt::Child
+        } else {
+            AskedAt::Registration
+        };
+        let is_new = on!(tx, |c| sqlx::query(PURPOSE)
+            .bind(id)
+            .bind(&r.code)
+            .bind(r.required)
+            .bind(asked_at)
+            .bind(r.position)
+            .bind(r.aim)
+            .bind(r.channel)
+            .bind(!r.later)
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected() == 1))?;
+        if !is_new {
+            continue;
+        }
+        // The text a person agrees to names the shop as it was called then.
+        let title = fill(consents.get(&r.code, "title")?, &[("shop", [&shop; 2])]);
+        let body = fill(consents.get(&r.code, "body")?, &[("shop", [&shop; 2])]);
+        on!(tx, |c| sqlx::query(TEXT)
+            .bind(ConsentTextId::new())
+            .bind(id)
+            .bind(Json(&title))
+            .bind(Json(&body))
+            .bind(now)
             .execute(c)
             .await
             .map(drop))?;

@@ -132,6 +132,8 @@ ids! {
     SessionId,
     /// A message on its way out.
     OutboxId,
+    /// What the cabinet tells a customer of.
+    NotificationId,
     /// A receiver of events.
     WebhookId,
     /// Something that happened, of which receivers are told.

@@ -58,6 +58,8 @@ pub mod factor;
 #[cfg(feature = "store")]
 pub mod identity;
 #[cfg(feature = "store")]
+pub mod notification;
+#[cfg(feature = "store")]
 pub mod outbox;
 #[cfg(feature = "store")]
 pub mod quote;

@@ -39,17 +39,28 @@ pub struct Shop {
     pub messages: Messages,
 }
 
-/// How long messages to people are kept.
+/// How long messages to people are kept, and when promotional ones may come to whoever has not said when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Messages {
     /// For how many days after they went or were given up.
     pub keep_days: u32,
+    /// The hour of the shop's clock from which on no promotional message comes.
+    pub quiet_from: u32,
+    /// The hour from which on they come again; the same as the first: no hour is quiet.
+    pub quiet_until: u32,
+    /// How many promotional messages one customer may be sent within seven days.
+    pub per_week: u32,
 }
 
 impl Default for Messages {
     fn default() -> Self {
-        Self { keep_days: 180 }
+        Self {
+            keep_days: 180,
+            quiet_from: 21,
+            quiet_until: 9,
+            per_week: 3,
+        }
     }
 }
 
@@ -58,10 +69,14 @@ impl Messages {
     pub fn problems(&self) -> Vec<String> {
         // A message is tried for a day and a half.
         let days = self.keep_days;
-        (!(2..=3650).contains(&days))
-            .then(|| format!("messages.keep_days: {days} is not from 2, for as long as messages are tried, to 3650"))
-            .into_iter()
-            .collect()
+        let keep = (!(2..=3650).contains(&days))
+            .then(|| format!("messages.keep_days: {days} is not from 2, for as long as messages are tried, to 3650"));
+        let hours = [("quiet_from", self.quiet_from), ("quiet_until", self.quiet_until)]
+            .map(|(key, hour)| (hour > 23).then(|| format!("messages.{key}: {hour} is no hour from 0 to 23")));
+        let week = self.per_week;
+        // What a customer chooses from goes as far.
+        let week = (week > 7).then(|| format!("messages.per_week: {week} is not from 0 to 7"));
+        [keep, week].into_iter().chain(hours).flatten().collect()
     }
 }
 
@@ -136,8 +151,31 @@ mod tests {
     fn what_is_tried_for_a_day_and_a_half_is_kept_for_longer() {
         assert_eq!(Messages::default().problems(), Vec::<String>::new());
         for keep_days in [0, 1, 3651] {
-            let problems = Messages { keep_days }.problems();
+            let problems = Messages {
+                keep_days,
+                ..Messages::default()
+            }
+            .problems();
             assert!(problems[0].starts_with("messages.keep_days: "), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn hours_are_hours_and_a_week_has_seven_messages() {
+        let wrong = Messages {
+            quiet_from: 24,
+            quiet_until: 99,
+            per_week: 8,
+            ..Messages::default()
+        };
+        let problems = wrong.problems();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        for key in ["quiet_from", "quiet_until", "per_week"] {
+            let about = format!("messages.{key}: ");
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(&about)),
+                "{problems:?}"
+            );
         }
     }
 }

@@ -78,6 +78,7 @@ pub struct Customer {
     token: Token,
     name: String,
     language: Lang,
+    unread: i64,
     network: String,
     came_in_at: DateTime<Utc>,
     authenticated_at: DateTime<Utc>,
@@ -146,6 +147,11 @@ impl Customer {
     /// When they are erased, if they asked for it and have not thought better of it.
     pub fn erased_on(&self) -> Option<DateTime<Utc>> {
         self.erased_on
+    }
+
+    /// How many notifications they had not read when they asked.
+    pub fn unread(&self) -> i64 {
+        self.unread
     }
 
     /// Writes down what the customer did.
@@ -407,6 +413,7 @@ struct CustomerRow {
     name: String,
     language: Lang,
     erased_on: Option<DateTime<Utc>>,
+    unread: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -425,7 +432,9 @@ struct StaffRow {
 /// The customer of a session, if it is alive.
 pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
     const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, \
-                       e.due_at AS erased_on FROM sessions s JOIN customers c ON c.id = s.customer_id \
+                       e.due_at AS erased_on, \
+                       (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread \
+                       FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
     let now = db.now();
@@ -447,6 +456,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         name,
         language,
         erased_on,
+        unread,
         ..
     } = row;
     Ok(Some(Customer {
@@ -455,6 +465,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         token: token.clone(),
         name,
         language,
+        unread,
         network: visitor.network.clone(),
         came_in_at: created_at,
         authenticated_at,

@@ -196,18 +196,19 @@ fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// A path as the log may have it. The address for delivery reports ends in a secret, and one that is nearly ours would
-/// hold it as well.
+/// A path as the log may have it. The address for delivery reports ends in a secret, and the link to unsubscribe is one; an
+/// address that is nearly ours would hold it as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedPath(String);
 
 impl LoggedPath {
     /// The path of a request.
     pub fn of(uri: &Uri) -> Self {
-        Self(match uri.path().split_once("callback") {
-            Some((before, _)) => format!("{before}callback…"),
-            None => uri.path().to_owned(),
-        })
+        let path = uri.path();
+        let cut = ["callback", "unsubscribe"]
+            .into_iter()
+            .find_map(|word| Some(format!("{}{word}…", path.split_once(word)?.0)));
+        Self(cut.unwrap_or_else(|| path.to_owned()))
     }
 
     /// The text.
@@ -268,4 +269,22 @@ pub async fn trace(State(config): State<Arc<Config>>, mut request: Request, next
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_no_address_that_is_a_secret() {
+        let logged = |path: &str| LoggedPath::of(&path.parse().expect("an address")).as_str().to_owned();
+        for (path, expected) in [
+            ("/purchases?before=1", "/purchases"),
+            ("/callbacks/sms/0123456789", "/callback…"),
+            ("/unsubscribe/0000_marketing_email_abcd", "/unsubscribe…"),
+            ("//unsubscribe/0000_marketing_email_abcd/x", "//unsubscribe…"),
+        ] {
+            assert_eq!(logged(path), expected);
+        }
+    }
 }

@@ -68,6 +68,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             crm::rule::tier::store::run_due(&db, &system).await.map(drop)
         }),
         every("days", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
+            crm::notification::run_due(&db, &system).await?;
             crm::rule::store::days::run_due(&db, &system).await.map(drop)
         }),
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
@@ -78,6 +79,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             crm::webhook::delivery::sweep(&db, &system).await?;
             crm::help::store::sweep(&db, &system).await?;
             crm::outbox::delivery::forget(&db, &system).await?;
+            crm::notification::forget(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await
         }),
         every("ledger", SWEEP_EVERY, db, stopping.clone(), move |db| async move {

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{api, callbacks, exports, outside, session, site};
+use crate::{api, callbacks, consents, exports, outside, session, site, unsubscribe};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -100,10 +100,14 @@ pub fn others(app: &App) -> Vec<Other> {
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
+    let receipts = consents::routes(app).into_iter();
+    others.extend(receipts.map(|(path, handler)| Other::open(path, handler)));
     let api = api::routes(app).into_iter();
     others.extend(api.map(|(path, handler)| Other::keyed(path, handler)));
     let callbacks = callbacks::routes(app).into_iter();
     others.extend(callbacks.map(|(path, handler)| Other::keyed(path, handler)));
+    let links = unsubscribe::routes(app).into_iter();
+    others.extend(links.map(|(path, handler)| Other::keyed(path, handler)));
     others
 }
 
@@ -175,7 +179,7 @@ async fn slow_down(State((app, pace)): State<(App, Arc<Pace>)>, request: Request
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let is_page = |path: &str| {
         let is_way_in = path.starts_with("/sign-in/") || path == places::HOME;
-        is_way_in || app::ROUTES.iter().any(|route| route.path == path)
+        is_way_in || path.starts_with(unsubscribe::PREFIX) || app::ROUTES.iter().any(|route| route.path == path)
     };
     if !route.is_some_and(is_page) {
         return next.run(request).await;
@@ -682,7 +686,7 @@ fn copy(cx: &Cx) -> Inner {
 }
 
 /// Sends a rendered page, or a file, with the cookies that it set.
-fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
+pub(crate) fn html(app: &App, cx: &Cx, rendered: Rendered) -> Response {
     let mut response = match rendered {
         Rendered::Html { status, html } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

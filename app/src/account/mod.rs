@@ -8,6 +8,7 @@ pub mod join;
 pub mod outside;
 pub mod second;
 pub mod sign_in;
+pub mod unsubscribe;
 
 use crate::cx::{Cx, Theme, cookie};
 use crate::route::{Form, Next};

@@ -1,15 +1,21 @@
-//! Consents: what was agreed to, when, to which version of the text, and how to take it back.
+//! Consents: what was agreed to, when, to which version of the text and for which channel, and how to take it back.
 
 use super::{back, flash};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::html::IntoHtml;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{FormBox, Moment};
-use crm::consent::{Act, AskedAt, Consent, Purpose, store as consents};
+use crm::consent::{Act, Aim, AskedAt, Consent, Purpose, store as consents};
+use crm::customer::Channel;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+
+/// What the receipt of an act is called, for people and for machines.
+pub const TEXT_FILE: &str = "receipt.txt";
+/// See [`TEXT_FILE`].
+pub const JSON_FILE: &str = "receipt.json";
 
 /// Gives or withdraws one consent.
 #[derive(Deserialize)]
@@ -44,22 +50,65 @@ pub fn latest(history: Vec<Consent>) -> Vec<Consent> {
     found
 }
 
-/// The page.
+/// Withdraws at once whatever allows the shop to write or call without need.
+#[derive(Deserialize)]
+pub struct WithdrawAll {}
+
+impl Form for WithdrawAll {
+    const NAME: &'static str = "consent.withdraw_all";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        consents::withdraw_all(&cx.db, cx.customer()?, cx.lang).await?;
+        Ok(Next::to("/profile/consents?done=all"))
+    }
+}
+
+/// The page: what messages are about, each with its channels; then the consents that are not for messages.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().consents;
     let mut conn = cx.db.read().await?;
-    let asked = consents::purposes(&mut conn, AskedAt::Registration).await?;
+    let offered = consents::offered(&mut conn).await?;
     let child = consents::purposes(&mut conn, AskedAt::Child).await?;
     let history = consents::history(&mut conn, cx.customer()?.me()).await?;
     drop(conn);
     let acts: Vec<_> = history.iter().map(|consent| act(&cx, consent)).collect();
     let last = latest(history);
     let of = |purpose: &Purpose| last.iter().find(|consent| consent.code == purpose.code);
+    let grid: Vec<_> = Aim::ALL
+        .into_iter()
+        .filter_map(|aim| {
+            let channels: Vec<_> = offered
+                .iter()
+                .filter(|purpose| purpose.aim == Some(aim))
+                .map(|purpose| channel_row(&cx, purpose, of(purpose)).into_html())
+                .collect();
+            let (title, text) = about(&cx, aim);
+            let id = aim.as_str();
+            (!channels.is_empty()).then(|| {
+                view! {
+                    <section class="section" aria-labelledby=id>
+                        <h2 id=id>{title}</h2>
+                        <p>{text}</p>
+                        <div class="panel panel-flush"><ul class="rows">{channels}</ul></div>
+                    </section>
+                }
+                .into_html()
+            })
+        })
+        .collect();
+    let can_stop = offered.iter().any(|purpose| {
+        let is_given = of(purpose).is_some_and(|consent| consent.act == Act::Given);
+        is_given && !purpose.required
+    });
+    let stop = can_stop.then(
+        || view! { <FormBox<WithdrawAll> class="actions"><button class="btn">{t.stop}</button></FormBox<WithdrawAll>> },
+    );
     let child = child
         .iter()
         .map(|purpose| panel(&cx, purpose, of(purpose), true).into_html());
-    let panels: Vec<_> = asked
+    let panels: Vec<_> = offered
         .iter()
+        .filter(|purpose| purpose.aim.is_none())
         .map(|purpose| panel(&cx, purpose, of(purpose), false).into_html())
         .chain(child)
         .collect();
@@ -69,11 +118,24 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
         </div>
-        {flash(&cx, &[("given", t.done_given), ("withdrawn", t.done_withdrawn)])}
-        <div class="stack narrow">{panels}</div>
+        {flash(&cx, &[("given", t.done_given), ("withdrawn", t.done_withdrawn), ("all", t.done_all)])}
+        <div class="stack narrow">
+            {grid}
+            <section class="panel" aria-labelledby="stop">
+                <h2 id="stop">{t.stop_title}</h2>
+                <p>{t.stop_text}</p>
+                <p><a href="/profile/quiet">{t.to_quiet}</a></p>
+                {stop}
+            </section>
+        </div>
+        <section class="section narrow" aria-labelledby="others">
+            <h2 id="others">{t.others}</h2>
+            <div class="stack">{panels}</div>
+        </section>
         {(!acts.is_empty()).then(|| view! {
             <section class="section narrow" aria-labelledby="history">
                 <h2 id="history">{t.history}</h2>
+                <p class="hint">{t.history_hint}</p>
                 <ul class="timeline">{acts}</ul>
             </section>
         })}
@@ -81,12 +143,28 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
 }
 
-fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool) -> impl IntoView + use<> {
+/// What messages about something are called, and what they are, in a sentence.
+pub fn about(cx: &Cx, aim: Aim) -> (&'static str, &'static str) {
     let t = &cx.t().consents;
-    let code = purpose.code.clone();
-    let title = cx.pick(&purpose.title);
-    let is_given = last.is_some_and(|consent| consent.act == Act::Given);
-    let is_newest = last.is_some_and(|consent| consent.version == purpose.version);
+    match aim {
+        Aim::Marketing => (t.marketing, t.marketing_text),
+        Aim::Surveys => (t.surveys, t.surveys_text),
+    }
+}
+
+/// What a channel is called.
+pub fn channel_words(cx: &Cx, channel: Channel) -> &'static str {
+    let t = &cx.t().preferences;
+    match channel {
+        Channel::Sms => t.sms,
+        Channel::Email => t.email,
+        Channel::Phone => t.phone,
+    }
+}
+
+/// The word for how a consent stands, with a dot.
+fn standing(cx: &Cx, last: Option<&Consent>) -> Html {
+    let t = &cx.t().consents;
     let (class, word) = match last.map(|consent| consent.act) {
         Some(Act::Given) => ("status status-done", t.given),
         Some(Act::Withdrawn) => ("status", t.withdrawn),
@@ -96,22 +174,23 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
         let day = format::date(cx.lang, cx.shop().day(consent.at));
         view! { " " <span class="muted">{t.on(day, consent.version)}</span> }
     });
-    let changed = (is_given && !is_newest).then(|| view! { <p>{t.changed(purpose.version)}</p> });
-    let note = match (is_for_child, purpose.required) {
-        (true, _) => {
-            view! { <p class="muted">{t.child} " " <a href="/profile/children">{t.to_children}</a></p> }.into_html()
-        }
-        (false, true) => view! {
-            <p class="muted">{t.required} " " <a href="/support/new?topic=profile">{t.to_support}</a></p>
-        }
-        .into_html(),
-        (false, false) => ().into_html(),
-    };
-    let can_give = !(is_for_child || is_given && is_newest);
-    let can_withdraw = !is_for_child && !purpose.required && is_given;
+    view! { <span class=class>{word}</span> {when} }.into_html()
+}
+
+/// The buttons that a consent has just now, if it has any.
+fn change_form(cx: &Cx, purpose: &Purpose, last: Option<&Consent>) -> Option<Html> {
+    let t = &cx.t().consents;
+    let is_given = last.is_some_and(|consent| consent.act == Act::Given);
+    let can_give = !is_given || last.is_some_and(|consent| consent.version != purpose.version);
+    let can_withdraw = is_given && !purpose.required;
     let give_words = if is_given { t.give_new } else { t.give };
-    let form = (can_give || can_withdraw).then(|| {
-        let (give, withdraw, version) = (title.clone(), title.clone(), purpose.version.to_string());
+    let code = purpose.code.clone();
+    let (give, withdraw, version) = (
+        cx.pick(&purpose.title),
+        cx.pick(&purpose.title),
+        purpose.version.to_string(),
+    );
+    (can_give || can_withdraw).then(|| {
         view! {
             <FormBox<ChangeConsent> id=format!("consent-{code}") class="actions">
                 <input type="hidden" name="consent" value=code.clone()/>
@@ -124,16 +203,58 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
                 })}
             </FormBox<ChangeConsent>>
         }
-    });
+        .into_html()
+    })
+}
+
+/// One channel of what messages are about.
+fn channel_row(cx: &Cx, purpose: &Purpose, last: Option<&Consent>) -> impl IntoView + use<> {
+    let t = &cx.t().consents;
+    let title = cx.pick(&purpose.title);
+    let name = purpose.channel.map_or("", |channel| channel_words(cx, channel));
+    let is_old = last.is_some_and(|consent| consent.act == Act::Given && consent.version != purpose.version);
+    let changed = is_old.then(|| view! { <small>{t.changed(purpose.version)}</small> });
+    view! {
+        <li class="row row-wrap">
+            <span class="row-main">
+                <b>{name}</b>
+                <small>{standing(cx, last)}</small>
+                {changed}
+                <a href=format!("/consents/{}", purpose.code)>
+                    {t.read(purpose.version)}<span class="sr-only">": " {title}</span>
+                </a>
+            </span>
+            <div class="row-acts">{change_form(cx, purpose, last)}</div>
+        </li>
+    }
+}
+
+/// A consent that is not for messages.
+fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool) -> impl IntoView + use<> {
+    let t = &cx.t().consents;
+    let title = cx.pick(&purpose.title);
+    let is_old = last.is_some_and(|consent| consent.act == Act::Given && consent.version != purpose.version);
+    let changed = is_old.then(|| view! { <p>{t.changed(purpose.version)}</p> });
+    let note = match (is_for_child, purpose.required) {
+        (true, _) => {
+            view! { <p class="muted">{t.child} " " <a href="/profile/children">{t.to_children}</a></p> }.into_html()
+        }
+        (false, true) => view! {
+            <p class="muted">{t.required} " " <a href="/support/new?topic=profile">{t.to_support}</a></p>
+        }
+        .into_html(),
+        (false, false) => ().into_html(),
+    };
+    let form = (!is_for_child).then(|| change_form(cx, purpose, last)).flatten();
     view! {
         <section class="panel">
-            <h2>{title.clone()}</h2>
-            <p><span class=class>{word}</span>{when}</p>
+            <h3>{title.clone()}</h3>
+            <p>{standing(cx, last)}</p>
             {changed}
             {note}
             <p>
                 <a href=format!("/consents/{}", purpose.code)>
-                    {t.read(purpose.version)}<span class="sr-only">": " {title.clone()}</span>
+                    {t.read(purpose.version)}<span class="sr-only">": " {title}</span>
                 </a>
             </p>
             {form}
@@ -141,20 +262,76 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
     }
 }
 
+/// One act of the history, with its receipt.
 fn act(cx: &Cx, consent: &Consent) -> impl IntoView + use<> {
     let t = &cx.t().consents;
-    let word = match consent.act {
-        Act::Given => t.given,
-        Act::Withdrawn => t.withdrawn,
-    };
+    let word = act_words(cx, consent.act);
     let title = cx.pick(&consent.title);
     let version = consent.version;
     let href = format!("/consents/{}?version={version}", consent.code);
     let (at, shown) = (consent.at, cx.moment(consent.at));
+    let file = |name: &str| format!("/profile/consents/{}/{name}", consent.id);
+    let (text, json) = (file(TEXT_FILE), file(JSON_FILE));
+    let of = format!(": {word}, {title}, {shown}");
     view! {
         <li>
             <span>{word} ": " <a href=href>{title}</a></span>
-            <small><Moment at=at shown=shown/> ", " {t.version(version)}</small>
+            <small>
+                <Moment at=at shown=shown/> ", " {t.version(version)} ", "
+                <a href=text>{t.receipt}<span class="sr-only">{of.clone()}</span></a> ", "
+                <a href=json>"JSON"<span class="sr-only">{of}</span></a>
+            </small>
         </li>
     }
+}
+
+/// What an act is called.
+pub fn act_words(cx: &Cx, act: Act) -> &'static str {
+    let t = &cx.t().consents;
+    match act {
+        Act::Given => t.given,
+        Act::Withdrawn => t.withdrawn,
+    }
+}
+
+/// The receipt of an act as a text that people read.
+pub fn receipt(cx: &Cx, name: &str, consent: &Consent) -> String {
+    let t = &cx.t().consents;
+    let local = cx.shop().local(consent.at);
+    let way = match consent.source.as_str() {
+        "web" => t.way_web,
+        "link" => t.way_link,
+        _ => t.way_other,
+    };
+    let channel = consent
+        .channel
+        .map_or(t.no_channel, |channel| channel_words(cx, channel));
+    let when = format!(
+        "{}, {} ({})",
+        format::date(cx.lang, local.date()),
+        local.format("%H:%M:%S"),
+        cx.shop().time_zone
+    );
+    let lines = [
+        (t.receipt_number, consent.id.to_string()),
+        (t.receipt_shop, cx.shop().name.clone()),
+        (t.receipt_who, name.to_owned()),
+        (t.receipt_act, act_words(cx, consent.act).to_owned()),
+        (
+            t.receipt_purpose,
+            format!("{}, {}", cx.pick(&consent.title), t.version(consent.version)),
+        ),
+        (t.receipt_channel, channel.to_owned()),
+        (t.receipt_when, when),
+        (t.receipt_way, way.to_owned()),
+    ];
+    let lines: String = lines
+        .iter()
+        .map(|(label, value)| format!("{label}: {value}\n"))
+        .collect();
+    format!(
+        "{}\n\n{lines}\n{}\n",
+        t.receipt_title,
+        consent.body.get(consent.language)
+    )
 }

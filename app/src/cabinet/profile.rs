@@ -83,6 +83,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div class="panel panel-flush">
                 <ul class="rows">
                     {row("/profile/consents", icon::SHIELD_CHECK, t.consents, t.consents_count(count(given)))}
+                    {row("/profile/quiet", icon::CLOCK, t.quiet, t.quiet_text)}
+                    {row("/profile/messages", icon::INBOX, t.messages, t.messages_text)}
                     {row("/profile/security", icon::KEY_ROUND, t.security, t.security_text)}
                     {row("/devices", icon::MONITOR_SMARTPHONE, t.devices, t.devices_count(count(devices)))}
                     {row("/profile/views", icon::EYE, t.views, t.views_text)}

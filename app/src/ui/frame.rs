@@ -26,7 +26,7 @@ pub fn document(cx: &Cx, body: Body) -> Html {
     };
     let class = match body.frame {
         Frame::Cabinet(_) => "page",
-        Frame::Plain | Frame::Kept => "page page-plain",
+        Frame::Plain | Frame::Kept | Frame::Alone => "page page-plain",
         Frame::Admin => "admin",
     };
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
@@ -39,7 +39,9 @@ pub fn document(cx: &Cx, body: Body) -> Html {
             view! { {top(cx, true)} {places(cx, place)} {main(inside)} {foot(cx)} {worker(cx)} }.into_html()
         }
         Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),
-        Frame::Kept => view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html(),
+        Frame::Kept | Frame::Alone => {
+            view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html()
+        }
         Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_html(),
     };
     view! {
@@ -131,6 +133,7 @@ fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
     let t = &cx.t().frame;
     let end = match (in_cabinet, cx.customer.is_some()) {
         (true, _) => view! {
+            {bell(cx)}
             <a class="top-btn rail:hidden" href="/profile">
                 {icon(icon::CIRCLE_USER_ROUND)} <span class="sr-only">{t.profile}</span>
             </a>
@@ -146,6 +149,25 @@ fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
             {theme_switch(cx)}
             {end}
         </header>
+    }
+}
+
+/// The way to the notifications, with how many were not read. On their own page all of them have been.
+fn bell(cx: &Cx) -> impl IntoView + use<> {
+    const HERE: &str = "/notifications";
+    let t = &cx.t().frame;
+    let is_here = cx.path == HERE;
+    let unread = cx.customer.as_ref().map_or(0, |customer| customer.unread());
+    let unread = (unread > 0 && !is_here).then_some(unread);
+    let words = unread.map_or(t.notifications.to_owned(), |n| t.unread(crate::format::integer(n)));
+    let count = unread.map(|n| {
+        let shown = if n > 99 { "99+".to_owned() } else { n.to_string() };
+        view! { <span class="count" aria-hidden="true">{shown}</span> }
+    });
+    view! {
+        <a class="top-btn" href=HERE aria-current=is_here.then_some("page")>
+            {icon(icon::BELL)} <span class="sr-only">{words}</span> {count}
+        </a>
     }
 }
 

@@ -100,12 +100,13 @@ fn with_database<T>(site: &Site, page: impl FnOnce(&Connection) -> Result<T>) ->
 struct Customer {
     id: Uuid,
     name: String,
+    unread: i64,
 }
 
 /// Who asks: by the cookie.
 fn customer(db: &Connection, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Option<Customer>> {
-    const SQL: &str = "SELECT s.id, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language \
-        FROM sessions s JOIN customers c ON c.id = s.customer_id \
+    const SQL: &str = "SELECT s.id, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, \
+        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) FROM sessions s JOIN customers c ON c.id = s.customer_id \
         WHERE s.token_hash = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND s.seen_at > ?3";
     let cookies = headers
         .get(header::COOKIE)
@@ -125,6 +126,7 @@ fn customer(db: &Connection, headers: &HeaderMap, now: DateTime<Utc>) -> Result<
     Ok(Some(Customer {
         id: row.get(4)?,
         name: row.get(5)?,
+        unread: row.get(7)?,
     }))
 }
 
@@ -198,6 +200,7 @@ struct Home {
     css: String,
     offline: String,
     place: &'static str,
+    unread: i64,
     now: DateTime<Utc>,
     greeting: &'static str,
     name: String,
@@ -238,7 +241,7 @@ struct Program {
 fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
     let now = Utc::now();
     with_database(site, |db| {
-        let Some(Customer { id, name }) = customer(db, headers, now)? else {
+        let Some(Customer { id, name, unread }) = customer(db, headers, now)? else {
             return Ok(None);
         };
         let at = now.to_rfc3339();
@@ -360,6 +363,7 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             css: site.css.clone(),
             offline: site.offline.clone(),
             place: "/",
+            unread,
             now,
             greeting,
             name,
@@ -383,6 +387,7 @@ struct Purchases {
     css: String,
     offline: String,
     place: &'static str,
+    unread: i64,
     now: DateTime<Utc>,
     stores: Vec<Store>,
     months: Vec<Month>,
@@ -448,7 +453,7 @@ fn totals(db: &Connection, id: Uuid, from: NaiveDate, end: NaiveDate) -> Result<
 fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
     let now = Utc::now();
     with_database(site, |db| {
-        let Some(Customer { id, .. }) = customer(db, headers, now)? else {
+        let Some(Customer { id, unread, .. }) = customer(db, headers, now)? else {
             return Ok(None);
         };
         let mut found: Vec<Purchase> = db
@@ -510,6 +515,7 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             css: site.css.clone(),
             offline: site.offline.clone(),
             place: "/purchases",
+            unread,
             now,
             stores,
             months,

@@ -25,7 +25,7 @@ CREATE TABLE export_parts (
 ) STRICT;
 
 -- What was sent to a customer, and where they are or were a member.
-CREATE INDEX outbox_customer ON outbox (customer_id, created_at) WHERE customer_id IS NOT NULL;
+CREATE INDEX outbox_customer ON outbox (customer_id, created_at, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX memberships_customer ON memberships (customer_id, joined_at);
 
 -- Customers who want everything that says who they are to be erased: asked for, and done after a while unless they think

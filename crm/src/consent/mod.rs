@@ -1,11 +1,17 @@
 //! Consents: for what a customer's data may be used. Each act names the version of the text that was read.
 
-use crate::id::{ConsentTextId, PurposeId};
-use crate::lang::Localized;
+use crate::customer::Channel;
+use crate::id::{ConsentId, ConsentTextId, PurposeId};
+use crate::lang::{Lang, Localized};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod pace;
+#[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod unsubscribe;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,34 @@ pub enum AskedAt {
     Child,
 }
 
+/// What promotional messages are about. Each is agreed to for every channel by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// Offers, new things, gifts.
+    Marketing,
+    /// Questions about purchases and service.
+    Surveys,
+}
+
+impl Aim {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Marketing, Self::Surveys];
+
+    /// As receipts and links name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Marketing => "marketing",
+            Self::Surveys => "surveys",
+        }
+    }
+}
+
 /// A purpose with the newest version of its text.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "store", derive(sqlx::FromRow))]
@@ -45,6 +79,10 @@ pub struct Purpose {
     pub code: String,
     /// Without it there is no membership.
     pub required: bool,
+    /// What the messages are about that it allows, if it is for messages.
+    pub aim: Option<Aim>,
+    /// What they come by.
+    pub channel: Option<Channel>,
     /// The text a person agrees to.
     pub text_id: ConsentTextId,
     /// The text's version, from 1.
@@ -61,8 +99,14 @@ pub struct Purpose {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "store", derive(sqlx::FromRow))]
 pub struct Consent {
+    /// Its id.
+    pub id: ConsentId,
     /// The purpose's lasting name.
     pub code: String,
+    /// What the messages are about that it allows, if it is for messages.
+    pub aim: Option<Aim>,
+    /// What they come by.
+    pub channel: Option<Channel>,
     /// Given or withdrawn.
     pub act: Act,
     /// The version of the text.
@@ -70,6 +114,13 @@ pub struct Consent {
     /// What the box said then.
     #[cfg_attr(feature = "store", sqlx(json))]
     pub title: Localized,
+    /// The whole text of that version.
+    #[cfg_attr(feature = "store", sqlx(json))]
+    pub body: Localized,
+    /// The language in which it was read.
+    pub language: Lang,
+    /// By which way: `web`, `import`, the `link` of a message.
+    pub source: String,
     /// When.
     pub at: DateTime<Utc>,
 }

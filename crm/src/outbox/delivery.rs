@@ -3,9 +3,10 @@
 //! runs out and another one takes the message: it goes at least once, and carriers get its id to tell doubles by.
 
 use super::Channel;
+use crate::consent::{Aim, pace, unsubscribe};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::id::OutboxId;
+use crate::id::{CustomerId, OutboxId};
 use crate::lang::Lang;
 use crate::on;
 use crate::who::System;
@@ -23,6 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::hours(6);
 pub const EXPIRED: &str = "expired";
 /// The error of a message that a node stopped over at the last try.
 pub const INTERRUPTED: &str = "interrupted";
+/// The error of a promotional message that its customer does not want any more.
+pub const UNWANTED: &str = "unwanted";
 /// How much of a carrier's words is kept.
 const ERROR_LENGTH: usize = 300;
 
@@ -43,6 +46,12 @@ pub struct Claimed {
     pub body: String,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+    /// Of a promotional e-mail: the address by which a mail provider unsubscribes its reader (RFC 8058).
+    #[sqlx(skip)]
+    pub unsubscribe: Option<String>,
+    /// What it is about, where it is promotional, and to whom it goes.
+    aim: Option<Aim>,
+    customer_id: Option<CustomerId>,
     expires_at: Option<DateTime<Utc>>,
     masked_body: Option<String>,
     claimed_by: String,
@@ -92,7 +101,8 @@ macro_rules! claim {
             $lock,
             ") UPDATE outbox SET claimed_by = $3, claimed_until = $4, tries = tries + 1 \
              WHERE id IN (SELECT id FROM due) \
-             RETURNING id, channel, address, language, subject, body, created_at, expires_at, masked_body, claimed_by, tries"
+             RETURNING id, channel, address, language, subject, body, created_at, aim, customer_id, expires_at, masked_body, \
+             claimed_by, tries"
         )
     };
 }
@@ -125,17 +135,63 @@ pub async fn claim(
         scoped(async move {
             let now = tx.now();
             let sql = claim_sql(tx.is_postgres());
-            Ok(on!(tx, |c| sqlx::query_as(sql)
+            let claimed: Vec<Claimed> = on!(tx, |c| sqlx::query_as(sql)
                 .bind(now)
                 .bind(channel)
                 .bind(worker)
                 .bind(now + hold)
                 .bind(limit)
                 .fetch_all(c)
-                .await)?)
+                .await)?;
+            let mut wanted = Vec::with_capacity(claimed.len());
+            for mut message in claimed {
+                if !is_wanted(tx, &message).await? {
+                    continue;
+                }
+                if let (Channel::Email, Some((aim, customer))) = (channel, message.aim.zip(message.customer_id)) {
+                    message.unsubscribe = Some(unsubscribe::link(tx, customer, aim, channel.of_consent()).await?);
+                }
+                wanted.push(message);
+            }
+            Ok(wanted)
         })
     })
     .await
+}
+
+/// Whether a message that was claimed may go now. A promotional one was written for a time that suited its customer; since
+/// then it may have been tried and missed it, and the customer may have thought better of it. It is put back, or given up.
+async fn is_wanted(tx: &mut Tx, message: &Claimed) -> Result<bool, sqlx::Error> {
+    const LATER: &str =
+        "UPDATE outbox SET due_at = $1, tries = tries - 1, claimed_by = NULL, claimed_until = NULL WHERE id = $2";
+    const NEVER: &str = concat!(
+        "UPDATE outbox SET state = 'failed', error = $3, ",
+        redact!(),
+        ", ",
+        leave!(),
+        " WHERE id = $2"
+    );
+    let Some((aim, customer)) = message.aim.zip(message.customer_id) else {
+        return Ok(true);
+    };
+    let now = tx.now();
+    match pace::decide(tx, customer, aim, message.channel.of_consent(), message.id).await? {
+        Some(at) if at <= now => return Ok(true),
+        Some(at) => on!(tx, |c| sqlx::query(LATER)
+            .bind(at)
+            .bind(message.id)
+            .execute(c)
+            .await
+            .map(drop))?,
+        None => on!(tx, |c| sqlx::query(NEVER)
+            .bind(now)
+            .bind(message.id)
+            .bind(UNWANTED)
+            .execute(c)
+            .await
+            .map(drop))?,
+    }
+    Ok(false)
 }
 
 async fn is_due(db: &Db, channel: Channel) -> Result<bool, Error> {
@@ -236,7 +292,7 @@ pub async fn not_sent(
         leave!(),
         " WHERE id = $3 AND state = 'queued' AND claimed_by = $4 AND tries = $5"
     );
-    let due_at = db.now() + pause(message.tries, message.masked_body.is_some(), rand::random());
+    let due_at = db.now() + pause(message.tries, message.expires_at.is_some(), rand::random());
     let is_over = is_permanent || message.tries >= MAX_TRIES || message.expires_at.is_some_and(|end| end <= due_at);
     let error = &without_secrets(error, &message.body, message.masked_body.as_deref());
     let rows = db

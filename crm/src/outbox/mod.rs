@@ -2,11 +2,14 @@
 //! other; whoever carries messages takes them from [`delivery`], and staff look after them through [`staff`].
 //!
 //! What a template calls `{code}` or `{link}` opens something: it stays in the stored text only until the message has
-//! gone or has run out, and staff never see it.
+//! gone or has run out, and staff never see it. So does the `{unsubscribe}` of a promotional message, which does not run out.
 
 pub mod delivery;
+pub mod own;
+pub mod promotion;
 pub mod staff;
 
+use crate::consent::Aim;
 use crate::db::{self, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, OutboxId};
@@ -64,8 +67,10 @@ impl State {
     }
 }
 
-/// What of a template's values opens something.
-const SECRETS: [&str; 2] = ["code", "link"];
+/// What of a template's values opens something, and is good for a while only.
+const KEYS: [&str; 2] = ["code", "link"];
+/// What of a template's values nobody but the receiver may see.
+const SECRETS: [&str; 3] = ["code", "link", "unsubscribe"];
 /// What stands in their place.
 const MASK: &str = "••••••";
 /// How long a message that opens something is worth sending when it does not say for how long it is good.
@@ -113,10 +118,25 @@ struct Template {
     body: Localized,
 }
 
+/// A message that is to be written.
+struct Draft<'a> {
+    id: OutboxId,
+    to: To<'a>,
+    template: &'a str,
+    /// Another template, whose text follows.
+    footer: Option<&'a str>,
+    lang: Lang,
+    /// What it is about, where it is promotional.
+    aim: Option<Aim>,
+    due_at: DateTime<Utc>,
+}
+
 /// Writes a message from the newest published version of a template and queues it. `values` fill the template's
 /// `{name}`s. One with a `{code}` or `{link}` is sent only as long as that is good: for `{minutes}` or `{hours}`, where
 /// they are among the values. Fails as [`db::Error::Inconsistent`] when there is no such template or it names a value that is not
 /// given: a message with a hole is not sent.
+///
+/// This is for what the contract or somebody's safety needs; what is promotional goes by [`promotion::send`].
 pub async fn send(
     tx: &mut Tx,
     to: To<'_>,
@@ -124,18 +144,51 @@ pub async fn send(
     lang: Lang,
     values: &[(&str, &str)],
 ) -> Result<OutboxId, Error> {
-    const TEMPLATE: &str = "SELECT subject, body FROM templates WHERE code = $1 AND published_at <= $2 \
-                            ORDER BY version DESC LIMIT 1";
-    const SQL: &str = "INSERT INTO outbox (id, channel, address, customer_id, template, language, subject, body, state, \
-                       created_at, due_at, expires_at, masked_subject, masked_body) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13)";
+    let draft = Draft {
+        id: OutboxId::new(),
+        to,
+        template,
+        footer: None,
+        lang,
+        aim: None,
+        due_at: tx.now(),
+    };
+    write(tx, draft, values).await
+}
+
+/// The newest published version of a template.
+async fn newest(tx: &mut Tx, template: &str) -> Result<Template, Error> {
+    const SQL: &str = "SELECT subject, body FROM templates WHERE code = $1 AND published_at <= $2 \
+                       ORDER BY version DESC LIMIT 1";
     let now = tx.now();
-    let found: Option<Template> = on!(tx, |c| sqlx::query_as(TEMPLATE)
+    let found: Option<Template> = on!(tx, |c| sqlx::query_as(SQL)
         .bind(template)
         .bind(now)
         .fetch_optional(c)
         .await)?;
-    let found = found.ok_or_else(|| db::Error::Inconsistent(format!("no template {template} is published")))?;
+    Ok(found.ok_or_else(|| db::Error::Inconsistent(format!("no template {template} is published")))?)
+}
+
+async fn write(tx: &mut Tx, draft: Draft<'_>, values: &[(&str, &str)]) -> Result<OutboxId, Error> {
+    const SQL: &str = "INSERT INTO outbox (id, channel, address, customer_id, template, language, subject, body, state, \
+                       created_at, due_at, expires_at, masked_subject, masked_body, aim) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    let now = tx.now();
+    let Draft {
+        id,
+        to,
+        template,
+        footer,
+        lang,
+        aim,
+        due_at,
+    } = draft;
+    let mut found = newest(tx, template).await?;
+    if let Some(footer) = footer {
+        let footer = newest(tx, footer).await?.body;
+        found.body.ru = format!("{}\n\n{}", found.body.ru, footer.ru);
+        found.body.en = format!("{}\n\n{}", found.body.en, footer.en);
+    }
     let fill = |text: &Localized, values| {
         render(text.get(lang), values).map_err(|name| {
             db::Error::Inconsistent(format!("template {template} names {{{name}}}, which is not given"))
@@ -152,9 +205,9 @@ pub async fn send(
     let masked = (one_line(fill(&found.subject, &masked)?), fill(&found.body, &masked)?);
     let opens_something = (masked.0 != subject) || (masked.1 != body);
     let masked = Some(masked).filter(|_| opens_something);
-    let expires_at = masked.as_ref().map(|_| now + life(values));
+    let runs_out = values.iter().any(|(name, _)| KEYS.contains(name));
+    let expires_at = masked.as_ref().filter(|_| runs_out).map(|_| now + life(values));
     let (masked_subject, masked_body) = masked.unzip();
-    let id = OutboxId::new();
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(to.channel)
@@ -166,9 +219,11 @@ pub async fn send(
         .bind(body)
         .bind(State::Queued)
         .bind(now)
+        .bind(due_at)
         .bind(expires_at)
         .bind(masked_subject)
         .bind(masked_body)
+        .bind(aim)
         .execute(c)
         .await
         .map(drop))?;
@@ -210,10 +265,11 @@ pub async fn inbox(db: &Db, limit: i64) -> Result<Vec<Message>, Error> {
     Ok(on!(conn, |c| sqlx::query_as(SQL).bind(limit).fetch_all(c).await)?)
 }
 
-/// Carries what is queued to the development inbox, the demonstration's transport where it has no other; how many there
+/// Carries what is due to the development inbox, the demonstration's transport where it has no other; how many there
 /// were. Codes stay readable there as long as they are good.
 pub async fn deliver_to_inbox(db: &Db, _by: &System) -> Result<u64, Error> {
-    const SQL: &str = "UPDATE outbox SET state = 'sent', sent_at = $1, due_at = NULL WHERE state = 'queued'";
+    const SQL: &str =
+        "UPDATE outbox SET state = 'sent', sent_at = $1, due_at = NULL WHERE state = 'queued' AND due_at <= $1";
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();

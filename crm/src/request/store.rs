@@ -10,6 +10,7 @@ use crate::flaw::{Check, Flaw};
 use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized, fold};
 use crate::limits;
+use crate::notification::{self, Kind};
 use crate::on;
 use crate::outbox::{self, Channel, To};
 use crate::staff::Right;
@@ -617,10 +618,12 @@ pub async fn staff_answer(db: &Db, by: &Staff, number: i64, raw: &str, seen: Dat
     .await
 }
 
-/// Tells a customer with an e-mail address that there is an answer; what it says stays behind the sign-in.
+/// Tells a customer, in the cabinet and where there is an e-mail address, that there is an answer; what it says stays behind
+/// the sign-in.
 async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
     const SQL: &str = "SELECT c.name, c.language, k.value AS email FROM customers c JOIN contacts k \
                        ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary WHERE c.id = $1";
+    notification::add(tx, customer, Kind::Answer, &number.to_string(), None).await?;
     let found: Option<(String, Lang, String)> =
         on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
     let Some((name, language, email)) = found else {

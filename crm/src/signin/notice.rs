@@ -6,9 +6,13 @@ use crate::error::Error;
 use crate::id::CustomerId;
 use crate::lang::Lang;
 use crate::limits;
+use crate::notification;
 use crate::on;
 use crate::outbox;
 use crate::who::Visitor;
+
+/// The template that tells of points that somebody gave.
+pub(crate) const RECEIVED: &str = "points_received";
 
 /// Tells a customer something about safety: at the verified primary e-mail address, else at the primary phone. By SMS only
 /// as far as [limits](crate::limits::Limits) go, for somebody may do many things and pay for none of the messages.
@@ -20,6 +24,7 @@ pub(crate) async fn send(
 ) -> Result<(), Error> {
     const SQL: &str = "SELECT kind, value FROM contacts WHERE customer_id = $1 AND is_primary AND verified_at IS NOT NULL \
                        ORDER BY CASE WHEN kind = 'email' THEN 0 ELSE 1 END LIMIT 1";
+    in_cabinet(tx, customer, template).await?;
     let to: Option<(Kind, String)> = on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
     let Some((kind, address)) = to else { return Ok(()) };
     send_to(tx, customer, (kind, &address), template, values).await
@@ -34,6 +39,7 @@ pub(crate) async fn send_to(
     values: &[(&str, &str)],
 ) -> Result<(), Error> {
     const SQL: &str = "SELECT name, language FROM customers WHERE id = $1";
+    in_cabinet(tx, customer, template).await?;
     let (name, lang): (String, Lang) = on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_one(c).await)?;
     let shop = tx.shop().clone();
     let at = shop.local(tx.now()).format("%d.%m.%Y %H:%M").to_string();
@@ -57,6 +63,15 @@ pub(crate) async fn send_to(
     };
     outbox::send(tx, to, template, lang, &values).await?;
     Ok(())
+}
+
+/// Tells the same in the cabinet, also where it reaches nobody by a message. Points that somebody gave are told of there by
+/// whoever moves them.
+async fn in_cabinet(tx: &mut Tx, customer: CustomerId, template: &str) -> Result<(), sqlx::Error> {
+    if template == RECEIVED {
+        return Ok(());
+    }
+    notification::add(tx, customer, notification::Kind::Security, template, None).await
 }
 
 /// Tells that a number or an address was proved, which is a way in from now on. To be called before it is kept: else it would

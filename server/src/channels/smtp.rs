@@ -236,6 +236,11 @@ impl Mailer {
             // Nobody's holiday notice should answer it (RFC 3834).
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("Content-Language", message.language.code()));
+        if let Some(link) = &message.unsubscribe {
+            builder = builder
+                .raw_header(header("List-Unsubscribe", &format!("<{link}>")))
+                .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
+        }
         if let Some(reply_to) = &self.reply_to {
             builder = builder.reply_to(reply_to.clone());
         }

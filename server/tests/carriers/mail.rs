@@ -2,7 +2,12 @@
 
 use crate::peers::{Smtpd, certificates, free_port, silent};
 use crate::{carrier, kept, one, ready, round, wait, write};
-use crm::outbox::{Channel, State};
+use crm::consent::Aim;
+use crm::db::scoped;
+use crm::id::{ConsentId, ContactId, CustomerId};
+use crm::lang::Localized;
+use crm::outbox::{Channel, State, promotion};
+use crm::testing::World;
 use server::channels::smtp::TlsMode;
 use server::config::Config;
 use server::secret::Secret;
@@ -51,6 +56,93 @@ async fn a_mail_arrives_with_its_headers_and_words() {
         (State::Sent, Some(header("message-id")))
     );
     assert_eq!(round(&world, &carrier(&config)).await, 0, "once");
+}
+
+/// Somebody who agrees to be written to of offers, with an e-mail address that is proved.
+async fn who_agrees(world: &World) -> CustomerId {
+    const CUSTOMER: &str = "INSERT INTO customers (id, name, surname, search, language, source, registered_at, updated_at) \
+                            VALUES ($1, 'Анна', 'К', 'к анна', 'ru', 'web', $2, $2)";
+    const EMAIL: &str = "INSERT INTO contacts (id, customer_id, kind, value, is_primary, verified_at, created_at) \
+                         VALUES ($1, $2, 'email', 'anna@example.com', TRUE, $3, $3)";
+    const CONSENT: &str = "INSERT INTO consents (id, customer_id, text_id, act, language, source, at) \
+                           SELECT $1, $2, t.id, 'given', 'ru', 'web', $3 FROM consent_texts t \
+                           JOIN consent_purposes p ON p.id = t.purpose_id WHERE p.code = 'marketing_email'";
+    let (id, now) = (CustomerId::new(), world.db.now());
+    let written = world.db.write(|tx| {
+        scoped(async move {
+            crm::on!(tx, |c| sqlx::query(CUSTOMER)
+                .bind(id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            for (sql, row) in [(EMAIL, ContactId::new().0), (CONSENT, ConsentId::new().0)] {
+                crm::on!(tx, |c| sqlx::query(sql)
+                    .bind(row)
+                    .bind(id)
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            Ok::<_, crm::Error>(())
+        })
+    });
+    written.await.expect("written");
+    id
+}
+
+/// Writes to them of an offer.
+async fn promote(world: &World, customer: CustomerId) {
+    let text = &Localized {
+        ru: "чай дешевле".into(),
+        en: "tea for less".into(),
+    };
+    let written = world.db.write(|tx| {
+        scoped(async move { promotion::send(tx, customer, Aim::Marketing, "reward", &[("text", text)]).await })
+    });
+    written.await.expect("written").expect("they agree");
+}
+
+/// What a mail provider needs for its own button (RFC 8058, 3.1), and nobody else's mail has.
+#[tokio::test]
+async fn a_promotional_mail_says_how_to_unsubscribe_by_one_click() {
+    let (world, smtpd) = (ready().await, Smtpd::start(&[]));
+    let customer = who_agrees(&world).await;
+    promote(&world, customer).await;
+    write(&world, Channel::Email, "boris@example.com", "Борис").await;
+    assert_eq!(round(&world, &carrier(&relay(smtpd.port))).await, 2);
+    let all = smtpd.received(2).await;
+    let to = |name: &str| {
+        all.iter()
+            .find(|got| got["to"][0] == format!("{name}@example.com"))
+            .expect("it came")
+    };
+    let (hers, his) = (to("anna"), to("boris"));
+    let link = hers["headers"]["list-unsubscribe"].as_str().expect("a header").trim();
+    let link = link
+        .strip_prefix('<')
+        .and_then(|link| link.strip_suffix('>'))
+        .expect("an address");
+    let (begin, token) = link.rsplit_once('/').expect("a token");
+    assert_eq!(begin, "http://localhost:3000/unsubscribe");
+    assert_eq!(
+        hers["headers"]["list-unsubscribe-post"].as_str().map(str::trim),
+        Some("List-Unsubscribe=One-Click")
+    );
+    let text = hers["text"].as_str().expect("a text");
+    assert!(text.contains(link), "{text}");
+    let about = crm::consent::unsubscribe::about(&world.db, token).await.expect("ours");
+    assert!(about.is_given);
+    for header in ["list-unsubscribe", "list-unsubscribe-post"] {
+        assert!(his["headers"][header].is_null(), "{header}");
+    }
+    // Taken back before it goes, nothing goes.
+    promote(&world, customer).await;
+    crm::consent::unsubscribe::withdraw(&world.db, token, &crm::who::Visitor::default())
+        .await
+        .expect("taken back");
+    assert_eq!(round(&world, &carrier(&relay(smtpd.port))).await, 0);
 }
 
 #[tokio::test]

@@ -49,16 +49,20 @@ async fn every_path(town: &Town) -> Vec<String> {
     paths
 }
 
-/// Those of the other routes that are proved by a key or a secret are the API's, and `api.rs` walks over them, and the two
-/// for delivery reports, which `reports.rs` asks.
+/// Those of the other routes that are proved by a key or a secret are the API's, and `api.rs` walks over them, the two for
+/// delivery reports, which `reports.rs` asks, and the link to unsubscribe, which `unsubscribe.rs` does.
 #[tokio::test]
 async fn s17_every_route_is_in_a_table_and_none_escapes_the_check_of_origin() {
     let town = Town::new().await;
     let others = router::others(&town.app.app);
     for other in &others {
-        let is_for_programs = [server::api::PREFIX, server::callbacks::PREFIX]
-            .iter()
-            .any(|prefix| other.path.starts_with(prefix));
+        let is_for_programs = [
+            server::api::PREFIX,
+            server::callbacks::PREFIX,
+            server::unsubscribe::PREFIX,
+        ]
+        .iter()
+        .any(|prefix| other.path.starts_with(prefix));
         assert_eq!(other.proof == Proof::Key, is_for_programs, "{}", other.path);
     }
     // What is open to everybody says nothing of anybody.
@@ -68,7 +72,10 @@ async fn s17_every_route_is_in_a_table_and_none_escapes_the_check_of_origin() {
         let reply = who.get(&other.path).await;
         // Where there are no outside providers, nothing leads to one.
         if other.proof == Proof::Key {
-            let closed = [StatusCode::UNAUTHORIZED, StatusCode::METHOD_NOT_ALLOWED];
+            let closed = match other.path.starts_with(server::unsubscribe::PREFIX) {
+                true => [StatusCode::NOT_FOUND; 2],
+                false => [StatusCode::UNAUTHORIZED, StatusCode::METHOD_NOT_ALLOWED],
+            };
             assert!(closed.contains(&reply.status), "{}: {}", other.path, reply.status);
             continue;
         }
@@ -107,7 +114,7 @@ async fn s04_no_method_from_another_site_reaches_a_handler_of_any_route() {
                 // A browser has no key, and its cookies are none.
                 let closed = if at.starts_with(server::api::PREFIX) {
                     [StatusCode::UNAUTHORIZED, StatusCode::METHOD_NOT_ALLOWED]
-                } else if at.starts_with(server::callbacks::PREFIX) {
+                } else if at.starts_with(server::callbacks::PREFIX) || at.starts_with(server::unsubscribe::PREFIX) {
                     [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED]
                 } else {
                     [StatusCode::FORBIDDEN; 2]

@@ -13,8 +13,9 @@ use crate::flaw::Flaw;
 use crate::id::{CustomerId, LotId, ProgramId, TransactionId, TransferId};
 use crate::lang::Lang;
 use crate::limits;
+use crate::notification;
 use crate::on;
-use crate::signin::notice;
+use crate::signin::notice::{self, RECEIVED};
 use crate::staff::Right;
 use crate::who::{Customer, Fresh, Staff, Subject};
 use chrono::{DateTime, Datelike as _, Utc};
@@ -225,13 +226,16 @@ async fn tell(
     tx: &mut Tx,
     template: &str,
     (to, other): (CustomerId, CustomerId),
-    points: i64,
+    given: i64,
     until: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let (_, lang) = person(tx, to).await?;
     let (other, _) = person(tx, other).await?;
     let until = tx.shop().local(until).format("%d.%m.%Y %H:%M").to_string();
-    let points = written(lang, points);
+    let points = written(lang, given);
+    if template == RECEIVED {
+        notification::add(tx, to, notification::Kind::Received, &other, Some(given)).await?;
+    }
     let values = [("points", points.as_str()), ("other", &other), ("until", &until)];
     match notice::send(tx, to, template, &values).await {
         Ok(()) => Ok(()),
@@ -461,14 +465,7 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
             .execute(c)
             .await
             .map(drop))?;
-        tell(
-            tx,
-            "points_received",
-            (row.to_id, row.from_id),
-            row.points,
-            row.completes_at,
-        )
-        .await?;
+        tell(tx, RECEIVED, (row.to_id, row.from_id), row.points, row.completes_at).await?;
         completed += 1;
     }
     Ok(completed)

@@ -12,21 +12,18 @@
 
 use super::asking::{Budgets, Deal, Known, Wanted, lock};
 use super::timeline::{Timeline, timeline};
-use crate::consent::{Act, store as consents};
-use crate::contact::Kind;
+use crate::consent::Aim;
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::error::Error;
 use crate::id::{CustomerId, GrantId, ProgramId, PurchaseId, RewardId, RuleId};
-use crate::lang::{Lang, Localized};
-use crate::on;
+use crate::lang::Localized;
+use crate::outbox::promotion;
 use crate::points::store::rewards::{self, Earning};
 use crate::points::store::{LIST, Stays};
 use crate::purchase::Way;
 use crate::rule::{
     Basket, Decision, Effect, Facts, Given, Grant, Occasion, Place, Published, Rules, Usage, Verdict, evaluate,
 };
-use crate::signin::notice;
-use crate::who::System;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -286,30 +283,10 @@ fn letter<'r>(published: &'r Published, grant: &Grant) -> Option<&'r Localized> 
     }
 }
 
-/// Writes to a customer what a rule says, by e-mail or else by text message, where they agreed to be told of gifts that way.
+/// Writes to a customer what a rule says, where they agreed to be told of gifts, and when they want to be.
 async fn tell(tx: &mut Tx, customer: CustomerId, text: &Localized) -> Result<(), sqlx::Error> {
-    const SQL: &str = "SELECT c.language, k.kind, k.value FROM customers c JOIN contacts k ON k.customer_id = c.id \
-                       WHERE c.id = $1 AND k.is_primary AND k.verified_at IS NOT NULL \
-                       ORDER BY CASE WHEN k.kind = 'email' THEN 0 ELSE 1 END";
-    let subject = System::at_the_command_line().subject(customer);
-    let told = async {
-        let history = consents::history(tx, subject).await?;
-        let agreed = |code: &str| {
-            let newest = history.iter().find(|consent| consent.code == code);
-            newest.is_some_and(|consent| consent.act == Act::Given)
-        };
-        let ways: Vec<(Lang, Kind, String)> = on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_all(c).await)?;
-        let way = ways.iter().find(|(_, kind, _)| match kind {
-            Kind::Email => agreed("marketing_email"),
-            Kind::Phone => agreed("marketing_sms"),
-        });
-        let Some((lang, kind, address)) = way else {
-            return Ok(());
-        };
-        notice::send_to(tx, customer, (*kind, address), "reward", &[("text", text.get(*lang))]).await
-    };
-    match told.await {
-        Ok(()) => Ok(()),
+    match promotion::send(tx, customer, Aim::Marketing, "reward", &[("text", text)]).await {
+        Ok(_) => Ok(()),
         Err(Error::Database(db::Error::Driver(e))) => Err(e),
         Err(e) => {
             tracing::error!(error = %e, "a reward is given, and nobody is told");

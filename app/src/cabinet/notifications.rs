@@ -1,0 +1,105 @@
+//! What happened, for whoever was not there: answers, points, safety. Looking at it reads all of it.
+
+use super::{back, place, show_place};
+use crate::cx::Cx;
+use crate::route::{Body, Frame, Place};
+use crate::ui::Moment;
+use crate::ui::html::IntoHtml;
+use crate::ui::icon::{self as icons, icon};
+use crm::notification::{self, Kind, Notification};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// Notifications on one page.
+const SHOWN: usize = 30;
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().notifications;
+    let customer = cx.customer()?;
+    let before = cx.query("before").and_then(place);
+    let mut conn = cx.db.read().await?;
+    let mut all = notification::list(&mut conn, customer.me(), before, SHOWN as i64 + 1).await?;
+    drop(conn);
+    let more = all.len() > SHOWN;
+    all.truncate(SHOWN);
+    // What came while the page was made is not among them, and stays new.
+    if let Some(newest) = all.first().filter(|_| cx.is_visit && customer.unread() > 0) {
+        notification::mark_read(&cx.db, customer, newest.at).await?;
+    }
+    let next = all.last().filter(|_| more).map(|last| show_place((last.at, last.id.0)));
+    let next = next.map(|next| {
+        let href = format!("/notifications?before={next}");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
+    let rows: Vec<_> = all.iter().map(|one| row(&cx, one)).collect();
+    let list = if rows.is_empty() {
+        view! { <div class="panel empty">{icon(icons::BELL)} <p>{t.none}</p></div> }.into_html()
+    } else {
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> {next} }.into_html()
+    };
+    let view = view! {
+        {back("/", cx.t().points.back)}
+        <h1>{t.title}</h1>
+        <div class="narrow stack">
+            {before.map(|_| view! { <p><a href="/notifications">{cx.t().points.from_the_start}</a></p> })}
+            {list}
+            <p><a href="/profile/messages">{t.to_messages}</a></p>
+        </div>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
+    let t = &cx.t().notifications;
+    let points = cx.points(one.points.unwrap_or_default());
+    let (inside, href, words) = match one.kind {
+        Kind::Answer => (
+            icons::MESSAGE_CIRCLE,
+            format!("/support/{}", one.about),
+            t.answer(&one.about),
+        ),
+        Kind::Expiry => {
+            let day = one.day.map(|day| crate::format::day(cx.lang, day, cx.today()));
+            (
+                icons::HOURGLASS,
+                "/points".to_owned(),
+                t.expiry(day.unwrap_or_default(), points),
+            )
+        }
+        Kind::Received => (
+            icons::COINS,
+            "/points/transfer".to_owned(),
+            t.received(&one.about, points),
+        ),
+        Kind::Security => {
+            let href = match one.about.as_str() {
+                "new_device" | "sessions_ended" => "/devices",
+                "card_blocked" | "card_bound" => "/card",
+                about if about.starts_with("points_") => "/points/transfer",
+                "contact_added" | "contact_removed" | "phone_changed" | "email_changed" => "/profile/contacts",
+                _ => "/profile/security",
+            };
+            let subject = one
+                .subject
+                .as_ref()
+                .map_or(t.security.to_owned(), |subject| cx.pick(&subject.0));
+            (icons::SHIELD_CHECK, href.to_owned(), subject)
+        }
+    };
+    let new = one
+        .read_at
+        .is_none()
+        .then(|| view! { <span class="badge badge-brand">{t.new}</span> });
+    let (at, shown) = (one.at, cx.moment(one.at));
+    view! {
+        <li>
+            <a class="row" href=href>
+                <span class="row-icon">{icon(inside)}</span>
+                <span class="row-main"><b dir="auto">{words}</b> <small><Moment at=at shown=shown/></small></span>
+                {new}
+                <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
+            </a>
+        </li>
+    }
+}
