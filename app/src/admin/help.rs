@@ -195,8 +195,8 @@ struct Choices {
 
 impl Choices {
     async fn load(cx: &Cx) -> Result<Self, AppError> {
+        let parts = parts::list(&cx.db, cx.staff()?).await?;
         let mut conn = cx.db.read().await?;
-        let parts = parts::list(&mut conn, cx.staff()?).await?;
         let topics = requests::topics(&mut conn).await?;
         let none = (String::new(), cx.t().admin_help.no_topic.to_owned());
         Ok(Self {

@@ -65,7 +65,7 @@ impl Form for ChangePart {
 /// All parts, each with its form.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let (t, of_rules) = (&cx.t().admin_help, &cx.t().admin_rules);
-    let all = parts::list(&mut cx.db.read().await?, cx.staff()?).await?;
+    let all = parts::list(&cx.db, cx.staff()?).await?;
     let mut forms = Vec::with_capacity(all.len());
     for part in all {
         forms.push(form(&cx, part)?);

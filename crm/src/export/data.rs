@@ -303,6 +303,19 @@ pub const SECTIONS: &[(&str, &str)] = &[
          state, sent_at, delivered_at FROM outbox WHERE customer_id = $1 ORDER BY created_at, id",
     ),
     (
+        "message_wishes",
+        "SELECT quiet_from, quiet_until, per_week, paused_until, updated_at FROM message_wishes WHERE customer_id = $1",
+    ),
+    (
+        "notifications",
+        "SELECT at, kind, about, points, day, read_at FROM notifications WHERE customer_id = $1 ORDER BY at, id",
+    ),
+    (
+        "offers_switched_on",
+        "SELECT a.at, p.title ->> $2 AS offer FROM activations a JOIN promotions p ON p.id = a.promotion_id \
+         WHERE a.customer_id = $1 ORDER BY a.at, p.id",
+    ),
+    (
         "sessions",
         "SELECT created_at, device, network, seen_at, expires_at, ended_at FROM sessions WHERE customer_id = $1 \
          ORDER BY created_at, id",

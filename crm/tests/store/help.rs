@@ -469,7 +469,7 @@ crm::both_engines!(only_whoever_has_the_right_writes_the_help, async |world| {
     let refused = [
         managing::list(db, &agent).await.err(),
         managing::read(db, &agent, "tiers").await.err(),
-        parts::list(&mut conn, &agent).await.err(),
+        parts::list(db, &agent).await.err(),
         parts::add(db, &agent, "mine", &both("Моё")).await.err(),
         parts::change(db, &agent, &part(), &both("Моё"), 1).await.err(),
         managing::create(db, &agent, "mine", &content("Моя")).await.err(),

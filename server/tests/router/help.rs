@@ -413,7 +413,7 @@ async fn staff_see_what_helped_and_what_readers_were_left_without() {
     let log = app
         .texts("SELECT action FROM audit WHERE action LIKE 'help.%' ORDER BY id")
         .await;
-    assert_eq!(log, ["help.list", "help.gaps"]);
+    assert_eq!(log, ["help.list", "help.gaps", "help.parts"]);
 }
 
 #[tokio::test]

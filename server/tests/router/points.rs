@@ -241,7 +241,10 @@ async fn filters_are_part_of_the_address_and_go_on_with_it() {
             told.contains("По этим условиям движений баллов нет"),
             "{nothing}: {told}"
         );
-        assert!(page.body.contains("href=\"/points\">Показать всё"), "{nothing}");
+        assert!(
+            page.body.contains("href=\"/points\" class=\"btn\">Показать всё"),
+            "{nothing}"
+        );
     }
     for (wrong, words) in [
         ("from=x", "Такой даты нет"),

@@ -84,6 +84,10 @@ async fn s23_every_page_that_staff_open_is_a_row() {
     let phone = crm::contact::show_phone(&town.anna.phone);
     let club = "SELECT hex(id) FROM programs WHERE code = 'club'";
     let club = town.app.text(club).await;
+    let lost_card = town
+        .app
+        .text("SELECT hex(id) FROM help_articles WHERE code = 'lost-card'")
+        .await;
     for route in ROUTES.iter().filter(|route| route.access == Access::Staff) {
         let mut at = town.path(route.path).await.expect("a sample");
         if at == "/admin/customers" {
@@ -119,6 +123,7 @@ async fn s23_every_page_that_staff_open_is_a_row() {
             let id = match named.iter().find_map(|before| at.strip_prefix(before)) {
                 Some(id) => id.to_owned(),
                 None if at.starts_with("/admin/programs/") => club.clone(),
+                None if at.starts_with("/admin/help/") => lost_card.clone(),
                 None => anna.to_string(),
             };
             let id = id.replace('-', "").to_uppercase();

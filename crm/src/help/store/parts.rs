@@ -1,7 +1,7 @@
 //! The parts of the help as staff write them: their names and their order.
 
 use crate::audit::difference;
-use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::db::{self, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::HelpCategoryId;
@@ -29,11 +29,17 @@ pub struct Part {
     pub position: i64,
 }
 
-/// All of them, in their order. Anybody may see them, so it is not written down that somebody did.
-pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Part>, Error> {
+/// All of them, in their order. That they were looked at is written down.
+pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Part>, Error> {
     const SQL: &str = "SELECT code, name, position FROM help_categories ORDER BY position, code";
     by.may(Right::Help)?;
-    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "help.parts", None, None, "").await?;
+            Ok(on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+        })
+    })
+    .await
 }
 
 /// The name as it is kept, with what is wrong at `ru` and `en`.
