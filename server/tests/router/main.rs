@@ -54,3 +54,4 @@ mod twice;
 mod unsubscribe;
 mod ways;
 mod webhooks;
+mod what_if;
