@@ -387,6 +387,14 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, Error> {
     })
 }
 
+/// Brings the schema up to date by a connection of its own: a node that waits for another one's migration waits as long as it
+/// takes.
+pub(crate) async fn migrate_postgres(options: &PgConnectOptions) -> Result<(), Error> {
+    let mut migrating = options.connect().await?;
+    POSTGRES.run(&mut migrating).await.map_err(|e| refused(e, &POSTGRES))?;
+    Ok(migrating.close().await?)
+}
+
 fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, Error> {
     if !url.starts_with("sqlite:") {
         return Err(Error::Address(
@@ -449,10 +457,7 @@ impl Db {
             // Only where something is to come: even to look, the migrator wants to be allowed to make tables, which the role
             // of an application need not be.
             if migrate && !schema(url).await?.pending.is_empty() {
-                // By a connection of its own: a node that waits for another one's migration waits as long as it takes.
-                let mut migrating = options.connect().await?;
-                POSTGRES.run(&mut migrating).await.map_err(|e| refused(e, &POSTGRES))?;
-                migrating.close().await?;
+                migrate_postgres(&options).await?;
             }
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(16)

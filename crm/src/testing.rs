@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::shop::Shop;
 use chrono::{DateTime, Utc};
+use tokio::sync::OnceCell;
 
 /// The moment at which every test begins: Saturday, 21 November 2026, 12:00 UTC.
 pub fn start() -> DateTime<Utc> {
@@ -31,7 +32,9 @@ pub async fn sqlite() -> World {
 /// The same for a shop with settings of its own.
 pub async fn sqlite_of(shop: Shop) -> World {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let url = format!("sqlite:{}", dir.path().join("test.db").display());
+    let file = dir.path().join("test.db");
+    std::fs::write(&file, migrated_sqlite().await).expect("room for a database");
+    let url = format!("sqlite:{}", file.display());
     let clock = Clock::fixed(start());
     let db = Db::open(&url, shop, clock.clone()).await.expect("SQLite opens");
     World {
@@ -42,18 +45,40 @@ pub async fn sqlite_of(shop: Shop) -> World {
     }
 }
 
+/// A database file that is migrated and empty: most tests take less time than the migrations, so each has a copy of it.
+async fn migrated_sqlite() -> &'static [u8] {
+    use sqlx::Connection as _;
+    static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let make = async || {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (file, copy) = (dir.path().join("test.db"), dir.path().join("copy.db"));
+        let url = format!("sqlite:{}", file.display());
+        let db = Db::open(&url, Shop::default(), Clock::fixed(start())).await;
+        drop(db.expect("SQLite opens"));
+        // The file alone may lack what its log holds.
+        let mut conn = sqlx::SqliteConnection::connect(&url).await.expect("SQLite opens");
+        sqlx::query("VACUUM INTO $1")
+            .bind(copy.display().to_string())
+            .execute(&mut conn)
+            .await
+            .expect("a copy");
+        std::fs::read(copy).expect("the copy")
+    };
+    FILE.get_or_init(make).await
+}
+
 /// The address of another database on the engine of a world, with nothing in it yet.
 pub async fn empty(world: &World) -> String {
     if world.url.starts_with("sqlite:") {
         world.url.replace("test.db", "empty.db")
     } else {
-        new_postgres().await
+        new_postgres(None).await
     }
 }
 
 /// A new PostgreSQL database on the server that `KABINET_TEST_POSTGRES` names.
 pub async fn postgres() -> World {
-    let url = new_postgres().await;
+    let url = new_postgres(Some(migrated_postgres().await)).await;
     let clock = Clock::fixed(start());
     let db = Db::open(&url, Shop::default(), clock.clone())
         .await
@@ -66,8 +91,22 @@ pub async fn postgres() -> World {
     }
 }
 
-/// Makes a database on that server; its address.
-async fn new_postgres() -> String {
+/// The name of a database on that server that is migrated and empty, for others to be copied of.
+async fn migrated_postgres() -> &'static str {
+    static NAME: OnceCell<String> = OnceCell::const_new();
+    let make = async || {
+        let url = new_postgres(None).await;
+        let options = url.parse().expect("an address");
+        crate::db::migrate_postgres(&options).await.expect("it is migrated");
+        let address = url.split('?').next().expect("an address");
+        let (_, name) = address.rsplit_once('/').expect("an address with a name");
+        name.to_owned()
+    };
+    NAME.get_or_init(make).await
+}
+
+/// Makes a database on that server, as a copy of another one or empty; its address.
+async fn new_postgres(template: Option<&str>) -> String {
     use sqlx::Connection as _;
     let server = std::env::var("KABINET_TEST_POSTGRES")
         .expect("KABINET_TEST_POSTGRES names a PostgreSQL server for tests; `make test` starts one");
@@ -75,8 +114,9 @@ async fn new_postgres() -> String {
     let mut admin = sqlx::PgConnection::connect(&server)
         .await
         .expect("the PostgreSQL server answers");
-    // The name is made above from a UUID.
-    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    // The names are made here from UUIDs.
+    let template = template.unwrap_or("template1");
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"));
     sqlx::query(create)
         .execute(&mut admin)
         .await
