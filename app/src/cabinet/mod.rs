@@ -33,6 +33,7 @@ pub mod security;
 pub mod statement;
 pub mod stores;
 pub mod support;
+pub mod trace;
 pub mod transfer;
 pub mod what_if;
 pub mod why;

@@ -14,6 +14,10 @@ use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
 use islands::AppError;
 use leptos::prelude::*;
 
+/// A receipt of so few lines asks at each whether points are missing; a longer one asks once, for it would be a wall of
+/// questions.
+const ASKS: usize = 5;
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().receipt;
@@ -22,6 +26,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);
+    let asks_once = receipt.head.kind == Kind::Sale && receipt.lines.len() > ASKS;
     let title = match receipt.head.kind {
         Kind::Sale => t.title_sale(cx.money(receipt.head.total)),
         Kind::Return => t.title_return(cx.money(-receipt.head.total)),
@@ -38,6 +43,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {(receipt.head.kind == Kind::Sale).then(|| view! {
                         <a class="btn" href=format!("/purchases/{id}/why")>{t.why}</a>
                         <a class="btn" href=format!("/what-if?like={id}")>{t.again}</a>
+                    })}
+                    {asks_once.then(|| view! {
+                        <a class="btn" href=format!("/support/new?receipt={id}&line=all")>{t.missing}</a>
                     })}
                     <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
                 </div>
@@ -62,7 +70,9 @@ fn paper(cx: &Cx, receipt: &Receipt) -> Html {
         Some(store) => view! { <h2>{cx.pick(&store.name)}</h2> <p>{cx.pick(&store.town)}</p> }.into_html(),
         None => view! { <h2>{cx.shop().name.clone()}</h2> }.into_html(),
     };
-    let lines: Vec<_> = receipt.lines.iter().map(|item| line(cx, item)).collect();
+    let asks = head.kind == Kind::Sale && receipt.lines.len() <= ASKS;
+    let ask = |item: &Line| asks.then(|| format!("/support/new?receipt={}&line={}", head.id, item.id));
+    let lines: Vec<_> = receipt.lines.iter().map(|item| line(cx, item, ask(item))).collect();
     let discount: i64 = receipt.lines.iter().map(|line| line.discount).sum();
     let discount = (discount != 0).then(|| view! { <div><dt>{t.discount}</dt><dd>{cx.money(-discount)}</dd></div> });
     let (total, sum) = match head.kind {
@@ -110,8 +120,8 @@ fn entries(receipt: &Receipt) -> impl Iterator<Item = &Earned> {
     receipt.lines.iter().flat_map(|line| &line.earned)
 }
 
-/// An article with its sum, its points, and what came back of it.
-fn line(cx: &Cx, line: &Line) -> Html {
+/// An article with its sum, its points, and what came back of it; `ask` is where to say that points are missing.
+fn line(cx: &Cx, line: &Line, ask: Option<String>) -> Html {
     let t = &cx.t().receipt;
     let name = line.name.clone();
     let sum = cx.money(line.amount);
@@ -149,6 +159,13 @@ fn line(cx: &Cx, line: &Line) -> Html {
     let original = line.original.as_ref().map(|sale| {
         view! { <span class="how"><a href=format!("/purchases/{}", sale.purchase)>{t.bought(cx.day(sale.at))}</a></span> }
     });
+    let ask = ask.map(|href| {
+        view! {
+            <small class="how no-print">
+                <a href=href>{t.missing} " " <span class="sr-only">{line.name.clone()}</span></a>
+            </small>
+        }
+    });
     let (name, sum) = if all_back {
         (
             view! { <s><bdi>{name}</bdi></s> }.into_html(),
@@ -159,7 +176,7 @@ fn line(cx: &Cx, line: &Line) -> Html {
     };
     view! {
         <li class=(!line.returns.is_empty()).then_some("returned")>
-            {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {discounts} {paid} {returns} {original}
+            {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {discounts} {paid} {returns} {original} {ask}
         </li>
     }
     .into_html()
