@@ -3,7 +3,7 @@
 //! A receipt is known by its source and its document number in it, a line by its place in the receipt. A return is a
 //! receipt of its own; each of its lines may name the line that it brings back.
 
-use crate::id::{ArticleId, LineId, PurchaseId, StoreId};
+use crate::id::{ArticleId, CategoryId, LineId, PurchaseId, StoreId};
 use crate::lang::Localized;
 use crate::points::{Before, Drawn, Earned, Paid, Part};
 use crate::rule::{Channel, Payment};
@@ -208,14 +208,20 @@ pub struct Purchase {
 /// Which receipts to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Part of an article's name or code, or of the receipt's number.
+    /// Part of an article's name or code, of its category's name, or of the receipt's number.
     pub text: Option<String>,
+    /// With something of this category, or of one within it.
+    pub category: Option<CategoryId>,
     /// In this shop.
     pub store: Option<StoreId>,
     /// From this day on, where the shop is.
     pub from: Option<NaiveDate>,
     /// Up to this day, it included.
     pub to: Option<NaiveDate>,
+    /// Of at least this sum, paid or given back.
+    pub least: Option<i64>,
+    /// Of at most this sum.
+    pub most: Option<i64>,
 }
 
 /// The receipts of a month, where the shop is.

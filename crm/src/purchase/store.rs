@@ -7,13 +7,14 @@ use super::{
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
-use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
+use crate::id::{ArticleId, CategoryId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::lang::{Localized, fold};
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale, Sold, returns, spending};
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{self as rules, Timeline, timeline};
-use crate::rule::{Channel, tier};
+use crate::rule::{Channel, Tree, tier};
+use crate::stores::Category;
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
@@ -626,26 +627,72 @@ const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.n
     CAST(COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) AS BIGINT) AS returned \
     FROM purchases p LEFT JOIN stores s ON s.id = p.store_id";
 
+#[derive(sqlx::FromRow)]
+struct CategoryRow {
+    id: CategoryId,
+    code: String,
+    #[sqlx(json)]
+    name: Localized,
+    parent_id: Option<CategoryId>,
+}
+
+/// All categories with what they lie within, in the order of the shop.
+async fn all_categories(conn: &mut Conn) -> Result<Vec<CategoryRow>, Error> {
+    const SQL: &str = "SELECT id, code, name, parent_id FROM categories ORDER BY position, id";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
 /// The conditions of a filter, added to a query over `purchases p`.
-fn filtered(conn: &Conn, query: ListQuery, of: Subject, filter: &Filter) -> ListQuery {
+async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filter) -> Result<ListQuery, Error> {
+    let text = filter.text.as_deref().map(fold).filter(|text| !text.is_empty());
+    // Names are folded here and not in the database, for there are some dozens of them.
+    let categories = match (&text, filter.category) {
+        (None, None) => Vec::new(),
+        _ => all_categories(conn).await?,
+    };
+    let tree: Tree = categories
+        .iter()
+        .filter_map(|one| Some((one.id, one.parent_id?)))
+        .collect();
+    let within = |chosen: &[CategoryId]| tree.within(chosen).into_iter().map(|id| Bind::Id(id.0));
     let mut query = query
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
         .filter("p.voided_at IS NULL", []);
-    if let Some(text) = filter.text.as_deref().map(fold).filter(|text| !text.is_empty()) {
+    if let Some(text) = text {
+        let named: Vec<CategoryId> = categories
+            .iter()
+            .filter(|one| fold(&one.name.ru).contains(&text) || fold(&one.name.en).contains(&text))
+            .map(|one| one.id)
+            .collect();
         let pattern = format!(
             "%{}%",
             text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
         );
-        query = query.filter(
+        query = query.filter_in(
             "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l \
              JOIN articles a ON a.id = l.article_id WHERE l.purchase_id = p.id \
-             AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\'))",
+             AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\' OR a.category_id IN (@)))",
             [
                 Bind::Text(pattern.clone()),
                 Bind::Text(pattern.clone()),
                 Bind::Text(pattern),
             ],
+            within(&named),
         );
+    }
+    if let Some(category) = filter.category {
+        query = query.filter_in(
+            "EXISTS (SELECT 1 FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+             WHERE l.purchase_id = p.id AND a.category_id IN (@))",
+            [],
+            within(&[category]),
+        );
+    }
+    if let Some(least) = filter.least {
+        query = query.filter("ABS(p.total) >= ?", [Bind::Int(least)]);
+    }
+    if let Some(most) = filter.most {
+        query = query.filter("ABS(p.total) <= ?", [Bind::Int(most)]);
     }
     if let Some(store) = filter.store {
         query = query.filter("p.store_id = ?", [Bind::Id(store.0)]);
@@ -657,7 +704,7 @@ fn filtered(conn: &Conn, query: ListQuery, of: Subject, filter: &Filter) -> List
     if let Some(next) = filter.to.and_then(|to| to.checked_add_days(Days::new(1))) {
         query = query.filter("p.at < ?", [Bind::Time(shop.midnight(next))]);
     }
-    query
+    Ok(query)
 }
 
 /// The first day of the month of a moment, where the shop is.
@@ -679,7 +726,7 @@ pub async fn list(
     before: Option<Before>,
     limit: usize,
 ) -> Result<Page, Error> {
-    let mut query = filtered(conn, ListQuery::new(SELECT), of, filter);
+    let mut query = filtered(conn, ListQuery::new(SELECT), of, filter).await?;
     if let Some((at, id)) = before {
         query = query.filter("(p.at, p.id) < (?, ?)", [Bind::Time(at), Bind::Id(id)]);
     }
@@ -723,7 +770,9 @@ async fn totals(
         .take_while(|first| *first < end)
         .map(|first| (shop.midnight(first), shop.midnight(next_month(first))))
         .collect();
-    let query = filtered(conn, ListQuery::over(&spans, SELECT), of, filter).tail("GROUP BY m.first");
+    let query = filtered(conn, ListQuery::over(&spans, SELECT), of, filter)
+        .await?
+        .tail("GROUP BY m.first");
     let rows: Vec<(DateTime<Utc>, i64, i64)> = db::list(conn, query).await?;
     Ok(rows
         .into_iter()
@@ -774,6 +823,32 @@ pub async fn stores(conn: &mut Conn, of: Subject) -> Result<Vec<StoreName>, Erro
             id,
             name: name.0,
             town: town.0,
+        })
+        .collect())
+}
+
+/// The categories of what a customer has bought, and those that they lie within, for the filter, in the order of the shop.
+pub async fn categories(conn: &mut Conn, of: Subject) -> Result<Vec<Category>, Error> {
+    const SQL: &str = "SELECT DISTINCT a.category_id FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id \
+                       JOIN articles a ON a.id = l.article_id WHERE p.customer_id = $1 AND a.category_id IS NOT NULL";
+    let bought: Vec<CategoryId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(of.id()).fetch_all(c).await)?;
+    if bought.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = all_categories(conn).await?;
+    let mut shown = HashSet::new();
+    for id in bought {
+        let mut next = Some(id);
+        while let Some(id) = next.filter(|id| shown.insert(*id)) {
+            next = all.iter().find(|one| one.id == id).and_then(|one| one.parent_id);
+        }
+    }
+    let shown = all.into_iter().filter(|one| shown.contains(&one.id));
+    Ok(shown
+        .map(|one| Category {
+            id: one.id,
+            code: one.code,
+            name: one.name,
         })
         .collect())
 }

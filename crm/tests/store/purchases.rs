@@ -5,7 +5,9 @@ use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use crm::both_engines;
 use crm::db::Db;
 use crm::error::Error;
+use crm::lang::Localized;
 use crm::purchase::{Filter, LineOutcome, Month, Page, store as purchases};
+use crm::stores::store as stores;
 use crm::testing::start;
 use crm::who::Subject;
 
@@ -208,6 +210,101 @@ both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
         ["Shop N", "Shop S"]
     );
     assert_eq!(purchases::stores(&mut conn, boris).await.expect("stores").len(), 1);
+});
+
+both_engines!(receipts_are_found_by_category_and_sum, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    let name = |ru: &str, en: &str| Localized {
+        ru: ru.into(),
+        en: en.into(),
+    };
+    let (kitchen, pots, garden) = (
+        name("Всё для кухни", "Kitchen"),
+        name("Кастрюли", "Pots"),
+        name("Сад", "Garden"),
+    );
+    let (kitchen, pots, garden) = (&kitchen, &pots, &garden);
+    let ids = db
+        .write(|tx| {
+            crm::db::scoped(async move {
+                let kitchen = stores::put_category(tx, &BY, "kitchen", kitchen, 1).await?;
+                let pots = stores::put_category(tx, &BY, "pots", pots, 2).await?;
+                let garden = stores::put_category(tx, &BY, "garden", garden, 3).await?;
+                stores::nest(tx, &BY, &[(pots, "kitchen")]).await?;
+                Ok::<_, Error>([kitchen, pots, garden])
+            })
+        })
+        .await
+        .expect("categories");
+    let [kitchen, pots, garden] = ids;
+    let sold = async |document: &str, article: &str, category, price, day| {
+        const SQL: &str = "UPDATE articles SET category_id = $2 WHERE code = $1";
+        slip(document, anna, moscow(2026, 10, day, 12))
+            .line(article, 1, price)
+            .book(db)
+            .await;
+        execute!(db, SQL, article, category).await.expect("it lies there");
+    };
+    sold("pot", "Большая", Some(pots), 900_00, 1).await;
+    sold("knife", "Острый", Some(kitchen), 500_00, 2).await;
+    sold("spade", "Тяжёлая", Some(garden), 700_00, 3).await;
+    sold("other", "Прочее", None, 100_00, 4).await;
+    slip("back", anna, moscow(2026, 10, 5, 12))
+        .line("Тяжёлая", -1, 700_00)
+        .book(db)
+        .await;
+    let of = |category| Filter {
+        category: Some(category),
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(db, anna, &of(kitchen)).await,
+        ["knife", "pot"],
+        "and what lies within"
+    );
+    assert_eq!(list(db, anna, &of(pots)).await, ["pot"]);
+    assert_eq!(list(db, anna, &of(crm::id::CategoryId::new())).await, [""; 0]);
+    let text = |text: &str| Filter {
+        text: Some(text.into()),
+        ..Filter::default()
+    };
+    assert_eq!(list(db, anna, &text("КУХНИ")).await, ["knife", "pot"]);
+    assert_eq!(list(db, anna, &text("все для")).await, ["knife", "pot"], "ё is е");
+    assert_eq!(list(db, anna, &text("garden")).await, ["back", "spade"]);
+    assert_eq!(list(db, anna, &text("прочее")).await, ["other"], "articles as before");
+    let sums = |least, most| Filter {
+        least,
+        most,
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(db, anna, &sums(Some(700_00), None)).await,
+        ["back", "spade", "pot"],
+        "what was given back is a sum as well"
+    );
+    assert_eq!(list(db, anna, &sums(None, Some(500_00))).await, ["other", "knife"]);
+    let both = Filter {
+        category: Some(kitchen),
+        ..sums(Some(500_01), Some(900_00))
+    };
+    let mut conn = db.read().await.expect("a connection");
+    let page = purchases::list(&mut conn, anna, &both, None, 10).await.expect("a page");
+    assert_eq!(documents(&page), ["pot"]);
+    assert_eq!(
+        page.months[0].0,
+        Month {
+            first: day(2026, 10, 1),
+            receipts: 1,
+            total: 900_00
+        },
+        "the month is told of what was found"
+    );
+    let shown = purchases::categories(&mut conn, anna).await.expect("categories");
+    let shown: Vec<_> = shown.iter().map(|category| category.code.as_str()).collect();
+    assert_eq!(shown, ["kitchen", "pots", "garden"]);
+    let nobody = customer(db).await;
+    assert_eq!(purchases::categories(&mut conn, nobody).await.expect("none"), []);
 });
 
 both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world| {

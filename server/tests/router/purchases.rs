@@ -87,3 +87,64 @@ async fn missing_points_are_asked_about_from_the_receipt() {
     );
     assert_eq!(app.texts(notes).await.len(), 1);
 }
+
+/// Each filter narrows, says what it could not read, and is kept from page to page.
+#[tokio::test]
+async fn purchases_are_narrowed_by_category_and_sum() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_50)
+        .await
+        .with_purchase("A-2", "Ложка", 90_70)
+        .await;
+    let category = app.some_category().await;
+    app.run(
+        "UPDATE articles SET category_id = (SELECT id FROM categories WHERE code = 'dishes') WHERE code = $1",
+        "Ложка",
+    )
+    .await;
+    let sums = |page: &crate::common::Reply| {
+        let text = page.text().replace('\u{a0}', " ");
+        ["1 500,50 ₽", "90,70 ₽"].map(|sum| text.contains(sum))
+    };
+    let all = anna.get("/purchases").await;
+    assert_eq!(sums(&all), [true, true]);
+    let narrowed = anna.get(&format!("/purchases?category={category}")).await;
+    assert_eq!(sums(&narrowed), [false, true]);
+    assert!(narrowed.body.contains("<details") && narrowed.body.contains(&format!("value=\"{category}\" selected")));
+    assert_eq!(sums(&anna.get("/purchases?least=100,50").await), [true, false]);
+    assert_eq!(sums(&anna.get("/purchases?most=1%20000&least=0").await), [false, true]);
+    let unread = anna.get("/purchases?least=x&most=100").await;
+    assert_eq!(sums(&unread), [false, true], "what can be read counts");
+    assert!(unread.text().contains("Напишите число"), "{}", unread.text());
+    let swapped = anna.get("/purchases?least=200&most=100").await;
+    assert!(swapped.text().contains("поменяйте их местами"), "{}", swapped.text());
+    assert!(
+        swapped.body.contains("value=\"100\""),
+        "what was typed is there to be mended"
+    );
+
+    // Another page of the same list.
+    for n in 0..20 {
+        anna = anna.with_purchase(&format!("B-{n}"), "Ложка", 90_70).await;
+    }
+    let looked_for = crate::common::encode(&[("q", "лож")]);
+    let first = anna
+        .get(&format!("/purchases?category={category}&least=1&{looked_for}"))
+        .await;
+    let next = first.body.split("rel=\"next\"").count();
+    assert_eq!(next, 2, "one way on");
+    let at = first
+        .body
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .map(crate::common::html::unescape)
+        .find(|href| href.starts_with("/purchases?") && href.contains("before="))
+        .expect("the next page");
+    for kept in [format!("category={category}"), "least=1".to_owned(), looked_for] {
+        assert!(at.contains(&kept), "{at}");
+    }
+    assert_eq!(sums(&anna.get(&at).await), [false, true]);
+}
