@@ -30,6 +30,7 @@ pub mod quiet;
 pub mod receipt;
 pub mod second_factor;
 pub mod security;
+pub mod spending;
 pub mod statement;
 pub mod stores;
 pub mod support;

@@ -161,7 +161,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </div>
             <div>
                 {chart(&cx, &spent)}
-                <div class="actions"><a class="btn" href="/purchases/claim">{icon(icons::RECEIPT_TEXT)} {cx.t().claim.link}</a></div>
+                <div class="actions">
+                    <a class="btn" href="/purchases/spending">{t.by_category}</a>
+                    <a class="btn" href="/purchases/claim">{icon(icons::RECEIPT_TEXT)} {cx.t().claim.link}</a>
+                </div>
             </div>
         </div>
     };

@@ -235,6 +235,18 @@ pub struct Month {
     pub total: i64,
 }
 
+/// Where a customer's money went in some time, and what of it they saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// What was paid less what was given back, by category, the most first; those within others are counted there. None: of
+    /// articles that have no category.
+    pub categories: Vec<(Option<Localized>, i64)>,
+    /// What was taken off prices.
+    pub discounts: i64,
+    /// The points that paid, in hundredths, less those that came back: each point pays for one unit of the currency.
+    pub points: i64,
+}
+
 /// A page of receipts, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

@@ -2,7 +2,7 @@
 
 use super::{
     Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Original, Page, Purchase, Receipt, Reference,
-    StoreName, Way, amount,
+    Spending, StoreName, Way, amount,
 };
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
@@ -809,6 +809,47 @@ pub async fn spending(conn: &mut Conn, of: Subject, months: u32) -> Result<Vec<M
             Month { first, receipts, total }
         })
         .collect())
+}
+
+/// Where the money of the last `months` months went, this one included, and what was saved in that time.
+pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending, Error> {
+    const LINES: &str = "SELECT a.category_id, CAST(SUM(l.amount) AS BIGINT), CAST(SUM(l.discount) AS BIGINT) \
+        FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id JOIN articles a ON a.id = l.article_id \
+        WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2 GROUP BY a.category_id";
+    const POINTS: &str = "SELECT CAST(COALESCE(SUM(w.points - w.given_back), 0) AS BIGINT) FROM purchases p \
+        JOIN purchase_lines l ON l.purchase_id = p.id JOIN line_payments w ON w.line_id = l.id \
+        WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2";
+    let current = month_of(conn, conn.now());
+    let first = current
+        .checked_sub_months(Months::new(months.saturating_sub(1)))
+        .unwrap_or(current);
+    let since = conn.shop().midnight(first);
+    let lines: Vec<(Option<CategoryId>, i64, i64)> = on!(conn, |c| sqlx::query_as(LINES)
+        .bind(of.id())
+        .bind(since)
+        .fetch_all(c)
+        .await)?;
+    let points: i64 = on!(conn, |c| sqlx::query_scalar(POINTS)
+        .bind(of.id())
+        .bind(since)
+        .fetch_one(c)
+        .await)?;
+    let all = all_categories(conn).await?;
+    let above = |id: &CategoryId| all.iter().find(|one| one.id == *id).and_then(|one| one.parent_id);
+    let mut sums: BTreeMap<Option<CategoryId>, i64> = BTreeMap::new();
+    for (category, amount, _) in &lines {
+        // No category lies deeper than there are categories.
+        let outermost = category.and_then(|id| std::iter::successors(Some(id), above).take(all.len()).last());
+        *sums.entry(outermost).or_default() += amount;
+    }
+    let name = |id: CategoryId| all.iter().find(|one| one.id == id).map(|one| one.name.clone());
+    let mut categories: Vec<_> = sums.into_iter().map(|(id, sum)| (id.and_then(name), sum)).collect();
+    categories.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
+    Ok(Spending {
+        categories,
+        discounts: lines.iter().map(|(.., discount)| discount).sum(),
+        points,
+    })
 }
 
 /// The shops in which a customer has bought, for the filter, by name.

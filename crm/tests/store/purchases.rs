@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use crm::both_engines;
 use crm::db::Db;
 use crm::error::Error;
+use crm::id::CategoryId;
 use crm::lang::Localized;
 use crm::purchase::{Filter, LineOutcome, Month, Page, store as purchases};
 use crm::stores::store as stores;
@@ -37,6 +38,37 @@ fn documents(page: &Page) -> Vec<String> {
         .flat_map(|(_, purchases)| purchases)
         .map(|p| p.document.clone())
         .collect()
+}
+
+/// A kitchen with pots in it, and a garden.
+async fn categories(db: &Db) -> [CategoryId; 3] {
+    let name = |ru: &str, en: &str| Localized {
+        ru: ru.into(),
+        en: en.into(),
+    };
+    let (kitchen, pots, garden) = (
+        name("Всё для кухни", "Kitchen"),
+        name("Кастрюли", "Pots"),
+        name("Сад", "Garden"),
+    );
+    let (kitchen, pots, garden) = (&kitchen, &pots, &garden);
+    db.write(|tx| {
+        crm::db::scoped(async move {
+            let kitchen = stores::put_category(tx, &BY, "kitchen", kitchen, 1).await?;
+            let pots = stores::put_category(tx, &BY, "pots", pots, 2).await?;
+            let garden = stores::put_category(tx, &BY, "garden", garden, 3).await?;
+            stores::nest(tx, &BY, &[(pots, "kitchen")]).await?;
+            Ok::<_, Error>([kitchen, pots, garden])
+        })
+    })
+    .await
+    .expect("categories")
+}
+
+/// Puts an article that is there into a category.
+async fn lies_in(db: &Db, article: &str, category: Option<CategoryId>) {
+    const SQL: &str = "UPDATE articles SET category_id = $2 WHERE code = $1";
+    execute!(db, SQL, article, category).await.expect("it lies there");
 }
 
 both_engines!(
@@ -215,36 +247,13 @@ both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
 both_engines!(receipts_are_found_by_category_and_sum, async |world| {
     let db = ready(world).await;
     let anna = customer(db).await;
-    let name = |ru: &str, en: &str| Localized {
-        ru: ru.into(),
-        en: en.into(),
-    };
-    let (kitchen, pots, garden) = (
-        name("Всё для кухни", "Kitchen"),
-        name("Кастрюли", "Pots"),
-        name("Сад", "Garden"),
-    );
-    let (kitchen, pots, garden) = (&kitchen, &pots, &garden);
-    let ids = db
-        .write(|tx| {
-            crm::db::scoped(async move {
-                let kitchen = stores::put_category(tx, &BY, "kitchen", kitchen, 1).await?;
-                let pots = stores::put_category(tx, &BY, "pots", pots, 2).await?;
-                let garden = stores::put_category(tx, &BY, "garden", garden, 3).await?;
-                stores::nest(tx, &BY, &[(pots, "kitchen")]).await?;
-                Ok::<_, Error>([kitchen, pots, garden])
-            })
-        })
-        .await
-        .expect("categories");
-    let [kitchen, pots, garden] = ids;
+    let [kitchen, pots, garden] = categories(db).await;
     let sold = async |document: &str, article: &str, category, price, day| {
-        const SQL: &str = "UPDATE articles SET category_id = $2 WHERE code = $1";
         slip(document, anna, moscow(2026, 10, day, 12))
             .line(article, 1, price)
             .book(db)
             .await;
-        execute!(db, SQL, article, category).await.expect("it lies there");
+        lies_in(db, article, category).await;
     };
     sold("pot", "Большая", Some(pots), 900_00, 1).await;
     sold("knife", "Острый", Some(kitchen), 500_00, 2).await;
@@ -264,7 +273,7 @@ both_engines!(receipts_are_found_by_category_and_sum, async |world| {
         "and what lies within"
     );
     assert_eq!(list(db, anna, &of(pots)).await, ["pot"]);
-    assert_eq!(list(db, anna, &of(crm::id::CategoryId::new())).await, [""; 0]);
+    assert_eq!(list(db, anna, &of(CategoryId::new())).await, [""; 0]);
     let text = |text: &str| Filter {
         text: Some(text.into()),
         ..Filter::default()
@@ -305,6 +314,62 @@ both_engines!(receipts_are_found_by_category_and_sum, async |world| {
     assert_eq!(shown, ["kitchen", "pots", "garden"]);
     let nobody = customer(db).await;
     assert_eq!(purchases::categories(&mut conn, nobody).await.expect("none"), []);
+});
+
+both_engines!(where_the_money_went_and_what_was_saved, async |world| {
+    const PAID: &str =
+        "INSERT INTO line_payments (line_id, program_id, points, given_back) VALUES ($1, $2, 5000, 1500)";
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    let [kitchen, pots, garden] = categories(db).await;
+    // Twelve months begin with last December.
+    slip("old", anna, moscow(2025, 11, 30, 23))
+        .line("spade", 1, 9_000_00)
+        .book(db)
+        .await;
+    let first = slip("first", anna, moscow(2025, 12, 1, 0))
+        .line("pot", 2, 300_00)
+        .off_by_rules(50_00)
+        .book(db)
+        .await;
+    slip("second", anna, moscow(2026, 11, 1, 12))
+        .line("knife", 1, 100_00)
+        .line("spade", 1, 200_00)
+        .line("string", 1, 10_00)
+        .book(db)
+        .await;
+    slip("back", anna, moscow(2026, 11, 2, 12))
+        .line("spade", -1, 200_00)
+        .book(db)
+        .await;
+    slip("his", boris, moscow(2026, 11, 2, 12))
+        .line("pot", 1, 300_00)
+        .book(db)
+        .await;
+    for (article, category) in [("pot", pots), ("knife", kitchen), ("spade", garden)] {
+        lies_in(db, article, Some(category)).await;
+    }
+    let line = receipt(db, anna, first.id).await.lines[0].id;
+    let club = program(db, "club").await;
+    execute!(db, PAID, line, club).await.expect("points paid");
+    let mut conn = db.read().await.expect("a connection");
+    let spent = purchases::spent(&mut conn, anna, 12).await.expect("spending");
+    let sums: Vec<_> = spent
+        .categories
+        .iter()
+        .map(|(name, sum)| (name.as_ref().map(|name| name.en.as_str()), *sum))
+        .collect();
+    assert_eq!(
+        sums,
+        [(Some("Kitchen"), 650_00), (None, 10_00), (Some("Garden"), 0)],
+        "pots are counted with the kitchen, and what came back is not"
+    );
+    assert_eq!((spent.discounts, spent.points), (50_00, 35_00));
+    execute!(db, "UPDATE purchases SET voided_at = at WHERE id = $1", first.id)
+        .await
+        .expect("voided");
+    let spent = purchases::spent(&mut conn, anna, 12).await.expect("spending");
+    assert_eq!((spent.discounts, spent.points), (0, 0), "what is voided saved nothing");
 });
 
 both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world| {

@@ -148,3 +148,49 @@ async fn purchases_are_narrowed_by_category_and_sum() {
     }
     assert_eq!(sums(&anna.get(&at).await), [false, true]);
 }
+
+/// Where the money went, by category, and what of it was saved.
+#[tokio::test]
+async fn spending_is_told_by_category() {
+    let app = TestApp::new().await;
+    let mut boris = app.customer("Борис").await;
+    let empty = boris.get("/purchases/spending").await.text();
+    assert!(empty.contains("За 12 месяцев покупок не было."), "{empty}");
+    assert!(!empty.contains("сэкономили"), "{empty}");
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_00)
+        .await
+        .with_purchase("A-2", "Ложка", 90_00)
+        .await;
+    app.some_category().await;
+    let put = "UPDATE articles SET category_id = (SELECT id FROM categories WHERE code = 'dishes') WHERE code = $1";
+    app.run(put, "Чайник").await;
+    app.run(
+        "UPDATE purchase_lines SET discount = 25050 WHERE price = $1 + 0",
+        "150000",
+    )
+    .await;
+    let page = anna.get("/purchases/spending").await;
+    let text = page.text().replace('\u{a0}', " ");
+    for words in [
+        "Посуда — больше всего трат: 1 500 ₽",
+        "За 12 месяцев 1 590 ₽",
+        "Посуда 1 500,00 ₽",
+        "Без категории 90,00 ₽",
+        "За 12 месяцев вы сэкономили 250,50 ₽",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // The longest bar takes all of the width, the other its share of it.
+    for width in ["width=\"320\"", "width=\"19\""] {
+        assert!(page.body.contains(width), "{width}");
+    }
+    assert!(
+        anna.get("/purchases")
+            .await
+            .body
+            .contains("href=\"/purchases/spending\"")
+    );
+}
