@@ -41,6 +41,7 @@ pub const ROUTES: &[Route] = &[
         cabinet::claim::page,
         [cabinet::claim::ClaimReceipt]
     ),
+    page!("/purchases/often", Customer, cabinet::often::page),
     page!("/purchases/spending", Customer, cabinet::spending::page),
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
     page!("/purchases/{id}/why", Customer, cabinet::why::page),

@@ -17,6 +17,7 @@ pub mod messages;
 pub mod notifications;
 pub mod offers;
 pub mod offline;
+pub mod often;
 pub mod passkeys;
 pub mod period;
 pub mod person;

@@ -162,6 +162,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {chart(&cx, &spent)}
                 <div class="actions">
+                    <a class="btn" href="/purchases/often">{t.often}</a>
                     <a class="btn" href="/purchases/spending">{t.by_category}</a>
                     <a class="btn" href="/purchases/claim">{icon(icons::RECEIPT_TEXT)} {cx.t().claim.link}</a>
                 </div>

@@ -247,6 +247,25 @@ pub struct Spending {
     pub points: i64,
 }
 
+/// An article that a customer buys again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Often {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// On how many receipts it is and did not come back as a whole.
+    pub times: i64,
+    /// The price of one the last time.
+    pub price: i64,
+    /// When that was.
+    pub at: DateTime<Utc>,
+    /// Where, if known.
+    pub store: Option<StoreName>,
+    /// The receipt of it.
+    pub purchase: PurchaseId,
+}
+
 /// A page of receipts, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

@@ -1,8 +1,8 @@
 //! Purchases in the database: booking and reading.
 
 use super::{
-    Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Original, Page, Purchase, Receipt, Reference,
-    Spending, StoreName, Way, amount,
+    Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Often, Original, Page, Purchase, Receipt,
+    Reference, Spending, StoreName, Way, amount,
 };
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
@@ -595,20 +595,12 @@ struct PurchaseRow {
 
 impl From<PurchaseRow> for Purchase {
     fn from(row: PurchaseRow) -> Self {
-        let store = match (row.store_id, row.store_name, row.store_town) {
-            (Some(id), Some(name), Some(town)) => Some(StoreName {
-                id,
-                name: name.0,
-                town: town.0,
-            }),
-            _ => None,
-        };
         Self {
             id: row.id,
             source: row.source,
             document: row.document,
             kind: row.kind,
-            store,
+            store: store_name(row.store_id, row.store_name, row.store_town),
             at: row.at,
             lines: row.line_count,
             total: row.total,
@@ -617,6 +609,15 @@ impl From<PurchaseRow> for Purchase {
             voided_at: row.voided_at,
         }
     }
+}
+
+/// A shop that may be joined to a receipt.
+fn store_name(id: Option<StoreId>, name: Option<Json<Localized>>, town: Option<Json<Localized>>) -> Option<StoreName> {
+    Some(StoreName {
+        id: id?,
+        name: name?.0,
+        town: town?.0,
+    })
 }
 
 /// What a list shows of a receipt.
@@ -850,6 +851,51 @@ pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending
         discounts: lines.iter().map(|(.., discount)| discount).sum(),
         points,
     })
+}
+
+#[derive(sqlx::FromRow)]
+struct OftenRow {
+    code: String,
+    name: String,
+    times: i64,
+    price: i64,
+    at: DateTime<Utc>,
+    purchase: PurchaseId,
+    store_id: Option<StoreId>,
+    store_name: Option<Json<Localized>>,
+    store_town: Option<Json<Localized>>,
+}
+
+/// The articles that a customer bought more than once, the most frequent first, up to `limit` of them.
+pub async fn often(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Often>, Error> {
+    const SQL: &str = "WITH bought AS (SELECT l.article_id, l.price, l.ordinal, p.at, p.id, p.store_id FROM purchases p \
+        JOIN purchase_lines l ON l.purchase_id = p.id WHERE p.customer_id = $1 AND p.voided_at IS NULL \
+        AND p.kind = 'sale' AND l.quantity > l.returned), \
+        counted AS (SELECT article_id, COUNT(DISTINCT id) AS times FROM bought GROUP BY article_id \
+        HAVING COUNT(DISTINCT id) > 1), \
+        latest AS (SELECT article_id, price, at, id, store_id, ROW_NUMBER() OVER \
+        (PARTITION BY article_id ORDER BY at DESC, id DESC, ordinal DESC) AS place FROM bought) \
+        SELECT a.code, a.name, o.times, t.price, t.at, t.id AS purchase, t.store_id, s.name AS store_name, \
+        s.town AS store_town FROM counted o JOIN latest t ON t.article_id = o.article_id AND t.place = 1 \
+        JOIN articles a ON a.id = o.article_id LEFT JOIN stores s ON s.id = t.store_id \
+        ORDER BY o.times DESC, t.at DESC, a.code LIMIT $2";
+    let rows: Vec<OftenRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(limit)
+        .fetch_all(c)
+        .await)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Often {
+            code: row.code,
+            name: row.name,
+            times: row.times,
+            price: row.price,
+            at: row.at,
+            store: store_name(row.store_id, row.store_name, row.store_town),
+            purchase: row.purchase,
+        })
+        .collect())
 }
 
 /// The shops in which a customer has bought, for the filter, by name.

@@ -372,6 +372,48 @@ both_engines!(where_the_money_went_and_what_was_saved, async |world| {
     assert_eq!((spent.discounts, spent.points), (0, 0), "what is voided saved nothing");
 });
 
+both_engines!(what_is_bought_again_and_again, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    let north = store(db, "N").await;
+    let on = |day| moscow(2026, 10, day, 12);
+    for day in 1..=3 {
+        slip(&format!("tea{day}"), anna, on(day))
+            .line("tea", 1, 100_00 + i64::from(day))
+            .line("tea", 2, 90_00)
+            .book(db)
+            .await;
+    }
+    slip("milk1", anna, on(4)).line("milk", 1, 80_00).book(db).await;
+    let last = slip("milk2", anna, on(5))
+        .at_store(north)
+        .line("milk", 1, 85_00)
+        .book(db)
+        .await;
+    // Bought twice and once brought back, bought once, and bought by somebody else.
+    slip("cup1", anna, on(6)).line("cup", 1, 500_00).book(db).await;
+    slip("cup2", anna, on(7)).line("cup", 1, 500_00).book(db).await;
+    slip("cup3", anna, on(8)).line("cup", -1, 500_00).book(db).await;
+    slip("pot", anna, on(9)).line("pot", 5, 500_00).book(db).await;
+    slip("his", boris, on(9)).line("pot", 1, 500_00).book(db).await;
+    let mut conn = db.read().await.expect("a connection");
+    let often = purchases::often(&mut conn, anna, 10).await.expect("a list");
+    let told: Vec<_> = often
+        .iter()
+        .map(|one| (one.code.as_str(), one.times, one.price))
+        .collect();
+    assert_eq!(
+        told,
+        [("tea", 3, 90_00), ("milk", 2, 85_00)],
+        "by receipts, not by lines"
+    );
+    assert_eq!((often[1].purchase, often[1].at), (last.id, on(5)));
+    let shop = often[1].store.as_ref().map(|store| store.name.en.as_str());
+    assert_eq!((shop, &often[0].store), (Some("Shop N"), &None));
+    let one = purchases::often(&mut conn, anna, 1).await.expect("a list");
+    assert_eq!(one.len(), 1);
+});
+
 both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world| {
     let db = ready(world).await;
     let (anna, boris) = (customer(db).await, customer(db).await);

@@ -194,3 +194,33 @@ async fn spending_is_told_by_category() {
             .contains("href=\"/purchases/spending\"")
     );
 }
+
+/// What was bought twice can be planned once more, at the price of the last time.
+#[tokio::test]
+async fn what_is_bought_often_leads_to_a_plan() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чай & мёд", 150_50)
+        .await;
+    let once = anna.get("/purchases/often").await.text();
+    assert!(once.contains("хотя бы дважды") && !once.contains("Чай"), "{once}");
+    anna = anna.with_purchase("A-2", "Чай & мёд", 160_50).await;
+    let page = anna.get("/purchases/often").await;
+    let text = page.text().replace('\u{a0}', " ");
+    for words in ["Чай & мёд 2 раза", "20 ноября", "160,50 ₽"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let plan = page
+        .body
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .map(crate::common::html::unescape)
+        .find(|href| href.starts_with("/what-if?"))
+        .expect("a way to plan it");
+    let planned = anna.get(&plan).await;
+    assert!(planned.body.contains("value=\"160,50\""), "{plan}: {}", planned.text());
+    assert!(planned.text().contains("Чай & мёд"), "{plan}");
+    assert!(anna.get("/purchases").await.body.contains("href=\"/purchases/often\""));
+}
