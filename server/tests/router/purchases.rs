@@ -1,6 +1,7 @@
 //! What a customer reads of their purchases.
 
 use crate::common::{Customer, TestApp};
+use axum::http::StatusCode;
 
 #[tokio::test]
 async fn an_average_begins_with_the_first_purchase() {
@@ -223,4 +224,44 @@ async fn what_is_bought_often_leads_to_a_plan() {
     assert!(planned.body.contains("value=\"160,50\""), "{plan}: {}", planned.text());
     assert!(planned.text().contains("Чай & мёд"), "{plan}");
     assert!(anna.get("/purchases").await.body.contains("href=\"/purchases/often\""));
+}
+
+#[tokio::test]
+async fn a_receipt_is_saved_as_a_file() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_00)
+        .await;
+    let id = receipt_of(&mut anna).await;
+    let at = format!("/purchases/{id}/receipt.pdf");
+    let page = anna.get(&format!("/purchases/{id}")).await;
+    assert!(page.body.contains(&format!("href=\"{at}\"")), "the page leads there");
+    let reply = anna.get(&at).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.header("content-type"), "application/pdf");
+    assert_eq!(
+        reply.header("content-disposition"),
+        "attachment; filename=\"receipt-2026-11-20.pdf\""
+    );
+    assert!(reply.bytes.starts_with(b"%PDF-1."));
+    let size = reply.bytes.len();
+    let mut boris = app.customer("Борис").await;
+    assert_eq!(boris.get(&at).await.status, StatusCode::NOT_FOUND, "it is not his");
+
+    // Each line is drawn: a longer receipt is a larger file, and goes on where a page ends.
+    app.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 80) INSERT INTO purchase_lines \
+         (id, purchase_id, ordinal, article_id, quantity, price, discount, amount) \
+         SELECT randomblob(16), l.purchase_id, i, l.article_id, 1, 100, 0, 100 FROM purchase_lines l, n WHERE l.ordinal = 1",
+    )
+    .await;
+    let longer = anna.get(&at).await;
+    assert!(longer.bytes.len() > size);
+    assert!(!String::from_utf8_lossy(&longer.bytes).contains("/Count 1/"));
+    assert!(String::from_utf8_lossy(&reply.bytes).contains("/Count 1/"));
+    // So many lines ask once whether points are missing.
+    let page = anna.get(&format!("/purchases/{id}")).await;
+    assert_eq!(page.text().matches("Не хватает баллов?").count(), 1);
 }
