@@ -14,7 +14,7 @@ use chrono::{Datelike, NaiveDate};
 use crm::flaw::Flaw;
 use crm::points::Before;
 use crm::purchase::{Filter, Kind, Month, Page, Purchase, StoreName, store as purchases};
-use crm::stores::Category;
+use crm::stores::{Category, store as stores};
 use islands::AppError;
 use leptos::prelude::*;
 use std::collections::BTreeMap;
@@ -141,8 +141,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let found = purchases::list(&mut conn, me, &asked.filter, before, SHOWN).await?;
     let spent = purchases::spending(&mut conn, me, MONTHS).await?;
-    let stores = purchases::stores(&mut conn, me).await?;
-    let categories = purchases::categories(&mut conn, me).await?;
+    let shops = purchases::stores(&mut conn, me).await?;
+    let categories = stores::categories(&mut conn).await?;
     drop(conn);
     if found.months.is_empty() && before.is_none() && !asked.is_any() {
         return Ok(Body::new(
@@ -153,7 +153,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     }
     let view = view! {
         <h1>{t.title}</h1>
-        {form(&cx, &asked, &stores, &categories, !found.months.is_empty())}
+        {form(&cx, &asked, &shops, &categories, !found.months.is_empty())}
         <div class="cols">
             <div>
                 {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}

@@ -14,7 +14,6 @@ use crate::points::store::{self as points, LIST, Occasion, Sale, Sold, returns, 
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{self as rules, Timeline, timeline};
 use crate::rule::{Channel, Tree, tier};
-use crate::stores::Category;
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
@@ -631,15 +630,14 @@ const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.n
 #[derive(sqlx::FromRow)]
 struct CategoryRow {
     id: CategoryId,
-    code: String,
     #[sqlx(json)]
     name: Localized,
     parent_id: Option<CategoryId>,
 }
 
-/// All categories with what they lie within, in the order of the shop.
+/// All categories with what they lie within.
 async fn all_categories(conn: &mut Conn) -> Result<Vec<CategoryRow>, Error> {
-    const SQL: &str = "SELECT id, code, name, parent_id FROM categories ORDER BY position, id";
+    const SQL: &str = "SELECT id, name, parent_id FROM categories";
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
@@ -910,32 +908,6 @@ pub async fn stores(conn: &mut Conn, of: Subject) -> Result<Vec<StoreName>, Erro
             id,
             name: name.0,
             town: town.0,
-        })
-        .collect())
-}
-
-/// The categories of what a customer has bought, and those that they lie within, for the filter, in the order of the shop.
-pub async fn categories(conn: &mut Conn, of: Subject) -> Result<Vec<Category>, Error> {
-    const SQL: &str = "SELECT DISTINCT a.category_id FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id \
-                       JOIN articles a ON a.id = l.article_id WHERE p.customer_id = $1 AND a.category_id IS NOT NULL";
-    let bought: Vec<CategoryId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(of.id()).fetch_all(c).await)?;
-    if bought.is_empty() {
-        return Ok(Vec::new());
-    }
-    let all = all_categories(conn).await?;
-    let mut shown = HashSet::new();
-    for id in bought {
-        let mut next = Some(id);
-        while let Some(id) = next.filter(|id| shown.insert(*id)) {
-            next = all.iter().find(|one| one.id == id).and_then(|one| one.parent_id);
-        }
-    }
-    let shown = all.into_iter().filter(|one| shown.contains(&one.id));
-    Ok(shown
-        .map(|one| Category {
-            id: one.id,
-            code: one.code,
-            name: one.name,
         })
         .collect())
 }
