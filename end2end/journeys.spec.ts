@@ -83,6 +83,16 @@ test("a customer signs in by password, finds a receipt with a return and sees it
   await expect(main).toContainText("Возврат");
   await expect(main).toContainText("Начислено баллов");
   await expect(main).toContainText("Снято баллов");
+  // On paper it is the receipt and nothing else.
+  await page.emulateMedia({ media: "print" });
+  await expect(page.getByRole("article", { name: "Чек", exact: true })).toBeVisible();
+  for (const gone of ["Баллы за этот чек", "Скачать PDF", "Не хватает баллов?"]) {
+    await expect(main.getByText(gone).first()).toBeHidden();
+  }
+  await page.emulateMedia({ media: "screen" });
+  await main.getByRole("link", { name: /^Не хватает баллов\?/ }).first().click();
+  await expect(page.getByLabel("О чём")).toHaveValue("points_missing");
+  await expect(page.getByRole("main")).toContainText("мы приложим к обращению сами");
   await page.goto("/points");
   await expect(page.getByRole("main")).toContainText("Начислены за покупку");
 });
@@ -90,7 +100,7 @@ test("a customer signs in by password, finds a receipt with a return and sees it
 test("a search among purchases finds the article and says when there is none", async ({ page, engine }) => {
   await be(page, engine, "customer");
   await page.goto("/purchases");
-  await page.getByLabel("Товар или номер чека").fill("нет такого товара, правда'");
+  await page.getByLabel("Товар, категория или номер чека").fill("нет такого товара, правда'");
   await press(page, "Найти");
   await expect(page.getByRole("main")).toContainText("По этим условиям покупок нет");
   await page.getByRole("link", { name: "Показать всё" }).first().click();

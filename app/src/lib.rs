@@ -41,7 +41,10 @@ pub const ROUTES: &[Route] = &[
         cabinet::claim::page,
         [cabinet::claim::ClaimReceipt]
     ),
+    page!("/purchases/often", Customer, cabinet::often::page),
+    page!("/purchases/spending", Customer, cabinet::spending::page),
     page!("/purchases/{id}", Customer, cabinet::receipt::page),
+    download!("/purchases/{id}/receipt.pdf", Customer, cabinet::receipt::pdf),
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
     page!("/points/expiry", Customer, cabinet::expiry::page),

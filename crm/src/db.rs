@@ -880,42 +880,57 @@ impl ListQuery {
     }
 
     /// Adds a condition; each `?` in it stands for the next of `binds`.
-    pub fn filter(mut self, condition: &'static str, binds: impl IntoIterator<Item = Bind>) -> Self {
+    pub fn filter(self, condition: &'static str, binds: impl IntoIterator<Item = Bind>) -> Self {
+        self.condition(condition, binds, None)
+    }
+
+    /// The same with a list in the condition, as in `x IN (@)`: the `@` stands for all of `values`.
+    pub fn filter_in(
+        mut self,
+        condition: &'static str,
+        binds: impl IntoIterator<Item = Bind>,
+        values: impl IntoIterator<Item = Bind>,
+    ) -> Self {
+        let list = self.places(values).unwrap_or_else(|| "NULL".to_owned());
+        self.condition(condition, binds, Some(&list))
+    }
+
+    fn condition(mut self, condition: &'static str, binds: impl IntoIterator<Item = Bind>, list: Option<&str>) -> Self {
         self.sql.push_str(if self.has_where { " AND (" } else { " WHERE (" });
         self.has_where = true;
         let mut binds = binds.into_iter();
         for c in condition.chars() {
-            if c == '?' {
-                self.binds.extend(binds.next());
-                self.sql.push_str(&format!("${}", self.binds.len()));
-            } else {
-                self.sql.push(c);
+            match (c, list) {
+                ('?', _) => {
+                    self.binds.extend(binds.next());
+                    self.sql.push_str(&format!("${}", self.binds.len()));
+                }
+                ('@', Some(list)) => self.sql.push_str(list),
+                _ => self.sql.push(c),
             }
         }
         self.sql.push(')');
         self
     }
 
-    /// Adds the condition that `column` is one of these values. The last is repeated up to the next power of two, so
-    /// that few texts have to be prepared.
-    pub fn within(mut self, column: &'static str, values: impl IntoIterator<Item = Bind>) -> Self {
-        self.sql.push_str(if self.has_where { " AND " } else { " WHERE " });
-        self.has_where = true;
+    /// Binds values, and the list of their places; none where there are no values. The last is repeated up to the next power
+    /// of two, so that few texts have to be prepared.
+    fn places(&mut self, values: impl IntoIterator<Item = Bind>) -> Option<String> {
         let first = self.binds.len();
         self.binds.extend(values);
         let count = self.binds.len() - first;
-        if count == 0 {
-            self.sql.push_str("FALSE");
-            return self;
+        let places = (0..count.next_power_of_two()).map(|i| format!("${}", first + 1 + i.min(count - 1)));
+        (count > 0).then(|| places.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Adds the condition that `column` is one of these values.
+    pub fn within(mut self, column: &'static str, values: impl IntoIterator<Item = Bind>) -> Self {
+        self.sql.push_str(if self.has_where { " AND " } else { " WHERE " });
+        self.has_where = true;
+        match self.places(values) {
+            Some(list) => self.sql.push_str(&format!("{column} IN ({list})")),
+            None => self.sql.push_str("FALSE"),
         }
-        self.sql.push_str(column);
-        self.sql.push_str(" IN (");
-        for i in 0..count.next_power_of_two() {
-            let separator = if i == 0 { "" } else { ", " };
-            self.sql
-                .push_str(&format!("{separator}${}", first + 1 + i.min(count - 1)));
-        }
-        self.sql.push(')');
         self
     }
 

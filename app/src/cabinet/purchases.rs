@@ -2,6 +2,7 @@
 
 use super::period::Period;
 use super::{place, show_place};
+use crate::admin::rules::fields::hundredths;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -10,8 +11,10 @@ use crate::ui::chart::{Bar, Bars};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{Datelike, NaiveDate};
+use crm::flaw::Flaw;
 use crm::points::Before;
 use crm::purchase::{Filter, Kind, Month, Page, Purchase, StoreName, store as purchases};
+use crm::stores::{Category, store as stores};
 use islands::AppError;
 use leptos::prelude::*;
 use std::collections::BTreeMap;
@@ -30,10 +33,18 @@ pub struct Asked {
     pub text: String,
     /// The id of a store.
     pub store: String,
+    /// The id of a category.
+    pub category: String,
     /// From when until when.
     pub period: Period,
+    /// The lowest and the highest sum.
+    pub sums: [String; 2],
+    sum_flaws: [Option<String>; 2],
     filter: Filter,
 }
+
+/// The names of the two sums in the address.
+const SUMS: [&str; 2] = ["least", "most"];
 
 impl Asked {
     fn read(cx: &Cx) -> Self {
@@ -44,18 +55,32 @@ impl Asked {
             .map(|c| if c.is_control() { ' ' } else { c })
             .take(TEXT_MAX)
             .collect();
-        let (store, period) = (typed("store"), Period::read(cx));
+        let (store, category, period) = (typed("store"), typed("category"), Period::read(cx));
+        let sums = SUMS.map(typed);
+        let read = sums.each_ref().map(|typed| sum(typed));
+        let mut sum_flaws = read.clone().map(|read| read.err().map(|flaw| cx.flaw(&flaw)));
+        let [least, mut most] = read.map(Result::unwrap_or_default);
+        if least.zip(most).is_some_and(|(least, most)| least > most) {
+            most = None;
+            sum_flaws[1] = Some(cx.t().purchases.wrong_sums.to_owned());
+        }
         let wanted = Some(text.clone()).filter(|text| !text.trim().is_empty());
         let filter = Filter {
             text: wanted,
+            category: category.parse().ok(),
             store: store.parse().ok(),
             from: period.first,
             to: period.last,
+            least,
+            most,
         };
         Self {
             text,
             store,
+            category,
             period,
+            sums,
+            sum_flaws,
             filter,
         }
     }
@@ -67,14 +92,19 @@ impl Asked {
 
     /// So does something that the folded part of the form holds.
     fn has_more(&self) -> bool {
-        !self.store.is_empty() || self.period.is_any()
+        let sums = self.sums.iter().any(|sum| !sum.is_empty());
+        !self.store.is_empty() || !self.category.is_empty() || self.period.is_any() || sums
     }
 
     /// The page's own address with these filters, from a place in the list on.
     pub fn address(&self, before: Option<Before>) -> String {
+        let [least, most] = self.sums.clone();
         let mut query = BTreeMap::from([
             ("q", self.text.clone()),
             ("store", self.store.clone()),
+            ("category", self.category.clone()),
+            ("least", least),
+            ("most", most),
             ("from", self.period.from.clone()),
             ("to", self.period.to.clone()),
             ("before", before.map(show_place).unwrap_or_default()),
@@ -84,6 +114,14 @@ impl Asked {
             Ok(query) if !query.is_empty() => format!("/purchases?{query}"),
             _ => "/purchases".to_owned(),
         }
+    }
+}
+
+/// A sum as a person types it; none for an empty field, and for nothing, which narrows nothing.
+fn sum(typed: &str) -> Result<Option<i64>, Flaw> {
+    match typed {
+        "" | "0" => Ok(None),
+        typed => hundredths(typed).map(Some),
     }
 }
 
@@ -103,7 +141,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let found = purchases::list(&mut conn, me, &asked.filter, before, SHOWN).await?;
     let spent = purchases::spending(&mut conn, me, MONTHS).await?;
-    let stores = purchases::stores(&mut conn, me).await?;
+    let shops = purchases::stores(&mut conn, me).await?;
+    let categories = stores::categories(&mut conn).await?;
     drop(conn);
     if found.months.is_empty() && before.is_none() && !asked.is_any() {
         return Ok(Body::new(
@@ -114,7 +153,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     }
     let view = view! {
         <h1>{t.title}</h1>
-        {form(&cx, &asked, &stores, !found.months.is_empty())}
+        {form(&cx, &asked, &shops, &categories, !found.months.is_empty())}
         <div class="cols">
             <div>
                 {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}
@@ -122,7 +161,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </div>
             <div>
                 {chart(&cx, &spent)}
-                <div class="actions"><a class="btn" href="/purchases/claim">{icon(icons::RECEIPT_TEXT)} {cx.t().claim.link}</a></div>
+                <div class="actions">
+                    <a class="btn" href="/purchases/often">{t.often}</a>
+                    <a class="btn" href="/purchases/spending">{t.by_category}</a>
+                    <a class="btn" href="/purchases/claim">{icon(icons::RECEIPT_TEXT)} {cx.t().claim.link}</a>
+                </div>
             </div>
         </div>
     };
@@ -143,17 +186,36 @@ fn first_purchase(cx: &Cx) -> Html {
     .into_html()
 }
 
-fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> Html {
+fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], categories: &[Category], found: bool) -> Html {
     let t = &cx.t().purchases;
-    let chosen = asked.store.clone();
-    let options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
-        .chain(stores.iter().map(|store| {
-            (
-                store.id.to_string(),
-                format!("{}, {}", store.name.get(cx.lang), store.town.get(cx.lang)),
-            )
-        }))
-        .map(|(value, words)| view! { <option value=value.clone() selected=value == chosen>{words}</option> })
+    let stores = stores.iter().map(|store| {
+        (
+            store.id.to_string(),
+            format!("{}, {}", store.name.get(cx.lang), store.town.get(cx.lang)),
+        )
+    });
+    let stores = options(t.any_store, stores, &asked.store);
+    let categories = categories
+        .iter()
+        .map(|category| (category.id.to_string(), cx.pick(&category.name)));
+    let categories = options(t.any_category, categories, &asked.category);
+    let sums: Vec<_> = [t.least, t.most_sum]
+        .into_iter()
+        .zip(SUMS)
+        .zip(asked.sums.iter().zip(&asked.sum_flaws))
+        .map(|((label, name), (typed, flaw))| {
+            let id = format!("{name}-message");
+            let invalid = flaw.is_some().then_some("true");
+            let described = flaw.is_some().then(|| id.clone());
+            view! {
+                <label>
+                    {label}
+                    <input class="input" type="text" inputmode="decimal" name=name value=typed.clone() autocomplete="off"
+                        aria-invalid=invalid aria-describedby=described/>
+                    {flaw.clone().map(|flaw| view! { <span class="msg" id=id role="alert">{flaw}</span> })}
+                </label>
+            }
+        })
         .collect();
     view! {
         <form class="filters" action="/purchases" role="search">
@@ -166,8 +228,10 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> Html {
             <details class="fold basis-full" open=asked.has_more()>
                 <summary>{t.more_filters}</summary>
                 <div class="filters">
-                    <label class="grow">{t.store} <select class="input" name="store">{options}</select></label>
+                    <label class="grow">{t.category} <select class="input" name="category">{categories}</select></label>
+                    <label class="grow">{t.store} <select class="input" name="store">{stores}</select></label>
                     {asked.period.fields(cx)}
+                    {sums}
                     <button class="btn">{t.apply}</button>
                 </div>
             </details>
@@ -175,6 +239,17 @@ fn form(cx: &Cx, asked: &Asked, stores: &[StoreName], found: bool) -> Html {
         </form>
     }
     .into_html()
+}
+
+/// What can be chosen from: anything, or one of these.
+fn options(any: &'static str, of: impl Iterator<Item = (String, String)>, chosen: &str) -> Vec<Html> {
+    std::iter::once((String::new(), any.to_owned()))
+        .chain(of)
+        .map(|(value, words)| {
+            let selected = value == chosen;
+            view! { <option value=value selected=selected>{words}</option> }.into_html()
+        })
+        .collect()
 }
 
 fn list(cx: &Cx, asked: &Asked, found: &Page) -> Html {

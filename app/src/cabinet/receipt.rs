@@ -1,18 +1,22 @@
-//! A receipt that looks like one, and the points it brought.
+//! A receipt that looks like one, also printed and as a file, and the points it brought.
 
 use super::{back, flash};
 use crate::cx::Cx;
 use crate::format;
-use crate::route::{Body, Frame, Place};
+use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
+use crate::route::{Body, File, Frame, Place};
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::Timelike;
 use crm::id::{ProgramId, PurchaseId};
 use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
 use islands::AppError;
 use leptos::prelude::*;
+
+/// A receipt of so few lines asks at each whether points are missing; a longer one asks once, for it would be a wall of
+/// questions.
+const ASKS: usize = 5;
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
@@ -22,24 +26,26 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);
-    let title = match receipt.head.kind {
-        Kind::Sale => t.title_sale(cx.money(receipt.head.total)),
-        Kind::Return => t.title_return(cx.money(-receipt.head.total)),
-    };
+    let asks_once = receipt.head.kind == Kind::Sale && receipt.lines.len() > ASKS;
+    let title = title(&cx, &receipt);
     let view = view! {
         {back("/purchases", t.back)}
-        <div class="page-head"><h1>{title.clone()}</h1></div>
+        <div class="page-head no-print"><h1>{title.clone()}</h1></div>
         {flash(&cx, &[("claimed", cx.t().claim.done)])}
         <div class="cols">
             <div>{paper(&cx, &receipt)}</div>
-            <div>
+            <div class="no-print">
                 {points(&cx, &receipt)}
                 <div class="actions actions-fill no-print">
                     {(receipt.head.kind == Kind::Sale).then(|| view! {
                         <a class="btn" href=format!("/purchases/{id}/why")>{t.why}</a>
                         <a class="btn" href=format!("/what-if?like={id}")>{t.again}</a>
                     })}
+                    {asks_once.then(|| view! {
+                        <a class="btn" href=format!("/support/new?receipt={id}&line=all")>{t.missing}</a>
+                    })}
                     <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
+                    <a class="btn" href=format!("/purchases/{id}/receipt.pdf")>{t.save}</a>
                 </div>
             </div>
         </div>
@@ -47,37 +53,149 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(title, Frame::Cabinet(Place::Purchases), view))
 }
 
+fn title(cx: &Cx, receipt: &Receipt) -> String {
+    let t = &cx.t().receipt;
+    match receipt.head.kind {
+        Kind::Sale => t.title_sale(cx.money(receipt.head.total)),
+        Kind::Return => t.title_return(cx.money(-receipt.head.total)),
+    }
+}
+
+/// The day, its weekday and the time of a receipt.
+fn moment(cx: &Cx, receipt: &Receipt) -> String {
+    let at = receipt.head.at;
+    let day = format::day_and_weekday(cx.lang, cx.shop().day(at), cx.today());
+    format!("{day}, {}", format::time(cx.shop(), at))
+}
+
+/// What stands under the lines of a receipt.
+struct Sums {
+    discount: i64,
+    earned: i64,
+    taken: i64,
+    paid: i64,
+}
+
+impl Sums {
+    fn of(receipt: &Receipt) -> Self {
+        let back: i64 = receipt.took_back.iter().map(|(_, n)| n).sum();
+        let paid = receipt.lines.iter().flat_map(|line| &line.paid);
+        Self {
+            discount: receipt.lines.iter().map(|line| line.discount).sum(),
+            earned: entries(receipt).map(|e| e.points).sum(),
+            taken: entries(receipt).map(|e| e.taken_back).sum::<i64>() + back,
+            paid: paid.map(|p| p.points - p.given_back).sum(),
+        }
+    }
+}
+
+/// The receipt as a file.
+pub async fn pdf(cx: Cx) -> Result<File, AppError> {
+    let id: PurchaseId = cx.param("id")?;
+    let me = cx.customer()?.me();
+    let mut conn = cx.db.read().await?;
+    let receipt = purchases::receipt(&mut conn, me, id).await?;
+    drop(conn);
+    let bytes = drawn(&cx, &receipt).ok_or_else(|| {
+        tracing::error!("a receipt could not be drawn");
+        AppError::Internal
+    })?;
+    Ok(File {
+        name: format!("receipt-{}.pdf", cx.shop().day(receipt.head.at)),
+        kind: "application/pdf",
+        bytes,
+    })
+}
+
+/// The same as a sheet of paper.
+fn drawn(cx: &Cx, receipt: &Receipt) -> Option<Vec<u8>> {
+    const PRICE: f32 = 110.0;
+    const SUM: f32 = 80.0;
+    const POINTS: f32 = 64.0;
+    let t = &cx.t().receipt;
+    let head = &receipt.head;
+    let title = title(cx, receipt);
+    let mut paper = Paper::new(&title, cx.lang)?;
+    paper.write(Weight::Bold, 18.0, &title);
+    let store = head
+        .store
+        .as_ref()
+        .map(|store| [cx.pick(&store.name), cx.pick(&store.town)]);
+    let place = [cx.shop().name.clone()].into_iter().chain(store.into_iter().flatten());
+    paper.write(Weight::Regular, 10.0, &place.collect::<Vec<_>>().join(" · "));
+    paper.write(Weight::Regular, 10.0, &moment(cx, receipt));
+    paper.write(Weight::Regular, 10.0, &format!("{} {}", t.document, head.document));
+    paper.skip(12.0);
+    let column = |head, width, is_number| Column { head, width, is_number };
+    let columns = [
+        column(t.article, TABLE - gaps(4) - PRICE - SUM - POINTS, false),
+        column(t.quantity, PRICE, true),
+        column(t.sum, SUM, true),
+        column(t.points, POINTS, true),
+    ];
+    let signed = |points| match points {
+        0 => String::new(),
+        points => format::signed_points(cx.lang, points),
+    };
+    let mut rows: Vec<Vec<String>> = receipt
+        .lines
+        .iter()
+        .map(|line| {
+            let kept: i64 = line.earned.iter().map(|e| e.points - e.taken_back).sum();
+            let price = cx.money(line.price);
+            vec![
+                line.name.clone(),
+                format!("{}\u{a0}× {price}", format::integer(line.quantity.abs())),
+                cx.money(line.amount),
+                signed(kept),
+            ]
+        })
+        .collect();
+    let sums = Sums::of(receipt);
+    let (total, sum) = match head.kind {
+        Kind::Sale => (t.total, head.total),
+        Kind::Return => (t.given_back, -head.total),
+    };
+    let money = |words: &str, sum| vec![words.to_owned(), String::new(), cx.money(sum), String::new()];
+    let points = |words: &str, points| vec![words.to_owned(), String::new(), String::new(), signed(points)];
+    if sums.discount != 0 {
+        rows.push(money(t.discount, -sums.discount));
+    }
+    rows.push(money(total, sum));
+    let counted = [(t.paid, -sums.paid), (t.earned, sums.earned), (t.taken, -sums.taken)];
+    rows.extend(
+        counted
+            .into_iter()
+            .filter(|(_, n)| *n != 0)
+            .map(|(words, n)| points(words, n)),
+    );
+    paper.table(&columns, &rows);
+    paper.finish()
+}
+
 /// What the till printed.
 fn paper(cx: &Cx, receipt: &Receipt) -> Html {
     let t = &cx.t().receipt;
     let head = &receipt.head;
-    let local = cx.shop().local(head.at);
-    let when = format!(
-        "{}, {:02}:{:02}",
-        format::day_and_weekday(cx.lang, local.date(), cx.today()),
-        local.hour(),
-        local.minute()
-    );
+    let when = moment(cx, receipt);
     let store = match &head.store {
         Some(store) => view! { <h2>{cx.pick(&store.name)}</h2> <p>{cx.pick(&store.town)}</p> }.into_html(),
         None => view! { <h2>{cx.shop().name.clone()}</h2> }.into_html(),
     };
-    let lines: Vec<_> = receipt.lines.iter().map(|item| line(cx, item)).collect();
-    let discount: i64 = receipt.lines.iter().map(|line| line.discount).sum();
+    let asks = head.kind == Kind::Sale && receipt.lines.len() <= ASKS;
+    let ask = |item: &Line| asks.then(|| format!("/support/new?receipt={}&line={}", head.id, item.id));
+    let lines: Vec<_> = receipt.lines.iter().map(|item| line(cx, item, ask(item))).collect();
+    let Sums {
+        discount,
+        earned,
+        taken,
+        paid,
+    } = Sums::of(receipt);
     let discount = (discount != 0).then(|| view! { <div><dt>{t.discount}</dt><dd>{cx.money(-discount)}</dd></div> });
     let (total, sum) = match head.kind {
         Kind::Sale => (t.total, head.total),
         Kind::Return => (t.given_back, -head.total),
     };
-    let earned: i64 = entries(receipt).map(|e| e.points).sum();
-    let taken: i64 =
-        entries(receipt).map(|e| e.taken_back).sum::<i64>() + receipt.took_back.iter().map(|(_, n)| n).sum::<i64>();
-    let paid: i64 = receipt
-        .lines
-        .iter()
-        .flat_map(|line| &line.paid)
-        .map(|p| p.points - p.given_back)
-        .sum();
     let points = |words: &'static str, points: i64| {
         (points != 0).then(
             || view! { <div class="earned"><dt>{words}</dt><dd>{format::signed_points(cx.lang, points)}</dd></div> },
@@ -110,8 +228,8 @@ fn entries(receipt: &Receipt) -> impl Iterator<Item = &Earned> {
     receipt.lines.iter().flat_map(|line| &line.earned)
 }
 
-/// An article with its sum, its points, and what came back of it.
-fn line(cx: &Cx, line: &Line) -> Html {
+/// An article with its sum, its points, and what came back of it; `ask` is where to say that points are missing.
+fn line(cx: &Cx, line: &Line, ask: Option<String>) -> Html {
     let t = &cx.t().receipt;
     let name = line.name.clone();
     let sum = cx.money(line.amount);
@@ -149,6 +267,13 @@ fn line(cx: &Cx, line: &Line) -> Html {
     let original = line.original.as_ref().map(|sale| {
         view! { <span class="how"><a href=format!("/purchases/{}", sale.purchase)>{t.bought(cx.day(sale.at))}</a></span> }
     });
+    let ask = ask.map(|href| {
+        view! {
+            <small class="how no-print">
+                <a href=href>{t.missing} " " <span class="sr-only">{line.name.clone()}</span></a>
+            </small>
+        }
+    });
     let (name, sum) = if all_back {
         (
             view! { <s><bdi>{name}</bdi></s> }.into_html(),
@@ -159,7 +284,7 @@ fn line(cx: &Cx, line: &Line) -> Html {
     };
     view! {
         <li class=(!line.returns.is_empty()).then_some("returned")>
-            {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {discounts} {paid} {returns} {original}
+            {name} <span class="sum">{sum}</span> <small class="how">{how}</small> {points} {discounts} {paid} {returns} {original} {ask}
         </li>
     }
     .into_html()

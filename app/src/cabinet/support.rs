@@ -1,5 +1,6 @@
 //! Requests to support: the list, a new one, and the conversation.
 
+use super::trace::trace;
 use super::{back, flash};
 use crate::account::help::before_writing;
 use crate::cx::Cx;
@@ -25,14 +26,28 @@ pub struct Create {
     topic: String,
     text: String,
     purchase: String,
+    /// The line of the receipt that points are missing for, or any other word for all of it; empty: it is about nothing of
+    /// the kind.
+    #[serde(default)]
+    line: String,
 }
 
 impl Form for Create {
     const NAME: &'static str = "request.create";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let Self { topic, text, purchase } = self;
-        let number = requests::create(&cx.db, cx.customer()?, &NewRequest { topic, text, purchase }).await?;
+        let Self {
+            topic,
+            text,
+            purchase,
+            line,
+        } = self;
+        let trace = match purchase.parse() {
+            Ok(receipt) if !line.is_empty() => trace(cx, receipt, line.parse().ok()).await?,
+            _ => None,
+        };
+        let new = NewRequest { topic, text, purchase };
+        let number = requests::create_with(&cx.db, cx.customer()?, &new, trace.as_deref()).await?;
         Ok(Next::to(format!("/support/{number}?done=sent")))
     }
 }
@@ -188,21 +203,33 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let shown = help::shown(&mut conn).await?;
     let mut receipts = purchases::latest(&mut conn, me, RECEIPTS).await?;
     let given = cx.query("receipt").and_then(|id| id.parse().ok());
+    // The line that points are missing for: its own words, or none for the receipt as a whole.
+    let mut missing = None;
     if let Some(given) = given
-        && receipts.iter().all(|receipt| receipt.id != given)
+        && (cx.query("line").is_some() || receipts.iter().all(|receipt| receipt.id != given))
     {
         // An older receipt; another's is not there to be chosen, and nothing is lost by that.
         match purchases::receipt(&mut conn, me, given).await {
-            Ok(receipt) => receipts.push(receipt.head),
+            Ok(receipt) => {
+                missing = cx.query("line").map(|asked| {
+                    let line = receipt.lines.iter().find(|line| line.id.to_string() == asked);
+                    (asked.to_owned(), line.map(|line| line.name.clone()))
+                });
+                if receipts.iter().all(|known| known.id != given) {
+                    receipts.push(receipt.head);
+                }
+            }
             Err(crm::Error::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
     }
     drop(conn);
-    let topic = cx
-        .query("topic")
-        .unwrap_or(if given.is_some() { "purchase" } else { "" })
-        .to_owned();
+    let usual = match (&missing, given) {
+        (Some(_), _) => "points_missing",
+        (None, Some(_)) => "purchase",
+        (None, None) => "",
+    };
+    let topic = cx.query("topic").unwrap_or(usual).to_owned();
     let answers = before_writing(&cx, &shown, &topics, &topic);
     let first = |words: &'static str| std::iter::once((String::new(), words.to_owned()));
     let topics: Vec<_> = first(t.topic_choose)
@@ -216,6 +243,13 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         )
         .collect();
     let given = given.map(|id| id.to_string()).unwrap_or_default();
+    let missing = missing.map(|(line, article)| {
+        let words = match article {
+            Some(article) => t.missing_line(article),
+            None => t.missing_receipt.to_owned(),
+        };
+        view! { <input type="hidden" name="line" value=line/> <p class="hint">{words}</p> }
+    });
     let labels = [("topic", t.topic), ("text", t.text), ("purchase", t.receipt)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let view = view! {
@@ -226,6 +260,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         </div>
         {answers}
         <FormBox<Create> check=true labels=labels>
+            {missing}
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>

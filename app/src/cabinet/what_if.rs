@@ -142,7 +142,7 @@ impl Asked {
 }
 
 /// Money as it is typed: without the sign of a currency and without thousands.
-fn plain(cx: &Cx, minor: i64) -> String {
+pub(super) fn plain(cx: &Cx, minor: i64) -> String {
     let comma = if cx.lang == crm::lang::Lang::Ru { ',' } else { '.' };
     format!("{}{comma}{:02}", minor / 100, minor % 100)
 }

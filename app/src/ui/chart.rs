@@ -1,5 +1,5 @@
 //! Bars, drawn on the server: the title says the finding, the bars that matter carry their figures, and the table
-//! behind holds them all.
+//! behind holds them all. Where names are long, each bar lies in the table itself.
 
 use crate::cx::cx;
 use leptos::prelude::*;
@@ -108,6 +108,64 @@ pub fn Bars(
                     <tbody>{rows}</tbody>
                 </table>
             </details>
+        </figure>
+    }
+}
+
+/// A bar under its name.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What it is of.
+    pub name: String,
+    /// How long it is; below zero nothing is drawn.
+    pub value: i64,
+    /// The figure beside it: exact.
+    pub figure: String,
+}
+
+/// How thick such a bar is.
+const THICK: i64 = 8;
+
+/// Bars one under the other, each in the row of the table that names it.
+#[component]
+pub fn Rows(
+    /// The finding.
+    title: String,
+    /// What is drawn.
+    note: String,
+    /// From above.
+    rows: Vec<Row>,
+    /// The heads of the table's two columns.
+    columns: [&'static str; 2],
+) -> impl IntoView {
+    let top = rows.iter().map(|row| row.value).max().unwrap_or_default().max(1);
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| {
+            let length = (i128::from(row.value.max(0)) * WIDTH as i128 / i128::from(top)) as i64;
+            let length = if row.value > 0 { length.max(2) } else { 0 };
+            view! {
+                <tr>
+                    <th scope="row">
+                        <bdi>{row.name}</bdi>
+                        <svg class="plot plot-row" viewBox=format!("0 0 {WIDTH} {THICK}") aria-hidden="true">
+                            <rect class="bar" x="0" y="0" width=length.to_string() height=THICK.to_string() rx="3"></rect>
+                        </svg>
+                    </th>
+                    <td class="num">{row.figure}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let [name, figure] = columns;
+    view! {
+        <figure class="chart">
+            <figcaption>{title} <small>{note.clone()}</small></figcaption>
+            <table class="data">
+                <caption class="sr-only">{note}</caption>
+                <thead><tr><th scope="col">{name}</th><th scope="col" class="num">{figure}</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
         </figure>
     }
 }

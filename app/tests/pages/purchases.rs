@@ -23,9 +23,11 @@ fn filters_survive_in_the_address() {
     let mut asked = Asked::default();
     asked.text = "чай & мёд=%".into();
     asked.period.from = "2026-11-01".into();
+    asked.category = "x".into();
+    asked.sums = ["1 000,50".into(), "2000".into()];
     assert_eq!(
         asked.address(None),
-        "/purchases?from=2026-11-01&q=%D1%87%D0%B0%D0%B9+%26+%D0%BC%D1%91%D0%B4%3D%25"
+        "/purchases?category=x&from=2026-11-01&least=1+000%2C50&most=2000&q=%D1%87%D0%B0%D0%B9+%26+%D0%BC%D1%91%D0%B4%3D%25"
     );
     assert_eq!(Asked::default().address(None), "/purchases");
 }

@@ -389,6 +389,7 @@ struct Purchases {
     place: &'static str,
     unread: i64,
     now: DateTime<Utc>,
+    categories: Vec<Category>,
     stores: Vec<Store>,
     months: Vec<Month>,
     next: Option<String>,
@@ -397,6 +398,11 @@ struct Purchases {
     all: String,
     average: String,
     chart: Vec<Bar>,
+}
+
+struct Category {
+    id: Uuid,
+    name: String,
 }
 
 struct Store {
@@ -505,6 +511,15 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
                 })
             })?
             .collect::<Result<_, _>>()?;
+        let categories = db
+            .prepare_cached("SELECT id, name FROM categories ORDER BY position, id")?
+            .query_map([], |row| {
+                Ok(Category {
+                    id: row.get(0)?,
+                    name: russian(row, 1)?,
+                })
+            })?
+            .collect::<Result<_, _>>()?;
         let (best, top) = spent
             .iter()
             .copied()
@@ -517,6 +532,7 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             place: "/purchases",
             unread,
             now,
+            categories,
             stores,
             months,
             next,

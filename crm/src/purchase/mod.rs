@@ -3,7 +3,7 @@
 //! A receipt is known by its source and its document number in it, a line by its place in the receipt. A return is a
 //! receipt of its own; each of its lines may name the line that it brings back.
 
-use crate::id::{ArticleId, LineId, PurchaseId, StoreId};
+use crate::id::{ArticleId, CategoryId, LineId, PurchaseId, StoreId};
 use crate::lang::Localized;
 use crate::points::{Before, Drawn, Earned, Paid, Part};
 use crate::rule::{Channel, Payment};
@@ -208,14 +208,20 @@ pub struct Purchase {
 /// Which receipts to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Part of an article's name or code, or of the receipt's number.
+    /// Part of an article's name or code, of its category's name, or of the receipt's number.
     pub text: Option<String>,
+    /// With something of this category, or of one within it.
+    pub category: Option<CategoryId>,
     /// In this shop.
     pub store: Option<StoreId>,
     /// From this day on, where the shop is.
     pub from: Option<NaiveDate>,
     /// Up to this day, it included.
     pub to: Option<NaiveDate>,
+    /// Of at least this sum, paid or given back.
+    pub least: Option<i64>,
+    /// Of at most this sum.
+    pub most: Option<i64>,
 }
 
 /// The receipts of a month, where the shop is.
@@ -227,6 +233,37 @@ pub struct Month {
     pub receipts: i64,
     /// What was paid less what was given back.
     pub total: i64,
+}
+
+/// Where a customer's money went in some time, and what of it they saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// What was paid less what was given back, by category, the most first; those within others are counted there. None: of
+    /// articles that have no category.
+    pub categories: Vec<(Option<Localized>, i64)>,
+    /// What was taken off prices.
+    pub discounts: i64,
+    /// The points that paid, in hundredths, less those that came back: each point pays for one unit of the currency.
+    pub points: i64,
+}
+
+/// An article that a customer buys again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Often {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// On how many receipts it is and did not come back as a whole.
+    pub times: i64,
+    /// The price of one the last time.
+    pub price: i64,
+    /// When that was.
+    pub at: DateTime<Utc>,
+    /// Where, if known.
+    pub store: Option<StoreName>,
+    /// The receipt of it.
+    pub purchase: PurchaseId,
 }
 
 /// A page of receipts, the newest first.

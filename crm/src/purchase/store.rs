@@ -1,19 +1,19 @@
 //! Purchases in the database: booking and reading.
 
 use super::{
-    Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Original, Page, Purchase, Receipt, Reference,
-    StoreName, Way, amount,
+    Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Often, Original, Page, Purchase, Receipt,
+    Reference, Spending, StoreName, Way, amount,
 };
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
-use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
+use crate::id::{ArticleId, CategoryId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::lang::{Localized, fold};
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale, Sold, returns, spending};
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{self as rules, Timeline, timeline};
-use crate::rule::{Channel, tier};
+use crate::rule::{Channel, Tree, tier};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
@@ -594,20 +594,12 @@ struct PurchaseRow {
 
 impl From<PurchaseRow> for Purchase {
     fn from(row: PurchaseRow) -> Self {
-        let store = match (row.store_id, row.store_name, row.store_town) {
-            (Some(id), Some(name), Some(town)) => Some(StoreName {
-                id,
-                name: name.0,
-                town: town.0,
-            }),
-            _ => None,
-        };
         Self {
             id: row.id,
             source: row.source,
             document: row.document,
             kind: row.kind,
-            store,
+            store: store_name(row.store_id, row.store_name, row.store_town),
             at: row.at,
             lines: row.line_count,
             total: row.total,
@@ -618,6 +610,15 @@ impl From<PurchaseRow> for Purchase {
     }
 }
 
+/// A shop that may be joined to a receipt.
+fn store_name(id: Option<StoreId>, name: Option<Json<Localized>>, town: Option<Json<Localized>>) -> Option<StoreName> {
+    Some(StoreName {
+        id: id?,
+        name: name?.0,
+        town: town?.0,
+    })
+}
+
 /// What a list shows of a receipt.
 const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.name AS store_name, \
     s.town AS store_town, p.at, p.line_count, p.total, p.voided_at, \
@@ -626,26 +627,71 @@ const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.n
     CAST(COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) AS BIGINT) AS returned \
     FROM purchases p LEFT JOIN stores s ON s.id = p.store_id";
 
+#[derive(sqlx::FromRow)]
+struct CategoryRow {
+    id: CategoryId,
+    #[sqlx(json)]
+    name: Localized,
+    parent_id: Option<CategoryId>,
+}
+
+/// All categories with what they lie within.
+async fn all_categories(conn: &mut Conn) -> Result<Vec<CategoryRow>, Error> {
+    const SQL: &str = "SELECT id, name, parent_id FROM categories";
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
 /// The conditions of a filter, added to a query over `purchases p`.
-fn filtered(conn: &Conn, query: ListQuery, of: Subject, filter: &Filter) -> ListQuery {
+async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filter) -> Result<ListQuery, Error> {
+    let text = filter.text.as_deref().map(fold).filter(|text| !text.is_empty());
+    // Names are folded here and not in the database, for there are some dozens of them.
+    let categories = match (&text, filter.category) {
+        (None, None) => Vec::new(),
+        _ => all_categories(conn).await?,
+    };
+    let tree: Tree = categories
+        .iter()
+        .filter_map(|one| Some((one.id, one.parent_id?)))
+        .collect();
+    let within = |chosen: &[CategoryId]| tree.within(chosen).into_iter().map(|id| Bind::Id(id.0));
     let mut query = query
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
         .filter("p.voided_at IS NULL", []);
-    if let Some(text) = filter.text.as_deref().map(fold).filter(|text| !text.is_empty()) {
+    if let Some(text) = text {
+        let named: Vec<CategoryId> = categories
+            .iter()
+            .filter(|one| fold(&one.name.ru).contains(&text) || fold(&one.name.en).contains(&text))
+            .map(|one| one.id)
+            .collect();
         let pattern = format!(
             "%{}%",
             text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
         );
-        query = query.filter(
+        query = query.filter_in(
             "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l \
              JOIN articles a ON a.id = l.article_id WHERE l.purchase_id = p.id \
-             AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\'))",
+             AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\' OR a.category_id IN (@)))",
             [
                 Bind::Text(pattern.clone()),
                 Bind::Text(pattern.clone()),
                 Bind::Text(pattern),
             ],
+            within(&named),
         );
+    }
+    if let Some(category) = filter.category {
+        query = query.filter_in(
+            "EXISTS (SELECT 1 FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+             WHERE l.purchase_id = p.id AND a.category_id IN (@))",
+            [],
+            within(&[category]),
+        );
+    }
+    if let Some(least) = filter.least {
+        query = query.filter("ABS(p.total) >= ?", [Bind::Int(least)]);
+    }
+    if let Some(most) = filter.most {
+        query = query.filter("ABS(p.total) <= ?", [Bind::Int(most)]);
     }
     if let Some(store) = filter.store {
         query = query.filter("p.store_id = ?", [Bind::Id(store.0)]);
@@ -657,7 +703,7 @@ fn filtered(conn: &Conn, query: ListQuery, of: Subject, filter: &Filter) -> List
     if let Some(next) = filter.to.and_then(|to| to.checked_add_days(Days::new(1))) {
         query = query.filter("p.at < ?", [Bind::Time(shop.midnight(next))]);
     }
-    query
+    Ok(query)
 }
 
 /// The first day of the month of a moment, where the shop is.
@@ -679,7 +725,7 @@ pub async fn list(
     before: Option<Before>,
     limit: usize,
 ) -> Result<Page, Error> {
-    let mut query = filtered(conn, ListQuery::new(SELECT), of, filter);
+    let mut query = filtered(conn, ListQuery::new(SELECT), of, filter).await?;
     if let Some((at, id)) = before {
         query = query.filter("(p.at, p.id) < (?, ?)", [Bind::Time(at), Bind::Id(id)]);
     }
@@ -723,7 +769,9 @@ async fn totals(
         .take_while(|first| *first < end)
         .map(|first| (shop.midnight(first), shop.midnight(next_month(first))))
         .collect();
-    let query = filtered(conn, ListQuery::over(&spans, SELECT), of, filter).tail("GROUP BY m.first");
+    let query = filtered(conn, ListQuery::over(&spans, SELECT), of, filter)
+        .await?
+        .tail("GROUP BY m.first");
     let rows: Vec<(DateTime<Utc>, i64, i64)> = db::list(conn, query).await?;
     Ok(rows
         .into_iter()
@@ -758,6 +806,92 @@ pub async fn spending(conn: &mut Conn, of: Subject, months: u32) -> Result<Vec<M
         .map(|first| {
             let (receipts, total) = totals.get(&first).copied().unwrap_or_default();
             Month { first, receipts, total }
+        })
+        .collect())
+}
+
+/// Where the money of the last `months` months went, this one included, and what was saved in that time.
+pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending, Error> {
+    const LINES: &str = "SELECT a.category_id, CAST(SUM(l.amount) AS BIGINT), CAST(SUM(l.discount) AS BIGINT) \
+        FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id JOIN articles a ON a.id = l.article_id \
+        WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2 GROUP BY a.category_id";
+    const POINTS: &str = "SELECT CAST(COALESCE(SUM(w.points - w.given_back), 0) AS BIGINT) FROM purchases p \
+        JOIN purchase_lines l ON l.purchase_id = p.id JOIN line_payments w ON w.line_id = l.id \
+        WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2";
+    let current = month_of(conn, conn.now());
+    let first = current
+        .checked_sub_months(Months::new(months.saturating_sub(1)))
+        .unwrap_or(current);
+    let since = conn.shop().midnight(first);
+    let lines: Vec<(Option<CategoryId>, i64, i64)> = on!(conn, |c| sqlx::query_as(LINES)
+        .bind(of.id())
+        .bind(since)
+        .fetch_all(c)
+        .await)?;
+    let points: i64 = on!(conn, |c| sqlx::query_scalar(POINTS)
+        .bind(of.id())
+        .bind(since)
+        .fetch_one(c)
+        .await)?;
+    let all = all_categories(conn).await?;
+    let above = |id: &CategoryId| all.iter().find(|one| one.id == *id).and_then(|one| one.parent_id);
+    let mut sums: BTreeMap<Option<CategoryId>, i64> = BTreeMap::new();
+    for (category, amount, _) in &lines {
+        // No category lies deeper than there are categories.
+        let outermost = category.and_then(|id| std::iter::successors(Some(id), above).take(all.len()).last());
+        *sums.entry(outermost).or_default() += amount;
+    }
+    let name = |id: CategoryId| all.iter().find(|one| one.id == id).map(|one| one.name.clone());
+    let mut categories: Vec<_> = sums.into_iter().map(|(id, sum)| (id.and_then(name), sum)).collect();
+    categories.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
+    Ok(Spending {
+        categories,
+        discounts: lines.iter().map(|(.., discount)| discount).sum(),
+        points,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct OftenRow {
+    code: String,
+    name: String,
+    times: i64,
+    price: i64,
+    at: DateTime<Utc>,
+    purchase: PurchaseId,
+    store_id: Option<StoreId>,
+    store_name: Option<Json<Localized>>,
+    store_town: Option<Json<Localized>>,
+}
+
+/// The articles that a customer bought more than once, the most frequent first, up to `limit` of them.
+pub async fn often(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Often>, Error> {
+    const SQL: &str = "WITH bought AS (SELECT l.article_id, l.price, l.ordinal, p.at, p.id, p.store_id FROM purchases p \
+        JOIN purchase_lines l ON l.purchase_id = p.id WHERE p.customer_id = $1 AND p.voided_at IS NULL \
+        AND p.kind = 'sale' AND l.quantity > l.returned), \
+        counted AS (SELECT article_id, COUNT(DISTINCT id) AS times FROM bought GROUP BY article_id \
+        HAVING COUNT(DISTINCT id) > 1), \
+        latest AS (SELECT article_id, price, at, id, store_id, ROW_NUMBER() OVER \
+        (PARTITION BY article_id ORDER BY at DESC, id DESC, ordinal DESC) AS place FROM bought) \
+        SELECT a.code, a.name, o.times, t.price, t.at, t.id AS purchase, t.store_id, s.name AS store_name, \
+        s.town AS store_town FROM counted o JOIN latest t ON t.article_id = o.article_id AND t.place = 1 \
+        JOIN articles a ON a.id = o.article_id LEFT JOIN stores s ON s.id = t.store_id \
+        ORDER BY o.times DESC, t.at DESC, a.code LIMIT $2";
+    let rows: Vec<OftenRow> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(limit)
+        .fetch_all(c)
+        .await)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Often {
+            code: row.code,
+            name: row.name,
+            times: row.times,
+            price: row.price,
+            at: row.at,
+            store: store_name(row.store_id, row.store_name, row.store_town),
+            purchase: row.purchase,
         })
         .collect())
 }

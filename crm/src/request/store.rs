@@ -118,7 +118,8 @@ const fn action(step: Step) -> &'static str {
     }
 }
 
-/// Adds a message. A staff member's id makes it the staff's.
+/// Adds a message. A staff member's id makes it the staff's; a note is the staff's in any case, the shop's own where nobody
+/// wrote it.
 async fn say(
     tx: &mut Tx,
     request: RequestId,
@@ -129,7 +130,7 @@ async fn say(
 ) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO messages (id, request_id, author, staff_id, internal, body, search, at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    let author = if staff.is_some() {
+    let author = if staff.is_some() || internal {
         Author::Staff
     } else {
         Author::Customer
@@ -182,6 +183,11 @@ async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
 /// Writes a request; its number. Fails with flaws at `topic`, `text` and `purchase`, which has to be the customer's own,
 /// and with [`Error::TooMany`] for a customer who writes one after another.
 pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Error> {
+    create_with(db, by, new, None).await
+}
+
+/// The same, with a note that staff alone see: what the shop knows of what the customer asks about.
+pub async fn create_with(db: &Db, by: &Customer, new: &NewRequest, note: Option<&str>) -> Result<i64, Error> {
     db.write(|tx| {
         scoped(async move {
             let mut check = Check::new();
@@ -208,6 +214,10 @@ pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Err
             let (id, number) = begin(tx, begun).await?;
             tx.happened(Cause::Opened(id));
             say(tx, id, None, false, &body, at).await?;
+            if let Some(note) = note {
+                // Of one moment, and ids grow: it stands after what the customer said.
+                say(tx, id, None, true, note, at).await?;
+            }
             by.record(tx, "request.create", Some(id.0)).await?;
             Ok(number)
         })

@@ -20,7 +20,7 @@ impl FromIterator<(CategoryId, CategoryId)> for Tree {
 
 impl Tree {
     /// These categories and all that lie within them, each once.
-    pub(super) fn within(&self, categories: &[CategoryId]) -> Vec<CategoryId> {
+    pub(crate) fn within(&self, categories: &[CategoryId]) -> Vec<CategoryId> {
         let mut seen = HashSet::new();
         let mut all: Vec<_> = categories.iter().copied().filter(|id| seen.insert(*id)).collect();
         let mut next = 0;

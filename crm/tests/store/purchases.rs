@@ -5,7 +5,10 @@ use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use crm::both_engines;
 use crm::db::Db;
 use crm::error::Error;
+use crm::id::CategoryId;
+use crm::lang::Localized;
 use crm::purchase::{Filter, LineOutcome, Month, Page, store as purchases};
+use crm::stores::store as stores;
 use crm::testing::start;
 use crm::who::Subject;
 
@@ -35,6 +38,37 @@ fn documents(page: &Page) -> Vec<String> {
         .flat_map(|(_, purchases)| purchases)
         .map(|p| p.document.clone())
         .collect()
+}
+
+/// A kitchen with pots in it, and a garden.
+async fn categories(db: &Db) -> [CategoryId; 3] {
+    let name = |ru: &str, en: &str| Localized {
+        ru: ru.into(),
+        en: en.into(),
+    };
+    let (kitchen, pots, garden) = (
+        name("Всё для кухни", "Kitchen"),
+        name("Кастрюли", "Pots"),
+        name("Сад", "Garden"),
+    );
+    let (kitchen, pots, garden) = (&kitchen, &pots, &garden);
+    db.write(|tx| {
+        crm::db::scoped(async move {
+            let kitchen = stores::put_category(tx, &BY, "kitchen", kitchen, 1).await?;
+            let pots = stores::put_category(tx, &BY, "pots", pots, 2).await?;
+            let garden = stores::put_category(tx, &BY, "garden", garden, 3).await?;
+            stores::nest(tx, &BY, &[(pots, "kitchen")]).await?;
+            Ok::<_, Error>([kitchen, pots, garden])
+        })
+    })
+    .await
+    .expect("categories")
+}
+
+/// Puts an article that is there into a category.
+async fn lies_in(db: &Db, article: &str, category: Option<CategoryId>) {
+    const SQL: &str = "UPDATE articles SET category_id = $2 WHERE code = $1";
+    execute!(db, SQL, article, category).await.expect("it lies there");
 }
 
 both_engines!(
@@ -208,6 +242,171 @@ both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
         ["Shop N", "Shop S"]
     );
     assert_eq!(purchases::stores(&mut conn, boris).await.expect("stores").len(), 1);
+});
+
+both_engines!(receipts_are_found_by_category_and_sum, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    let [kitchen, pots, garden] = categories(db).await;
+    let sold = async |document: &str, article: &str, category, price, day| {
+        slip(document, anna, moscow(2026, 10, day, 12))
+            .line(article, 1, price)
+            .book(db)
+            .await;
+        lies_in(db, article, category).await;
+    };
+    sold("pot", "Большая", Some(pots), 900_00, 1).await;
+    sold("knife", "Острый", Some(kitchen), 500_00, 2).await;
+    sold("spade", "Тяжёлая", Some(garden), 700_00, 3).await;
+    sold("other", "Прочее", None, 100_00, 4).await;
+    slip("back", anna, moscow(2026, 10, 5, 12))
+        .line("Тяжёлая", -1, 700_00)
+        .book(db)
+        .await;
+    let of = |category| Filter {
+        category: Some(category),
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(db, anna, &of(kitchen)).await,
+        ["knife", "pot"],
+        "and what lies within"
+    );
+    assert_eq!(list(db, anna, &of(pots)).await, ["pot"]);
+    assert_eq!(list(db, anna, &of(CategoryId::new())).await, [""; 0]);
+    let text = |text: &str| Filter {
+        text: Some(text.into()),
+        ..Filter::default()
+    };
+    assert_eq!(list(db, anna, &text("КУХНИ")).await, ["knife", "pot"]);
+    assert_eq!(list(db, anna, &text("все для")).await, ["knife", "pot"], "ё is е");
+    assert_eq!(list(db, anna, &text("garden")).await, ["back", "spade"]);
+    assert_eq!(list(db, anna, &text("прочее")).await, ["other"], "articles as before");
+    let sums = |least, most| Filter {
+        least,
+        most,
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(db, anna, &sums(Some(700_00), None)).await,
+        ["back", "spade", "pot"],
+        "what was given back is a sum as well"
+    );
+    assert_eq!(list(db, anna, &sums(None, Some(500_00))).await, ["other", "knife"]);
+    let both = Filter {
+        category: Some(kitchen),
+        ..sums(Some(500_01), Some(900_00))
+    };
+    let mut conn = db.read().await.expect("a connection");
+    let page = purchases::list(&mut conn, anna, &both, None, 10).await.expect("a page");
+    assert_eq!(documents(&page), ["pot"]);
+    assert_eq!(
+        page.months[0].0,
+        Month {
+            first: day(2026, 10, 1),
+            receipts: 1,
+            total: 900_00
+        },
+        "the month is told of what was found"
+    );
+});
+
+both_engines!(where_the_money_went_and_what_was_saved, async |world| {
+    const PAID: &str =
+        "INSERT INTO line_payments (line_id, program_id, points, given_back) VALUES ($1, $2, 5000, 1500)";
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    let [kitchen, pots, garden] = categories(db).await;
+    // Twelve months begin with last December.
+    slip("old", anna, moscow(2025, 11, 30, 23))
+        .line("spade", 1, 9_000_00)
+        .book(db)
+        .await;
+    let first = slip("first", anna, moscow(2025, 12, 1, 0))
+        .line("pot", 2, 300_00)
+        .off_by_rules(50_00)
+        .book(db)
+        .await;
+    slip("second", anna, moscow(2026, 11, 1, 12))
+        .line("knife", 1, 100_00)
+        .line("spade", 1, 200_00)
+        .line("string", 1, 10_00)
+        .book(db)
+        .await;
+    slip("back", anna, moscow(2026, 11, 2, 12))
+        .line("spade", -1, 200_00)
+        .book(db)
+        .await;
+    slip("his", boris, moscow(2026, 11, 2, 12))
+        .line("pot", 1, 300_00)
+        .book(db)
+        .await;
+    for (article, category) in [("pot", pots), ("knife", kitchen), ("spade", garden)] {
+        lies_in(db, article, Some(category)).await;
+    }
+    let line = receipt(db, anna, first.id).await.lines[0].id;
+    let club = program(db, "club").await;
+    execute!(db, PAID, line, club).await.expect("points paid");
+    let mut conn = db.read().await.expect("a connection");
+    let spent = purchases::spent(&mut conn, anna, 12).await.expect("spending");
+    let sums: Vec<_> = spent
+        .categories
+        .iter()
+        .map(|(name, sum)| (name.as_ref().map(|name| name.en.as_str()), *sum))
+        .collect();
+    assert_eq!(
+        sums,
+        [(Some("Kitchen"), 650_00), (None, 10_00), (Some("Garden"), 0)],
+        "pots are counted with the kitchen, and what came back is not"
+    );
+    assert_eq!((spent.discounts, spent.points), (50_00, 35_00));
+    execute!(db, "UPDATE purchases SET voided_at = at WHERE id = $1", first.id)
+        .await
+        .expect("voided");
+    let spent = purchases::spent(&mut conn, anna, 12).await.expect("spending");
+    assert_eq!((spent.discounts, spent.points), (0, 0), "what is voided saved nothing");
+});
+
+both_engines!(what_is_bought_again_and_again, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    let north = store(db, "N").await;
+    let on = |day| moscow(2026, 10, day, 12);
+    for day in 1..=3 {
+        slip(&format!("tea{day}"), anna, on(day))
+            .line("tea", 1, 100_00 + i64::from(day))
+            .line("tea", 2, 90_00)
+            .book(db)
+            .await;
+    }
+    slip("milk1", anna, on(4)).line("milk", 1, 80_00).book(db).await;
+    let last = slip("milk2", anna, on(5))
+        .at_store(north)
+        .line("milk", 1, 85_00)
+        .book(db)
+        .await;
+    // Bought twice and once brought back, bought once, and bought by somebody else.
+    slip("cup1", anna, on(6)).line("cup", 1, 500_00).book(db).await;
+    slip("cup2", anna, on(7)).line("cup", 1, 500_00).book(db).await;
+    slip("cup3", anna, on(8)).line("cup", -1, 500_00).book(db).await;
+    slip("pot", anna, on(9)).line("pot", 5, 500_00).book(db).await;
+    slip("his", boris, on(9)).line("pot", 1, 500_00).book(db).await;
+    let mut conn = db.read().await.expect("a connection");
+    let often = purchases::often(&mut conn, anna, 10).await.expect("a list");
+    let told: Vec<_> = often
+        .iter()
+        .map(|one| (one.code.as_str(), one.times, one.price))
+        .collect();
+    assert_eq!(
+        told,
+        [("tea", 3, 90_00), ("milk", 2, 85_00)],
+        "by receipts, not by lines"
+    );
+    assert_eq!((often[1].purchase, often[1].at), (last.id, on(5)));
+    let shop = often[1].store.as_ref().map(|store| store.name.en.as_str());
+    assert_eq!((shop, &often[0].store), (Some("Shop N"), &None));
+    let one = purchases::often(&mut conn, anna, 1).await.expect("a list");
+    assert_eq!(one.len(), 1);
 });
 
 both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world| {

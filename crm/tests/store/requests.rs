@@ -173,6 +173,47 @@ crm::both_engines!(a_form_hears_of_every_flaw_at_once, async |world| {
     write(world, &anna, &"я".repeat(4000)).await;
 });
 
+crm::both_engines!(what_the_shop_adds_is_for_staff_alone, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let note = "12 points by the club, version 1";
+    let number = store::create_with(&world.db, &anna, &about("Where are they?"), Some(note))
+        .await
+        .expect("a request");
+    let shown = thread(world, &anna, number).await;
+    let said: Vec<_> = shown.messages.iter().map(|message| message.body.as_str()).collect();
+    assert_eq!(said, ["Where are they?"], "the customer sees their own words alone");
+    assert_eq!(count(world, &anna).await, (1, 0), "nothing is there to be read");
+    let agent = staff(world, "agent").await;
+    let held = opened(world, &agent, number).await;
+    let told: Vec<_> = held
+        .messages
+        .iter()
+        .map(|message| {
+            (
+                message.body.as_str(),
+                message.author,
+                message.staff.as_deref(),
+                message.internal,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Where are they?", Author::Customer, None, false),
+            (note, Author::Staff, None, true)
+        ]
+    );
+    assert_eq!(
+        (held.status, held.answered_at),
+        (Status::New, None),
+        "it answers nothing"
+    );
+    let rows = queue(world, &agent, &Filter::default(), Sort::Waiting).await;
+    assert_eq!(rows[0].beginning, "Where are they?");
+});
+
 crm::both_engines!(anothers_request_is_not_found, async |world| {
     topic(world, "card", 1).await;
     let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);

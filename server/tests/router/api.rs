@@ -1594,6 +1594,42 @@ async fn a_quote_tells_discounts_points_words_and_reasons_and_the_receipt_keeps_
         "with its part: {words}"
     );
 
+    // Whoever misses points writes from a line, and staff see what became of it.
+    let missing = format!("/support/new?receipt={receipt}&line=");
+    let hrefs: Vec<String> = page
+        .body
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(crate::common::html::unescape)
+        .filter(|href| href.starts_with(&missing))
+        .collect();
+    assert_eq!(hrefs.len(), 2, "one for each line: {hrefs:?}");
+    let form = anna.browser.get(&hrefs[0]).await.form("request.create");
+    assert_eq!(form.get("topic"), Some("points_missing"));
+    let sent = anna
+        .browser
+        .submit(&hrefs[0], &form.with("text", "Где баллы за чай?"))
+        .await;
+    let number = sent.location().split(['/', '?']).nth(2).expect("a number").to_owned();
+    let own = anna.browser.get(&format!("/support/{number}")).await.text();
+    assert!(own.contains("Где баллы за чай?") && !own.contains("Weekend"), "{own}");
+    let mut agent = app.staff("agent").await;
+    let seen = agent.get(&format!("/admin/requests/{number}")).await;
+    let seen = dense(&seen);
+    for told in [
+        "нехватаетбалловза«Чай»",
+        "1.Чай(кодtea):1×100,00₽,оплачено90,00₽",
+        "скидка10,00₽",
+        "начислено5,40",
+        "Weekendпо-русски,версия1)",
+        "Teaпо-русски,версия1:скидка10,00₽",
+        "Muchпо-русски,версия1:несработало.Суммапокупки:",
+    ] {
+        assert!(seen.contains(told), "{told}: {seen}");
+    }
+    assert!(!seen.contains("2.Чашка"), "it was asked about the tea: {seen}");
+
     let mut wrong = sale.clone();
     wrong["document"] = json!("S-2");
     wrong["lines"][0]["rule_discount"] = json!(1_001);

@@ -417,10 +417,13 @@ async fn addresses_take_anything_without_harm() {
     let values = strange().into_iter().map(|(_, value)| value);
     for value in values.chain(["-1", "9223372036854775808", "2026-02-31", "x_y", "1_1"].map(str::to_owned)) {
         for (at, names) in [
-            ("/purchases", &["q", "store", "from", "to", "before"][..]),
+            (
+                "/purchases",
+                &["q", "store", "category", "from", "to", "least", "most", "before"][..],
+            ),
             ("/points", &["before", "program", "kind", "from", "to"]),
             ("/support", &["before"]),
-            ("/support/new", &["receipt", "topic"]),
+            ("/support/new", &["receipt", "line", "topic"]),
             ("/help", &["q"]),
             ("/help/lost-card", &["done"]),
             ("/sign-in", &["done", "by", "next"]),

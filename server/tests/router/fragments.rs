@@ -28,9 +28,9 @@ fn anonymous(part: &str) -> String {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    part.split_inclusive(['"', '/', '<', '>', '?', '='])
+    part.split_inclusive(['"', '/', '<', '>', '?', '=', '&'])
         .map(|word| {
-            let bare = word.trim_end_matches(['"', '/', '<', '>', '?', '=']);
+            let bare = word.trim_end_matches(['"', '/', '<', '>', '?', '=', '&']);
             if is_secret(bare) {
                 word.replace(bare, "…")
             } else {

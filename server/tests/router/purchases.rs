@@ -1,6 +1,7 @@
 //! What a customer reads of their purchases.
 
-use crate::common::TestApp;
+use crate::common::{Customer, TestApp};
+use axum::http::StatusCode;
 
 #[tokio::test]
 async fn an_average_begins_with_the_first_purchase() {
@@ -15,4 +16,252 @@ async fn an_average_begins_with_the_first_purchase() {
         page.contains("За 12 месяцев 1 500 ₽, в среднем 1 500 ₽ в месяц"),
         "{page}"
     );
+}
+
+/// The id of a customer's only receipt.
+async fn receipt_of(anna: &mut Customer) -> String {
+    let page = anna.get("/purchases").await;
+    let mut hrefs = page.body.split("href=\"/purchases/").skip(1);
+    let id = hrefs.find_map(|rest| rest.get(..36).filter(|id| id.parse::<uuid::Uuid>().is_ok()));
+    id.expect("a receipt").to_owned()
+}
+
+/// What is known of the points goes with a request that a receipt was asked about, and with no other.
+#[tokio::test]
+async fn missing_points_are_asked_about_from_the_receipt() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_00)
+        .await;
+    let mut boris = app.customer("Борис").await;
+    let id = receipt_of(&mut anna).await;
+    let at = format!("/support/new?receipt={id}&line=all");
+    let form = anna.get(&at).await.form("request.create");
+    assert_eq!(
+        [form.get("topic"), form.get("purchase"), form.get("line")],
+        [Some("points_missing"), Some(id.as_str()), Some("all")]
+    );
+    // A message that is missing keeps all of it.
+    let refused = anna.submit(&at, &form.clone().with("text", "")).await;
+    assert!(!refused.message("request.create", "text").is_empty());
+    assert_eq!(refused.form("request.create").get("line"), Some("all"));
+
+    assert!(
+        anna.submit(&at, &form.with("text", "Где баллы?"))
+            .await
+            .location()
+            .starts_with("/support/")
+    );
+    let notes = "SELECT body FROM messages WHERE internal ORDER BY at, id";
+    let told = app.texts(notes).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let told = told[0].replace('\u{a0}', " ");
+    for words in [
+        "не хватает баллов за чек",
+        "Чек № A-1, 20 ноября 2026, 15:00, 1 500,00 ₽",
+        "1. Чайник (код Чайник): 1 × 1 500,00 ₽, оплачено 1 500,00 ₽\nбаллов не начислено",
+        "Особых правил в момент покупки не было",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+
+    // Another's receipt tells nothing, and a request about a receipt that asks nothing of the kind carries nothing.
+    let page = boris.get(&at).await;
+    assert_eq!(page.form("request.create").get("line"), None);
+    let fields = [
+        ("topic", "points_missing"),
+        ("text", "Где?"),
+        ("purchase", id.as_str()),
+        ("line", "all"),
+    ];
+    let refused = boris.send("/support/new", "request.create", &fields).await;
+    assert!(!refused.message("request.create", "purchase").is_empty());
+    let plain = format!("/support/new?receipt={id}");
+    let form = anna.get(&plain).await.form("request.create");
+    assert!(
+        anna.submit(&plain, &form.with("text", "Вопрос"))
+            .await
+            .location()
+            .starts_with("/support/")
+    );
+    assert_eq!(app.texts(notes).await.len(), 1);
+}
+
+/// Each filter narrows, says what it could not read, and is kept from page to page.
+#[tokio::test]
+async fn purchases_are_narrowed_by_category_and_sum() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_50)
+        .await
+        .with_purchase("A-2", "Ложка", 90_70)
+        .await;
+    let category = app.some_category().await;
+    app.run(
+        "UPDATE articles SET category_id = (SELECT id FROM categories WHERE code = 'dishes') WHERE code = $1",
+        "Ложка",
+    )
+    .await;
+    let sums = |page: &crate::common::Reply| {
+        let text = page.text().replace('\u{a0}', " ");
+        ["1 500,50 ₽", "90,70 ₽"].map(|sum| text.contains(sum))
+    };
+    let all = anna.get("/purchases").await;
+    assert_eq!(sums(&all), [true, true]);
+    let narrowed = anna.get(&format!("/purchases?category={category}")).await;
+    assert_eq!(sums(&narrowed), [false, true]);
+    assert!(narrowed.body.contains("<details") && narrowed.body.contains(&format!("value=\"{category}\" selected")));
+    assert_eq!(sums(&anna.get("/purchases?least=100,50").await), [true, false]);
+    assert_eq!(sums(&anna.get("/purchases?most=1%20000&least=0").await), [false, true]);
+    let unread = anna.get("/purchases?least=x&most=100").await;
+    assert_eq!(sums(&unread), [false, true], "what can be read counts");
+    assert!(unread.text().contains("Напишите число"), "{}", unread.text());
+    let swapped = anna.get("/purchases?least=200&most=100").await;
+    assert!(swapped.text().contains("поменяйте их местами"), "{}", swapped.text());
+    assert!(
+        swapped.body.contains("value=\"100\""),
+        "what was typed is there to be mended"
+    );
+
+    // Another page of the same list.
+    for n in 0..20 {
+        anna = anna.with_purchase(&format!("B-{n}"), "Ложка", 90_70).await;
+    }
+    let looked_for = crate::common::encode(&[("q", "лож")]);
+    let first = anna
+        .get(&format!("/purchases?category={category}&least=1&{looked_for}"))
+        .await;
+    let next = first.body.split("rel=\"next\"").count();
+    assert_eq!(next, 2, "one way on");
+    let at = first
+        .body
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .map(crate::common::html::unescape)
+        .find(|href| href.starts_with("/purchases?") && href.contains("before="))
+        .expect("the next page");
+    for kept in [format!("category={category}"), "least=1".to_owned(), looked_for] {
+        assert!(at.contains(&kept), "{at}");
+    }
+    assert_eq!(sums(&anna.get(&at).await), [false, true]);
+}
+
+/// Where the money went, by category, and what of it was saved.
+#[tokio::test]
+async fn spending_is_told_by_category() {
+    let app = TestApp::new().await;
+    let mut boris = app.customer("Борис").await;
+    let empty = boris.get("/purchases/spending").await.text();
+    assert!(empty.contains("За 12 месяцев покупок не было."), "{empty}");
+    assert!(!empty.contains("сэкономили"), "{empty}");
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_00)
+        .await
+        .with_purchase("A-2", "Ложка", 90_00)
+        .await;
+    app.some_category().await;
+    let put = "UPDATE articles SET category_id = (SELECT id FROM categories WHERE code = 'dishes') WHERE code = $1";
+    app.run(put, "Чайник").await;
+    app.run(
+        "UPDATE purchase_lines SET discount = 25050 WHERE price = $1 + 0",
+        "150000",
+    )
+    .await;
+    let page = anna.get("/purchases/spending").await;
+    let text = page.text().replace('\u{a0}', " ");
+    for words in [
+        "Посуда — больше всего трат: 1 500 ₽",
+        "За 12 месяцев 1 590 ₽",
+        "Посуда 1 500,00 ₽",
+        "Без категории 90,00 ₽",
+        "За 12 месяцев вы сэкономили 250,50 ₽",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // The longest bar takes all of the width, the other its share of it.
+    for width in ["width=\"320\"", "width=\"19\""] {
+        assert!(page.body.contains(width), "{width}");
+    }
+    assert!(
+        anna.get("/purchases")
+            .await
+            .body
+            .contains("href=\"/purchases/spending\"")
+    );
+}
+
+/// What was bought twice can be planned once more, at the price of the last time.
+#[tokio::test]
+async fn what_is_bought_often_leads_to_a_plan() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чай & мёд", 150_50)
+        .await;
+    let once = anna.get("/purchases/often").await.text();
+    assert!(once.contains("хотя бы дважды") && !once.contains("Чай"), "{once}");
+    anna = anna.with_purchase("A-2", "Чай & мёд", 160_50).await;
+    let page = anna.get("/purchases/often").await;
+    let text = page.text().replace('\u{a0}', " ");
+    for words in ["Чай & мёд 2 раза", "20 ноября", "160,50 ₽"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let plan = page
+        .body
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .map(crate::common::html::unescape)
+        .find(|href| href.starts_with("/what-if?"))
+        .expect("a way to plan it");
+    let planned = anna.get(&plan).await;
+    assert!(planned.body.contains("value=\"160,50\""), "{plan}: {}", planned.text());
+    assert!(planned.text().contains("Чай & мёд"), "{plan}");
+    assert!(anna.get("/purchases").await.body.contains("href=\"/purchases/often\""));
+}
+
+#[tokio::test]
+async fn a_receipt_is_saved_as_a_file() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_00)
+        .await;
+    let id = receipt_of(&mut anna).await;
+    let at = format!("/purchases/{id}/receipt.pdf");
+    let page = anna.get(&format!("/purchases/{id}")).await;
+    assert!(page.body.contains(&format!("href=\"{at}\"")), "the page leads there");
+    let reply = anna.get(&at).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.header("content-type"), "application/pdf");
+    assert_eq!(
+        reply.header("content-disposition"),
+        "attachment; filename=\"receipt-2026-11-20.pdf\""
+    );
+    assert!(reply.bytes.starts_with(b"%PDF-1."));
+    let size = reply.bytes.len();
+    let mut boris = app.customer("Борис").await;
+    assert_eq!(boris.get(&at).await.status, StatusCode::NOT_FOUND, "it is not his");
+
+    // Each line is drawn: a longer receipt is a larger file, and goes on where a page ends.
+    app.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 80) INSERT INTO purchase_lines \
+         (id, purchase_id, ordinal, article_id, quantity, price, discount, amount) \
+         SELECT randomblob(16), l.purchase_id, i, l.article_id, 1, 100, 0, 100 FROM purchase_lines l, n WHERE l.ordinal = 1",
+    )
+    .await;
+    let longer = anna.get(&at).await;
+    assert!(longer.bytes.len() > size);
+    assert!(!String::from_utf8_lossy(&longer.bytes).contains("/Count 1/"));
+    assert!(String::from_utf8_lossy(&reply.bytes).contains("/Count 1/"));
+    // So many lines ask once whether points are missing.
+    let page = anna.get(&format!("/purchases/{id}")).await;
+    assert_eq!(page.text().matches("Не хватает баллов?").count(), 1);
 }

@@ -1,0 +1,69 @@
+//! What a customer buys again and again, with what it cost the last time, and the way to plan it once more.
+
+use super::back;
+use super::what_if::plain;
+use crate::cx::Cx;
+use crate::route::{Body, Frame, Place};
+use crate::ui::Moment;
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
+use crm::purchase::{Often, store as purchases};
+use islands::AppError;
+use leptos::prelude::*;
+
+/// So many are shown.
+const SHOWN: i64 = 30;
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().often;
+    let me = cx.customer()?.me();
+    let mut conn = cx.db.read().await?;
+    let often = purchases::often(&mut conn, me, SHOWN).await?;
+    drop(conn);
+    let rows: Vec<_> = often.iter().map(|article| row(&cx, article)).collect();
+    let list = match rows.is_empty() {
+        true => view! { <div class="panel empty">{icon(icons::RECEIPT_TEXT)} <p>{t.none}</p></div> }.into_html(),
+        false => view! {
+            <p class="lead">{t.lead}</p>
+            <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+        }
+        .into_html(),
+    };
+    let view = view! {
+        {back("/purchases", cx.t().purchases.title)}
+        <div class="page-head"><h1>{t.title}</h1></div>
+        <div class="narrow stack">{list}</div>
+    };
+    Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
+}
+
+fn row(cx: &Cx, article: &Often) -> Html {
+    let t = &cx.t().often;
+    let plan = form_urlencoded::Serializer::new(String::new())
+        .append_pair("code0", &article.code)
+        .append_pair("quantity0", "1")
+        .append_pair("price0", &plain(cx, article.price))
+        .finish();
+    let store = article
+        .store
+        .as_ref()
+        .map(|store| view! { ", " <bdi>{cx.pick(&store.name)}</bdi> });
+    view! {
+        <li class="row">
+            <span class="row-main">
+                <b><bdi>{article.name.clone()}</bdi></b>
+                <small>
+                    {t.times(article.times)} ", " {t.last} " "
+                    <a href=format!("/purchases/{}", article.purchase)><Moment at=article.at shown=cx.day(article.at)/></a>
+                    {store}
+                </small>
+            </span>
+            <span class="row-end">
+                <b>{cx.money(article.price)}</b>
+                <a href=format!("/what-if?{plan}")>{t.plan} " " <span class="sr-only">{article.name.clone()}</span></a>
+            </span>
+        </li>
+    }
+    .into_html()
+}
