@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
-use crm::contact::change::{self, NumberChange};
+use crm::contact::change::{self as numbers, NumberChange};
 use crm::customer::{Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
 use crm::id::{CustomerId, TransactionId};
@@ -83,7 +83,7 @@ impl Form for StopNumberChange {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: CustomerId = cx.param("id")?;
-        change::stop(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, &self.reason).await?;
+        numbers::stop(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, &self.reason).await?;
         Ok(Next::to(format!("/admin/customers/{id}?done=stopped")))
     }
 }
@@ -115,8 +115,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let rewards = rewards::of(&mut conn, subject, &moved).await?;
     let sessions = staff_store::open_sessions(&mut conn, subject).await?;
     let removal = removal::of(&mut conn, subject).await?;
-    let change = change::of(&mut conn, subject).await?;
-    let frozen = change::frozen(&mut conn, subject).await?;
+    let change = numbers::of(&mut conn, subject).await?;
+    let frozen = numbers::frozen(&mut conn, subject).await?;
     drop(conn);
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);

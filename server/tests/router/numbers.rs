@@ -15,7 +15,7 @@ const LIVE: &str = "SELECT COUNT(*) FROM number_changes WHERE done_at IS NULL AN
 const MAIN: &str = "SELECT value FROM contacts WHERE kind = 'phone' AND is_primary";
 
 /// A second phone of somebody who has just come in, proved by its code.
-async fn second_phone(app: &TestApp, who: &mut Browser) -> String {
+pub(crate) async fn second_phone(app: &TestApp, who: &mut Browser) -> String {
     let phone = app.free_phone();
     who.send(CONTACTS, "contact.add_phone", &[("phone", &phone)]).await;
     let verify = who.get(CONTACTS).await.form("contact.verify");
@@ -34,7 +34,7 @@ async fn second_phone(app: &TestApp, who: &mut Browser) -> String {
 }
 
 /// Makes the second phone the main one; the page that follows.
-async fn begin(who: &mut Browser) -> Reply {
+pub(crate) async fn begin(who: &mut Browser) -> Reply {
     let primary = who.get(CONTACTS).await.form("contact.primary");
     let begun = who.submit(CONTACTS, &primary).await;
     assert_eq!(begun.location(), "/profile/contacts?done=changing", "{}", begun.text());
