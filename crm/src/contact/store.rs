@@ -176,7 +176,8 @@ pub(super) async fn put_first(
         Kind::Email => "email_changed",
     };
     let hears = |c: &&Contact| c.is_primary && (contact.kind == Kind::Phone || c.kind == contact.kind);
-    for before in all.iter().filter(hears).filter(|c| c.verified_at.is_some()) {
+    let told: Vec<&Contact> = all.iter().filter(hears).filter(|c| c.verified_at.is_some()).collect();
+    for before in told {
         let to = (before.kind, before.value.as_str());
         notice::send_to(tx, customer, to, template, &[]).await?;
     }
