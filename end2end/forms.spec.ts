@@ -217,7 +217,24 @@ test("forms of the profile", async ({ page, another, signIns }) => {
   await right(page, "contact.add_email", { email: "a@example.com" });
   await wrong(page, "contact.add_email", { email: "a@example.com" }, "уже есть");
   await right(page, "contact.add_email", { email: "b@example.com" });
+  // Another main number waits: it is called off from the cabinet, by the link in the message, and by staff.
   await right(page, "contact.primary");
+  await right(page, "number.cancel");
+  await right(page, "contact.primary");
+  const link = (await inboxOf(page)).match(/\/number-change\/[\w-]{43}/)?.[0];
+  const keeper = await another();
+  await keeper.goto(link ?? "/no-link");
+  await right(keeper, "number.cancel_by_link");
+  await page.goto("/profile/contacts");
+  await right(page, "contact.primary");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await desk.getByRole("banner").getByRole("searchbox").fill(phone);
+  await desk.getByRole("banner").getByRole("searchbox").press("Enter");
+  await desk.locator("td a").first().click();
+  await wrong(desk, "number.stop", { reason: "" }, "Напишите, почему");
+  await right(desk, "number.stop", { reason: "Позвонили с прежнего номера" });
+  await page.goto("/profile/contacts");
   await right(page, "contact.remove");
 
   await page.goto("/profile/children");
@@ -257,8 +274,8 @@ test("forms of the profile", async ({ page, another, signIns }) => {
 
   for (const form of ["device.end", "device.end_others"]) {
     const other = await another();
-    // The second phone is the main one by now, and the first is gone.
-    const answer = await send(other.request, signIns.url, "/sign-in?by=password", "sign_in.password", { phone: second, password });
+    // The first phone is still the main one, and the second is gone.
+    const answer = await send(other.request, signIns.url, "/sign-in?by=password", "sign_in.password", { phone, password });
     expect(answer.status()).toBe(303);
     await page.goto("/devices");
     await right(page, form);

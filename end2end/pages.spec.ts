@@ -39,6 +39,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/consents/{code}": return "/consents/personal_data";
     case "/help/{code}": return "/help/lost-card?done=useless";
     case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
+    case "/number-change/{link}": return `/number-change/${"A".repeat(43)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);

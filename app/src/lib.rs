@@ -90,6 +90,12 @@ pub const ROUTES: &[Route] = &[
         [account::second::KeepSecondStep]
     ),
     page!(
+        "/number-change/{link}",
+        Public,
+        account::number::keep,
+        [account::number::KeepNumber]
+    ),
+    page!(
         "/sign-in/code",
         SignedOut,
         account::sign_in::code,
@@ -189,6 +195,7 @@ pub const ROUTES: &[Route] = &[
         [
             admin::customer::EndSessions,
             admin::customer::GrantRemoval,
+            admin::customer::StopNumberChange,
             admin::points::Adjust,
             admin::points::Reverse,
         ]
@@ -397,6 +404,7 @@ pub const ROUTES: &[Route] = &[
             cabinet::contacts::RemoveContact,
             cabinet::contacts::MakePrimary,
             cabinet::contacts::VerifyContact,
+            cabinet::number::CancelNumberChange,
             cabinet::devices::EndOthers,
         ]
     ),

@@ -38,6 +38,7 @@ const FIRST: &[&str] = &[
 const THEN: &[&str] = &[
     "DELETE FROM limits WHERE key IN (SELECT 'sms.number:' || value FROM contacts WHERE customer_id = $1) \
      OR key IN (SELECT 'sms.notice:' || value FROM contacts WHERE customer_id = $1)",
+    "DELETE FROM number_changes WHERE customer_id = $1",
     "DELETE FROM contacts WHERE customer_id = $1",
     "DELETE FROM children WHERE customer_id = $1",
     "DELETE FROM customer_categories WHERE customer_id = $1",

@@ -113,6 +113,8 @@ pub enum Flaw {
     },
     /// Nobody who may be given points has this card.
     NoReceiver,
+    /// The main phone number changes or just has, and points are not given away.
+    Frozen,
     /// No plastic card that belongs to nobody yet has this number.
     NoBlankCard,
     /// It would lie within itself.
@@ -163,6 +165,7 @@ impl Flaw {
             Self::NotEnoughPoints { .. } => "not_enough_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
+            Self::Frozen => "frozen",
             Self::NoBlankCard => "no_blank_card",
             Self::Circle => "circle",
             Self::SeveralPrograms => "several_programs",

@@ -48,6 +48,8 @@ ids! {
     HandoffId,
     /// A phone number or e-mail address of a customer.
     ContactId,
+    /// A change of the main phone number.
+    NumberChangeId,
     /// A child of a customer.
     ChildId,
     /// A card.

@@ -9,6 +9,8 @@
 mod store;
 
 #[cfg(feature = "store")]
+pub(crate) use store::hears_no_more;
+#[cfg(feature = "store")]
 pub use store::{SmsDay, check_sms, is_used_up, may_notify, sms_today, sweep, take};
 
 use serde::{Deserialize, Serialize};

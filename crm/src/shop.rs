@@ -27,6 +27,8 @@ pub struct Shop {
     pub minimum_age: u32,
     /// For how many days a customer who wants to be erased may think better of it.
     pub erasure_days: u32,
+    /// For how many hours another main phone number waits, and points are not spent before and after; 0 for none of it.
+    pub number_change_hours: u32,
     /// The first digits of card numbers. 20 to 29 are GS1's for use within a company (GS1 General Specifications, 1.4).
     pub card_prefix: String,
     /// How many text messages may go.
@@ -92,6 +94,7 @@ impl Default for Shop {
             country: "RU".into(),
             minimum_age: 14,
             erasure_days: 14,
+            number_change_hours: 24,
             card_prefix: "290".into(),
             limits: Limits::default(),
             points: Policy::default(),
@@ -106,6 +109,11 @@ impl Shop {
     /// The time zone; an unknown name is refused when the configuration is read, so UTC never shows in practice.
     pub fn zone(&self) -> chrono_tz::Tz {
         self.time_zone.parse().unwrap_or(chrono_tz::UTC)
+    }
+
+    /// How long another main phone number waits, and how long points are not spent after it.
+    pub fn number_change_wait(&self) -> chrono::Duration {
+        chrono::Duration::hours(i64::from(self.number_change_hours))
     }
 
     /// The calendar day of a moment, where the shop is.

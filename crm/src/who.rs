@@ -83,6 +83,8 @@ pub struct Customer {
     came_in_at: DateTime<Utc>,
     authenticated_at: DateTime<Utc>,
     erased_on: Option<DateTime<Utc>>,
+    number_due: Option<DateTime<Utc>>,
+    frozen_until: Option<DateTime<Utc>>,
 }
 
 /// How long a proof of who somebody is lets them do what is dangerous (ASVS 5.0, 7.5.1).
@@ -147,6 +149,16 @@ impl Customer {
     /// When they are erased, if they asked for it and have not thought better of it.
     pub fn erased_on(&self) -> Option<DateTime<Utc>> {
         self.erased_on
+    }
+
+    /// When another phone number becomes their main one, if one is on its way.
+    pub fn number_due(&self) -> Option<DateTime<Utc>> {
+        self.number_due
+    }
+
+    /// Until when their points are not to be spent, because the main number changes or just has.
+    pub fn frozen_until(&self) -> Option<DateTime<Utc>> {
+        self.frozen_until
     }
 
     /// How many notifications they had not read when they asked.
@@ -413,6 +425,8 @@ struct CustomerRow {
     name: String,
     language: Lang,
     erased_on: Option<DateTime<Utc>>,
+    number_due: Option<DateTime<Utc>>,
+    frozen_until: Option<DateTime<Utc>>,
     unread: i64,
 }
 
@@ -433,6 +447,10 @@ struct StaffRow {
 pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
     const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, \
                        e.due_at AS erased_on, \
+                       (SELECT n.due_at FROM number_changes n WHERE n.customer_id = c.id AND n.done_at IS NULL \
+                       AND n.cancelled_at IS NULL) AS number_due, \
+                       (SELECT MAX(n.frozen_until) FROM number_changes n WHERE n.customer_id = c.id \
+                       AND n.cancelled_at IS NULL AND (n.done_at IS NULL OR n.frozen_until > $2)) AS frozen_until, \
                        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
@@ -456,6 +474,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         name,
         language,
         erased_on,
+        number_due,
+        frozen_until,
         unread,
         ..
     } = row;
@@ -470,6 +490,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         came_in_at: created_at,
         authenticated_at,
         erased_on,
+        number_due,
+        frozen_until,
     }))
 }
 

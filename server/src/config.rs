@@ -108,6 +108,8 @@ pub struct ShopConfig {
     pub minimum_age: u32,
     /// Days until a customer who wants it is erased.
     pub erasure_days: u32,
+    /// Hours until another main phone number counts.
+    pub number_change_hours: u32,
     /// First digits of card numbers.
     pub card_prefix: String,
 }
@@ -146,6 +148,7 @@ impl Default for Config {
                 country: shop.country,
                 minimum_age: shop.minimum_age,
                 erasure_days: shop.erasure_days,
+                number_change_hours: shop.number_change_hours,
                 card_prefix: shop.card_prefix,
             },
             mail: MailConfig::default(),
@@ -257,6 +260,13 @@ impl Config {
             format!("shop.erasure_days: {} is not one of 1 to 30", shop.erasure_days),
         );
         check(
+            shop.number_change_hours <= 720,
+            format!(
+                "shop.number_change_hours: {} is not one of 0 to 720",
+                shop.number_change_hours
+            ),
+        );
+        check(
             (2..=6).contains(&shop.card_prefix.len()) && shop.card_prefix.bytes().all(|b| b.is_ascii_digit()),
             format!(
                 "shop.card_prefix: {:?} is not two to six digits like 290",
@@ -289,6 +299,7 @@ impl Config {
             country,
             minimum_age,
             erasure_days,
+            number_change_hours,
             card_prefix,
         } = self.shop.clone();
         Shop {
@@ -301,6 +312,7 @@ impl Config {
             country,
             minimum_age,
             erasure_days,
+            number_change_hours,
             card_prefix,
             limits: self.limits.clone(),
             points: self.points.clone(),

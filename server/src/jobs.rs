@@ -62,7 +62,8 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
     let mut jobs = vec![
         every("points", POINTS_EVERY, db, stopping.clone(), move |db| async move {
             crm::purchase::store::match_returns(&db, &system).await?;
-            crm::points::store::run_due(&db, &system).await.map(drop)
+            crm::points::store::run_due(&db, &system).await?;
+            crm::contact::change::run_due(&db, &system).await.map(drop)
         }),
         every("tiers", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::rule::tier::store::run_due(&db, &system).await.map(drop)

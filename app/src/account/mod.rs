@@ -5,6 +5,7 @@ pub mod factors;
 pub mod help;
 pub mod inbox;
 pub mod join;
+pub mod number;
 pub mod outside;
 pub mod second;
 pub mod sign_in;

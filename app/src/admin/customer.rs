@@ -9,9 +9,11 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::texts::AdminEvent;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FormBox, Moment, icon};
+use chrono::{DateTime, Utc};
 use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
+use crm::contact::change::{self as numbers, NumberChange};
 use crm::customer::{Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
 use crm::id::{CustomerId, TransactionId};
@@ -70,6 +72,22 @@ impl Form for GrantRemoval {
     }
 }
 
+/// Calls a change of the customer's main number off.
+#[derive(Deserialize)]
+pub struct StopNumberChange {
+    reason: String,
+}
+
+impl Form for StopNumberChange {
+    const NAME: &'static str = "number.stop";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        numbers::stop(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, &self.reason).await?;
+        Ok(Next::to(format!("/admin/customers/{id}?done=stopped")))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customer;
@@ -97,6 +115,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let rewards = rewards::of(&mut conn, subject, &moved).await?;
     let sessions = staff_store::open_sessions(&mut conn, subject).await?;
     let removal = removal::of(&mut conn, subject).await?;
+    let change = numbers::of(&mut conn, subject).await?;
+    let frozen = numbers::frozen(&mut conn, subject).await?;
     drop(conn);
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);
@@ -116,6 +136,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let done = [
         ("ended", t.done_ended),
         ("granted", t.done_granted),
+        ("stopped", t.done_stopped),
         ("adjusted", of_points.done_adjusted),
         ("asked", of_points.done_asked),
         ("reversed", of_points.done_reversed),
@@ -145,6 +166,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {reach(&cx, &profile)}
                 {signed_in(&cx, sessions)}
+                {number_change(&cx, change.as_ref(), frozen)}
                 {second_step(&cx, removal.as_ref())}
                 {card_numbers(&cx, &cards)}
                 {memberships(&cx, &programs, &balance)}
@@ -384,6 +406,32 @@ fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<Html> {
         .into_html(),
     };
     Some(side(t.removal, view! { {asked} {inside} }))
+}
+
+/// Another main number on its way, and until when points are not spent because of one.
+fn number_change(cx: &Cx, change: Option<&NumberChange>, frozen: Option<DateTime<Utc>>) -> Option<Html> {
+    let t = &cx.t().admin_customer;
+    let was_sent = cx
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.form == StopNumberChange::NAME);
+    if frozen.is_none() && !was_sent {
+        return None;
+    }
+    let due = change.map(|change| view! { <p>{t.number_due(cx.moment(change.due_at), cx.phone(&change.phone))}</p> });
+    let frozen = frozen.map(|at| view! { <p>{t.number_frozen(cx.moment(at))}</p> });
+    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let stop = (change.is_some() || was_sent).then(|| match fresh_first(cx) {
+        Some(first) => first,
+        None => view! {
+            <FormBox<StopNumberChange> labels=labels stale=t.number_stale>
+                <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                <button class="btn btn-danger-quiet">{t.number_stop}</button>
+            </FormBox<StopNumberChange>>
+        }
+        .into_html(),
+    });
+    Some(side(t.number, view! { {due} {frozen} {stop} }))
 }
 
 fn card_numbers(cx: &Cx, cards: &[Card]) -> Html {
@@ -631,6 +679,10 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "contact.add" => t.contact_add,
         "contact.primary" => t.contact_primary,
         "contact.remove" => t.contact_remove,
+        "number.begin" => t.number_begin,
+        "number.cancel" => t.number_cancel,
+        "number.stop" => t.number_stop,
+        "number.done" => t.number_done,
         "child.add" => t.child_add,
         "child.remove" => t.child_remove,
         "request.close" => t.request_close,

@@ -7,6 +7,7 @@ use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::IntoHtml;
 use crate::ui::{Field, FormBox};
+use crm::contact::change::{self, NumberChange};
 use crm::contact::{Contact, Kind, store as contacts};
 use crm::id::ContactId;
 use crm::signin::confirm;
@@ -86,8 +87,11 @@ impl Form for MakePrimary {
     const NAME: &'static str = "contact.primary";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        contacts::make_primary(&cx.db, &cx.customer()?.fresh(&cx.db)?, self.contact).await?;
-        Ok(Next::to("/profile/contacts?done=primary"))
+        let due = contacts::make_primary(&cx.db, &cx.customer()?.fresh(&cx.db)?, self.contact).await?;
+        Ok(Next::to(match due {
+            None => "/profile/contacts?done=primary",
+            Some(_) => "/profile/contacts?done=changing",
+        }))
     }
 }
 
@@ -96,6 +100,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().contacts;
     let mut conn = cx.db.read().await?;
     let all = contacts::of(&mut conn, cx.customer()?.me()).await?;
+    let change = change::of(&mut conn, cx.customer()?.me()).await?;
     drop(conn);
     let (phones, emails): (Vec<_>, Vec<_>) = all.into_iter().partition(|c| c.kind == Kind::Phone);
     let label = |name: &str, words: &str| vec![(name.to_owned(), words.to_owned())];
@@ -104,10 +109,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("email", t.done_email),
         ("removed", t.done_removed),
         ("primary", t.done_primary),
+        ("changing", t.done_changing),
+        ("kept", t.done_kept),
         ("proved_phone", t.done_proved_phone),
         ("proved_email", t.done_proved_email),
     ];
-    let others = offer_to_end_others::<EndOthers>(&cx, &["primary"]).await?;
+    let others = offer_to_end_others::<EndOthers>(&cx, &["primary", "changing"]).await?;
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
     let view = view! {
@@ -119,7 +126,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {first}
         <section class="section narrow" aria-labelledby="phones">
             <h2 id="phones">{t.phones}</h2>
-            {list(&cx, phones, is_fresh)}
+            {list(&cx, phones, is_fresh, change.as_ref())}
             <p class="muted">{t.change_phone}</p>
             {is_fresh.then(|| view! {
             <FormBox<AddPhone> check=true labels=label("phone", t.phone)>
@@ -131,7 +138,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </section>
         <section class="section narrow" aria-labelledby="emails">
             <h2 id="emails">{t.emails}</h2>
-            {list(&cx, emails, is_fresh)}
+            {list(&cx, emails, is_fresh, None)}
             {is_fresh.then(|| view! {
             <FormBox<AddEmail> check=true labels=label("email", t.email)>
                 <Field name="email" label=t.another_email hint=t.email_hint kind="email" check="email" missing=t.email_missing
@@ -144,18 +151,26 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
 }
 
-fn list(cx: &Cx, contacts: Vec<Contact>, is_fresh: bool) -> impl IntoView + use<> {
+fn list(cx: &Cx, contacts: Vec<Contact>, is_fresh: bool, change: Option<&NumberChange>) -> impl IntoView + use<> {
     if contacts.is_empty() {
         return view! { <p class="muted">{cx.t().contacts.no_email}</p> }.into_html();
     }
     let rows: Vec<_> = contacts
         .into_iter()
-        .map(|contact| row(cx, &contact, is_fresh))
+        .map(|contact| {
+            row(
+                cx,
+                &contact,
+                is_fresh,
+                change.filter(|change| change.phone == contact.value),
+            )
+        })
         .collect();
     view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
 }
 
-fn row(cx: &Cx, contact: &Contact, is_fresh: bool) -> impl IntoView + use<> {
+/// `change` is the one that makes it the main one.
+fn row(cx: &Cx, contact: &Contact, is_fresh: bool, change: Option<&NumberChange>) -> impl IntoView + use<> {
     let t = &cx.t().contacts;
     let id = contact.id.to_string();
     let is_phone = contact.kind == Kind::Phone;
@@ -179,10 +194,10 @@ fn row(cx: &Cx, contact: &Contact, is_fresh: bool) -> impl IntoView + use<> {
             </FormBox<VerifyContact>>
         }
     });
-    let primary = (is_fresh && !contact.is_primary && (!is_phone || is_proved)).then(|| {
+    let primary = (is_fresh && !contact.is_primary && (!is_phone || is_proved) && change.is_none()).then(|| {
         let (id, shown) = (id.clone(), shown.clone());
         view! {
-            <FormBox<MakePrimary> id=format!("primary-{id}") class="row-form">
+            <FormBox<MakePrimary> id=format!("primary-{id}") class="row-form" stale=t.change_runs>
                 <input type="hidden" name="contact" value=id/>
                 <button class="btn btn-sm btn-quiet">{t.make_primary}<span class="sr-only">": " {shown}</span></button>
             </FormBox<MakePrimary>>
@@ -201,11 +216,16 @@ fn row(cx: &Cx, contact: &Contact, is_fresh: bool) -> impl IntoView + use<> {
     let badge = contact
         .is_primary
         .then(|| view! { " " <span class="badge badge-brand">{t.primary}</span> });
+    let becomes = change.map(|change| {
+        let at = cx.moment(change.due_at);
+        view! { <small>{t.becomes_primary(at)}</small> }
+    });
     view! {
         <li class="row row-wrap">
             <span class="row-main">
                 <b><bdi>{shown}</bdi>{badge}</b>
                 <span class=class>{word}</span>
+                {becomes}
             </span>
             <span class="row-acts">{verify}{primary}{remove}</span>
         </li>

@@ -75,6 +75,7 @@ fn why(look: &Look) -> Option<&str> {
         look.action.as_str(),
         "customer.end_sessions"
             | "removal.grant"
+            | "number.stop"
             | "transfer.reverse"
             | "points.adjust"
             | "points.ask"
@@ -102,6 +103,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("message.again", _) => t.message_again,
         ("customer.end_sessions", _) => t.sessions_ended,
         ("removal.grant", _) => t.removal_grant,
+        ("number.stop", _) => t.number_stop,
         ("transfer.reverse", _) => t.transfer_reverse,
         ("points.read", _) => t.points_read,
         ("points.adjust", _) => t.points_adjust,

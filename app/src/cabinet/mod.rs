@@ -15,6 +15,7 @@ pub mod invite;
 pub mod looks;
 pub mod messages;
 pub mod notifications;
+pub mod number;
 pub mod offers;
 pub mod offline;
 pub mod often;

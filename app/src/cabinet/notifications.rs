@@ -77,6 +77,7 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
                 "new_device" | "sessions_ended" => "/devices",
                 "card_blocked" | "card_bound" => "/card",
                 about if about.starts_with("points_") => "/points/transfer",
+                about if about.starts_with("number_") => "/profile/contacts",
                 "contact_added" | "contact_removed" | "phone_changed" | "email_changed" => "/profile/contacts",
                 _ => "/profile/security",
             };

@@ -102,6 +102,8 @@ fn refused(error: TransferError) -> AppError {
         TransferError::Recipient => AppError::field("card", Flaw::NoReceiver),
         // The page says from when on, and has no form until then.
         TransferError::TooNew { .. } => AppError::Forbidden,
+        // The bar on every page says until when.
+        TransferError::Frozen { .. } => AppError::field("points", Flaw::Frozen),
         TransferError::Crm(e) => e.into(),
     }
 }

@@ -4,7 +4,7 @@ use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
 use crate::admin::customers::{FindCustomers, HERE};
 use crate::admin::places;
-use crate::cabinet::erase;
+use crate::cabinet::{erase, number};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
@@ -32,10 +32,11 @@ pub fn document(cx: &Cx, body: Body) -> Html {
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
     let frame = match body.frame {
         Frame::Cabinet(place) => {
-            let inside = match erase::bar(cx) {
-                Some(bar) => view! { {bar} {body.view} }.into_html(),
-                None => body.view,
-            };
+            let bars = [number::bar(cx), erase::bar(cx)];
+            let inside = bars
+                .into_iter()
+                .flatten()
+                .fold(body.view, |inside, bar| view! { {bar} {inside} }.into_html());
             view! { {top(cx, true)} {places(cx, place)} {main(inside)} {foot(cx)} {worker(cx)} }.into_html()
         }
         Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),

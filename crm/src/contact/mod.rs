@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod change;
+#[cfg(feature = "store")]
 pub mod store;
 
 /// What a contact is.

@@ -1,6 +1,6 @@
 //! Contacts in the database.
 
-use super::{Contact, Email, Kind, Phone};
+use super::{Contact, Email, Kind, Phone, change};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
@@ -123,6 +123,9 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<
                     set_primary(tx, by.id(), next).await?;
                 }
             }
+            if contact.kind == Kind::Phone {
+                change::removed(tx, by, &contact.value).await?;
+            }
             by.record(tx, "contact.remove", Some(id.0)).await?;
             Ok(())
         })
@@ -130,34 +133,55 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<
     .await
 }
 
-/// Makes an e-mail address, or a phone that is proved, the primary one. A phone that is not is [`Error::Forbidden`]. What was
-/// primary until now is told, for messages about safety went there.
-pub async fn make_primary(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<(), Error> {
+/// Makes an e-mail address, or a phone that is proved, the primary one. A phone that is not is [`Error::Forbidden`]. From one
+/// proved phone to another it takes a while ([`change`]): then the answer is when it happens. What was primary until now is
+/// told, for messages about safety went there.
+pub async fn make_primary(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<Option<DateTime<Utc>>, Error> {
     db.write(|tx| {
         scoped(async move {
             let all = of(tx, by.me()).await?;
             let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
             if contact.is_primary {
-                return Ok(());
+                return Ok(None);
             }
-            if contact.kind == Kind::Phone && contact.verified_at.is_none() {
-                return Err(Error::Forbidden);
+            if contact.kind == Kind::Phone {
+                if contact.verified_at.is_none() {
+                    return Err(Error::Forbidden);
+                }
+                let wait = tx.shop().number_change_wait();
+                let before = all
+                    .iter()
+                    .find(|c| c.kind == Kind::Phone && c.is_primary && c.verified_at.is_some());
+                if let Some(before) = before.filter(|_| !wait.is_zero()) {
+                    return Ok(Some(change::begin(tx, by, (before, contact), wait).await?));
+                }
             }
-            let template = match contact.kind {
-                Kind::Phone => "phone_changed",
-                Kind::Email => "email_changed",
-            };
-            let hears = |c: &&Contact| c.is_primary && (contact.kind == Kind::Phone || c.kind == contact.kind);
-            for before in all.iter().filter(hears).filter(|c| c.verified_at.is_some()) {
-                let to = (before.kind, before.value.as_str());
-                notice::send_to(tx, by.id(), to, template, &[]).await?;
-            }
-            set_primary(tx, by.id(), contact).await?;
+            put_first(tx, by.id(), &all, contact).await?;
             by.record(tx, "contact.primary", Some(id.0)).await?;
-            Ok(())
+            Ok(None)
         })
     })
     .await
+}
+
+/// Makes one of all contacts the primary one, and tells what was until now.
+pub(super) async fn put_first(
+    tx: &mut Tx,
+    customer: CustomerId,
+    all: &[Contact],
+    contact: &Contact,
+) -> Result<(), Error> {
+    let template = match contact.kind {
+        Kind::Phone => "phone_changed",
+        Kind::Email => "email_changed",
+    };
+    let hears = |c: &&Contact| c.is_primary && (contact.kind == Kind::Phone || c.kind == contact.kind);
+    let told: Vec<&Contact> = all.iter().filter(hears).filter(|c| c.verified_at.is_some()).collect();
+    for before in told {
+        let to = (before.kind, before.value.as_str());
+        notice::send_to(tx, customer, to, template, &[]).await?;
+    }
+    Ok(set_primary(tx, customer, contact).await?)
 }
 
 /// Keeps a number or address that its holder has just proved: as a new contact, or as one that was not proved before.

@@ -329,6 +329,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "SELECT asked_at, due_at, ended_at FROM factor_removals WHERE customer_id = $1 ORDER BY asked_at, id",
     ),
     (
+        "number_changes",
+        "SELECT asked_at, phone, due_at, frozen_until, done_at, cancelled_at FROM number_changes WHERE customer_id = $1 \
+         ORDER BY asked_at, id",
+    ),
+    (
         "identities",
         "SELECT provider, shown, issuer, subject AS provider_subject, linked_at, used_at FROM identities WHERE customer_id = $1 \
          ORDER BY linked_at, id",

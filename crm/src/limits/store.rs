@@ -61,6 +61,12 @@ pub async fn may_notify(tx: &mut Tx, phone: &str) -> Result<bool, Error> {
     Ok(may)
 }
 
+/// Whether what nobody asked for would not come to this number any more, because within the hour too much of it has.
+pub(crate) async fn hears_no_more(conn: &mut Conn, phone: &str) -> Result<bool, Error> {
+    let most = conn.shop().limits.sms_notices_per_number;
+    is_used_up(conn, &format!("sms.notice:{phone}"), most).await
+}
+
 async fn within(tx: &mut Tx, what: &'static str, whose: &str, limit: u32) -> Result<(), Error> {
     if take(tx, &format!("sms.{what}:{whose}"), limit).await? {
         Ok(())

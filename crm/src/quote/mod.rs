@@ -12,6 +12,7 @@ use crate::points::store as points;
 use crate::rule::explain::Failure;
 use crate::rule::{self, Condition, Effect, Given, Outcome, Place, RuleVersion, Rules, Verdict, words};
 use crate::till::receipt::Points;
+use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
 /// What a basket is worth to whoever buys it. Money is in minor units, points are hundredths.
@@ -89,6 +90,8 @@ pub struct Payable {
     pub least: i64,
     /// In steps of so many.
     pub step: i64,
+    /// Until when none may pay, because the customer's main phone number changes or just has.
+    pub frozen_until: Option<DateTime<Utc>>,
 }
 
 /// The condition that kept a rule from applying, where one did.

@@ -678,7 +678,7 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
 }
 
 /// Removes what nobody needs any more: attempts and codes that are over, second factors that were offered and not taken,
-/// removals of one that have ended, phones of who joined at a till and has come in since, keys of changes that cannot come
+/// removals of one that have ended, changes of the main number that are over, phones of who joined at a till and has come in since, keys of changes that cannot come
 /// again, sessions long ended.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
     macro_rules! old {
@@ -701,9 +701,13 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
         "factor_removals",
         "asked_at < $1 AND (ended_at IS NOT NULL OR due_at IS NULL)"
     );
+    const NUMBERS: &str = old!(
+        "number_changes",
+        "frozen_until < $1 AND (done_at IS NOT NULL OR cancelled_at IS NOT NULL)"
+    );
     // Codes go before the attempts that they belong to. Devices are known by sessions, so those that ended stay until they
     // would have run out.
-    const OLD: [(&str, Duration); 11] = [
+    const OLD: [(&str, Duration); 12] = [
         (old!("ceremonies", "created_at < $1"), Duration::hours(1)),
         (old!("handoffs", "created_at < $1"), Duration::hours(1)),
         (old!("failures", "at < $1"), Duration::hours(1)),
@@ -718,6 +722,7 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
             who::CUSTOMER_IDLE,
         ),
         (REMOVALS, Duration::days(30)),
+        (NUMBERS, Duration::days(30)),
         (old!("enrolments", "completed_at < $1"), Duration::days(30)),
     ];
     for (sql, age) in OLD {

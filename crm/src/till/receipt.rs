@@ -3,6 +3,7 @@
 
 use super::counter::{self, AHEAD, CounterError};
 use crate::article::store as articles;
+use crate::contact::change;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::id::{ArticleId, CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
@@ -754,12 +755,18 @@ async fn payable(
     let balance = points::balance(conn, subject).await?;
     let held = balance.programs.iter().find(|held| held.program == program);
     let available = held.map_or(0, |held| (held.active - held.reserved).max(0));
+    let frozen_until = change::frozen_until(conn, subject.id()).await?;
     let policy = &conn.shop().points;
+    let most = match frozen_until {
+        Some(_) => 0,
+        None => policy.most_payable(costs, available),
+    };
     Ok(names.get(&program).map(|(code, _)| Payable {
         program: code.clone(),
         available,
-        most: policy.most_payable(costs, available),
+        most,
         least: policy.pay_least * 100,
         step: policy.pay_step * 100,
+        frozen_until,
     }))
 }

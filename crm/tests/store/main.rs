@@ -16,6 +16,7 @@ mod late;
 mod limits;
 mod model;
 mod notifications;
+mod numbers;
 mod outbox;
 mod points;
 mod programs;

@@ -92,13 +92,13 @@ both_engines!(what_touches_safety_is_told_once_for_all_its_messages, async |worl
         one!(
             world,
             i64,
-            "SELECT COUNT(*) FROM outbox WHERE template = 'phone_changed'"
+            "SELECT COUNT(*) FROM outbox WHERE template = 'number_begun'"
         ),
         2
     );
-    assert_eq!(words(db, anna).await, [(Kind::Security, "phone_changed".into(), None)]);
+    assert_eq!(words(db, anna).await, [(Kind::Security, "number_begun".into(), None)]);
     let subject = told(db, anna).await.remove(0).subject.expect("a subject");
-    assert_eq!(subject.0.ru, "Основной номер изменён");
+    assert_eq!(subject.0.ru, "Основной номер скоро сменится");
     // It is told also to whom no message reaches.
     let boris = customer(db).await;
     let by = sign_in(db, boris).await;

@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use crm::db::{self, AsDatabaseError};
 use crm::points::store::SpendError;
 use crm::purchase::void::VoidError;
@@ -34,6 +35,9 @@ pub struct Details {
     /// The most that was possible: points in hundredths, or pieces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<i64>,
+    /// Until when it is not possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
     /// The fields at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -75,6 +79,7 @@ impl Problem {
                 detail: None,
                 missing: None,
                 most: None,
+                until: None,
                 errors: Vec::new(),
             }),
             retry_after: None,
@@ -316,6 +321,12 @@ impl From<SpendError> for Problem {
                     "At most {most} hundredths of a point of what was asked for, by the shop's share, least and step"
                 ));
                 problem.details.most = Some(most);
+                problem
+            }
+            SpendError::Frozen { until } => {
+                let mut problem = Self::conflict("frozen", "The points of this customer are not spent just now")
+                    .detail("Their main phone number changes or just has; earning goes on");
+                problem.details.until = Some(until);
                 problem
             }
             SpendError::Reused => Self::conflict("reused", "It was asked for otherwise before"),

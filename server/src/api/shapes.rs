@@ -307,6 +307,9 @@ pub struct Payable {
     pub least: i64,
     /// In steps of so many.
     pub step: i64,
+    /// Until when none may pay, because the customer's main phone number changes or just has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen_until: Option<DateTime<Utc>>,
 }
 
 /// What a basket is worth.
@@ -409,6 +412,7 @@ impl From<quote::Quote> for Quote {
                 most: payable.most,
                 least: payable.least,
                 step: payable.step,
+                frozen_until: payable.frozen_until,
             }),
             rules: quote.rules.into_iter().map(Into::into).collect(),
             messages: quote

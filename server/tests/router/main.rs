@@ -29,6 +29,7 @@ mod late;
 mod layers;
 mod messages;
 mod notifications;
+mod numbers;
 mod offline;
 mod outages;
 mod outside;

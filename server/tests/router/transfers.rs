@@ -2,6 +2,7 @@
 
 use crate::common::html::tags;
 use crate::common::{BY, Browser, Customer, Reply, SAME_SITE, TestApp, body};
+use crate::numbers;
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
 use crm::points::Policy;
@@ -127,6 +128,30 @@ async fn transfer(club: &mut Club) -> String {
         .find(|(name, _)| name == "transfer")
         .expect("an id");
     id
+}
+
+#[tokio::test]
+async fn s15_points_are_not_given_away_while_the_main_number_changes() {
+    let mut club = club().await;
+    club.fund("300").await;
+    numbers::second_phone(&club.app, &mut club.anna).await;
+    let card = club.card.clone();
+    let asked = club.check(&card, "100").await;
+    assert_eq!(asked.location(), CONFIRM, "{}", asked.text());
+    let form = club.anna.get(CONFIRM).await.form("transfer.send");
+    numbers::begin(&mut club.anna).await;
+    // What was asked before comes too late as well.
+    let late = club.anna.submit(CONFIRM, &form).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("дарить баллы нельзя"), "{}", late.text());
+    let refused = club.check(&card, "100").await;
+    let why = refused.message("transfer.check", "points");
+    assert!(why.contains("дарить баллы нельзя"), "{why}");
+    assert_eq!(club.held().await, (300_00, 0));
+    // Called off, they can be given at once.
+    club.anna.send("/profile/contacts", "number.cancel", &[]).await;
+    club.give("100").await;
+    assert_eq!(club.held().await, (200_00, 0));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Ways in that do not begin with a phone, and what has to be proved anew before it is changed.
 
-use crate::common::{Browser, Customer, PASSWORD, TestApp, details};
+use crate::common::{BY, Browser, Customer, PASSWORD, TestApp, details};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::testing::start;
@@ -10,7 +10,7 @@ const EMAIL: &str = "anna@example.com";
 const OTHER: &str = "двадцать лодок у пристани";
 
 /// The newest code that went to an address, whatever for.
-async fn code(app: &TestApp, address: &str) -> String {
+pub(crate) async fn code(app: &TestApp, address: &str) -> String {
     let messages = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");
     let newest = messages
         .iter()
@@ -425,12 +425,18 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
     let changed = who.submit("/profile/contacts", &primary).await;
     assert_eq!(
         changed.location(),
-        "/profile/contacts?done=primary",
+        "/profile/contacts?done=changing",
         "{}",
         changed.text()
     );
     // Whoever has the lost phone may be signed in on it (7.4.3).
     who.get(changed.location()).await.form("device.end_others");
+    // The lost number is told, and need not do anything for the change to come.
+    let told = "SELECT COUNT(*) FROM outbox WHERE template = 'number_begun' AND channel = 'sms'";
+    assert_eq!(app.count(told).await, 1);
+    app.world.clock.set(start() + Duration::hours(26));
+    let done = crm::contact::change::run_due(&app.world.db, &BY).await;
+    assert_eq!(done.expect("done"), 1);
     let told = "SELECT COUNT(*) FROM outbox WHERE template = 'phone_changed' AND channel = 'sms'";
     assert_eq!(app.count(told).await, 1);
     let messages = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");
@@ -442,6 +448,8 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
         "the number that was the main one, too"
     );
     // The old one can go now, and no longer opens.
+    let mut who = app.anybody();
+    assert_eq!(by_email(&app, &mut who, EMAIL).await, "/");
     let remove = who.get("/profile/contacts").await.form("contact.remove");
     let removed = who.submit("/profile/contacts", &remove).await;
     assert_eq!(
@@ -450,7 +458,7 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
         "{}",
         removed.text()
     );
-    app.world.clock.set(start() + Duration::hours(3));
+    app.world.clock.set(start() + Duration::hours(28));
     assert_eq!(app.anybody().prove(&new).await.location(), "/");
     assert_eq!(
         app.anybody().prove(&anna.phone).await.location(),

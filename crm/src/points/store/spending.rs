@@ -9,6 +9,7 @@
 
 use super::super::{Drawn, Paid, Reservation, ReservationState, Wish};
 use super::{AccountKind, BATCH, Book, TransactionKind, active, draw_first, lock, rules, settle};
+use crate::contact::change;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::id::{CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, TransactionId};
@@ -35,6 +36,12 @@ pub enum SpendError {
         /// The most, in hundredths.
         most: i64,
     },
+    /// The main phone number changes, or just has: nothing is promised meanwhile.
+    #[error("points are not spent until {until}")]
+    Frozen {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
     /// The key stands for another wish, or the reservation was captured otherwise.
     #[error("asked for something else before")]
     Reused,
@@ -52,7 +59,7 @@ const COLUMNS: &str = "SELECT id, program_id, customer_id, points, state, captur
                        expires_at FROM reservations WHERE id = $1 AND customer_id = $2";
 
 /// Reserves points of a customer for a while. The same wish under the same key is the same reservation, whatever has
-/// become of it; another wish under that key is [`SpendError::Reused`].
+/// become of it; another wish under that key is [`SpendError::Reused`]. [`SpendError::Frozen`] around a change of the main number.
 pub async fn reserve(db: &Db, by: &System, of: Subject, wish: &Wish) -> Result<Reservation, SpendError> {
     db.write(|tx| scoped(reserve_in(tx, by, of, wish))).await
 }
@@ -94,6 +101,9 @@ pub async fn reserve_in(tx: &mut Tx, _by: &System, of: Subject, wish: &Wish) -> 
         return find(tx, of, known.0).await;
     }
     settle(tx, customer, now).await?;
+    if let Some(until) = change::frozen_until(tx, customer).await? {
+        return Err(SpendError::Frozen { until });
+    }
     let held = on!(tx, |c| sqlx::query(HOLD)
         .bind(customer)
         .bind(wish.program)

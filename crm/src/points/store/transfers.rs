@@ -7,6 +7,7 @@ use super::{
     AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, activate, active, draw, draw_first, lock,
     settle,
 };
+use crate::contact::change;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::flaw::Flaw;
@@ -49,6 +50,12 @@ pub enum TransferError {
     TooNew {
         /// From when on they may give points.
         from: DateTime<Utc>,
+    },
+    /// The sender's main phone number changes, or just has.
+    #[error("points are not given until {until}")]
+    Frozen {
+        /// Until when.
+        until: DateTime<Utc>,
     },
     /// The card is not that of somebody else who may be given points. It is not told why: whose card it is, and since
     /// when, is not the sender's to learn.
@@ -147,6 +154,9 @@ async fn allowed(tx: &mut Tx, by: &Customer, new: &NewTransfer) -> Result<(Custo
     }
     let to = recipient(tx, by.id(), &new.card).await?;
     settle(tx, by.id(), now).await?;
+    if let Some(until) = change::frozen_until(tx, by.id()).await? {
+        return Err(TransferError::Frozen { until });
+    }
     let left = allowance_of(tx, by.id(), now).await?.left();
     if new.points > left {
         return Err(TransferError::Limit { left });

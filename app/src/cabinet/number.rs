@@ -1,0 +1,46 @@
+//! Another phone on its way to become the main one, as every page of the cabinet says it, and the way back.
+
+use crate::cx::Cx;
+use crate::route::{Form, Next};
+use crate::ui::FormBox;
+use crate::ui::html::{Html, IntoHtml};
+use crm::contact::change;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// Calls the change off. It takes no fresh proof to keep the number that one has.
+#[derive(Deserialize)]
+pub struct CancelNumberChange {}
+
+impl Form for CancelNumberChange {
+    const NAME: &'static str = "number.cancel";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        change::cancel(&cx.db, cx.customer()?).await?;
+        Ok(Next::to("/profile/contacts?done=kept"))
+    }
+}
+
+/// On every page of the cabinet: how long until the number changes, and afterwards until when points are not spent.
+pub(crate) fn bar(cx: &Cx) -> Option<Html> {
+    let t = &cx.t().number_change;
+    let customer = cx.customer.as_ref()?;
+    let frozen = customer.frozen_until()?;
+    let frozen = t.frozen(cx.moment(frozen));
+    let inside = match customer.number_due() {
+        None => view! { <p>{frozen}</p> }.into_html(),
+        Some(due) => {
+            let left = (due - cx.db.now()).num_minutes().max(0);
+            view! {
+                <p>{t.bar(cx.moment(due))} " " {t.left(left / 60, left % 60)}</p>
+                <p>{frozen}</p>
+                <FormBox<CancelNumberChange> action="/profile/contacts" class="actions">
+                    <button class="btn btn-sm">{t.cancel}</button>
+                </FormBox<CancelNumberChange>>
+            }
+            .into_html()
+        }
+    };
+    Some(view! { <div class="notice notice-warn"><div>{inside}</div></div> }.into_html())
+}
