@@ -129,6 +129,10 @@ fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, s
         tiers::versions_of(&mut conn, &agent, program).await?;
         tiers::standing(&mut conn, customer.me(), program).await?;
         tiers::changes(&mut conn, customer.me()).await?;
+        tiers::changes_in(&mut conn, customer.me(), program).await?;
+        tiers::outlook(&mut conn, customer.me(), program).await?;
+        tiers::benefits(&mut conn, program).await?;
+        tiers::current(&mut conn).await?;
         Ok::<_, Error>(())
     });
 }
