@@ -123,6 +123,14 @@ pub struct Next {
     pub missing: i64,
 }
 
+impl Next {
+    /// True when it is within reach: a fifth is missing at most, or one purchase.
+    pub fn is_near(&self, measure: Measure) -> bool {
+        let is_little = self.missing.saturating_mul(5) <= self.threshold;
+        self.missing > 0 && (is_little || (measure == Measure::Count && self.missing == 1))
+    }
+}
+
 impl Tiers {
     /// Everything that is wrong with them; pointers are JSON pointers.
     pub fn validate(&self) -> Vec<Fault> {

@@ -107,6 +107,8 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         invitations::list(&mut conn, customer.me(), 1).await?;
         invitations::gives(&mut conn).await?;
         customers::profile_gives(&mut conn, customer.me()).await?;
+        customers::reminders(&mut conn, customer.me()).await?;
+        customers::birthday_gives(&mut conn, crm::rule::Whose::Child).await?;
         rewards::of(&mut conn, customer.me(), &[]).await?;
         Ok::<_, Error>(())
     });
@@ -133,6 +135,7 @@ fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, s
         tiers::outlook(&mut conn, customer.me(), program).await?;
         tiers::benefits(&mut conn, program).await?;
         tiers::current(&mut conn).await?;
+        tiers::standings(&mut conn, customer.me()).await?;
         Ok::<_, Error>(())
     });
 }

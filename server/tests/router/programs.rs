@@ -129,7 +129,8 @@ async fn programs_stand_side_by_side_and_a_tier_says_what_it_gives() {
         .with_purchase("A-1", "Чайник", 1_500_00)
         .await;
     let text = anna.get("/programs").await.text();
-    for part in ["Сравнить программы", "Серебро, Золото", "Баллами от цены"] {
+    for part in ["Сравнить программы", "Серебро, Золото", "Баллами от цены"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     let text = anna.get("/programs/club").await.text().replace('\u{a0}', " ");

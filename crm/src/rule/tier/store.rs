@@ -681,6 +681,21 @@ pub async fn outlook(conn: &mut Conn, of: Subject, program: ProgramId) -> Result
     }))
 }
 
+/// Where a customer stands today in each program that has tiers and that they are a member of, with the tiers.
+pub async fn standings(conn: &mut Conn, of: Subject) -> Result<Vec<(ProgramId, Tiers, Standing)>, Error> {
+    let timeline = timeline(conn).await?;
+    let now = conn.now();
+    let (customer, today) = (of.id(), conn.shop().day(now));
+    let members = members(conn, &[customer]).await?;
+    let bought = bought(conn, &[customer]).await?.remove(&customer).unwrap_or_default();
+    let found = timeline.with_tiers(now).filter_map(|(program, _, tiers)| {
+        let (tiers, joined) = (tiers?, members.get(&(customer, program))?);
+        let standing = tiers.standing(&since_joining(&bought, *joined), today);
+        Some((program, tiers.clone(), standing))
+    });
+    Ok(found.collect())
+}
+
 /// The tiers of each program that has some now.
 pub async fn current(conn: &mut Conn) -> Result<BTreeMap<ProgramId, Tiers>, Error> {
     let timeline = timeline(conn).await?;
