@@ -29,6 +29,10 @@ pub struct Shop {
     pub erasure_days: u32,
     /// The first digits of card numbers. 20 to 29 are GS1's for use within a company (GS1 General Specifications, 1.4).
     pub card_prefix: String,
+    /// The phone at which customers reach the shop, in E.164; empty: none is told.
+    pub phone: String,
+    /// The e-mail address, likewise.
+    pub email: String,
     /// How many text messages may go.
     pub limits: Limits,
     /// What is allowed with points.
@@ -93,6 +97,8 @@ impl Default for Shop {
             minimum_age: 14,
             erasure_days: 14,
             card_prefix: "290".into(),
+            phone: String::new(),
+            email: String::new(),
             limits: Limits::default(),
             points: Policy::default(),
             webhooks: webhook::Policy::default(),

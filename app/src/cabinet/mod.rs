@@ -56,6 +56,18 @@ pub fn flash(cx: &Cx, words: &[(&str, &'static str)]) -> Option<impl IntoView + 
     Some(view! { <p class="flash" role="status">{*words}</p> })
 }
 
+/// What a hard word means, beside it: in short, and where the help tells all of it.
+pub(crate) fn meaning(cx: &Cx, question: &'static str, answer: &'static str, article: &'static str) -> Html {
+    let href = format!("/help/{article}");
+    view! {
+        <details class="fold">
+            <summary>{question}</summary>
+            <p>{answer} " " <a href=href>{cx.t().help.in_full}<span class="sr-only">": " {question}</span></a></p>
+        </details>
+    }
+    .into_html()
+}
+
 /// The way back to the page above.
 pub(crate) fn back(href: &'static str, words: &'static str) -> impl IntoView {
     view! { <a class="back" href=href>{icon(icon::ARROW_LEFT)} {words}</a> }

@@ -1,7 +1,7 @@
 //! Loyalty programs: what each gives, beside the others and by itself, its tiers, its terms as they are and were, what became of
 //! the customer in it, joining, and leaving with what happens to the points said before.
 
-use super::{back, flash};
+use super::{back, flash, meaning};
 use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::format::day;
@@ -269,6 +269,7 @@ fn ladder(words: &Words<'_>, all: &Tiers, held: Option<TierId>, benefits: &[Bene
         <section class="section narrow" aria-labelledby="tiers">
             <h2 id="tiers">{t.tiers}</h2>
             <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            {meaning(cx, t.what_tier, t.tier_means, "tiers")}
         </section>
     }
     .into_html()
