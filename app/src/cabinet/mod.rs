@@ -34,6 +34,7 @@ pub mod statement;
 pub mod stores;
 pub mod support;
 pub mod transfer;
+pub mod welcome;
 pub mod what_if;
 pub mod why;
 

@@ -1,4 +1,4 @@
-//! What matters today stands before everything else on the first page, and nothing where nothing does.
+//! What matters today stands before everything else on the first page, and nothing where nothing does; the first visit.
 
 use crate::common::{BY, TestApp, Town};
 use chrono::Duration;
@@ -172,4 +172,28 @@ async fn points_that_expire_within_a_week_matter() {
     app.world.clock.set(start() + Duration::days(85));
     let text = browser.get("/").await.text();
     assert!(text.contains("Скоро сгорят баллы"), "{text}");
+}
+
+#[tokio::test]
+async fn who_registers_is_shown_around_once() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    // Whoever registers is led there, as every test that registers somebody sees.
+    let page = anna.get("/welcome?done=registered").await;
+    assert!(page.text().contains("Карта выпущена"), "{}", page.text());
+    for link in ["/card", "/profile/consents", "/profile/children"] {
+        assert!(page.body.contains(&format!("href=\"{link}\"")), "{link}: {}", page.body);
+        assert_eq!(anna.get(link).await.status.as_u16(), 200, "{link}");
+    }
+    assert!(page.text().contains("Пропустить"), "{}", page.text());
+    assert!(
+        !anna.get("/welcome").await.text().contains("Карта выпущена"),
+        "it is not told again"
+    );
+    assert!(
+        anna.get("/help").await.body.contains("href=\"/welcome\""),
+        "the help leads back"
+    );
+    let help = app.anybody().get("/help").await;
+    assert!(!help.body.contains("href=\"/welcome\""), "{}", help.body);
 }
