@@ -99,7 +99,7 @@ async fn matters(
 ) -> Result<Vec<Matter>, AppError> {
     let t = &cx.t().home;
     let me = cx.customer()?.me();
-    let (now, today) = (cx.db.now(), cx.today());
+    let now = cx.db.now();
     let mut found = Vec::new();
     if let Some(request) = requests.iter().find(|request| request.unread) {
         found.push(Matter {
@@ -120,13 +120,12 @@ async fn matters(
             href: "/points/expiry".into(),
         });
     }
-    let ends_soon = |at: DateTime<Utc>| (last_day(cx, at) - today).num_days() <= 1;
     // They come by their ends.
-    if ending.first().is_some_and(|first| ends_soon(first.ends_at)) {
+    if ending.first().is_some_and(|first| ends_soon(cx, first.ends_at)) {
         let all = offers::of(conn, me).await?;
         let mine = all.iter().filter(|one| one.stand == Stand::Holds);
         found.extend(
-            mine.filter(|one| ends_soon(one.promotion.ends_at))
+            mine.filter(|one| ends_soon(cx, one.promotion.ends_at))
                 .take(1)
                 .map(|one| Matter {
                     icon: icons::TAG,
@@ -161,6 +160,11 @@ async fn matters(
     Ok(found)
 }
 
+/// Something that holds today and tomorrow at most.
+fn ends_soon(cx: &Cx, at: DateTime<Utc>) -> bool {
+    (last_day(cx, at) - cx.today()).num_days() <= 1
+}
+
 /// The customer's birthday or one of a child's, whichever comes first, with what the shop gives for it.
 async fn birthday(
     cx: &Cx,
@@ -178,17 +182,8 @@ async fn birthday(
     let Some((days, whose)) = next else {
         return Ok(None);
     };
-    // Points, and what is for members, are given to members alone.
-    let is_in = |id: &ProgramId| programs.iter().any(|one| one.id == *id && one.joined_at.is_some());
-    let is_for_me = |rule: &Rule| {
-        let of_mine = rule.conditions.iter().all(|condition| match condition {
-            Condition::Member(ids) => ids.iter().any(is_in),
-            _ => true,
-        });
-        of_mine && rule.effects.iter().filter_map(Effect::program).all(|id| is_in(&id))
-    };
     let mut gives = customers::birthday_gives(conn, whose).await?;
-    gives.retain(is_for_me);
+    gives.retain(|rule| is_for_member(rule, programs));
     let text = match gives.is_empty() {
         true if whose == Whose::Customer => t.m_birthday_wish.to_owned(),
         // That a child has a birthday, parents know.
@@ -214,6 +209,16 @@ async fn birthday(
         text,
         href: "/offers".into(),
     }))
+}
+
+/// Points, and what is for members, are given to members alone.
+fn is_for_member(rule: &Rule, programs: &[Program]) -> bool {
+    let is_in = |id: ProgramId| programs.iter().any(|one| one.id == id && one.joined_at.is_some());
+    let of_mine = rule.conditions.iter().all(|condition| match condition {
+        Condition::Member(ids) => ids.iter().any(|id| is_in(*id)),
+        _ => true,
+    });
+    of_mine && rule.effects.iter().filter_map(Effect::program).all(is_in)
 }
 
 /// A tier that is within reach.

@@ -47,7 +47,7 @@ pub async fn of_version(conn: &mut Conn, subject: Subject, program: ProgramId, v
                        LEFT JOIN memberships m ON m.program_id = p.id AND m.customer_id = $1 AND m.left_at IS NULL \
                        WHERE p.id = $2 AND v.version = $3 AND v.published_at <= $4";
     let now = conn.now();
-    let found = on!(conn, |c| sqlx::query_as(SQL)
+    let found: Option<Program> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(subject.id())
         .bind(program)
         .bind(version)
