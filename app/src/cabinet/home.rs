@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::{DateTime, Datelike, Duration, Timelike, Utc};
+use chrono::{Datelike, Duration, Timelike};
 use crm::card::store as cards;
 use crm::customer::Reminders;
 use crm::customer::store as customers;
@@ -120,20 +120,17 @@ async fn matters(
             href: "/points/expiry".into(),
         });
     }
-    // They come by their ends.
-    if ending.first().is_some_and(|first| ends_soon(cx, first.ends_at)) {
-        let all = offers::of(conn, me).await?;
-        let mine = all.iter().filter(|one| one.stand == Stand::Holds);
-        found.extend(
-            mine.filter(|one| ends_soon(cx, one.promotion.ends_at))
-                .take(1)
-                .map(|one| Matter {
-                    icon: icons::TAG,
-                    title: cx.pick(&one.promotion.title),
-                    text: until(cx, one.promotion.ends_at),
-                    href: "/offers".into(),
-                }),
-        );
+    // Today or tomorrow is its last day. They come by their ends.
+    let by = cx.shop().midnight(cx.today() + Duration::days(2));
+    if ending.first().is_some_and(|first| first.ends_at <= by) {
+        let all = offers::ending(conn, me, by).await?;
+        let mine = all.iter().find(|one| one.stand == Stand::Holds);
+        found.extend(mine.map(|one| Matter {
+            icon: icons::TAG,
+            title: cx.pick(&one.promotion.title),
+            text: until(cx, one.promotion.ends_at),
+            href: "/offers".into(),
+        }));
     }
     if found.len() < MATTERS {
         let reminders = customers::reminders(conn, me).await?;
@@ -158,11 +155,6 @@ async fn matters(
     }
     found.truncate(MATTERS);
     Ok(found)
-}
-
-/// Something that holds today and tomorrow at most.
-fn ends_soon(cx: &Cx, at: DateTime<Utc>) -> bool {
-    (last_day(cx, at) - cx.today()).num_days() <= 1
 }
 
 /// The customer's birthday or one of a child's, whichever comes first, with what the shop gives for it.
