@@ -167,7 +167,7 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     assert_eq!(codes[..5], ["large", "words", "third", "sum", "soon"]);
     // Of those that end first alone the same is told.
     let mut conn = db.read().await.expect("a connection");
-    let by = start() + chrono::Duration::hours(5);
+    let by = start() + TimeDelta::hours(5);
     let ending = offers::ending(&mut conn, anna, by).await.expect("told");
     drop(conn);
     let codes: Vec<&str> = ending.iter().map(|one| one.promotion.code.as_str()).collect();
