@@ -71,7 +71,7 @@ test("forms of coming in", async ({ page, signIns }) => {
   await page.getByRole("checkbox", { name: /Правила клуба/ }).check();
   await right(page, "sign_in.details", { name, surname, day, month, year, email: "", password: "" });
   await right(page, "sign_in.register");
-  await expect(page).toHaveURL(/\/card/);
+  await expect(page).toHaveURL(/\/welcome/);
   await right(page, "sign_out");
 
   await page.goto("/sign-in?by=email");

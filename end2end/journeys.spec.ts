@@ -48,8 +48,10 @@ test("a new person registers, corrects, and has a card", { tag: "@first-day" }, 
   await expect(page.getByRole("main")).toContainText("Зоя-Мария");
   await press(page, "Да, всё верно");
 
-  await expect(page).toHaveURL(/\/card/);
+  await expect(page).toHaveURL(/\/welcome/);
   await expect(page.getByRole("status")).toContainText("Карта выпущена");
+  await page.getByRole("link", { name: "Открыть карту" }).click();
+  await expect(page).toHaveURL(/\/card/);
   const card = await page.getByRole("main").textContent();
   expect(card?.replace(/\s/g, "")).toMatch(/290\d{10}/);
   await expect(page.getByRole("img", { name: /Штрихкод карты, номер 290/ })).toBeVisible();
@@ -372,7 +374,7 @@ test("a new person registers through a provider, and comes in by it", async ({ p
   await page.getByRole("checkbox", { name: /Правила клуба/ }).check();
   await press(page, "Проверить и выпустить карту");
   await press(page, "Да, всё верно");
-  await expect(page).toHaveURL(/\/card/);
+  await expect(page).toHaveURL(/\/welcome/);
   await page.goto("/profile");
   await press(page, "Выйти");
   await expect(page).toHaveURL(/\/sign-in/);

@@ -217,6 +217,15 @@ test("English is no wider, and an empty cabinet is in order", async ({ page, sig
   }
 });
 
+test("the first visit, and the first page with what matters on it, are in order", async ({ page, signIns, viewport }) => {
+  await newcomer(page, signIns);
+  await examine(page, "/welcome?done=registered", viewport!.width);
+  await send(page.request, signIns.url, "/profile/contacts", "contact.add_email", { email: `a.long.name.that.${freeEmail()}` });
+  await examine(page, "/", viewport!.width);
+  await page.goto("/");
+  await expect(page.getByRole("heading", { name: "Важно сегодня" })).toBeVisible();
+});
+
 test("the page of invitations is in order with a link in it, and copies it", async ({ page, context, signIns, viewport }) => {
   await newcomer(page, signIns);
   await send(page.request, signIns.url, "/invite", "invite.begin");

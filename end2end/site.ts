@@ -206,7 +206,7 @@ export async function newcomer(page: Page, signIns: SignIns, person: Record<stri
   await step("/sign-in", "sign_in.start", { phone }, "/sign-in/code");
   await step("/sign-in/code", "sign_in.verify", { code: await code(page, phone) }, "/sign-in/details");
   await step("/sign-in/details", "sign_in.details", person, "/sign-in/review");
-  await step("/sign-in/review", "sign_in.register", {}, "/card?done=registered");
+  await step("/sign-in/review", "sign_in.register", {}, "/welcome?done=registered");
   return phone;
 }
 

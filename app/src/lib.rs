@@ -26,6 +26,7 @@ use route::{FormEntry, Route, form};
 /// Every page.
 pub const ROUTES: &[Route] = &[
     page!("/", Customer, cabinet::home::page),
+    page!("/welcome", Customer, cabinet::welcome::page),
     page!(
         "/card",
         Customer,

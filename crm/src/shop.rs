@@ -31,6 +31,10 @@ pub struct Shop {
     pub number_change_hours: u32,
     /// The first digits of card numbers. 20 to 29 are GS1's for use within a company (GS1 General Specifications, 1.4).
     pub card_prefix: String,
+    /// The phone at which customers reach the shop, in E.164; empty: none is told.
+    pub phone: String,
+    /// The e-mail address, likewise.
+    pub email: String,
     /// How many text messages may go.
     pub limits: Limits,
     /// What is allowed with points.
@@ -96,6 +100,8 @@ impl Default for Shop {
             erasure_days: 14,
             number_change_hours: 24,
             card_prefix: "290".into(),
+            phone: String::new(),
+            email: String::new(),
             limits: Limits::default(),
             points: Policy::default(),
             webhooks: webhook::Policy::default(),

@@ -5,6 +5,7 @@ use crate::channels::sms::SmsConfig;
 use crate::channels::smtp::MailConfig;
 use crate::outside::config::{self as outside, Provider, Whom};
 use crate::secret::Secret;
+use crm::contact::{Email, Phone};
 use crm::lang::Lang;
 use crm::limits::Limits;
 use crm::points::Policy;
@@ -112,6 +113,10 @@ pub struct ShopConfig {
     pub number_change_hours: u32,
     /// First digits of card numbers.
     pub card_prefix: String,
+    /// The phone at which customers reach the shop; empty: none is told.
+    pub phone: String,
+    /// The e-mail address, likewise.
+    pub email: String,
 }
 
 fn default_database_url() -> Secret {
@@ -150,6 +155,8 @@ impl Default for Config {
                 erasure_days: shop.erasure_days,
                 number_change_hours: shop.number_change_hours,
                 card_prefix: shop.card_prefix,
+                phone: shop.phone,
+                email: shop.email,
             },
             mail: MailConfig::default(),
             sms: SmsConfig::default(),
@@ -273,6 +280,14 @@ impl Config {
                 shop.card_prefix
             ),
         );
+        check(
+            shop.phone.is_empty() || Phone::parse(&shop.phone, &shop.country).is_ok(),
+            format!("shop.phone: {:?} is not a phone like +7 495 123-45-67", shop.phone),
+        );
+        check(
+            shop.email.is_empty() || Email::parse(&shop.email).is_ok(),
+            format!("shop.email: {:?} is not an address like club@example.com", shop.email),
+        );
         found.extend(self.mail.problems());
         found.extend(self.sms.problems());
         found.extend(self.limits.problems());
@@ -301,7 +316,11 @@ impl Config {
             erasure_days,
             number_change_hours,
             card_prefix,
+            phone,
+            email,
         } = self.shop.clone();
+        // What cannot be read was refused when the configuration was.
+        let phone = Phone::parse(&phone, &country).map_or(phone, |parsed| parsed.as_str().to_owned());
         Shop {
             name,
             url: self.public_url.clone(),
@@ -314,6 +333,8 @@ impl Config {
             erasure_days,
             number_change_hours,
             card_prefix,
+            phone,
+            email,
             limits: self.limits.clone(),
             points: self.points.clone(),
             webhooks: self.webhooks.clone(),
@@ -457,6 +478,15 @@ mod tests {
             problems.iter().any(|p| p.starts_with("shop.time_zone: \"Moscow\"")),
             "{problems:?}"
         );
+        std::fs::write(&file, "[shop]\nphone = \"12\"\nemail = \"club\"\n").expect("written");
+        let problems = Config::load(&file).expect_err("two problems");
+        assert!(
+            problems.len() == 2 && problems[0].starts_with("shop.phone: ") && problems[1].starts_with("shop.email: "),
+            "{problems:?}"
+        );
+        std::fs::write(&file, "[shop]\nphone = \"8 800 555-35-35\"\n").expect("written");
+        let config = Config::load(&file).expect("it can be read");
+        assert_eq!(config.shop().phone, "+78005553535");
         std::fs::write(&file, "lisen = \"0.0.0.0:80\"\n").expect("written");
         let problems = Config::load(&file).expect_err("a misspelt key");
         assert!(

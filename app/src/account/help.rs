@@ -1,5 +1,6 @@
 //! The help, to be read by everybody: what is answered before anybody has to be asked.
 
+use crate::cabinet::welcome;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
@@ -104,11 +105,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             view! { <div class="stack">{parts}</div> }.into_html()
         }
     };
+    let first_steps = cx
+        .customer
+        .as_ref()
+        .map(|_| view! { <p><a href=welcome::HERE>{t.first_steps}</a></p> });
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         {search_box(&cx, text.unwrap_or_default())}
         {inside}
+        {first_steps}
         {ask(&cx, None)}
     };
     Ok(Body::new(t.title, frame(&cx), view))

@@ -224,7 +224,7 @@ impl Form for Register {
             cx.set_cookie(cookie::INVITE, None, None);
         }
         cx.set_session(cookie::SESSION, &opened);
-        Ok(Next::to("/card?done=registered"))
+        Ok(Next::to("/welcome?done=registered"))
     }
 }
 

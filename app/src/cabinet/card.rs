@@ -120,11 +120,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             .iter()
             .any(|card| card.state == State::Active && card.id.to_string() == id)
     };
-    let done = [
-        ("registered", t.welcome),
-        ("blocked", t.done_blocked),
-        ("bound", t.done_bound),
-    ];
+    let done = [("blocked", t.done_blocked), ("bound", t.done_bound)];
     let view = view! {
         {flash(&cx, &done)}
         <h1>{t.title}</h1>

@@ -1,7 +1,7 @@
 //! The calendar of points: on which day which of them expire, and on which they can be spent.
 
-use super::back;
 use super::points::{origin, unit};
+use super::{back, meaning};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -54,6 +54,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="narrow stack">
             {none}
             {expiring.is_some().then(|| view! { <p class="lead">{t.lead}</p> })}
+            {expiring.is_some().then(|| {
+                meaning(&cx, cx.t().points.what_expires, cx.t().points.expires_means, "when-points-expire")
+            })}
             {expiring}
             {waiting}
         </div>

@@ -1,21 +1,31 @@
-//! Home: what matters today, in one column.
+//! Home: what matters today before everything else, then card, points and what happened last.
 
 use super::card::{face, shown};
 use super::offers::{last_day, until};
 use super::points::unit;
+use super::programs::counted;
 use super::purchases::row;
 use super::support;
+use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{Datelike, Duration, Timelike};
 use crm::card::store as cards;
+use crm::customer::Reminders;
+use crm::customer::store as customers;
+use crm::db::Conn;
+use crm::id::ProgramId;
 use crm::points::{Balance, store as points};
 use crm::program::{Program, store as programs};
+use crm::promotion::store::offers::{self, Stand};
 use crm::promotion::{Brief, store as promotions};
 use crm::purchase::{Purchase, store as purchases};
 use crm::request::{Summary, store as requests};
+use crm::rule::store::names;
+use crm::rule::tier::store as tiers;
+use crm::rule::{Condition, Effect, Rule, Whose};
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -25,6 +35,12 @@ const OFFERS: i64 = 2;
 const REQUESTS: i64 = 5;
 /// Points that expire within this time are shown in apricot.
 const SOON: Duration = Duration::days(30);
+/// Points that expire within this time are among what matters today.
+const URGENT: Duration = Duration::days(7);
+/// How many days before a birthday it is among what matters.
+const BIRTHDAY: i64 = 7;
+/// How much of what matters is shown: more would be none of it.
+const MATTERS: usize = 3;
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
@@ -38,6 +54,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let requests = requests::current(&mut conn, me, REQUESTS).await?;
     let offers = promotions::ending(&mut conn, cx.db.now(), OFFERS).await?;
     let programs = programs::list(&mut conn, me).await?;
+    let matters = matters(&cx, &mut conn, &balance, &requests, &offers, &programs).await?;
     drop(conn);
     let card = shown(&cards).map(|card| {
         view! { <a class="card-face" href="/card">{face(&cx, card, customer.name(), balance.active)}</a> }
@@ -45,6 +62,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let is_new = latest.is_empty() && balance.programs.is_empty();
     let view = view! {
         <h1>{greeting(&cx)} ", " <bdi>{customer.name().to_owned()}</bdi></h1>
+        {today(&cx, matters)}
         <div class="cols">
             <div>
                 {card}
@@ -59,6 +77,184 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
+}
+
+/// Something that matters today.
+struct Matter {
+    icon: &'static str,
+    title: String,
+    text: String,
+    href: String,
+}
+
+/// What matters today, the most urgent first. What takes queries of its own is asked about only where what is loaded anyhow says
+/// that there may be something, and while there is room.
+async fn matters(
+    cx: &Cx,
+    conn: &mut Conn,
+    balance: &Balance,
+    requests: &[Summary],
+    ending: &[Brief],
+    programs: &[Program],
+) -> Result<Vec<Matter>, AppError> {
+    let t = &cx.t().home;
+    let me = cx.customer()?.me();
+    let now = cx.db.now();
+    let mut found = Vec::new();
+    if let Some(request) = requests.iter().find(|request| request.unread) {
+        found.push(Matter {
+            icon: icons::MESSAGE_CIRCLE,
+            title: t.m_answer.to_owned(),
+            text: cx.pick(&request.topic),
+            href: format!("/support/{}", request.number),
+        });
+    }
+    if let Some(next) = balance.next_expiry.filter(|next| next.at - now < URGENT) {
+        found.push(Matter {
+            icon: icons::HOURGLASS,
+            title: t.m_expiry.to_owned(),
+            text: t.m_expiry_text(
+                cx.day(next.at),
+                format!("{} {}", cx.points(next.points), unit(cx, next.points)),
+            ),
+            href: "/points/expiry".into(),
+        });
+    }
+    // Today or tomorrow is its last day. They come by their ends.
+    let by = cx.shop().midnight(cx.today() + Duration::days(2));
+    if ending.first().is_some_and(|first| first.ends_at <= by) {
+        let all = offers::ending(conn, me, by).await?;
+        let mine = all.iter().find(|one| one.stand == Stand::Holds);
+        found.extend(mine.map(|one| Matter {
+            icon: icons::TAG,
+            title: cx.pick(&one.promotion.title),
+            text: until(cx, one.promotion.ends_at),
+            href: "/offers".into(),
+        }));
+    }
+    if found.len() < MATTERS {
+        let reminders = customers::reminders(conn, me).await?;
+        if let Some(contact) = &reminders.unverified {
+            let shown = match contact.starts_with('+') {
+                true => cx.phone(contact),
+                false => contact.clone(),
+            };
+            found.push(Matter {
+                icon: icons::SHIELD_CHECK,
+                title: t.m_verify(shown),
+                text: t.m_verify_text.to_owned(),
+                href: "/profile/contacts".into(),
+            });
+        }
+        if found.len() < MATTERS {
+            found.extend(birthday(cx, conn, &reminders, programs).await?);
+        }
+        if found.len() < MATTERS && reminders.stands {
+            found.extend(near_tier(cx, conn, programs).await?);
+        }
+    }
+    found.truncate(MATTERS);
+    Ok(found)
+}
+
+/// The customer's birthday or one of a child's, whichever comes first, with what the shop gives for it.
+async fn birthday(
+    cx: &Cx,
+    conn: &mut Conn,
+    reminders: &Reminders,
+    programs: &[Program],
+) -> Result<Option<Matter>, AppError> {
+    let t = &cx.t().home;
+    let own = reminders.birthday.iter().map(|birth| (Whose::Customer, birth));
+    let children = reminders.children.iter().map(|birth| (Whose::Child, birth));
+    let days = own
+        .chain(children)
+        .map(|(whose, birth)| (customers::days_to(*birth, cx.today()), whose));
+    let next = days.filter(|(days, _)| *days <= BIRTHDAY).min_by_key(|(days, _)| *days);
+    let Some((days, whose)) = next else {
+        return Ok(None);
+    };
+    let mut gives = customers::birthday_gives(conn, whose).await?;
+    gives.retain(|rule| is_for_member(rule, programs));
+    let text = match gives.is_empty() {
+        true if whose == Whose::Customer => t.m_birthday_wish.to_owned(),
+        // That a child has a birthday, parents know.
+        true => return Ok(None),
+        false => {
+            let names = names(conn, &gives.iter().collect::<Vec<_>>()).await?;
+            let words = Words { cx, names: &names };
+            let told = gives
+                .iter()
+                .map(|rule| format!("{}: {}", cx.pick(&rule.name), words.gives(rule)));
+            told.collect::<Vec<_>>().join("; ")
+        }
+    };
+    let title = match (whose, days) {
+        (Whose::Customer, 0) => t.m_birthday_today.to_owned(),
+        (Whose::Customer, _) => t.m_birthday.to_owned(),
+        (Whose::Child, 0) => t.m_child_today.to_owned(),
+        (Whose::Child, n) => t.m_child(n),
+    };
+    Ok(Some(Matter {
+        icon: icons::SPARKLES,
+        title,
+        text,
+        href: "/offers".into(),
+    }))
+}
+
+/// Points, and what is for members, are given to members alone.
+fn is_for_member(rule: &Rule, programs: &[Program]) -> bool {
+    let is_in = |id: ProgramId| programs.iter().any(|one| one.id == id && one.joined_at.is_some());
+    let of_mine = rule.conditions.iter().all(|condition| match condition {
+        Condition::Member(ids) => ids.iter().any(|id| is_in(*id)),
+        _ => true,
+    });
+    of_mine && rule.effects.iter().filter_map(Effect::program).all(is_in)
+}
+
+/// A tier that is within reach.
+async fn near_tier(cx: &Cx, conn: &mut Conn, programs: &[Program]) -> Result<Option<Matter>, AppError> {
+    let all = tiers::standings(conn, cx.customer()?.me()).await?;
+    let mut near = all.iter().filter_map(|(program, tiers, standing)| {
+        let next = standing.next.filter(|next| next.is_near(tiers.measure))?;
+        let program = programs.iter().find(|one| one.id == *program)?;
+        let name = cx.pick(&tiers.get(next.tier)?.name);
+        Some(Matter {
+            icon: icons::COINS,
+            title: cx.t().home.m_tier(&name),
+            text: cx.t().home.m_tier_text(counted(cx, tiers, next.missing)),
+            href: format!("/programs/{}", program.code),
+        })
+    });
+    Ok(near.next())
+}
+
+/// Nothing to say is nothing shown.
+fn today(cx: &Cx, matters: Vec<Matter>) -> Option<Html> {
+    let rows: Vec<_> = matters
+        .into_iter()
+        .map(|one| {
+            view! {
+                <li>
+                    <a class="row" href=one.href>
+                        <span class="row-icon row-icon-points">{icon(one.icon)}</span>
+                        <span class="row-main"><b>{one.title}</b> <small>{one.text}</small></span>
+                        <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section narrow" aria-labelledby="today">
+                <h2 id="today">{cx.t().home.today}</h2>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            </section>
+        }
+        .into_html()
+    })
 }
 
 /// By the clock of the shop.

@@ -38,6 +38,7 @@ pub mod stores;
 pub mod support;
 pub mod trace;
 pub mod transfer;
+pub mod welcome;
 pub mod what_if;
 pub mod why;
 
@@ -58,6 +59,18 @@ pub fn flash(cx: &Cx, words: &[(&str, &'static str)]) -> Option<impl IntoView + 
     let done = cx.query("done").filter(|_| cx.outcome.is_none())?;
     let (_, words) = words.iter().find(|(code, _)| *code == done)?;
     Some(view! { <p class="flash" role="status">{*words}</p> })
+}
+
+/// What a hard word means, beside it: in short, and where the help tells all of it.
+pub(crate) fn meaning(cx: &Cx, question: &'static str, answer: &'static str, article: &'static str) -> Html {
+    let href = format!("/help/{article}");
+    view! {
+        <details class="fold">
+            <summary>{question}</summary>
+            <p>{answer} " " <a href=href>{cx.t().help.in_full}<span class="sr-only">": " {question}</span></a></p>
+        </details>
+    }
+    .into_html()
 }
 
 /// The way back to the page above.

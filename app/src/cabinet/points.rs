@@ -2,7 +2,7 @@
 
 use super::period::Period;
 use super::receipt::{by_line, earned_row};
-use super::{back, place, show_place, transfer};
+use super::{back, meaning, place, show_place, transfer};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -265,6 +265,11 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
             }
         })
         .collect();
+    let pending_means =
+        (balance.pending != 0).then(|| meaning(cx, t.what_pending, t.pending_means, "when-points-become-active"));
+    let expiry_means = balance
+        .next_expiry
+        .map(|_| meaning(cx, t.what_expires, t.expires_means, "when-points-expire"));
     (!rows.is_empty()).then(|| {
         view! {
             <section class="section">
@@ -273,6 +278,8 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
                     <p class="balance-sum"><b>{cx.points(balance.spendable())}</b> " " {unit(cx, balance.spendable())}</p>
                 </div>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+                {pending_means}
+                {expiry_means}
             </section>
         }
         .into_html()

@@ -202,11 +202,20 @@ fn places(cx: &Cx, here: Place) -> impl IntoView + use<> {
 fn foot(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
     let signed_in = cx.customer.is_some();
+    let link = |scheme: &str, to: &str, shown: String| {
+        let href = format!("{scheme}:{to}");
+        (!to.is_empty()).then(|| view! { <a href=href>{shown}</a> })
+    };
+    let shop = cx.shop();
+    let phone = link("tel", &shop.phone, cx.phone(&shop.phone));
+    let email = link("mailto", &shop.email, shop.email.clone());
     view! {
         <footer class="foot">
             <a href="/help">{t.help}</a>
             <a href="/consents/loyalty_rules">{t.rules}</a>
             <a href="/consents/personal_data">{t.personal_data}</a>
+            {phone}
+            {email}
             {signed_in.then(|| view! {
                 <FormBox<SignOut> class="switch"><button class="link">{t.sign_out}</button></FormBox<SignOut>>
             })}

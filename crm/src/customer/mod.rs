@@ -51,6 +51,19 @@ pub struct Child {
     pub birthday: NaiveDate,
 }
 
+/// What a customer is to be reminded of. Read with every visit to the first page: no more than that shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reminders {
+    /// The customer's own birthday.
+    pub birthday: Option<NaiveDate>,
+    /// The birthdays of their children.
+    pub children: Vec<NaiveDate>,
+    /// A phone or an e-mail that nobody has proved to hold, the primary one first.
+    pub unverified: Option<String>,
+    /// Some program may have a tier for them.
+    pub stands: bool,
+}
+
 /// Everything a customer keeps about themselves.
 #[derive(Clone, Debug)]
 pub struct Profile {

@@ -1,6 +1,6 @@
 //! Customers in the database.
 
-use super::{Channel, Child, Person, PersonData, PersonForm, Profile};
+use super::{Channel, Child, Person, PersonData, PersonForm, Profile, Reminders};
 use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{self, Email, Phone, store as contacts};
@@ -11,9 +11,9 @@ use crate::id::{CategoryId, ChildId, CustomerId, RuleId, StoreId};
 use crate::lang::{Lang, fold};
 use crate::on;
 use crate::rule::store::{rewarding, timeline};
-use crate::rule::{Occasion, Rule};
+use crate::rule::{Effect, Occasion, Rule, Whose, birthday};
 use crate::who::{Customer, Subject, System};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use std::collections::HashSet;
 
 /// How many children a profile keeps.
@@ -132,6 +132,59 @@ pub(crate) async fn reward_profile(tx: &mut Tx, id: CustomerId) -> Result<(), Er
         rewarding::on(tx, Occasion::Profile, id).await?;
     }
     Ok(())
+}
+
+/// What a customer is to be reminded of, in one query.
+pub async fn reminders(conn: &mut Conn, of: Subject) -> Result<Reminders, Error> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        is_child: bool,
+        birthday: Option<NaiveDate>,
+        unverified: Option<String>,
+        stands: bool,
+    }
+    const SQL: &str = "SELECT FALSE AS is_child, c.birthday, (SELECT k.value FROM contacts k WHERE k.customer_id = c.id \
+        AND k.verified_at IS NULL ORDER BY k.is_primary DESC, k.created_at, k.id LIMIT 1) AS unverified, \
+        EXISTS (SELECT 1 FROM tier_standings s WHERE s.customer_id = c.id) AS stands FROM customers c WHERE c.id = $1 \
+        UNION ALL SELECT TRUE, h.birthday, NULL, FALSE FROM children h WHERE h.customer_id = $1";
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
+    let mut reminders = Reminders::default();
+    for row in rows {
+        if row.is_child {
+            reminders.children.extend(row.birthday);
+        } else {
+            (reminders.birthday, reminders.unverified, reminders.stands) = (row.birthday, row.unverified, row.stands);
+        }
+    }
+    Ok(reminders)
+}
+
+/// In how many days a birthday comes round; 0: it is today.
+pub fn days_to(birth: NaiveDate, today: NaiveDate) -> i64 {
+    let near = [today.year(), today.year() + 1].map(|year| (birthday(birth, year) - today).num_days());
+    near.into_iter().find(|days| *days >= 0).unwrap_or_default()
+}
+
+/// What rules give now for a birthday to whoever has one, without what they say to cashiers and on receipts.
+pub async fn birthday_gives(conn: &mut Conn, whose: Whose) -> Result<Vec<Rule>, Error> {
+    let timeline = timeline(conn).await?;
+    let now = conn.now();
+    let mut gives = Vec::new();
+    for occasion in [Occasion::Day, Occasion::Purchase] {
+        let Some(rules) = timeline.on(occasion, now) else {
+            continue;
+        };
+        for published in rules.published() {
+            let mut rule = published.rule.clone();
+            let valid = rule.valid;
+            let holds = valid.from.is_none_or(|from| from <= now) && valid.until.is_none_or(|until| now < until);
+            rule.effects.retain(|effect| !matches!(effect, Effect::Message { .. }));
+            if holds && rule.is_for_birthdays(whose) && !rule.effects.is_empty() {
+                gives.push(rule);
+            }
+        }
+    }
+    Ok(gives)
 }
 
 /// What rules give now for a profile that tells everything, in the order in which they are asked; to whoever was not given it.

@@ -37,3 +37,32 @@ pub struct Program {
     /// Since when the customer is a member, if they are.
     pub joined_at: Option<DateTime<Utc>>,
 }
+
+/// A version of a program's terms that counts or did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Version {
+    /// Its number, from 1.
+    pub version: i64,
+    /// Since when it counts.
+    pub published_at: DateTime<Utc>,
+}
+
+/// A time for which a customer was a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Membership {
+    /// The version of the terms under which they joined.
+    pub terms_version: i64,
+    /// Since when.
+    pub joined_at: DateTime<Utc>,
+    /// Until when; none: they still are.
+    pub left_at: Option<DateTime<Utc>>,
+}
+
+impl Membership {
+    /// True when they were a member at a moment.
+    pub fn holds(&self, at: DateTime<Utc>) -> bool {
+        self.joined_at <= at && self.left_at.is_none_or(|left| at < left)
+    }
+}

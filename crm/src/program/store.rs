@@ -2,7 +2,7 @@
 
 pub mod managing;
 
-use super::Program;
+use super::{Membership, Program, Version};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, MembershipId, ProgramId};
@@ -37,6 +37,47 @@ pub async fn get(conn: &mut Conn, subject: Subject, code: &str) -> Result<Progra
         .into_iter()
         .find(|p| p.code == code)
         .ok_or(Error::NotFound)
+}
+
+/// A program as a version of its terms described it. One that lies ahead is [`Error::NotFound`], as one that never was.
+pub async fn of_version(conn: &mut Conn, subject: Subject, program: ProgramId, version: i64) -> Result<Program, Error> {
+    const SQL: &str = "SELECT p.id, p.code, p.automatic, v.version, v.name, v.summary, v.terms, v.share, v.delay_days, \
+                       v.term_days, m.joined_at \
+                       FROM programs p JOIN program_versions v ON v.program_id = p.id \
+                       LEFT JOIN memberships m ON m.program_id = p.id AND m.customer_id = $1 AND m.left_at IS NULL \
+                       WHERE p.id = $2 AND v.version = $3 AND v.published_at <= $4";
+    let now = conn.now();
+    let found: Option<Program> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(subject.id())
+        .bind(program)
+        .bind(version)
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
+    found.ok_or(Error::NotFound)
+}
+
+/// The versions of a program's terms that count or did, the newest first.
+pub async fn versions(conn: &mut Conn, program: ProgramId) -> Result<Vec<Version>, Error> {
+    const SQL: &str = "SELECT version, published_at FROM program_versions \
+                       WHERE program_id = $1 AND published_at <= $2 ORDER BY version DESC";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(program)
+        .bind(now)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// When a customer was a member of a program, the last time first.
+pub async fn memberships(conn: &mut Conn, subject: Subject, program: ProgramId) -> Result<Vec<Membership>, Error> {
+    const SQL: &str = "SELECT terms_version, joined_at, left_at FROM memberships \
+                       WHERE customer_id = $1 AND program_id = $2 ORDER BY joined_at DESC, id DESC";
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(subject.id())
+        .bind(program)
+        .fetch_all(c)
+        .await)?)
 }
 
 /// The program with this code, for the command line and the demonstration. Fails with [`Error::NotFound`].

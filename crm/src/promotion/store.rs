@@ -56,6 +56,15 @@ pub async fn running(conn: &mut Conn, at: DateTime<Utc>) -> Result<Vec<Promotion
     with_links(conn, rows).await
 }
 
+/// Those of them that are over by another moment.
+pub async fn running_until(conn: &mut Conn, at: DateTime<Utc>, by: DateTime<Utc>) -> Result<Vec<Promotion>, Error> {
+    const SQL: &str = promotions!(
+        "WHERE stage = 'published' AND ends_at > $1 AND starts_at <= $1 AND ends_at <= $2 ORDER BY ends_at, id"
+    );
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(at).bind(by).fetch_all(c).await)?;
+    with_links(conn, rows).await
+}
+
 /// The same with where they hold and what carries them out.
 async fn with_links(conn: &mut Conn, rows: Vec<Row>) -> Result<Vec<Promotion>, Error> {
     const PLACES: &str = "SELECT l.promotion_id, s.id, s.name, s.town FROM promotion_stores l \

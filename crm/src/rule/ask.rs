@@ -367,7 +367,7 @@ impl Birthdays {
 }
 
 /// The birthday in a year: 28 February for 29 February in a year without it.
-pub(super) fn birthday(birth: NaiveDate, year: i32) -> NaiveDate {
+pub(crate) fn birthday(birth: NaiveDate, year: i32) -> NaiveDate {
     birth
         .with_year(year)
         .or_else(|| NaiveDate::from_ymd_opt(year, 2, 28))

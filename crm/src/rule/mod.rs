@@ -61,6 +61,8 @@ mod turn;
 #[cfg(feature = "store")]
 pub mod words;
 
+#[cfg(feature = "store")]
+pub(crate) use ask::birthday;
 pub use check::{Fault, Problem};
 pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};

@@ -1,6 +1,6 @@
 //! For whom a rule is: what it asks about the customer, whatever they buy, where and when.
 
-use super::{Caps, Condition, Effect, Occasion, Rule};
+use super::{Caps, Condition, Effect, Occasion, Rule, Whose};
 use crate::id::ProgramId;
 use std::collections::BTreeSet;
 
@@ -35,6 +35,14 @@ impl Condition {
 }
 
 impl Rule {
+    /// True when it is for whoever has a birthday, of a program perhaps, whatever else there is to know about them.
+    pub fn is_for_birthdays(&self, whose: Whose) -> bool {
+        let is_birthday = |one: &Condition| matches!(one, Condition::Birthday { of, .. } if *of == whose);
+        let is_of_others = |one: &Condition| !matches!(one, Condition::Member(_)) && one.of_customer().is_some();
+        let (birthdays, others): (Vec<_>, Vec<_>) = self.conditions.iter().partition(|one| is_birthday(one));
+        !birthdays.is_empty() && !others.into_iter().any(is_of_others)
+    }
+
     /// A rule that holds for whoever this one is for. It is asked about a basket with nothing in it, and gives a coupon of no
     /// series, for which nothing has to be bought. Who registers does so once: for that occasion it is for nobody any more.
     pub fn for_whom(&self) -> Self {

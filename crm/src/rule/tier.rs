@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 /// How many days ahead [`Tiers::changes_on`] looks.
 const AHEAD: usize = 366;
 
+/// How many days ahead [`Tiers::lost_on`] looks: who keeps a tier for longer need not be told until when.
+const FAR: usize = 3 * 366;
+
 /// The tiers of a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +123,14 @@ pub struct Next {
     pub missing: i64,
 }
 
+impl Next {
+    /// True when it is within reach: a fifth is missing at most, or one purchase.
+    pub fn is_near(&self, measure: Measure) -> bool {
+        let is_little = self.missing.saturating_mul(5) <= self.threshold;
+        self.missing > 0 && (is_little || (measure == Measure::Count && self.missing == 1))
+    }
+}
+
 impl Tiers {
     /// Everything that is wrong with them; pointers are JSON pointers.
     pub fn validate(&self) -> Vec<Fault> {
@@ -193,6 +204,17 @@ impl Tiers {
             }
         }
         last
+    }
+
+    /// The first day on which a customer's tier is lost if nothing more is bought; none where there is none to lose, where it
+    /// is kept for good, and where that is years away.
+    pub fn lost_on(&self, bought: &[Bought], today: NaiveDate) -> Option<NaiveDate> {
+        let (mut held, mut counted) = self.walk(bought, today);
+        let place = held.place?;
+        today.iter_days().skip(1).take(FAR).find(|day| {
+            held.pass(self, self.earned(counted.on(*day)), *day);
+            held.place < Some(place)
+        })
     }
 
     /// The tier of this id.
@@ -401,6 +423,20 @@ mod tests {
         );
         assert_eq!(best.next.map(|n| n.missing), Some(15_000_00));
         assert_eq!(tiers.standing(&[], day("2026-04-01")).tier, None);
+    }
+
+    #[test]
+    fn the_day_on_which_a_tier_is_lost_is_told_before() {
+        let history = bought(&[("2024-02-29", 1_000_00)]);
+        let lost = |downgrade, grace, on| tiers(YEAR, downgrade, grace).lost_on(&history, day(on));
+        let month = Some(Span::Days(30));
+        assert_eq!(lost(Downgrade::Earned, None, "2024-02-29"), Some(day("2025-03-01")));
+        assert_eq!(lost(Downgrade::Earned, month, "2024-02-29"), Some(day("2025-03-31")));
+        assert_eq!(lost(Downgrade::Earned, month, "2025-03-30"), Some(day("2025-03-31")));
+        assert_eq!(lost(Downgrade::Earned, month, "2025-03-31"), None, "it is lost");
+        assert_eq!(lost(Downgrade::Never, None, "2024-02-29"), None);
+        let ever = tiers(Window::Ever, Downgrade::Earned, None);
+        assert_eq!(ever.lost_on(&history, day("2024-02-29")), None);
     }
 
     #[test]

@@ -123,6 +123,18 @@ both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
             "program.list"
         ]
     );
+    // What a customer reads of it.
+    let mut conn = db.read().await.expect("a connection");
+    let told = programs::versions(&mut conn, made).await.expect("read");
+    assert_eq!(told.iter().map(|one| one.version).collect::<Vec<_>>(), [2, 1]);
+    let first = programs::of_version(&mut conn, anna, made, 1).await.expect("read");
+    assert_eq!((first.version, first.share, first.joined_at.is_some()), (1, 500, true));
+    let ahead = programs::of_version(&mut conn, anna, made, 3).await;
+    assert!(matches!(ahead, Err(Error::NotFound)), "{ahead:?}");
+    let times = programs::memberships(&mut conn, anna, made).await.expect("read");
+    let times: Vec<_> = times.iter().map(|time| (time.terms_version, time.left_at)).collect();
+    assert_eq!(times, [(1, None)]);
+    drop(conn);
     let nothing = managing::history(db, &mara, "nothing").await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
     let nothing = managing::publish(db, &fresh, "nothing", seen, None).await;

@@ -165,6 +165,14 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     let all = stands(world, anna).await;
     let codes: Vec<&str> = all.iter().map(|(code, _)| code.as_str()).collect();
     assert_eq!(codes[..5], ["large", "words", "third", "sum", "soon"]);
+    // Of those that end first alone the same is told.
+    let mut conn = db.read().await.expect("a connection");
+    let by = start() + TimeDelta::hours(5);
+    let ending = offers::ending(&mut conn, anna, by).await.expect("told");
+    drop(conn);
+    let codes: Vec<&str> = ending.iter().map(|one| one.promotion.code.as_str()).collect();
+    assert_eq!(codes, ["large", "third", "sum", "first", "idea"]);
+    assert_eq!(ending[0].stand, Stand::Holds);
     let of = |code: &str| {
         all.iter()
             .find(|(known, _)| known == code)

@@ -19,8 +19,8 @@ use crm::points::store as points;
 use crm::points::{Entry, LotState, Policy, TransactionKind};
 use crm::purchase::claim::claim;
 use crm::purchase::void::void;
-use crm::rule::Occasion;
 use crm::rule::store::days;
+use crm::rule::{Occasion, Whose};
 use crm::signin::Draft;
 use crm::signin::store::{self as signin, Details};
 use crm::testing::{World, start};
@@ -394,6 +394,35 @@ both_engines!(a_childs_birthday_is_the_parents_once_a_year, async |world| {
     }
     let of_child = r#"{"birthday": {"of": "child", "before": 1}}"#;
     publish(db, &rule("Child", of_child, &fixed(club, 20_00), DAILY)).await;
+    const CONTACT: &str = "INSERT INTO contacts (id, customer_id, kind, value, is_primary, created_at) \
+                           VALUES ($1, $2, $3, $4, $5, $6)";
+    let (email, created) = ("anna@example.com", start());
+    execute!(
+        db,
+        CONTACT,
+        ContactId::new(),
+        anna.id(),
+        Kind::Email,
+        email,
+        true,
+        created
+    )
+    .await
+    .expect("an address");
+    let mut conn = db.read().await.expect("a connection");
+    let told = customers::reminders(&mut conn, anna).await.expect("read");
+    assert_eq!((told.birthday, told.children.len(), told.stands), (None, 2, false));
+    assert_eq!(told.unverified.as_deref(), Some(email));
+    let gives = customers::birthday_gives(&mut conn, Whose::Child).await.expect("read");
+    assert_eq!(
+        gives.iter().map(|one| one.name.en.as_str()).collect::<Vec<_>>(),
+        ["Child"]
+    );
+    let own = customers::birthday_gives(&mut conn, Whose::Customer)
+        .await
+        .expect("read");
+    assert_eq!(own, []);
+    drop(conn);
     assert_eq!(work(world, at("2026-11-29T09:00:00Z")).await, 0);
     assert_eq!(work(world, at("2026-11-30T09:00:00Z")).await, 1);
     assert_eq!(work(world, at("2026-12-05T09:00:00Z")).await, 0);

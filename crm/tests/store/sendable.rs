@@ -88,6 +88,7 @@ fn a_server_can_await_these(
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;
         promotion::store::running(&mut conn, db.now()).await?;
         promotion::store::offers::of(&mut conn, customer.me()).await?;
+        promotion::store::offers::ending(&mut conn, customer.me(), db.now()).await?;
         promotion::store::offers::over(&mut conn, customer.me()).await?;
         promotion::store::offers::activate(&db, &customer, "").await?;
         promotion::store::managing::list(&db, &agent).await?;
@@ -107,6 +108,8 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         invitations::list(&mut conn, customer.me(), 1).await?;
         invitations::gives(&mut conn).await?;
         customers::profile_gives(&mut conn, customer.me()).await?;
+        customers::reminders(&mut conn, customer.me()).await?;
+        customers::birthday_gives(&mut conn, crm::rule::Whose::Child).await?;
         rewards::of(&mut conn, customer.me(), &[]).await?;
         Ok::<_, Error>(())
     });
@@ -129,6 +132,11 @@ fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, s
         tiers::versions_of(&mut conn, &agent, program).await?;
         tiers::standing(&mut conn, customer.me(), program).await?;
         tiers::changes(&mut conn, customer.me()).await?;
+        tiers::changes_in(&mut conn, customer.me(), program).await?;
+        tiers::outlook(&mut conn, customer.me(), program).await?;
+        tiers::benefits(&mut conn, program).await?;
+        tiers::current(&mut conn).await?;
+        tiers::standings(&mut conn, customer.me()).await?;
         Ok::<_, Error>(())
     });
 }

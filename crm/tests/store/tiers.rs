@@ -710,3 +710,57 @@ both_engines!(what_comes_back_counts_for_whoever_bought_it, async |world| {
     assert_eq!((given(anna, "A-4").await, given(boris, "B-4").await), (0, 10_00));
     assert_books_agree(db).await;
 });
+
+both_engines!(what_tiers_give_is_told_and_what_they_were_called, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    publish(db, club, &two(Downgrade::Earned, None)).await;
+    buy(db, anna, "1", start(), 1_500_00).await;
+    let rule = |name: &str, conditions: Value, effects: Value| {
+        let json = json!({"name": {"ru": name, "en": name}, "conditions": conditions, "effects": effects});
+        serde_json::from_value::<Rule>(json).expect("a rule")
+    };
+    let gold = json!({"tier": {"program": club, "tiers": [GOLD]}});
+    let off = json!({"percent_off": {"share": 500, "each": "line"}});
+    let said = json!({"message": {"to": "cashier", "text": {"ru": "Тише", "en": "Hush"}}});
+    for rule in [
+        rule("given", json!([{"any": [gold, "first_purchase"]}]), json!([off, said])),
+        rule("other way round", json!([{"not": gold}]), json!([off])),
+        rule("segment", json!([gold, {"segment": ["tea"]}]), json!([off])),
+        rule("words alone", json!([gold]), json!([said])),
+    ] {
+        let published = rules::publish_by_system(db, &SYSTEM, None, &rule, None).await;
+        published.expect("published");
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let benefits = tiers::benefits(&mut conn, club).await.expect("read");
+    let told: Vec<_> = benefits
+        .iter()
+        .map(|one| {
+            (
+                one.rule.name.en.as_str(),
+                one.tiers.contains(&GOLD),
+                one.rule.effects.len(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("given", true, 1)]);
+    let elsewhere = program(db, "family").await;
+    assert_eq!(tiers::benefits(&mut conn, elsewhere).await.expect("read"), []);
+    let current = tiers::current(&mut conn).await.expect("read");
+    assert_eq!(current.keys().collect::<Vec<_>>(), [&club]);
+    drop(conn);
+
+    let mut renamed = two(Downgrade::Earned, None);
+    renamed.tiers[0].name.en = "Pearl".into();
+    world.clock.set(start() + days(1));
+    publish(db, club, &renamed).await;
+    let mut conn = db.read().await.expect("a connection");
+    let changes = tiers::changes_in(&mut conn, anna, club).await.expect("read");
+    let called: Vec<_> = changes
+        .iter()
+        .map(|(change, tiers)| Some(tiers.as_ref()?.get(change.tier?)?.name.en.clone()))
+        .collect();
+    assert_eq!(called, [Some("Silver".to_owned())], "as it was called then");
+    assert_eq!(tiers::changes_in(&mut conn, anna, elsewhere).await.expect("read"), []);
+});

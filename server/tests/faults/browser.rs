@@ -327,7 +327,7 @@ pub async fn register(browser: &mut Browser, phone: &str, password: &str) -> io:
     let registered = browser.post("/sign-in/review", "sign_in.register", &key(), &[]).await?;
     assert_eq!(
         registered.location(),
-        "/card?done=registered",
+        "/welcome?done=registered",
         "{} {}",
         registered.status,
         registered.body

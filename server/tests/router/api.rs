@@ -526,7 +526,7 @@ async fn who_joins_at_the_till_completes_it_at_home_and_keeps_what_was_bought() 
         .await;
     assert_eq!(told.location(), "/sign-in/review", "{}", told.text());
     let done = browser.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(done.location(), "/card?done=registered", "{}", done.text());
+    assert_eq!(done.location(), "/welcome?done=registered", "{}", done.text());
     assert!(dense(&browser.get("/purchases").await).contains("1000,00₽"));
     let home = dense(&browser.get("/").await);
     assert!(home.contains("+30"), "the points wait for their day: {home}");

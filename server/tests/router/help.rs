@@ -499,3 +499,56 @@ async fn s17_only_whoever_has_the_right_sees_and_writes_drafts_of_the_help() {
     let after = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
     assert_eq!(after, before, "nothing changed");
 }
+
+#[tokio::test]
+async fn hard_words_lead_to_articles_that_are_there() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    // Points of one program wait, and those of another one are active at once.
+    anna.send("/programs/family", "program.join", &[("terms", "1")]).await;
+    app.world.clock.set(start() + Duration::days(2));
+    let mut anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
+    crm::points::store::run_due(&app.world.db, &crate::common::BY)
+        .await
+        .expect("done");
+    for (page, article, words) in [
+        ("/points", "/help/when-points-become-active", "Почему баллы ждут"),
+        ("/points", "/help/when-points-expire", "Почему баллы сгорают"),
+        ("/points/expiry", "/help/when-points-expire", "Почему баллы сгорают"),
+    ] {
+        let reply = anna.get(page).await;
+        assert!(reply.text().contains(words), "{page}: {}", reply.text());
+        assert!(leads_to(&reply).contains(article), "{page}");
+        assert_eq!(anna.get(article).await.status, StatusCode::OK, "{article}");
+    }
+    assert_eq!(
+        anna.get("/help/tiers").await.status,
+        StatusCode::OK,
+        "programs lead there"
+    );
+    let text = app.customer("Борис").await.get("/points").await.text();
+    assert!(
+        !text.contains("Почему баллы"),
+        "nothing waits and nothing expires: {text}"
+    );
+}
+
+#[tokio::test]
+async fn the_foot_tells_how_to_reach_a_shop_that_says_so() {
+    let app = TestApp::build(false, |config| {
+        config.shop.phone = "8 (800) 555-35-35".into();
+        config.shop.email = "club@example.com".into();
+    })
+    .await;
+    let mut anna = app.customer("Анна").await;
+    for page in [app.anybody().get("/help").await, anna.get("/").await] {
+        assert!(page.body.contains("href=\"tel:+78005553535\""), "{}", page.body);
+        assert!(page.body.contains("href=\"mailto:club@example.com\""), "{}", page.body);
+    }
+    let page = TestApp::new().await.anybody().get("/help").await;
+    assert!(
+        !page.body.contains("tel:") && !page.body.contains("mailto:"),
+        "{}",
+        page.body
+    );
+}

@@ -78,7 +78,12 @@ async fn a_friend_comes_by_the_link_and_both_see_what_it_gives() {
         .send("/sign-in/details", "sign_in.details", &details("Борис"))
         .await;
     let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(registered.location(), "/card?done=registered", "{}", registered.text());
+    assert_eq!(
+        registered.location(),
+        "/welcome?done=registered",
+        "{}",
+        registered.text()
+    );
     assert!(!boris.cookies.contains_key("__Host-kabinet_invite"), "it was used");
     let statement = boris.get("/points").await.text();
     for words in ["Подарок новичку", "Регистрация", "Подарок новичку, версия 1", "Сгорят"]
@@ -157,7 +162,7 @@ async fn a_code_in_the_address_of_the_sign_in_is_kept_and_what_is_none_is_not() 
         .send("/sign-in/details", "sign_in.details", &details("Борис"))
         .await;
     let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(registered.location(), "/card?done=registered");
+    assert_eq!(registered.location(), "/welcome?done=registered");
     let friends = anna.get("/invite").await.text();
     assert!(friends.contains("Борис Л."), "{friends}");
     assert!(

@@ -24,6 +24,7 @@ mod goods;
 mod headers;
 mod health;
 mod help;
+mod home;
 mod invitations;
 mod late;
 mod layers;

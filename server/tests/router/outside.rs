@@ -446,7 +446,7 @@ async fn registered(app: &TestApp, peer: &Peer, account: &Value) -> Browser {
     let saved = who.send("/sign-in/details", "sign_in.details", &details("Зоя")).await;
     assert_eq!(saved.location(), "/sign-in/review", "{}", saved.text());
     let done = who.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(done.location(), "/card?done=registered");
+    assert_eq!(done.location(), "/welcome?done=registered");
     who
 }
 
@@ -502,7 +502,7 @@ async fn a_new_person_registers_with_what_the_provider_knows_and_comes_in_by_it(
     sent.push(("email", "zoya@example.com"));
     who.send("/sign-in/details", "sign_in.details", &sent).await;
     let done = who.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(done.location(), "/card?done=registered");
+    assert_eq!(done.location(), "/welcome?done=registered");
     // What a provider calls a verified address is proved here by our own code only.
     assert_eq!(
         app.count("SELECT COUNT(*) FROM contacts WHERE kind = 'email' AND verified_at IS NOT NULL")

@@ -19,7 +19,7 @@ async fn with_password(app: &TestApp, name: &str) -> (Browser, String) {
     );
     assert_eq!(
         who.send("/sign-in/review", "sign_in.register", &[]).await.location(),
-        "/card?done=registered"
+        "/welcome?done=registered"
     );
     (who, phone)
 }

@@ -15,7 +15,7 @@ async fn one_key_does_one_thing_and_gets_one_answer() {
     let first = who
         .send_keyed("/sign-in/review", "sign_in.register", key.secret(), &[])
         .await;
-    assert_eq!(first.location(), "/card?done=registered");
+    assert_eq!(first.location(), "/welcome?done=registered");
     let counts = async || {
         (
             app.count("SELECT COUNT(*) FROM customers").await,

@@ -92,7 +92,7 @@ async fn a_proved_address_opens_and_an_unproved_one_is_nobodys() {
     sent.push(("email", "eva@example.com"));
     eva.send("/sign-in/details", "sign_in.details", &sent).await;
     let done = eva.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(done.location(), "/card?done=registered", "{}", done.text());
+    assert_eq!(done.location(), "/welcome?done=registered", "{}", done.text());
     let proved = "SELECT COUNT(*) FROM contacts WHERE value = 'eva@example.com' AND verified_at IS NOT NULL";
     assert_eq!(app.count(proved).await, 1);
     app.world.clock.set(start() + Duration::hours(2));

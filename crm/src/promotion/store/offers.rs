@@ -2,7 +2,7 @@
 //! a promotion out answer, as far as they ask who somebody is; what is to be bought for it, its conditions say in words.
 
 use super::super::Promotion;
-use super::running;
+use super::{running, running_until};
 use crate::db::{Conn, Db, scoped};
 use crate::error::Error;
 use crate::id::{ProgramId, PromotionId, RuleId};
@@ -77,9 +77,21 @@ impl Stand {
 /// The promotions that hold now: first those that hold for this customer, then those within reach, then the others; among each
 /// the one that ends first at the head.
 pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
+    let now = conn.now();
+    let promotions = running(conn, now).await?;
+    asked(conn, me, promotions).await
+}
+
+/// Those of them that are over by a moment; the others are not asked about.
+pub async fn ending(conn: &mut Conn, me: Subject, by: DateTime<Utc>) -> Result<Vec<Offer>, Error> {
+    let now = conn.now();
+    let promotions = running_until(conn, now, by).await?;
+    asked(conn, me, promotions).await
+}
+
+async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Result<Vec<Offer>, Error> {
     let (now, shop) = (conn.now(), conn.shop().clone());
     let (today, zone) = (shop.day(now), shop.zone());
-    let promotions = running(conn, now).await?;
     let activated: BTreeMap<PromotionId, DateTime<Utc>> = activations(conn, me).await?.into_iter().collect();
     let linked: BTreeSet<RuleId> = promotions.iter().flat_map(|one| one.rules.iter().copied()).collect();
     let timeline = timeline(conn).await?;

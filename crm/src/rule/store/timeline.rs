@@ -172,6 +172,11 @@ impl Timeline {
         self.tiers.at(program, at).filter(|_| is_open)
     }
 
+    /// The tiers of a version of a program's, whenever it counted.
+    pub(crate) fn tiers_of_version(&self, program: ProgramId, version: i64) -> Option<&Tiers> {
+        self.tiers.of_version(program, version)
+    }
+
     /// The programs that have tiers at a moment or had some before, each with [`tier_version`](Self::tier_version).
     pub(crate) fn with_tiers(&self, at: DateTime<Utc>) -> impl Iterator<Item = (ProgramId, i64, Option<&Tiers>)> {
         let programs = self.tiers.programs();

@@ -14,9 +14,9 @@ use crate::on;
 use crate::points::Difference;
 use crate::points::store::LIST;
 use crate::purchase::store as purchases;
-use crate::rule::Fault;
 use crate::rule::store::versions::{self, Statements, Versioned, statements};
 use crate::rule::store::{PublishError, Timeline, timeline};
+use crate::rule::{Condition, Effect, Fault, Occasion, Rule};
 use crate::staff::Right;
 use crate::webhook::event::Cause;
 use crate::who::{Fresh, Staff, Subject, System};
@@ -213,6 +213,15 @@ impl Published {
             Says::Tiers(tiers) => Some((version.version, Some(tiers))),
             Says::Nothing => Some((version.version, None)),
             Says::Unreadable => None,
+        }
+    }
+
+    /// The tiers of a version; none where it says nothing, or nobody can tell what.
+    pub(crate) fn of_version(&self, program: ProgramId, version: i64) -> Option<&Tiers> {
+        let found = self.0.get(&program)?.iter().find(|one| one.version == version)?;
+        match &found.says {
+            Says::Tiers(tiers) => Some(tiers),
+            Says::Nothing | Says::Unreadable => None,
         }
     }
 }
@@ -634,8 +643,25 @@ pub async fn preview(db: &Db, by: &Staff, program: ProgramId, tiers: &Tiers) -> 
     Ok(preview)
 }
 
+/// Where a customer stands among the tiers of a program, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// The tiers.
+    pub tiers: Tiers,
+    /// Where the customer stands today.
+    pub standing: Standing,
+    /// The first day on which the tier is lost if nothing more is bought ([`Tiers::lost_on`]).
+    pub lost_on: Option<NaiveDate>,
+}
+
 /// The tiers of a program, and where a customer stands among them today; none where it has no tiers, or they are no member.
 pub async fn standing(conn: &mut Conn, of: Subject, program: ProgramId) -> Result<Option<(Tiers, Standing)>, Error> {
+    let outlook = outlook(conn, of, program).await?;
+    Ok(outlook.map(|outlook| (outlook.tiers, outlook.standing)))
+}
+
+/// The same, and how long the tier lasts.
+pub async fn outlook(conn: &mut Conn, of: Subject, program: ProgramId) -> Result<Option<Outlook>, Error> {
     let timeline = timeline(conn).await?;
     let now = conn.now();
     let Some((_, tiers)) = timeline.tiers(program, now) else {
@@ -647,8 +673,90 @@ pub async fn standing(conn: &mut Conn, of: Subject, program: ProgramId) -> Resul
         return Ok(None);
     };
     let bought = bought(conn, &[customer]).await?.remove(&customer).unwrap_or_default();
-    let standing = tiers.standing(&since_joining(&bought, *joined), conn.shop().day(now));
-    Ok(Some((tiers.clone(), standing)))
+    let (bought, today) = (since_joining(&bought, *joined), conn.shop().day(now));
+    Ok(Some(Outlook {
+        standing: tiers.standing(&bought, today),
+        lost_on: tiers.lost_on(&bought, today),
+        tiers: tiers.clone(),
+    }))
+}
+
+/// Where a customer stands today in each program that has tiers and that they are a member of, with the tiers.
+pub async fn standings(conn: &mut Conn, of: Subject) -> Result<Vec<(ProgramId, Tiers, Standing)>, Error> {
+    let timeline = timeline(conn).await?;
+    let now = conn.now();
+    let (customer, today) = (of.id(), conn.shop().day(now));
+    let members = members(conn, &[customer]).await?;
+    let bought = bought(conn, &[customer]).await?.remove(&customer).unwrap_or_default();
+    let found = timeline.with_tiers(now).filter_map(|(program, _, tiers)| {
+        let (tiers, joined) = (tiers?, members.get(&(customer, program))?);
+        let standing = tiers.standing(&since_joining(&bought, *joined), today);
+        Some((program, tiers.clone(), standing))
+    });
+    Ok(found.collect())
+}
+
+/// The tiers of each program that has some now.
+pub async fn current(conn: &mut Conn) -> Result<BTreeMap<ProgramId, Tiers>, Error> {
+    let timeline = timeline(conn).await?;
+    let all = timeline.with_tiers(conn.now());
+    let some = all.filter_map(|(program, _, tiers)| Some((program, tiers?.clone())));
+    Ok(some.collect())
+}
+
+/// What a rule gives to whoever has one of these tiers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Benefit {
+    /// The tiers.
+    pub tiers: BTreeSet<TierId>,
+    /// The rule, without what it says to cashiers and on receipts.
+    pub rule: Rule,
+}
+
+/// What the tiers of a program give now: the rules that ask for one of them, in the order in which they are asked. Rules for
+/// some segments are left out: whom they are for is nobody else's to know.
+pub async fn benefits(conn: &mut Conn, program: ProgramId) -> Result<Vec<Benefit>, Error> {
+    let timeline = timeline(conn).await?;
+    let now = conn.now();
+    let mut benefits = Vec::new();
+    for occasion in Occasion::ALL {
+        let Some(rules) = timeline.on(occasion, now) else {
+            continue;
+        };
+        for published in rules.published() {
+            let valid = published.rule.valid;
+            let holds = valid.from.is_none_or(|from| from <= now) && valid.until.is_none_or(|until| now < until);
+            let tiers = asked_for(&published.rule.conditions, program);
+            let mut rule = published.rule.clone();
+            rule.effects.retain(|effect| !matches!(effect, Effect::Message { .. }));
+            if holds && !tiers.is_empty() && !rule.effects.is_empty() && !has_segment(&rule.conditions) {
+                benefits.push(Benefit { tiers, rule });
+            }
+        }
+    }
+    Ok(benefits)
+}
+
+/// The tiers of a program that conditions ask for. What is asked for the other way round is no gift.
+fn asked_for(conditions: &[Condition], program: ProgramId) -> BTreeSet<TierId> {
+    let mut found = BTreeSet::new();
+    for condition in conditions {
+        match condition {
+            Condition::Tier { program: of, tiers } if *of == program => found.extend(tiers),
+            Condition::All(nested) | Condition::Any(nested) => found.extend(asked_for(nested, program)),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn has_segment(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| match condition {
+        Condition::Segment(_) => true,
+        Condition::All(nested) | Condition::Any(nested) => has_segment(nested),
+        Condition::Not(inner) => has_segment(std::slice::from_ref(&**inner)),
+        _ => false,
+    })
 }
 
 /// Once when a customer stood differently than before.
@@ -692,4 +800,21 @@ pub async fn changes(conn: &mut Conn, of: Subject) -> Result<Vec<Change>, Error>
         at: row.at,
     };
     Ok(rows.into_iter().map(change).collect())
+}
+
+/// How a customer's tiers changed in one program, the newest change first, each with the tiers as they were then; none where
+/// the program had withdrawn them.
+pub async fn changes_in(
+    conn: &mut Conn,
+    of: Subject,
+    program: ProgramId,
+) -> Result<Vec<(Change, Option<Tiers>)>, Error> {
+    let all = changes(conn, of).await?;
+    let timeline = timeline(conn).await?;
+    let here = all.into_iter().filter(|change| change.program == program);
+    let with_tiers = |change: Change| {
+        let tiers = timeline.tiers_of_version(program, change.version).cloned();
+        (change, tiers)
+    };
+    Ok(here.map(with_tiers).collect())
 }

@@ -137,7 +137,12 @@ impl TestApp {
             .await;
         assert_eq!(details.location(), "/sign-in/review", "{}", details.text());
         let registered = browser.send("/sign-in/review", "sign_in.register", &[]).await;
-        assert_eq!(registered.location(), "/card?done=registered", "{}", registered.text());
+        assert_eq!(
+            registered.location(),
+            "/welcome?done=registered",
+            "{}",
+            registered.text()
+        );
         Customer {
             browser,
             phone,

@@ -1,0 +1,199 @@
+//! What matters today stands before everything else on the first page, and nothing where nothing does; the first visit.
+
+use crate::common::{BY, TestApp, Town};
+use chrono::Duration;
+use crm::id::{ProgramId, TierId};
+use crm::lang::Localized;
+use crm::rule::Window;
+use crm::rule::tier::{Downgrade, Measure, Tier, Tiers, store as tiers};
+use crm::testing::start;
+use serde_json::{Value, json};
+
+const HEAD: &str = "Важно сегодня";
+
+/// Publishes a rule.
+async fn publish(app: &TestApp, conditions: Value, effects: Value) -> crm::id::RuleId {
+    let rule = json!({"name": {"ru": "Правило", "en": "Rule"}, "conditions": conditions, "effects": effects});
+    let rule = serde_json::from_value(rule).expect("a rule");
+    let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None).await;
+    published.expect("published").id
+}
+
+async fn club(app: &TestApp) -> ProgramId {
+    let club = app
+        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
+        .await;
+    club.parse().expect("an id")
+}
+
+#[tokio::test]
+async fn the_three_most_urgent_things_come_first() {
+    let mut town = Town::new().await;
+    let text = town.boris.get("/").await.text();
+    assert!(!text.contains(HEAD), "nothing to say: {text}");
+    let at = format!("/admin/requests/{}", town.request);
+    let seen = town.agent.get(&at).await.form("request.answer");
+    let seen = seen.get("seen").expect("a field").to_owned();
+    let sent = [("seen", seen.as_str()), ("text", "Они на месте")];
+    town.agent.send(&at, "request.answer", &sent).await;
+    town.app
+        .execute("UPDATE customers SET birthday = '1990-11-27' WHERE name = 'Анна'")
+        .await;
+    let text = town.anna.get("/").await.text();
+    let places = ["Вам ответили", "Подтвердите", "Скоро ваш день рождения"].map(|part| text.find(part));
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?}: {text}"
+    );
+
+    // What ends tomorrow is more urgent than a birthday.
+    town.app.put_promotion("coffee_week", &[], false).await;
+    town.app.world.clock.set(start() + Duration::days(5));
+    let text = town.anna.get("/").await.text();
+    let places = ["Вам ответили", "Неделя чая", "Подтвердите"].map(|part| text.find(part));
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?}: {text}"
+    );
+    assert!(!text.contains("день рождения"), "a fourth: {text}");
+}
+
+#[tokio::test]
+async fn an_offer_that_ends_matters_to_whom_it_holds_for() {
+    let app = TestApp::new().await;
+    let off = json!([{"percent_off": {"share": 500, "each": "line"}}]);
+    let rule = publish(&app, json!(["first_purchase"]), off).await;
+    app.put_promotion("first", &[rule], false).await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await.with_purchase("B-1", "Чайник", 100_00).await;
+    app.world.clock.set(start() + Duration::days(4));
+    assert!(
+        !anna.get("/").await.text().contains(HEAD),
+        "it ends the day after tomorrow"
+    );
+    app.world.clock.set(start() + Duration::days(5));
+    let text = anna.get("/").await.text();
+    assert!(text.contains(HEAD) && text.contains("До завтра"), "{text}");
+    let text = boris.get("/").await.text();
+    assert!(!text.contains(HEAD), "it is for others: {text}");
+}
+
+#[tokio::test]
+async fn a_birthday_tells_what_the_shop_gives_for_it() {
+    let app = TestApp::new().await;
+    let club = club(&app).await;
+    let mut anna = app.customer("Анна").await;
+    app.execute("UPDATE customers SET birthday = '1990-11-29'").await;
+    assert!(!anna.get("/").await.text().contains(HEAD), "in eight days");
+    app.execute("UPDATE customers SET birthday = '1990-11-28'").await;
+    let text = anna.get("/").await.text();
+    assert!(
+        text.contains("Скоро ваш день рождения") && text.contains("Пусть всё"),
+        "{text}"
+    );
+
+    let birthday = |of: &str| json!({"birthday": {"of": of, "before": 7, "after": 7}});
+    let points = |n: i64| json!([{"points_fixed": {"program": club, "points": n, "each": "purchase"}}]);
+    publish(&app, json!([birthday("customer")]), points(300_00)).await;
+    publish(
+        &app,
+        json!([birthday("customer"), {"segment": ["tea"]}]),
+        points(999_00),
+    )
+    .await;
+    publish(&app, json!([birthday("child")]), points(50_00)).await;
+    let text = anna.get("/").await.text().replace('\u{a0}', " ");
+    assert!(text.contains("баллы: 300 за покупку (Клуб соседей)"), "{text}");
+    assert!(!text.contains("999"), "for some segment: {text}");
+
+    app.execute("UPDATE customers SET birthday = '1990-05-03'").await;
+    let child = crm::customer::store::ChildForm {
+        day: "22".into(),
+        month: "11".into(),
+        year: "2020".into(),
+        agreed: true,
+    };
+    crm::customer::store::add_child(&app.world.db, &anna.proof().await, &child, crm::lang::Lang::Ru)
+        .await
+        .expect("a child");
+    let text = anna.get("/").await.text().replace('\u{a0}', " ");
+    assert!(text.contains("День рождения ребёнка через 1 день"), "{text}");
+    assert!(text.contains("баллы: 50 за покупку"), "{text}");
+    // Who left the club is given no points of it.
+    anna.send("/programs/club/leave", "program.leave", &[]).await;
+    let text = anna.get("/").await.text();
+    assert!(!text.contains(HEAD), "{text}");
+}
+
+#[tokio::test]
+async fn a_tier_within_reach_is_told() {
+    let app = TestApp::new().await;
+    let name = |text: &str| Localized {
+        ru: text.into(),
+        en: text.into(),
+    };
+    let is = Tiers {
+        measure: Measure::Sum,
+        window: Window::Ever,
+        downgrade: Downgrade::Earned,
+        grace: None,
+        tiers: vec![Tier {
+            id: TierId(uuid::Uuid::from_u128(1)),
+            name: name("Серебро"),
+            threshold: 1_000_00,
+        }],
+    };
+    tiers::publish_by_system(&app.world.db, &BY, club(&app).await, &is, None)
+        .await
+        .expect("published");
+    for (document, price, is_near) in [("A-1", 799_99, false), ("B-1", 800_00, true), ("C-1", 1_000_00, false)] {
+        let who = app.customer("Анна").await;
+        let mut who = who.with_purchase(document, "Чайник", price).await;
+        let text = who.get("/").await.text().replace('\u{a0}', " ");
+        assert_eq!(text.contains("Близко уровень «Серебро»"), is_near, "{price}: {text}");
+        assert_eq!(text.contains("Осталось: 200,00 ₽"), is_near, "{price}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn points_that_expire_within_a_week_matter() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    anna.send("/programs/family", "program.join", &[("terms", "1")]).await;
+    // Points of this program are active at once and last for 90 days from the purchase, which is of the day before.
+    app.world.clock.set(start() + Duration::days(2));
+    let anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
+    app.world.clock.set(start() + Duration::days(80));
+    crm::points::store::run_due(&app.world.db, &BY).await.expect("done");
+    let mut browser = app.anybody();
+    assert_eq!(browser.prove(&anna.phone).await.location(), "/");
+    let text = browser.get("/").await.text();
+    assert!(!text.contains(HEAD), "in eleven days: {text}");
+    app.world.clock.set(start() + Duration::days(85));
+    let text = browser.get("/").await.text();
+    assert!(text.contains("Скоро сгорят баллы"), "{text}");
+}
+
+#[tokio::test]
+async fn who_registers_is_shown_around_once() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    // Whoever registers is led there, as every test that registers somebody sees.
+    let page = anna.get("/welcome?done=registered").await;
+    assert!(page.text().contains("Карта выпущена"), "{}", page.text());
+    for link in ["/card", "/profile/consents", "/profile/children"] {
+        assert!(page.body.contains(&format!("href=\"{link}\"")), "{link}: {}", page.body);
+        assert_eq!(anna.get(link).await.status.as_u16(), 200, "{link}");
+    }
+    assert!(page.text().contains("Пропустить"), "{}", page.text());
+    assert!(
+        !anna.get("/welcome").await.text().contains("Карта выпущена"),
+        "it is not told again"
+    );
+    assert!(
+        anna.get("/help").await.body.contains("href=\"/welcome\""),
+        "the help leads back"
+    );
+    let help = app.anybody().get("/help").await;
+    assert!(!help.body.contains("href=\"/welcome\""), "{}", help.body);
+}
