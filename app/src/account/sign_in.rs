@@ -79,6 +79,10 @@ pub fn onward_to(cx: &Cx, verified: &Verified, next: Option<&str>) -> Next {
     match verified {
         Verified::SignedIn(opened) => {
             cx.set_cookie(cookie::ATTEMPT, None, None);
+            // What was said before belongs to nobody, and is not to be there for whoever comes after.
+            if cx.token(cookie::CHAT).is_some() {
+                cx.set_cookie(cookie::CHAT, None, None);
+            }
             cx.set_session(cookie::SESSION, opened);
             Next::to_untrusted(next, "/")
         }
