@@ -100,6 +100,13 @@ async fn hear(cx: &Cx, input: Input<'_>) -> Result<Next, crm::Error> {
     Ok(Next::to(format!("{HERE}#newest")))
 }
 
+/// Leaves what was said before somebody came in or went: it is not to be there for whoever comes after.
+pub(super) fn leave(cx: &Cx) {
+    if cx.token(cookie::CHAT).is_some() {
+        cx.set_cookie(cookie::CHAT, None, None);
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().chat;

@@ -91,9 +91,7 @@ impl Form for SignOut {
             signin::store::sign_out(&cx.db, token).await?;
         }
         cx.set_cookie(cookie::SESSION, None, None);
-        if cx.token(cookie::CHAT).is_some() {
-            cx.set_cookie(cookie::CHAT, None, None);
-        }
+        chat::leave(cx);
         Ok(Next::to("/sign-in?done=signed_out"))
     }
 }

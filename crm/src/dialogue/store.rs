@@ -24,10 +24,13 @@ use sqlx::types::Json;
 
 /// The longest message, in characters: that of a request.
 pub const TEXT_MAX: usize = 4000;
-/// Messages of one customer, or from one network of those who are not known, within an hour.
-const MESSAGES_PER_HOUR: u32 = 240;
+/// Messages of one customer within an hour.
+const MESSAGES_PER_CUSTOMER: u32 = 240;
+/// Messages of those who are not known from one network within an hour: a shop's wireless network serves a queue, and to
+/// register takes twenty.
+const MESSAGES_PER_NETWORK: u32 = 1200;
 /// How many messages a page of the conversation shows.
-const SHOWN: i64 = 60;
+const SHOWN: i64 = 100;
 
 /// Who writes.
 #[derive(Clone, Copy, Debug)]
@@ -300,11 +303,11 @@ async fn claim(
     let text = text.as_str();
     db.write(|tx| {
         scoped(async move {
-            let whose = match by.customer {
-                Some(customer) => customer.id().to_string(),
-                None => by.visitor.network.clone(),
+            let (whose, most) = match by.customer {
+                Some(customer) => (customer.id().to_string(), MESSAGES_PER_CUSTOMER),
+                None => (by.visitor.network.clone(), MESSAGES_PER_NETWORK),
             };
-            if !limits::take(tx, &format!("dialogue:{whose}"), MESSAGES_PER_HOUR).await? {
+            if !limits::take(tx, &format!("dialogue:{whose}"), most).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
             }
             let place = match row {
