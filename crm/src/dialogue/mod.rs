@@ -167,6 +167,9 @@ impl Catalogue {
     fn command(&self, lang: Lang, text: &str) -> Option<Command> {
         let text = fold(text);
         let text = text.trim_start_matches('/');
+        if text.is_empty() {
+            return None;
+        }
         let names = |record: &CommandRecord| {
             let (name, words) = (fold(record.name.get(lang)), fold(record.words.get(lang)));
             text == record.code || text == name || words.split(',').any(|word| word.trim() == text)

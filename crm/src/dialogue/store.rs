@@ -164,14 +164,14 @@ async fn facts<'a>(
     })
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     id: ConversationId,
-    #[sqlx(json)]
     state: State,
     revision: i64,
-    expires_at: DateTime<Utc>,
 }
+
+/// A row as it is stored. A state that this program does not know, because another one wrote it, is no reason to fail.
+type Stored = (ConversationId, Json<serde_json::Value>, i64, DateTime<Utc>);
 
 /// The conversation of whoever writes: a customer's own, or that of a token while it counts. Nobody's else.
 async fn row(conn: &mut Conn, by: &Speaker<'_>) -> Result<Option<Row>, Error> {
@@ -180,7 +180,7 @@ async fn row(conn: &mut Conn, by: &Speaker<'_>) -> Result<Option<Row>, Error> {
     const OF_TOKEN: &str = "SELECT id, state, revision, expires_at FROM conversations WHERE token_hash = $1 AND channel = $2 \
                             AND customer_id IS NULL AND expires_at > $3";
     let now = conn.now();
-    let found: Option<Row> = match (by.customer, by.token) {
+    let found: Option<Stored> = match (by.customer, by.token) {
         (Some(customer), _) => on!(conn, |c| sqlx::query_as(OF_CUSTOMER)
             .bind(customer.id())
             .bind(by.channel)
@@ -195,9 +195,13 @@ async fn row(conn: &mut Conn, by: &Speaker<'_>) -> Result<Option<Row>, Error> {
         (None, None) => None,
     };
     // What was begun too long ago is begun anew.
-    Ok(found.map(|row| Row {
-        state: if row.expires_at > now { row.state } else { State::Ready },
-        ..row
+    Ok(found.map(|(id, Json(state), revision, expires_at)| Row {
+        id,
+        state: Some(state)
+            .filter(|_| expires_at > now)
+            .and_then(|state| serde_json::from_value(state).ok())
+            .unwrap_or_default(),
+        revision,
     }))
 }
 
