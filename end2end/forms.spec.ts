@@ -608,6 +608,31 @@ test("forms of the help", async ({ page }) => {
   await expect(page.getByRole("status")).toContainText("Спасибо");
 });
 
+test("forms of the chat", async ({ page }) => {
+  const phone = freePhone();
+  await page.goto("/chat");
+  await right(page, "chat.choose", {}, "Войти или получить карту");
+  // The first answer to what was said last is where reading goes on.
+  await expect(page.locator("#newest")).toBeFocused();
+  await expect(page.getByRole("log")).toContainText("Напишите номер телефона");
+  await wrong(page, "chat.say", { text: " " }, "Напишите сообщение");
+  await right(page, "chat.say", { text: phone });
+  const digits = await code(page, phone);
+  await page.goto("/chat");
+  await wrong(page, "chat.code", { code: "" }, "Введите код из сообщения");
+  await right(page, "chat.code", { code: unlike(digits) });
+  await expect(page.getByRole("log")).toContainText("Код не подошёл");
+  await right(page, "chat.code", { code: digits });
+  for (const text of [PERSON.name, PERSON.surname]) await right(page, "chat.say", { text: String(text) });
+  await right(page, "chat.choose", {}, "Пропустить");
+  await right(page, "chat.say", { text: "3.05.1990" });
+  const review = page.getByRole("log").getByText("Проверьте, всё ли верно");
+  for (let asked = 0; asked < 10 && !(await review.isVisible()); asked++) await right(page, "chat.choose", {}, "Да");
+  await right(page, "chat.choose", {}, "Да");
+  await page.getByRole("link", { name: "Показать карту" }).click();
+  await expect(page).toHaveURL(/\/card/);
+});
+
 test("forms of the help as staff write it", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));

@@ -114,6 +114,8 @@ pub mod cookie {
     pub const TRANSFER: &str = "kabinet_transfer";
     /// The code of whoever invited somebody who has not registered yet.
     pub const INVITE: &str = "kabinet_invite";
+    /// The conversation of somebody who is not signed in.
+    pub const CHAT: &str = "kabinet_chat";
     /// The language that was chosen.
     pub const LANG: &str = "lang";
     /// The theme that was chosen.

@@ -33,28 +33,15 @@ fn decimal(lang: Lang, minor: i64) -> String {
     format!("{sign}{whole}{comma}{:02}", minor.unsigned_abs() % 100)
 }
 
-/// The sign of a currency; its code where it has none of its own.
-fn currency_sign(code: &str) -> &str {
-    match code {
-        "RUB" => "₽",
-        "EUR" => "€",
-        "USD" => "$",
-        "GBP" => "£",
-        "KZT" => "₸",
-        "BYN" => "Br",
-        other => other,
-    }
-}
-
 /// An amount of money in minor units: `1 234,50 ₽`.
 pub fn money(lang: Lang, shop: &Shop, minor: i64) -> String {
-    format!("{}{NBSP}{}", decimal(lang, minor), currency_sign(&shop.currency))
+    format!("{}{NBSP}{}", decimal(lang, minor), shop.currency_sign())
 }
 
 /// An amount rounded to whole units of the currency, where there is room for no more: `1 235 ₽`.
 pub fn money_rounded(lang: Lang, shop: &Shop, minor: i64) -> String {
     let whole = decimal(lang, (minor + 50).div_euclid(100) * 100);
-    format!("{}{NBSP}{}", &whole[..whole.len() - 3], currency_sign(&shop.currency))
+    format!("{}{NBSP}{}", &whole[..whole.len() - 3], shop.currency_sign())
 }
 
 /// Points in hundredths, whole ones without decimals: `1 248` or `36,75`.

@@ -388,6 +388,12 @@ pub const ROUTES: &[Route] = &[
         account::help::article,
         [account::help::Vote, account::help::TellMissing]
     ),
+    page!(
+        "/chat",
+        Public,
+        account::chat::page,
+        [account::chat::Say, account::chat::Code, account::chat::Choose]
+    ),
     page!("/profile", Customer, cabinet::profile::page),
     page!(
         "/profile/person",

@@ -1,5 +1,5 @@
-//! What the shop says, as it comes: consents, programs, topics, message templates and the help. Loaded once into an empty
-//! database from `content/`, read and edited there ever after.
+//! What the shop says, as it comes: consents, programs, topics, message templates, the dialogue and the help. Loaded once into an
+//! empty database from `content/`, read and edited there ever after.
 
 use crate::consent::{Aim, AskedAt};
 use crate::customer::Channel;
@@ -27,6 +27,30 @@ struct Records {
     help_categories: Vec<String>,
     /// Its articles, in theirs.
     help_articles: Vec<HelpRecord>,
+    dialogue: DialogueRecords,
+}
+
+#[derive(Deserialize)]
+struct DialogueRecords {
+    /// Of `command.<code>`, `text.<code>` and `setting.<code>` that have changed since the first time; the others are in their
+    /// first version.
+    versions: BTreeMap<String, i64>,
+    /// Codes of the commands, in their order.
+    commands: Vec<String>,
+    settings: BTreeMap<String, i64>,
+}
+
+impl DialogueRecords {
+    fn version(&self, kind: &str, code: &str) -> i64 {
+        self.versions.get(&format!("{kind}.{code}")).copied().unwrap_or(1)
+    }
+}
+
+/// What the dialogue says in one language.
+#[derive(Deserialize)]
+struct Dialogue {
+    commands: Texts,
+    texts: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -153,7 +177,7 @@ pub fn percent(lang: Lang, share: i64) -> String {
 }
 
 /// Fills an empty database with what the shop says. The second time it adds only the roles, the purposes of consents, and the
-/// templates or their versions, that a newer program needs and the database does not have yet; the help too, where it never
+/// templates and records of the dialogue or their versions, that a newer program needs and the database does not have yet; the help too, where it never
 /// had any.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
@@ -161,12 +185,17 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let (topics, templates) = (&pair!("topics")?, &pair!("templates")?);
     let roles = &pair!("roles")?;
     let help = &(pair!("help_categories")?, pair!("help_articles")?);
+    let dialogue: &[Dialogue; 2] = &[
+        parse(include_str!("../content/ru/dialogue.json"))?,
+        parse(include_str!("../content/en/dialogue.json"))?,
+    ];
     db.write(|tx| {
         scoped(async move {
             add_roles(tx, records, roles).await?;
             add_templates(tx, records, templates).await?;
             add_help(tx, records, help).await?;
             add_purposes(tx, records, consents).await?;
+            add_dialogue(tx, &records.dialogue, dialogue).await?;
             const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
             let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
             if !is_first {
@@ -305,6 +334,63 @@ async fn add_templates(tx: &mut Tx, records: &Records, templates: &Pair) -> Resu
             .bind(version)
             .bind(Json(&subject))
             .bind(Json(&body))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+/// Adds the records of the dialogue, or their versions, that are not there yet.
+async fn add_dialogue(tx: &mut Tx, records: &DialogueRecords, [ru, en]: &[Dialogue; 2]) -> Result<(), Error> {
+    const COMMAND: &str = "INSERT INTO dialogue_commands (code, version, position, enabled, name, words, published_at) \
+                           VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (code, version) DO NOTHING";
+    const TEXT: &str = "INSERT INTO dialogue_texts (code, version, body, published_at) VALUES ($1, $2, $3, $4) \
+                        ON CONFLICT (code, version) DO NOTHING";
+    const SETTING: &str = "INSERT INTO dialogue_settings (code, version, value, published_at) VALUES ($1, $2, $3, $4) \
+                           ON CONFLICT (code, version) DO NOTHING";
+    let now = tx.now();
+    let commands = Pair {
+        ru: ru.commands.clone(),
+        en: en.commands.clone(),
+    };
+    for (code, position) in records.commands.iter().zip(1_i64..) {
+        let (name, words) = (commands.get(code, "name")?, commands.get(code, "words")?);
+        on!(tx, |c| sqlx::query(COMMAND)
+            .bind(code)
+            .bind(records.version("command", code))
+            .bind(position)
+            .bind(true)
+            .bind(Json(&name))
+            .bind(Json(&words))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    for (code, text) in &ru.texts {
+        let other = en.texts.get(code);
+        let body = Localized {
+            ru: text.clone(),
+            en: other
+                .cloned()
+                .ok_or_else(|| Error::Inconsistent(format!("content: no English text of {code}")))?,
+        };
+        on!(tx, |c| sqlx::query(TEXT)
+            .bind(code)
+            .bind(records.version("text", code))
+            .bind(Json(&body))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    for (code, value) in &records.settings {
+        on!(tx, |c| sqlx::query(SETTING)
+            .bind(code)
+            .bind(records.version("setting", code))
+            .bind(*value)
             .bind(now)
             .execute(c)
             .await

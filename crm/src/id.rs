@@ -118,6 +118,10 @@ ids! {
     MessageId,
     /// A topic of requests.
     TopicId,
+    /// A conversation.
+    ConversationId,
+    /// What was said in one.
+    UtteranceId,
     /// A part of the help.
     HelpCategoryId,
     /// An article of the help.

@@ -48,6 +48,8 @@ pub mod content;
 #[cfg(feature = "store")]
 pub mod db;
 #[cfg(feature = "store")]
+pub mod dialogue;
+#[cfg(feature = "store")]
 pub mod erasure;
 #[cfg(feature = "store")]
 pub mod error;

@@ -122,6 +122,19 @@ impl Shop {
         chrono::Duration::hours(i64::from(self.number_change_hours))
     }
 
+    /// The sign of the currency; its code where it has none of its own.
+    pub fn currency_sign(&self) -> &str {
+        match self.currency.as_str() {
+            "RUB" => "₽",
+            "EUR" => "€",
+            "USD" => "$",
+            "GBP" => "£",
+            "KZT" => "₸",
+            "BYN" => "Br",
+            other => other,
+        }
+    }
+
     /// The calendar day of a moment, where the shop is.
     pub fn day(&self, at: chrono::DateTime<chrono::Utc>) -> chrono::NaiveDate {
         at.with_timezone(&self.zone()).date_naive()

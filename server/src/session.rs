@@ -7,7 +7,7 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     cookie::SESSION,
     cookie::STAFF,
     cookie::ATTEMPT,
@@ -16,6 +16,7 @@ const NAMES: [&str; 10] = [
     cookie::ONCE,
     cookie::TRANSFER,
     cookie::INVITE,
+    cookie::CHAT,
     cookie::LANG,
     cookie::THEME,
 ];

@@ -63,7 +63,7 @@ fn reader(cx: &Cx) -> Reader<'_> {
 }
 
 /// Who is signed in stays in the cabinet.
-fn frame(cx: &Cx) -> Frame {
+pub(super) fn frame(cx: &Cx) -> Frame {
     match cx.customer {
         Some(_) => Frame::Cabinet(Place::Support),
         None => Frame::Plain,
@@ -190,6 +190,7 @@ fn ask(cx: &Cx, topic: Option<&str>) -> Html {
     view! {
         <p class="actions no-print">
             <a class="btn" href=href>{icon(icons::MESSAGE_CIRCLE)} {t.ask}</a>
+            <a class="btn" href=super::chat::HERE>{cx.t().chat.link}</a>
         </p>
     }
     .into_html()

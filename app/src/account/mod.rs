@@ -1,5 +1,6 @@
 //! Coming in and going out, and what every page offers: language and theme.
 
+pub mod chat;
 pub mod documents;
 pub mod factors;
 pub mod help;
@@ -91,6 +92,7 @@ impl Form for SignOut {
             signin::store::sign_out(&cx.db, token).await?;
         }
         cx.set_cookie(cookie::SESSION, None, None);
+        chat::leave(cx);
         Ok(Next::to("/sign-in?done=signed_out"))
     }
 }

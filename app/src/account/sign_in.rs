@@ -79,6 +79,7 @@ pub fn onward_to(cx: &Cx, verified: &Verified, next: Option<&str>) -> Next {
     match verified {
         Verified::SignedIn(opened) => {
             cx.set_cookie(cookie::ATTEMPT, None, None);
+            super::chat::leave(cx);
             cx.set_session(cookie::SESSION, opened);
             Next::to_untrusted(next, "/")
         }
@@ -220,6 +221,7 @@ impl Form for Register {
         let invite = cx.token(cookie::INVITE).map(crm::who::Token::secret);
         let opened = signin::register(&cx.db, token, cx.lang, invite, &cx.visitor).await?;
         cx.set_cookie(cookie::ATTEMPT, None, None);
+        super::chat::leave(cx);
         if invite.is_some() {
             cx.set_cookie(cookie::INVITE, None, None);
         }

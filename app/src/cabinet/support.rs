@@ -151,6 +151,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <a class="btn btn-primary" href="/support/new">{icon(icon::PLUS)} {t.write}</a>
         </div>
         <p><a href="/help">{cx.t().help.title}</a></p>
+        <p><a href=crate::account::chat::HERE>{cx.t().chat.link}</a></p>
         {list}
         {next.map(|href| view! { <p class="more-link"><a class="btn" href=href>{cx.t().common.more}</a></p> })}
     };

@@ -298,6 +298,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
          WHERE r.customer_id = $1 AND NOT m.internal ORDER BY r.number, m.at, m.id",
     ),
     (
+        "conversation",
+        "SELECT m.at, v.channel, m.author, m.body AS text FROM conversations v \
+         JOIN conversation_messages m ON m.conversation_id = v.id WHERE v.customer_id = $1 ORDER BY m.at, m.id",
+    ),
+    (
         "messages",
         "SELECT created_at, channel, address, COALESCE(masked_subject, subject) AS subject, COALESCE(masked_body, body) AS text, \
          state, sent_at, delivered_at FROM outbox WHERE customer_id = $1 ORDER BY created_at, id",

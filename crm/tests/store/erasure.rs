@@ -95,6 +95,7 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         purchase: String::new(),
     };
     let number = requests::create(db, &anna, &question).await.expect("a request");
+    crate::dialogue::say(world, &anna, "Это Аврора Незабудкина").await;
     requests::note(db, &agent, number, "звонила Незабудкина")
         .await
         .expect("noted");

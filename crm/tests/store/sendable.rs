@@ -6,8 +6,11 @@ use crm::Error;
 use crm::card::store as cards;
 use crm::customer::store as customers;
 use crm::db::Db;
+use crm::dialogue::store::{self as dialogue, Speaker};
+use crm::dialogue::{Channel, Input};
 use crm::id::{AdjustmentId, CardId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
 use crm::invite::store as invitations;
+use crm::lang::Lang;
 use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, rewards, transfers};
 use crm::purchase::void::void;
@@ -35,6 +38,17 @@ fn a_server_can_await_these(
     movable(async move {
         requests::create(&db, &customer, &NewRequest::default()).await?;
         requests::answer(&db, &customer, 1, "").await?;
+        let speaker = Speaker {
+            channel: Channel::Web,
+            customer: Some(&customer),
+            token: None,
+            attempt: None,
+            invite: None,
+            lang: Lang::Ru,
+            visitor: &Visitor::default(),
+        };
+        dialogue::say(&db, &speaker, Input::Typed("")).await?;
+        dialogue::conversation(&db, &speaker).await?;
         requests::close(&db, &customer, 1).await?;
         requests::reopen(&db, &customer, 1).await?;
         requests::mark_seen(&db, &customer, &shown).await?;

@@ -9,6 +9,7 @@ mod api;
 mod bad_input;
 mod books;
 mod cards;
+mod chat;
 mod choices;
 mod codes;
 mod common;
