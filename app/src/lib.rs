@@ -173,6 +173,7 @@ pub const ROUTES: &[Route] = &[
             admin::request::Unassign,
         ]
     ),
+    download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
     page!(
         "/admin/customers",
         Staff,
@@ -547,6 +548,7 @@ pub const ROUTES: &[Route] = &[
             cabinet::support::Reopen,
         ]
     ),
+    download!("/support/{number}/files/{file}", Customer, cabinet::support::file),
     page!("/inbox", Demonstration, account::inbox::page),
 ];
 

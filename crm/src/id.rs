@@ -114,6 +114,8 @@ ids! {
     RequestId,
     /// A message of a request.
     MessageId,
+    /// A file that goes along with a message of a request.
+    AttachmentId,
     /// A topic of requests.
     TopicId,
     /// A part of the help.

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crm::lang::Lang;
 use crm::limits::Limits;
 use crm::points::Policy;
-use crm::shop::{Messages, Shop};
+use crm::shop::{Attachments, Messages, Shop};
 use crm::webhook;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -61,6 +61,8 @@ pub struct Config {
     pub webhooks: webhook::Policy,
     /// How long messages to people are kept.
     pub messages: Messages,
+    /// What may go along with what is written to support.
+    pub attachments: Attachments,
     /// Who besides the shop itself says who somebody is.
     #[serde(default)]
     pub providers: Vec<Provider>,
@@ -154,6 +156,7 @@ impl Default for Config {
             points: shop.points,
             webhooks: shop.webhooks,
             messages: shop.messages,
+            attachments: shop.attachments,
             providers: Vec::new(),
         }
     }
@@ -269,6 +272,7 @@ impl Config {
         found.extend(self.points.problems());
         found.extend(self.webhooks.problems());
         found.extend(self.messages.problems());
+        found.extend(self.attachments.problems());
         found.extend(outside::problems(&self.providers));
         found
     }
@@ -306,6 +310,7 @@ impl Config {
             points: self.points.clone(),
             webhooks: self.webhooks.clone(),
             messages: self.messages.clone(),
+            attachments: self.attachments,
         }
     }
 

@@ -2,10 +2,11 @@
 
 use super::view::View;
 use super::{contacts, full_name, passed, status, status_word, store_name};
+use crate::cabinet::support::{attached, saved};
 use crate::cx::Cx;
-use crate::route::{Body, Form, Frame, Next};
+use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Moment, TextArea, icon, paragraphs};
+use crate::ui::{FilesField, FormBox, Moment, TextArea, icon, paragraphs};
 use chrono::{DateTime, Utc};
 use crm::card::{State, store as cards};
 use crm::contact::Kind;
@@ -52,9 +53,11 @@ pub struct Answer {
 
 impl Form for Answer {
     const NAME: &'static str = "request.answer";
+    const TAKES_FILES: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        requests::staff_answer(&cx.db, cx.staff()?, number(cx)?, &self.text, seen(self.seen)?).await?;
+        let (number, seen) = (number(cx)?, seen(self.seen)?);
+        requests::staff_answer(&cx.db, cx.staff()?, number, &self.text, &cx.files, seen).await?;
         again(cx, "answered")
     }
 }
@@ -151,6 +154,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
     };
     Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// A file of the conversation.
+pub async fn file(cx: Cx) -> Result<File, AppError> {
+    let (number, id) = (number(&cx)?, cx.param("file")?);
+    let (attachment, bytes) = requests::staff_file(&cx.db, cx.staff()?, number, id).await?;
+    Ok(saved(number, &attachment, bytes))
 }
 
 /// The queue that the request was opened from.
@@ -321,6 +331,7 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
                 {fresh}
             </header>
             <div lang=lang>{paragraphs(&message.body)}</div>
+            {attached(cx, &format!("/admin/requests/{}", thread.number), &message.files)}
         </article>
     }
     .into_html()
@@ -329,7 +340,8 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
 /// Where staff writes: to the customer, or between themselves.
 fn reply(cx: &Cx, thread: &StaffThread) -> Html {
     let t = &cx.t().admin_request;
-    let labels = vec![("text".to_owned(), t.answer.to_owned())];
+    let labels = [("text", t.answer), ("files", cx.t().form.files)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let seen = thread.updated_at.timestamp_micros().to_string();
     let is_noting = cx.outcome.as_ref().is_some_and(|outcome| outcome.form == Note::NAME);
     let hint = match thread.language == cx.lang {
@@ -346,6 +358,7 @@ fn reply(cx: &Cx, thread: &StaffThread) -> Html {
             <FormBox<Answer> class="form form-wide" labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
                 <TextArea name="text" label=t.answer missing=t.answer_missing rows=3/>
+                <FilesField/>
                 <div class="actions"><button class="btn btn-primary">{t.send}</button></div>
             </FormBox<Answer>>
             <details class="fold" open=is_noting>

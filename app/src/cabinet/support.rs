@@ -3,12 +3,13 @@
 use super::{back, flash};
 use crate::account::help::before_writing;
 use crate::cx::Cx;
-use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::html::IntoHtml;
+use crate::route::{Body, File, Form, Frame, Next, Place};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use crate::ui::{FormBox, Moment, Select, TextArea, paragraphs};
+use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
 use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
+use crm::request::attachment::Attachment;
 use crm::request::{Author, Message, NewRequest, Status, Summary, store as requests};
 use islands::AppError;
 use leptos::prelude::*;
@@ -29,10 +30,11 @@ pub struct Create {
 
 impl Form for Create {
     const NAME: &'static str = "request.create";
+    const TAKES_FILES: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let Self { topic, text, purchase } = self;
-        let number = requests::create(&cx.db, cx.customer()?, &NewRequest { topic, text, purchase }).await?;
+        let number = requests::create(&cx.db, cx.customer()?, &NewRequest { topic, text, purchase }, &cx.files).await?;
         Ok(Next::to(format!("/support/{number}?done=sent")))
     }
 }
@@ -45,10 +47,11 @@ pub struct Answer {
 
 impl Form for Answer {
     const NAME: &'static str = "request.answer";
+    const TAKES_FILES: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let number: i64 = cx.param("number")?;
-        requests::answer(&cx.db, cx.customer()?, number, &self.text).await?;
+        requests::answer(&cx.db, cx.customer()?, number, &self.text, &cx.files).await?;
         Ok(Next::to(format!("/support/{number}?done=answered")))
     }
 }
@@ -216,7 +219,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         )
         .collect();
     let given = given.map(|id| id.to_string()).unwrap_or_default();
-    let labels = [("topic", t.topic), ("text", t.text), ("purchase", t.receipt)];
+    let labels = [
+        ("topic", t.topic),
+        ("text", t.text),
+        ("purchase", t.receipt),
+        ("files", cx.t().form.files),
+    ];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let view = view! {
         {back("/support", t.title)}
@@ -229,6 +237,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
+            <FilesField/>
             <div class="actions">
                 <button class="btn btn-primary">{t.send}</button>
                 <a class="btn btn-quiet" href="/support">{cx.t().common.cancel}</a>
@@ -254,9 +263,16 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         }
         None => None,
     };
+    let labels = [("text", t.text), ("files", cx.t().form.files)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let is_closed = thread.status == Status::Closed;
     let topic = cx.pick(&thread.topic);
-    let messages: Vec<_> = thread.messages.iter().map(|message| said(&cx, message)).collect();
+    let here = format!("/support/{}", thread.number);
+    let messages: Vec<_> = thread
+        .messages
+        .iter()
+        .map(|message| said(&cx, &here, message))
+        .collect();
     let done = [
         ("sent", t.done_sent),
         ("answered", t.done_answered),
@@ -291,8 +307,9 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &done)}
         <ol class="thread" aria-label=t.messages>{messages}</ol>
         <div class="narrow stack">
-            <FormBox<Answer> class="reply" check=true labels=vec![("text".to_owned(), t.text.to_owned())]>
+            <FormBox<Answer> class="reply" check=true labels=labels>
                 <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
+                <FilesField/>
                 <div class="actions"><button class="btn btn-primary">{t.send_answer}</button></div>
             </FormBox<Answer>>
             {turn}
@@ -305,7 +322,43 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     ))
 }
 
-fn said(cx: &Cx, message: &Message) -> impl IntoView + use<> {
+/// A file of a conversation.
+pub async fn file(cx: Cx) -> Result<File, AppError> {
+    let (number, id) = (cx.param("number")?, cx.param("file")?);
+    let mut conn = cx.db.read().await?;
+    let (attachment, bytes) = requests::file(&mut conn, cx.customer()?.me(), number, id).await?;
+    Ok(saved(number, &attachment, bytes))
+}
+
+/// A file as it is saved, under a name of ours: what its owner calls it could pretend to be something else.
+pub fn saved(number: i64, attachment: &Attachment, bytes: Vec<u8>) -> File {
+    let (id, kind) = (attachment.id.0.simple().to_string(), attachment.kind);
+    File {
+        name: format!("{number}-{id}.{}", kind.ending()),
+        kind: kind.media_type(),
+        bytes,
+    }
+}
+
+/// Links to the files of a message; `here` is the address of its request.
+pub fn attached(cx: &Cx, here: &str, files: &[Attachment]) -> Vec<Html> {
+    let link = |file: &Attachment| {
+        let size = cx
+            .t()
+            .support
+            .kilobytes(crate::format::integer((file.size + 1023) / 1024));
+        view! {
+            <a class="attached" href=format!("{here}/files/{}", file.id) download>
+                <bdi>{file.name.clone()}</bdi> " " <small>{size}</small>
+            </a>
+            " "
+        }
+        .into_html()
+    };
+    files.iter().map(link).collect()
+}
+
+fn said(cx: &Cx, here: &str, message: &Message) -> impl IntoView + use<> {
     let t = &cx.t().support;
     let (class, author) = match message.author {
         Author::Customer => ("say say-me", t.you),
@@ -318,6 +371,7 @@ fn said(cx: &Cx, message: &Message) -> impl IntoView + use<> {
         <li class=class>
             <header><b>{author}</b> <Moment at=message.at shown=cx.moment(message.at)/> {unread}</header>
             {paragraphs(&message.body)}
+            {attached(cx, here, &message.files)}
         </li>
     }
 }

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+pub mod attachment;
 #[cfg(feature = "store")]
 pub mod store;
+
+use attachment::Attachment;
 
 /// The longest message, in characters.
 pub const TEXT_MAX: usize = 4000;
@@ -181,6 +184,15 @@ impl Summary {
     }
 }
 
+/// A file as a browser sent it: nothing of it is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// What it was called there.
+    pub name: String,
+    /// What is in it; of one that is too large no more than shows that it is.
+    pub bytes: Vec<u8>,
+}
+
 /// Who wrote a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
@@ -210,6 +222,9 @@ pub struct Message {
     pub at: DateTime<Utc>,
     /// From the shop, and the customer had not opened the thread since.
     pub unread: bool,
+    /// The files that go along with it.
+    #[cfg_attr(feature = "store", sqlx(skip))]
+    pub files: Vec<Attachment>,
 }
 
 /// A request as its customer sees it. Notes between staff are not in it.
@@ -349,6 +364,9 @@ pub struct StaffMessage {
     pub body: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// The files that go along with it.
+    #[cfg_attr(feature = "store", sqlx(skip))]
+    pub files: Vec<Attachment>,
 }
 
 /// A request as staff sees it.

@@ -1,18 +1,20 @@
 //! Requests in the database: what customers see and do, then what staff does.
 
+use super::attachment::{self, Attachment, Checked};
 use super::{
     Assignee, Author, Counts, Cursor, Filter, Message, NewRequest, Row, Sort, StaffMessage, StaffThread, Status, Step,
-    Summary, Thread, Topic, text,
+    Summary, Thread, Topic, Upload, text,
 };
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{Check, Flaw};
-use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
+use crate::id::{AttachmentId, CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
 use crate::on;
 use crate::outbox::{self, Channel, To};
+use crate::shop::MB;
 use crate::staff::Right;
 use crate::webhook::event::Cause;
 use crate::who::{Customer, Reason, Staff, Subject, System};
@@ -118,7 +120,7 @@ const fn action(step: Step) -> &'static str {
     }
 }
 
-/// Adds a message. A staff member's id makes it the staff's.
+/// Adds a message; its id. A staff member's id makes it the staff's.
 async fn say(
     tx: &mut Tx,
     request: RequestId,
@@ -126,7 +128,7 @@ async fn say(
     internal: bool,
     body: &str,
     at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<MessageId, sqlx::Error> {
     const SQL: &str = "INSERT INTO messages (id, request_id, author, staff_id, internal, body, search, at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let author = if staff.is_some() {
@@ -134,8 +136,9 @@ async fn say(
     } else {
         Author::Customer
     };
+    let id = MessageId::new();
     on!(tx, |c| sqlx::query(SQL)
-        .bind(MessageId::new())
+        .bind(id)
         .bind(request)
         .bind(author)
         .bind(staff)
@@ -145,7 +148,95 @@ async fn say(
         .bind(at)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    Ok(id)
+}
+
+/// The largest piece of a file that is one row.
+const PART: usize = 1 << 20;
+
+/// Keeps the files of a message.
+async fn attach(tx: &mut Tx, message: MessageId, files: &[Checked<'_>], at: DateTime<Utc>) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO attachments (id, message_id, ordinal, name, kind, size, at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const KEEP: &str = "INSERT INTO attachment_parts (attachment_id, ordinal, bytes) VALUES ($1, $2, $3)";
+    for (nth, file) in (1_i64..).zip(files) {
+        let (id, size) = (AttachmentId::new(), i64::try_from(file.bytes.len()).unwrap_or(i64::MAX));
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(id)
+            .bind(message)
+            .bind(nth)
+            .bind(file.name)
+            .bind(file.kind)
+            .bind(size)
+            .bind(at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        for (ordinal, part) in (0_i64..).zip(file.bytes.chunks(PART)) {
+            on!(tx, |c| sqlx::query(KEEP)
+                .bind(id)
+                .bind(ordinal)
+                .bind(part)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a customer may send these files today. Two messages at the same moment are counted one after the other.
+async fn within_the_day(tx: &mut Tx, by: &Customer, files: &[Checked<'_>]) -> Result<Result<(), Flaw>, Error> {
+    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
+    const SENT: &str = "SELECT CAST(COALESCE(SUM(a.size), 0) AS BIGINT) FROM requests r \
+                        JOIN messages m ON m.request_id = r.id JOIN attachments a ON a.message_id = m.id \
+                        WHERE r.customer_id = $1 AND m.author = 'customer' AND a.at >= $2";
+    if files.is_empty() {
+        return Ok(Ok(()));
+    }
+    on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+    let today = tx.shop().midnight(tx.shop().day(tx.now()));
+    let sent: i64 = on!(tx, |c| sqlx::query_scalar(SENT)
+        .bind(by.id())
+        .bind(today)
+        .fetch_one(c)
+        .await)?;
+    let more: usize = files.iter().map(|file| file.bytes.len()).sum();
+    let max = tx.shop().attachments.day_mb;
+    let is_within = usize::try_from(sent).is_ok_and(|sent| sent + more <= max * MB);
+    Ok(if is_within {
+        Ok(())
+    } else {
+        Err(Flaw::FilesOfADay { max })
+    })
+}
+
+/// What is wrong with words and files of a message, both at once.
+fn said<'a>(raw: &str, files: &'a [Upload], db: &Db) -> Result<(String, Vec<Checked<'a>>), Error> {
+    let mut check = Check::new();
+    let body = check.field("text", text(raw));
+    let files = check.field("files", attachment::check(files, &db.shop().attachments));
+    match (body, files) {
+        (Some(body), Some(files)) => Ok((body, files)),
+        _ => Err(Error::Invalid(check.flaws())),
+    }
+}
+
+/// The files of a request, message by message.
+async fn files_of(conn: &mut Conn, request: RequestId) -> Result<Vec<Attachment>, sqlx::Error> {
+    const SQL: &str = "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM messages m \
+                       JOIN attachments a ON a.message_id = m.id WHERE m.request_id = $1 ORDER BY m.at, m.id, a.ordinal";
+    on!(conn, |c| sqlx::query_as(SQL).bind(request).fetch_all(c).await)
+}
+
+/// Those of one message.
+fn files_with(files: &[Attachment], message: MessageId) -> Vec<Attachment> {
+    files
+        .iter()
+        .filter(|file| file.message_id == message)
+        .cloned()
+        .collect()
 }
 
 struct Begun {
@@ -179,9 +270,9 @@ async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
 
 // The customer's side -------------------------------------------------------------------------------------------------
 
-/// Writes a request; its number. Fails with flaws at `topic`, `text` and `purchase`, which has to be the customer's own,
-/// and with [`Error::TooMany`] for a customer who writes one after another.
-pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Error> {
+/// Writes a request; its number. Fails with flaws at `topic`, `text`, `files` and `purchase`, which has to be the customer's
+/// own, and with [`Error::TooMany`] for a customer who writes one after another.
+pub async fn create(db: &Db, by: &Customer, new: &NewRequest, files: &[Upload]) -> Result<i64, Error> {
     db.write(|tx| {
         scoped(async move {
             let mut check = Check::new();
@@ -190,9 +281,13 @@ pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Err
             let body = check.field("text", text(&new.text));
             let purchase = own_purchase(tx, by.me(), &new.purchase).await?;
             let purchase = check.field("purchase", purchase);
-            let (Some(topic), Some(body), Some(purchase)) = (topic, body, purchase) else {
+            let files = check.field("files", attachment::check(files, &tx.shop().attachments));
+            let (Some(topic), Some(body), Some(purchase), Some(files)) = (topic, body, purchase, files) else {
                 return Err(Error::Invalid(check.flaws()));
             };
+            within_the_day(tx, by, &files)
+                .await?
+                .map_err(|flaw| Error::field("files", flaw))?;
             let limit = tx.shop().limits.requests_per_customer;
             if !limits::take(tx, &format!("request:{}", by.id()), limit).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
@@ -207,7 +302,8 @@ pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Err
             };
             let (id, number) = begin(tx, begun).await?;
             tx.happened(Cause::Opened(id));
-            say(tx, id, None, false, &body, at).await?;
+            let message = say(tx, id, None, false, &body, at).await?;
+            attach(tx, message, &files, at).await?;
             by.record(tx, "request.create", Some(id.0)).await?;
             Ok(number)
         })
@@ -325,7 +421,11 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         created_at,
         closed_at,
     } = head.ok_or(Error::NotFound)?;
-    let messages: Vec<Message> = on!(&mut conn, |c| sqlx::query_as(MESSAGES).bind(id).fetch_all(c).await)?;
+    let mut messages: Vec<Message> = on!(&mut conn, |c| sqlx::query_as(MESSAGES).bind(id).fetch_all(c).await)?;
+    let files = files_of(&mut conn, id).await?;
+    for message in &mut messages {
+        message.files = files_with(&files, message.id);
+    }
     Ok(Thread {
         number,
         topic,
@@ -335,6 +435,36 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         closed_at,
         messages,
     })
+}
+
+/// A file of a request, and what is in it.
+async fn read(conn: &mut Conn, request: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
+    const SQL: &str = "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM attachments a \
+                       JOIN messages m ON m.id = a.message_id JOIN requests r ON r.id = m.request_id \
+                       WHERE a.id = $1 AND r.number = $2";
+    const PARTS: &str = "SELECT bytes FROM attachment_parts WHERE attachment_id = $1 ORDER BY ordinal";
+    let found: Option<Attachment> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(id)
+        .bind(request)
+        .fetch_optional(c)
+        .await)?;
+    let found = found.ok_or(Error::NotFound)?;
+    let parts: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(PARTS).bind(id).fetch_all(c).await)?;
+    Ok((found, parts.concat()))
+}
+
+/// A file of a customer's request; another's is [`Error::NotFound`].
+pub async fn file(conn: &mut Conn, of: Subject, number: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
+    const OWN: &str = "SELECT COUNT(*) FROM requests WHERE number = $1 AND customer_id = $2";
+    let own: i64 = on!(conn, |c| sqlx::query_scalar(OWN)
+        .bind(number)
+        .bind(of.id())
+        .fetch_one(c)
+        .await)?;
+    if own == 0 {
+        return Err(Error::NotFound);
+    }
+    read(conn, number, id).await
 }
 
 /// Remembers that the customer was shown this thread: what it held is read from now on, what came meanwhile is not.
@@ -366,9 +496,10 @@ pub async fn mark_seen(db: &Db, by: &Customer, shown: &Thread) -> Result<(), Err
     .await
 }
 
-/// Adds what the customer has to say. A request that waits or was closed is open again. Fails with a flaw at `text`.
-pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str) -> Result<(), Error> {
-    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+/// Adds what the customer has to say. A request that waits or was closed is open again. Fails with flaws at `text` and
+/// `files`.
+pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str, files: &[Upload]) -> Result<(), Error> {
+    let (body, files) = &said(raw, files, db)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, Some(by.id())).await?;
@@ -376,8 +507,12 @@ pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str) -> Result<()
             if !limits::take(tx, &format!("message:{}", by.id()), limit).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
             }
+            within_the_day(tx, by, files)
+                .await?
+                .map_err(|flaw| Error::field("files", flaw))?;
             let at = held.moment(tx);
-            say(tx, held.id, None, false, body, at).await?;
+            let message = say(tx, held.id, None, false, body, at).await?;
+            attach(tx, message, files, at).await?;
             let change = Change {
                 step: Step::CustomerAnswers,
                 assignee: held.assignee_id,
@@ -560,7 +695,12 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
                 Reason::Request.as_str(),
             )
             .await?;
-            let messages: Vec<StaffMessage> = on!(tx, |c| sqlx::query_as(MESSAGES).bind(head.id).fetch_all(c).await)?;
+            let mut messages: Vec<StaffMessage> =
+                on!(tx, |c| sqlx::query_as(MESSAGES).bind(head.id).fetch_all(c).await)?;
+            let files = files_of(tx, head.id).await?;
+            for message in &mut messages {
+                message.files = files_with(&files, message.id);
+            }
             let thread = StaffThread {
                 id: head.id,
                 number,
@@ -586,12 +726,43 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
     .await
 }
 
+/// A file of a request as staff read it: written into the audit log.
+pub async fn staff_file(db: &Db, by: &Staff, number: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
+    by.may(Right::Requests)?;
+    const OF: &str = "SELECT id, customer_id FROM requests WHERE number = $1";
+    db.write(|tx| {
+        scoped(async move {
+            let of: Option<(RequestId, CustomerId)> =
+                on!(tx, |c| sqlx::query_as(OF).bind(number).fetch_optional(c).await)?;
+            let (request, customer) = of.ok_or(Error::NotFound)?;
+            let found = read(tx, number, id).await?;
+            by.record(
+                tx,
+                "attachment.read",
+                Some(customer),
+                Some(request.0),
+                Reason::Request.as_str(),
+            )
+            .await?;
+            Ok(found)
+        })
+    })
+    .await
+}
+
 /// Answers the customer, who gets an e-mail that says so where there is an address. Whoever answers a request that is
 /// nobody's works on it from then on. `seen` is the `updated_at` of the thread that was read: fails with
-/// [`Error::Stale`] when the request has moved on since, and with a flaw at `text`.
-pub async fn staff_answer(db: &Db, by: &Staff, number: i64, raw: &str, seen: DateTime<Utc>) -> Result<(), Error> {
+/// [`Error::Stale`] when the request has moved on since, and with flaws at `text` and `files`.
+pub async fn staff_answer(
+    db: &Db,
+    by: &Staff,
+    number: i64,
+    raw: &str,
+    files: &[Upload],
+    seen: DateTime<Utc>,
+) -> Result<(), Error> {
     by.may(Right::Requests)?;
-    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+    let (body, files) = &said(raw, files, db)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
@@ -599,7 +770,8 @@ pub async fn staff_answer(db: &Db, by: &Staff, number: i64, raw: &str, seen: Dat
                 return Err(Error::Stale);
             }
             let at = held.moment(tx);
-            say(tx, held.id, Some(by.id()), false, body, at).await?;
+            let message = say(tx, held.id, Some(by.id()), false, body, at).await?;
+            attach(tx, message, files, at).await?;
             let assignee = Some(held.assignee_id.unwrap_or(by.id()));
             held.take(
                 tx,

@@ -94,7 +94,13 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         text: "Пишет Аврора Незабудкина".into(),
         purchase: String::new(),
     };
-    let number = requests::create(db, &anna, &question).await.expect("a request");
+    let photo = crm::request::Upload {
+        name: "Незабудкина.png".into(),
+        bytes: b"\x89PNG\r\n\x1a\n".to_vec(),
+    };
+    let number = requests::create(db, &anna, &question, &[photo])
+        .await
+        .expect("a request");
     requests::note(db, &agent, number, "звонила Незабудкина")
         .await
         .expect("noted");
@@ -203,6 +209,8 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     for table in [
         "SELECT COUNT(*) FROM sessions WHERE customer_id IS NOT NULL",
         "SELECT COUNT(*) FROM export_parts",
+        "SELECT COUNT(*) FROM attachments",
+        "SELECT COUNT(*) FROM attachment_parts",
     ] {
         assert_eq!(one!(world, i64, table), 0, "{table}");
     }

@@ -5,12 +5,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::contact::Kind;
 use crm::flaw::Flaw;
+use crm::id::AttachmentId;
 use crm::lang::Lang;
 use crm::outbox;
 use crm::request::store::{self, Past, PastMessage};
 use crm::request::{
-    Assignee, Author, Counts, Cursor, Filter, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread,
+    Assignee, Author, Counts, Cursor, Filter, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread, Upload,
+    attachment,
 };
+use crm::shop::MB;
 use crm::testing::{World, start};
 use crm::who::{Customer, Staff};
 use std::collections::BTreeSet;
@@ -24,7 +27,9 @@ fn about(text: &str) -> NewRequest {
 }
 
 async fn write(world: &World, by: &Customer, text: &str) -> i64 {
-    store::create(&world.db, by, &about(text)).await.expect("a request")
+    store::create(&world.db, by, &about(text), &[])
+        .await
+        .expect("a request")
 }
 
 async fn thread(world: &World, by: &Customer, number: i64) -> Thread {
@@ -38,7 +43,7 @@ async fn opened(world: &World, by: &Staff, number: i64) -> StaffThread {
 /// Reads and answers, as an agent does.
 async fn answer(world: &World, by: &Staff, number: i64, text: &str) {
     let seen = opened(world, by, number).await.updated_at;
-    store::staff_answer(&world.db, by, number, text, seen)
+    store::staff_answer(&world.db, by, number, text, &[], seen)
         .await
         .expect("answered");
 }
@@ -85,7 +90,7 @@ crm::both_engines!(what_a_customer_writes_is_kept_to_the_letter, async |world| {
         text: format!("  {text}\r\n"),
         purchase: receipt.to_string(),
     };
-    let number = store::create(&world.db, &anna, &new).await.expect("a request");
+    let number = store::create(&world.db, &anna, &new, &[]).await.expect("a request");
     assert_eq!(number, 1);
     assert_eq!(write(world, &anna, "next").await, 2);
     let shown = thread(world, &anna, number).await;
@@ -139,7 +144,7 @@ crm::both_engines!(a_form_hears_of_every_flaw_at_once, async |world| {
             text: text.into(),
             purchase: purchase.into(),
         };
-        match store::create(&world.db, &anna, &new).await {
+        match store::create(&world.db, &anna, &new, &[]).await {
             Err(Error::Invalid(flaws)) => flaws,
             other => panic!("{other:?}"),
         }
@@ -184,7 +189,7 @@ crm::both_engines!(anothers_request_is_not_found, async |world| {
             Err(Error::NotFound)
         ));
         assert!(matches!(
-            store::answer(db, &boris, number, "x").await,
+            store::answer(db, &boris, number, "x", &[]).await,
             Err(Error::NotFound)
         ));
         assert!(matches!(store::close(db, &boris, number).await, Err(Error::NotFound)));
@@ -220,7 +225,7 @@ crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     let status = async || thread(world, &anna, number).await.status;
 
     later(world, 1);
-    store::answer(db, &anna, number, "more").await.expect("added");
+    store::answer(db, &anna, number, "more", &[]).await.expect("added");
     assert_eq!(status().await, Status::New);
     assert_eq!(
         opened(world, &agent, number).await.waiting_since,
@@ -250,7 +255,7 @@ crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     );
 
     let again = later(world, 1);
-    store::answer(db, &anna, number, "this").await.expect("added");
+    store::answer(db, &anna, number, "this", &[]).await.expect("added");
     let held = opened(world, &agent, number).await;
     assert_eq!(
         (held.status, held.waiting_since, held.answered_at),
@@ -266,7 +271,9 @@ crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     );
     assert_eq!(count(world, &anna).await.0, 0);
     later(world, 1);
-    store::answer(db, &anna, number, "not after all").await.expect("added");
+    store::answer(db, &anna, number, "not after all", &[])
+        .await
+        .expect("added");
     assert_eq!(
         (status().await, thread(world, &anna, number).await.closed_at),
         (Status::Open, None)
@@ -327,7 +334,7 @@ crm::both_engines!(notes_never_reach_the_customer, async |world| {
         Err(Error::Invalid(_))
     ));
     assert_eq!(audited(world, "request.note").await, 1);
-    store::staff_answer(&world.db, &agent, number, "hello", seen)
+    store::staff_answer(&world.db, &agent, number, "hello", &[], seen)
         .await
         .expect("a note is no reason to read again");
 });
@@ -381,8 +388,8 @@ crm::both_engines!(two_agents_do_not_answer_over_each_other, async |world| {
     let db = &world.db;
     let seen = opened(world, &agent, number).await.updated_at;
     let (one, two) = tokio::join!(
-        store::staff_answer(db, &agent, number, "mine", seen),
-        store::staff_answer(db, &colleague, number, "mine", seen)
+        store::staff_answer(db, &agent, number, "mine", &[], seen),
+        store::staff_answer(db, &colleague, number, "mine", &[], seen)
     );
     assert!(
         matches!((&one, &two), (Ok(()), Err(Error::Stale)) | (Err(Error::Stale), Ok(()))),
@@ -395,9 +402,9 @@ crm::both_engines!(two_agents_do_not_answer_over_each_other, async |world| {
     let held = opened(world, &agent, number).await;
     assert_eq!((held.messages.len(), held.status), (2, Status::Waiting));
     // The customer writes while an answer is being typed: the agent has to read it first.
-    store::answer(db, &anna, number, "wait").await.expect("added");
+    store::answer(db, &anna, number, "wait", &[]).await.expect("added");
     assert!(matches!(
-        store::staff_answer(db, &agent, number, "late", held.updated_at).await,
+        store::staff_answer(db, &agent, number, "late", &[], held.updated_at).await,
         Err(Error::Stale)
     ));
     assert_eq!(opened(world, &agent, number).await.messages.len(), 3);
@@ -409,7 +416,7 @@ crm::both_engines!(many_answers_at_once_all_stay, async |world| {
     let number = write(world, &anna, "0").await;
     let answers = (1..=20).map(|i| {
         let (db, anna) = (world.db.clone(), anna.clone());
-        tokio::spawn(async move { store::answer(&db, &anna, number, &i.to_string()).await })
+        tokio::spawn(async move { store::answer(&db, &anna, number, &i.to_string(), &[]).await })
     });
     for done in answers.collect::<Vec<_>>() {
         done.await.expect("no panic").expect("added");
@@ -499,6 +506,7 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
             topic: "other".into(),
             ..about("100 points")
         },
+        &[],
     )
     .await
     .expect("a request");
@@ -811,3 +819,98 @@ crm::both_engines!(
         assert_eq!(store::current(&mut conn, anna.me(), 1).await.expect("a list").len(), 1);
     }
 );
+
+fn upload(name: &str, bytes: &[u8]) -> Upload {
+    Upload {
+        name: name.into(),
+        bytes: bytes.to_vec(),
+    }
+}
+
+fn png(size: usize) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    bytes.extend((bytes.len()..size).map(|i| (i % 251) as u8));
+    bytes
+}
+
+crm::both_engines!(files_go_along_with_messages_and_come_back_whole, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+    let agent = staff(world, "agent").await;
+    let (db, large) = (&world.db, png(MB * 5 / 2));
+    let files = [upload("чек.png", &large), upload("b.pdf", b"%PDF-1.7")];
+    let number = store::create(db, &anna, &about("look"), &files)
+        .await
+        .expect("a request");
+    let seen = opened(world, &agent, number).await.updated_at;
+    store::staff_answer(db, &agent, number, "here", &[upload("c.jpg", b"\xff\xd8\xff")], seen)
+        .await
+        .expect("answered");
+
+    let shown = thread(world, &anna, number).await;
+    let names: Vec<Vec<&str>> = shown
+        .messages
+        .iter()
+        .map(|message| message.files.iter().map(|file| file.name.as_str()).collect())
+        .collect();
+    assert_eq!(names, [vec!["чек.png", "b.pdf"], vec!["c.jpg"]]);
+    let photo = &shown.messages[0].files[0];
+    assert_eq!((photo.kind, photo.size), (attachment::Kind::Png, large.len() as i64));
+    let held = opened(world, &agent, number).await;
+    assert_eq!(held.messages[0].files, shown.messages[0].files);
+
+    let read = async |of: &Customer, number: i64, id: AttachmentId| {
+        let mut conn = db.read().await.expect("a connection");
+        store::file(&mut conn, of.me(), number, id).await
+    };
+    let (found, bytes) = read(&anna, number, photo.id).await.expect("a file");
+    assert_eq!((&found, bytes == large), (photo, true));
+    let pieces = "SELECT COUNT(*) FROM attachment_parts";
+    assert_eq!(one!(world, i64, pieces), 3 + 1 + 1);
+    let his = write(world, &boris, "his").await;
+    for (who, number) in [(&boris, number), (&boris, his), (&anna, number + 1)] {
+        let found = read(who, number, photo.id).await;
+        assert!(matches!(found, Err(Error::NotFound)), "{found:?}");
+    }
+    assert_eq!(audited(world, "attachment.read").await, 0);
+    let (_, bytes) = store::staff_file(db, &agent, number, photo.id).await.expect("a file");
+    assert!(bytes == large);
+    assert_eq!(audited(world, "attachment.read").await, 1);
+    let elsewhere = store::staff_file(db, &agent, his, photo.id).await;
+    assert!(matches!(elsewhere, Err(Error::NotFound)), "{elsewhere:?}");
+    assert_eq!(audited(world, "attachment.read").await, 1);
+});
+
+crm::both_engines!(a_day_has_room_for_so_many_files_however_they_come, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (db, five) = (&world.db, upload("a.png", &png(5 * MB)));
+    let number = write(world, &anna, "first").await;
+    // Twenty megabytes of twenty-five, asked for at the same moment.
+    let tasks: Vec<_> = (0..5)
+        .map(|_| {
+            let (db, anna, five) = (db.clone(), anna.clone(), five.clone());
+            tokio::spawn(async move { store::answer(&db, &anna, number, "more", &[five]).await })
+        })
+        .collect();
+    let mut refused = 0;
+    for task in tasks {
+        match task.await.expect("no panic") {
+            Ok(()) => {}
+            Err(Error::Invalid(flaws)) => {
+                assert_eq!(flaws, [("files".to_owned(), Flaw::FilesOfADay { max: 20 })]);
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, 1);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM attachments"), 4);
+    assert_eq!(
+        thread(world, &anna, number).await.messages.len(),
+        5,
+        "no words without their files"
+    );
+    later(world, 24 * 60);
+    store::answer(db, &anna, number, "today", &[five]).await.expect("added");
+});

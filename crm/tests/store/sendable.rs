@@ -33,15 +33,15 @@ fn a_server_can_await_these(
     rule: Rule,
 ) {
     movable(async move {
-        requests::create(&db, &customer, &NewRequest::default()).await?;
-        requests::answer(&db, &customer, 1, "").await?;
+        requests::create(&db, &customer, &NewRequest::default(), &[]).await?;
+        requests::answer(&db, &customer, 1, "", &[]).await?;
         requests::close(&db, &customer, 1).await?;
         requests::reopen(&db, &customer, 1).await?;
         requests::mark_seen(&db, &customer, &shown).await?;
         requests::thread(&db, customer.me(), 1).await?;
         requests::queue(&db, &agent, &Filter::default(), Sort::Waiting, None, 1).await?;
         requests::open(&db, &agent, 1).await?;
-        requests::staff_answer(&db, &agent, 1, "", db.now()).await?;
+        requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
         requests::note(&db, &agent, 1, "").await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1).await?;

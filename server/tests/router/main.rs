@@ -52,5 +52,6 @@ mod traces;
 mod transfers;
 mod twice;
 mod unsubscribe;
+mod uploads;
 mod ways;
 mod webhooks;
