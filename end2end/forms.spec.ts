@@ -307,6 +307,11 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await box(desk, "request.answer").locator('[name="files"]').setInputFiles([{ name: "ответ.png", mimeType: "image/png", buffer: PNG }]);
   await right(desk, "request.answer", { text: "Разбираемся" });
   await expect(desk.getByRole("link", { name: "ответ.png" })).toHaveCount(1);
+  await page.goto(`/support/${number}`);
+  await wrong(page, "request.rate", { score: "", comment: "Так себе" }, "Выберите из списка");
+  await right(page, "request.rate", { score: "4", comment: "Быстро" });
+  await desk.reload();
+  await expect(desk.getByRole("main")).toContainText("Оценка покупателя: 4 из 5");
   await desk.getByText("Заметка для коллег").click();
   await wrong(desk, "request.note", { text: "" }, "Напишите заметку");
   await right(desk, "request.note", { text: "Звонил" });

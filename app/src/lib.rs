@@ -546,6 +546,7 @@ pub const ROUTES: &[Route] = &[
             cabinet::support::Answer,
             cabinet::support::Close,
             cabinet::support::Reopen,
+            cabinet::support::Rate,
         ]
     ),
     download!("/support/{number}/files/{file}", Customer, cabinet::support::file),

@@ -116,6 +116,8 @@ ids! {
     MessageId,
     /// A file that goes along with a message of a request.
     AttachmentId,
+    /// What a customer thinks of how a request was answered.
+    RatingId,
     /// A topic of requests.
     TopicId,
     /// A part of the help.

@@ -14,7 +14,7 @@ use crm::customer::store as customers;
 use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
-use crm::request::{Author, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
+use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::who::Subject;
 use islands::AppError;
 use leptos::prelude::*;
@@ -301,8 +301,24 @@ fn conversation(cx: &Cx, thread: &StaffThread) -> Html {
     view! {
         <h2 class="sr-only">{t.conversation}</h2>
         <div class="thread">{messages}</div>
+        {rated(cx, thread)}
     }
     .into_html()
+}
+
+/// What the customer thinks of the answers.
+fn rated(cx: &Cx, thread: &StaffThread) -> Vec<Html> {
+    let t = &cx.t().admin_request;
+    let line = |rating: &Rating| {
+        let comment = (!rating.comment.is_empty())
+            .then(|| view! { <div lang=thread.language.code()>{paragraphs(&rating.comment)}</div> });
+        view! {
+            <p><b>{t.rated(rating.score)}</b> " " <Moment at=rating.changed_at shown=cx.moment(rating.changed_at)/></p>
+            {comment}
+        }
+        .into_html()
+    };
+    thread.ratings.iter().map(line).collect()
 }
 
 fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'static str>, is_new: bool) -> Html {

@@ -1,16 +1,17 @@
 //! Requests to support: the list, a new one, and the conversation.
 
-use super::{back, flash};
+use super::{back, flash, unsaid};
 use crate::account::help::before_writing;
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
+use chrono::TimeDelta;
 use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
 use crm::request::attachment::Attachment;
-use crm::request::{Author, Message, NewRequest, Status, Summary, store as requests};
+use crm::request::{Author, Message, NewRating, NewRequest, RATING_DAYS, Status, Summary, Thread, store as requests};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -81,6 +82,24 @@ impl Form for Reopen {
         let number: i64 = cx.param("number")?;
         settled(requests::reopen(&cx.db, cx.customer()?, number).await)?;
         Ok(Next::to(format!("/support/{number}?done=reopened")))
+    }
+}
+
+/// Says what the customer thinks of how the request of the page was answered.
+#[derive(Deserialize)]
+pub struct Rate {
+    score: String,
+    comment: String,
+}
+
+impl Form for Rate {
+    const NAME: &'static str = "request.rate";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let number: i64 = cx.param("number")?;
+        let Self { score, comment } = self;
+        requests::rate(&cx.db, cx.customer()?, number, &NewRating { score, comment }).await?;
+        Ok(Next::to(format!("/support/{number}?done=rated")))
     }
 }
 
@@ -278,6 +297,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         ("answered", t.done_answered),
         ("closed", t.done_closed),
         ("reopened", t.done_reopened),
+        ("rated", t.done_rated),
     ];
     let answer_words = if is_closed { t.answer_closed } else { t.answer };
     let turn = if is_closed {
@@ -305,8 +325,10 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             })}
         </div>
         {flash(&cx, &done)}
+        {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
         <ol class="thread" aria-label=t.messages>{messages}</ol>
         <div class="narrow stack">
+            {rating(&cx, &thread)}
             <FormBox<Answer> class="reply" check=true labels=labels>
                 <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
                 <FilesField/>
@@ -320,6 +342,52 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         Frame::Cabinet(Place::Support),
         view,
     ))
+}
+
+/// What the customer thinks of it, and where they say so.
+fn rating(cx: &Cx, thread: &Thread) -> Option<Html> {
+    let t = &cx.t().support;
+    let said = thread.rating.as_ref().map(|rating| {
+        let until = cx.day(rating.at + TimeDelta::days(RATING_DAYS));
+        let until = thread.may_rate.then(|| t.rate_until(until));
+        view! { <p class="muted">{t.rated(rating.score)} " " {until}</p> }
+    });
+    if !thread.may_rate {
+        return said.map(IntoHtml::into_html);
+    }
+    let options = [
+        ("", t.rate_choose),
+        ("5", t.rate_5),
+        ("4", t.rate_4),
+        ("3", t.rate_3),
+        ("2", t.rate_2),
+        ("1", t.rate_1),
+    ];
+    let options = options
+        .map(|(value, words)| (value.to_owned(), words.to_owned()))
+        .to_vec();
+    let (score, comment) = thread.rating.as_ref().map_or_else(Default::default, |rating| {
+        (rating.score.to_string(), rating.comment.clone())
+    });
+    let labels = [("score", t.rate_score), ("comment", t.rate_comment)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let send = if thread.rating.is_some() {
+        t.rate_change
+    } else {
+        t.rate_send
+    };
+    let view = view! {
+        <section class="stack" aria-labelledby="rate">
+            <h2 id="rate">{t.rate_title}</h2>
+            {said}
+            <FormBox<Rate> labels=labels>
+                <Select name="score" label=t.rate_score options=options value=score/>
+                <TextArea name="comment" label=t.rate_comment value=comment rows=2/>
+                <div class="actions"><button class="btn">{send}</button></div>
+            </FormBox<Rate>>
+        </section>
+    };
+    Some(view.into_html())
 }
 
 /// A file of a conversation.

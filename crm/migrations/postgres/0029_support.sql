@@ -1,4 +1,4 @@
--- Files that go along with what is written to support and by it. The same version exists for the other engine.
+-- Files that go along with what is written to support and by it, and what customers think of the answers. The same version exists for the other engine.
 
 CREATE TABLE attachments (
     id          UUID NOT NULL PRIMARY KEY,
@@ -18,3 +18,17 @@ CREATE TABLE attachment_parts (
     bytes          BYTEA NOT NULL,
     PRIMARY KEY (attachment_id, ordinal)
 );
+
+-- Since when a request that was closed is open again: what was thought of it before is about what was before.
+ALTER TABLE requests ADD COLUMN reopened_at TIMESTAMPTZ;
+
+-- What a customer thinks of how a request was answered.
+CREATE TABLE request_ratings (
+    id          UUID NOT NULL PRIMARY KEY,
+    request_id  UUID NOT NULL REFERENCES requests (id),
+    score       BIGINT NOT NULL CHECK (score BETWEEN 1 AND 5),
+    comment     TEXT NOT NULL,
+    at          TIMESTAMPTZ NOT NULL,
+    changed_at  TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX request_ratings_request ON request_ratings (request_id, at);

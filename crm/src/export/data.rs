@@ -304,6 +304,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
          ORDER BY r.number, m.at, m.id, a.ordinal",
     ),
     (
+        "request_ratings",
+        "SELECT r.number, x.at, x.score, x.comment, x.changed_at FROM requests r JOIN request_ratings x ON x.request_id = r.id \
+         WHERE r.customer_id = $1 ORDER BY r.number, x.at, x.id",
+    ),
+    (
         "messages",
         "SELECT created_at, channel, address, COALESCE(masked_subject, subject) AS subject, COALESCE(masked_body, body) AS text, \
          state, sent_at, delivered_at FROM outbox WHERE customer_id = $1 ORDER BY created_at, id",

@@ -1,9 +1,9 @@
 //! Support requests: what a customer asks, what staff answers, and whose turn it is.
 
 use crate::flaw::{self, Flaw};
-use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
+use crate::id::{CustomerId, MessageId, PurchaseId, RatingId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -114,6 +114,65 @@ pub struct NewRequest {
     pub text: String,
     /// The id of the receipt it is about; empty for none.
     pub purchase: String,
+}
+
+/// For how many days a customer may think otherwise of an answer.
+pub const RATING_DAYS: i64 = 7;
+/// The longest comment on an answer, in characters.
+pub const COMMENT_MAX: usize = 1000;
+
+/// What a customer thinks of how a request was answered, as a form brings it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRating {
+    /// 1 to 5, the best.
+    pub score: String,
+    /// Why; may be empty.
+    pub comment: String,
+}
+
+impl NewRating {
+    /// The score, if it is one.
+    pub fn score(&self) -> Result<i64, Flaw> {
+        match self.score.as_str() {
+            "" => Err(Flaw::Missing),
+            raw => raw
+                .parse()
+                .ok()
+                .filter(|score| (1..=5).contains(score))
+                .ok_or(Flaw::NotAChoice),
+        }
+    }
+
+    /// The comment, or nothing.
+    pub fn comment(&self) -> Result<String, Flaw> {
+        match flaw::text(&self.comment, COMMENT_MAX) {
+            Err(Flaw::Missing) => Ok(String::new()),
+            other => other,
+        }
+    }
+}
+
+/// What a customer thinks of how a request was answered: one until it is closed and opened again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Rating {
+    /// Its id.
+    pub id: RatingId,
+    /// 1 to 5, the best.
+    pub score: i64,
+    /// Why; may be empty.
+    pub comment: String,
+    /// When they first said so.
+    pub at: DateTime<Utc>,
+    /// When they last did.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl Rating {
+    /// Whether they may think otherwise.
+    pub fn may_change(&self, now: DateTime<Utc>) -> bool {
+        now < self.at + TimeDelta::days(RATING_DAYS)
+    }
 }
 
 /// Where a page of a list ended: the next one begins after it. Written into addresses as text.
@@ -244,6 +303,10 @@ pub struct Thread {
     pub closed_at: Option<DateTime<Utc>>,
     /// What was said, oldest first.
     pub messages: Vec<Message>,
+    /// What the customer thinks of it, since it was last opened.
+    pub rating: Option<Rating>,
+    /// The customer may say now what they think of it, or otherwise than before.
+    pub may_rate: bool,
 }
 
 /// Whose requests the queue shows.
@@ -406,6 +469,8 @@ pub struct StaffThread {
     pub closed_at: Option<DateTime<Utc>>,
     /// What was said, oldest first, notes among it.
     pub messages: Vec<StaffMessage>,
+    /// What the customer thinks of it, each time that it was closed and opened again, oldest first.
+    pub ratings: Vec<Rating>,
 }
 
 #[cfg(test)]
@@ -436,6 +501,26 @@ mod tests {
         for (step, after) in table {
             assert_eq!(Status::ALL.map(|status| status.after(step)), after, "{step:?}");
         }
+    }
+
+    #[test]
+    fn a_score_is_one_of_five_and_a_comment_may_be_missing() {
+        let new = |score: &str, comment: &str| NewRating {
+            score: score.into(),
+            comment: comment.into(),
+        };
+        assert_eq!(new("1", "").score(), Ok(1));
+        assert_eq!(new("5", "").score(), Ok(5));
+        assert_eq!(new("", "").score(), Err(Flaw::Missing));
+        for wrong in ["0", "6", "-1", "4.5", "five", "99999999999999999999"] {
+            assert_eq!(new(wrong, "").score(), Err(Flaw::NotAChoice), "{wrong}");
+        }
+        assert_eq!(new("", " \n").comment(), Ok(String::new()));
+        assert_eq!(new("", " quick ").comment(), Ok("quick".into()));
+        assert_eq!(
+            new("", &"я".repeat(1001)).comment(),
+            Err(Flaw::TooLong { max: COMMENT_MAX })
+        );
     }
 
     #[test]

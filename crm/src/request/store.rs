@@ -2,13 +2,13 @@
 
 use super::attachment::{self, Attachment, Checked};
 use super::{
-    Assignee, Author, Counts, Cursor, Filter, Message, NewRequest, Row, Sort, StaffMessage, StaffThread, Status, Step,
-    Summary, Thread, Topic, Upload, text,
+    Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort, StaffMessage,
+    StaffThread, Status, Step, Summary, Thread, Topic, Upload, text,
 };
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{Check, Flaw};
-use crate::id::{AttachmentId, CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
+use crate::id::{AttachmentId, CustomerId, MessageId, PurchaseId, RatingId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
@@ -38,6 +38,8 @@ struct Held {
     updated_at: DateTime<Utc>,
     waiting_since: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
+    /// When it was written or last opened again.
+    since: DateTime<Utc>,
 }
 
 /// What there is to a step beside the step itself.
@@ -54,7 +56,8 @@ impl Held {
     async fn by_number(tx: &mut Tx, number: i64, of: Option<CustomerId>) -> Result<Self, Error> {
         const SQL: &str = "UPDATE requests SET updated_at = updated_at \
                            WHERE number = $1 AND customer_id = COALESCE($2, customer_id) \
-                           RETURNING id, customer_id, status, assignee_id, updated_at, waiting_since, closed_at";
+                           RETURNING id, customer_id, status, assignee_id, updated_at, waiting_since, closed_at, \
+                           COALESCE(reopened_at, created_at) AS since";
         let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
             .bind(number)
             .bind(of)
@@ -72,10 +75,12 @@ impl Held {
     /// Takes a step. Fails with [`Error::Stale`] where it cannot be taken from here.
     async fn take(&self, tx: &mut Tx, at: DateTime<Utc>, change: Change) -> Result<(), Error> {
         const SQL: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
-                           answered_at = COALESCE(answered_at, $6), closed_at = $7 WHERE id = $1";
+                           answered_at = COALESCE(answered_at, $6), closed_at = $7, reopened_at = COALESCE($8, reopened_at) \
+                           WHERE id = $1";
         let status = self.status.after(change.step).ok_or(Error::Stale)?;
         let waiting_since = status.is_waiting_for_staff().then(|| self.waiting_since.unwrap_or(at));
         let closed_at = (status == Status::Closed).then(|| self.closed_at.unwrap_or(at));
+        let is_reopened = self.status == Status::Closed && status != Status::Closed;
         on!(tx, |c| sqlx::query(SQL)
             .bind(self.id)
             .bind(status)
@@ -84,6 +89,7 @@ impl Held {
             .bind(waiting_since)
             .bind(change.answered.then_some(at))
             .bind(closed_at)
+            .bind(is_reopened.then_some(at))
             .execute(c)
             .await
             .map(drop))?;
@@ -401,8 +407,10 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         purchase_id: Option<PurchaseId>,
         created_at: DateTime<Utc>,
         closed_at: Option<DateTime<Utc>>,
+        since: DateTime<Utc>,
     }
-    const HEAD: &str = "SELECT r.id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.closed_at \
+    const HEAD: &str = "SELECT r.id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.closed_at, \
+                        COALESCE(r.reopened_at, r.created_at) AS since \
                         FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.number = $1 AND r.customer_id = $2";
     const MESSAGES: &str = "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread \
                             FROM messages m JOIN requests r ON r.id = m.request_id \
@@ -420,12 +428,17 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         purchase_id,
         created_at,
         closed_at,
+        since,
     } = head.ok_or(Error::NotFound)?;
     let mut messages: Vec<Message> = on!(&mut conn, |c| sqlx::query_as(MESSAGES).bind(id).fetch_all(c).await)?;
     let files = files_of(&mut conn, id).await?;
     for message in &mut messages {
         message.files = files_with(&files, message.id);
     }
+    let rating = ratings(&mut conn, id, since).await?.pop();
+    let answered = |message: &Message| message.author == Author::Staff && message.at >= since;
+    let may_rate = (status == Status::Closed || messages.iter().any(answered))
+        && rating.as_ref().is_none_or(|rating| rating.may_change(conn.now()));
     Ok(Thread {
         number,
         topic,
@@ -434,6 +447,8 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         created_at,
         closed_at,
         messages,
+        rating,
+        may_rate,
     })
 }
 
@@ -534,6 +549,72 @@ pub async fn close(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
 /// The customer was not helped after all. Fails with [`Error::Stale`] when the request is not closed.
 pub async fn reopen(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
     customer_step(db, by, number, Step::CustomerReopens).await
+}
+
+/// What a customer thought of a request since a moment, oldest first.
+async fn ratings(conn: &mut Conn, request: RequestId, since: DateTime<Utc>) -> Result<Vec<Rating>, sqlx::Error> {
+    const SQL: &str = "SELECT id, score, comment, at, changed_at FROM request_ratings \
+                       WHERE request_id = $1 AND at > $2 ORDER BY at, id";
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(request)
+        .bind(since)
+        .fetch_all(c)
+        .await)
+}
+
+/// Says what the customer thinks of how a request was answered, or otherwise than before. Fails with flaws at `score` and
+/// `comment`, and with [`Error::Stale`] where there is nothing to think of yet, or it was said too long ago.
+pub async fn rate(db: &Db, by: &Customer, number: i64, new: &NewRating) -> Result<(), Error> {
+    const ANSWERS: &str = "SELECT COUNT(*) FROM messages WHERE request_id = $1 AND author = 'staff' AND NOT internal \
+                           AND at >= $2";
+    const FIRST: &str = "INSERT INTO request_ratings (id, request_id, score, comment, at, changed_at) \
+                         VALUES ($1, $2, $3, $4, $5, $5)";
+    const AGAIN: &str = "UPDATE request_ratings SET score = $2, comment = $3, changed_at = $4 WHERE id = $1";
+    let mut check = Check::new();
+    let score = check.field("score", new.score());
+    let comment = check.field("comment", new.comment());
+    let (Some(score), Some(comment)) = (score, comment) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    let comment = &comment;
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, Some(by.id())).await?;
+            let answers: i64 = on!(tx, |c| sqlx::query_scalar(ANSWERS)
+                .bind(held.id)
+                .bind(held.since)
+                .fetch_one(c)
+                .await)?;
+            if held.status != Status::Closed && answers == 0 {
+                return Err(Error::Stale);
+            }
+            // After it was opened, even within a microsecond: that tells what it is about.
+            let at = tx.now().max(held.since + TimeDelta::microseconds(1));
+            match ratings(tx, held.id, held.since).await?.pop() {
+                None => on!(tx, |c| sqlx::query(FIRST)
+                    .bind(RatingId::new())
+                    .bind(held.id)
+                    .bind(score)
+                    .bind(comment)
+                    .bind(at)
+                    .execute(c)
+                    .await
+                    .map(drop))?,
+                Some(before) if before.may_change(at) => on!(tx, |c| sqlx::query(AGAIN)
+                    .bind(before.id)
+                    .bind(score)
+                    .bind(comment)
+                    .bind(at)
+                    .execute(c)
+                    .await
+                    .map(drop))?,
+                Some(_) => return Err(Error::Stale),
+            }
+            by.record(tx, "request.rate", Some(held.id.0)).await?;
+            Ok(())
+        })
+    })
+    .await
 }
 
 async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Result<(), Error> {
@@ -701,6 +782,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
             for message in &mut messages {
                 message.files = files_with(&files, message.id);
             }
+            let ratings = ratings(tx, head.id, head.created_at).await?;
             let thread = StaffThread {
                 id: head.id,
                 number,
@@ -719,6 +801,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
                 answered_at: head.answered_at,
                 closed_at: head.closed_at,
                 messages,
+                ratings,
             };
             Ok((subject, thread))
         })

@@ -104,6 +104,13 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     requests::note(db, &agent, number, "звонила Незабудкина")
         .await
         .expect("noted");
+    requests::close(db, &anna, number).await.expect("closed");
+    let rating = crm::request::NewRating {
+        score: "5".into(),
+        comment: "Незабудкина довольна".into(),
+    };
+    requests::rate(db, &anna, number, &rating).await.expect("rated");
+    requests::reopen(db, &anna, number).await.expect("open again");
     agent.open(db, who.id(), Reason::Card).await.expect("opened");
     crm::staff::store::end_customer_sessions(db, &agent, who.id(), "просила Незабудкина")
         .await

@@ -10,8 +10,8 @@ use crm::lang::Lang;
 use crm::outbox;
 use crm::request::store::{self, Past, PastMessage};
 use crm::request::{
-    Assignee, Author, Counts, Cursor, Filter, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread, Upload,
-    attachment,
+    Assignee, Author, Counts, Cursor, Filter, NewRating, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread,
+    Upload, attachment,
 };
 use crm::shop::MB;
 use crm::testing::{World, start};
@@ -914,3 +914,84 @@ crm::both_engines!(a_day_has_room_for_so_many_files_however_they_come, async |wo
     later(world, 24 * 60);
     store::answer(db, &anna, number, "today", &[five]).await.expect("added");
 });
+
+fn stars(score: &str, comment: &str) -> NewRating {
+    NewRating {
+        score: score.into(),
+        comment: comment.into(),
+    }
+}
+
+crm::both_engines!(
+    an_answer_is_rated_once_until_the_request_is_opened_again,
+    async |world| {
+        topic(world, "card", 1).await;
+        let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+        let agent = staff(world, "agent").await;
+        let db = &world.db;
+        let number = write(world, &anna, "where is it?").await;
+        let scores = async || {
+            let ratings = opened(world, &agent, number).await.ratings;
+            ratings.iter().map(|rating| rating.score).collect::<Vec<_>>()
+        };
+        store::note(db, &agent, number, "a note is no answer")
+            .await
+            .expect("noted");
+        assert!(!thread(world, &anna, number).await.may_rate, "nobody has answered");
+        let early = store::rate(db, &anna, number, &stars("5", "")).await;
+        assert!(matches!(early, Err(Error::Stale)), "{early:?}");
+
+        later(world, 5);
+        answer(world, &agent, number, "on its way").await;
+        assert!(thread(world, &anna, number).await.may_rate);
+        let others = store::rate(db, &boris, number, &stars("1", "")).await;
+        assert!(matches!(others, Err(Error::NotFound)), "{others:?}");
+        let wrong = store::rate(db, &anna, number, &stars("6", &"я".repeat(1001))).await;
+        let Err(Error::Invalid(flaws)) = wrong else {
+            panic!("{wrong:?}")
+        };
+        assert_eq!(
+            flaws,
+            [
+                ("score".to_owned(), Flaw::NotAChoice),
+                ("comment".to_owned(), Flaw::TooLong { max: 1000 })
+            ]
+        );
+        store::rate(db, &anna, number, &stars("2", "slow"))
+            .await
+            .expect("rated");
+        // Closing it asks about the same: the score is changed, no second one is given.
+        store::close(db, &anna, number).await.expect("closed");
+        later(world, 60);
+        store::rate(db, &anna, number, &stars("4", "")).await.expect("changed");
+        let rating = thread(world, &anna, number).await.rating.expect("a rating");
+        assert_eq!((rating.score, rating.comment.as_str()), (4, ""));
+        assert_eq!(rating.changed_at - rating.at, TimeDelta::minutes(60));
+        assert_eq!(scores().await, [4]);
+        later(world, 7 * 24 * 60 - 61);
+        store::rate(db, &anna, number, &stars("3", ""))
+            .await
+            .expect("just in time");
+        later(world, 1);
+        assert!(!thread(world, &anna, number).await.may_rate, "a week is over");
+        let late = store::rate(db, &anna, number, &stars("1", "")).await;
+        assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+
+        store::reopen(db, &anna, number).await.expect("open again");
+        let shown = thread(world, &anna, number).await;
+        assert_eq!(
+            (shown.rating, shown.may_rate),
+            (None, false),
+            "the next answer is another"
+        );
+        store::close(db, &anna, number).await.expect("closed");
+        store::rate(db, &anna, number, &stars("5", "")).await.expect("rated");
+        assert_eq!(scores().await, [3, 5]);
+        // An answer after it was closed opens it as well.
+        later(world, 5);
+        answer(world, &agent, number, "one more thing").await;
+        let shown = thread(world, &anna, number).await;
+        assert_eq!((shown.rating, shown.may_rate), (None, true));
+        assert_eq!(audited(world, "request.rate").await, 4);
+    }
+);

@@ -47,6 +47,7 @@ mod rules;
 mod sessions;
 mod shops;
 mod sign_in;
+mod support;
 mod tills;
 mod traces;
 mod transfers;
