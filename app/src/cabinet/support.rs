@@ -11,7 +11,9 @@ use chrono::TimeDelta;
 use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
 use crm::request::attachment::Attachment;
-use crm::request::{Author, Message, NewRating, NewRequest, RATING_DAYS, Status, Summary, Thread, store as requests};
+use crm::request::{
+    Author, Message, NewRating, NewRequest, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS, store as requests,
+};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -284,6 +286,13 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     };
     let labels = [("text", t.text), ("files", cx.t().form.files)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let wait = match (thread.status.is_waiting_for_staff(), thread.answered_at) {
+        (true, None) => {
+            let mut conn = cx.db.read().await?;
+            requests::usual_wait(&mut conn, thread.topic_id).await?
+        }
+        _ => None,
+    };
     let is_closed = thread.status == Status::Closed;
     let topic = cx.pick(&thread.topic);
     let here = format!("/support/{}", thread.number);
@@ -325,6 +334,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             })}
         </div>
         {flash(&cx, &done)}
+        {next(&cx, &thread, wait)}
         {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
         <ol class="thread" aria-label=t.messages>{messages}</ol>
         <div class="narrow stack">
@@ -342,6 +352,30 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         Frame::Cabinet(Place::Support),
         view,
     ))
+}
+
+/// What comes next, and when, where enough answers tell.
+fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>) -> Html {
+    let t = &cx.t().support;
+    let words = match thread.status {
+        Status::New => t.next_new,
+        Status::Open => t.next_open,
+        Status::Waiting => t.next_waiting,
+        Status::Closed => t.next_closed,
+    };
+    let usual = wait.map(|wait| t.usual(cx.t().common.days(USUAL_DAYS), in_words(cx, wait)));
+    view! { <p>{words} " " {usual}</p> }.into_html()
+}
+
+/// How long something takes, rounded up: nobody is promised less than it was.
+fn in_words(cx: &Cx, wait: TimeDelta) -> String {
+    let t = &cx.t().support;
+    let up = |unit: i64| (wait.num_seconds() + unit - 1) / unit;
+    match (up(60).max(1), up(3600), up(86_400)) {
+        (minutes @ ..60, ..) => t.minutes(minutes),
+        (_, hours @ ..48, _) => t.hours(hours),
+        (_, _, days) => cx.t().common.days(days),
+    }
 }
 
 /// What the customer thinks of it, and where they say so.

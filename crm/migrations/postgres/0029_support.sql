@@ -32,3 +32,6 @@ CREATE TABLE request_ratings (
     changed_at  TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX request_ratings_request ON request_ratings (request_id, at);
+
+-- How long customers wait for the first answer, topic by topic.
+CREATE INDEX requests_answered ON requests (topic_id, answered_at);

@@ -116,6 +116,24 @@ pub struct NewRequest {
     pub purchase: String,
 }
 
+/// Over how many days it is reckoned how long first answers take.
+pub const USUAL_DAYS: i64 = 30;
+/// Of how many answers at least.
+const SAMPLES: usize = 10;
+
+/// How long half of the customers waited for the first answer at most: the median of those that were given. Who still waits
+/// counts as soon as they have waited longer than that, for otherwise what is never answered would make a shop look quick.
+/// None where there are too few to tell, or half of them still wait.
+pub fn usual_wait(mut answered: Vec<TimeDelta>, waiting: &[TimeDelta]) -> Option<TimeDelta> {
+    if answered.len() < SAMPLES {
+        return None;
+    }
+    answered.sort_unstable();
+    let median = |late: usize| answered.get((answered.len() + late) / 2).copied();
+    let first = median(0)?;
+    median(waiting.iter().filter(|wait| **wait > first).count())
+}
+
 /// For how many days a customer may think otherwise of an answer.
 pub const RATING_DAYS: i64 = 7;
 /// The longest comment on an answer, in characters.
@@ -291,6 +309,8 @@ pub struct Message {
 pub struct Thread {
     /// Its number, as people say it.
     pub number: i64,
+    /// The topic.
+    pub topic_id: TopicId,
     /// What it is about.
     pub topic: Localized,
     /// Whose turn it is.
@@ -299,6 +319,8 @@ pub struct Thread {
     pub purchase: Option<PurchaseId>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+    /// The first answer of staff.
+    pub answered_at: Option<DateTime<Utc>>,
     /// When it was settled.
     pub closed_at: Option<DateTime<Utc>>,
     /// What was said, oldest first.
@@ -501,6 +523,26 @@ mod tests {
         for (step, after) in table {
             assert_eq!(Status::ALL.map(|status| status.after(step)), after, "{step:?}");
         }
+    }
+
+    #[test]
+    fn a_usual_wait_is_told_of_enough_answers_and_not_better_than_it_is() {
+        let minutes = |of: std::ops::RangeInclusive<i64>| of.map(TimeDelta::minutes).collect::<Vec<_>>();
+        let told = |answered, waiting: &[TimeDelta]| usual_wait(answered, waiting).map(|wait| wait.num_minutes());
+        assert_eq!(told(minutes(1..=9), &[]), None, "too few");
+        assert_eq!(told(minutes(1..=10), &[]), Some(6), "of two in the middle the longer one");
+        assert_eq!(told(minutes(1..=11), &[]), Some(6));
+        let mut mixed = minutes(1..=11);
+        mixed.reverse();
+        assert_eq!(told(mixed, &[]), Some(6), "in whatever order");
+        // Who came just now says nothing yet; who waits for long says that it takes long.
+        assert_eq!(told(minutes(1..=11), &minutes(1..=6)), Some(6));
+        assert_eq!(told(minutes(1..=11), &minutes(101..=104)), Some(8));
+        assert_eq!(told(minutes(1..=11), &minutes(101..=120)), None, "most of them wait");
+        // One late answer among quick ones changes nothing.
+        let mut late = minutes(1..=10);
+        late.push(TimeDelta::days(20));
+        assert_eq!(told(late, &[]), Some(6));
     }
 
     #[test]

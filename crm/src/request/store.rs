@@ -401,15 +401,18 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
     #[derive(sqlx::FromRow)]
     struct Head {
         id: RequestId,
+        topic_id: TopicId,
         #[sqlx(json)]
         topic: Localized,
         status: Status,
         purchase_id: Option<PurchaseId>,
         created_at: DateTime<Utc>,
+        answered_at: Option<DateTime<Utc>>,
         closed_at: Option<DateTime<Utc>>,
         since: DateTime<Utc>,
     }
-    const HEAD: &str = "SELECT r.id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.closed_at, \
+    const HEAD: &str = "SELECT r.id, r.topic_id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.answered_at, \
+                        r.closed_at, \
                         COALESCE(r.reopened_at, r.created_at) AS since \
                         FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.number = $1 AND r.customer_id = $2";
     const MESSAGES: &str = "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread \
@@ -423,10 +426,12 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         .await)?;
     let Head {
         id,
+        topic_id,
         topic,
         status,
         purchase_id,
         created_at,
+        answered_at,
         closed_at,
         since,
     } = head.ok_or(Error::NotFound)?;
@@ -441,15 +446,34 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         && rating.as_ref().is_none_or(|rating| rating.may_change(conn.now()));
     Ok(Thread {
         number,
+        topic_id,
         topic,
         status,
         purchase: purchase_id,
         created_at,
+        answered_at,
         closed_at,
         messages,
         rating,
         may_rate,
     })
+}
+
+/// How long half of those who lately wrote about a topic waited for the first answer at most; see [`super::usual_wait`].
+pub async fn usual_wait(conn: &mut Conn, topic: TopicId) -> Result<Option<TimeDelta>, Error> {
+    const ANSWERED: &str = "SELECT created_at, answered_at FROM requests WHERE topic_id = $1 AND answered_at > $2";
+    const WAITING: &str = "SELECT created_at FROM requests WHERE topic_id = $1 AND answered_at IS NULL \
+                           AND status IN ('new', 'open')";
+    let now = conn.now();
+    let answered: Vec<(DateTime<Utc>, DateTime<Utc>)> = on!(conn, |c| sqlx::query_as(ANSWERED)
+        .bind(topic)
+        .bind(now - TimeDelta::days(USUAL_DAYS))
+        .fetch_all(c)
+        .await)?;
+    let waiting: Vec<DateTime<Utc>> = on!(conn, |c| sqlx::query_scalar(WAITING).bind(topic).fetch_all(c).await)?;
+    let answered = answered.iter().map(|(from, to)| *to - *from).collect();
+    let waiting: Vec<TimeDelta> = waiting.iter().map(|from| now - *from).collect();
+    Ok(super::usual_wait(answered, &waiting))
 }
 
 /// A file of a request, and what is in it.

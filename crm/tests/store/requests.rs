@@ -4,8 +4,9 @@ use crate::common::people::{SYSTEM, contact, customer, one, purchase, sql, staff
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::contact::Kind;
+use crm::db::scoped;
 use crm::flaw::Flaw;
-use crm::id::AttachmentId;
+use crm::id::{AttachmentId, TopicId};
 use crm::lang::Lang;
 use crm::outbox;
 use crm::request::store::{self, Past, PastMessage};
@@ -995,3 +996,64 @@ crm::both_engines!(
         assert_eq!(audited(world, "request.rate").await, 4);
     }
 );
+
+crm::both_engines!(the_usual_wait_is_of_this_topic_and_of_the_last_month, async |world| {
+    let (card, other) = (topic(world, "card", 1).await, topic(world, "other", 2).await);
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let usual = async |of: TopicId| {
+        let mut conn = world.db.read().await.expect("a connection");
+        store::usual_wait(&mut conn, of)
+            .await
+            .expect("read")
+            .map(|wait| wait.num_minutes())
+    };
+    // Answered a while ago, after so many minutes.
+    let past = async |topic: &str, ago: TimeDelta, waited: Option<i64>| {
+        let from = world.db.now() - ago;
+        let said = |staff, at| PastMessage {
+            staff,
+            internal: false,
+            body: "x".into(),
+            at,
+        };
+        let answer = waited.map(|waited| said(Some(agent.id()), from + TimeDelta::minutes(waited)));
+        let past = &Past {
+            customer: anna.id(),
+            topic: topic.into(),
+            purchase: None,
+            language: Lang::Ru,
+            status: if waited.is_some() { Status::Waiting } else { Status::New },
+            assignee: None,
+            seen: true,
+            messages: std::iter::once(said(None, from)).chain(answer).collect(),
+        };
+        let put = world
+            .db
+            .write(|tx| scoped(async move { store::put(tx, &SYSTEM, past).await }));
+        put.await.expect("put");
+    };
+    world.clock.set(start() + TimeDelta::days(60));
+    for waited in 1..=9 {
+        past("card", TimeDelta::days(1), Some(waited)).await;
+    }
+    // What is too old, or about something else, does not help.
+    past("card", TimeDelta::days(31), Some(1)).await;
+    past("other", TimeDelta::days(1), Some(1)).await;
+    assert_eq!(usual(card).await, None, "nine are too few");
+    past("card", TimeDelta::days(1), Some(10)).await;
+    assert_eq!(usual(card).await, Some(6));
+    assert_eq!(usual(other).await, None);
+    // Who has just written says nothing; who has waited for days does.
+    past("card", TimeDelta::minutes(2), None).await;
+    assert_eq!(usual(card).await, Some(6));
+    for _ in 0..4 {
+        past("card", TimeDelta::days(3), None).await;
+    }
+    assert_eq!(usual(card).await, Some(8));
+    // The answer that comes at last counts from the day it comes.
+    past("card", TimeDelta::days(40), Some(39 * 24 * 60)).await;
+    assert_eq!(usual(card).await, Some(8));
+    past("card", TimeDelta::days(40), Some(39 * 24 * 60)).await;
+    assert_eq!(usual(card).await, Some(9));
+});

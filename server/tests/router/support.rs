@@ -68,3 +68,42 @@ async fn an_answer_is_rated_seen_by_staff_and_changed_for_a_week() {
     assert!(page.text().contains("Ваша оценка: 4 из 5."), "{}", page.text());
     assert!(!page.body.contains("request.rate"), "a week is over");
 }
+
+#[tokio::test]
+async fn a_thread_says_what_comes_next_and_when_once_enough_answers_tell() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff("agent").await;
+    let mut ask = async || {
+        let sent = [("topic", "other"), ("text", "Где баллы?"), ("purchase", "")];
+        let reply = anna.send("/support/new", "request.create", &sent).await;
+        let at = reply.location().replace("?done=sent", "");
+        let text = anna.get(&at).await.text();
+        (at, text)
+    };
+    let usual = "получила первый ответ за 26 минут или быстрее";
+    for _ in 0..10 {
+        let (at, text) = ask().await;
+        assert!(text.contains("Мы получили обращение и ответим здесь."), "{text}");
+        assert!(!text.contains("получила первый ответ"), "too few: {text}");
+        // Half a minute more is told as a minute.
+        app.world
+            .clock
+            .set(app.world.db.now() + Duration::seconds(25 * 60 + 30));
+        answer(&mut agent, at.trim_start_matches("/support/")).await;
+    }
+    let (at, text) = ask().await;
+    assert!(text.contains(usual), "{text}");
+    answer(&mut agent, at.trim_start_matches("/support/")).await;
+    let answered = anna.get(&at).await.text();
+    assert!(
+        answered.contains("Мы ответили.") && !answered.contains(usual),
+        "{answered}"
+    );
+    anna.send(&at, "request.close", &[]).await;
+    assert!(anna.get(&at).await.text().contains("Вопрос решён."));
+    let reopened = anna.send(&at, "request.reopen", &[]).await;
+    assert_eq!(reopened.status, StatusCode::SEE_OTHER);
+    let text = anna.get(&at).await.text();
+    assert!(text.contains("Мы разбираемся") && !text.contains(usual), "{text}");
+}
