@@ -28,7 +28,7 @@ async function submit(page: Page, form: string, fields: Record<string, string> =
     else if (tag === "checkbox") await here.locator(`[name="${name}"][value="${value}"]`).check();
     else await field.fill(value);
   }
-  const press = button ? here.getByRole("button", { name: button }) : here.getByRole("button").first();
+  const press = button ? here.getByRole("button", { name: button }) : here.locator("button").first();
   const [answer] = await Promise.all([page.waitForResponse((response) => response.request().method() === "POST"), press.click()]);
   await page.waitForLoadState();
   (answer.status() === 303 ? seen.right : seen.wrong).add(form);

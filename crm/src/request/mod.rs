@@ -530,7 +530,11 @@ mod tests {
         let minutes = |of: std::ops::RangeInclusive<i64>| of.map(TimeDelta::minutes).collect::<Vec<_>>();
         let told = |answered, waiting: &[TimeDelta]| usual_wait(answered, waiting).map(|wait| wait.num_minutes());
         assert_eq!(told(minutes(1..=9), &[]), None, "too few");
-        assert_eq!(told(minutes(1..=10), &[]), Some(6), "of two in the middle the longer one");
+        assert_eq!(
+            told(minutes(1..=10), &[]),
+            Some(6),
+            "of two in the middle the longer one"
+        );
         assert_eq!(told(minutes(1..=11), &[]), Some(6));
         let mut mixed = minutes(1..=11);
         mixed.reverse();
