@@ -7,6 +7,9 @@ import {
   type Page,
 } from "./site";
 
+/** A picture, as far as anybody looks. */
+const PNG = Buffer.from("89504e470d0a1a0a00", "hex");
+
 /** Names of forms that were refused, taken, and that have nothing in them to be wrong. */
 const seen = { wrong: new Set<string>(), right: new Set<string>(), buttons: new Set<string>() };
 
@@ -25,7 +28,7 @@ async function submit(page: Page, form: string, fields: Record<string, string> =
     else if (tag === "checkbox") await here.locator(`[name="${name}"][value="${value}"]`).check();
     else await field.fill(value);
   }
-  const press = button ? here.getByRole("button", { name: button }) : here.getByRole("button").first();
+  const press = button ? here.getByRole("button", { name: button }) : here.locator("button").first();
   const [answer] = await Promise.all([page.waitForResponse((response) => response.request().method() === "POST"), press.click()]);
   await page.waitForLoadState();
   (answer.status() === 303 ? seen.right : seen.wrong).add(form);
@@ -299,7 +302,12 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
 
   await page.goto("/support/new");
   await wrong(page, "request.create", { topic: "", text: "Где баллы?" }, "Выберите из списка");
+  await box(page, "request.create").locator('[name="files"]').setInputFiles([{ name: "чек.exe", mimeType: "application/octet-stream", buffer: PNG }]);
+  await wrong(page, "request.create", { topic: "other", text: "Где баллы?" }, /Файл № 1 не подходит/);
+  const photos = ["чек.png", "коробка.png"].map((name) => ({ name, mimeType: "image/png", buffer: PNG }));
+  await box(page, "request.create").locator('[name="files"]').setInputFiles(photos);
   await right(page, "request.create", { topic: "other", text: "Где баллы?" });
+  for (const { name } of photos) await expect(page.getByRole("link", { name })).toHaveAttribute("href", /\/files\/[0-9a-f-]{36}$/);
   const number = new URL(page.url()).pathname.split("/").pop();
   await wrong(page, "request.answer", { text: " " }, /Напишите/);
   await right(page, "request.answer", { text: "Ещё вопрос" });
@@ -313,7 +321,14 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await right(desk, "request.assign");
   await right(desk, "request.unassign");
   await wrong(desk, "request.answer", { text: "" }, /Напишите/);
+  await box(desk, "request.answer").locator('[name="files"]').setInputFiles([{ name: "ответ.png", mimeType: "image/png", buffer: PNG }]);
   await right(desk, "request.answer", { text: "Разбираемся" });
+  await expect(desk.getByRole("link", { name: "ответ.png" })).toHaveCount(1);
+  await page.goto(`/support/${number}`);
+  await wrong(page, "request.rate", { score: "", comment: "Так себе" }, "Выберите из списка");
+  await right(page, "request.rate", { score: "4", comment: "Быстро" });
+  await desk.reload();
+  await expect(desk.getByRole("main")).toContainText("Оценка покупателя: 4 из 5");
   await desk.getByText("Заметка для коллег").click();
   await wrong(desk, "request.note", { text: "" }, "Напишите заметку");
   await right(desk, "request.note", { text: "Звонил" });

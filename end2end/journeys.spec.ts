@@ -1,5 +1,6 @@
 // The ways that people take through the cabinet, from the first phone number to the answer of support. All of them are
 // the same with and without JavaScript, on a phone and on a desk.
+import { readFileSync } from "node:fs";
 import {
   agree, be, cardOf, code, employ, enter, expect, freeAccount, freePhone, fund, newcomer, PERSON, press, secretOf, send, test, totp, words, type Page,
 } from "./site";
@@ -171,6 +172,8 @@ test("a request goes to support, the agent answers, the customer sees it", { tag
   await page.getByRole("link", { name: "Написать", exact: true }).first().click();
   await page.getByLabel("О чём").selectOption({ index: 1 });
   await page.getByLabel("Сообщение").fill("Где мои баллы?\n\nОбещали вчера <b>'\" 😀");
+  const picture = Buffer.from("89504e470d0a1a0a00", "hex");
+  await page.getByLabel(/^Файлы/).setInputFiles([{ name: "мой чек.png", mimeType: "image/png", buffer: picture }]);
   await press(page, "Отправить обращение");
   await expect(page.getByRole("status")).toContainText("Обращение отправлено");
   await expect(page.getByRole("main")).toContainText("Обещали вчера <b>'\" 😀");
@@ -190,8 +193,13 @@ test("a request goes to support, the agent answers, the customer sees it", { tag
   await expect(desk.getByRole("heading", { level: 1 })).toContainText("Анна");
   await desk.getByRole("main").getByRole("link", { name: new RegExp(`№ ${number}\\b`) }).first().click();
   await expect(desk.getByRole("main")).toContainText("Обещали вчера <b>'\" 😀");
+  const saving = desk.waitForEvent("download");
+  await desk.getByRole("link", { name: /мой чек\.png/ }).click();
+  const saved = await saving;
+  expect(saved.suggestedFilename()).toMatch(new RegExp(`^${number}-[0-9a-f]{32}\\.png$`));
+  expect(readFileSync(await saved.path()).equals(picture)).toBe(true);
   await desk.locator("#request-answer textarea").fill("Баллы придут завтра: \"<i>'");
-  await desk.locator("#request-answer").getByRole("button").click();
+  await desk.locator("#request-answer button").click();
   await expect(desk.getByRole("status")).toContainText("Ответ отправлен");
 
   await page.goto("/");

@@ -6,6 +6,7 @@ use crm::contact::show_phone;
 use crm::db::Db;
 use crm::flaw::Flaw;
 use crm::lang::{Lang, Localized};
+use crm::request::Upload;
 use crm::shop::Shop;
 use crm::who::{Customer, Opened, Staff, Token, Visitor};
 use islands::AppError;
@@ -161,6 +162,8 @@ pub struct Inner {
     pub tokens: HashMap<&'static str, Token>,
     /// The form that was sent and not taken.
     pub outcome: Option<Outcome>,
+    /// The files that came along with the form that is being done.
+    pub files: Arc<[Upload]>,
     /// Addresses of the built files.
     pub site: Arc<Site>,
     /// This is a demonstration: made-up people.
@@ -358,6 +361,13 @@ impl Cx {
             Flaw::NoBlankCard => words.no_blank_card.into(),
             Flaw::Circle => words.circle.into(),
             Flaw::SeveralPrograms => words.several_programs.into(),
+            Flaw::TooManyFiles { .. } => words.too_many_files(n),
+            Flaw::FileName { .. } => words.file_name(n),
+            Flaw::FileKind { .. } => words.file_kind(n),
+            Flaw::FileLies { .. } => words.file_lies(n),
+            Flaw::EmptyFile { .. } => words.empty_file(n),
+            Flaw::FileTooLarge { max, .. } => words.file_too_large(max, n),
+            Flaw::FilesOfADay { .. } => words.files_of_a_day(n),
         }
     }
 }

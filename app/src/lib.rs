@@ -183,6 +183,7 @@ pub const ROUTES: &[Route] = &[
             admin::request::Unassign,
         ]
     ),
+    download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
     page!(
         "/admin/customers",
         Staff,
@@ -563,8 +564,10 @@ pub const ROUTES: &[Route] = &[
             cabinet::support::Answer,
             cabinet::support::Close,
             cabinet::support::Reopen,
+            cabinet::support::Rate,
         ]
     ),
+    download!("/support/{number}/files/{file}", Customer, cabinet::support::file),
     page!("/inbox", Demonstration, account::inbox::page),
 ];
 

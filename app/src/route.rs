@@ -139,6 +139,9 @@ pub fn with_untrusted_next(page: &str, next: Option<&str>) -> String {
     }
 }
 
+/// The name of the fields that carry files.
+pub const FILES: &str = "files";
+
 /// A change that a page offers: typed input, typed error, and a line or two into the CRM.
 pub trait Form: DeserializeOwned + Send {
     /// Its name, as the hidden field `_fn` carries it: `program.join`.
@@ -147,6 +150,9 @@ pub trait Form: DeserializeOwned + Send {
     /// Sent once more, under the same key and perhaps with other fields, it is done once more: a search changes nothing,
     /// and people go back to one and type something else.
     const REPEATS: bool = false;
+
+    /// Files may come along in fields called [`FILES`]: then they are in [`crate::cx::Inner::files`].
+    const TAKES_FILES: bool = false;
 
     /// Does it.
     fn run(self, cx: &Cx) -> impl Future<Output = Result<Next, AppError>> + Send;
@@ -161,6 +167,8 @@ pub struct FormEntry {
     pub run: FormFn,
     /// Its key is not kept; see [`Form::REPEATS`].
     pub repeats: bool,
+    /// Files may come along; see [`Form::TAKES_FILES`].
+    pub takes_files: bool,
 }
 
 /// The entry of a form.
@@ -168,6 +176,7 @@ pub const fn form<F: Form>() -> FormEntry {
     FormEntry {
         name: F::NAME,
         repeats: F::REPEATS,
+        takes_files: F::TAKES_FILES,
         run: |cx, body| {
             Box::pin(async move {
                 let config = serde_qs::Config::new(2, false);
@@ -199,6 +208,13 @@ pub struct Route {
     pub answer: Answer,
     /// The changes it offers.
     pub forms: &'static [FormEntry],
+}
+
+impl Route {
+    /// Whether files may come along with one of its forms.
+    pub fn takes_files(&self) -> bool {
+        self.forms.iter().any(|form| form.takes_files)
+    }
 }
 
 /// A page in the table: `page!("/purchases", Customer, purchases::page, [Forms…])`.

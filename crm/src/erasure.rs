@@ -56,6 +56,11 @@ const THEN: &[&str] = &[
     "DELETE FROM notifications WHERE customer_id = $1",
     "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",
     "DELETE FROM exports WHERE customer_id = $1",
+    "DELETE FROM attachment_parts WHERE attachment_id IN (SELECT a.id FROM requests r JOIN messages m ON m.request_id = r.id \
+     JOIN attachments a ON a.message_id = m.id WHERE r.customer_id = $1)",
+    "DELETE FROM attachments WHERE message_id IN (SELECT m.id FROM requests r JOIN messages m ON m.request_id = r.id \
+     WHERE r.customer_id = $1)",
+    "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE adjustments SET reason = '' WHERE customer_id = $1",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",

@@ -121,6 +121,43 @@ pub enum Flaw {
     Circle,
     /// Tiers of more than one program.
     SeveralPrograms,
+    /// More files than one message takes.
+    TooManyFiles {
+        /// How many it takes.
+        max: usize,
+    },
+    /// A file without a name, or with one that leads through folders or hides something.
+    FileName {
+        /// Which of the files, counted from 1.
+        file: usize,
+    },
+    /// A file of a kind that is not taken.
+    FileKind {
+        /// Which of the files, counted from 1.
+        file: usize,
+    },
+    /// A file that is something else than its name says.
+    FileLies {
+        /// Which of the files, counted from 1.
+        file: usize,
+    },
+    /// A file with nothing in it.
+    EmptyFile {
+        /// Which of the files, counted from 1.
+        file: usize,
+    },
+    /// A file that is too large.
+    FileTooLarge {
+        /// Which of the files, counted from 1.
+        file: usize,
+        /// Megabytes that one may have.
+        max: usize,
+    },
+    /// More than one may send within a day.
+    FilesOfADay {
+        /// Megabytes a day.
+        max: usize,
+    },
 }
 
 impl Flaw {
@@ -169,13 +206,25 @@ impl Flaw {
             Self::NoBlankCard => "no_blank_card",
             Self::Circle => "circle",
             Self::SeveralPrograms => "several_programs",
+            Self::TooManyFiles { .. } => "too_many_files",
+            Self::FileName { .. } => "file_name",
+            Self::FileKind { .. } => "file_kind",
+            Self::FileLies { .. } => "file_lies",
+            Self::EmptyFile { .. } => "empty_file",
+            Self::FileTooLarge { .. } => "file_too_large",
+            Self::FilesOfADay { .. } => "files_of_a_day",
         }
     }
 
     /// The number that the words name, where there is one.
     pub fn number(&self) -> Option<i64> {
         match *self {
-            Self::TooLong { max } => i64::try_from(max).ok(),
+            Self::TooLong { max } | Self::TooManyFiles { max } | Self::FilesOfADay { max } => i64::try_from(max).ok(),
+            Self::FileName { file }
+            | Self::FileKind { file }
+            | Self::FileLies { file }
+            | Self::EmptyFile { file }
+            | Self::FileTooLarge { file, .. } => i64::try_from(file).ok(),
             Self::NoArticle { line } | Self::Unreadable { line } => i64::try_from(line).ok(),
             Self::TooShort { min } => i64::try_from(min).ok(),
             Self::TooYoung { age } => Some(age.into()),
@@ -216,7 +265,7 @@ impl Check {
 
 /// Characters that change the direction or the joining of text without being seen: harmless in prose,
 /// a disguise in a name.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}')
 }
 

@@ -116,6 +116,10 @@ ids! {
     RequestId,
     /// A message of a request.
     MessageId,
+    /// A file that goes along with a message of a request.
+    AttachmentId,
+    /// What a customer thinks of how a request was answered.
+    RatingId,
     /// A topic of requests.
     TopicId,
     /// A conversation.

@@ -43,6 +43,54 @@ pub struct Shop {
     pub webhooks: webhook::Policy,
     /// How long messages to people are kept.
     pub messages: Messages,
+    /// What may go along with what is written to support.
+    pub attachments: Attachments,
+}
+
+/// What may go along with what is written to support.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachments {
+    /// Files with one message.
+    pub files: usize,
+    /// Megabytes that one file may have.
+    pub file_mb: usize,
+    /// Megabytes that one customer may send within a day of the shop.
+    pub day_mb: usize,
+}
+
+/// Bytes of a megabyte, as people's devices count it.
+pub const MB: usize = 1024 * 1024;
+
+impl Default for Attachments {
+    fn default() -> Self {
+        Self {
+            files: 5,
+            file_mb: 5,
+            day_mb: 20,
+        }
+    }
+}
+
+impl Attachments {
+    /// The largest form that is read. It has room for one file too many, so that its page can say so.
+    pub const fn body_limit(&self) -> usize {
+        (self.files + 1) * self.file_mb * MB + MB
+    }
+
+    /// What is wrong with values that cannot work, each with its key and what to do.
+    pub fn problems(&self) -> Vec<String> {
+        let wrong = |key: &str, value: usize, most: usize| {
+            (!(1..=most).contains(&value)).then(|| format!("attachments.{key}: {value} is not one of 1 to {most}"))
+        };
+        // A form is held in memory as a whole.
+        let all = [
+            wrong("files", self.files, 10),
+            wrong("file_mb", self.file_mb, 20),
+            wrong("day_mb", self.day_mb, 1000),
+        ];
+        all.into_iter().flatten().collect()
+    }
 }
 
 /// How long messages to people are kept, and when promotional ones may come to whoever has not said when.
@@ -106,6 +154,7 @@ impl Default for Shop {
             points: Policy::default(),
             webhooks: webhook::Policy::default(),
             messages: Messages::default(),
+            attachments: Attachments::default(),
         }
     }
 }
@@ -184,6 +233,25 @@ mod tests {
             }
             .problems();
             assert!(problems[0].starts_with("messages.keep_days: "), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn files_have_limits_that_a_server_can_hold() {
+        assert_eq!(Attachments::default().problems(), Vec::<String>::new());
+        assert!(Attachments::default().body_limit() > 25 * MB);
+        let wrong = Attachments {
+            files: 0,
+            file_mb: 21,
+            day_mb: 0,
+        };
+        let problems = wrong.problems();
+        for key in ["files", "file_mb", "day_mb"] {
+            let about = format!("attachments.{key}: ");
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(&about)),
+                "{problems:?}"
+            );
         }
     }
 

@@ -218,7 +218,12 @@ mod browser {
         {
             data.append_with_str(&name, &value)?;
         }
-        let body = UrlSearchParams::new_with_str_sequence_sequence(&data)?;
+        // Files go in parts, as the browser itself would send them.
+        let body: JsValue = if form.has_attribute("enctype") {
+            data.into()
+        } else {
+            UrlSearchParams::new_with_str_sequence_sequence(&data)?.into()
+        };
         let headers = Headers::new()?;
         headers.set("kabinet-enhance", "1")?;
         let init = RequestInit::new();

@@ -9,7 +9,7 @@ use crm::contact::{Email, Phone};
 use crm::lang::Lang;
 use crm::limits::Limits;
 use crm::points::Policy;
-use crm::shop::{Messages, Shop};
+use crm::shop::{Attachments, Messages, Shop};
 use crm::webhook;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -62,6 +62,8 @@ pub struct Config {
     pub webhooks: webhook::Policy,
     /// How long messages to people are kept.
     pub messages: Messages,
+    /// What may go along with what is written to support.
+    pub attachments: Attachments,
     /// Who besides the shop itself says who somebody is.
     #[serde(default)]
     pub providers: Vec<Provider>,
@@ -164,6 +166,7 @@ impl Default for Config {
             points: shop.points,
             webhooks: shop.webhooks,
             messages: shop.messages,
+            attachments: shop.attachments,
             providers: Vec::new(),
         }
     }
@@ -294,6 +297,7 @@ impl Config {
         found.extend(self.points.problems());
         found.extend(self.webhooks.problems());
         found.extend(self.messages.problems());
+        found.extend(self.attachments.problems());
         found.extend(outside::problems(&self.providers));
         found
     }
@@ -339,6 +343,7 @@ impl Config {
             points: self.points.clone(),
             webhooks: self.webhooks.clone(),
             messages: self.messages.clone(),
+            attachments: self.attachments,
         }
     }
 

@@ -18,15 +18,15 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// How much a form may send; on the pages where people come in, far less.
-const BODY_LIMIT: usize = 64 * 1024;
+pub const BODY_LIMIT: usize = 64 * 1024;
 const SIGN_IN_LIMIT: usize = 4 * 1024;
 /// A new passkey may bring an RSA key and what else the device says of it, and the question comes back with it.
 const SETUP_LIMIT: usize = 16 * 1024;
 /// The longest path with its query, in bytes. Our own stay below a thousand.
 const URI_LIMIT: usize = 8 * 1024;
 /// How much of a body that nobody wanted is read all the same, and for how long: as much as the proxies of `deploy/` let
-/// through.
-const LEFT_OVER: usize = 3 * 1024 * 1024;
+/// through where files may be sent.
+const LEFT_OVER: usize = 32 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Scripts and styles come from files of ours alone; nothing inline, no frames around us.
@@ -67,6 +67,8 @@ pub struct Gate {
     pub public_url: String,
     /// Paths of the routes that are proved by a key.
     pub keyed: Vec<String>,
+    /// How much a form may send that has files with it.
+    pub upload_limit: usize,
 }
 
 impl Gate {
@@ -80,7 +82,7 @@ impl Gate {
             Some(Refusal::AheadOfTime)
         } else if is_change(request.method()) && !self.is_keyed(request) && !is_from_here(headers, &self.public_url) {
             Some(Refusal::Foreign)
-        } else if announced(headers).is_some_and(|length| length > limit(path) as u64) {
+        } else if announced(headers).is_some_and(|length| length > self.limit(request) as u64) {
             Some(Refusal::TooLarge)
         } else {
             None
@@ -93,8 +95,19 @@ impl Gate {
         if self.is_keyed(&request) {
             request.headers_mut().remove(header::COOKIE);
         }
-        let limit = limit(request.uri().path());
+        let limit = self.limit(&request);
         request.map(|body| Body::new(Limited::new(body, limit)))
+    }
+
+    /// How much a request may send. Files make a form large only where a page has one that takes them.
+    fn limit(&self, request: &Request) -> usize {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let page = route.and_then(|path| app::ROUTES.iter().find(|route| route.path == path));
+        if is_multipart(request.headers()) && page.is_some_and(app::route::Route::takes_files) {
+            self.upload_limit
+        } else {
+            limit(request.uri().path())
+        }
     }
 
     fn is_keyed(&self, request: &Request) -> bool {
@@ -132,6 +145,16 @@ pub fn is_ahead_of_time(headers: &HeaderMap) -> bool {
     headers
         .get("sec-purpose")
         .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
+}
+
+/// Whether a body is a form of several parts, as browsers send it where files may be among them (RFC 7578).
+pub fn is_multipart(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| {
+        kind.trim_start()
+            .to_ascii_lowercase()
+            .starts_with("multipart/form-data")
+    })
 }
 
 /// The length that a body says it has.

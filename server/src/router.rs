@@ -2,13 +2,13 @@
 //! download. There is no other way to add one, so what walks over the two tables has seen all of the site.
 
 use crate::config::Config;
-use crate::guard::{self, Gate, LoggedPath, Proof, Refusal, RequestId};
+use crate::guard::{self, BODY_LIMIT, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
 use crate::{api, callbacks, consents, exports, outside, session, site, unsubscribe};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
-use app::route::{Access, Answer, FormEntry, Next, Route};
+use app::route::{Access, Answer, FILES, FormEntry, Next, Route};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -19,6 +19,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use crm::db::{Db, Key};
 use crm::lang::Lang;
+use crm::request::Upload;
+use crm::shop::{Attachments, MB};
 use crm::who::{self, Token, Visitor};
 use islands::AppError;
 use std::collections::HashMap;
@@ -33,6 +35,8 @@ use tower_http::services::ServeDir;
 const BUSY_SECONDS: u32 = 5;
 /// Fields that are never shown again, and not part of what identifies a repeated request.
 const SECRETS: [&str; 5] = ["password", "current", "code", "question", "credential"];
+/// How browsers send a form without files.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// The header by which the browser's own code asks for an answer it can follow itself.
 const ENHANCE: HeaderName = HeaderName::from_static("kabinet-enhance");
 /// How soon a browser or a proxy may come again after 503, in seconds.
@@ -122,6 +126,7 @@ pub fn guarded(app: &App, others: Vec<Other>) -> Router {
     let gate = Gate {
         public_url: app.config.public_url.clone(),
         keyed: keyed.map(|other| other.path.clone()).collect(),
+        upload_limit: app.config.attachments.body_limit(),
     };
     bare(app, others)
         .layer(CompressionLayer::new())
@@ -386,12 +391,24 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
         Err((cx, error)) => return html(app, &cx, render::error(&cx, &error).await),
     };
     let refuse = async |error: AppError| html(app, &cx, render::error(&cx, &error).await);
-    // The layer before us lets only so much through.
-    let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return refuse(AppError::TooLarge).await;
+    // The layer before us lets only so much through; of those who may not use the page, files are not even read.
+    let sent = if guard::is_multipart(&parts.headers) {
+        if !route.takes_files() {
+            return refuse(AppError::Refused).await;
+        }
+        if let Some(there) = render::elsewhere(&cx, route.access) {
+            return follow(app, &cx, is_enhanced, &there);
+        }
+        Sent::read_parts(&parts.headers, body, &app.config.attachments).await
+    } else {
+        match to_bytes(body, usize::MAX).await {
+            Ok(body) => Sent::read(&parts.headers, &body).ok_or(AppError::Refused),
+            Err(_) => Err(AppError::TooLarge),
+        }
     };
-    let Some(sent) = Sent::read(&parts.headers, &body) else {
-        return refuse(AppError::Refused).await;
+    let sent = match sent {
+        Ok(sent) => sent,
+        Err(error) => return refuse(error).await,
     };
     let Some(form) = route
         .forms
@@ -401,14 +418,18 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
     else {
         return refuse(AppError::Refused).await;
     };
+    if !sent.files.is_empty() && !form.takes_files {
+        return refuse(AppError::Refused).await;
+    }
     let everywhere = app::EVERYWHERE.iter().any(|f| f.name == form.name);
     if let (false, Some(there)) = (everywhere, render::elsewhere(&cx, route.access)) {
         return follow(app, &cx, is_enhanced, &there);
     }
+    let cx = with_files(&cx, sent.files.clone());
     match once(&cx, form, &sent).await {
         Ok(next) => follow(app, &cx, is_enhanced, next.path()),
         Err(AppError::NotFresh) => follow(app, &cx, is_enhanced, &render::confirm(&cx)),
-        Err(error @ AppError::Refused) => refuse(error).await,
+        Err(error @ AppError::Refused) => html(app, &cx, render::error(&cx, &error).await),
         Err(error) => {
             let wait = retry_after(&error);
             let outcome = Outcome {
@@ -502,17 +523,14 @@ struct Sent {
     key: String,
     body: String,
     values: Vec<(String, String)>,
+    files: Arc<[Upload]>,
 }
 
 impl Sent {
     /// Reads a body; `None` when it is none of our pages'.
     fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-        if !kind
-            .trim()
-            .to_ascii_lowercase()
-            .starts_with("application/x-www-form-urlencoded")
-        {
+        if !kind.trim().to_ascii_lowercase().starts_with(FORM) {
             return None;
         }
         let body = std::str::from_utf8(body).ok()?.to_owned();
@@ -524,7 +542,58 @@ impl Sent {
             key,
             body,
             values,
+            files: Arc::default(),
         })
+    }
+
+    /// Reads a body of several parts (RFC 7578) as it comes in. Of a file that is too large, and of those beyond what a
+    /// message takes, no more is kept than shows it.
+    async fn read_parts(headers: &HeaderMap, body: Body, allowed: &Attachments) -> Result<Self, AppError> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
+        let mut parts = multer::Multipart::new(body.into_data_stream(), boundary.ok_or(AppError::Refused)?);
+        let broken = |error: multer::Error| match error {
+            // The layer before us ends what is too long.
+            multer::Error::StreamReadFailed(_) => AppError::TooLarge,
+            _ => AppError::Refused,
+        };
+        let (mut values, mut files, mut typed) = (Vec::new(), Vec::new(), 0);
+        while let Some(mut part) = parts.next_field().await.map_err(broken)? {
+            let name = part.name().ok_or(AppError::Refused)?.to_owned();
+            let file = part.file_name().map(str::to_owned);
+            let most = match &file {
+                Some(_) if name != FILES => return Err(AppError::Refused),
+                Some(_) if files.len() >= allowed.files => 0,
+                Some(_) => allowed.file_mb * MB + 1,
+                None => BODY_LIMIT,
+            };
+            let mut bytes = Vec::new();
+            while let Some(chunk) = part.chunk().await.map_err(broken)? {
+                let room = most - bytes.len();
+                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            }
+            typed += name.len() + file.as_ref().map_or(bytes.len(), String::len) + 1;
+            // As much as may be typed into any other form.
+            if typed > BODY_LIMIT {
+                return Err(AppError::TooLarge);
+            }
+            match file {
+                // So a browser says that none was chosen.
+                Some(name) if name.is_empty() && bytes.is_empty() => {}
+                Some(name) => files.push(Upload { name, bytes }),
+                None => values.push((name, String::from_utf8(bytes).map_err(|_| AppError::Refused)?)),
+            }
+        }
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&values)
+            .finish();
+        let form = [(header::CONTENT_TYPE, HeaderValue::from_static(FORM))];
+        let mut sent = Self::read(&HeaderMap::from_iter(form), body.as_bytes()).ok_or(AppError::Refused)?;
+        // The page that comes back says which are to be chosen again.
+        let names = files.iter().map(|file| (FILES.to_owned(), file.name.clone()));
+        sent.values.extend(names);
+        sent.files = files.into();
+        Ok(sent)
     }
 
     /// A hash of what was asked, secrets excepted: a stored hash of a password would be one more to guess from.
@@ -537,6 +606,10 @@ impl Sent {
             hash.update(name);
             hash.update([1]);
             hash.update(value);
+        }
+        for file in self.files.iter() {
+            hash.update([2]);
+            hash.update(sha2::Sha256::digest(&file.bytes));
         }
         hash.finalize().to_vec()
     }
@@ -616,6 +689,7 @@ async fn gather(
         params,
         tokens,
         outcome: None,
+        files: Arc::default(),
         site: app.site.clone(),
         is_demonstration: app.is_demonstration,
         has_inbox,
@@ -656,6 +730,11 @@ fn with_outcome(cx: &Cx, outcome: Outcome) -> Cx {
     }))
 }
 
+/// The same page with the files that came along with a form.
+fn with_files(cx: &Cx, files: Arc<[Upload]>) -> Cx {
+    Cx(Arc::new(Inner { files, ..copy(cx) }))
+}
+
 /// The same page on a database handle that carries a key.
 fn with_db(cx: &Cx, db: Db) -> Cx {
     Cx(Arc::new(Inner { db, ..copy(cx) }))
@@ -675,6 +754,7 @@ fn copy(cx: &Cx) -> Inner {
         params: cx.params.clone(),
         tokens: cx.tokens.clone(),
         outcome: cx.outcome.clone(),
+        files: cx.files.clone(),
         site: cx.site.clone(),
         is_demonstration: cx.is_demonstration,
         has_inbox: cx.has_inbox,

@@ -687,6 +687,7 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "child.remove" => t.child_remove,
         "request.close" => t.request_close,
         "request.reopen" => t.request_reopen,
+        "request.rate" => t.request_rate,
         "request.status" => t.request_status,
         "request.assign" => t.request_assign,
         "request.unassign" => t.request_unassign,

@@ -2,10 +2,11 @@
 
 use super::view::View;
 use super::{contacts, full_name, passed, status, status_word, store_name};
+use crate::cabinet::support::{attached, saved};
 use crate::cx::Cx;
-use crate::route::{Body, Form, Frame, Next};
+use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Moment, TextArea, icon, paragraphs};
+use crate::ui::{FilesField, FormBox, Moment, TextArea, icon, paragraphs};
 use chrono::{DateTime, Utc};
 use crm::card::{State, store as cards};
 use crm::contact::Kind;
@@ -13,7 +14,7 @@ use crm::customer::store as customers;
 use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
-use crm::request::{Author, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
+use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::who::Subject;
 use islands::AppError;
 use leptos::prelude::*;
@@ -52,9 +53,11 @@ pub struct Answer {
 
 impl Form for Answer {
     const NAME: &'static str = "request.answer";
+    const TAKES_FILES: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        requests::staff_answer(&cx.db, cx.staff()?, number(cx)?, &self.text, seen(self.seen)?).await?;
+        let (number, seen) = (number(cx)?, seen(self.seen)?);
+        requests::staff_answer(&cx.db, cx.staff()?, number, &self.text, &cx.files, seen).await?;
         again(cx, "answered")
     }
 }
@@ -151,6 +154,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
     };
     Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// A file of the conversation.
+pub async fn file(cx: Cx) -> Result<File, AppError> {
+    let (number, id) = (number(&cx)?, cx.param("file")?);
+    let (attachment, bytes) = requests::staff_file(&cx.db, cx.staff()?, number, id).await?;
+    Ok(saved(number, &attachment, bytes))
 }
 
 /// The queue that the request was opened from.
@@ -291,8 +301,24 @@ fn conversation(cx: &Cx, thread: &StaffThread) -> Html {
     view! {
         <h2 class="sr-only">{t.conversation}</h2>
         <div class="thread">{messages}</div>
+        {rated(cx, thread)}
     }
     .into_html()
+}
+
+/// What the customer thinks of the answers.
+fn rated(cx: &Cx, thread: &StaffThread) -> Vec<Html> {
+    let t = &cx.t().admin_request;
+    let line = |rating: &Rating| {
+        let comment = (!rating.comment.is_empty())
+            .then(|| view! { <div lang=thread.language.code()>{paragraphs(&rating.comment)}</div> });
+        view! {
+            <p><b>{t.rated(rating.score)}</b> " " <Moment at=rating.changed_at shown=cx.moment(rating.changed_at)/></p>
+            {comment}
+        }
+        .into_html()
+    };
+    thread.ratings.iter().map(line).collect()
 }
 
 fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'static str>, is_new: bool) -> Html {
@@ -321,6 +347,7 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
                 {fresh}
             </header>
             <div lang=lang>{paragraphs(&message.body)}</div>
+            {attached(cx, &format!("/admin/requests/{}", thread.number), &message.files)}
         </article>
     }
     .into_html()
@@ -329,7 +356,8 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
 /// Where staff writes: to the customer, or between themselves.
 fn reply(cx: &Cx, thread: &StaffThread) -> Html {
     let t = &cx.t().admin_request;
-    let labels = vec![("text".to_owned(), t.answer.to_owned())];
+    let labels = [("text", t.answer), ("files", cx.t().form.files)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let seen = thread.updated_at.timestamp_micros().to_string();
     let is_noting = cx.outcome.as_ref().is_some_and(|outcome| outcome.form == Note::NAME);
     let hint = match thread.language == cx.lang {
@@ -346,6 +374,7 @@ fn reply(cx: &Cx, thread: &StaffThread) -> Html {
             <FormBox<Answer> class="form form-wide" labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
                 <TextArea name="text" label=t.answer missing=t.answer_missing rows=3/>
+                <FilesField/>
                 <div class="actions"><button class="btn btn-primary">{t.send}</button></div>
             </FormBox<Answer>>
             <details class="fold" open=is_noting>

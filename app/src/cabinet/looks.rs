@@ -94,6 +94,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("customer.read", _) => t.card,
         ("card.refused", _) => t.code_refused,
         ("request.read", _) => t.request_read,
+        ("attachment.read", _) => t.attachment_read,
         ("request.answer", _) => t.request_answer,
         ("request.note", _) => t.request_note,
         ("request.status", _) => t.request_status,

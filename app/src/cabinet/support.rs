@@ -1,16 +1,20 @@
 //! Requests to support: the list, a new one, and the conversation.
 
 use super::trace::trace;
-use super::{back, flash};
+use super::{back, flash, unsaid};
 use crate::account::help::before_writing;
 use crate::cx::Cx;
-use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::html::IntoHtml;
+use crate::route::{Body, File, Form, Frame, Next, Place};
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use crate::ui::{FormBox, Moment, Select, TextArea, paragraphs};
+use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
+use chrono::TimeDelta;
 use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
-use crm::request::{Author, Message, NewRequest, Status, Summary, store as requests};
+use crm::request::attachment::Attachment;
+use crm::request::{
+    Author, Message, NewRating, NewRequest, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS, store as requests,
+};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -34,6 +38,7 @@ pub struct Create {
 
 impl Form for Create {
     const NAME: &'static str = "request.create";
+    const TAKES_FILES: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let Self {
@@ -47,7 +52,7 @@ impl Form for Create {
             _ => None,
         };
         let new = NewRequest { topic, text, purchase };
-        let number = requests::create_with(&cx.db, cx.customer()?, &new, trace.as_deref()).await?;
+        let number = requests::create_with(&cx.db, cx.customer()?, &new, &cx.files, trace.as_deref()).await?;
         Ok(Next::to(format!("/support/{number}?done=sent")))
     }
 }
@@ -60,10 +65,11 @@ pub struct Answer {
 
 impl Form for Answer {
     const NAME: &'static str = "request.answer";
+    const TAKES_FILES: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let number: i64 = cx.param("number")?;
-        requests::answer(&cx.db, cx.customer()?, number, &self.text).await?;
+        requests::answer(&cx.db, cx.customer()?, number, &self.text, &cx.files).await?;
         Ok(Next::to(format!("/support/{number}?done=answered")))
     }
 }
@@ -93,6 +99,24 @@ impl Form for Reopen {
         let number: i64 = cx.param("number")?;
         settled(requests::reopen(&cx.db, cx.customer()?, number).await)?;
         Ok(Next::to(format!("/support/{number}?done=reopened")))
+    }
+}
+
+/// Says what the customer thinks of how the request of the page was answered.
+#[derive(Deserialize)]
+pub struct Rate {
+    score: String,
+    comment: String,
+}
+
+impl Form for Rate {
+    const NAME: &'static str = "request.rate";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let number: i64 = cx.param("number")?;
+        let Self { score, comment } = self;
+        requests::rate(&cx.db, cx.customer()?, number, &NewRating { score, comment }).await?;
+        Ok(Next::to(format!("/support/{number}?done=rated")))
     }
 }
 
@@ -251,7 +275,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         };
         view! { <input type="hidden" name="line" value=line/> <p class="hint">{words}</p> }
     });
-    let labels = [("topic", t.topic), ("text", t.text), ("purchase", t.receipt)];
+    let labels = [
+        ("topic", t.topic),
+        ("text", t.text),
+        ("purchase", t.receipt),
+        ("files", cx.t().form.files),
+    ];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let view = view! {
         {back("/support", t.title)}
@@ -265,6 +294,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
+            <FilesField/>
             <div class="actions">
                 <button class="btn btn-primary">{t.send}</button>
                 <a class="btn btn-quiet" href="/support">{cx.t().common.cancel}</a>
@@ -290,14 +320,29 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         }
         None => None,
     };
+    let labels = [("text", t.text), ("files", cx.t().form.files)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let wait = match (thread.status.is_waiting_for_staff(), thread.answered_at) {
+        (true, None) => {
+            let mut conn = cx.db.read().await?;
+            requests::usual_wait(&mut conn, thread.topic_id).await?
+        }
+        _ => None,
+    };
     let is_closed = thread.status == Status::Closed;
     let topic = cx.pick(&thread.topic);
-    let messages: Vec<_> = thread.messages.iter().map(|message| said(&cx, message)).collect();
+    let here = format!("/support/{}", thread.number);
+    let messages: Vec<_> = thread
+        .messages
+        .iter()
+        .map(|message| said(&cx, &here, message))
+        .collect();
     let done = [
         ("sent", t.done_sent),
         ("answered", t.done_answered),
         ("closed", t.done_closed),
         ("reopened", t.done_reopened),
+        ("rated", t.done_rated),
     ];
     let answer_words = if is_closed { t.answer_closed } else { t.answer };
     let turn = if is_closed {
@@ -325,10 +370,14 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             })}
         </div>
         {flash(&cx, &done)}
+        {next(&cx, &thread, wait)}
+        {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
         <ol class="thread" aria-label=t.messages>{messages}</ol>
         <div class="narrow stack">
-            <FormBox<Answer> class="reply" check=true labels=vec![("text".to_owned(), t.text.to_owned())]>
+            {rating(&cx, &thread)}
+            <FormBox<Answer> class="reply" check=true labels=labels>
                 <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
+                <FilesField/>
                 <div class="actions"><button class="btn btn-primary">{t.send_answer}</button></div>
             </FormBox<Answer>>
             {turn}
@@ -341,7 +390,113 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     ))
 }
 
-fn said(cx: &Cx, message: &Message) -> impl IntoView + use<> {
+/// What comes next, and when, where enough answers tell.
+fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>) -> Html {
+    let t = &cx.t().support;
+    let words = match thread.status {
+        Status::New => t.next_new,
+        Status::Open => t.next_open,
+        Status::Waiting => t.next_waiting,
+        Status::Closed => t.next_closed,
+    };
+    let usual = wait.map(|wait| t.usual(cx.t().common.days(USUAL_DAYS), in_words(cx, wait)));
+    view! { <p>{words} " " {usual}</p> }.into_html()
+}
+
+/// How long something takes, rounded up: nobody is promised less than it was.
+fn in_words(cx: &Cx, wait: TimeDelta) -> String {
+    let t = &cx.t().support;
+    let up = |unit: i64| (wait.num_seconds() + unit - 1) / unit;
+    match (up(60).max(1), up(3600), up(86_400)) {
+        (minutes @ ..60, ..) => t.minutes(minutes),
+        (_, hours @ ..48, _) => t.hours(hours),
+        (_, _, days) => cx.t().common.days(days),
+    }
+}
+
+/// What the customer thinks of it, and where they say so.
+fn rating(cx: &Cx, thread: &Thread) -> Option<Html> {
+    let t = &cx.t().support;
+    let said = thread.rating.as_ref().map(|rating| {
+        let until = cx.day(rating.at + TimeDelta::days(RATING_DAYS));
+        let until = thread.may_rate.then(|| t.rate_until(until));
+        view! { <p class="muted">{t.rated(rating.score)} " " {until}</p> }
+    });
+    if !thread.may_rate {
+        return said.map(IntoHtml::into_html);
+    }
+    let options = [
+        ("", t.rate_choose),
+        ("5", t.rate_5),
+        ("4", t.rate_4),
+        ("3", t.rate_3),
+        ("2", t.rate_2),
+        ("1", t.rate_1),
+    ];
+    let options = options
+        .map(|(value, words)| (value.to_owned(), words.to_owned()))
+        .to_vec();
+    let (score, comment) = thread.rating.as_ref().map_or_else(Default::default, |rating| {
+        (rating.score.to_string(), rating.comment.clone())
+    });
+    let labels = [("score", t.rate_score), ("comment", t.rate_comment)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let send = if thread.rating.is_some() {
+        t.rate_change
+    } else {
+        t.rate_send
+    };
+    let view = view! {
+        <section class="stack" aria-labelledby="rate">
+            <h2 id="rate">{t.rate_title}</h2>
+            {said}
+            <FormBox<Rate> labels=labels>
+                <Select name="score" label=t.rate_score options=options value=score/>
+                <TextArea name="comment" label=t.rate_comment value=comment rows=2/>
+                <div class="actions"><button class="btn">{send}</button></div>
+            </FormBox<Rate>>
+        </section>
+    };
+    Some(view.into_html())
+}
+
+/// A file of a conversation.
+pub async fn file(cx: Cx) -> Result<File, AppError> {
+    let (number, id) = (cx.param("number")?, cx.param("file")?);
+    let mut conn = cx.db.read().await?;
+    let (attachment, bytes) = requests::file(&mut conn, cx.customer()?.me(), number, id).await?;
+    Ok(saved(number, &attachment, bytes))
+}
+
+/// A file as it is saved, under a name of ours: what its owner calls it could pretend to be something else.
+pub fn saved(number: i64, attachment: &Attachment, bytes: Vec<u8>) -> File {
+    let (id, kind) = (attachment.id.0.simple().to_string(), attachment.kind);
+    File {
+        name: format!("{number}-{id}.{}", kind.ending()),
+        kind: kind.media_type(),
+        bytes,
+    }
+}
+
+/// Links to the files of a message; `here` is the address of its request.
+pub fn attached(cx: &Cx, here: &str, files: &[Attachment]) -> Vec<Html> {
+    let link = |file: &Attachment| {
+        let size = cx
+            .t()
+            .support
+            .kilobytes(crate::format::integer((file.size + 1023) / 1024));
+        view! {
+            <a class="attached" href=format!("{here}/files/{}", file.id) download>
+                <bdi>{file.name.clone()}</bdi> " " <small>{size}</small>
+            </a>
+            " "
+        }
+        .into_html()
+    };
+    files.iter().map(link).collect()
+}
+
+fn said(cx: &Cx, here: &str, message: &Message) -> impl IntoView + use<> {
     let t = &cx.t().support;
     let (class, author) = match message.author {
         Author::Customer => ("say say-me", t.you),
@@ -354,6 +509,7 @@ fn said(cx: &Cx, message: &Message) -> impl IntoView + use<> {
         <li class=class>
             <header><b>{author}</b> <Moment at=message.at shown=cx.moment(message.at)/> {unread}</header>
             {paragraphs(&message.body)}
+            {attached(cx, here, &message.files)}
         </li>
     }
 }

@@ -4,9 +4,10 @@
 //! fields, each field says what to do, and everything typed is still there.
 
 use crate::cx::{Cx, Outcome, cx};
-use crate::route::Form;
+use crate::route::{FILES, Form};
 use crate::ui::html::{Html, Inside, IntoHtml};
 use crm::flaw::Flaw;
+use crm::request::attachment::ACCEPT;
 use islands::{AppError, Enhance};
 use leptos::prelude::*;
 
@@ -79,13 +80,14 @@ pub fn FormBox<F: Form + 'static>(
     children: Inside,
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| F::NAME.replace('.', "-"));
-    form_box(F::NAME, (id, action), class, check, labels, stale, children)
+    let encoding = F::TAKES_FILES.then_some("multipart/form-data");
+    form_box(F::NAME, (id, action, encoding), class, check, labels, stale, children)
 }
 
 /// The same for every form: compiled once.
 fn form_box(
     name: &'static str,
-    (id, action): (String, Option<&'static str>),
+    (id, action, encoding): (String, Option<&'static str>, Option<&'static str>),
     class: &'static str,
     check: bool,
     labels: Vec<(String, String)>,
@@ -123,6 +125,7 @@ fn form_box(
                 class=class
                 method="post"
                 action=action
+                enctype=encoding
                 novalidate
                 data-country=check.then(|| cx.shop().country.clone())
                 data-today=check.then(|| cx.today().to_string())
@@ -390,6 +393,36 @@ pub fn TextArea(
             >
                 {value}
             </textarea>
+            <FieldMessage id=id message=message/>
+        </div>
+    }
+}
+
+/// Files to go along, of which several may be chosen. What they may be and how large, the shop says.
+#[component]
+pub fn FilesField() -> impl IntoView {
+    let cx = cx();
+    let (t, allowed) = (&cx.t().form, cx.shop().attachments);
+    let id = field_id(FILES);
+    // A browser does not keep what was chosen when the page comes back.
+    let message =
+        message(&cx, FILES, None).or_else(|| (!typed(FILES, "").is_empty()).then(|| t.files_again.to_owned()));
+    let invalid = message.is_some().then_some("true");
+    let n = i64::try_from(allowed.files).unwrap_or(i64::MAX);
+    view! {
+        <div class="field">
+            <label for=id.clone()>{t.files} " " <span class="optional">{t.optional}</span></label>
+            <p class="hint" id=format!("{id}-hint")>{t.files_hint(allowed.file_mb, n)}</p>
+            <input
+                class="input"
+                type="file"
+                id=id.clone()
+                name=FILES
+                multiple
+                accept=ACCEPT
+                aria-describedby=format!("{id}-hint {id}-message")
+                aria-invalid=invalid
+            />
             <FieldMessage id=id message=message/>
         </div>
     }

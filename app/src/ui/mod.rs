@@ -11,7 +11,9 @@ pub mod passkey;
 pub mod qr;
 pub mod table;
 
-pub use form::{Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FormBox, Select, TextArea};
+pub use form::{
+    Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FilesField, FormBox, Select, TextArea,
+};
 pub use icon::icon;
 pub use passkey::{Asked, PasskeyField};
 pub use qr::QrCode;

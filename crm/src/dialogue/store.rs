@@ -527,7 +527,7 @@ async fn carry_out(
                 text: text.clone(),
                 purchase: String::new(),
             };
-            Ok(Outcome::Asked(requests::create(db, customer()?, &new).await?))
+            Ok(Outcome::Asked(requests::create(db, customer()?, &new, &[]).await?))
         }
     }
 }

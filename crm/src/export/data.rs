@@ -303,6 +303,17 @@ pub const SECTIONS: &[(&str, &str)] = &[
          JOIN conversation_messages m ON m.conversation_id = v.id WHERE v.customer_id = $1 ORDER BY m.at, m.id",
     ),
     (
+        "request_files",
+        "SELECT r.number, a.at, m.author, a.name AS file, a.kind AS file_kind, a.size AS bytes FROM requests r \
+         JOIN messages m ON m.request_id = r.id JOIN attachments a ON a.message_id = m.id WHERE r.customer_id = $1 \
+         ORDER BY r.number, m.at, m.id, a.ordinal",
+    ),
+    (
+        "request_ratings",
+        "SELECT r.number, x.at, x.score, x.comment, x.changed_at FROM requests r JOIN request_ratings x ON x.request_id = r.id \
+         WHERE r.customer_id = $1 ORDER BY r.number, x.at, x.id",
+    ),
+    (
         "messages",
         "SELECT created_at, channel, address, COALESCE(masked_subject, subject) AS subject, COALESCE(masked_body, body) AS text, \
          state, sent_at, delivered_at FROM outbox WHERE customer_id = $1 ORDER BY created_at, id",
@@ -369,6 +380,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
 /// Tables that lead to a customer and are in no section, each with the reason. A test finds those that are neither here nor
 /// there.
 pub const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "attachment_parts",
+        "what is in the files: each is downloaded from its request",
+    ),
     ("attempts", "a way in that is being walked: gone after two hours"),
     ("codes", "the codes of such a way, as keyed hashes"),
     ("export_parts", "the archive itself"),

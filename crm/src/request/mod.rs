@@ -1,15 +1,18 @@
 //! Support requests: what a customer asks, what staff answers, and whose turn it is.
 
 use crate::flaw::{self, Flaw};
-use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
+use crate::id::{CustomerId, MessageId, PurchaseId, RatingId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+pub mod attachment;
 #[cfg(feature = "store")]
 pub mod store;
+
+use attachment::Attachment;
 
 /// The longest message, in characters.
 pub const TEXT_MAX: usize = 4000;
@@ -113,6 +116,83 @@ pub struct NewRequest {
     pub purchase: String,
 }
 
+/// Over how many days it is reckoned how long first answers take.
+pub const USUAL_DAYS: i64 = 30;
+/// Of how many answers at least.
+const SAMPLES: usize = 10;
+
+/// How long half of the customers waited for the first answer at most: the median of those that were given. Who still waits
+/// counts as soon as they have waited longer than that, for otherwise what is never answered would make a shop look quick.
+/// None where there are too few to tell, or half of them still wait.
+pub fn usual_wait(mut answered: Vec<TimeDelta>, waiting: &[TimeDelta]) -> Option<TimeDelta> {
+    if answered.len() < SAMPLES {
+        return None;
+    }
+    answered.sort_unstable();
+    let median = |late: usize| answered.get((answered.len() + late) / 2).copied();
+    let first = median(0)?;
+    median(waiting.iter().filter(|wait| **wait > first).count())
+}
+
+/// For how many days a customer may think otherwise of an answer.
+pub const RATING_DAYS: i64 = 7;
+/// The longest comment on an answer, in characters.
+pub const COMMENT_MAX: usize = 1000;
+
+/// What a customer thinks of how a request was answered, as a form brings it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRating {
+    /// 1 to 5, the best.
+    pub score: String,
+    /// Why; may be empty.
+    pub comment: String,
+}
+
+impl NewRating {
+    /// The score, if it is one.
+    pub fn score(&self) -> Result<i64, Flaw> {
+        match self.score.as_str() {
+            "" => Err(Flaw::Missing),
+            raw => raw
+                .parse()
+                .ok()
+                .filter(|score| (1..=5).contains(score))
+                .ok_or(Flaw::NotAChoice),
+        }
+    }
+
+    /// The comment, or nothing.
+    pub fn comment(&self) -> Result<String, Flaw> {
+        match flaw::text(&self.comment, COMMENT_MAX) {
+            Err(Flaw::Missing) => Ok(String::new()),
+            other => other,
+        }
+    }
+}
+
+/// What a customer thinks of how a request was answered: one until it is closed and opened again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Rating {
+    /// Its id.
+    pub id: RatingId,
+    /// 1 to 5, the best.
+    pub score: i64,
+    /// Why; may be empty.
+    pub comment: String,
+    /// When they first said so.
+    pub at: DateTime<Utc>,
+    /// When they last did.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl Rating {
+    /// Whether they may think otherwise.
+    pub fn may_change(&self, now: DateTime<Utc>) -> bool {
+        now < self.at + TimeDelta::days(RATING_DAYS)
+    }
+}
+
 /// Where a page of a list ended: the next one begins after it. Written into addresses as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -181,6 +261,15 @@ impl Summary {
     }
 }
 
+/// A file as a browser sent it: nothing of it is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// What it was called there.
+    pub name: String,
+    /// What is in it; of one that is too large no more than shows that it is.
+    pub bytes: Vec<u8>,
+}
+
 /// Who wrote a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
@@ -210,6 +299,9 @@ pub struct Message {
     pub at: DateTime<Utc>,
     /// From the shop, and the customer had not opened the thread since.
     pub unread: bool,
+    /// The files that go along with it.
+    #[cfg_attr(feature = "store", sqlx(skip))]
+    pub files: Vec<Attachment>,
 }
 
 /// A request as its customer sees it. Notes between staff are not in it.
@@ -217,6 +309,8 @@ pub struct Message {
 pub struct Thread {
     /// Its number, as people say it.
     pub number: i64,
+    /// The topic.
+    pub topic_id: TopicId,
     /// What it is about.
     pub topic: Localized,
     /// Whose turn it is.
@@ -225,10 +319,16 @@ pub struct Thread {
     pub purchase: Option<PurchaseId>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+    /// The first answer of staff.
+    pub answered_at: Option<DateTime<Utc>>,
     /// When it was settled.
     pub closed_at: Option<DateTime<Utc>>,
     /// What was said, oldest first.
     pub messages: Vec<Message>,
+    /// What the customer thinks of it, since it was last opened.
+    pub rating: Option<Rating>,
+    /// The customer may say now what they think of it, or otherwise than before.
+    pub may_rate: bool,
 }
 
 /// Whose requests the queue shows.
@@ -349,6 +449,9 @@ pub struct StaffMessage {
     pub body: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// The files that go along with it.
+    #[cfg_attr(feature = "store", sqlx(skip))]
+    pub files: Vec<Attachment>,
 }
 
 /// A request as staff sees it.
@@ -388,6 +491,8 @@ pub struct StaffThread {
     pub closed_at: Option<DateTime<Utc>>,
     /// What was said, oldest first, notes among it.
     pub messages: Vec<StaffMessage>,
+    /// What the customer thinks of it, each time that it was closed and opened again, oldest first.
+    pub ratings: Vec<Rating>,
 }
 
 #[cfg(test)]
@@ -418,6 +523,50 @@ mod tests {
         for (step, after) in table {
             assert_eq!(Status::ALL.map(|status| status.after(step)), after, "{step:?}");
         }
+    }
+
+    #[test]
+    fn a_usual_wait_is_told_of_enough_answers_and_not_better_than_it_is() {
+        let minutes = |of: std::ops::RangeInclusive<i64>| of.map(TimeDelta::minutes).collect::<Vec<_>>();
+        let told = |answered, waiting: &[TimeDelta]| usual_wait(answered, waiting).map(|wait| wait.num_minutes());
+        assert_eq!(told(minutes(1..=9), &[]), None, "too few");
+        assert_eq!(
+            told(minutes(1..=10), &[]),
+            Some(6),
+            "of two in the middle the longer one"
+        );
+        assert_eq!(told(minutes(1..=11), &[]), Some(6));
+        let mut mixed = minutes(1..=11);
+        mixed.reverse();
+        assert_eq!(told(mixed, &[]), Some(6), "in whatever order");
+        // Who came just now says nothing yet; who waits for long says that it takes long.
+        assert_eq!(told(minutes(1..=11), &minutes(1..=6)), Some(6));
+        assert_eq!(told(minutes(1..=11), &minutes(101..=104)), Some(8));
+        assert_eq!(told(minutes(1..=11), &minutes(101..=120)), None, "most of them wait");
+        // One late answer among quick ones changes nothing.
+        let mut late = minutes(1..=10);
+        late.push(TimeDelta::days(20));
+        assert_eq!(told(late, &[]), Some(6));
+    }
+
+    #[test]
+    fn a_score_is_one_of_five_and_a_comment_may_be_missing() {
+        let new = |score: &str, comment: &str| NewRating {
+            score: score.into(),
+            comment: comment.into(),
+        };
+        assert_eq!(new("1", "").score(), Ok(1));
+        assert_eq!(new("5", "").score(), Ok(5));
+        assert_eq!(new("", "").score(), Err(Flaw::Missing));
+        for wrong in ["0", "6", "-1", "4.5", "five", "99999999999999999999"] {
+            assert_eq!(new(wrong, "").score(), Err(Flaw::NotAChoice), "{wrong}");
+        }
+        assert_eq!(new("", " \n").comment(), Ok(String::new()));
+        assert_eq!(new("", " quick ").comment(), Ok("quick".into()));
+        assert_eq!(
+            new("", &"я".repeat(1001)).comment(),
+            Err(Flaw::TooLong { max: COMMENT_MAX })
+        );
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! Requests in the database: what customers see and do, then what staff does.
 
+use super::attachment::{self, Attachment, Checked};
 use super::{
-    Assignee, Author, Counts, Cursor, Filter, Message, NewRequest, Row, Sort, StaffMessage, StaffThread, Status, Step,
-    Summary, Thread, Topic, text,
+    Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort, StaffMessage,
+    StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
 };
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{Check, Flaw};
-use crate::id::{CustomerId, MessageId, PurchaseId, RequestId, StaffId, TopicId};
+use crate::id::{AttachmentId, CustomerId, MessageId, PurchaseId, RatingId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
 use crate::on;
 use crate::outbox::{self, Channel, To};
+use crate::shop::MB;
 use crate::staff::Right;
 use crate::webhook::event::Cause;
 use crate::who::{Customer, Reason, Staff, Subject, System};
@@ -36,6 +38,8 @@ struct Held {
     updated_at: DateTime<Utc>,
     waiting_since: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
+    /// When it was written or last opened again.
+    since: DateTime<Utc>,
 }
 
 /// What there is to a step beside the step itself.
@@ -52,7 +56,8 @@ impl Held {
     async fn by_number(tx: &mut Tx, number: i64, of: Option<CustomerId>) -> Result<Self, Error> {
         const SQL: &str = "UPDATE requests SET updated_at = updated_at \
                            WHERE number = $1 AND customer_id = COALESCE($2, customer_id) \
-                           RETURNING id, customer_id, status, assignee_id, updated_at, waiting_since, closed_at";
+                           RETURNING id, customer_id, status, assignee_id, updated_at, waiting_since, closed_at, \
+                           COALESCE(reopened_at, created_at) AS since";
         let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
             .bind(number)
             .bind(of)
@@ -70,10 +75,12 @@ impl Held {
     /// Takes a step. Fails with [`Error::Stale`] where it cannot be taken from here.
     async fn take(&self, tx: &mut Tx, at: DateTime<Utc>, change: Change) -> Result<(), Error> {
         const SQL: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
-                           answered_at = COALESCE(answered_at, $6), closed_at = $7 WHERE id = $1";
+                           answered_at = COALESCE(answered_at, $6), closed_at = $7, reopened_at = COALESCE($8, reopened_at) \
+                           WHERE id = $1";
         let status = self.status.after(change.step).ok_or(Error::Stale)?;
         let waiting_since = status.is_waiting_for_staff().then(|| self.waiting_since.unwrap_or(at));
         let closed_at = (status == Status::Closed).then(|| self.closed_at.unwrap_or(at));
+        let is_reopened = self.status == Status::Closed && status != Status::Closed;
         on!(tx, |c| sqlx::query(SQL)
             .bind(self.id)
             .bind(status)
@@ -82,6 +89,7 @@ impl Held {
             .bind(waiting_since)
             .bind(change.answered.then_some(at))
             .bind(closed_at)
+            .bind(is_reopened.then_some(at))
             .execute(c)
             .await
             .map(drop))?;
@@ -118,8 +126,8 @@ const fn action(step: Step) -> &'static str {
     }
 }
 
-/// Adds a message. A staff member's id makes it the staff's; a note is the staff's in any case, the shop's own where nobody
-/// wrote it.
+/// Adds a message; its id. A staff member's id makes it the staff's; a note is the staff's in any case, the shop's own where
+/// nobody wrote it.
 async fn say(
     tx: &mut Tx,
     request: RequestId,
@@ -127,7 +135,7 @@ async fn say(
     internal: bool,
     body: &str,
     at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<MessageId, sqlx::Error> {
     const SQL: &str = "INSERT INTO messages (id, request_id, author, staff_id, internal, body, search, at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let author = if staff.is_some() || internal {
@@ -135,8 +143,9 @@ async fn say(
     } else {
         Author::Customer
     };
+    let id = MessageId::new();
     on!(tx, |c| sqlx::query(SQL)
-        .bind(MessageId::new())
+        .bind(id)
         .bind(request)
         .bind(author)
         .bind(staff)
@@ -146,7 +155,95 @@ async fn say(
         .bind(at)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    Ok(id)
+}
+
+/// The largest piece of a file that is one row.
+const PART: usize = 1 << 20;
+
+/// Keeps the files of a message.
+async fn attach(tx: &mut Tx, message: MessageId, files: &[Checked<'_>], at: DateTime<Utc>) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO attachments (id, message_id, ordinal, name, kind, size, at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const KEEP: &str = "INSERT INTO attachment_parts (attachment_id, ordinal, bytes) VALUES ($1, $2, $3)";
+    for (nth, file) in (1_i64..).zip(files) {
+        let (id, size) = (AttachmentId::new(), i64::try_from(file.bytes.len()).unwrap_or(i64::MAX));
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(id)
+            .bind(message)
+            .bind(nth)
+            .bind(file.name)
+            .bind(file.kind)
+            .bind(size)
+            .bind(at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        for (ordinal, part) in (0_i64..).zip(file.bytes.chunks(PART)) {
+            on!(tx, |c| sqlx::query(KEEP)
+                .bind(id)
+                .bind(ordinal)
+                .bind(part)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a customer may send these files today. Two messages at the same moment are counted one after the other.
+async fn within_the_day(tx: &mut Tx, by: &Customer, files: &[Checked<'_>]) -> Result<Result<(), Flaw>, Error> {
+    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
+    const SENT: &str = "SELECT CAST(COALESCE(SUM(a.size), 0) AS BIGINT) FROM requests r \
+                        JOIN messages m ON m.request_id = r.id JOIN attachments a ON a.message_id = m.id \
+                        WHERE r.customer_id = $1 AND m.author = 'customer' AND a.at >= $2";
+    if files.is_empty() {
+        return Ok(Ok(()));
+    }
+    on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+    let today = tx.shop().midnight(tx.shop().day(tx.now()));
+    let sent: i64 = on!(tx, |c| sqlx::query_scalar(SENT)
+        .bind(by.id())
+        .bind(today)
+        .fetch_one(c)
+        .await)?;
+    let more: usize = files.iter().map(|file| file.bytes.len()).sum();
+    let max = tx.shop().attachments.day_mb;
+    let is_within = usize::try_from(sent).is_ok_and(|sent| sent + more <= max * MB);
+    Ok(if is_within {
+        Ok(())
+    } else {
+        Err(Flaw::FilesOfADay { max })
+    })
+}
+
+/// What is wrong with words and files of a message, both at once.
+fn said<'a>(raw: &str, files: &'a [Upload], db: &Db) -> Result<(String, Vec<Checked<'a>>), Error> {
+    let mut check = Check::new();
+    let body = check.field("text", text(raw));
+    let files = check.field("files", attachment::check(files, &db.shop().attachments));
+    match (body, files) {
+        (Some(body), Some(files)) => Ok((body, files)),
+        _ => Err(Error::Invalid(check.flaws())),
+    }
+}
+
+/// The files of a request, message by message.
+async fn files_of(conn: &mut Conn, request: RequestId) -> Result<Vec<Attachment>, sqlx::Error> {
+    const SQL: &str = "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM messages m \
+                       JOIN attachments a ON a.message_id = m.id WHERE m.request_id = $1 ORDER BY m.at, m.id, a.ordinal";
+    on!(conn, |c| sqlx::query_as(SQL).bind(request).fetch_all(c).await)
+}
+
+/// Those of one message.
+fn files_with(files: &[Attachment], message: MessageId) -> Vec<Attachment> {
+    files
+        .iter()
+        .filter(|file| file.message_id == message)
+        .cloned()
+        .collect()
 }
 
 struct Begun {
@@ -180,14 +277,20 @@ async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
 
 // The customer's side -------------------------------------------------------------------------------------------------
 
-/// Writes a request; its number. Fails with flaws at `topic`, `text` and `purchase`, which has to be the customer's own,
-/// and with [`Error::TooMany`] for a customer who writes one after another.
-pub async fn create(db: &Db, by: &Customer, new: &NewRequest) -> Result<i64, Error> {
-    create_with(db, by, new, None).await
+/// Writes a request; its number. Fails with flaws at `topic`, `text`, `files` and `purchase`, which has to be the customer's
+/// own, and with [`Error::TooMany`] for a customer who writes one after another.
+pub async fn create(db: &Db, by: &Customer, new: &NewRequest, files: &[Upload]) -> Result<i64, Error> {
+    create_with(db, by, new, files, None).await
 }
 
 /// The same, with a note that staff alone see: what the shop knows of what the customer asks about.
-pub async fn create_with(db: &Db, by: &Customer, new: &NewRequest, note: Option<&str>) -> Result<i64, Error> {
+pub async fn create_with(
+    db: &Db,
+    by: &Customer,
+    new: &NewRequest,
+    files: &[Upload],
+    note: Option<&str>,
+) -> Result<i64, Error> {
     db.write(|tx| {
         scoped(async move {
             let mut check = Check::new();
@@ -196,9 +299,13 @@ pub async fn create_with(db: &Db, by: &Customer, new: &NewRequest, note: Option<
             let body = check.field("text", text(&new.text));
             let purchase = own_purchase(tx, by.me(), &new.purchase).await?;
             let purchase = check.field("purchase", purchase);
-            let (Some(topic), Some(body), Some(purchase)) = (topic, body, purchase) else {
+            let files = check.field("files", attachment::check(files, &tx.shop().attachments));
+            let (Some(topic), Some(body), Some(purchase), Some(files)) = (topic, body, purchase, files) else {
                 return Err(Error::Invalid(check.flaws()));
             };
+            within_the_day(tx, by, &files)
+                .await?
+                .map_err(|flaw| Error::field("files", flaw))?;
             let limit = tx.shop().limits.requests_per_customer;
             if !limits::take(tx, &format!("request:{}", by.id()), limit).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
@@ -213,7 +320,8 @@ pub async fn create_with(db: &Db, by: &Customer, new: &NewRequest, note: Option<
             };
             let (id, number) = begin(tx, begun).await?;
             tx.happened(Cause::Opened(id));
-            say(tx, id, None, false, &body, at).await?;
+            let message = say(tx, id, None, false, &body, at).await?;
+            attach(tx, message, &files, at).await?;
             if let Some(note) = note {
                 // Of one moment, and ids grow: it stands after what the customer said.
                 say(tx, id, None, true, note, at).await?;
@@ -309,14 +417,19 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
     #[derive(sqlx::FromRow)]
     struct Head {
         id: RequestId,
+        topic_id: TopicId,
         #[sqlx(json)]
         topic: Localized,
         status: Status,
         purchase_id: Option<PurchaseId>,
         created_at: DateTime<Utc>,
+        answered_at: Option<DateTime<Utc>>,
         closed_at: Option<DateTime<Utc>>,
+        since: DateTime<Utc>,
     }
-    const HEAD: &str = "SELECT r.id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.closed_at \
+    const HEAD: &str = "SELECT r.id, r.topic_id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.answered_at, \
+                        r.closed_at, \
+                        COALESCE(r.reopened_at, r.created_at) AS since \
                         FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.number = $1 AND r.customer_id = $2";
     const MESSAGES: &str = "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread \
                             FROM messages m JOIN requests r ON r.id = m.request_id \
@@ -329,22 +442,84 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         .await)?;
     let Head {
         id,
+        topic_id,
         topic,
         status,
         purchase_id,
         created_at,
+        answered_at,
         closed_at,
+        since,
     } = head.ok_or(Error::NotFound)?;
-    let messages: Vec<Message> = on!(&mut conn, |c| sqlx::query_as(MESSAGES).bind(id).fetch_all(c).await)?;
+    let mut messages: Vec<Message> = on!(&mut conn, |c| sqlx::query_as(MESSAGES).bind(id).fetch_all(c).await)?;
+    let files = files_of(&mut conn, id).await?;
+    for message in &mut messages {
+        message.files = files_with(&files, message.id);
+    }
+    let rating = ratings(&mut conn, id, since).await?.pop();
+    let answered = |message: &Message| message.author == Author::Staff && message.at >= since;
+    let may_rate = (status == Status::Closed || messages.iter().any(answered))
+        && rating.as_ref().is_none_or(|rating| rating.may_change(conn.now()));
     Ok(Thread {
         number,
+        topic_id,
         topic,
         status,
         purchase: purchase_id,
         created_at,
+        answered_at,
         closed_at,
         messages,
+        rating,
+        may_rate,
     })
+}
+
+/// How long half of those who lately wrote about a topic waited for the first answer at most; see [`super::usual_wait`].
+pub async fn usual_wait(conn: &mut Conn, topic: TopicId) -> Result<Option<TimeDelta>, Error> {
+    const ANSWERED: &str = "SELECT created_at, answered_at FROM requests WHERE topic_id = $1 AND answered_at > $2";
+    const WAITING: &str = "SELECT created_at FROM requests WHERE topic_id = $1 AND answered_at IS NULL \
+                           AND status IN ('new', 'open')";
+    let now = conn.now();
+    let answered: Vec<(DateTime<Utc>, DateTime<Utc>)> = on!(conn, |c| sqlx::query_as(ANSWERED)
+        .bind(topic)
+        .bind(now - TimeDelta::days(USUAL_DAYS))
+        .fetch_all(c)
+        .await)?;
+    let waiting: Vec<DateTime<Utc>> = on!(conn, |c| sqlx::query_scalar(WAITING).bind(topic).fetch_all(c).await)?;
+    let answered = answered.iter().map(|(from, to)| *to - *from).collect();
+    let waiting: Vec<TimeDelta> = waiting.iter().map(|from| now - *from).collect();
+    Ok(super::usual_wait(answered, &waiting))
+}
+
+/// A file of a request, and what is in it.
+async fn read(conn: &mut Conn, request: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
+    const SQL: &str = "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM attachments a \
+                       JOIN messages m ON m.id = a.message_id JOIN requests r ON r.id = m.request_id \
+                       WHERE a.id = $1 AND r.number = $2";
+    const PARTS: &str = "SELECT bytes FROM attachment_parts WHERE attachment_id = $1 ORDER BY ordinal";
+    let found: Option<Attachment> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(id)
+        .bind(request)
+        .fetch_optional(c)
+        .await)?;
+    let found = found.ok_or(Error::NotFound)?;
+    let parts: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(PARTS).bind(id).fetch_all(c).await)?;
+    Ok((found, parts.concat()))
+}
+
+/// A file of a customer's request; another's is [`Error::NotFound`].
+pub async fn file(conn: &mut Conn, of: Subject, number: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
+    const OWN: &str = "SELECT COUNT(*) FROM requests WHERE number = $1 AND customer_id = $2";
+    let own: i64 = on!(conn, |c| sqlx::query_scalar(OWN)
+        .bind(number)
+        .bind(of.id())
+        .fetch_one(c)
+        .await)?;
+    if own == 0 {
+        return Err(Error::NotFound);
+    }
+    read(conn, number, id).await
 }
 
 /// Remembers that the customer was shown this thread: what it held is read from now on, what came meanwhile is not.
@@ -376,9 +551,10 @@ pub async fn mark_seen(db: &Db, by: &Customer, shown: &Thread) -> Result<(), Err
     .await
 }
 
-/// Adds what the customer has to say. A request that waits or was closed is open again. Fails with a flaw at `text`.
-pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str) -> Result<(), Error> {
-    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+/// Adds what the customer has to say. A request that waits or was closed is open again. Fails with flaws at `text` and
+/// `files`.
+pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str, files: &[Upload]) -> Result<(), Error> {
+    let (body, files) = &said(raw, files, db)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, Some(by.id())).await?;
@@ -386,8 +562,12 @@ pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str) -> Result<()
             if !limits::take(tx, &format!("message:{}", by.id()), limit).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
             }
+            within_the_day(tx, by, files)
+                .await?
+                .map_err(|flaw| Error::field("files", flaw))?;
             let at = held.moment(tx);
-            say(tx, held.id, None, false, body, at).await?;
+            let message = say(tx, held.id, None, false, body, at).await?;
+            attach(tx, message, files, at).await?;
             let change = Change {
                 step: Step::CustomerAnswers,
                 assignee: held.assignee_id,
@@ -409,6 +589,72 @@ pub async fn close(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
 /// The customer was not helped after all. Fails with [`Error::Stale`] when the request is not closed.
 pub async fn reopen(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
     customer_step(db, by, number, Step::CustomerReopens).await
+}
+
+/// What a customer thought of a request since a moment, oldest first.
+async fn ratings(conn: &mut Conn, request: RequestId, since: DateTime<Utc>) -> Result<Vec<Rating>, sqlx::Error> {
+    const SQL: &str = "SELECT id, score, comment, at, changed_at FROM request_ratings \
+                       WHERE request_id = $1 AND at > $2 ORDER BY at, id";
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(request)
+        .bind(since)
+        .fetch_all(c)
+        .await)
+}
+
+/// Says what the customer thinks of how a request was answered, or otherwise than before. Fails with flaws at `score` and
+/// `comment`, and with [`Error::Stale`] where there is nothing to think of yet, or it was said too long ago.
+pub async fn rate(db: &Db, by: &Customer, number: i64, new: &NewRating) -> Result<(), Error> {
+    const ANSWERS: &str = "SELECT COUNT(*) FROM messages WHERE request_id = $1 AND author = 'staff' AND NOT internal \
+                           AND at >= $2";
+    const FIRST: &str = "INSERT INTO request_ratings (id, request_id, score, comment, at, changed_at) \
+                         VALUES ($1, $2, $3, $4, $5, $5)";
+    const AGAIN: &str = "UPDATE request_ratings SET score = $2, comment = $3, changed_at = $4 WHERE id = $1";
+    let mut check = Check::new();
+    let score = check.field("score", new.score());
+    let comment = check.field("comment", new.comment());
+    let (Some(score), Some(comment)) = (score, comment) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    let comment = &comment;
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::by_number(tx, number, Some(by.id())).await?;
+            let answers: i64 = on!(tx, |c| sqlx::query_scalar(ANSWERS)
+                .bind(held.id)
+                .bind(held.since)
+                .fetch_one(c)
+                .await)?;
+            if held.status != Status::Closed && answers == 0 {
+                return Err(Error::Stale);
+            }
+            // After it was opened, even within a microsecond: that tells what it is about.
+            let at = tx.now().max(held.since + TimeDelta::microseconds(1));
+            match ratings(tx, held.id, held.since).await?.pop() {
+                None => on!(tx, |c| sqlx::query(FIRST)
+                    .bind(RatingId::new())
+                    .bind(held.id)
+                    .bind(score)
+                    .bind(comment)
+                    .bind(at)
+                    .execute(c)
+                    .await
+                    .map(drop))?,
+                Some(before) if before.may_change(at) => on!(tx, |c| sqlx::query(AGAIN)
+                    .bind(before.id)
+                    .bind(score)
+                    .bind(comment)
+                    .bind(at)
+                    .execute(c)
+                    .await
+                    .map(drop))?,
+                Some(_) => return Err(Error::Stale),
+            }
+            by.record(tx, "request.rate", Some(held.id.0)).await?;
+            Ok(())
+        })
+    })
+    .await
 }
 
 async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Result<(), Error> {
@@ -570,7 +816,13 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
                 Reason::Request.as_str(),
             )
             .await?;
-            let messages: Vec<StaffMessage> = on!(tx, |c| sqlx::query_as(MESSAGES).bind(head.id).fetch_all(c).await)?;
+            let mut messages: Vec<StaffMessage> =
+                on!(tx, |c| sqlx::query_as(MESSAGES).bind(head.id).fetch_all(c).await)?;
+            let files = files_of(tx, head.id).await?;
+            for message in &mut messages {
+                message.files = files_with(&files, message.id);
+            }
+            let ratings = ratings(tx, head.id, head.created_at).await?;
             let thread = StaffThread {
                 id: head.id,
                 number,
@@ -589,6 +841,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
                 answered_at: head.answered_at,
                 closed_at: head.closed_at,
                 messages,
+                ratings,
             };
             Ok((subject, thread))
         })
@@ -596,12 +849,43 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
     .await
 }
 
+/// A file of a request as staff read it: written into the audit log.
+pub async fn staff_file(db: &Db, by: &Staff, number: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
+    by.may(Right::Requests)?;
+    const OF: &str = "SELECT id, customer_id FROM requests WHERE number = $1";
+    db.write(|tx| {
+        scoped(async move {
+            let of: Option<(RequestId, CustomerId)> =
+                on!(tx, |c| sqlx::query_as(OF).bind(number).fetch_optional(c).await)?;
+            let (request, customer) = of.ok_or(Error::NotFound)?;
+            let found = read(tx, number, id).await?;
+            by.record(
+                tx,
+                "attachment.read",
+                Some(customer),
+                Some(request.0),
+                Reason::Request.as_str(),
+            )
+            .await?;
+            Ok(found)
+        })
+    })
+    .await
+}
+
 /// Answers the customer, who gets an e-mail that says so where there is an address. Whoever answers a request that is
 /// nobody's works on it from then on. `seen` is the `updated_at` of the thread that was read: fails with
-/// [`Error::Stale`] when the request has moved on since, and with a flaw at `text`.
-pub async fn staff_answer(db: &Db, by: &Staff, number: i64, raw: &str, seen: DateTime<Utc>) -> Result<(), Error> {
+/// [`Error::Stale`] when the request has moved on since, and with flaws at `text` and `files`.
+pub async fn staff_answer(
+    db: &Db,
+    by: &Staff,
+    number: i64,
+    raw: &str,
+    files: &[Upload],
+    seen: DateTime<Utc>,
+) -> Result<(), Error> {
     by.may(Right::Requests)?;
-    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+    let (body, files) = &said(raw, files, db)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
@@ -609,7 +893,8 @@ pub async fn staff_answer(db: &Db, by: &Staff, number: i64, raw: &str, seen: Dat
                 return Err(Error::Stale);
             }
             let at = held.moment(tx);
-            say(tx, held.id, Some(by.id()), false, body, at).await?;
+            let message = say(tx, held.id, Some(by.id()), false, body, at).await?;
+            attach(tx, message, files, at).await?;
             let assignee = Some(held.assignee_id.unwrap_or(by.id()));
             held.take(
                 tx,

@@ -94,11 +94,24 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         text: "Пишет Аврора Незабудкина".into(),
         purchase: String::new(),
     };
-    let number = requests::create(db, &anna, &question).await.expect("a request");
+    let photo = crm::request::Upload {
+        name: "Незабудкина.png".into(),
+        bytes: b"\x89PNG\r\n\x1a\n".to_vec(),
+    };
+    let number = requests::create(db, &anna, &question, &[photo])
+        .await
+        .expect("a request");
     crate::dialogue::say(world, &anna, "Это Аврора Незабудкина").await;
     requests::note(db, &agent, number, "звонила Незабудкина")
         .await
         .expect("noted");
+    requests::close(db, &anna, number).await.expect("closed");
+    let rating = crm::request::NewRating {
+        score: "5".into(),
+        comment: "Незабудкина довольна".into(),
+    };
+    requests::rate(db, &anna, number, &rating).await.expect("rated");
+    requests::reopen(db, &anna, number).await.expect("open again");
     agent.open(db, who.id(), Reason::Card).await.expect("opened");
     crm::staff::store::end_customer_sessions(db, &agent, who.id(), "просила Незабудкина")
         .await
@@ -204,6 +217,8 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     for table in [
         "SELECT COUNT(*) FROM sessions WHERE customer_id IS NOT NULL",
         "SELECT COUNT(*) FROM export_parts",
+        "SELECT COUNT(*) FROM attachments",
+        "SELECT COUNT(*) FROM attachment_parts",
     ] {
         assert_eq!(one!(world, i64, table), 0, "{table}");
     }

@@ -151,7 +151,13 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         text: "Где баллы?".into(),
         purchase: String::new(),
     };
-    let number = requests::create(db, &anna, &question).await.expect("a request");
+    let photo = crm::request::Upload {
+        name: "чек.png".into(),
+        bytes: b"\x89PNG\r\n\x1a\n".to_vec(),
+    };
+    let number = requests::create(db, &anna, &question, &[photo])
+        .await
+        .expect("a request");
     requests::note(db, &agent, number, "странный покупатель")
         .await
         .expect("noted");
@@ -179,6 +185,8 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         ("/memberships/0/left_at", "null"),
         ("/points/0/document", "\"R-1\""),
         ("/request_messages/0/text", "\"Где баллы?\""),
+        ("/request_files/0/file", "\"чек.png\""),
+        ("/request_files/0/bytes", "8"),
         ("/second_factors/0/name", "\"Часы\""),
         ("/exports/0/state", "\"running\""),
     ] {

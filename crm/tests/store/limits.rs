@@ -147,17 +147,17 @@ crm::both_engines!(a_customer_writes_so_many_requests_and_messages_an_hour, asyn
         text: "Где баллы?".into(),
         purchase: String::new(),
     };
-    let create = async |by| requests::create(&db, by, &new).await;
+    let create = async |by| requests::create(&db, by, &new, &[]).await;
     let first = create(&anna).await.expect("the first");
     create(&anna).await.expect("the second");
     assert!(matches!(create(&anna).await, Err(Error::TooMany { retry_after: 3600 })));
     create(&boris).await.expect("somebody else's share is their own");
     for _ in 0..3 {
-        requests::answer(&db, &anna, first, "Ещё вопрос")
+        requests::answer(&db, &anna, first, "Ещё вопрос", &[])
             .await
             .expect("an answer");
     }
-    let fourth = requests::answer(&db, &anna, first, "Ещё вопрос").await;
+    let fourth = requests::answer(&db, &anna, first, "Ещё вопрос", &[]).await;
     assert!(matches!(fourth, Err(Error::TooMany { retry_after: 3600 })));
     assert_eq!(
         one!(world, i64, "SELECT COUNT(*) FROM messages"),

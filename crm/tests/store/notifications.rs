@@ -36,11 +36,11 @@ both_engines!(an_answer_is_told_and_read_by_whose_it_is, async |world| {
         purchase: String::new(),
     };
     let by = sign_in(db, anna).await;
-    let number = requests::create(db, &by, &new).await.expect("a request");
+    let number = requests::create(db, &by, &new, &[]).await.expect("a request");
     assert_eq!(by.unread(), 0);
     let staff = agent(world).await;
     let seen = requests::open(db, &staff, number).await.expect("read").1.updated_at;
-    requests::staff_answer(db, &staff, number, "На месте", seen)
+    requests::staff_answer(db, &staff, number, "На месте", &[], seen)
         .await
         .expect("answered");
     // She has no e-mail address, and is told all the same.

@@ -4,13 +4,17 @@ use crate::common::people::{SYSTEM, contact, customer, one, purchase, sql, staff
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::contact::Kind;
+use crm::db::scoped;
 use crm::flaw::Flaw;
+use crm::id::{AttachmentId, TopicId};
 use crm::lang::Lang;
 use crm::outbox;
 use crm::request::store::{self, Past, PastMessage};
 use crm::request::{
-    Assignee, Author, Counts, Cursor, Filter, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread,
+    Assignee, Author, Counts, Cursor, Filter, NewRating, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread,
+    Upload, attachment,
 };
+use crm::shop::MB;
 use crm::testing::{World, start};
 use crm::who::{Customer, Staff};
 use std::collections::BTreeSet;
@@ -24,7 +28,9 @@ fn about(text: &str) -> NewRequest {
 }
 
 async fn write(world: &World, by: &Customer, text: &str) -> i64 {
-    store::create(&world.db, by, &about(text)).await.expect("a request")
+    store::create(&world.db, by, &about(text), &[])
+        .await
+        .expect("a request")
 }
 
 async fn thread(world: &World, by: &Customer, number: i64) -> Thread {
@@ -38,7 +44,7 @@ async fn opened(world: &World, by: &Staff, number: i64) -> StaffThread {
 /// Reads and answers, as an agent does.
 async fn answer(world: &World, by: &Staff, number: i64, text: &str) {
     let seen = opened(world, by, number).await.updated_at;
-    store::staff_answer(&world.db, by, number, text, seen)
+    store::staff_answer(&world.db, by, number, text, &[], seen)
         .await
         .expect("answered");
 }
@@ -85,7 +91,7 @@ crm::both_engines!(what_a_customer_writes_is_kept_to_the_letter, async |world| {
         text: format!("  {text}\r\n"),
         purchase: receipt.to_string(),
     };
-    let number = store::create(&world.db, &anna, &new).await.expect("a request");
+    let number = store::create(&world.db, &anna, &new, &[]).await.expect("a request");
     assert_eq!(number, 1);
     assert_eq!(write(world, &anna, "next").await, 2);
     let shown = thread(world, &anna, number).await;
@@ -139,7 +145,7 @@ crm::both_engines!(a_form_hears_of_every_flaw_at_once, async |world| {
             text: text.into(),
             purchase: purchase.into(),
         };
-        match store::create(&world.db, &anna, &new).await {
+        match store::create(&world.db, &anna, &new, &[]).await {
             Err(Error::Invalid(flaws)) => flaws,
             other => panic!("{other:?}"),
         }
@@ -177,7 +183,7 @@ crm::both_engines!(what_the_shop_adds_is_for_staff_alone, async |world| {
     topic(world, "card", 1).await;
     let anna = customer(world, "Anna", "K").await;
     let note = "12 points by the club, version 1";
-    let number = store::create_with(&world.db, &anna, &about("Where are they?"), Some(note))
+    let number = store::create_with(&world.db, &anna, &about("Where are they?"), &[], Some(note))
         .await
         .expect("a request");
     let shown = thread(world, &anna, number).await;
@@ -225,7 +231,7 @@ crm::both_engines!(anothers_request_is_not_found, async |world| {
             Err(Error::NotFound)
         ));
         assert!(matches!(
-            store::answer(db, &boris, number, "x").await,
+            store::answer(db, &boris, number, "x", &[]).await,
             Err(Error::NotFound)
         ));
         assert!(matches!(store::close(db, &boris, number).await, Err(Error::NotFound)));
@@ -261,7 +267,7 @@ crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     let status = async || thread(world, &anna, number).await.status;
 
     later(world, 1);
-    store::answer(db, &anna, number, "more").await.expect("added");
+    store::answer(db, &anna, number, "more", &[]).await.expect("added");
     assert_eq!(status().await, Status::New);
     assert_eq!(
         opened(world, &agent, number).await.waiting_since,
@@ -291,7 +297,7 @@ crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     );
 
     let again = later(world, 1);
-    store::answer(db, &anna, number, "this").await.expect("added");
+    store::answer(db, &anna, number, "this", &[]).await.expect("added");
     let held = opened(world, &agent, number).await;
     assert_eq!(
         (held.status, held.waiting_since, held.answered_at),
@@ -307,7 +313,9 @@ crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     );
     assert_eq!(count(world, &anna).await.0, 0);
     later(world, 1);
-    store::answer(db, &anna, number, "not after all").await.expect("added");
+    store::answer(db, &anna, number, "not after all", &[])
+        .await
+        .expect("added");
     assert_eq!(
         (status().await, thread(world, &anna, number).await.closed_at),
         (Status::Open, None)
@@ -368,7 +376,7 @@ crm::both_engines!(notes_never_reach_the_customer, async |world| {
         Err(Error::Invalid(_))
     ));
     assert_eq!(audited(world, "request.note").await, 1);
-    store::staff_answer(&world.db, &agent, number, "hello", seen)
+    store::staff_answer(&world.db, &agent, number, "hello", &[], seen)
         .await
         .expect("a note is no reason to read again");
 });
@@ -422,8 +430,8 @@ crm::both_engines!(two_agents_do_not_answer_over_each_other, async |world| {
     let db = &world.db;
     let seen = opened(world, &agent, number).await.updated_at;
     let (one, two) = tokio::join!(
-        store::staff_answer(db, &agent, number, "mine", seen),
-        store::staff_answer(db, &colleague, number, "mine", seen)
+        store::staff_answer(db, &agent, number, "mine", &[], seen),
+        store::staff_answer(db, &colleague, number, "mine", &[], seen)
     );
     assert!(
         matches!((&one, &two), (Ok(()), Err(Error::Stale)) | (Err(Error::Stale), Ok(()))),
@@ -436,9 +444,9 @@ crm::both_engines!(two_agents_do_not_answer_over_each_other, async |world| {
     let held = opened(world, &agent, number).await;
     assert_eq!((held.messages.len(), held.status), (2, Status::Waiting));
     // The customer writes while an answer is being typed: the agent has to read it first.
-    store::answer(db, &anna, number, "wait").await.expect("added");
+    store::answer(db, &anna, number, "wait", &[]).await.expect("added");
     assert!(matches!(
-        store::staff_answer(db, &agent, number, "late", held.updated_at).await,
+        store::staff_answer(db, &agent, number, "late", &[], held.updated_at).await,
         Err(Error::Stale)
     ));
     assert_eq!(opened(world, &agent, number).await.messages.len(), 3);
@@ -450,7 +458,7 @@ crm::both_engines!(many_answers_at_once_all_stay, async |world| {
     let number = write(world, &anna, "0").await;
     let answers = (1..=20).map(|i| {
         let (db, anna) = (world.db.clone(), anna.clone());
-        tokio::spawn(async move { store::answer(&db, &anna, number, &i.to_string()).await })
+        tokio::spawn(async move { store::answer(&db, &anna, number, &i.to_string(), &[]).await })
     });
     for done in answers.collect::<Vec<_>>() {
         done.await.expect("no panic").expect("added");
@@ -540,6 +548,7 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
             topic: "other".into(),
             ..about("100 points")
         },
+        &[],
     )
     .await
     .expect("a request");
@@ -852,3 +861,240 @@ crm::both_engines!(
         assert_eq!(store::current(&mut conn, anna.me(), 1).await.expect("a list").len(), 1);
     }
 );
+
+fn upload(name: &str, bytes: &[u8]) -> Upload {
+    Upload {
+        name: name.into(),
+        bytes: bytes.to_vec(),
+    }
+}
+
+fn png(size: usize) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    bytes.extend((bytes.len()..size).map(|i| (i % 251) as u8));
+    bytes
+}
+
+crm::both_engines!(files_go_along_with_messages_and_come_back_whole, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+    let agent = staff(world, "agent").await;
+    let (db, large) = (&world.db, png(MB * 5 / 2));
+    let files = [upload("чек.png", &large), upload("b.pdf", b"%PDF-1.7")];
+    let number = store::create(db, &anna, &about("look"), &files)
+        .await
+        .expect("a request");
+    let seen = opened(world, &agent, number).await.updated_at;
+    store::staff_answer(db, &agent, number, "here", &[upload("c.jpg", b"\xff\xd8\xff")], seen)
+        .await
+        .expect("answered");
+
+    let shown = thread(world, &anna, number).await;
+    let names: Vec<Vec<&str>> = shown
+        .messages
+        .iter()
+        .map(|message| message.files.iter().map(|file| file.name.as_str()).collect())
+        .collect();
+    assert_eq!(names, [vec!["чек.png", "b.pdf"], vec!["c.jpg"]]);
+    let photo = &shown.messages[0].files[0];
+    assert_eq!((photo.kind, photo.size), (attachment::Kind::Png, large.len() as i64));
+    let held = opened(world, &agent, number).await;
+    assert_eq!(held.messages[0].files, shown.messages[0].files);
+
+    let read = async |of: &Customer, number: i64, id: AttachmentId| {
+        let mut conn = db.read().await.expect("a connection");
+        store::file(&mut conn, of.me(), number, id).await
+    };
+    let (found, bytes) = read(&anna, number, photo.id).await.expect("a file");
+    assert_eq!((&found, bytes == large), (photo, true));
+    let pieces = "SELECT COUNT(*) FROM attachment_parts";
+    assert_eq!(one!(world, i64, pieces), 3 + 1 + 1);
+    let his = write(world, &boris, "his").await;
+    for (who, number) in [(&boris, number), (&boris, his), (&anna, number + 1)] {
+        let found = read(who, number, photo.id).await;
+        assert!(matches!(found, Err(Error::NotFound)), "{found:?}");
+    }
+    assert_eq!(audited(world, "attachment.read").await, 0);
+    let (_, bytes) = store::staff_file(db, &agent, number, photo.id).await.expect("a file");
+    assert!(bytes == large);
+    assert_eq!(audited(world, "attachment.read").await, 1);
+    let elsewhere = store::staff_file(db, &agent, his, photo.id).await;
+    assert!(matches!(elsewhere, Err(Error::NotFound)), "{elsewhere:?}");
+    assert_eq!(audited(world, "attachment.read").await, 1);
+});
+
+crm::both_engines!(a_day_has_room_for_so_many_files_however_they_come, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (db, five) = (&world.db, upload("a.png", &png(5 * MB)));
+    let number = write(world, &anna, "first").await;
+    // Twenty megabytes of twenty-five, asked for at the same moment.
+    let tasks: Vec<_> = (0..5)
+        .map(|_| {
+            let (db, anna, five) = (db.clone(), anna.clone(), five.clone());
+            tokio::spawn(async move { store::answer(&db, &anna, number, "more", &[five]).await })
+        })
+        .collect();
+    let mut refused = 0;
+    for task in tasks {
+        match task.await.expect("no panic") {
+            Ok(()) => {}
+            Err(Error::Invalid(flaws)) => {
+                assert_eq!(flaws, [("files".to_owned(), Flaw::FilesOfADay { max: 20 })]);
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, 1);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM attachments"), 4);
+    assert_eq!(
+        thread(world, &anna, number).await.messages.len(),
+        5,
+        "no words without their files"
+    );
+    later(world, 24 * 60);
+    store::answer(db, &anna, number, "today", &[five]).await.expect("added");
+});
+
+fn stars(score: &str, comment: &str) -> NewRating {
+    NewRating {
+        score: score.into(),
+        comment: comment.into(),
+    }
+}
+
+crm::both_engines!(
+    an_answer_is_rated_once_until_the_request_is_opened_again,
+    async |world| {
+        topic(world, "card", 1).await;
+        let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+        let agent = staff(world, "agent").await;
+        let db = &world.db;
+        let number = write(world, &anna, "where is it?").await;
+        let scores = async || {
+            let ratings = opened(world, &agent, number).await.ratings;
+            ratings.iter().map(|rating| rating.score).collect::<Vec<_>>()
+        };
+        store::note(db, &agent, number, "a note is no answer")
+            .await
+            .expect("noted");
+        assert!(!thread(world, &anna, number).await.may_rate, "nobody has answered");
+        let early = store::rate(db, &anna, number, &stars("5", "")).await;
+        assert!(matches!(early, Err(Error::Stale)), "{early:?}");
+
+        later(world, 5);
+        answer(world, &agent, number, "on its way").await;
+        assert!(thread(world, &anna, number).await.may_rate);
+        let others = store::rate(db, &boris, number, &stars("1", "")).await;
+        assert!(matches!(others, Err(Error::NotFound)), "{others:?}");
+        let wrong = store::rate(db, &anna, number, &stars("6", &"я".repeat(1001))).await;
+        let Err(Error::Invalid(flaws)) = wrong else {
+            panic!("{wrong:?}")
+        };
+        assert_eq!(
+            flaws,
+            [
+                ("score".to_owned(), Flaw::NotAChoice),
+                ("comment".to_owned(), Flaw::TooLong { max: 1000 })
+            ]
+        );
+        store::rate(db, &anna, number, &stars("2", "slow"))
+            .await
+            .expect("rated");
+        // Closing it asks about the same: the score is changed, no second one is given.
+        store::close(db, &anna, number).await.expect("closed");
+        later(world, 60);
+        store::rate(db, &anna, number, &stars("4", "")).await.expect("changed");
+        let rating = thread(world, &anna, number).await.rating.expect("a rating");
+        assert_eq!((rating.score, rating.comment.as_str()), (4, ""));
+        assert_eq!(rating.changed_at - rating.at, TimeDelta::minutes(60));
+        assert_eq!(scores().await, [4]);
+        later(world, 7 * 24 * 60 - 61);
+        store::rate(db, &anna, number, &stars("3", ""))
+            .await
+            .expect("just in time");
+        later(world, 1);
+        assert!(!thread(world, &anna, number).await.may_rate, "a week is over");
+        let late = store::rate(db, &anna, number, &stars("1", "")).await;
+        assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+
+        store::reopen(db, &anna, number).await.expect("open again");
+        let shown = thread(world, &anna, number).await;
+        assert_eq!(
+            (shown.rating, shown.may_rate),
+            (None, false),
+            "the next answer is another"
+        );
+        store::close(db, &anna, number).await.expect("closed");
+        store::rate(db, &anna, number, &stars("5", "")).await.expect("rated");
+        assert_eq!(scores().await, [3, 5]);
+        // An answer after it was closed opens it as well.
+        later(world, 5);
+        answer(world, &agent, number, "one more thing").await;
+        let shown = thread(world, &anna, number).await;
+        assert_eq!((shown.rating, shown.may_rate), (None, true));
+        assert_eq!(audited(world, "request.rate").await, 4);
+    }
+);
+
+crm::both_engines!(the_usual_wait_is_of_this_topic_and_of_the_last_month, async |world| {
+    let (card, other) = (topic(world, "card", 1).await, topic(world, "other", 2).await);
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let usual = async |of: TopicId| {
+        let mut conn = world.db.read().await.expect("a connection");
+        store::usual_wait(&mut conn, of)
+            .await
+            .expect("read")
+            .map(|wait| wait.num_minutes())
+    };
+    // Answered a while ago, after so many minutes.
+    let past = async |topic: &str, ago: TimeDelta, waited: Option<i64>| {
+        let from = world.db.now() - ago;
+        let said = |staff, at| PastMessage {
+            staff,
+            internal: false,
+            body: "x".into(),
+            at,
+        };
+        let answer = waited.map(|waited| said(Some(agent.id()), from + TimeDelta::minutes(waited)));
+        let past = &Past {
+            customer: anna.id(),
+            topic: topic.into(),
+            purchase: None,
+            language: Lang::Ru,
+            status: if waited.is_some() { Status::Waiting } else { Status::New },
+            assignee: None,
+            seen: true,
+            messages: std::iter::once(said(None, from)).chain(answer).collect(),
+        };
+        let put = world
+            .db
+            .write(|tx| scoped(async move { store::put(tx, &SYSTEM, past).await }));
+        put.await.expect("put");
+    };
+    world.clock.set(start() + TimeDelta::days(60));
+    for waited in 1..=9 {
+        past("card", TimeDelta::days(1), Some(waited)).await;
+    }
+    // What is too old, or about something else, does not help.
+    past("card", TimeDelta::days(31), Some(1)).await;
+    past("other", TimeDelta::days(1), Some(1)).await;
+    assert_eq!(usual(card).await, None, "nine are too few");
+    past("card", TimeDelta::days(1), Some(10)).await;
+    assert_eq!(usual(card).await, Some(6));
+    assert_eq!(usual(other).await, None);
+    // Who has just written says nothing; who has waited for days does.
+    past("card", TimeDelta::minutes(2), None).await;
+    assert_eq!(usual(card).await, Some(6));
+    for _ in 0..4 {
+        past("card", TimeDelta::days(3), None).await;
+    }
+    assert_eq!(usual(card).await, Some(8));
+    // The answer that comes at last counts from the day it comes.
+    past("card", TimeDelta::days(40), Some(39 * 24 * 60)).await;
+    assert_eq!(usual(card).await, Some(8));
+    past("card", TimeDelta::days(40), Some(39 * 24 * 60)).await;
+    assert_eq!(usual(card).await, Some(9));
+});

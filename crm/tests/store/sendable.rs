@@ -8,13 +8,13 @@ use crm::customer::store as customers;
 use crm::db::Db;
 use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
-use crm::id::{AdjustmentId, CardId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
+use crm::id::{AdjustmentId, AttachmentId, CardId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
 use crm::invite::store as invitations;
 use crm::lang::Lang;
 use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, rewards, transfers};
 use crm::purchase::void::void;
-use crm::request::{Filter, NewRequest, Sort, Status, Thread, store as requests};
+use crm::request::{Filter, NewRating, NewRequest, Sort, Status, Thread, store as requests};
 use crm::rule::Rule;
 use crm::rule::store::{self as rules, days, simulating};
 use crm::rule::tier::{Tiers, store as tiers};
@@ -36,8 +36,8 @@ fn a_server_can_await_these(
     rule: Rule,
 ) {
     movable(async move {
-        requests::create(&db, &customer, &NewRequest::default()).await?;
-        requests::answer(&db, &customer, 1, "").await?;
+        requests::create(&db, &customer, &NewRequest::default(), &[]).await?;
+        requests::answer(&db, &customer, 1, "", &[]).await?;
         let speaker = Speaker {
             channel: Channel::Web,
             customer: Some(&customer),
@@ -51,11 +51,13 @@ fn a_server_can_await_these(
         dialogue::conversation(&db, &speaker).await?;
         requests::close(&db, &customer, 1).await?;
         requests::reopen(&db, &customer, 1).await?;
+        requests::rate(&db, &customer, 1, &NewRating::default()).await?;
+        requests::staff_file(&db, &agent, 1, AttachmentId::new()).await?;
         requests::mark_seen(&db, &customer, &shown).await?;
         requests::thread(&db, customer.me(), 1).await?;
         requests::queue(&db, &agent, &Filter::default(), Sort::Waiting, None, 1).await?;
         requests::open(&db, &agent, 1).await?;
-        requests::staff_answer(&db, &agent, 1, "", db.now()).await?;
+        requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
         requests::note(&db, &agent, 1, "").await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1).await?;

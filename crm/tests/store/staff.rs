@@ -197,7 +197,9 @@ crm::both_engines!(a_customer_is_found_however_they_are_asked_for, async |world|
         purchase: String::new(),
     };
     assert_eq!(
-        requests::create(&world.db, &petr, &request).await.expect("a request"),
+        requests::create(&world.db, &petr, &request, &[])
+            .await
+            .expect("a request"),
         1
     );
 
@@ -411,18 +413,20 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
         text: "secret".into(),
         purchase: String::new(),
     };
-    let number = requests::create(&world.db, &anna, &request).await.expect("a request");
+    let number = requests::create(&world.db, &anna, &request, &[])
+        .await
+        .expect("a request");
     tick();
     requests::note(&world.db, &agent, number, "secret")
         .await
         .expect("noted");
     tick();
     let seen = requests::open(&world.db, &agent, number).await.expect("opened").1;
-    requests::staff_answer(&world.db, &agent, number, "secret", seen.updated_at)
+    requests::staff_answer(&world.db, &agent, number, "secret", &[], seen.updated_at)
         .await
         .expect("answered");
     tick();
-    requests::answer(&world.db, &anna, number, "secret")
+    requests::answer(&world.db, &anna, number, "secret", &[])
         .await
         .expect("answered");
     tick();
@@ -432,7 +436,9 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
         text: "x".into(),
         purchase: String::new(),
     };
-    let anothers = requests::create(&world.db, &other, &request).await.expect("a request");
+    let anothers = requests::create(&world.db, &other, &request, &[])
+        .await
+        .expect("a request");
     requests::close(&world.db, &other, anothers).await.expect("closed");
     // What the log holds of things that tell of themselves.
     for action in [
@@ -518,7 +524,9 @@ crm::both_engines!(who_looked_is_told_by_role, async |world| {
         text: "x".into(),
         purchase: String::new(),
     };
-    let number = requests::create(&world.db, &anna, &request).await.expect("a request");
+    let number = requests::create(&world.db, &anna, &request, &[])
+        .await
+        .expect("a request");
     agent.open(&world.db, other.id(), Reason::Card).await.expect("opened");
     agent.open(&world.db, anna.id(), Reason::Card).await.expect("opened");
     world.clock.set(start() + TimeDelta::minutes(1));
@@ -562,7 +570,9 @@ crm::both_engines!(looks_that_follow_soon_are_told_as_one, async |world| {
         text: "x".into(),
         purchase: String::new(),
     };
-    let number = requests::create(&world.db, &anna, &request).await.expect("a request");
+    let number = requests::create(&world.db, &anna, &request, &[])
+        .await
+        .expect("a request");
     // Two who look in turns, for eleven minutes, and a request that is read meanwhile.
     for minute in 0..=11 {
         world.clock.set(start() + TimeDelta::minutes(minute));

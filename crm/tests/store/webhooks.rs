@@ -239,7 +239,9 @@ both_engines!(each_kind_goes_to_whom_it_was_promised, async |world| {
         text: "Где баллы?".into(),
         purchase: String::new(),
     };
-    let number = crm::request::store::create(db, &me, &request).await.expect("opened");
+    let number = crm::request::store::create(db, &me, &request, &[])
+        .await
+        .expect("opened");
     assert_eq!(
         kinds(world).await,
         [

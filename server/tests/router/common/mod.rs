@@ -227,6 +227,12 @@ impl TestApp {
         digits.expect("six digits").to_owned()
     }
 
+    /// The id of the file that came last.
+    pub async fn newest_file(&self) -> String {
+        let id = "SELECT lower(hex(id)) FROM attachments ORDER BY id DESC LIMIT 1";
+        self.text(id).await
+    }
+
     /// The message that was written last.
     pub async fn newest_message(&self) -> crm::id::OutboxId {
         let messages = crm::outbox::inbox(&self.world.db, 1).await.expect("the outbox");
@@ -585,6 +591,34 @@ impl Browser {
             .await
     }
 
+    /// Sends a form with files as our own page would, under a new key.
+    pub async fn upload(&mut self, path: &str, form: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Reply {
+        let key = Token::random();
+        self.upload_keyed(path, form, key.secret(), fields, files).await
+    }
+
+    /// The same, under a key.
+    pub async fn upload_keyed(
+        &mut self,
+        path: &str,
+        form: &str,
+        key: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &[u8])],
+    ) -> Reply {
+        let own = [("_fn", form), ("_key", key)];
+        let fields: Vec<_> = own.iter().chain(fields).copied().collect();
+        let files: Vec<_> = files.iter().map(|(name, bytes)| ("files", *name, *bytes)).collect();
+        self.send_parts(path, parts(&fields, &files)).await
+    }
+
+    /// Sends a body of several parts.
+    pub async fn send_parts(&mut self, path: &str, body: Vec<u8>) -> Reply {
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let headers = [SAME_SITE[0], SAME_SITE[1], ("content-type", kind.as_str())];
+        self.request(Method::POST, path, &headers, body).await
+    }
+
     /// Any request at all. Cookies that come back are kept.
     pub async fn request(&mut self, method: Method, path: &str, headers: &[(&str, &str)], sent: Vec<u8>) -> Reply {
         let mut request = Request::builder().method(method.clone()).uri(path);
@@ -628,7 +662,8 @@ impl Browser {
         let is_binary = parts
             .headers
             .get("content-type")
-            .is_some_and(|kind| kind == "application/zip" || kind == "application/pdf");
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| ["application/zip", "application/pdf"].contains(&kind) || kind.starts_with("image/"));
         let text = if is_binary { Vec::new() } else { bytes.clone() };
         Reply {
             path: path.to_owned(),
@@ -663,6 +698,32 @@ pub(crate) fn body(form: &str, key: &str, fields: &[(&str, &str)]) -> String {
     let own = [("_fn", form), ("_key", key)];
     encode(own.iter().chain(fields))
 }
+
+/// What parts the parts of a body.
+pub(crate) const BOUNDARY: &str = "----kabinet-boundary";
+
+/// A body of several parts (RFC 7578): fields, then files with the name of their field and their own.
+pub(crate) fn parts(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(head.as_bytes());
+    }
+    for (field, name, bytes) in files {
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+/// A picture, as far as anybody looks.
+pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and what a picture holds";
 
 pub(crate) fn encode<'a, N: AsRef<str> + 'a, V: AsRef<str> + 'a>(
     fields: impl IntoIterator<Item = &'a (N, V)>,
@@ -782,7 +843,11 @@ impl Town {
             text: "Где мои баллы?".into(),
             purchase: purchase.clone(),
         };
-        let request = crm::request::store::create(db, &customer, &new)
+        let photo = crm::request::Upload {
+            name: "чек.png".into(),
+            bytes: PNG.to_vec(),
+        };
+        let request = crm::request::store::create(db, &customer, &new, &[photo])
             .await
             .expect("a request")
             .to_string();
@@ -827,6 +892,7 @@ impl Town {
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 "/number-change/" => "A".repeat(43),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
+                in_request if in_request.ends_with("/files/") => self.app.newest_file().await,
                 _ => return None,
             };
             path = format!("{before}{value}{after}");

@@ -1,0 +1,109 @@
+//! What customers think of answers, and what the thread says comes next.
+
+use crate::common::{Browser, TestApp, Town};
+use axum::http::StatusCode;
+use chrono::Duration;
+
+/// Answers a request as the agent does.
+async fn answer(agent: &mut Browser, number: &str) {
+    let at = format!("/admin/requests/{number}");
+    let form = agent.get(&at).await.form("request.answer");
+    let sent = [
+        ("seen", form.get("seen").expect("seen")),
+        ("text", "Баллы придут завтра"),
+    ];
+    let reply = agent.send(&at, "request.answer", &sent).await;
+    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn an_answer_is_rated_seen_by_staff_and_changed_for_a_week() {
+    let mut town = Town::new().await;
+    let at = format!("/support/{}", town.request);
+    assert!(
+        !town.anna.get(&at).await.body.contains("request.rate"),
+        "nothing to rate yet"
+    );
+    let good = [("score", "4"), ("comment", "Быстро <b>")];
+    let early = town.anna.send(&at, "request.rate", &good).await;
+    assert_eq!(early.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(early.text().contains("Сейчас оценить нельзя"), "{}", early.text());
+
+    answer(&mut town.agent, &town.request).await;
+    let wrong = town
+        .anna
+        .send(&at, "request.rate", &[("score", ""), ("comment", "Так")])
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("request.rate", "score"), "Выберите из списка");
+    assert_eq!(wrong.form("request.rate").get("comment"), Some("Так"));
+    let rated = town.anna.send(&at, "request.rate", &good).await;
+    assert_eq!(rated.location(), format!("{at}?done=rated"), "{}", rated.text());
+    let page = town.anna.get(rated.location()).await;
+    for words in [
+        "Спасибо, оценка записана.",
+        "Ваша оценка: 4 из 5.",
+        "Изменить оценку можно до",
+    ] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    let form = page.form("request.rate");
+    assert_eq!(
+        (form.get("score"), form.get("comment")),
+        (Some("4"), Some("Быстро <b>"))
+    );
+
+    let desk = format!("/admin/requests/{}", town.request);
+    let seen = town.agent.get(&desk).await.text();
+    assert!(
+        seen.contains("Оценка покупателя: 4 из 5") && seen.contains("Быстро <b>"),
+        "{seen}"
+    );
+    let others = town.boris.send(&at, "request.rate", &good).await;
+    assert_eq!(others.status, StatusCode::NOT_FOUND);
+
+    let app = &town.app;
+    app.world.clock.set(app.world.db.now() + Duration::days(7));
+    let page = town.anna.get(&at).await;
+    assert!(page.text().contains("Ваша оценка: 4 из 5."), "{}", page.text());
+    assert!(!page.body.contains("request.rate"), "a week is over");
+}
+
+#[tokio::test]
+async fn a_thread_says_what_comes_next_and_when_once_enough_answers_tell() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff("agent").await;
+    let mut ask = async || {
+        let sent = [("topic", "other"), ("text", "Где баллы?"), ("purchase", "")];
+        let reply = anna.send("/support/new", "request.create", &sent).await;
+        let at = reply.location().replace("?done=sent", "");
+        let text = anna.get(&at).await.text();
+        (at, text)
+    };
+    let usual = "получила первый ответ за 26 минут или быстрее";
+    for _ in 0..10 {
+        let (at, text) = ask().await;
+        assert!(text.contains("Мы получили обращение и ответим здесь."), "{text}");
+        assert!(!text.contains("получила первый ответ"), "too few: {text}");
+        // Half a minute more is told as a minute.
+        app.world
+            .clock
+            .set(app.world.db.now() + Duration::seconds(25 * 60 + 30));
+        answer(&mut agent, at.trim_start_matches("/support/")).await;
+    }
+    let (at, text) = ask().await;
+    assert!(text.contains(usual), "{text}");
+    answer(&mut agent, at.trim_start_matches("/support/")).await;
+    let answered = anna.get(&at).await.text();
+    assert!(
+        answered.contains("Мы ответили.") && !answered.contains(usual),
+        "{answered}"
+    );
+    anna.send(&at, "request.close", &[]).await;
+    assert!(anna.get(&at).await.text().contains("Вопрос решён."));
+    let reopened = anna.send(&at, "request.reopen", &[]).await;
+    assert_eq!(reopened.status, StatusCode::SEE_OTHER);
+    let text = anna.get(&at).await.text();
+    assert!(text.contains("Мы разбираемся") && !text.contains(usual), "{text}");
+}

@@ -1,0 +1,335 @@
+//! Files that go along with what is written to support: what is taken, who gets it back, and what a form says of the rest.
+
+use crate::common::html::tags;
+use crate::common::{BOUNDARY, Browser, PNG, Reply, SAME_SITE, TestApp, Town, parts};
+use axum::http::{Method, StatusCode};
+use crm::shop::{Attachments, MB};
+use crm::who::Token;
+
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0 and what a photo holds";
+const PDF: &[u8] = b"%PDF-1.7\n";
+const QUESTION: [(&str, &str); 3] = [("topic", "other"), ("text", "Где баллы?"), ("purchase", "")];
+const ROWS: &str = "SELECT (SELECT COUNT(*) FROM attachments) + (SELECT COUNT(*) FROM attachment_parts) \
+                    + (SELECT COUNT(*) FROM messages)";
+
+/// A site where files may be small, so that tests need not send large ones.
+async fn small() -> TestApp {
+    TestApp::build(false, |config| {
+        config.attachments = Attachments {
+            files: 3,
+            file_mb: 1,
+            day_mb: 2,
+        };
+    })
+    .await
+}
+
+/// A file of so many bytes.
+fn png(size: usize) -> Vec<u8> {
+    let mut bytes = PNG.to_vec();
+    bytes.resize(size, 7);
+    bytes
+}
+
+/// The addresses of the files that a page links to.
+fn links(page: &Reply) -> Vec<String> {
+    let hrefs = tags(&page.body).into_iter();
+    let hrefs = hrefs.filter_map(|tag| tag.get("href").map(str::to_owned));
+    hrefs.filter(|href| href.contains("/files/")).collect()
+}
+
+async fn ask(who: &mut Browser, files: &[(&str, &[u8])]) -> Reply {
+    who.upload("/support/new", "request.create", &QUESTION, files).await
+}
+
+#[tokio::test]
+async fn s20_files_come_back_to_whose_they_are_as_files_under_a_name_of_ours() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let sent = ask(&mut anna.browser, &[("мой чек.png", PNG), ("Гарантия.PDF", PDF)]).await;
+    let at = sent.location().replace("?done=sent", "");
+    assert!(at.starts_with("/support/"), "{}", sent.text());
+
+    let page = anna.get(&at).await;
+    for words in ["мой чек.png", "Гарантия.PDF", "1 КБ"] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    let files = links(&page);
+    assert_eq!(files.len(), 2);
+    for (file, kind, ending, bytes) in [
+        (&files[0], "image/png", "png", PNG),
+        (&files[1], "application/pdf", "pdf", PDF),
+    ] {
+        let reply = anna.get(file).await;
+        assert_eq!((reply.status, &*reply.bytes), (StatusCode::OK, bytes), "{file}");
+        assert_eq!(reply.header("content-type"), kind);
+        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+        assert_eq!(reply.header("cross-origin-resource-policy"), "same-origin");
+        let id = file.rsplit('/').next().expect("an id").replace('-', "");
+        let number = at.rsplit('/').next().expect("a number");
+        assert_eq!(
+            reply.header("content-disposition"),
+            format!("attachment; filename=\"{number}-{id}.{ending}\"")
+        );
+        // Nobody else's, under no address.
+        assert_eq!(boris.get(file).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(
+            app.anybody().get(file).await.location(),
+            format!("/sign-in?next={file}")
+        );
+        assert_eq!(agent.get(file).await.location(), format!("/sign-in?next={file}"));
+    }
+    let his = ask(&mut boris.browser, &[]).await.location().replace("?done=sent", "");
+    let under_his = files[0].replace(&at, &his);
+    assert_eq!(boris.get(&under_his).await.status, StatusCode::NOT_FOUND);
+
+    // Staff with the right to requests, each time a row.
+    let desk = at.replace("/support/", "/admin/requests/");
+    let page = agent.get(&desk).await;
+    let shown = links(&page);
+    assert_eq!(shown.len(), 2, "{}", page.text());
+    let rows = "SELECT COUNT(*) FROM audit WHERE action = 'attachment.read' AND customer_id IS NOT NULL";
+    for (nth, file) in (1..).zip(&shown) {
+        let reply = agent.get(file).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        assert!(reply.header("content-disposition").starts_with("attachment"));
+        assert_eq!(app.count(rows).await, nth);
+    }
+    assert!(
+        anna.get("/profile/views")
+            .await
+            .text()
+            .contains("Открыт файл в обращении")
+    );
+    let mut marketer = app.staff_as("ivanova", "marketer").await;
+    assert_eq!(marketer.get(&shown[0]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(anna.get(&shown[0]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(app.count(rows).await, 2, "who got nothing has read nothing");
+
+    // And back.
+    let form = page.form("request.answer");
+    let answer = [("seen", form.get("seen").expect("seen")), ("text", "Вот чек")];
+    let answered = agent
+        .upload(&desk, "request.answer", &answer, &[("чек.jpg", JPEG)])
+        .await;
+    assert!(answered.location().starts_with(&desk), "{}", answered.text());
+    let files = links(&anna.get(&at).await);
+    let reply = anna.get(&files[2]).await;
+    assert_eq!((&*reply.bytes, reply.header("content-type")), (JPEG, "image/jpeg"));
+    let more = anna
+        .upload(&at, "request.answer", &[("text", "Спасибо")], &[("a.png", PNG)])
+        .await;
+    assert_eq!(more.location(), format!("{at}?done=answered"), "{}", more.text());
+    assert_eq!(links(&anna.get(&at).await).len(), 4);
+}
+
+#[tokio::test]
+async fn s20_what_is_not_taken_is_told_at_the_field_and_the_text_stays() {
+    let app = small().await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff("agent").await;
+    let mine = ask(&mut anna.browser, &[]).await.location().replace("?done=sent", "");
+    let desk = mine.replace("/support/", "/admin/requests/");
+    let before = app.count(ROWS).await;
+    let (large, name) = (png(MB + 1), "я".repeat(120));
+    let long = format!("{name}.png");
+    let fifty = vec![("a.png", PNG); 50];
+    type Case<'a> = (&'a [(&'a str, &'a [u8])], &'a str);
+    let cases: [Case<'_>; 12] = [
+        (&[("a.exe", b"MZ")], "Файл № 1 не подходит"),
+        (&[("a.svg", b"<svg onload='alert(1)'/>")], "Файл № 1 не подходит"),
+        (&[("без конца", PNG)], "Файл № 1 не подходит"),
+        (&[("a.png", PNG), ("b.png", JPEG)], "Внутри файла № 2 не то"),
+        (&[("a.pdf", b"<!DOCTYPE html><script>")], "Внутри файла № 1 не то"),
+        (&[("a.png", b"")], "Файл № 1 пустой"),
+        (
+            &[("a.png", large.as_slice())],
+            "Файл № 1 слишком большой: можно до 1 МБ",
+        ),
+        (&[("../../etc/a.png", PNG)], "Переименуйте файл № 1"),
+        (&[("..\\a.png", PNG)], "Переименуйте файл № 1"),
+        (&[("gnp.\u{202e}.png", PNG)], "Переименуйте файл № 1"),
+        (&[(long.as_str(), PNG)], "Переименуйте файл № 1"),
+        (&fifty, "Можно приложить не больше 3 файлов"),
+    ];
+    for (files, words) in cases {
+        let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+        let page = ask(&mut anna.browser, files).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{names:?}");
+        let message = page.message("request.create", "files");
+        assert!(message.starts_with(words), "{names:?}: {message}");
+        assert_eq!(page.form("request.create").get("text"), Some("Где баллы?"), "{names:?}");
+        let page = anna.upload(&mine, "request.answer", &[("text", "Ещё")], files).await;
+        assert!(page.message("request.answer", "files").starts_with(words), "{names:?}");
+        assert_eq!(page.form("request.answer").get("text"), Some("Ещё"));
+        let seen = agent.get(&desk).await.form("request.answer");
+        let answer = [("seen", seen.get("seen").expect("seen")), ("text", "Ответ")];
+        let page = agent.upload(&desk, "request.answer", &answer, files).await;
+        assert!(page.message("request.answer", "files").starts_with(words), "{names:?}");
+        assert_eq!(page.form("request.answer").get("text"), Some("Ответ"));
+    }
+    // Every flaw at once; and files that were right are to be chosen again.
+    let fields = [("topic", "other"), ("text", " "), ("purchase", "")];
+    let page = anna
+        .upload("/support/new", "request.create", &fields, &[("a.exe", b"MZ")])
+        .await;
+    assert!(page.text().contains("Исправьте 2 строки"), "{}", page.text());
+    let page = anna
+        .upload("/support/new", "request.create", &fields, &[("a.png", PNG)])
+        .await;
+    assert_eq!(
+        page.message("request.create", "files"),
+        "Файлы не отправлены: выберите их ещё раз"
+    );
+    assert_eq!(app.count(ROWS).await, before, "nothing was kept");
+    // Nothing chosen is what a browser sends as a file without a name.
+    assert_eq!(ask(&mut anna.browser, &[("", b"")]).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn s20_a_customer_sends_so_much_a_day() {
+    let app = small().await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await;
+    let one = png(MB);
+    let sent = ask(&mut anna.browser, &[("a.png", &one)]).await;
+    let at = sent.location().replace("?done=sent", "");
+    let more: &[(&str, &[u8])] = &[("a.png", &one), ("b.png", PNG)];
+    for reply in [
+        ask(&mut anna.browser, more).await,
+        anna.upload(&at, "request.answer", &[("text", "Ещё")], more).await,
+    ] {
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            reply.text().contains("За день можно прислать до 2 МБ файлов"),
+            "{}",
+            reply.text()
+        );
+    }
+    let exactly = anna.upload(&at, "request.answer", &[("text", "Ещё")], &more[..1]).await;
+    assert_eq!(exactly.status, StatusCode::SEE_OTHER, "{}", exactly.text());
+    assert_eq!(
+        ask(&mut boris.browser, more).await.status,
+        StatusCode::SEE_OTHER,
+        "each their own"
+    );
+    let tomorrow = app.world.db.now() + chrono::Duration::days(1);
+    app.world.clock.set(tomorrow);
+    assert_eq!(ask(&mut anna.browser, more).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn s20_only_these_forms_take_parts_and_no_more_than_their_limit() {
+    let app = small().await;
+    let mut anna = app.customer("Анна").await;
+    let before = app.everything(&["limits"]).await;
+    let key = Token::random();
+    let fields = [
+        ("_fn", "request.create"),
+        ("_key", key.secret()),
+        ("topic", "other"),
+        ("text", "x"),
+        ("purchase", ""),
+    ];
+    let good = parts(&fields, &[("files", "a.png", PNG)]);
+
+    // Beyond the limit: announced or not, nothing is kept of it, and nobody has to wait for the end.
+    let huge = parts(&fields, &[("files", "a.png", &png(6 * MB))]);
+    let reply = anna.send_parts("/support/new", huge.clone()).await;
+    assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    let length = huge.len().to_string();
+    let headers = [
+        SAME_SITE[0],
+        SAME_SITE[1],
+        ("content-type", kind.as_str()),
+        ("content-length", length.as_str()),
+    ];
+    let reply = anna.request(Method::POST, "/support/new", &headers, huge).await;
+    assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
+    // As much may be typed as ever.
+    let long = "x".repeat(65 * 1024);
+    let typed = parts(
+        &[("_fn", "request.create"), ("_key", key.secret()), ("text", &long)],
+        &[],
+    );
+    let reply = anna.send_parts("/support/new", typed).await;
+    assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
+
+    // Other pages take none, of whatever size.
+    let person = parts(&[("_fn", "person.change"), ("_key", key.secret())], &[]);
+    for (at, body, expected) in [
+        ("/profile/person", person, StatusCode::FORBIDDEN),
+        ("/profile/person", good.clone(), StatusCode::FORBIDDEN),
+        ("/nowhere", good.clone(), StatusCode::FORBIDDEN),
+        // A form of every page, and one that none of ours sends.
+        (
+            "/support/new",
+            parts(
+                &[("_fn", "theme"), ("_key", key.secret()), ("theme", "dark")],
+                &[("files", "a.png", PNG)],
+            ),
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            "/support/new",
+            parts(&fields, &[("text", "a.png", PNG)]),
+            StatusCode::FORBIDDEN,
+        ),
+        ("/support/new", good[..good.len() - 10].to_vec(), StatusCode::FORBIDDEN),
+        ("/support/new", b"--".to_vec(), StatusCode::FORBIDDEN),
+        ("/support/new", Vec::new(), StatusCode::FORBIDDEN),
+    ] {
+        let reply = anna.send_parts(at, body).await;
+        assert_eq!(reply.status, expected, "{at}: {}", reply.text());
+    }
+    let headers = [SAME_SITE[0], SAME_SITE[1], ("content-type", "multipart/form-data")];
+    let reply = anna.request(Method::POST, "/support/new", &headers, good.clone()).await;
+    assert_eq!(reply.status, StatusCode::FORBIDDEN, "no boundary");
+    let foreign = [("sec-fetch-site", "cross-site"), ("content-type", kind.as_str())];
+    let reply = anna.request(Method::POST, "/support/new", &foreign, good.clone()).await;
+    assert_eq!(reply.status, StatusCode::FORBIDDEN, "from another site");
+    let reply = app.anybody().send_parts("/support/new", good.clone()).await;
+    assert_eq!(reply.location(), "/sign-in?next=/support/new");
+    assert_eq!(app.everything(&["limits"]).await, before);
+    assert_eq!(
+        anna.send_parts("/support/new", good).await.status,
+        StatusCode::SEE_OTHER
+    );
+}
+
+#[tokio::test]
+async fn s20_a_form_with_files_is_done_once_and_its_key_is_for_these_files() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let key = Token::random();
+    let mut send = async |bytes: &[u8]| {
+        let files = [("a.png", bytes)];
+        anna.upload_keyed("/support/new", "request.create", key.secret(), &QUESTION, &files)
+            .await
+    };
+    let first = send(PNG).await;
+    assert_eq!(first.status, StatusCode::SEE_OTHER, "{}", first.text());
+    assert_eq!(send(PNG).await.location(), first.location());
+    assert_eq!(send(&png(100)).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(app.count("SELECT COUNT(*) FROM attachments").await, 1);
+}
+
+#[tokio::test]
+async fn s20_a_large_file_is_kept_in_pieces_and_comes_back_whole() {
+    let mut town = Town::new().await;
+    let large: Vec<u8> = PNG
+        .iter()
+        .copied()
+        .chain((0..3 * MB).map(|i| (i % 251) as u8))
+        .collect();
+    let sent = ask(&mut town.anna.browser, &[("a.png", &large)]).await;
+    let at = sent.location().replace("?done=sent", "");
+    let pieces =
+        "SELECT COUNT(*) FROM attachment_parts p JOIN attachments a ON a.id = p.attachment_id WHERE a.size > 100";
+    assert_eq!(town.app.count(pieces).await, 4);
+    let file = links(&town.anna.get(&at).await).remove(0);
+    assert!(town.anna.get(&file).await.bytes == large);
+}
