@@ -284,7 +284,7 @@ impl Config {
             ),
         );
         check(
-            shop.phone.is_empty() || Phone::parse(&shop.phone, &shop.country).is_ok(),
+            shop.phone.is_empty() || Phone::plausible(&shop.phone, &shop.country).is_ok(),
             format!("shop.phone: {:?} is not a phone like +7 495 123-45-67", shop.phone),
         );
         check(
@@ -324,7 +324,7 @@ impl Config {
             email,
         } = self.shop.clone();
         // What cannot be read was refused when the configuration was.
-        let phone = Phone::parse(&phone, &country).map_or(phone, |parsed| parsed.as_str().to_owned());
+        let phone = Phone::plausible(&phone, &country).map_or(phone, |parsed| parsed.as_str().to_owned());
         Shop {
             name,
             url: self.public_url.clone(),

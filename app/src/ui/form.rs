@@ -374,8 +374,9 @@ pub fn TextArea(
         Some(_) => format!("{id}-hint {id}-message"),
         None => format!("{id}-message"),
     };
-    // A first line break inside <textarea> is dropped by the parser; the text keeps its own.
-    let value = format!("\n{}", typed(name, &value));
+    // The framework writes what is inside <textarea> as it is, as if it were a script; and a first line break is dropped by
+    // the parser, so the text keeps its own.
+    let value = format!("\n{}", typed(name, &value).replace('&', "&amp;").replace('<', "&lt;"));
     view! {
         <div class="field">
             <label for=id.clone()>{label}</label>

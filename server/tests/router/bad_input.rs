@@ -452,3 +452,28 @@ async fn addresses_take_anything_without_harm() {
         }
     }
 }
+
+/// What is typed into several lines comes back as it was typed, and never as markup: of a form that was not taken, and of
+/// records that are opened to be changed.
+#[tokio::test]
+async fn a_text_of_several_lines_stays_text() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    for text in [
+        "</textarea><script>alert(1)</script>",
+        "&lt;b&gt; &amp; &quot; &#60;",
+        "a < b && c > d\n\n<b>Анна</b>",
+    ] {
+        let fields = [("topic", ""), ("text", text), ("purchase", "")];
+        let page = anna.send("/support/new", "request.create", &fields).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_shown_as_text(&page, text);
+        assert!(!page.body.contains("<b>"), "{}", page.body);
+        let at = page.body.find("name=\"text\"").expect("the field");
+        let inside = page.body[at..].split_once('>').expect("its end").1;
+        let inside = inside.split_once("</textarea>").expect("its end").0;
+        assert!(!inside.contains('<'), "{inside}");
+        let read = inside.replace("&lt;", "<").replace("&amp;", "&");
+        assert_eq!(read.trim_start_matches('\n'), text);
+    }
+}
