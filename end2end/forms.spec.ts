@@ -411,7 +411,7 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await page.getByRole("link", { name: "Добавить чек без карты" }).click();
   await wrong(page, "purchase.claim", { receipt: "нет" }, "Такого чека нет");
   await right(page, "purchase.claim", { receipt });
-  await expect(page.getByRole("article", { name: "Чек" }).getByText("Чай")).toBeVisible();
+  await expect(page.getByRole("article", { name: "Чек" }).locator("bdi", { hasText: "Чай" })).toBeVisible();
 });
 
 test("forms of the card", async ({ page, another, signIns }) => {
