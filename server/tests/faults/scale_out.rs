@@ -375,7 +375,7 @@ async fn fault_nodes_at_once_make_the_schema_once_and_do_each_job_once() {
     for sql in [
         "UPDATE lots SET activates_at = now() - interval '1 minute' WHERE state = 'pending'",
         "UPDATE lots SET expires_at = now() - interval '1 second' WHERE state = 'active' AND mod(points, 2) = 0",
-        "UPDATE outbox SET state = 'queued', sent_at = NULL",
+        "UPDATE outbox SET state = 'queued', sent_at = NULL, due_at = now()",
     ] {
         sqlx::query(sql).execute(&mut conn).await.expect("made due");
     }
