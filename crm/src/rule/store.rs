@@ -234,13 +234,11 @@ async fn begin_budget(tx: &mut Tx, id: RuleId) -> Result<(), sqlx::Error> {
 /// Every rule, those that were begun last first. That they were looked at is written down.
 pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
     by.may(Right::Rules)?;
-    db.write(|tx| {
-        scoped(async move {
-            by.record(tx, "rule.list", None, None, "").await?;
-            entries(tx).await
-        })
-    })
-    .await
+    // What was given is summed outside of a transaction that writes: tills do not wait for it.
+    let found = entries(&mut db.read().await?).await?;
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "rule.list", None, None, "").await?) }))
+        .await?;
+    Ok(found)
 }
 
 async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
