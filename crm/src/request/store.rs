@@ -475,11 +475,13 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
     })
 }
 
-/// How long half of those who lately wrote about a topic waited for the first answer at most; see [`super::usual_wait`].
+/// How long half of those who lately wrote about a topic waited for the first answer at most; see [`super::usual_wait`]. The last
+/// few hundred tell it as well as all of a busy month.
 pub async fn usual_wait(conn: &mut Conn, topic: TopicId) -> Result<Option<TimeDelta>, Error> {
-    const ANSWERED: &str = "SELECT created_at, answered_at FROM requests WHERE topic_id = $1 AND answered_at > $2";
+    const ANSWERED: &str = "SELECT created_at, answered_at FROM requests WHERE topic_id = $1 AND answered_at > $2 \
+                            ORDER BY answered_at DESC LIMIT 500";
     const WAITING: &str = "SELECT created_at FROM requests WHERE topic_id = $1 AND answered_at IS NULL \
-                           AND status IN ('new', 'open')";
+                           AND status IN ('new', 'open') LIMIT 500";
     let now = conn.now();
     let answered: Vec<(DateTime<Utc>, DateTime<Utc>)> = on!(conn, |c| sqlx::query_as(ANSWERED)
         .bind(topic)
