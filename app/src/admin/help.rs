@@ -377,7 +377,7 @@ fn was_missing(cx: &Cx, missing: &[Missing]) -> Html {
         false => view! { <DataTable label=t.missing heads=heads rows=rows.into_html()/> }.into_html(),
     };
     view! {
-        <section class="section" aria-labelledby="missing">
+        <section class="section">
             <h2 id="missing">{t.missing}</h2>
             {inside}
         </section>
