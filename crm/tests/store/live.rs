@@ -1,6 +1,6 @@
 //! That something changed of a request, and who of staff has one open.
 
-use crate::common::people::{SYSTEM, customer, marketer, one, staff, topic};
+use crate::common::people::{SYSTEM, customer, marketer, one, role, staff, topic};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::request::live::{self, Change, Kind, Listener, Present};
@@ -86,6 +86,7 @@ crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async 
     let of_request = Listener::request(&mut conn, &agent, number).await.expect("it is there");
     let nothing = Listener::request(&mut conn, &agent, 99).await;
     assert!(matches!(nothing, Err(Error::NotFound)));
+    role(world, "marketer", r#"["rules"]"#).await;
     let mara = marketer(world).await;
     assert!(matches!(Listener::queue(&mara), Err(Error::Forbidden)));
     let hers = Listener::request(&mut conn, &mara, number).await;
@@ -123,9 +124,9 @@ crm::both_engines!(changes_are_seen_in_the_order_of_their_numbers, async |world|
     for _ in 0..8 {
         numbers.push(write(world, &anna).await);
     }
-    let writes = join_all(numbers.iter().map(async |number| {
+    let writes = join_all(numbers.into_iter().map(|number| async move {
         for _ in 0..5 {
-            store::note(&world.db, agent, *number, "hm").await.expect("noted");
+            store::note(&world.db, agent, number, "hm").await.expect("noted");
         }
     }));
     // A number that is seen after a larger one would never be told.
@@ -191,6 +192,7 @@ crm::both_engines!(colleagues_see_each_other_for_half_a_minute, async |world| {
     assert_eq!(told().await.len(), 5, "who comes again is news");
 
     assert!(matches!(be_here(&olga, 99, false).await, Err(Error::NotFound)));
+    role(world, "marketer", r#"["rules"]"#).await;
     let mara = marketer(world).await;
     assert!(matches!(be_here(&mara, number, false).await, Err(Error::Forbidden)));
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_presence"), 3);
