@@ -85,17 +85,23 @@ async function bring() {
   const answer = await fetch(thread ? location.pathname + location.search : "/support", { headers });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const held = document.activeElement?.closest("main form") ? document.activeElement : undefined;
+  const top = held?.getBoundingClientRect().top;
+  // The browser would keep another thing in its place.
+  if (held) document.documentElement.style.overflowAnchor = "none";
   for (const old of document.querySelectorAll("[data-swap]")) {
     const now = page.querySelector(`[data-swap="${old.dataset.swap}"]`);
     // What somebody is about to press stays.
     const isInUse = old !== document.activeElement && old.contains(document.activeElement);
     if (now && !isInUse && now.innerHTML !== old.innerHTML) old.replaceChildren(...now.childNodes);
   }
-  if (thread) add(page);
+  if (thread) add(page, !held);
+  // What somebody types stays where it is.
+  if (held) scrollBy(0, held.getBoundingClientRect().top - top);
 }
 
-// Adds what is new to the thread. Who reads its end goes on doing so, and what somebody types stays where it is.
-function add(page) {
+// Adds what is new to the thread. Who reads its end goes on doing so.
+function add(page, mayScroll) {
   const known = new Set([...thread.querySelectorAll("[data-message]")].map(({ dataset }) => dataset.message));
   const fresh = [...page.querySelectorAll("[data-thread] [data-message]")].filter(({ dataset }) => !known.has(dataset.message));
   const seen = page.querySelector("#request-answer [name=seen]")?.value;
@@ -104,18 +110,13 @@ function add(page) {
     const scrolls = pane && pane.scrollHeight > pane.clientHeight + 1 && getComputedStyle(pane).overflowY === "auto";
     const end = thread.lastElementChild?.getBoundingClientRect().bottom ?? 0;
     const isAtEnd = scrolls ? pane.scrollHeight - pane.scrollTop - pane.clientHeight < 40 : end > 0 && end <= innerHeight;
-    const held = document.activeElement?.closest("form") ? document.activeElement : undefined;
-    const top = held?.getBoundingClientRect().top;
-    // The browser would keep another thing in its place.
-    document.documentElement.style.overflowAnchor = "none";
     for (const message of fresh) {
       if (message.id) document.getElementById(message.id)?.removeAttribute("id");
       thread.append(message);
     }
-    if (scrolls) {
-      if (isAtEnd) pane.scrollTop = pane.scrollHeight;
-    } else if (held) scrollBy(0, held.getBoundingClientRect().top - top);
-    else if (isAtEnd) thread.lastElementChild.scrollIntoView({ block: "nearest" });
+    // A pane scrolls by itself, and where its reader writes stands still below it.
+    if (scrolls && isAtEnd) pane.scrollTop = pane.scrollHeight;
+    else if (!scrolls && isAtEnd && mayScroll) thread.lastElementChild.scrollIntoView({ block: "nearest" });
   }
   if (seen) whenRead(fresh.at(-1) ?? thread, seen);
 }

@@ -83,7 +83,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let fresh = view.has_new().then(|| {
         view! {
             <div
-                role="status"
+                aria-live="polite"
                 data-live="/admin/live"
                 data-since=staff.last_change().to_string()
                 data-new=t.fresh("{n}")
