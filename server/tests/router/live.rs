@@ -282,7 +282,7 @@ async fn a_stream_ends_with_its_session() {
 
 /// What a page asks by itself is no sign that somebody is there (ASVS 5.0, 7.3.1).
 #[tokio::test]
-async fn s13_what_a_page_asks_by_itself_keeps_no_session_alive() {
+async fn s16_what_a_page_asks_by_itself_keeps_no_session_alive() {
     let mut town = Town::new().await;
     let desk = format!("/admin/requests/{}", town.request);
     let presence = format!("{desk}/presence");
