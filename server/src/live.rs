@@ -273,6 +273,11 @@ impl Open {
             session,
         })
     }
+
+    /// Whether the session lasts. Where nobody can tell, the stream ends, and the browser asks again.
+    async fn lasts(&self) -> bool {
+        who::lasts(&self.hub.db, self.session).await.unwrap_or(false)
+    }
 }
 
 impl Drop for Open {
@@ -313,7 +318,7 @@ impl Listening {
         loop {
             if let Some(change) = self.waiting.pop_front() {
                 self.last = change.id;
-                if !self.lasts().await {
+                if !self.open.lasts().await {
                     return None;
                 }
                 let said = format!("{} {}", change.kind.as_str(), change.number);
@@ -324,7 +329,7 @@ impl Listening {
                 _ = self.heartbeat.tick() => None,
             };
             match news {
-                None if self.lasts().await => return Some((Event::default().comment(""), self)),
+                None if self.open.lasts().await => return Some((Event::default().comment(""), self)),
                 Some(Ok(News::Change(change))) => {
                     if change.id > self.last && self.listener.hears(&change) {
                         self.waiting.push_back(change);
@@ -341,10 +346,5 @@ impl Listening {
         let mut conn = self.open.hub.db.read().await.ok()?;
         self.waiting = self.listener.missed(&mut conn, self.last).await.ok()?.into();
         Some(())
-    }
-
-    /// Whether the session lasts. Where nobody can tell, the stream ends, and the browser asks again.
-    async fn lasts(&self) -> bool {
-        who::lasts(&self.open.hub.db, self.open.session).await.unwrap_or(false)
     }
 }
