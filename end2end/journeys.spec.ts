@@ -179,6 +179,8 @@ test("a request goes to support, the agent answers, the customer sees it", { tag
   await expect(page.getByRole("main")).toContainText("Обещали вчера <b>'\" 😀");
   const thread = new URL(page.url()).pathname;
   const number = thread.split("/").pop();
+  // Elsewhere meanwhile: where the thread is open, an answer is read as it comes.
+  await page.goto("/card");
 
   // In another browser, at the shop.
   const desk = await another();

@@ -71,6 +71,8 @@ pub struct Site {
     pub rotating: Module,
     /// The script by which pages speak to the service worker.
     pub offline: String,
+    /// The script that brings what comes while a page is looked at.
+    pub live: String,
     /// What the API is asked and answers (OpenAPI 3.1).
     pub api: serde_json::Value,
 }

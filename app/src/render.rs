@@ -162,10 +162,13 @@ fn with_loaders(cx: &Cx, html: String) -> String {
             )
         })
         .collect();
-    // Pages of whoever is signed in speak to the service worker.
-    let speaks = html.contains(" data-worker") && !cx.site.offline.is_empty();
-    let offline = speaks.then(|| format!("<script type=\"module\" src=\"{}\"></script>", cx.site.offline));
-    let tags = tags + offline.as_deref().unwrap_or_default();
+    // Pages of whoever is signed in speak to the service worker, and learn of what comes.
+    let scripts: String = [(" data-worker", &cx.site.offline), (" data-live", &cx.site.live)]
+        .into_iter()
+        .filter(|(what, script)| html.contains(what) && !script.is_empty())
+        .map(|(_, script)| format!("<script type=\"module\" src=\"{script}\"></script>"))
+        .collect();
+    let tags = tags + &scripts;
     if tags.is_empty() {
         return html;
     }

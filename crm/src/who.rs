@@ -57,6 +57,8 @@ pub struct Visitor {
     pub customer_session: Option<Token>,
     /// The same of a session of staff.
     pub staff_session: Option<Token>,
+    /// The page asks by itself, whether anybody is at it or not: that does not keep a session alive.
+    pub is_by_itself: bool,
 }
 
 /// Of whom data is read. Only a proof hands one out.
@@ -79,6 +81,7 @@ pub struct Customer {
     name: String,
     language: Lang,
     unread: i64,
+    last_change: i64,
     network: String,
     came_in_at: DateTime<Utc>,
     authenticated_at: DateTime<Utc>,
@@ -166,6 +169,11 @@ impl Customer {
         self.unread
     }
 
+    /// The number of the last change of a request when they asked; see [`crate::request::live`].
+    pub fn last_change(&self) -> i64 {
+        self.last_change
+    }
+
     /// Writes down what the customer did.
     pub(crate) async fn record(
         &self,
@@ -221,6 +229,7 @@ pub struct Staff {
     role: Role,
     rights: Vec<Right>,
     language: Lang,
+    last_change: i64,
     network: String,
     authenticated_at: DateTime<Utc>,
 }
@@ -273,6 +282,11 @@ impl Staff {
     /// The language they chose.
     pub fn language(&self) -> Lang {
         self.language
+    }
+
+    /// The number of the last change of a request when they asked; see [`crate::request::live`].
+    pub fn last_change(&self) -> i64 {
+        self.last_change
     }
 
     /// Opens one customer's data and writes down that it was opened. Fails with [`Error::NotFound`].
@@ -428,6 +442,7 @@ struct CustomerRow {
     number_due: Option<DateTime<Utc>>,
     frozen_until: Option<DateTime<Utc>>,
     unread: i64,
+    last_change: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -441,6 +456,7 @@ struct StaffRow {
     #[sqlx(json)]
     rights: Vec<Right>,
     language: Lang,
+    last_change: i64,
 }
 
 /// The customer of a session, if it is alive.
@@ -451,7 +467,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
                        AND n.cancelled_at IS NULL) AS number_due, \
                        (SELECT MAX(n.frozen_until) FROM number_changes n WHERE n.customer_id = c.id \
                        AND n.cancelled_at IS NULL AND (n.done_at IS NULL OR n.frozen_until > $2)) AS frozen_until, \
-                       (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread \
+                       (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread, \
+                       COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
@@ -465,7 +482,9 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         .await)?;
     drop(conn);
     let Some(row) = row else { return Ok(None) };
-    see(db, row.session, row.seen_at).await;
+    if !visitor.is_by_itself {
+        see(db, row.session, row.seen_at).await;
+    }
     let CustomerRow {
         session,
         created_at,
@@ -477,6 +496,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         number_due,
         frozen_until,
         unread,
+        last_change,
         ..
     } = row;
     Ok(Some(Customer {
@@ -486,6 +506,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         name,
         language,
         unread,
+        last_change,
         network: visitor.network.clone(),
         came_in_at: created_at,
         authenticated_at,
@@ -497,7 +518,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
 
 /// The member of staff of a session, if it is alive and they still work here.
 pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Staff>, Error> {
-    const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, p.id, p.name, p.role, r.rights, p.language \
+    const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, p.id, p.name, p.role, r.rights, p.language, \
+                       COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change \
                        FROM sessions s JOIN staff p ON p.id = s.staff_id JOIN roles r ON r.code = p.role \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3 \
                        AND p.disabled_at IS NULL";
@@ -511,7 +533,9 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         .await)?;
     drop(conn);
     let Some(row) = row else { return Ok(None) };
-    see(db, row.session, row.seen_at).await;
+    if !visitor.is_by_itself {
+        see(db, row.session, row.seen_at).await;
+    }
     let StaffRow {
         session,
         authenticated_at,
@@ -520,6 +544,7 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         role,
         rights,
         language,
+        last_change,
         ..
     } = row;
     Ok(Some(Staff {
@@ -530,9 +555,27 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         role,
         rights,
         language,
+        last_change,
         network: visitor.network.clone(),
         authenticated_at,
     }))
+}
+
+/// Whether a session lasts, of whomever it is. To ask does not keep it alive.
+pub async fn lasts(db: &Db, session: SessionId) -> Result<bool, Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM sessions s LEFT JOIN staff p ON p.id = s.staff_id \
+                       WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND p.disabled_at IS NULL \
+                       AND (s.customer_id IS NOT NULL AND s.seen_at > $3 OR s.staff_id IS NOT NULL AND s.seen_at > $4)";
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let found: i64 = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(session)
+        .bind(now)
+        .bind(now - CUSTOMER_IDLE)
+        .bind(now - STAFF_IDLE)
+        .fetch_one(c)
+        .await)?;
+    Ok(found > 0)
 }
 
 /// How long a key of a till is used before that is written down again.

@@ -80,6 +80,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             crm::webhook::delivery::sweep(&db, &system).await?;
             crm::help::store::sweep(&db, &system).await?;
             crm::dialogue::store::sweep(&db, &system).await?;
+            crm::request::live::sweep(&db, &system).await?;
             crm::outbox::delivery::forget(&db, &system).await?;
             crm::notification::forget(&db, &system).await?;
             crm::signin::store::sweep(&db, &system).await

@@ -12,6 +12,7 @@ pub mod exports;
 pub mod guard;
 pub mod import;
 pub mod jobs;
+pub mod live;
 pub mod metrics;
 pub mod outside;
 pub mod pace;

@@ -88,6 +88,10 @@ fn describe() {
         "Pages not shown because a session or a network asked too fast"
     );
     describe_gauge!(
+        "kabinet_live_streams",
+        "Streams that pages have open to be told of what comes"
+    );
+    describe_gauge!(
         "process_start_time_seconds",
         "When the process began, in seconds since 1970"
     );

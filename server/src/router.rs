@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, BODY_LIMIT, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{api, callbacks, consents, exports, outside, session, site, unsubscribe};
+use crate::{api, callbacks, consents, exports, live, outside, session, site, unsubscribe};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -106,6 +106,8 @@ pub fn others(app: &App) -> Vec<Other> {
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
     let receipts = consents::routes(app).into_iter();
     others.extend(receipts.map(|(path, handler)| Other::open(path, handler)));
+    let live = live::routes(app).into_iter();
+    others.extend(live.map(|(path, handler)| Other::open(path, handler)));
     let api = api::routes(app).into_iter();
     others.extend(api.map(|(path, handler)| Other::keyed(path, handler)));
     let callbacks = callbacks::routes(app).into_iter();
@@ -184,7 +186,11 @@ async fn slow_down(State((app, pace)): State<(App, Arc<Pace>)>, request: Request
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let is_page = |path: &str| {
         let is_way_in = path.starts_with("/sign-in/") || path == places::HOME;
-        is_way_in || path.starts_with(unsubscribe::PREFIX) || app::ROUTES.iter().any(|route| route.path == path)
+        let is_live = [live::CUSTOMERS, live::STAFF, live::PRESENCE].contains(&path);
+        is_way_in
+            || is_live
+            || path.starts_with(unsubscribe::PREFIX)
+            || app::ROUTES.iter().any(|route| route.path == path)
     };
     if !route.is_some_and(is_page) {
         return next.run(request).await;
@@ -635,6 +641,7 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
     let visitor = Visitor {
         customer_session: tokens.get(cookie::SESSION).cloned(),
         staff_session: tokens.get(cookie::STAFF).cloned(),
+        is_by_itself: parts.headers.contains_key(&live::BY_ITSELF),
         ..session::visitor(peer, &parts.headers, &app.config.trusted_proxies)
     };
     let who = who_asks(app, &tokens, &visitor).await;

@@ -15,6 +15,7 @@ struct SiteJson {
     islands: Module,
     rotating: Module,
     offline: String,
+    live: String,
 }
 
 /// Reads the addresses of the built files. Fails with what to do when the folder is missing or of another build: the
@@ -40,6 +41,7 @@ pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
         islands: json.islands,
         rotating: json.rotating,
         offline: json.offline,
+        live: json.live,
         theme: format!("/theme-{}.css", shop.hue),
         api: crate::api::description(),
     })

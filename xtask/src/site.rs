@@ -92,6 +92,7 @@ struct Site {
     islands: Module,
     rotating: Module,
     offline: String,
+    live: String,
 }
 
 /// A module of WebAssembly as a page loads it: the script that the page names, and what that script fetches.
@@ -132,6 +133,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
     let rotating = module(root, &rotating, &names, &folder, &cache, &mut state, key.clone())?;
     let style = style(root, &names, &folder, &cache, &mut state, key.clone())?;
     let offline = offline(root, &names, &folder, &mut state, key.clone())?;
+    let live = live(root, &names, &folder, &mut state, key.clone())?;
     let assets = assets(root, &names, &folder, &mut state, key)?;
 
     let role = |done: &Done, role: &str| format!("/{}", done.roles[role]);
@@ -146,6 +148,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
         islands: roles(&islands),
         rotating: roles(&rotating),
         offline: role(&offline, "js"),
+        live: role(&live, "js"),
     };
     let json = serde_json::to_string_pretty(&site)? + "\n";
     let json_path = folder.path.join("site.json");
@@ -155,7 +158,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
 
     // Only now, when site.json names the new files, may the old ones go.
     let mut kept: BTreeSet<PathBuf> = BTreeSet::from([json_path]);
-    for done in [&islands, &rotating, &style, &offline, &assets] {
+    for done in [&islands, &rotating, &style, &offline, &live, &assets] {
         kept.extend(done.files.iter().map(|file| folder.path.join(file)));
     }
     remove_all_but(&kept, &folder.path)?;
@@ -284,6 +287,18 @@ fn offline(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut k
     })
 }
 
+/// The script that brings what comes while a page is looked at.
+fn live(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
+    let page = root.join("live").join("page.js");
+    key.add_files(std::slice::from_ref(&page))?;
+    state.step("live", &folder.path, key.finish(), |done| {
+        let page = without_comments(&fs::read_to_string(&page)?);
+        let base = format!("{}/live", names.site_pkg_dir);
+        folder.write_hashed(done, "js", &base, "js", page.as_bytes())?;
+        Ok(())
+    })
+}
+
 /// A script of ours without the lines that are comments, and without indents: no text of ours goes over several lines.
 fn without_comments(script: &str) -> String {
     let lines = script.lines().map(str::trim);
@@ -375,7 +390,7 @@ fn report(folder: &Path, site: &Site) -> Result<()> {
     let size = |path: &Path| fs::metadata(path).map(|file| file.len());
     let modules = [&site.islands, &site.rotating].map(|module| [&module.wasm, &module.js, &module.loader]);
     let worker = format!("/{WORKER}");
-    let others = [&site.css, &site.offline, &worker];
+    let others = [&site.css, &site.offline, &site.live, &worker];
     for url in modules.into_iter().flatten().chain(others) {
         let plain = folder.join(url.trim_start_matches('/'));
         let raw = size(&plain)?;

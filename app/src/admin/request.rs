@@ -2,7 +2,7 @@
 
 use super::view::View;
 use super::{contacts, full_name, passed, status, status_word, store_name};
-use crate::cabinet::support::{attached, saved};
+use crate::cabinet::support::{KEYS, attached, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -14,6 +14,7 @@ use crm::customer::store as customers;
 use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
+use crm::request::live::{self, Present};
 use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::who::Subject;
 use islands::AppError;
@@ -137,6 +138,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Some(id) => Some(purchases::receipt(&mut conn, subject, id).await?),
         None => None,
     };
+    let others = live::present(&mut conn, staff, thread.id).await?;
     drop(conn);
     let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
@@ -144,11 +146,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <div class="panes">
             {list(&cx, &view, &neighbours, thread.number)}
-            <section class="pane" aria-labelledby="request">
+            <section
+                class="pane"
+                aria-labelledby="request"
+                data-live=format!("/admin/live?request={}", thread.number)
+                data-since=staff.last_change().to_string()
+            >
                 {head(&cx, &view, &thread, receipt.as_ref())}
                 {done(&cx, &view, &neighbours, thread.number)}
                 {conversation(&cx, &thread)}
-                {reply(&cx, &thread)}
+                {reply(&cx, &thread, &others)}
             </section>
             {panel}
         </div>
@@ -243,19 +250,21 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         <a class="back pane-back" href=view.queue()>{icon(icon::ARROW_LEFT)} {t.queue}</a>
         <div class="pane-head">
             <h1 id="request">{t.title(thread.number, cx.pick(&thread.topic))}</h1>
-            <div class="actions">{take} {release}</div>
+            <div class="actions" data-swap="take">{take} {release}</div>
         </div>
-        <p class="facts">
+        <p class="facts" data-swap="facts">
             {status(cx, thread.status)}
             {waiting}
             <span>{assignee}</span>
             <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>
         </p>
         {receipt}
-        <FormBox<SetStatus> class="actions" stale=t.stale_status>
-            <input type="hidden" name="seen" value=seen/>
-            {choices}
-        </FormBox<SetStatus>>
+        <div data-swap="status">
+            <FormBox<SetStatus> class="actions" stale=t.stale_status>
+                <input type="hidden" name="seen" value=seen/>
+                {choices}
+            </FormBox<SetStatus>>
+        </div>
     }
     .into_html()
 }
@@ -300,7 +309,7 @@ fn conversation(cx: &Cx, thread: &StaffThread) -> Html {
         .collect();
     view! {
         <h2 class="sr-only">{t.conversation}</h2>
-        <div class="thread">{messages}</div>
+        <div class="thread" aria-live="polite" data-thread="">{messages}</div>
         {rated(cx, thread)}
     }
     .into_html()
@@ -339,7 +348,7 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
     let lang = (message.author == Author::Customer).then(|| thread.language.code());
     let fresh = is_new.then(|| view! { <span class="badge badge-points">{t.fresh}</span> });
     view! {
-        <article class=class id=id>
+        <article class=class id=id data-message=message.id.to_string()>
             <header>
                 <b><bdi>{author}</bdi></b>
                 {badge}
@@ -353,8 +362,31 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
     .into_html()
 }
 
+/// Says that who asks has the request of the page open, and tells who else has, as the page does.
+pub async fn be_here(cx: &Cx) -> Result<String, AppError> {
+    let is_writing = cx.query("writing").is_some();
+    let others = live::be_here(&cx.db, cx.staff()?, number(cx)?, is_writing).await?;
+    Ok(present(cx, &others).map(|html| html.to_html()).unwrap_or_default())
+}
+
+/// Which colleagues have the request open just now.
+fn present(cx: &Cx, others: &[Present]) -> Option<Html> {
+    let t = &cx.t().admin_request;
+    let names = |is_writing: bool| {
+        let names: Vec<_> = others
+            .iter()
+            .filter(|other| other.is_writing == is_writing)
+            .map(|other| other.name.as_str())
+            .collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let writing = names(true).map(|names| view! { <b>{t.are_answering(names)}</b> " " });
+    let looking = names(false).map(|names| t.also_here(names));
+    (!others.is_empty()).then(|| view! { <p>{writing} {looking}</p> }.into_html())
+}
+
 /// Where staff writes: to the customer, or between themselves.
-fn reply(cx: &Cx, thread: &StaffThread) -> Html {
+fn reply(cx: &Cx, thread: &StaffThread, others: &[Present]) -> Html {
     let t = &cx.t().admin_request;
     let labels = [("text", t.answer), ("files", cx.t().form.files)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
@@ -370,12 +402,17 @@ fn reply(cx: &Cx, thread: &StaffThread) -> Html {
     let hint = hint.map(|words| view! { <p class="hint">{words}</p> });
     view! {
         <div class="pane-end">
+            <div aria-live="polite" data-here=format!("/admin/requests/{}/presence", thread.number)>
+                {present(cx, others)}
+            </div>
             {hint}
             <FormBox<Answer> class="form form-wide" labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
                 <TextArea name="text" label=t.answer missing=t.answer_missing rows=3/>
                 <FilesField/>
-                <div class="actions"><button class="btn btn-primary">{t.send}</button></div>
+                <div class="actions">
+                    <button class="btn btn-primary" aria-keyshortcuts=KEYS>{t.send}</button>
+                </div>
             </FormBox<Answer>>
             <details class="fold" open=is_noting>
                 <summary>{t.note}</summary>

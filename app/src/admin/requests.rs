@@ -79,10 +79,24 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         view! { <a class="btn" href=view.from(Some(next)).queue()>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
     });
     let shown = (!rows.is_empty()).then(|| t.shown(rows.len() as i64));
+    // Where the script says how many have come since: the list stays as it is until it is asked for.
+    let fresh = view.has_new().then(|| {
+        view! {
+            <div
+                aria-live="polite"
+                data-live="/admin/live"
+                data-since=staff.last_change().to_string()
+                data-new=t.fresh("{n}")
+                data-show=t.show
+                data-href=view.from(None).queue()
+            ></div>
+        }
+    });
     let view = view! {
         <h1>{t.title}</h1>
         {tabs(&cx, &view, &counts)}
         {filters(&cx, &view, &topics, &colleagues)}
+        {fresh}
         {list}
         <div class="pages">
             <span>{shown}</span>

@@ -153,6 +153,13 @@ impl View {
         !self.topic.is_empty() || self.find.is_some() || matches!(self.assignee, Assignee::Of(_))
     }
 
+    /// True where a request that somebody has just written is among what is shown.
+    pub fn has_new(&self) -> bool {
+        let is_of_status = matches!(self.which, Which::Unclosed | Which::All | Which::Only(Status::New));
+        let is_of_whom = matches!(self.assignee, Assignee::Anyone | Assignee::Nobody);
+        is_of_status && is_of_whom && !self.is_narrowed()
+    }
+
     /// The same from the start, in this order.
     pub fn sorted(&self, sort: Sort) -> Self {
         Self {

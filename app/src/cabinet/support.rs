@@ -19,6 +19,8 @@ use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
+/// What sends a message from the keyboard (`live/page.js`).
+pub(crate) const KEYS: &str = "Control+Enter Meta+Enter";
 /// Requests on a page of the list.
 const PAGE: i64 = 20;
 /// Receipts to choose from for a new request.
@@ -363,22 +365,27 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {back("/support", t.title)}
         <div>
-            <div class="page-head"><h1>{topic.clone()}</h1>{status(&cx, thread.status)}</div>
+            <div class="page-head">
+                <h1>{topic.clone()}</h1>
+                <span data-swap="status">{status(&cx, thread.status)}</span>
+            </div>
             <p class="lead">{t.number(thread.number)} ", " {cx.day(thread.created_at)}</p>
             {receipt.map(|(href, words)| view! {
                 <p><a href=href>{t.about_receipt} " " {words}</a></p>
             })}
         </div>
         {flash(&cx, &done)}
-        {next(&cx, &thread, wait)}
+        <div data-swap="next">{next(&cx, &thread, wait)}</div>
         {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
-        <ol class="thread" aria-label=t.messages>{messages}</ol>
+        <ol class="thread" aria-label=t.messages aria-live="polite" data-thread="">{messages}</ol>
         <div class="narrow stack">
             {rating(&cx, &thread)}
             <FormBox<Answer> class="reply" check=true labels=labels>
                 <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
                 <FilesField/>
-                <div class="actions"><button class="btn btn-primary">{t.send_answer}</button></div>
+                <div class="actions">
+                    <button class="btn btn-primary" aria-keyshortcuts=KEYS>{t.send_answer}</button>
+                </div>
             </FormBox<Answer>>
             {turn}
         </div>
@@ -506,7 +513,7 @@ fn said(cx: &Cx, here: &str, message: &Message) -> impl IntoView + use<> {
         .unread
         .then(|| view! { <span class="badge badge-points">{t.unread}</span> });
     view! {
-        <li class=class>
+        <li class=class data-message=message.id.to_string()>
             <header><b>{author}</b> <Moment at=message.at shown=cx.moment(message.at)/> {unread}</header>
             {paragraphs(&message.body)}
             {attached(cx, here, &message.files)}

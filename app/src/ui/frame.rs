@@ -153,7 +153,8 @@ fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
     }
 }
 
-/// The way to the notifications, with how many were not read. On their own page all of them have been.
+/// The way to the notifications, with how many were not read. On their own page all of them have been. While the page is
+/// looked at, `live/page.js` listens here for answers and brings the count up to date.
 fn bell(cx: &Cx) -> impl IntoView + use<> {
     const HERE: &str = "/notifications";
     let t = &cx.t().frame;
@@ -165,8 +166,17 @@ fn bell(cx: &Cx) -> impl IntoView + use<> {
         let shown = if n > 99 { "99+".to_owned() } else { n.to_string() };
         view! { <span class="count" aria-hidden="true">{shown}</span> }
     });
+    let live = cx.customer.as_ref().map(|customer| customer.last_change().to_string());
     view! {
-        <a class="top-btn" href=HERE aria-current=is_here.then_some("page")>
+        <a
+            class="top-btn"
+            href=HERE
+            aria-current=is_here.then_some("page")
+            aria-live="polite"
+            data-swap="bell"
+            data-live=live.is_some().then_some("/live")
+            data-since=live
+        >
             {icon(icon::BELL)} <span class="sr-only">{words}</span> {count}
         </a>
     }

@@ -388,6 +388,11 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("codes", "the codes of such a way, as keyed hashes"),
     ("export_parts", "the archive itself"),
     ("handoffs", "a way to an outside provider and back: gone after minutes"),
+    (
+        "request_changes",
+        "that something came of a request, for pages that are open: gone after a week",
+    ),
+    ("request_presence", "which colleagues have a request open just now"),
 ];
 
 /// Collects what is held about a customer.

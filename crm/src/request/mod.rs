@@ -10,6 +10,8 @@ use std::str::FromStr;
 
 pub mod attachment;
 #[cfg(feature = "store")]
+pub mod live;
+#[cfg(feature = "store")]
 pub mod store;
 
 use attachment::Attachment;

@@ -1,6 +1,7 @@
 //! Requests in the database: what customers see and do, then what staff does.
 
 use super::attachment::{self, Attachment, Checked};
+use super::live;
 use super::{
     Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort, StaffMessage,
     StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
@@ -327,6 +328,7 @@ pub async fn create_with(
                 say(tx, id, None, true, note, at).await?;
             }
             by.record(tx, "request.create", Some(id.0)).await?;
+            live::note(tx, id, live::Kind::Opened).await?;
             Ok(number)
         })
     })
@@ -577,7 +579,7 @@ pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str, files: &[Upl
             };
             held.take(tx, at, change).await?;
             by.record(tx, action(Step::CustomerAnswers), Some(held.id.0)).await?;
-            Ok(())
+            Ok(live::note(tx, held.id, live::Kind::Said).await?)
         })
     })
     .await
@@ -665,7 +667,7 @@ async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Resul
             let held = Held::by_number(tx, number, Some(by.id())).await?;
             held.step(tx, step).await?;
             by.record(tx, action(step), Some(held.id.0)).await?;
-            Ok(())
+            Ok(live::note(tx, held.id, live::Kind::Said).await?)
         })
     })
     .await
@@ -909,7 +911,8 @@ pub async fn staff_answer(
             )
             .await?;
             tell(tx, held.customer_id, number).await?;
-            audit(tx, by, Step::StaffAnswers, &held).await
+            audit(tx, by, Step::StaffAnswers, &held).await?;
+            Ok(live::note(tx, held.id, live::Kind::Answered).await?)
         })
     })
     .await
@@ -962,7 +965,8 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
             let held = Held::by_number(tx, number, None).await?;
             let at = held.moment(tx);
             say(tx, held.id, Some(by.id()), true, body, at).await?;
-            audit(tx, by, Step::StaffNotes, &held).await
+            audit(tx, by, Step::StaffNotes, &held).await?;
+            Ok(live::note(tx, held.id, live::Kind::Inside).await?)
         })
     })
     .await
@@ -982,7 +986,8 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
                 .after(step)
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
             held.step(tx, step).await?;
-            audit(tx, by, step, &held).await
+            audit(tx, by, step, &held).await?;
+            Ok(live::note(tx, held.id, live::Kind::Answered).await?)
         })
     })
     .await
@@ -1014,7 +1019,8 @@ async fn assign(db: &Db, by: &Staff, number: i64, step: Step, assignee: Option<S
                 },
             )
             .await?;
-            audit(tx, by, step, &held).await
+            audit(tx, by, step, &held).await?;
+            Ok(live::note(tx, held.id, live::Kind::Inside).await?)
         })
     })
     .await

@@ -299,8 +299,7 @@ fn visitor(till: &Till) -> Visitor {
     Visitor {
         network: format!("till {}", till.code()),
         device: till.code().to_owned(),
-        customer_session: None,
-        staff_session: None,
+        ..Visitor::default()
     }
 }
 

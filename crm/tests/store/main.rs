@@ -14,6 +14,7 @@ mod histories;
 mod identity;
 mod import;
 mod late;
+mod live;
 mod limits;
 mod model;
 mod notifications;

@@ -68,6 +68,10 @@ async fn s17_every_route_is_in_a_table_and_none_escapes_the_check_of_origin() {
     // What is open to everybody says nothing of anybody.
     let anna = town.anna.name.clone();
     for other in &others {
+        // This one does not end: live.rs reads it.
+        if other.path == server::live::CUSTOMERS {
+            continue;
+        }
         let mut who = town.anna.browser.clone();
         let reply = who.get(&other.path).await;
         // Where there are no outside providers, nothing leads to one.
@@ -82,6 +86,8 @@ async fn s17_every_route_is_in_a_table_and_none_escapes_the_check_of_origin() {
         let expected = match other.path.as_str() {
             // It leads on, her to where staff come in.
             "/admin" => StatusCode::SEE_OTHER,
+            server::live::STAFF => StatusCode::UNAUTHORIZED,
+            server::live::PRESENCE => StatusCode::METHOD_NOT_ALLOWED,
             path if path.contains('{') => StatusCode::NOT_FOUND,
             _ => StatusCode::OK,
         };

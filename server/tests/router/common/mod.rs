@@ -92,6 +92,7 @@ impl TestApp {
             islands: module("kabinet"),
             rotating: module("rotating"),
             offline: "/pkg/offline.0.js".into(),
+            live: "/pkg/live.0.js".into(),
             api: server::api::description(),
         };
         let app = App {

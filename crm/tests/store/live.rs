@@ -1,0 +1,233 @@
+//! That something changed of a request, and who of staff has one open.
+
+use crate::common::people::{SYSTEM, customer, marketer, one, role, staff, topic};
+use chrono::TimeDelta;
+use crm::Error;
+use crm::request::live::{self, Change, Kind, Listener, Present};
+use crm::request::{NewRequest, Status, store};
+use crm::testing::World;
+use crm::who::{self, Customer, Staff};
+use futures::future::join_all;
+
+async fn write(world: &World, by: &Customer) -> i64 {
+    let new = NewRequest {
+        topic: "card".into(),
+        text: "hello".into(),
+        purchase: String::new(),
+    };
+    store::create(&world.db, by, &new, &[]).await.expect("a request")
+}
+
+async fn seen(world: &World, by: &Staff, number: i64) -> chrono::DateTime<chrono::Utc> {
+    store::open(&world.db, by, number).await.expect("a thread").1.updated_at
+}
+
+async fn after(world: &World, number: i64) -> Vec<Change> {
+    let mut conn = world.db.read().await.expect("a connection");
+    live::after(&mut conn, &SYSTEM, number, 1000).await.expect("changes")
+}
+
+async fn missed(world: &World, by: Listener, number: i64) -> Vec<(i64, Kind)> {
+    let mut conn = world.db.read().await.expect("a connection");
+    let found = by.missed(&mut conn, number).await.expect("changes");
+    assert!(
+        found.iter().all(|change| by.hears(change)),
+        "told now as it is told later"
+    );
+    found.iter().map(|change| (change.number, change.kind)).collect()
+}
+
+fn colleague(name: &str, is_writing: bool) -> Present {
+    Present {
+        name: name.into(),
+        is_writing,
+    }
+}
+
+crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+    let agent = staff(world, "agent").await;
+    let db = &world.db;
+    let number = write(world, &anna).await;
+    let other = write(world, &boris).await;
+    store::answer(db, &anna, number, "one more", &[])
+        .await
+        .expect("answered");
+    store::assign_to_me(db, &agent, number).await.expect("taken");
+    store::note(db, &agent, number, "hm").await.expect("noted");
+    let moment = seen(world, &agent, number).await;
+    store::staff_answer(db, &agent, number, "so it is", &[], moment)
+        .await
+        .expect("answered");
+    let moment = seen(world, &agent, number).await;
+    store::set_status(db, &agent, number, Status::Closed, moment)
+        .await
+        .expect("closed");
+    store::reopen(db, &anna, number).await.expect("opened");
+    let all = after(world, 0).await;
+    let kinds: Vec<_> = all.iter().map(|change| (change.number, change.kind)).collect();
+    let of_anna = [
+        (number, Kind::Said),
+        (number, Kind::Inside),
+        (number, Kind::Inside),
+        (number, Kind::Answered),
+        (number, Kind::Answered),
+        (number, Kind::Said),
+    ];
+    let opened = [(number, Kind::Opened), (other, Kind::Opened)];
+    assert_eq!(kinds, [&opened[..], &of_anna].concat());
+    assert!((1..).zip(&all).all(|(id, change)| change.id == id), "{all:?}");
+    assert_eq!((all[0].customer, all[1].customer), (anna.id(), boris.id()));
+    assert_eq!(after(world, 7).await, all[7..], "what is known is not told again");
+
+    let mut conn = db.read().await.expect("a connection");
+    assert_eq!(live::last(&mut conn, &SYSTEM).await.expect("the last"), 8);
+    let of_request = Listener::request(&mut conn, &agent, number).await.expect("it is there");
+    let nothing = Listener::request(&mut conn, &agent, 99).await;
+    assert!(matches!(nothing, Err(Error::NotFound)));
+    role(world, "marketer", r#"["rules"]"#).await;
+    let mara = marketer(world).await;
+    assert!(matches!(Listener::queue(&mara), Err(Error::Forbidden)));
+    let hers = Listener::request(&mut conn, &mara, number).await;
+    assert!(matches!(hers, Err(Error::Forbidden)));
+    drop(conn);
+    let without_notes = [Kind::Said, Kind::Answered, Kind::Answered, Kind::Said].map(|kind| (number, kind));
+    assert_eq!(missed(world, Listener::customer(&anna), 0).await, without_notes);
+    assert_eq!(missed(world, Listener::customer(&boris), 0).await, []);
+    let queue = Listener::queue(&agent).expect("it is theirs");
+    assert_eq!(missed(world, queue, 0).await, opened);
+    assert_eq!(missed(world, queue, 1).await, opened[1..]);
+    assert_eq!(missed(world, of_request, 2).await, of_anna);
+});
+
+crm::both_engines!(what_was_not_done_is_no_change, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
+    let agent = staff(world, "agent").await;
+    let db = &world.db;
+    let number = write(world, &anna).await;
+    let moment = seen(world, &agent, number).await - TimeDelta::seconds(1);
+    let late = store::staff_answer(db, &agent, number, "late", &[], moment).await;
+    assert!(matches!(late, Err(Error::Stale)));
+    assert!(store::answer(db, &boris, number, "mine?", &[]).await.is_err());
+    assert!(store::answer(db, &anna, number, " ", &[]).await.is_err());
+    assert!(store::reopen(db, &anna, number).await.is_err());
+    assert_eq!(after(world, 1).await, []);
+});
+
+crm::both_engines!(changes_are_seen_in_the_order_of_their_numbers, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = &staff(world, "agent").await;
+    let mut numbers = Vec::new();
+    for _ in 0..8 {
+        numbers.push(write(world, &anna).await);
+    }
+    let writes = join_all(numbers.into_iter().map(|number| async move {
+        for _ in 0..5 {
+            store::note(&world.db, agent, number, "hm").await.expect("noted");
+        }
+    }));
+    // A number that is seen after a larger one would never be told.
+    let reads = async {
+        let mut last = 8;
+        while last < 48 {
+            for change in after(world, last).await {
+                last += 1;
+                assert_eq!(change.id, last);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(writes, reads);
+});
+
+crm::both_engines!(colleagues_see_each_other_for_half_a_minute, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (olga, petr) = (staff(world, "olga").await, staff(world, "petr").await);
+    let db = &world.db;
+    let number = write(world, &anna).await;
+    let other = write(world, &anna).await;
+    let be_here = async |who: &Staff, number: i64, is_writing: bool| live::be_here(db, who, number, is_writing).await;
+    assert_eq!(be_here(&olga, number, false).await.expect("here"), []);
+    assert_eq!(
+        be_here(&petr, number, true).await.expect("here"),
+        [colleague("olga", false)]
+    );
+    assert_eq!(
+        be_here(&olga, number, false).await.expect("here"),
+        [colleague("petr", true)]
+    );
+    assert_eq!(
+        be_here(&olga, other, false).await.expect("here"),
+        [],
+        "at that one is nobody"
+    );
+    let here = [(number, Kind::Here), (number, Kind::Here), (other, Kind::Here)];
+    let told = async || {
+        let all = after(world, 2).await;
+        all.iter()
+            .map(|change| (change.number, change.kind))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, here, "who stays as they are is no news");
+    be_here(&petr, number, false).await.expect("here");
+    assert_eq!(told().await.len(), 4, "who stops to write is");
+
+    world.clock.set(db.now() + TimeDelta::seconds(29));
+    be_here(&olga, number, false).await.expect("here");
+    let request = store::open(db, &olga, number).await.expect("a thread").1.id;
+    let mut conn = db.read().await.expect("a connection");
+    let seen = live::present(&mut conn, &olga, request).await.expect("read");
+    assert_eq!(seen, [colleague("petr", false)]);
+    drop(conn);
+    world.clock.set(db.now() + TimeDelta::seconds(1));
+    assert_eq!(be_here(&olga, number, false).await.expect("here"), [], "he is gone");
+    assert_eq!(
+        be_here(&petr, number, false).await.expect("here"),
+        [colleague("olga", false)]
+    );
+    assert_eq!(told().await.len(), 5, "who comes again is news");
+
+    assert!(matches!(be_here(&olga, 99, false).await, Err(Error::NotFound)));
+    role(world, "marketer", r#"["rules"]"#).await;
+    let mara = marketer(world).await;
+    assert!(matches!(be_here(&mara, number, false).await, Err(Error::Forbidden)));
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_presence"), 3);
+});
+
+crm::both_engines!(what_is_old_is_swept_and_numbers_go_on, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let number = write(world, &anna).await;
+    live::be_here(&world.db, &agent, number, false).await.expect("here");
+    world.clock.set(world.db.now() + TimeDelta::days(7));
+    live::sweep(&world.db, &SYSTEM).await.expect("swept");
+    assert_eq!(after(world, 0).await.len(), 2, "a week is kept");
+    world.clock.set(world.db.now() + TimeDelta::seconds(1));
+    live::sweep(&world.db, &SYSTEM).await.expect("swept");
+    assert_eq!(after(world, 0).await, []);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_presence"), 0);
+    write(world, &anna).await;
+    assert_eq!(after(world, 0).await[0].id, 3);
+});
+
+crm::both_engines!(a_session_lasts_until_it_ends_whoever_asks, async |world| {
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let lasts = async |session| who::lasts(&world.db, session).await.expect("read");
+    assert!(lasts(anna.session()).await && lasts(agent.session()).await);
+    world
+        .clock
+        .set(world.db.now() + who::STAFF_IDLE - TimeDelta::seconds(1));
+    assert!(lasts(agent.session()).await);
+    world.clock.set(world.db.now() + TimeDelta::seconds(1));
+    assert!(!lasts(agent.session()).await, "to ask does not keep it alive");
+    assert!(lasts(anna.session()).await);
+    // These sessions are for a day.
+    world.clock.set(world.db.now() + TimeDelta::days(1));
+    assert!(!lasts(anna.session()).await);
+});

@@ -1,0 +1,176 @@
+// Brings what comes while a page is looked at: an answer into its thread, the count to the bell, to the queue that there are new
+// requests. The server says only that something changed (server/src/live.rs); what is shown is the page itself, asked for once
+// more. Without this, or without a network, pages are complete, and show what is new when they are loaded again.
+const place = document.querySelector("main [data-live]") ?? document.querySelector("[data-live]");
+const thread = document.querySelector("[data-thread]");
+// Who else has the request open; on the page of staff alone.
+const here = document.querySelector("[data-here]");
+const field = document.querySelector("#request-answer textarea");
+// What is asked by itself keeps nobody signed in.
+const headers = { "kabinet-live": "1" };
+const nothing = () => undefined;
+const news = new Set();
+let source;
+let since = place?.dataset.since;
+let failures = 0;
+let timer;
+let isLooking = false;
+let isStale = false;
+let saidWriting = false;
+let shown = here?.innerHTML;
+
+function open() {
+  clearTimeout(timer);
+  // A page that nobody looks at has no stream: it catches up when it is looked at again.
+  if (source || document.hidden) return;
+  const url = new URL(place.dataset.live, location.href);
+  url.searchParams.set("since", since);
+  const opened = new EventSource(url);
+  source = opened;
+  opened.onopen = () => { failures = 0; };
+  opened.onmessage = ({ data, lastEventId }) => {
+    since = lastEventId;
+    changed(...data.split(" "));
+  };
+  // The browser comes again by itself when a line broke, but not when it was refused: then it is tried a few times more.
+  opened.onerror = () => {
+    if (opened.readyState !== EventSource.CLOSED || source !== opened) return;
+    source = undefined;
+    failures += 1;
+    if (failures < 5) timer = setTimeout(open, failures * 20000);
+  };
+}
+
+function close() {
+  clearTimeout(timer);
+  source?.close();
+  source = undefined;
+}
+
+function changed(kind, number) {
+  if (place.dataset.new) count(number);
+  else if (kind === "here") beat();
+  else look();
+}
+
+// Lists do not move under the hand: the queue says how many there are, and shows them when it is told to.
+function count(number) {
+  news.add(number);
+  if (!place.firstElementChild) {
+    const line = document.createElement("p");
+    line.className = "flash";
+    const link = document.createElement("a");
+    link.href = place.dataset.href;
+    link.textContent = place.dataset.show;
+    line.append(document.createElement("span"), " ", link);
+    place.append(line);
+  }
+  place.querySelector("span").textContent = place.dataset.new.replace("{n}", news.size);
+}
+
+// One look at a time; what comes meanwhile is seen by one more.
+async function look() {
+  isStale = true;
+  if (isLooking) return;
+  isLooking = true;
+  while (isStale) {
+    isStale = false;
+    await bring().catch(nothing);
+  }
+  isLooking = false;
+}
+
+async function bring() {
+  // Other pages want the bell alone. It is read where a visit changes nothing.
+  const answer = await fetch(thread ? location.pathname + location.search : "/support", { headers });
+  if (!answer.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const held = document.activeElement?.closest("main form") ? document.activeElement : undefined;
+  const top = held?.getBoundingClientRect().top;
+  // The browser would keep another thing in its place.
+  if (held) document.documentElement.style.overflowAnchor = "none";
+  for (const old of document.querySelectorAll("[data-swap]")) {
+    const now = page.querySelector(`[data-swap="${old.dataset.swap}"]`);
+    // What somebody is about to press stays.
+    const isInUse = old !== document.activeElement && old.contains(document.activeElement);
+    if (now && !isInUse && now.innerHTML !== old.innerHTML) old.replaceChildren(...now.childNodes);
+  }
+  if (thread) add(page, !held);
+  // What somebody types stays where it is.
+  if (held) scrollBy(0, held.getBoundingClientRect().top - top);
+}
+
+// Adds what is new to the thread. Who reads its end goes on doing so.
+function add(page, mayScroll) {
+  const known = new Set([...thread.querySelectorAll("[data-message]")].map(({ dataset }) => dataset.message));
+  const fresh = [...page.querySelectorAll("[data-thread] [data-message]")].filter(({ dataset }) => !known.has(dataset.message));
+  const seen = page.querySelector("#request-answer [name=seen]")?.value;
+  if (fresh.length) {
+    const pane = thread.closest(".pane");
+    const scrolls = pane && pane.scrollHeight > pane.clientHeight + 1 && getComputedStyle(pane).overflowY === "auto";
+    const end = thread.lastElementChild?.getBoundingClientRect().bottom ?? 0;
+    const isAtEnd = scrolls ? pane.scrollHeight - pane.scrollTop - pane.clientHeight < 40 : end > 0 && end <= innerHeight;
+    for (const message of fresh) {
+      if (message.id) document.getElementById(message.id)?.removeAttribute("id");
+      thread.append(message);
+    }
+    // A pane scrolls by itself, and where its reader writes stands still below it.
+    if (scrolls && isAtEnd) pane.scrollTop = pane.scrollHeight;
+    else if (!scrolls && isAtEnd && mayScroll) thread.lastElementChild.scrollIntoView({ block: "nearest" });
+  }
+  if (seen) whenRead(fresh.at(-1) ?? thread, seen);
+}
+
+// An answer says what its writer had seen: what came counts as seen after it stood before their eyes for a while.
+function whenRead(what, seen) {
+  let wait;
+  const watcher = new IntersectionObserver(([{ isIntersecting }]) => {
+    clearTimeout(wait);
+    if (isIntersecting) wait = setTimeout(() => {
+      watcher.disconnect();
+      for (const input of document.querySelectorAll("#request-answer [name=seen]")) {
+        if (Number(seen) > Number(input.value)) input.value = seen;
+      }
+    }, 2000);
+  });
+  watcher.observe(what);
+}
+
+const isWriting = () => field.value.trim() !== "";
+
+// Says that somebody has the request open, and learns who else has.
+async function beat() {
+  if (!here || document.hidden) return;
+  saidWriting = isWriting();
+  try {
+    const answer = await fetch(here.dataset.here + (saidWriting ? "?writing=1" : ""), { method: "POST", headers });
+    const html = answer.ok ? await answer.text() : shown;
+    if (html !== shown) here.innerHTML = html;
+    shown = html;
+  } catch {
+    // The next one may arrive.
+  }
+}
+
+if (place) {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else {
+      open();
+      beat();
+    }
+  });
+  // For the bell alone a page is not read at once: most are left again in a moment.
+  timer = setTimeout(open, place.closest("main") || thread ? 0 : 3000);
+  if (here && field) {
+    beat();
+    setInterval(beat, 10000);
+    field.addEventListener("input", () => { if (isWriting() !== saidWriting) beat(); });
+  }
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches?.("main form textarea")) return;
+  event.preventDefault();
+  event.target.form.requestSubmit();
+});
