@@ -161,7 +161,7 @@ pub async fn cancel_by_link(db: &Db, link: &str, visitor: &Visitor) -> Result<()
                 .fetch_optional(c)
                 .await)?;
             let customer = customer.ok_or(Error::Stale)?;
-            record(tx, Actor::Customer, customer, "number.cancel", "link", visitor).await?;
+            audit::without_session(tx, Actor::Customer, customer, "number.cancel", "link", visitor).await?;
             notice::send(tx, customer, "number_kept", &[]).await
         })
     })
@@ -234,28 +234,8 @@ async fn carry_out(tx: &mut Tx, by: &System, id: NumberChangeId) -> Result<bool,
     };
     contacts::put_first(tx, customer, &all, contact).await?;
     notice::send_to(tx, customer, (Kind::Phone, &phone), "number_changed", &[]).await?;
-    record(tx, Actor::System, customer, "number.done", "", &Visitor::default()).await?;
+    audit::without_session(tx, Actor::System, customer, "number.done", "", &Visitor::default()).await?;
     Ok(true)
-}
-
-async fn record(
-    tx: &mut Tx,
-    actor: Actor,
-    customer: CustomerId,
-    action: &str,
-    reason: &str,
-    visitor: &Visitor,
-) -> Result<(), sqlx::Error> {
-    let entry = audit::Entry {
-        actor,
-        actor_id: (actor == Actor::Customer).then_some(customer.0),
-        action,
-        customer: Some(customer),
-        object: None,
-        reason,
-        network: &visitor.network,
-    };
-    audit::record(tx, entry).await
 }
 
 #[cfg(test)]
