@@ -69,6 +69,8 @@ pub mod quote;
 pub mod testing;
 #[cfg(feature = "store")]
 pub mod who;
+#[cfg(feature = "store")]
+pub mod work;
 
 #[cfg(feature = "store")]
 pub use error::Error;
