@@ -50,6 +50,8 @@ pub mod db;
 #[cfg(feature = "store")]
 pub mod dialogue;
 #[cfg(feature = "store")]
+pub mod draft;
+#[cfg(feature = "store")]
 pub mod erasure;
 #[cfg(feature = "store")]
 pub mod error;

@@ -524,7 +524,7 @@ fn drafted(cx: &Cx, draft: &Draft, current: &Version, may_publish: bool) -> Html
         <section class="panel" id="draft" aria-labelledby="draft-title">
             <h3 id="draft-title">{of_rules.draft}</h3>
             <p class="muted">{of_rules.changed} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
-            {difference(cx, Some(&current.terms), &draft.terms, |terms| lines(cx, terms))}
+            {difference(cx, Some(&current.terms), &draft.content, |terms| lines(cx, terms))}
             <p class="actions"><a class="btn" href=format!("{}/preview", cx.path)>{t.preview}</a></p>
             <p class="hint">{t.edit_hint}</p>
             {publish}
@@ -540,7 +540,7 @@ fn drafted(cx: &Cx, draft: &Draft, current: &Version, may_publish: bool) -> Html
 fn edit(cx: &Cx, draft: Option<&Draft>, current: &Version) -> Html {
     let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
     let was_sent = was_sent::<DraftProgram>(cx);
-    let held = draft.map_or(&current.terms, |draft| &draft.terms).clone();
+    let held = draft.map_or(&current.terms, |draft| &draft.content).clone();
     let seen = draft.map(|draft| draft.changed_at.timestamp_micros().to_string());
     let inside = cx.clone();
     view! {
@@ -564,7 +564,7 @@ pub async fn preview(cx: Cx) -> Result<Body, AppError> {
     let draft = programs::draft(&mut cx.db.read().await?, staff, entry.id).await?;
     let last = versions.into_iter().next().ok_or(AppError::NotFound)?;
     let (hint, version, terms) = match draft {
-        Some(draft) => (t.preview_hint, last.version + 1, draft.terms),
+        Some(draft) => (t.preview_hint, last.version + 1, draft.content),
         None => (t.preview_last, last.version, last.terms),
     };
     let program = Program {
