@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, BODY_LIMIT, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{api, callbacks, consents, exports, outside, session, site, unsubscribe};
+use crate::{api, callbacks, exports, outside, session, site, unsubscribe};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -104,8 +104,6 @@ pub fn others(app: &App) -> Vec<Other> {
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
-    let receipts = consents::routes(app).into_iter();
-    others.extend(receipts.map(|(path, handler)| Other::open(path, handler)));
     let api = api::routes(app).into_iter();
     others.extend(api.map(|(path, handler)| Other::keyed(path, handler)));
     let callbacks = callbacks::routes(app).into_iter();

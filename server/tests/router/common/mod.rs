@@ -835,6 +835,8 @@ pub struct Town {
     pub agent: Browser,
     pub purchase: String,
     pub request: String,
+    /// One of the acts of consent of her registration.
+    pub consent: String,
     /// The code by which Anna invites friends.
     pub invite: String,
 }
@@ -843,6 +845,7 @@ impl Town {
     pub async fn new() -> Self {
         let app = TestApp::new().await;
         let anna = app.customer("Анна").await;
+        let consent = app.text("SELECT lower(hex(id)) FROM consents LIMIT 1").await;
         let boris = app.customer("Борис").await;
         let agent = app.staff("agent").await;
         let purchase = anna.book("A-1", "Чайник", 1, 250_000).await.to_string();
@@ -904,6 +907,7 @@ impl Town {
             agent,
             purchase,
             request,
+            consent,
             invite,
             app,
         }
@@ -929,6 +933,7 @@ impl Town {
                 "/help/" | "/admin/help/" => "lost-card".to_owned(),
                 "/programs/" | "/admin/programs/" => "club".to_owned(),
                 "/join/" => self.invite.clone(),
+                "/profile/consents/" => self.consent.clone(),
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
@@ -953,7 +958,9 @@ impl Town {
 
     /// Pages that show what is Anna's alone.
     pub fn is_annas(route: &str) -> bool {
-        route.starts_with("/purchases/{") || route.starts_with("/support/{")
+        ["/purchases/{", "/profile/consents/{", "/support/{"]
+            .iter()
+            .any(|begins| route.starts_with(begins))
     }
 }
 
