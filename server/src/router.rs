@@ -100,7 +100,7 @@ pub fn others(app: &App) -> Vec<Other> {
         Other::open("/healthz", get(async || "ok\n")),
         Other::open("/readyz", get(ready).with_state(app.clone())),
         Other::open(places::HOME, get(to_first_place).with_state(app.clone())),
-        Other::open(exports::PATH, get(exports::archive).with_state(app.clone())),
+        Other::open(exports::PATH, get(exports::hand_out).with_state(app.clone())),
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
