@@ -109,6 +109,11 @@ async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
         .collect();
     let full = words(&anna.get(&format!("/what-if?x=1{crowd}")).await);
     assert!(full.contains("больше не поместится"), "{full}");
+    let with_a_sum = words(&anna.get(&format!("/what-if?sum=100{crowd}")).await);
+    assert!(
+        with_a_sum.contains("120,00 ₽"),
+        "a sum counts beside them: {with_a_sum}"
+    );
 }
 
 #[tokio::test]
