@@ -1,9 +1,9 @@
 //! The help as staff write it: articles, drafted and published, and what readers were left without.
 
 use super::super::Content;
-use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::draft::{self, Drafted, Drafts, drafts};
-use crate::error::Error;
+use crate::error::{Error, unless_taken};
 use crate::flaw::{Check, Flaw};
 use crate::id::HelpArticleId;
 use crate::lang::Lang;
@@ -231,10 +231,7 @@ pub async fn create(db: &Db, by: &Staff, key: &str, content: &Content) -> Result
             check.result()?;
             let id = HelpArticleId::new();
             let inserted = on!(tx, |c| sqlx::query(SQL).bind(id).bind(&code).execute(c).await.map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             draft::keep(tx, id.0, by.id(), &content).await?;
             by.record(tx, "help.create", None, Some(id.0), "").await?;
             Ok(code)

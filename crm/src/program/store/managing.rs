@@ -4,9 +4,9 @@
 //! latest of those that have begun is the one that counts, whoever asks. It counts for everybody, members of old included; in a
 //! membership stands which one was agreed to. What was earned keeps the delay and the term that it was earned under.
 
-use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::draft::{self, Drafted, Drafts, drafts};
-use crate::error::Error;
+use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{ProgramId, StaffId};
 use crate::lang::{Lang, Localized};
@@ -226,10 +226,7 @@ pub async fn create(
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             let now = tx.now();
             enter(tx, id, 1, by.id(), &terms, now).await?;
             by.record(tx, "program.create", None, Some(id.0), "").await?;

@@ -4,7 +4,7 @@ use super::super::{NewPromotion, Stage, State};
 use super::{Row, link, record, sorted, with_links};
 use crate::audit::difference;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{PromotionId, RuleId, StoreId};
 use crate::lang::{Lang, Localized};
@@ -161,10 +161,7 @@ pub async fn create(db: &Db, by: &Staff, code: &str, title: &Localized) -> Resul
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             by.record(tx, "promotion.create", None, Some(id.0), "").await?;
             Ok(id)
         })

@@ -3,8 +3,8 @@
 use super::super::{NewStore, Store};
 use crate::audit::difference;
 use crate::contact::Phone;
-use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::StoreId;
 use crate::lang::{Lang, Localized, fold};
@@ -191,10 +191,7 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             by.record(tx, "store.create", None, Some(id.0), "").await?;
             Ok(id)
         })
