@@ -7,9 +7,9 @@
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::draft::{self, Drafted, Drafts, drafts};
 use crate::error::{Error, unless_taken};
-use crate::flaw::{self, Check, Flaw};
+use crate::flaw::{Check, Flaw};
 use crate::id::{ProgramId, StaffId};
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Fresh, Staff};
@@ -98,18 +98,9 @@ pub struct Terms {
 impl Terms {
     /// The same as they are kept, with what is wrong at `name_ru`, `share` and so on.
     fn check(&self, check: &mut Check) -> Self {
-        let mut words = |field: &str, text: &Localized, max| {
-            let [ru, en] = Lang::ALL.map(|lang| {
-                let checked = flaw::text(text.get(lang), max);
-                check
-                    .field(&format!("{field}_{}", lang.code()), checked)
-                    .unwrap_or_default()
-            });
-            Localized { ru, en }
-        };
-        let name = words("name", &self.name, NAME_MAX);
-        let summary = words("summary", &self.summary, SUMMARY_MAX);
-        let terms = words("terms", &self.terms, TERMS_MAX);
+        let name = check.words("name", &self.name, NAME_MAX);
+        let summary = check.words("summary", &self.summary, SUMMARY_MAX);
+        let terms = check.words("terms", &self.terms, TERMS_MAX);
         for (field, value, min, max) in [
             ("share", self.share, 0, SHARE_MAX),
             ("delay", self.delay_days, 0, DAYS_MAX),

@@ -7,7 +7,7 @@ use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::StoreId;
-use crate::lang::{Lang, Localized, fold};
+use crate::lang::{Lang, fold};
 use crate::on;
 use crate::staff::Right;
 use crate::who::Staff;
@@ -113,19 +113,10 @@ pub async fn get(conn: &mut Conn, by: &Staff, id: StoreId) -> Result<Entry, Erro
 /// The same as they are kept, with what is wrong at `name_ru`, `latitude` and so on.
 fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
     let mut check = Check::new();
-    let mut words = |field: &str, text: &Localized| {
-        let [ru, en] = Lang::ALL.map(|lang| {
-            let checked = flaw::text(text.get(lang), TEXT_MAX);
-            check
-                .field(&format!("{field}_{}", lang.code()), checked)
-                .unwrap_or_default()
-        });
-        Localized { ru, en }
-    };
     let (name, town, address) = (
-        words("name", &new.name),
-        words("town", &new.town),
-        words("address", &new.address),
+        check.words("name", &new.name, TEXT_MAX),
+        check.words("town", &new.town, TEXT_MAX),
+        check.words("address", &new.address, TEXT_MAX),
     );
     let filled = |text: &Option<String>| {
         text.as_deref()
