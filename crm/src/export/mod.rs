@@ -6,6 +6,7 @@
 pub mod data;
 mod zip;
 
+use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, ExportId};
@@ -82,12 +83,11 @@ pub async fn latest(conn: &mut Conn, of: Subject) -> Result<Option<Export>, Erro
 
 /// Asks for an archive, for somebody who has just proved who they are. [`Error::TooMany`] where they asked within [`EVERY`].
 pub async fn ask(db: &Db, by: &Fresh<'_, Customer>) -> Result<ExportId, Error> {
-    // Changes nothing, and lets those who ask at the same moment go one after the other.
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     const SQL: &str = "INSERT INTO exports (id, customer_id, state, asked_at) VALUES ($1, $2, 'waiting', $3)";
     db.write(|tx| {
         scoped(async move {
-            on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+            // Those who ask at the same moment go one after the other.
+            customers::hold(tx, by.id()).await?;
             let (id, now) = (ExportId::new(), tx.now());
             if let Some(last) = latest(tx, by.me()).await?
                 && now < last.again_at()
