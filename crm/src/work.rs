@@ -143,3 +143,33 @@ where
         .fetch_optional(c)
         .await)?)
 }
+
+/// A round of what is due, of which nothing needs anything else: what fails keeps nothing after it waiting. It comes again with
+/// the next round.
+#[derive(Debug, Default)]
+pub struct Round {
+    failed: Option<Error>,
+}
+
+impl Round {
+    /// What came of one thing; nothing where it failed.
+    pub fn took<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(e) if self.failed.is_none() => {
+                self.failed = Some(e);
+                None
+            }
+            // Whoever began the round is told of the first one only.
+            Err(e) => {
+                tracing::error!(error = %e, "something else of the round failed");
+                None
+            }
+        }
+    }
+
+    /// Ends it, with the first failure.
+    pub fn end(self) -> Result<(), Error> {
+        self.failed.map_or(Ok(()), Err)
+    }
+}

@@ -18,6 +18,7 @@ use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Fresh, Reason, Staff, Subject, System, Token, Visitor};
+use crate::work::Round;
 use chrono::{DateTime, Duration, Utc};
 
 /// How often one customer may begin a change within an hour: each time messages go to all contacts.
@@ -206,10 +207,12 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
     let now = conn.now();
     let due: Vec<NumberChangeId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(now).fetch_all(c).await)?;
     drop(conn);
-    let mut done = 0;
+    let (mut done, mut round) = (0, Round::default());
     for id in due {
-        done += u64::from(db.write(|tx| scoped(carry_out(tx, by, id))).await?);
+        let changed = db.write(|tx| scoped(carry_out(tx, by, id))).await;
+        done += u64::from(round.took(changed) == Some(true));
     }
+    round.end()?;
     Ok(done)
 }
 

@@ -21,6 +21,7 @@ use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Fresh, Reason, Staff, Subject, System, Token, Visitor};
+use crate::work::Round;
 use chrono::{DateTime, Duration, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -231,10 +232,12 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
     let now = conn.now();
     let due: Vec<(RemovalId, CustomerId)> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
     drop(conn);
-    let mut done = 0;
+    let (mut done, mut round) = (0, Round::default());
     for (id, customer) in due {
-        done += u64::from(carry_out(db, by, id, customer).await?);
+        let removed = carry_out(db, by, id, customer).await;
+        done += u64::from(round.took(removed) == Some(true));
     }
+    round.end()?;
     Ok(done)
 }
 
