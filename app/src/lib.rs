@@ -494,6 +494,16 @@ pub const ROUTES: &[Route] = &[
         cabinet::consents::page,
         [cabinet::consents::ChangeConsent, cabinet::consents::WithdrawAll]
     ),
+    download!(
+        "/profile/consents/{id}/receipt.txt",
+        Customer,
+        cabinet::consents::text_receipt
+    ),
+    download!(
+        "/profile/consents/{id}/receipt.json",
+        Customer,
+        cabinet::consents::json_receipt
+    ),
     page!("/profile/views", Customer, cabinet::looks::page),
     page!(
         "/profile/data",

@@ -7,7 +7,7 @@ use crate::lang::Localized;
 use crate::on;
 use crate::points::{Before, store::far};
 use crate::staff::Right;
-use crate::who::{Staff, Subject};
+use crate::who::{Staff, Subject, Visitor};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -67,6 +67,27 @@ pub async fn record(tx: &mut Tx, entry: Entry<'_>) -> Result<(), sqlx::Error> {
         .execute(c)
         .await
         .map(drop))
+}
+
+/// Writes down what came to a customer without a session: on the way in, by a link, or by the system.
+pub(crate) async fn without_session(
+    tx: &mut Tx,
+    actor: Actor,
+    customer: CustomerId,
+    action: &str,
+    reason: &str,
+    visitor: &Visitor,
+) -> Result<(), sqlx::Error> {
+    let entry = Entry {
+        actor,
+        actor_id: (actor == Actor::Customer).then_some(customer.0),
+        action,
+        customer: Some(customer),
+        object: None,
+        reason,
+        network: &visitor.network,
+    };
+    record(tx, entry).await
 }
 
 /// Who looked, as the customer may know it.

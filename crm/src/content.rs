@@ -142,6 +142,13 @@ macro_rules! pair {
     };
 }
 
+/// Inserts a row of these values; 0 where it is there already.
+macro_rules! add {
+    ($tx:expr, $sql:expr, $($value:expr),+) => {
+        on!($tx, |c| sqlx::query($sql)$(.bind($value))+.execute(c).await.map(|done| done.rows_affected()))
+    };
+}
+
 fn fill(text: Localized, values: &[(&str, [&str; 2])]) -> Localized {
     let fill = |text: String, i: usize| {
         values.iter().fold(text, |text, (name, value)| {
@@ -196,9 +203,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
             add_help(tx, records, help).await?;
             add_purposes(tx, records, consents).await?;
             add_dialogue(tx, &records.dialogue, dialogue).await?;
-            const MARK: &str = "INSERT INTO settings (key, value) VALUES ('content', '1') ON CONFLICT (key) DO NOTHING";
-            let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
-            if !is_first {
+            if !is_first(tx, "content").await? {
                 return Ok(());
             }
             let now = tx.now();
@@ -208,14 +213,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
                 const VERSION: &str = "INSERT INTO program_versions (program_id, version, name, summary, terms, share, \
                                    delay_days, term_days, published_at) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8)";
                 let id = ProgramId::new();
-                on!(tx, |c| sqlx::query(PROGRAM)
-                    .bind(id)
-                    .bind(&r.code)
-                    .bind(r.position)
-                    .bind(r.automatic)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
+                add!(tx, PROGRAM, id, &r.code, r.position, r.automatic)?;
                 let in_words = |f: fn(Lang, i64) -> String, n: i64| Lang::ALL.map(|lang| f(lang, n));
                 let (share, delay, term) = (
                     in_words(percent, r.share),
@@ -230,30 +228,23 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
                 ];
                 let text = |field: &str| Ok::<_, Error>(fill(programs.get(&r.code, field)?, &values));
                 let (name, summary, terms) = (text("name")?, text("summary")?, text("terms")?);
-                on!(tx, |c| sqlx::query(VERSION)
-                    .bind(id)
-                    .bind(Json(&name))
-                    .bind(Json(&summary))
-                    .bind(Json(&terms))
-                    .bind(r.share)
-                    .bind(r.delay_days)
-                    .bind(r.term_days)
-                    .bind(now)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
+                add!(
+                    tx,
+                    VERSION,
+                    id,
+                    Json(&name),
+                    Json(&summary),
+                    Json(&terms),
+                    r.share,
+                    r.delay_days,
+                    r.term_days,
+                    now
+                )?;
             }
             for r in &records.topics {
                 const TOPIC: &str = "INSERT INTO topics (id, code, version, name, position) VALUES ($1, $2, 1, $3, $4)";
                 let name = topics.get(&r.code, "name")?;
-                on!(tx, |c| sqlx::query(TOPIC)
-                    .bind(TopicId::new())
-                    .bind(&r.code)
-                    .bind(Json(&name))
-                    .bind(r.position)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
+                add!(tx, TOPIC, TopicId::new(), &r.code, Json(&name), r.position)?;
             }
             Ok(())
         })
@@ -261,19 +252,18 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     .await
 }
 
+/// Marks that a kind of content was written into this database; false where it was before.
+async fn is_first(tx: &mut Tx, kind: &str) -> Result<bool, Error> {
+    const SQL: &str = "INSERT INTO settings (key, value) VALUES ($1, '1') ON CONFLICT (key) DO NOTHING";
+    Ok(add!(tx, SQL, kind)? == 1)
+}
+
 async fn add_roles(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), Error> {
     const SQL: &str =
         "INSERT INTO roles (code, name, rights, position) VALUES ($1, $2, $3, $4) ON CONFLICT (code) DO NOTHING";
     for r in &records.roles {
         let name = texts.get(&r.code, "name")?;
-        on!(tx, |c| sqlx::query(SQL)
-            .bind(&r.code)
-            .bind(Json(&name))
-            .bind(Json(&r.rights))
-            .bind(r.position)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(tx, SQL, &r.code, Json(&name), Json(&r.rights), r.position)?;
     }
     Ok(())
 }
@@ -291,33 +281,16 @@ async fn add_purposes(tx: &mut Tx, records: &Records, consents: &Pair) -> Result
         } else {
             AskedAt::Registration
         };
-        let is_new = on!(tx, |c| sqlx::query(PURPOSE)
-            .bind(id)
-            .bind(&r.code)
-            .bind(r.required)
-            .bind(asked_at)
-            .bind(r.position)
-            .bind(r.aim)
-            .bind(r.channel)
-            .bind(!r.later)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected() == 1))?;
+        let is_new = add!(
+            tx, PURPOSE, id, &r.code, r.required, asked_at, r.position, r.aim, r.channel, !r.later
+        )? == 1;
         if !is_new {
             continue;
         }
         // The text a person agrees to names the shop as it was called then.
         let title = fill(consents.get(&r.code, "title")?, &[("shop", [&shop; 2])]);
         let body = fill(consents.get(&r.code, "body")?, &[("shop", [&shop; 2])]);
-        on!(tx, |c| sqlx::query(TEXT)
-            .bind(ConsentTextId::new())
-            .bind(id)
-            .bind(Json(&title))
-            .bind(Json(&body))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(tx, TEXT, ConsentTextId::new(), id, Json(&title), Json(&body), now)?;
     }
     Ok(())
 }
@@ -329,15 +302,7 @@ async fn add_templates(tx: &mut Tx, records: &Records, templates: &Pair) -> Resu
     for code in templates.ru.keys() {
         let version = records.template_versions.get(code).copied().unwrap_or(1);
         let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
-        on!(tx, |c| sqlx::query(SQL)
-            .bind(code)
-            .bind(version)
-            .bind(Json(&subject))
-            .bind(Json(&body))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(tx, SQL, code, version, Json(&subject), Json(&body), now)?;
     }
     Ok(())
 }
@@ -357,17 +322,17 @@ async fn add_dialogue(tx: &mut Tx, records: &DialogueRecords, [ru, en]: &[Dialog
     };
     for (code, position) in records.commands.iter().zip(1_i64..) {
         let (name, words) = (commands.get(code, "name")?, commands.get(code, "words")?);
-        on!(tx, |c| sqlx::query(COMMAND)
-            .bind(code)
-            .bind(records.version("command", code))
-            .bind(position)
-            .bind(true)
-            .bind(Json(&name))
-            .bind(Json(&words))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(
+            tx,
+            COMMAND,
+            code,
+            records.version("command", code),
+            position,
+            true,
+            Json(&name),
+            Json(&words),
+            now
+        )?;
     }
     for (code, text) in &ru.texts {
         let other = en.texts.get(code);
@@ -377,50 +342,27 @@ async fn add_dialogue(tx: &mut Tx, records: &DialogueRecords, [ru, en]: &[Dialog
                 .cloned()
                 .ok_or_else(|| Error::Inconsistent(format!("content: no English text of {code}")))?,
         };
-        on!(tx, |c| sqlx::query(TEXT)
-            .bind(code)
-            .bind(records.version("text", code))
-            .bind(Json(&body))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(tx, TEXT, code, records.version("text", code), Json(&body), now)?;
     }
     for (code, value) in &records.settings {
-        on!(tx, |c| sqlx::query(SETTING)
-            .bind(code)
-            .bind(records.version("setting", code))
-            .bind(*value)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(tx, SETTING, code, records.version("setting", code), *value, now)?;
     }
     Ok(())
 }
 
 /// Writes the help into a database that never had any.
 async fn add_help(tx: &mut Tx, records: &Records, (categories, articles): &(Pair, Pair)) -> Result<(), Error> {
-    const MARK: &str = "INSERT INTO settings (key, value) VALUES ('help', '1') ON CONFLICT (key) DO NOTHING";
     const CATEGORY: &str = "INSERT INTO help_categories (id, code, name, position) VALUES ($1, $2, $3, $4)";
     const ARTICLE: &str = "INSERT INTO help_articles (id, code, position) VALUES ($1, $2, $3)";
     const VERSION: &str =
         "INSERT INTO help_versions (article_id, version, content, published_at) VALUES ($1, 1, $2, $3)";
-    let is_first = on!(tx, |c| sqlx::query(MARK).execute(c).await.map(|r| r.rows_affected()))? == 1;
-    if !is_first {
+    if !is_first(tx, "help").await? {
         return Ok(());
     }
     let now = tx.now();
     for (code, position) in records.help_categories.iter().zip(1_i64..) {
         let name = categories.get(code, "name")?;
-        on!(tx, |c| sqlx::query(CATEGORY)
-            .bind(HelpCategoryId::new())
-            .bind(code)
-            .bind(Json(&name))
-            .bind(position)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(tx, CATEGORY, HelpCategoryId::new(), code, Json(&name), position)?;
     }
     for (r, position) in records.help_articles.iter().zip(1_i64..) {
         let id = HelpArticleId::new();
@@ -433,20 +375,8 @@ async fn add_help(tx: &mut Tx, records: &Records, (categories, articles): &(Pair
             body: articles.get(&r.code, "body")?,
             expires_on: None,
         };
-        on!(tx, |c| sqlx::query(ARTICLE)
-            .bind(id)
-            .bind(&r.code)
-            .bind(position)
-            .execute(c)
-            .await
-            .map(drop))?;
-        on!(tx, |c| sqlx::query(VERSION)
-            .bind(id)
-            .bind(Json(&content))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+        add!(tx, ARTICLE, id, &r.code, position)?;
+        add!(tx, VERSION, id, Json(&content), now)?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::on;
 use crate::program::store as programs;
 use crate::signin::notice;
 use crate::who::{Customer, Fresh, Subject, System};
+use crate::work::Round;
 use chrono::{DateTime, Duration, Utc};
 
 /// What stands in the place of a name: nobody's, and seen to be.
@@ -173,10 +174,12 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
     let now = conn.now();
     let due: Vec<(ErasureId, CustomerId)> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
     drop(conn);
-    let mut done = 0;
+    let (mut done, mut round) = (0, Round::default());
     for (id, customer) in due {
-        done += u64::from(db.write(|tx| scoped(carry_out(tx, by, id, customer))).await?);
+        let erased = db.write(|tx| scoped(carry_out(tx, by, id, customer))).await;
+        done += u64::from(round.took(erased) == Some(true));
     }
+    round.end()?;
     Ok(done)
 }
 

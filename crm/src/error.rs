@@ -58,6 +58,14 @@ impl Error {
     }
 }
 
+/// What an `INSERT` came to: a code that something else has is a flaw at `key`, the field of codes.
+pub(crate) fn unless_taken<T>(inserted: Result<T, sqlx::Error>) -> Result<T, Error> {
+    match inserted {
+        Err(e) if db::is_taken(&e) => Err(Error::field("key", Flaw::Taken)),
+        other => Ok(other?),
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(e: sqlx::Error) -> Self {
         Self::Database(e.into())

@@ -1,6 +1,7 @@
 //! What can be wrong with a value that a person typed. The same rules run in the browser and on the server;
 //! pages turn a [`Flaw`] into words.
 
+use crate::lang::{Lang, Localized};
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
@@ -250,6 +251,27 @@ impl Check {
     /// The value, or `None` with the flaw noted at the field.
     pub fn field<T>(&mut self, name: &str, value: Result<T, Flaw>) -> Option<T> {
         value.map_err(|flaw| self.0.push((name.to_owned(), flaw))).ok()
+    }
+
+    /// A text of so many characters in both languages, with what is wrong at `<field>_ru` and `<field>_en`.
+    pub fn words(&mut self, field: &str, words: &Localized, max: usize) -> Localized {
+        self.in_both(field, |lang| text(words.get(lang), max))
+    }
+
+    /// The same where either language may be empty.
+    pub fn words_if_any(&mut self, field: &str, words: &Localized, max: usize) -> Localized {
+        self.in_both(field, |lang| match text(words.get(lang), max) {
+            Err(Flaw::Missing) => Ok(String::new()),
+            other => other,
+        })
+    }
+
+    fn in_both(&mut self, field: &str, read: impl Fn(Lang) -> Result<String, Flaw>) -> Localized {
+        let [ru, en] = Lang::ALL.map(|lang| {
+            let name = format!("{field}_{}", lang.code());
+            self.field(&name, read(lang)).unwrap_or_default()
+        });
+        Localized { ru, en }
     }
 
     /// What was found.

@@ -50,6 +50,8 @@ pub mod db;
 #[cfg(feature = "store")]
 pub mod dialogue;
 #[cfg(feature = "store")]
+pub mod draft;
+#[cfg(feature = "store")]
 pub mod erasure;
 #[cfg(feature = "store")]
 pub mod error;
@@ -69,6 +71,8 @@ pub mod quote;
 pub mod testing;
 #[cfg(feature = "store")]
 pub mod who;
+#[cfg(feature = "store")]
+pub mod work;
 
 #[cfg(feature = "store")]
 pub use error::Error;

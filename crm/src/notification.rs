@@ -154,10 +154,11 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
     Ok(customers)
 }
 
-/// Tells of what expires on one day.
+/// Tells of what expires on one day. What who was erased still has, nobody spends.
 async fn tell(db: &Db, day: NaiveDate) -> Result<u64, Error> {
     const SQL: &str = "SELECT customer_id, CAST(SUM(remaining) AS BIGINT) FROM lots WHERE state = 'active' AND remaining > 0 \
                        AND expires_at >= $1 AND expires_at < $2 AND customer_id > $3 \
+                       AND customer_id NOT IN (SELECT id FROM customers WHERE erased_at IS NOT NULL) \
                        GROUP BY customer_id ORDER BY customer_id LIMIT $4";
     let shop = db.shop();
     let (begin, end) = (shop.midnight(day), shop.midnight(day + Days::new(1)));

@@ -121,10 +121,11 @@ impl Default for Messages {
 impl Messages {
     /// What is wrong with values that cannot work, each with its key and what to do.
     pub fn problems(&self) -> Vec<String> {
-        // A message is tried for a day and a half.
+        // A message is tried for a day and a half, and how many promotional ones went is counted for a week.
         let days = self.keep_days;
-        let keep = (!(2..=3650).contains(&days))
-            .then(|| format!("messages.keep_days: {days} is not from 2, for as long as messages are tried, to 3650"));
+        let keep = (!(7..=3650).contains(&days)).then(|| {
+            format!("messages.keep_days: {days} is not from 7, for promotional ones are counted by the week, to 3650")
+        });
         let hours = [("quiet_from", self.quiet_from), ("quiet_until", self.quiet_until)]
             .map(|(key, hour)| (hour > 23).then(|| format!("messages.{key}: {hour} is no hour from 0 to 23")));
         let week = self.per_week;
@@ -224,9 +225,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_tried_for_a_day_and_a_half_is_kept_for_longer() {
+    fn messages_are_kept_for_as_long_as_they_are_counted() {
         assert_eq!(Messages::default().problems(), Vec::<String>::new());
-        for keep_days in [0, 1, 3651] {
+        for keep_days in [0, 6, 3651] {
             let problems = Messages {
                 keep_days,
                 ..Messages::default()

@@ -219,8 +219,8 @@ fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// A path as the log may have it. The address for delivery reports ends in a secret, and the link to unsubscribe is one; an
-/// address that is nearly ours would hold it as well.
+/// A path as the log may have it. The address for delivery reports ends in a secret, and links that take something back
+/// without a sign-in are one; an address that is nearly ours would hold it as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedPath(String);
 
@@ -228,7 +228,7 @@ impl LoggedPath {
     /// The path of a request.
     pub fn of(uri: &Uri) -> Self {
         let path = uri.path();
-        let cut = ["callback", "unsubscribe"]
+        let cut = ["callback", "unsubscribe", "number-change", "second-step"]
             .into_iter()
             .find_map(|word| Some(format!("{}{word}…", path.split_once(word)?.0)));
         Self(cut.unwrap_or_else(|| path.to_owned()))
@@ -306,6 +306,8 @@ mod tests {
             ("/callbacks/sms/0123456789", "/callback…"),
             ("/unsubscribe/0000_marketing_email_abcd", "/unsubscribe…"),
             ("//unsubscribe/0000_marketing_email_abcd/x", "//unsubscribe…"),
+            ("/number-change/0123456789", "/number-change…"),
+            ("/second-step/0000_0123456789", "/second-step…"),
         ] {
             assert_eq!(logged(path), expected);
         }

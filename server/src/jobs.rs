@@ -6,6 +6,7 @@ use crate::{exports, webhooks};
 use crm::db::Db;
 use crm::rule::store::simulating;
 use crm::who::System;
+use crm::work::Round;
 use metrics::{counter, gauge, histogram};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -61,29 +62,35 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
     let (stop, stopping) = watch::channel(false);
     let mut jobs = vec![
         every("points", POINTS_EVERY, db, stopping.clone(), move |db| async move {
-            crm::purchase::store::match_returns(&db, &system).await?;
-            crm::points::store::run_due(&db, &system).await?;
-            crm::contact::change::run_due(&db, &system).await.map(drop)
+            let mut round = Round::default();
+            round.took(crm::purchase::store::match_returns(&db, &system).await);
+            round.took(crm::points::store::run_due(&db, &system).await);
+            round.took(crm::contact::change::run_due(&db, &system).await);
+            round.end()
         }),
         every("tiers", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::rule::tier::store::run_due(&db, &system).await.map(drop)
         }),
         every("days", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
-            crm::notification::run_due(&db, &system).await?;
-            crm::rule::store::days::run_due(&db, &system).await.map(drop)
+            let mut round = Round::default();
+            round.took(crm::notification::run_due(&db, &system).await);
+            round.took(crm::rule::store::days::run_due(&db, &system).await);
+            round.end()
         }),
         every("sweep", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
-            crm::factor::removal::run_due(&db, &system).await?;
-            crm::limits::sweep(&db, &system).await?;
-            crm::export::sweep(&db, &system).await?;
-            crm::erasure::run_due(&db, &system).await?;
-            crm::webhook::delivery::sweep(&db, &system).await?;
-            crm::help::store::sweep(&db, &system).await?;
-            crm::dialogue::store::sweep(&db, &system).await?;
-            crm::request::live::sweep(&db, &system).await?;
-            crm::outbox::delivery::forget(&db, &system).await?;
-            crm::notification::forget(&db, &system).await?;
-            crm::signin::store::sweep(&db, &system).await
+            let mut round = Round::default();
+            round.took(crm::factor::removal::run_due(&db, &system).await);
+            round.took(crm::limits::sweep(&db, &system).await);
+            round.took(crm::export::sweep(&db, &system).await);
+            round.took(crm::erasure::run_due(&db, &system).await);
+            round.took(crm::webhook::delivery::sweep(&db, &system).await);
+            round.took(crm::help::store::sweep(&db, &system).await);
+            round.took(crm::dialogue::store::sweep(&db, &system).await);
+            round.took(crm::request::live::sweep(&db, &system).await);
+            round.took(crm::outbox::delivery::forget(&db, &system).await);
+            round.took(crm::notification::forget(&db, &system).await);
+            round.took(crm::signin::store::sweep(&db, &system).await);
+            round.end()
         }),
         every("ledger", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             let Some(differences) = crm::points::store::verify_daily(&db, &system).await? else {
@@ -97,9 +104,11 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             Ok(())
         }),
         every("messages", WATCH_EVERY, db, stopping.clone(), move |db| async move {
-            crm::outbox::delivery::sweep(&db, &system).await?;
-            channels::watch(&db, &system).await?;
-            webhooks::watch(&db, &system).await
+            let mut round = Round::default();
+            round.took(crm::outbox::delivery::sweep(&db, &system).await);
+            round.took(channels::watch(&db, &system).await);
+            round.took(webhooks::watch(&db, &system).await);
+            round.end()
         }),
     ];
     let stop_simulating = stopping.clone();

@@ -5,7 +5,6 @@ pub mod api;
 pub mod callbacks;
 pub mod channels;
 pub mod config;
-pub mod consents;
 pub mod demo;
 pub mod doctor;
 pub mod exports;

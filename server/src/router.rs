@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::guard::{self, BODY_LIMIT, Gate, LoggedPath, Proof, Refusal, RequestId};
 use crate::pace::Pace;
-use crate::{api, callbacks, consents, exports, live, outside, session, site, unsubscribe};
+use crate::{api, callbacks, exports, live, outside, session, site, unsubscribe};
 use app::admin::places;
 use app::cx::{Cx, Inner, Outcome, Site, Theme, cookie};
 use app::render::{self, Rendered};
@@ -100,12 +100,10 @@ pub fn others(app: &App) -> Vec<Other> {
         Other::open("/healthz", get(async || "ok\n")),
         Other::open("/readyz", get(ready).with_state(app.clone())),
         Other::open(places::HOME, get(to_first_place).with_state(app.clone())),
-        Other::open(exports::PATH, get(exports::archive).with_state(app.clone())),
+        Other::open(exports::PATH, get(exports::hand_out).with_state(app.clone())),
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
-    let receipts = consents::routes(app).into_iter();
-    others.extend(receipts.map(|(path, handler)| Other::open(path, handler)));
     let live = live::routes(app).into_iter();
     others.extend(live.map(|(path, handler)| Other::open(path, handler)));
     let api = api::routes(app).into_iter();

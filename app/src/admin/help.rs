@@ -1,6 +1,6 @@
 //! The help, as staff write it: its articles with what readers say of them, what each said before, and what it does not answer.
 
-use super::rules::fields::optional;
+use super::rules::fields::{line, optional};
 use super::versions::{self, difference, in_time, list, moment, was_sent};
 use super::{changes, help_parts};
 use crate::account::help as readers;
@@ -46,23 +46,22 @@ pub struct ContentFields {
 impl ContentFields {
     /// The same. A day that is none is told together with what else is wrong.
     fn read(self, mut flaws: Flaws) -> Result<Content, AppError> {
-        let line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let expires_on = optional(&self.expires, |text| day(text).ok_or(Flaw::NotADate));
         let expires_on = flaws.field("expires", expires_on).flatten();
         let content = Content {
             category: self.category,
             topic: Some(self.topic).filter(|topic| !topic.is_empty()),
             title: Localized {
-                ru: line(self.title_ru),
-                en: line(self.title_en),
+                ru: line(&self.title_ru),
+                en: line(&self.title_en),
             },
             summary: Localized {
-                ru: line(self.summary_ru),
-                en: line(self.summary_en),
+                ru: line(&self.summary_ru),
+                en: line(&self.summary_en),
             },
             keywords: Localized {
-                ru: line(self.keywords_ru),
-                en: line(self.keywords_en),
+                ru: line(&self.keywords_ru),
+                en: line(&self.keywords_en),
             },
             body: Localized {
                 ru: self.body_ru,
@@ -111,10 +110,7 @@ impl Form for DraftHelp {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (staff, code) = (cx.staff()?, cx.param::<String>("code")?);
-        let seen = match self.seen.as_str() {
-            "" => None,
-            micros => Some(versions::seen(micros.parse().map_err(|_| AppError::Refused)?)?),
-        };
+        let seen = versions::seen_if_any(&self.seen)?;
         let content = self.content.read(Flaws::new())?;
         help::write(&cx.db, staff, &code, seen, &content).await?;
         Ok(Next::to(format!("{HERE}/{code}?done=drafted#draft")))
@@ -524,16 +520,13 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 
 /// Says that a colleague was quicker, where the form that was sent is no longer on the page.
 fn gone(cx: &Cx, how: State, draft: Option<&Draft>, ahead: Option<&Version>) -> Option<Html> {
-    let sent = cx.outcome.as_ref().filter(|sent| sent.error == AppError::Stale)?;
-    let is_here = match sent.form.as_str() {
+    versions::gone(cx, cx.t().admin_help.stale, |form| match form {
         PublishHelp::NAME => draft.is_some_and(|draft| lacks(cx, draft).is_empty()) && ahead.is_none(),
         DiscardHelp::NAME => draft.is_some(),
         CancelHelp::NAME => ahead.is_some(),
         WithdrawHelp::NAME => how == State::Shown,
         _ => true,
-    };
-    let stale = cx.t().admin_help.stale;
-    (!is_here).then(|| view! { <p class="notice notice-warn" role="alert">{stale}</p> }.into_html())
+    })
 }
 
 /// What keeps a draft from being published today, in words.
@@ -568,14 +561,14 @@ fn scheduled(cx: &Cx, choices: &Choices, version: &Version, current: Option<&Ver
 /// The draft: what it changes, how it will look, what it lacks or how it is published.
 fn drafted(cx: &Cx, choices: &Choices, draft: &Draft, current: Option<&Version>, is_next: bool) -> Html {
     let (t, of_rules) = (&cx.t().admin_help, &cx.t().admin_rules);
-    let (at, by) = (draft.changed_at, draft.changed_by.clone());
+    let seen = draft.changed_at.timestamp_micros();
     let lacks = lacks(cx, draft);
-    let publish = (is_next && lacks.is_empty()).then(|| versions::publish::<PublishHelp>(cx, at.timestamp_micros()));
+    let publish = (is_next && lacks.is_empty()).then(|| versions::publish::<PublishHelp>(cx, seen));
     let before = current.map(|current| &current.content);
     view! {
         <section class="panel" id="draft" aria-labelledby="draft-title">
             <h3 id="draft-title">{of_rules.draft}</h3>
-            <p class="muted">{of_rules.changed} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
+            {versions::changed(cx, draft.changed_at, Some(&draft.changed_by))}
             {difference(cx, before, &draft.content, |content| lines(cx, choices, content))}
             <p class="actions"><a class="btn" href=format!("{}/preview", cx.path)>{t.preview}</a></p>
             {versions::faults(cx, lacks)}
@@ -609,7 +602,7 @@ pub async fn preview(cx: Cx) -> Result<Body, AppError> {
 
 /// Every version, the newest first, each with what it changed and what readers said of it.
 fn history(cx: &Cx, choices: &Choices, all: &[Version]) -> Option<Html> {
-    let (t, of_rules) = (&cx.t().admin_help, &cx.t().admin_rules);
+    let t = &cx.t().admin_help;
     let rows: Vec<_> = all
         .iter()
         .enumerate()
@@ -617,27 +610,12 @@ fn history(cx: &Cx, choices: &Choices, all: &[Version]) -> Option<Html> {
             let before = all.get(i + 1).map(|before| &before.content);
             let what = difference(cx, before, &version.content, |content| lines(cx, choices, content));
             let by = version.published_by.clone().unwrap_or_else(|| t.by_program.to_owned());
-            let at = version.published_at;
             let votes = format::integer(version.useful + version.useless);
             let mut told = vec![t.l_votes(share(cx, version.useful, version.useless), votes)];
             told.extend(version.withdrawn_at.map(|at| t.l_withdrawn(cx.moment(at))));
-            view! {
-                <li class="panel">
-                    <h3>{of_rules.version(version.version)}</h3>
-                    <p class="muted">{of_rules.published} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
-                    {list(told)}
-                    {what}
-                </li>
-            }
+            let inside = view! { {list(told)} {what} }.into_html();
+            versions::entry(cx, version.version, version.published_at, by, inside)
         })
         .collect();
-    (!rows.is_empty()).then(|| {
-        view! {
-            <section class="section" aria-labelledby="history">
-                <h2 id="history">{of_rules.history}</h2>
-                <ol class="stack list-none">{rows}</ol>
-            </section>
-        }
-        .into_html()
-    })
+    (!rows.is_empty()).then(|| versions::past(cx, rows.into_html()))
 }

@@ -1,6 +1,6 @@
 //! The parts of the help, as staff name and order them.
 
-use super::rules::fields::whole;
+use super::rules::fields::{line, whole};
 use super::versions::was_sent;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
@@ -18,7 +18,6 @@ pub(super) const HERE: &str = "/admin/help-parts";
 
 /// A name as a form sends it.
 fn named(ru: &str, en: &str) -> Localized {
-    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     Localized {
         ru: line(ru),
         en: line(en),

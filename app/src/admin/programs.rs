@@ -1,7 +1,7 @@
 //! Loyalty programs, as staff write them: what each has given and to how many, its terms with every version of them, open or
 //! closed.
 
-use super::rules::fields::{hundredths, whole};
+use super::rules::fields::{hundredths, line, whole};
 use super::versions::{self, difference, in_time, moment, was_sent};
 use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
@@ -9,7 +9,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Moment, TextArea};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, TextArea};
 use crm::content::{days, percent};
 use crm::flaw::Check as Flaws;
 use crm::lang::Localized;
@@ -40,15 +40,14 @@ pub struct TermsFields {
 impl TermsFields {
     /// The same; numbers that are none leave their flaws.
     fn read(self, flaws: &mut Flaws) -> Terms {
-        let line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let share = match self.share.trim() {
             "0" => Ok(0),
             text => hundredths(text),
         };
         Terms {
             name: Localized {
-                ru: line(self.name_ru),
-                en: line(self.name_en),
+                ru: line(&self.name_ru),
+                en: line(&self.name_en),
             },
             summary: Localized {
                 ru: self.summary_ru,
@@ -122,10 +121,7 @@ impl Form for DraftProgram {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (staff, code) = (cx.staff()?, cx.param::<String>("code")?);
-        let seen = match self.seen.as_str() {
-            "" => None,
-            micros => Some(versions::seen(micros.parse().map_err(|_| AppError::Refused)?)?),
-        };
+        let seen = versions::seen_if_any(&self.seen)?;
         let mut flaws = Flaws::new();
         let terms = self.terms.read(&mut flaws);
         if flaws.is_clean() {
@@ -483,15 +479,12 @@ fn paying(cx: &Cx) -> Html {
 
 /// Says that the draft, or what lay ahead, is another one by now, where the form that was sent is no longer on the page.
 fn gone(cx: &Cx, draft: Option<&Draft>, ahead: Option<&Version>) -> Option<Html> {
-    let sent = cx.outcome.as_ref().filter(|sent| sent.error == AppError::Stale)?;
-    let is_here = match sent.form.as_str() {
+    versions::gone(cx, cx.t().admin_programs.stale, |form| match form {
         PublishProgram::NAME => draft.is_some() && ahead.is_none(),
         DiscardProgram::NAME => draft.is_some(),
         WithdrawProgram::NAME => ahead.is_some(),
         _ => true,
-    };
-    let stale = cx.t().admin_programs.stale;
-    (!is_here).then(|| view! { <p class="notice notice-warn" role="alert">{stale}</p> }.into_html())
+    })
 }
 
 /// The terms that lie ahead: from when on, what they change, and how they are taken back.
@@ -518,13 +511,13 @@ fn scheduled(cx: &Cx, version: &Version, current: &Version, is_fresh: bool) -> H
 /// The draft: what it changes, how it will look, and how it is published.
 fn drafted(cx: &Cx, draft: &Draft, current: &Version, may_publish: bool) -> Html {
     let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
-    let (at, by) = (draft.changed_at, draft.changed_by.clone());
-    let publish = may_publish.then(|| versions::publish::<PublishProgram>(cx, at.timestamp_micros()));
+    let seen = draft.changed_at.timestamp_micros();
+    let publish = may_publish.then(|| versions::publish::<PublishProgram>(cx, seen));
     view! {
         <section class="panel" id="draft" aria-labelledby="draft-title">
             <h3 id="draft-title">{of_rules.draft}</h3>
-            <p class="muted">{of_rules.changed} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
-            {difference(cx, Some(&current.terms), &draft.terms, |terms| lines(cx, terms))}
+            {versions::changed(cx, draft.changed_at, Some(&draft.changed_by))}
+            {difference(cx, Some(&current.terms), &draft.content, |terms| lines(cx, terms))}
             <p class="actions"><a class="btn" href=format!("{}/preview", cx.path)>{t.preview}</a></p>
             <p class="hint">{t.edit_hint}</p>
             {publish}
@@ -540,7 +533,7 @@ fn drafted(cx: &Cx, draft: &Draft, current: &Version, may_publish: bool) -> Html
 fn edit(cx: &Cx, draft: Option<&Draft>, current: &Version) -> Html {
     let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
     let was_sent = was_sent::<DraftProgram>(cx);
-    let held = draft.map_or(&current.terms, |draft| &draft.terms).clone();
+    let held = draft.map_or(&current.terms, |draft| &draft.content).clone();
     let seen = draft.map(|draft| draft.changed_at.timestamp_micros().to_string());
     let inside = cx.clone();
     view! {
@@ -564,7 +557,7 @@ pub async fn preview(cx: Cx) -> Result<Body, AppError> {
     let draft = programs::draft(&mut cx.db.read().await?, staff, entry.id).await?;
     let last = versions.into_iter().next().ok_or(AppError::NotFound)?;
     let (hint, version, terms) = match draft {
-        Some(draft) => (t.preview_hint, last.version + 1, draft.terms),
+        Some(draft) => (t.preview_hint, last.version + 1, draft.content),
         None => (t.preview_last, last.version, last.terms),
     };
     let program = Program {
@@ -624,31 +617,19 @@ fn close(cx: &Cx, is_closed: bool) -> Html {
 }
 
 /// Every version, the newest first, each with what it changed and how many agreed to it.
-fn history(cx: &Cx, versions: &[Version]) -> Html {
-    let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
-    let rows: Vec<_> = versions
+fn history(cx: &Cx, all: &[Version]) -> Html {
+    let t = &cx.t().admin_programs;
+    let rows: Vec<_> = all
         .iter()
         .enumerate()
         .map(|(i, version)| {
-            let before = versions.get(i + 1).map(|before| &before.terms);
+            let before = all.get(i + 1).map(|before| &before.terms);
             let what = difference(cx, before, &version.terms, |terms| lines(cx, terms));
             let by = version.published_by.clone().unwrap_or_else(|| t.by_program.to_owned());
-            let at = version.published_at;
-            view! {
-                <li class="panel">
-                    <h3>{of_rules.version(version.version)}</h3>
-                    <p class="muted">{of_rules.published} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
-                    <p class="muted">{t.agreed(format::integer(version.members))}</p>
-                    {what}
-                </li>
-            }
+            let agreed = t.agreed(format::integer(version.members));
+            let inside = view! { <p class="muted">{agreed}</p> {what} }.into_html();
+            versions::entry(cx, version.version, version.published_at, by, inside)
         })
         .collect();
-    view! {
-        <section class="section" aria-labelledby="history">
-            <h2 id="history">{of_rules.history}</h2>
-            <ol class="stack list-none">{rows}</ol>
-        </section>
-    }
-    .into_html()
+    versions::past(cx, rows.into_html())
 }

@@ -61,8 +61,9 @@ async fn change(
 /// What a rule is called, read from its two fields.
 pub(super) fn named(flaws: &mut Flaws, ru: &str, en: &str) -> Localized {
     let mut name = |field: &str, text: &str| {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        flaws.field(field, crm::flaw::text(&text, 200)).unwrap_or_default()
+        flaws
+            .field(field, crm::flaw::text(&fields::line(text), 200))
+            .unwrap_or_default()
     };
     Localized {
         ru: name("ru", ru),
@@ -649,7 +650,7 @@ fn editor(words: &Words<'_>, version: &Version, rule: &Rule, is_fresh: bool) -> 
     view! {
         <section class="section" id="draft" aria-labelledby="draft-title">
             <h2 id="draft-title">{t.draft}</h2>
-            {versions::changed(cx, version)}
+            {versions::changed(cx, version.changed_at, version.changed_by.as_deref())}
             {conditions(words, rule, seen)}
             {effects(words, rule, seen)}
             {caps(words, &rule.caps, seen)}

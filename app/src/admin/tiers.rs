@@ -476,7 +476,7 @@ fn editor(cx: &Cx, version: &Version, tiers: &Tiers, is_fresh: bool, preview: Op
     view! {
         <section class="section" id="draft" aria-labelledby="draft-title">
             <h2 id="draft-title">{of_rules.draft}</h2>
-            {versions::changed(cx, version)}
+            {versions::changed(cx, version.changed_at, version.changed_by.as_deref())}
             {rows(cx, tiers, seen)}
             {measure(cx, tiers, seen)}
             {faults}

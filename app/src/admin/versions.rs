@@ -83,11 +83,10 @@ pub(super) fn ahead<T>(
     .into_html()
 }
 
-/// When the draft was changed last, and by whom.
-pub(super) fn changed<T>(cx: &Cx, draft: &Version<T>) -> Html {
+/// When the draft was changed last, and by whom; none: the command line.
+pub(super) fn changed(cx: &Cx, at: DateTime<Utc>, by: Option<&str>) -> Html {
     let t = &cx.t().admin_rules;
-    let by = draft.changed_by.clone().unwrap_or_else(|| t.by_command_line.to_owned());
-    let at = draft.changed_at;
+    let by = by.unwrap_or(t.by_command_line).to_owned();
     view! { <p class="muted">{t.changed} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p> }.into_html()
 }
 
@@ -170,15 +169,31 @@ pub(super) fn history<T: Serialize + PartialEq>(
             }
         })
         .collect();
-    (!rows.is_empty()).then(|| {
-        view! {
-            <section class="section" aria-labelledby="history">
-                <h2 id="history">{t.history}</h2>
-                <ol class="stack list-none">{rows}</ol>
-            </section>
-        }
-        .into_html()
-    })
+    (!rows.is_empty()).then(|| past(cx, rows.into_html()))
+}
+
+/// The section of what was published before, around an entry of each version.
+pub(super) fn past(cx: &Cx, rows: Html) -> Html {
+    view! {
+        <section class="section" aria-labelledby="history">
+            <h2 id="history">{cx.t().admin_rules.history}</h2>
+            <ol class="stack list-none">{rows}</ol>
+        </section>
+    }
+    .into_html()
+}
+
+/// The entry of a version that counts since it was published: by whom it was, and what there is to say of it.
+pub(super) fn entry(cx: &Cx, version: i64, at: DateTime<Utc>, by: String, inside: Html) -> Html {
+    let t = &cx.t().admin_rules;
+    view! {
+        <li class="panel">
+            <h3>{t.version(version)}</h3>
+            <p class="muted">{t.published} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
+            {inside}
+        </li>
+    }
+    .into_html()
 }
 
 /// What differs between two versions, line by line; without one before, all lines. What differs and is told in the same words
@@ -257,6 +272,20 @@ pub(super) fn was_sent<F: Form>(cx: &Cx) -> bool {
 /// The draft that a form was made for.
 pub(super) fn seen(micros: i64) -> Result<DateTime<Utc>, AppError> {
     DateTime::from_timestamp_micros(micros).ok_or(AppError::Refused)
+}
+
+/// The same of a form that may begin one: none, sent as nothing, was there.
+pub(super) fn seen_if_any(micros: &str) -> Result<Option<DateTime<Utc>>, AppError> {
+    match micros {
+        "" => Ok(None),
+        micros => seen(micros.parse().map_err(|_| AppError::Refused)?).map(Some),
+    }
+}
+
+/// Says that a colleague was quicker, where the form that was sent, by its name, is no longer on the page to say so itself.
+pub(super) fn gone(cx: &Cx, words: &'static str, is_here: impl Fn(&str) -> bool) -> Option<Html> {
+    let sent = cx.outcome.as_ref().filter(|sent| sent.error == AppError::Stale)?;
+    (!is_here(&sent.form)).then(|| view! { <p class="notice notice-warn" role="alert">{words}</p> }.into_html())
 }
 
 /// A moment that is over has words of its own here.

@@ -3,7 +3,7 @@
 use super::{back, flash};
 use crate::cx::Cx;
 use crate::format;
-use crate::route::{Body, Form, Frame, Next, Place};
+use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{FormBox, Moment};
 use crm::consent::{Act, Aim, AskedAt, Consent, Purpose, store as consents};
@@ -11,11 +11,12 @@ use crm::customer::Channel;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// What the receipt of an act is called, for people and for machines.
-pub const TEXT_FILE: &str = "receipt.txt";
+const TEXT_FILE: &str = "receipt.txt";
 /// See [`TEXT_FILE`].
-pub const JSON_FILE: &str = "receipt.json";
+const JSON_FILE: &str = "receipt.json";
 
 /// Gives or withdraws one consent.
 #[derive(Deserialize)]
@@ -294,8 +295,34 @@ pub fn act_words(cx: &Cx, act: Act) -> &'static str {
     }
 }
 
+/// The act of the address. Somebody else's is none.
+async fn asked(cx: &Cx) -> Result<Consent, AppError> {
+    let mut conn = cx.db.read().await?;
+    Ok(consents::act(&mut conn, cx.customer()?.me(), cx.param("id")?).await?)
+}
+
+/// The receipt of an act, for people.
+pub async fn text_receipt(cx: Cx) -> Result<File, AppError> {
+    let text = receipt(&cx, cx.customer()?.name(), &asked(&cx).await?);
+    Ok(File {
+        name: TEXT_FILE.to_owned(),
+        kind: "text/plain; charset=utf-8",
+        bytes: text.into_bytes(),
+    })
+}
+
+/// The same for machines.
+pub async fn json_receipt(cx: Cx) -> Result<File, AppError> {
+    let json = kantara(&cx, &cx.customer()?.id().to_string(), &asked(&cx).await?);
+    Ok(File {
+        name: JSON_FILE.to_owned(),
+        kind: "application/json",
+        bytes: format!("{json:#}\n").into_bytes(),
+    })
+}
+
 /// The receipt of an act as a text that people read.
-pub fn receipt(cx: &Cx, name: &str, consent: &Consent) -> String {
+fn receipt(cx: &Cx, name: &str, consent: &Consent) -> String {
     let t = &cx.t().consents;
     let local = cx.shop().local(consent.at);
     let way = match consent.source.as_str() {
@@ -334,4 +361,47 @@ pub fn receipt(cx: &Cx, name: &str, consent: &Consent) -> String {
         t.receipt_title,
         consent.body.get(consent.language)
     )
+}
+
+/// The receipt by the field names of the Consent Receipt Specification 1.1 of Kantara. What it has no name for stands under
+/// `kabinet`.
+fn kantara(cx: &Cx, customer: &str, consent: &Consent) -> Value {
+    let shop = cx.shop();
+    let lang = consent.language;
+    let title = consent.title.get(lang);
+    json!({
+        "version": "KI-CR-v1.1.0",
+        "jurisdiction": shop.country,
+        "consentTimestamp": consent.at.timestamp(),
+        "collectionMethod": consent.source,
+        "consentReceiptID": consent.id.to_string(),
+        "language": lang.code(),
+        "piiPrincipalId": customer,
+        "piiControllers": [{ "piiController": shop.name, "piiControllerUrl": shop.url }],
+        "policyUrl": format!("{}/consents/{}?version={}", shop.url, consent.code, consent.version),
+        "services": [{
+            "service": shop.name,
+            "purposes": [{
+                "purpose": title,
+                "purposeCategory": [consent.aim.map_or(consent.code.as_str(), |aim| aim.as_str())],
+                "consentType": "EXPLICIT",
+                "primaryPurpose": consent.aim.is_none(),
+                "termination": format!("{}/profile/consents", shop.url),
+                "thirdPartyDisclosure": false,
+            }],
+        }],
+        "sensitive": false,
+        "spiCat": [],
+        "kabinet": {
+            "act": match consent.act {
+                Act::Given => "given",
+                Act::Withdrawn => "withdrawn",
+            },
+            "code": consent.code,
+            "channel": consent.channel,
+            "textVersion": consent.version,
+            "text": consent.body.get(lang),
+            "at": consent.at.to_rfc3339(),
+        },
+    })
 }

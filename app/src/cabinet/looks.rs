@@ -1,6 +1,6 @@
 //! Who looked at the customer's data, when and why: what staff and tills read and changed, out of the audit log.
 
-use super::{back, place, show_place};
+use super::{back, more, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::texts;
@@ -21,10 +21,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let (looks, next) = audit::of_customer(&mut conn, cx.customer()?.me(), before, SHOWN).await?;
     drop(conn);
-    let next = next.map(show_place).map(|next| {
-        let href = format!("/profile/views?before={next}");
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
-    });
+    let next = next.map(show_place);
+    let next = next.map(|next| more(&cx, format!("/profile/views?before={next}")));
     let rows: Vec<_> = looks.iter().map(|look| row(&cx, look)).collect();
     let list = if rows.is_empty() {
         view! { <div class="panel empty">{icon(icons::EYE)} <p>{t.none}</p></div> }.into_html()

@@ -1,6 +1,6 @@
 //! Everything that was sent to the customer, as it went: by channel, page by page.
 
-use super::{back, place, show_place};
+use super::{back, more, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::IntoHtml;
@@ -25,18 +25,17 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let mut sent = own::list(&mut conn, me, channel, before, SHOWN as i64 + 1).await?;
     drop(conn);
-    let more = sent.len() > SHOWN;
+    let has_more = sent.len() > SHOWN;
     sent.truncate(SHOWN);
     let next = sent
         .last()
-        .filter(|_| more)
+        .filter(|_| has_more)
         .map(|last| show_place((last.created_at, last.id.0)));
     let next = next.map(|next| {
         let channel = channel
             .map(|channel| format!("&channel={}", channel.as_str()))
             .unwrap_or_default();
-        let href = format!("{HERE}?before={next}{channel}");
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        more(&cx, format!("{HERE}?before={next}{channel}"))
     });
     let tabs: Vec<_> = [
         (None, t.all),

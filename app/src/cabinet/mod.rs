@@ -78,6 +78,11 @@ pub(crate) fn back(href: &'static str, words: &'static str) -> impl IntoView {
     view! { <a class="back" href=href>{icon(icon::ARROW_LEFT)} {words}</a> }
 }
 
+/// The way on, to the next page of a list.
+pub(crate) fn more(cx: &Cx, href: String) -> Html {
+    view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }.into_html()
+}
+
 /// Says that what a button was for is no longer there: its form is not on the page, so it cannot say so itself.
 pub(crate) fn gone(cx: &Cx) -> Option<impl IntoView + use<>> {
     let outcome = cx.outcome.as_ref().filter(|o| o.error == AppError::NotFound)?;

@@ -1,6 +1,6 @@
 //! What happened, for whoever was not there: answers, points, safety. Looking at it reads all of it.
 
-use super::{back, place, show_place};
+use super::{back, more, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
@@ -21,17 +21,17 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let mut all = notification::list(&mut conn, customer.me(), before, SHOWN as i64 + 1).await?;
     drop(conn);
-    let more = all.len() > SHOWN;
+    let has_more = all.len() > SHOWN;
     all.truncate(SHOWN);
     // What came while the page was made is not among them, and stays new.
     if let Some(newest) = all.first().filter(|_| cx.is_visit && customer.unread() > 0) {
         notification::mark_read(&cx.db, customer, newest.at).await?;
     }
-    let next = all.last().filter(|_| more).map(|last| show_place((last.at, last.id.0)));
-    let next = next.map(|next| {
-        let href = format!("/notifications?before={next}");
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
-    });
+    let next = all
+        .last()
+        .filter(|_| has_more)
+        .map(|last| show_place((last.at, last.id.0)));
+    let next = next.map(|next| more(&cx, format!("/notifications?before={next}")));
     let rows: Vec<_> = all.iter().map(|one| row(&cx, one)).collect();
     let list = if rows.is_empty() {
         view! { <div class="panel empty">{icon(icons::BELL)} <p>{t.none}</p></div> }.into_html()

@@ -2,7 +2,7 @@
 
 use super::period::Period;
 use super::receipt::{by_line, earned_row};
-use super::{back, meaning, place, show_place, transfer};
+use super::{back, meaning, more, place, show_place, transfer};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
@@ -104,14 +104,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let balance = points::balance(&mut conn, me).await?;
     let mut entries = points::movements(&mut conn, me, &asked.filter, before, SHOWN as i64 + 1).await?;
-    let more = entries.len() > SHOWN;
+    let has_more = entries.len() > SHOWN;
     entries.truncate(SHOWN);
     let explained = points::explain(&mut conn, me, &entries).await?;
     drop(conn);
-    let next = entries.last().filter(|_| more).map(|last| (last.at, last.id.0));
-    let next = next.map(|next| {
-        view! { <p class="more-link"><a class="btn" href=asked.address(Some(next)) rel="next">{cx.t().common.more}</a></p> }
-    });
+    let next = entries.last().filter(|_| has_more).map(|last| (last.at, last.id.0));
+    let next = next.map(|next| more(&cx, asked.address(Some(next))));
     // The day that the page before ended in goes on here: what its balance was at its end stands there.
     let begun = before.map(|(at, _)| cx.shop().day(at));
     let days: Vec<_> = entries

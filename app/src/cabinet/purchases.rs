@@ -1,7 +1,7 @@
 //! Purchases by month, with a search, filters that are part of the address, and what was spent month by month.
 
 use super::period::Period;
-use super::{place, show_place};
+use super::{more, place, show_place};
 use crate::admin::rules::fields::hundredths;
 use crate::cx::Cx;
 use crate::format;
@@ -280,9 +280,7 @@ fn list(cx: &Cx, asked: &Asked, found: &Page) -> Html {
             }
         })
         .collect();
-    let next = found.next.map(|next| {
-        view! { <p class="more-link"><a class="btn" href=asked.address(Some(next)) rel="next">{cx.t().common.more}</a></p> }
-    });
+    let next = found.next.map(|next| more(cx, asked.address(Some(next))));
     view! { {months} {next} }.into_html()
 }
 

@@ -18,6 +18,7 @@ use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Fresh, Reason, Staff, Subject, System, Token, Visitor};
+use crate::work::Round;
 use chrono::{DateTime, Duration, Utc};
 
 /// How often one customer may begin a change within an hour: each time messages go to all contacts.
@@ -161,7 +162,7 @@ pub async fn cancel_by_link(db: &Db, link: &str, visitor: &Visitor) -> Result<()
                 .fetch_optional(c)
                 .await)?;
             let customer = customer.ok_or(Error::Stale)?;
-            record(tx, Actor::Customer, customer, "number.cancel", "link", visitor).await?;
+            audit::without_session(tx, Actor::Customer, customer, "number.cancel", "link", visitor).await?;
             notice::send(tx, customer, "number_kept", &[]).await
         })
     })
@@ -206,10 +207,12 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
     let now = conn.now();
     let due: Vec<NumberChangeId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(now).fetch_all(c).await)?;
     drop(conn);
-    let mut done = 0;
+    let (mut done, mut round) = (0, Round::default());
     for id in due {
-        done += u64::from(db.write(|tx| scoped(carry_out(tx, by, id))).await?);
+        let changed = db.write(|tx| scoped(carry_out(tx, by, id))).await;
+        done += u64::from(round.took(changed) == Some(true));
     }
+    round.end()?;
     Ok(done)
 }
 
@@ -234,28 +237,8 @@ async fn carry_out(tx: &mut Tx, by: &System, id: NumberChangeId) -> Result<bool,
     };
     contacts::put_first(tx, customer, &all, contact).await?;
     notice::send_to(tx, customer, (Kind::Phone, &phone), "number_changed", &[]).await?;
-    record(tx, Actor::System, customer, "number.done", "", &Visitor::default()).await?;
+    audit::without_session(tx, Actor::System, customer, "number.done", "", &Visitor::default()).await?;
     Ok(true)
-}
-
-async fn record(
-    tx: &mut Tx,
-    actor: Actor,
-    customer: CustomerId,
-    action: &str,
-    reason: &str,
-    visitor: &Visitor,
-) -> Result<(), sqlx::Error> {
-    let entry = audit::Entry {
-        actor,
-        actor_id: (actor == Actor::Customer).then_some(customer.0),
-        action,
-        customer: Some(customer),
-        object: None,
-        reason,
-        network: &visitor.network,
-    };
-    audit::record(tx, entry).await
 }
 
 #[cfg(test)]

@@ -134,6 +134,12 @@ pub(crate) async fn reward_profile(tx: &mut Tx, id: CustomerId) -> Result<(), Er
     Ok(())
 }
 
+/// Has whoever does something of the same customer wait until the transaction ends. Changes nothing.
+pub(crate) async fn hold(tx: &mut Tx, id: CustomerId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
+    on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
+}
+
 /// What a customer is to be reminded of, in one query.
 pub async fn reminders(conn: &mut Conn, of: Subject) -> Result<Reminders, Error> {
     #[derive(sqlx::FromRow)]

@@ -13,7 +13,7 @@ use crate::lang::{Lang, Localized};
 use crate::limits;
 use crate::on;
 use crate::points::{store as points, written};
-use crate::promotion::store::offers;
+use crate::promotion::store::offers::{self, Stand};
 use crate::purchase::{Kind, store as purchases};
 use crate::request::{NewRequest, store as requests};
 use crate::signin::attempts::Purpose;
@@ -554,7 +554,11 @@ async fn balance(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>
 async fn running(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>, Error> {
     let most = usize::try_from(facts.catalogue.setting("offers_shown", 5)).unwrap_or(5);
     let all = offers::of(&mut db.read().await?, by.me()).await?;
-    let replies = all.iter().take(most).map(|offer| {
+    // Why another one is not for them, and how far they are, the page of offers says.
+    let theirs = all
+        .iter()
+        .filter(|offer| matches!(offer.stand, Stand::Holds | Stand::Off));
+    let replies = theirs.take(most).map(|offer| {
         let promotion = &offer.promotion;
         // The first moment after it is in the day after its last.
         let last = promotion.ends_at - Duration::seconds(1);

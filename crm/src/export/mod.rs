@@ -1,18 +1,19 @@
 //! What customers take home: an archive with everything that is held about them, to read and for machines.
 //!
-//! Somebody asks ([`ask`]), and a worker of any node makes it ([`run_next`]): it claims what waits longest, collects
-//! ([`data`]), packs, and tells the customer. A claim runs out, and another node begins anew. The archive stays for
-//! [`KEPT`]; then [`sweep`] takes it away.
+//! Somebody asks ([`ask`]), and a worker of any node makes it ([`run_next`]): it claims what waits longest ([`work`]), collects
+//! ([`data`]), packs, and tells the customer. The archive stays for [`KEPT`]; then [`sweep`] takes it away.
 
 pub mod data;
 mod zip;
 
+use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, ExportId};
 use crate::on;
 use crate::signin::notice;
 use crate::who::{Customer, Fresh, Subject, System};
+use crate::work::{self, Claims, claims, is_ours, let_go};
 use chrono::{DateTime, Duration, Utc};
 use data::Data;
 
@@ -20,8 +21,6 @@ use data::Data;
 pub const EVERY: Duration = Duration::days(1);
 /// For how long an archive stays.
 pub const KEPT: Duration = Duration::days(7);
-/// How often one is begun: one that no node survives is not begun for ever.
-pub const MAX_TRIES: i64 = 3;
 /// For how long a node has one that it says nothing of: many times what the largest takes.
 pub const HOLD: Duration = Duration::minutes(10);
 /// The largest piece that is one row.
@@ -37,7 +36,7 @@ pub enum State {
     Running,
     /// There is an archive.
     Done,
-    /// It was begun [`MAX_TRIES`] times and came to no end.
+    /// It was begun [`work::MAX_TRIES`] times and came to no end.
     Failed,
 }
 
@@ -84,12 +83,11 @@ pub async fn latest(conn: &mut Conn, of: Subject) -> Result<Option<Export>, Erro
 
 /// Asks for an archive, for somebody who has just proved who they are. [`Error::TooMany`] where they asked within [`EVERY`].
 pub async fn ask(db: &Db, by: &Fresh<'_, Customer>) -> Result<ExportId, Error> {
-    // Changes nothing, and lets those who ask at the same moment go one after the other.
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     const SQL: &str = "INSERT INTO exports (id, customer_id, state, asked_at) VALUES ($1, $2, 'waiting', $3)";
     db.write(|tx| {
         scoped(async move {
-            on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+            // Those who ask at the same moment go one after the other.
+            customers::hold(tx, by.id()).await?;
             let (id, now) = (ExportId::new(), tx.now());
             if let Some(last) = latest(tx, by.me()).await?
                 && now < last.again_at()
@@ -134,36 +132,6 @@ pub async fn archive(db: &Db, by: &Fresh<'_, Customer>, id: ExportId) -> Result<
     Ok(parts.concat())
 }
 
-/// True for an export that may be claimed at `$1`.
-macro_rules! is_free {
-    () => {
-        "state IN ('waiting', 'running') AND (claimed_until IS NULL OR claimed_until <= $1)"
-    };
-}
-
-macro_rules! claim {
-    ($lock:literal) => {
-        concat!(
-            "WITH due AS MATERIALIZED (SELECT id FROM exports WHERE ",
-            is_free!(),
-            " ORDER BY asked_at, id LIMIT 1 ",
-            $lock,
-            ") UPDATE exports SET state = 'running', claimed_by = $2, claimed_until = $3, tries = tries + 1 \
-             WHERE id IN (SELECT id FROM due) RETURNING id, customer_id"
-        )
-    };
-}
-
-/// How exports are claimed, where the engines truly differ: on PostgreSQL nodes step over what another one is about to claim;
-/// on SQLite there is one writer.
-const fn claim_sql(is_postgres: bool) -> &'static str {
-    if is_postgres {
-        claim!("FOR UPDATE SKIP LOCKED")
-    } else {
-        claim!("")
-    }
-}
-
 /// An export in the hands of one node.
 struct Claimed {
     id: ExportId,
@@ -171,52 +139,16 @@ struct Claimed {
     claim: String,
 }
 
-/// Takes the export that waits longest, if any does.
-async fn claim(db: &Db) -> Result<Option<Claimed>, Error> {
-    const ANY: &str = concat!("SELECT id FROM exports WHERE ", is_free!(), " LIMIT 1");
-    const GIVE_UP: &str = concat!(
-        "UPDATE exports SET state = 'failed', finished_at = $1, claimed_by = NULL, claimed_until = NULL WHERE ",
-        is_free!(),
-        " AND tries >= $2"
-    );
-    // Most of the time nobody asks, and the one writer of SQLite is not asked for nothing.
-    let mut conn = db.read().await?;
-    let now = conn.now();
-    let any: Option<ExportId> = on!(conn, |c| sqlx::query_scalar(ANY).bind(now).fetch_optional(c).await)?;
-    drop(conn);
-    if any.is_none() {
-        return Ok(None);
-    }
-    let claim = &uuid::Uuid::now_v7().to_string();
-    let claimed: Option<(ExportId, CustomerId)> = db
-        .write(|tx| {
-            scoped(async move {
-                let (now, sql) = (tx.now(), claim_sql(tx.is_postgres()));
-                on!(tx, |c| sqlx::query(GIVE_UP)
-                    .bind(now)
-                    .bind(MAX_TRIES)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-                Ok::<_, Error>(on!(tx, |c| sqlx::query_as(sql)
-                    .bind(now)
-                    .bind(claim)
-                    .bind(now + HOLD)
-                    .fetch_optional(c)
-                    .await)?)
-            })
-        })
-        .await?;
-    let claim = claim.clone();
-    Ok(claimed.map(|(id, customer)| Claimed { id, customer, claim }))
-}
+const CLAIMS: Claims = claims!("exports", "asked_at", "", "id, customer_id");
 
 /// Makes the archive that was asked for first, and tells whether there was one to make. `page` writes the part that people
 /// read. What fails is begun again, by any node, once the claim has run out.
 pub async fn run_next(db: &Db, by: &System, page: fn(&Data) -> String) -> Result<bool, Error> {
-    let Some(claimed) = claim(db).await? else {
+    let claimed: Option<((ExportId, CustomerId), String)> = work::claim(db, &CLAIMS, HOLD).await?;
+    let Some(((id, customer), claim)) = claimed else {
         return Ok(false);
     };
+    let claimed = Claimed { id, customer, claim };
     let mut conn = db.read().await?;
     let data = data::gather(&mut conn, by.subject(claimed.customer)).await?;
     drop(conn);
@@ -240,8 +172,12 @@ fn pack(data: &Data, page: fn(&Data) -> String) -> std::io::Result<Vec<u8>> {
 
 /// Keeps an archive, unless another node has the export by now, and tells the customer.
 async fn keep(tx: &mut Tx, claimed: &Claimed, archive: &[u8]) -> Result<(), Error> {
-    const DONE: &str = "UPDATE exports SET state = 'done', finished_at = $3, size = $4, claimed_by = NULL, claimed_until = NULL \
-                        WHERE id = $1 AND claimed_by = $2 AND state = 'running'";
+    const DONE: &str = concat!(
+        "UPDATE exports SET state = 'done', finished_at = $3, size = $4, ",
+        let_go!(),
+        " WHERE ",
+        is_ours!()
+    );
     const KEEP: &str = "INSERT INTO export_parts (export_id, ordinal, bytes) VALUES ($1, $2, $3)";
     let now = tx.now();
     let rows = on!(tx, |c| sqlx::query(DONE)

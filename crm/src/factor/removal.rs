@@ -21,6 +21,7 @@ use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Fresh, Reason, Staff, Subject, System, Token, Visitor};
+use crate::work::Round;
 use chrono::{DateTime, Duration, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -101,7 +102,7 @@ pub async fn ask(db: &Db, token: &Token, visitor: &Visitor) -> Result<(), Error>
                 .execute(c)
                 .await
                 .map(drop))?;
-            record(tx, Actor::Customer, customer, "removal.ask", &attempt.way, visitor).await?;
+            audit::without_session(tx, Actor::Customer, customer, "removal.ask", &attempt.way, visitor).await?;
             tell(tx, customer, Some(id), "removal_asked", ASKED_FOR).await
         })
     })
@@ -171,7 +172,7 @@ pub async fn cancel_by_link(db: &Db, link: &str, visitor: &Visitor) -> Result<()
                 .fetch_optional(c)
                 .await)?;
             let customer = customer.ok_or(Error::Stale)?;
-            Ok(record(tx, Actor::Customer, customer, "removal.cancel", "link", visitor).await?)
+            Ok(audit::without_session(tx, Actor::Customer, customer, "removal.cancel", "link", visitor).await?)
         })
     })
     .await
@@ -218,7 +219,7 @@ async fn end(tx: &mut Tx, customer: CustomerId) -> Result<u64, sqlx::Error> {
 /// The second factor was given, or its owner removed it: there is nothing left to remove for them.
 pub(crate) async fn settle(tx: &mut Tx, customer: CustomerId, visitor: &Visitor) -> Result<(), sqlx::Error> {
     if end(tx, customer).await? > 0 {
-        record(tx, Actor::Customer, customer, "removal.cancel", "second", visitor).await?;
+        audit::without_session(tx, Actor::Customer, customer, "removal.cancel", "second", visitor).await?;
     }
     Ok(())
 }
@@ -231,10 +232,12 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
     let now = conn.now();
     let due: Vec<(RemovalId, CustomerId)> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
     drop(conn);
-    let mut done = 0;
+    let (mut done, mut round) = (0, Round::default());
     for (id, customer) in due {
-        done += u64::from(carry_out(db, by, id, customer).await?);
+        let removed = carry_out(db, by, id, customer).await;
+        done += u64::from(round.took(removed) == Some(true));
     }
+    round.end()?;
     Ok(done)
 }
 
@@ -269,7 +272,7 @@ async fn carry_out(db: &Db, _by: &System, id: RemovalId, customer: CustomerId) -
                     .await
                     .map(drop))?;
             }
-            record(tx, Actor::System, customer, "removal.done", "", &Visitor::default()).await?;
+            audit::without_session(tx, Actor::System, customer, "removal.done", "", &Visitor::default()).await?;
             tell(tx, customer, None, "removal_done", WAIT).await?;
             Ok(true)
         })
@@ -301,26 +304,6 @@ async fn tell(
         notice::send_to(tx, customer, (contact.kind, &contact.value), template, &values).await?;
     }
     Ok(())
-}
-
-async fn record(
-    tx: &mut Tx,
-    actor: Actor,
-    customer: CustomerId,
-    action: &str,
-    reason: &str,
-    visitor: &Visitor,
-) -> Result<(), sqlx::Error> {
-    let entry = audit::Entry {
-        actor,
-        actor_id: (actor == Actor::Customer).then_some(customer.0),
-        action,
-        customer: Some(customer),
-        object: None,
-        reason,
-        network: &visitor.network,
-    };
-    audit::record(tx, entry).await
 }
 
 #[cfg(test)]

@@ -62,23 +62,14 @@ impl Content {
     /// The same as it is kept, with what is wrong at `title_ru`, `body_en` and so on. A draft has a title and may lack the
     /// rest; what is published on a day is whole, and has not expired by then.
     pub fn checked(&self, check: &mut Check, published_on: Option<NaiveDate>) -> Self {
-        let is_whole = published_on.is_some();
-        let mut words = |field: &str, text: &Localized, max, is_needed: bool| {
-            let [ru, en] = Lang::ALL.map(|lang| {
-                let checked = match flaw::text(text.get(lang), max) {
-                    Err(Flaw::Missing) if !is_needed => Ok(String::new()),
-                    other => other,
-                };
-                check
-                    .field(&format!("{field}_{}", lang.code()), checked)
-                    .unwrap_or_default()
-            });
-            Localized { ru, en }
+        let needed: fn(&mut Check, &str, &Localized, usize) -> Localized = match published_on {
+            Some(_) => Check::words,
+            None => Check::words_if_any,
         };
-        let title = words("title", &self.title, TITLE_MAX, true);
-        let summary = words("summary", &self.summary, SUMMARY_MAX, is_whole);
-        let keywords = words("keywords", &self.keywords, KEYWORDS_MAX, false);
-        let body = words("body", &self.body, BODY_MAX, is_whole);
+        let title = check.words("title", &self.title, TITLE_MAX);
+        let summary = needed(check, "summary", &self.summary, SUMMARY_MAX);
+        let keywords = check.words_if_any("keywords", &self.keywords, KEYWORDS_MAX);
+        let body = needed(check, "body", &self.body, BODY_MAX);
         let is_over = |last: NaiveDate| published_on.is_some_and(|day| last < day);
         if self.expires_on.is_some_and(is_over) {
             check.field::<()>("expires", Err(Flaw::InThePast));

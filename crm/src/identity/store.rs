@@ -552,14 +552,5 @@ pub async fn link_staff(db: &Db, _by: &System, staff: StaffId, outside: &Outside
 
 /// Writes down that a customer's outside account was linked on the way in.
 pub(crate) async fn record_linked(tx: &mut Tx, customer: CustomerId, visitor: &Visitor) -> Result<(), sqlx::Error> {
-    let entry = audit::Entry {
-        actor: Actor::Customer,
-        actor_id: Some(customer.0),
-        action: "identity.link",
-        customer: Some(customer),
-        object: None,
-        reason: "sign_in",
-        network: &visitor.network,
-    };
-    audit::record(tx, entry).await
+    audit::without_session(tx, Actor::Customer, customer, "identity.link", "sign_in", visitor).await
 }

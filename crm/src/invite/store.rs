@@ -4,6 +4,7 @@
 //! about it in the transaction that books it, once. Where that receipt is voided, the next purchase is the first one.
 
 use super::{Invitation, LENGTH, SIGNS, State, code as parse};
+use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, PurchaseId};
@@ -171,8 +172,6 @@ async fn claim(
 ) -> Result<(), sqlx::Error> {
     const CLAIM: &str = "UPDATE invitations SET purchase_id = $2, bought_at = $3 \
                          WHERE invited_id = $1 AND purchase_id IS NULL";
-    // Two friends who buy at the same moment are counted one after the other.
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     const REWARDED: &str = "SELECT COUNT(*) FROM invitations WHERE inviter_id = $1 AND rewarded_at IS NOT NULL \
                             AND bought_at >= $2 AND bought_at < $3";
     const DONE: &str = "UPDATE invitations SET rewarded_at = $2 WHERE invited_id = $1";
@@ -186,7 +185,8 @@ async fn claim(
     if rows == 0 {
         return Ok(());
     }
-    on!(tx, |c| sqlx::query(HOLD).bind(inviter).execute(c).await.map(drop))?;
+    // Two friends who buy at the same moment are counted one after the other.
+    customers::hold(tx, inviter).await?;
     let shop = tx.shop().clone();
     let day = shop.day(at);
     let first = day.with_day(1).unwrap_or(day);

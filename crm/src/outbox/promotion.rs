@@ -47,8 +47,7 @@ pub async fn send(
                         WHERE c.id = $1 AND k.is_primary AND k.verified_at IS NOT NULL \
                         ORDER BY CASE WHEN k.kind = 'email' THEN 0 ELSE 1 END";
     // Nobody else writes to them meanwhile: two at once would each be the last of the week.
-    const LOCK: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
-    on!(tx, |c| sqlx::query(LOCK).bind(customer).execute(c).await.map(drop))?;
+    customer::store::hold(tx, customer).await?;
     let ways: Vec<Way> = on!(tx, |c| sqlx::query_as(WAYS).bind(customer).fetch_all(c).await)?;
     let id = OutboxId::new();
     for way in ways {

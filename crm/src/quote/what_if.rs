@@ -17,7 +17,7 @@ use crate::who::{Customer, Subject};
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use std::collections::BTreeSet;
 
-/// The most lines of a plan.
+/// The most lines of a plan that name an article; a sum may stand beside them.
 pub const LINES_MAX: usize = 20;
 /// So many days after the planned one are looked at.
 const AHEAD: u64 = 7;
@@ -183,8 +183,8 @@ pub async fn of_receipt(conn: &mut Conn, by: &Customer, id: PurchaseId) -> Resul
     Ok(bought)
 }
 
-/// Tells what a plan would bring. Lines beyond [`LINES_MAX`], and such as cost more than a receipt may hold, are left out:
-/// pages tell of them before.
+/// Tells what a plan would bring. Lines beyond [`LINES_MAX`] and a sum, and such as cost more than a receipt may hold, are left
+/// out: pages tell of them before.
 pub async fn forecast(db: &Db, by: &Customer, plan: &Plan) -> Result<Forecast, Error> {
     let me = by.me();
     points::bring_up_to_date(db, me).await?;
@@ -266,7 +266,7 @@ async fn lines(conn: &mut Conn, items: &[Item]) -> Result<Vec<Line>, Error> {
             taken: None,
         })
     };
-    Ok(items.iter().take(LINES_MAX).filter_map(line).collect())
+    Ok(items.iter().take(LINES_MAX + 1).filter_map(line).collect())
 }
 
 /// What else could be done, and the deals that it would be.

@@ -6,6 +6,7 @@ use super::{
     Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort, StaffMessage,
     StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
 };
+use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{Check, Flaw};
@@ -196,14 +197,13 @@ async fn attach(tx: &mut Tx, message: MessageId, files: &[Checked<'_>], at: Date
 
 /// Whether a customer may send these files today. Two messages at the same moment are counted one after the other.
 async fn within_the_day(tx: &mut Tx, by: &Customer, files: &[Checked<'_>]) -> Result<Result<(), Flaw>, Error> {
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     const SENT: &str = "SELECT CAST(COALESCE(SUM(a.size), 0) AS BIGINT) FROM requests r \
                         JOIN messages m ON m.request_id = r.id JOIN attachments a ON a.message_id = m.id \
                         WHERE r.customer_id = $1 AND m.author = 'customer' AND a.at >= $2";
     if files.is_empty() {
         return Ok(Ok(()));
     }
-    on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+    customers::hold(tx, by.id()).await?;
     let today = tx.shop().midnight(tx.shop().day(tx.now()));
     let sent: i64 = on!(tx, |c| sqlx::query_scalar(SENT)
         .bind(by.id())

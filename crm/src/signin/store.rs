@@ -198,16 +198,7 @@ pub(crate) async fn conclude(
 
 /// Opens a customer's session, writes down how they came in, and tells them of a device that was never here before.
 pub(crate) async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<Opened, Error> {
-    let entry = audit::Entry {
-        actor: Actor::Customer,
-        actor_id: Some(customer.0),
-        action: "sign_in",
-        customer: Some(customer),
-        object: None,
-        reason: way,
-        network: &visitor.network,
-    };
-    audit::record(tx, entry).await?;
+    audit::without_session(tx, Actor::Customer, customer, "sign_in", way, visitor).await?;
     notice::new_device(tx, customer, way, visitor).await?;
     replace(tx, visitor.customer_session.as_ref()).await?;
     Ok(who::open_session(tx, SessionOf::Customer(customer), visitor).await?)

@@ -3,7 +3,7 @@
 
 use super::{ApiKey, Entry, NewTill, Scope};
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, unless_taken};
 use crate::flaw::{Check, Flaw};
 use crate::id::{ApiKeyId, StoreId, TillId};
 use crate::lang::Localized;
@@ -60,10 +60,8 @@ async fn enter(tx: &mut Tx, new: &NewTill) -> Result<TillId, Error> {
         .execute(c)
         .await
         .map(drop));
-    match inserted {
-        Err(e) if db::is_taken(&e) => Err(Error::field("key", Flaw::Taken)),
-        other => Ok(other.map(|()| id)?),
-    }
+    unless_taken(inserted)?;
+    Ok(id)
 }
 
 /// Makes a key and tells its secret, which is not to be had again. [`Error::NotFound`] for no till, and

@@ -2,6 +2,8 @@
 
 use crate::common::people::{contact, one, sql};
 use crate::common::{BY, customer, days, ready, sign_in, slip};
+use crate::promotions::{promotion, put};
+use crate::rules::{TENTH, publish, rule};
 use chrono::Duration;
 use crm::contact::Kind;
 use crm::db::Db;
@@ -11,6 +13,7 @@ use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::outbox;
+use crm::promotion::NewPromotion;
 use crm::request::store as requests;
 use crm::testing::{World, start};
 use crm::who::{self, Customer, Token, Visitor};
@@ -227,6 +230,28 @@ crm::both_engines!(a_known_phone_is_signed_in_and_asks, async |world| {
     assert_eq!(mine.len(), 1);
     anna.choose(db, "yes").await;
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM requests"), 1, "once is once");
+});
+
+crm::both_engines!(offers_are_told_to_whom_they_hold_for, async |world| {
+    let db = ready(world).await;
+    let mut anna = Person {
+        customer: Some(sign_in(db, customer(db).await).await),
+        ..Person::default()
+    };
+    let friends = publish(db, &rule("Friends", r#""invited""#, TENTH, "")).await;
+    let for_friends = NewPromotion {
+        rules: vec![friends.id],
+        ..promotion("friends", -1, 5)
+    };
+    put(world, &for_friends).await;
+    assert_eq!(
+        anna.choose(db, "offers").await,
+        ["Сейчас акций нет."],
+        "it is for others"
+    );
+    put(world, &promotion("all", -1, 5)).await;
+    let offers = anna.choose(db, "offers").await;
+    assert!(offers.len() == 1 && offers[0].starts_with("all"), "{offers:?}");
 });
 
 crm::both_engines!(nobody_reads_or_goes_on_with_what_is_somebody_elses, async |world| {

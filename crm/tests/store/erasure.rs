@@ -237,6 +237,33 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     );
 });
 
+crm::both_engines!(who_cannot_be_erased_keeps_nobody_waiting, async |world| {
+    let db = ready(world).await;
+    let (stuck, next) = (customer(db).await, customer(db).await);
+    ask(db, stuck).await.expect("asked");
+    world.clock.set(start() + TimeDelta::seconds(1));
+    ask(db, next).await.expect("asked");
+    // The database refuses what becomes of the first one.
+    sql!(world, "UPDATE customers SET language = 'en' WHERE id = $1", stuck.id());
+    let other = customer(db).await;
+    sql!(
+        world,
+        "UPDATE customers SET language = 'en', name = '—' WHERE id = $1",
+        other.id()
+    );
+    sql!(
+        world,
+        "CREATE UNIQUE INDEX only_one ON customers (language) WHERE name = '—' AND language = 'en'"
+    );
+    world.clock.set(start() + days(15));
+    assert!(matches!(erasure::run_due(db, &BY).await, Err(Error::Database(_))));
+    let done = "SELECT COUNT(*) FROM erasures WHERE customer_id = $1 AND done_at IS NOT NULL";
+    assert_eq!(one!(world, i64, done, stuck.id()), 0);
+    assert_eq!(one!(world, i64, done, next.id()), 1);
+    sql!(world, "DROP INDEX only_one");
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1, "it came again");
+});
+
 crm::both_engines!(who_thinks_better_of_it_stays, async |world| {
     let db = ready(world).await;
     let who = customer(db).await;

@@ -167,6 +167,26 @@ both_engines!(what_is_due_is_told_late_and_what_is_over_is_not, async |world| {
     assert!(expected.iter().all(|day| told.contains(day)), "{told:?}");
 });
 
+both_engines!(who_was_erased_is_told_nothing_any_more, async |world| {
+    let db = ready(world).await;
+    let (anna, gone) = (customer(db).await, customer(db).await);
+    for who in [anna, gone] {
+        fund(db, who, 10_00, start()).await;
+    }
+    run_due(world, start() + days(1)).await;
+    execute!(
+        db,
+        "UPDATE customers SET erased_at = registered_at WHERE id = $1",
+        gone.id()
+    )
+    .await
+    .expect("erased");
+    world.clock.set(start() + days(83));
+    assert_eq!(notification::run_due(db, &BY).await.expect("done"), 1);
+    assert_eq!(words(db, gone).await, []);
+    assert_eq!(words(db, anna).await.len(), 1);
+});
+
 async fn write(db: &Db, channel: Channel, customer: Option<Subject>, code: &str) {
     let to = To {
         channel,

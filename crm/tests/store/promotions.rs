@@ -14,7 +14,7 @@ use crm::stores::{Hours, NewStore, store as stores};
 use crm::testing::{World, start};
 use crm::who::Subject;
 
-fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
+pub(crate) fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
     NewPromotion {
         code: code.into(),
         title: text(code),
@@ -27,7 +27,7 @@ fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
     }
 }
 
-async fn put(world: &World, new: &NewPromotion) -> PromotionId {
+pub(crate) async fn put(world: &World, new: &NewPromotion) -> PromotionId {
     world
         .db
         .write(|tx| crm::db::scoped(async move { store::put(tx, &SYSTEM, new).await }))

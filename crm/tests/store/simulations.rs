@@ -437,7 +437,7 @@ both_engines!(what_a_node_leaves_another_one_takes, async |world| {
         run.give_back(db).await.expect("given back");
     }
     // One that no node survives is given up.
-    for n in 1..=simulating::MAX_TRIES {
+    for n in 1..=crm::work::MAX_TRIES {
         assert!(claim(db, 2).await.is_some(), "{n}");
         world.clock.set(db.now() + simulating::HOLD);
     }

@@ -1,6 +1,6 @@
 //! Programs and their tiers, as a marketer writes them.
 
-use crate::common::{BY, Browser, Reply, TestApp};
+use crate::common::{BY, Browser, Reply, TestApp, with};
 use crate::rules::put;
 use axum::http::StatusCode;
 use chrono::Duration;
@@ -11,7 +11,7 @@ const TIERS: &str = "/admin/programs/club/tiers";
 
 /// The page's words, with plain spaces.
 async fn words(staff: &mut Browser, at: &str) -> String {
-    staff.get(at).await.text().replace('\u{a0}', " ")
+    staff.get(at).await.words()
 }
 
 /// Puts a tier into the draft.
@@ -28,12 +28,7 @@ async fn tier(staff: &mut Browser, ru: &str, en: &str, threshold: &str) -> Reply
 
 #[tokio::test]
 async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
-    let app = TestApp::new().await;
-    let anna = app
-        .customer("Анна")
-        .await
-        .with_purchase("A-1", "Чайник", 1_500_00)
-        .await;
+    let (app, anna) = TestApp::with_a_purchase().await;
     app.customer("Борис").await;
     let mut staff = app.staff_as("mara", "marketer").await;
     assert!(words(&mut staff, TIERS).await.contains("Уровней у программы пока нет"));
@@ -181,22 +176,20 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
 
 /// Everything that a program says, with some of it changed.
 fn terms<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let mut all = vec![
-        ("name_ru", "Чайный клуб"),
-        ("name_en", "Tea club"),
-        ("summary_ru", "Баллы за чай"),
-        ("summary_en", "Points for tea"),
-        ("terms_ru", "Пейте чай"),
-        ("terms_en", "Drink tea"),
-        ("share", "5"),
-        ("delay", "0"),
-        ("term", "90"),
-    ];
-    for (name, value) in changed {
-        all.retain(|(other, _)| other != name);
-        all.push((name, value));
-    }
-    all
+    with(
+        vec![
+            ("name_ru", "Чайный клуб"),
+            ("name_en", "Tea club"),
+            ("summary_ru", "Баллы за чай"),
+            ("summary_en", "Points for tea"),
+            ("terms_ru", "Пейте чай"),
+            ("terms_en", "Drink tea"),
+            ("share", "5"),
+            ("delay", "0"),
+            ("term", "90"),
+        ],
+        changed,
+    )
 }
 
 #[tokio::test]
@@ -256,13 +249,7 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
         "{}",
         published.text()
     );
-    assert!(
-        anna.get("/programs/tea")
-            .await
-            .text()
-            .replace('\u{a0}', " ")
-            .contains("7,5 %")
-    );
+    assert!(anna.get("/programs/tea").await.words().contains("7,5 %"));
     let page = staff.get(at).await.body.replace('\u{a0}', " ");
     assert!(page.contains("<del>Баллов: 5 % от оплаченного</del>"), "{page}");
     assert!(page.contains("<ins>Баллов: 7,5 % от оплаченного</ins>"), "{page}");
@@ -293,7 +280,7 @@ async fn terms_may_lie_ahead_and_be_taken_back_before_they_begin() {
     let new = terms(&[("key", "tea"), ("automatic", "yes")]);
     staff.send("/admin/programs", "program.create", &new).await;
     let at = "/admin/programs/tea";
-    let mut shown = async || anna.get("/programs/tea").await.text().replace('\u{a0}', " ");
+    let mut shown = async || anna.get("/programs/tea").await.words();
     let next = terms(&[("seen", ""), ("share", "9"), ("name_ru", "Большой чайный клуб")]);
     staff.send(at, "program.draft", &next).await;
     // Ten minutes from now, by the clock of the shop.
@@ -307,11 +294,7 @@ async fn terms_may_lie_ahead_and_be_taken_back_before_they_begin() {
     let page = staff.get(at).await;
     for part in ["С 21 ноября", "Большой чайный клуб", "Отменить запланированное"]
     {
-        assert!(
-            page.text().replace('\u{a0}', " ").contains(part),
-            "{part}: {}",
-            page.text()
-        );
+        assert!(page.words().contains(part), "{part}: {}", page.text());
     }
     assert!(
         shown().await.contains("5 %") && !shown().await.contains("Большой"),
@@ -365,19 +348,13 @@ async fn a_share_that_rules_multiply_says_so() {
     let app = TestApp::new().await;
     let mut staff = app.staff_as("mara", "marketer").await;
     assert!(!words(&mut staff, CLUB).await.contains("умножает долю программы"));
-    let id = app
-        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
-        .await;
-    let id: crm::id::ProgramId = id.parse().expect("an id");
+    let id = app.club().await;
     let rule = serde_json::json!({
         "name": {"ru": "Вдвое по средам", "en": "Double on Wednesdays"},
         "conditions": [{"weekday": ["Wed"]}],
         "effects": [{"points_times": {"program": id, "factor": 20_000}}]
     });
-    let rule = serde_json::from_value(rule).expect("a rule");
-    crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None)
-        .await
-        .expect("published");
+    app.publish(rule).await;
     let page = words(&mut staff, CLUB).await;
     assert!(
         page.contains("Вдвое по средам") && page.contains("умножает долю программы"),

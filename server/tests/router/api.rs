@@ -1432,10 +1432,7 @@ async fn publish(app: &TestApp, name: &str, conditions: Value, effects: Value) -
     let rule = json!({
         "name": {"ru": format!("{name} по-русски"), "en": name}, "conditions": conditions, "effects": effects,
     });
-    let rule = serde_json::from_value(rule).expect("a rule");
-    crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None)
-        .await
-        .expect("published")
+    app.publish(rule).await
 }
 
 #[tokio::test]
@@ -1449,10 +1446,7 @@ async fn a_quote_names_what_is_missing() {
         app.some_category().await,
         app.some_article().await,
     );
-    let club = app
-        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
-        .await;
-    let club: crm::id::ProgramId = club.parse().expect("an id");
+    let club = app.club().await;
     let gold = crm::id::TierId::new();
     let tiers = json!({
         "measure": "sum", "window": "ever", "downgrade": "never",
@@ -1478,9 +1472,7 @@ async fn a_quote_names_what_is_missing() {
         let mut rule = json!({"name": {"ru": name, "en": name}, "conditions": conditions, "effects": off});
         let fields = rule.as_object_mut().expect("fields");
         fields.extend(more.as_object().expect("fields").clone());
-        let rule = serde_json::from_value(rule).expect("a rule");
-        let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None).await;
-        published.expect("published");
+        app.publish(rule).await;
     }
     let basket = json!({"customer": who, "lines": [{"article": "tea", "quantity": 1, "price": 10_000}]});
     let quote = read(&till.post("/quotes", &basket).await);

@@ -2,7 +2,7 @@
 
 use crate::common::{BY, TestApp, Town};
 use chrono::Duration;
-use crm::id::{ProgramId, TierId};
+use crm::id::TierId;
 use crm::lang::Localized;
 use crm::rule::Window;
 use crm::rule::tier::{Downgrade, Measure, Tier, Tiers, store as tiers};
@@ -14,16 +14,7 @@ const HEAD: &str = "Важно сегодня";
 /// Publishes a rule.
 async fn publish(app: &TestApp, conditions: Value, effects: Value) -> crm::id::RuleId {
     let rule = json!({"name": {"ru": "Правило", "en": "Rule"}, "conditions": conditions, "effects": effects});
-    let rule = serde_json::from_value(rule).expect("a rule");
-    let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None).await;
-    published.expect("published").id
-}
-
-async fn club(app: &TestApp) -> ProgramId {
-    let club = app
-        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
-        .await;
-    club.parse().expect("an id")
+    app.publish(rule).await.id
 }
 
 #[tokio::test]
@@ -31,11 +22,7 @@ async fn the_three_most_urgent_things_come_first() {
     let mut town = Town::new().await;
     let text = town.boris.get("/").await.text();
     assert!(!text.contains(HEAD), "nothing to say: {text}");
-    let at = format!("/admin/requests/{}", town.request);
-    let seen = town.agent.get(&at).await.form("request.answer");
-    let seen = seen.get("seen").expect("a field").to_owned();
-    let sent = [("seen", seen.as_str()), ("text", "Они на месте")];
-    town.agent.send(&at, "request.answer", &sent).await;
+    town.answer().await;
     town.app
         .execute("UPDATE customers SET birthday = '1990-11-27' WHERE name = 'Анна'")
         .await;
@@ -81,7 +68,7 @@ async fn an_offer_that_ends_matters_to_whom_it_holds_for() {
 #[tokio::test]
 async fn a_birthday_tells_what_the_shop_gives_for_it() {
     let app = TestApp::new().await;
-    let club = club(&app).await;
+    let club = app.club().await;
     let mut anna = app.customer("Анна").await;
     app.execute("UPDATE customers SET birthday = '1990-11-29'").await;
     assert!(!anna.get("/").await.text().contains(HEAD), "in eight days");
@@ -102,7 +89,7 @@ async fn a_birthday_tells_what_the_shop_gives_for_it() {
     )
     .await;
     publish(&app, json!([birthday("child")]), points(50_00)).await;
-    let text = anna.get("/").await.text().replace('\u{a0}', " ");
+    let text = anna.get("/").await.words();
     assert!(text.contains("баллы: 300 за покупку (Клуб соседей)"), "{text}");
     assert!(!text.contains("999"), "for some segment: {text}");
 
@@ -116,7 +103,7 @@ async fn a_birthday_tells_what_the_shop_gives_for_it() {
     crm::customer::store::add_child(&app.world.db, &anna.proof().await, &child, crm::lang::Lang::Ru)
         .await
         .expect("a child");
-    let text = anna.get("/").await.text().replace('\u{a0}', " ");
+    let text = anna.get("/").await.words();
     assert!(text.contains("День рождения ребёнка через 1 день"), "{text}");
     assert!(text.contains("баллы: 50 за покупку"), "{text}");
     // Who left the club is given no points of it.
@@ -143,13 +130,13 @@ async fn a_tier_within_reach_is_told() {
             threshold: 1_000_00,
         }],
     };
-    tiers::publish_by_system(&app.world.db, &BY, club(&app).await, &is, None)
+    tiers::publish_by_system(&app.world.db, &BY, app.club().await, &is, None)
         .await
         .expect("published");
     for (document, price, is_near) in [("A-1", 799_99, false), ("B-1", 800_00, true), ("C-1", 1_000_00, false)] {
         let who = app.customer("Анна").await;
         let mut who = who.with_purchase(document, "Чайник", price).await;
-        let text = who.get("/").await.text().replace('\u{a0}', " ");
+        let text = who.get("/").await.words();
         assert_eq!(text.contains("Близко уровень «Серебро»"), is_near, "{price}: {text}");
         assert_eq!(text.contains("Осталось: 200,00 ₽"), is_near, "{price}: {text}");
     }

@@ -2,24 +2,18 @@
 //! and staff say of what was given.
 
 use crate::common::html::tags;
-use crate::common::{BY, Customer, TestApp, details};
+use crate::common::{Customer, TestApp, details};
 use axum::http::StatusCode;
 use chrono::Duration;
-use crm::rule::Rule;
 
 /// A rule of an occasion that gives points of the club.
 async fn publish(app: &TestApp, name: &str, occasion: &str, conditions: &str, points: i64) {
-    let club = app
-        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
-        .await;
+    let club = app.club().await;
     let json = format!(
         r#"{{"name": {{"ru": "{name}", "en": "en {name}"}}, "occasion": "{occasion}", "conditions": [{conditions}],
             "effects": [{{"points_fixed": {{"program": "{club}", "points": {points}, "each": "purchase"}}}}]}}"#
     );
-    let rule: Rule = serde_json::from_str(&json).expect("a rule");
-    crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None)
-        .await
-        .expect("published");
+    app.publish(serde_json::from_str(&json).expect("JSON")).await;
 }
 
 /// The link on a customer's page of invitations, without the address of the site.
@@ -250,9 +244,7 @@ async fn the_occasion_of_a_rule_is_chosen_and_what_it_cannot_have_is_refused_in_
     let words = page.text();
     assert_eq!(words.matches("имеет смысл только при покупке").count(), 2, "{words}");
     // Where nothing is wrong with it, it can be published, and not be tried on purchases.
-    let club = app
-        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
-        .await;
+    let club = app.club().await;
     let json = format!(
         r#"{{"name": {{"ru": "День рождения", "en": "Birthday"}}, "occasion": "day",
         "conditions": [{{"birthday": {{"of": "customer"}}}}],

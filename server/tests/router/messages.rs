@@ -29,12 +29,7 @@ async fn answered() -> Town {
     town.app
         .execute("UPDATE contacts SET is_primary = TRUE WHERE value = 'anna@example.com'")
         .await;
-    let at = format!("/admin/requests/{}", town.request);
-    let seen = town.agent.get(&at).await.form("request.answer");
-    let seen = seen.get("seen").expect("a field").to_owned();
-    let sent = [("seen", seen.as_str()), ("text", "Они на месте")];
-    let reply = town.agent.send(&at, "request.answer", &sent).await;
-    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
+    town.answer().await;
     town
 }
 

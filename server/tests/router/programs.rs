@@ -3,11 +3,10 @@
 use crate::common::{BY, TestApp};
 use axum::http::StatusCode;
 use chrono::Duration;
-use crm::id::{ProgramId, TierId};
+use crm::id::TierId;
 use crm::lang::Localized;
 use crm::rule::tier::{Downgrade, Measure, Tier, Tiers, store as tiers};
 use crm::rule::{Span, Window};
-use crm::who::System;
 
 fn tier(n: u128, name: &str, threshold: i64) -> Tier {
     Tier {
@@ -22,15 +21,10 @@ fn tier(n: u128, name: &str, threshold: i64) -> Tier {
 
 #[tokio::test]
 async fn a_program_shows_the_tier_what_the_next_one_needs_and_how_long_it_lasts() {
-    let app = TestApp::new().await;
-    let mut anna = app
-        .customer("Анна")
-        .await
-        .with_purchase("A-1", "Чайник", 1_500_00)
-        .await;
+    let (app, mut anna) = TestApp::with_a_purchase().await;
     let mut words = async || {
         let page = anna.get("/programs/club").await;
-        (page.text().replace('\u{a0}', " "), page.body)
+        (page.words(), page.body)
     };
     let (text, body) = words().await;
     assert!(
@@ -38,9 +32,9 @@ async fn a_program_shows_the_tier_what_the_next_one_needs_and_how_long_it_lasts(
         "a program without tiers: {text}"
     );
 
-    let club = club(&app).await;
+    let club = app.club().await;
     let publish = async |is: &Tiers| {
-        tiers::publish_by_system(&app.world.db, &System::at_the_command_line(), club, is, None)
+        tiers::publish_by_system(&app.world.db, &BY, club, is, None)
             .await
             .expect("published")
     };
@@ -87,17 +81,10 @@ async fn a_program_shows_the_tier_what_the_next_one_needs_and_how_long_it_lasts(
     }
 }
 
-async fn club(app: &TestApp) -> ProgramId {
-    let club = app
-        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
-        .await;
-    club.parse().expect("an id")
-}
-
 #[tokio::test]
 async fn programs_stand_side_by_side_and_a_tier_says_what_it_gives() {
     let app = TestApp::new().await;
-    let (db, club) = (&app.world.db, club(&app).await);
+    let (db, club) = (&app.world.db, app.club().await);
     let is = Tiers {
         measure: Measure::Sum,
         window: Window::Ever,
@@ -119,10 +106,7 @@ async fn programs_stand_side_by_side_and_a_tier_says_what_it_gives() {
             {"message": {"to": "cashier", "text": {"ru": "Предложите пакет", "en": "Offer a bag"}}}
         ]
     });
-    let rule = serde_json::from_value(rule).expect("a rule");
-    crm::rule::store::publish_by_system(db, &BY, None, &rule, None)
-        .await
-        .expect("published");
+    app.publish(rule).await;
     let mut anna = app
         .customer("Анна")
         .await
@@ -133,7 +117,7 @@ async fn programs_stand_side_by_side_and_a_tier_says_what_it_gives() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let text = anna.get("/programs/club").await.text().replace('\u{a0}', " ");
+    let text = anna.get("/programs/club").await.words();
     for part in [
         "Что добавит уровень «Золото»",
         "скидка 5 % на каждую строку",
@@ -178,12 +162,12 @@ async fn terms_stay_readable_by_version() {
                    AND program_id = (SELECT id FROM programs WHERE code = 'club')";
         app.run(sql, &format!(r#"["{version}", "{published_at}"]"#)).await;
     }
-    let text = anna.get("/programs/club").await.text().replace('\u{a0}', " ");
+    let text = anna.get("/programs/club").await.words();
     for part in ["7,77 %", "Условия 2", "Версия 1, с", "Версия 2, с", "Вы вступили"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("Версия 3"), "nobody is told what lies ahead: {text}");
-    let text = anna.get("/programs/club?version=1").await.text().replace('\u{a0}', " ");
+    let text = anna.get("/programs/club?version=1").await.words();
     assert!(
         text.contains("К сегодняшним условиям") && text.contains("их сменили новые"),
         "{text}"

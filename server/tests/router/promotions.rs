@@ -1,25 +1,23 @@
 //! Promotions: as marketers write them, and as customers are offered them.
 
-use crate::common::{BY, TestApp};
+use crate::common::{TestApp, with};
 use axum::http::StatusCode;
 
 const LIST: &str = "/admin/promotions";
 
 /// Everything that a promotion's form sends, with some of it changed. The clock stands on 21 November 2026.
 fn fields<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let mut all = vec![
-        ("title_ru", "Неделя сумок"),
-        ("title_en", "Bag week"),
-        ("conditions_ru", "Все сумки дешевле на 20 %"),
-        ("conditions_en", "All bags are 20% off"),
-        ("starts", "2026-11-20T10:00"),
-        ("ends", "2026-11-30T22:00"),
-    ];
-    for (name, value) in changed {
-        all.retain(|(other, _)| other != name);
-        all.push((name, value));
-    }
-    all
+    with(
+        vec![
+            ("title_ru", "Неделя сумок"),
+            ("title_en", "Bag week"),
+            ("conditions_ru", "Все сумки дешевле на 20 %"),
+            ("conditions_en", "All bags are 20% off"),
+            ("starts", "2026-11-20T10:00"),
+            ("ends", "2026-11-30T22:00"),
+        ],
+        changed,
+    )
 }
 
 #[tokio::test]
@@ -185,9 +183,7 @@ async fn rule(app: &TestApp, conditions: &str) -> crm::id::RuleId {
         r#"{{"name": {{"ru": "Чай", "en": "Tea"}}, "conditions": [{conditions}],
         "effects": [{{"percent_off": {{"share": 1000, "each": "line"}}}}]}}"#
     );
-    let rule = serde_json::from_str(&json).expect("a rule");
-    let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None).await;
-    published.expect("published").id
+    app.publish(serde_json::from_str(&json).expect("JSON")).await.id
 }
 
 #[tokio::test]
@@ -209,7 +205,7 @@ async fn offers_say_whom_they_are_for_and_how_far_somebody_is() {
         "Другие акции",
         "Для первой покупки",
     ] {
-        let text = page.text().replace('\u{a0}', " ");
+        let text = page.words();
         assert!(text.contains(told), "{told}: {text}");
     }
     assert!(!page.text().contains("Действует для вас"), "{}", page.text());

@@ -5,13 +5,8 @@ use axum::http::StatusCode;
 
 #[tokio::test]
 async fn an_average_begins_with_the_first_purchase() {
-    let app = TestApp::new().await;
-    let mut anna = app
-        .customer("Анна")
-        .await
-        .with_purchase("A-1", "Чайник", 1_500_00)
-        .await;
-    let page = anna.get("/purchases").await.text().replace('\u{a0}', " ");
+    let (_app, mut anna) = TestApp::with_a_purchase().await;
+    let page = anna.get("/purchases").await.words();
     assert!(
         page.contains("За 12 месяцев 1 500 ₽, в среднем 1 500 ₽ в месяц"),
         "{page}"
@@ -29,12 +24,7 @@ async fn receipt_of(anna: &mut Customer) -> String {
 /// What is known of the points goes with a request that a receipt was asked about, and with no other.
 #[tokio::test]
 async fn missing_points_are_asked_about_from_the_receipt() {
-    let app = TestApp::new().await;
-    let mut anna = app
-        .customer("Анна")
-        .await
-        .with_purchase("A-1", "Чайник", 1_500_00)
-        .await;
+    let (app, mut anna) = TestApp::with_a_purchase().await;
     let mut boris = app.customer("Борис").await;
     let id = receipt_of(&mut anna).await;
     let at = format!("/support/new?receipt={id}&line=all");
@@ -107,7 +97,7 @@ async fn purchases_are_narrowed_by_category_and_sum() {
     )
     .await;
     let sums = |page: &crate::common::Reply| {
-        let text = page.text().replace('\u{a0}', " ");
+        let text = page.words();
         ["1 500,50 ₽", "90,70 ₽"].map(|sum| text.contains(sum))
     };
     let all = anna.get("/purchases").await;
@@ -174,7 +164,7 @@ async fn spending_is_told_by_category() {
     )
     .await;
     let page = anna.get("/purchases/spending").await;
-    let text = page.text().replace('\u{a0}', " ");
+    let text = page.words();
     for words in [
         "Посуда — больше всего трат: 1 500 ₽",
         "За 12 месяцев 1 590 ₽",
@@ -209,7 +199,7 @@ async fn what_is_bought_often_leads_to_a_plan() {
     assert!(once.contains("хотя бы дважды") && !once.contains("Чай"), "{once}");
     anna = anna.with_purchase("A-2", "Чай & мёд", 160_50).await;
     let page = anna.get("/purchases/often").await;
-    let text = page.text().replace('\u{a0}', " ");
+    let text = page.words();
     for words in ["Чай & мёд 2 раза", "20 ноября", "160,50 ₽"] {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -228,12 +218,7 @@ async fn what_is_bought_often_leads_to_a_plan() {
 
 #[tokio::test]
 async fn a_receipt_is_saved_as_a_file() {
-    let app = TestApp::new().await;
-    let mut anna = app
-        .customer("Анна")
-        .await
-        .with_purchase("A-1", "Чайник", 1_500_00)
-        .await;
+    let (app, mut anna) = TestApp::with_a_purchase().await;
     let id = receipt_of(&mut anna).await;
     let at = format!("/purchases/{id}/receipt.pdf");
     let page = anna.get(&format!("/purchases/{id}")).await;

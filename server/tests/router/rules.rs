@@ -286,7 +286,7 @@ async fn a_draft_is_tried_on_past_purchases() {
     assert!(staff.get(&at).await.text().contains("Считаем: 0 из 0 чеков"));
     let ran = crm::rule::store::simulating::run_next(&town.app.world.db, &BY, || true).await;
     assert!(ran.expect("no error"), "nothing was simulated");
-    let page = staff.get(&at).await.text().replace('\u{a0}', " ");
+    let page = staff.get(&at).await.words();
     // Five percent of the one purchase of 2,500.
     for words in ["Правило отдало бы: скидок на 125,00 ₽", "1 / 1"] {
         assert!(page.contains(words), "{words}: {page}");

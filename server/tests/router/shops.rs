@@ -1,6 +1,6 @@
 //! Shops, as staff write them, and articles, as they look them up.
 
-use crate::common::{BY, Browser, Reply, TestApp};
+use crate::common::{BY, Browser, Reply, TestApp, with};
 use axum::http::StatusCode;
 use crm::db::scoped;
 use std::collections::BTreeMap;
@@ -9,27 +9,25 @@ const LIST: &str = "/admin/stores";
 
 /// Everything that a shop's form sends, with some of it changed.
 fn shop<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let mut all = vec![
-        ("name_ru", "На Советской"),
-        ("name_en", "On Sovetskaya"),
-        ("town_ru", "Тверь"),
-        ("town_en", "Tver"),
-        ("address_ru", "Советская, 1"),
-        ("address_en", "1 Sovetskaya"),
-        ("region", "tver"),
-        ("phone", "8 900 000-99-01"),
-        ("latitude", "56,8587"),
-        ("longitude", "35.9176"),
-        ("mon_from", "09:00"),
-        ("mon_to", "21:00"),
-        ("sun_from", "00:00"),
-        ("sun_to", "00:00"),
-    ];
-    for (name, value) in changed {
-        all.retain(|(other, _)| other != name);
-        all.push((name, value));
-    }
-    all
+    with(
+        vec![
+            ("name_ru", "На Советской"),
+            ("name_en", "On Sovetskaya"),
+            ("town_ru", "Тверь"),
+            ("town_en", "Tver"),
+            ("address_ru", "Советская, 1"),
+            ("address_en", "1 Sovetskaya"),
+            ("region", "tver"),
+            ("phone", "8 900 000-99-01"),
+            ("latitude", "56,8587"),
+            ("longitude", "35.9176"),
+            ("mon_from", "09:00"),
+            ("mon_to", "21:00"),
+            ("sun_from", "00:00"),
+            ("sun_to", "00:00"),
+        ],
+        changed,
+    )
 }
 
 /// Looks for something, and follows to what was found.

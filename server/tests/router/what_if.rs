@@ -1,35 +1,25 @@
 //! A purchase that is planned, and what became of the rules of one that was made.
 
-use crate::common::{BY, Customer, Reply, TestApp};
+use crate::common::{Customer, Reply, TestApp};
 use axum::http::StatusCode;
-use crm::rule::Rule;
 use serde_json::json;
 
 /// The words of a page with plain spaces.
 fn words(reply: &Reply) -> String {
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.path);
-    reply.text().replace('\u{a0}', " ")
-}
-
-async fn publish(app: &TestApp, rule: serde_json::Value) {
-    let rule: Rule = serde_json::from_value(rule).expect("a rule");
-    crm::rule::store::publish_by_system(&app.world.db, &BY, None, &rule, None)
-        .await
-        .expect("published");
+    reply.words()
 }
 
 /// A shop with a rule for large purchases and one for whoever pays by card, and somebody who has bought a kettle there.
 async fn shop() -> (TestApp, Customer) {
     let app = TestApp::new().await;
     let tenth = json!([{"percent_off": {"share": 1000, "each": "line"}}]);
-    publish(
-        &app,
+    app.publish(
         json!({"name": {"ru": "Крупная покупка", "en": "Large"}, "conditions": [{"basket_sum": {"at_least": 500_000}}],
             "effects": tenth}),
     )
     .await;
-    publish(
-        &app,
+    app.publish(
         json!({"name": {"ru": "Картой дешевле", "en": "By card"}, "conditions": [{"payment": ["card"]}], "effects": tenth}),
     )
     .await;
@@ -119,6 +109,11 @@ async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
         .collect();
     let full = words(&anna.get(&format!("/what-if?x=1{crowd}")).await);
     assert!(full.contains("больше не поместится"), "{full}");
+    let with_a_sum = words(&anna.get(&format!("/what-if?sum=100{crowd}")).await);
+    assert!(
+        with_a_sum.contains("120,00 ₽"),
+        "a sum counts beside them: {with_a_sum}"
+    );
 }
 
 #[tokio::test]

@@ -463,6 +463,11 @@ pub fn whole(text: &str) -> Result<i64, Flaw> {
     }
 }
 
+/// A text in one line, its words one space apart.
+pub fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Nothing for an empty field.
 pub fn optional<T>(text: &str, read: impl Fn(&str) -> Result<T, Flaw>) -> Result<Option<T>, Flaw> {
     match text.trim() {

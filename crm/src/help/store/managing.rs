@@ -1,10 +1,11 @@
 //! The help as staff write it: articles, drafted and published, and what readers were left without.
 
 use super::super::Content;
-use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::draft::{self, Drafted, Drafts, drafts};
+use crate::error::{Error, unless_taken};
 use crate::flaw::{Check, Flaw};
-use crate::id::{HelpArticleId, StaffId};
+use crate::id::HelpArticleId;
 use crate::lang::Lang;
 use crate::on;
 use crate::staff::Right;
@@ -140,15 +141,10 @@ pub struct Version {
 }
 
 /// What is being written of an article.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Draft {
-    /// What its next version would say.
-    #[sqlx(json)]
-    pub content: Content,
-    /// When it was changed last.
-    pub changed_at: DateTime<Utc>,
-    /// The name of who did it.
-    pub changed_by: String,
+pub type Draft = draft::Draft<Content>;
+
+impl Drafted for Content {
+    const SQL: Drafts = drafts!("help_drafts", "article_id", "content", "help_versions");
 }
 
 /// One article as staff see it.
@@ -197,17 +193,11 @@ pub async fn read(db: &Db, by: &Staff, code: &str) -> Result<Article, Error> {
             let id = hold(tx, code).await?;
             by.record(tx, "help.read", None, Some(id.0), "").await?;
             let versions = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_all(c).await)?;
-            let draft = draft(tx, id).await?;
+            let draft = draft::of(tx, id.0).await?;
             Ok(Article { id, draft, versions })
         })
     })
     .await
-}
-
-async fn draft(conn: &mut Conn, id: HelpArticleId) -> Result<Option<Draft>, sqlx::Error> {
-    const SQL: &str = "SELECT d.content, d.changed_at, s.name AS changed_by FROM help_drafts d \
-                       JOIN staff s ON s.id = d.changed_by WHERE d.article_id = $1";
-    on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)
 }
 
 /// The same as it is kept in a draft: what it lacks is told by [`Content::lacks`], what is wrong with it here.
@@ -241,11 +231,8 @@ pub async fn create(db: &Db, by: &Staff, key: &str, content: &Content) -> Result
             check.result()?;
             let id = HelpArticleId::new();
             let inserted = on!(tx, |c| sqlx::query(SQL).bind(id).bind(&code).execute(c).await.map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
-            keep(tx, id, by.id(), &content).await?;
+            unless_taken(inserted)?;
+            draft::keep(tx, id.0, by.id(), &content).await?;
             by.record(tx, "help.create", None, Some(id.0), "").await?;
             Ok(code)
         })
@@ -253,8 +240,8 @@ pub async fn create(db: &Db, by: &Staff, key: &str, content: &Content) -> Result
     .await
 }
 
-/// Writes the draft of an article. `seen` is the [`changed_at`](Draft::changed_at) of the one that was shown, none where there
-/// was none: [`Error::Stale`] where somebody else was quicker. Fails with flaws at fields, and with [`Error::NotFound`].
+/// Writes the draft of an article. `seen` is the [`changed_at`](draft::Draft::changed_at) of the one that was shown, none where
+/// there was none: [`Error::Stale`] where somebody else was quicker. Fails with flaws at fields, and with [`Error::NotFound`].
 pub async fn write(
     db: &Db,
     by: &Staff,
@@ -266,33 +253,15 @@ pub async fn write(
     db.write(|tx| {
         scoped(async move {
             let id = hold(tx, code).await?;
-            if draft(tx, id).await?.map(|draft| draft.changed_at) != seen {
-                return Err(Error::Stale);
-            }
+            draft::is_as_seen::<Content>(tx, id.0, seen).await?;
             let mut check = Check::new();
             let content = checked(tx, &mut check, content).await?;
             check.result()?;
-            keep(tx, id, by.id(), &content).await?;
+            draft::keep(tx, id.0, by.id(), &content).await?;
             Ok(by.record(tx, "help.draft", None, Some(id.0), "").await?)
         })
     })
     .await
-}
-
-/// Keeps a draft, in place of the one that was there.
-async fn keep(tx: &mut Tx, id: HelpArticleId, by: StaffId, content: &Content) -> Result<(), sqlx::Error> {
-    const SQL: &str = "INSERT INTO help_drafts (article_id, content, changed_at, changed_by) VALUES ($1, $2, $3, $4) \
-                       ON CONFLICT (article_id) DO UPDATE SET content = excluded.content, \
-                       changed_at = excluded.changed_at, changed_by = excluded.changed_by";
-    let now = tx.now();
-    on!(tx, |c| sqlx::query(SQL)
-        .bind(id)
-        .bind(Json(content))
-        .bind(now)
-        .bind(by)
-        .execute(c)
-        .await
-        .map(drop))
 }
 
 /// Throws the draft of an article away; an article that was not published yet goes with it. Tells whether it is still there.
@@ -304,7 +273,7 @@ pub async fn discard(db: &Db, by: &Staff, code: &str) -> Result<bool, Error> {
     db.write(|tx| {
         scoped(async move {
             let id = hold(tx, code).await?;
-            forget(tx, id).await?;
+            draft::forget::<Content>(tx, id.0).await?;
             let gone = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .execute(c)
@@ -317,20 +286,10 @@ pub async fn discard(db: &Db, by: &Staff, code: &str) -> Result<bool, Error> {
     .await
 }
 
-async fn forget(tx: &mut Tx, id: HelpArticleId) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM help_drafts WHERE article_id = $1";
-    let rows = on!(tx, |c| sqlx::query(SQL)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(Error::Stale) } else { Ok(()) }
-}
-
 /// Publishes the draft of an article, from a moment on or from now, and tells its version. `seen` is the
-/// [`changed_at`](Draft::changed_at) of the draft as it was shown: [`Error::Stale`] where there is another one, or where a
-/// version lies ahead already. Fails with the flaws of a draft that [lacks](Content::lacks) something, with [`Flaw::TooLate`] at
-/// `from` for a moment that is over, and with [`Error::NotFound`].
+/// [`changed_at`](draft::Draft::changed_at) of the draft as it was shown: [`Error::Stale`] where there is another one, or where
+/// a version lies ahead already. Fails with the flaws of a draft that [lacks](Content::lacks) something, with
+/// [`Flaw::TooLate`] at `from` for a moment that is over, and with [`Error::NotFound`].
 pub async fn publish(
     db: &Db,
     by: &Staff,
@@ -338,40 +297,28 @@ pub async fn publish(
     seen: DateTime<Utc>,
     from: Option<DateTime<Utc>>,
 ) -> Result<i64, Error> {
-    const LAST: &str =
-        "SELECT version, published_at FROM help_versions WHERE article_id = $1 ORDER BY version DESC LIMIT 1";
     const SQL: &str = "INSERT INTO help_versions (article_id, version, content, published_at, published_by) \
                        VALUES ($1, $2, $3, $4, $5)";
     by.may(Right::Help)?;
     db.write(|tx| {
         scoped(async move {
-            let (id, now) = (hold(tx, code).await?, tx.now());
-            let last: Option<(i64, DateTime<Utc>)> =
-                on!(tx, |c| sqlx::query_as(LAST).bind(id).fetch_optional(c).await)?;
-            let held = draft(tx, id).await?.ok_or(Error::Stale)?;
-            if held.changed_at != seen || last.is_some_and(|(_, begun)| begun > now) {
-                return Err(Error::Stale);
-            }
-            let from = from.unwrap_or(now);
-            if from < now {
-                return Err(Error::field("from", Flaw::TooLate));
-            }
-            let lacks = held.content.lacks(tx.shop().day(from));
+            let id = hold(tx, code).await?;
+            let (content, last, from) = draft::next::<Content>(tx, id.0, seen, from).await?;
+            let lacks = content.lacks(tx.shop().day(from));
             if !lacks.is_empty() {
                 return Err(Error::Invalid(lacks));
             }
-            let last = last.map_or(0, |(version, _)| version);
             let (version, staff) = (last + 1, by.id());
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(version)
-                .bind(Json(&held.content))
+                .bind(Json(&content))
                 .bind(from)
                 .bind(staff)
                 .execute(c)
                 .await
                 .map(drop))?;
-            forget(tx, id).await?;
+            draft::forget::<Content>(tx, id.0).await?;
             let change = format!("{last} → {version}");
             by.record(tx, "help.publish", None, Some(id.0), &change).await?;
             Ok(version)
@@ -394,9 +341,7 @@ pub async fn cancel(db: &Db, by: &Staff, code: &str) -> Result<(), Error> {
                 .fetch_optional(c)
                 .await)?;
             let content = taken.ok_or(Error::Stale)?;
-            if draft(tx, id).await?.is_none() {
-                keep(tx, id, by.id(), &content).await?;
-            }
+            draft::give_back(tx, id.0, by.id(), &content.0).await?;
             Ok(by.record(tx, "help.cancel", None, Some(id.0), "").await?)
         })
     })

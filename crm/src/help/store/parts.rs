@@ -1,8 +1,8 @@
 //! The parts of the help as staff write them: their names and their order.
 
 use crate::audit::difference;
-use crate::db::{self, Db, Tx, scoped};
-use crate::error::Error;
+use crate::db::{Db, Tx, scoped};
+use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::HelpCategoryId;
 use crate::lang::{Lang, Localized};
@@ -70,10 +70,7 @@ pub async fn add(db: &Db, by: &Staff, key: &str, name: &Localized) -> Result<(),
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             Ok(by.record(tx, "help.part_add", None, Some(id.0), "").await?)
         })
     })

@@ -4,11 +4,12 @@
 //! latest of those that have begun is the one that counts, whoever asks. It counts for everybody, members of old included; in a
 //! membership stands which one was agreed to. What was earned keeps the delay and the term that it was earned under.
 
-use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::draft::{self, Drafted, Drafts, drafts};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{Check, Flaw};
 use crate::id::{ProgramId, StaffId};
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Fresh, Staff};
@@ -68,15 +69,10 @@ pub struct Version {
 }
 
 /// Terms that are being written.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Draft {
-    /// What the next version would say.
-    #[sqlx(json)]
-    pub terms: Terms,
-    /// When they were changed last.
-    pub changed_at: DateTime<Utc>,
-    /// The name of who did it.
-    pub changed_by: String,
+pub type Draft = draft::Draft<Terms>;
+
+impl Drafted for Terms {
+    const SQL: Drafts = drafts!("program_drafts", "program_id", "terms", "program_versions");
 }
 
 /// What a version of a program says.
@@ -102,18 +98,9 @@ pub struct Terms {
 impl Terms {
     /// The same as they are kept, with what is wrong at `name_ru`, `share` and so on.
     fn check(&self, check: &mut Check) -> Self {
-        let mut words = |field: &str, text: &Localized, max| {
-            let [ru, en] = Lang::ALL.map(|lang| {
-                let checked = flaw::text(text.get(lang), max);
-                check
-                    .field(&format!("{field}_{}", lang.code()), checked)
-                    .unwrap_or_default()
-            });
-            Localized { ru, en }
-        };
-        let name = words("name", &self.name, NAME_MAX);
-        let summary = words("summary", &self.summary, SUMMARY_MAX);
-        let terms = words("terms", &self.terms, TERMS_MAX);
+        let name = check.words("name", &self.name, NAME_MAX);
+        let summary = check.words("summary", &self.summary, SUMMARY_MAX);
+        let terms = check.words("terms", &self.terms, TERMS_MAX);
         for (field, value, min, max) in [
             ("share", self.share, 0, SHARE_MAX),
             ("delay", self.delay_days, 0, DAYS_MAX),
@@ -230,10 +217,7 @@ pub async fn create(
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             let now = tx.now();
             enter(tx, id, 1, by.id(), &terms, now).await?;
             by.record(tx, "program.create", None, Some(id.0), "").await?;
@@ -245,50 +229,27 @@ pub async fn create(
 
 /// The terms of a program that are being written, if there are any.
 pub async fn draft(conn: &mut Conn, by: &Staff, program: ProgramId) -> Result<Option<Draft>, Error> {
-    const SQL: &str = "SELECT d.terms, d.changed_at, s.name AS changed_by FROM program_drafts d \
-                       JOIN staff s ON s.id = d.changed_by WHERE d.program_id = $1";
     by.may(Right::Rules)?;
-    Ok(on!(conn, |c| sqlx::query_as(SQL)
-        .bind(program)
-        .fetch_optional(c)
-        .await)?)
+    Ok(draft::of(conn, program.0).await?)
 }
 
-/// Writes the draft of a program's terms. `seen` is the [`changed_at`](Draft::changed_at) of the one that was shown, none where
-/// there was none: [`Error::Stale`] where somebody else was quicker. Fails with flaws at fields, and with [`Error::NotFound`].
+/// Writes the draft of a program's terms. `seen` is the [`changed_at`](draft::Draft::changed_at) of the one that was shown,
+/// none where there was none: [`Error::Stale`] where somebody else was quicker. Fails with flaws at fields, and with
+/// [`Error::NotFound`].
 pub async fn write(db: &Db, by: &Staff, code: &str, seen: Option<DateTime<Utc>>, terms: &Terms) -> Result<(), Error> {
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
             let id = hold(tx, code).await?;
-            let held = draft(tx, by, id).await?;
-            if held.map(|draft| draft.changed_at) != seen {
-                return Err(Error::Stale);
-            }
+            draft::is_as_seen::<Terms>(tx, id.0, seen).await?;
             let mut check = Check::new();
             let terms = terms.check(&mut check);
             check.result()?;
-            keep(tx, id, by.id(), &terms).await?;
+            draft::keep(tx, id.0, by.id(), &terms).await?;
             Ok(by.record(tx, "program.draft", None, Some(id.0), "").await?)
         })
     })
     .await
-}
-
-/// Keeps terms as the draft, in place of the one that was there.
-async fn keep(tx: &mut Tx, id: ProgramId, by: StaffId, terms: &Terms) -> Result<(), sqlx::Error> {
-    const SQL: &str = "INSERT INTO program_drafts (program_id, terms, changed_at, changed_by) VALUES ($1, $2, $3, $4) \
-                       ON CONFLICT (program_id) DO UPDATE SET terms = excluded.terms, changed_at = excluded.changed_at, \
-                       changed_by = excluded.changed_by";
-    let now = tx.now();
-    on!(tx, |c| sqlx::query(SQL)
-        .bind(id)
-        .bind(Json(terms))
-        .bind(now)
-        .bind(by)
-        .execute(c)
-        .await
-        .map(drop))
 }
 
 /// Throws the draft of a program's terms away. [`Error::Stale`] where there is none.
@@ -297,26 +258,17 @@ pub async fn discard(db: &Db, by: &Staff, code: &str) -> Result<(), Error> {
     db.write(|tx| {
         scoped(async move {
             let id = hold(tx, code).await?;
-            forget(tx, id).await?;
+            draft::forget::<Terms>(tx, id.0).await?;
             Ok(by.record(tx, "program.discard", None, Some(id.0), "").await?)
         })
     })
     .await
 }
 
-async fn forget(tx: &mut Tx, id: ProgramId) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM program_drafts WHERE program_id = $1";
-    let rows = on!(tx, |c| sqlx::query(SQL)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(Error::Stale) } else { Ok(()) }
-}
-
 /// Publishes the draft of a program's terms, from a moment on or from now, and tells their version. `seen` is the
-/// [`changed_at`](Draft::changed_at) of the draft as it was shown: [`Error::Stale`] where there is another one, or where a
-/// version lies ahead already. Fails with [`Flaw::TooLate`] at `from` for a moment that is over, and with [`Error::NotFound`].
+/// [`changed_at`](draft::Draft::changed_at) of the draft as it was shown: [`Error::Stale`] where there is another one, or where
+/// a version lies ahead already. Fails with [`Flaw::TooLate`] at `from` for a moment that is over, and with
+/// [`Error::NotFound`].
 pub async fn publish(
     db: &Db,
     by: &Fresh<'_, Staff>,
@@ -324,24 +276,14 @@ pub async fn publish(
     seen: DateTime<Utc>,
     from: Option<DateTime<Utc>>,
 ) -> Result<i64, Error> {
-    const LAST: &str = "SELECT version, published_at FROM program_versions WHERE program_id = $1 \
-                        ORDER BY version DESC LIMIT 1";
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            let (id, now) = (hold(tx, code).await?, tx.now());
-            let (last, begun): (i64, DateTime<Utc>) = on!(tx, |c| sqlx::query_as(LAST).bind(id).fetch_one(c).await)?;
-            let held = draft(tx, by, id).await?.ok_or(Error::Stale)?;
-            if held.changed_at != seen || begun > now {
-                return Err(Error::Stale);
-            }
-            let from = from.unwrap_or(now);
-            if from < now {
-                return Err(Error::field("from", Flaw::TooLate));
-            }
+            let id = hold(tx, code).await?;
+            let (terms, last, from) = draft::next::<Terms>(tx, id.0, seen, from).await?;
             let version = last + 1;
-            enter(tx, id, version, by.id(), &held.terms, from).await?;
-            forget(tx, id).await?;
+            enter(tx, id, version, by.id(), &terms, from).await?;
+            draft::forget::<Terms>(tx, id.0).await?;
             let change = format!("{last} → {version}");
             by.record(tx, "program.publish", None, Some(id.0), &change).await?;
             Ok(version)
@@ -362,9 +304,7 @@ pub async fn withdraw(db: &Db, by: &Fresh<'_, Staff>, code: &str) -> Result<(), 
             let (id, now) = (hold(tx, code).await?, tx.now());
             let taken: Option<Terms> = on!(tx, |c| sqlx::query_as(SQL).bind(id).bind(now).fetch_optional(c).await)?;
             let terms = taken.ok_or(Error::Stale)?;
-            if draft(tx, by, id).await?.is_none() {
-                keep(tx, id, by.id(), &terms).await?;
-            }
+            draft::give_back(tx, id.0, by.id(), &terms).await?;
             Ok(by.record(tx, "program.withdraw", None, Some(id.0), "").await?)
         })
     })

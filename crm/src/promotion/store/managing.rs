@@ -4,10 +4,10 @@ use super::super::{NewPromotion, Stage, State};
 use super::{Row, link, record, sorted, with_links};
 use crate::audit::difference;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
-use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{Check, Flaw};
 use crate::id::{PromotionId, RuleId, StoreId};
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::rule::Rule;
 use crate::rule::store::last_of_all;
@@ -95,17 +95,6 @@ pub async fn rules(conn: &mut Conn, by: &Staff) -> Result<Vec<(RuleId, Rule)>, E
     Ok(last_of_all(conn).await?)
 }
 
-/// A text in both languages, with what is wrong at `<field>_ru` and `<field>_en`.
-fn words(check: &mut Check, field: &str, text: &Localized, max: usize) -> Localized {
-    let [ru, en] = Lang::ALL.map(|lang| {
-        let checked = flaw::text(text.get(lang), max);
-        check
-            .field(&format!("{field}_{}", lang.code()), checked)
-            .unwrap_or_default()
-    });
-    Localized { ru, en }
-}
-
 /// The same as it is kept, with what is wrong at `title_ru`, `ends`, `stores` and so on.
 async fn checked(tx: &mut Tx, new: &NewPromotion) -> Result<NewPromotion, Error> {
     let (stores, rules) = (sorted(&new.stores), sorted(&new.rules));
@@ -114,8 +103,8 @@ async fn checked(tx: &mut Tx, new: &NewPromotion) -> Result<NewPromotion, Error>
     let query = ListQuery::new("SELECT id FROM rules").within("id", rules.iter().map(|id| Bind::Id(id.0)));
     let known_rules: Vec<(RuleId,)> = db::list(tx, query).await?;
     let mut check = Check::new();
-    let title = words(&mut check, "title", &new.title, TITLE_MAX);
-    let conditions = words(&mut check, "conditions", &new.conditions, CONDITIONS_MAX);
+    let title = check.words("title", &new.title, TITLE_MAX);
+    let conditions = check.words("conditions", &new.conditions, CONDITIONS_MAX);
     let mut holds = |field: &str, is_good: bool, flaw: Flaw| {
         check.field(field, if is_good { Ok(()) } else { Err(flaw) });
     };
@@ -142,7 +131,7 @@ pub async fn create(db: &Db, by: &Staff, code: &str, title: &Localized) -> Resul
         scoped(async move {
             let mut check = Check::new();
             let code = check.field("key", crate::till::code(code)).unwrap_or_default();
-            let title = words(&mut check, "title", title, TITLE_MAX);
+            let title = check.words("title", title, TITLE_MAX);
             check.result()?;
             let tomorrow = tx.shop().day(tx.now()) + Days::new(1);
             let (starts_at, ends_at) = (
@@ -161,10 +150,7 @@ pub async fn create(db: &Db, by: &Staff, code: &str, title: &Localized) -> Resul
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             by.record(tx, "promotion.create", None, Some(id.0), "").await?;
             Ok(id)
         })

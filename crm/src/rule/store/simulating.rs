@@ -1,9 +1,8 @@
 //! Simulations: what a rule would have given on the real purchases of the last months. Nothing that it would have given is
 //! booked.
 //!
-//! Somebody asks ([`start`]), and a worker of any node answers ([`run_next`]): it claims what waits longest, walks through
-//! the purchases batch by batch, and writes after each how far it is. A claim that is not renewed runs out, and another node
-//! takes the simulation and begins it anew.
+//! Somebody asks ([`start`]), and a worker of any node answers ([`run_next`]): it claims what waits longest ([`work`]), walks
+//! through the purchases batch by batch, and writes after each how far it is.
 //!
 //! # What is simulated
 //! - Every sale of the time, in order of time, is asked about as a till asks before anything is paid: by the rules that
@@ -35,6 +34,7 @@ use crate::rule::{Occasion, Published, Rule, RuleVersion, Span};
 use crate::shop::Shop;
 use crate::staff::Right;
 use crate::who::{Staff, System};
+use crate::work::{self, Claims, claims, is_ours, let_go};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -45,8 +45,6 @@ use walk::Walk;
 pub const MOST_MONTHS: u32 = 24;
 /// How many simulations of a rule are kept.
 pub const KEPT: i64 = 20;
-/// How often a simulation is begun: one that no node survives is not begun for ever.
-pub const MAX_TRIES: i64 = 3;
 /// How many purchases are looked at between two notes of how far it is.
 const BATCH: usize = 1024;
 /// For how long a node has a simulation that it says nothing of.
@@ -62,7 +60,7 @@ pub enum State {
     Running,
     /// There is a result.
     Done,
-    /// It was begun [`MAX_TRIES`] times and came to no end.
+    /// It was begun [`work::MAX_TRIES`] times and came to no end.
     Failed,
     /// Somebody stopped it, or began another one of the same rule.
     Cancelled,
@@ -356,36 +354,12 @@ pub async fn latest(conn: &mut Conn, by: &Staff, rule: RuleId) -> Result<Option<
     Ok(list(conn, by, rule, 1).await?.pop())
 }
 
-/// True for a simulation that may be claimed at `$1`.
-macro_rules! is_free {
-    () => {
-        "state IN ('waiting', 'running') AND (claimed_until IS NULL OR claimed_until <= $1)"
-    };
-}
-
-macro_rules! claim {
-    ($lock:literal) => {
-        concat!(
-            "WITH due AS MATERIALIZED (SELECT id FROM simulations WHERE ",
-            is_free!(),
-            " ORDER BY created_at, id LIMIT 1 ",
-            $lock,
-            ") UPDATE simulations SET state = 'running', started_at = $1, claimed_by = $2, claimed_until = $3, \
-             tries = tries + 1, done = 0, total = 0 WHERE id IN (SELECT id FROM due) \
-             RETURNING id, rule_id, version, definition, months, created_at"
-        )
-    };
-}
-
-/// How simulations are claimed, where the engines truly differ: on PostgreSQL nodes step over what another one is about to
-/// claim; on SQLite there is one writer.
-const fn claim_sql(is_postgres: bool) -> &'static str {
-    if is_postgres {
-        claim!("FOR UPDATE SKIP LOCKED")
-    } else {
-        claim!("")
-    }
-}
+const CLAIMS: Claims = claims!(
+    "simulations",
+    "created_at",
+    "started_at = $1, done = 0, total = 0, ",
+    "id, rule_id, version, definition, months, created_at"
+);
 
 #[derive(sqlx::FromRow)]
 struct ClaimedRow {
@@ -410,42 +384,9 @@ pub struct Run {
 
 /// Takes the simulation that waits longest, if any does, to look at `batch` purchases at a time.
 pub async fn claim(db: &Db, _by: &System, batch: usize) -> Result<Option<Run>, Error> {
-    const ANY: &str = concat!("SELECT id FROM simulations WHERE ", is_free!(), " LIMIT 1");
-    const GIVE_UP: &str = concat!(
-        "UPDATE simulations SET state = 'failed', finished_at = $1, claimed_by = NULL, claimed_until = NULL WHERE ",
-        is_free!(),
-        " AND tries >= $2"
-    );
     const TOTAL: &str = "SELECT COUNT(*) FROM purchases WHERE kind = 'sale' AND at >= $1 AND at < $2";
-    // Most of the time nobody asks, and the one writer of SQLite is not asked for nothing.
-    let mut conn = db.read().await?;
-    let now = conn.now();
-    let any: Option<SimulationId> = on!(conn, |c| sqlx::query_scalar(ANY).bind(now).fetch_optional(c).await)?;
-    drop(conn);
-    if any.is_none() {
-        return Ok(None);
-    }
-    let claim = &uuid::Uuid::now_v7().to_string();
-    let claimed: Option<ClaimedRow> = db
-        .write(|tx| {
-            scoped(async move {
-                let (now, sql) = (tx.now(), claim_sql(tx.is_postgres()));
-                on!(tx, |c| sqlx::query(GIVE_UP)
-                    .bind(now)
-                    .bind(MAX_TRIES)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-                Ok::<_, Error>(on!(tx, |c| sqlx::query_as(sql)
-                    .bind(now)
-                    .bind(claim)
-                    .bind(now + HOLD)
-                    .fetch_optional(c)
-                    .await)?)
-            })
-        })
-        .await?;
-    let Some(row) = claimed else { return Ok(None) };
+    let claimed: Option<(ClaimedRow, String)> = work::claim(db, &CLAIMS, HOLD).await?;
+    let Some((row, claim)) = claimed else { return Ok(None) };
     let rule: Rule = serde_json::from_value(row.definition.0)
         .map_err(|e| db::Error::Inconsistent(format!("rule {} of a simulation: {e}", row.rule_id)))?;
     let by = RuleVersion {
@@ -462,7 +403,7 @@ pub async fn claim(db: &Db, _by: &System, batch: usize) -> Result<Option<Run>, E
         .await)?;
     Ok(Some(Run {
         id: row.id,
-        claim: claim.clone(),
+        claim,
         batch,
         walk: Walk::begin(&mut conn, Published { by, rule }, from, until).await?,
         done: 0,
@@ -495,8 +436,10 @@ impl Run {
     }
 
     async fn save(&self, tx: &mut Tx) -> Result<bool, sqlx::Error> {
-        const SQL: &str = "UPDATE simulations SET done = $3, total = $4, claimed_until = $5 \
-                           WHERE id = $1 AND claimed_by = $2 AND state = 'running'";
+        const SQL: &str = concat!(
+            "UPDATE simulations SET done = $3, total = $4, claimed_until = $5 WHERE ",
+            is_ours!()
+        );
         let until = tx.now() + HOLD;
         on!(tx, |c| sqlx::query(SQL)
             .bind(self.id)
@@ -510,9 +453,12 @@ impl Run {
     }
 
     async fn finish(&self, tx: &mut Tx) -> Result<bool, sqlx::Error> {
-        const SQL: &str = "UPDATE simulations SET state = 'done', done = $3, total = $3, result = $4, finished_at = $5, \
-                           claimed_by = NULL, claimed_until = NULL \
-                           WHERE id = $1 AND claimed_by = $2 AND state = 'running'";
+        const SQL: &str = concat!(
+            "UPDATE simulations SET state = 'done', done = $3, total = $3, result = $4, finished_at = $5, ",
+            let_go!(),
+            " WHERE ",
+            is_ours!()
+        );
         let now = tx.now();
         on!(tx, |c| sqlx::query(SQL)
             .bind(self.id)
@@ -527,9 +473,12 @@ impl Run {
 
     /// Gives it back, for any node to begin it anew: this one stops.
     pub async fn give_back(self, db: &Db) -> Result<(), Error> {
-        const SQL: &str = "UPDATE simulations SET state = 'waiting', claimed_by = NULL, claimed_until = NULL, \
-                           done = 0, total = 0, tries = tries - 1 \
-                           WHERE id = $1 AND claimed_by = $2 AND state = 'running'";
+        const SQL: &str = concat!(
+            "UPDATE simulations SET state = 'waiting', done = 0, total = 0, tries = tries - 1, ",
+            let_go!(),
+            " WHERE ",
+            is_ours!()
+        );
         let run = &self;
         db.write(|tx| {
             scoped(async move {

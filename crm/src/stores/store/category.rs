@@ -2,7 +2,7 @@
 
 use crate::audit::difference;
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::CategoryId;
 use crate::lang::{Lang, Localized};
@@ -98,10 +98,7 @@ pub async fn create(db: &Db, by: &Staff, new: &Record) -> Result<CategoryId, Err
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             place(tx, id, new, &others).await?;
             by.record(tx, "category.create", None, Some(id.0), "").await?;
             Ok(id)

@@ -3,11 +3,11 @@
 use super::super::{NewStore, Store};
 use crate::audit::difference;
 use crate::contact::Phone;
-use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::StoreId;
-use crate::lang::{Lang, Localized, fold};
+use crate::lang::{Lang, fold};
 use crate::on;
 use crate::staff::Right;
 use crate::who::Staff;
@@ -113,19 +113,10 @@ pub async fn get(conn: &mut Conn, by: &Staff, id: StoreId) -> Result<Entry, Erro
 /// The same as they are kept, with what is wrong at `name_ru`, `latitude` and so on.
 fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
     let mut check = Check::new();
-    let mut words = |field: &str, text: &Localized| {
-        let [ru, en] = Lang::ALL.map(|lang| {
-            let checked = flaw::text(text.get(lang), TEXT_MAX);
-            check
-                .field(&format!("{field}_{}", lang.code()), checked)
-                .unwrap_or_default()
-        });
-        Localized { ru, en }
-    };
     let (name, town, address) = (
-        words("name", &new.name),
-        words("town", &new.town),
-        words("address", &new.address),
+        check.words("name", &new.name, TEXT_MAX),
+        check.words("town", &new.town, TEXT_MAX),
+        check.words("address", &new.address, TEXT_MAX),
     );
     let filled = |text: &Option<String>| {
         text.as_deref()
@@ -191,10 +182,7 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             by.record(tx, "store.create", None, Some(id.0), "").await?;
             Ok(id)
         })

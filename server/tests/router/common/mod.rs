@@ -63,6 +63,17 @@ impl TestApp {
         Self::build(false, |_| {}).await
     }
 
+    /// The same, and somebody who bought a kettle there yesterday.
+    pub async fn with_a_purchase() -> (Self, Customer) {
+        let app = Self::new().await;
+        let anna = app
+            .customer("Анна")
+            .await
+            .with_purchase("A-1", "Чайник", 1_500_00)
+            .await;
+        (app, anna)
+    }
+
     /// As a demonstration: the development inbox is there.
     pub async fn demonstration() -> Self {
         Self::build(true, |_| {}).await
@@ -330,6 +341,22 @@ impl TestApp {
             .await
             .expect("read");
         crm::id::RuleId(id)
+    }
+
+    /// The program that everybody is in.
+    pub async fn club(&self) -> crm::id::ProgramId {
+        let id = self
+            .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
+            .await;
+        id.parse().expect("an id")
+    }
+
+    /// Publishes a rule by its JSON.
+    pub async fn publish(&self, rule: serde_json::Value) -> crm::rule::RuleVersion {
+        let rule = serde_json::from_value(rule).expect("a rule");
+        crm::rule::store::publish_by_system(&self.world.db, &BY, None, &rule, None)
+            .await
+            .expect("published")
     }
 
     /// A shop; the first call writes it down.
@@ -736,6 +763,15 @@ pub(crate) fn encode<'a, N: AsRef<str> + 'a, V: AsRef<str> + 'a>(
     body.finish()
 }
 
+/// What a form sends, with some of it changed.
+pub(crate) fn with<'a>(mut all: Vec<(&'a str, &'a str)>, changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    for (name, value) in changed {
+        all.retain(|(other, _)| other != name);
+        all.push((name, value));
+    }
+    all
+}
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -767,6 +803,11 @@ impl Reply {
         html::text(&self.body)
     }
 
+    /// The same with plain spaces.
+    pub fn words(&self) -> String {
+        self.text().replace('\u{a0}', " ")
+    }
+
     /// The form of this name.
     pub fn form(&self, name: &str) -> Form {
         let found = html::forms(&self.body).into_iter().find(|form| form.name == name);
@@ -795,6 +836,8 @@ pub struct Town {
     pub agent: Browser,
     pub purchase: String,
     pub request: String,
+    /// One of the acts of consent of her registration.
+    pub consent: String,
     /// The code by which Anna invites friends.
     pub invite: String,
 }
@@ -803,6 +846,7 @@ impl Town {
     pub async fn new() -> Self {
         let app = TestApp::new().await;
         let anna = app.customer("Анна").await;
+        let consent = app.text("SELECT lower(hex(id)) FROM consents LIMIT 1").await;
         let boris = app.customer("Борис").await;
         let agent = app.staff("agent").await;
         let purchase = anna.book("A-1", "Чайник", 1, 250_000).await.to_string();
@@ -864,9 +908,20 @@ impl Town {
             agent,
             purchase,
             request,
+            consent,
             invite,
             app,
         }
+    }
+
+    /// The agent answers Anna's request.
+    pub async fn answer(&mut self) {
+        let at = format!("/admin/requests/{}", self.request);
+        let seen = self.agent.get(&at).await.form("request.answer");
+        let seen = seen.get("seen").expect("a field").to_owned();
+        let sent = [("seen", seen.as_str()), ("text", "Они на месте")];
+        let reply = self.agent.send(&at, "request.answer", &sent).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
     }
 
     /// A route's path with what varies filled in from what is Anna's; `None` when nobody said what belongs there.
@@ -879,6 +934,7 @@ impl Town {
                 "/help/" | "/admin/help/" => "lost-card".to_owned(),
                 "/programs/" | "/admin/programs/" => "club".to_owned(),
                 "/join/" => self.invite.clone(),
+                "/profile/consents/" => self.consent.clone(),
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
@@ -903,7 +959,9 @@ impl Town {
 
     /// Pages that show what is Anna's alone.
     pub fn is_annas(route: &str) -> bool {
-        route.starts_with("/purchases/{") || route.starts_with("/support/{")
+        ["/purchases/{", "/profile/consents/{", "/support/{"]
+            .iter()
+            .any(|begins| route.starts_with(begins))
     }
 }
 
