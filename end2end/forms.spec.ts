@@ -6,6 +6,7 @@ import {
   cardOf, code, employ, enter, expect, freeCard, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
   type Page,
 } from "./site";
+import { photo, PHOTOGRAPHED } from "./qr";
 
 /** A picture, as far as anybody looks. */
 const PNG = Buffer.from("89504e470d0a1a0a00", "hex");
@@ -403,6 +404,14 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   });
   expect(sold.status(), await sold.text()).toBe(201);
   const receipt: string = (await sold.json()).code;
+  const printed = await page.request.post(`${signIns.url}/api/v1/purchases`, {
+    headers: { authorization: `Bearer ${key}`, "idempotency-key": `printed-${code}` },
+    data: {
+      document: `${code}-2`, at: new Date().toISOString(), code: PHOTOGRAPHED.text,
+      lines: [{ article: "coffee", name: "Кофе", quantity: 1, price: 45_000 }],
+    },
+  });
+  expect(printed.status(), await printed.text()).toBe(201);
   await right(desk, "till.revoke");
   await right(desk, "till.switch");
 
@@ -412,6 +421,14 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await wrong(page, "purchase.claim", { receipt: "нет" }, "Такого чека нет");
   await right(page, "purchase.claim", { receipt });
   await expect(page.getByRole("article", { name: "Чек" }).locator("bdi", { hasText: "Чай" })).toBeVisible();
+
+  await page.goto("/purchases/claim");
+  const chosen = box(page, "purchase.claim").locator('input[type="file"]');
+  await chosen.setInputFiles({ name: "чек.png", mimeType: "image/png", buffer: PNG });
+  await wrong(page, "purchase.claim", { receipt: "" }, "не нашёлся QR-код чека");
+  await chosen.setInputFiles({ name: "чек.png", mimeType: "image/png", buffer: photo(PHOTOGRAPHED) });
+  await right(page, "purchase.claim", { receipt: "" });
+  await expect(page.getByRole("article", { name: "Чек" }).locator("bdi", { hasText: "Кофе" })).toBeVisible();
 });
 
 test("forms of the card", async ({ page, another, signIns }) => {

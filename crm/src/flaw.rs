@@ -66,6 +66,8 @@ pub enum Flaw {
     WeakPassword,
     /// No receipt has this code.
     NoReceipt,
+    /// A photo in which no QR code of a receipt was found.
+    NoQr,
     /// Somebody else has the receipt already.
     ClaimedBefore,
     /// It is too late for this.
@@ -187,6 +189,7 @@ impl Flaw {
             Self::WrongPasskey => "wrong_passkey",
             Self::WeakPassword => "weak_password",
             Self::NoReceipt => "no_receipt",
+            Self::NoQr => "no_qr",
             Self::ClaimedBefore => "claimed_before",
             Self::TooLate => "too_late",
             Self::Taken => "taken",

@@ -1,6 +1,6 @@
 //! What browsers download: the files that the build made, and two made from configuration.
 
-use app::cx::{Module, Site};
+use app::cx::{Module, Scan, Site};
 use crm::shop::Shop;
 use serde::Deserialize;
 use std::path::Path;
@@ -15,6 +15,7 @@ struct SiteJson {
     islands: Module,
     rotating: Module,
     offline: String,
+    scan: Scan,
 }
 
 /// Reads the addresses of the built files. Fails with what to do when the folder is missing or of another build: the
@@ -40,6 +41,7 @@ pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
         islands: json.islands,
         rotating: json.rotating,
         offline: json.offline,
+        scan: json.scan,
         theme: format!("/theme-{}.css", shop.hue),
         api: crate::api::description(),
     })

@@ -7,7 +7,7 @@ use crate::cx::{Cx, Outcome, cx};
 use crate::route::{FILES, Form};
 use crate::ui::html::{Html, Inside, IntoHtml};
 use crm::flaw::Flaw;
-use crm::request::attachment::ACCEPT;
+use crm::request::attachment::{ACCEPT, PHOTOS};
 use islands::{AppError, Enhance};
 use leptos::prelude::*;
 
@@ -421,6 +421,41 @@ pub fn FilesField() -> impl IntoView {
                 name=FILES
                 multiple
                 accept=ACCEPT
+                aria-describedby=format!("{id}-hint {id}-message")
+                aria-invalid=invalid
+            />
+            <FieldMessage id=id message=message/>
+        </div>
+    }
+}
+
+/// One photo.
+#[component]
+pub fn PhotoField(
+    /// What it asks for.
+    #[prop(into)]
+    label: String,
+    /// More about it.
+    #[prop(into)]
+    hint: String,
+) -> impl IntoView {
+    let cx = cx();
+    let t = &cx.t().form;
+    let id = field_id(FILES);
+    // A browser does not keep what was chosen when the page comes back.
+    let message =
+        message(&cx, FILES, None).or_else(|| (!typed(FILES, "").is_empty()).then(|| t.files_again.to_owned()));
+    let invalid = message.is_some().then_some("true");
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label} " " <span class="optional">{t.optional}</span></label>
+            <p class="hint" id=format!("{id}-hint")>{hint}</p>
+            <input
+                class="input"
+                type="file"
+                id=id.clone()
+                name=FILES
+                accept=PHOTOS
                 aria-describedby=format!("{id}-hint {id}-message")
                 aria-invalid=invalid
             />

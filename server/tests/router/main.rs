@@ -37,6 +37,7 @@ mod outages;
 mod outside;
 mod pace;
 mod passwords;
+mod photos;
 mod points;
 mod programs;
 mod promotions;
