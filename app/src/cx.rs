@@ -355,6 +355,7 @@ impl Cx {
             Flaw::NoQr => words.no_qr.into(),
             Flaw::ClaimedBefore => words.claimed_before.into(),
             Flaw::TooLate => words.too_late.into(),
+            Flaw::ByRequest => words.by_request.into(),
             Flaw::Taken if self.path.starts_with("/admin") => words.taken_among_records.into(),
             Flaw::Taken => words.taken.into(),
             Flaw::TakenElsewhere => words.taken_elsewhere.into(),

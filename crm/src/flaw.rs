@@ -72,6 +72,8 @@ pub enum Flaw {
     ClaimedBefore,
     /// It is too late for this.
     TooLate,
+    /// It was changed as often as one may; staff allow it once more.
+    ByRequest,
     /// Belongs to somebody already.
     Taken,
     /// A number or address that another customer has proved to hold. Only who proved it as well is told so.
@@ -192,6 +194,7 @@ impl Flaw {
             Self::NoQr => "no_qr",
             Self::ClaimedBefore => "claimed_before",
             Self::TooLate => "too_late",
+            Self::ByRequest => "by_request",
             Self::Taken => "taken",
             Self::TakenElsewhere => "taken_elsewhere",
             Self::LastOne => "last_one",

@@ -471,7 +471,8 @@ pub type ChoiceOption = (String, String);
 #[component]
 pub fn Select(
     /// Its name.
-    name: &'static str,
+    #[prop(into)]
+    name: String,
     /// What it asks for.
     #[prop(into)]
     label: String,
@@ -488,14 +489,14 @@ pub fn Select(
     optional: bool,
 ) -> impl IntoView {
     let cx = cx();
-    let id = field_id(name);
-    let message = message(&cx, name, Some(cx.t().flaw.not_a_choice));
+    let id = field_id(&name);
+    let message = message(&cx, &name, Some(cx.t().flaw.not_a_choice));
     let invalid = message.is_some().then_some("true");
     let described = match hint {
         Some(_) => format!("{id}-hint {id}-message"),
         None => format!("{id}-message"),
     };
-    let chosen = typed(name, &value);
+    let chosen = typed(&name, &value);
     let options: Vec<_> = options
         .into_iter()
         .map(|(value, words)| view! { <option value=value.clone() selected=value == chosen>{words}</option> })
