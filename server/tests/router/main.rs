@@ -43,6 +43,7 @@ mod programs;
 mod promotions;
 mod proxies;
 mod purchases;
+mod questionnaire;
 mod quiet;
 mod redirects;
 mod reports;
