@@ -71,7 +71,7 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     sql!(
         world,
         "UPDATE customers SET name = 'Аврора', surname = 'Незабудкина', search = 'незабудкина аврора', external_id = 'EXT-777', \
-         password_hash = 'HASH', birthday = $2, address = 'Тверь, дом Незабудкиной' WHERE id = $1",
+         password_hash = 'HASH', birthday = $2, address = 'Тверь, где живёт Незабудкина' WHERE id = $1",
         who.id(),
         birthday,
     );
