@@ -1,22 +1,8 @@
 // The journeys of people through the cabinet, in a real browser. `docs/testing.md` tells how to run them.
 import { defineConfig } from "@playwright/test";
+import { launch } from "./chromium";
 
-const chromium = {
-  browserName: "chromium" as const,
-  launchOptions: {
-    // Without it Playwright takes the one that it downloaded itself.
-    executablePath: process.env.KABINET_TEST_CHROMIUM,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  },
-};
+const chromium = { browserName: "chromium" as const, launchOptions: launch() };
 const phone = { ...chromium, viewport: { width: 390, height: 844 }, hasTouch: true };
 // Requests that go through a service worker cannot be held up by a test, so only those with nothing to hold up have it.
 const desktop = { ...chromium, viewport: { width: 1280, height: 900 }, serviceWorkers: "allow" as const };

@@ -40,7 +40,8 @@ ALLOWED = {
     "Unlicense",
     "Zlib",
 }
-# Packages of npm are tools of the build; only style sheets, icons and the font of PDFs go from them into what is shipped.
+# Packages of npm are tools of the build; only style sheets, icons, the font of PDFs and the reader of QR codes (jsqr, Apache-2.0)
+# go from them into what is shipped.
 ALLOWED_TOOLS = ALLOWED | {"BlueOak-1.0.0", "CC-BY-4.0", "Python-2.0", "OFL-1.1"}
 
 

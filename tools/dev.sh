@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly sources=(Cargo.toml Cargo.lock app crm frontend islands offline public rotating server style)
+readonly sources=(Cargo.toml Cargo.lock app camera crm frontend islands offline public rotating server style)
 readonly stamp=target/dev.stamp
 readonly program=${CARGO_TARGET_DIR:-target}/debug/kabinet
 server=

@@ -40,5 +40,6 @@ npm_packages() {
 gather_release() {
   rm -rf dist && mkdir dist && cp "$target_dir/release/kabinet" dist/ && cp -R target/site dist/site &&
     cp node_modules/@expo-google-fonts/pt-sans/LICENSE_FONT dist/LICENSE-PT-Sans &&
+    cp node_modules/jsqr/LICENSE dist/LICENSE-jsQR &&
     tools/dependencies.py sbom dist/sbom.json
 }

@@ -58,6 +58,15 @@ pub struct Module {
     pub wasm: String,
 }
 
+/// What reads a code by the camera; the decoder is fetched where the browser has none of its own.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Scan {
+    /// The script of the page.
+    pub js: String,
+    /// The library that finds a QR code in a picture.
+    pub decoder: String,
+}
+
 /// Addresses of the built files, by their hashed names.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
@@ -73,6 +82,8 @@ pub struct Site {
     pub offline: String,
     /// The script that brings what comes while a page is looked at.
     pub live: String,
+    /// What reads the code of a receipt by the camera.
+    pub scan: Scan,
     /// What the API is asked and answers (OpenAPI 3.1).
     pub api: serde_json::Value,
 }
@@ -343,8 +354,10 @@ impl Cx {
             Flaw::WrongPasskey => words.wrong_passkey.into(),
             Flaw::WeakPassword => words.weak_password.into(),
             Flaw::NoReceipt => words.no_receipt.into(),
+            Flaw::NoQr => words.no_qr.into(),
             Flaw::ClaimedBefore => words.claimed_before.into(),
             Flaw::TooLate => words.too_late.into(),
+            Flaw::ByRequest => words.by_request.into(),
             Flaw::Taken if self.path.starts_with("/admin") => words.taken_among_records.into(),
             Flaw::Taken => words.taken.into(),
             Flaw::TakenElsewhere => words.taken_elsewhere.into(),

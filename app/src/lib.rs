@@ -198,6 +198,7 @@ pub const ROUTES: &[Route] = &[
             admin::customer::EndSessions,
             admin::customer::GrantRemoval,
             admin::customer::StopNumberChange,
+            admin::customer::AllowBirthday,
             admin::points::Adjust,
             admin::points::Reverse,
         ]
@@ -487,6 +488,12 @@ pub const ROUTES: &[Route] = &[
         Customer,
         cabinet::preferences::page,
         [cabinet::preferences::ChangePreferences]
+    ),
+    page!(
+        "/questionnaire",
+        Customer,
+        cabinet::questionnaire::page,
+        [cabinet::questionnaire::Tell, cabinet::questionnaire::Withdraw]
     ),
     page!(
         "/profile/consents",

@@ -1,5 +1,5 @@
-//! What the shop says, as it comes: consents, programs, topics, message templates, the dialogue and the help. Loaded once into an
-//! empty database from `content/`, read and edited there ever after.
+//! What the shop says, as it comes: consents, programs, topics, message templates, the questionnaire, the dialogue and the help.
+//! Loaded once into an empty database from `content/`, read and edited there ever after.
 
 use crate::consent::{Aim, AskedAt};
 use crate::customer::Channel;
@@ -23,6 +23,10 @@ struct Records {
     consent_purposes: Vec<PurposeRecord>,
     programs: Vec<ProgramRecord>,
     topics: Vec<TopicRecord>,
+    /// Of the questions whose words or choices have changed since the first time.
+    question_versions: BTreeMap<String, i64>,
+    /// Those of the questionnaire, in their order.
+    questions: Vec<QuestionRecord>,
     /// Codes of the parts of the help, in their order.
     help_categories: Vec<String>,
     /// Its articles, in theirs.
@@ -88,6 +92,14 @@ struct ProgramRecord {
 struct TopicRecord {
     code: String,
     position: i64,
+}
+
+#[derive(Deserialize)]
+struct QuestionRecord {
+    code: String,
+    guarded: bool,
+    /// Codes of the answers, in their order.
+    choices: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -184,13 +196,14 @@ pub fn percent(lang: Lang, share: i64) -> String {
 }
 
 /// Fills an empty database with what the shop says. The second time it adds only the roles, the purposes of consents, and the
-/// templates and records of the dialogue or their versions, that a newer program needs and the database does not have yet; the help too, where it never
-/// had any.
+/// templates, questions and records of the dialogue or their versions, that a newer program needs and the database does not have
+/// yet; the help too, where it never had any.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
     let (topics, templates) = (&pair!("topics")?, &pair!("templates")?);
     let roles = &pair!("roles")?;
+    let questions = &pair!("questions")?;
     let help = &(pair!("help_categories")?, pair!("help_articles")?);
     let dialogue: &[Dialogue; 2] = &[
         parse(include_str!("../content/ru/dialogue.json"))?,
@@ -202,6 +215,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
             add_templates(tx, records, templates).await?;
             add_help(tx, records, help).await?;
             add_purposes(tx, records, consents).await?;
+            add_questions(tx, records, questions).await?;
             add_dialogue(tx, &records.dialogue, dialogue).await?;
             if !is_first(tx, "content").await? {
                 return Ok(());
@@ -303,6 +317,47 @@ async fn add_templates(tx: &mut Tx, records: &Records, templates: &Pair) -> Resu
         let version = records.template_versions.get(code).copied().unwrap_or(1);
         let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
         add!(tx, SQL, code, version, Json(&subject), Json(&body), now)?;
+    }
+    Ok(())
+}
+
+/// Adds the questions of the questionnaire, or their versions, that are not there yet.
+async fn add_questions(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), Error> {
+    const QUESTION: &str = "INSERT INTO questions (code, version, position, enabled, is_guarded, title, why, published_at) \
+                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (code, version) DO NOTHING";
+    const CHOICE: &str =
+        "INSERT INTO question_choices (question, version, code, position, name) VALUES ($1, $2, $3, $4, $5)";
+    let now = tx.now();
+    for (r, position) in records.questions.iter().zip(1_i64..) {
+        let version = records.question_versions.get(&r.code).copied().unwrap_or(1);
+        let (title, why) = (texts.get(&r.code, "title")?, texts.get(&r.code, "why")?);
+        let is_new = on!(tx, |c| sqlx::query(QUESTION)
+            .bind(&r.code)
+            .bind(version)
+            .bind(position)
+            .bind(true)
+            .bind(r.guarded)
+            .bind(Json(&title))
+            .bind(Json(&why))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected() == 1))?;
+        if !is_new {
+            continue;
+        }
+        for (choice, position) in r.choices.iter().zip(1_i64..) {
+            let name = texts.get(&r.code, &format!("choice.{choice}"))?;
+            on!(tx, |c| sqlx::query(CHOICE)
+                .bind(&r.code)
+                .bind(version)
+                .bind(choice)
+                .bind(position)
+                .bind(Json(&name))
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
     }
     Ok(())
 }

@@ -44,6 +44,8 @@ const THEN: &[&str] = &[
     "DELETE FROM children WHERE customer_id = $1",
     "DELETE FROM customer_categories WHERE customer_id = $1",
     "DELETE FROM customer_channels WHERE customer_id = $1",
+    "DELETE FROM wishes WHERE customer_id = $1",
+    "DELETE FROM answers WHERE customer_id = $1",
     "DELETE FROM sessions WHERE customer_id = $1",
     "DELETE FROM factors WHERE customer_id = $1",
     "DELETE FROM identities WHERE customer_id = $1",
@@ -186,7 +188,7 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
 /// Erases one customer; false when they thought better of it meanwhile, or another node was faster.
 async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerId) -> Result<bool, Error> {
     const DONE: &str = "UPDATE erasures SET done_at = $2 WHERE id = $1 AND cancelled_at IS NULL AND done_at IS NULL";
-    const CUSTOMER: &str = "UPDATE customers SET name = $3, surname = '', search = '', birthday = NULL, favourite_store_id = NULL, \
+    const CUSTOMER: &str = "UPDATE customers SET name = $3, surname = '', search = '', birthday = NULL, address = NULL, favourite_store_id = NULL, \
                             password_hash = NULL, external_id = NULL, updated_at = $2, erased_at = $2 WHERE id = $1";
     // The database lets this be changed of whoever is erased, and nothing else of the log.
     const LOG: &str = "UPDATE audit SET reason = '', network = '' WHERE customer_id = $1";

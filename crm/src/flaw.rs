@@ -67,10 +67,14 @@ pub enum Flaw {
     WeakPassword,
     /// No receipt has this code.
     NoReceipt,
+    /// A photo in which no QR code of a receipt was found.
+    NoQr,
     /// Somebody else has the receipt already.
     ClaimedBefore,
     /// It is too late for this.
     TooLate,
+    /// It was changed as often as one may; staff allow it once more.
+    ByRequest,
     /// Belongs to somebody already.
     Taken,
     /// A number or address that another customer has proved to hold. Only who proved it as well is told so.
@@ -188,8 +192,10 @@ impl Flaw {
             Self::WrongPasskey => "wrong_passkey",
             Self::WeakPassword => "weak_password",
             Self::NoReceipt => "no_receipt",
+            Self::NoQr => "no_qr",
             Self::ClaimedBefore => "claimed_before",
             Self::TooLate => "too_late",
+            Self::ByRequest => "by_request",
             Self::Taken => "taken",
             Self::TakenElsewhere => "taken_elsewhere",
             Self::LastOne => "last_one",

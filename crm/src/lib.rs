@@ -26,6 +26,7 @@ pub mod points;
 pub mod program;
 pub mod promotion;
 pub mod purchase;
+pub mod questionnaire;
 pub mod request;
 pub mod rule;
 pub mod shop;

@@ -205,6 +205,8 @@ pub enum Reason {
     Card,
     /// Looking after a message to them.
     Message,
+    /// What they tell of their income was opened.
+    Income,
 }
 
 impl Reason {
@@ -215,6 +217,7 @@ impl Reason {
             Self::Request => "request",
             Self::Card => "card",
             Self::Message => "message",
+            Self::Income => "income",
         }
     }
 }
@@ -301,6 +304,7 @@ impl Staff {
         self.may(match reason {
             Reason::Request => Right::Requests,
             Reason::Message => Right::Messages,
+            Reason::Income => Right::Income,
             Reason::Search | Reason::Card => Right::Customers,
         })?;
         let found: Option<(CustomerId,)> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;

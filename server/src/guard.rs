@@ -33,9 +33,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
     img-src 'self' data: blob:; manifest-src 'self'; worker-src 'self'; connect-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
-const PERMISSIONS: &str = "accelerometer=(), browsing-topics=(), camera=(self), display-capture=(), \
-    geolocation=(self), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), \
-    publickey-credentials-create=(self), publickey-credentials-get=(self), screen-wake-lock=(self), usb=()";
+/// What pages may ask a browser for, with the camera or without it.
+macro_rules! permissions {
+    ($camera:literal) => {
+        concat!(
+            "accelerometer=(), browsing-topics=(), camera=(",
+            $camera,
+            "), display-capture=(), geolocation=(self), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), \
+             publickey-credentials-create=(self), publickey-credentials-get=(self), screen-wake-lock=(self), usb=()"
+        )
+    };
+}
+/// The page that reads a receipt by the camera. No other may open it.
+const WITH_CAMERA: &str = "/purchases/claim";
 
 /// How whoever asks a route proves who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +205,7 @@ pub async fn read_on(request: Request, next: Next) -> Response {
 
 /// Sets the headers of every answer, whatever made it.
 pub async fn headers(State(is_https): State<bool>, request: Request, next: Next) -> Response {
+    let has_camera = request.uri().path() == WITH_CAMERA;
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
@@ -203,7 +214,12 @@ pub async fn headers(State(is_https): State<bool>, request: Request, next: Next)
     set(header::CONTENT_SECURITY_POLICY, POLICY);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "same-origin");
-    set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
+    let permissions = if has_camera {
+        permissions!("self")
+    } else {
+        permissions!("")
+    };
+    set(HeaderName::from_static("permissions-policy"), permissions);
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     // What is not said to be public is personal.

@@ -1,6 +1,6 @@
 //! What browsers download: the files that the build made, and two made from configuration.
 
-use app::cx::{Module, Site};
+use app::cx::{Module, Scan, Site};
 use crm::shop::Shop;
 use serde::Deserialize;
 use std::path::Path;
@@ -16,6 +16,7 @@ struct SiteJson {
     rotating: Module,
     offline: String,
     live: String,
+    scan: Scan,
 }
 
 /// Reads the addresses of the built files. Fails with what to do when the folder is missing or of another build: the
@@ -42,6 +43,7 @@ pub fn load(dir: &Path, shop: &Shop) -> Result<Site, String> {
         rotating: json.rotating,
         offline: json.offline,
         live: json.live,
+        scan: json.scan,
         theme: format!("/theme-{}.css", shop.hue),
         api: crate::api::description(),
     })

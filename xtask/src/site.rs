@@ -93,6 +93,14 @@ struct Site {
     rotating: Module,
     offline: String,
     live: String,
+    scan: Scan,
+}
+
+/// What reads codes by the camera: the script of the page, and the library that it fetches where the browser has none.
+#[derive(Serialize)]
+struct Scan {
+    js: String,
+    decoder: String,
 }
 
 /// A module of WebAssembly as a page loads it: the script that the page names, and what that script fetches.
@@ -134,6 +142,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
     let style = style(root, &names, &folder, &cache, &mut state, key.clone())?;
     let offline = offline(root, &names, &folder, &mut state, key.clone())?;
     let live = live(root, &names, &folder, &mut state, key.clone())?;
+    let scan = scan(root, &names, &folder, &mut state, key.clone())?;
     let assets = assets(root, &names, &folder, &mut state, key)?;
 
     let role = |done: &Done, role: &str| format!("/{}", done.roles[role]);
@@ -149,6 +158,10 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
         rotating: roles(&rotating),
         offline: role(&offline, "js"),
         live: role(&live, "js"),
+        scan: Scan {
+            js: role(&scan, "js"),
+            decoder: role(&scan, "decoder"),
+        },
     };
     let json = serde_json::to_string_pretty(&site)? + "\n";
     let json_path = folder.path.join("site.json");
@@ -158,7 +171,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
 
     // Only now, when site.json names the new files, may the old ones go.
     let mut kept: BTreeSet<PathBuf> = BTreeSet::from([json_path]);
-    for done in [&islands, &rotating, &style, &offline, &live, &assets] {
+    for done in [&islands, &rotating, &style, &offline, &live, &scan, &assets] {
         kept.extend(done.files.iter().map(|file| folder.path.join(file)));
     }
     remove_all_but(&kept, &folder.path)?;
@@ -299,6 +312,27 @@ fn live(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key:
     })
 }
 
+/// The script that reads codes by the camera, and the library by which it does where the browser cannot.
+fn scan(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
+    let script = root.join("camera/scan.js");
+    let library = root.join("node_modules/jsqr/dist/jsQR.js");
+    if !library.exists() {
+        bail!("node_modules has no `jsqr`: run `npm ci`, or start this through `make`");
+    }
+    key.add_files(&[script.clone(), library.clone()])?;
+    state.step("scan", &folder.path, key.finish(), |done| {
+        let pkg = &names.site_pkg_dir;
+        let script = without_comments(&fs::read_to_string(&script)?);
+        folder.write_hashed(done, "js", &format!("{pkg}/scan"), "js", script.as_bytes())?;
+        let library = format!(
+            "// jsQR, Apache-2.0: https://github.com/cozmo/jsQR\n{}",
+            fs::read_to_string(&library)?
+        );
+        folder.write_hashed(done, "decoder", &format!("{pkg}/jsqr"), "js", library.as_bytes())?;
+        Ok(())
+    })
+}
+
 /// A script of ours without the lines that are comments, and without indents: no text of ours goes over several lines.
 fn without_comments(script: &str) -> String {
     let lines = script.lines().map(str::trim);
@@ -390,7 +424,14 @@ fn report(folder: &Path, site: &Site) -> Result<()> {
     let size = |path: &Path| fs::metadata(path).map(|file| file.len());
     let modules = [&site.islands, &site.rotating].map(|module| [&module.wasm, &module.js, &module.loader]);
     let worker = format!("/{WORKER}");
-    let others = [&site.css, &site.offline, &site.live, &worker];
+    let others = [
+        &site.css,
+        &site.offline,
+        &site.live,
+        &worker,
+        &site.scan.js,
+        &site.scan.decoder,
+    ];
     for url in modules.into_iter().flatten().chain(others) {
         let plain = folder.join(url.trim_start_matches('/'));
         let raw = size(&plain)?;

@@ -14,7 +14,7 @@ use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
 use crm::contact::change::{self as numbers, NumberChange};
-use crm::customer::{Channel, Profile, store as customers};
+use crm::customer::{BIRTHDAY_CHANGES, Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
 use crm::id::{CustomerId, TransactionId};
 use crm::lang::Lang;
@@ -22,8 +22,9 @@ use crm::points::store::{self as points, rewards, transfers};
 use crm::points::{Balance, Reward};
 use crm::program::{Program, store as programs};
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
+use crm::questionnaire::{Answer, store as questionnaire};
 use crm::request::{Summary, Topic, store as requests};
-use crm::staff::{Event, EventKind, store as staff_store};
+use crm::staff::{Event, EventKind, Right, store as staff_store};
 use crm::stores::{Category, Store, store as stores};
 use crm::who::Reason;
 use islands::AppError;
@@ -88,6 +89,22 @@ impl Form for StopNumberChange {
     }
 }
 
+/// Lets the customer change their birthday once more.
+#[derive(Deserialize)]
+pub struct AllowBirthday {
+    reason: String,
+}
+
+impl Form for AllowBirthday {
+    const NAME: &'static str = "birthday.allow";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        customers::allow_birthday(&cx.db, cx.staff()?, id, &self.reason).await?;
+        Ok(Next::to(format!("/admin/customers/{id}?done=allowed")))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customer;
@@ -97,7 +114,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let is_whole = cx.query("history") == Some("all");
     let most = EVENTS[usize::from(is_whole)];
     let subject = staff.open(&cx.db, id, Reason::Card).await?;
+    // Asked for by a link of its own, for each time is written down.
+    let income = match cx.query("income") {
+        Some("shown") => Some(questionnaire::guarded(&cx.db, staff, id).await?),
+        _ => None,
+    };
     let mut conn = cx.db.read().await?;
+    let told = questionnaire::open(&mut conn, subject).await?;
     let profile = customers::profile(&mut conn, subject).await?;
     let cards = cards::of(&mut conn, subject).await?;
     let balance = points::balance(&mut conn, subject).await?;
@@ -137,6 +160,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("ended", t.done_ended),
         ("granted", t.done_granted),
         ("stopped", t.done_stopped),
+        ("allowed", t.done_allowed),
         ("adjusted", of_points.done_adjusted),
         ("asked", of_points.done_asked),
         ("reversed", of_points.done_reversed),
@@ -165,6 +189,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </div>
             <div>
                 {reach(&cx, &profile)}
+                {birthday(&cx, &profile)}
                 {signed_in(&cx, sessions)}
                 {number_change(&cx, change.as_ref(), frozen)}
                 {second_step(&cx, removal.as_ref())}
@@ -172,6 +197,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {memberships(&cx, &programs, &balance)}
                 {agreed(&cx, &consents)}
                 {likes(&cx, &profile, &categories, &shops)}
+                {about(&cx, &here, &told, income.as_deref())}
                 {children(&cx, &profile)}
             </div>
         </div>
@@ -336,6 +362,8 @@ fn reach(cx: &Cx, profile: &Profile) -> Html {
         .person
         .birthday
         .map_or_else(|| t.unknown.to_owned(), |day| format::date(cx.lang, day));
+    let address = profile.person.address.clone();
+    let address = address.map(|address| view! { <div><dt>{t.address}</dt><dd dir="auto">{address}</dd></div> });
     let password = if profile.person.has_password {
         t.has_password
     } else {
@@ -346,10 +374,35 @@ fn reach(cx: &Cx, profile: &Profile) -> Html {
             <div><dt>{t.phones}</dt><dd>{phones}</dd></div>
             <div><dt>{t.emails}</dt><dd>{emails}</dd></div>
             <div><dt>{t.birthday}</dt><dd>{birthday}</dd></div>
+            {address}
             <div><dt>{t.signs_in}</dt><dd>{password}</dd></div>
         </dl>
     };
     side(t.contacts, inside)
+}
+
+/// A birthday that the customer may not change any more, and how to let them once.
+fn birthday(cx: &Cx, profile: &Profile) -> Option<Html> {
+    let t = &cx.t().admin_customer;
+    let was_sent = cx
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.form == AllowBirthday::NAME);
+    if profile.person.birthday_changes < BIRTHDAY_CHANGES && !was_sent {
+        return None;
+    }
+    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let inside = view! {
+        <p>{t.birthday_used}</p>
+        <details class="fold" open=was_sent>
+            <summary>{t.birthday_allow}</summary>
+            <FormBox<AllowBirthday> labels=labels stale=t.birthday_stale>
+                <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                <button class="btn">{t.birthday_allow}</button>
+            </FormBox<AllowBirthday>>
+        </details>
+    };
+    Some(side(t.birthday, inside))
 }
 
 /// Where the customer is signed in, and how to end that when it is not them.
@@ -546,14 +599,51 @@ fn likes(cx: &Cx, profile: &Profile, categories: &[Category], shops: &[Store]) -
         .iter()
         .find(|shop| Some(shop.id) == profile.person.favourite_store_id);
     let shop = shop.map(|shop| format!("{}, {}", shop.town.get(cx.lang), shop.name.get(cx.lang)));
+    let wishes = &profile.wishes;
+    let own = [
+        (t.brands, &wishes.brands),
+        (t.sizes, &wishes.sizes),
+        (t.occasions, &wishes.occasions),
+        (t.wishes, &wishes.wishes),
+    ];
+    let own: Vec<_> = own
+        .into_iter()
+        .filter(|(_, words)| !words.is_empty())
+        .map(|(title, words)| view! { <div><dt>{title}</dt><dd dir="auto">{words.clone()}</dd></div> })
+        .collect();
     let inside = view! {
         <dl class="kv">
             <div><dt>{t.categories}</dt><dd>{or_none(liked.map(|category| cx.pick(&category.name)).collect())}</dd></div>
+            {own}
             <div><dt>{t.store}</dt><dd>{or_none(shop.into_iter().collect())}</dd></div>
             <div><dt>{t.channels}</dt><dd>{or_none(channels.map(str::to_owned).collect())}</dd></div>
         </dl>
     };
     side(t.preferences, inside)
+}
+
+/// What they tell by the questionnaire. What is guarded takes a right of its own, and is shown when it is asked for.
+fn about(cx: &Cx, here: &str, told: &[Answer], guarded: Option<&[Answer]>) -> Html {
+    let t = &cx.t().admin_customer;
+    let line = |answer: &Answer| {
+        view! { <div><dt>{cx.pick(&answer.title)}</dt><dd>{cx.pick(&answer.name)}</dd></div> }
+    };
+    let lines: Vec<_> = told.iter().chain(guarded.unwrap_or_default()).map(line).collect();
+    let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Income));
+    let more = match guarded {
+        Some([]) => Some(view! { <p class="muted">{t.no_income}</p> }.into_html()),
+        Some(_) => None,
+        None => may.then(|| {
+            let href = format!("{here}?income=shown#about");
+            view! { <p><a href=href rel="nofollow">{t.show_income}</a></p> <p class="hint">{t.show_income_hint}</p> }
+                .into_html()
+        }),
+    };
+    let inside = match lines.is_empty() {
+        true => view! { <p class="muted">{t.no_answers}</p> }.into_html(),
+        false => view! { <dl class="kv">{lines}</dl> }.into_html(),
+    };
+    view! { <section class="section" id="about"><h2>{t.questionnaire}</h2> {inside} {more}</section> }.into_html()
 }
 
 /// Children: their birthdays, and nothing else is known.
@@ -676,6 +766,9 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "points.ask" => t.points_ask,
         "points.refuse" => t.points_refuse,
         "customer.preferences" => t.change_preferences,
+        "birthday.allow" => t.birthday_allow,
+        "questionnaire.tell" => t.questionnaire_tell,
+        "questionnaire.withdraw" => t.questionnaire_withdraw,
         "contact.add" => t.contact_add,
         "contact.primary" => t.contact_primary,
         "contact.remove" => t.contact_remove,

@@ -25,7 +25,7 @@ use crm::purchase::{Purchase, store as purchases};
 use crm::request::{Summary, store as requests};
 use crm::rule::store::names;
 use crm::rule::tier::store as tiers;
-use crm::rule::{Condition, Effect, Rule, Whose};
+use crm::rule::{Condition, Effect, Occasion, Rule, Whose};
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -152,6 +152,9 @@ async fn matters(
         if found.len() < MATTERS && reminders.stands {
             found.extend(near_tier(cx, conn, programs).await?);
         }
+        if found.len() < MATTERS {
+            found.extend(questionnaire(cx, conn, programs).await?);
+        }
     }
     found.truncate(MATTERS);
     Ok(found)
@@ -228,6 +231,24 @@ async fn near_tier(cx: &Cx, conn: &mut Conn, programs: &[Program]) -> Result<Opt
         })
     });
     Ok(near.next())
+}
+
+/// The questionnaire, as long as there is something for it.
+async fn questionnaire(cx: &Cx, conn: &mut Conn, programs: &[Program]) -> Result<Option<Matter>, AppError> {
+    let mut gives = customers::gives_for(conn, cx.customer()?.me(), Occasion::Questionnaire).await?;
+    gives.retain(|rule| is_for_member(rule, programs));
+    if gives.is_empty() {
+        return Ok(None);
+    }
+    let names = names(conn, &gives.iter().collect::<Vec<_>>()).await?;
+    let words = Words { cx, names: &names };
+    let told: Vec<String> = gives.iter().map(|rule| words.gives(rule)).collect();
+    Ok(Some(Matter {
+        icon: icons::CIRCLE_USER_ROUND,
+        title: cx.t().home.m_questionnaire.to_owned(),
+        text: told.join("; "),
+        href: "/questionnaire".into(),
+    }))
 }
 
 /// Nothing to say is nothing shown.

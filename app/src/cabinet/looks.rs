@@ -73,6 +73,7 @@ fn why(look: &Look) -> Option<&str> {
         look.action.as_str(),
         "customer.end_sessions"
             | "removal.grant"
+            | "birthday.allow"
             | "number.stop"
             | "transfer.reverse"
             | "points.adjust"
@@ -89,6 +90,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("customer.read", "search") => t.found,
         // What a till was told the customer by stands behind what it asked with.
         ("customer.read", by) if by.starts_with("customers ") => t.counter,
+        ("customer.read", "income") => t.income,
         ("customer.read", _) => t.card,
         ("card.refused", _) => t.code_refused,
         ("request.read", _) => t.request_read,
@@ -102,6 +104,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("message.again", _) => t.message_again,
         ("customer.end_sessions", _) => t.sessions_ended,
         ("removal.grant", _) => t.removal_grant,
+        ("birthday.allow", _) => t.birthday_allow,
         ("number.stop", _) => t.number_stop,
         ("transfer.reverse", _) => t.transfer_reverse,
         ("points.read", _) => t.points_read,

@@ -28,6 +28,7 @@ pub mod profile;
 pub mod programs;
 pub mod providers;
 pub mod purchases;
+pub mod questionnaire;
 pub mod quiet;
 pub mod receipt;
 pub mod second_factor;

@@ -3,9 +3,9 @@
 use super::back;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::{DateField, Field, FormBox};
+use crate::ui::{DateField, Field, FormBox, TextArea};
 use chrono::Datelike as _;
-use crm::customer::{PersonForm, store as customers};
+use crm::customer::{BIRTHDAY_CHANGES, PersonForm, store as customers};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -18,6 +18,8 @@ pub struct ChangePerson {
     day: String,
     month: String,
     year: String,
+    #[serde(default)]
+    address: String,
 }
 
 impl Form for ChangePerson {
@@ -30,6 +32,7 @@ impl Form for ChangePerson {
             day,
             month,
             year,
+            address,
         } = self;
         customers::change_person(
             &cx.db,
@@ -41,6 +44,7 @@ impl Form for ChangePerson {
                 month,
                 year,
             },
+            &address,
         )
         .await?;
         Ok(Next::to("/profile?done=person"))
@@ -53,11 +57,22 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let person = customers::person(&mut conn, cx.customer()?.me()).await?;
     drop(conn);
-    let labels = [("name", t.name), ("surname", t.surname), ("birthday", t.birthday)];
+    let labels = [
+        ("name", t.name),
+        ("surname", t.surname),
+        ("birthday", t.birthday),
+        ("address", t.address),
+    ];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let date = person
         .birthday
         .map(|d| [d.day(), d.month(), d.year().unsigned_abs()].map(|n| n.to_string()));
+    let left = BIRTHDAY_CHANGES - person.birthday_changes;
+    let hint = match left {
+        ..=0 => t.birthday_used.to_owned(),
+        n => format!("{}. {}", t.birthday_hint, t.birthday_left(n)),
+    };
+    let ask = (left <= 0).then(|| view! { <p><a href="/support/new?topic=profile">{t.ask}</a></p> });
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <h1>{t.title}</h1>
@@ -65,8 +80,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <Field name="name" label=t.name check="name" missing=t.name_missing value=person.name autocomplete="given-name"/>
             <Field name="surname" label=t.surname check="name" missing=t.surname_missing value=person.surname
                 autocomplete="family-name"/>
-            <DateField name="birthday" label=t.birthday hint=t.birthday_hint missing=t.birthday_missing
+            <DateField name="birthday" label=t.birthday hint=hint missing=t.birthday_missing
                 value=date.unwrap_or_default() own=true/>
+            {ask}
+            <TextArea name="address" label=t.address hint=t.address_hint value=person.address.unwrap_or_default() rows=2/>
             <div class="actions">
                 <button class="btn btn-primary">{t.save}</button>
                 <a class="btn btn-quiet" href="/profile">{cx.t().common.cancel}</a>

@@ -238,6 +238,7 @@ pub(crate) fn occasion(cx: &Cx, occasion: Occasion) -> &'static str {
         Occasion::Registration => t.for_registration,
         Occasion::Referral => t.for_referral,
         Occasion::Profile => t.for_profile,
+        Occasion::Questionnaire => t.for_questionnaire,
         Occasion::Day => t.for_day,
     }
 }

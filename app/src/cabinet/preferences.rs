@@ -3,9 +3,9 @@
 use super::back;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::{Choices, FormBox, Select};
-use crm::customer::Channel;
+use crate::ui::{Choices, Field, FormBox, Select, TextArea};
 use crm::customer::store::{self as customers, Preferences};
+use crm::customer::{Channel, Wishes};
 use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::stores::store as stores;
@@ -25,6 +25,14 @@ pub struct ChangePreferences {
     #[serde(default)]
     channels: Vec<String>,
     language: String,
+    #[serde(default)]
+    brands: String,
+    #[serde(default)]
+    sizes: String,
+    #[serde(default)]
+    occasions: String,
+    #[serde(default)]
+    wishes: String,
 }
 
 impl Form for ChangePreferences {
@@ -46,6 +54,12 @@ impl Form for ChangePreferences {
             store: store.map_err(|_| wrong("store"))?,
             channels: channels.ok_or_else(|| wrong("channels"))?,
             language,
+            wishes: Wishes {
+                brands: self.brands,
+                sizes: self.sizes,
+                occasions: self.occasions,
+                wishes: self.wishes,
+            },
         };
         customers::change_preferences(&cx.db, cx.customer()?, &wanted).await?;
         cx.set_cookie(
@@ -102,6 +116,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .to_vec();
     let labels = [
         ("categories", t.categories),
+        ("brands", t.brands),
+        ("sizes", t.sizes),
+        ("occasions", t.occasions),
+        ("wishes", t.wishes),
         ("store", t.store),
         ("channels", t.channels),
         ("language", t.language),
@@ -113,11 +131,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|id| id.to_string())
         .unwrap_or_default();
     let language = profile.person.language.code();
+    let wishes = profile.wishes;
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <h1>{t.title}</h1>
         <FormBox<ChangePreferences> labels=labels>
             <Choices name="categories" legend=t.categories options=categories/>
+            <Field name="brands" label=t.brands hint=t.brands_hint value=wishes.brands optional=true/>
+            <Field name="sizes" label=t.sizes hint=t.sizes_hint value=wishes.sizes optional=true/>
+            <Field name="occasions" label=t.occasions hint=t.occasions_hint value=wishes.occasions optional=true/>
+            <TextArea name="wishes" label=t.wishes hint=t.wishes_hint value=wishes.wishes rows=3/>
             <Select name="store" label=t.store options=shops value=favourite optional=true/>
             <Choices name="channels" legend=t.channels options=channels/>
             <p class="hint">{t.channels_hint} " " <a href="/profile/consents">{t.to_consents}</a></p>

@@ -10,8 +10,8 @@ use crate::ui::icon::{self, icon};
 use crm::consent::{Act, store as consent_store};
 use crm::contact::Kind;
 use crm::customer::{Missing, Profile, store as customers};
-use crm::rule::Rule;
 use crm::rule::store as rules;
+use crm::rule::{Occasion, Rule};
 use crm::signin::store as signin;
 use crm::stores::store as stores;
 use islands::AppError;
@@ -25,7 +25,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let profile = customers::profile(&mut conn, customer.me()).await?;
     let given = consents::latest(consent_store::history(&mut conn, customer.me()).await?);
     let shops = stores::list(&mut conn, cx.lang).await?;
-    let gives = customers::profile_gives(&mut conn, customer.me()).await?;
+    let gives = customers::gives_for(&mut conn, customer.me(), Occasion::Profile).await?;
     let all: Vec<&Rule> = gives.iter().collect();
     let names = rules::names(&mut conn, &all).await?;
     drop(conn);
@@ -75,6 +75,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {row("/profile/contacts", icon::PHONE, t.contacts, contacts)}
                     {row("/profile/children", icon::BABY, t.children, children)}
                     {row("/profile/preferences", icon::HEART, t.preferences, preferences)}
+                    {row("/questionnaire", icon::CIRCLE_USER_ROUND, t.questionnaire, t.questionnaire_text)}
                 </ul>
             </div>
         </section>

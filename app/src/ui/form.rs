@@ -7,7 +7,7 @@ use crate::cx::{Cx, Outcome, cx};
 use crate::route::{FILES, Form};
 use crate::ui::html::{Html, Inside, IntoHtml};
 use crm::flaw::Flaw;
-use crm::request::attachment::ACCEPT;
+use crm::request::attachment::{ACCEPT, PHOTOS};
 use islands::{AppError, Enhance};
 use leptos::prelude::*;
 
@@ -429,6 +429,41 @@ pub fn FilesField() -> impl IntoView {
     }
 }
 
+/// One photo.
+#[component]
+pub fn PhotoField(
+    /// What it asks for.
+    #[prop(into)]
+    label: String,
+    /// More about it.
+    #[prop(into)]
+    hint: String,
+) -> impl IntoView {
+    let cx = cx();
+    let t = &cx.t().form;
+    let id = field_id(FILES);
+    // A browser does not keep what was chosen when the page comes back.
+    let message =
+        message(&cx, FILES, None).or_else(|| (!typed(FILES, "").is_empty()).then(|| t.files_again.to_owned()));
+    let invalid = message.is_some().then_some("true");
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label} " " <span class="optional">{t.optional}</span></label>
+            <p class="hint" id=format!("{id}-hint")>{hint}</p>
+            <input
+                class="input"
+                type="file"
+                id=id.clone()
+                name=FILES
+                accept=PHOTOS
+                aria-describedby=format!("{id}-hint {id}-message")
+                aria-invalid=invalid
+            />
+            <FieldMessage id=id message=message/>
+        </div>
+    }
+}
+
 /// One of several answers in a list: its value and its words.
 pub type ChoiceOption = (String, String);
 
@@ -436,7 +471,8 @@ pub type ChoiceOption = (String, String);
 #[component]
 pub fn Select(
     /// Its name.
-    name: &'static str,
+    #[prop(into)]
+    name: String,
     /// What it asks for.
     #[prop(into)]
     label: String,
@@ -453,14 +489,14 @@ pub fn Select(
     optional: bool,
 ) -> impl IntoView {
     let cx = cx();
-    let id = field_id(name);
-    let message = message(&cx, name, Some(cx.t().flaw.not_a_choice));
+    let id = field_id(&name);
+    let message = message(&cx, &name, Some(cx.t().flaw.not_a_choice));
     let invalid = message.is_some().then_some("true");
     let described = match hint {
         Some(_) => format!("{id}-hint {id}-message"),
         None => format!("{id}-message"),
     };
-    let chosen = typed(name, &value);
+    let chosen = typed(&name, &value);
     let options: Vec<_> = options
         .into_iter()
         .map(|(value, words)| view! { <option value=value.clone() selected=value == chosen>{words}</option> })

@@ -64,6 +64,47 @@ pub struct Reminders {
     pub stands: bool,
 }
 
+/// What a customer likes, in their own words; each may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Wishes {
+    /// Brands.
+    pub brands: String,
+    /// Sizes of what they wear.
+    pub sizes: String,
+    /// What they shop for: a holiday, a journey, guests.
+    pub occasions: String,
+    /// What else they would like.
+    pub wishes: String,
+}
+
+impl Wishes {
+    /// The longest line, in characters.
+    const LINE_MAX: usize = 200;
+    /// The longest wish, in characters.
+    const TEXT_MAX: usize = 1000;
+
+    /// Checks each, and takes off what surrounds it.
+    pub fn check(&self, check: &mut Check) -> Self {
+        let mut one = |name: &str, raw: &str, max: usize| match raw.trim() {
+            "" => String::new(),
+            raw => check.field(name, flaw::text(raw, max)).unwrap_or_default(),
+        };
+        Self {
+            brands: one("brands", &self.brands, Self::LINE_MAX),
+            sizes: one("sizes", &self.sizes, Self::LINE_MAX),
+            occasions: one("occasions", &self.occasions, Self::LINE_MAX),
+            wishes: one("wishes", &self.wishes, Self::TEXT_MAX),
+        }
+    }
+}
+
+/// How often a birthday may be changed: a slip, and one more.
+pub const BIRTHDAY_CHANGES: i64 = 2;
+
+/// The longest address, in characters.
+pub const ADDRESS_MAX: usize = 300;
+
 /// Everything a customer keeps about themselves.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -77,6 +118,8 @@ pub struct Profile {
     pub categories: Vec<CategoryId>,
     /// Ways to be written to.
     pub channels: Vec<Channel>,
+    /// What else they like.
+    pub wishes: Wishes,
 }
 
 /// What a profile does not tell yet.
@@ -122,6 +165,10 @@ pub struct Person {
     pub surname: String,
     /// Birthday; customers of an import have none.
     pub birthday: Option<NaiveDate>,
+    /// How often it was changed since it was told; see [`BIRTHDAY_CHANGES`].
+    pub birthday_changes: i64,
+    /// Where they live, if they told.
+    pub address: Option<String>,
     /// The language they read.
     pub language: Lang,
     /// The shop they like best.

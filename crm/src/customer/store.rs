@@ -1,6 +1,8 @@
 //! Customers in the database.
 
-use super::{Channel, Child, Person, PersonData, PersonForm, Profile, Reminders};
+use super::{
+    ADDRESS_MAX, BIRTHDAY_CHANGES, Channel, Child, Person, PersonData, PersonForm, Profile, Reminders, Wishes,
+};
 use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{self, Email, Phone, store as contacts};
@@ -12,7 +14,9 @@ use crate::lang::{Lang, fold};
 use crate::on;
 use crate::rule::store::{rewarding, timeline};
 use crate::rule::{Effect, Occasion, Rule, Whose, birthday};
-use crate::who::{Customer, Subject, System};
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Reason, Staff, Subject, System};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use std::collections::HashSet;
 
@@ -93,8 +97,8 @@ pub fn search_key(name: &str, surname: &str) -> String {
 
 /// The record of a customer itself.
 pub async fn person(conn: &mut Conn, subject: Subject) -> Result<Person, Error> {
-    const SQL: &str = "SELECT name, surname, birthday, language, favourite_store_id, password_hash IS NOT NULL AS has_password, \
-                       registered_at FROM customers WHERE id = $1";
+    const SQL: &str = "SELECT name, surname, birthday, birthday_changes, address, language, favourite_store_id, \
+                       password_hash IS NOT NULL AS has_password, registered_at FROM customers WHERE id = $1";
     on!(conn, |c| sqlx::query_as(SQL).bind(subject.id()).fetch_optional(c).await)?.ok_or(Error::NotFound)
 }
 
@@ -111,13 +115,16 @@ pub async fn children(conn: &mut Conn, subject: Subject) -> Result<Vec<Child>, E
 pub async fn profile(conn: &mut Conn, subject: Subject) -> Result<Profile, Error> {
     const CATEGORIES: &str = "SELECT category_id FROM customer_categories WHERE customer_id = $1";
     const CHANNELS: &str = "SELECT channel FROM customer_channels WHERE customer_id = $1";
+    const WISHES: &str = "SELECT brands, sizes, occasions, wishes FROM wishes WHERE customer_id = $1";
     let id = subject.id();
+    let wishes: Option<Wishes> = on!(conn, |c| sqlx::query_as(WISHES).bind(id).fetch_optional(c).await)?;
     Ok(Profile {
         person: person(conn, subject).await?,
         contacts: contacts::of(conn, subject).await?,
         children: children(conn, subject).await?,
         categories: on!(conn, |c| sqlx::query_scalar(CATEGORIES).bind(id).fetch_all(c).await)?,
         channels: on!(conn, |c| sqlx::query_scalar(CHANNELS).bind(id).fetch_all(c).await)?,
+        wishes: wishes.unwrap_or_default(),
     })
 }
 
@@ -193,14 +200,19 @@ pub async fn birthday_gives(conn: &mut Conn, whose: Whose) -> Result<Vec<Rule>, 
     Ok(gives)
 }
 
-/// What rules give now for a profile that tells everything, in the order in which they are asked; to whoever was not given it.
-pub async fn profile_gives(conn: &mut Conn, of: Subject) -> Result<Vec<Rule>, Error> {
-    const GIVEN: &str = "SELECT rule_id FROM rewards WHERE customer_id = $1 AND occasion = 'profile'";
+/// What rules give now for a profile that tells everything, or for the questionnaire, in the order in which they are asked; to
+/// whoever was not given it.
+pub async fn gives_for(conn: &mut Conn, of: Subject, told: Occasion) -> Result<Vec<Rule>, Error> {
+    const GIVEN: &str = "SELECT rule_id FROM rewards WHERE customer_id = $1 AND occasion = $2";
     let now = conn.now();
-    let Some(rules) = timeline(conn).await?.on(Occasion::Profile, now) else {
+    let Some(rules) = timeline(conn).await?.on(told, now) else {
         return Ok(Vec::new());
     };
-    let given: Vec<RuleId> = on!(conn, |c| sqlx::query_scalar(GIVEN).bind(of.id()).fetch_all(c).await)?;
+    let given: Vec<RuleId> = on!(conn, |c| sqlx::query_scalar(GIVEN)
+        .bind(of.id())
+        .bind(told.as_str())
+        .fetch_all(c)
+        .await)?;
     let left = rules.published().iter().filter(|one| !given.contains(&one.by.id));
     let holds = left.filter(|one| {
         let valid = one.rule.valid;
@@ -209,29 +221,68 @@ pub async fn profile_gives(conn: &mut Conn, of: Subject) -> Result<Vec<Rule>, Er
     Ok(holds.map(|one| one.rule.clone()).collect())
 }
 
-/// Changes name, surname and birthday. Flaws come by field: `name`, `surname`, `birthday`.
-pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm) -> Result<(), Error> {
-    const SQL: &str =
-        "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, updated_at = $6 WHERE id = $1";
+/// Changes name, surname, birthday and address. Flaws come by field: `name`, `surname`, `birthday`, `address`. A birthday that was
+/// changed [`BIRTHDAY_CHANGES`] times is [`Flaw::ByRequest`]: gifts hang on it.
+pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm, address: &str) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, updated_at = $6, address = $7, \
+                       birthday_changes = birthday_changes + CASE WHEN birthday <> $5 THEN 1 ELSE 0 END \
+                       WHERE id = $1 AND (birthday IS NULL OR birthday = $5 OR birthday_changes < $8)";
     let mut check = Check::new();
     let data = form.check(&mut check, db.shop().day(db.now()), db.shop().minimum_age);
+    let address = match address.trim() {
+        "" => None,
+        address => check.field("address", flaw::text(address, ADDRESS_MAX)),
+    };
     check.result()?;
-    let Some(data) = &data else { return Ok(()) };
+    let (Some(data), address) = (&data, &address) else {
+        return Ok(());
+    };
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            on!(tx, |c| sqlx::query(SQL)
+            let rows = on!(tx, |c| sqlx::query(SQL)
                 .bind(by.id())
                 .bind(&data.name)
                 .bind(&data.surname)
                 .bind(search_key(&data.name, &data.surname))
                 .bind(data.birthday)
                 .bind(now)
+                .bind(address)
+                .bind(BIRTHDAY_CHANGES)
                 .execute(c)
                 .await
-                .map(drop))?;
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::field("birthday", Flaw::ByRequest));
+            }
             by.record(tx, "customer.change", None).await?;
             reward_profile(tx, by.id()).await
+        })
+    })
+    .await
+}
+
+/// Lets a customer change their birthday again, who asked for it and said why. Field: `reason`, which is written down.
+/// [`Error::Stale`] where they may anyhow.
+pub async fn allow_birthday(db: &Db, by: &Staff, id: CustomerId, reason: &str) -> Result<(), Error> {
+    const SQL: &str =
+        "UPDATE customers SET birthday_changes = birthday_changes - 1 WHERE id = $1 AND birthday_changes >= $2";
+    by.may(Right::Customers)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, id, Reason::Card).await?;
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(BIRTHDAY_CHANGES)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::Stale);
+            }
+            by.record(tx, "birthday.allow", Some(id), None, reason).await?;
+            Ok(())
         })
     })
     .await
@@ -248,9 +299,12 @@ pub struct Preferences {
     pub channels: Vec<Channel>,
     /// The language to read.
     pub language: Lang,
+    /// What else they like.
+    pub wishes: Wishes,
 }
 
-/// Replaces a customer's preferences. An unknown shop or category is [`Flaw::NotAChoice`] at `store` or `categories`.
+/// Replaces a customer's preferences. An unknown shop or category is [`Flaw::NotAChoice`] at `store` or `categories`; the flaws of
+/// what they like in their own words stand at `brands`, `sizes`, `occasions` and `wishes`.
 pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) -> Result<(), Error> {
     const PERSON: &str = "UPDATE customers SET favourite_store_id = $2, language = $3, updated_at = $4 WHERE id = $1";
     const CLEAR: [&str; 2] = [
@@ -262,6 +316,13 @@ pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) ->
     const CHANNEL: &str = "INSERT INTO customer_channels (customer_id, channel) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     const STORE: &str = "SELECT id FROM stores WHERE id = $1 AND closed_at IS NULL";
     const KNOWN: &str = "SELECT id FROM categories";
+    const WISHES: &str = "INSERT INTO wishes (customer_id, brands, sizes, occasions, wishes, changed_at) \
+                          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (customer_id) DO UPDATE SET brands = excluded.brands, \
+                          sizes = excluded.sizes, occasions = excluded.occasions, wishes = excluded.wishes, \
+                          changed_at = excluded.changed_at";
+    let mut check = Check::new();
+    let wishes = &wanted.wishes.check(&mut check);
+    check.result()?;
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
@@ -302,6 +363,16 @@ pub async fn change_preferences(db: &Db, by: &Customer, wanted: &Preferences) ->
                     .await
                     .map(drop))?;
             }
+            on!(tx, |c| sqlx::query(WISHES)
+                .bind(id)
+                .bind(&wishes.brands)
+                .bind(&wishes.sizes)
+                .bind(&wishes.occasions)
+                .bind(&wishes.wishes)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
             by.record(tx, "customer.preferences", None).await?;
             reward_profile(tx, by.id()).await
         })

@@ -82,7 +82,7 @@ macro_rules! rule {
 pub const SECTIONS: &[(&str, &str)] = &[
     (
         "person",
-        "SELECT c.id, c.name, c.surname, c.birthday, c.language, (SELECT s.name ->> $2 FROM stores s \
+        "SELECT c.id, c.name, c.surname, c.birthday, c.address AS home_address, c.language, (SELECT s.name ->> $2 FROM stores s \
          WHERE s.id = c.favourite_store_id) AS favourite_store, c.password_hash IS NOT NULL AS is_password_set, c.source, \
          c.external_id AS external_number, c.registered_at, c.updated_at FROM customers c WHERE c.id = $1",
     ),
@@ -102,6 +102,17 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "children",
         "SELECT birthday, created_at FROM children WHERE customer_id = $1 ORDER BY created_at, id",
+    ),
+    (
+        "wishes",
+        "SELECT brands, sizes, occasions, wishes, changed_at FROM wishes WHERE customer_id = $1",
+    ),
+    (
+        "answers",
+        "SELECT q.title ->> $2 AS question, c.name ->> $2 AS answer, a.at FROM answers a \
+         JOIN questions q ON q.code = a.question AND q.version = a.version \
+         JOIN question_choices c ON c.question = a.question AND c.version = a.version AND c.code = a.choice \
+         WHERE a.customer_id = $1 ORDER BY q.position, a.question",
     ),
     (
         "consents",

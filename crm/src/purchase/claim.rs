@@ -2,6 +2,7 @@
 
 use super::Way;
 use super::code::receipt_code;
+use super::photo::Photo;
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
@@ -10,6 +11,7 @@ use crate::limits;
 use crate::on;
 use crate::points::TransactionKind;
 use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
+use crate::request::Upload;
 use crate::rule::store::timeline;
 use crate::rule::tier;
 use crate::who::Customer;
@@ -38,15 +40,31 @@ pub async fn claim(db: &Db, by: &Customer, raw: &str) -> Result<PurchaseId, Erro
         "" => Error::field("receipt", Flaw::Missing),
         _ => Error::field("receipt", Flaw::NoReceipt),
     })?;
-    let (code, key) = (&code, &format!("claim:{}", by.id()));
+    take_try(db, by).await?;
+    let code = &code;
+    db.write(|tx| scoped(claim_in(tx, by, code))).await
+}
+
+/// The same by a photo of the receipt's QR code. What is wrong with the photo stands at `files`.
+pub async fn claim_by_photo(db: &Db, by: &Customer, files: &[Upload]) -> Result<PurchaseId, Error> {
+    let photo = Photo::check(files, db.shop().attachments)?;
+    // To look for a code takes more than anything else that a form may ask for.
+    take_try(db, by).await?;
+    let code = &photo.code().await?;
+    db.write(|tx| scoped(claim_in(tx, by, code))).await
+}
+
+async fn take_try(db: &Db, by: &Customer) -> Result<(), Error> {
+    let key = &format!("claim:{}", by.id());
     // Counted by itself: what is refused is undone, and would be forgotten.
     let may = db
         .write(|tx| scoped(async move { limits::take(tx, key, TRIES).await }))
         .await?;
-    if !may {
-        return Err(Error::TooMany { retry_after: 3600 });
+    if may {
+        Ok(())
+    } else {
+        Err(Error::TooMany { retry_after: 3600 })
     }
-    db.write(|tx| scoped(claim_in(tx, by, code))).await
 }
 
 async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, Error> {

@@ -15,6 +15,8 @@ pub mod code;
 #[cfg(feature = "store")]
 pub mod import;
 #[cfg(feature = "store")]
+mod photo;
+#[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "store")]
 pub mod void;

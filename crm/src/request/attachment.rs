@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// What a browser offers to choose from.
 pub const ACCEPT: &str = "image/jpeg,image/png,image/webp,application/pdf,.jpg,.jpeg,.png,.webp,.pdf";
 
+/// The same where only a photo is of use.
+pub const PHOTOS: &str = "image/jpeg,image/png,image/webp,.jpg,.jpeg,.png,.webp";
+
 /// The longest name, in characters; file systems end at 255 bytes.
 const NAME_MAX: usize = 120;
 

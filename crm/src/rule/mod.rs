@@ -137,6 +137,8 @@ pub enum Occasion {
     Referral,
     /// The customer told everything about themselves that they were asked for.
     Profile,
+    /// The customer answered the questionnaire, but for what is guarded in it.
+    Questionnaire,
     /// A day came: the daily work asks about whoever has a birthday or completes a time with the club near it. A rule of
     /// this occasion has a [`Turn`].
     Day,
@@ -144,11 +146,12 @@ pub enum Occasion {
 
 impl Occasion {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Purchase,
         Self::Registration,
         Self::Referral,
         Self::Profile,
+        Self::Questionnaire,
         Self::Day,
     ];
 
@@ -159,6 +162,7 @@ impl Occasion {
             Self::Registration => "registration",
             Self::Referral => "referral",
             Self::Profile => "profile",
+            Self::Questionnaire => "questionnaire",
             Self::Day => "day",
         }
     }

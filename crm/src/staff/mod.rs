@@ -35,6 +35,8 @@ pub enum Right {
     Shops,
     /// Writes and publishes articles of the help.
     Help,
+    /// Reads what customers tell of their income.
+    Income,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

@@ -4,7 +4,8 @@ use crate::common::people::{contact, one, sql, staff};
 use crate::common::{BY, assert_books_agree, customer, days, join, program, ready, sign_in, slip};
 use chrono::TimeDelta;
 use crm::contact::Kind;
-use crm::customer::store::{self as customers, ChildForm};
+use crm::customer::Wishes;
+use crm::customer::store::{self as customers, ChildForm, Preferences};
 use crm::db::Db;
 use crm::flaw::Flaw;
 use crm::id::{AdjustmentId, AttemptId, CodeId, ContactId, FactorId, IdentityId, OutboxId};
@@ -13,6 +14,7 @@ use crm::request::{NewRequest, store as requests};
 use crm::testing::{World, start};
 use crm::who::{Reason, Subject};
 use crm::{Error, erasure, export, on, outbox};
+use std::collections::BTreeMap;
 
 const PHONE: &str = "+79005557788";
 const EMAIL: &str = "avrora@example.com";
@@ -69,7 +71,7 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     sql!(
         world,
         "UPDATE customers SET name = 'Аврора', surname = 'Незабудкина', search = 'незабудкина аврора', external_id = 'EXT-777', \
-         password_hash = 'HASH', birthday = $2 WHERE id = $1",
+         password_hash = 'HASH', birthday = $2, address = 'Тверь, где живёт Незабудкина' WHERE id = $1",
         who.id(),
         birthday,
     );
@@ -83,6 +85,16 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     customers::add_child(db, &anna, &child, Lang::Ru)
         .await
         .expect("a child");
+    let likes = Preferences {
+        wishes: Wishes {
+            wishes: "Незабудкина хочет чая".into(),
+            ..Wishes::default()
+        },
+        ..Preferences::default()
+    };
+    customers::change_preferences(db, &anna, &likes).await.expect("kept");
+    let income = BTreeMap::from([("income".to_owned(), "from_60".to_owned())]);
+    crm::questionnaire::store::tell(db, &anna, &income).await.expect("told");
     join(db, who, "club", start() - days(2)).await;
     slip("R-1", who, start() - days(1))
         .line("чай", 2, 15_000)
@@ -219,6 +231,9 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         "SELECT COUNT(*) FROM export_parts",
         "SELECT COUNT(*) FROM attachments",
         "SELECT COUNT(*) FROM attachment_parts",
+        "SELECT COUNT(*) FROM answers",
+        "SELECT COUNT(*) FROM wishes",
+        "SELECT COUNT(*) FROM customers WHERE address IS NOT NULL",
     ] {
         assert_eq!(one!(world, i64, table), 0, "{table}");
     }

@@ -162,6 +162,11 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         .await
         .expect("noted");
     agent.open(db, who.id(), Reason::Card).await.expect("opened");
+    let answers = [("income", "from_60")].map(|(question, choice)| (question.to_owned(), choice.to_owned()));
+    crm::questionnaire::store::tell(db, &anna, &answers.into())
+        .await
+        .expect("told");
+    sql!(world, "UPDATE customers SET address = 'Тверь' WHERE id = $1", who.id());
 
     let id = ask(db, who).await.expect("asked");
     assert!(export::run_next(db, &BY, short).await.expect("made"));
@@ -174,6 +179,9 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         ("/format", "\"kabinet-export-1\""),
         ("/person/0/name", "\"Анна\""),
         ("/person/0/is_password_set", "true"),
+        ("/person/0/home_address", "\"Тверь\""),
+        ("/answers/0/question", "\"Доход на человека в месяц\""),
+        ("/answers/0/answer", "\"60–100 тысяч ₽\""),
         ("/contacts/0/value", "\"anna@example.com\""),
         ("/contacts/0/is_primary", "true"),
         ("/contacts/0/verified_at", "\"2026-11-21T12:00:00+00:00\""),

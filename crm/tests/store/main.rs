@@ -25,6 +25,7 @@ mod programs;
 mod promotional;
 mod promotions;
 mod purchases;
+mod questionnaire;
 mod requests;
 mod rewards;
 mod rights;

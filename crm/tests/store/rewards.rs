@@ -250,7 +250,9 @@ both_engines!(a_profile_that_tells_everything_is_rewarded_once, async |world| {
     let missing = async || {
         let mut conn = db.read().await.expect("a connection");
         let profile = customers::profile(&mut conn, boris.me()).await.expect("a profile");
-        let gives = customers::profile_gives(&mut conn, boris.me()).await.expect("read");
+        let gives = customers::gives_for(&mut conn, boris.me(), Occasion::Profile)
+            .await
+            .expect("read");
         (profile.missing(), gives.len())
     };
     assert_eq!(missing().await, (vec![Missing::Email, Missing::Preferences], 1));

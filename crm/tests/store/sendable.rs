@@ -123,7 +123,7 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         let mut conn = db.read().await?;
         invitations::list(&mut conn, customer.me(), 1).await?;
         invitations::gives(&mut conn).await?;
-        customers::profile_gives(&mut conn, customer.me()).await?;
+        customers::gives_for(&mut conn, customer.me(), crm::rule::Occasion::Profile).await?;
         customers::reminders(&mut conn, customer.me()).await?;
         customers::birthday_gives(&mut conn, crm::rule::Whose::Child).await?;
         rewards::of(&mut conn, customer.me(), &[]).await?;

@@ -39,7 +39,7 @@ impl Place {
         let module = serde_json::json!({"js": "/pkg/a.js", "wasm": "/pkg/a.wasm", "loader": "/pkg/l.js"});
         let json = serde_json::json!({
             "build": server::site::BUILD, "css": "/pkg/a.css", "islands": module, "rotating": module,
-            "offline": "/pkg/o.js", "live": "/pkg/v.js",
+            "offline": "/pkg/o.js", "live": "/pkg/v.js", "scan": {"js": "/pkg/s.js", "decoder": "/pkg/d.js"},
         });
         std::fs::write(site.join("site.json"), json.to_string()).expect("written");
         let url = url(dir.path());

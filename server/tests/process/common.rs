@@ -63,7 +63,11 @@ impl Installation {
     /// Writes the site folder of a build.
     pub(crate) fn write_site(&self, build: &str) {
         let module = serde_json::json!({"loader": "", "js": "", "wasm": ""});
-        let json = serde_json::json!({"build": build, "css": "/pkg/a.css", "islands": module, "rotating": module, "offline": "", "live": ""});
+        let json = serde_json::json!({
+            "build": build, "css": "/pkg/a.css", "islands": module, "rotating": module, "offline": "",
+            "live": "",
+            "scan": {"js": "", "decoder": ""},
+        });
         std::fs::write(self.path("site/site.json"), json.to_string()).expect("written");
     }
 

@@ -61,6 +61,7 @@ impl Words<'_> {
             Occasion::Registration => t.o_registration,
             Occasion::Referral => t.o_referral,
             Occasion::Profile => t.o_profile,
+            Occasion::Questionnaire => t.o_questionnaire,
             Occasion::Day => t.o_day,
         }
     }

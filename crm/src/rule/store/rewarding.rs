@@ -3,7 +3,7 @@
 //!
 //! | occasion | period |
 //! |---|---|
-//! | registration, profile | once and for all |
+//! | registration, profile, questionnaire | once and for all |
 //! | referral | the first purchase of each friend |
 //! | day | the year of the birthday, or the year with the club ([`Turn`](crate::rule::Turn)) |
 //!

@@ -6,7 +6,7 @@
 
 pub(crate) mod html;
 
-use app::cx::{Module, Site};
+use app::cx::{Module, Scan, Site};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -104,6 +104,10 @@ impl TestApp {
             rotating: module("rotating"),
             offline: "/pkg/offline.0.js".into(),
             live: "/pkg/live.0.js".into(),
+            scan: Scan {
+                js: "/pkg/scan.0.js".into(),
+                decoder: "/pkg/jsqr.0.js".into(),
+            },
             api: server::api::description(),
         };
         let app = App {
