@@ -115,6 +115,7 @@ pub(super) async fn write(
                 way: Way::default(),
                 points_used: 0,
                 lines: lines.into_iter().collect(),
+                coupons: Vec::new(),
             });
             let bought: Vec<NewPurchase> = bought.into_iter().collect();
             crm::purchase::store::book(tx, by, &bought).await?;

@@ -50,6 +50,7 @@ impl Shop {
                     hours: crm::stores::Hours::try_from([None; 7]).expect("possible hours"),
                     phone: None,
                     region: Some("tver".into()),
+                    time_zone: None,
                 };
                 crm::stores::store::put(tx, &BY, &second).await?;
                 let articles = BTreeMap::from([("cup", Some("Чашка")), ("pot", Some("Чайник"))]);

@@ -186,6 +186,7 @@ async fn put_shop(app: &TestApp, code: &str, town: &str, place: Option<(i64, i64
         hours: crm::stores::Hours::try_from([Some([540, 1260]); 7]).expect("possible hours"),
         phone: None,
         region: None,
+        time_zone: None,
     };
     let written = app
         .world

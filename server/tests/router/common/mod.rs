@@ -347,6 +347,7 @@ impl TestApp {
             hours: crm::stores::Hours::try_from([Some([540, 1260]); 7]).expect("possible hours"),
             phone: None,
             region: None,
+            time_zone: None,
         };
         let written = self
             .world
@@ -511,6 +512,7 @@ impl Customer {
                         way: Way::default(),
                         points_used: 0,
                         lines: vec![line],
+                        coupons: Vec::new(),
                     };
                     crm::purchase::store::book(tx, &BY, &[purchase]).await
                 })
