@@ -429,6 +429,38 @@ pub fn FilesField() -> impl IntoView {
     }
 }
 
+/// A file with a list, one thing in a line.
+#[component]
+pub fn ListField(
+    /// What it asks for.
+    label: &'static str,
+    /// What is in the file.
+    hint: &'static str,
+) -> impl IntoView {
+    let cx = cx();
+    let id = field_id(FILES);
+    // A browser does not keep what was chosen when the page comes back.
+    let message = message(&cx, FILES, None)
+        .or_else(|| (!typed(FILES, "").is_empty()).then(|| cx.t().form.files_again.to_owned()));
+    let invalid = message.is_some().then_some("true");
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label} " " <span class="optional">{cx.t().form.optional}</span></label>
+            <p class="hint" id=format!("{id}-hint")>{hint}</p>
+            <input
+                class="input"
+                type="file"
+                id=id.clone()
+                name=FILES
+                accept=".csv,.txt,text/csv,text/plain"
+                aria-describedby=format!("{id}-hint {id}-message")
+                aria-invalid=invalid
+            />
+            <FieldMessage id=id message=message/>
+        </div>
+    }
+}
+
 /// One of several answers in a list: its value and its words.
 pub type ChoiceOption = (String, String);
 

@@ -12,7 +12,8 @@ pub mod qr;
 pub mod table;
 
 pub use form::{
-    Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FilesField, FormBox, Select, TextArea,
+    Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FilesField, FormBox, ListField, Select,
+    TextArea,
 };
 pub use icon::icon;
 pub use passkey::{Asked, PasskeyField};

@@ -100,6 +100,19 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
     .await
 }
 
+/// One series, for its page. That it was looked at is written down. Fails with [`Error::NotFound`].
+pub async fn read(db: &Db, by: &Staff, id: SeriesId) -> Result<Entry, Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            let entry = get(tx, id).await?;
+            by.record(tx, "series.read", None, Some(id.0), "").await?;
+            Ok(entry)
+        })
+    })
+    .await
+}
+
 async fn get(conn: &mut Conn, id: SeriesId) -> Result<Entry, Error> {
     const SQL: &str = entries!("WHERE s.id = $1");
     let row: Option<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
