@@ -99,6 +99,28 @@ async fn a_series_is_written_by_marketers_and_nobody_else() {
     let list = mara.get(LIST).await.text();
     assert!(list.contains("20 дней"), "{list}");
 
+    // A rule names it by its name.
+    let rule = [("ru", "Чай"), ("en", "Tea")];
+    let rule = made(&mara.send("/admin/rules", "rule.create", &rule).await);
+    for (part, form, field) in [
+        ("condition", "rule.condition", ("choice[]", "next")),
+        ("effect", "rule.effect", ("series", "next")),
+    ] {
+        let open = format!("{rule}?{part}=new&kind=coupon");
+        let page = mara.get(&open).await.text();
+        assert!(page.contains("Скидка 10 % на чай (next)"), "{page}");
+        let kept = crate::rules::put(&mut mara, &open, form, &[field]).await;
+        assert_eq!(kept.status, StatusCode::SEE_OTHER, "{}", kept.text());
+    }
+    let page = mara.get(&rule).await.text();
+    for words in [
+        "купоны серий: Скидка 10 % на чай (next)",
+        "купон серии Скидка 10 % на чай (next)",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("такого в магазине нет"), "{page}");
+
     let bearer = [("key", "flyer"), ("bearer", "yes"), ("last_day", "2026-12-31")];
     let flyer = made(&mara.send(LIST, "series.add", &series(&bearer)).await);
     let many = mara.send(&flyer, "series.make", &[("count", "1001")]).await;
