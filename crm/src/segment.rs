@@ -112,11 +112,12 @@ pub async fn create(db: &Db, by: &Staff, code: &str, name: &Localized) -> Result
                 check.field(&field, checked).unwrap_or_default()
             });
             check.result()?;
+            let name = Localized { ru, en };
             let (id, now) = (SegmentId::new(), tx.now());
             let inserted = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(&code)
-                .bind(Json(&Localized { ru, en }))
+                .bind(Json(&name))
                 .bind(now)
                 .execute(c)
                 .await
