@@ -613,6 +613,36 @@ test("forms of promotions", async ({ another, signIns }) => {
   await right(desk, "promotion.end");
 });
 
+test("forms of coupons and segments", async ({ page, another, signIns }) => {
+  const phone = await newcomer(page, signIns);
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/coupons");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  const key = `forms-${Date.now().toString(36)}`;
+  const series = { key, name_ru: "Скидка на чай", name_en: "Off tea", uses: "1" };
+  await wrong(desk, "series.add", { ...series, valid_days: "0" }, "Число от 1 до 3650");
+  await right(desk, "series.add", { valid_days: "10", bearer: "yes" });
+  await wrong(desk, "series.make", { count: "0" }, "Число от 1 до 1000");
+  await right(desk, "series.make", { count: "3" });
+  const [file] = await Promise.all([desk.waitForEvent("download"), desk.getByRole("link", { name: "Скачать коды" }).click()]);
+  expect(file.suggestedFilename()).toBe(`coupons-${key}.csv`);
+  await wrong(desk, "series.change", { name_en: "" }, "Заполните это поле");
+  await right(desk, "series.change", { name_en: "Off green tea" });
+  await right(desk, "series.switch");
+  await right(desk, "series.switch");
+  await desk.goto("/admin/segments");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  await wrong(desk, "segment.create", { key, name_ru: "Любят чай", name_en: "" }, "Заполните это поле");
+  await right(desk, "segment.create", { name_en: "Tea lovers" });
+  await wrong(desk, "segment.put", { numbers: "12" }, "Нет покупателя с такой картой или телефоном");
+  await box(desk, "segment.put").locator('[name="files"]').setInputFiles([{ name: "vip.csv", mimeType: "text/csv", buffer: Buffer.from(phone) }]);
+  await right(desk, "segment.put");
+  await expect(desk.getByRole("status")).toContainText("Изменилось у стольких покупателей: 1");
+  await desk.getByText("Удалить сегмент").first().click();
+  await right(desk, "segment.remove");
+});
+
 test("forms of shops and categories", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
@@ -626,7 +656,7 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await wrong(desk, "store.add", { ...shop, mon_to: "08:00" }, "Конец раньше начала");
   await right(desk, "store.add", { mon_to: "21:00" });
   await wrong(desk, "store.change", { latitude: "56.8", longitude: "" }, "Заполните это поле");
-  await right(desk, "store.change", { longitude: "37.3" });
+  await right(desk, "store.change", { longitude: "37.3", time_zone: "Asia/Omsk" });
   await right(desk, "store.switch");
   await desk.goto("/admin/stores");
   await right(desk, "store.find", { q: "пристани" });

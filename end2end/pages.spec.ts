@@ -47,6 +47,16 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/rules", "rule.create", { ru: "Чай", en: "Tea" });
       return `${added.headers().location.split("?")[0]}?condition=new&kind=birthday`;
     }
+    case "/admin/coupons/{id}": {
+      const series = { key: `page-${Date.now().toString(36)}`, name_ru: "Скидка на чай", name_en: "Off tea", valid_days: "10", last_day: "", uses: "1", bearer: "yes" };
+      const added = await send(page.request, await here(), "/admin/coupons", "series.add", series);
+      return added.headers().location.split("?")[0];
+    }
+    case "/admin/segments/{id}": {
+      const segment = { key: `page-${Date.now().toString(36)}`, name_ru: "Любят чай", name_en: "Tea lovers" };
+      const added = await send(page.request, await here(), "/admin/segments", "segment.create", segment);
+      return added.headers().location.split("?")[0];
+    }
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
     case "/admin/categories/{id}": return first("/admin/categories", /href="(\/admin\/categories\/[0-9a-f-]{36})"/);
@@ -174,7 +184,7 @@ for (const { path, access } of routes()) {
     // Approvals, the help, messages, programs, rules, shops, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver has just proved who they are.
     if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|help|messages|programs|promotions|rules|stores|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|messages|programs|promotions|rules|segments|stores|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -300,6 +300,35 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!(
+        "/admin/coupons",
+        Staff,
+        admin::coupons::page,
+        [admin::coupons::AddSeries]
+    ),
+    page!(
+        "/admin/coupons/{id}",
+        Staff,
+        admin::coupons::one,
+        [
+            admin::coupons::ChangeSeries,
+            admin::coupons::SwitchSeries,
+            admin::coupons::MakeCoupons,
+        ]
+    ),
+    download!("/admin/coupons/{id}/codes.csv", Staff, admin::coupons::codes),
+    page!(
+        "/admin/segments",
+        Staff,
+        admin::segments::page,
+        [admin::segments::AddSegment]
+    ),
+    page!(
+        "/admin/segments/{id}",
+        Staff,
+        admin::segments::one,
+        [admin::segments::PutMembers, admin::segments::RemoveSegment]
+    ),
+    page!(
         "/admin/stores",
         Staff,
         admin::shops::page,

@@ -53,6 +53,7 @@ const THEN: &[&str] = &[
     "DELETE FROM enrolments WHERE customer_id = $1",
     "DELETE FROM invite_codes WHERE customer_id = $1",
     "DELETE FROM activations WHERE customer_id = $1",
+    "DELETE FROM segment_members WHERE customer_id = $1",
     "DELETE FROM conversation_messages WHERE conversation_id IN (SELECT id FROM conversations WHERE customer_id = $1)",
     "DELETE FROM conversations WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",
@@ -78,6 +79,8 @@ const AT: &[&str] = &[
     "UPDATE factor_removals SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // Its number stays taken, and no till takes it.
     "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = COALESCE(blocked_at, $2) WHERE customer_id = $1",
+    // What nobody is to use any more.
+    "UPDATE coupons SET expires_at = $2 WHERE customer_id = $1 AND expires_at > $2",
     "UPDATE memberships SET left_at = $2 WHERE customer_id = $1 AND left_at IS NULL",
 ];
 

@@ -46,6 +46,8 @@ pub enum Flaw {
     NotAUrl,
     /// An address within a private network, where the shop calls nobody.
     PrivateAddress,
+    /// Not the IANA name of a time zone.
+    NotATimeZone,
     /// Not one of the choices offered.
     NotAChoice,
     /// The box has to be ticked.
@@ -105,6 +107,16 @@ pub enum Flaw {
     Unreadable {
         /// The line.
         line: usize,
+    },
+    /// No customer has the card or phone that stands in this line, counted from 1.
+    NoCustomer {
+        /// The line.
+        line: usize,
+    },
+    /// A list of more lines than are read at once.
+    TooManyLines {
+        /// How many are.
+        max: usize,
     },
     /// There are not as many points.
     NotEnoughPoints {
@@ -183,6 +195,7 @@ impl Flaw {
             Self::NotACode => "not_a_code",
             Self::NotAUrl => "not_a_url",
             Self::PrivateAddress => "private_address",
+            Self::NotATimeZone => "not_a_time_zone",
             Self::NotAChoice => "not_a_choice",
             Self::MustAgree => "must_agree",
             Self::WrongCode { .. } => "wrong_code",
@@ -206,6 +219,8 @@ impl Flaw {
             Self::OutOfRange { .. } => "out_of_range",
             Self::NoArticle { .. } => "no_article",
             Self::Unreadable { .. } => "unreadable",
+            Self::NoCustomer { .. } => "no_customer",
+            Self::TooManyLines { .. } => "too_many_lines",
             Self::NotEnoughPoints { .. } => "not_enough_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
@@ -226,13 +241,18 @@ impl Flaw {
     /// The number that the words name, where there is one.
     pub fn number(&self) -> Option<i64> {
         match *self {
-            Self::TooLong { max } | Self::TooManyFiles { max } | Self::FilesOfADay { max } => i64::try_from(max).ok(),
+            Self::TooLong { max }
+            | Self::TooManyFiles { max }
+            | Self::FilesOfADay { max }
+            | Self::TooManyLines { max } => i64::try_from(max).ok(),
             Self::FileName { file }
             | Self::FileKind { file }
             | Self::FileLies { file }
             | Self::EmptyFile { file }
             | Self::FileTooLarge { file, .. } => i64::try_from(file).ok(),
-            Self::NoArticle { line } | Self::Unreadable { line } => i64::try_from(line).ok(),
+            Self::NoArticle { line } | Self::Unreadable { line } | Self::NoCustomer { line } => {
+                i64::try_from(line).ok()
+            }
             Self::TooShort { min } => i64::try_from(min).ok(),
             Self::TooYoung { age } => Some(age.into()),
             Self::WrongCode { left } => Some(left.into()),

@@ -96,6 +96,12 @@ ids! {
     TransferId,
     /// A correction of points by staff.
     AdjustmentId,
+    /// A series of coupons.
+    SeriesId,
+    /// A coupon.
+    CouponId,
+    /// A segment of customers.
+    SegmentId,
     /// A promotion.
     PromotionId,
     /// A rule of discounts and points.

@@ -15,6 +15,7 @@ pub mod article;
 pub mod card;
 pub mod consent;
 pub mod contact;
+pub mod coupon;
 pub mod customer;
 pub mod flaw;
 pub mod help;
@@ -68,6 +69,8 @@ pub mod notification;
 pub mod outbox;
 #[cfg(feature = "store")]
 pub mod quote;
+#[cfg(feature = "store")]
+pub mod segment;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "store")]

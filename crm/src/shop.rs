@@ -167,6 +167,11 @@ impl Shop {
         self.time_zone.parse().unwrap_or(chrono_tz::UTC)
     }
 
+    /// The time zone by which the clock of one of its stores goes; without a name the shop's own.
+    pub fn zone_of(&self, name: Option<&str>) -> chrono_tz::Tz {
+        name.and_then(|name| name.parse().ok()).unwrap_or_else(|| self.zone())
+    }
+
     /// How long another main phone number waits, and how long points are not spent after it.
     pub fn number_change_wait(&self) -> chrono::Duration {
         chrono::Duration::hours(i64::from(self.number_change_hours))
@@ -198,15 +203,7 @@ impl Shop {
     /// The moment that the wall clock shows this time where the shop is: the first of two in the hour that comes twice, and
     /// an hour later in the one that is left out.
     pub fn moment(&self, local: chrono::NaiveDateTime) -> chrono::DateTime<chrono::Utc> {
-        use chrono::TimeZone as _;
-        let zone = self.zone();
-        zone.from_local_datetime(&local)
-            .earliest()
-            .or_else(|| {
-                zone.from_local_datetime(&(local + chrono::TimeDelta::hours(1)))
-                    .earliest()
-            })
-            .map_or_else(|| local.and_utc(), |at| at.to_utc())
+        moment_in(self.zone(), local)
     }
 
     /// The moment a calendar day begins where the shop is. Where a clock change skips midnight, the first moment after.
@@ -218,6 +215,19 @@ impl Shop {
             .next()
             .map_or_else(|| day.and_time(chrono::NaiveTime::MIN).and_utc(), |at| at.to_utc())
     }
+}
+
+/// The moment that the wall clock shows a time in a zone: as [`Shop::moment`] has it.
+#[cfg(feature = "store")]
+pub fn moment_in(zone: chrono_tz::Tz, local: chrono::NaiveDateTime) -> chrono::DateTime<chrono::Utc> {
+    use chrono::TimeZone as _;
+    zone.from_local_datetime(&local)
+        .earliest()
+        .or_else(|| {
+            zone.from_local_datetime(&(local + chrono::TimeDelta::hours(1)))
+                .earliest()
+        })
+        .map_or_else(|| local.and_utc(), |at| at.to_utc())
 }
 
 #[cfg(test)]

@@ -9,21 +9,23 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::texts::AdminEvent;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FormBox, Moment, icon};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
 use crm::contact::change::{self as numbers, NumberChange};
+use crm::coupon::{self, Coupon, State as CouponState, store as coupons};
 use crm::customer::{BIRTHDAY_CHANGES, Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
 use crm::id::{CustomerId, TransactionId};
-use crm::lang::Lang;
+use crm::lang::{Lang, Localized};
 use crm::points::store::{self as points, rewards, transfers};
 use crm::points::{Balance, Reward};
 use crm::program::{Program, store as programs};
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
 use crm::questionnaire::{Answer, store as questionnaire};
 use crm::request::{Summary, Topic, store as requests};
+use crm::segment;
 use crm::staff::{Event, EventKind, Right, store as staff_store};
 use crm::stores::{Category, Store, store as stores};
 use crm::who::Reason;
@@ -140,6 +142,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let removal = removal::of(&mut conn, subject).await?;
     let change = numbers::of(&mut conn, subject).await?;
     let frozen = numbers::frozen(&mut conn, subject).await?;
+    let held = coupons::of(&mut conn, subject).await?;
+    let listed = segment::of(&mut conn, subject).await?;
     drop(conn);
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);
@@ -195,6 +199,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {second_step(&cx, removal.as_ref())}
                 {card_numbers(&cx, &cards)}
                 {memberships(&cx, &programs, &balance)}
+                {coupons_of(&cx, &held)}
+                {segments_of(&cx, &listed)}
                 {agreed(&cx, &consents)}
                 {likes(&cx, &profile, &categories, &shops)}
                 {about(&cx, &here, &told, income.as_deref())}
@@ -547,6 +553,44 @@ fn memberships(cx: &Cx, programs: &[Program], balance: &Balance) -> Html {
     let rest = rest.map(|held| line(cx.pick(&held.name), None, held.active));
     let lines: Vec<_> = listed.chain(rest).collect();
     side(t.programs, view! { <dl class="kv">{lines}</dl> })
+}
+
+fn coupons_of(cx: &Cx, held: &[Coupon]) -> Html {
+    let t = &cx.t().admin_customer;
+    let now = cx.db.now();
+    let lines: Vec<_> = held
+        .iter()
+        .map(|one| {
+            let (class, words) = match one.state(now) {
+                CouponState::Active => ("status status-done", t.coupon_active),
+                CouponState::Used => ("status status-wait", t.coupon_used),
+                CouponState::Expired => ("status status-wait", t.coupon_expired),
+            };
+            let until = t.coupon_until(cx.day(one.expires_at - Duration::microseconds(1)));
+            view! {
+                <div>
+                    <dt><bdi>{cx.pick(&one.name)}</bdi> <small class="muted">" " {coupon::show(&one.code)} ", " {until}</small></dt>
+                    <dd><span class=class>{words}</span></dd>
+                </div>
+            }
+        })
+        .collect();
+    let inside = match lines.is_empty() {
+        true => view! { <p class="muted">{t.no_coupons}</p> }.into_html(),
+        false => view! { <dl class="kv">{lines}</dl> }.into_html(),
+    };
+    side(t.coupons, inside)
+}
+
+/// The lists that rules ask about.
+fn segments_of(cx: &Cx, listed: &[(String, Localized)]) -> Html {
+    let t = &cx.t().admin_customer;
+    let names: Vec<String> = listed.iter().map(|(_, name)| cx.pick(name)).collect();
+    let words = match names.is_empty() {
+        true => t.no_segments.to_owned(),
+        false => names.join(", "),
+    };
+    side(t.segments, view! { <p>{words}</p> })
 }
 
 fn agreed(cx: &Cx, consents: &[Consent]) -> Html {

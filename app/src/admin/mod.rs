@@ -3,6 +3,7 @@
 
 pub mod api;
 mod changes;
+pub mod coupons;
 pub mod customer;
 pub mod customers;
 pub mod goods;
@@ -19,6 +20,7 @@ pub mod request;
 pub mod requests;
 pub mod rules;
 pub mod security;
+pub mod segments;
 pub mod shops;
 pub mod tiers;
 pub mod tills;

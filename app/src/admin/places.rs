@@ -44,6 +44,7 @@ const PLACES: &[Place] = &[
     setup("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
     setup("/admin/programs", Right::Rules, |t| t.frame.programs),
     setup("/admin/promotions", Right::Rules, |t| t.admin_promotions.title),
+    setup("/admin/coupons", Right::Rules, |t| t.admin_coupons.title),
     setup("/admin/stores", Right::Shops, |t| t.stores.title),
     setup("/admin/help", Right::Help, |t| t.admin_help.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),

@@ -645,7 +645,7 @@ fn editor(words: &Words<'_>, version: &Version, rule: &Rule, is_fresh: bool) -> 
     let seen = version.changed_at.timestamp_micros();
     let said = |faults: Vec<Fault>| faults.iter().map(|fault| words.fault(fault)).collect();
     let wrong = versions::faults(cx, said([rule.validate(), words.names.unknown(rule)].concat()));
-    let warnings = versions::warnings(cx, said(rule.warnings()));
+    let warnings = versions::warnings(cx, said(words.names.not_made(rule)));
     let publish = (wrong.is_none() && is_fresh).then(|| versions::publish::<PublishRule>(cx, seen));
     view! {
         <section class="section" id="draft" aria-labelledby="draft-title">

@@ -48,6 +48,7 @@ pub struct StoreFields {
     phone: String,
     latitude: String,
     longitude: String,
+    time_zone: String,
     /// The hours, by the names of [`WEEK`].
     #[serde(flatten)]
     hours: BTreeMap<String, String>,
@@ -110,6 +111,7 @@ impl StoreFields {
             hours,
             phone: Some(self.phone.clone()),
             region: Some(self.region.clone()),
+            time_zone: Some(self.time_zone.clone()),
         })
     }
 }
@@ -307,6 +309,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("phone", t.phone),
         ("latitude", t.latitude),
         ("longitude", t.longitude),
+        ("time_zone", t.time_zone),
     ]
     .map(|(name, label)| (name.to_owned(), label.to_owned()))
     .to_vec();
@@ -326,6 +329,7 @@ fn fields(cx: &Cx, held: Option<&NewStore>) -> Html {
     };
     let region = held.and_then(|held| held.region.clone()).unwrap_or_default();
     let phone = held.and_then(|held| held.phone.clone()).unwrap_or_default();
+    let zone = held.and_then(|held| held.time_zone.clone()).unwrap_or_default();
     let degrees = |n: Option<i64>| n.map(|n| (n as f64 / 1e6).to_string()).unwrap_or_default();
     let latitude = degrees(held.and_then(|held| held.latitude));
     let longitude = degrees(held.and_then(|held| held.longitude));
@@ -360,6 +364,7 @@ fn fields(cx: &Cx, held: Option<&NewStore>) -> Html {
         <h3>{t.hours}</h3>
         <p class="hint">{t.hours_hint}</p>
         <div class="grid gap-3 sm:grid-cols-2">{hours}</div>
+        <Field name="time_zone" label=t.time_zone hint=t.time_zone_hint(&cx.shop().time_zone) value=zone optional=true/>
     }
     .into_html()
 }
@@ -393,6 +398,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ("latitude", t.latitude),
         ("longitude", t.longitude),
         ("hours", t.hours),
+        ("time_zone", t.time_zone),
     ];
     let changes = changes::section(&cx, Object::Store(id), &fields_named, |field, value| {
         shown(&cx, field, value)

@@ -4,8 +4,9 @@ use super::back;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox, PhotoField};
+use crate::ui::{Field, FileField, FormBox};
 use crm::purchase::claim;
+use crm::request::attachment::PHOTOS;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -45,7 +46,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {camera(&cx)}
         <FormBox<ClaimReceipt> labels=labels>
             <Field name="receipt" label=t.code hint=t.hint missing=t.missing autofocus=true enterkeyhint="done"/>
-            <PhotoField label=t.photo hint=t.photo_hint(cx.shop().attachments.file_mb)/>
+            <FileField label=t.photo hint=t.photo_hint(cx.shop().attachments.file_mb) accept=PHOTOS/>
             <div class="actions">
                 <button class="btn btn-primary">{t.add}</button>
                 <a class="btn btn-quiet" href="/purchases">{cx.t().common.cancel}</a>

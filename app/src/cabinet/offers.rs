@@ -6,8 +6,10 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::FormBox;
+use crate::ui::barcode::CodeBars;
 use crate::ui::html::{Html, IntoHtml};
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
+use crm::coupon::{self, Coupon, State, store as coupons};
 use crm::lang::Lang;
 use crm::promotion::Promotion;
 use crm::promotion::store::offers::{self, ARCHIVE_DAYS, Offer, Over, Progress, Stand};
@@ -39,8 +41,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let all = offers::of(&mut conn, me).await?;
     let over = offers::over(&mut conn, me).await?;
+    let held = coupons::of(&mut conn, me).await?;
     drop(conn);
-    let is_empty = all.is_empty();
+    let is_empty = all.is_empty() && held.is_empty();
     let shown = |which: fn(&Stand) -> bool| -> Vec<Html> {
         let of_them = all.iter().filter(|offer| which(&offer.stand));
         of_them.map(|one| offer(&cx, one).into_html()).collect()
@@ -75,6 +78,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("on", t.done_on)])}
         {gone(&cx)}
         {empty}
+        {own(&cx, &held)}
         {list(t.for_you, mine)}
         {list(t.almost, near)}
         {others}
@@ -95,13 +99,78 @@ fn list(title: &'static str, offers: Vec<Html>) -> Option<Html> {
     })
 }
 
+/// The coupons of the customer: those that are good as bars and text, the others below.
+fn own(cx: &Cx, held: &[Coupon]) -> Option<Html> {
+    let t = &cx.t().offers;
+    let now = cx.db.now();
+    let (good, over): (Vec<_>, Vec<_>) = held.iter().partition(|one| one.state(now) == State::Active);
+    let good: Vec<_> = good
+        .into_iter()
+        .map(|one| {
+            let typed = coupon::show(&one.code);
+            let left = (one.uses > 1).then(|| format!(", {}", t.coupon_left(one.uses - one.used)));
+            view! {
+                <article class="panel card-codes codes">
+                    <h3>{cx.pick(&one.name)}</h3>
+                    <p class="muted">{until(cx, one.expires_at)} {left}</p>
+                    <CodeBars code=one.code.clone() label=t.coupon_bars(&typed)/>
+                    <p><code>{typed}</code></p>
+                </article>
+            }
+        })
+        .collect();
+    let hint = (!good.is_empty()).then(|| view! { <p class="muted">{t.coupons_hint}</p> });
+    let over: Vec<_> = over
+        .into_iter()
+        .map(|one| {
+            let words = match one.state(now) {
+                State::Used => t.coupon_used,
+                State::Expired | State::Active => t.coupon_expired,
+            };
+            let ended = until_day(cx, one.expires_at);
+            view! {
+                <li class="row">
+                    <span class="row-main"><b>{cx.pick(&one.name)}</b> <small>{ended}</small></span>
+                    <span class="row-end">{words}</span>
+                </li>
+            }
+        })
+        .collect();
+    let over = (!over.is_empty()).then(|| {
+        view! {
+            <details class="fold narrow">
+                <summary>{t.coupons_over}</summary>
+                <div class="panel panel-flush"><ul class="rows">{over}</ul></div>
+            </details>
+        }
+    });
+    (!held.is_empty()).then(|| {
+        view! {
+            <section class="section" aria-labelledby="coupons">
+                <h2 id="coupons">{t.coupons}</h2>
+                {hint}
+                <div class="stack narrow">{good}</div>
+                {over}
+            </section>
+        }
+        .into_html()
+    })
+}
+
+/// Until which day something was good.
+fn until_day(cx: &Cx, ends_at: DateTime<Utc>) -> String {
+    cx.t()
+        .offers
+        .ended(format::day(cx.lang, last_day(cx, ends_at), cx.today()))
+}
+
 /// What is over, and what it brought.
 fn archive(cx: &Cx, over: Vec<Over>) -> Option<Html> {
     let t = &cx.t().offers;
     let rows: Vec<_> = over
         .into_iter()
         .map(|one| {
-            let ended = t.ended(format::day(cx.lang, last_day(cx, one.ended_at), cx.today()));
+            let ended = until_day(cx, one.ended_at);
             let brought: Vec<String> = [
                 (one.discount > 0).then(|| t.brought_off(cx.money(one.discount))),
                 (one.points > 0).then(|| {

@@ -123,7 +123,8 @@ fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
         .into_iter()
         .map(|line| view! { <li>{line}</li> })
         .collect();
-    let local = cx.shop().local(cx.db.now());
+    let zone = cx.shop().zone_of(shop.time_zone.as_deref());
+    let local = cx.db.now().with_timezone(&zone).naive_local();
     let minute = u16::try_from(local.hour() * 60 + local.minute()).unwrap_or_default();
     let today = today(cx.lang, &shop.hours, local.weekday(), minute);
     let phone = shop.phone.as_ref().map(|phone| {

@@ -14,6 +14,7 @@ use crm::id::{PurchaseId, StoreId};
 use crm::purchase;
 use crm::quote::what_if::{self, Change, Forecast, Found, Item, LINES_MAX, Paying, Plan};
 use crm::rule::Payment;
+use crm::shop::{Shop, moment_in};
 use crm::stores::{Store, store as stores};
 use islands::AppError;
 use leptos::prelude::*;
@@ -202,7 +203,9 @@ fn plan(cx: &Cx, asked: &Asked, known: &[Found], shops: &[Store]) -> Result<Opti
             Err(wrong) => flaw("sum".into(), wrong),
         }
     }
-    let at = match moment(cx, asked) {
+    let store: Option<StoreId> = asked.store.parse().ok();
+    let shop = shops.iter().find(|shop| Some(shop.id) == store);
+    let at = match moment(cx, asked, shop) {
         Ok(at) => at,
         Err((name, wrong)) => {
             flaw(name.into(), wrong);
@@ -212,18 +215,18 @@ fn plan(cx: &Cx, asked: &Asked, known: &[Found], shops: &[Store]) -> Result<Opti
     if !flaws.is_empty() {
         return Err(flaws);
     }
-    let store: Option<StoreId> = asked.store.parse().ok();
     Ok((!items.is_empty()).then_some(Plan {
         at,
-        store: store.filter(|id| shops.iter().any(|shop| shop.id == *id)),
+        store: shop.map(|shop| shop.id),
         payment: Payment::from_word(&asked.payment),
         items,
     }))
 }
 
-/// When: now where nothing is said, the same time on another day where only that is.
-fn moment(cx: &Cx, asked: &Asked) -> Result<DateTime<Utc>, (&'static str, Flaw)> {
-    let now = cx.shop().local(cx.db.now());
+/// When: now where nothing is said, the same time on another day where only that is. Day and time are those of the shop.
+fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>, (&'static str, Flaw)> {
+    let zone = cx.shop().zone_of(shop.and_then(|shop| shop.time_zone.as_deref()));
+    let now = cx.db.now().with_timezone(&zone).naive_local();
     if asked.day.is_empty() && asked.time.is_empty() {
         return Ok(cx.db.now());
     }
@@ -242,7 +245,7 @@ fn moment(cx: &Cx, asked: &Asked) -> Result<DateTime<Utc>, (&'static str, Flaw)>
         "" => now.time(),
         typed => NaiveTime::parse_from_str(typed, "%H:%M").map_err(|_| ("time", Flaw::NotANumber))?,
     };
-    Ok(cx.shop().moment(day.and_time(time)))
+    Ok(moment_in(zone, day.and_time(time)))
 }
 
 /// The page.
@@ -297,7 +300,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Ok(Some(plan)) => (Flaws::new(), Some((plan, what_if::forecast(&cx.db, me, plan).await?))),
     };
     let result = match &forecast {
-        Some((plan, forecast)) => result(&cx, &asked, plan, forecast, &known),
+        Some((plan, forecast)) => result(&cx, &asked, plan, forecast, (known.as_slice(), shops.as_slice())),
         None if flaws.is_empty() => view! { <p class="muted">{t.begin}</p> }.into_html(),
         None => view! { <p class="muted">{t.mend}</p> }.into_html(),
     };
@@ -469,13 +472,22 @@ fn payment(cx: &Cx, way: Payment) -> &'static str {
     }
 }
 
-fn result(cx: &Cx, asked: &Asked, plan: &Plan, forecast: &Forecast, known: &[Found]) -> Html {
+fn result(cx: &Cx, asked: &Asked, plan: &Plan, forecast: &Forecast, (known, shops): (&[Found], &[Store])) -> Html {
     let t = &cx.t().what_if;
     let quote = &forecast.quote;
     let is_now = asked.day.is_empty() && asked.time.is_empty();
     let when = match is_now {
         true => t.now.to_owned(),
-        false => cx.moment(plan.at),
+        false => {
+            // As the clock of that shop shows it.
+            let there = shops.iter().find(|shop| Some(shop.id) == plan.store);
+            let zone = there.and_then(|shop| shop.time_zone.clone());
+            let shop = Shop {
+                time_zone: zone.unwrap_or_else(|| cx.shop().time_zone.clone()),
+                ..cx.shop().clone()
+            };
+            format::moment(cx.lang, &shop, plan.at, cx.db.now())
+        }
     };
     let before: i64 = plan.items.iter().map(|item| item.quantity * item.price).sum();
     let discount = (quote.discount != 0).then(|| {

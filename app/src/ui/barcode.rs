@@ -34,6 +34,19 @@ pub fn Code128Barcode(
     bars(&modules, CODE_128_QUIET, label.to_owned())
 }
 
+/// A code of capital letters and digits as Code 128 (set B).
+#[component]
+pub fn CodeBars(
+    /// The code.
+    code: String,
+    /// What a screen reader says instead.
+    label: String,
+) -> impl IntoView {
+    let code = Code128::new(format!("\u{181}{code}"));
+    let modules = code.map(|code| code.encode()).unwrap_or_default();
+    bars(&modules, CODE_128_QUIET, label)
+}
+
 /// Runs of dark modules become one rectangle each.
 fn bars(modules: &[u8], (before, after): (usize, usize), spoken: String) -> impl IntoView + use<> {
     let mut bars = String::new();

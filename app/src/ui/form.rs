@@ -7,7 +7,7 @@ use crate::cx::{Cx, Outcome, cx};
 use crate::route::{FILES, Form};
 use crate::ui::html::{Html, Inside, IntoHtml};
 use crm::flaw::Flaw;
-use crm::request::attachment::{ACCEPT, PHOTOS};
+use crm::request::attachment::ACCEPT;
 use islands::{AppError, Enhance};
 use leptos::prelude::*;
 
@@ -404,40 +404,23 @@ pub fn TextArea(
 pub fn FilesField() -> impl IntoView {
     let cx = cx();
     let (t, allowed) = (&cx.t().form, cx.shop().attachments);
-    let id = field_id(FILES);
-    // A browser does not keep what was chosen when the page comes back.
-    let message =
-        message(&cx, FILES, None).or_else(|| (!typed(FILES, "").is_empty()).then(|| t.files_again.to_owned()));
-    let invalid = message.is_some().then_some("true");
     let n = i64::try_from(allowed.files).unwrap_or(i64::MAX);
-    view! {
-        <div class="field">
-            <label for=id.clone()>{t.files} " " <span class="optional">{t.optional}</span></label>
-            <p class="hint" id=format!("{id}-hint")>{t.files_hint(allowed.file_mb, n)}</p>
-            <input
-                class="input"
-                type="file"
-                id=id.clone()
-                name=FILES
-                multiple
-                accept=ACCEPT
-                aria-describedby=format!("{id}-hint {id}-message")
-                aria-invalid=invalid
-            />
-            <FieldMessage id=id message=message/>
-        </div>
-    }
+    view! { <FileField label=t.files hint=t.files_hint(allowed.file_mb, n) accept=ACCEPT multiple=true/> }
 }
 
-/// One photo.
+/// A file to go along.
 #[component]
-pub fn PhotoField(
+pub fn FileField(
     /// What it asks for.
-    #[prop(into)]
-    label: String,
-    /// More about it.
+    label: &'static str,
+    /// What it may be, and how large.
     #[prop(into)]
     hint: String,
+    /// Kinds of files, as browsers name them.
+    accept: &'static str,
+    /// Several may be chosen.
+    #[prop(optional)]
+    multiple: bool,
 ) -> impl IntoView {
     let cx = cx();
     let t = &cx.t().form;
@@ -455,7 +438,8 @@ pub fn PhotoField(
                 type="file"
                 id=id.clone()
                 name=FILES
-                accept=PHOTOS
+                multiple=multiple
+                accept=accept
                 aria-describedby=format!("{id}-hint {id}-message")
                 aria-invalid=invalid
             />

@@ -264,6 +264,22 @@ pub const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "coupons",
+        "SELECT c.code, s.name ->> $2 AS coupon, c.issued_at, c.expires_at, c.uses FROM coupons c \
+         JOIN coupon_series s ON s.id = c.series_id WHERE c.customer_id = $1 ORDER BY c.issued_at, c.id",
+    ),
+    (
+        "coupons_used",
+        "SELECT u.at, p.document, s.name ->> $2 AS coupon FROM purchases p JOIN coupon_uses u ON u.purchase_id = p.id \
+         JOIN coupons c ON c.id = u.coupon_id JOIN coupon_series s ON s.id = c.series_id WHERE p.customer_id = $1 \
+         ORDER BY u.at, u.coupon_id",
+    ),
+    (
+        "segments",
+        "SELECT s.name ->> $2 AS segment, m.added_at FROM segment_members m JOIN segments s ON s.id = m.segment_id \
+         WHERE m.customer_id = $1 ORDER BY m.added_at, s.id",
+    ),
+    (
         "tier_standings",
         concat!(
             "SELECT ",

@@ -26,6 +26,7 @@ use super::{
     AccountKind, Balance, Before, Earned, Ends, Entry, Expiry, Filter, LotState, Part, ProgramBalance, Report, Sort,
     Source, Statement, TransactionKind,
 };
+use crate::coupon::store as coupons;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{
@@ -57,6 +58,8 @@ pub(crate) struct Sale {
     pub(crate) store: Option<StoreId>,
     /// How it was bought.
     pub(crate) way: Way,
+    /// The codes of the coupons that were sent with it.
+    pub(crate) coupons: Vec<String>,
     /// What points pay of it, in hundredths.
     pub(crate) points_used: i64,
     /// How it comes to be told of.
@@ -643,6 +646,7 @@ pub(crate) async fn accrue(
     settle_debtors(tx, &book.activated, sales).await?;
     book.write(tx).await?;
     db::insert(tx, answers.grants).await?;
+    coupons::issue(tx, answers.coupons).await?;
     invitations::bought(tx, timeline, sales).await?;
     Ok(total)
 }

@@ -645,6 +645,7 @@ impl Desk<'_> {
                 at: draft.at,
                 way: draft.way.clone(),
                 points_used: 0,
+                coupons: Vec::new(),
                 lines,
             });
         }

@@ -141,6 +141,9 @@ pub struct NewPurchase {
     pub way: Way,
     /// What points pay of it, in hundredths, by whoever captures them in the same transaction: that earns nothing.
     pub points_used: i64,
+    /// The codes of the coupons that were sent with it. Those that are good and that a rule asked for which gave something are
+    /// used by it.
+    pub coupons: Vec<String>,
     /// Its lines.
     pub lines: Vec<NewLine>,
 }

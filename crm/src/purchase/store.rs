@@ -210,8 +210,9 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             returns::take_back(tx, TransactionKind::Return, id, at, &returned).await?;
             back.append(&mut returned);
         }
-        // What is nobody's earns nothing; a discount of a rule takes from its budget all the same.
-        if !sold.is_empty() && (customer.is_some() || sold.iter().any(|line| line.taken > 0)) {
+        // What is nobody's earns nothing; a discount of a rule takes from its budget all the same, and a coupon is used.
+        let is_asked = customer.is_some() || !p.coupons.is_empty() || sold.iter().any(|line| line.taken > 0);
+        if !sold.is_empty() && is_asked {
             desk.sales.push(Sale {
                 purchase: id,
                 customer,
@@ -219,6 +220,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
                 member_at: at,
                 store: p.store,
                 way,
+                coupons: p.coupons.clone(),
                 points_used: p.points_used,
                 occasion: if is_new { Occasion::New } else { Occasion::Grown },
                 lines: sold,

@@ -5,6 +5,7 @@ pub mod what_if;
 pub mod why;
 
 use crate::article::store as articles;
+use crate::coupon::Presented;
 use crate::db::Conn;
 use crate::id::{ArticleId, ProgramId};
 use crate::lang::Localized;
@@ -36,6 +37,8 @@ pub struct Quote {
     pub gifts: Vec<(String, String, i64)>,
     /// Coupons for the next time, by their series.
     pub coupons: Vec<String>,
+    /// The coupons that were sent, and what would become of each.
+    pub presented: Vec<Presented>,
 }
 
 /// What a line of a basket is worth.

@@ -13,8 +13,11 @@ use crate::purchase::{self, Way};
 use crate::rule::store::asking::{self, Answer, Deal};
 use crate::rule::store::{Timeline, timeline};
 use crate::rule::{Channel, Line, Outcome, Payment};
+use crate::shop::moment_in;
+use crate::stores::store as stores;
 use crate::who::{Customer, Subject};
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
+use chrono_tz::Tz;
 use std::collections::BTreeSet;
 
 /// The most lines of a plan that name an article; a sum may stand beside them.
@@ -200,10 +203,12 @@ pub async fn forecast(db: &Db, by: &Customer, plan: &Plan) -> Result<Forecast, E
             channel: Some(Channel::Till),
             payments: plan.payment.into_iter().collect(),
         },
+        coupons: Vec::new(),
         lines: lines(&mut conn, &plan.items).await?,
         points_used: 0,
     };
-    let (changes, mut deals) = changes(&conn, plan, &deal);
+    let zone = stores::zone_of(&mut conn, plan.store).await?;
+    let (changes, mut deals) = changes(zone, plan, &deal);
     deals.insert(0, deal);
     let answers = asking::quote(&mut conn, &timeline, &deals).await?;
     let (Some(deal), Some(((rules, planned), others))) = (deals.first(), answers.split_first()) else {
@@ -269,14 +274,13 @@ async fn lines(conn: &mut Conn, items: &[Item]) -> Result<Vec<Line>, Error> {
     Ok(items.iter().take(LINES_MAX + 1).filter_map(line).collect())
 }
 
-/// What else could be done, and the deals that it would be.
-fn changes(conn: &Conn, plan: &Plan, deal: &Deal) -> (Vec<Change>, Vec<Deal>) {
-    let shop = conn.shop();
-    let local = shop.local(plan.at);
+/// What else could be done, and the deals that it would be. Days are those of the shop.
+fn changes(zone: Tz, plan: &Plan, deal: &Deal) -> (Vec<Change>, Vec<Deal>) {
+    let local = plan.at.with_timezone(&zone).naive_local();
     let days = (1..=AHEAD).filter_map(|n| {
         let day = local.date().checked_add_days(Days::new(n))?;
         let deal = Deal {
-            at: shop.moment(day.and_time(local.time())),
+            at: moment_in(zone, day.and_time(local.time())),
             ..deal.clone()
         };
         Some((Change::Day(day), deal))

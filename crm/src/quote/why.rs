@@ -75,6 +75,7 @@ pub async fn why(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Vec<Ask
         member: stays.of(timeline.programs(), Some(of.id()), member_at, head.at),
         store: head.store_id,
         way: Way::from_words(head.channel.as_deref(), &head.payments),
+        coupons: Vec::new(),
         lines: sold(conn, id).await?.iter().map(Sold::line).collect(),
         points_used: head.points_used,
     };

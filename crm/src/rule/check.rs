@@ -76,8 +76,6 @@ pub enum Problem {
     NotAChoice,
     /// The shop has no such thing.
     Unknown,
-    /// Nobody tells rules about it yet.
-    NeverTold,
 }
 
 /// Collects faults.

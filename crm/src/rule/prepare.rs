@@ -45,6 +45,12 @@ pub struct Asks {
     pub articles: bool,
     /// Regions of shops.
     pub regions: bool,
+    /// By which clock the day and the time are told in a shop.
+    pub clocks: bool,
+    /// The segments that the customer is in.
+    pub segments: bool,
+    /// Coupons that were presented.
+    pub coupons: bool,
     /// What was given before, for caps by day or by customer.
     pub used: bool,
     /// What was given before, for budgets.
@@ -56,8 +62,11 @@ impl Asks {
         match condition {
             Condition::Category(_) | Condition::Brand(_) => self.articles = true,
             Condition::Region(_) => self.regions = true,
-            Condition::Birthday { of: Whose::Child, .. } => self.children = true,
-            Condition::Birthday { .. } | Condition::Tenure(_) => self.person = true,
+            Condition::Birthday { of: Whose::Child, .. } => (self.children, self.clocks) = (true, true),
+            Condition::Birthday { .. } | Condition::Tenure(_) => (self.person, self.clocks) = (true, true),
+            Condition::Weekday(_) | Condition::Hours { .. } | Condition::Period(_) => self.clocks = true,
+            Condition::Segment(_) => self.segments = true,
+            Condition::Coupon(_) => self.coupons = true,
             Condition::PurchaseCount { .. } | Condition::PurchaseSum { .. } => self.history = true,
             Condition::FirstPurchase => self.first = true,
             Condition::Tier { .. } => self.tiers = true,

@@ -1,6 +1,6 @@
 //! What a rule points to in the shop.
 
-use super::{Condition, Effect, Fault, Problem, Rule};
+use super::{Condition, Effect, Rule};
 use crate::id::{ArticleId, CategoryId, ProgramId, PromotionId, StoreId, TierId};
 
 /// Something of the shop that a rule points to.
@@ -55,10 +55,38 @@ impl Condition {
         found
     }
 
-    /// True when it asks about what nobody tells yet, or something in it does.
-    fn is_never_told(&self) -> bool {
-        matches!(self, Self::Segment(_) | Self::Coupon(_))
-            || self.nested().into_iter().any(|(_, inner)| inner.is_never_told())
+    /// The series of coupons that it asks for, itself and in what lies within it, each with its JSON pointer, which begins with
+    /// this one; of those that are not to be there nothing.
+    fn series(&self, pointer: &str) -> Vec<(String, &str)> {
+        let own: &[String] = match self {
+            Self::Coupon(series) => series,
+            Self::Not(_) => return Vec::new(),
+            _ => &[],
+        };
+        let numbered = own.iter().enumerate();
+        let mut found: Vec<_> = numbered
+            .map(|(i, code)| (format!("{pointer}/coupon/{i}"), code.as_str()))
+            .collect();
+        for (rest, inner) in self.nested() {
+            found.extend(inner.series(&format!("{pointer}{rest}")));
+        }
+        found
+    }
+
+    /// The segments that it names, likewise, also those in which somebody is not to be.
+    fn segments(&self, pointer: &str) -> Vec<(String, &str)> {
+        let own: &[String] = match self {
+            Self::Segment(segments) => segments,
+            _ => &[],
+        };
+        let numbered = own.iter().enumerate();
+        let mut found: Vec<_> = numbered
+            .map(|(i, code)| (format!("{pointer}/segment/{i}"), code.as_str()))
+            .collect();
+        for (rest, inner) in self.nested() {
+            found.extend(inner.segments(&format!("{pointer}{rest}")));
+        }
+        found
     }
 }
 
@@ -79,15 +107,30 @@ impl Rule {
         found
     }
 
-    /// What it says in vain, though it may be published.
-    pub fn warnings(&self) -> Vec<Fault> {
+    /// The series of coupons that it asks for.
+    pub fn asked_series(&self) -> impl Iterator<Item = &str> {
+        let conditions = self.conditions.iter();
+        conditions
+            .flat_map(|condition| condition.series(""))
+            .map(|(_, code)| code)
+    }
+
+    /// The series of coupons that it names, each with its JSON pointer.
+    pub fn named_series(&self) -> Vec<(String, &str)> {
         let conditions = self.conditions.iter().enumerate();
-        let never_told = conditions.filter(|(_, condition)| condition.is_never_told());
-        never_told
-            .map(|(i, _)| Fault {
-                pointer: format!("/conditions/{i}"),
-                problem: Problem::NeverTold,
-            })
+        let asked = conditions.flat_map(|(i, condition)| condition.series(&format!("/conditions/{i}")));
+        let given = self.effects.iter().enumerate().filter_map(|(i, effect)| match effect {
+            Effect::Coupon { series } => Some((format!("/effects/{i}"), series.as_str())),
+            _ => None,
+        });
+        asked.chain(given).collect()
+    }
+
+    /// The segments that it names, each with its JSON pointer.
+    pub fn named_segments(&self) -> Vec<(String, &str)> {
+        let conditions = self.conditions.iter().enumerate();
+        conditions
+            .flat_map(|(i, condition)| condition.segments(&format!("/conditions/{i}")))
             .collect()
     }
 }

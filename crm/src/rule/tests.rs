@@ -134,6 +134,57 @@ fn verdicts(outcome: &Outcome) -> Vec<Verdict> {
 // Conditions on lines.
 
 #[test]
+fn rules_ask_for_what_they_name_and_nothing_else() {
+    let asks = |conditions: &[&str]| prepare(vec![rule(conditions)]).asks();
+    let none = Asks::default();
+    assert_eq!(asks(&[r#"{"basket_sum": {"at_least": 1}}"#]), none);
+    let coupons = Asks { coupons: true, ..none };
+    assert_eq!(asks(&[r#"{"not": {"coupon": ["spring"]}}"#]), coupons);
+    let segments = Asks { segments: true, ..none };
+    assert_eq!(
+        asks(&[r#"{"any": ["invited", {"segment": ["vip"]}]}"#]).segments,
+        segments.segments
+    );
+    for by_clock in [
+        r#"{"weekday": ["Mon"]}"#,
+        r#"{"hours": {"from": 0, "to": 60}}"#,
+        r#"{"period": {"from": "2026-11-21"}}"#,
+        r#"{"birthday": {"of": "child", "before": 0, "after": 0}}"#,
+        r#"{"tenure": {"at_least": 1}}"#,
+    ] {
+        assert!(asks(&[by_clock]).clocks, "{by_clock}");
+    }
+}
+
+#[test]
+fn a_rule_names_the_series_that_it_asks_for_and_gives() {
+    let one = rule_of(
+        r#"{"coupon": ["a"]}, {"any": [{"coupon": ["b"]}, {"segment": ["vip"]}]}, {"not": {"coupon": ["c"]}}"#,
+        r#"{"coupon": {"series": "d"}}"#,
+        "",
+    );
+    assert_eq!(
+        one.asked_series().collect::<Vec<_>>(),
+        ["a", "b"],
+        "what is not to be there is not used"
+    );
+    let named = one.named_series();
+    let named: Vec<_> = named.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
+    assert_eq!(
+        named,
+        [
+            ("/conditions/0/coupon/0", "a"),
+            ("/conditions/1/any/0/coupon/0", "b"),
+            ("/effects/0", "d")
+        ]
+    );
+    assert_eq!(
+        one.named_segments(),
+        [("/conditions/1/any/1/segment/0".to_owned(), "vip")]
+    );
+}
+
+#[test]
 fn a_line_is_chosen_by_what_it_is() {
     let mut line = line(1, 2, 50_00);
     line.categories = vec![CategoryId(uuid(7)), CategoryId(uuid(8))];

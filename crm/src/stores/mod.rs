@@ -70,6 +70,9 @@ pub struct Store {
     pub hours: Hours,
     /// Its phone in E.164.
     pub phone: Option<String>,
+    /// The IANA name of the time zone by which its clock goes; none: the chain's.
+    #[serde(default)]
+    pub time_zone: Option<String>,
 }
 
 /// A shop to be written down; one of the same code is replaced.
@@ -99,6 +102,17 @@ pub struct NewStore {
     /// The region that it is in, as rules name it.
     #[serde(default)]
     pub region: Option<String>,
+    /// The IANA name of the time zone by which its clock goes; none: the chain's.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+}
+
+/// The IANA name of a time zone.
+#[cfg(feature = "store")]
+pub fn time_zone(raw: &str) -> Result<String, crate::flaw::Flaw> {
+    let zone: Result<chrono_tz::Tz, _> = raw.trim().parse();
+    let zone = zone.map_err(|_| crate::flaw::Flaw::NotATimeZone)?;
+    Ok(zone.name().to_owned())
 }
 
 /// A category of articles.

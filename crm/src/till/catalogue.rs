@@ -8,7 +8,7 @@ use crate::flaw::{self, Check, Flaw};
 use crate::id::CategoryId;
 use crate::lang::{Lang, Localized};
 use crate::on;
-use crate::stores::{NewStore, store};
+use crate::stores::{NewStore, store, time_zone};
 use crate::till::Scope;
 use crate::who::Till;
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +33,9 @@ pub async fn put_stores(tx: &mut Tx, by: &Till, stores: &[NewStore]) -> Result<(
         }
         if let Some(region) = &new.region {
             check.field(&format!("stores/{i}/region"), flaw::text(region, TEXT_MAX));
+        }
+        if let Some(zone) = &new.time_zone {
+            check.field(&format!("stores/{i}/time_zone"), time_zone(zone));
         }
     }
     check.result()?;
@@ -176,8 +179,8 @@ where
 
 /// Shops by code, those after a code, closed ones too.
 pub async fn stores(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewStore>, Error> {
-    const SQL: &str = "SELECT code, name, town, address, latitude, longitude, hours, phone, region FROM stores \
-                       WHERE code > $1 ORDER BY code LIMIT $2";
+    const SQL: &str = "SELECT code, name, town, address, latitude, longitude, hours, phone, region, time_zone \
+                       FROM stores WHERE code > $1 ORDER BY code LIMIT $2";
     part(conn, by, SQL, after, limit, |store: &NewStore| &store.code).await
 }
 

@@ -4,6 +4,8 @@
 use super::counter::{self, AHEAD, CounterError};
 use crate::article::store as articles;
 use crate::contact::change;
+use crate::coupon::store as coupons;
+use crate::coupon::{Coupon, Presented, Refusal};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::id::{ArticleId, CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
@@ -25,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most lines of a receipt.
 pub const LINES_MAX: usize = 500;
+/// The most coupons of a receipt.
+pub const COUPONS_MAX: usize = 20;
 /// The longest number of a receipt, or code or name of an article, in characters.
 pub const TEXT_MAX: usize = 100;
 
@@ -70,6 +74,8 @@ pub struct NewReceipt {
     pub code: Option<String>,
     /// How it was bought and paid.
     pub way: Way,
+    /// The codes of the coupons that were presented.
+    pub coupons: Vec<String>,
 }
 
 /// What is wrong with a field.
@@ -195,6 +201,10 @@ pub struct Receipt {
     pub code: Option<String>,
     /// How it was bought and paid, as it was told first.
     pub way: Way,
+    /// The coupons that were sent with it, and what became of each; where none were sent, those that it has used.
+    pub presented: Vec<Presented>,
+    /// The coupons that it was given.
+    pub coupons: Vec<Coupon>,
 }
 
 /// A receipt of a customer as it was sent, with what became of it.
@@ -288,6 +298,14 @@ impl NewReceipt {
                 fault("/redeem".into(), Problem::NeedsCustomer);
             }
         }
+        if self.coupons.len() > COUPONS_MAX {
+            fault("/coupons".into(), Problem::TooMany(COUPONS_MAX));
+        }
+        for (i, coupon) in self.coupons.iter().enumerate() {
+            if coupon.chars().count() > TEXT_MAX {
+                fault(format!("/coupons/{i}"), Problem::TooLong(TEXT_MAX));
+            }
+        }
         if self.code.as_deref().is_some_and(|code| receipt_code(code).is_none()) {
             fault("/code".into(), Problem::NotACode);
         }
@@ -327,6 +345,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         at: new.at.trunc_subsecs(6),
         way: new.way.clone(),
         points_used: new.redeem.map_or(0, |(_, points)| points),
+        coupons: new.coupons.clone(),
         lines,
     };
     let booked = purchases::book(tx, &system, std::slice::from_ref(&purchase)).await?;
@@ -337,7 +356,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         if !is_same {
             return Err(ReceiptError::Conflict);
         }
-        return read(tx, by, booked.id, true).await;
+        return read(tx, by, booked.id, true, &new.coupons).await;
     }
     let code = match &new.code {
         Some(raw) => receipt_code(raw),
@@ -362,7 +381,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         let receipt = (booked.id, purchase.at);
         spending::capture_late(tx, &system, subject, reservation, points, receipt).await?;
     }
-    read(tx, by, booked.id, false).await
+    read(tx, by, booked.id, false, &new.coupons).await
 }
 
 /// Refuses points that pay more of a receipt than the shop allows, less, or not in its steps.
@@ -465,6 +484,7 @@ struct HeadRow {
     id: PurchaseId,
     document: String,
     customer_id: Option<CustomerId>,
+    at: DateTime<Utc>,
     voided_at: Option<DateTime<Utc>>,
     receipt_code: Option<String>,
     channel: Option<String>,
@@ -480,14 +500,32 @@ pub async fn find(conn: &mut Conn, by: &Till, document: &str) -> Result<Receipt,
         .bind(document.trim())
         .fetch_optional(c)
         .await)?;
-    read(conn, by, id.ok_or(Error::NotFound)?, true).await
+    read(conn, by, id.ok_or(Error::NotFound)?, true, &[]).await
 }
 
-async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result<Receipt, ReceiptError> {
-    const HEAD: &str = "SELECT id, document, customer_id, voided_at, receipt_code, channel, payments FROM purchases \
+/// A receipt as it stands; `sent` are the coupons that came with it.
+async fn read(
+    conn: &mut Conn,
+    by: &Till,
+    id: PurchaseId,
+    known: bool,
+    sent: &[String],
+) -> Result<Receipt, ReceiptError> {
+    const HEAD: &str = "SELECT id, document, customer_id, at, voided_at, receipt_code, channel, payments FROM purchases \
                         WHERE id = $1";
     let system = by.with(Scope::Purchases)?;
     let head: HeadRow = on!(conn, |c| sqlx::query_as(HEAD).bind(id).fetch_one(c).await)?;
+    let bringing = coupons::Deal {
+        customer: head.customer_id,
+        at: head.at,
+        purchase: id,
+    };
+    let presented = match (sent.is_empty(), known) {
+        (true, false) => Vec::new(),
+        (true, true) => coupons::used_by(conn, id).await?,
+        (false, _) => coupons::outcome(conn, sent, bringing).await?,
+    };
+    let given = coupons::given_for(conn, id).await?;
     let (mut earned, mut paid, mut unpaid) = (BTreeMap::new(), BTreeMap::new(), 0);
     if let Some(customer) = head.customer_id {
         let subject = system.subject(customer);
@@ -524,6 +562,8 @@ async fn read(conn: &mut Conn, by: &Till, id: PurchaseId, known: bool) -> Result
         paid: points(&paid),
         unpaid,
         code: head.receipt_code.filter(|_| head.customer_id.is_none()),
+        presented,
+        coupons: given,
     })
 }
 
@@ -633,7 +673,7 @@ pub async fn of_customer(
 pub async fn void(tx: &mut Tx, by: &Till, document: &str) -> Result<Receipt, ReceiptError> {
     let system = by.with(Scope::Purchases)?;
     let id = void_in(tx, &system, by.source(), document.trim()).await?;
-    read(tx, by, id, true).await
+    read(tx, by, id, true, &[]).await
 }
 
 /// A basket that nobody has paid yet.
@@ -649,6 +689,8 @@ pub struct Basket {
     pub store: Option<String>,
     /// How it is bought, and how it is going to be paid, as far as that is known.
     pub way: Way,
+    /// The codes of the coupons that are presented.
+    pub coupons: Vec<String>,
     /// What is bought. What rules took off of it before does not count: they are asked anew.
     pub lines: Vec<Item>,
 }
@@ -669,6 +711,7 @@ pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, Receipt
         redeem: None,
         code: None,
         way: Way::default(),
+        coupons: basket.coupons.clone(),
     };
     let faults = as_receipt.faults(now);
     if !faults.is_empty() {
@@ -692,6 +735,17 @@ pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, Receipt
         Some(subject) => points::member_of(&mut conn, &timeline, subject, now).await?,
         None => Vec::new(),
     };
+    let bringing = coupons::Deal {
+        customer,
+        at: now,
+        purchase: PurchaseId(uuid::Uuid::max()),
+    };
+    let mut presented = match basket.coupons.is_empty() {
+        true => Vec::new(),
+        false => coupons::presented(&mut conn, &basket.coupons, bringing).await?,
+    };
+    let good = presented.iter().filter(|one| one.refusal.is_none());
+    let good = good.filter_map(|one| Some(one.series.as_ref()?.0.clone()));
     let deal = Deal {
         purchase: PurchaseId(uuid::Uuid::max()),
         at: now,
@@ -699,12 +753,22 @@ pub async fn quote(db: &Db, by: &Till, basket: &Basket) -> Result<Quote, Receipt
         member,
         store,
         way: basket.way.clone(),
+        coupons: good.collect(),
         lines: quoted_lines(&mut conn, &basket.lines).await?,
         points_used: 0,
     };
     let answers = asking::quote(&mut conn, &timeline, std::slice::from_ref(&deal)).await?;
     let (rules, outcome) = answers.into_iter().next().ok_or(Error::NotFound)?;
     let mut quote = told(&mut conn, &rules, &outcome).await?;
+    let asked = asking::asked_series(&rules, &outcome);
+    for one in &mut presented {
+        let is_asked = one
+            .series
+            .as_ref()
+            .is_some_and(|(series, _)| asked.contains(series.as_str()));
+        one.refusal = one.refusal.or((!is_asked).then_some(Refusal::NotApplied));
+    }
+    quote.presented = presented;
     if let Some(subject) = subject {
         let lines = deal.lines.iter().zip(&outcome.lines).filter(|(line, _)| line.payable);
         let costs = lines.map(|(_, sums)| sums.paid).sum();

@@ -5,6 +5,7 @@ mod backup;
 mod cards;
 mod common;
 mod consents;
+mod coupons;
 mod dialogue;
 mod erasure;
 mod exports;

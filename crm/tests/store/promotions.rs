@@ -52,6 +52,7 @@ async fn shop(world: &World, code: &str) -> StoreId {
         hours: Hours::try_from([None; 7]).expect("possible hours"),
         phone: None,
         region: None,
+        time_zone: None,
     };
     world
         .db

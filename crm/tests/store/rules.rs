@@ -607,6 +607,7 @@ both_engines!(of_first_purchases_the_one_that_is_booked_first_counts, async |wor
         redeem: None,
         code: None,
         way: Way::default(),
+        coupons: Vec::new(),
     };
     let mut codes = Vec::new();
     for document in ["L-1", "L-2"] {
@@ -738,6 +739,7 @@ both_engines!(what_points_pay_earns_nothing, async |world| {
             redeem: Some((held.id, points)),
             code: None,
             way: Way::default(),
+            coupons: Vec::new(),
         };
         receipt::book(db, &till, &sale).await.expect("booked").id
     };
@@ -781,6 +783,7 @@ both_engines!(what_points_pay_earns_nothing, async |world| {
         redeem: Some((held.id, 10_00)),
         code: None,
         way: Way::default(),
+        coupons: Vec::new(),
     };
     let booked = receipt::book(db, &till, &sale).await.expect("booked");
     assert_eq!((booked.earned, booked.paid[0].points), (vec![], 10_00));
@@ -855,6 +858,7 @@ both_engines!(the_first_budget_counts_what_is_just_being_given, async |world| {
         redeem: None,
         code: None,
         way: Way::default(),
+        coupons: Vec::new(),
     };
     let (till, sale, begun) = (&till, &sale, &tokio::sync::Notify::new());
     let booking = db.write(|tx| {
@@ -982,6 +986,7 @@ both_engines!(a_rule_asks_how_it_was_bought_and_paid, async |world| {
         redeem: None,
         code: None,
         way: Way::new(Some(Channel::App), &[Payment::Cash]),
+        coupons: Vec::new(),
     };
     let booked = receipt::book(db, &till, &loose).await.expect("booked");
     assert_eq!(booked.way, loose.way);
@@ -1204,6 +1209,7 @@ both_engines!(a_receipt_without_a_card_takes_its_discount_once, async |world| {
         redeem: None,
         code: None,
         way: Way::default(),
+        coupons: Vec::new(),
     };
     let booked = receipt::book(db, &till, &sale("S-1")).await.expect("booked");
     // 9.50 of what the till's own discount leaves.
@@ -1397,6 +1403,7 @@ both_engines!(a_quote_tells_what_applies_and_why_the_rest_does_not, async |world
         redeem: None,
         code: None,
         way: Way::default(),
+        coupons: Vec::new(),
     };
     let booked = receipt::book(db, till, &sale).await.expect("booked");
     assert_eq!(points(db, anna, booked.id).await, 2_70 + 5_00 + 3_00);

@@ -35,6 +35,7 @@ fn shop(code: &str, town: &str) -> NewStore {
         hours: Hours::try_from(hours).expect("possible hours"),
         phone: None,
         region: None,
+        time_zone: Some("Asia/Omsk".into()),
     }
 }
 
@@ -86,6 +87,7 @@ crm::both_engines!(shops_are_listed_by_town_and_replaced_by_code, async |world| 
         hours,
         phone,
         region: _,
+        time_zone,
     } = changed;
     assert_eq!(
         stores[3],
@@ -98,7 +100,8 @@ crm::both_engines!(shops_are_listed_by_town_and_replaced_by_code, async |world| 
             latitude,
             longitude,
             hours,
-            phone
+            phone,
+            time_zone
         }
     );
 });

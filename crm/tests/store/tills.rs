@@ -51,6 +51,7 @@ pub(crate) fn sale(document: &str) -> NewReceipt {
         redeem: None,
         code: None,
         way: Way::default(),
+        coupons: Vec::new(),
     }
 }
 
@@ -349,6 +350,7 @@ both_engines!(the_catalogue_is_read_back_in_parts_by_code, async |world| {
         hours: serde_json::from_str(hours).expect("hours"),
         phone: Some("+79000000045".into()),
         region: Some("north".into()),
+        time_zone: Some("Asia/Omsk".into()),
     };
     let category = |code: &str, parent: Option<&str>| NewCategory {
         code: code.into(),

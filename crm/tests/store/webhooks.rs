@@ -187,6 +187,7 @@ both_engines!(an_event_is_written_with_its_cause_or_not_at_all, async |world| {
                     way: crm::purchase::Way::default(),
                     points_used: 0,
                     lines: vec![line],
+                    coupons: Vec::new(),
                 };
                 crm::purchase::store::book(tx, &BY, &[purchase]).await?;
                 Err(Error::Stale)

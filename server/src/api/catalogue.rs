@@ -43,6 +43,7 @@ pub(super) async fn stores(call: Call, once: Once, sent: Sent<Stores>) -> Result
             hours,
             phone: store.phone,
             region: store.region,
+            time_zone: store.time_zone,
         });
     }
     let (till, stores) = (&call.till, &stores);

@@ -56,7 +56,8 @@ pub(super) async fn quote(call: Call, sent: Sent<NewQuote>) -> Result<Json<Quote
 
 /// Books a sale, once: the same number with the same content is left as it is. What counts is its own time, however late it
 /// comes. Without a customer it can be claimed in the cabinet by its code. Points of a reservation that held at that time pay
-/// though it has lapsed since, as many as are left.
+/// though it has lapsed since, as many as are left. A coupon that is not good keeps nothing from being booked: `presented` says
+/// why it does nothing.
 #[utoipa::path(post, path = "/api/v1/purchases", tag = "purchases", request_body = NewPurchase, security(("key" = ["purchases", "points"])),
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),
     responses(

@@ -2,6 +2,7 @@
 //! times are RFC 3339. A field that is not known is refused, so that a misspelt one is not lost.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use crm::coupon::{self, Refusal};
 use crm::id::{CustomerId, ReservationId};
 use crm::lang::{Lang, Localized};
 use crm::points::{self, ReservationState};
@@ -269,6 +270,9 @@ pub struct NewQuote {
     #[serde(default)]
     #[schema(schema_with = payments)]
     pub payments: Vec<Payment>,
+    /// The coupons that are presented, by their codes as typed or scanned: at most 20.
+    #[serde(default)]
+    pub coupons: Vec<String>,
     /// What is bought. What of the discounts rules took off does not count: they are asked anew.
     pub lines: Vec<Line>,
 }
@@ -331,8 +335,78 @@ pub struct Quote {
     pub messages: Vec<Message>,
     /// What to hand over.
     pub gifts: Vec<Gift>,
-    /// Coupons for the next time, by their series.
+    /// Coupons for the next time, by their series: they are issued when the receipt is booked.
     pub coupons: Vec<String>,
+    /// The coupons that were sent, and what would become of each, in their order.
+    pub presented: Vec<Presented>,
+}
+
+/// Why a coupon does nothing, or null.
+fn refusal() -> Object {
+    let words = Refusal::ALL.map(Refusal::as_str).map(Some).into_iter().chain([None]);
+    ObjectBuilder::new()
+        .description(Some(
+            "Why it does nothing; null where it is taken. `not_applied`: it is good, and no rule that asks for it gives \
+             anything, so it is not used",
+        ))
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(words))
+        .examples(["expired"])
+        .build()
+}
+
+/// A coupon that was presented.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Presented {
+    /// Its code, as it was sent.
+    pub coupon: String,
+    /// The code of its series; null where no coupon has this code.
+    pub series: Option<String>,
+    /// What it is for.
+    pub name: Option<Text>,
+    /// Whether it does something: a rule that asks for it gives something. A receipt uses it then.
+    pub taken: bool,
+    /// Why it does nothing.
+    #[schema(schema_with = refusal)]
+    pub reason: Option<&'static str>,
+}
+
+impl From<coupon::Presented> for Presented {
+    fn from(presented: coupon::Presented) -> Self {
+        let (series, name) = presented.series.unzip();
+        Self {
+            coupon: presented.coupon,
+            series,
+            name: name.map(Into::into),
+            taken: presented.refusal.is_none(),
+            reason: presented.refusal.map(Refusal::as_str),
+        }
+    }
+}
+
+/// A coupon that was issued.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Coupon {
+    /// Its code, to be printed as text and as Code 128.
+    #[schema(example = "7KQ2MXA4RM")]
+    pub coupon: String,
+    /// The code of its series.
+    pub series: String,
+    /// What it is for.
+    pub name: Text,
+    /// The first moment at which it is good no more.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl From<coupon::Coupon> for Coupon {
+    fn from(coupon: coupon::Coupon) -> Self {
+        Self {
+            coupon: coupon.code,
+            series: coupon.series,
+            name: coupon.name.into(),
+            expires_at: coupon.expires_at,
+        }
+    }
 }
 
 /// What a line of a basket is worth.
@@ -439,6 +513,7 @@ impl From<quote::Quote> for Quote {
                 })
                 .collect(),
             coupons: quote.coupons,
+            presented: quote.presented.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -578,6 +653,9 @@ pub struct NewPurchase {
     /// What points pay of it: that earns nothing.
     #[serde(default)]
     pub redeem: Option<Redeem>,
+    /// The coupons that were presented, by their codes as typed or scanned: at most 20.
+    #[serde(default)]
+    pub coupons: Vec<String>,
     /// What its QR says (of a fiscal receipt of Russia `t=…&s=…&fn=…&i=…&fp=…&n=…`), or another code of 8 to 40 letters and
     /// digits. Without one, and without a customer, it is given one.
     #[serde(default)]
@@ -642,6 +720,10 @@ pub struct Receipt {
     /// How it was paid, likewise.
     #[schema(schema_with = payments)]
     pub payments: Vec<Payment>,
+    /// The coupons that were sent with it, and what became of each; where none were sent, those that it has used.
+    pub presented: Vec<Presented>,
+    /// The coupons that it was given. The customer finds them in the cabinet.
+    pub coupons: Vec<Coupon>,
 }
 
 /// A receipt in a list, as it was sent.
@@ -744,6 +826,8 @@ impl From<receipt::Receipt> for Receipt {
             code: receipt.code,
             channel: receipt.way.channel,
             payments: receipt.way.payments,
+            presented: receipt.presented.into_iter().map(Into::into).collect(),
+            coupons: receipt.coupons.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -808,6 +892,11 @@ pub struct Store {
     /// The region that it is in, as rules name it.
     #[serde(default)]
     pub region: Option<String>,
+    /// The IANA name of the time zone by which its clock goes, for its hours and for rules about the time of day. Left out:
+    /// the chain's.
+    #[serde(default)]
+    #[schema(example = "Asia/Yekaterinburg")]
+    pub time_zone: Option<String>,
 }
 
 /// Categories to be written down; those of the same codes are replaced.
@@ -904,6 +993,7 @@ impl From<NewStore> for Store {
             hours: store.hours.into(),
             phone: store.phone,
             region: store.region,
+            time_zone: store.time_zone,
         }
     }
 }
@@ -1017,6 +1107,7 @@ impl From<NewQuote> for receipt::Basket {
             program: quote.program,
             store: quote.store,
             way: Way::new(quote.channel, &quote.payments),
+            coupons: quote.coupons,
             lines: quote.lines.into_iter().map(Line::into_item).collect(),
         }
     }
@@ -1037,6 +1128,7 @@ impl From<NewPurchase> for receipt::NewReceipt {
                 .map(|redeem| (ReservationId(redeem.reservation), redeem.points)),
             code: purchase.code,
             way: Way::new(purchase.channel, &purchase.payments),
+            coupons: purchase.coupons,
         }
     }
 }
@@ -1063,6 +1155,7 @@ impl From<NewReturn> for receipt::NewReceipt {
             redeem: None,
             code: None,
             way: Way::default(),
+            coupons: Vec::new(),
         }
     }
 }

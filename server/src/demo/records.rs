@@ -231,6 +231,7 @@ impl Records {
                 hours: s.hours,
                 phone,
                 region: None,
+                time_zone: None,
             });
         }
         for c in facts.categories {

@@ -4,9 +4,11 @@
 use super::people::Made;
 use super::records::Records;
 use anyhow::Context as _;
+use crm::coupon::Series;
+use crm::coupon::store::managing as coupons;
 use crm::db::{Db, scoped};
 use crm::id::{CustomerId, RuleId};
-use crm::lang::Lang;
+use crm::lang::{Lang, Localized};
 use crm::promotion::NewPromotion;
 use crm::promotion::store as promotions;
 use crm::purchase::{Kind, NewLine, NewPurchase, Original, Way};
@@ -58,6 +60,18 @@ pub(super) async fn write(
         }
     }
     let rules: Vec<Rule> = serde_json::from_str(&rules)?;
+    let next = Series {
+        code: "next".into(),
+        name: Localized {
+            ru: "Скидка 300 ₽ на следующую покупку".into(),
+            en: "300 ₽ off the next purchase".into(),
+        },
+        valid_days: Some(30),
+        last_day: None,
+        uses: 1,
+        bearer: false,
+    };
+    coupons::create_by_system(db, by, &next).await?;
     let mut published: BTreeMap<String, RuleId> = BTreeMap::new();
     for rule in &rules {
         let by = crm::rule::store::publish_by_system(db, by, None, rule, None).await?;
@@ -115,6 +129,7 @@ pub(super) async fn write(
                 way: Way::default(),
                 points_used: 0,
                 lines: lines.into_iter().collect(),
+                coupons: Vec::new(),
             });
             let bought: Vec<NewPurchase> = bought.into_iter().collect();
             crm::purchase::store::book(tx, by, &bought).await?;

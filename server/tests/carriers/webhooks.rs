@@ -98,6 +98,7 @@ async fn sell(world: &World, document: &str) {
                         rule_discount: 0,
                         original: Original::None,
                     }],
+                    coupons: Vec::new(),
                 };
                 purchase::store::book(tx, &BY, &[purchase]).await
             })

@@ -158,6 +158,7 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
                 "/admin/rules",
                 "/admin/programs",
                 "/admin/promotions",
+                "/admin/coupons",
                 "/admin/stores",
                 "/admin/help",
             ],

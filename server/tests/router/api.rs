@@ -1647,9 +1647,17 @@ async fn a_quote_for_nobody_names_what_a_card_would_bring() {
     let stores = json!({"stores": [{
         "code": "north", "name": {"ru": "С", "en": "N"}, "town": {"ru": "С", "en": "N"},
         "address": {"ru": "С", "en": "N"}, "hours": [null, null, null, null, null, null, null], "region": "north",
+        "time_zone": "Asia/Omsk",
     }]});
     let written = till.post("/stores", &stores).await;
     assert_eq!(written.status, StatusCode::OK, "{}", written.body);
+    let listed = read(&till.get("/stores").await);
+    assert_eq!(listed["stores"][0]["time_zone"], "Asia/Omsk", "{listed}");
+    let mut nowhere = stores.clone();
+    nowhere["stores"][0]["time_zone"] = json!("Omsk");
+    let refused = till.post("/stores", &nowhere).await;
+    let said = problem(&refused, StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+    assert_eq!(pointers(&said), [("/stores/0/time_zone", "not_a_time_zone")]);
     publish(
         &app,
         "North",

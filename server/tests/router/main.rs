@@ -14,6 +14,7 @@ mod choices;
 mod codes;
 mod common;
 mod consents;
+mod coupons;
 mod erasure;
 mod exports;
 mod factors;

@@ -254,7 +254,7 @@ async fn every_kind_of_the_menus_opens_its_fields() {
         .await;
     let at = made.location().split('?').next().unwrap_or_default().to_owned();
     let page = staff.get(&at).await;
-    for (name, form, count) in [("condition", "rule.condition", 25), ("effect", "rule.effect", 9)] {
+    for (name, form, count) in [("condition", "rule.condition", 27), ("effect", "rule.effect", 10)] {
         let opens = format!("?{name}=new&");
         let links = page.body.split(opens.as_str()).skip(1);
         let kinds: Vec<&str> = links

@@ -21,6 +21,7 @@ fn shop<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
             ("phone", "8 900 000-99-01"),
             ("latitude", "56,8587"),
             ("longitude", "35.9176"),
+            ("time_zone", ""),
             ("mon_from", "09:00"),
             ("mon_to", "21:00"),
             ("sun_from", "00:00"),
@@ -61,6 +62,7 @@ async fn a_shop_is_added_changed_closed_and_found() {
         ("name_en", " "),
         ("latitude", "91"),
         ("phone", "12"),
+        ("time_zone", "Moscow"),
     ];
     let wrong = staff.send(LIST, "store.add", &shop(&wrong)).await;
     for (field, message) in [
@@ -68,6 +70,10 @@ async fn a_shop_is_added_changed_closed_and_found() {
         ("name_en", "Заполните это поле"),
         ("latitude", "Число от -90 до 90"),
         ("phone", "Проверьте номер, например +7 900 123-45-67"),
+        (
+            "time_zone",
+            "Такого часового пояса нет. Напишите, например, Asia/Yekaterinburg",
+        ),
     ] {
         assert_eq!(wrong.message("store.add", field), message, "{field}");
     }
@@ -184,6 +190,7 @@ async fn put_shop(app: &TestApp, code: &str, town: &str, place: Option<(i64, i64
         hours: crm::stores::Hours::try_from([Some([540, 1260]); 7]).expect("possible hours"),
         phone: None,
         region: None,
+        time_zone: None,
     };
     let written = app
         .world
@@ -215,6 +222,12 @@ async fn shops_are_listed_from_a_town_outwards_and_where_a_promotion_holds() {
     assert_eq!(towns(&page), ["Дубна", "Клин", "Ржев", "Тверь"]);
     // The clock stands at 15:00 in Moscow.
     assert_eq!(page.text().matches("Открыто до 21:00").count(), 4, "{}", page.text());
+    // In Vladivostok it is 22:00.
+    app.execute("UPDATE stores SET time_zone = 'Asia/Vladivostok' WHERE code = 'rzhev'")
+        .await;
+    let text = anna.get("/stores").await.text();
+    assert_eq!(text.matches("Открыто до 21:00").count(), 3, "{text}");
+    assert_eq!(text.matches("Уже закрыто").count(), 1, "{text}");
     assert!(page.body.contains("data-lat=\"56339000\"") && page.body.contains("src=\"/near.js\""));
     for (near, expected) in [
         ("%D0%9A%D0%BB%D0%B8%D0%BD", ["Клин", "Дубна", "Тверь", "Ржев"]),

@@ -113,15 +113,17 @@ async fn s23_every_page_that_staff_open_is_a_row() {
             let named = [
                 "/admin/articles/",
                 "/admin/categories/",
+                "/admin/coupons/",
                 "/admin/messages/",
                 "/admin/promotions/",
                 "/admin/rules/",
+                "/admin/segments/",
                 "/admin/stores/",
                 "/admin/tills/",
                 "/admin/webhooks/",
             ];
             let id = match named.iter().find_map(|before| at.strip_prefix(before)) {
-                Some(id) => id.to_owned(),
+                Some(id) => id.split('/').next().unwrap_or_default().to_owned(),
                 None if at.starts_with("/admin/programs/") => club.clone(),
                 None if at.starts_with("/admin/help/") => lost_card.clone(),
                 None => anna.to_string(),

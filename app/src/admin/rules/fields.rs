@@ -102,6 +102,8 @@ kinds! {
         FirstPurchase: "first_purchase", k_first_purchase;
         Invited: "invited", k_invited;
         Activated: "activated", k_activated;
+        Segment: "segment", k_segment;
+        Coupon: "coupon", k_coupon;
     }
 }
 
@@ -116,6 +118,7 @@ kinds! {
         PointsTimes: "points_times", k_points_times;
         PointsFixed: "points_fixed", k_points_fixed;
         Gift: "gift", k_gift;
+        Coupon: "coupon", k_coupon_given;
         Message: "message", k_message;
     }
 }
@@ -154,6 +157,8 @@ pub fn condition_kind(condition: &Condition) -> Option<(ConditionKind, &Conditio
         Condition::FirstPurchase => ConditionKind::FirstPurchase,
         Condition::Invited => ConditionKind::Invited,
         Condition::Activated(_) => ConditionKind::Activated,
+        Condition::Segment(_) => ConditionKind::Segment,
+        Condition::Coupon(_) => ConditionKind::Coupon,
         Condition::Tier { .. } => ConditionKind::Tier,
         Condition::Contains { lines, sum, .. } if sum.is_open() => match lines.as_slice() {
             [Condition::Category(_)] => ConditionKind::ContainsCategory,
@@ -161,12 +166,7 @@ pub fn condition_kind(condition: &Condition) -> Option<(ConditionKind, &Conditio
             _ => return None,
         },
         // Written as JSON.
-        Condition::Contains { .. }
-        | Condition::Segment(_)
-        | Condition::Coupon(_)
-        | Condition::All(_)
-        | Condition::Any(_)
-        | Condition::Not(_) => return None,
+        Condition::Contains { .. } | Condition::All(_) | Condition::Any(_) | Condition::Not(_) => return None,
     };
     Some((kind, inner, is_not))
 }
@@ -185,7 +185,7 @@ pub fn effect_kind(effect: &Effect) -> Option<EffectKind> {
         Effect::PointsFixed { .. } => Some(EffectKind::PointsFixed),
         Effect::Gift { .. } => Some(EffectKind::Gift),
         Effect::Message { .. } => Some(EffectKind::Message),
-        Effect::Coupon { .. } => None,
+        Effect::Coupon { .. } => Some(EffectKind::Coupon),
     }
 }
 
@@ -293,6 +293,8 @@ impl ConditionFields {
             ConditionKind::FirstPurchase => Condition::FirstPurchase,
             ConditionKind::Invited => Condition::Invited,
             ConditionKind::Activated => Condition::Activated(self.chosen(&mut flaws)),
+            ConditionKind::Segment => Condition::Segment(self.chosen(&mut flaws)),
+            ConditionKind::Coupon => Condition::Coupon(self.chosen(&mut flaws)),
         };
         if !flaws.is_clean() {
             return Err(AppError::Invalid { flaws: flaws.flaws() });
@@ -362,6 +364,7 @@ pub struct EffectFields {
     factor: String,
     article: String,
     quantity: String,
+    series: String,
     place: String,
     ru: String,
     en: String,
@@ -421,6 +424,9 @@ impl EffectFields {
                     quantity: flaws.field("quantity", whole(&self.quantity)).unwrap_or_default(),
                 }
             }
+            EffectKind::Coupon => Effect::Coupon {
+                series: flaws.field("series", filled(&self.series)).unwrap_or_default(),
+            },
             EffectKind::Message => {
                 let mut said = |name: &str, text: &str| {
                     let said = crm::flaw::text(text, 500);
@@ -466,6 +472,14 @@ pub fn whole(text: &str) -> Result<i64, Flaw> {
 /// A text in one line, its words one space apart.
 pub fn line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What has to be chosen.
+fn filled(text: &str) -> Result<String, Flaw> {
+    match text.trim() {
+        "" => Err(Flaw::NotAChoice),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// Nothing for an empty field.
@@ -608,6 +622,27 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
                 held.iter().any(|region| region == value)
             })
         }
+        ConditionKind::Segment => {
+            let held: &[String] = match held {
+                Some(Condition::Segment(segments)) => segments,
+                _ => &[],
+            };
+            let all = coded(words.cx, &names.segments, held);
+            view! {
+                <p class="hint">{t.no_segments}</p>
+                {chosen(all, &|value| held.iter().any(|code| code == value))}
+            }
+            .into_html()
+        }
+        ConditionKind::Coupon => {
+            let held: &[String] = match held {
+                Some(Condition::Coupon(series)) => series,
+                _ => &[],
+            };
+            let all = coded(words.cx, &names.series, held);
+            view! { <p class="hint">{t.no_series}</p> {chosen(all, &|value| held.iter().any(|code| code == value))} }
+                .into_html()
+        }
         ConditionKind::Member => chosen(
             names
                 .programs
@@ -730,6 +765,17 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
         <Check name="not" checked=is_not>{t.not}</Check>
     }
     .into_html()
+}
+
+/// What may be chosen of things that have a code, and what is chosen and not made yet: it would be lost when the others are
+/// saved.
+fn coded(cx: &Cx, known: &[(String, Localized)], held: &[String]) -> Vec<(String, String)> {
+    let missing = held.iter().filter(|code| known.iter().all(|(other, _)| other != *code));
+    let missing = missing.map(|code| (code.clone(), code.clone()));
+    let known = known
+        .iter()
+        .map(|(code, name)| (code.clone(), format!("{} ({code})", cx.pick(name))));
+    known.chain(missing).collect()
 }
 
 /// What has to be in the basket, and how many of it.
@@ -892,6 +938,18 @@ pub fn effect_fields(words: &Words<'_>, kind: EffectKind, held: Option<&Effect>)
                 <Field name="quantity" label=t.pieces value=quantity inputmode="numeric"/>
             }
             .into_html()
+        }
+        EffectKind::Coupon => {
+            let series = match held {
+                Some(Effect::Coupon { series }) => series.clone(),
+                _ => String::new(),
+            };
+            let held: Vec<String> = Some(series.clone())
+                .filter(|code| !code.is_empty())
+                .into_iter()
+                .collect();
+            let options = coded(words.cx, &words.names.series, &held);
+            view! { <Select name="series" label=t.series hint=t.no_series options=options value=series/> }.into_html()
         }
         EffectKind::Message => {
             let (to, text) = match held {

@@ -134,14 +134,23 @@ impl Words<'_> {
             Condition::Activated(ids) => {
                 t.c_activated(join(ids.iter().map(|id| self.named(&self.names.promotions, id))))
             }
-            Condition::Segment(codes) => t.c_segment(codes.join(", ")),
+            Condition::Segment(codes) => t.c_segment(self.coded(&self.names.segments, codes)),
             Condition::Payment(ways) => t.c_payment(join(ways.iter().map(|way| self.payment(*way).to_owned()))),
             Condition::Channel(ways) => t.c_channel(join(ways.iter().map(|way| self.channel(*way).to_owned()))),
-            Condition::Coupon(series) => t.c_coupon(series.join(", ")),
+            Condition::Coupon(series) => t.c_coupon(self.coded(&self.names.series, series)),
             Condition::All(nested) => t.c_all(self.nested(nested)),
             Condition::Any(nested) => t.c_any(self.nested(nested)),
             Condition::Not(inner) => t.c_not(self.condition(inner)),
         }
+    }
+
+    /// What is called by a code: its name where it has one.
+    fn coded(&self, known: &[(String, Localized)], codes: &[String]) -> String {
+        let name = |code: &String| match known.iter().find(|(other, _)| other == code) {
+            Some((_, name)) => format!("{} ({code})", self.cx.pick(name)),
+            None => code.clone(),
+        };
+        codes.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
     fn nested(&self, conditions: &[Condition]) -> String {
@@ -190,7 +199,7 @@ impl Words<'_> {
                 Each::Unit => t.e_fixed_unit(points(*n), program(id)),
             },
             Effect::Gift { article, quantity } => t.e_gift(self.article(*article), format::integer(*quantity)),
-            Effect::Coupon { series } => t.e_coupon(series),
+            Effect::Coupon { series } => t.e_coupon(self.coded(&self.names.series, std::slice::from_ref(series))),
             Effect::Message { to, text } => t.e_message(&text.en, self.place(*to), &text.ru),
         }
     }
@@ -298,7 +307,6 @@ impl Words<'_> {
             (Problem::NeedsTurn, _) => t.f_needs_turn.to_owned(),
             (Problem::NotAChoice, _) => t.f_not_a_choice.to_owned(),
             (Problem::Unknown, _) => t.f_unknown.to_owned(),
-            (Problem::NeverTold, _) => t.f_never_told.to_owned(),
         };
         format!("{place}: {problem}")
     }

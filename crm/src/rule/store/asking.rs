@@ -6,6 +6,7 @@
 //! looks again, and asks again.
 
 use super::timeline::Timeline;
+use crate::coupon::store::{self as coupons, Issue};
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::id::{
     ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PromotionId, PurchaseId, RuleId, StoreId,
@@ -19,6 +20,7 @@ use crate::rule::{
 };
 use crate::who::Subject;
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -44,6 +46,11 @@ pub(super) struct Known {
     bought: HashMap<CustomerId, Vec<Bought>>,
     articles: HashMap<ArticleId, (Option<CategoryId>, Option<String>)>,
     regions: HashMap<StoreId, String>,
+    /// Of shops whose clock is not the chain's.
+    zones: HashMap<StoreId, Tz>,
+    segments: HashMap<CustomerId, Vec<String>>,
+    /// The series of the coupons that purchases used which are booked.
+    coupons: HashMap<PurchaseId, Vec<String>>,
     /// The purchases that are booked in one transaction: among them the earlier one is the first. None: all of them.
     together: Option<HashSet<PurchaseId>>,
     /// By day.
@@ -62,6 +69,8 @@ pub(super) struct Wanted {
     counted: BTreeSet<RuleId>,
     pub(super) customers: BTreeSet<CustomerId>,
     pub(super) stores: BTreeSet<StoreId>,
+    /// Purchases that are booked, and may have used coupons.
+    pub(super) purchases: BTreeSet<PurchaseId>,
     pub(super) articles: BTreeSet<ArticleId>,
 }
 
@@ -89,6 +98,9 @@ impl Wanted {
             tiers,
             articles,
             regions,
+            clocks,
+            segments,
+            coupons,
             used,
             budgets,
         } = &mut self.asks;
@@ -101,6 +113,9 @@ impl Wanted {
         *tiers |= asks.tiers;
         *articles |= asks.articles;
         *regions |= asks.regions;
+        *clocks |= asks.clocks;
+        *segments |= asks.segments;
+        *coupons |= asks.coupons;
         *used |= asks.used;
         *budgets |= asks.budgets;
         let counted = rules.published().iter().filter(|published| {
@@ -143,14 +158,22 @@ impl Known {
                     .extend(rows.into_iter().map(|(id, category, brand)| (id, (category, brand))));
             }
         }
-        if wanted.asks.regions {
+        if wanted.asks.regions || wanted.asks.clocks {
+            let shop = conn.shop().clone();
             let stores: Vec<StoreId> = wanted.stores.iter().copied().collect();
             for part in stores.chunks(LIST) {
-                let query = ListQuery::new("SELECT id, region FROM stores")
-                    .within("id", ids(part, |id| id.0))
-                    .filter("region IS NOT NULL", []);
-                known.regions.extend(db::list::<(StoreId, String)>(conn, query).await?);
+                let query =
+                    ListQuery::new("SELECT id, region, time_zone FROM stores").within("id", ids(part, |id| id.0));
+                let rows: Vec<(StoreId, Option<String>, Option<String>)> = db::list(conn, query).await?;
+                for (id, region, zone) in rows {
+                    known.regions.extend(region.map(|region| (id, region)));
+                    known.zones.extend(zone.map(|zone| (id, shop.zone_of(Some(zone.as_str())))));
+                }
             }
+        }
+        if wanted.asks.coupons {
+            let purchases: Vec<PurchaseId> = wanted.purchases.iter().copied().collect();
+            known.coupons = coupons::series_of(conn, &purchases).await?;
         }
         if wanted.asks.budgets {
             let query = ListQuery::new("SELECT rule_id, value, times FROM rule_usages");
@@ -185,6 +208,15 @@ impl Known {
             let query = ListQuery::new("SELECT invited_id FROM invitations").within("invited_id", of());
             let rows: Vec<(CustomerId,)> = db::list(conn, query).await?;
             self.invited.extend(rows.into_iter().map(|(id,)| id));
+        }
+        if wanted.asks.segments {
+            let query = ListQuery::new(
+                "SELECT m.customer_id, s.code FROM segment_members m JOIN segments s ON s.id = m.segment_id",
+            )
+            .within("m.customer_id", of());
+            for (id, code) in db::list::<(CustomerId, String)>(conn, query).await? {
+                self.segments.entry(id).or_default().push(code);
+            }
         }
         if wanted.asks.activated {
             let query =
@@ -284,7 +316,7 @@ impl Known {
                 children: self.children.get(&id).cloned().unwrap_or_default(),
                 registered: conn.shop().day(registered),
                 memberships: deal.member.iter().map(membership).collect(),
-                segments: Vec::new(),
+                segments: self.segments.get(&id).cloned().unwrap_or_default(),
                 history: history.collect(),
                 invited: self.invited.contains(&id),
                 activated: activated.collect(),
@@ -315,10 +347,22 @@ impl Known {
             region: deal.store.and_then(|store| self.regions.get(&store).cloned()),
             channel: deal.way.channel,
             payments: deal.way.payments.clone(),
+            coupons: deal
+                .coupons
+                .iter()
+                .chain(self.coupons.get(&deal.purchase).into_iter().flatten())
+                .cloned()
+                .collect(),
             buyer,
             used: used.collect(),
             ..Facts::default()
         }
+    }
+
+    /// The time zone by which the day and the time of a deal are told.
+    pub(super) fn zone(&self, deal: &Deal, conn: &Conn) -> Tz {
+        let own = deal.store.and_then(|store| self.zones.get(&store).copied());
+        own.unwrap_or_else(|| conn.shop().zone())
     }
 
     /// The lines, each with what is known of its article.
@@ -349,6 +393,8 @@ pub(crate) struct Deal {
     pub(crate) member: Vec<ProgramId>,
     pub(crate) store: Option<StoreId>,
     pub(crate) way: Way,
+    /// The series of the coupons that are presented and good.
+    pub(crate) coupons: Vec<String>,
     /// Without categories and brand.
     pub(crate) lines: Vec<Line>,
     /// What of it points pay, in hundredths.
@@ -373,7 +419,7 @@ pub(crate) async fn quote(conn: &mut Conn, timeline: &Timeline, deals: &[Deal]) 
     known.together = Some(HashSet::new());
     let answer = |(deal, rules): (&Deal, Arc<Rules>)| {
         let facts = known.facts(timeline, &rules, deal, conn);
-        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
+        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
         (rules, outcome)
     };
     Ok(deals.iter().zip(rules).map(answer).collect())
@@ -393,6 +439,7 @@ pub(crate) async fn once_more(
         before: Some((deal.at, deal.purchase)),
         customers: deal.customer.into_iter().collect(),
         stores: deal.store.into_iter().collect(),
+        purchases: BTreeSet::from([deal.purchase]),
         articles: deal.lines.iter().map(|line| line.article).collect(),
         ..Wanted::default()
     };
@@ -400,7 +447,7 @@ pub(crate) async fn once_more(
     wanted.asks.budgets = false;
     let known = Known::load(conn, &wanted).await?;
     let facts = known.facts(timeline, &rules, deal, conn);
-    let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
+    let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
     Ok(Some((rules, outcome)))
 }
 
@@ -429,6 +476,7 @@ pub(crate) async fn for_whom(
         member: points::member_of(conn, timeline, of, now).await?,
         store: None,
         way: Way::default(),
+        coupons: Vec::new(),
         lines: Vec::new(),
         points_used: 0,
     };
@@ -452,6 +500,8 @@ pub(crate) struct Answers {
     outcomes: Vec<Option<Outcome>>,
     /// What they gave, to be written down once the sales are.
     pub(crate) grants: Rows,
+    /// The coupons among it, to be issued then.
+    pub(crate) coupons: Vec<Issue>,
 }
 
 impl Answers {
@@ -493,6 +543,7 @@ pub(crate) async fn ask(
              day, at)",
             "",
         ),
+        coupons: Vec::new(),
     };
     let rules: Vec<Option<Arc<Rules>>> = sales.iter().map(|sale| timeline.at(sale.at)).collect();
     let mut wanted = Wanted::default();
@@ -502,6 +553,10 @@ pub(crate) async fn ask(
             wanted.customers.extend(sale.customer);
             wanted.stores.extend(sale.store);
             wanted.articles.extend(sale.lines.iter().map(|line| line.article));
+            // A new one has used none yet.
+            wanted
+                .purchases
+                .extend(Some(sale.purchase).filter(|_| sale.occasion != Occasion::New));
         }
     }
     if rules.iter().all(Option::is_none) {
@@ -513,11 +568,19 @@ pub(crate) async fn ask(
     let mut known = Known::load(tx, &wanted).await?;
     known.together = Some(together.clone());
     let mut budgets = Budgets::default();
-    let zone = tx.shop().zone();
     for (sale, rules) in sales.iter().zip(rules) {
         let Some(rules) = rules else {
             answers.outcomes.push(None);
             continue;
+        };
+        let bringing = coupons::Deal {
+            customer: sale.customer,
+            at: sale.at,
+            purchase: sale.purchase,
+        };
+        let presented = match rules.asks().coupons && !sale.coupons.is_empty() {
+            true => coupons::hold(tx, &sale.coupons, bringing).await?,
+            false => Vec::new(),
         };
         let deal = Deal {
             purchase: sale.purchase,
@@ -526,10 +589,11 @@ pub(crate) async fn ask(
             member: member(sale),
             store: sale.store,
             way: sale.way.clone(),
+            coupons: presented.iter().map(|(_, series)| series.clone()).collect(),
             lines: sale.lines.iter().map(points::Sold::line).collect(),
             points_used: sale.points_used,
         };
-        let basket = known.basket(&deal);
+        let (basket, zone) = (known.basket(&deal), known.zone(&deal, tx));
         let given = given(tx, sale).await?;
         let mut outcome = loop {
             let mut facts = known.facts(timeline, &rules, &deal, tx);
@@ -547,6 +611,9 @@ pub(crate) async fn ask(
                 break outcome;
             }
         };
+        let asked = asked_series(&rules, &outcome);
+        let used = presented.iter().filter(|(_, series)| asked.contains(series.as_str()));
+        coupons::spend(tx, used.map(|(coupon, _)| *coupon).collect(), bringing).await?;
         outcome.grants.retain(|grant| {
             let is_same =
                 |(rule, effect, _): &(RuleId, i64, i64)| (*rule, *effect) == (grant.by.id, grant.effect.into());
@@ -556,7 +623,7 @@ pub(crate) async fn ask(
         let day = tx.shop().day(sale.at);
         let mut counted: BTreeMap<RuleId, i64> = BTreeMap::new();
         for grant in outcome.grants.iter().filter(|grant| is_kept(&rules, sale, grant)) {
-            *counted.entry(grant.by.id).or_default() += write(&mut answers.grants, sale, grant, day);
+            *counted.entry(grant.by.id).or_default() += write(&mut answers, &rules, sale, grant, day);
         }
         for Decision { by, .. } in &outcome.decisions {
             let Some(value) = counted.remove(&by.id) else { continue };
@@ -576,6 +643,16 @@ pub(crate) async fn ask(
     }
     budgets.write(tx).await?;
     Ok(answers)
+}
+
+/// The series of coupons that rules asked for which gave something.
+pub(crate) fn asked_series<'r>(rules: &'r Rules, outcome: &Outcome) -> BTreeSet<&'r str> {
+    let applied = outcome
+        .decisions
+        .iter()
+        .filter(|decision| matches!(decision.verdict, Verdict::Applied { .. }));
+    let rules = applied.filter_map(|decision| rules.get(decision.by));
+    rules.flat_map(|published| published.rule.asked_series()).collect()
 }
 
 /// What rules gave for a purchase before: the rule, which of its effects, and how much counts towards caps.
@@ -601,19 +678,20 @@ fn is_once(rules: &Rules, grant: &Grant) -> bool {
 }
 
 /// Whether what was given is written down: what a program gives of its own stands with what the line earned; whoever is not
-/// known has taken the discount alone; and of what is claimed later, all but the points was given to whoever bought.
+/// known has taken the discount alone; and of what is claimed later, gifts and words were given to whoever bought.
 fn is_kept(rules: &Rules, sale: &Sale, grant: &Grant) -> bool {
     let is_rule = rules.get(grant.by).is_some_and(|published| !published.is_share());
     let is_theirs = match (sale.customer, sale.occasion) {
         (None, _) => matches!(grant.given, Given::Discount(_)),
-        (Some(_), Occasion::Claimed) => matches!(grant.given, Given::Points { .. }),
+        (Some(_), Occasion::Claimed) => matches!(grant.given, Given::Points { .. } | Given::Coupon),
         (Some(_), Occasion::New | Occasion::Grown) => true,
     };
     is_rule && is_theirs
 }
 
 /// Writes down what was given, and tells how much of it counts towards caps.
-fn write(rows: &mut Rows, sale: &Sale, grant: &Grant, day: NaiveDate) -> i64 {
+fn write(answers: &mut Answers, rules: &Rules, sale: &Sale, grant: &Grant, day: NaiveDate) -> i64 {
+    let id = GrantId::new();
     let (kind, program, amount, value) = match grant.given {
         Given::Discount(amount) => ("discount", None, amount, amount),
         Given::Points { program, points } => ("points", Some(program), points, points),
@@ -621,9 +699,17 @@ fn write(rows: &mut Rows, sale: &Sale, grant: &Grant, day: NaiveDate) -> i64 {
         Given::Coupon => ("coupon", None, 1, 0),
         Given::Message => ("message", None, 1, 0),
     };
+    if let (Some(customer), Some(series)) = (sale.customer, series_given(rules, grant)) {
+        answers.coupons.push(Issue {
+            series: series.to_owned(),
+            customer,
+            grant: id,
+            at: sale.at,
+        });
+    }
     let line = grant.line.and_then(|place| sale.lines.get(place as usize));
-    rows.push([
-        Bind::Id(GrantId::new().0),
+    answers.grants.push([
+        Bind::Id(id.0),
         Bind::Id(sale.purchase.0),
         Bind::MaybeId(line.map(|line| line.line.0)),
         Bind::MaybeId(sale.customer.map(|id| id.0)),
@@ -637,6 +723,14 @@ fn write(rows: &mut Rows, sale: &Sale, grant: &Grant, day: NaiveDate) -> i64 {
         Bind::Time(sale.at),
     ]);
     value
+}
+
+/// The series of which a grant gives a coupon.
+pub(super) fn series_given<'r>(rules: &'r Rules, grant: &Grant) -> Option<&'r str> {
+    match rules.get(grant.by)?.rule.effects.get(usize::from(grant.effect))? {
+        Effect::Coupon { series } => Some(series),
+        _ => None,
+    }
 }
 
 /// Waits until nobody else gives these customers anything. Whoever has no account yet is held by the record itself.

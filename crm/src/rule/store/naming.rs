@@ -42,6 +42,10 @@ pub struct Names {
     pub promotions: Vec<(PromotionId, Localized)>,
     /// The regions that shops are in, in the order of the alphabet.
     pub regions: Vec<String>,
+    /// Series of coupons by their codes.
+    pub series: Vec<(String, Localized)>,
+    /// Segments by their codes.
+    pub segments: Vec<(String, Localized)>,
 }
 
 impl Names {
@@ -67,6 +71,24 @@ impl Names {
             })
             .collect()
     }
+
+    /// The series and segments that a rule names and nobody has made yet: it may be published all the same, and they be made
+    /// later.
+    pub fn not_made(&self, rule: &Rule) -> Vec<Fault> {
+        let lacks = |known: &[(String, Localized)], named: Vec<(String, &str)>| -> Vec<String> {
+            let missing = named
+                .into_iter()
+                .filter(|(_, code)| known.iter().all(|(other, _)| other != code));
+            missing.map(|(pointer, _)| pointer).collect()
+        };
+        let series = lacks(&self.series, rule.named_series());
+        let segments = lacks(&self.segments, rule.named_segments());
+        let fault = |pointer| Fault {
+            pointer,
+            problem: Problem::Unknown,
+        };
+        series.into_iter().chain(segments).map(fault).collect()
+    }
 }
 
 /// The names for these rules.
@@ -79,6 +101,8 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
                             ORDER BY p.position";
     const PROMOTIONS: &str = "SELECT id, title FROM promotions ORDER BY ends_at DESC, id DESC";
     const REGIONS: &str = "SELECT DISTINCT region FROM stores WHERE region IS NOT NULL ORDER BY region";
+    const SERIES: &str = "SELECT code, name FROM coupon_series ORDER BY code";
+    const SEGMENTS: &str = "SELECT code, name FROM segments ORDER BY code";
     type Named<T> = Vec<(T, Json<Localized>)>;
     let now = conn.now();
     let categories: Named<CategoryId> = on!(conn, |c| sqlx::query_as(CATEGORIES).fetch_all(c).await)?;
@@ -87,6 +111,8 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
     let programs: Named<ProgramId> = on!(conn, |c| sqlx::query_as(PROGRAMS).bind(now).fetch_all(c).await)?;
     let promotions: Named<PromotionId> = on!(conn, |c| sqlx::query_as(PROMOTIONS).fetch_all(c).await)?;
     let regions = on!(conn, |c| sqlx::query_scalar(REGIONS).fetch_all(c).await)?;
+    let series: Named<String> = on!(conn, |c| sqlx::query_as(SERIES).fetch_all(c).await)?;
+    let segments: Named<String> = on!(conn, |c| sqlx::query_as(SEGMENTS).fetch_all(c).await)?;
     let wanted: BTreeSet<ArticleId> = rules
         .iter()
         .flat_map(|rule| rule.targets())
@@ -106,6 +132,8 @@ pub async fn names(conn: &mut Conn, rules: &[&Rule]) -> Result<Names, Error> {
         tiers: tiers(conn).await?,
         promotions: promotions.into_iter().map(|(id, Json(title))| (id, title)).collect(),
         regions,
+        series: series.into_iter().map(|(code, Json(name))| (code, name)).collect(),
+        segments: segments.into_iter().map(|(code, Json(name))| (code, name)).collect(),
     })
 }
 

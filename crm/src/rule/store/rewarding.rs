@@ -10,9 +10,10 @@
 //! The customer is locked before it is looked what was given, and the table holds each period once: whoever asks late, twice
 //! or from several processes at once gives the same.
 
-use super::asking::{Budgets, Deal, Known, Wanted, lock};
+use super::asking::{Budgets, Deal, Known, Wanted, lock, series_given};
 use super::timeline::{Timeline, timeline};
 use crate::consent::Aim;
+use crate::coupon::store::{self as coupons, Issue};
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::error::Error;
 use crate::id::{CustomerId, GrantId, ProgramId, PurchaseId, RewardId, RuleId};
@@ -101,6 +102,7 @@ impl Desk {
             member: self.stays.of(timeline.programs(), Some(customer), event.at, event.at),
             store: None,
             way: Way::default(),
+            coupons: Vec::new(),
             lines: Vec::new(),
             points_used: 0,
         };
@@ -186,7 +188,7 @@ pub(crate) async fn give(
         "",
     );
     let day = tx.shop().day(event.at);
-    let (mut earnings, mut letters) = (Vec::new(), Vec::new());
+    let (mut earnings, mut letters, mut issues) = (Vec::new(), Vec::new(), Vec::new());
     for customer in customers {
         let due = loop {
             let due = desk.ask(&rules, tx, timeline, event, *customer);
@@ -218,6 +220,7 @@ pub(crate) async fn give(
             let mut value = 0_i64;
             let mut points_in: BTreeMap<ProgramId, i64> = BTreeMap::new();
             for grant in given {
+                let grant_id = GrantId::new();
                 let (kind, program, amount) = match grant.given {
                     Given::Points { program, points } => {
                         let sum = points_in.entry(program).or_default();
@@ -227,14 +230,22 @@ pub(crate) async fn give(
                     }
                     Given::Discount(amount) => ("discount", None, amount),
                     Given::Gift { quantity, .. } => ("gift", None, quantity),
-                    Given::Coupon => ("coupon", None, 1),
+                    Given::Coupon => {
+                        issues.extend(series_given(&rules, &grant).map(|series| Issue {
+                            series: series.to_owned(),
+                            customer: *customer,
+                            grant: grant_id,
+                            at: event.at,
+                        }));
+                        ("coupon", None, 1)
+                    }
                     Given::Message => {
                         letters.extend(letter(published, &grant).map(|text| (*customer, text)));
                         ("message", None, 1)
                     }
                 };
                 grants.push([
-                    Bind::Id(GrantId::new().0),
+                    Bind::Id(grant_id.0),
                     Bind::Id(id.0),
                     Bind::Id(customer.0),
                     Bind::Id(by.id.0),
@@ -265,6 +276,7 @@ pub(crate) async fn give(
     db::insert(tx, rows).await?;
     rewards::accrue(tx, timeline.programs(), event.at, earnings).await?;
     db::insert(tx, grants).await?;
+    coupons::issue(tx, issues).await?;
     budgets.write(tx).await?;
     for (customer, text) in letters {
         tell(tx, customer, text).await?;

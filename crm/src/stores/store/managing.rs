@@ -45,6 +45,7 @@ impl Entry {
             hours: store.hours,
             phone: store.phone,
             region: self.region.clone(),
+            time_zone: store.time_zone,
         }
     }
 
@@ -68,7 +69,8 @@ impl Entry {
 macro_rules! entries {
     ($where:literal) => {
         concat!(
-            "SELECT id, code, name, town, address, latitude, longitude, hours, phone, region, closed_at FROM stores",
+            "SELECT id, code, name, town, address, latitude, longitude, hours, phone, time_zone, region, closed_at \
+             FROM stores",
             $where
         )
     };
@@ -126,6 +128,7 @@ fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
     };
     let region = filled(&new.region).map(|region| check.field("region", flaw::text(&region, TEXT_MAX)));
     let phone = filled(&new.phone).map(|phone| check.field("phone", Phone::parse(&phone, country)));
+    let zone = filled(&new.time_zone).map(|name| check.field("time_zone", crate::stores::time_zone(&name)));
     for (field, value, other, most) in [
         ("latitude", new.latitude, new.longitude, 90),
         ("longitude", new.longitude, new.latitude, 180),
@@ -146,14 +149,15 @@ fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
         address,
         region: region.flatten(),
         phone: phone.flatten().map(|phone| phone.as_str().to_owned()),
+        time_zone: zone.flatten(),
         ..new.clone()
     })
 }
 
 /// Writes a new shop down. Fails with flaws at its fields; `code` may be taken.
 pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Error> {
-    const SQL: &str = "INSERT INTO stores (id, code, name, town, address, latitude, longitude, hours, phone, region) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str = "INSERT INTO stores (id, code, name, town, address, latitude, longitude, hours, phone, region, \
+                       time_zone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     by.may(Right::Shops)?;
     db.write(|tx| {
         scoped(async move {
@@ -179,6 +183,7 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
                 .bind(Json(&new.hours))
                 .bind(&new.phone)
                 .bind(&new.region)
+                .bind(&new.time_zone)
                 .execute(c)
                 .await
                 .map(drop));
@@ -194,7 +199,7 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
 /// Fails with flaws at fields, and with [`Error::NotFound`]. What changed is written down, before and after.
 pub async fn change(db: &Db, by: &Staff, id: StoreId, seen: &NewStore, new: &NewStore) -> Result<(), Error> {
     const SQL: &str = "UPDATE stores SET name = $2, town = $3, address = $4, latitude = $5, longitude = $6, hours = $7, \
-                       phone = $8, region = $9 WHERE id = $1";
+                       phone = $8, region = $9, time_zone = $10 WHERE id = $1";
     by.may(Right::Shops)?;
     db.write(|tx| {
         scoped(async move {
@@ -221,6 +226,7 @@ pub async fn change(db: &Db, by: &Staff, id: StoreId, seen: &NewStore, new: &New
                 .bind(Json(&new.hours))
                 .bind(&new.phone)
                 .bind(&new.region)
+                .bind(&new.time_zone)
                 .execute(c)
                 .await
                 .map(drop))?;

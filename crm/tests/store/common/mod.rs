@@ -206,6 +206,7 @@ pub(crate) async fn try_book(db: &Db, slips: &[Slip]) -> Result<Vec<Booked>, crm
                             original: original.clone(),
                         })
                         .collect(),
+                    coupons: Vec::new(),
                 })
                 .collect();
             purchases::book(tx, &BY, &new).await

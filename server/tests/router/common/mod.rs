@@ -379,6 +379,7 @@ impl TestApp {
             hours: crm::stores::Hours::try_from([Some([540, 1260]); 7]).expect("possible hours"),
             phone: None,
             region: None,
+            time_zone: None,
         };
         let written = self
             .world
@@ -418,6 +419,43 @@ impl TestApp {
             .db
             .write(|tx| scoped(async move { crm::promotion::store::put(tx, &BY, new).await }));
         written.await.expect("a promotion")
+    }
+
+    /// A series of coupons for whoever brings one; made when it is first asked for.
+    pub async fn some_series(&self) -> crm::id::SeriesId {
+        const SQL: &str = "INSERT INTO coupon_series (id, code, name, valid_days, uses, bearer, created_at) \
+            SELECT $1, 'spring', '{\"ru\": \"Весна\", \"en\": \"Spring\"}', 30, 1, TRUE, $2 \
+            WHERE NOT EXISTS (SELECT 1 FROM coupon_series)";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a series");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM coupon_series ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::SeriesId(id)
+    }
+
+    /// A segment, likewise.
+    pub async fn some_segment(&self) -> crm::id::SegmentId {
+        const SQL: &str = "INSERT INTO segments (id, code, name, created_at) \
+            SELECT $1, 'vip', '{\"ru\": \"Особые\", \"en\": \"Special\"}', $2 WHERE NOT EXISTS (SELECT 1 FROM segments)";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a segment");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM segments ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::SegmentId(id)
     }
 
     /// A category; the first call writes it down.
@@ -543,6 +581,7 @@ impl Customer {
                         way: Way::default(),
                         points_used: 0,
                         lines: vec![line],
+                        coupons: Vec::new(),
                     };
                     crm::purchase::store::book(tx, &BY, &[purchase]).await
                 })
@@ -859,6 +898,8 @@ impl Town {
         app.some_rule().await;
         app.some_store().await;
         app.some_promotion().await;
+        app.some_series().await;
+        app.some_segment().await;
         app.some_category().await;
         app.some_article().await;
         let db = &app.world.db;
@@ -947,6 +988,8 @@ impl Town {
                 "/admin/categories/" => self.app.some_category().await.to_string(),
                 "/admin/articles/" => self.app.some_article().await.to_string(),
                 "/admin/promotions/" => self.app.some_promotion().await.to_string(),
+                "/admin/coupons/" => self.app.some_series().await.to_string(),
+                "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),

@@ -122,6 +122,7 @@ impl Walk {
             wanted.add(&rules.with, conn.shop().day(deal.at));
             wanted.customers.extend(deal.customer);
             wanted.stores.extend(deal.store);
+            wanted.purchases.insert(deal.purchase);
             wanted.articles.extend(deal.lines.iter().map(|line| line.article));
         }
         let mut known = Known::load(conn, &wanted).await?;
@@ -216,6 +217,7 @@ impl Walk {
                     member: stays.of(self.timeline.programs(), row.customer_id, member_at, row.at),
                     store: row.store_id,
                     way: Way::from_words(row.channel.as_deref(), &row.payments),
+                    coupons: Vec::new(),
                     lines: lines.iter().map(unpaid).collect(),
                     points_used: points_used.get(&row.id).copied().unwrap_or_default(),
                 },
@@ -248,7 +250,7 @@ impl Walk {
     fn look(&mut self, past: &Past, known: &Known, conn: &Conn) {
         let Past { deal, rules, paid, .. } = past;
         let (shop, by) = (conn.shop(), self.rule.by);
-        let (day, zone) = (shop.day(deal.at), shop.zone());
+        let (day, zone) = (shop.day(deal.at), known.zone(deal, conn));
         let mut facts = known.facts(&self.timeline, &rules.with, deal, conn);
         facts.used.insert(by.id, self.used_by(deal.customer, day));
         let basket = known.basket(deal);
