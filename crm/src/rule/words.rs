@@ -548,6 +548,8 @@ mod tests {
             }],
             promotions: vec![(PromotionId(one), name("Неделя чая", "Tea week"))],
             regions: Vec::new(),
+            series: Vec::new(),
+            segments: Vec::new(),
         }
     }
 
