@@ -26,12 +26,14 @@ pub mod points;
 pub mod program;
 pub mod promotion;
 pub mod purchase;
+pub mod question;
 pub mod request;
 pub mod rule;
 pub mod shop;
 pub mod signin;
 pub mod staff;
 pub mod stores;
+pub mod text;
 pub mod till;
 pub mod webhook;
 

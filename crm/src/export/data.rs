@@ -314,6 +314,12 @@ pub const SECTIONS: &[(&str, &str)] = &[
          WHERE r.customer_id = $1 ORDER BY r.number, x.at, x.id",
     ),
     (
+        "questions",
+        "SELECT q.asked_at, t.name ->> $2 AS topic, q.language, q.name, q.asked, q.body AS text, q.state, q.reason, q.published_at, \
+         q.answer, q.answered_at FROM questions q JOIN topics t ON t.id = q.topic_id WHERE q.customer_id = $1 \
+         ORDER BY q.asked_at, q.id",
+    ),
+    (
         "messages",
         "SELECT created_at, channel, address, COALESCE(masked_subject, subject) AS subject, COALESCE(masked_body, body) AS text, \
          state, sent_at, delivered_at FROM outbox WHERE customer_id = $1 ORDER BY created_at, id",
@@ -387,6 +393,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("attempts", "a way in that is being walked: gone after two hours"),
     ("codes", "the codes of such a way, as keyed hashes"),
     ("export_parts", "the archive itself"),
+    ("question_votes", "what readers think of answers: who they are stands nowhere"),
     ("handoffs", "a way to an outside provider and back: gone after minutes"),
 ];
 

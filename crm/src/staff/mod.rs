@@ -35,6 +35,10 @@ pub enum Right {
     Shops,
     /// Writes and publishes articles of the help.
     Help,
+    /// Looks through what customers ask in public, shows it, and answers.
+    Questions,
+    /// Writes and publishes what messages, consents, topics and the dialogue say.
+    Texts,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
