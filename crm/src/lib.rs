@@ -33,7 +33,6 @@ pub mod shop;
 pub mod signin;
 pub mod staff;
 pub mod stores;
-pub mod text;
 pub mod till;
 pub mod webhook;
 
@@ -69,6 +68,8 @@ pub mod outbox;
 pub mod quote;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "store")]
+pub mod text;
 #[cfg(feature = "store")]
 pub mod who;
 
