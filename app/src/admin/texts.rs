@@ -228,10 +228,11 @@ fn words(cx: &Cx, kind: Kind) -> (&'static str, &'static str) {
 /// The texts of a kind.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_texts;
-    let kind: Kind = cx
-        .query("kind")
-        .and_then(|kind| kind.parse().ok())
-        .unwrap_or(Kind::Template);
+    let asked = cx.query("kind").and_then(|kind| kind.parse().ok());
+    let kind = match was_sent::<CreateTopic>(&cx) {
+        true => Kind::Topic,
+        false => asked.unwrap_or(Kind::Template),
+    };
     let all = texts::list(&cx.db, cx.staff()?, kind).await?;
     let tabs: Vec<_> = Kind::ALL
         .into_iter()
