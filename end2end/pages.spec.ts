@@ -23,6 +23,11 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     const found = await send(page.request, await here(), "/admin/customers", "customer.find", { q: "0001" });
     return first(found.headers().location, /href="(\/admin\/customers\/[0-9a-f-]{36})"/);
   };
+  const ask = async () => {
+    const asks = await another();
+    await newcomer(asks, signIns);
+    await send(asks.request, signIns.url, "/questions/new", "question.ask", { topic: "card", text: "Можно ли оформить две карты?", shown: "name" });
+  };
   switch (path) {
     case "/purchases/{id}": return first("/purchases", /href="(\/purchases\/[0-9a-f-]{36})"/);
     case "/purchases/{id}/why": return `${await first("/purchases", /href="(\/purchases\/[0-9a-f-]{36})"/)}/why`;
@@ -38,6 +43,27 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     }
     case "/consents/{code}": return "/consents/personal_data";
     case "/help/{code}": return "/help/lost-card?done=useless";
+    case "/questions/{id}": {
+      await ask();
+      const desk = await another();
+      await enter(desk, employ(signIns, "administrator"));
+      const list = await (await desk.request.get("/admin/questions")).text();
+      const id = list.match(/\/admin\/questions\/([0-9a-f-]{36})"/)?.[1];
+      const at = `/admin/questions/${id}`;
+      const shown = { seen: await hidden(desk, at, "question.publish", "seen"), body: "Можно ли оформить две карты?", answer: "Да, можно", article: "lost-card" };
+      await send(desk.request, signIns.url, at, "question.publish", shown);
+      return `/questions/${id}`;
+    }
+    case "/admin/questions/{id}": {
+      await ask();
+      return first("/admin/questions", /href="(\/admin\/questions\/[0-9a-f-]{36})"/);
+    }
+    case "/admin/texts/{kind}/{code}": {
+      const at = "/admin/texts/template/reward";
+      const text = { seen: "", head_ru: "Для вас", head_en: "For you", body_ru: "{name}, {text}", body_en: "{name}, {text}" };
+      await send(page.request, await here(), at, "text.draft", text);
+      return at;
+    }
     case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/number-change/{link}": return `/number-change/${"A".repeat(43)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
@@ -171,10 +197,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, programs, rules, shops, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, the help, messages, programs, rules, shops, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver has just proved who they are.
     if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|help|messages|programs|promotions|rules|stores|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|help|messages|programs|promotions|rules|stores|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();
