@@ -3,11 +3,12 @@
 
 use super::rules::fields::whole;
 use super::versions::{self, Versions, changed, difference, was_sent};
-use crate::cabinet::{back, flash, fresh_first};
+use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Check, ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, paragraphs};
 use crm::lang::{Lang, Localized};
 use crm::outbox::render;
@@ -454,8 +455,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let lines = |text: &Text| lines(&cx, kind, text);
     let (inside, was_sent) = (cx.clone(), was_sent::<DraftText>(&cx));
     let view = view! {
-        <p class="actions"><a class="btn btn-sm" href=up>{name}</a></p>
-        {back(HERE, t.title)}
+        <a class="back" href=up>{icon(icons::ARROW_LEFT)} {name}</a>
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &done)}
         {gone(&cx, draft.is_some())}

@@ -393,7 +393,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("attempts", "a way in that is being walked: gone after two hours"),
     ("codes", "the codes of such a way, as keyed hashes"),
     ("export_parts", "the archive itself"),
-    ("question_votes", "what readers think of answers: who they are stands nowhere"),
+    (
+        "question_votes",
+        "what readers think of answers: who they are stands nowhere",
+    ),
     ("handoffs", "a way to an outside provider and back: gone after minutes"),
 ];
 

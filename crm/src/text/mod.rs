@@ -221,7 +221,7 @@ pub fn sms(text: &str) -> Sms {
     let is_gsm = in_gsm.is_some();
     let sizes = in_gsm.unwrap_or_else(|| text.chars().map(char::len_utf16).collect());
     let (alone, together) = if is_gsm { (160, 153) } else { (70, 67) };
-    let units = sizes.iter().sum();
+    let units: usize = sizes.iter().sum();
     let mut parts = 1;
     if units > alone {
         let mut room = together;
