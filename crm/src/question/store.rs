@@ -15,7 +15,7 @@ use crate::points::Before;
 use crate::request::store as requests;
 use crate::signin::codes::code_key;
 use crate::staff::Right;
-use crate::who::{Customer, Staff, Subject};
+use crate::who::{Customer, Staff, Subject, System};
 use chrono::{DateTime, Days, TimeDelta, Utc};
 
 /// Votes from one network within an hour: a shop's wireless network serves many.
@@ -412,4 +412,68 @@ pub async fn move_to_support(db: &Db, by: &Staff, id: QuestionId, seen: DateTime
         })
     })
     .await
+}
+
+// What happened elsewhere ---------------------------------------------------------------------------------------------
+
+/// A question that was asked before, or is made up. It is shown once it has an answer.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// Who asked.
+    pub customer: CustomerId,
+    /// The topic's code.
+    pub topic: String,
+    /// The language it was written in.
+    pub language: Lang,
+    /// The name that everybody sees; empty for none.
+    pub name: String,
+    /// What was asked.
+    pub body: String,
+    /// What the shop said, and who of the staff.
+    pub answer: Option<(String, StaffId)>,
+    /// The code of the article of the help that says more.
+    pub article: Option<String>,
+    /// When it was asked.
+    pub at: DateTime<Utc>,
+}
+
+/// Writes a question of the past down. Fails with [`Error::NotFound`] where the topic is unknown.
+pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO questions (id, customer_id, topic_id, language, name, asked, body, search, state, answer, \
+                       article, asked_at, changed_at, published_at, answered_at, answered_by) \
+                       SELECT $1, $2, t.id, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13 FROM topics t \
+                       WHERE t.code = $14";
+    let (answer, answered_by) = past.answer.as_ref().map(|(text, by)| (text.as_str(), *by)).unzip();
+    let (state, answered_at) = match answer {
+        Some(_) => (State::Published, Some(past.at + TimeDelta::hours(1))),
+        None => (State::New, None),
+    };
+    let search = fold(&format!("{}\n{}", past.body, answer.unwrap_or_default()));
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(QuestionId::new())
+        .bind(past.customer)
+        .bind(past.language)
+        .bind(&past.name)
+        .bind(&past.body)
+        .bind(&search)
+        .bind(state)
+        .bind(answer)
+        .bind(past.article.as_deref())
+        .bind(past.at)
+        .bind(answered_at.unwrap_or(past.at))
+        .bind(answered_at)
+        .bind(answered_by)
+        .bind(&past.topic)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 { Err(Error::NotFound) } else { Ok(()) }
+}
+
+/// Whether anybody ever asked.
+pub async fn exist(conn: &mut Conn, _by: &System) -> Result<bool, Error> {
+    let found: i64 = on!(conn, |c| sqlx::query_scalar("SELECT COUNT(*) FROM questions")
+        .fetch_one(c)
+        .await)?;
+    Ok(found > 0)
 }
