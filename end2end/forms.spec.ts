@@ -742,6 +742,57 @@ test("forms of the help as staff write it", async ({ another, signIns }) => {
   await right(desk, "help.part_change", { position: "1" });
 });
 
+test("forms of questions on the site", async ({ page, another, signIns }) => {
+  test.slow();
+  await newcomer(page, signIns);
+  const text = `Можно ли оформить две карты (${Date.now().toString(36)})?`;
+  await page.goto("/questions/new");
+  await wrong(page, "question.ask", { topic: "card", text: "Мой номер +7 900 123-45-67", shown: "name" }, "прочитают это все");
+  await right(page, "question.ask", { text });
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/questions");
+  await desk.getByRole("link", { name: text }).click();
+  await wrong(desk, "question.publish", { body: "", answer: "Да, можно" }, "Заполните это поле");
+  await right(desk, "question.publish", { body: text, article: "lost-card" });
+  await page.goto("/questions");
+  await page.getByRole("link", { name: text }).click();
+  await right(page, "question.vote", {}, "Да");
+  await expect(page.getByRole("status")).toContainText("Спасибо");
+  await right(desk, "question.unpublish");
+  await desk.locator("summary", { hasText: "Отклонить" }).click();
+  await wrong(desk, "question.decline", { reason: "" }, "Заполните это поле");
+  await right(desk, "question.decline", { reason: "Уже отвечали" });
+  await page.goto("/questions/mine");
+  await expect(page.getByText("Почему: Уже отвечали")).toBeVisible();
+
+  await page.goto("/questions/new");
+  await right(page, "question.ask", { topic: "card", text: `Ещё ${text}` });
+  await desk.goto("/admin/questions");
+  await desk.getByRole("link", { name: `Ещё ${text}` }).click();
+  await right(desk, "question.move");
+  await page.goto("/questions/mine");
+  await page.getByRole("link", { name: "Открыть переписку" }).click();
+  await expect(page).toHaveURL(/\/support\/\d+/);
+});
+
+test("forms of the texts as staff write them", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/texts?kind=topic");
+  await desk.getByText("Добавить тему").click();
+  const key = `forms-${Date.now().toString(36)}`;
+  await wrong(desk, "text.create", { key, head_ru: "Доставка", head_en: "", position: "7" }, "Заполните это поле");
+  await right(desk, "text.create", { head_en: "Delivery" });
+  await right(desk, "text.discard");
+  await desk.goto("/admin/texts/phrase/what_next");
+  await desk.getByText("Изменить текст").click();
+  await wrong(desk, "text.draft", { body_ru: "Чем ещё помочь, {name}?" }, "Переменной «name» здесь нет");
+  await right(desk, "text.draft", { body_ru: "Чем ещё помочь?" });
+  await right(desk, "text.publish");
+  await expect(desk.getByText("вместе с Kabinet").first()).toBeVisible();
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 

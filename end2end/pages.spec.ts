@@ -38,6 +38,14 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     }
     case "/consents/{code}": return "/consents/personal_data";
     case "/help/{code}": return "/help/lost-card?done=useless";
+    case "/questions/{id}": return first("/questions", /href="(\/questions\/[0-9a-f-]{36})"/);
+    case "/admin/questions/{id}": return first("/admin/questions", /href="(\/admin\/questions\/[0-9a-f-]{36})"/);
+    case "/admin/texts/{kind}/{code}": {
+      const at = "/admin/texts/template/reward";
+      const text = { seen: "", head_ru: "Для вас", head_en: "For you", body_ru: "{name}, {text}", body_en: "{name}, {text}" };
+      await send(page.request, await here(), at, "text.draft", text);
+      return at;
+    }
     case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/number-change/{link}": return `/number-change/${"A".repeat(43)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
@@ -181,10 +189,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, programs, rules, shops, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, the help, messages, programs, rules, shops, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver has just proved who they are.
     if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|messages|programs|promotions|rules|segments|stores|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|messages|programs|promotions|rules|segments|stores|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -362,6 +362,7 @@ impl Cx {
             Flaw::Taken if self.path.starts_with("/admin") => words.taken_among_records.into(),
             Flaw::Taken => words.taken.into(),
             Flaw::TakenElsewhere => words.taken_elsewhere.into(),
+            Flaw::LastOne if self.path.starts_with("/admin") => words.last_topic.into(),
             Flaw::LastOne => words.last_one.into(),
             Flaw::NotPoints => words.not_points.into(),
             Flaw::InThePast => words.in_the_past.into(),
@@ -386,6 +387,9 @@ impl Cx {
             Flaw::EmptyFile { .. } => words.empty_file(n),
             Flaw::FileTooLarge { max, .. } => words.file_too_large(max, n),
             Flaw::FilesOfADay { .. } => words.files_of_a_day(n),
+            Flaw::Private => words.private.into(),
+            Flaw::UnknownVariable { name } => words.unknown_variable(name),
+            Flaw::MissingVariable { name } => words.missing_variable(name),
         }
     }
 }

@@ -384,6 +384,29 @@ pub const ROUTES: &[Route] = &[
         admin::help_parts::page,
         [admin::help_parts::AddPart, admin::help_parts::ChangePart]
     ),
+    page!("/admin/questions", Staff, admin::questions::page),
+    page!(
+        "/admin/questions/{id}",
+        Staff,
+        admin::questions::one,
+        [
+            admin::questions::PublishQuestion,
+            admin::questions::UnpublishQuestion,
+            admin::questions::DeclineQuestion,
+            admin::questions::MoveQuestion,
+        ]
+    ),
+    page!("/admin/texts", Staff, admin::texts::page, [admin::texts::CreateTopic]),
+    page!(
+        "/admin/texts/{kind}/{code}",
+        Staff,
+        admin::texts::one,
+        [
+            admin::texts::DraftText,
+            admin::texts::DiscardText,
+            admin::texts::PublishText,
+        ]
+    ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
     page!(
         "/admin/tills/{id}",
@@ -418,6 +441,20 @@ pub const ROUTES: &[Route] = &[
         Public,
         account::help::article,
         [account::help::Vote, account::help::TellMissing]
+    ),
+    page!("/questions", Public, account::questions::page),
+    page!(
+        "/questions/new",
+        Customer,
+        account::questions::new,
+        [account::questions::Ask]
+    ),
+    page!("/questions/mine", Customer, account::questions::mine),
+    page!(
+        "/questions/{id}",
+        Public,
+        account::questions::one,
+        [account::questions::VoteAnswer]
     ),
     page!(
         "/chat",

@@ -9,6 +9,7 @@ use crate::id::{ConsentTextId, HelpArticleId, HelpCategoryId, ProgramId, Purpose
 use crate::lang::{Lang, Localized, Plural};
 use crate::on;
 use crate::staff::Right;
+use crate::text::{Kind, Text, store as texts};
 use crate::who::System;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -161,6 +162,37 @@ macro_rules! add {
     };
 }
 
+/// What a template or a phrase of the dialogue says as it comes with the program, a subject before its text; none for what has no
+/// variables.
+pub(crate) fn shipped(kind: Kind, code: &str) -> Option<Localized> {
+    match kind {
+        Kind::Template => {
+            let texts = pair!("templates").ok()?;
+            let (subject, body) = (texts.get(code, "subject").ok()?, texts.get(code, "body").ok()?);
+            Some(Localized {
+                ru: format!("{} {}", subject.ru, body.ru),
+                en: format!("{} {}", subject.en, body.en),
+            })
+        }
+        Kind::Phrase => {
+            let [ru, en] = phrases().ok()?;
+            Some(Localized {
+                ru: ru.texts.get(code)?.clone(),
+                en: en.texts.get(code)?.clone(),
+            })
+        }
+        Kind::Consent | Kind::Topic | Kind::Command => None,
+    }
+}
+
+/// The dialogue in each language.
+fn phrases() -> Result<[Dialogue; 2], Error> {
+    Ok([
+        parse(include_str!("../content/ru/dialogue.json"))?,
+        parse(include_str!("../content/en/dialogue.json"))?,
+    ])
+}
+
 fn fill(text: Localized, values: &[(&str, [&str; 2])]) -> Localized {
     let fill = |text: String, i: usize| {
         values.iter().fold(text, |text, (name, value)| {
@@ -197,7 +229,7 @@ pub fn percent(lang: Lang, share: i64) -> String {
 
 /// Fills an empty database with what the shop says. The second time it adds only the roles, the purposes of consents, and the
 /// templates, questions and records of the dialogue or their versions, that a newer program needs and the database does not have
-/// yet; the help too, where it never had any.
+/// yet; the help too, where it never had any. What staff wrote of them stays, as long as it names what the program fills in.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
@@ -205,10 +237,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let roles = &pair!("roles")?;
     let questions = &pair!("questions")?;
     let help = &(pair!("help_categories")?, pair!("help_articles")?);
-    let dialogue: &[Dialogue; 2] = &[
-        parse(include_str!("../content/ru/dialogue.json"))?,
-        parse(include_str!("../content/en/dialogue.json"))?,
-    ];
+    let dialogue = &phrases()?;
     db.write(|tx| {
         scoped(async move {
             add_roles(tx, records, roles).await?;
@@ -313,9 +342,20 @@ async fn add_templates(tx: &mut Tx, records: &Records, templates: &Pair) -> Resu
     const SQL: &str = "INSERT INTO templates (code, version, subject, body, published_at) VALUES ($1, $2, $3, $4, $5) \
                        ON CONFLICT (code, version) DO NOTHING";
     let now = tx.now();
+    let written = texts::written(tx, Kind::Template).await?;
     for code in templates.ru.keys() {
         let version = records.template_versions.get(code).copied().unwrap_or(1);
         let (subject, body) = (templates.get(code, "subject")?, templates.get(code, "body")?);
+        if let Some(theirs) = written.get(code) {
+            let brought = Text {
+                head: subject,
+                body,
+                is_open: true,
+                ..Text::default()
+            };
+            texts::bring(tx, Kind::Template, code, theirs, &brought).await?;
+            continue;
+        }
         add!(tx, SQL, code, version, Json(&subject), Json(&body), now)?;
     }
     Ok(())
@@ -323,10 +363,10 @@ async fn add_templates(tx: &mut Tx, records: &Records, templates: &Pair) -> Resu
 
 /// Adds the questions of the questionnaire, or their versions, that are not there yet.
 async fn add_questions(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), Error> {
-    const QUESTION: &str = "INSERT INTO questions (code, version, position, enabled, is_guarded, title, why, published_at) \
+    const QUESTION: &str = "INSERT INTO questionnaire_questions (code, version, position, enabled, is_guarded, title, why, published_at) \
                             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (code, version) DO NOTHING";
     const CHOICE: &str =
-        "INSERT INTO question_choices (question, version, code, position, name) VALUES ($1, $2, $3, $4, $5)";
+        "INSERT INTO questionnaire_choices (question, version, code, position, name) VALUES ($1, $2, $3, $4, $5)";
     let now = tx.now();
     for (r, position) in records.questions.iter().zip(1_i64..) {
         let version = records.question_versions.get(&r.code).copied().unwrap_or(1);
@@ -375,8 +415,13 @@ async fn add_dialogue(tx: &mut Tx, records: &DialogueRecords, [ru, en]: &[Dialog
         ru: ru.commands.clone(),
         en: en.commands.clone(),
     };
+    let written = texts::written(tx, Kind::Command).await?;
     for (code, position) in records.commands.iter().zip(1_i64..) {
         let (name, words) = (commands.get(code, "name")?, commands.get(code, "words")?);
+        // Without variables, what staff wrote fits always.
+        if written.contains_key(code) {
+            continue;
+        }
         add!(
             tx,
             COMMAND,
@@ -389,6 +434,7 @@ async fn add_dialogue(tx: &mut Tx, records: &DialogueRecords, [ru, en]: &[Dialog
             now
         )?;
     }
+    let written = texts::written(tx, Kind::Phrase).await?;
     for (code, text) in &ru.texts {
         let other = en.texts.get(code);
         let body = Localized {
@@ -397,6 +443,15 @@ async fn add_dialogue(tx: &mut Tx, records: &DialogueRecords, [ru, en]: &[Dialog
                 .cloned()
                 .ok_or_else(|| Error::Inconsistent(format!("content: no English text of {code}")))?,
         };
+        if let Some(theirs) = written.get(code) {
+            let brought = Text {
+                body,
+                is_open: true,
+                ..Text::default()
+            };
+            texts::bring(tx, Kind::Phrase, code, theirs, &brought).await?;
+            continue;
+        }
         add!(tx, TEXT, code, records.version("text", code), Json(&body), now)?;
     }
     for (code, value) in &records.settings {

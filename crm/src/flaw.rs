@@ -175,6 +175,18 @@ pub enum Flaw {
         /// Megabytes a day.
         max: usize,
     },
+    /// A phone, an address or the number of a card, where everybody would read it.
+    Private,
+    /// A text names a variable that nobody fills in.
+    UnknownVariable {
+        /// What stands between its braces.
+        name: String,
+    },
+    /// A text lacks a variable that it is written for.
+    MissingVariable {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Flaw {
@@ -235,6 +247,9 @@ impl Flaw {
             Self::EmptyFile { .. } => "empty_file",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::FilesOfADay { .. } => "files_of_a_day",
+            Self::Private => "private",
+            Self::UnknownVariable { .. } => "unknown_variable",
+            Self::MissingVariable { .. } => "missing_variable",
         }
     }
 

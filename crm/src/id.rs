@@ -128,6 +128,10 @@ ids! {
     RatingId,
     /// A topic of requests.
     TopicId,
+    /// A question that everybody reads.
+    QuestionId,
+    /// A text of the shop that staff edit.
+    TextId,
     /// A conversation.
     ConversationId,
     /// What was said in one.

@@ -27,6 +27,7 @@ pub mod points;
 pub mod program;
 pub mod promotion;
 pub mod purchase;
+pub mod question;
 pub mod questionnaire;
 pub mod request;
 pub mod rule;
@@ -73,6 +74,8 @@ pub mod quote;
 pub mod segment;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "store")]
+pub mod text;
 #[cfg(feature = "store")]
 pub mod who;
 #[cfg(feature = "store")]

@@ -40,6 +40,8 @@ pub struct Limits {
     pub requests_per_customer: u32,
     /// Messages that one customer adds to their requests within an hour.
     pub messages_per_customer: u32,
+    /// Questions that one customer asks in public within a day of the shop; 0: nobody asks.
+    pub questions_per_day: u32,
     /// How many requests one till may send within a minute; 0 is no limit.
     pub requests_per_till: u32,
     /// How many requests with delivery reports the gateway of text messages may send within a minute; 0 is no limit.
@@ -59,6 +61,7 @@ impl Default for Limits {
             pages_per_network: 3000,
             requests_per_customer: 20,
             messages_per_customer: 60,
+            questions_per_day: 5,
             requests_per_till: 600,
             requests_per_gateway: 600,
         }

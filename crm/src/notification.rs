@@ -24,7 +24,7 @@ const BATCH: i64 = 500;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "TEXT", rename_all = "snake_case")]
 pub enum Kind {
-    /// Support answered a request.
+    /// Support answered a request, or there is news of a question that was asked in public.
     Answer,
     /// Points will expire.
     Expiry,
@@ -52,7 +52,7 @@ pub struct Notification {
     pub id: NotificationId,
     /// What it tells.
     pub kind: Kind,
-    /// The number of the request, the name of who gave points, the code of the message's template.
+    /// The number of the request or the id of the question, the name of who gave points, the code of the message's template.
     pub about: String,
     /// Of a message: its subject, as the newest version of its template has it.
     pub subject: Option<Json<Localized>>,

@@ -1,5 +1,6 @@
 //! The help, to be read by everybody: what is answered before anybody has to be asked.
 
+use super::questions;
 use crate::cabinet::welcome;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -9,6 +10,7 @@ use crate::ui::markdown::markdown;
 use crate::ui::{FormBox, TextArea};
 use crm::help::store::{self as help, Reader};
 use crm::help::{Content, SEARCH_MAX, Shown, search};
+use crm::question::store as asked;
 use crm::request::Topic;
 use islands::AppError;
 use leptos::prelude::*;
@@ -54,7 +56,8 @@ impl Form for TellMissing {
     }
 }
 
-fn reader(cx: &Cx) -> Reader<'_> {
+/// Who reads.
+pub(super) fn reader(cx: &Cx) -> Reader<'_> {
     Reader {
         customer: cx.customer.as_ref(),
         visitor: &cx.visitor,
@@ -191,6 +194,7 @@ fn ask(cx: &Cx, topic: Option<&str>) -> Html {
         <p class="actions no-print">
             <a class="btn" href=href>{icon(icons::MESSAGE_CIRCLE)} {t.ask}</a>
             <a class="btn" href=super::chat::HERE>{cx.t().chat.link}</a>
+            <a class="btn" href=questions::HERE>{cx.t().questions.title}</a>
         </p>
     }
     .into_html()
@@ -200,8 +204,11 @@ fn ask(cx: &Cx, topic: Option<&str>) -> Html {
 pub async fn article(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().help;
     let code: String = cx.param("code")?;
-    let shown = help::shown(&mut cx.db.read().await?).await?;
+    let mut conn = cx.db.read().await?;
+    let shown = help::shown(&mut conn).await?;
     let article = shown.iter().find(|one| one.code == code).ok_or(AppError::NotFound)?;
+    let asked = asked::about(&mut conn, &code, FEW as i64).await?;
+    drop(conn);
     let related: Vec<_> = shown
         .iter()
         .filter(|one| one.content.category == article.content.category && one.id != article.id)
@@ -223,6 +230,7 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
         <p class="hint">{t.changed(changed)}</p>
         {was_useful(&cx)}
         {ask(&cx, article.content.topic.as_deref())}
+        {questions::suggested(&cx, &asked)}
         {related}
     };
     Ok(Body::new(title, frame(&cx), view))
@@ -274,9 +282,9 @@ fn was_useful(cx: &Cx) -> Html {
     .into_html()
 }
 
-/// What may answer somebody before they write to support: the search, and the articles about a topic; of these addresses the
-/// rest of what was asked stays.
-pub(crate) fn before_writing(cx: &Cx, shown: &[Shown], topics: &[Topic], topic: &str) -> Html {
+/// What may answer somebody before they write: the search, and the articles about a topic; of these addresses the
+/// rest of what was asked stays. `at` is the page that asks.
+pub(crate) fn before_writing(cx: &Cx, shown: &[Shown], topics: &[Topic], topic: &str, at: &str) -> Html {
     let t = &cx.t().help;
     let chips: Vec<_> = topics
         .iter()
@@ -287,7 +295,7 @@ pub(crate) fn before_writing(cx: &Cx, shown: &[Shown], topics: &[Topic], topic: 
                 asked.append_pair("receipt", receipt);
             }
             let current = (one.code == topic).then_some("true");
-            let href = format!("/support/new?{}", asked.finish());
+            let href = format!("{at}?{}", asked.finish());
             view! { <li><a class="chip" href=href aria-current=current>{cx.pick(&one.name)}</a></li> }
         })
         .collect();

@@ -8,6 +8,7 @@ pub mod inbox;
 pub mod join;
 pub mod number;
 pub mod outside;
+pub mod questions;
 pub mod second;
 pub mod sign_in;
 pub mod unsubscribe;

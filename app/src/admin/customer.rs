@@ -857,6 +857,11 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "erasure.done" => t.erasure_done,
         "export.ask" => t.export_ask,
         "export.download" => t.export_download,
+        "question.ask" => t.question_ask,
+        "question.publish" => t.question_publish,
+        "question.unpublish" => t.question_unpublish,
+        "question.decline" => t.question_decline,
+        "question.move" => t.question_move,
         _ => return None,
     })
 }

@@ -39,6 +39,7 @@ const fn setup(path: &'static str, right: Right, name: fn(&'static Texts) -> &'s
 const PLACES: &[Place] = &[
     place("/admin/requests", Right::Requests, |t| t.frame.requests),
     place("/admin/customers", Right::Customers, |t| t.frame.customers),
+    place("/admin/questions", Right::Questions, |t| t.admin_questions.short),
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),
     setup("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
@@ -47,6 +48,7 @@ const PLACES: &[Place] = &[
     setup("/admin/coupons", Right::Rules, |t| t.admin_coupons.title),
     setup("/admin/stores", Right::Shops, |t| t.stores.title),
     setup("/admin/help", Right::Help, |t| t.admin_help.title),
+    setup("/admin/texts", Right::Texts, |t| t.admin_texts.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
 ];

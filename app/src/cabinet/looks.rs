@@ -112,6 +112,11 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("points.ask", _) => t.points_ask,
         ("points.approve", _) => t.points_approve,
         ("points.refuse", _) => t.points_refuse,
+        ("question.read", _) => t.question_read,
+        ("question.publish", _) => t.question_publish,
+        ("question.unpublish", _) => t.question_unpublish,
+        ("question.decline", _) => t.question_decline,
+        ("question.move", _) => t.question_move,
         _ => return None,
     })
 }

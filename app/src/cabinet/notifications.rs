@@ -1,6 +1,7 @@
 //! What happened, for whoever was not there: answers, points, safety. Looking at it reads all of it.
 
 use super::{back, more, place, show_place};
+use crate::account::questions;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
@@ -54,11 +55,15 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
     let t = &cx.t().notifications;
     let points = cx.points(one.points.unwrap_or_default());
     let (inside, href, words) = match one.kind {
-        Kind::Answer => (
-            icons::MESSAGE_CIRCLE,
-            format!("/support/{}", one.about),
-            t.answer(&one.about),
-        ),
+        // A request has a number, a question has none.
+        Kind::Answer => match one.about.parse::<i64>() {
+            Ok(number) => (
+                icons::MESSAGE_CIRCLE,
+                format!("/support/{number}"),
+                t.answer(&one.about),
+            ),
+            Err(_) => (icons::MESSAGE_CIRCLE, questions::MINE.to_owned(), t.question.to_owned()),
+        },
         Kind::Expiry => {
             let day = one.day.map(|day| crate::format::day(cx.lang, day, cx.today()));
             (

@@ -178,6 +178,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         <p><a href="/help">{cx.t().help.title}</a></p>
         <p><a href=crate::account::chat::HERE>{cx.t().chat.link}</a></p>
+        <p><a href=crate::account::questions::HERE>{cx.t().questions.title}</a></p>
         {list}
         {next.map(|href| view! { <p class="more-link"><a class="btn" href=href>{cx.t().common.more}</a></p> })}
     };
@@ -257,7 +258,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         (None, None) => "",
     };
     let topic = cx.query("topic").unwrap_or(usual).to_owned();
-    let answers = before_writing(&cx, &shown, &topics, &topic);
+    let answers = before_writing(&cx, &shown, &topics, &topic, "/support/new");
     let first = |words: &'static str| std::iter::once((String::new(), words.to_owned()));
     let topics: Vec<_> = first(t.topic_choose)
         .chain(topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name))))

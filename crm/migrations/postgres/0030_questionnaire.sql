@@ -2,7 +2,7 @@
 -- for the other engine.
 
 -- Of each code the highest version counts that has begun. What is guarded, as an income, staff see by a right of its own.
-CREATE TABLE questions (
+CREATE TABLE questionnaire_questions (
     code          TEXT NOT NULL,
     version       BIGINT NOT NULL,
     position      BIGINT NOT NULL,
@@ -14,14 +14,14 @@ CREATE TABLE questions (
     PRIMARY KEY (code, version)
 );
 
-CREATE TABLE question_choices (
+CREATE TABLE questionnaire_choices (
     question  TEXT NOT NULL,
     version   BIGINT NOT NULL,
     code      TEXT NOT NULL,
     position  BIGINT NOT NULL,
     name      JSONB NOT NULL,
     PRIMARY KEY (question, version, code),
-    FOREIGN KEY (question, version) REFERENCES questions (code, version)
+    FOREIGN KEY (question, version) REFERENCES questionnaire_questions (code, version)
 );
 
 -- One answer to each question at most; none is one as well, and is no row.
@@ -32,7 +32,7 @@ CREATE TABLE answers (
     choice       TEXT NOT NULL,
     at           TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (customer_id, question),
-    FOREIGN KEY (question, version, choice) REFERENCES question_choices (question, version, code)
+    FOREIGN KEY (question, version, choice) REFERENCES questionnaire_choices (question, version, code)
 );
 
 -- What a customer likes, in their own words.

@@ -110,8 +110,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "answers",
         "SELECT q.title ->> $2 AS question, c.name ->> $2 AS answer, a.at FROM answers a \
-         JOIN questions q ON q.code = a.question AND q.version = a.version \
-         JOIN question_choices c ON c.question = a.question AND c.version = a.version AND c.code = a.choice \
+         JOIN questionnaire_questions q ON q.code = a.question AND q.version = a.version \
+         JOIN questionnaire_choices c ON c.question = a.question AND c.version = a.version AND c.code = a.choice \
          WHERE a.customer_id = $1 ORDER BY q.position, a.question",
     ),
     (
@@ -341,6 +341,12 @@ pub const SECTIONS: &[(&str, &str)] = &[
          WHERE r.customer_id = $1 ORDER BY r.number, x.at, x.id",
     ),
     (
+        "questions",
+        "SELECT q.asked_at, t.name ->> $2 AS topic, q.language, q.name, q.asked, q.body AS text, q.state, q.reason, q.published_at, \
+         q.answer, q.answered_at FROM questions q JOIN topics t ON t.id = q.topic_id WHERE q.customer_id = $1 \
+         ORDER BY q.asked_at, q.id",
+    ),
+    (
         "messages",
         "SELECT created_at, channel, address, COALESCE(masked_subject, subject) AS subject, COALESCE(masked_body, body) AS text, \
          state, sent_at, delivered_at FROM outbox WHERE customer_id = $1 ORDER BY created_at, id",
@@ -414,6 +420,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("attempts", "a way in that is being walked: gone after two hours"),
     ("codes", "the codes of such a way, as keyed hashes"),
     ("export_parts", "the archive itself"),
+    (
+        "question_votes",
+        "what readers think of answers: who they are stands nowhere",
+    ),
     ("handoffs", "a way to an outside provider and back: gone after minutes"),
     (
         "request_changes",

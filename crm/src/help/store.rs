@@ -7,7 +7,6 @@ use super::{Category, MISSING_MAX, Shown, noted};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw;
-use crate::id::HelpArticleId;
 use crate::lang::Lang;
 use crate::limits;
 use crate::on;
@@ -16,6 +15,7 @@ use crate::who::{Customer, System, Visitor};
 use chrono::{Duration, NaiveDate};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use uuid::Uuid;
 
 /// Votes from one network within an hour: a shop's wireless network serves many.
 const VOTES_PER_NETWORK: u32 = 60;
@@ -63,13 +63,13 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What tells two readers of an article apart on a day, and says nothing of either.
-    fn hash(&self, key: &[u8], article: HelpArticleId, day: NaiveDate) -> Vec<u8> {
+    /// What tells two readers of something apart on a day, and says nothing of either.
+    pub(crate) fn hash(&self, key: &[u8], of: Uuid, day: NaiveDate) -> Vec<u8> {
         // HMAC takes keys of every length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
             return Vec::new();
         };
-        mac.update(article.0.as_bytes());
+        mac.update(of.as_bytes());
         mac.update(day.to_string().as_bytes());
         match self.customer {
             Some(customer) => mac.update(customer.id().0.as_bytes()),
@@ -108,7 +108,7 @@ async fn cast(tx: &mut Tx, by: Reader<'_>, code: &str, is_useful: bool, missing:
     }
     let now = tx.now();
     let day = tx.shop().day(now);
-    let voter = by.hash(&code_key(tx).await?, article.id, day);
+    let voter = by.hash(&code_key(tx).await?, article.id.0, day);
     on!(tx, |c| sqlx::query(SQL)
         .bind(article.id)
         .bind(day)

@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 pub async fn questions(conn: &mut Conn) -> Result<Vec<Question>, Error> {
     type Asked = (String, i64, bool, Json<Localized>, Json<Localized>);
     type Offered = (String, i64, String, Json<Localized>);
-    const QUESTIONS: &str = "SELECT r.code, r.version, r.is_guarded, r.title, r.why FROM questions r WHERE r.enabled \
-                             AND r.version = (SELECT MAX(n.version) FROM questions n WHERE n.code = r.code \
+    const QUESTIONS: &str = "SELECT r.code, r.version, r.is_guarded, r.title, r.why FROM questionnaire_questions r WHERE r.enabled \
+                             AND r.version = (SELECT MAX(n.version) FROM questionnaire_questions n WHERE n.code = r.code \
                              AND n.published_at <= $1) ORDER BY r.position, r.code";
     const CHOICES: &str =
-        "SELECT question, version, code, name FROM question_choices ORDER BY question, position, code";
+        "SELECT question, version, code, name FROM questionnaire_choices ORDER BY question, position, code";
     let now = conn.now();
     let asked: Vec<Asked> = on!(conn, |c| sqlx::query_as(QUESTIONS).bind(now).fetch_all(c).await)?;
     let offered: Vec<Offered> = on!(conn, |c| sqlx::query_as(CHOICES).fetch_all(c).await)?;
@@ -65,8 +65,8 @@ pub async fn guarded(db: &Db, by: &Staff, id: CustomerId) -> Result<Vec<Answer>,
 
 async fn answers(conn: &mut Conn, of: CustomerId) -> Result<Vec<Answer>, sqlx::Error> {
     const SQL: &str = "SELECT a.question, q.title, a.choice, c.name, q.is_guarded FROM answers a \
-                       JOIN questions q ON q.code = a.question AND q.version = a.version \
-                       JOIN question_choices c ON c.question = a.question AND c.version = a.version AND c.code = a.choice \
+                       JOIN questionnaire_questions q ON q.code = a.question AND q.version = a.version \
+                       JOIN questionnaire_choices c ON c.question = a.question AND c.version = a.version AND c.code = a.choice \
                        WHERE a.customer_id = $1 ORDER BY q.position, a.question";
     on!(conn, |c| sqlx::query_as(SQL).bind(of).fetch_all(c).await)
 }

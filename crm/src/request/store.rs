@@ -15,19 +15,36 @@ use crate::lang::{Lang, Localized, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
 use crate::on;
-use crate::outbox::{self, Channel, To};
+use crate::outbox;
 use crate::shop::MB;
 use crate::staff::Right;
 use crate::webhook::event::Cause;
 use crate::who::{Customer, Reason, Staff, Subject, System};
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::types::Json;
 
-/// The topics that a new request can be about, in the order the shop gave them.
+/// The topics that a new request can be about, in the order the shop gave them: those below another one follow it, and are called
+/// by both names. What is below a topic that is closed is closed with it.
 pub async fn topics(conn: &mut Conn) -> Result<Vec<Topic>, Error> {
-    const SQL: &str = "SELECT id, code, name FROM topics WHERE closed_at IS NULL OR closed_at > $1 \
-                       ORDER BY position, id";
+    const SQL: &str = "SELECT t.id, t.code, t.name, p.name FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
+                       WHERE (t.closed_at IS NULL OR t.closed_at > $1) AND (p.closed_at IS NULL OR p.closed_at > $1) \
+                       ORDER BY COALESCE(p.position, t.position), COALESCE(p.id, t.id), t.parent_id IS NOT NULL, \
+                       t.position, t.id";
+    type Found = (TopicId, String, Json<Localized>, Option<Json<Localized>>);
     let now = conn.now();
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?)
+    let found: Vec<Found> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
+    let topic = |(id, code, Json(name), above): Found| Topic {
+        id,
+        code,
+        name: match above {
+            Some(Json(above)) => Localized {
+                ru: format!("{}: {}", above.ru, name.ru),
+                en: format!("{}: {}", above.en, name.en),
+            },
+            None => name,
+        },
+    };
+    Ok(found.into_iter().map(topic).collect())
 }
 
 /// A request that this transaction changes.
@@ -276,6 +293,28 @@ async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
     Ok((id, number))
 }
 
+/// Begins a request of a customer with what they said elsewhere; its id.
+pub(crate) async fn begin_with(
+    tx: &mut Tx,
+    customer: CustomerId,
+    topic: TopicId,
+    language: Lang,
+    body: &str,
+) -> Result<RequestId, Error> {
+    let at = tx.now();
+    let begun = Begun {
+        customer,
+        topic,
+        purchase: None,
+        language,
+        at,
+    };
+    let (id, _) = begin(tx, begun).await?;
+    tx.happened(Cause::Opened(id));
+    say(tx, id, None, false, body, at).await?;
+    Ok(id)
+}
+
 // The customer's side -------------------------------------------------------------------------------------------------
 
 /// Writes a request; its number. Fails with flaws at `topic`, `text`, `files` and `purchase`, which has to be the customer's
@@ -335,7 +374,8 @@ pub async fn create_with(
     .await
 }
 
-async fn open_topic(tx: &mut Tx, code: &str) -> Result<Result<TopicId, Flaw>, Error> {
+/// The topic with this code, if something new can be about it.
+pub(crate) async fn open_topic(tx: &mut Tx, code: &str) -> Result<Result<TopicId, Flaw>, Error> {
     if code.is_empty() {
         return Ok(Err(Flaw::Missing));
     }
@@ -921,27 +961,9 @@ pub async fn staff_answer(
 /// Tells a customer, in the cabinet and where there is an e-mail address, that there is an answer; what it says stays behind
 /// the sign-in.
 async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
-    const SQL: &str = "SELECT c.name, c.language, k.value AS email FROM customers c JOIN contacts k \
-                       ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary WHERE c.id = $1";
-    notification::add(tx, customer, Kind::Answer, &number.to_string(), None).await?;
-    let found: Option<(String, Lang, String)> =
-        on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
-    let Some((name, language, email)) = found else {
-        return Ok(());
-    };
-    let to = To {
-        channel: Channel::Email,
-        address: &email,
-        customer: Some(customer),
-    };
-    let shop = tx.shop().name.clone();
-    let values = [
-        ("name", name.as_str()),
-        ("number", &number.to_string()),
-        ("shop", &shop),
-    ];
-    outbox::send(tx, to, "request_answered", language, &values).await?;
-    Ok(())
+    let number = number.to_string();
+    notification::add(tx, customer, Kind::Answer, &number, None).await?;
+    outbox::send_by_email(tx, customer, "request_answered", &[("number", &number)]).await
 }
 
 async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), Error> {

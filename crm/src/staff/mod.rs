@@ -37,6 +37,10 @@ pub enum Right {
     Help,
     /// Reads what customers tell of their income.
     Income,
+    /// Looks through what customers ask in public, shows it, and answers.
+    Questions,
+    /// Writes and publishes what messages, consents, topics and the dialogue say.
+    Texts,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

@@ -114,6 +114,15 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         .await
         .expect("a request");
     crate::dialogue::say(world, &anna, "Это Аврора Незабудкина").await;
+    let in_public = crm::question::NewQuestion {
+        topic: question.topic.clone(),
+        text: "Спрашивает Аврора Незабудкина".into(),
+        is_named: true,
+        is_harmless: false,
+    };
+    crm::question::store::ask(db, &anna, &in_public, Lang::Ru)
+        .await
+        .expect("asked");
     requests::note(db, &agent, number, "звонила Незабудкина")
         .await
         .expect("noted");

@@ -161,6 +161,15 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
     requests::note(db, &agent, number, "странный покупатель")
         .await
         .expect("noted");
+    let in_public = crm::question::NewQuestion {
+        topic: question.topic.clone(),
+        text: "Есть ли доставка?".into(),
+        is_named: true,
+        is_harmless: false,
+    };
+    crm::question::store::ask(db, &anna, &in_public, crm::lang::Lang::Ru)
+        .await
+        .expect("asked");
     agent.open(db, who.id(), Reason::Card).await.expect("opened");
     let answers = [("income", "from_60")].map(|(question, choice)| (question.to_owned(), choice.to_owned()));
     crm::questionnaire::store::tell(db, &anna, &answers.into())
@@ -195,6 +204,8 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         ("/request_messages/0/text", "\"Где баллы?\""),
         ("/request_files/0/file", "\"чек.png\""),
         ("/request_files/0/bytes", "8"),
+        ("/questions/0/asked", "\"Есть ли доставка?\""),
+        ("/questions/0/state", "\"new\""),
         ("/second_factors/0/name", "\"Часы\""),
         ("/exports/0/state", "\"running\""),
     ] {

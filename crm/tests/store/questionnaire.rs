@@ -138,8 +138,8 @@ both_engines!(a_question_counts_in_its_newest_version_that_has_begun, async |wor
     for (version, enabled, at) in [(2_i64, true, now), (3, false, soon)] {
         sql!(
             world,
-            "INSERT INTO questions (code, version, position, enabled, is_guarded, title, why, published_at) \
-             SELECT code, $1, position, $2, is_guarded, title, why, $3 FROM questions WHERE code = 'sex' AND version = 1",
+            "INSERT INTO questionnaire_questions (code, version, position, enabled, is_guarded, title, why, published_at) \
+             SELECT code, $1, position, $2, is_guarded, title, why, $3 FROM questionnaire_questions WHERE code = 'sex' AND version = 1",
             version,
             enabled,
             at,
@@ -147,8 +147,8 @@ both_engines!(a_question_counts_in_its_newest_version_that_has_begun, async |wor
     }
     sql!(
         world,
-        "INSERT INTO question_choices (question, version, code, position, name) \
-         SELECT question, 2, 'other', 9, name FROM question_choices WHERE question = 'sex' AND code = 'male'",
+        "INSERT INTO questionnaire_choices (question, version, code, position, name) \
+         SELECT question, 2, 'other', 9, name FROM questionnaire_choices WHERE question = 'sex' AND code = 'male'",
     );
     let asked = async || {
         let mut conn = db.read().await.expect("a connection");
@@ -169,7 +169,7 @@ both_engines!(a_question_counts_in_its_newest_version_that_has_begun, async |wor
     assert_eq!(asked().await, None, "it is asked no more");
     // A newer program brings nothing twice.
     crm::content::load(db, &BY).await.expect("once more");
-    let versions = "SELECT COUNT(*) FROM questions WHERE code = 'sex'";
+    let versions = "SELECT COUNT(*) FROM questionnaire_questions WHERE code = 'sex'";
     assert_eq!(one!(world, i64, versions), 3);
 });
 

@@ -26,7 +26,7 @@ const HISTORY: [(&str, &str); 9] = [
 ];
 
 /// The tables that hold drafts beside what is published.
-const VERSIONS: [&str; 2] = ["rule_versions", "tier_versions"];
+const VERSIONS: [&str; 3] = ["rule_versions", "text_versions", "tier_versions"];
 
 /// SQLSTATE: the role may not do that.
 const NOT_ALLOWED: Option<&str> = Some("42501");

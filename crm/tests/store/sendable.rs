@@ -8,17 +8,21 @@ use crm::customer::store as customers;
 use crm::db::Db;
 use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
-use crm::id::{AdjustmentId, AttachmentId, CardId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
+use crm::id::{
+    AdjustmentId, AttachmentId, CardId, CustomerId, ProgramId, QuestionId, SimulationId, StaffId, TransferId,
+};
 use crm::invite::store as invitations;
 use crm::lang::Lang;
 use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, rewards, transfers};
 use crm::purchase::void::void;
+use crm::question::{self, NewQuestion, store as questions};
 use crm::request::{Filter, NewRating, NewRequest, Sort, Status, Thread, store as requests};
 use crm::rule::Rule;
 use crm::rule::store::{self as rules, days, simulating};
 use crm::rule::tier::{Tiers, store as tiers};
 use crm::staff::store as staff;
+use crm::text::{Kind, Text, store as texts};
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
 use crm::{audit, outbox, promotion, stores};
 
@@ -62,6 +66,18 @@ fn a_server_can_await_these(
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1).await?;
         requests::unassign(&db, &agent, 1).await?;
+        let (id, now) = (QuestionId::new(), db.now());
+        questions::ask(&db, &customer, &NewQuestion::default(), Lang::Ru).await?;
+        questions::queue(&db, &agent, question::State::New, None, 1).await?;
+        questions::publish(&db, &agent, id, now, &question::Edit::default()).await?;
+        questions::unpublish(&db, &agent, id, now).await?;
+        questions::decline(&db, &agent, id, now, "").await?;
+        questions::move_to_support(&db, &agent, id, now).await?;
+        texts::list(&db, &agent, Kind::Topic).await?;
+        texts::create_topic(&db, &agent, "", &Text::default()).await?;
+        texts::draft(&db, &agent, Kind::Topic, "", None, &Text::default()).await?;
+        texts::discard(&db, &agent, Kind::Topic, "").await?;
+        texts::publish(&db, &agent.fresh(&db)?, Kind::Topic, "", now).await?;
         staff::search(&db, &agent, "").await?;
         staff::disable(&db, &system, StaffId::new()).await?;
         agent.open(&db, CustomerId::new(), Reason::Card).await?;

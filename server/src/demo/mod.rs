@@ -3,6 +3,7 @@
 
 mod messages;
 mod people;
+mod questions;
 mod records;
 mod rewards;
 
@@ -80,6 +81,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     let admins_secret = crm::factor::store::give_totp(db, &by, admin).await?;
     let threads = requests(db, &by, &records, &people, customer, agent).await?;
     println!("  {threads} requests");
+    questions::write(db, &by, &people, agent).await?;
     messages::write(db, &by).await?;
     let key = till(db, &by).await?;
     rewards::write(db, &by, &records, &people, customer).await?;

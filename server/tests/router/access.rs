@@ -150,7 +150,10 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
     )
     .await;
     for (role, expected) in [
-        ("agent", &["/admin/requests", "/admin/customers"][..]),
+        (
+            "agent",
+            &["/admin/requests", "/admin/customers", "/admin/questions"][..],
+        ),
         ("keeper", &["/admin/approvals", "/admin/tills", "/admin/webhooks"]),
         (
             "marketer",
@@ -161,6 +164,7 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
                 "/admin/coupons",
                 "/admin/stores",
                 "/admin/help",
+                "/admin/texts",
             ],
         ),
         ("reader", &[]),

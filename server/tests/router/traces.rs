@@ -108,6 +108,11 @@ async fn s23_every_page_that_staff_open_is_a_row() {
             .collect();
         assert!(!new.is_empty(), "{at} left no row");
         assert!(new.iter().all(|row| row.contains("'staff'")), "{at}: {new:?}");
+        // What was never edited has no id yet.
+        if at.starts_with("/admin/texts/") {
+            assert!(new.iter().any(|row| row.contains("template.welcome")), "{at}: {new:?}");
+            continue;
+        }
         if route.path.contains('{') {
             // A code for coming in is a message to a phone, whoever's that is: the row says which message.
             let named = [
@@ -116,6 +121,7 @@ async fn s23_every_page_that_staff_open_is_a_row() {
                 "/admin/coupons/",
                 "/admin/messages/",
                 "/admin/promotions/",
+                "/admin/questions/",
                 "/admin/rules/",
                 "/admin/segments/",
                 "/admin/stores/",

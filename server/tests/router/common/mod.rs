@@ -458,6 +458,27 @@ impl TestApp {
         crm::id::SegmentId(id)
     }
 
+    /// A question that is shown, with its answer; the first call has this customer ask it.
+    pub async fn some_question(&self, by: crm::id::CustomerId) -> crm::id::QuestionId {
+        const SQL: &str = "INSERT INTO questions (id, customer_id, topic_id, language, name, asked, body, search, state, answer, \
+            asked_at, changed_at, published_at, answered_at) SELECT $1, $2, t.id, 'ru', '', 'Есть ли доставка?', \
+            'Есть ли доставка?', 'есть ли доставка?', 'published', 'Пока нет', $3, $3, $3, $3 FROM topics t \
+            WHERE t.code = 'other' AND NOT EXISTS (SELECT 1 FROM questions)";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(by.0)
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a question");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM questions ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::QuestionId(id)
+    }
+
     /// A category; the first call writes it down.
     pub async fn some_category(&self) -> crm::id::CategoryId {
         let name = &crm::lang::Localized {
@@ -902,6 +923,7 @@ impl Town {
         app.some_segment().await;
         app.some_category().await;
         app.some_article().await;
+        app.some_question(anna.id().await).await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -992,6 +1014,9 @@ impl Town {
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
+                "/questions/" | "/admin/questions/" => self.app.some_question(self.anna.id().await).await.to_string(),
+                "/admin/texts/" => "template".to_owned(),
+                "/admin/texts/template/" => "welcome".to_owned(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 "/number-change/" => "A".repeat(43),
