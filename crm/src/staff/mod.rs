@@ -35,6 +35,8 @@ pub enum Right {
     Shops,
     /// Writes and publishes articles of the help.
     Help,
+    /// Merges accounts of one customer, and undoes that.
+    Merge,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
