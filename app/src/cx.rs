@@ -328,6 +328,7 @@ impl Cx {
             Flaw::NotAUrl => words.not_a_url.into(),
             Flaw::PrivateAddress => words.private_address.into(),
             Flaw::NotAChoice => words.not_a_choice.into(),
+            Flaw::NotTheOne => words.not_the_one.into(),
             Flaw::MustAgree => words.must_agree.into(),
             Flaw::WrongCode { .. } => words.wrong_code(n),
             Flaw::ExpiredCode => words.expired_code.into(),

@@ -47,6 +47,8 @@ pub enum Flaw {
     PrivateAddress,
     /// Not one of the choices offered.
     NotAChoice,
+    /// Looked up, it is nobody, or several.
+    NotTheOne,
     /// The box has to be ticked.
     MustAgree,
     /// The code does not match; how many tries are left.
@@ -179,6 +181,7 @@ impl Flaw {
             Self::NotAUrl => "not_a_url",
             Self::PrivateAddress => "private_address",
             Self::NotAChoice => "not_a_choice",
+            Self::NotTheOne => "not_the_one",
             Self::MustAgree => "must_agree",
             Self::WrongCode { .. } => "wrong_code",
             Self::ExpiredCode => "expired_code",

@@ -1,6 +1,6 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
-use super::{contacts, full_name, points as moves, read_place, status, store_name, write_place};
+use super::{contacts, full_name, merge, points as moves, read_place, status, store_name, write_place};
 use crate::cabinet::points::occasion;
 use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
@@ -118,6 +118,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let change = numbers::of(&mut conn, subject).await?;
     let frozen = numbers::frozen(&mut conn, subject).await?;
     drop(conn);
+    let merges = merge::section(&cx, subject).await?;
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);
     let here = format!("/admin/customers/{id}");
@@ -137,6 +138,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("ended", t.done_ended),
         ("granted", t.done_granted),
         ("stopped", t.done_stopped),
+        ("merged", t.done_merged),
+        ("parted", t.done_parted),
         ("adjusted", of_points.done_adjusted),
         ("asked", of_points.done_asked),
         ("reversed", of_points.done_reversed),
@@ -168,6 +171,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {signed_in(&cx, sessions)}
                 {number_change(&cx, change.as_ref(), frozen)}
                 {second_step(&cx, removal.as_ref())}
+                {merges}
                 {card_numbers(&cx, &cards)}
                 {memberships(&cx, &programs, &balance)}
                 {agreed(&cx, &consents)}
@@ -646,6 +650,7 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "refund" => t.refund,
                 "transfer" => t.transfer,
                 "void" => t.void,
+                "merge" => t.merge,
                 other => other,
             };
             let reward = event.object.and_then(|id| words.rewards.get(&TransactionId(id)));
@@ -683,6 +688,9 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "number.cancel" => t.number_cancel,
         "number.stop" => t.number_stop,
         "number.done" => t.number_done,
+        "merge.ask" => t.merge_ask,
+        "merge.do" => t.merge_do,
+        "merge.undo" => t.merge_undo,
         "child.add" => t.child_add,
         "child.remove" => t.child_remove,
         "request.close" => t.request_close,

@@ -76,6 +76,8 @@ fn why(look: &Look) -> Option<&str> {
         "customer.end_sessions"
             | "removal.grant"
             | "number.stop"
+            | "merge.do"
+            | "merge.undo"
             | "transfer.reverse"
             | "points.adjust"
             | "points.ask"
@@ -105,6 +107,8 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("customer.end_sessions", _) => t.sessions_ended,
         ("removal.grant", _) => t.removal_grant,
         ("number.stop", _) => t.number_stop,
+        ("merge.do", _) => t.merge_do,
+        ("merge.undo", _) => t.merge_undo,
         ("transfer.reverse", _) => t.transfer_reverse,
         ("points.read", _) => t.points_read,
         ("points.adjust", _) => t.points_adjust,

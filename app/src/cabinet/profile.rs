@@ -75,6 +75,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {row("/profile/contacts", icon::PHONE, t.contacts, contacts)}
                     {row("/profile/children", icon::BABY, t.children, children)}
                     {row("/profile/preferences", icon::HEART, t.preferences, preferences)}
+                    {row("/merge", icon::CREDIT_CARD, t.merge, t.merge_text)}
                 </ul>
             </div>
         </section>

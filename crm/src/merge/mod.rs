@@ -13,7 +13,7 @@ mod proof;
 
 pub use duplicates::{Duplicate, Likeness, duplicates};
 pub use preview::{Preview, Side, Sum, preview, preview_by_staff};
-pub use proof::{Proved, ask, prove_phone, take_code};
+pub use proof::{Proved, Step, ask, prove_phone, step, take_code};
 
 use crate::audit::{self, Actor};
 use crate::contact::{Contact, change, store as contacts};

@@ -166,6 +166,52 @@ async fn find(conn: &mut Conn, named: &Named) -> Result<Option<Target>, Error> {
     })
 }
 
+/// How far a customer has come in a browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Their own phone is to be proved, unless none of theirs is.
+    Phone {
+        /// There is one to send a code to.
+        is_there: bool,
+    },
+    /// They name the other account.
+    Name,
+    /// The code is waited for that went to their own phone, or to the other account.
+    Code(Proved),
+    /// Both are proved: they see what would become of them.
+    Look,
+}
+
+/// How far a customer has come, by the attempt of their browser.
+pub async fn step(db: &Db, by: &Customer, token: Option<&Token>) -> Result<Step, Error> {
+    let mut conn = db.read().await?;
+    let attempt = match token {
+        Some(token) => match attempts::row(&mut conn, token, Purpose::Merge).await {
+            Ok(attempt) => Some(attempt),
+            Err(Error::Stale) => None,
+            Err(e) => return Err(e),
+        },
+        None => None,
+    };
+    let since = conn.now() - FRESH;
+    if let Some(attempt) = attempt.filter(|attempt| attempt.customer_id == Some(by.id())) {
+        match attempt.proved_at {
+            Some(at) if at > since => return Ok(Step::Look),
+            // It was proved too long ago: they begin anew.
+            Some(_) => {}
+            None if attempt.way == OWN => return Ok(Step::Code(Proved::Own)),
+            None => return Ok(Step::Code(Proved::Other)),
+        }
+    }
+    if by.has_proved_phone(db) {
+        return Ok(Step::Name);
+    }
+    let all = contacts::verified(&mut conn, by.id()).await?;
+    Ok(Step::Phone {
+        is_there: all.iter().any(|contact| contact.kind == Kind::Phone),
+    })
+}
+
 /// Takes the code of [`prove_phone`] or [`ask`]. Field: `code`.
 pub async fn take_code(
     db: &Db,
