@@ -15,6 +15,7 @@ mod identity;
 mod import;
 mod late;
 mod limits;
+mod merges;
 mod model;
 mod notifications;
 mod numbers;
