@@ -29,6 +29,7 @@ mod home;
 mod invitations;
 mod late;
 mod layers;
+mod merges;
 mod messages;
 mod notifications;
 mod numbers;
