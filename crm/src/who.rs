@@ -158,7 +158,8 @@ impl Customer {
         self.number_due
     }
 
-    /// Until when their points are not to be spent, because the main number changes or just has.
+    /// Until when their points are not to be spent, because the main number changes or just has, or another account has just
+    /// gone into theirs.
     pub fn frozen_until(&self) -> Option<DateTime<Utc>> {
         self.frozen_until
     }
@@ -439,6 +440,7 @@ struct CustomerRow {
     erased_on: Option<DateTime<Utc>>,
     number_due: Option<DateTime<Utc>>,
     frozen_until: Option<DateTime<Utc>>,
+    merge_frozen: Option<DateTime<Utc>>,
     phone_at: Option<DateTime<Utc>>,
     merged_until: Option<DateTime<Utc>>,
     unread: i64,
@@ -467,6 +469,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
                        AND n.cancelled_at IS NULL) AS number_due, \
                        (SELECT MAX(n.frozen_until) FROM number_changes n WHERE n.customer_id = c.id \
                        AND n.cancelled_at IS NULL AND (n.done_at IS NULL OR n.frozen_until > $2)) AS frozen_until, \
+                       (SELECT MAX(m.frozen_until) FROM merges m WHERE m.kept_id = c.id AND m.undone_at IS NULL \
+                       AND m.frozen_until > $2) AS merge_frozen, \
                        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
@@ -493,6 +497,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         erased_on,
         number_due,
         frozen_until,
+        merge_frozen,
         phone_at,
         merged_until,
         unread,
@@ -510,7 +515,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         authenticated_at,
         erased_on,
         number_due,
-        frozen_until,
+        frozen_until: frozen_until.max(merge_frozen),
         phone_at,
         merged_until,
     }))

@@ -200,11 +200,14 @@ async fn steps(cx: &Cx) -> Result<(Vec<&'static str>, Html), AppError> {
 /// What a merge does, before it begins.
 fn rules(cx: &Cx) -> Html {
     let t = &cx.t().merge;
+    let hours = i64::from(cx.shop().number_change_hours);
+    let frozen = (hours > 0).then(|| view! { <li>{t.rule_frozen(hours)}</li> });
     view! {
         <ul class="list-disc ps-5">
             <li>{t.rule_together}</li>
             <li>{t.rule_kept}</li>
             <li>{t.rule_undo}</li>
+            {frozen}
         </ul>
     }
     .into_html()

@@ -61,6 +61,7 @@ CREATE TABLE merges (
     absorbed_id  UUID NOT NULL REFERENCES customers (id),
     at           TIMESTAMPTZ NOT NULL,
     undo_until   TIMESTAMPTZ NOT NULL,
+    frozen_until TIMESTAMPTZ NOT NULL,            -- until then points are not spent
     staff_id     UUID REFERENCES staff (id),      -- none: the customer
     reason       TEXT NOT NULL,
     filled       TEXT NOT NULL,                   -- what the kept one had not: words parted by spaces

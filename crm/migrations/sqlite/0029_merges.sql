@@ -66,6 +66,7 @@ CREATE TABLE merges (
     absorbed_id  BLOB NOT NULL REFERENCES customers (id),
     at           TEXT NOT NULL,
     undo_until   TEXT NOT NULL,
+    frozen_until TEXT NOT NULL,                   -- until then points are not spent
     staff_id     BLOB REFERENCES staff (id),      -- none: the customer
     reason       TEXT NOT NULL,
     filled       TEXT NOT NULL,                   -- what the kept one had not: words parted by spaces

@@ -1,5 +1,6 @@
 //! Two accounts of one person become one. The *kept* one stays, the *absorbed* one goes into it: its cards, contacts, purchases,
-//! points, requests lead to the kept one from then on, and for a while it can be undone.
+//! points, requests lead to the kept one from then on, and for a while it can be undone. For a shorter while points are not
+//! spent, as around a change of the main number.
 //!
 //! What leads to a customer by a column goes over by that column, and each row that does is written down ([`moves`]), so that
 //! exactly these go back. Lots of points are such rows, with a transaction of the ledger on either side
@@ -342,7 +343,7 @@ async fn obstacle_to_undo(conn: &mut Conn, row: &Row) -> Result<Option<Obstacle>
     const ERASING: &str =
         "SELECT COUNT(*) FROM erasures WHERE customer_id = $1 AND cancelled_at IS NULL AND done_at IS NULL";
     const HELD: &str = "SELECT COUNT(*) FROM accounts WHERE customer_id = $1 AND reserved > 0";
-    if change::frozen_until(conn, row.kept_id).await?.is_some() {
+    if change::frozen_by_change(conn, row.kept_id).await?.is_some() {
         return Ok(Some(Obstacle::Frozen));
     }
     for (sql, obstacle) in [(ERASING, Obstacle::Erasing), (HELD, Obstacle::Held)] {
@@ -374,8 +375,8 @@ async fn hold(tx: &mut Tx, both: [CustomerId; 2]) -> Result<(), Error> {
 
 /// Lets one account go into another.
 async fn merge(tx: &mut Tx, by: By<'_>, kept: CustomerId, absorbed: CustomerId) -> Result<(), MergeError> {
-    const NEW: &str = "INSERT INTO merges (id, kept_id, absorbed_id, at, undo_until, staff_id, reason, filled) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    const NEW: &str = "INSERT INTO merges (id, kept_id, absorbed_id, at, undo_until, frozen_until, staff_id, reason, filled) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     const CAME: &str = "INSERT INTO merge_points (merge_id, program_id, active, pending) VALUES ($1, $2, $3, $4)";
     const GONE: &str = "UPDATE customers SET merged_into = $2 WHERE id = $1";
     const SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL";
@@ -389,6 +390,8 @@ async fn merge(tx: &mut Tx, by: By<'_>, kept: CustomerId, absorbed: CustomerId) 
     }
     let (id, now) = (MergeId::new(), tx.now());
     let undo_until = now + UNDO;
+    // Whoever was lent a phone for a minute should not have its points by the time its owner has read the message.
+    let wait = tx.shop().number_change_wait();
     let told = told(tx, both).await?;
     let (staff, reason) = by.staff().unzip();
     let filled = moves::fill(tx, kept, absorbed).await?;
@@ -398,6 +401,7 @@ async fn merge(tx: &mut Tx, by: By<'_>, kept: CustomerId, absorbed: CustomerId) 
         .bind(absorbed)
         .bind(now)
         .bind(undo_until)
+        .bind(now + wait)
         .bind(staff)
         .bind(reason.as_deref().unwrap_or_default())
         .bind(&filled)

@@ -15,7 +15,7 @@ use crm::db::Db;
 use crm::id::{CustomerId, EnrolmentId, FactorId, NumberChangeId};
 use crm::lang::Lang;
 use crm::merge::{self, Likeness, MergeError, Obstacle};
-use crm::points::store::{spending, transfers};
+use crm::points::store::{SpendError, spending, transfers};
 use crm::testing::{World, start};
 use crm::who::Subject;
 use crm::{erasure, on};
@@ -207,6 +207,13 @@ both_engines!(
         }
         merge(world, anna, old).await.expect("merged");
         let family = program(db, "family").await;
+        // Whoever merged somebody else's account cannot spend its points before the owner has read of it.
+        let soon = reserve(db, anna, family, "soon", 1_00).await;
+        assert!(
+            matches!(soon, Err(SpendError::Frozen { until }) if until == start() + days(1)),
+            "{soon:?}"
+        );
+        go_on(world, start() + days(1));
         let sold = slip("S-1", anna, start()).line("чайник", 1, 15_00).book(db).await;
         let hold = reserve(db, anna, family, "hold", 15_00).await.expect("reserved");
         assert_eq!(obstacle(undo(world, anna).await), Some(Obstacle::Held), "a till waits");
@@ -297,6 +304,7 @@ both_engines!(histories_of_any_kind_are_merged_and_parted, async |world| {
                 .book(db)
                 .await;
         }
+        at = go_on(world, at + days(1));
         spend(db, kept, family, 2_00).await;
         at = go_on(world, at + days(5));
         crm::points::store::run_due(db, &BY).await.expect("due");
