@@ -52,7 +52,7 @@ async fn read(tx: &mut Tx, by: &Staff, found: BTreeMap<CustomerId, Vec<Likeness>
     let mut all = Vec::new();
     for (id, likeness) in found {
         by.open_in(tx, id, Reason::Search).await?;
-        let (name, surname) = on!(tx, |c| sqlx::query_as(NAME).bind(id).fetch_one(c).await)?;
+        let (name, surname): (String, String) = on!(tx, |c| sqlx::query_as(NAME).bind(id).fetch_one(c).await)?;
         all.push(Duplicate {
             id,
             name,

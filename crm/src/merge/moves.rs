@@ -223,19 +223,26 @@ async fn agree(tx: &mut Tx, merge: MergeId, kept: CustomerId, absorbed: Customer
         again(tx, consent.id, kept, Act::Withdrawn).await?;
         note(tx, merge, "consent", consent.id).await?;
     }
-    let of_child = |all: &[Consent]| all.iter().find(|consent| consent.code == CHILD).cloned();
-    let own = of_child(&ours);
-    if own.as_ref().is_some_and(|consent| consent.act == Act::Withdrawn) {
+    let (own, given) = (of_child(&ours), of_child(&theirs));
+    if own.is_some_and(|consent| consent.act == Act::Withdrawn) {
         return Ok(());
     }
     run(tx, CHILDREN.note, merge, absorbed, kept).await?;
     run(tx, CHILDREN.set, merge, absorbed, kept).await?;
     let children: i64 = on!(tx, |c| sqlx::query_scalar(HAS).bind(merge).fetch_one(c).await)?;
-    if let Some(given) = of_child(&theirs).filter(|_| own.is_none() && children > 0) {
+    if let Some(given) = given
+        && own.is_none()
+        && children > 0
+    {
         let id = again(tx, given.id, kept, given.act).await?;
         note(tx, merge, "child_consent", id).await?;
     }
     Ok(())
+}
+
+/// What a parent did last about what is known of their children.
+fn of_child(all: &[Consent]) -> Option<&Consent> {
+    all.iter().find(|consent| consent.code == CHILD)
 }
 
 /// What somebody did last about each purpose.
@@ -355,16 +362,15 @@ pub(super) async fn come_back(
             .map(drop))?;
     }
     on!(tx, |c| sqlx::query(ENROLMENTS).bind(merge).execute(c).await.map(drop))?;
-    for (_, sql) in EMPTY
-        .iter()
-        .filter(|(word, _)| filled.split(' ').any(|one| one == *word))
-    {
-        on!(tx, |c| sqlx::query(*sql)
-            .bind(kept)
-            .bind(absorbed)
-            .execute(c)
-            .await
-            .map(drop))?;
+    for (word, sql) in EMPTY {
+        if filled.split(' ').any(|one| one == word) {
+            on!(tx, |c| sqlx::query(sql)
+                .bind(kept)
+                .bind(absorbed)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
     }
     disagree(tx, merge, kept).await
 }

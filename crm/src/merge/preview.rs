@@ -126,34 +126,38 @@ async fn side(conn: &mut Conn, id: CustomerId) -> Result<Side, Error> {
     })
 }
 
-/// What both have together, program by program.
-async fn sums(conn: &mut Conn, kept: CustomerId, absorbed: CustomerId) -> Result<Vec<Sum>, Error> {
-    let timeline = timeline(conn).await?;
-    let mut tiers = tier::store::together(conn, &timeline, [kept, absorbed]).await?;
-    let mut order: Vec<ProgramId> = Vec::new();
-    let mut sums: BTreeMap<ProgramId, Sum> = BTreeMap::new();
-    let new = |name: &Localized| Sum {
+/// A program in which there is nothing yet.
+fn nothing(name: &Localized) -> Sum {
+    Sum {
         name: name.clone(),
         active: 0,
         pending: 0,
         reserved: 0,
         is_member: false,
         tier: None,
-    };
+    }
+}
+
+/// What both have together, program by program.
+async fn sums(conn: &mut Conn, kept: CustomerId, absorbed: CustomerId) -> Result<Vec<Sum>, Error> {
+    let timeline = timeline(conn).await?;
+    let mut tiers = tier::store::together(conn, &timeline, [kept, absorbed]).await?;
+    let mut order: Vec<ProgramId> = Vec::new();
+    let mut sums: BTreeMap<ProgramId, Sum> = BTreeMap::new();
     for customer in [kept, absorbed] {
         let subject = System::at_the_command_line().subject(customer);
         for program in programs::list(conn, subject).await? {
             if !order.contains(&program.id) {
                 order.push(program.id);
             }
-            let sum = sums.entry(program.id).or_insert_with(|| new(&program.name));
+            let sum = sums.entry(program.id).or_insert_with(|| nothing(&program.name));
             sum.is_member |= program.joined_at.is_some();
         }
         for held in points::balance(conn, subject).await?.programs {
             if !order.contains(&held.program) {
                 order.push(held.program);
             }
-            let sum = sums.entry(held.program).or_insert_with(|| new(&held.name));
+            let sum = sums.entry(held.program).or_insert_with(|| nothing(&held.name));
             sum.active += held.active;
             sum.pending += held.pending;
             sum.reserved += held.reserved;
