@@ -2,10 +2,10 @@
 //! points, requests lead to the kept one from then on, and for a while it can be undone. For a shorter while points are not
 //! spent, as around a change of the main number.
 //!
-//! What leads to a customer by a column goes over by that column, and each row that does is written down ([`moves`]), so that
+//! What leads to a customer by a column goes over by that column, and each row that does is written down (`moves`), so that
 //! exactly these go back. Lots of points are such rows, with a transaction of the ledger on either side
 //! (`crate::points::store::merging`). History stays where it was written: postings, grants, rewards, acts of consent, the log.
-//! Whoever asks history about somebody asks about the accounts that went into theirs as well ([`heirs`]).
+//! Whoever asks history about somebody asks about the accounts that went into theirs as well (`heirs`).
 
 mod duplicates;
 mod moves;
