@@ -53,6 +53,7 @@ async fn two_accounts_proved_by_codes_become_one_and_part_again() {
     let mut old = app.customer("Анна").await.with_purchase("B-1", "Чай", 200_000).await;
     let (new_phone, old_phone) = (anna.phone.clone(), old.phone.clone());
     let cards = [card_of(&app, &anna).await, card_of(&app, &old).await];
+    let old_id = old.id().await;
     assert!(anna.get("/profile").await.body.contains("href=\"/merge\""));
 
     let silent = anna.send(PAGE, "merge.ask", &[("other", "")]).await;
@@ -110,6 +111,11 @@ async fn two_accounts_proved_by_codes_become_one_and_part_again() {
     let who = async |card: &str| read(&till.post("/customers/identify", &json!({ "card": card })).await);
     let [first, second] = [who(&cards[0]).await, who(&cards[1]).await];
     assert_eq!(first["customer"], second["customer"], "{first} {second}");
+    let kept_by_till = read(&till.get(&format!("/customers/{old_id}")).await);
+    assert_eq!(
+        kept_by_till["customer"], first["customer"],
+        "an id that a till was told of before"
+    );
 
     let unsure = anna.send(PAGE, "merge.undo", &[]).await;
     assert_eq!(unsure.status, StatusCode::UNPROCESSABLE_ENTITY);
