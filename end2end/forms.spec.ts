@@ -469,6 +469,48 @@ test("forms of the card", async ({ page, another, signIns }) => {
   await expect(page.getByRole("main")).toContainText("Заблокирована");
 });
 
+test("forms of two accounts of one person", async ({ page, another, signIns }) => {
+  test.slow();
+  const password = "корова летит над луной";
+  const phone = await newcomer(page, signIns, { ...PERSON, password });
+  // By a password it is not proved that the phone is at hand.
+  await send(page.request, signIns.url, "/card", "sign_out");
+  await send(page.request, signIns.url, "/sign-in?by=password", "sign_in.password", { phone, password });
+  await page.goto("/merge");
+  // The code of the registration went to the same phone: the next may follow after half a minute.
+  await expect.poll(() => submit(page, "merge.prove"), { timeout: 60_000, intervals: [5_000] }).toBe(303);
+  await right(page, "merge.anew");
+  await expect.poll(() => submit(page, "merge.prove"), { timeout: 60_000, intervals: [5_000] }).toBe(303);
+  await right(page, "merge.code", { code: await code(page, phone) });
+  await wrong(page, "merge.ask", { other: "12" }, "Проверьте номер");
+  const old = await newcomer(await another(), signIns);
+  await right(page, "merge.ask", { other: old });
+  const digits = await code(page, old);
+  await wrong(page, "merge.code", { code: unlike(digits) }, "Код не подошёл");
+  await right(page, "merge.code", { code: digits });
+  await expect(page.getByRole("main")).toContainText("Что получится");
+  await wrong(page, "merge.confirm", {}, "Без этого согласия");
+  await right(page, "merge.confirm", { agreed: "yes" });
+  await expect(page.getByRole("main")).toContainText("теперь это один счёт");
+  await wrong(page, "merge.undo", {}, "Без этого согласия");
+  await right(page, "merge.undo", { agreed: "yes" });
+  await expect(page).toHaveURL(/\/sign-in/);
+
+  const desk = await another();
+  await enter(desk, employ(signIns, "lead"));
+  await desk.getByRole("banner").getByRole("searchbox").fill(phone);
+  await desk.getByRole("banner").getByRole("searchbox").press("Enter");
+  await desk.locator("td a").first().click();
+  await desk.getByText("Найти другой счёт").click();
+  await wrong(desk, "merge.find", { other: "никого-такого-нет" }, "не один покупатель");
+  await right(desk, "merge.find", { other: old });
+  await wrong(desk, "merge.do", { reason: "" }, "Напишите, почему");
+  await right(desk, "merge.do", { reason: "Потеряла прежний номер" });
+  await desk.getByText("Разделить снова").first().click();
+  await wrong(desk, "merge.part", { reason: "" }, "Напишите, почему");
+  await right(desk, "merge.part", { reason: "Это две сестры" });
+});
+
 test("forms of webhooks", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));

@@ -89,6 +89,16 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       return added.headers().location;
     }
     case "/admin/messages/{id}": return first("/admin/messages?state=failed", /href="(\/admin\/messages\/[0-9a-f-]{36})"/);
+    case "/admin/customers/{id}/merge/{other}": {
+      const one = await another();
+      const phones = [await newcomer(one, signIns), await newcomer(await another(), signIns)];
+      const found: string[] = [];
+      for (const phone of phones) {
+        const answer = await send(page.request, await here(), "/admin/customers", "customer.find", { q: phone });
+        found.push(await first(answer.headers().location, /href="\/admin\/customers\/([0-9a-f-]{36})"/));
+      }
+      return `/admin/customers/${found[0]}/merge/${found[1]}`;
+    }
     case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
   }
   if (path.includes("{")) throw new Error(`${path} needs a sample`);
@@ -190,8 +200,8 @@ test("the table of pages can be read", () => {
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
     // Approvals, the help, messages, programs, rules, shops, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
-    // Whoever adds a receiver has just proved who they are.
-    if (path === "/admin/webhooks/{id}") await enter(page, employ(signIns, "administrator"));
+    // Whoever adds a receiver or merges accounts has just proved who they are.
+    if (path === "/admin/webhooks/{id}" || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
     else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|messages|programs|promotions|rules|segments|stores|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {

@@ -342,6 +342,7 @@ impl Cx {
             Flaw::PrivateAddress => words.private_address.into(),
             Flaw::NotATimeZone => words.not_a_time_zone.into(),
             Flaw::NotAChoice => words.not_a_choice.into(),
+            Flaw::NotTheOne => words.not_the_one.into(),
             Flaw::MustAgree => words.must_agree.into(),
             Flaw::WrongCode { .. } => words.wrong_code(n),
             Flaw::ExpiredCode => words.expired_code.into(),

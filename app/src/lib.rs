@@ -199,6 +199,8 @@ pub const ROUTES: &[Route] = &[
             admin::customer::GrantRemoval,
             admin::customer::StopNumberChange,
             admin::customer::AllowBirthday,
+            admin::merge::FindOther,
+            admin::merge::PartAccounts,
             admin::points::Adjust,
             admin::points::Reverse,
         ]
@@ -208,6 +210,12 @@ pub const ROUTES: &[Route] = &[
         Staff,
         admin::points::approvals,
         [admin::points::Approve, admin::points::Refuse]
+    ),
+    page!(
+        "/admin/customers/{id}/merge/{other}",
+        Staff,
+        admin::merge::page,
+        [admin::merge::MergeAccounts]
     ),
     page!(
         "/admin/customers/{id}/purchases/{purchase}",
@@ -597,6 +605,19 @@ pub const ROUTES: &[Route] = &[
         [cabinet::quiet::ChangeQuiet]
     ),
     page!("/profile/messages", Customer, cabinet::messages::page),
+    page!(
+        "/merge",
+        Customer,
+        cabinet::merge::page,
+        [
+            cabinet::merge::ProvePhone,
+            cabinet::merge::NameOther,
+            cabinet::merge::TakeCode,
+            cabinet::merge::BeginAnew,
+            cabinet::merge::ConfirmMerge,
+            cabinet::merge::UndoMerge,
+        ]
+    ),
     page!("/notifications", Customer, cabinet::notifications::page),
     page!(
         "/devices",

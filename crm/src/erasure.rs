@@ -11,6 +11,7 @@ use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{CustomerId, ErasureId};
+use crate::merge;
 use crate::on;
 use crate::program::store as programs;
 use crate::signin::notice;
@@ -72,6 +73,7 @@ const THEN: &[&str] = &[
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE adjustments SET reason = '' WHERE customer_id = $1",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
+    "UPDATE merges SET reason = '', undo_reason = '' WHERE kept_id = $1 OR absorbed_id = $1",
 ];
 
 /// What ends at a moment: `$2`.
@@ -84,6 +86,8 @@ const AT: &[&str] = &[
     // What nobody is to use any more.
     "UPDATE coupons SET expires_at = $2 WHERE customer_id = $1 AND expires_at > $2",
     "UPDATE memberships SET left_at = $2 WHERE customer_id = $1 AND left_at IS NULL",
+    // What is erased parts no more.
+    "UPDATE merges SET undo_until = $2 WHERE kept_id = $1 AND undone_at IS NULL AND undo_until > $2",
 ];
 
 /// An erasure that is on its way.
@@ -193,10 +197,6 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
 /// Erases one customer; false when they thought better of it meanwhile, or another node was faster.
 async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerId) -> Result<bool, Error> {
     const DONE: &str = "UPDATE erasures SET done_at = $2 WHERE id = $1 AND cancelled_at IS NULL AND done_at IS NULL";
-    const CUSTOMER: &str = "UPDATE customers SET name = $3, surname = '', search = '', birthday = NULL, address = NULL, favourite_store_id = NULL, \
-                            password_hash = NULL, external_id = NULL, updated_at = $2, erased_at = $2 WHERE id = $1";
-    // The database lets this be changed of whoever is erased, and nothing else of the log.
-    const LOG: &str = "UPDATE audit SET reason = '', network = '' WHERE customer_id = $1";
     let now = tx.now();
     let rows = on!(tx, |c| sqlx::query(DONE)
         .bind(id)
@@ -207,6 +207,23 @@ async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerI
     if rows == 0 {
         return Ok(false);
     }
+    // Accounts that went into this one say who it was as well.
+    let mut absorbed: Vec<CustomerId> = merge::heirs(tx, &[customer]).await?.into_keys().collect();
+    absorbed.sort_unstable();
+    for one in absorbed {
+        erase(tx, id, one).await?;
+    }
+    erase(tx, id, customer).await?;
+    Ok(true)
+}
+
+/// Takes away what says who one account was.
+async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), Error> {
+    const CUSTOMER: &str = "UPDATE customers SET name = $3, surname = '', search = '', birthday = NULL, address = NULL, \
+                            favourite_store_id = NULL, password_hash = NULL, external_id = NULL, updated_at = $2, erased_at = $2 WHERE id = $1";
+    // The database lets this be changed of whoever is erased, and nothing else of the log.
+    const LOG: &str = "UPDATE audit SET reason = '', network = '' WHERE customer_id = $1";
+    let now = tx.now();
     for &sql in FIRST {
         on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;
     }
@@ -240,6 +257,5 @@ async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerI
         reason: "",
         network: "",
     };
-    audit::record(tx, entry).await?;
-    Ok(true)
+    Ok(audit::record(tx, entry).await?)
 }

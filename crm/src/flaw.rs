@@ -50,6 +50,8 @@ pub enum Flaw {
     NotATimeZone,
     /// Not one of the choices offered.
     NotAChoice,
+    /// Looked up, it is nobody, or several.
+    NotTheOne,
     /// The box has to be ticked.
     MustAgree,
     /// The code does not match; how many tries are left.
@@ -209,6 +211,7 @@ impl Flaw {
             Self::PrivateAddress => "private_address",
             Self::NotATimeZone => "not_a_time_zone",
             Self::NotAChoice => "not_a_choice",
+            Self::NotTheOne => "not_the_one",
             Self::MustAgree => "must_agree",
             Self::WrongCode { .. } => "wrong_code",
             Self::ExpiredCode => "expired_code",

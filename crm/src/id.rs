@@ -164,6 +164,8 @@ ids! {
     ErasureId,
     /// What a customer takes home of their data.
     ExportId,
+    /// Two accounts that became one.
+    MergeId,
     /// A row of the audit log.
     AuditId,
 }

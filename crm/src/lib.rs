@@ -65,6 +65,8 @@ pub mod factor;
 #[cfg(feature = "store")]
 pub mod identity;
 #[cfg(feature = "store")]
+pub mod merge;
+#[cfg(feature = "store")]
 pub mod notification;
 #[cfg(feature = "store")]
 pub mod outbox;

@@ -88,6 +88,8 @@ pub struct Customer {
     erased_on: Option<DateTime<Utc>>,
     number_due: Option<DateTime<Utc>>,
     frozen_until: Option<DateTime<Utc>>,
+    phone_at: Option<DateTime<Utc>>,
+    merged_until: Option<DateTime<Utc>>,
 }
 
 /// How long a proof of who somebody is lets them do what is dangerous (ASVS 5.0, 7.5.1).
@@ -159,9 +161,20 @@ impl Customer {
         self.number_due
     }
 
-    /// Until when their points are not to be spent, because the main number changes or just has.
+    /// Until when their points are not to be spent, because the main number changes or just has, or another account has just
+    /// gone into theirs.
     pub fn frozen_until(&self) -> Option<DateTime<Utc>> {
         self.frozen_until
+    }
+
+    /// Whether they proved moments ago, by a code in this session, to hold a phone of theirs.
+    pub fn has_proved_phone(&self, db: &Db) -> bool {
+        self.phone_at.is_some_and(|at| db.now() - at < FRESH)
+    }
+
+    /// Until when it can be undone that another account was merged into theirs, if one was.
+    pub fn merged_until(&self) -> Option<DateTime<Utc>> {
+        self.merged_until
     }
 
     /// How many notifications they had not read when they asked.
@@ -445,6 +458,9 @@ struct CustomerRow {
     erased_on: Option<DateTime<Utc>>,
     number_due: Option<DateTime<Utc>>,
     frozen_until: Option<DateTime<Utc>>,
+    merge_frozen: Option<DateTime<Utc>>,
+    phone_at: Option<DateTime<Utc>>,
+    merged_until: Option<DateTime<Utc>>,
     unread: i64,
     last_change: i64,
 }
@@ -466,16 +482,21 @@ struct StaffRow {
 /// The customer of a session, if it is alive.
 pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Customer>, Error> {
     const SQL: &str = "SELECT s.id AS session, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, \
-                       e.due_at AS erased_on, \
+                       s.phone_at, e.due_at AS erased_on, \
+                       (SELECT MAX(m.undo_until) FROM merges m WHERE m.kept_id = c.id AND m.undone_at IS NULL \
+                       AND m.undo_until > $2) AS merged_until, \
                        (SELECT n.due_at FROM number_changes n WHERE n.customer_id = c.id AND n.done_at IS NULL \
                        AND n.cancelled_at IS NULL) AS number_due, \
                        (SELECT MAX(n.frozen_until) FROM number_changes n WHERE n.customer_id = c.id \
                        AND n.cancelled_at IS NULL AND (n.done_at IS NULL OR n.frozen_until > $2)) AS frozen_until, \
+                       (SELECT MAX(m.frozen_until) FROM merges m WHERE m.kept_id = c.id AND m.undone_at IS NULL \
+                       AND m.frozen_until > $2) AS merge_frozen, \
                        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread, \
                        COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
-                       WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3";
+                       WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3 \
+                       AND c.merged_into IS NULL";
     let now = db.now();
     let mut conn = db.read().await?;
     let row: Option<CustomerRow> = on!(conn, |c| sqlx::query_as(SQL)
@@ -499,6 +520,9 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         erased_on,
         number_due,
         frozen_until,
+        merge_frozen,
+        phone_at,
+        merged_until,
         unread,
         last_change,
         ..
@@ -516,7 +540,9 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         authenticated_at,
         erased_on,
         number_due,
-        frozen_until,
+        frozen_until: frozen_until.max(merge_frozen),
+        phone_at,
+        merged_until,
     }))
 }
 
@@ -682,6 +708,18 @@ pub(crate) async fn open_session(tx: &mut Tx, of: SessionOf, visitor: &Visitor) 
         .await
         .map(drop))?;
     Ok(Opened { token, expires_at })
+}
+
+/// Notes that whoever holds a session has just proved by a code to hold a phone of theirs.
+pub(crate) async fn phone_proved(tx: &mut Tx, session: &Token) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE sessions SET phone_at = $2 WHERE token_hash = $1";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(session.hash())
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 /// Notes that whoever holds a session has just proved who they are, and gives it another token, as every change of what

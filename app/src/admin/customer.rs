@@ -1,6 +1,6 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
-use super::{contacts, full_name, points as moves, read_place, status, store_name, write_place};
+use super::{contacts, full_name, merge, points as moves, read_place, status, store_name, write_place};
 use crate::cabinet::points::occasion;
 use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
@@ -145,6 +145,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let held = coupons::of(&mut conn, subject).await?;
     let listed = segment::of(&mut conn, subject).await?;
     drop(conn);
+    let merges = merge::section(&cx, subject).await?;
     let person = &profile.person;
     let name = full_name(&cx, &person.name, &person.surname);
     let here = format!("/admin/customers/{id}");
@@ -165,6 +166,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("granted", t.done_granted),
         ("stopped", t.done_stopped),
         ("allowed", t.done_allowed),
+        ("merged", t.done_merged),
+        ("parted", t.done_parted),
         ("adjusted", of_points.done_adjusted),
         ("asked", of_points.done_asked),
         ("reversed", of_points.done_reversed),
@@ -197,6 +200,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {signed_in(&cx, sessions)}
                 {number_change(&cx, change.as_ref(), frozen)}
                 {second_step(&cx, removal.as_ref())}
+                {merges}
                 {card_numbers(&cx, &cards)}
                 {memberships(&cx, &programs, &balance)}
                 {coupons_of(&cx, &held)}
@@ -780,6 +784,7 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 "refund" => t.refund,
                 "transfer" => t.transfer,
                 "void" => t.void,
+                "merge" => t.merge,
                 other => other,
             };
             let reward = event.object.and_then(|id| words.rewards.get(&TransactionId(id)));
@@ -820,6 +825,9 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "number.cancel" => t.number_cancel,
         "number.stop" => t.number_stop,
         "number.done" => t.number_done,
+        "merge.ask" => t.merge_ask,
+        "merge.do" => t.merge_do,
+        "merge.undo" => t.merge_undo,
         "child.add" => t.child_add,
         "child.remove" => t.child_remove,
         "request.close" => t.request_close,

@@ -9,6 +9,7 @@ pub mod customers;
 pub mod goods;
 pub mod help;
 pub mod help_parts;
+pub mod merge;
 pub mod messages;
 mod once;
 pub mod places;

@@ -508,7 +508,7 @@ fn drafted(cx: &Cx, kind: Kind, code: &str, draft: &texts::Version, current: Opt
     let view = view! {
         <section class="panel" id="draft" aria-labelledby="draft-title">
             <h3 id="draft-title">{of_rules.draft}</h3>
-            {changed(cx, draft)}
+            {changed(cx, draft.changed_at, draft.changed_by.as_deref())}
             {difference(cx, current, text, |text| lines(cx, kind, text))}
             <h3>{t.preview}</h3>
             {preview(cx, kind, code, text)}

@@ -75,6 +75,8 @@ fn why(look: &Look) -> Option<&str> {
             | "removal.grant"
             | "birthday.allow"
             | "number.stop"
+            | "merge.do"
+            | "merge.undo"
             | "transfer.reverse"
             | "points.adjust"
             | "points.ask"
@@ -106,6 +108,8 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("removal.grant", _) => t.removal_grant,
         ("birthday.allow", _) => t.birthday_allow,
         ("number.stop", _) => t.number_stop,
+        ("merge.do", _) => t.merge_do,
+        ("merge.undo", _) => t.merge_undo,
         ("transfer.reverse", _) => t.transfer_reverse,
         ("points.read", _) => t.points_read,
         ("points.adjust", _) => t.points_adjust,

@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod home;
 pub mod invite;
 pub mod looks;
+pub mod merge;
 pub mod messages;
 pub mod notifications;
 pub mod number;

@@ -327,6 +327,7 @@ pub(super) fn title(cx: &Cx, entry: &Entry) -> (String, &'static str) {
             }
         }
         TransactionKind::Void => (t.void, t.void_text),
+        TransactionKind::Merge => (t.merge, t.merge_text),
     };
     // A reward tells by itself what it was for.
     match (&entry.reward, entry.kind) {

@@ -76,6 +76,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {row("/profile/children", icon::BABY, t.children, children)}
                     {row("/profile/preferences", icon::HEART, t.preferences, preferences)}
                     {row("/questionnaire", icon::CIRCLE_USER_ROUND, t.questionnaire, t.questionnaire_text)}
+                    {row("/merge", icon::CREDIT_CARD, t.merge, t.merge_text)}
                 </ul>
             </div>
         </section>

@@ -4,7 +4,7 @@ use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
 use crate::admin::customers::{FindCustomers, HERE};
 use crate::admin::places;
-use crate::cabinet::{erase, number};
+use crate::cabinet::{erase, merge, number};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
@@ -32,7 +32,7 @@ pub fn document(cx: &Cx, body: Body) -> Html {
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
     let frame = match body.frame {
         Frame::Cabinet(place) => {
-            let bars = [number::bar(cx), erase::bar(cx)];
+            let bars = [merge::bar(cx), number::bar(cx), erase::bar(cx)];
             let inside = bars
                 .into_iter()
                 .flatten()

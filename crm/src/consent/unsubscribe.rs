@@ -11,6 +11,7 @@ use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::CustomerId;
 use crate::lang::Lang;
+use crate::merge;
 use crate::on;
 use crate::signin::codes::{code_key, key};
 use crate::who::Visitor;
@@ -91,6 +92,7 @@ pub async fn about(db: &Db, token: &str) -> Result<About, Error> {
         Channel::Sms | Channel::Phone => Kind::Phone,
     };
     let mut conn = db.read().await?;
+    let customer = merge::heir(&mut conn, customer).await?;
     let address: Option<String> = on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(customer)
         .bind(kind)
@@ -112,6 +114,8 @@ pub async fn withdraw(db: &Db, token: &str, visitor: &Visitor) -> Result<(), Err
         scoped(async move {
             let key = code_key(tx).await?;
             let Link { customer, aim, channel } = Link::read(token, &key).ok_or(Error::NotFound)?;
+            // Their account may have gone into another one since the message was sent.
+            let customer = merge::heir(tx, customer).await?;
             if !consents::agrees(tx, customer, aim, channel).await? {
                 return Ok(());
             }

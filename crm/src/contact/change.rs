@@ -53,13 +53,31 @@ async fn live(conn: &mut Conn, customer: CustomerId) -> Result<Option<NumberChan
 /// Until when the customer's points are not to be spent; `None` when they are. While a change is on its way it is only
 /// reckoned, for the work that completes it may be late.
 pub async fn frozen(conn: &mut Conn, subject: Subject) -> Result<Option<DateTime<Utc>>, Error> {
-    Ok(frozen_until(conn, subject.id()).await?)
+    Ok(frozen_by_change(conn, subject.id()).await?)
 }
 
-/// The same, for who moves the points.
-pub(crate) async fn frozen_until(conn: &mut Conn, customer: CustomerId) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+/// The same within the crate.
+pub(crate) async fn frozen_by_change(
+    conn: &mut Conn,
+    customer: CustomerId,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     const SQL: &str = "SELECT frozen_until FROM number_changes WHERE customer_id = $1 AND cancelled_at IS NULL \
                        AND (done_at IS NULL OR frozen_until > $2) ORDER BY frozen_until DESC LIMIT 1";
+    let now = conn.now();
+    on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(customer)
+        .bind(now)
+        .fetch_optional(c)
+        .await)
+}
+
+/// For who moves the points: until when they are not to be spent, because of a change or of another account that has just gone
+/// into this one.
+pub(crate) async fn frozen_until(conn: &mut Conn, customer: CustomerId) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    const SQL: &str = "SELECT f.frozen_until FROM (SELECT frozen_until FROM number_changes WHERE customer_id = $1 \
+                       AND cancelled_at IS NULL AND (done_at IS NULL OR frozen_until > $2) \
+                       UNION ALL SELECT frozen_until FROM merges WHERE kept_id = $1 AND undone_at IS NULL \
+                       AND frozen_until > $2) f ORDER BY f.frozen_until DESC LIMIT 1";
     let now = conn.now();
     on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(customer)

@@ -3,6 +3,7 @@
 use crate::db::Conn;
 use crate::id::CustomerId;
 use crate::lang::Lang;
+use crate::merge;
 use crate::on;
 use crate::shop::Shop;
 use crate::who::Subject;
@@ -405,6 +406,16 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "SELECT asked_at, due_at, cancelled_at, done_at FROM erasures WHERE customer_id = $1 ORDER BY asked_at, id",
     ),
     (
+        "merges",
+        concat!(
+            "SELECT m.at, m.kept_id = $1 AS is_kept, ",
+            program!("x.program_id"),
+            ", x.active + x.pending AS points, m.undo_until, m.undone_at FROM merges m \
+             LEFT JOIN merge_points x ON x.merge_id = m.id WHERE m.kept_id = $1 OR m.absorbed_id = $1 \
+             ORDER BY m.at, m.id, x.program_id"
+        ),
+    ),
+    (
         "exports",
         "SELECT asked_at, state, finished_at FROM exports WHERE customer_id = $1 ORDER BY asked_at, id",
     ),
@@ -430,15 +441,30 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "that something came of a request, for pages that are open: gone after a week",
     ),
     ("request_presence", "which colleagues have a request open just now"),
+    (
+        "merge_moves",
+        "which rows went over with another account: each is told as what it is",
+    ),
 ];
 
 /// Collects what is held about a customer.
 pub(super) async fn gather(conn: &mut Conn, of: Subject) -> Result<Data, sqlx::Error> {
     const LANGUAGE: &str = "SELECT language FROM customers WHERE id = $1";
     let language: Lang = on!(conn, |c| sqlx::query_scalar(LANGUAGE).bind(of.id()).fetch_one(c).await)?;
+    // What stayed behind with accounts that went into this one is theirs as well.
+    let mut absorbed: Vec<CustomerId> = merge::heirs(conn, &[of.id()]).await?.into_keys().collect();
+    absorbed.sort_unstable();
     let mut sections = Vec::new();
     for &(name, sql) in SECTIONS {
-        sections.push(section(conn, of.id(), language, name, sql).await?);
+        let mut own = section(conn, of.id(), language, name, sql).await?;
+        for one in &absorbed {
+            let more = section(conn, *one, language, name, sql).await?;
+            if own.columns.is_empty() {
+                own.columns = more.columns;
+            }
+            own.rows.extend(more.rows);
+        }
+        sections.push(own);
     }
     Ok(Data {
         at: conn.now(),

@@ -563,7 +563,7 @@ async fn arrived(conn: &mut Conn, token: &Token, purpose: Purpose) -> Result<(At
     let owner = match purpose {
         Purpose::SignIn => attempt.customer_id.map(Owner::Customer),
         Purpose::Staff => attempt.staff_id.map(Owner::Staff),
-        Purpose::Contact | Purpose::Confirm | Purpose::Counter => None,
+        Purpose::Contact | Purpose::Confirm | Purpose::Counter | Purpose::Merge => None,
     };
     let owner = owner.ok_or(Error::Stale)?;
     Ok((attempt, owner))

@@ -87,7 +87,8 @@ pub async fn inviter(conn: &mut Conn, raw: &str) -> Result<String, Error> {
 /// Notes by whose code a customer registered. A code that nobody has is none, nobody is invited by themselves, and who bought
 /// before (they joined at a till) is no new customer.
 pub(crate) async fn accept(tx: &mut Tx, invited: CustomerId, raw: &str) -> Result<(), sqlx::Error> {
-    const INVITER: &str = "SELECT customer_id FROM invite_codes WHERE code = $1";
+    const INVITER: &str = "SELECT COALESCE(c.merged_into, c.id) FROM invite_codes i JOIN customers c ON c.id = i.customer_id \
+                           WHERE i.code = $1";
     const BOUGHT: &str = "SELECT id FROM purchases WHERE customer_id = $1 LIMIT 1";
     const SQL: &str = "INSERT INTO invitations (invited_id, inviter_id, created_at) VALUES ($1, $2, $3) \
                        ON CONFLICT (invited_id) DO NOTHING";

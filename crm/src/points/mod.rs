@@ -103,6 +103,8 @@ pub enum TransactionKind {
     Transfer,
     /// The receipt that had moved them counts no more.
     Void,
+    /// They went along when two accounts became one, or went back when that was undone.
+    Merge,
 }
 
 impl TransactionKind {
@@ -118,6 +120,7 @@ impl TransactionKind {
             Self::Refund => "refund",
             Self::Transfer => "transfer",
             Self::Void => "void",
+            Self::Merge => "merge",
         }
     }
 }

@@ -10,6 +10,7 @@
 pub mod adjustments;
 mod explaining;
 pub mod exports;
+pub(crate) mod merging;
 pub(crate) mod returns;
 pub mod rewards;
 pub mod spending;

@@ -758,7 +758,7 @@ impl Desk<'_> {
         let mut found: HashMap<String, CustomerId> = HashMap::new();
         let numbers: Vec<&str> = wanted.keys().copied().collect();
         for part in numbers.chunks(256) {
-            let query = ListQuery::new("SELECT external_id, id FROM customers")
+            let query = ListQuery::new("SELECT external_id, COALESCE(merged_into, id) FROM customers")
                 .filter("source = ?", [Bind::Text(source.clone())])
                 .within(
                     "external_id",

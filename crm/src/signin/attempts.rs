@@ -29,6 +29,8 @@ pub enum Purpose {
     Confirm,
     /// A customer proves to a till that a phone is theirs.
     Counter,
+    /// A customer proves that another account is theirs as well.
+    Merge,
 }
 
 #[derive(sqlx::FromRow)]

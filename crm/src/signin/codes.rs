@@ -23,7 +23,7 @@ pub const CODE_LIFE: Duration = Duration::minutes(10);
 /// How often a wrong code may be typed.
 const CODE_TRIES: i64 = 5;
 /// Pause before another code goes to the same address from the same network.
-const RESEND_AFTER: Duration = Duration::seconds(30);
+pub(crate) const RESEND_AFTER: Duration = Duration::seconds(30);
 /// How far the clocks of two nodes may be apart. A code from later than that was made before the clock was set back, and
 /// how old it is nobody can tell: it is not taken, and does not keep another from being sent.
 const SKEW: Duration = Duration::minutes(1);
@@ -87,6 +87,7 @@ pub(crate) async fn send(
         (Purpose::SignIn | Purpose::Staff, Kind::Email) => "email_code",
         (Purpose::Contact | Purpose::Confirm, _) => "confirm_code",
         (Purpose::Counter, _) => "counter_code",
+        (Purpose::Merge, _) => "merge_code",
     };
     let to = outbox::To {
         channel,
@@ -101,6 +102,23 @@ pub(crate) async fn send(
     ];
     outbox::send(tx, to, template, lang, &values).await?;
     Ok(())
+}
+
+/// Stores a code that nobody is sent and nobody can type: what cannot be proved looks like what can.
+pub(crate) async fn pretend(tx: &mut Tx, attempt: AttemptId, visitor: &Visitor) -> Result<(), sqlx::Error> {
+    const INSERT: &str = "INSERT INTO codes (id, attempt_id, address, network, code_hash, tries, created_at, expires_at) \
+                          VALUES ($1, $2, '', $3, $4, 0, $5, $6)";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(INSERT)
+        .bind(CodeId::new())
+        .bind(attempt)
+        .bind(&visitor.network)
+        .bind(Token::random().hash())
+        .bind(now)
+        .bind(now + CODE_LIFE)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(), Error> {

@@ -88,7 +88,11 @@ pub async fn by_code(db: &Db, by: &Customer, token: &Token, code: &str, visitor:
                 }
                 attempts::finish(tx, attempt.id).await?;
                 by.record(tx, "confirm", None).await?;
-                Ok(Ok(who::renew_session(tx, by.session()).await?))
+                let opened = who::renew_session(tx, by.session()).await?;
+                if attempt.kind == Some(Kind::Phone) {
+                    who::phone_proved(tx, &opened.token).await?;
+                }
+                Ok(Ok(opened))
             })
         })
         .await?;

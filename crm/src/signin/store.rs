@@ -18,6 +18,7 @@ use crate::id::{CodeId, CustomerId, SessionId, StaffId};
 use crate::identity::store as identity;
 use crate::invite::store as invitations;
 use crate::lang::Lang;
+use crate::merge;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
@@ -198,10 +199,18 @@ pub(crate) async fn conclude(
 
 /// Opens a customer's session, writes down how they came in, and tells them of a device that was never here before.
 pub(crate) async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<Opened, Error> {
+    // A passkey of an account that went to another one opens neither.
+    if merge::heir(tx, customer).await? != customer {
+        return Err(Error::Stale);
+    }
     audit::without_session(tx, Actor::Customer, customer, "sign_in", way, visitor).await?;
     notice::new_device(tx, customer, way, visitor).await?;
     replace(tx, visitor.customer_session.as_ref()).await?;
-    Ok(who::open_session(tx, SessionOf::Customer(customer), visitor).await?)
+    let opened = who::open_session(tx, SessionOf::Customer(customer), visitor).await?;
+    if matches!(way, "code" | "registration") {
+        who::phone_proved(tx, &opened.token).await?;
+    }
+    Ok(opened)
 }
 
 /// Ends the session that a browser brought along to a sign-in: it has another one now (ASVS 5.0, 7.2.4).

@@ -41,6 +41,8 @@ pub enum Right {
     Questions,
     /// Writes and publishes what messages, consents, topics and the dialogue say.
     Texts,
+    /// Merges accounts of one customer, and undoes that.
+    Merge,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

@@ -318,7 +318,8 @@ async fn look(db: &Db, by: &Till, id: CustomerId, way: Way) -> Result<Present, C
 /// Opens a customer's data to a till, and writes down which till it was, by which scope and by what it found them. Fails with
 /// [`Error::NotFound`].
 pub async fn open(tx: &mut Tx, by: &Till, id: CustomerId, way: Way) -> Result<Subject, Error> {
-    const SQL: &str = "SELECT id FROM customers WHERE id = $1";
+    // A till may have been told of an account that has been merged since.
+    const SQL: &str = "SELECT COALESCE(merged_into, id) FROM customers WHERE id = $1";
     const SCOPE: Scope = Scope::Customers;
     let system = by.with(SCOPE)?;
     let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;

@@ -413,7 +413,8 @@ async fn store(conn: &mut Conn, by: &Till, code: Option<&str>) -> Result<Option<
 }
 
 async fn known_customer(conn: &mut Conn, id: CustomerId) -> Result<CustomerId, ReceiptError> {
-    const SQL: &str = "SELECT id FROM customers WHERE id = $1";
+    // A till may have been told of an account that has been merged since.
+    const SQL: &str = "SELECT COALESCE(merged_into, id) FROM customers WHERE id = $1";
     let found: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
     found.ok_or_else(|| ReceiptError::Invalid(vec![("/customer".into(), Problem::Unknown)]))
 }
@@ -612,8 +613,9 @@ pub async fn of_customer(
         FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
         LEFT JOIN purchase_lines o ON o.id = l.original_line_id LEFT JOIN purchases q ON q.id = o.purchase_id \
         LEFT JOIN waiting_returns w ON w.line_id = l.id";
+    const KNOWN: &str = "SELECT COALESCE(merged_into, id) FROM customers WHERE id = $1";
     let system = by.with(Scope::Purchases)?;
-    let known: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar("SELECT id FROM customers WHERE id = $1")
+    let known: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar(KNOWN)
         .bind(customer)
         .fetch_optional(c)
         .await)?;

@@ -24,7 +24,7 @@ pub struct Wish<'a> {
 
 /// Reserves points. Fails with [`Error::NotFound`] for nobody, and for a program that is not open.
 pub async fn reserve(tx: &mut Tx, by: &Till, wish: &Wish<'_>) -> Result<Reservation, SpendError> {
-    const SQL: &str = "SELECT id FROM customers WHERE id = $1";
+    const SQL: &str = "SELECT COALESCE(merged_into, id) FROM customers WHERE id = $1";
     let system = by.with(Scope::Points)?;
     let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL)
         .bind(wish.customer)

@@ -17,6 +17,7 @@ mod import;
 mod late;
 mod live;
 mod limits;
+mod merges;
 mod model;
 mod notifications;
 mod numbers;

@@ -24,7 +24,7 @@ use crm::rule::tier::{Tiers, store as tiers};
 use crm::staff::store as staff;
 use crm::text::{Kind, Text, store as texts};
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
-use crm::{audit, outbox, promotion, stores};
+use crm::{audit, merge, outbox, promotion, stores};
 
 fn movable<T: Send>(_: T) {}
 
@@ -169,6 +169,29 @@ fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, s
         tiers::benefits(&mut conn, program).await?;
         tiers::current(&mut conn).await?;
         tiers::standings(&mut conn, customer.me()).await?;
+        Ok::<_, Error>(())
+    });
+}
+
+/// The same of two accounts of one customer.
+#[allow(dead_code, reason = "it is enough that it compiles")]
+fn a_server_can_await_these_of_merges(db: Db, customer: Customer, agent: Staff, token: Token) {
+    movable(async move {
+        let (visitor, id) = (&Visitor::default(), CustomerId::new());
+        merge::prove_phone(&db, &customer.fresh(&db)?, visitor).await?;
+        merge::ask(&db, &customer.fresh(&db)?, "", visitor).await?;
+        merge::take_code(&db, &customer.fresh(&db)?, &token, "", visitor).await?;
+        merge::step(&db, &customer, Some(&token)).await?;
+        merge::preview(&db, &customer.fresh(&db)?, &token).await?;
+        merge::preview_by_staff(&db, &agent, id, id).await?;
+        merge::duplicates(&db, &agent, id).await?;
+        drop(merge::confirm(&db, &customer.fresh(&db)?, &token, true).await);
+        drop(merge::undo(&db, &customer.fresh(&db)?).await);
+        drop(merge::merge_by_staff(&db, &agent.fresh(&db)?, id, id, "").await);
+        drop(merge::undo_by_staff(&db, &agent.fresh(&db)?, id, "").await);
+        let mut conn = db.read().await?;
+        merge::of(&mut conn, customer.me()).await?;
+        merge::gone_into(&mut conn, customer.me()).await?;
         Ok::<_, Error>(())
     });
 }

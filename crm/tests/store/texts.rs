@@ -161,7 +161,7 @@ crm::both_engines!(what_is_published_is_what_is_sent_and_history_stays, async |w
     assert!(matches!(refused, Err(Error::Forbidden)));
 });
 
-/// A database as an older program left it: what this one brings has a higher version than what staff wrote.
+// A database as an older program left it: what this one brings has a higher version than what staff wrote.
 crm::both_engines!(a_newer_program_leaves_what_staff_wrote, async |world| {
     let db = ready(world).await;
     let mara = marketer(world).await;

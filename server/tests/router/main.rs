@@ -31,6 +31,7 @@ mod invitations;
 mod late;
 mod layers;
 mod live;
+mod merges;
 mod messages;
 mod notifications;
 mod numbers;

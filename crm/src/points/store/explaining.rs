@@ -37,7 +37,7 @@ macro_rules! of_lots {
     () => {
         " LEFT JOIN lots b ON b.id = l.origin_id AND b.customer_id = l.customer_id \
          JOIN transactions s ON s.id = COALESCE(b.transaction_id, l.transaction_id) \
-         LEFT JOIN purchases e ON e.id = s.purchase_id AND e.customer_id = s.customer_id"
+         LEFT JOIN purchases e ON e.id = s.purchase_id AND e.customer_id = l.customer_id"
     };
 }
 

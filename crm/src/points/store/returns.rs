@@ -39,6 +39,8 @@ macro_rules! returned {
 pub(super) struct Taken {
     id: AllocationId,
     lot_id: LotId,
+    /// Whose the lot is: where accounts were merged or parted since, not whoever it was taken from.
+    customer_id: CustomerId,
     /// What did not go back yet.
     pub(super) points: i64,
     state: LotState,
@@ -50,7 +52,7 @@ pub(super) struct Taken {
 macro_rules! taken {
     ($where:literal) => {
         concat!(
-            "SELECT * FROM (SELECT x.id, x.lot_id, CAST(x.points - COALESCE((SELECT SUM(r.points) FROM restorations r \
+            "SELECT * FROM (SELECT x.id, x.lot_id, t.customer_id, CAST(x.points - COALESCE((SELECT SUM(r.points) FROM restorations r \
              WHERE r.allocation_id = x.id), 0) AS BIGINT) AS points, t.state, t.expires_at, \
              COALESCE((SELECT o.id FROM lots o WHERE o.id = t.origin_id AND o.customer_id = t.customer_id), t.id) AS root \
              FROM allocations x JOIN transactions y ON y.id = x.transaction_id JOIN lots t ON t.id = x.lot_id \
@@ -127,7 +129,7 @@ impl Restoring {
     }
 
     /// Puts them back under a transaction of `at`: into their own lot with its own term, or, where that ends before
-    /// `until`, into one that carries it on until then.
+    /// `until` or is somebody else's by now, into one that carries it on until then.
     pub(super) async fn apply(
         self,
         tx: &mut Tx,
@@ -141,7 +143,7 @@ impl Restoring {
         for (taken, points) in self.parts {
             let is_kept = match taken.state {
                 LotState::Pending => true,
-                LotState::Active => taken.expires_at >= until,
+                LotState::Active => taken.customer_id == customer && taken.expires_at >= until,
                 LotState::Expired => false,
             };
             let lot = if is_kept {

@@ -146,8 +146,10 @@ pub(super) async fn follow(
     at: DateTime<Utc>,
     lines: &[LineId],
 ) -> Result<(), sqlx::Error> {
-    const SELECT: &str = "SELECT DISTINCT r.customer_id, a.program_id, r.id FROM rewards r \
-        JOIN reward_accruals a ON a.reward_id = r.id JOIN purchase_lines l ON l.purchase_id = r.purchase_id";
+    // Whose points it gave: accounts may have been merged since.
+    const SELECT: &str = "SELECT DISTINCT t.customer_id, a.program_id, r.id FROM rewards r \
+        JOIN reward_accruals a ON a.reward_id = r.id JOIN lots t ON t.id = a.lot_id \
+        JOIN purchase_lines l ON l.purchase_id = r.purchase_id";
     let query = ListQuery::new(SELECT)
         .within("l.id", lines.iter().map(|id| Bind::Id(id.0)))
         .tail("ORDER BY 1, 2, 3");

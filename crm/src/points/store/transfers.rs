@@ -170,8 +170,11 @@ async fn allowed(tx: &mut Tx, by: &Customer, new: &NewTransfer) -> Result<(Custo
     Ok((to, reserved))
 }
 
+/// Since when somebody is a customer; of accounts that were merged, with the younger one: points that are new to the shop are
+/// not given away by way of an old account.
 async fn registered_at(conn: &mut Conn, customer: CustomerId) -> Result<DateTime<Utc>, sqlx::Error> {
-    const SQL: &str = "SELECT registered_at FROM customers WHERE id = $1";
+    const SQL: &str =
+        "SELECT registered_at FROM customers WHERE id = $1 OR merged_into = $1 ORDER BY registered_at DESC LIMIT 1";
     on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)
 }
 

@@ -116,6 +116,13 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
              WHERE a.kind = 'transfer' AND COALESCE(o.total, 0) <> COALESCE(t.total, 0)",
         ),
         (
+            "a lot is with whom it came to, or whom a merge brought it to",
+            "SELECT l.id, CAST(0 AS BIGINT), CAST(1 AS BIGINT) FROM lots l JOIN transactions t ON t.id = l.transaction_id \
+             WHERE l.customer_id <> t.customer_id AND NOT EXISTS (SELECT 1 FROM merges m JOIN merge_moves v \
+             ON v.merge_id = m.id AND v.kind = 'lots' AND v.row_id = l.id \
+             WHERE m.kept_id = l.customer_id AND m.undone_at IS NULL)",
+        ),
+        (
             "what staff gave or took is in the books",
             "SELECT d.id, CASE WHEN d.state = 'booked' THEN d.points ELSE 0 END, CAST(COALESCE(o.amount, 0) AS BIGINT) \
              FROM adjustments d LEFT JOIN (SELECT p.transaction_id, SUM(p.amount) AS amount FROM postings p \

@@ -11,6 +11,7 @@ use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::id::{
     ArticleId, CategoryId, CustomerId, GrantId, LineId, ProgramId, PromotionId, PurchaseId, RuleId, StoreId,
 };
+use crate::merge;
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
 use crate::purchase::{Way, store as purchases};
@@ -243,16 +244,21 @@ impl Known {
             const SELECT: &str = "SELECT rule_id, customer_id, day, \
                 CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT), \
                 COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants";
+            // What was given to an account counts for whom it went to.
+            let heirs = merge::heirs(conn, part).await?;
+            let all: Vec<CustomerId> = part.iter().chain(heirs.keys()).copied().collect();
             let mut query = ListQuery::new(SELECT)
                 .within("rule_id", wanted.counted.iter().map(|id| Bind::Id(id.0)))
-                .within("customer_id", of());
+                .within("customer_id", ids(&all, |id| id.0));
             if let Some((at, id)) = wanted.before {
                 query = query.filter("(at, purchase_id) < (?, ?)", [Bind::Time(at), Bind::Id(id.0)]);
             }
             let query = query.tail("GROUP BY rule_id, customer_id, day");
             for (rule, customer, day, value, times) in db::list::<Row>(conn, query).await? {
+                let customer = heirs.get(&customer).copied().unwrap_or(customer);
                 let days = self.used.entry((rule, customer)).or_default();
-                days.insert(day, Usage { value, times });
+                let used = days.entry(day).or_default();
+                *used = used.and(Usage { value, times });
             }
         }
         Ok(())

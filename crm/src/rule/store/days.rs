@@ -165,14 +165,14 @@ async fn ask_all(
 
 /// Up to [`LIST`] of them after another one, in the order of their ids.
 async fn batch(db: &Db, whom: &Whom, after: CustomerId, rule: RuleId, period: &str) -> Result<Vec<CustomerId>, Error> {
-    const OWN: &str = "SELECT c.id FROM customers c WHERE c.birth_md = $1 AND c.id > $2 AND NOT EXISTS \
+    const OWN: &str = "SELECT c.id FROM customers c WHERE c.birth_md = $1 AND c.id > $2 AND c.merged_into IS NULL AND NOT EXISTS \
         (SELECT 1 FROM rewards r WHERE r.customer_id = c.id AND r.rule_id = $3 AND r.period = $4) \
         ORDER BY c.id LIMIT $5";
     const CHILD: &str = "SELECT DISTINCT c.customer_id FROM children c WHERE c.birth_md = $1 AND c.customer_id > $2 \
         AND NOT EXISTS (SELECT 1 FROM rewards r WHERE r.customer_id = c.customer_id AND r.rule_id = $3 \
         AND r.period = $4) ORDER BY c.customer_id LIMIT $5";
     const REGISTERED: &str = "SELECT c.id FROM customers c WHERE c.registered_at >= $1 AND c.registered_at < $6 \
-        AND c.id > $2 AND NOT EXISTS \
+        AND c.id > $2 AND c.merged_into IS NULL AND NOT EXISTS \
         (SELECT 1 FROM rewards r WHERE r.customer_id = c.id AND r.rule_id = $3 AND r.period = $4) \
         ORDER BY c.id LIMIT $5";
     let most = LIST as i64;

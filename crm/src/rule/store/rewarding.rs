@@ -18,6 +18,7 @@ use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::error::Error;
 use crate::id::{CustomerId, GrantId, ProgramId, PurchaseId, RewardId, RuleId};
 use crate::lang::Localized;
+use crate::merge;
 use crate::outbox::promotion;
 use crate::points::store::rewards::{self, Earning};
 use crate::points::store::{LIST, Stays};
@@ -76,8 +77,12 @@ impl Desk {
         let mut given: HashMap<CustomerId, Vec<Past>> = HashMap::new();
         let all: Vec<CustomerId> = customers.iter().copied().collect();
         for part in all.chunks(LIST) {
-            let query = ListQuery::new(GIVEN).within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
+            // What an account was given before it was merged is not given again.
+            let heirs = merge::heirs(conn, part).await?;
+            let whose = part.iter().chain(heirs.keys()).map(|id| Bind::Id(id.0));
+            let query = ListQuery::new(GIVEN).within("customer_id", whose);
             for (customer, rule, group, period) in db::list::<Row>(conn, query).await? {
+                let customer = heirs.get(&customer).copied().unwrap_or(customer);
                 let past = Past { rule, group, period };
                 given.entry(customer).or_default().push(past);
             }

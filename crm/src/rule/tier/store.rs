@@ -10,6 +10,7 @@ use super::{AHEAD, Bought, Standing, Tiers, Why};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, ProgramId, TierChangeId, TierId};
+use crate::lang::Localized;
 use crate::on;
 use crate::points::Difference;
 use crate::points::store::LIST;
@@ -347,6 +348,33 @@ fn since_joining(bought: &[Bought], joined: NaiveDate) -> Vec<Bought> {
     let mut history = bought.to_vec();
     history.insert(place, Bought { day: joined, sum: 0 });
     history
+}
+
+/// What the tier of two accounts would be called if they were one: program by program, where they would have one.
+pub(crate) async fn together(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    both: [CustomerId; 2],
+) -> Result<BTreeMap<ProgramId, Localized>, sqlx::Error> {
+    let now = conn.now();
+    let today = conn.shop().day(now);
+    let bought = bought(conn, &both).await?;
+    let mut all: Vec<Bought> = bought.into_values().flatten().collect();
+    all.sort_unstable_by_key(|one| one.day);
+    let members = members(conn, &both).await?;
+    let mut names = BTreeMap::new();
+    for (program, _, tiers) in timeline.with_tiers(now) {
+        // The membership of the account that stays counts, where it has one.
+        let joined = both.iter().find_map(|customer| members.get(&(*customer, program)));
+        let (Some(tiers), Some(joined)) = (tiers, joined) else {
+            continue;
+        };
+        let (place, _) = place(Some(tiers), &all, *joined, today);
+        if let Some(tier) = place.tier.and_then(|id| tiers.get(id)) {
+            names.insert(program, tier.name.clone());
+        }
+    }
+    Ok(names)
 }
 
 /// Whoever changes what a customer bought waits here for the others, and sees what they did.

@@ -142,6 +142,12 @@ pub(crate) async fn agent(world: &World) -> Staff {
     moments_after(world, "agent", "Агния", Role::AGENT).await
 }
 
+/// Somebody who may merge accounts, moments after they came in.
+pub(crate) async fn lead(world: &World) -> Staff {
+    let login = uuid::Uuid::now_v7().simple().to_string();
+    moments_after(world, &login, "Лада", "lead").await
+}
+
 /// A member of staff with the rights of a role, moments after they came in.
 async fn moments_after(world: &World, login: &str, name: &str, role: &str) -> Staff {
     let new = NewStaff {

@@ -1021,6 +1021,7 @@ impl Town {
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 "/number-change/" => "A".repeat(43),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
+                in_customer if in_customer.ends_with("/merge/") => self.boris.id().await.to_string(),
                 in_request if in_request.ends_with("/files/") => self.app.newest_file().await,
                 _ => return None,
             };

@@ -1,0 +1,634 @@
+//! Two accounts of one person become one, and part again.
+
+use crate::common::people::{contact, lead, one, sql};
+use crate::common::{
+    BY, assert_books_agree, balance, card, customer, days, execute, fund, held, join, lots, program, ready, reserve,
+    sign_in, slip, spend,
+};
+use crate::transfers::give;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use crm::both_engines;
+use crm::consent::{Act, store as consents};
+use crm::contact::{Kind, store as contacts};
+use crm::customer::store::{self as customers, ChildForm};
+use crm::db::Db;
+use crm::id::{CustomerId, EnrolmentId, FactorId, NumberChangeId};
+use crm::lang::Lang;
+use crm::merge::{self, Likeness, MergeError, Obstacle};
+use crm::points::store::{SpendError, spending, transfers};
+use crm::testing::{World, start};
+use crm::who::Subject;
+use crm::{erasure, on};
+use futures::future::join_all;
+use uuid::Uuid;
+
+const OLD: &str = "+79000000001";
+const NEW: &str = "+79000000002";
+const EMAIL: &str = "anna@example.com";
+
+/// Somebody with a proved phone and a card.
+async fn person(world: &World, phone: &str) -> Subject {
+    let who = customer(&world.db).await;
+    contact(world, who.id(), Kind::Phone, phone).await;
+    sql!(
+        world,
+        "UPDATE contacts SET verified_at = created_at WHERE customer_id = $1",
+        who.id()
+    );
+    card(&world.db, who, "active").await;
+    who
+}
+
+async fn two(world: &World) -> (Subject, Subject) {
+    ready(world).await;
+    (person(world, NEW).await, person(world, OLD).await)
+}
+
+/// Staff merge the second account into the first.
+async fn merge(world: &World, kept: Subject, absorbed: Subject) -> Result<(), MergeError> {
+    let by = lead(world).await;
+    let fresh = by.fresh(&world.db).expect("fresh");
+    merge::merge_by_staff(
+        &world.db,
+        &fresh,
+        kept.id(),
+        absorbed.id(),
+        "Одна и та же покупательница",
+    )
+    .await
+}
+
+async fn undo(world: &World, kept: Subject) -> Result<(), MergeError> {
+    let by = lead(world).await;
+    let fresh = by.fresh(&world.db).expect("fresh");
+    merge::undo_by_staff(&world.db, &fresh, kept.id(), "Это были две сестры").await
+}
+
+/// What stands in the way.
+fn obstacle(done: Result<(), MergeError>) -> Option<Obstacle> {
+    match done {
+        Err(MergeError::Obstacle(obstacle)) => Some(obstacle),
+        _ => None,
+    }
+}
+
+async fn live(db: &Db, who: Subject) -> merge::Merged {
+    let mut conn = db.read().await.expect("a connection");
+    merge::of(&mut conn, who).await.expect("read").expect("merged")
+}
+
+/// Every row of two customers that goes over with an account: its id, whose it is, and what it says.
+async fn rows(world: &World, both: [Subject; 2]) -> Vec<(Uuid, Uuid, String)> {
+    const ROWS: &str = "SELECT x.id, x.customer_id, x.rest FROM (\
+        SELECT id, customer_id, 'lot ' || state || ' ' || remaining AS rest FROM lots \
+        UNION ALL SELECT id, customer_id, 'account ' || kind || ' ' || balance FROM accounts WHERE balance <> 0 \
+        UNION ALL SELECT id, customer_id, 'purchase' FROM purchases \
+        UNION ALL SELECT id, customer_id, 'card ' || state FROM cards \
+        UNION ALL SELECT id, customer_id, 'membership' FROM memberships WHERE left_at IS NULL \
+        UNION ALL SELECT id, customer_id, 'contact ' || CASE WHEN is_primary THEN 'main' ELSE '' END FROM contacts) x \
+        WHERE x.customer_id = $1 OR x.customer_id = $2 ORDER BY 3, 1";
+    let mut conn = world.db.read().await.expect("a connection");
+    let [first, second] = both;
+    on!(conn, |c| sqlx::query_as(ROWS)
+        .bind(first.id())
+        .bind(second.id())
+        .fetch_all(c)
+        .await)
+    .expect("rows")
+}
+
+fn go_on(world: &World, at: DateTime<Utc>) -> DateTime<Utc> {
+    world.clock.set(at);
+    at
+}
+
+both_engines!(one_account_of_two_and_two_again, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    fund(db, old, 7_00, start() - days(2)).await;
+    for who in [anna, old] {
+        join(db, who, "club", start() - days(30)).await;
+    }
+    slip("A-1", anna, start() - days(20))
+        .line("чай", 1, 100_000)
+        .book(db)
+        .await;
+    slip("B-1", old, start() - days(20))
+        .line("чай", 1, 200_000)
+        .book(db)
+        .await;
+    slip("B-2", old, start() - days(1))
+        .line("чай", 1, 50_000)
+        .book(db)
+        .await;
+    crm::points::store::run_due(db, &BY).await.expect("due");
+    assert_eq!(
+        (held(db, anna).await, held(db, old).await),
+        ((30_00, 0), (67_00, 15_00))
+    );
+    let before = rows(world, [anna, old]).await;
+    merge(world, anna, old).await.expect("merged");
+    assert_eq!((held(db, anna).await, held(db, old).await), ((97_00, 15_00), (0, 0)));
+    assert_books_agree(db).await;
+    // Every lot kept its term.
+    assert_eq!(lots(db, anna).await.len(), 4);
+    assert_eq!(lots(db, old).await, []);
+    let merged = live(db, anna).await;
+    assert_eq!((merged.came, merged.back, merged.obstacle), (82_00, 82_00, None));
+    assert_eq!(merged.undo_until, db.now() + days(14));
+    // Nobody is a till's customer by the account that went.
+    let receipts = "SELECT COUNT(*) FROM purchases WHERE customer_id = $1";
+    assert_eq!(one!(world, i64, receipts, old.id()), 0);
+    assert_eq!(
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM cards WHERE customer_id = $1",
+            anna.id()
+        ),
+        2
+    );
+    assert_eq!(obstacle(merge(world, anna, old).await), Some(Obstacle::Merged));
+
+    undo(world, anna).await.expect("parted");
+    assert_eq!(rows(world, [anna, old]).await, before, "all is as it was");
+    assert_books_agree(db).await;
+    assert!(matches!(
+        undo(world, anna).await,
+        Err(MergeError::Crm(crm::Error::Stale))
+    ));
+    // And once more.
+    merge(world, anna, old).await.expect("merged again");
+    assert_books_agree(db).await;
+    go_on(world, start() + days(14));
+    assert!(
+        matches!(undo(world, anna).await, Err(MergeError::Crm(crm::Error::Stale))),
+        "for two weeks"
+    );
+});
+
+both_engines!(returns_find_the_points_wherever_they_are, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    join(db, old, "club", start() - days(30)).await;
+    for (document, price) in [("B-1", 100_000), ("B-2", 200_000)] {
+        slip(document, old, start() - days(1))
+            .line("чай", 2, price / 2)
+            .book(db)
+            .await;
+    }
+    merge(world, anna, old).await.expect("merged");
+    assert_eq!(held(db, anna).await, (0, 90_00));
+    slip("R-1", anna, start())
+        .line("чай", -1, 50_000)
+        .of("B-1")
+        .book(db)
+        .await;
+    assert_eq!((held(db, anna).await, held(db, old).await), ((0, 75_00), (0, 0)));
+    assert_books_agree(db).await;
+    undo(world, anna).await.expect("parted");
+    assert_eq!((held(db, anna).await, held(db, old).await), ((0, 0), (0, 75_00)));
+    slip("R-2", old, start())
+        .line("чай", -2, 100_000)
+        .of("B-2")
+        .book(db)
+        .await;
+    assert_eq!((held(db, anna).await, held(db, old).await), ((0, 0), (0, 15_00)));
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    what_was_spent_meanwhile_stays_spent_and_comes_back_to_who_spent_it,
+    async |world| {
+        let (anna, old) = two(world).await;
+        let db = &world.db;
+        for who in [anna, old] {
+            fund(db, who, 10_00, start()).await;
+        }
+        merge(world, anna, old).await.expect("merged");
+        let family = program(db, "family").await;
+        // Whoever merged somebody else's account cannot spend its points before the owner has read of it.
+        let soon = reserve(db, anna, family, "soon", 1_00).await;
+        assert!(
+            matches!(soon, Err(SpendError::Frozen { until }) if until == start() + days(1)),
+            "{soon:?}"
+        );
+        go_on(world, start() + days(1));
+        let sold = slip("S-1", anna, start()).line("чайник", 1, 15_00).book(db).await;
+        let hold = reserve(db, anna, family, "hold", 15_00).await.expect("reserved");
+        assert_eq!(obstacle(undo(world, anna).await), Some(Obstacle::Held), "a till waits");
+        spending::capture(db, &BY, anna, hold.id, 15_00, Some(sold.id))
+            .await
+            .expect("captured");
+        let merged = live(db, anna).await;
+        assert_eq!(merged.came, 10_00);
+        assert!(merged.back < merged.came, "the page says that something was spent");
+        undo(world, anna).await.expect("parted");
+        let left = held(db, anna).await.0 + held(db, old).await.0;
+        assert_eq!((left, held(db, old).await.0), (5_00, merged.back));
+        assert_books_agree(db).await;
+        // The goods come back: so do the points, to whoever bought, also those that had been the other's.
+        slip("S-2", anna, start())
+            .line("чайник", -1, 15_00)
+            .of("S-1")
+            .book(db)
+            .await;
+        assert_eq!(held(db, old).await.0, merged.back);
+        assert_eq!(held(db, anna).await.0, 20_00 - merged.back);
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(histories_of_any_kind_are_merged_and_parted, async |world| {
+    ready(world).await;
+    let db = &world.db;
+    let family = program(db, "family").await;
+    let mut seed = 7_u64;
+    let mut dice = move |sides: u64| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % sides
+    };
+    let mut at = start();
+    for round in 0..6 {
+        let both = [
+            person(world, &format!("+7900100{round:04}")).await,
+            person(world, &format!("+7900200{round:04}")).await,
+        ];
+        for who in both {
+            join(db, who, "club", at - days(30)).await;
+        }
+        let mut sales: Vec<(Subject, String)> = Vec::new();
+        for step in 0..12 {
+            let who = both[dice(2) as usize];
+            let document = format!("{round}-{step}");
+            match dice(6) {
+                0..=2 => {
+                    slip(&document, who, at).line("чай", 3, 10_000).book(db).await;
+                    sales.push((who, document));
+                }
+                3 => fund(db, who, 4_00, at).await,
+                4 => spend(db, who, family, 3_00).await,
+                _ => {
+                    if let Some((buyer, sale)) = sales.pop() {
+                        let back = slip(&document, buyer, at).line("чай", -1, 10_000).of(&sale);
+                        back.book(db).await;
+                    }
+                }
+            }
+            at = go_on(world, at + days(3));
+        }
+        crm::points::store::run_due(db, &BY).await.expect("due");
+        let [kept, absorbed] = both;
+        let whole = async || {
+            let (a, b) = (held(db, kept).await, held(db, absorbed).await);
+            (a.0 + b.0, a.1 + b.1)
+        };
+        let (sum, before) = (whole().await, rows(world, both).await);
+        match merge(world, kept, absorbed).await {
+            Err(MergeError::Obstacle(Obstacle::Debt)) => continue,
+            done => done.expect("merged"),
+        }
+        assert_eq!(whole().await, sum);
+        assert_books_agree(db).await;
+        undo(world, kept).await.expect("parted");
+        assert_eq!(rows(world, both).await, before, "round {round}");
+        assert_books_agree(db).await;
+        // Merged once more, life goes on: all that was bought comes back, and days go by.
+        merge(world, kept, absorbed).await.expect("merged");
+        for (n, (_, sale)) in sales.iter().enumerate() {
+            slip(&format!("{round}-back-{n}"), kept, at)
+                .line("чай", -2, 10_000)
+                .of(sale)
+                .book(db)
+                .await;
+        }
+        at = go_on(world, at + days(1));
+        spend(db, kept, family, 2_00).await;
+        at = go_on(world, at + days(5));
+        crm::points::store::run_due(db, &BY).await.expect("due");
+        assert_books_agree(db).await;
+        undo(world, kept).await.expect("parted");
+        assert_books_agree(db).await;
+    }
+});
+
+both_engines!(what_stands_in_the_way_is_said, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    assert_eq!(obstacle(merge(world, anna, anna).await), Some(Obstacle::Same));
+    sql!(
+        world,
+        "INSERT INTO factors (id, customer_id, kind, name, data, created_at, confirmed_at) VALUES ($1, $2, 'totp', '', 'x', $3, $3)",
+        FactorId::new(),
+        old.id(),
+        start(),
+    );
+    assert_eq!(obstacle(merge(world, anna, old).await), Some(Obstacle::SecondFactor));
+    // Whoever has one keeps it: the other way round nothing is walked around.
+    merge(world, old, anna).await.expect("merged");
+    undo(world, old).await.expect("parted");
+    sql!(world, "DELETE FROM factors");
+
+    let by = sign_in(db, old).await;
+    erasure::ask(db, &by.fresh(db).expect("fresh"), true)
+        .await
+        .expect("asked");
+    assert_eq!(obstacle(merge(world, anna, old).await), Some(Obstacle::Erasing));
+    erasure::cancel(db, &by).await.expect("called off");
+
+    sql!(
+        world,
+        "INSERT INTO number_changes (id, customer_id, phone, link_hash, asked_at, due_at, frozen_until) \
+         VALUES ($1, $2, '+79000000009', $3, $4, $5, $5)",
+        NumberChangeId::new(),
+        old.id(),
+        &vec![7_u8; 32],
+        start(),
+        start() + days(1),
+    );
+    assert_eq!(obstacle(merge(world, anna, old).await), Some(Obstacle::Frozen));
+    sql!(world, "DELETE FROM number_changes");
+
+    fund(db, old, 10_00, start()).await;
+    let family = program(db, "family").await;
+    let hold = reserve(db, old, family, "hold", 1_00).await.expect("reserved");
+    assert_eq!(obstacle(merge(world, anna, old).await), Some(Obstacle::Held));
+    spending::cancel(db, &BY, old, hold.id).await.expect("let go");
+
+    execute!(db, "UPDATE customers SET registered_at = $1", start() - days(100))
+        .await
+        .expect("long ago");
+    let number = card(db, anna, "active").await;
+    let gift = give(db, old, &number, family, 1_00).await.expect("on the way");
+    assert_eq!(obstacle(merge(world, anna, old).await), Some(Obstacle::OnTheWay));
+    let by = sign_in(db, old).await;
+    transfers::cancel(db, &by, gift).await.expect("called back");
+
+    sql!(
+        world,
+        "UPDATE accounts SET balance = -1 WHERE kind = 'active' AND customer_id = $1",
+        old.id()
+    );
+    assert_eq!(obstacle(merge(world, anna, old).await), Some(Obstacle::Debt));
+});
+
+both_engines!(
+    who_joined_at_a_till_goes_into_a_whole_account_and_not_the_other_way,
+    async |world| {
+        let (anna, old) = two(world).await;
+        let till = crm::till::NewTill {
+            code: "k1".into(),
+            name: "Касса".into(),
+            source: "pos".into(),
+            store: None,
+        };
+        let till = crm::till::store::create_by_system(&world.db, &BY, &till)
+            .await
+            .expect("a till");
+        sql!(
+            world,
+            "INSERT INTO enrolments (id, till_id, customer_id, phone, created_at) VALUES ($1, $2, $3, $4, $5)",
+            EnrolmentId::new(),
+            till,
+            old.id(),
+            OLD,
+            start(),
+        );
+        assert_eq!(obstacle(merge(world, old, anna).await), Some(Obstacle::Unregistered));
+        merge(world, anna, old).await.expect("merged");
+        let open = "SELECT COUNT(*) FROM enrolments WHERE completed_at IS NULL";
+        assert_eq!(one!(world, i64, open), 0, "nobody completes what is another's");
+        undo(world, anna).await.expect("parted");
+        assert_eq!(one!(world, i64, open), 1);
+    }
+);
+
+both_engines!(numbers_lead_to_the_account_that_stays_and_back, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    contact(world, old.id(), Kind::Email, EMAIL).await;
+    contact(world, anna.id(), Kind::Email, "typed@example.com").await;
+    sql!(
+        world,
+        "UPDATE contacts SET verified_at = created_at WHERE customer_id = $1",
+        old.id()
+    );
+    // What she only typed is the other's, who has proved it.
+    sql!(
+        world,
+        "UPDATE contacts SET value = $1 WHERE value = 'typed@example.com'",
+        EMAIL
+    );
+    let before = sign_in(db, old).await;
+    let day = NaiveDate::from_ymd_opt(1990, 5, 3);
+    sql!(world, "UPDATE customers SET birthday = $2 WHERE id = $1", old.id(), day);
+    merge(world, anna, old).await.expect("merged");
+    let holder = "SELECT customer_id FROM contacts WHERE value = $1 AND verified_at IS NOT NULL";
+    for value in [OLD, NEW, EMAIL] {
+        assert_eq!(one!(world, CustomerId, holder, value), anna.id(), "{value}");
+    }
+    let all = contacts::of(&mut db.read().await.expect("a connection"), anna)
+        .await
+        .expect("read");
+    let main: Vec<&str> = all.iter().filter(|c| c.is_primary).map(|c| c.value.as_str()).collect();
+    assert_eq!(main, [NEW, EMAIL], "her own number, and the address that she had not");
+    let birthday = "SELECT COUNT(*) FROM customers WHERE birthday IS NOT NULL";
+    assert_eq!(one!(world, i64, birthday), 2);
+    // The sessions of the account that went are over.
+    let sessions = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND customer_id = $1";
+    assert_eq!(one!(world, i64, sessions, before.id()), 0);
+    // Both accounts are told, at every contact.
+    let told = "SELECT COUNT(*) FROM outbox WHERE template = 'merge_done'";
+    assert_eq!(one!(world, i64, told), 3);
+    sign_in(db, anna).await;
+    undo(world, anna).await.expect("parted");
+    for (value, who) in [(OLD, old), (NEW, anna), (EMAIL, old)] {
+        assert_eq!(one!(world, CustomerId, holder, value), who.id(), "{value}");
+    }
+    assert_eq!(one!(world, i64, birthday), 1);
+    assert_eq!(
+        one!(world, i64, sessions, anna.id()),
+        0,
+        "nobody stays in the other's account"
+    );
+    // Without the other's number nobody would come in.
+    merge(world, anna, old).await.expect("merged");
+    sql!(world, "DELETE FROM contacts WHERE value = $1", NEW);
+    assert_eq!(obstacle(undo(world, anna).await), Some(Obstacle::Unreachable));
+});
+
+/// What somebody agrees to.
+async fn agrees(db: &Db, who: Subject, code: &str) -> Option<Act> {
+    let mut conn = db.read().await.expect("a connection");
+    let history = consents::history(&mut conn, who).await.expect("read");
+    history
+        .iter()
+        .find(|consent| consent.code == code)
+        .map(|consent| consent.act)
+}
+
+async fn act(db: &Db, who: Subject, code: &str, act: Act) {
+    let by = sign_in(db, who).await;
+    let offered = consents::offered(&mut db.read().await.expect("a connection"))
+        .await
+        .expect("read");
+    let version = offered
+        .iter()
+        .find(|purpose| purpose.code == code)
+        .expect("offered")
+        .version;
+    consents::change(db, &by, code, act, version, Lang::Ru)
+        .await
+        .expect("done");
+}
+
+both_engines!(the_stricter_consent_counts, async |world| {
+    const SMS: &str = "marketing_sms";
+    const MAIL: &str = "marketing_email";
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    for (who, code) in [(anna, SMS), (anna, MAIL), (old, SMS)] {
+        act(db, who, code, Act::Given).await;
+    }
+    act(db, old, SMS, Act::Withdrawn).await;
+    let child = ChildForm {
+        day: "5".into(),
+        month: "6".into(),
+        year: "2020".into(),
+        agreed: true,
+    };
+    let by = sign_in(db, old).await;
+    customers::add_child(db, &by, &child, Lang::Ru).await.expect("a child");
+    merge(world, anna, old).await.expect("merged");
+    assert_eq!(
+        agrees(db, anna, SMS).await,
+        Some(Act::Withdrawn),
+        "taken back in the other"
+    );
+    assert_eq!(agrees(db, anna, MAIL).await, Some(Act::Given));
+    assert_eq!(
+        agrees(db, anna, "child").await,
+        Some(Act::Given),
+        "with the child comes the consent"
+    );
+    let children = "SELECT COUNT(*) FROM children WHERE customer_id = $1";
+    assert_eq!(one!(world, i64, children, anna.id()), 1);
+    undo(world, anna).await.expect("parted");
+    assert_eq!(agrees(db, anna, SMS).await, Some(Act::Given));
+    assert_eq!(agrees(db, anna, "child").await, Some(Act::Withdrawn));
+    assert_eq!(one!(world, i64, children, old.id()), 1);
+});
+
+both_engines!(limits_are_those_of_one_person, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    let boris = customer(db).await;
+    execute!(db, "UPDATE customers SET registered_at = $1", start() - days(100))
+        .await
+        .expect("long ago");
+    let number = card(db, boris, "active").await;
+    let family = program(db, "family").await;
+    fund(db, old, 10_00, start()).await;
+    give(db, old, &number, family, 4_00).await.expect("given");
+    go_on(world, start() + Duration::hours(2));
+    crm::points::store::run_due(db, &BY).await.expect("arrived");
+    let left = async |who: Subject| {
+        let mut conn = db.read().await.expect("a connection");
+        transfers::allowance(&mut conn, who).await.expect("read").left_today
+    };
+    let (before, given) = (left(anna).await, left(old).await);
+    assert!(given < before);
+    merge(world, anna, old).await.expect("merged");
+    assert_eq!(left(anna).await, given, "what the other gave counts");
+    // New points are not given away by way of an old account.
+    sql!(
+        world,
+        "UPDATE customers SET registered_at = $2 WHERE id = $1",
+        old.id(),
+        db.now()
+    );
+    let mut conn = db.read().await.expect("a connection");
+    let allowance = transfers::allowance(&mut conn, anna).await.expect("read");
+    assert!(allowance.from.is_some());
+});
+
+both_engines!(of_many_at_once_one_is_done, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    fund(db, anna, 3_00, start()).await;
+    fund(db, old, 5_00, start()).await;
+    let by = lead(world).await;
+    let fresh = &by.fresh(db).expect("fresh");
+    let all = (0..6).map(|n| {
+        let (kept, absorbed) = if n % 2 == 0 { (anna, old) } else { (old, anna) };
+        merge::merge_by_staff(db, fresh, kept.id(), absorbed.id(), "Одна покупательница")
+    });
+    let done = join_all(all).await;
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
+    assert_eq!(held(db, anna).await.0 + held(db, old).await.0, 8_00);
+    assert_books_agree(db).await;
+    let undone = join_all((0..4).map(|_| merge::undo_by_staff(db, fresh, anna.id(), "Ошиблись"))).await;
+    assert_eq!(undone.iter().filter(|done| done.is_ok()).count(), 1, "{undone:?}");
+    assert_eq!((held(db, anna).await.0, held(db, old).await.0), (3_00, 5_00));
+    assert_books_agree(db).await;
+});
+
+both_engines!(likely_duplicates_are_proposed, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    let day = NaiveDate::from_ymd_opt(1990, 5, 3);
+    let by = lead(world).await;
+    assert_eq!(
+        merge::duplicates(db, &by, anna.id()).await.expect("read"),
+        [],
+        "a name alone is none"
+    );
+    sql!(world, "UPDATE customers SET birthday = $1", day);
+    contact(world, old.id(), Kind::Email, EMAIL).await;
+    contact(world, anna.id(), Kind::Email, EMAIL).await;
+    let number = &card(db, anna, "active").await;
+    sql!(
+        world,
+        "UPDATE customers SET external_id = $2 WHERE id = $1",
+        old.id(),
+        number
+    );
+    for (who, other) in [(anna, old), (old, anna)] {
+        let found = merge::duplicates(db, &by, who.id()).await.expect("read");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].id, other.id());
+        assert_eq!(found[0].by, [Likeness::Email, Likeness::Person, Likeness::Card]);
+    }
+    let reads = "SELECT COUNT(*) FROM audit WHERE action = 'customer.read' AND reason = 'search'";
+    assert_eq!(one!(world, i64, reads), 2, "that somebody was found is written down");
+    let agent = crate::common::people::agent(world).await;
+    let refused = merge::duplicates(db, &agent, anna.id()).await;
+    assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
+    let fresh = agent.fresh(db).expect("fresh");
+    let refused = merge::merge_by_staff(db, &fresh, anna.id(), old.id(), "Одна покупательница").await;
+    assert!(
+        matches!(refused, Err(MergeError::Crm(crm::Error::Forbidden))),
+        "{refused:?}"
+    );
+});
+
+both_engines!(who_is_erased_is_erased_whole, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    merge(world, anna, old).await.expect("merged");
+    let by = sign_in(db, anna).await;
+    erasure::ask(db, &by.fresh(db).expect("fresh"), true)
+        .await
+        .expect("asked");
+    assert_eq!(obstacle(undo(world, anna).await), Some(Obstacle::Erasing));
+    go_on(world, start() + days(30));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+    let left = "SELECT COUNT(*) FROM customers WHERE erased_at IS NULL OR name <> '—'";
+    assert_eq!(one!(world, i64, left), 0);
+    let reasons = "SELECT COUNT(*) FROM merges WHERE reason <> ''";
+    assert_eq!(one!(world, i64, reasons), 0);
+    assert_eq!(balance(db, anna).await.active, 0);
+    assert_books_agree(db).await;
+});
