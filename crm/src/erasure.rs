@@ -14,6 +14,7 @@ use crate::id::{CustomerId, ErasureId};
 use crate::merge;
 use crate::on;
 use crate::program::store as programs;
+use crate::request::store::index as words;
 use crate::signin::notice;
 use crate::who::{Customer, Fresh, Subject, System};
 use crate::work::Round;
@@ -69,6 +70,8 @@ const THEN: &[&str] = &[
      WHERE r.customer_id = $1)",
     "DELETE FROM request_changes WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM request_presence WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_bulk_items WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_tags WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE adjustments SET reason = '' WHERE customer_id = $1",
@@ -239,6 +242,7 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
             .await
             .map(drop))?;
     }
+    words::forget(tx, customer).await?;
     programs::stand(tx, customer).await?;
     on!(tx, |c| sqlx::query(CUSTOMER)
         .bind(customer)

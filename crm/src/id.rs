@@ -128,6 +128,12 @@ ids! {
     RatingId,
     /// A topic of requests.
     TopicId,
+    /// A queue of requests.
+    QueueId,
+    /// A filter of requests that somebody keeps.
+    FilterId,
+    /// A change of many requests at once.
+    BulkId,
     /// A question that everybody reads.
     QuestionId,
     /// A text of the shop that staff edit.

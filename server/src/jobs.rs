@@ -87,6 +87,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::help::store::sweep(&db, &system).await);
             round.took(crm::dialogue::store::sweep(&db, &system).await);
             round.took(crm::request::live::sweep(&db, &system).await);
+            round.took(crm::request::store::bulk::sweep(&db, &system).await);
             round.took(crm::outbox::delivery::forget(&db, &system).await);
             round.took(crm::notification::forget(&db, &system).await);
             round.took(crm::signin::store::sweep(&db, &system).await);
@@ -108,6 +109,12 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::outbox::delivery::sweep(&db, &system).await);
             round.took(channels::watch(&db, &system).await);
             round.took(webhooks::watch(&db, &system).await);
+            round.end()
+        }),
+        every("desk", WATCH_EVERY, db, stopping.clone(), move |db| async move {
+            let mut round = Round::default();
+            round.took(crm::request::store::queues::run_due(&db, &system).await);
+            round.took(crm::request::store::index::run_due(&db, &system).await);
             round.end()
         }),
     ];

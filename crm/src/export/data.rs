@@ -442,6 +442,18 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("request_presence", "which colleagues have a request open just now"),
     (
+        "request_tags",
+        "words that staff put on requests for themselves, as they leave notes",
+    ),
+    (
+        "request_bulk_items",
+        "what staff did with many requests at once, to be undone: gone after a day",
+    ),
+    (
+        "unindexed_requests",
+        "which requests are about to be put together for the search: gone after a minute",
+    ),
+    (
         "merge_moves",
         "which rows went over with another account: each is told as what it is",
     ),

@@ -43,6 +43,8 @@ pub enum Right {
     Texts,
     /// Merges accounts of one customer, and undoes that.
     Merge,
+    /// Leads the desk of support: sets up its queues and tags, and closes what only a lead closes.
+    Desk,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
