@@ -169,7 +169,14 @@ pub const ROUTES: &[Route] = &[
         "/admin/requests",
         Staff,
         admin::requests::page,
-        [admin::requests::FindRequests]
+        [
+            admin::requests::FindRequests,
+            admin::requests::BePresent,
+            admin::bulk::BulkRequests,
+            admin::bulk::UndoBulk,
+            admin::kept::SaveFilter,
+            admin::kept::RemoveFilter,
+        ]
     ),
     page!(
         "/admin/requests/{number}",
@@ -181,9 +188,23 @@ pub const ROUTES: &[Route] = &[
             admin::request::SetStatus,
             admin::request::Assign,
             admin::request::Unassign,
+            admin::sorting::SortRequest,
         ]
     ),
     download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
+    page!(
+        "/admin/queues",
+        Staff,
+        admin::queues::page,
+        [admin::queues::AddQueue, admin::queues::SetBeginning]
+    ),
+    page!(
+        "/admin/queues/{id}",
+        Staff,
+        admin::queues::one,
+        [admin::queues::ChangeQueue, admin::queues::SetAgent]
+    ),
+    page!("/admin/tags", Staff, admin::tags::page, [admin::tags::RenameTag]),
     page!(
         "/admin/customers",
         Staff,

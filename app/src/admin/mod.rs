@@ -2,6 +2,7 @@
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
 pub mod api;
+pub mod bulk;
 mod changes;
 pub mod coupons;
 pub mod customer;
@@ -9,6 +10,7 @@ pub mod customers;
 pub mod goods;
 pub mod help;
 pub mod help_parts;
+pub mod kept;
 pub mod merge;
 pub mod messages;
 mod once;
@@ -17,6 +19,7 @@ pub mod points;
 pub mod programs;
 pub mod promotions;
 pub mod questions;
+pub mod queues;
 pub mod receipt;
 pub mod request;
 pub mod requests;
@@ -24,6 +27,8 @@ pub mod rules;
 pub mod security;
 pub mod segments;
 pub mod shops;
+pub mod sorting;
+pub mod tags;
 pub mod texts;
 pub mod tiers;
 pub mod tills;

@@ -1,7 +1,7 @@
 //! One request: its neighbours in the queue, the conversation with notes between colleagues, and the customer.
 
 use super::view::View;
-use super::{contacts, full_name, passed, status, status_word, store_name};
+use super::{contacts, full_name, passed, sorting, status, status_word, store_name};
 use crate::cabinet::support::{KEYS, attached, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
@@ -15,6 +15,7 @@ use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
 use crm::request::live::{self, Present};
+use crm::request::store::bulk;
 use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::who::Subject;
 use islands::AppError;
@@ -139,7 +140,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => None,
     };
     let others = live::present(&mut conn, staff, thread.id).await?;
+    let sorted = bulk::sorted(&mut conn, staff, thread.number).await?;
     drop(conn);
+    let belongs = sorting::section(&cx, &thread, &topics, &sorted).await?;
     let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
     let title = t.title(thread.number, cx.pick(&thread.topic));
@@ -152,7 +155,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 data-live=format!("/admin/live?request={}", thread.number)
                 data-since=staff.last_change().to_string()
             >
-                {head(&cx, &view, &thread, receipt.as_ref())}
+                {head(&cx, &view, &thread, receipt.as_ref(), &sorted.steps)}
+                {belongs}
                 {done(&cx, &view, &neighbours, thread.number)}
                 {conversation(&cx, &thread)}
                 {reply(&cx, &thread, &others)}
@@ -204,7 +208,7 @@ fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> Html {
 }
 
 /// What it is about, where it stands, and what can be done with it.
-fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> Html {
+fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>, steps: &[Status]) -> Html {
     let t = &cx.t().admin_request;
     let me = cx.staff.as_ref().map(|staff| staff.id());
     let assignee = match (thread.assignee, &thread.assignee_name) {
@@ -219,11 +223,11 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
     let release = thread.assignee.is_some().then(|| {
         view! { <FormBox<Unassign> class="switch"><button class="btn btn-sm">{t.release}</button></FormBox<Unassign>> }
     });
-    let choices: Vec<_> = thread
-        .status
-        .by_hand()
+    // What the queue of the request lets them set.
+    let choices: Vec<_> = steps
+        .iter()
         .map(|to| {
-            let (code, words) = match (to, thread.status) {
+            let (code, words) = match (*to, thread.status) {
                 (Status::Open | Status::New, Status::Closed) => ("open", t.reopen),
                 (Status::Open | Status::New, _) => ("open", t.to_open),
                 (Status::Waiting, _) => ("waiting", t.to_waiting),
@@ -281,6 +285,7 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
         "status" => t.done_status,
         "assigned" => t.done_assigned,
         "unassigned" => t.done_unassigned,
+        "sorted" => cx.t().admin_desk.done_sorted,
         _ => return None,
     };
     let next = neighbours

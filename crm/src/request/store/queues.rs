@@ -169,55 +169,64 @@ pub async fn change(
     .await
 }
 
-/// Says who may be given requests of a queue, and how many in turn. Whoever is not named is not of the queue; of those who
-/// stay it stays known when they were given one last. Fails with [`Error::NotFound`] for an unknown queue or colleague.
-pub async fn set_agents(db: &Db, by: &Staff, id: QueueId, agents: &[(StaffId, i64)]) -> Result<(), Error> {
+/// Says how many requests of a queue somebody is given in turn at the most; none: they are not of the queue. Fails with
+/// [`Error::NotFound`] for an unknown queue or colleague.
+pub async fn set_agent(
+    db: &Db,
+    by: &Staff,
+    queue: QueueId,
+    agent: StaffId,
+    capacity: Option<i64>,
+) -> Result<(), Error> {
     by.may(Right::Desk)?;
     db.write(|tx| {
         scoped(async move {
-            put_agents(tx, id, agents).await?;
-            Ok(by.record(tx, "queue.agents", None, Some(id.0), "").await?)
+            put_agent(tx, queue, agent, capacity).await?;
+            let reason = capacity.map(|capacity| capacity.to_string()).unwrap_or_default();
+            Ok(by.record(tx, "queue.agent", None, Some(queue.0), &reason).await?)
         })
     })
     .await
 }
 
 /// The same at the command line.
-pub async fn set_agents_by_system(
+pub async fn set_agent_by_system(
     tx: &mut Tx,
     _by: &System,
-    id: QueueId,
-    agents: &[(StaffId, i64)],
+    queue: QueueId,
+    agent: StaffId,
+    capacity: Option<i64>,
 ) -> Result<(), Error> {
-    put_agents(tx, id, agents).await
+    put_agent(tx, queue, agent, capacity).await
 }
 
-async fn put_agents(tx: &mut Tx, id: QueueId, agents: &[(StaffId, i64)]) -> Result<(), Error> {
-    const HELD: &str = "UPDATE queues SET code = code WHERE id = $1 RETURNING id";
-    const BEFORE: &str = "SELECT staff_id FROM queue_agents WHERE queue_id = $1";
+async fn put_agent(tx: &mut Tx, queue: QueueId, agent: StaffId, capacity: Option<i64>) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT COUNT(*) FROM queues q JOIN staff s ON s.id = $2 WHERE q.id = $1";
     const GO: &str = "DELETE FROM queue_agents WHERE queue_id = $1 AND staff_id = $2";
-    const COME: &str = "INSERT INTO queue_agents (queue_id, staff_id, capacity) SELECT $1, id, $3 FROM staff WHERE id = $2 \
+    const COME: &str = "INSERT INTO queue_agents (queue_id, staff_id, capacity) VALUES ($1, $2, $3) \
                         ON CONFLICT (queue_id, staff_id) DO UPDATE SET capacity = excluded.capacity";
-    let held: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(HELD).bind(id).fetch_optional(c).await)?;
-    held.ok_or(Error::NotFound)?;
-    let before: Vec<StaffId> = on!(tx, |c| sqlx::query_scalar(BEFORE).bind(id).fetch_all(c).await)?;
-    for gone in before
-        .iter()
-        .filter(|one| agents.iter().all(|(staff, _)| staff != *one))
-    {
-        on!(tx, |c| sqlx::query(GO).bind(id).bind(gone).execute(c).await.map(drop))?;
+    let known: i64 = on!(tx, |c| sqlx::query_scalar(KNOWN)
+        .bind(queue)
+        .bind(agent)
+        .fetch_one(c)
+        .await)?;
+    if known == 0 {
+        return Err(Error::NotFound);
     }
-    for (staff, capacity) in agents {
-        let rows = on!(tx, |c| sqlx::query(COME)
-            .bind(id)
-            .bind(staff)
+    match capacity {
+        Some(capacity) => on!(tx, |c| sqlx::query(COME)
+            .bind(queue)
+            .bind(agent)
             .bind(capacity)
             .execute(c)
             .await
-            .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            return Err(Error::NotFound);
-        }
+            .map(drop))?,
+        None => on!(tx, |c| sqlx::query(GO)
+            .bind(queue)
+            .bind(agent)
+            .execute(c)
+            .await
+            .map(drop))?,
     }
     Ok(())
 }
