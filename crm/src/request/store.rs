@@ -724,20 +724,6 @@ async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Resul
 
 // The staff's side ----------------------------------------------------------------------------------------------------
 
-/// Who waits for nothing is sorted as if they began to at the end of time: NULL sorts differently on the two engines.
-macro_rules! waiting {
-    () => {
-        "COALESCE(r.waiting_since, '9999-12-31T00:00:00+00:00')"
-    };
-}
-
-/// Likewise of what is never due.
-macro_rules! due {
-    () => {
-        "COALESCE(r.due_at, '9999-12-31T00:00:00+00:00')"
-    };
-}
-
 macro_rules! queue {
     ($place:expr) => {
         concat!(
@@ -768,9 +754,9 @@ pub async fn queue(
     }
     let (select, keyset, tail) = match sort {
         Sort::Waiting => (
-            queue!(waiting!()),
-            concat!("(", waiting!(), ", r.id) > (?, ?)"),
-            concat!("ORDER BY ", waiting!(), ", r.id"),
+            queue!("r.waits_from"),
+            "(r.waits_from, r.id) > (?, ?)",
+            "ORDER BY r.waits_from, r.id",
         ),
         Sort::Newest => (
             queue!("r.created_at"),
@@ -783,9 +769,9 @@ pub async fn queue(
             "ORDER BY r.updated_at DESC, r.id DESC",
         ),
         Sort::Due => (
-            queue!(due!()),
-            concat!("(", due!(), ", r.id) > (?, ?)"),
-            concat!("ORDER BY ", due!(), ", r.id"),
+            queue!("r.due_from"),
+            "(r.due_from, r.id) > (?, ?)",
+            "ORDER BY r.due_from, r.id",
         ),
     };
     let mut conn = db.read().await?;
@@ -817,7 +803,7 @@ fn narrowed(mut query: ListQuery, by: &Staff, filter: &Filter, conn: &Conn) -> L
         query = query.filter("r.status <> 'closed'", []);
     }
     if filter.overdue {
-        query = query.filter(concat!(due!(), " < ?"), [Bind::Time(conn.now())]);
+        query = query.filter("r.due_from < ?", [Bind::Time(conn.now())]);
     }
     query = match filter.assignee {
         Assignee::Anyone => query,
@@ -835,15 +821,17 @@ fn narrowed(mut query: ListQuery, by: &Staff, filter: &Filter, conn: &Conn) -> L
         query = query.filter("r.queue_id = ?", [Bind::Id(queue.0)]);
     }
     if !filter.tag.is_empty() {
-        query = query.filter(
-            "r.id IN (SELECT request_id FROM request_tags WHERE tag = ?)",
-            [Bind::Text(filter.tag.clone())],
-        );
+        // Of what is not closed there is little, so it is looked at one by one; else what has the tag is.
+        let condition = match filter.is_unclosed() {
+            true => "EXISTS (SELECT 1 FROM request_tags g WHERE g.request_id = r.id AND g.tag = ?)",
+            false => "r.id IN (SELECT request_id FROM request_tags WHERE tag = ?)",
+        };
+        query = query.filter(condition, [Bind::Text(filter.tag.clone())]);
     }
     if let Some(priority) = filter.priority {
         query = query.filter("r.priority = ?", [Bind::Word(priority.code())]);
     }
-    index::narrow(query, &filter.text, conn)
+    index::narrow(query, filter, conn)
 }
 
 /// How many requests each tab of the queue holds.

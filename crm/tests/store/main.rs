@@ -6,6 +6,7 @@ mod cards;
 mod common;
 mod consents;
 mod coupons;
+mod desk;
 mod dialogue;
 mod erasure;
 mod exports;

@@ -15,6 +15,7 @@ mod codes;
 mod common;
 mod consents;
 mod coupons;
+mod desk;
 mod erasure;
 mod exports;
 mod factors;

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::id::{CustomerId, RequestId};
 use crate::lang::fold;
 use crate::on;
+use crate::request::Filter;
 use crate::who::System;
 use std::collections::BTreeSet;
 
@@ -53,18 +54,24 @@ fn question(text: &str, is_postgres: bool) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(and))
 }
 
-/// Narrows a query over requests, called `r`, to those with these words; by an empty text it is narrowed to nothing else.
-pub(super) fn narrow(query: ListQuery, text: &str, conn: &Conn) -> ListQuery {
+/// Narrows a query over requests, called `r`, to those with the words of a filter; where it has none, to nothing else.
+pub(super) fn narrow(query: ListQuery, filter: &Filter, conn: &Conn) -> ListQuery {
     const SQLITE: &str = "r.number IN (SELECT rowid FROM request_words WHERE request_words MATCH ?)";
+    // Of what is not closed there is little: the plus has SQLite look at that one by one, and not at all that has the words.
+    const UNCLOSED: &str = "+r.number IN (SELECT rowid FROM request_words WHERE request_words MATCH ?)";
     const POSTGRES: &str = "r.number IN (SELECT number FROM request_words WHERE words @@ CAST(? AS tsquery))";
-    if text.is_empty() {
+    if filter.text.is_empty() {
         return query;
     }
-    match (question(text, conn.is_postgres()), conn.is_postgres()) {
-        (None, _) => query.filter("FALSE", []),
-        (Some(question), true) => query.filter(POSTGRES, [Bind::Text(question)]),
-        (Some(question), false) => query.filter(SQLITE, [Bind::Text(question)]),
-    }
+    let Some(question) = question(&filter.text, conn.is_postgres()) else {
+        return query.filter("FALSE", []);
+    };
+    let condition = match (conn.is_postgres(), filter.is_unclosed()) {
+        (true, _) => POSTGRES,
+        (false, true) => UNCLOSED,
+        (false, false) => SQLITE,
+    };
+    query.filter(condition, [Bind::Text(question)])
 }
 
 /// Puts the words of changed requests together anew, of so many at most; of how many it did.

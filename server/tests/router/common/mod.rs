@@ -458,6 +458,27 @@ impl TestApp {
         crm::id::SegmentId(id)
     }
 
+    /// A queue that gives nothing in turn and allows everything; the first call writes it down.
+    pub async fn some_queue(&self) -> crm::id::QueueId {
+        const SQL: &str = "INSERT INTO queues (id, code, name, mode, steps, close_by, reopen_by, created_at) \
+            SELECT $1, 'billing', '{\"ru\": \"Платежи\", \"en\": \"Billing\"}', 'by_hand', '[[\"new\", \"open\"], \
+            [\"new\", \"waiting\"], [\"new\", \"closed\"], [\"open\", \"waiting\"], [\"open\", \"closed\"], \
+            [\"waiting\", \"open\"], [\"waiting\", \"closed\"], [\"closed\", \"open\"], [\"closed\", \"waiting\"]]', \
+            'anyone', 'anyone', $2 WHERE NOT EXISTS (SELECT 1 FROM queues)";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a queue");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM queues ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::QueueId(id)
+    }
+
     /// A question that is shown, with its answer; the first call has this customer ask it.
     pub async fn some_question(&self, by: crm::id::CustomerId) -> crm::id::QuestionId {
         const SQL: &str = "INSERT INTO questions (id, customer_id, topic_id, language, name, asked, body, search, state, answer, \
@@ -921,6 +942,7 @@ impl Town {
         app.some_promotion().await;
         app.some_series().await;
         app.some_segment().await;
+        app.some_queue().await;
         app.some_category().await;
         app.some_article().await;
         app.some_question(anna.id().await).await;
@@ -1012,6 +1034,7 @@ impl Town {
                 "/admin/promotions/" => self.app.some_promotion().await.to_string(),
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
+                "/admin/queues/" => self.app.some_queue().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/questions/" | "/admin/questions/" => self.app.some_question(self.anna.id().await).await.to_string(),
