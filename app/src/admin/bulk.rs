@@ -236,9 +236,10 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
             Refused::Agent => t.refused_agent,
         };
         let more = numbers.len().saturating_sub(TOLD);
-        let more = (more > 0).then(|| t.and_more(i64::try_from(more).unwrap_or(i64::MAX)));
+        let more = (more > 0).then(|| format!(" {}", t.and_more(more))).unwrap_or_default();
         let some = numbers.iter().take(TOLD).cloned().collect::<Vec<_>>().join(", ");
-        (!numbers.is_empty()).then(|| view! { <li>{words} ": " {some} " " {more}</li> }.into_html())
+        let line = format!("{words}: {some}{more}");
+        (!numbers.is_empty()).then(|| view! { <li>{line}</li> }.into_html())
     };
     let reasons: Vec<_> = [Refused::Status, Refused::Agent, Refused::Same]
         .into_iter()
