@@ -189,17 +189,6 @@ pub async fn set_agent(
     .await
 }
 
-/// The same at the command line.
-pub async fn set_agent_by_system(
-    tx: &mut Tx,
-    _by: &System,
-    queue: QueueId,
-    agent: StaffId,
-    capacity: Option<i64>,
-) -> Result<(), Error> {
-    put_agent(tx, queue, agent, capacity).await
-}
-
 async fn put_agent(tx: &mut Tx, queue: QueueId, agent: StaffId, capacity: Option<i64>) -> Result<(), Error> {
     const KNOWN: &str = "SELECT COUNT(*) FROM queues q JOIN staff s ON s.id = $2 WHERE q.id = $1";
     const GO: &str = "DELETE FROM queue_agents WHERE queue_id = $1 AND staff_id = $2";
