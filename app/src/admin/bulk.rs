@@ -173,15 +173,16 @@ pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Collea
     ];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let most = t.bulk_all(bulk::MOST);
+    let [numbers_id, acts_id] = ["numbers", "acts"].map(|field| format!("request-bulk-{field}"));
     view! {
         <FormBox<BulkRequests> class="stack" labels=labels>
             <div id="request-bulk-numbers" tabindex="-1">{list}</div>
-            <FieldMessage id="request-bulk-numbers".to_owned() message=numbers/>
+            <FieldMessage id=numbers_id message=numbers/>
             <details class="fold" open=was_sent>
                 <summary>{t.bulk}</summary>
                 <div class="form">
                     <p class="hint" id="request-bulk-acts" tabindex="-1">{t.bulk_hint}</p>
-                    <FieldMessage id="request-bulk-acts".to_owned() message=acts/>
+                    <FieldMessage id=acts_id message=acts/>
                     <Select name="assignee" label=t.assignee options=people/>
                     <Select name="status" label=t.status options=statuses/>
                     <Select name="priority" label=t.priority options=priorities/>

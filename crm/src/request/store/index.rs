@@ -26,14 +26,12 @@ const WORDS_MAX: usize = 5000;
 const LOOKED_FOR: usize = 8;
 
 /// The words of a text, in its order: folded, parted by whatever is no letter and no digit.
-fn words(text: &str) -> impl Iterator<Item = String> {
-    let text = fold(text);
-    let words: Vec<String> = text
+fn words(text: &str) -> Vec<String> {
+    fold(text)
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(|word| word.chars().take(WORD_MAX).collect())
-        .collect();
-    words.into_iter()
+        .collect()
 }
 
 /// What one engine is asked for a text: every word of it, in any order; a number as a whole, other words by their beginnings.
@@ -49,7 +47,7 @@ fn question(text: &str, is_postgres: bool) -> Option<String> {
         };
         format!("{quote}{word}{quote}{begins}")
     };
-    let parts: Vec<String> = words(text).take(LOOKED_FOR).map(part).collect();
+    let parts: Vec<String> = words(text).into_iter().take(LOOKED_FOR).map(part).collect();
     let and = if is_postgres { " & " } else { " AND " };
     (!parts.is_empty()).then(|| parts.join(and))
 }
@@ -112,7 +110,7 @@ async fn put(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
     let tags: Vec<String> = on!(tx, |c| sqlx::query_scalar(TAGS).bind(request).fetch_all(c).await)?;
     let mut all: BTreeSet<String> = BTreeSet::from([number.to_string()]);
     let texts = std::iter::once(name).chain(tags).chain(said);
-    for word in texts.flat_map(|text| words(&text).collect::<Vec<_>>()) {
+    for word in texts.flat_map(|text| words(&text)) {
         if all.len() >= WORDS_MAX {
             break;
         }
@@ -159,7 +157,7 @@ mod tests {
 
     #[test]
     fn words_are_folded_and_parted_by_what_is_neither_letter_nor_digit() {
-        let of = |text| words(text).collect::<Vec<_>>();
+        let of = |text: &str| words(text);
         assert_eq!(of("Где мои БАЛЛЫ? 100%"), ["где", "мои", "баллы", "100"]);
         assert_eq!(
             of("Ёлкина o'neill №12 a_b \\o/ 😀"),
