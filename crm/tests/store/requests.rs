@@ -680,7 +680,11 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
     );
     assert_eq!(text("boris points").await, [second, third]);
     assert_eq!(text("o'neill\0").await, [second, third, closed]);
-    assert_eq!(text("100%").await, [first, third], "a number as a whole, whatever is beside it");
+    assert_eq!(
+        text("100%").await,
+        [first, third],
+        "a number as a whole, whatever is beside it"
+    );
     assert_eq!(text("10").await, [0_i64; 0]);
     assert_eq!(text("points_2").await, [second]);
     assert_eq!(text(&format!("№{closed}")).await, [closed]);
