@@ -100,6 +100,40 @@ async fn a_proved_address_opens_and_an_unproved_one_is_nobodys() {
 }
 
 #[tokio::test]
+async fn what_was_proved_is_the_main_address_and_what_was_typed_is_not() {
+    const MAIN: &str = "SELECT value FROM contacts WHERE kind = 'email' AND is_primary";
+    let app = TestApp::new().await;
+    // Comes by one address and types another one, perhaps somebody else's, into the form.
+    let mut eva = app.anybody();
+    assert_eq!(by_email(&app, &mut eva, "eva@example.com").await, "/sign-in/phone");
+    let phone = app.free_phone();
+    eva.send("/sign-in/phone", "sign_in.give_phone", &[("phone", &phone)])
+        .await;
+    let code = app.code(&phone).await;
+    eva.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await;
+    let mut sent = details("Ева");
+    sent.retain(|(name, _)| *name != "email");
+    sent.push(("email", "other@example.com"));
+    eva.send("/sign-in/details", "sign_in.details", &sent).await;
+    let done = eva.send("/sign-in/review", "sign_in.register", &[]).await;
+    assert_eq!(done.location(), "/welcome?done=registered", "{}", done.text());
+    assert_eq!(app.text(MAIN).await, "eva@example.com");
+    assert_eq!(app.count("SELECT COUNT(*) FROM contacts WHERE kind = 'email'").await, 2);
+    // Nor does it become the main one by a form that no page offers.
+    let hex = app
+        .text("SELECT lower(hex(id)) FROM contacts WHERE value = 'other@example.com'")
+        .await;
+    let id = hex.parse::<uuid::Uuid>().expect("an id").to_string();
+    let page = eva.get("/profile/contacts").await;
+    assert!(!page.body.contains("value=\"contact.primary\""), "{}", page.text());
+    let refused = eva
+        .send("/profile/contacts", "contact.primary", &[("contact", &id)])
+        .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
+    assert_eq!(app.text(MAIN).await, "eva@example.com");
+}
+
+#[tokio::test]
 async fn whose_a_contact_is_only_those_learn_who_prove_it() {
     let app = TestApp::new().await;
     with_email(&app).await;
