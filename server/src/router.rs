@@ -168,7 +168,7 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
         Refusal::AheadOfTime => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Refusal::TooLong => return (StatusCode::URI_TOO_LONG, "URI Too Long\n").into_response(),
         Refusal::Foreign => {
-            let path = LoggedPath::of(request.uri());
+            let path = LoggedPath::of(&request);
             tracing::warn!(path = path.as_str(), "a change from another site was refused");
             AppError::Refused
         }
@@ -230,10 +230,11 @@ async fn catch_panics(State(app): State<App>, request: Request, next: Inward) ->
     if let Some(id) = request.extensions().get::<RequestId>() {
         asked.extensions_mut().insert(id.clone());
     }
+    let path = LoggedPath::of(&request);
     if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
         return response;
     }
-    tracing::error!(path = LoggedPath::of(asked.uri()).as_str(), "a handler panicked");
+    tracing::error!(path = path.as_str(), "a handler panicked");
     if is_api(asked.uri().path()) {
         return api::nowhere(StatusCode::INTERNAL_SERVER_ERROR);
     }
