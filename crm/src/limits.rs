@@ -9,9 +9,9 @@
 mod store;
 
 #[cfg(feature = "store")]
-pub(crate) use store::hears_no_more;
+pub(crate) use store::{hears_no_more, notify_now};
 #[cfg(feature = "store")]
-pub use store::{SmsDay, check_sms, is_used_up, may_notify, sms_today, sweep, take};
+pub use store::{Notice, SmsDay, check_sms, is_used_up, notify, sms_today, sweep, take};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub struct Limits {
     pub sms_per_number: u32,
     /// Codes by SMS that one network asks for within an hour: a shop's wireless network serves a queue.
     pub sms_per_network: u32,
-    /// Messages by SMS that tell one number of changes within an hour; what is more is not sent.
+    /// Messages by SMS that tell one number of changes within an hour; what is more is told in the cabinet alone.
     pub sms_notices_per_number: u32,
     /// Messages by SMS within a day of the shop, to everybody.
     pub sms_per_day: u32,

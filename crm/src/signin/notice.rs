@@ -5,7 +5,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::id::CustomerId;
 use crate::lang::Lang;
-use crate::limits;
+use crate::limits::{self, Notice};
 use crate::notification;
 use crate::on;
 use crate::outbox;
@@ -15,7 +15,8 @@ use crate::who::Visitor;
 pub(crate) const RECEIVED: &str = "points_received";
 
 /// Tells a customer something about safety: at the verified primary e-mail address, else at the primary phone. By SMS only
-/// as far as [limits](crate::limits::Limits) go, for somebody may do many things and pay for none of the messages.
+/// as far as [limits](crate::limits::Limits) go, for somebody may do many things and pay for none of the messages: what a number
+/// has had its share of is told in the cabinet alone, and where the budget of all is spent, it waits for the next.
 pub(crate) async fn send(
     tx: &mut Tx,
     customer: CustomerId,
@@ -50,7 +51,11 @@ pub(crate) async fn send_to(
         ("at", &at),
     ];
     let values: Vec<_> = own.into_iter().chain(values.iter().copied()).collect();
-    if kind == Kind::Phone && !limits::may_notify(tx, address).await? {
+    let may = match kind {
+        Kind::Phone => limits::notify(tx, address).await?,
+        Kind::Email => Notice::Now,
+    };
+    if may == Notice::Never {
         return Ok(());
     }
     let to = outbox::To {
@@ -61,7 +66,10 @@ pub(crate) async fn send_to(
         address,
         customer: Some(customer),
     };
-    outbox::send(tx, to, template, lang, &values).await?;
+    let message = outbox::send(tx, to, template, lang, &values).await?;
+    if may == Notice::Later {
+        outbox::delivery::wait_for_budget(tx, message).await?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crm::clock::Clock;
 use crm::db::Db;
 use crm::error::Error;
-use crm::limits::{self, Limits, SmsDay};
+use crm::limits::{self, Limits, Notice, SmsDay};
 use crm::shop::Shop;
 use crm::testing::{World, start};
 
@@ -204,9 +204,10 @@ crm::both_engines!(s08_messages_about_changes_have_a_share_of_their_own, async |
     };
     let (db, clock) = node(world, limits).await;
     let tell = async |phone: &'static str| {
-        db.write(|tx| crm::db::scoped(async move { limits::may_notify(tx, phone).await }))
-            .await
-            .expect("counted")
+        let when: Result<Notice, Error> = db
+            .write(|tx| crm::db::scoped(async move { limits::notify(tx, phone).await }))
+            .await;
+        when.expect("counted")
     };
     let phone = "+79001234567";
     let told = [
@@ -215,13 +216,16 @@ crm::both_engines!(s08_messages_about_changes_have_a_share_of_their_own, async |
         tell(phone).await,
         tell(phone).await,
     ];
-    assert_eq!(told, [true, true, false, false]);
+    assert_eq!(told, [Notice::Now, Notice::Now, Notice::Never, Notice::Never]);
     // They keep no code from the number, and what was refused has used up nothing of the day.
     assert_eq!(allowed(&db, phone, "192.0.2.1", 3).await, 2);
     // Countries have their share, and the day has its own.
-    assert!(!tell("+375331234567").await);
-    assert_eq!([tell("+79001234568").await, tell("+79001234569").await], [true, true]);
-    assert!(!tell("+79001234570").await, "six in a day");
+    assert_eq!(tell("+375331234567").await, Notice::Never, "nothing goes there");
+    assert_eq!(
+        [tell("+79001234568").await, tell("+79001234569").await],
+        [Notice::Now, Notice::Now]
+    );
+    assert_eq!(tell("+79001234570").await, Notice::Later, "six in a day");
     clock.set(start() + TimeDelta::days(1));
-    assert!(tell(phone).await);
+    assert_eq!(tell(phone).await, Notice::Now);
 });
