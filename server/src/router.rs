@@ -636,6 +636,7 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
     let visitor = Visitor {
         customer_session: tokens.get(cookie::SESSION).cloned(),
         staff_session: tokens.get(cookie::STAFF).cloned(),
+        known_device: tokens.get(cookie::DEVICE).cloned(),
         ..session::visitor(peer, &parts.headers, &app.config.trusted_proxies)
     };
     let who = who_asks(app, &tokens, &visitor).await;

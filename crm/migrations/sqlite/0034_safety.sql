@@ -1,4 +1,22 @@
--- Messages about safety wait until a text message may go. The same version exists for the other engine.
+-- Browsers that are known again, and messages about safety that wait until a text message may go. The same version exists for the other engine.
 
 -- It is counted in the budgets of text messages when it goes, for they were spent when it was written.
 ALTER TABLE outbox ADD COLUMN waits_for_budget INTEGER NOT NULL DEFAULT 0;
+
+-- Browsers that somebody has come in by before. The token in a browser's cookie opens nothing.
+CREATE TABLE known_devices (
+    id           BLOB NOT NULL PRIMARY KEY,
+    customer_id  BLOB REFERENCES customers (id),
+    staff_id     BLOB REFERENCES staff (id),
+    token_hash   BLOB NOT NULL,          -- SHA-256 of it; people who share a browser share it
+    created_at   TEXT NOT NULL,
+    seen_at      TEXT NOT NULL,          -- the last sign-in
+    CHECK ((customer_id IS NULL) <> (staff_id IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX known_devices_customer ON known_devices (customer_id, token_hash);
+CREATE UNIQUE INDEX known_devices_staff ON known_devices (staff_id, token_hash);
+CREATE INDEX known_devices_token ON known_devices (token_hash);
+CREATE INDEX known_devices_age ON known_devices (seen_at);
+
+-- By which of them a session began.
+ALTER TABLE sessions ADD COLUMN device_hash BLOB;

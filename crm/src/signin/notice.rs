@@ -92,17 +92,14 @@ pub(crate) async fn contact_added(tx: &mut Tx, customer: CustomerId, kind: Kind,
     send(tx, customer, "contact_added", &[("contact", &shown)]).await
 }
 
-/// Tells of a sign-in from a device that the customer never used before. The first one of all is no news, and neither
-/// is one that was let in by a code that the same phone has just received.
+/// Tells of a sign-in by a browser that the customer never came in by before ([`super::known`]), which is kept already. The first
+/// one of all is no news, and neither is one that was let in by a code that the same phone has just received.
 pub(crate) async fn new_device(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<(), Error> {
-    const SQL: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN device = $2 THEN 1 ELSE 0 END), 0) AS BIGINT) \
-                       FROM sessions WHERE customer_id = $1";
-    let (all, known): (i64, i64) = on!(tx, |c| sqlx::query_as(SQL)
-        .bind(customer)
-        .bind(&visitor.device)
-        .fetch_one(c)
-        .await)?;
-    if all == 0 || known > 0 {
+    // Sessions too: those from before browsers were known so.
+    const SQL: &str = "SELECT (SELECT COUNT(*) FROM sessions WHERE customer_id = $1) \
+                       + (SELECT COUNT(*) FROM known_devices WHERE customer_id = $1)";
+    let seen: i64 = on!(tx, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)?;
+    if seen <= 1 {
         return Ok(());
     }
     let has_email = contacts::primary_email(tx, customer).await?.is_some();

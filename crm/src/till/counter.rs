@@ -301,6 +301,7 @@ fn visitor(till: &Till) -> Visitor {
         device: till.code().to_owned(),
         customer_session: None,
         staff_session: None,
+        known_device: None,
     }
 }
 
