@@ -59,6 +59,11 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
             format!("/support/{}", one.about),
             t.answer(&one.about),
         ),
+        Kind::Closed => (
+            icons::MESSAGE_CIRCLE,
+            format!("/support/{}", one.about),
+            t.closed(&one.about),
+        ),
         Kind::Expiry => {
             let day = one.day.map(|day| crate::format::day(cx.lang, day, cx.today()));
             (

@@ -20,3 +20,8 @@ CREATE INDEX known_devices_age ON known_devices (seen_at);
 
 -- By which of them a session began.
 ALTER TABLE sessions ADD COLUMN device_hash BYTEA;
+
+-- That support closed a request is told as well.
+ALTER TABLE notifications DROP CONSTRAINT notifications_kind_check;
+ALTER TABLE notifications ADD CONSTRAINT notifications_kind_check
+    CHECK (kind IN ('answer', 'closed', 'expiry', 'received', 'security'));

@@ -20,3 +20,24 @@ CREATE INDEX known_devices_age ON known_devices (seen_at);
 
 -- By which of them a session began.
 ALTER TABLE sessions ADD COLUMN device_hash BLOB;
+
+-- That support closed a request is told as well. A check of SQLite is changed by another table.
+CREATE TABLE new_notifications (
+    id           BLOB NOT NULL PRIMARY KEY,
+    customer_id  BLOB NOT NULL REFERENCES customers (id),
+    kind         TEXT NOT NULL CHECK (kind IN ('answer', 'closed', 'expiry', 'received', 'security')),
+    about        TEXT NOT NULL,               -- the number of a request, the name of who gave points, the code of a template
+    points       INTEGER,
+    day          TEXT,                        -- on which points expire
+    key          TEXT NOT NULL,
+    at           TEXT NOT NULL,
+    read_at      TEXT,
+    UNIQUE (customer_id, key)
+) STRICT;
+INSERT INTO new_notifications (id, customer_id, kind, about, points, day, key, at, read_at)
+    SELECT id, customer_id, kind, about, points, day, key, at, read_at FROM notifications;
+DROP TABLE notifications;
+ALTER TABLE new_notifications RENAME TO notifications;
+CREATE INDEX notifications_customer ON notifications (customer_id, at, id);
+CREATE INDEX notifications_unread ON notifications (customer_id) WHERE read_at IS NULL;
+CREATE INDEX notifications_age ON notifications (at, id);

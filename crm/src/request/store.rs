@@ -913,11 +913,12 @@ pub async fn staff_answer(
     .await
 }
 
-/// Tells a customer, in the cabinet and where there is an e-mail address, that there is an answer; what it says stays behind
-/// the sign-in.
+/// Tells a customer, in the cabinet and where there is an e-mail address that is proved, that there is an answer; what it says
+/// stays behind the sign-in.
 async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
     const SQL: &str = "SELECT c.name, c.language, k.value AS email FROM customers c JOIN contacts k \
-                       ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary WHERE c.id = $1";
+                       ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary AND k.verified_at IS NOT NULL \
+                       WHERE c.id = $1";
     notification::add(tx, customer, Kind::Answer, &number.to_string(), None).await?;
     let found: Option<(String, Lang, String)> =
         on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
@@ -966,7 +967,7 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
     .await
 }
 
-/// Sets the status by hand. `seen` as in [`staff_answer`]. Fails with a flaw at `status` where it is no choice.
+/// Sets the status by hand; that it is closed the customer is told in the cabinet. `seen` as in [`staff_answer`]. Fails with a flaw at `status` where it is no choice.
 pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Requests)?;
     db.write(|tx| {
@@ -980,6 +981,10 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
                 .after(step)
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
             held.step(tx, step).await?;
+            if to == Status::Closed {
+                let (customer, about) = (held.customer_id, number.to_string());
+                notification::add(tx, customer, Kind::Closed, &about, None).await?;
+            }
             audit(tx, by, step, &held).await
         })
     })

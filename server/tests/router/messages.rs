@@ -27,7 +27,7 @@ async fn dead_letter(app: &TestApp, channel: Channel) {
 async fn answered() -> Town {
     let mut town = Town::new().await;
     town.app
-        .execute("UPDATE contacts SET is_primary = TRUE WHERE value = 'anna@example.com'")
+        .execute("UPDATE contacts SET verified_at = created_at WHERE value = 'anna@example.com'")
         .await;
     let at = format!("/admin/requests/{}", town.request);
     let seen = town.agent.get(&at).await.form("request.answer");
