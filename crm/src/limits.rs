@@ -3,7 +3,8 @@
 //! a change by number, by country and by day.
 //!
 //! Counts stand in the database, so that all nodes share them, in slots of five minutes that a sweep removes. How often
-//! pages are read is limited too, but each node counts that by itself: a row for each page would cost more than it saves.
+//! pages are read and tills ask is limited too, but nodes count that by themselves and tell each other now and then: a row for
+//! each page would cost more than it saves.
 
 #[cfg(feature = "store")]
 mod store;
@@ -11,7 +12,7 @@ mod store;
 #[cfg(feature = "store")]
 pub(crate) use store::{hears_no_more, notify_now};
 #[cfg(feature = "store")]
-pub use store::{Notice, SmsDay, check_sms, is_used_up, notify, sms_today, sweep, take};
+pub use store::{Notice, SmsDay, check_sms, exchange, is_used_up, notify, sms_today, sweep, take};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

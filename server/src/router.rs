@@ -56,6 +56,8 @@ pub struct App {
     pub is_demonstration: bool,
     /// The server is about to stop: nobody new should be sent here.
     pub is_draining: Arc<AtomicBool>,
+    /// How fast it is asked.
+    pub pace: Arc<Pace>,
 }
 
 /// A route that is no page.
@@ -154,10 +156,7 @@ pub fn guarded(app: &App, others: Vec<Other>) -> Router {
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state((app.clone(), Arc::new(gate)), admit))
         // Before what refuses: a refusal is a page as well, and asks the database who reads it.
-        .layer(middleware::from_fn_with_state(
-            (app.clone(), Arc::<Pace>::default(), free),
-            slow_down,
-        ))
+        .layer(middleware::from_fn_with_state((app.clone(), free), slow_down))
         .layer(middleware::from_fn(guard::read_on))
         .layer(middleware::from_fn_with_state(app.clone(), catch_panics))
         .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
@@ -204,11 +203,7 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
 
 /// Lets so many pages a minute through to their handlers. Whatever may cost the database something is a page here, also one
 /// that does not exist; files and what a proxy asks for are not counted, and programs are by their keys.
-async fn slow_down(
-    State((app, pace, free)): State<(App, Arc<Pace>, Arc<[String]>)>,
-    request: Request,
-    next: Inward,
-) -> Response {
+async fn slow_down(State((app, free)): State<(App, Arc<[String]>)>, request: Request, next: Inward) -> Response {
     let path = request.uri().path();
     let is_free = match request.extensions().get::<MatchedPath>() {
         Some(route) => free.iter().any(|path| path == route.as_str()),
@@ -227,7 +222,7 @@ async fn slow_down(
         cookie::SESSION
     };
     let (now, limits) = (app.db.now(), &app.db.shop().limits);
-    let Some(retry_after) = pace.refuse(&visitor.network, tokens.get(name), now, limits) else {
+    let Some(retry_after) = app.pace.refuse(&visitor.network, tokens.get(name), now, limits) else {
         return next.run(Request::from_parts(parts, body)).await;
     };
     metrics::counter!("kabinet_http_slowed_total").increment(1);

@@ -25,3 +25,12 @@ ALTER TABLE sessions ADD COLUMN device_hash BYTEA;
 ALTER TABLE notifications DROP CONSTRAINT notifications_kind_check;
 ALTER TABLE notifications ADD CONSTRAINT notifications_kind_check
     CHECK (kind IN ('answer', 'closed', 'expiry', 'received', 'security'));
+
+-- How fast pages are read and tills ask, as nodes tell each other once a second.
+CREATE TABLE paces (
+    key        BIGINT NOT NULL,           -- a hash of a session, a network or a till
+    starts_at  TIMESTAMPTZ NOT NULL,   -- the minute
+    count      BIGINT NOT NULL,
+    PRIMARY KEY (key, starts_at)
+);
+CREATE INDEX paces_age ON paces (starts_at);

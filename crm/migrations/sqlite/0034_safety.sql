@@ -41,3 +41,12 @@ ALTER TABLE new_notifications RENAME TO notifications;
 CREATE INDEX notifications_customer ON notifications (customer_id, at, id);
 CREATE INDEX notifications_unread ON notifications (customer_id) WHERE read_at IS NULL;
 CREATE INDEX notifications_age ON notifications (at, id);
+
+-- How fast pages are read and tills ask, as nodes tell each other once a second.
+CREATE TABLE paces (
+    key        INTEGER NOT NULL,           -- a hash of a session, a network or a till
+    starts_at  TEXT NOT NULL,          -- the minute
+    count      INTEGER NOT NULL,
+    PRIMARY KEY (key, starts_at)
+) STRICT;
+CREATE INDEX paces_age ON paces (starts_at);

@@ -1,7 +1,7 @@
 //! Counts in the database.
 
 use super::Limits;
-use crate::db::{self, Conn, Db, Tx};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::on;
 use crate::who::System;
@@ -216,8 +216,38 @@ pub async fn sms_today(conn: &mut Conn) -> Result<SmsDay, Error> {
     })
 }
 
+/// Adds what a node has counted within a minute, by keys in their order, and tells what all nodes together have told of the
+/// same.
+pub async fn exchange(
+    db: &Db,
+    _by: &System,
+    starts_at: DateTime<Utc>,
+    counts: &[(i64, u32)],
+) -> Result<Vec<(i64, i64)>, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let mut rows = db::Rows::new(
+                "INSERT INTO paces (key, starts_at, count)",
+                "ON CONFLICT (key, starts_at) DO UPDATE SET count = paces.count + excluded.count RETURNING key, count",
+            );
+            for (key, count) in counts {
+                rows.push([
+                    db::Bind::Int(*key),
+                    db::Bind::Time(starts_at),
+                    db::Bind::Int(i64::from(*count)),
+                ]);
+            }
+            Ok(db::insert_returning(tx, rows).await?)
+        })
+    })
+    .await
+}
+
 /// Removes counts that limit nothing any more.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
+    const PACES: &str = "DELETE FROM paces WHERE (key, starts_at) IN \
+                         (SELECT key, starts_at FROM paces WHERE starts_at < $1 LIMIT $2)";
+    db::sweep(db, PACES, db.now() - HOUR).await?;
     const SQL: &str = "DELETE FROM limits WHERE (key, starts_at) IN \
                        (SELECT key, starts_at FROM limits WHERE starts_at < $1 LIMIT $2)";
     db::sweep(db, SQL, db.now() - KEPT).await

@@ -183,6 +183,24 @@ crm::both_engines!(s08_many_at_once_get_no_more_than_one_after_another, async |w
     assert_eq!(through, 7);
 });
 
+crm::both_engines!(nodes_add_what_they_counted_and_learn_the_sum, async |world| {
+    let db = &world.db;
+    let minute = start();
+    let first = limits::exchange(db, &SYSTEM, minute, &[(-5, 10), (7, 20)]).await;
+    assert_eq!(first.expect("told"), [(-5, 10), (7, 20)]);
+    let second = limits::exchange(db, &SYSTEM, minute, &[(7, 12)]).await;
+    assert_eq!(second.expect("told"), [(7, 32)], "what another node told as well");
+    let next = limits::exchange(db, &SYSTEM, minute + TimeDelta::minutes(1), &[(7, 1)]).await;
+    assert_eq!(next.expect("told"), [(7, 1)], "another minute");
+    let many: Vec<(i64, u32)> = (0..500).map(|key| (key, 1)).collect();
+    let told = futures::future::join_all((0..8).map(|_| limits::exchange(db, &SYSTEM, minute, &many))).await;
+    let most = told.into_iter().map(|sums| sums.expect("told")[0].1).max();
+    assert_eq!(most, Some(8), "at once");
+    world.clock.set(start() + TimeDelta::hours(2));
+    limits::sweep(db, &SYSTEM).await.expect("swept");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM paces"), 0);
+});
+
 crm::both_engines!(anything_may_be_counted, async |world| {
     let db = &world.db;
     let take = async |key: &'static str, limit| {

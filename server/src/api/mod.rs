@@ -36,7 +36,7 @@ use crm::id::TillId;
 use crm::till::Scope;
 use crm::who::{self, Till, Token};
 use problem::Problem;
-use rate::{Rate, Strangers};
+use rate::Strangers;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -114,11 +114,11 @@ impl Modify for Security {
 
 /// Every path with what answers there.
 pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
-    let doors = Arc::<Doors>::default();
+    let strangers = Arc::<Strangers>::default();
     let keyed = |handlers: MethodRouter<App>| {
         handlers
             .layer(middleware::from_fn_with_state(
-                (app.clone(), doors.clone()),
+                (app.clone(), strangers.clone()),
                 authenticate,
             ))
             .with_state(app.clone())
@@ -204,24 +204,21 @@ async fn document(call: Call) -> Json<serde_json::Value> {
     Json(call.app.site.api.clone())
 }
 
-/// How fast tills ask, and those that are none.
-#[derive(Default)]
-struct Doors {
-    rate: Rate<TillId>,
-    strangers: Strangers,
-}
-
 /// Lets only tills through, and not too fast; says in the headers of every answer how much is left.
-async fn authenticate(State((app, doors)): State<(App, Arc<Doors>)>, mut request: Request, next: Next) -> Response {
+async fn authenticate(
+    State((app, strangers)): State<(App, Arc<Strangers>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let headers = request.headers();
     let network = session::visitor(peer, headers, &app.config.trusted_proxies).network;
-    let till = match till(&app, &doors.strangers, &network, headers).await {
+    let till = match till(&app, &strangers, &network, headers).await {
         Ok(till) => till,
         Err(problem) => return problem.into_response(),
     };
     let limit = app.db.shop().limits.requests_per_till;
-    let left = doors.rate.take(till.id(), app.db.now(), limit);
+    let left = app.pace.take("till", &till.id().to_string(), app.db.now(), limit);
     let mut response = match left.refused {
         false => {
             request.extensions_mut().insert(till);

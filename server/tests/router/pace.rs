@@ -4,6 +4,8 @@ use crate::common::{Browser, TestApp};
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
 use crm::testing::start;
+use server::router::{self, App};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_session_that_reads_too_fast_is_told_when_to_go_on_and_nobody_else_waits() {
@@ -133,6 +135,34 @@ async fn keys_that_are_none_are_looked_up_so_often_and_a_till_beside_them_goes_o
     assert!(slow.body.contains("too_many") && !slow.header("retry-after").is_empty());
     assert_eq!(ask(&mut shop, key.secret()).await.status, StatusCode::OK);
     assert_eq!(ask(&mut app.anybody(), "kbt_7").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_other_nodes_were_asked_counts_as_well() {
+    let app = TestApp::build(false, |config| {
+        config.limits.pages_per_session = 15;
+        config.limits.pages_per_network = 1000;
+    })
+    .await;
+    let mut anna = app.customer("Анна").await;
+    // Another node over the same database.
+    let other = App {
+        pace: Arc::default(),
+        ..app.app.clone()
+    };
+    let mut there = anna.browser.clone();
+    there.app.router = router::build(&other);
+    app.world.clock.set(start() + Duration::minutes(5));
+    for n in 0..10 {
+        assert_eq!(anna.get("/card").await.status, StatusCode::OK, "page {n}");
+        assert_eq!(there.get("/card").await.status, StatusCode::OK, "page {n}");
+    }
+    let by = &crate::common::BY;
+    app.app.pace.exchange(&app.world.db, by).await.expect("told");
+    other.pace.exchange(&app.world.db, by).await.expect("told");
+    assert_eq!(there.get("/card").await.status, StatusCode::TOO_MANY_REQUESTS);
+    app.world.clock.set(start() + Duration::minutes(6));
+    assert_eq!(there.get("/card").await.status, StatusCode::OK, "the next minute");
 }
 
 #[tokio::test]
