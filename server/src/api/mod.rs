@@ -18,7 +18,7 @@ mod part;
 mod points;
 pub mod problem;
 mod purchases;
-pub(crate) mod rate;
+mod rate;
 pub mod shapes;
 
 use crate::router::App;

@@ -1,5 +1,4 @@
-//! How fast programs may ask, tills and others. Each node counts for itself, in memory: what a limit protects is a node's
-//! own time.
+//! What an answer says of how much a till may still ask, and requests whose key is none.
 
 use crate::pace::Left;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
