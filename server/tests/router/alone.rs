@@ -304,6 +304,7 @@ mod in_its_own {
         assert_eq!(reply.location(), "/sign-in/review", "{}", reply.text());
         who.send("/sign-in/review", "sign_in.register", &[]).await;
         secrets.push(who.cookies["__Host-kabinet"].clone());
+        secrets.push(who.cookies["__Host-kabinet_device"].clone());
         // By password, right and wrong; staff too, and a password typed where the login belongs.
         let right = [("phone", phone.as_str()), ("password", marks[0])];
         assert_eq!(
@@ -357,7 +358,15 @@ mod in_its_own {
                 let token = crm::who::Token::random();
                 let path = format!("{before}{link}{}{after}", token.secret());
                 app.anybody().get(&path).await;
-                app.anybody().send(&path, "theme", &[("theme", "dark")]).await;
+                // Refused, which is a line as well.
+                app.anybody()
+                    .request(
+                        axum::http::Method::POST,
+                        &path,
+                        &[("origin", "https://evil.example")],
+                        Vec::new(),
+                    )
+                    .await;
                 secrets.push(token.secret().to_owned());
             }
         }
