@@ -1,5 +1,5 @@
-//! What the cabinet tells a customer of: an answer, a request that support closed, points that will expire, points that somebody gave, what touches their
-//! safety. Written down in the transaction of what it tells of; a visit to the page reads all of it.
+//! What the cabinet tells a customer of: an answer, a request that support closed, points that will expire, points that
+//! somebody gave, what touches their safety. Written down in the transaction of what it tells of; a visit to the page reads all of it.
 
 use crate::content::{set_setting, setting};
 use crate::db::{self, Bind, Conn, Db, Rows, Tx, scoped};

@@ -967,7 +967,8 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
     .await
 }
 
-/// Sets the status by hand; that it is closed the customer is told in the cabinet. `seen` as in [`staff_answer`]. Fails with a flaw at `status` where it is no choice.
+/// Sets the status by hand; that it is closed the customer is told in the cabinet. `seen` as in [`staff_answer`]. Fails with a
+/// flaw at `status` where it is no choice.
 pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Requests)?;
     db.write(|tx| {
