@@ -30,7 +30,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/support/{number}": return first("/support", /href="(\/support\/\d+)"/);
     case "/programs/{code}": return "/programs/club";
     case "/programs/{code}/leave": return "/programs/club/leave";
-    case "/join/{code}": {
+    case "/join/{secret}": {
       const host = await another();
       await newcomer(host, signIns);
       await send(host.request, signIns.url, "/invite", "invite.begin");
@@ -46,8 +46,8 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       await send(page.request, await here(), at, "text.draft", text);
       return at;
     }
-    case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
-    case "/number-change/{link}": return `/number-change/${"A".repeat(43)}`;
+    case "/second-step/{secret}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
+    case "/number-change/{secret}": return `/number-change/${"A".repeat(43)}`;
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);

@@ -85,13 +85,13 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!(
-        "/second-step/{link}",
+        "/second-step/{secret}",
         Public,
         account::second::keep,
         [account::second::KeepSecondStep]
     ),
     page!(
-        "/number-change/{link}",
+        "/number-change/{secret}",
         Public,
         account::number::keep,
         [account::number::KeepNumber]
@@ -644,7 +644,7 @@ pub const ROUTES: &[Route] = &[
         cabinet::invite::page,
         [cabinet::invite::BeginInviting]
     ),
-    page!("/join/{code}", SignedOut, account::join::page),
+    page!("/join/{secret}", SignedOut, account::join::page),
     page!(
         "/offers",
         Customer,

@@ -48,6 +48,7 @@ const THEN: &[&str] = &[
     "DELETE FROM wishes WHERE customer_id = $1",
     "DELETE FROM answers WHERE customer_id = $1",
     "DELETE FROM sessions WHERE customer_id = $1",
+    "DELETE FROM known_devices WHERE customer_id = $1",
     "DELETE FROM factors WHERE customer_id = $1",
     "DELETE FROM identities WHERE customer_id = $1",
     "DELETE FROM handoffs WHERE customer_id = $1",

@@ -150,6 +150,8 @@ ids! {
     CodeId,
     /// A session of a browser.
     SessionId,
+    /// A browser that somebody has come in by before.
+    KnownDeviceId,
     /// A message on its way out.
     OutboxId,
     /// What the cabinet tells a customer of.

@@ -1,5 +1,5 @@
-//! What the cabinet tells a customer of: an answer, points that will expire, points that somebody gave, what touches their
-//! safety. Written down in the transaction of what it tells of; a visit to the page reads all of it.
+//! What the cabinet tells a customer of: an answer, a request that support closed, points that will expire, points that
+//! somebody gave, what touches their safety. Written down in the transaction of what it tells of; a visit to the page reads all of it.
 
 use crate::content::{set_setting, setting};
 use crate::db::{self, Bind, Conn, Db, Rows, Tx, scoped};
@@ -26,6 +26,8 @@ const BATCH: i64 = 500;
 pub enum Kind {
     /// Support answered a request, or there is news of a question that was asked in public.
     Answer,
+    /// Support closed a request.
+    Closed,
     /// Points will expire.
     Expiry,
     /// Somebody gave points.
@@ -38,6 +40,7 @@ impl Kind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Answer => "answer",
+            Self::Closed => "closed",
             Self::Expiry => "expiry",
             Self::Received => "received",
             Self::Security => "security",

@@ -24,7 +24,7 @@ pub(super) fn keep_code(cx: &Cx, raw: &str) {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().invite;
-    let code: String = cx.param("code")?;
+    let code: String = cx.param("secret")?;
     let mut conn = cx.db.read().await?;
     let name = invitations::inviter(&mut conn, &code).await?;
     let gives = invitations::gives(&mut conn).await?;

@@ -67,7 +67,12 @@ pub fn in_bar(staff: &Staff) -> (Vec<&'static Place>, Vec<&'static Place>) {
     if all.len() <= SIDE_BY_SIDE {
         return (all, Vec::new());
     }
-    all.into_iter().partition(|place| !place.is_setup)
+    let (mut bar, mut menu): (Vec<_>, Vec<_>) = all.into_iter().partition(|place| !place.is_setup);
+    // Whose day is spent with setting things up has the first of them at hand.
+    if bar.is_empty() {
+        bar = menu.drain(..SIDE_BY_SIDE - 1).collect();
+    }
+    (bar, menu)
 }
 
 /// The first of them; without any, the page that every member of staff has.

@@ -64,6 +64,11 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
             ),
             Err(_) => (icons::MESSAGE_CIRCLE, questions::MINE.to_owned(), t.question.to_owned()),
         },
+        Kind::Closed => (
+            icons::MESSAGE_CIRCLE,
+            format!("/support/{}", one.about),
+            t.closed(&one.about),
+        ),
         Kind::Expiry => {
             let day = one.day.map(|day| crate::format::day(cx.lang, day, cx.today()));
             (

@@ -371,6 +371,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
          ORDER BY created_at, id",
     ),
     (
+        "known_devices",
+        "SELECT created_at, seen_at FROM known_devices WHERE customer_id = $1 ORDER BY created_at, id",
+    ),
+    (
         "second_factors",
         "SELECT kind, name, created_at, confirmed_at, used_at FROM factors WHERE customer_id = $1 ORDER BY created_at, id",
     ),

@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub mod attachment;
+mod photo;
 #[cfg(feature = "store")]
 pub mod live;
 #[cfg(feature = "store")]

@@ -958,8 +958,8 @@ pub async fn staff_answer(
     .await
 }
 
-/// Tells a customer, in the cabinet and where there is an e-mail address, that there is an answer; what it says stays behind
-/// the sign-in.
+/// Tells a customer, in the cabinet and where there is an e-mail address that is proved, that there is an answer; what it says
+/// stays behind the sign-in.
 async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
     let number = number.to_string();
     notification::add(tx, customer, Kind::Answer, &number, None).await?;
@@ -994,7 +994,8 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
     .await
 }
 
-/// Sets the status by hand. `seen` as in [`staff_answer`]. Fails with a flaw at `status` where it is no choice.
+/// Sets the status by hand; that it is closed the customer is told in the cabinet. `seen` as in [`staff_answer`]. Fails with a
+/// flaw at `status` where it is no choice.
 pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Requests)?;
     db.write(|tx| {
@@ -1008,6 +1009,10 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
                 .after(step)
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
             held.step(tx, step).await?;
+            if to == Status::Closed {
+                let (customer, about) = (held.customer_id, number.to_string());
+                notification::add(tx, customer, Kind::Closed, &about, None).await?;
+            }
             audit(tx, by, step, &held).await?;
             Ok(live::note(tx, held.id, live::Kind::Answered).await?)
         })

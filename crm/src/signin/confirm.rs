@@ -2,7 +2,7 @@
 
 use super::attempts::{self, Begin, Purpose};
 use super::store::{check_current, check_password, password_hash};
-use super::{codes, notice, strength};
+use super::{codes, known, notice, strength};
 use crate::contact::{Contact, Kind, store as contacts};
 use crate::customer::store as customers;
 use crate::db::{Db, scoped};
@@ -231,6 +231,7 @@ async fn put_password(db: &Db, by: &Fresh<'_, Customer>, hash: Option<&str>, is_
                 .execute(c)
                 .await
                 .map(drop))?;
+            known::forget_all(tx, by.id(), Some(by.session())).await?;
             by.record(tx, "password.change", None).await?;
             notice::send(tx, by.id(), "password_changed", &[]).await
         })

@@ -4,7 +4,7 @@
 //! only who holds the phone learns whether there is an account.
 
 use super::attempts::{self, AttemptRow, Begin, Purpose};
-use super::{Device, Draft, codes, notice, password, strength};
+use super::{Device, Draft, codes, known, notice, password, strength};
 use crate::audit::{self, Actor};
 use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
@@ -204,9 +204,13 @@ pub(crate) async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor
         return Err(Error::Stale);
     }
     audit::without_session(tx, Actor::Customer, customer, "sign_in", way, visitor).await?;
-    notice::new_device(tx, customer, way, visitor).await?;
+    let of = SessionOf::Customer(customer);
+    let (device, is_new) = known::remember(tx, of, visitor.known_device.as_ref()).await?;
+    if is_new {
+        notice::new_device(tx, customer, way, visitor).await?;
+    }
     replace(tx, visitor.customer_session.as_ref()).await?;
-    let opened = who::open_session(tx, SessionOf::Customer(customer), visitor).await?;
+    let opened = who::open_session(tx, of, visitor, device).await?;
     if matches!(way, "code" | "registration") {
         who::phone_proved(tx, &opened.token).await?;
     }
@@ -529,8 +533,10 @@ pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor
         network: &visitor.network,
     };
     audit::record(tx, entry).await?;
+    let of = SessionOf::Staff(staff);
+    let (device, _) = known::remember(tx, of, visitor.known_device.as_ref()).await?;
     replace(tx, visitor.staff_session.as_ref()).await?;
-    Ok(who::open_session(tx, SessionOf::Staff(staff), visitor).await?)
+    Ok(who::open_session(tx, of, visitor, device).await?)
 }
 
 /// Whose failures are counted, as the table keeps it: who types a password into the field for the login leaves no password
@@ -653,6 +659,10 @@ pub async fn end_device(db: &Db, by: &Fresh<'_, Customer>, id: Option<SessionId>
             if id.is_some() && rows == 0 {
                 return Err(Error::NotFound);
             }
+            match id {
+                Some(id) => known::forget(tx, by.id(), id).await?,
+                None => known::forget_all(tx, by.id(), Some(by.session())).await?,
+            }
             by.record(tx, "session.end", id.map(|id| id.0)).await?;
             Ok(())
         })
@@ -679,7 +689,7 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
 
 /// Removes what nobody needs any more: attempts and codes that are over, second factors that were offered and not taken,
 /// removals of one that have ended, changes of the main number that are over, phones of who joined at a till and has come in since, keys of changes that cannot come
-/// again, sessions long ended.
+/// again, sessions long ended, browsers that nobody came in by for long.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
     macro_rules! old {
         ($table:literal, $is_old:literal) => {
@@ -705,9 +715,9 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
         "number_changes",
         "frozen_until < $1 AND (done_at IS NOT NULL OR cancelled_at IS NOT NULL)"
     );
-    // Codes go before the attempts that they belong to. Devices are known by sessions, so those that ended stay until they
-    // would have run out.
-    const OLD: [(&str, Duration); 12] = [
+    // Codes go before the attempts that they belong to. Staff see of a customer when they came in, so sessions that ended stay
+    // until they would have run out.
+    const OLD: [(&str, Duration); 13] = [
         (old!("ceremonies", "created_at < $1"), Duration::hours(1)),
         (old!("handoffs", "created_at < $1"), Duration::hours(1)),
         (old!("failures", "at < $1"), Duration::hours(1)),
@@ -716,6 +726,7 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
         (old!("attempts", "created_at < $1"), Duration::days(3)),
         (KEYS, Duration::days(7)),
         (old!("sessions", "expires_at < $1"), Duration::days(30)),
+        (old!("known_devices", "seen_at < $1"), known::KEPT),
         // Whoever was offered it has been away for too long to come back to it.
         (
             old!("factors", "confirmed_at IS NULL AND created_at < $1"),

@@ -9,7 +9,7 @@ use crate::id::{CustomerId, SearchId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
 use crate::signin::store::check_current;
-use crate::signin::{Device, notice, password, strength};
+use crate::signin::{Device, known, notice, password, strength};
 use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_ABSOLUTE, STAFF_IDLE, Staff, Subject, System, Visitor};
 use chrono::TimeDelta;
 
@@ -463,6 +463,7 @@ pub async fn end_customer_sessions(db: &Db, by: &Staff, id: CustomerId, reason: 
             if rows == 0 {
                 return Err(Error::Stale);
             }
+            known::forget_all(tx, id, None).await?;
             by.record(tx, "customer.end_sessions", Some(id), None, reason).await?;
             notice::send(tx, id, "sessions_ended", &[]).await
         })

@@ -7,7 +7,7 @@ use crm::customer::{PersonForm, store as customers};
 use crm::db::Db;
 use crm::error::Error;
 use crm::flaw::Flaw;
-use crm::id::{EnrolmentId, FactorId, RemovalId};
+use crm::id::{EnrolmentId, FactorId, KnownDeviceId, RemovalId};
 use crm::lang::Lang;
 use crm::program::store as programs;
 use crm::signin::Draft;
@@ -374,6 +374,44 @@ both_engines!(sessions_end_when_they_should, async |world| {
     );
 });
 
+both_engines!(browsers_that_are_known_are_few_and_forgotten_in_time, async |world| {
+    let db = ready(world).await;
+    let (customer, opened) = register(db).await;
+    let first = opened.device.expect("it is known from now on");
+    for n in 0..25_i64 {
+        sql!(
+            world,
+            "INSERT INTO known_devices (id, customer_id, token_hash, created_at, seen_at) VALUES ($1, $2, $3, $4, $4)",
+            KnownDeviceId::new(),
+            customer.id(),
+            Token::random().hash(),
+            start() + chrono::Duration::seconds(n + 1),
+        );
+    }
+    world.clock.set(start() + chrono::Duration::hours(1));
+    let count = "SELECT COUNT(*) FROM known_devices";
+    by_password(db, PHONE, PASSWORD, &visitor()).await.expect("in");
+    assert_eq!(one!(world, i64, count), 20, "the last ones");
+    // The one of the registration was the oldest of all.
+    let with_first = Visitor {
+        known_device: Some(first.clone()),
+        ..visitor()
+    };
+    let again = by_password(db, PHONE, PASSWORD, &with_first).await.expect("in");
+    assert_ne!(
+        again.device.expect("a token").secret(),
+        first.secret(),
+        "what is forgotten is none of ours"
+    );
+    let told = "SELECT COUNT(*) FROM outbox WHERE template = 'new_device'";
+    assert_eq!(one!(world, i64, told), 2);
+    world
+        .clock
+        .set(start() + chrono::Duration::hours(2) + crm::signin::known::KEPT);
+    signin::sweep(db, &System::at_the_command_line()).await.expect("swept");
+    assert_eq!(one!(world, i64, count), 0);
+});
+
 both_engines!(profiles_change_field_by_field, async |world| {
     let db = ready(world).await;
     let (customer, _) = register(db).await;
@@ -397,6 +435,13 @@ both_engines!(profiles_change_field_by_field, async |world| {
     assert_eq!(
         flaws(contacts::remove(db, &fresh, all[0].id).await),
         [("phone".to_owned(), Flaw::LastOne)]
+    );
+    // What nobody proved never becomes the main one, over whatever.
+    let refused = contacts::make_primary(db, &fresh, all[3].id).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    sql!(
+        world,
+        "UPDATE contacts SET verified_at = created_at WHERE kind = 'email'"
     );
     contacts::make_primary(db, &fresh, all[3].id).await.expect("primary");
     contacts::remove(db, &fresh, all[3].id).await.expect("removed");

@@ -43,9 +43,11 @@ async fn s18_no_column_of_the_database_can_be_sent_along() {
     ] {
         assert!(columns.contains(known), "{known}");
     }
+    // That staff look at him, where they compare the two, is written down and changes nothing.
+    let is_look = |row: &str| row.starts_with("audit") && row.contains("'customer.read'");
     let of_boris = |rows: BTreeSet<String>| {
         rows.into_iter()
-            .filter(|row| row.contains(&boris_hex))
+            .filter(|row| row.contains(&boris_hex) && !is_look(row))
             .collect::<BTreeSet<_>>()
     };
     let before = of_boris(town.app.everything(&[]).await);

@@ -218,5 +218,5 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             }
         }
     }
-    assert_eq!(loaders.len(), 5, "each script is loaded somewhere: {loaders:?}");
+    assert_eq!(loaders.len(), 6, "each script is loaded somewhere: {loaders:?}");
 }

@@ -425,7 +425,37 @@ async fn s15_points_are_given_by_whom_has_proved_it_moments_ago() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_transfer_is_made_once_however_often_it_is_sent() {
+async fn s21_transfers_at_once_give_away_no_more_than_there_is() {
+    let mut club = club().await;
+    club.fund("300").await;
+    let fields = [("card", &*club.card), ("program", &*club.program), ("points", "40")];
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let sent = body("transfer.send", Token::random().secret(), &fields).into_bytes();
+            let mut who = club.anna.browser.clone();
+            tokio::spawn(async move { who.request(Method::POST, CONFIRM, &SAME_SITE, sent).await })
+        })
+        .collect();
+    let mut sent = 0;
+    for reply in all {
+        let reply = reply.await.expect("an answer");
+        match reply.location() {
+            "/points/transfer?done=sent" => sent += 1,
+            _ => assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", reply.text()),
+        }
+    }
+    assert_eq!((sent, club.held().await), (7, (20_00, 0)));
+    assert_eq!(club.app.count("SELECT COUNT(*) FROM transfers").await, 7);
+    assert_eq!(
+        crm::points::store::verify(&club.app.world.db, &BY)
+            .await
+            .expect("verified"),
+        []
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s21_a_transfer_is_made_once_however_often_it_is_sent() {
     let mut club = club().await;
     club.fund("300").await;
     let fields = [("card", &*club.card), ("program", &*club.program), ("points", "10")];

@@ -116,6 +116,7 @@ impl TestApp {
             site: Arc::new(site),
             is_demonstration,
             is_draining: Arc::default(),
+            pace: Arc::default(),
         };
         Self {
             router: router::build(&app),
