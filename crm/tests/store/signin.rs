@@ -377,13 +377,14 @@ both_engines!(sessions_end_when_they_should, async |world| {
 both_engines!(browsers_that_are_known_are_few_and_forgotten_in_time, async |world| {
     let db = ready(world).await;
     let (customer, opened) = register(db).await;
+    let id = customer.id();
     let first = opened.device.expect("it is known from now on");
     for n in 0..25_i64 {
         sql!(
             world,
             "INSERT INTO known_devices (id, customer_id, token_hash, created_at, seen_at) VALUES ($1, $2, $3, $4, $4)",
             KnownDeviceId::new(),
-            customer.id(),
+            id,
             Token::random().hash(),
             start() + chrono::Duration::seconds(n + 1),
         );
