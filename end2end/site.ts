@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 export { expect };
+export { routes } from "./routes.cjs";
 export type SignIns = {
   url: string; phone: string; customer: string; login: string; agent: string;
   /** The program and its settings, for what is done at the command line. */
@@ -208,14 +209,6 @@ export async function newcomer(page: Page, signIns: SignIns, person: Record<stri
   await step("/sign-in/details", "sign_in.details", person, "/sign-in/review");
   await step("/sign-in/review", "sign_in.register", {}, "/welcome?done=registered");
   return phone;
-}
-
-/** The pages as `app/src/lib.rs` lists them: a new one is in here at once. */
-export function routes(): { path: string; access: string; forms: number }[] {
-  const source = readFileSync(join(root, "app", "src", "lib.rs"), "utf8");
-  const found = [...source.matchAll(/page!\(\s*"([^"]+)",\s*(\w+),\s*[\w:]+\s*(?:,\s*\[([^\]]*)\])?/g)];
-  const forms = (list?: string) => (list ?? "").split(",").filter((form) => form.trim()).length;
-  return found.map(([, path, access, list]) => ({ path, access, forms: forms(list) }));
 }
 
 /** A name as it is written, whatever kind of space stands between its words. */

@@ -238,7 +238,7 @@ fn is_change(method: &Method) -> bool {
 /// The parameters of paths that a log may have: ids and numbers, which open nothing by themselves. Whatever else a route calls
 /// a parameter is cut, so one that is added later tells nothing before somebody has thought about it. What opens something is
 /// called `secret` ([`app::ROUTES`], [`crate::router::others`]).
-pub const LOGGED: [&str; 9] = [
+pub const LOGGED: [&str; 10] = [
     "code",
     "customer",
     "document",
@@ -246,6 +246,7 @@ pub const LOGGED: [&str; 9] = [
     "id",
     "number",
     "provider",
+    "other",
     "purchase",
     "reservation",
 ];
