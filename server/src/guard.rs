@@ -238,15 +238,16 @@ fn is_change(method: &Method) -> bool {
 /// The parameters of paths that a log may have: ids and numbers, which open nothing by themselves. Whatever else a route calls
 /// a parameter is cut, so one that is added later tells nothing before somebody has thought about it. What opens something is
 /// called `secret` ([`app::ROUTES`], [`crate::router::others`]).
-pub const LOGGED: [&str; 10] = [
+pub const LOGGED: [&str; 11] = [
     "code",
     "customer",
     "document",
     "file",
     "id",
+    "kind",
     "number",
-    "provider",
     "other",
+    "provider",
     "purchase",
     "reservation",
 ];
