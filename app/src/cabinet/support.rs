@@ -2,7 +2,7 @@
 
 use super::trace::trace;
 use super::{back, flash, unsaid};
-use crate::account::help::before_writing;
+use crate::account::help::{before_writing, suggested};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
@@ -36,6 +36,9 @@ pub struct Create {
     /// the kind.
     #[serde(default)]
     line: String,
+    /// It is not to be sent yet: what may answer it is looked for.
+    #[serde(default)]
+    find: String,
 }
 
 impl Form for Create {
@@ -48,7 +51,12 @@ impl Form for Create {
             text,
             purchase,
             line,
+            find,
         } = self;
+        if !find.is_empty() {
+            // The page comes back with everything typed, as after a mistake; there is none.
+            return Err(AppError::Invalid { flaws: Vec::new() });
+        }
         let trace = match purchase.parse() {
             Ok(receipt) if !line.is_empty() => trace(cx, receipt, line.parse().ok()).await?,
             _ => None,
@@ -258,6 +266,13 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     };
     let topic = cx.query("topic").unwrap_or(usual).to_owned();
     let answers = before_writing(&cx, &shown, &topics, &topic);
+    let written = cx.outcome.as_ref().filter(|sent| sent.form == Create::NAME);
+    let typed = |name: &str| {
+        let mut values = written.into_iter().flat_map(|sent| &sent.values);
+        values.find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    };
+    let looked_for = typed("find").map(|_| (typed("topic").unwrap_or_default(), typed("text").unwrap_or_default()));
+    let suggested = suggested(&cx, &shown, looked_for);
     let first = |words: &'static str| std::iter::once((String::new(), words.to_owned()));
     let topics: Vec<_> = first(t.topic_choose)
         .chain(topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name))))
@@ -295,10 +310,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             {missing}
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
+            {suggested}
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
             <FilesField/>
             <div class="actions">
                 <button class="btn btn-primary">{t.send}</button>
+                <button class="btn" name="find" value="yes">{cx.t().help.find_answers}</button>
                 <a class="btn btn-quiet" href="/support">{cx.t().common.cancel}</a>
             </div>
         </FormBox<Create>>

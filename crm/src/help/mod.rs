@@ -9,6 +9,7 @@ use crate::lang::{Lang, Localized, fold};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 #[cfg(feature = "store")]
 pub mod store;
@@ -27,6 +28,10 @@ pub const MISSING_MAX: usize = 1000;
 pub const SEARCH_MAX: usize = 100;
 /// The most words of it that count.
 const WORDS_MAX: usize = 8;
+/// So much of a message is read for what may answer it, in characters: people say first what it is about.
+const MESSAGE_MAX: usize = 600;
+/// Shorter words of a message say nothing of what it is about.
+const LETTERS_MIN: usize = 3;
 
 /// A part of the help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,16 +153,22 @@ fn stem(word: &str) -> &str {
 /// What of a text is looked for: the beginnings of its words, without those that say nothing.
 fn sought(text: &str) -> Vec<String> {
     let text: String = text.chars().take(SEARCH_MAX).collect();
-    let is_common = |word: &str| COMMON.split_whitespace().any(|common| common == word);
     let words = words(&text).into_iter().filter(|word| !is_common(word));
     words.take(WORDS_MAX).map(|word| stem(&word).to_owned()).collect()
 }
 
-/// How well an article answers: each word counts by the best place where one begins with it. None where a word is nowhere.
-fn weight(content: &Content, lang: Lang, sought: &[String]) -> Option<u32> {
+fn is_common(word: &str) -> bool {
+    COMMON.split_whitespace().any(|common| common == word)
+}
+
+/// What a word weighs in the keywords of an article; in its title it weighs more, in its text less.
+const KEYWORD: u32 = 3;
+
+/// What each word weighs in an article: the best place where one begins with it. None where it is nowhere.
+fn weights(content: &Content, lang: Lang, sought: &[String]) -> Vec<Option<u32>> {
     let places = [
-        (&content.title, 9_u32),
-        (&content.keywords, 3),
+        (&content.title, 3 * KEYWORD),
+        (&content.keywords, KEYWORD),
         (&content.summary, 1),
         (&content.body, 1),
     ];
@@ -166,7 +177,7 @@ fn weight(content: &Content, lang: Lang, sought: &[String]) -> Option<u32> {
         let has = |words: &[String]| words.iter().any(|one| one.starts_with(word.as_str()));
         places.iter().find(|(words, _)| has(words)).map(|(_, weight)| *weight)
     };
-    sought.iter().map(best).sum()
+    sought.iter().map(best).collect()
 }
 
 /// The articles that answer a text in a language, the best first; of equal ones the first. A text without a word that says
@@ -176,8 +187,38 @@ pub fn search<'a>(shown: &'a [Shown], lang: Lang, text: &str) -> Vec<&'a Shown> 
     if sought.is_empty() {
         return Vec::new();
     }
-    let weighed = |article: &'a Shown| Some((weight(&article.content, lang, &sought)?, article));
-    let mut found: Vec<_> = shown.iter().filter_map(weighed).collect();
+    // Every word has to be there.
+    best_first(shown, |article| {
+        weights(&article.content, lang, &sought).into_iter().sum()
+    })
+}
+
+/// The articles that may answer a message, the best first. A message has many words, so not all of them have to be there; but one
+/// has to stand in the title or among the keywords.
+pub fn suggest<'a>(shown: &'a [Shown], lang: Lang, message: &str) -> Vec<&'a Shown> {
+    let message: String = message.chars().take(MESSAGE_MAX).collect();
+    let words = words(&message);
+    let sought: BTreeSet<&str> = words
+        .iter()
+        .filter(|word| word.chars().count() >= LETTERS_MIN && !is_common(word))
+        .map(|word| stem(word))
+        .collect();
+    let sought: Vec<String> = sought.into_iter().map(str::to_owned).collect();
+    best_first(shown, |article| {
+        let found: Vec<u32> = weights(&article.content, lang, &sought).into_iter().flatten().collect();
+        found
+            .iter()
+            .any(|weight| *weight >= KEYWORD)
+            .then(|| found.iter().sum())
+    })
+}
+
+/// The articles that weigh something, the heaviest first.
+fn best_first<'a>(shown: &'a [Shown], weight: impl Fn(&Shown) -> Option<u32>) -> Vec<&'a Shown> {
+    let mut found: Vec<_> = shown
+        .iter()
+        .filter_map(|article| Some((weight(article)?, article)))
+        .collect();
     found.sort_by_key(|(weight, _)| Reverse(*weight));
     found.into_iter().map(|(_, article)| article).collect()
 }
@@ -245,6 +286,26 @@ mod tests {
         let english = search(&all, Lang::En, "englishman");
         assert!(english.is_empty(), "a beginning of what is typed is not enough");
         assert_eq!(search(&all, Lang::En, "ENGL").len(), 5);
+    }
+
+    #[test]
+    fn a_message_finds_what_it_names_though_not_all_of_its_words_are_there() {
+        let all = [
+            article("body", "Возврат", "вещь", "Сгорят ли баллы вертолёта?"),
+            article("keywords", "Срок", "баллы сгорание", "Через год"),
+            article("title", "Когда сгорают баллы", "", "Через год"),
+        ];
+        let found = |message: &str| -> Vec<&str> {
+            let found = suggest(&all, Lang::Ru, message);
+            found.into_iter().map(|article| article.code.as_str()).collect()
+        };
+        let message = "Здравствуйте! Вчера купила чайник, и с карты пропали БАЛЛЫ. Где мои баллы?";
+        assert_eq!(found(message), ["title", "keywords"]);
+        assert_eq!(search(&all, Lang::Ru, message).len(), 0, "a search asks for every word");
+        assert_eq!(found("вертолёт"), [""; 0], "a word of the text alone is not enough");
+        for nothing in ["", "  ", "как мне до", "\u{0}%_"] {
+            assert_eq!(found(nothing), [""; 0], "{nothing:?}");
+        }
     }
 
     #[test]

@@ -164,6 +164,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-worker", "/pkg/offline.0.js"),
             ("data-live", "/pkg/live.0.js"),
             ("data-near", "/near.js"),
+            ("data-suggest", "/suggest.js"),
         ];
         let needed = needs.into_iter().filter(|(what, _)| has(what));
         let expected: Vec<&str> = needed.map(|(_, script)| script).collect();
