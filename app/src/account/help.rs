@@ -115,7 +115,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {search_box(&cx, text.unwrap_or_default())}
         {inside}
         {first_steps}
-        {ask(&cx, None)}
+        {ask(&cx, "/support/new".to_owned())}
     };
     Ok(Body::new(t.title, frame(&cx), view))
 }
@@ -190,13 +190,9 @@ fn search_box(cx: &Cx, text: String) -> Html {
     .into_html()
 }
 
-/// The way to support, about a topic.
-fn ask(cx: &Cx, topic: Option<&str>) -> Html {
+/// The way to support.
+fn ask(cx: &Cx, href: String) -> Html {
     let t = &cx.t().help;
-    let href = match topic {
-        Some(topic) => format!("/support/new?topic={topic}"),
-        None => "/support/new".to_owned(),
-    };
     view! {
         <p class="actions no-print">
             <a class="btn" href=href>{icon(icons::MESSAGE_CIRCLE)} {t.ask}</a>
@@ -225,6 +221,8 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
             </section>
         }
     });
+    let topic = article.content.topic.as_deref().unwrap_or_default();
+    let write = format!("/support/new?topic={topic}&about=help/{}", article.code);
     let changed = cx.day(article.published_at);
     let title = cx.pick(&article.content.title);
     let view = view! {
@@ -232,7 +230,7 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
         {text(&cx, &article.content)}
         <p class="hint">{t.changed(changed)}</p>
         {was_useful(&cx)}
-        {ask(&cx, article.content.topic.as_deref())}
+        {ask(&cx, write)}
         {related}
     };
     Ok(Body::new(title, frame(&cx), view))
@@ -293,7 +291,7 @@ pub(crate) fn before_writing(cx: &Cx, shown: &[Shown], topics: &[Topic], topic: 
         .map(|one| {
             let mut asked = form_urlencoded::Serializer::new(String::new());
             asked.append_pair("topic", &one.code);
-            for name in ["receipt", "line"] {
+            for name in ["receipt", "line", "about"] {
                 if let Some(value) = cx.query(name) {
                     asked.append_pair(name, value);
                 }

@@ -150,6 +150,10 @@ fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
     let month = format::months(cx.lang)[last.month0() as usize];
     let words = until(cx, promotion.ends_at);
     let since = t.since(format::day(cx.lang, cx.shop().day(promotion.starts_at), cx.today()));
+    let (title, write) = (
+        cx.pick(&promotion.title),
+        format!("/support/new?about=offer/{}", promotion.id),
+    );
     let class = if last == cx.today() {
         "badge badge-warn"
     } else {
@@ -164,6 +168,7 @@ fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
                 {stand(cx, offer)}
                 <p>{cx.pick(&promotion.conditions)}</p>
                 {places(cx, promotion)}
+                <p class="no-print"><a href=write>{t.write} <span class="sr-only">": " {title}</span></a></p>
             </div>
         </article>
     }

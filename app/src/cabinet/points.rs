@@ -382,6 +382,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
             <div><dt>{t.expires}</dt><dd>{cx.day(expires)}</dd></div>
         }
     });
+    let write = format!("/support/new?about=points/{}", entry.id);
     let pending = (entry.active != 0 && entry.pending != 0)
         .then(|| view! { <div><dt>{t.pending_change}</dt><dd>{signed(entry.pending)}</dd></div> });
     view! {
@@ -403,6 +404,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
                     <div><dt>{t.balance_after}</dt><dd>{cx.points(entry.balance)}</dd></div>
                 </dl>
                 {parts(cx, entry, explained)}
+                <p class="no-print"><a href=write>{t.write}</a></p>
             </div>
         </details>
     }

@@ -13,7 +13,8 @@ use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
 use crm::request::attachment::Attachment;
 use crm::request::{
-    Author, Message, NewRating, NewRequest, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS, store as requests,
+    About, Along, Author, Message, NewRating, NewRequest, PageOf, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS,
+    store as requests,
 };
 use islands::AppError;
 use leptos::prelude::*;
@@ -36,6 +37,9 @@ pub struct Create {
     /// the kind.
     #[serde(default)]
     line: String,
+    /// The page that it is written from, or nothing.
+    #[serde(default)]
+    about: String,
     /// It is not to be sent yet: what may answer it is looked for.
     #[serde(default)]
     find: String,
@@ -51,6 +55,7 @@ impl Form for Create {
             text,
             purchase,
             line,
+            about,
             find,
         } = self;
         if !find.is_empty() {
@@ -62,7 +67,12 @@ impl Form for Create {
             _ => None,
         };
         let new = NewRequest { topic, text, purchase };
-        let number = requests::create_with(&cx.db, cx.customer()?, &new, &cx.files, trace.as_deref()).await?;
+        let about: Option<About> = about.parse().ok();
+        let along = Along {
+            note: trace.as_deref(),
+            about: about.as_ref(),
+        };
+        let number = requests::create_with(&cx.db, cx.customer()?, &new, &cx.files, along).await?;
         Ok(Next::to(format!("/support/{number}?done=sent")))
     }
 }
@@ -215,6 +225,18 @@ pub(super) fn row(cx: &Cx, request: &Summary) -> impl IntoView + use<> {
     }
 }
 
+/// What a page that requests are written from is called.
+pub(crate) fn page_of(cx: &Cx, of: PageOf) -> &'static str {
+    let t = &cx.t().support;
+    match of {
+        PageOf::Points => t.page_points,
+        PageOf::Program => t.page_program,
+        PageOf::Offer => t.page_offer,
+        PageOf::Coupon => t.page_coupon,
+        PageOf::Help => t.page_help,
+    }
+}
+
 /// A receipt in a line.
 fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
     let t = &cx.t().support;
@@ -292,6 +314,11 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         };
         view! { <input type="hidden" name="line" value=line/> <p class="hint">{words}</p> }
     });
+    let about: Option<About> = cx.query("about").and_then(|about| about.parse().ok());
+    let about = about.map(|about| {
+        let words = t.written_from(page_of(&cx, about.of));
+        view! { <input type="hidden" name="about" value=about.to_string()/> <p class="hint">{words}</p> }
+    });
     let labels = [
         ("topic", t.topic),
         ("text", t.text),
@@ -308,6 +335,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         {answers}
         <FormBox<Create> check=true labels=labels>
             {missing}
+            {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
             {suggested}
@@ -339,6 +367,15 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         }
         None => None,
     };
+    let about = thread.about.as_ref().map(|about| {
+        let href = match about.of {
+            PageOf::Points => "/points".to_owned(),
+            PageOf::Program => format!("/programs/{}", about.code),
+            PageOf::Offer | PageOf::Coupon => "/offers".to_owned(),
+            PageOf::Help => format!("/help/{}", about.code),
+        };
+        view! { <p><a href=href>{t.about_page} " " {page_of(&cx, about.of)}</a></p> }
+    });
     let labels = [("text", t.text), ("files", cx.t().form.files)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let wait = match (thread.status.is_waiting_for_staff(), thread.answered_at) {
@@ -390,6 +427,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             {receipt.map(|(href, words)| view! {
                 <p><a href=href>{t.about_receipt} " " {words}</a></p>
             })}
+            {about}
         </div>
         {flash(&cx, &done)}
         <div data-swap="next">{next(&cx, &thread, wait)}</div>

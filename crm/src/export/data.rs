@@ -288,7 +288,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "requests",
         "SELECT r.number, r.created_at, t.name ->> $2 AS topic, r.status AS state, r.language, r.updated_at, r.closed_at, \
-         p.document FROM requests r JOIN topics t ON t.id = r.topic_id \
+         r.about, p.document FROM requests r JOIN topics t ON t.id = r.topic_id \
          LEFT JOIN purchases p ON p.id = r.purchase_id AND p.customer_id = r.customer_id WHERE r.customer_id = $1 \
          ORDER BY r.number",
     ),

@@ -107,3 +107,95 @@ async fn a_thread_says_what_comes_next_and_when_once_enough_answers_tell() {
     let text = anna.get(&at).await.text();
     assert!(text.contains("Мы разбираемся") && !text.contains(usual), "{text}");
 }
+
+/// A request says from which page it was written, to both sides; what names no page of ours says nothing.
+#[tokio::test]
+async fn a_request_says_from_which_page_it_was_written() {
+    let mut town = crate::common::Town::new().await;
+    let offer = town.app.some_promotion().await.to_string();
+    let customer = format!("/admin/customers/{}", town.anna.id().await);
+    let promotion = format!("/admin/promotions/{offer}");
+    let (offer, movement) = (format!("offer/{offer}"), format!("points/{}", uuid::Uuid::nil()));
+    for (at, about, words, theirs, staffs) in [
+        (
+            "/programs/club",
+            "program/club",
+            "программа",
+            "/programs/club",
+            "/admin/programs/club",
+        ),
+        ("/offers", offer.as_str(), "акция", "/offers", promotion.as_str()),
+        (
+            "/help/lost-card",
+            "help/lost-card",
+            "ответ в справке",
+            "/help/lost-card",
+            "/help/lost-card",
+        ),
+        ("", movement.as_str(), "движение баллов", "/points", customer.as_str()),
+        ("", "coupon/TEA-10", "купон", "/offers", customer.as_str()),
+    ] {
+        if !at.is_empty() {
+            let page = town.anna.get(at).await;
+            assert!(page.body.contains(&format!("about={about}\"")), "{at}: {}", page.body);
+        }
+        let here = format!("/support/new?about={about}");
+        let page = town.anna.get(&here).await;
+        assert!(
+            page.text().contains(&format!("с какой страницы вы пишете: {words}")),
+            "{}",
+            page.text()
+        );
+        let form = page
+            .form("request.create")
+            .with("topic", "other")
+            .with("text", "Вопрос");
+        let sent = town.anna.submit(&here, &form).await;
+        let number = sent
+            .location()
+            .trim_start_matches("/support/")
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let thread = town.anna.get(&format!("/support/{number}")).await;
+        assert!(
+            thread.text().contains(&format!("Со страницы: {words}")),
+            "{about}: {}",
+            thread.text()
+        );
+        assert!(thread.body.contains(&format!("href=\"{theirs}\"")), "{about}: {theirs}");
+        let seen = town.agent.get(&format!("/admin/requests/{number}")).await;
+        assert!(
+            seen.text().contains(&format!("Написано со страницы: {words}")),
+            "{about}: {}",
+            seen.text()
+        );
+        assert!(seen.body.contains(&format!("href=\"{staffs}\"")), "{about}: {staffs}");
+    }
+    for nonsense in [
+        "",
+        "club",
+        "admin/club",
+        "help/../admin",
+        "program/<b>",
+        "//evil.example",
+    ] {
+        let fields = [
+            ("topic", "other"),
+            ("text", "Вопрос"),
+            ("purchase", ""),
+            ("about", nonsense),
+        ];
+        let sent = town.anna.send("/support/new", "request.create", &fields).await;
+        let at = sent.location().split('?').next().unwrap_or_default().to_owned();
+        assert!(at.starts_with("/support/"), "{nonsense}: {}", sent.text());
+        assert!(!town.anna.get(&at).await.text().contains("Со страницы"), "{nonsense}");
+    }
+    assert_eq!(
+        town.app
+            .count("SELECT COUNT(*) FROM requests WHERE about IS NOT NULL")
+            .await,
+        5
+    );
+}
