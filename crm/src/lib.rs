@@ -28,6 +28,7 @@ pub mod promotion;
 pub mod purchase;
 pub mod request;
 pub mod rule;
+pub mod search;
 pub mod shop;
 pub mod signin;
 pub mod staff;

@@ -5,7 +5,8 @@
 
 use crate::flaw::{self, Check, Flaw};
 use crate::id::HelpArticleId;
-use crate::lang::{Lang, Localized, fold};
+use crate::lang::{Lang, Localized};
+use crate::search::{is_common, sought, stem, words};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -25,9 +26,7 @@ const BODY_MAX: usize = 20_000;
 /// The longest answer to what was missing, in characters.
 pub const MISSING_MAX: usize = 1000;
 /// The longest text that is searched for, in characters.
-pub const SEARCH_MAX: usize = 100;
-/// The most words of it that count.
-const WORDS_MAX: usize = 8;
+pub const SEARCH_MAX: usize = crate::search::TEXT_MAX;
 /// So much of a message is read for what may answer it, in characters: people say first what it is about.
 const MESSAGE_MAX: usize = 600;
 /// Shorter words of a message say nothing of what it is about.
@@ -120,45 +119,6 @@ pub struct Shown {
     pub content: Content,
     /// Since when.
     pub published_at: DateTime<Utc>,
-}
-
-/// The words of a text, folded.
-fn words(text: &str) -> Vec<String> {
-    let folded = fold(text);
-    let words = folded.split(|c: char| !c.is_alphanumeric());
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-/// Words that stand in every question and say nothing of what it is about.
-const COMMON: &str = "а без бы быть в вам вас во вы где для до если есть еще же за зачем и из или к как какой когда кто ли меня мне мои мой \
-    моя мою можно мы на надо не нет но ну нужно о об он от по почему при про с свой свою сделать сколько со так то у уже хочу что \
-    чтобы это этот я \
-    a about am an and are at be but by can could did do does for from get have how i if in is it its me my no not of on or \
-    our should so that the there this to want was we what when where which who why will with would you your";
-
-/// How Russian and English words end; the longest come first.
-const ENDINGS: [&str; 50] = [
-    "иями", "ться", "ями", "ами", "ией", "иям", "иях", "ого", "его", "ому", "ему", "ыми", "ими", "ing", "ть", "ов",
-    "ев", "ей", "ой", "ий", "ый", "ом", "ем", "ам", "ям", "ах", "ях", "ую", "юю", "ая", "яя", "ое", "ее", "ые", "ие",
-    "ью", "ия", "ию", "es", "ы", "и", "а", "я", "у", "ю", "е", "о", "ь", "й", "s",
-];
-
-/// A word without its ending, so that «баллов» finds «баллы» and "points" finds "point". Three letters stay at least.
-fn stem(word: &str) -> &str {
-    let is_long = |stem: &&str| stem.chars().count() >= 3;
-    let mut stems = ENDINGS.iter().filter_map(|ending| word.strip_suffix(*ending));
-    stems.find(is_long).unwrap_or(word)
-}
-
-/// What of a text is looked for: the beginnings of its words, without those that say nothing.
-fn sought(text: &str) -> Vec<String> {
-    let text: String = text.chars().take(SEARCH_MAX).collect();
-    let words = words(&text).into_iter().filter(|word| !is_common(word));
-    words.take(WORDS_MAX).map(|word| stem(&word).to_owned()).collect()
-}
-
-fn is_common(word: &str) -> bool {
-    COMMON.split_whitespace().any(|common| common == word)
 }
 
 /// What a word weighs in the keywords of an article; in its title it weighs more, in its text less.
@@ -305,22 +265,6 @@ mod tests {
         assert_eq!(found("вертолёт"), [""; 0], "a word of the text alone is not enough");
         for nothing in ["", "  ", "как мне до", "\u{0}%_"] {
             assert_eq!(found(nothing), [""; 0], "{nothing:?}");
-        }
-    }
-
-    #[test]
-    fn endings_do_not_count_and_short_words_keep_theirs() {
-        for (word, expected) in [
-            ("баллами", "балл"),
-            ("карту", "карт"),
-            ("вернуть", "верну"),
-            ("чеки", "чек"),
-            ("дни", "дни"),
-            ("points", "point"),
-            ("bus", "bus"),
-            ("sms", "sms"),
-        ] {
-            assert_eq!(stem(word), expected, "{word}");
         }
     }
 

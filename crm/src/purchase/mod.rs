@@ -208,7 +208,8 @@ pub struct Purchase {
 /// Which receipts to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Part of an article's name or code, of its category's name, or of the receipt's number.
+    /// Words of which each stands in an article's name or code, or each in its category's name, in any order and with any
+    /// ending; or a part of the receipt's number.
     pub text: Option<String>,
     /// With something of this category, or of one within it.
     pub category: Option<CategoryId>,

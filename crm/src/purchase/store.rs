@@ -14,6 +14,7 @@ use crate::points::store::{self as points, LIST, Occasion, Sale, Sold, returns, 
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{self as rules, Timeline, timeline};
 use crate::rule::{Channel, Tree, tier};
+use crate::search::{self, WORDS_MAX};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
@@ -641,6 +642,42 @@ async fn all_categories(conn: &mut Conn) -> Result<Vec<CategoryRow>, Error> {
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
+/// A pattern of LIKE for what contains a text.
+fn containing(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{text}%")
+}
+
+/// One of the words that an article has to have.
+macro_rules! has_word {
+    () => {
+        "(a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\')"
+    };
+}
+
+/// The receipt's number, or an article that has each word or lies in a category of that name. There is a place for each of
+/// [`WORDS_MAX`] words, and one that is not needed lets everything through.
+const HAS_WORDS: &str = concat!(
+    "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+     WHERE l.purchase_id = p.id AND (a.category_id IN (@) OR (",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    ")))"
+);
+
 /// The conditions of a filter, added to a query over `purchases p`.
 async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filter) -> Result<ListQuery, Error> {
     let text = filter.text.as_deref().map(fold).filter(|text| !text.is_empty());
@@ -658,26 +695,26 @@ async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filte
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
         .filter("p.voided_at IS NULL", []);
     if let Some(text) = text {
+        let mut words = search::sought(&text);
+        // What has no word that says something is looked for as it stands.
+        if words.is_empty() {
+            words.push(text.clone());
+        }
+        let has_all = |name: &str| {
+            let name = fold(name);
+            words.iter().all(|word| name.contains(word.as_str()))
+        };
         let named: Vec<CategoryId> = categories
             .iter()
-            .filter(|one| fold(&one.name.ru).contains(&text) || fold(&one.name.en).contains(&text))
+            .filter(|one| has_all(&one.name.ru) || has_all(&one.name.en))
             .map(|one| one.id)
             .collect();
-        let pattern = format!(
-            "%{}%",
-            text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-        );
-        query = query.filter_in(
-            "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l \
-             JOIN articles a ON a.id = l.article_id WHERE l.purchase_id = p.id \
-             AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\' OR a.category_id IN (@)))",
-            [
-                Bind::Text(pattern.clone()),
-                Bind::Text(pattern.clone()),
-                Bind::Text(pattern),
-            ],
-            within(&named),
-        );
+        let patterns = (0..WORDS_MAX).flat_map(|nth| {
+            let pattern = words.get(nth).map_or_else(|| "%".to_owned(), |word| containing(word));
+            [Bind::Text(pattern.clone()), Bind::Text(pattern)]
+        });
+        let binds: Vec<Bind> = std::iter::once(Bind::Text(containing(&text))).chain(patterns).collect();
+        query = query.filter_in(HAS_WORDS, binds, within(&named));
     }
     if let Some(category) = filter.category {
         query = query.filter_in(

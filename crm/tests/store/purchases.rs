@@ -192,6 +192,31 @@ both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
     };
     assert_eq!(list(db, anna, &text(" елочный  шар ")).await, ["A-100%"]);
     assert_eq!(list(db, anna, &text("ШАР")).await, ["B_200", "A-100%"]);
+    for words in ["шар ёлочный", "ЕЛОЧНАЯ, шара", "шаром ёлочной", "шары"] {
+        assert_eq!(
+            list(db, anna, &text(words)).await.last().map(String::as_str),
+            Some("A-100%"),
+            "{words}"
+        );
+    }
+    assert_eq!(
+        list(db, anna, &text("шар x")).await,
+        [""; 0],
+        "both words in one article"
+    );
+    let many = "ёлочный шар ёлочный шар ёлочный шар ёлочный шар зонтик";
+    assert_eq!(
+        list(db, anna, &text(many)).await,
+        ["A-100%"],
+        "so many words count and no more"
+    );
+    for nothing in ["%", "_", "\\", "и в", "?!"] {
+        assert_eq!(
+            list(db, anna, &text(nothing)).await.len(),
+            usize::from(nothing == "%" || nothing == "_"),
+            "{nothing}"
+        );
+    }
     assert_eq!(list(db, anna, &text("b_2")).await, ["B_200"]);
     assert_eq!(list(db, anna, &text("100%")).await, ["A-100%"]);
     assert_eq!(list(db, anna, &text("a%0")).await, [""; 0], "a percent sign is itself");
@@ -280,6 +305,11 @@ both_engines!(receipts_are_found_by_category_and_sum, async |world| {
     };
     assert_eq!(list(db, anna, &text("КУХНИ")).await, ["knife", "pot"]);
     assert_eq!(list(db, anna, &text("все для")).await, ["knife", "pot"], "ё is е");
+    assert_eq!(
+        list(db, anna, &text("кухню всё")).await,
+        ["knife", "pot"],
+        "in any order, with any ending"
+    );
     assert_eq!(list(db, anna, &text("garden")).await, ["back", "spade"]);
     assert_eq!(list(db, anna, &text("прочее")).await, ["other"], "articles as before");
     let sums = |least, most| Filter {
