@@ -2,7 +2,7 @@
 
 use super::{
     Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Often, Original, Page, Purchase, Receipt,
-    Reference, Spending, StoreName, Way, amount,
+    Reference, Spending, Spent, StoreName, Way, amount,
 };
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
@@ -849,9 +849,9 @@ pub async fn spending(conn: &mut Conn, of: Subject, months: u32) -> Result<Vec<M
 
 /// Where the money of the last `months` months went, this one included, and what was saved in that time.
 pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending, Error> {
-    const LINES: &str = "SELECT a.category_id, CAST(SUM(l.amount) AS BIGINT), CAST(SUM(l.discount) AS BIGINT) \
-        FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id JOIN articles a ON a.id = l.article_id \
-        WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2 GROUP BY a.category_id";
+    const LINES: &str = "SELECT m.first, a.category_id, CAST(SUM(l.amount) AS BIGINT), CAST(SUM(l.discount) AS BIGINT) \
+        FROM spans m JOIN purchases p ON p.at >= m.first AND p.at < m.next \
+        JOIN purchase_lines l ON l.purchase_id = p.id JOIN articles a ON a.id = l.article_id";
     const POINTS: &str = "SELECT CAST(COALESCE(SUM(w.points - w.given_back), 0) AS BIGINT) FROM purchases p \
         JOIN purchase_lines l ON l.purchase_id = p.id JOIN line_payments w ON w.line_id = l.id \
         WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2";
@@ -859,12 +859,20 @@ pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending
     let first = current
         .checked_sub_months(Months::new(months.saturating_sub(1)))
         .unwrap_or(current);
-    let since = conn.shop().midnight(first);
-    let lines: Vec<(Option<CategoryId>, i64, i64)> = on!(conn, |c| sqlx::query_as(LINES)
-        .bind(of.id())
-        .bind(since)
-        .fetch_all(c)
-        .await)?;
+    let shop = conn.shop().clone();
+    let since = shop.midnight(first);
+    let months: Vec<NaiveDate> = std::iter::successors(Some(first), |first| Some(next_month(*first)))
+        .take_while(|first| *first <= current)
+        .collect();
+    let spans: Vec<_> = months
+        .iter()
+        .map(|first| (shop.midnight(*first), shop.midnight(next_month(*first))))
+        .collect();
+    let query = ListQuery::over(&spans, LINES)
+        .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter("p.voided_at IS NULL", [])
+        .tail("GROUP BY m.first, a.category_id");
+    let lines: Vec<(DateTime<Utc>, Option<CategoryId>, i64, i64)> = db::list(conn, query).await?;
     let points: i64 = on!(conn, |c| sqlx::query_scalar(POINTS)
         .bind(of.id())
         .bind(since)
@@ -872,16 +880,28 @@ pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending
         .await)?;
     let all = all_categories(conn).await?;
     let above = |id: &CategoryId| all.iter().find(|one| one.id == *id).and_then(|one| one.parent_id);
-    let mut sums: BTreeMap<Option<CategoryId>, i64> = BTreeMap::new();
-    for (category, amount, _) in &lines {
+    let mut sums: BTreeMap<Option<CategoryId>, BTreeMap<NaiveDate, i64>> = BTreeMap::new();
+    for (first, category, amount, _) in &lines {
         // No category lies deeper than there are categories.
         let outermost = category.and_then(|id| std::iter::successors(Some(id), above).take(all.len()).last());
-        *sums.entry(outermost).or_default() += amount;
+        let first = month_of(conn, *first);
+        *sums.entry(outermost).or_default().entry(first).or_default() += amount;
     }
     let name = |id: CategoryId| all.iter().find(|one| one.id == id).map(|one| one.name.clone());
-    let mut categories: Vec<_> = sums.into_iter().map(|(id, sum)| (id.and_then(name), sum)).collect();
-    categories.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
+    let mut categories: Vec<Spent> = sums
+        .into_iter()
+        .map(|(id, sums)| Spent {
+            name: id.and_then(name),
+            sum: sums.values().sum(),
+            by_month: months
+                .iter()
+                .map(|first| sums.get(first).copied().unwrap_or_default())
+                .collect(),
+        })
+        .collect();
+    categories.sort_by_key(|spent| std::cmp::Reverse(spent.sum));
     Ok(Spending {
+        months,
         categories,
         discounts: lines.iter().map(|(.., discount)| discount).sum(),
         points,

@@ -382,7 +382,7 @@ both_engines!(where_the_money_went_and_what_was_saved, async |world| {
     let sums: Vec<_> = spent
         .categories
         .iter()
-        .map(|(name, sum)| (name.as_ref().map(|name| name.en.as_str()), *sum))
+        .map(|spent| (spent.name.as_ref().map(|name| name.en.as_str()), spent.sum))
         .collect();
     assert_eq!(
         sums,
@@ -390,6 +390,22 @@ both_engines!(where_the_money_went_and_what_was_saved, async |world| {
         "pots are counted with the kitchen, and what came back is not"
     );
     assert_eq!((spent.discounts, spent.points), (50_00, 35_00));
+    assert_eq!(
+        (spent.months[0], spent.months[11], spent.months.len()),
+        (day(2025, 12, 1), day(2026, 11, 1), 12)
+    );
+    let kitchen = &spent.categories[0].by_month;
+    assert_eq!(
+        (kitchen[0], kitchen[11], kitchen.iter().sum::<i64>()),
+        (550_00, 100_00, 650_00)
+    );
+    let lately = purchases::spent(&mut conn, anna, 3).await.expect("spending");
+    assert_eq!(lately.months, [day(2026, 9, 1), day(2026, 10, 1), day(2026, 11, 1)]);
+    assert_eq!(
+        (lately.categories[0].sum, lately.discounts),
+        (100_00, 0),
+        "of these months alone"
+    );
     execute!(db, "UPDATE purchases SET voided_at = at WHERE id = $1", first.id)
         .await
         .expect("voided");

@@ -184,6 +184,31 @@ async fn spending_is_told_by_category() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    // Month by month, and over as many months as somebody asks for.
+    assert!(
+        text.contains("По месяцам") && text.contains("Ноябрь 2026") && text.contains("Декабрь 2025"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Посуда 1 500 ₽ – "),
+        "this month and the one before: {text}"
+    );
+    let lately = anna
+        .get("/purchases/spending?months=3")
+        .await
+        .text()
+        .replace('\u{a0}', " ");
+    assert!(
+        lately.contains("За 3 месяца 1 590 ₽") && !lately.contains("Декабрь 2025"),
+        "{lately}"
+    );
+    for nonsense in ["0", "-3", "1000000", "x"] {
+        let page = anna.get(&format!("/purchases/spending?months={nonsense}")).await.text();
+        assert!(
+            page.replace('\u{a0}', " ").contains("За 12 месяцев 1 590 ₽"),
+            "{nonsense}"
+        );
+    }
     // The longest bar takes all of the width, the other its share of it.
     for width in ["width=\"320\"", "width=\"19\""] {
         assert!(page.body.contains(width), "{width}");
