@@ -105,7 +105,7 @@ fn a_server_can_await_these(
         promotion::store::running(&mut conn, db.now()).await?;
         promotion::store::offers::of(&mut conn, customer.me()).await?;
         promotion::store::offers::ending(&mut conn, customer.me(), db.now()).await?;
-        promotion::store::offers::over(&mut conn, customer.me()).await?;
+        promotion::store::offers::over(&mut conn, customer.me(), None, 1).await?;
         promotion::store::offers::activate(&db, &customer, "").await?;
         promotion::store::managing::list(&db, &agent).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;

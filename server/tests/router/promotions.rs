@@ -179,6 +179,65 @@ async fn what_is_over_stays_to_be_read_for_a_while() {
     }
 }
 
+/// The archive has no end but the first promotion, and goes on from page to page.
+#[tokio::test]
+async fn every_promotion_that_is_over_is_reached() {
+    let app = TestApp::new().await;
+    for n in 0..45 {
+        app.put_promotion(&format!("week_{n}"), &[], false).await;
+    }
+    let mut anna = app.customer("Анна").await;
+    app.world.clock.set(crm::testing::start() + chrono::Duration::days(15));
+    let (mut at, mut seen) = ("/offers".to_owned(), Vec::new());
+    loop {
+        let page = anna.get(&at).await;
+        seen.push(page.body.matches("Неделя чая").count());
+        let next = page.body.split("href=\"").filter_map(|rest| rest.split('"').next());
+        let Some(next) = next
+            .map(crate::common::html::unescape)
+            .find(|href| href.starts_with("/offers?over="))
+        else {
+            break;
+        };
+        at = next;
+    }
+    assert_eq!(seen, [20, 20, 5]);
+    for nonsense in ["x", "1_x", "9999999999999999999_0"] {
+        let page = anna.get(&format!("/offers?over={nonsense}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{nonsense}");
+    }
+}
+
+/// What a customer has used up is told as used, and when, not as being for others.
+#[tokio::test]
+async fn an_offer_that_is_used_up_says_so() {
+    let app = TestApp::new().await;
+    let json = r#"{"name": {"ru": "Чай", "en": "Tea"}, "conditions": [], "caps": {"customer": {"times": 1}},
+        "effects": [{"points_fixed": {"program": "PROGRAM", "points": 5000, "each": "purchase"}}]}"#;
+    let club = app
+        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
+        .await;
+    let club = uuid::Uuid::parse_str(&club).expect("an id").to_string();
+    let tea = serde_json::from_str(&json.replace("PROGRAM", &club)).expect("a rule");
+    let published = crm::rule::store::publish_by_system(&app.world.db, &BY, None, &tea, None).await;
+    app.put_promotion("tea_week", &[published.expect("published").id], false)
+        .await;
+    let mut anna = app.customer("Анна").await;
+    // What she bought counts from when she joined.
+    app.world.clock.set(crm::testing::start() + chrono::Duration::hours(25));
+    assert!(anna.get("/offers").await.text().contains("Действует для вас"));
+    let mut anna = anna.with_purchase("A-1", "Чай", 30_000).await;
+    let page = anna.get("/offers").await.text();
+    assert!(
+        page.contains("Уже использованы") && page.contains("Использована"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("Действует для вас") && !page.contains("Другие акции"),
+        "{page}"
+    );
+}
+
 /// Publishes a rule by its conditions; it takes a tenth off.
 async fn rule(app: &TestApp, conditions: &str) -> crm::id::RuleId {
     let json = format!(
