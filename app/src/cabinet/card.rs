@@ -84,7 +84,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             let rotating = secret.map(|secret| rotating(&cx, card, &secret));
             view! {
                 <div class="narrow stack">
-                    <div class="card-face card-large">{face(&cx, card, customer.name(), balance.active)}</div>
+                    <div class="card-face card-large" data-awake="">{face(&cx, card, customer.name(), balance.active)}</div>
+                    {keep_awake()}
                     <p class="muted">{t.hint}</p>
                     {rotating}
                     {other_codes(&cx, card)}
@@ -138,6 +139,11 @@ pub(super) async fn secret(cx: &Cx, customer: &Customer, card: Option<&Card>) ->
     let secret = cards::secret(&cx.db, customer, card.id).await;
     // Where it cannot be written down just now, the card is shown all the same.
     secret.map_err(AppError::from).ok()
+}
+
+/// What keeps the screen on while a card is shown, whichever it is.
+pub(super) fn keep_awake() -> impl IntoView {
+    view! { <script type="module" src="/awake.js"></script> }
 }
 
 /// The code that changes every half minute. It takes a script; without one the place stays hidden.

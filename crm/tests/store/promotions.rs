@@ -341,7 +341,7 @@ crm::both_engines!(what_is_used_up_says_when, async |world| {
     for code in ["once", "daily", "budget", "either"] {
         assert_eq!(of(anna, code).await, Some(Stand::Holds), "{code}");
     }
-    let at = start() - TimeDelta::minutes(5);
+    let at = start();
     slip("1", anna, at).line("tea", 1, 100_00).book(db).await;
     let used = |is_for_today| {
         Some(Stand::Used {

@@ -165,6 +165,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-live", "/pkg/live.0.js"),
             ("data-near", "/near.js"),
             ("data-suggest", "/suggest.js"),
+            ("data-awake", "/awake.js"),
         ];
         let needed = needs.into_iter().filter(|(what, _)| has(what));
         let expected: Vec<&str> = needed.map(|(_, script)| script).collect();
@@ -213,5 +214,5 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             }
         }
     }
-    assert_eq!(loaders.len(), 5, "each script is loaded somewhere: {loaders:?}");
+    assert_eq!(loaders.len(), 7, "each script is loaded somewhere: {loaders:?}");
 }
