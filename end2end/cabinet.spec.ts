@@ -3,6 +3,19 @@ import {
   cardOf, code, employ, enter, expect, freePhone, fund, newcomer, PERSON, press, send, test, type Page,
 } from "./site";
 
+test("a newcomer is shown around, and no more once they are through", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/");
+  await page.getByRole("link", { name: "Показать", exact: true }).click();
+  for (let step = 1; step < 6; step++) {
+    await expect(page.getByRole("main")).toContainText(`Шаг ${step} из 6`);
+    await page.getByRole("link", { name: "Дальше" }).click();
+  }
+  await press(page, "Готово, на главную");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("Анна");
+  await expect(page.getByRole("link", { name: "Показать", exact: true })).toHaveCount(0);
+});
+
 test("the screen stays on while a card is shown", async ({ page, signIns, javaScriptEnabled }) => {
   test.skip(javaScriptEnabled === false, "it takes a script");
   await newcomer(page, signIns);

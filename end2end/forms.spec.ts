@@ -75,6 +75,7 @@ test("forms of coming in", async ({ page, signIns }) => {
   await right(page, "sign_in.details", { name, surname, day, month, year, email: "", password: "" });
   await right(page, "sign_in.register");
   await expect(page).toHaveURL(/\/welcome/);
+  await right(page, "tour.finish");
   await right(page, "sign_out");
 
   await page.goto("/sign-in?by=email");

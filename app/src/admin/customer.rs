@@ -713,6 +713,7 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "card.bind" => t.card_bind,
         "card.refused" => t.card_refused,
         "invite.begin" => t.invite_begin,
+        "tour.finish" => t.tour_finish,
         "promotion.activate" => t.promotion_activate,
         "purchase.claim" => t.purchase_claim,
         "erasure.ask" => t.erasure_ask,

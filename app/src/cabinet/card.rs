@@ -1,7 +1,7 @@
 //! The card, bright and large, to be shown at the till: its number as bars, the code that changes every half minute, and what
 //! helps where a card is lost or made of plastic.
 
-use super::{flash, fresh_first, unsaid};
+use super::{flash, fresh_first, meaning, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::barcode::{Barcode, Code128Barcode};
@@ -81,6 +81,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let large = match main {
         Some(card) => {
+            let means = secret
+                .is_some()
+                .then(|| meaning(&cx, t.what_rotating, t.rotating_means, "changing-code"));
             let rotating = secret.map(|secret| rotating(&cx, card, &secret));
             view! {
                 <div class="narrow stack">
@@ -88,6 +91,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {keep_awake()}
                     <p class="muted">{t.hint}</p>
                     {rotating}
+                    {means}
                     {other_codes(&cx, card)}
                     {lost(&cx, card, is_last(card))}
                 </div>

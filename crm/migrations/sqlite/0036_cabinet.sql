@@ -2,3 +2,7 @@
 
 -- The page that a request was written from: what it shows and which one, 'program/club'.
 ALTER TABLE requests ADD COLUMN about TEXT;
+
+-- When a customer was through with being shown around, or said that they need none of it. Who is here already needs none.
+ALTER TABLE customers ADD COLUMN toured_at TEXT;
+UPDATE customers SET toured_at = registered_at;

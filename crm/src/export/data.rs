@@ -84,7 +84,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "person",
         "SELECT c.id, c.name, c.surname, c.birthday, c.language, (SELECT s.name ->> $2 FROM stores s \
          WHERE s.id = c.favourite_store_id) AS favourite_store, c.password_hash IS NOT NULL AS is_password_set, c.source, \
-         c.external_id AS external_number, c.registered_at, c.updated_at FROM customers c WHERE c.id = $1",
+         c.external_id AS external_number, c.registered_at, c.toured_at, c.updated_at FROM customers c WHERE c.id = $1",
     ),
     (
         "contacts",
