@@ -44,6 +44,7 @@ const THEN: &[&str] = &[
     "DELETE FROM customer_categories WHERE customer_id = $1",
     "DELETE FROM customer_channels WHERE customer_id = $1",
     "DELETE FROM sessions WHERE customer_id = $1",
+    "DELETE FROM sign_ins WHERE customer_id = $1",
     "DELETE FROM factors WHERE customer_id = $1",
     "DELETE FROM identities WHERE customer_id = $1",
     "DELETE FROM handoffs WHERE customer_id = $1",

@@ -140,6 +140,8 @@ ids! {
     CodeId,
     /// A session of a browser.
     SessionId,
+    /// A sign-in, or one that was refused.
+    SignInId,
     /// A message on its way out.
     OutboxId,
     /// What the cabinet tells a customer of.

@@ -337,6 +337,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
          ORDER BY created_at, id",
     ),
     (
+        "sign_ins",
+        "SELECT at, way, is_let_in, device, network FROM sign_ins WHERE customer_id = $1 ORDER BY at, id",
+    ),
+    (
         "second_factors",
         "SELECT kind, name, created_at, confirmed_at, used_at FROM factors WHERE customer_id = $1 ORDER BY created_at, id",
     ),
