@@ -4,13 +4,15 @@ use crate::router::{self, App};
 use app::cx::Cx;
 use app::render;
 use app::route::Access;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use crm::db::Db;
-use crm::export;
+use crm::export::{self, Download};
 use crm::id::ExportId;
 use crm::who::System;
+use futures::stream;
 use islands::AppError;
 
 /// Where an archive is downloaded.
@@ -32,9 +34,13 @@ pub(crate) async fn archive(State(app): State<App>, request: Request) -> Respons
         return router::lead(&app, &cx, Ok(there)).await;
     }
     match take(&cx).await {
-        Ok(bytes) => {
+        Ok(download) => {
             let name = format!("attachment; filename=\"my-data-{}.zip\"", cx.today());
-            let mut response = ([(header::CONTENT_TYPE, "application/zip")], bytes).into_response();
+            let parts = stream::try_unfold(download, |mut download: Download| async move {
+                let part = download.part().await?;
+                Ok::<_, crm::Error>(part.map(|part| (part, download)))
+            });
+            let mut response = ([(header::CONTENT_TYPE, "application/zip")], Body::from_stream(parts)).into_response();
             if let Ok(name) = HeaderValue::from_str(&name) {
                 response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
             }
@@ -44,7 +50,7 @@ pub(crate) async fn archive(State(app): State<App>, request: Request) -> Respons
     }
 }
 
-async fn take(cx: &Cx) -> Result<Vec<u8>, AppError> {
+async fn take(cx: &Cx) -> Result<Download, AppError> {
     let id: ExportId = cx.param("id")?;
     Ok(export::archive(&cx.db, &cx.customer()?.fresh(&cx.db)?, id).await?)
 }
