@@ -43,6 +43,14 @@ pub(crate) fn sought(text: &str) -> Vec<String> {
     words.take(WORDS_MAX).map(|word| stem(&word).to_owned()).collect()
 }
 
+/// Whether each word of what is looked for stands in one of these texts; what says nothing is in all of them.
+pub fn finds(asked: &str, texts: &[&str]) -> bool {
+    let texts: Vec<String> = texts.iter().map(|text| fold(text)).collect();
+    sought(asked)
+        .iter()
+        .all(|word| texts.iter().any(|text| text.contains(word.as_str())))
+}
+
 /// Whether a word stands in every question and says nothing of what it is about.
 pub(crate) fn is_common(word: &str) -> bool {
     COMMON.split_whitespace().any(|common| common == word)
@@ -51,6 +59,17 @@ pub(crate) fn is_common(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_word_stands_somewhere() {
+        let texts = ["Тверь", "улица Королёва, 12", "Tver"];
+        for asked in ["королева тверь", "ТВЕРИ", "12 королёва", "tver", "", "на ?!"] {
+            assert!(finds(asked, &texts), "{asked}");
+        }
+        for asked in ["клин", "тверь 13", "%"] {
+            assert_eq!(finds(asked, &texts), asked == "%", "{asked}");
+        }
+    }
 
     #[test]
     fn endings_do_not_count_and_short_words_keep_theirs() {

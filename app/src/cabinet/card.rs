@@ -1,7 +1,7 @@
 //! The card, bright and large, to be shown at the till: its number as bars, the code that changes every half minute, and what
 //! helps where a card is lost or made of plastic.
 
-use super::{flash, fresh_first, meaning, unsaid};
+use super::{flash, fresh_first, long_list, meaning, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::barcode::{Barcode, Code128Barcode};
@@ -116,7 +116,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         view! {
             <section class="section narrow">
                 <h2>{t.others}</h2>
-                <div class="panel panel-flush"><ul class="rows">{others}</ul></div>
+                <div class="panel panel-flush">{long_list(&cx, others, "rows")}</div>
             </section>
         }
     });

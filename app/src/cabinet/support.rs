@@ -22,6 +22,8 @@ use serde::Deserialize;
 
 /// What sends a message from the keyboard (`live/page.js`).
 pub(crate) const KEYS: &str = "Control+Enter Meta+Enter";
+/// The last messages of a conversation; those before are folded away.
+const MESSAGES: usize = 30;
 /// Requests on a page of the list.
 const PAGE: i64 = 20;
 /// Receipts to choose from for a new request.
@@ -388,11 +390,18 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     let is_closed = thread.status == Status::Closed;
     let topic = cx.pick(&thread.topic);
     let here = format!("/support/{}", thread.number);
-    let messages: Vec<_> = thread
-        .messages
-        .iter()
-        .map(|message| said(&cx, &here, message))
-        .collect();
+    let (older, last) = thread.messages.split_at(thread.messages.len().saturating_sub(MESSAGES));
+    let said = |messages: &[Message]| -> Vec<_> { messages.iter().map(|message| said(&cx, &here, message)).collect() };
+    let messages = said(last);
+    let older = (!older.is_empty()).then(|| {
+        let count = i64::try_from(older.len()).unwrap_or_default();
+        view! {
+            <details class="fold">
+                <summary>{t.older(count)}</summary>
+                <ol class="thread">{said(older)}</ol>
+            </details>
+        }
+    });
     let done = [
         ("sent", t.done_sent),
         ("answered", t.done_answered),
@@ -432,6 +441,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &done)}
         <div data-swap="next">{next(&cx, &thread, wait)}</div>
         {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
+        {older}
         <ol class="thread" aria-label=t.messages aria-live="polite" data-thread="">{messages}</ol>
         <div class="narrow stack">
             {rating(&cx, &thread)}

@@ -263,6 +263,8 @@ pub struct Spending {
 /// An article that a customer buys again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Often {
+    /// The article.
+    pub article: ArticleId,
     /// Its code.
     pub code: String,
     /// Its name.

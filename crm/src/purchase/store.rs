@@ -644,8 +644,7 @@ async fn all_categories(conn: &mut Conn) -> Result<Vec<CategoryRow>, Error> {
 
 /// A pattern of LIKE for what contains a text.
 fn containing(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{text}%")
+    format!("%{}%", db::like(text))
 }
 
 /// One of the words that an article has to have.
@@ -910,6 +909,7 @@ pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending
 
 #[derive(sqlx::FromRow)]
 struct OftenRow {
+    article: ArticleId,
     code: String,
     name: String,
     times: i64,
@@ -921,8 +921,14 @@ struct OftenRow {
     store_town: Option<Json<Localized>>,
 }
 
-/// The articles that a customer bought more than once, the most frequent first, up to `limit` of them.
-pub async fn often(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Often>, Error> {
+/// The articles that a customer bought more than once, the most frequent first: `limit` of them after a place in the list, which is
+/// how often the one before was bought, when last, and which one it is.
+pub async fn often(
+    conn: &mut Conn,
+    of: Subject,
+    after: Option<(i64, Before)>,
+    limit: i64,
+) -> Result<Vec<Often>, Error> {
     const SQL: &str = "WITH bought AS (SELECT l.article_id, l.price, l.ordinal, p.at, p.id, p.store_id FROM purchases p \
         JOIN purchase_lines l ON l.purchase_id = p.id WHERE p.customer_id = $1 AND p.voided_at IS NULL \
         AND p.kind = 'sale' AND l.quantity > l.returned), \
@@ -930,18 +936,24 @@ pub async fn often(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Often
         HAVING COUNT(DISTINCT id) > 1), \
         latest AS (SELECT article_id, price, at, id, store_id, ROW_NUMBER() OVER \
         (PARTITION BY article_id ORDER BY at DESC, id DESC, ordinal DESC) AS place FROM bought) \
-        SELECT a.code, a.name, o.times, t.price, t.at, t.id AS purchase, t.store_id, s.name AS store_name, \
+        SELECT a.id AS article, a.code, a.name, o.times, t.price, t.at, t.id AS purchase, t.store_id, s.name AS store_name, \
         s.town AS store_town FROM counted o JOIN latest t ON t.article_id = o.article_id AND t.place = 1 \
         JOIN articles a ON a.id = o.article_id LEFT JOIN stores s ON s.id = t.store_id \
-        ORDER BY o.times DESC, t.at DESC, a.code LIMIT $2";
+        WHERE (o.times, t.at, a.id) < ($2, $3, $4) ORDER BY o.times DESC, t.at DESC, a.id DESC LIMIT $5";
+    // Nothing is bought so often.
+    let (times, (at, id)) = after.unwrap_or((i64::MAX, (conn.now(), uuid::Uuid::nil())));
     let rows: Vec<OftenRow> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
+        .bind(times)
+        .bind(at)
+        .bind(id)
         .bind(limit)
         .fetch_all(c)
         .await)?;
     Ok(rows
         .into_iter()
         .map(|row| Often {
+            article: row.article,
             code: row.code,
             name: row.name,
             times: row.times,

@@ -438,7 +438,7 @@ both_engines!(what_is_bought_again_and_again, async |world| {
     slip("pot", anna, on(9)).line("pot", 5, 500_00).book(db).await;
     slip("his", boris, on(9)).line("pot", 1, 500_00).book(db).await;
     let mut conn = db.read().await.expect("a connection");
-    let often = purchases::often(&mut conn, anna, 10).await.expect("a list");
+    let often = purchases::often(&mut conn, anna, None, 10).await.expect("a list");
     let told: Vec<_> = often
         .iter()
         .map(|one| (one.code.as_str(), one.times, one.price))
@@ -451,8 +451,17 @@ both_engines!(what_is_bought_again_and_again, async |world| {
     assert_eq!((often[1].purchase, often[1].at), (last.id, on(5)));
     let shop = often[1].store.as_ref().map(|store| store.name.en.as_str());
     assert_eq!((shop, &often[0].store), (Some("Shop N"), &None));
-    let one = purchases::often(&mut conn, anna, 1).await.expect("a list");
-    assert_eq!(one.len(), 1);
+    let one = purchases::often(&mut conn, anna, None, 1).await.expect("a list");
+    assert_eq!(one, often[..1]);
+    let after = |one: &crm::purchase::Often| Some((one.times, (one.at, one.article.0)));
+    let next = purchases::often(&mut conn, anna, after(&one[0]), 1)
+        .await
+        .expect("a list");
+    assert_eq!(next, often[1..]);
+    let end = purchases::often(&mut conn, anna, after(&next[0]), 1)
+        .await
+        .expect("a list");
+    assert_eq!(end, []);
 });
 
 both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world| {

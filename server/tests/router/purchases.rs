@@ -238,6 +238,30 @@ async fn what_is_bought_often_leads_to_a_plan() {
     for words in ["Чай & мёд 2 раза", "20 ноября", "160,50 ₽"] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    // However many there are, page by page.
+    for n in 0..34 {
+        for turn in 0..2 {
+            let article = format!("Товар {n}");
+            anna = anna.with_purchase(&format!("M-{n}-{turn}"), &article, 10_00).await;
+        }
+    }
+    let first = anna.get("/purchases/often").await;
+    let tags = crate::common::html::tags(&first.body);
+    let mut links = tags.iter().filter_map(|tag| tag.get("href"));
+    let next = links
+        .find(|href| href.starts_with("/purchases/often?after="))
+        .expect("more")
+        .to_owned();
+    let second = anna.get(&next).await;
+    let plans = |page: &crate::common::Reply| page.body.matches("/what-if?").count();
+    assert_eq!([plans(&first), plans(&second)], [30, 5]);
+    for nonsense in ["x", "2-x", "-1-0_0", "2"] {
+        assert_eq!(
+            plans(&anna.get(&format!("/purchases/often?after={nonsense}")).await),
+            30,
+            "{nonsense}"
+        );
+    }
     let plan = page
         .body
         .split("href=\"")

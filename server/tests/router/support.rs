@@ -199,3 +199,45 @@ async fn a_request_says_from_which_page_it_was_written() {
         5
     );
 }
+
+/// Of a long conversation the last messages stand open, and none is left out.
+#[tokio::test]
+async fn the_beginning_of_a_long_conversation_is_folded_away() {
+    let mut town = Town::new().await;
+    let more = "INSERT INTO messages (id, request_id, author, staff_id, internal, body, search, at) \
+                WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 33) \
+                SELECT randomblob(16), m.request_id, 'customer', NULL, 0, 'Ещё вопрос ' || i, '', m.at FROM n, messages m \
+                JOIN requests r ON r.id = m.request_id WHERE r.number = $1 + 0";
+    let at = format!("/support/{}", town.request);
+    assert!(
+        !town.anna.get(&at).await.text().contains("ранн"),
+        "a short one is there as a whole"
+    );
+    town.app.run(more, &town.request).await;
+    let page = town.anna.get(&at).await;
+    assert!(page.text().contains("Показать 4 ранних сообщения"), "{}", page.text());
+    let live = page.body.split("data-thread").nth(1).expect("the conversation");
+    let live = live.split("</ol>").next().expect("its end");
+    assert_eq!(live.matches("data-message").count(), 30);
+    assert_eq!(page.body.matches("data-message").count(), 34);
+}
+
+/// A conversation with the shop says that there was more, and where.
+#[tokio::test]
+async fn a_chat_says_that_it_shows_the_last_of_it() {
+    let town = Town::new().await;
+    let mut anna = town.anna;
+    anna.send("/chat", "chat.say", &[("text", "Баланс")]).await;
+    assert!(
+        !anna.get("/chat").await.text().contains("последние"),
+        "all of it is there"
+    );
+    let more = "INSERT INTO conversation_messages (id, conversation_id, at, author, body) \
+                WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120) \
+                SELECT randomblob(16), m.conversation_id, m.at, 'person', $1 || i FROM n, \
+                (SELECT conversation_id, at FROM conversation_messages LIMIT 1) m";
+    town.app.run(more, "Снова ").await;
+    let page = anna.get("/chat").await;
+    assert!(page.text().contains("Здесь последние 100 сообщений"), "{}", page.text());
+    assert!(page.body.contains("href=\"/profile/data\""), "{}", page.text());
+}
