@@ -279,3 +279,46 @@ async fn offers_say_whom_they_are_for_and_how_far_somebody_is() {
         "{page}"
     );
 }
+
+/// What grows with the years comes to staff page by page: promotions by their ends, rules that give nothing any more after those
+/// that do.
+#[tokio::test]
+async fn staff_page_through_promotions_and_rules() {
+    let app = TestApp::new().await;
+    for n in 0..55 {
+        app.put_promotion(&format!("week_{n}"), &[], false).await;
+    }
+    let living = rule(&app, "").await;
+    let withdrawn = "INSERT INTO rules (id, created_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                     WHERE i < 55) SELECT randomblob(16), r.created_at FROM n, (SELECT created_at FROM rules LIMIT 1) r";
+    app.execute(withdrawn).await;
+    let copies = "INSERT INTO rule_versions (rule_id, version, state, definition, changed_at, effective_at, published_at) \
+                  SELECT r.id, 1, 'published', NULL, v.changed_at, v.effective_at, v.published_at FROM rules r, rule_versions v \
+                  WHERE NOT EXISTS (SELECT 1 FROM rule_versions o WHERE o.rule_id = r.id) AND v.definition IS NOT NULL";
+    app.execute(copies).await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    for (at, of_each) in [("/admin/promotions", [50, 5]), ("/admin/rules", [51, 5])] {
+        let mut there = at.to_owned();
+        for (page, expected) in of_each.into_iter().enumerate() {
+            let shown = mara.get(&there).await;
+            assert_eq!(shown.status, StatusCode::OK, "{there}");
+            let links = crate::common::html::tags(&shown.body);
+            let links: Vec<_> = links.iter().filter_map(|tag| tag.get("href")).collect();
+            let is_one = |href: &&&str| href.strip_prefix(at).is_some_and(|rest| rest.len() == 37);
+            assert_eq!(links.iter().filter(is_one).count(), expected, "{there}");
+            let next = links.iter().find(|href| href.contains("?after="));
+            assert_eq!(next.is_some(), page == 0, "{there}");
+            there = next.map_or_else(String::new, |href| (*href).to_owned());
+        }
+    }
+    let first = mara.get("/admin/rules").await.body;
+    assert!(
+        first.contains(&format!("/admin/rules/{living}")),
+        "what gives something is on the first page"
+    );
+    for nonsense in ["x", "1_x"] {
+        for at in ["/admin/promotions", "/admin/rules"] {
+            assert_eq!(mara.get(&format!("{at}?after={nonsense}")).await.status, StatusCode::OK);
+        }
+    }
+}

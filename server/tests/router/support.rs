@@ -1,5 +1,6 @@
 //! What customers think of answers, and what the thread says comes next.
 
+use crate::common::html::tags;
 use crate::common::{Browser, TestApp, Town};
 use axum::http::StatusCode;
 use chrono::Duration;
@@ -240,4 +241,48 @@ async fn a_chat_says_that_it_shows_the_last_of_it() {
     let page = anna.get("/chat").await;
     assert!(page.text().contains("Здесь последние 100 сообщений"), "{}", page.text());
     assert!(page.body.contains("href=\"/profile/data\""), "{}", page.text());
+}
+
+/// On the card of a customer staff page through what grows: requests, and everything that happened.
+#[tokio::test]
+async fn staff_page_through_the_requests_and_the_history_of_a_customer() {
+    let mut town = Town::new().await;
+    let more = "INSERT INTO requests (id, number, customer_id, topic_id, status, language, created_at, updated_at, \
+                waiting_since, customer_seen_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 69) \
+                SELECT randomblob(16), r.number + 1000 + i, r.customer_id, r.topic_id, r.status, r.language, r.created_at, \
+                r.updated_at, r.waiting_since, r.customer_seen_at FROM n, requests r WHERE r.number = $1 + 0";
+    town.app.run(more, &town.request).await;
+    let card = format!("/admin/customers/{}", town.anna.id().await);
+    for (list, section, each) in [
+        ("requests=", "id=\"requests\"", "<tr>"),
+        ("history=", "id=\"history\"", "<li>"),
+    ] {
+        let (mut at, mut seen, mut pages) = (card.clone(), 0, 0);
+        loop {
+            let page = town.agent.get(&at).await;
+            let inside = page.body.split(section).nth(1).expect("the section");
+            let inside = inside.split("</section>").next().expect("its end");
+            // The head of a table is a row as well.
+            seen += inside.matches(each).count() - usize::from(each == "<tr>");
+            pages += 1;
+            let links = tags(&page.body);
+            let next = links
+                .iter()
+                .filter_map(|tag| tag.get("href"))
+                .find(|href| href.contains(list));
+            let Some(next) = next.filter(|_| pages < 9) else { break };
+            at = next.split('#').next().unwrap_or_default().to_owned();
+        }
+        match list {
+            "requests=" => assert_eq!((seen, pages), (70, 4)),
+            _ => assert!(seen > 70 && pages == 2, "{seen} events on {pages} pages"),
+        }
+    }
+    for nonsense in ["requests=x", "history=1", "history=x_1", "history=1_-1"] {
+        assert_eq!(
+            town.agent.get(&format!("{card}?{nonsense}")).await.status,
+            StatusCode::OK,
+            "{nonsense}"
+        );
+    }
 }
