@@ -1098,6 +1098,7 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
             customer,
             topic,
             purchase,
+            about: None,
             language,
             at: first.at,
         },

@@ -284,7 +284,7 @@ async fn s16_sessions_of_staff_end_when_idle_for_two_hours_and_after_twelve() {
 /// Who came into a cabinet and who was kept out is told to its owner, by what and whence, and to nobody else; for so long and no
 /// longer.
 #[tokio::test]
-async fn s14_a_customer_sees_who_came_in_and_who_was_kept_out() {
+async fn a_customer_sees_who_came_in_and_who_was_kept_out() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;
     let mut boris = app.customer("Борис").await;
