@@ -76,6 +76,7 @@ test("forms of coming in", async ({ page, signIns }) => {
   await right(page, "sign_in.details", { name, surname, day, month, year, email: "", password: "" });
   await right(page, "sign_in.register");
   await expect(page).toHaveURL(/\/welcome/);
+  await right(page, "tour.finish");
   await right(page, "sign_out");
 
   await page.goto("/sign-in?by=email");
@@ -309,6 +310,11 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await expect(page.getByLabel("Ссылка для друга")).toHaveValue(/\/join\/[2-9A-Z]{8}$/);
 
   await page.goto("/support/new");
+  // Looking for answers sends nothing and keeps what was typed.
+  expect(await submit(page, "request.create", { topic: "card", text: "Потеряла карту" }, "Поискать ответ")).toBe(422);
+  await expect(page.getByRole("alert")).toHaveCount(0);
+  await expect(page.locator("[data-suggest]").getByRole("link", { name: /Карта потеряна/ })).toBeVisible();
+  await expect(page.getByLabel("Сообщение")).toHaveValue("Потеряла карту");
   await wrong(page, "request.create", { topic: "", text: "Где баллы?" }, "Выберите из списка");
   await box(page, "request.create").locator('[name="files"]').setInputFiles([{ name: "чек.exe", mimeType: "application/octet-stream", buffer: PNG }]);
   await wrong(page, "request.create", { topic: "other", text: "Где баллы?" }, /Файл № 1 не подходит/);

@@ -26,7 +26,12 @@ use route::{FormEntry, Route, form};
 /// Every page.
 pub const ROUTES: &[Route] = &[
     page!("/", Customer, cabinet::home::page),
-    page!("/welcome", Customer, cabinet::welcome::page),
+    page!(
+        "/welcome",
+        Customer,
+        cabinet::welcome::page,
+        [cabinet::welcome::FinishTour]
+    ),
     page!(
         "/card",
         Customer,

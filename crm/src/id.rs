@@ -152,6 +152,8 @@ ids! {
     SessionId,
     /// A browser that somebody has come in by before.
     KnownDeviceId,
+    /// A sign-in, or one that was refused.
+    SignInId,
     /// A message on its way out.
     OutboxId,
     /// What the cabinet tells a customer of.

@@ -31,6 +31,7 @@ pub mod question;
 pub mod questionnaire;
 pub mod request;
 pub mod rule;
+pub mod search;
 pub mod shop;
 pub mod signin;
 pub mod staff;

@@ -9,7 +9,7 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::texts::AdminEvent;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FormBox, Moment, icon};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Datelike, Duration, Utc};
 use crm::card::{self, Card, State, store as cards};
 use crm::consent::{Act, Consent, store as consents};
 use crm::contact::Kind;
@@ -36,12 +36,12 @@ use std::collections::HashMap;
 
 /// How many purchases a page shows.
 const PURCHASES: usize = 20;
-/// How many requests are shown, the last ones.
-const REQUESTS: i64 = 50;
+/// How many requests a page shows.
+const REQUESTS: usize = 20;
 /// How many transfers are shown, the last ones.
 const TRANSFERS: i64 = 20;
-/// How many events are shown at first, and when more are asked for.
-const EVENTS: [i64; 2] = [30, 500];
+/// How many events a page shows.
+const EVENTS: usize = 50;
 
 /// Ends every session of the customer.
 #[derive(Deserialize)]
@@ -113,8 +113,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let staff = cx.staff()?;
     let id: CustomerId = cx.param("id")?;
     let before = cx.query("before").and_then(read_place);
-    let is_whole = cx.query("history") == Some("all");
-    let most = EVENTS[usize::from(is_whole)];
+    let later_requests = cx.query("requests").and_then(|cursor| cursor.parse().ok());
+    let later_events = cx.query("history").and_then(read_moment);
     let subject = staff.open(&cx.db, id, Reason::Card).await?;
     // Asked for by a link of its own, for each time is written down.
     let income = match cx.query("income") {
@@ -130,11 +130,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let programs = programs::list(&mut conn, subject).await?;
     let consents = consents::history(&mut conn, subject).await?;
     let bought = purchases::list(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
-    let asked = requests::list(&mut conn, subject, None, REQUESTS).await?;
+    let asked = requests::list(&mut conn, subject, later_requests, REQUESTS as i64 + 1).await?;
     let topics = requests::topics(&mut conn).await?;
     let categories = stores::categories(&mut conn).await?;
     let shops = stores::list(&mut conn, cx.lang).await?;
-    let events = staff_store::timeline(&mut conn, subject, most).await?;
+    let mut events = staff_store::timeline(&mut conn, subject, later_events, EVENTS + 1).await?;
+    let has_more = events.len() > EVENTS;
+    events.truncate(EVENTS);
     let moved = events.iter().filter(|event| event.kind == EventKind::Points);
     let moved: Vec<TransactionId> = moved.filter_map(|event| event.object).map(TransactionId).collect();
     let rewards = rewards::of(&mut conn, subject, &moved).await?;
@@ -156,9 +158,19 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         rewards: &rewards,
         here: &here,
     };
-    let may_be_more = !is_whole && events.len() as i64 == most;
-    let more = may_be_more.then(|| {
-        view! { <p class="more-link"><a class="btn" href=format!("{here}?history=all#history")>{t.whole_history}</a></p> }
+    let first = later_events.map(|_| view! { <a class="btn" href=format!("{here}#history")>{t.latest}</a> });
+    let more = events.last().filter(|_| has_more).map(|last| {
+        let same = events.iter().rev().take_while(|event| event.at == last.at).count();
+        // Where all of a page is of one moment, so were those before.
+        let before = later_events
+            .filter(|(at, _)| *at == last.at)
+            .map_or(0, |(_, told)| told);
+        let href = format!(
+            "{here}?history={}_{}#history",
+            last.at.timestamp_micros(),
+            same + before
+        );
+        view! { <a class="btn" href=href>{t.earlier} {icon(icon::CHEVRON_RIGHT)}</a> }
     });
     let of_points = &cx.t().admin_points;
     let done = [
@@ -187,11 +199,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {receipts(&cx, &here, &bought, before.is_some())}
                 {moves::moved(&cx, &transfers)}
-                {asked_for(&cx, &asked)}
+                {asked_for(&cx, &here, &asked, later_requests.is_some())}
                 <section class="section" aria-labelledby="history">
                     <h2 id="history">{t.history}</h2>
                     {timeline(&cx, &words, &events)}
-                    {more}
+                    <div class="pages"><span></span><div class="actions">{first} {more}</div></div>
                 </section>
             </div>
             <div>
@@ -304,10 +316,25 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
     .into_html()
 }
 
-fn asked_for(cx: &Cx, asked: &[Summary]) -> Html {
+/// The moment at which a page of events ended, and how many of it were told.
+fn read_moment(text: &str) -> Option<(DateTime<Utc>, usize)> {
+    let (at, told) = text.split_once('_')?;
+    let at = DateTime::from_timestamp_micros(at.parse().ok()?).filter(|at| (1970..=9999).contains(&at.year()))?;
+    Some((at, told.parse().ok()?))
+}
+
+/// What they asked support; one more than a page shows leads on.
+fn asked_for(cx: &Cx, here: &str, asked: &[Summary], is_later: bool) -> Html {
     let t = &cx.t().admin_customer;
+    let last = asked.get(REQUESTS.saturating_sub(1)).filter(|_| asked.len() > REQUESTS);
+    let next = last.map(|last| {
+        let href = format!("{here}?requests={}#requests", last.cursor());
+        view! { <a class="btn" href=href>{t.earlier} {icon(icon::CHEVRON_RIGHT)}</a> }
+    });
+    let first = is_later.then(|| view! { <a class="btn" href=format!("{here}#requests")>{t.latest}</a> });
     let rows: Vec<_> = asked
         .iter()
+        .take(REQUESTS)
         .map(|request| {
             view! {
                 <tr>
@@ -347,6 +374,7 @@ fn asked_for(cx: &Cx, asked: &[Summary]) -> Html {
         <section class="section" aria-labelledby="requests">
             <h2 id="requests">{t.requests}</h2>
             {table}
+            <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
         </section>
     }
     .into_html()
@@ -858,6 +886,7 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "card.bind" => t.card_bind,
         "card.refused" => t.card_refused,
         "invite.begin" => t.invite_begin,
+        "tour.finish" => t.tour_finish,
         "promotion.activate" => t.promotion_activate,
         "purchase.claim" => t.purchase_claim,
         "erasure.ask" => t.erasure_ask,

@@ -269,6 +269,8 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
     let expiry_means = balance
         .next_expiry
         .map(|_| meaning(cx, t.what_expires, t.expires_means, "when-points-expire"));
+    let is_reserved = balance.programs.iter().any(|program| program.reserved != 0);
+    let reserved_means = is_reserved.then(|| meaning(cx, t.what_reserved, t.reserved_means, "pay-with-points"));
     (!rows.is_empty()).then(|| {
         view! {
             <section class="section">
@@ -277,6 +279,7 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
                     <p class="balance-sum"><b>{cx.points(balance.spendable())}</b> " " {unit(cx, balance.spendable())}</p>
                 </div>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+                {reserved_means}
                 {pending_means}
                 {expiry_means}
             </section>
@@ -382,6 +385,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
             <div><dt>{t.expires}</dt><dd>{cx.day(expires)}</dd></div>
         }
     });
+    let write = format!("/support/new?about=points/{}", entry.id);
     let pending = (entry.active != 0 && entry.pending != 0)
         .then(|| view! { <div><dt>{t.pending_change}</dt><dd>{signed(entry.pending)}</dd></div> });
     view! {
@@ -403,6 +407,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
                     <div><dt>{t.balance_after}</dt><dd>{cx.points(entry.balance)}</dd></div>
                 </dl>
                 {parts(cx, entry, explained)}
+                <p class="no-print"><a href=write>{t.write}</a></p>
             </div>
         </details>
     }

@@ -21,7 +21,7 @@ use leptos::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Articles that a search shows.
-const SHOWN: i64 = 10;
+const SHOWN: usize = 10;
 /// The longest text to search for, in characters.
 const TEXT_MAX: usize = 100;
 /// The longest that anybody plans ahead, in days.
@@ -282,7 +282,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .retain(|line| known.iter().any(|found| found.code == line.code) || cx.query("like").is_some());
     let found = match asked.find.trim() {
         "" => None,
-        text => Some(what_if::find(&mut conn, me, text, SHOWN).await?),
+        text => Some(what_if::find(&mut conn, me, text, SHOWN as i64 + 1).await?),
     };
     let shops = stores::list(&mut conn, cx.lang).await?;
     drop(conn);
@@ -441,8 +441,10 @@ fn hits(cx: &Cx, found: &[Found]) -> Html {
     if found.is_empty() {
         return view! { <p class="hint" role="status">{t.nothing}</p> }.into_html();
     }
+    let has_more = (found.len() > SHOWN).then(|| view! { <p class="hint">{t.more(SHOWN as i64)}</p> });
     let rows: Vec<_> = found
         .iter()
+        .take(SHOWN)
         .map(|article| {
             let price = article.price.map(|price| cx.money(price));
             view! {
@@ -456,7 +458,7 @@ fn hits(cx: &Cx, found: &[Found]) -> Html {
             }
         })
         .collect();
-    view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
+    view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> {has_more} }.into_html()
 }
 
 /// A way to pay in words.

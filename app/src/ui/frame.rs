@@ -217,8 +217,15 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
         (!to.is_empty()).then(|| view! { <a href=href>{shown}</a> })
     };
     let shop = cx.shop();
-    let phone = link("tel", &shop.phone, cx.phone(&shop.phone));
-    let email = link("mailto", &shop.email, shop.email.clone());
+    let (phone, email) = match (shop.phone.as_str(), shop.email.as_str()) {
+        // The shop of the demonstration is as made up as its people.
+        ("", "") if cx.is_demonstration => ("+74951234567", "club@example.com"),
+        given => given,
+    };
+    let (phone, email) = (
+        link("tel", phone, cx.phone(phone)),
+        link("mailto", email, email.to_owned()),
+    );
     view! {
         <footer class="foot">
             <a href="/help">{t.help}</a>

@@ -397,6 +397,34 @@ pub async fn change_language(db: &Db, by: &Customer, lang: Lang) -> Result<(), E
     .await
 }
 
+/// Whether a customer is still to be shown around.
+pub async fn needs_tour(conn: &mut Conn, of: Subject) -> Result<bool, Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM customers WHERE id = $1 AND toured_at IS NULL";
+    let new: i64 = on!(conn, |c| sqlx::query_scalar(SQL).bind(of.id()).fetch_one(c).await)?;
+    Ok(new > 0)
+}
+
+/// A customer was shown around, or wants none of it. Once more changes nothing.
+pub async fn finish_tour(db: &Db, by: &Customer) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET toured_at = $2 WHERE id = $1 AND toured_at IS NULL";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows > 0 {
+                by.record(tx, "tour.finish", None).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
 /// A child's birthday as it was typed, with the parent's box.
 #[derive(Clone, Debug, Default)]
 pub struct ChildForm {

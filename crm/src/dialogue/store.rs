@@ -30,7 +30,7 @@ const MESSAGES_PER_CUSTOMER: u32 = 240;
 /// register takes twenty.
 const MESSAGES_PER_NETWORK: u32 = 1200;
 /// How many messages a page of the conversation shows.
-const SHOWN: i64 = 100;
+const SHOWN: usize = 100;
 
 /// Who writes.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +91,10 @@ pub struct Said {
 /// A conversation as whoever writes sees it.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// What was said, the oldest first.
+    /// What was said last, the oldest first.
     pub said: Vec<Said>,
+    /// There was more before.
+    pub has_earlier: bool,
     /// The answers that are offered.
     pub choices: Vec<Choice>,
     /// A code is asked for.
@@ -216,12 +218,14 @@ pub async fn conversation(db: &Db, by: &Speaker<'_>) -> Result<Conversation, Err
     let mut said: Vec<Said> = match &row {
         Some(row) => on!(conn, |c| sqlx::query_as(SQL)
             .bind(row.id)
-            .bind(SHOWN)
+            .bind(SHOWN as i64 + 1)
             .fetch_all(c)
             .await)?,
         None => Vec::new(),
     };
     drop(conn);
+    let has_earlier = said.len() > SHOWN;
+    said.truncate(SHOWN);
     said.reverse();
     if said.is_empty() {
         let (body, link) = in_words(&greeting(&facts), &facts);
@@ -235,6 +239,7 @@ pub async fn conversation(db: &Db, by: &Speaker<'_>) -> Result<Conversation, Err
     let state = row.map(|row| row.state).unwrap_or_default();
     Ok(Conversation {
         said,
+        has_earlier,
         choices: choices(&state, &facts),
         wants_code: wants_code(&state, &facts),
     })

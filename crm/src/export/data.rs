@@ -1,7 +1,7 @@
 //! Everything that the database holds about a customer, table by table.
 
 use crate::db::Conn;
-use crate::id::CustomerId;
+use crate::id::{AttachmentId, CustomerId};
 use crate::lang::Lang;
 use crate::merge;
 use crate::on;
@@ -85,7 +85,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "person",
         "SELECT c.id, c.name, c.surname, c.birthday, c.address AS home_address, c.language, (SELECT s.name ->> $2 FROM stores s \
          WHERE s.id = c.favourite_store_id) AS favourite_store, c.password_hash IS NOT NULL AS is_password_set, c.source, \
-         c.external_id AS external_number, c.registered_at, c.updated_at FROM customers c WHERE c.id = $1",
+         c.external_id AS external_number, c.registered_at, c.toured_at, c.updated_at FROM customers c WHERE c.id = $1",
     ),
     (
         "contacts",
@@ -316,7 +316,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "requests",
         "SELECT r.number, r.created_at, t.name ->> $2 AS topic, r.status AS state, r.language, r.updated_at, r.closed_at, \
-         p.document FROM requests r JOIN topics t ON t.id = r.topic_id \
+         r.about, p.document FROM requests r JOIN topics t ON t.id = r.topic_id \
          LEFT JOIN purchases p ON p.id = r.purchase_id AND p.customer_id = r.customer_id WHERE r.customer_id = $1 \
          ORDER BY r.number",
     ),
@@ -332,7 +332,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "request_files",
-        "SELECT r.number, a.at, m.author, a.name AS file, a.kind AS file_kind, a.size AS bytes FROM requests r \
+        "SELECT r.number, a.id AS file_id, a.at, m.author, a.name AS file, a.kind AS file_kind, a.size AS bytes FROM requests r \
          JOIN messages m ON m.request_id = r.id JOIN attachments a ON a.message_id = m.id WHERE r.customer_id = $1 \
          ORDER BY r.number, m.at, m.id, a.ordinal",
     ),
@@ -373,6 +373,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "known_devices",
         "SELECT created_at, seen_at FROM known_devices WHERE customer_id = $1 ORDER BY created_at, id",
+    ),
+    (
+        "sign_ins",
+        "SELECT at, way, is_let_in, device, network FROM sign_ins WHERE customer_id = $1 ORDER BY at, id",
     ),
     (
         "second_factors",
@@ -430,7 +434,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
 pub const LEFT_OUT: &[(&str, &str)] = &[
     (
         "attachment_parts",
-        "what is in the files: each is downloaded from its request",
+        "what is in the files: each is a file of the archive",
     ),
     ("attempts", "a way in that is being walked: gone after two hours"),
     ("codes", "the codes of such a way, as keyed hashes"),
@@ -450,6 +454,50 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "which rows went over with another account: each is told as what it is",
     ),
 ];
+
+/// A file of a request that goes into the archive.
+pub(super) struct Packed {
+    /// Which one.
+    pub(super) id: AttachmentId,
+    /// What it is called in the archive: its owner's name for it could pretend to be something else.
+    pub(super) name: String,
+}
+
+impl Data {
+    /// The files of requests that go into the archive, the last ones first as long as there is room for so many bytes. Each row
+    /// then says under which name, and one that stays out says nothing.
+    pub(super) fn pack_files(&mut self, room: i64) -> Vec<Packed> {
+        let Some(section) = self.sections.iter_mut().find(|one| one.name == "request_files") else {
+            return Vec::new();
+        };
+        let place = |name: &str| section.columns.iter().position(|column| column == name);
+        let (Some(number), Some(id), Some(kind), Some(size)) =
+            (place("number"), place("file_id"), place("file_kind"), place("bytes"))
+        else {
+            return Vec::new();
+        };
+        section.columns.push("packed_as".into());
+        let (mut left, mut files) = (room, Vec::new());
+        for row in section.rows.iter_mut().rev() {
+            let file = match (row.get(number), row.get(id), row.get(kind), row.get(size)) {
+                (
+                    Some(Cell::Number(number)),
+                    Some(Cell::Text(id)),
+                    Some(Cell::Text(kind)),
+                    Some(Cell::Number(size)),
+                ) if *size <= left => {
+                    left -= size;
+                    let name = format!("files/{number}-{id}.{kind}");
+                    id.parse().ok().map(|id| Packed { id, name })
+                }
+                _ => None,
+            };
+            row.push(file.as_ref().map_or(Cell::Empty, |file| Cell::Text(file.name.clone())));
+            files.extend(file);
+        }
+        files
+    }
+}
 
 /// Collects what is held about a customer.
 pub(super) async fn gather(conn: &mut Conn, of: Subject) -> Result<Data, sqlx::Error> {
@@ -578,5 +626,47 @@ struct Named<'a>(&'a [String], &'a [Cell]);
 impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().zip(self.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_along_as_long_as_there_is_room_the_last_ones_first() {
+        let columns = ["number", "file_id", "file", "file_kind", "bytes"].map(str::to_owned);
+        let file = |number: i64, size: i64| {
+            vec![
+                Cell::Number(number),
+                Cell::Text(Uuid::from_u128(u128::from(number.unsigned_abs())).to_string()),
+                Cell::Text("../../чек.png".into()),
+                Cell::Text("png".into()),
+                Cell::Number(size),
+            ]
+        };
+        let mut data = Data {
+            at: DateTime::default(),
+            shop: Arc::default(),
+            language: Lang::Ru,
+            sections: vec![Section {
+                name: "request_files",
+                columns: columns.to_vec(),
+                rows: vec![file(1, 3), file(2, 9), file(3, 7)],
+            }],
+        };
+        let packed: Vec<String> = data.pack_files(10).into_iter().map(|one| one.name).collect();
+        let name = |number: u128| format!("files/{number}-{}.png", Uuid::from_u128(number));
+        assert_eq!(packed, [name(3), name(1)]);
+        let told: Vec<_> = data.sections[0].rows.iter().map(|row| row.last().cloned()).collect();
+        assert_eq!(
+            told,
+            [Some(Cell::Text(name(1))), Some(Cell::Empty), Some(Cell::Text(name(3)))]
+        );
+        let nothing = &mut Data {
+            sections: Vec::new(),
+            ..data
+        };
+        assert!(nothing.pack_files(10).is_empty());
     }
 }

@@ -11,7 +11,7 @@ use crate::on;
 use crate::signin::store::check_current;
 use crate::signin::{Device, known, notice, password, strength};
 use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_ABSOLUTE, STAFF_IDLE, Staff, Subject, System, Visitor};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
@@ -349,9 +349,15 @@ async fn by_name(conn: &mut Conn, words: &[String]) -> Result<Vec<Hit>, Error> {
 
 /// What happened to a customer, newest first: purchases, requests and what was said in them, consents, programs,
 /// sessions, points, and changes. What staff merely read is in [`audit::of_customer`]; what tells of itself above is
-/// not told once more as a change, and a step on the way to one is none.
-pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Event>, Error> {
-    const SQL: &str = "\
+/// not told once more as a change, and a step on the way to one is none. `limit` of them, from the moment on at which a page before
+/// ended, without those of that moment that were on it.
+pub async fn timeline(
+    conn: &mut Conn,
+    of: Subject,
+    after: Option<(DateTime<Utc>, usize)>,
+    limit: usize,
+) -> Result<Vec<Event>, Error> {
+    const SQL: &str = "SELECT * FROM (\
         SELECT at, kind, id AS object, '' AS code, total AS amount FROM purchases WHERE customer_id = $1 \
         UNION ALL SELECT r.created_at, 'request', r.id, t.code, r.number \
         FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.customer_id = $1 \
@@ -374,13 +380,21 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
         AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
         'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', 'sign_out', 'confirm', 'confirm.code', \
         'contact.code', 'factor.offer', 'points.adjust', 'points.approve', 'transfer.create', 'transfer.cancel', \
-        'transfer.reverse') \
-        ORDER BY at DESC, kind, code, object LIMIT $2";
-    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        'transfer.reverse')) e \
+        WHERE $3 IS NULL OR at <= $3 ORDER BY at DESC, kind, code, object LIMIT $2";
+    let (until, told) = after.map_or((None, 0), |(at, told)| (Some(at), told));
+    let more = i64::try_from(limit.saturating_add(told)).unwrap_or(i64::MAX);
+    let mut events: Vec<Event> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
-        .bind(limit)
+        .bind(more)
+        .bind(until)
         .fetch_all(c)
-        .await)?)
+        .await)?;
+    // Of the moment at which the page before ended so many were on it.
+    let same = events.iter().take_while(|event| Some(event.at) == until).count();
+    events.drain(..told.min(same));
+    events.truncate(limit);
+    Ok(events)
 }
 
 /// Gives a member of staff another password; their sessions end.

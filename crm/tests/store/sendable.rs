@@ -115,15 +115,15 @@ fn a_server_can_await_these(
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
         requests::topics(&mut conn).await?;
-        staff::timeline(&mut conn, customer.me(), 1).await?;
+        staff::timeline(&mut conn, customer.me(), None, 1).await?;
         staff::by_login(&mut conn, "").await?;
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;
         promotion::store::running(&mut conn, db.now()).await?;
         promotion::store::offers::of(&mut conn, customer.me()).await?;
         promotion::store::offers::ending(&mut conn, customer.me(), db.now()).await?;
-        promotion::store::offers::over(&mut conn, customer.me()).await?;
+        promotion::store::offers::over(&mut conn, customer.me(), None, 1).await?;
         promotion::store::offers::activate(&db, &customer, "").await?;
-        promotion::store::managing::list(&db, &agent).await?;
+        promotion::store::managing::list(&db, &agent, None, 1).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;
         Ok::<_, Error>(())

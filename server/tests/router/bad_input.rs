@@ -423,7 +423,7 @@ async fn addresses_take_anything_without_harm() {
             ),
             ("/points", &["before", "program", "kind", "from", "to"]),
             ("/support", &["before"]),
-            ("/support/new", &["receipt", "line", "topic"]),
+            ("/support/new", &["receipt", "line", "topic", "about"]),
             ("/help", &["q"]),
             ("/help/lost-card", &["done"]),
             ("/sign-in", &["done", "by", "next"]),

@@ -166,10 +166,12 @@ async fn s23_every_change_is_a_row() {
             if app::EVERYWHERE.iter().any(|every| every.name == form.name) {
                 continue;
             }
-            let choices = if form.buttons.is_empty() {
+            // One that only looks for answers changes nothing.
+            let buttons: Vec<_> = form.buttons.iter().filter(|(name, _)| name != "find").collect();
+            let choices = if buttons.is_empty() {
                 vec![None]
             } else {
-                form.buttons.iter().map(Some).collect()
+                buttons.into_iter().map(Some).collect()
             };
             for button in choices.into_iter().take(1) {
                 let mut sent = form.clone();
