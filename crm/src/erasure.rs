@@ -121,7 +121,7 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Customer>, agreed: bool) -> Result<(), 
                 return Err(Error::Stale);
             }
             by.record(tx, "erasure.ask", Some(id.0)).await?;
-            let due = tx.shop().local(due_at).format("%d.%m.%Y %H:%M").to_string();
+            let due = by.language().moment(tx.shop().local(due_at));
             tell(tx, by.id(), "erasure_asked", &[("due", &due)]).await
         })
     })

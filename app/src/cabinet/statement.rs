@@ -214,7 +214,7 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
     let entries = told.statement.entries.iter();
     let entries = entries.map(|entry| {
         vec![
-            cx.shop().local(entry.at).format("%d.%m.%Y %H:%M").to_string(),
+            cx.lang.moment(cx.shop().local(entry.at)),
             format!("{} ({})", what(cx, entry), cx.pick(&entry.name)),
             signed(entry.active),
             signed(entry.pending),

@@ -122,6 +122,22 @@ both_engines!(points_arrive_with_the_day_on_which_they_expire, async |world| {
     assert_books_agree(db).await;
 });
 
+both_engines!(a_message_has_dates_as_its_reader_writes_them, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    people::contact(world, pair.anna.id(), crm::contact::Kind::Email, "anna@example.com").await;
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    execute!(db, "UPDATE customers SET language = 'en' WHERE id = $1", pair.anna.id())
+        .await
+        .expect("she reads English");
+    give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+    let body = people::one!(world, String, "SELECT body FROM outbox WHERE template = 'points_sent'");
+    let until = db.shop().local(start() + days(11) + Duration::minutes(60));
+    assert!(body.contains(&crm::lang::Lang::En.moment(until)), "{body}");
+});
+
 both_engines!(what_arrives_can_be_spent_though_the_daily_work_is_late, async |world| {
     let db = &world.db;
     let pair = pair(world).await;

@@ -241,7 +241,7 @@ async fn tell(
 ) -> Result<(), sqlx::Error> {
     let (_, lang) = person(tx, to).await?;
     let (other, _) = person(tx, other).await?;
-    let until = tx.shop().local(until).format("%d.%m.%Y %H:%M").to_string();
+    let until = lang.moment(tx.shop().local(until));
     let points = written(lang, given);
     if template == RECEIVED {
         notification::add(tx, to, notification::Kind::Received, &other, Some(given)).await?;
