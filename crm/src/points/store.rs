@@ -34,6 +34,7 @@ use crate::id::{
 };
 use crate::invite::store as invitations;
 use crate::lang::Localized;
+use crate::notification;
 use crate::on;
 use crate::purchase::Way;
 use crate::rule;
@@ -603,6 +604,7 @@ pub(crate) async fn accrue(
     let now = tx.now();
     let mut book = Book::new();
     let mut total = 0;
+    let mut news: BTreeMap<CustomerId, i64> = BTreeMap::new();
     for (place, sale) in sales.iter().enumerate() {
         let Sale {
             purchase, at, lines, ..
@@ -629,6 +631,9 @@ pub(crate) async fn accrue(
             }
             total += points;
             let id = book.earn(now, (program, *customer), Some(*purchase), *at, terms, points);
+            if terms.delay_days == 0 && notification::is_news(tx, *at) {
+                *news.entry(*customer).or_default() += points;
+            }
             for (line, points) in earned {
                 book.accruals.push([
                     Bind::Id(line.0),
@@ -642,6 +647,7 @@ pub(crate) async fn accrue(
     }
     settle_debtors(tx, &book.activated, sales).await?;
     book.write(tx).await?;
+    notification::active(tx, &news).await?;
     db::insert(tx, answers.grants).await?;
     invitations::bought(tx, timeline, sales).await?;
     Ok(total)
@@ -985,6 +991,11 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
     }
     but_history(&mut book, &rows);
     book.write(tx).await?;
+    let mut news: BTreeMap<CustomerId, i64> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.remaining > 0 && !row.is_history()) {
+        *news.entry(row.customer_id).or_default() += row.remaining;
+    }
+    notification::active(tx, &news).await?;
     Ok(rows.len() as u64)
 }
 

@@ -14,6 +14,7 @@ use crm::db::{Db, scoped};
 use crm::id::{CategoryId, ChildId, ContactId, ProgramId, WebhookId};
 use crm::invite::{State, store as invitations};
 use crm::lang::{Lang, Localized};
+use crm::notification::Kind as Notice;
 use crm::outbox;
 use crm::points::store as points;
 use crm::points::{Entry, LotState, Policy, TransactionKind};
@@ -121,6 +122,18 @@ async fn friends(db: &Db, who: Subject) -> Vec<(String, State)> {
 }
 
 /// Moves a clock on by a minute: codes to one phone and receipts have their order.
+/// What the cabinet told of rewards, and what rules are called in Russian.
+async fn cabinet(db: &Db, who: Subject) -> Vec<(Notice, Option<String>, Option<i64>)> {
+    let mut conn = db.read().await.expect("a connection");
+    let all = crm::notification::list(&mut conn, who, None, 20).await.expect("read");
+    let rewards = all
+        .into_iter()
+        .filter(|one| matches!(one.kind, Notice::Reward | Notice::Invitation));
+    rewards
+        .map(|one| (one.kind, one.name.map(|name| name.0.ru), one.points))
+        .collect()
+}
+
 fn later(world: &World) {
     world.clock.set(world.db.now() + Duration::minutes(1));
 }
@@ -148,6 +161,11 @@ both_engines!(who_joins_is_rewarded_once_also_after_a_till, async |world| {
     assert_eq!(
         (reward.occasion, reward.by, reward.name.ru.as_str(), reward.points),
         (Occasion::Registration, welcome, "Welcome по-русски", 100_00)
+    );
+    let told = cabinet(db, boris.me()).await;
+    assert_eq!(
+        told,
+        [(Notice::Reward, Some("Welcome по-русски".to_owned()), Some(100_00))]
     );
     // By the terms of the program: it waits for two weeks, and lasts for a year.
     assert_eq!(
@@ -573,6 +591,11 @@ both_engines!(
             .await;
         let rewarded = State::Rewarded { points: 300_00 };
         assert_eq!(friends(db, anna.me()).await, [(name(), rewarded)]);
+        let told = cabinet(db, anna.me()).await;
+        assert_eq!(
+            told,
+            [(Notice::Invitation, Some("Friend по-русски".to_owned()), Some(300_00))]
+        );
         let entries = history(db, anna.me()).await;
         assert_eq!(entries.len(), 1);
         // What a friend bought is not the inviter's to see.

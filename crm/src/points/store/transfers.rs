@@ -109,7 +109,7 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
                 .await
                 .map(drop))?;
             by.record(tx, "transfer.create", Some(id.0)).await?;
-            tell(tx, "points_sent", (by.id(), to), new.points, now + wait).await?;
+            tell(tx, "points_sent", id, (by.id(), to), new.points, now + wait).await?;
             if wait.is_zero() {
                 complete(tx, now, Some(to)).await?;
             }
@@ -231,20 +231,34 @@ async fn person(conn: &mut Conn, id: CustomerId) -> Result<(String, Lang), sqlx:
 }
 
 /// Tells one side of a transfer by a message what became of it: `{points}`, the `{other}` side, and `{until}`, when they
-/// arrive. Points move all the same where the shop has no such message.
+/// arrive. Points move all the same where the shop has no such message, and where one side was erased, who is told nothing.
 async fn tell(
     tx: &mut Tx,
     template: &str,
+    id: TransferId,
     (to, other): (CustomerId, CustomerId),
     given: i64,
     until: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    const ERASED: &str = "SELECT erased_at IS NOT NULL FROM customers WHERE id = $1";
+    let is_erased: bool = on!(tx, |c| sqlx::query_scalar(ERASED).bind(to).fetch_one(c).await)?;
+    if is_erased {
+        return Ok(());
+    }
     let (_, lang) = person(tx, to).await?;
     let (other, _) = person(tx, other).await?;
     let until = lang.moment(tx.shop().local(until));
     let points = written(lang, given);
     if template == RECEIVED {
-        notification::add(tx, to, notification::Kind::Received, &other, Some(given)).await?;
+        let new = notification::New {
+            kind: notification::Kind::Received,
+            about: "",
+            name: None,
+            points: Some(given),
+            transfer: Some(id),
+            key: format!("received {id}"),
+        };
+        notification::put(tx, to, new).await?;
     }
     let values = [("points", points.as_str()), ("other", &other), ("until", &until)];
     match notice::send(tx, to, template, &values).await {
@@ -331,11 +345,11 @@ pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Resul
             let row = row.ok_or(Error::Stale)?;
             if let Some(arrived) = row.in_id {
                 take_from_receiver(tx, &row, arrived, now).await?;
-                tell(tx, "points_taken_back", (row.to_id, row.from_id), row.points, now).await?;
+                tell(tx, "points_taken_back", id, (row.to_id, row.from_id), row.points, now).await?;
             }
             let until = now + tx.shop().points.refund_term();
             bring_back(tx, &row, until).await?;
-            tell(tx, "points_brought_back", (row.from_id, row.to_id), row.points, now).await?;
+            tell(tx, "points_brought_back", id, (row.from_id, row.to_id), row.points, now).await?;
             for side in sides {
                 by.record(tx, "transfer.reverse", Some(side), Some(id.0), reason)
                     .await?;
@@ -475,7 +489,15 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
             .execute(c)
             .await
             .map(drop))?;
-        tell(tx, RECEIVED, (row.to_id, row.from_id), row.points, row.completes_at).await?;
+        tell(
+            tx,
+            RECEIVED,
+            row.id,
+            (row.to_id, row.from_id),
+            row.points,
+            row.completes_at,
+        )
+        .await?;
         completed += 1;
     }
     Ok(completed)
