@@ -360,8 +360,9 @@ test("forms of points that people move", async ({ page, another, signIns }) => {
   await desk.goto(at);
   await desk.getByText("Дать или снять баллы").click();
   const reason = "Касса не зачла чек";
-  await wrong(desk, "points.adjust", { points: "сто", reason }, "Напишите, сколько баллов");
-  await right(desk, "points.adjust", { points: "90,50", reason });
+  const note = "За ошибку кассы";
+  await wrong(desk, "points.adjust", { points: "сто", reason, note }, "Напишите, сколько баллов");
+  await right(desk, "points.adjust", { points: "90,50", reason, note });
 
   await page.goto("/points/transfer");
   await wrong(page, "transfer.check", { card, points: "1000" }, "Столько баллов нет");
@@ -380,7 +381,7 @@ test("forms of points that people move", async ({ page, another, signIns }) => {
   for (const form of ["points.approve", "points.refuse"]) {
     await desk.goto(at);
     await desk.getByText("Дать или снять баллы").click();
-    await right(desk, "points.adjust", { points: "5001", reason });
+    await right(desk, "points.adjust", { points: "5001", reason, note });
     await colleague.goto("/admin/approvals");
     await right(colleague, form);
   }

@@ -18,7 +18,7 @@ use crm::customer::{Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
 use crm::id::{CustomerId, TransactionId};
 use crm::lang::Lang;
-use crm::points::store::{self as points, rewards, transfers};
+use crm::points::store::{self as points, adjustments, rewards, transfers};
 use crm::points::{Balance, Reward};
 use crm::program::{Program, store as programs};
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
@@ -101,6 +101,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let profile = customers::profile(&mut conn, subject).await?;
     let cards = cards::of(&mut conn, subject).await?;
     let balance = points::balance(&mut conn, subject).await?;
+    let allowance = adjustments::allowance(&mut conn, staff).await?;
     let transfers = transfers::list(&mut conn, subject, TRANSFERS).await?;
     let programs = programs::list(&mut conn, subject).await?;
     let consents = consents::history(&mut conn, subject).await?;
@@ -151,7 +152,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         {flash(&cx, &done)}
         {sums(&cx, &balance)}
-        {moves::adjust(&cx, &programs, &balance)}
+        {moves::adjust(&cx, &programs, &balance, &allowance)}
         <div class="cols">
             <div>
                 {receipts(&cx, &here, &bought, before.is_some())}

@@ -719,6 +719,26 @@ pub struct NewAdjustment {
     pub points: i64,
     /// Why, in words for colleagues.
     pub reason: String,
+    /// Why, in words for the customer.
+    pub note: String,
+}
+
+/// How many points a member of staff may give or take without somebody else's consent. Points are hundredths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdjustmentAllowance {
+    /// At once.
+    pub at_once: i64,
+    /// How many of a day of the shop are left.
+    pub left_today: i64,
+    /// How many of a month are left.
+    pub left_this_month: i64,
+}
+
+impl AdjustmentAllowance {
+    /// How many may be given or taken now.
+    pub fn now(&self) -> i64 {
+        self.at_once.min(self.left_today).min(self.left_this_month)
+    }
 }
 
 /// A correction by staff.
@@ -733,8 +753,10 @@ pub struct Adjustment {
     pub customer_id: CustomerId,
     /// How many, in hundredths; below zero to take them.
     pub points: i64,
-    /// Why.
+    /// Why, in words for colleagues.
     pub reason: String,
+    /// Why, in words for the customer.
+    pub note: String,
     /// What became of it.
     pub state: AdjustmentState,
     /// Who asked.

@@ -40,6 +40,11 @@ pub struct Policy {
     /// Up to how many points a role may give or take at once without somebody else's consent; a role that is not named
     /// always needs it.
     pub adjustment_caps: BTreeMap<String, i64>,
+    /// Up to how many points one member of staff may give and take together within a day of the shop without somebody else's
+    /// consent.
+    pub adjustments_per_day: i64,
+    /// The same within a month.
+    pub adjustments_per_month: i64,
 }
 
 /// Whether tills may find customers by their phone.
@@ -72,6 +77,8 @@ impl Default for Policy {
             claim_days: 30,
             invitations_per_month: 10,
             adjustment_caps: BTreeMap::from([("lead".into(), 500), (Role::ADMINISTRATOR.into(), 5_000)]),
+            adjustments_per_day: 5_000,
+            adjustments_per_month: 20_000,
         }
     }
 }
@@ -103,6 +110,8 @@ impl Policy {
             ("pay_step", self.pay_step, 1, MOST),
             ("claim_days", self.claim_days, 0, MOST_DAYS),
             ("invitations_per_month", self.invitations_per_month, 0, MOST),
+            ("adjustments_per_day", self.adjustments_per_day, 0, MOST),
+            ("adjustments_per_month", self.adjustments_per_month, 0, MOST),
         ] {
             if !(least..=most).contains(&value) {
                 found.push(format!("points.{key}: {value} is not a number from {least} to {most}"));

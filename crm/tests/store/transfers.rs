@@ -503,8 +503,104 @@ fn correction(program: ProgramId, points: i64) -> NewAdjustment {
         program,
         points,
         reason: " the till was broken ".into(),
+        note: "за ошибку кассы".into(),
     }
 }
+
+both_engines!(many_small_corrections_need_consent_as_a_large_one_does, async |world| {
+    let pair = pair(world).await;
+    let policy = Policy {
+        adjustments_per_day: 10,
+        adjustments_per_month: 12,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let (lead, other) = (
+        with_right(world, "lena", "lead").await,
+        with_right(world, "mira", "lead").await,
+    );
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    // At once, from two pages: of three times four, two are booked.
+    let four = &correction(pair.family, 4_00);
+    let all = tokio::join!(
+        adjustments::adjust(db, &lead, anna, four),
+        adjustments::adjust(db, &lead, anna, four),
+        adjustments::adjust(db, &lead, anna, four),
+    );
+    let all = [all.0, all.1, all.2].map(|done| done.expect("booked or asked"));
+    let booked = all.iter().filter(|one| one.state == AdjustmentState::Booked);
+    assert_eq!(booked.count(), 2);
+    assert_eq!(held(db, anna).await, (28_00, 0));
+    let left = async |by: &Staff| {
+        let mut conn = db.read().await.expect("a connection");
+        let left = adjustments::allowance(&mut conn, by).await.expect("summed");
+        (left.left_today, left.left_this_month, left.now())
+    };
+    assert_eq!(left(&lead).await, (2_00, 4_00, 2_00));
+    assert_eq!(left(&other).await, (10_00, 12_00, 10_00), "each for themselves");
+    // What is taken counts as what is given does, and what a colleague consented to does not.
+    let taken = adjustments::adjust(db, &lead, anna, &correction(pair.family, -2_00)).await;
+    assert_eq!(taken.expect("taken").state, AdjustmentState::Booked);
+    let waits = all.iter().find(|one| one.state == AdjustmentState::Awaiting);
+    let waits = waits.expect("one waits").id;
+    adjustments::approve(db, &other, waits).await.expect("approved");
+    assert_eq!(left(&lead).await, (0, 2_00, 0));
+    world.clock.set(db.now() + days(1));
+    assert_eq!(left(&lead).await, (10_00, 2_00, 2_00));
+    let more = adjustments::adjust(db, &lead, anna, &correction(pair.family, 2_01)).await;
+    assert_eq!(
+        more.expect("asked").state,
+        AdjustmentState::Awaiting,
+        "the month is full"
+    );
+    world.clock.set(db.now() + days(31));
+    assert_eq!(left(&lead).await, (10_00, 12_00, 10_00), "a new month");
+    assert_books_agree(db).await;
+});
+
+both_engines!(the_customer_is_told_of_a_correction_and_why, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    people::contact(world, pair.anna.id(), crm::contact::Kind::Email, "anna@example.com").await;
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    let (lead, other) = (
+        with_right(world, "lena", "lead").await,
+        with_right(world, "mira", "lead").await,
+    );
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    let mute = NewAdjustment {
+        note: " ".into(),
+        ..correction(pair.family, 1_00)
+    };
+    let told = adjustments::adjust(db, &lead, anna, &mute).await;
+    assert!(matches!(told, Err(SpendError::Crm(Error::Invalid(_)))), "{told:?}");
+    adjustments::adjust(db, &lead, anna, &correction(pair.family, -1_50))
+        .await
+        .expect("taken");
+    let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 600_00))
+        .await
+        .expect("asked");
+    let told = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let all = crm::notification::list(&mut conn, anna, None, 20).await.expect("read");
+        let all = all
+            .into_iter()
+            .filter(|one| one.kind == crm::notification::Kind::Correction);
+        let mut all: Vec<_> = all.map(|one| (one.points, one.about)).collect();
+        all.sort();
+        all
+    };
+    let taken = (Some(-1_50), "за ошибку кассы".to_owned());
+    assert_eq!(told().await, [taken.clone()], "what waits is not told yet");
+    adjustments::approve(db, &other, asked.id).await.expect("approved");
+    assert_eq!(told().await, [taken, (Some(600_00), "за ошибку кассы".to_owned())]);
+    const BODIES: &str = "SELECT COUNT(*) FROM outbox WHERE template = 'points_corrected' AND address = 'anna@example.com' \
+                          AND body LIKE '%за ошибку кассы%' AND (body LIKE '%−1,50%' OR body LIKE '%+600%') \
+                          AND body NOT LIKE '%the till was broken%'";
+    assert_eq!(people::one!(world, i64, BODIES), 2);
+});
 
 both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
     let db = &world.db;

@@ -32,6 +32,7 @@ impl Ledger {
             ("direction", "give"),
             ("points", "100"),
             ("reason", "Касса не зачла чек"),
+            ("note", "За ошибку кассы"),
         ];
         let at = format!("/admin/customers/{}", anna.id().await);
         let given = admin.send(&at, "points.adjust", &fields).await;

@@ -110,12 +110,13 @@ async fn page_of(who: &Customer) -> String {
     format!("/admin/customers/{}", who.id().await)
 }
 
-fn correction<'a>(program: &'a str, direction: &'a str, points: &'a str) -> [(&'a str, &'a str); 4] {
+fn correction<'a>(program: &'a str, direction: &'a str, points: &'a str) -> [(&'a str, &'a str); 5] {
     [
         ("program", program),
         ("direction", direction),
         ("points", points),
         ("reason", "Касса не зачла чек"),
+        ("note", "За ошибку кассы"),
     ]
 }
 
@@ -506,18 +507,25 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
         "{}",
         page.text()
     );
-    for (direction, points, reason, field, words) in [
-        ("give", "", "Подарок", "points", "Напишите, сколько"),
-        ("give", "1,000", "Подарок", "points", "например 150"),
-        ("give", "5", " ", "reason", "Напишите, почему"),
-        ("burn", "5", "Подарок", "direction", "Выберите из списка"),
-        ("take", "5", "Подарок", "points", "не хватает 5"),
+    assert!(
+        page.text().contains("осталось: сегодня 5 000, в этом месяце 20 000"),
+        "{}",
+        page.text()
+    );
+    for (direction, points, reason, note, field, words) in [
+        ("give", "", "Подарок", "За чек", "points", "Напишите, сколько"),
+        ("give", "1,000", "Подарок", "За чек", "points", "например 150"),
+        ("give", "5", " ", "За чек", "reason", "Напишите, почему"),
+        ("give", "5", "Подарок", " ", "note", "что сказать покупателю"),
+        ("burn", "5", "Подарок", "За чек", "direction", "Выберите из списка"),
+        ("take", "5", "Подарок", "За чек", "points", "не хватает 5"),
     ] {
         let fields = [
             ("program", &*program),
             ("direction", direction),
             ("points", points),
             ("reason", reason),
+            ("note", note),
         ];
         let reply = club.admin.send(&at, "points.adjust", &fields).await;
         assert_eq!(
@@ -547,6 +555,15 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
         .await;
     assert_eq!(taken.location(), format!("{at}?done=adjusted"), "{}", taken.text());
     assert_eq!(club.held().await, (200_50, 0));
+    let page = club.admin.get(&at).await;
+    assert!(page.text().contains("сегодня 4 599,50"), "{}", page.text());
+    let bell = club.anna.get("/notifications").await;
+    assert!(
+        bell.text().contains("Мы сняли баллы: 100. За ошибку кассы"),
+        "{}",
+        bell.text()
+    );
+    assert_eq!(club.told("points_corrected").await.len(), 2);
 
     // Beyond the cap it waits, and whoever asked does not decide.
     let asked = club

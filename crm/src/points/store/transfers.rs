@@ -324,7 +324,7 @@ pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Resul
         WHERE id = $1 AND state IN ('pending', 'completed') \
         RETURNING id, program_id, from_id, to_id, points, out_id, in_id, completes_at";
     by.may(Right::Points)?;
-    let reason = &checked_reason(reason)?;
+    let reason = &checked_reason("reason", reason)?;
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
@@ -360,8 +360,8 @@ pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Resul
     .await
 }
 
-/// A reason as staff typed it: something, and not too much. Field: `reason`.
-pub(super) fn checked_reason(raw: &str) -> Result<String, Error> {
+/// A reason as staff typed it in a field: something, and not too much.
+pub(super) fn checked_reason(field: &str, raw: &str) -> Result<String, Error> {
     let reason = raw.trim();
     let flaw = match reason.chars().count() {
         0 => Flaw::Missing,
@@ -369,7 +369,7 @@ pub(super) fn checked_reason(raw: &str) -> Result<String, Error> {
         _ if reason.chars().any(char::is_control) => Flaw::ControlCharacters,
         _ => return Ok(reason.to_owned()),
     };
-    Err(Error::field("reason", flaw))
+    Err(Error::field(field, flaw))
 }
 
 /// Takes what arrived from the receiver again.
