@@ -5,6 +5,8 @@
 ALTER TABLE adjustments ADD COLUMN note TEXT NOT NULL DEFAULT '';
 -- What somebody corrected without anybody's consent is summed.
 CREATE INDEX adjustments_by ON adjustments (asked_by, created_at);
+-- A line of a statement tells why it was corrected.
+CREATE INDEX adjustments_transaction ON adjustments (transaction_id) WHERE transaction_id IS NOT NULL;
 
 -- More kinds of what is told. Who gave points is found by the transfer: a name that is kept here would outlast its erasure.
 CREATE TABLE notifications_new (

@@ -223,6 +223,10 @@ pub struct Entry {
     pub purchase: Option<PurchaseId>,
     /// The number of that receipt.
     pub document: Option<String>,
+    /// The shop that it is from.
+    pub store: Option<Localized>,
+    /// For a correction: why, in words for the customer.
+    pub note: Option<String>,
     /// The change of active points.
     pub active: i64,
     /// The change of pending points.
@@ -425,6 +429,8 @@ pub struct Statement {
     pub programs: Vec<Ends>,
     /// The movements, the first first.
     pub entries: Vec<Entry>,
+    /// There are more in the period: these are the last of them.
+    pub is_cut: bool,
 }
 
 /// Active points of a program at both ends of a period, in hundredths.

@@ -120,6 +120,27 @@ both_engines!(each_movement_opens_to_what_stands_behind_it, async |world| {
     assert_books_agree(db).await;
 });
 
+both_engines!(a_movement_tells_its_shop_and_a_correction_why, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    join(db, anna, "family", start()).await;
+    let tver = crate::common::store(db, "tver").await;
+    slip("T-1", anna, start())
+        .line("apple", 1, 100_00)
+        .at_store(tver)
+        .book(db)
+        .await;
+    slip("T-2", anna, start()).line("apple", 1, 100_00).book(db).await;
+    let (all, _) = explained(db, anna).await;
+    let of = |document: &str| {
+        let found = all.iter().find(|entry| entry.document.as_deref() == Some(document));
+        found.expect("a movement").store.clone()
+    };
+    assert!(of("T-1").is_some_and(|name| name.ru.contains("tver")), "{all:?}");
+    assert_eq!(of("T-2"), None);
+    assert!(all.iter().all(|entry| entry.note.is_none()));
+});
+
 both_engines!(gifts_do_not_tell_what_had_earned_them, async |world| {
     let db = &world.db;
     let pair = pair(world).await;
@@ -289,7 +310,7 @@ both_engines!(a_statement_goes_on_where_the_one_before_ended, async |world| {
     let mut entries = Vec::new();
     for part in bounds.windows(2) {
         let to = part[1].pred_opt();
-        let told = store::statement(&mut conn, anna, Some(part[0]), to)
+        let told = store::statement(&mut conn, anna, Some(part[0]), to, 1000)
             .await
             .expect("a statement");
         for ends in &told.programs {
@@ -305,10 +326,24 @@ both_engines!(a_statement_goes_on_where_the_one_before_ended, async |world| {
         entries.extend(told.entries);
     }
     assert_eq!(entries, whole);
-    let all = store::statement(&mut conn, anna, None, None).await.expect("all of it");
+    let all = store::statement(&mut conn, anna, None, None, 1000)
+        .await
+        .expect("all of it");
     assert_eq!(all.entries, whole);
     let after: BTreeMap<_, _> = all.programs.iter().map(|ends| (ends.program, ends.after)).collect();
     assert_eq!(after, held);
-    let his = store::statement(&mut conn, boris, None, None).await.expect("his");
+    let his = store::statement(&mut conn, boris, None, None, 1000).await.expect("his");
     assert_eq!(his, crm::points::Statement::default());
+
+    // The last of them, and what there was before those.
+    assert!(!all.is_cut);
+    let last = store::statement(&mut conn, anna, None, None, 3).await.expect("three");
+    assert!(last.is_cut);
+    assert_eq!(last.entries, whole[whole.len() - 3..]);
+    for ends in &last.programs {
+        let moved = last.entries.iter().filter(|entry| entry.program == ends.program);
+        assert_eq!(ends.after - ends.before, moved.map(|entry| entry.active).sum::<i64>());
+    }
+    let after: BTreeMap<_, _> = last.programs.iter().map(|ends| (ends.program, ends.after)).collect();
+    assert_eq!(after, held);
 });

@@ -600,6 +600,9 @@ both_engines!(the_customer_is_told_of_a_correction_and_why, async |world| {
                           AND body LIKE '%за ошибку кассы%' AND (body LIKE '%−1,50%' OR body LIKE '%+600%') \
                           AND body NOT LIKE '%the till was broken%'";
     assert_eq!(people::one!(world, i64, BODIES), 2);
+    let mut conn = db.read().await.expect("a connection");
+    let newest = store::history(&mut conn, anna, None, 1).await.expect("a history");
+    assert_eq!(newest[0].note.as_deref(), Some("за ошибку кассы"));
 });
 
 both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
