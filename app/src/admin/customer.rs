@@ -35,8 +35,8 @@ use std::collections::HashMap;
 const PURCHASES: usize = 20;
 /// How many requests are shown, the last ones.
 const REQUESTS: i64 = 50;
-/// How many transfers are shown, the last ones.
-const TRANSFERS: i64 = 20;
+/// How many transfers a page shows.
+const TRANSFERS: usize = 20;
 /// How many events are shown at first, and when more are asked for.
 const EVENTS: [i64; 2] = [30, 500];
 
@@ -102,7 +102,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let cards = cards::of(&mut conn, subject).await?;
     let balance = points::balance(&mut conn, subject).await?;
     let allowance = adjustments::allowance(&mut conn, staff).await?;
-    let transfers = transfers::list(&mut conn, subject, TRANSFERS).await?;
+    let given_before = cx.query("transfers").and_then(read_place);
+    let mut transfers = transfers::list(&mut conn, subject, given_before, TRANSFERS as i64 + 1).await?;
+    let more_given = transfers.len() > TRANSFERS;
+    transfers.truncate(TRANSFERS);
+    let more_given = transfers.last().filter(|_| more_given);
+    let more_given = more_given.map(|last| write_place((last.created_at, last.id.0)));
     let programs = programs::list(&mut conn, subject).await?;
     let consents = consents::history(&mut conn, subject).await?;
     let bought = purchases::list(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
@@ -156,7 +161,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="cols">
             <div>
                 {receipts(&cx, &here, &bought, before.is_some())}
-                {moves::moved(&cx, &transfers)}
+                {moves::moved(&cx, &here, &transfers, more_given)}
                 {asked_for(&cx, &asked)}
                 <section class="section" aria-labelledby="history">
                     <h2 id="history">{t.history}</h2>

@@ -302,8 +302,9 @@ pub(super) fn adjust(
     Some(view.into_html())
 }
 
-/// On a customer's page: points that went to others and came from others, and how to bring them back.
-pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<Html> {
+/// On a customer's page: points that went to others and came from others, and how to bring them back. `next` is where the next
+/// of them begin.
+pub(super) fn moved(cx: &Cx, here: &str, list: &[Transfer], next: Option<String>) -> Option<Html> {
     let t = &cx.t().admin_points;
     let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Points));
     let can_come_back = |one: &Transfer| may && matches!(one.state, TransferState::Pending | TransferState::Completed);
@@ -339,6 +340,10 @@ pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<Html> {
         .collect();
     let is_shown = |id: &str| is_fresh && list.iter().any(|one| can_come_back(one) && one.id.to_string() == id);
     let said = unsaid(cx, &[Reverse::NAME], "transfer", is_shown, t.is_back);
+    let next = next.map(|next| {
+        let href = format!("{here}?transfers={next}#transfers");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     (!rows.is_empty() || said.is_some()).then(|| {
         view! {
             <section class="section" aria-labelledby="transfers">
@@ -346,6 +351,7 @@ pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<Html> {
                 {said}
                 {first}
                 <ul class="stack">{rows}</ul>
+                {next}
             </section>
         }
         .into_html()

@@ -1,6 +1,6 @@
 //! Inviting friends: the code and the link, what it gives, and who came.
 
-use super::{back, flash};
+use super::{back, flash, place, show_place};
 use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::format;
@@ -16,8 +16,8 @@ use islands::{AppError, CopyField};
 use leptos::prelude::*;
 use serde::Deserialize;
 
-/// How many friends are shown, the last ones.
-const SHOWN: i64 = 100;
+/// Friends on one page.
+const SHOWN: usize = 50;
 
 /// Gives the customer a code.
 #[derive(Deserialize)]
@@ -38,7 +38,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let me = cx.customer()?.me();
     let mut conn = cx.db.read().await?;
     let code = invitations::code_of(&mut conn, me).await?;
-    let friends = invitations::list(&mut conn, me, SHOWN).await?;
+    let before = cx.query("before").and_then(place);
+    let mut friends = invitations::list(&mut conn, me, before, SHOWN as i64 + 1).await?;
     let gives = invitations::gives(&mut conn).await?;
     let all: Vec<&Rule> = gives.inviter.iter().chain(&gives.friend).collect();
     let names = rules::names(&mut conn, &all).await?;
@@ -51,6 +52,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         }
         .into_html(),
     };
+    let more = friends.len() > SHOWN;
+    friends.truncate(SHOWN);
+    let next = friends
+        .last()
+        .filter(|_| more)
+        .map(|last| show_place((last.at, last.place)));
+    let next = next.map(|next| {
+        let href = format!("/invite?before={next}#friends");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     let rows: Vec<_> = friends.iter().map(|friend| row(&cx, friend)).collect();
     let rows = match rows.is_empty() {
         true => view! { <p class="muted">{t.nobody}</p> }.into_html(),
@@ -77,7 +88,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </section>
             <section class="section" aria-labelledby="friends">
                 <h2 id="friends">{t.friends}</h2>
+                {before.map(|_| view! { <p><a href="/invite#friends">{cx.t().points.from_the_start}</a></p> })}
                 {rows}
+                {next}
             </section>
         </div>
     };

@@ -2,7 +2,7 @@
 //! it.
 
 use super::points::unit;
-use super::{back, flash, fresh_first, unsaid};
+use super::{back, flash, fresh_first, place, show_place, unsaid};
 use crate::cx::{Cx, cookie};
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -20,8 +20,8 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 const HERE: &str = "/points/transfer";
-/// How many transfers are listed, the last ones.
-const LISTED: i64 = 50;
+/// Transfers on one page.
+const SHOWN: usize = 50;
 
 /// Looks whether points may be given, before anything is.
 #[derive(Deserialize)]
@@ -137,8 +137,19 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let balance = points::balance(&mut conn, me).await?;
     let allowance = transfers::allowance(&mut conn, me).await?;
-    let list = transfers::list(&mut conn, me, LISTED).await?;
+    let before = cx.query("before").and_then(place);
+    let mut list = transfers::list(&mut conn, me, before, SHOWN as i64 + 1).await?;
     drop(conn);
+    let more = list.len() > SHOWN;
+    list.truncate(SHOWN);
+    let next = list
+        .last()
+        .filter(|_| more)
+        .map(|last| show_place((last.created_at, last.id.0)));
+    let next = next.map(|next| {
+        let href = format!("{HERE}?before={next}#list");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     let rows: Vec<_> = list.iter().map(|one| row(&cx, one, &balance)).collect();
     let rows = if rows.is_empty() {
         view! { <p class="muted">{t.none}</p> }.into_html()
@@ -162,7 +173,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             {ask(&cx, &balance, &allowance)}
             <section class="section" aria-labelledby="list">
                 <h2 id="list">{t.list}</h2>
+                {before.map(|_| view! { <p><a href=format!("{HERE}#list")>{cx.t().points.from_the_start}</a></p> })}
                 {rows}
+                {next}
             </section>
         </div>
     };

@@ -8,12 +8,14 @@ use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, PurchaseId};
 use crate::on;
-use crate::points::store::{LIST, Occasion as Coming, Sale};
+use crate::points::Before;
+use crate::points::store::{LIST, Occasion as Coming, Sale, far};
 use crate::rule::store::{Timeline, rewarding, timeline};
 use crate::rule::{Condition, Occasion, Rule};
 use crate::who::{Customer, Subject, System};
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// A customer's code, once they have asked for one.
 pub async fn code_of(conn: &mut Conn, of: Subject) -> Result<Option<String>, Error> {
@@ -227,6 +229,7 @@ pub(crate) async fn forget(tx: &mut Tx, purchase: PurchaseId) -> Result<(), sqlx
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    invited_id: CustomerId,
     name: String,
     surname: String,
     created_at: DateTime<Utc>,
@@ -236,9 +239,9 @@ struct Row {
     rest: i64,
 }
 
-/// Who came by a customer's code, the last one first.
-pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Invitation>, Error> {
-    const SQL: &str = "SELECT c.name, c.surname, i.created_at, i.purchase_id IS NOT NULL AS is_bought, \
+/// Who came by a customer's code, the last one first, those before `before`.
+pub async fn list(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Invitation>, Error> {
+    const SQL: &str = "SELECT i.invited_id, c.name, c.surname, i.created_at, i.purchase_id IS NOT NULL AS is_bought, \
         i.rewarded_at IS NOT NULL AS is_rewarded, \
         CAST(COALESCE((SELECT SUM(a.points) FROM rewards r JOIN reward_accruals a ON a.reward_id = r.id \
         WHERE r.purchase_id = i.purchase_id AND r.customer_id = i.inviter_id), 0) AS BIGINT) AS points, \
@@ -246,9 +249,12 @@ pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Invita
         JOIN reward_accruals a ON a.reward_id = r.id \
         WHERE r.purchase_id = i.purchase_id AND r.customer_id = i.inviter_id), 0) AS BIGINT) AS rest \
         FROM invitations i JOIN customers c ON c.id = i.invited_id WHERE i.inviter_id = $1 \
-        ORDER BY i.created_at DESC, i.invited_id DESC LIMIT $2";
+        AND (i.created_at, i.invited_id) < ($2, $3) ORDER BY i.created_at DESC, i.invited_id DESC LIMIT $4";
+    let (at, id) = before.unwrap_or((far(), Uuid::max()));
     let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
+        .bind(at)
+        .bind(id)
         .bind(limit)
         .fetch_all(c)
         .await)?;
@@ -258,6 +264,7 @@ pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Invita
             None => row.name,
         },
         at: row.created_at,
+        place: row.invited_id.0,
         state: match (row.is_bought, row.is_rewarded) {
             (false, _) => State::Registered,
             (true, false) => State::Bought,

@@ -393,6 +393,25 @@ pub struct Remaining {
     pub origin: Origin,
 }
 
+/// By which of their days points that are left are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// When they expire: all of them.
+    Expiry,
+    /// When they become active: those that wait.
+    Activation,
+}
+
+impl By {
+    /// That day's moment.
+    pub fn at(self, lot: &Remaining) -> DateTime<Utc> {
+        match self {
+            Self::Expiry => lot.expires_at,
+            Self::Activation => lot.activates_at,
+        }
+    }
+}
+
 /// What a movement did to which points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explained {

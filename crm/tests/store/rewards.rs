@@ -117,7 +117,7 @@ async fn history(db: &Db, who: Subject) -> Vec<Entry> {
 
 async fn friends(db: &Db, who: Subject) -> Vec<(String, State)> {
     let mut conn = db.read().await.expect("a connection");
-    let all = invitations::list(&mut conn, who, 100).await.expect("read");
+    let all = invitations::list(&mut conn, who, None, 100).await.expect("read");
     all.into_iter().map(|one| (one.name, one.state)).collect()
 }
 
@@ -825,6 +825,27 @@ both_engines!(
         assert_books_agree(db).await;
     }
 );
+
+both_engines!(friends_are_listed_page_by_page, async |world| {
+    let db = ready(world).await;
+    let (anna, code, _) = host(db).await;
+    for n in 1..=5 {
+        register(db, &format!("+7900000000{n}"), Some(&code)).await;
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let all = invitations::list(&mut conn, anna.me(), None, 100).await.expect("all");
+    assert_eq!(all.len(), 5);
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = invitations::list(&mut conn, anna.me(), before, 2)
+            .await
+            .expect("a page");
+        let Some(last) = page.last() else { break };
+        before = Some((last.at, last.place));
+        found.extend(page);
+    }
+    assert_eq!(found, all);
+});
 
 both_engines!(friends_who_buy_at_once_pass_no_limit, async |world| {
     ready(world).await;

@@ -8,7 +8,7 @@ use crm::both_engines;
 use crm::db::Db;
 use crm::id::TransactionId;
 use crm::points::store::{self, spending};
-use crm::points::{Entry, Explained, Filter, LotState, Remaining, Share, Sort, Source, TransactionKind};
+use crm::points::{By, Entry, Explained, Filter, LotState, Remaining, Share, Sort, Source, TransactionKind};
 use crm::testing::start;
 use crm::who::Subject;
 use std::collections::{BTreeMap, HashMap};
@@ -259,7 +259,9 @@ both_engines!(what_is_left_is_told_lot_by_lot, async |world| {
     spend(db, anna, family, 3_00).await;
     let left = async |who: Subject| {
         let mut conn = db.read().await.expect("a connection");
-        let left = store::remaining(&mut conn, who).await.expect("read");
+        let left = store::remaining(&mut conn, who, By::Expiry, None, 100)
+            .await
+            .expect("read");
         let one = |lot: Remaining| {
             let document = lot.origin.document.expect("a receipt had earned them");
             (
@@ -280,6 +282,20 @@ both_engines!(what_is_left_is_told_lot_by_lot, async |world| {
     ];
     assert_eq!(left(anna).await, expected);
     assert_eq!(left(boris).await, []);
+    let mut conn = db.read().await.expect("a connection");
+    for (by, lots) in [(By::Expiry, 3), (By::Activation, 2)] {
+        let all = store::remaining(&mut conn, anna, by, None, 100).await.expect("all");
+        assert_eq!(all.len(), lots, "{by:?}");
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store::remaining(&mut conn, anna, by, after, 1).await.expect("a page");
+            let Some(last) = page.last() else { break };
+            after = Some((by.at(last), last.lot.0));
+            found.extend(page);
+        }
+        assert_eq!(found, all, "{by:?}");
+    }
+    drop(conn);
     run_due(world, start() + days(380)).await;
     assert_eq!(left(anna).await, [(club, 3_00, counts, 381, "2".to_owned())]);
 });

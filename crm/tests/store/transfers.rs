@@ -66,7 +66,7 @@ pub(crate) async fn give(
 
 async fn states(db: &Db, of: Subject) -> Vec<(bool, i64, TransferState)> {
     let mut conn = db.read().await.expect("a connection");
-    let list = transfers::list(&mut conn, of, 10).await.expect("a list");
+    let list = transfers::list(&mut conn, of, None, 10).await.expect("a list");
     list.iter().map(|t| (t.is_sent, t.points, t.state)).collect()
 }
 
@@ -110,7 +110,7 @@ both_engines!(points_arrive_with_the_day_on_which_they_expire, async |world| {
         assert_eq!(newest.at, at, "as of the moment it was due");
     }
     assert_eq!(states(db, pair.boris).await, [(false, 12_00, TransferState::Completed)]);
-    let sent = transfers::list(&mut db.read().await.expect("a connection"), pair.anna, 1)
+    let sent = transfers::list(&mut db.read().await.expect("a connection"), pair.anna, None, 1)
         .await
         .expect("a list");
     let stale = transfers::cancel(db, &sign_in(db, pair.anna).await, sent[0].id).await;
@@ -136,6 +136,29 @@ both_engines!(a_message_has_dates_as_its_reader_writes_them, async |world| {
     let body = people::one!(world, String, "SELECT body FROM outbox WHERE template = 'points_sent'");
     let until = db.shop().local(start() + days(11) + Duration::minutes(60));
     assert!(body.contains(&crm::lang::Lang::En.moment(until)), "{body}");
+});
+
+both_engines!(transfers_are_listed_page_by_page, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    // Two of the same moment, so that a page ends between them.
+    for n in 0..5 {
+        if n != 3 {
+            world.clock.set(db.now() + Duration::minutes(1));
+        }
+        give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let all = transfers::list(&mut conn, pair.anna, None, 10).await.expect("all");
+    assert_eq!(all.len(), 5);
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = transfers::list(&mut conn, pair.anna, before, 2).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        before = Some((last.created_at, last.id.0));
+        found.extend(page);
+    }
+    assert_eq!(found, all);
 });
 
 both_engines!(what_arrives_can_be_spent_though_the_daily_work_is_late, async |world| {

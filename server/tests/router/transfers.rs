@@ -672,6 +672,43 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
 }
 
 #[tokio::test]
+async fn transfers_are_listed_page_by_page_for_both_and_for_staff() {
+    let mut club = club_with(|policy| policy.transfer_wait_minutes = 0).await;
+    club.fund("300").await;
+    club.give("1").await;
+    club.app
+        .execute(
+            "INSERT INTO transfers (id, program_id, from_id, to_id, points, state, out_id, in_id, created_at, completes_at, \
+             reason) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 59) \
+             SELECT randomblob(16), program_id, from_id, to_id, points, 'completed', out_id, in_id, created_at, \
+             completes_at, '' FROM transfers, n",
+        )
+        .await;
+    let customer = page_of(&club.anna).await;
+    let count = |page: &Reply, what: &str| page.body.matches(what).count();
+    let next = |page: &Reply, begin: &str| -> Option<String> {
+        let all = tags(&page.body);
+        let mut links = all.iter().filter_map(|tag| tag.get("href"));
+        let found = links.find(|href| href.starts_with(begin));
+        found.map(|href| href.split('#').next().unwrap_or_default().to_owned())
+    };
+    let first = club.anna.get(TRANSFER).await;
+    assert_eq!(count(&first, "Кому: Борис"), 50);
+    let second = next(&first, "/points/transfer?before=").expect("there is more");
+    let second = club.anna.get(&second).await;
+    assert_eq!(count(&second, "Кому: Борис"), 10);
+    assert_eq!(next(&second, "/points/transfer?before="), None);
+    // Staff reach each of them, to bring it back.
+    let (mut at, mut seen) = (Some(customer.clone()), 0);
+    while let Some(here) = at {
+        let page = club.admin.get(&here).await;
+        seen += count(&page, "name=\"transfer\"");
+        at = next(&page, &format!("{customer}?transfers="));
+    }
+    assert_eq!(seen, 60);
+}
+
+#[tokio::test]
 async fn what_waits_for_consent_is_listed_page_by_page() {
     let mut club = club().await;
     let customer = page_of(&club.anna).await;

@@ -1,7 +1,7 @@
 //! Transfers: a customer gives points to another. They leave the sender's balance at once, arrive after a while, and keep
 //! the day on which they expire.
 
-use super::super::{Allowance, NewTransfer, OtherSide, Planned, REASON_MAX, Transfer, written};
+use super::super::{Allowance, Before, NewTransfer, OtherSide, Planned, REASON_MAX, Transfer, written};
 use super::returns::{Restoring, taken_by};
 use super::{
     AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, activate, active, draw, draw_first, lock,
@@ -21,6 +21,7 @@ use crate::staff::Right;
 use crate::who::{Customer, Fresh, Staff, Subject};
 use chrono::{DateTime, Datelike as _, Utc};
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// How many cards a customer may ask about within an hour: the answer is a name, and numbers of cards can be guessed.
 const ASKED: u32 = 30;
@@ -503,14 +504,18 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
     Ok(completed)
 }
 
-/// What a customer sent and was sent, the newest first. What is on its way to them is not theirs to see yet.
-pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Transfer>, Error> {
+/// What a customer sent and was sent, the newest first, from `before` on. What is on its way to them is not theirs to see yet.
+pub async fn list(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Transfer>, Error> {
     const SQL: &str = "SELECT t.id, t.program_id, t.from_id = $1 AS is_sent, c.name, t.points, t.state, t.created_at, \
         t.completes_at, t.ended_at FROM transfers t \
         JOIN customers c ON c.id = CASE WHEN t.from_id = $1 THEN t.to_id ELSE t.from_id END \
-        WHERE t.from_id = $1 OR (t.to_id = $1 AND t.in_id IS NOT NULL) ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
+        WHERE (t.from_id = $1 OR (t.to_id = $1 AND t.in_id IS NOT NULL)) AND (t.created_at, t.id) < ($2, $3) \
+        ORDER BY t.created_at DESC, t.id DESC LIMIT $4";
+    let (at, id) = before.unwrap_or((super::far(), Uuid::max()));
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
+        .bind(at)
+        .bind(id)
         .bind(limit)
         .fetch_all(c)
         .await)?)
