@@ -89,6 +89,19 @@ pub async fn take(tx: &mut Tx, key: &str, limit: u32) -> Result<bool, Error> {
     Ok(counted(tx, key).await? <= i64::from(limit))
 }
 
+/// Counts one of something that may be had `limit` times within a day of the shop; fails with [`Error::TooMany`] when that were
+/// too many.
+pub(crate) async fn within_today(tx: &mut Tx, key: &str, limit: u32) -> Result<(), Error> {
+    let (midnight, next) = day(tx);
+    if add(tx, key, midnight).await? <= i64::from(limit) {
+        return Ok(());
+    }
+    let wait = (next - tx.now()).num_seconds();
+    Err(Error::TooMany {
+        retry_after: u32::try_from(wait).unwrap_or(3600).max(1),
+    })
+}
+
 /// Whether something was counted as often as it may be within an hour. For what is counted only once it went wrong.
 pub async fn is_used_up(conn: &mut Conn, key: &str, limit: u32) -> Result<bool, Error> {
     Ok(counted(conn, key).await? >= i64::from(limit))

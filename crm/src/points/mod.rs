@@ -653,11 +653,32 @@ pub enum TransferState {
     Reversed,
 }
 
+/// Whom points are to go to, as the sender knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// By the number of a card.
+    Card(String),
+    /// By a phone in E.164.
+    Phone(String),
+}
+
+impl Receiver {
+    /// A card or a phone as it was typed or scanned; none for what is neither.
+    #[cfg(feature = "store")]
+    pub fn parse(raw: &str, country: &str) -> Option<Self> {
+        if let Some(card) = crate::card::number(raw) {
+            return Some(Self::Card(card));
+        }
+        let phone = crate::contact::Phone::parse(raw, country).ok()?;
+        Some(Self::Phone(phone.as_str().to_owned()))
+    }
+}
+
 /// What a customer wants to give to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTransfer {
-    /// The number of the other's card, as typed or scanned.
-    pub card: String,
+    /// To whom.
+    pub to: Receiver,
     /// Of which program.
     pub program: ProgramId,
     /// How many, in hundredths.
@@ -713,8 +734,9 @@ impl Allowance {
 /// What a transfer would do, for the question that comes before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
-    /// The receiver's name, without the surname.
-    pub name: String,
+    /// The receiver's name, without the surname, of whoever gave their card out. By a phone nobody is told who has it, or
+    /// whether anybody does.
+    pub name: Option<String>,
     /// When the points would arrive; until then they can be called back.
     pub arrives_at: DateTime<Utc>,
 }

@@ -9,8 +9,8 @@ use crm::lang::Lang;
 use crm::notification::{self, Kind, Notification};
 use crm::outbox::own::{self, Sent};
 use crm::outbox::{self, Channel, To};
-use crm::points::NewTransfer;
 use crm::points::store::transfers;
+use crm::points::{NewTransfer, Receiver};
 use crm::request::{NewRequest, store as requests};
 use crm::testing::{World, start};
 use crm::who::{Subject, Visitor};
@@ -123,7 +123,7 @@ both_engines!(points_that_arrive_and_that_expire_are_told, async |world| {
     fund(db, anna, 10_00, start()).await;
     let by = sign_in(db, anna).await;
     let new = NewTransfer {
-        card,
+        to: Receiver::Card(card),
         program: family,
         points: 4_00,
     };
@@ -169,7 +169,7 @@ both_engines!(
         assert_eq!(notification::run_due(db, &BY).await.expect("done"), 2);
         let by = sign_in(db, boris).await;
         let new = NewTransfer {
-            card: to_anna,
+            to: Receiver::Card(to_anna),
             program: family,
             points: 3_00,
         };

@@ -9,7 +9,9 @@ use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::id::{ProgramId, TransferId};
 use crm::points::store::{SpendError, TransferError, adjustments, run_due as work, transfers};
-use crm::points::{AdjustmentState, NewAdjustment, NewTransfer, Policy, TransactionKind, TransferState, store};
+use crm::points::{
+    AdjustmentState, NewAdjustment, NewTransfer, Policy, Receiver, TransactionKind, TransferState, store,
+};
 use crm::staff::Role;
 use crm::testing::{World, start};
 use crm::who::{self, Reason, Staff, Subject, Visitor};
@@ -57,7 +59,7 @@ pub(crate) async fn give(
 ) -> Result<TransferId, TransferError> {
     let by = sign_in(db, from).await;
     let new = NewTransfer {
-        card: card.into(),
+        to: Receiver::Card(card.into()),
         program,
         points,
     };
@@ -137,6 +139,64 @@ both_engines!(a_message_has_dates_as_its_reader_writes_them, async |world| {
     let until = db.shop().local(start() + days(11) + Duration::minutes(60));
     assert!(body.contains(&crm::lang::Lang::En.moment(until)), "{body}");
 });
+
+both_engines!(
+    points_go_to_a_phone_and_nobody_learns_whose_it_is_before,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        let (his, nobodys) = ("+79005550001", "+79005550002");
+        people::contact(world, pair.boris.id(), crm::contact::Kind::Phone, his).await;
+        let to = |phone: &str| NewTransfer {
+            to: Receiver::Phone(phone.into()),
+            program: pair.family,
+            points: 1_00,
+        };
+        let send = async |phone: &str| {
+            let by = sign_in(db, pair.anna).await;
+            transfers::transfer(db, &by.fresh(db).expect("fresh"), &to(phone)).await
+        };
+        // It was not proved yet to be his.
+        assert!(matches!(send(his).await, Err(TransferError::Recipient)));
+        execute!(db, "UPDATE contacts SET verified_at = created_at")
+            .await
+            .expect("proved");
+        let by = sign_in(db, pair.anna).await;
+        let fresh = by.fresh(db).expect("fresh");
+        let plans = [
+            transfers::plan(db, &fresh, &to(his)).await.expect("planned"),
+            transfers::plan(db, &fresh, &to(nobodys)).await.expect("planned"),
+        ];
+        assert_eq!(plans[0], plans[1], "the same of a phone that nobody has");
+        assert_eq!(plans[0].name, None);
+        send(his).await.expect("sent");
+        assert!(matches!(send(nobodys).await, Err(TransferError::Recipient)));
+        // Whoever blocked their card is not found by their phone either.
+        execute!(
+            db,
+            "UPDATE cards SET state = 'blocked' WHERE customer_id = $1",
+            pair.boris.id()
+        )
+        .await
+        .expect("blocked");
+        assert!(matches!(send(his).await, Err(TransferError::Recipient)));
+        assert_eq!(held(db, pair.anna).await, (19_00, 0));
+        // What was refused counts as well: five phones a day.
+        assert!(matches!(send(nobodys).await, Err(TransferError::Recipient)));
+        for phone in [his, nobodys] {
+            let told = send(phone).await;
+            assert!(
+                matches!(told, Err(TransferError::Crm(Error::TooMany { .. }))),
+                "{told:?}"
+            );
+        }
+        world.clock.set(db.now() + days(1));
+        assert!(
+            matches!(send(nobodys).await, Err(TransferError::Recipient)),
+            "another day"
+        );
+    }
+);
 
 both_engines!(transfers_are_listed_page_by_page, async |world| {
     let db = &world.db;
@@ -281,7 +341,7 @@ both_engines!(
         let plan = async |card: &str, points| {
             let by = sign_in(db, pair.anna).await;
             let new = NewTransfer {
-                card: card.into(),
+                to: Receiver::Card(card.into()),
                 program: pair.family,
                 points,
             };
@@ -289,8 +349,8 @@ both_engines!(
         };
         let planned = plan(&pair.card, 20_00).await.expect("it would go");
         assert_eq!(
-            (&*planned.name, planned.arrives_at),
-            ("Анна", start() + days(11) + Duration::minutes(60))
+            (planned.name.as_deref(), planned.arrives_at),
+            (Some("Анна"), start() + days(11) + Duration::minutes(60))
         );
         let told = plan(&pair.card, 20_01).await;
         assert!(matches!(told, Err(TransferError::NotEnough { missing: 1 })), "{told:?}");
@@ -422,7 +482,7 @@ both_engines!(
         let all = (0..100).map(|_| {
             let (db, by) = (db.clone(), by.clone());
             let new = NewTransfer {
-                card: pair.card.clone(),
+                to: Receiver::Card(pair.card.clone()),
                 program: pair.family,
                 points: 1_50,
             };

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use chrono::Duration;
 use crm::id::ProgramId;
 use crm::points::store::{self as points, spending, transfers};
-use crm::points::{NewTransfer, Wish};
+use crm::points::{NewTransfer, Receiver, Wish};
 use crm::purchase::void::void;
 
 /// A shop where two people have something of everything that can happen to points. All of it is of one program.
@@ -93,7 +93,7 @@ async fn give(from: &Customer, to: &Customer, program: ProgramId, points: i64) {
     let cards = crm::card::store::of(&mut conn, to.proof().await.me()).await;
     drop(conn);
     let new = NewTransfer {
-        card: cards.expect("cards")[0].number.clone(),
+        to: Receiver::Card(cards.expect("cards")[0].number.clone()),
         program,
         points,
     };

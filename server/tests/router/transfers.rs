@@ -672,6 +672,44 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
 }
 
 #[tokio::test]
+async fn points_go_to_a_phone_and_the_question_tells_nobody_whose_it_is() {
+    let mut club = club().await;
+    club.fund("300").await;
+    let (his, nobodys) = (club.boris.phone.clone(), "+79039998877".to_owned());
+    let mut pages = Vec::new();
+    for phone in [&his, &nobodys] {
+        assert_eq!(club.check(phone, "10").await.location(), CONFIRM, "{phone}");
+        let page = club.anna.get(CONFIRM).await;
+        assert!(!page.text().contains("Борис"), "{}", page.text());
+        let shown = crm::contact::show_phone(phone);
+        let shown: String = shown.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }).collect();
+        let text = page.text().replace('\u{a0}', " ");
+        assert!(text.contains(&shown), "{text}");
+        pages.push(text.replace(&shown, ""));
+        let form = club.anna.get(TRANSFER).await.form("transfer.check");
+        assert!(
+            form.get("card").is_some_and(|card| card.starts_with("+7")),
+            "{:?}",
+            form.fields
+        );
+    }
+    assert_eq!(pages[0], pages[1]);
+    let form = club.anna.get(CONFIRM).await.form("transfer.send");
+    let refused = club.anna.submit(CONFIRM, &form).await;
+    assert!(
+        refused.text().contains("По этому номеру подарить нельзя"),
+        "{}",
+        refused.text()
+    );
+    club.check(&his, "10").await;
+    let form = club.anna.get(CONFIRM).await.form("transfer.send");
+    let sent = club.anna.submit(CONFIRM, &form).await;
+    assert_eq!(sent.location(), "/points/transfer?done=sent", "{}", sent.text());
+    club.wait(Duration::hours(1)).await;
+    assert_eq!(club.held().await, (290_00, 10_00));
+}
+
+#[tokio::test]
 async fn transfers_are_listed_page_by_page_for_both_and_for_staff() {
     let mut club = club_with(|policy| policy.transfer_wait_minutes = 0).await;
     club.fund("300").await;
