@@ -49,6 +49,7 @@ pub const ROUTES: &[Route] = &[
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
     page!("/points/expiry", Customer, cabinet::expiry::page),
+    page!("/points/missing", Customer, cabinet::missing::page),
     download!("/points/statement.csv", Customer, cabinet::statement::csv),
     download!("/points/statement.pdf", Customer, cabinet::statement::pdf),
     page!(

@@ -14,6 +14,7 @@ pub mod home;
 pub mod invite;
 pub mod looks;
 pub mod messages;
+pub mod missing;
 pub mod notifications;
 pub mod number;
 pub mod offers;

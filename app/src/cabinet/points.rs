@@ -148,6 +148,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             {programs(&cx, &balance)}
             <p class="actions">
                 <a class="btn" href="/points/expiry">{t.calendar}</a>
+                <a class="btn" href="/points/missing">{t.missing}</a>
                 {(!transfer::is_off(&cx)).then(|| view! { <a class="btn" href="/points/transfer">{t.give}</a> })}
             </p>
             <section class="section">

@@ -393,6 +393,23 @@ pub struct Remaining {
     pub origin: Origin,
 }
 
+/// A receipt that brought fewer points than the shares of the customer's programs, or none. Points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// The receipt.
+    pub purchase: PurchaseId,
+    /// When something was bought.
+    pub at: DateTime<Utc>,
+    /// Its number.
+    pub document: String,
+    /// The shop that it is from.
+    pub store: Option<Localized>,
+    /// What it brought.
+    pub earned: i64,
+    /// What the programs that the customer was in then share; nothing where they were in none.
+    pub share: i64,
+}
+
 /// By which of their days points that are left are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {

@@ -10,6 +10,7 @@
 pub mod adjustments;
 mod explaining;
 pub mod exports;
+mod missing;
 pub(crate) mod returns;
 pub mod rewards;
 pub mod spending;
@@ -17,6 +18,7 @@ pub mod transfers;
 mod verify;
 
 pub use explaining::{explain, remaining};
+pub use missing::short;
 pub use spending::SpendError;
 pub use transfers::TransferError;
 pub use verify::{verify, verify_daily};

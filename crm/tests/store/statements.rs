@@ -141,6 +141,41 @@ both_engines!(a_movement_tells_its_shop_and_a_correction_why, async |world| {
     assert!(all.iter().all(|entry| entry.note.is_none()));
 });
 
+both_engines!(
+    receipts_that_brought_fewer_points_than_the_programs_share_are_found,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, boris) = (customer(db).await, customer(db).await);
+        let buy = async |document: &str, who: Subject| {
+            slip(document, who, db.now()).line("apple", 1, 100_00).book(db).await;
+            world.clock.set(db.now() + days(1));
+        };
+        // In no program yet, then in one, and in a second one of which nobody knew in time.
+        buy("none", anna).await;
+        join(db, anna, "family", db.now()).await;
+        buy("full", anna).await;
+        buy("fewer", anna).await;
+        join(db, anna, "club", db.now() - days(1)).await;
+        buy("both", anna).await;
+        buy("his", boris).await;
+        slip("back", anna, db.now())
+            .line("apple", -1, 100_00)
+            .of("both")
+            .book(db)
+            .await;
+        let mut conn = db.read().await.expect("a connection");
+        let found = store::short(&mut conn, anna, 50).await.expect("read");
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (&*one.document, one.earned, one.share))
+            .collect();
+        let (family, club) = (2_00, 3_00);
+        assert_eq!(told, [("fewer", family, family + club), ("none", 0, 0)]);
+        let last = store::short(&mut conn, anna, 2).await.expect("read");
+        assert_eq!(last.len(), 1, "of the last two, both and fewer");
+    }
+);
+
 both_engines!(gifts_do_not_tell_what_had_earned_them, async |world| {
     let db = &world.db;
     let pair = pair(world).await;

@@ -336,6 +336,29 @@ async fn the_calendar_tells_what_expires_on_which_day_and_where_it_is_from() {
     );
 }
 
+#[tokio::test]
+async fn whoever_misses_points_finds_the_receipt_and_why() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let page = anna.get("/points").await;
+    assert!(page.body.contains("href=\"/points/missing\""), "{}", page.text());
+    let mut anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
+    // Bought a day before she joined.
+    let page = anna.get("/points/missing").await;
+    assert_tells(&page.text(), &["A-1", "вы не были в программе"]);
+    let id = app
+        .text("SELECT lower(hex(id)) FROM purchases WHERE document = 'A-1'")
+        .await;
+    let why = page.body.split("href=\"/purchases/").nth(1).expect("a way to it");
+    let why = why.split('"').next().unwrap_or_default().to_owned();
+    assert_eq!(why.replace(['-'], ""), format!("{id}/why"));
+    assert_eq!(anna.get(&format!("/purchases/{why}")).await.status, StatusCode::OK);
+    pass(&app, Duration::days(2)).await;
+    let mut anna = anna.with_purchase("A-2", "Чайник", 1_000_00).await;
+    let page = anna.get("/points/missing").await;
+    assert!(!page.text().contains("A-2"), "{}", page.text());
+}
+
 /// A file for spreadsheets, read back: its head, and its rows field by field.
 fn rows(reply: &Reply, delimiter: u8) -> Vec<Vec<String>> {
     let text = reply.body.strip_prefix('\u{feff}').expect("the mark of UTF-8");
