@@ -299,6 +299,13 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await page.goto("/invite");
   await right(page, "invite.begin");
   await expect(page.getByLabel("Ссылка для друга")).toHaveValue(/\/join\/[2-9A-Z]{8}$/);
+  const host = await another();
+  await newcomer(host, signIns, { ...PERSON, name: "Борис" });
+  await host.goto("/invite");
+  await right(host, "invite.begin");
+  const code = (await host.getByLabel("Ссылка для друга").inputValue()).split("/join/")[1];
+  await wrong(page, "invite.enter", { code: "нет" }, "Такого кода нет");
+  await right(page, "invite.enter", { code });
 
   await page.goto("/support/new");
   await wrong(page, "request.create", { topic: "", text: "Где баллы?" }, "Выберите из списка");

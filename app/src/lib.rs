@@ -539,7 +539,7 @@ pub const ROUTES: &[Route] = &[
         "/invite",
         Customer,
         cabinet::invite::page,
-        [cabinet::invite::BeginInviting]
+        [cabinet::invite::BeginInviting, cabinet::invite::EnterCode]
     ),
     page!("/join/{code}", SignedOut, account::join::page),
     page!(

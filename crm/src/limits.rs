@@ -11,7 +11,7 @@ mod store;
 #[cfg(feature = "store")]
 pub use store::{SmsDay, check_sms, is_used_up, may_notify, sms_today, sweep, take};
 #[cfg(feature = "store")]
-pub(crate) use store::{hears_no_more, within_today};
+pub(crate) use store::{hears_no_more, take_today, within_today};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

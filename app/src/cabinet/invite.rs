@@ -1,13 +1,14 @@
 //! Inviting friends: the code and the link, what it gives, and who came.
 
-use super::{back, flash, place, show_place};
+use super::{back, flash, place, show_place, unsaid};
 use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{FormBox, Moment};
+use crate::ui::{Field, FormBox, Moment};
+use crm::flaw::Flaw;
 use crm::invite::store as invitations;
 use crm::invite::{Invitation, State, show};
 use crm::rule::Rule;
@@ -32,6 +33,24 @@ impl Form for BeginInviting {
     }
 }
 
+/// Says by whose code the customer came, who registered without it.
+#[derive(Deserialize)]
+pub struct EnterCode {
+    code: String,
+}
+
+impl Form for EnterCode {
+    const NAME: &'static str = "invite.enter";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        if self.code.trim().is_empty() {
+            return Err(AppError::field("code", Flaw::Missing));
+        }
+        invitations::enter(&cx.db, cx.customer()?, &self.code).await?;
+        Ok(Next::to("/invite?done=entered"))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().invite;
@@ -40,6 +59,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let code = invitations::code_of(&mut conn, me).await?;
     let before = cx.query("before").and_then(place);
     let mut friends = invitations::list(&mut conn, me, before, SHOWN as i64 + 1).await?;
+    let may_enter = invitations::may_enter(&mut conn, me).await?;
     let gives = invitations::gives(&mut conn).await?;
     let all: Vec<&Rule> = gives.inviter.iter().chain(&gives.friend).collect();
     let names = rules::names(&mut conn, &all).await?;
@@ -76,7 +96,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
         </div>
-        {flash(&cx, &[("begun", t.done_begun)])}
+        {flash(&cx, &[("begun", t.done_begun), ("entered", t.done_entered)])}
+        {unsaid(&cx, &[EnterCode::NAME], "code", |_| may_enter, t.too_late)}
         <div class="narrow stack">
             {link}
             <section class="section" aria-labelledby="gives">
@@ -86,6 +107,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {nothing}
                 {limit}
             </section>
+            {may_enter.then(|| enter(&cx))}
             <section class="section" aria-labelledby="friends">
                 <h2 id="friends">{t.friends}</h2>
                 {before.map(|_| view! { <p><a href="/invite#friends">{cx.t().points.from_the_start}</a></p> })}
@@ -95,6 +117,25 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+/// Asks by whose code the customer came.
+fn enter(cx: &Cx) -> Html {
+    let t = &cx.t().invite;
+    let days = cx.shop().points.invitation_days;
+    let labels = vec![("code".to_owned(), t.friends_code.to_owned())];
+    view! {
+        <section class="section" aria-labelledby="came">
+            <h2 id="came">{t.came}</h2>
+            <p>{t.came_text(days)}</p>
+            <FormBox<EnterCode> labels=labels stale=t.too_late>
+                <Field name="code" label=t.friends_code hint=t.friends_code_hint missing=t.friends_code_missing
+                    enterkeyhint="done" class="input-short"/>
+                <div class="actions"><button class="btn">{t.enter}</button></div>
+            </FormBox<EnterCode>>
+        </section>
+    }
+    .into_html()
 }
 
 /// The code, and the link in a field that can be selected where no script copies it.

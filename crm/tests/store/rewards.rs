@@ -42,9 +42,14 @@ fn visitor(phone: &str) -> Visitor {
 async fn register(db: &Db, phone: &str, invite: Option<&str>) -> Customer {
     let visitor = visitor(phone);
     let token = signin::start(db, phone, Lang::Ru, &visitor).await.expect("a code");
+    finish(db, &token, &visitor, invite).await
+}
+
+/// Goes on from the code that was sent last.
+async fn finish(db: &Db, token: &who::Token, visitor: &Visitor, invite: Option<&str>) -> Customer {
     let inbox = outbox::inbox(db, 1).await.expect("the inbox");
     let code: String = inbox[0].body.chars().filter(char::is_ascii_digit).take(6).collect();
-    signin::verify(db, &token, &code, &visitor).await.expect("it fits");
+    signin::verify(db, token, &code, visitor).await.expect("it fits");
     let draft = Draft {
         person: PersonForm {
             name: "Борис".into(),
@@ -60,11 +65,11 @@ async fn register(db: &Db, phone: &str, invite: Option<&str>) -> Customer {
         draft,
         ..Details::default()
     };
-    signin::save_draft(db, &token, &details).await.expect("kept");
-    let opened = signin::register(db, &token, Lang::Ru, invite, &visitor)
+    signin::save_draft(db, token, &details).await.expect("kept");
+    let opened = signin::register(db, token, Lang::Ru, invite, visitor)
         .await
         .expect("registered");
-    who::customer(db, &opened.token, &visitor)
+    who::customer(db, &opened.token, visitor)
         .await
         .expect("read")
         .expect("signed in")
@@ -825,6 +830,138 @@ both_engines!(
         assert_books_agree(db).await;
     }
 );
+
+both_engines!(
+    whoever_came_without_the_link_enters_the_code_until_they_buy,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, code, club) = host(db).await;
+        publish(
+            db,
+            &rule(
+                "New",
+                r#""invited""#,
+                &fixed(club, 50_00),
+                r#", "occasion": "registration""#,
+            ),
+        )
+        .await;
+        let boris = register(db, "+79000000001", None).await;
+        let may = async |who: &Customer| {
+            let mut conn = db.read().await.expect("a connection");
+            invitations::may_enter(&mut conn, who.me()).await.expect("read")
+        };
+        assert!(may(&boris).await);
+        for wrong in ["", "ABCD", "22222222"] {
+            let told = invitations::enter(db, &boris, wrong).await;
+            assert!(matches!(told, Err(crm::Error::Invalid(_))), "{wrong}: {told:?}");
+        }
+        let own = invitations::begin(db, &boris).await.expect("a code");
+        let told = invitations::enter(db, &boris, &own).await;
+        assert!(
+            matches!(told, Err(crm::Error::Invalid(_))),
+            "nobody invites themselves: {told:?}"
+        );
+        invitations::enter(db, &boris, &code).await.expect("entered");
+        assert_eq!(rewards(db, boris.me()).await.len(), 1, "what newcomers are given");
+        assert!(!may(&boris).await);
+        let twice = invitations::enter(db, &boris, &code).await;
+        assert!(matches!(twice, Err(crm::Error::Stale)), "{twice:?}");
+        assert_eq!(friends(db, anna.me()).await.len(), 1);
+        // Whoever has bought, and whoever has been there for long, comes too late.
+        let vera = register(db, "+79000000002", None).await;
+        let gleb = register(db, "+79000000003", None).await;
+        slip("V-1", vera.me(), db.now()).line("tea", 1, 60_00).book(db).await;
+        assert!(!may(&vera).await);
+        world.clock.set(db.now() + Duration::days(14));
+        assert!(!may(&gleb).await);
+    }
+);
+
+both_engines!(from_one_network_a_few_a_day_come_by_invitations, async |world| {
+    ready(world).await;
+    let policy = Policy {
+        invited_per_network: 2,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let (anna, code, _) = host(db).await;
+    const TOGETHER: &str = "UPDATE attempts SET network = '10.0.0.1'";
+    for n in 1..=3 {
+        let phone = format!("+7900000000{n}");
+        let who = visitor(&phone);
+        let token = signin::start(db, &phone, Lang::Ru, &who).await.expect("a code");
+        execute!(db, TOGETHER).await.expect("one network");
+        finish(db, &token, &who, Some(&code)).await;
+    }
+    assert_eq!(friends(db, anna.me()).await.len(), 2);
+    world.clock.set(db.now() + Duration::days(1));
+    let phone = "+79000000004";
+    let who = visitor(phone);
+    let token = signin::start(db, phone, Lang::Ru, &who).await.expect("a code");
+    execute!(db, TOGETHER).await.expect("one network");
+    finish(db, &token, &who, Some(&code)).await;
+    assert_eq!(friends(db, anna.me()).await.len(), 3, "another day");
+});
+
+both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
+    let db = ready(world).await;
+    let (anna, code, _) = host(db).await;
+    const FLAGS: &str = "SELECT COUNT(*) FROM audit WHERE customer_id = $1 AND action = $2";
+    let bought = async |phone: &str, sql: &'static str| {
+        let who = register(db, phone, Some(&code)).await;
+        execute!(db, sql, who.id()).await.expect("alike");
+        later(world);
+        slip(phone, who.me(), db.now()).line("tea", 1, 60_00).book(db).await;
+    };
+    execute!(db, "UPDATE sessions SET network = '10.0.0.1', device = 'Phone'")
+        .await
+        .expect("hers");
+    let mail = "INSERT INTO contacts (id, customer_id, kind, value, is_primary, created_at) VALUES ($1, $2, 'email', $3, $4, $5)";
+    execute!(
+        db,
+        mail,
+        ContactId::new(),
+        anna.id(),
+        "anna@example.com",
+        true,
+        db.now()
+    )
+    .await
+    .expect("her mailbox");
+    bought(
+        "+79000000001",
+        "UPDATE sessions SET network = '10.0.0.2' WHERE customer_id = $1",
+    )
+    .await;
+    bought(
+        "+79000000002",
+        "UPDATE sessions SET network = '10.0.0.1' WHERE customer_id = $1",
+    )
+    .await;
+    bought(
+        "+79000000003",
+        "UPDATE sessions SET network = '10.0.0.1', device = 'Phone' WHERE customer_id = $1",
+    )
+    .await;
+    let who = register(db, "+79000000004", Some(&code)).await;
+    execute!(
+        db,
+        mail,
+        ContactId::new(),
+        who.id(),
+        "An.na+2@example.com",
+        true,
+        db.now()
+    )
+    .await
+    .expect("the same mailbox");
+    later(world);
+    slip("4", who.me(), db.now()).line("tea", 1, 60_00).book(db).await;
+    for action in ["invite.same_network", "invite.same_device", "invite.same_mailbox"] {
+        assert_eq!(one!(world, i64, FLAGS, anna.id(), action), 1, "{action}");
+    }
+});
 
 both_engines!(friends_are_listed_page_by_page, async |world| {
     let db = ready(world).await;
