@@ -907,10 +907,12 @@ both_engines!(from_one_network_a_few_a_day_come_by_invitations, async |world| {
 both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
     let db = ready(world).await;
     let (anna, code, _) = host(db).await;
+    let hers = anna.id();
     const FLAGS: &str = "SELECT COUNT(*) FROM audit WHERE customer_id = $1 AND action = $2";
     let bought = async |phone: &str, sql: &'static str| {
         let who = register(db, phone, Some(&code)).await;
-        execute!(db, sql, who.id()).await.expect("alike");
+        let id = who.id();
+        execute!(db, sql, id).await.expect("alike");
         later(world);
         slip(phone, who.me(), db.now()).line("tea", 1, 60_00).book(db).await;
     };
@@ -922,7 +924,7 @@ both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
         db,
         mail,
         ContactId::new(),
-        anna.id(),
+        hers,
         "anna@example.com",
         true,
         db.now()
@@ -945,11 +947,12 @@ both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
     )
     .await;
     let who = register(db, "+79000000004", Some(&code)).await;
+    let his = who.id();
     execute!(
         db,
         mail,
         ContactId::new(),
-        who.id(),
+        his,
         "An.na+2@example.com",
         true,
         db.now()
@@ -959,7 +962,7 @@ both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
     later(world);
     slip("4", who.me(), db.now()).line("tea", 1, 60_00).book(db).await;
     for action in ["invite.same_network", "invite.same_device", "invite.same_mailbox"] {
-        assert_eq!(one!(world, i64, FLAGS, anna.id(), action), 1, "{action}");
+        assert_eq!(one!(world, i64, FLAGS, hers, action), 1, "{action}");
     }
 });
 

@@ -73,9 +73,9 @@ pub enum TransferError {
 
 holds_database_errors!(TransferError);
 
-/// Gives points to whoever has a card or a phone. They are taken from the lots that expire first, and arrive when the shop's waiting
-/// time is over. The sender is told by a message, and the receiver when they arrive. More than twenty times within an hour, or to
-/// more phones than a day allows, whether or not anybody has them: [`Error::TooMany`].
+/// Gives points to whoever has a card or a phone. They are taken from the lots that expire first, and arrive when the shop's
+/// waiting time is over. The sender is told by a message, and the receiver when they arrive. More than twenty times within an
+/// hour, or to more phones than a day allows, whether or not anybody has them: [`Error::TooMany`].
 pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<TransferId, TransferError> {
     const NEW: &str = "INSERT INTO transfers (id, program_id, from_id, to_id, points, state, out_id, created_at, \
                        completes_at, reason) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, '')";
