@@ -308,6 +308,13 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await page.goto("/invite");
   await right(page, "invite.begin");
   await expect(page.getByLabel("Ссылка для друга")).toHaveValue(/\/join\/[2-9A-Z]{8}$/);
+  const host = await another();
+  await newcomer(host, signIns, { ...PERSON, name: "Борис" });
+  await host.goto("/invite");
+  await right(host, "invite.begin");
+  const code = (await host.getByLabel("Ссылка для друга").inputValue()).split("/join/")[1];
+  await wrong(page, "invite.enter", { code: "нет" }, "Такого кода нет");
+  await right(page, "invite.enter", { code });
 
   await page.goto("/support/new");
   // Looking for answers sends nothing and keeps what was typed.
@@ -382,8 +389,9 @@ test("forms of points that people move", async ({ page, another, signIns }) => {
   await desk.goto(at);
   await desk.getByText("Дать или снять баллы").click();
   const reason = "Касса не зачла чек";
-  await wrong(desk, "points.adjust", { points: "сто", reason }, "Напишите, сколько баллов");
-  await right(desk, "points.adjust", { points: "90,50", reason });
+  const note = "За ошибку кассы";
+  await wrong(desk, "points.adjust", { points: "сто", reason, note }, "Напишите, сколько баллов");
+  await right(desk, "points.adjust", { points: "90,50", reason, note });
 
   await page.goto("/points/transfer");
   await wrong(page, "transfer.check", { card, points: "1000" }, "Столько баллов нет");
@@ -402,7 +410,7 @@ test("forms of points that people move", async ({ page, another, signIns }) => {
   for (const form of ["points.approve", "points.refuse"]) {
     await desk.goto(at);
     await desk.getByText("Дать или снять баллы").click();
-    await right(desk, "points.adjust", { points: "5001", reason });
+    await right(desk, "points.adjust", { points: "5001", reason, note });
     await colleague.goto("/admin/approvals");
     await right(colleague, form);
   }

@@ -321,7 +321,7 @@ test("the pages of points that people move are in order with something in them",
   }
   await examine(page, "/points?kind=spent&from=2020-01-01&to=2020-01-02", viewport!.width);
   const reason = "Касса на Тверской два дня не начисляла баллы, чеки приложены к обращению";
-  await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason });
+  await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason, note: reason });
   await examine(desk, "/admin/approvals", viewport!.width);
   await examine(desk, at, viewport!.width);
   const colleague = await another();

@@ -236,7 +236,7 @@ export async function fund(desk: Page, signIns: SignIns, phone: string, points: 
   const html = await (await desk.request.get(found.headers().location)).text();
   const at = html.match(/href="(\/admin\/customers\/[0-9a-f-]{36})"/)?.[1] ?? "/no-customer";
   const program = (await (await desk.request.get(at)).text()).match(/<option value="([0-9a-f-]{36})"/)?.[1] ?? "";
-  const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба" });
+  const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба", note: "Проба" });
   expect(answer.headers().location, await answer.text()).toBe(`${at}?done=adjusted`);
   return at;
 }

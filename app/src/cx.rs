@@ -384,6 +384,7 @@ impl Cx {
             Flaw::NotEnoughPoints { missing } => words.not_enough_points(self.points(*missing)),
             Flaw::PointsLimit { left } => words.points_limit(self.points(*left)),
             Flaw::NoReceiver => words.no_receiver.into(),
+            Flaw::NoInvitation => words.no_invitation.into(),
             Flaw::Frozen => words.frozen.into(),
             Flaw::NoBlankCard => words.no_blank_card.into(),
             Flaw::Circle => words.circle.into(),

@@ -54,6 +54,7 @@ pub const ROUTES: &[Route] = &[
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
     page!("/points/expiry", Customer, cabinet::expiry::page),
+    page!("/points/missing", Customer, cabinet::missing::page),
     download!("/points/statement.csv", Customer, cabinet::statement::csv),
     download!("/points/statement.pdf", Customer, cabinet::statement::pdf),
     page!(
@@ -647,7 +648,7 @@ pub const ROUTES: &[Route] = &[
         "/invite",
         Customer,
         cabinet::invite::page,
-        [cabinet::invite::BeginInviting]
+        [cabinet::invite::BeginInviting, cabinet::invite::EnterCode]
     ),
     page!("/join/{secret}", SignedOut, account::join::page),
     page!(

@@ -138,6 +138,11 @@ impl Customer {
         self.authenticated_at > self.came_in_at
     }
 
+    /// The network that they are at.
+    pub(crate) fn network(&self) -> &str {
+        &self.network
+    }
+
     /// The secret that the session's browser holds.
     pub(crate) fn token(&self) -> &Token {
         &self.token

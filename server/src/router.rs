@@ -415,8 +415,27 @@ async fn files(State(app): State<App>, request: Request) -> Response {
 async fn show(app: &App, route: &Route, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match context(app, &mut parts).await {
-        Ok(cx) => html(app, &cx, render::page(&cx, route).await),
+        Ok(cx) => {
+            let rendered = match route.answer {
+                Answer::Page(_) => render::page(&cx, route).await,
+                Answer::File(_) => file(&cx, *route).await,
+            };
+            html(app, &cx, rendered)
+        }
         Err((cx, error)) => html(app, &cx, render::error(&cx, &error).await),
+    }
+}
+
+/// Makes a file on a thread of its own: drawing one takes long, and would hold up whatever else waits for this one.
+async fn file(cx: &Cx, route: Route) -> Rendered {
+    let (theirs, runtime, span) = (cx.clone(), tokio::runtime::Handle::current(), tracing::Span::current());
+    let make = move || span.in_scope(|| runtime.block_on(render::page(&theirs, &route)));
+    match tokio::task::spawn_blocking(make).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            tracing::error!(%error, "a file could not be made");
+            render::error(cx, &AppError::Internal).await
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crm::customer::{BIRTHDAY_CHANGES, Channel, Profile, store as customers};
 use crm::factor::removal::{self, Removal};
 use crm::id::{CustomerId, TransactionId};
 use crm::lang::{Lang, Localized};
-use crm::points::store::{self as points, rewards, transfers};
+use crm::points::store::{self as points, adjustments, rewards, transfers};
 use crm::points::{Balance, Reward};
 use crm::program::{Program, store as programs};
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
@@ -38,8 +38,8 @@ use std::collections::HashMap;
 const PURCHASES: usize = 20;
 /// How many requests a page shows.
 const REQUESTS: usize = 20;
-/// How many transfers are shown, the last ones.
-const TRANSFERS: i64 = 20;
+/// How many transfers a page shows.
+const TRANSFERS: usize = 20;
 /// How many events a page shows.
 const EVENTS: usize = 50;
 
@@ -126,7 +126,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let profile = customers::profile(&mut conn, subject).await?;
     let cards = cards::of(&mut conn, subject).await?;
     let balance = points::balance(&mut conn, subject).await?;
-    let transfers = transfers::list(&mut conn, subject, TRANSFERS).await?;
+    let allowance = adjustments::allowance(&mut conn, staff).await?;
+    let given_before = cx.query("transfers").and_then(read_place);
+    let mut transfers = transfers::list(&mut conn, subject, given_before, TRANSFERS as i64 + 1).await?;
+    let more_given = transfers.len() > TRANSFERS;
+    transfers.truncate(TRANSFERS);
+    let more_given = transfers.last().filter(|_| more_given);
+    let more_given = more_given.map(|last| write_place((last.created_at, last.id.0)));
     let programs = programs::list(&mut conn, subject).await?;
     let consents = consents::history(&mut conn, subject).await?;
     let bought = purchases::list(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
@@ -194,11 +200,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         {flash(&cx, &done)}
         {sums(&cx, &balance)}
-        {moves::adjust(&cx, &programs, &balance)}
+        {moves::adjust(&cx, &programs, &balance, &allowance)}
         <div class="cols">
             <div>
                 {receipts(&cx, &here, &bought, before.is_some())}
-                {moves::moved(&cx, &transfers)}
+                {moves::moved(&cx, &here, &transfers, more_given)}
                 {asked_for(&cx, &here, &asked, later_requests.is_some())}
                 <section class="section" aria-labelledby="history">
                     <h2 id="history">{t.history}</h2>
@@ -887,6 +893,10 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "card.refused" => t.card_refused,
         "invite.begin" => t.invite_begin,
         "tour.finish" => t.tour_finish,
+        "invite.enter" => t.invite_enter,
+        "invite.same_mailbox" => t.invite_same_mailbox,
+        "invite.same_device" => t.invite_same_device,
+        "invite.same_network" => t.invite_same_network,
         "promotion.activate" => t.promotion_activate,
         "purchase.claim" => t.purchase_claim,
         "erasure.ask" => t.erasure_ask,

@@ -15,6 +15,7 @@ pub mod invite;
 pub mod looks;
 pub mod merge;
 pub mod messages;
+pub mod missing;
 pub mod notifications;
 pub mod number;
 pub mod offers;

@@ -146,6 +146,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             {programs(&cx, &balance)}
             <p class="actions">
                 <a class="btn" href="/points/expiry">{t.calendar}</a>
+                <a class="btn" href="/points/missing">{t.missing}</a>
                 {(!transfer::is_off(&cx)).then(|| view! { <a class="btn" href="/points/transfer">{t.give}</a> })}
             </p>
             <section class="section">
@@ -360,6 +361,14 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
     let receipt = entry.purchase.zip(entry.document.clone()).map(|(id, document)| {
         view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")><bdi>{cx.t().common.document(document)}</bdi></a></dd></div> }
     });
+    let store = entry.store.as_ref().map(|name| cx.pick(name));
+    let in_store = store
+        .clone()
+        .map(|name| view! { <div><dt>{t.store}</dt><dd><bdi>{name}</bdi></dd></div> });
+    let why = entry
+        .note
+        .clone()
+        .map(|note| view! { <div><dt>{t.why}</dt><dd dir="auto">{note}</dd></div> });
     // What came back was sent to them, and what went back came from them.
     let other = entry.other.clone().map(|other| {
         let label = if (entry.active < 0) == other.is_back {
@@ -391,14 +400,16 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
     view! {
         <details class="entry">
             <summary>
-                <span>{title} <small>{cx.pick(&entry.name)} {waits.map(|waits| format!(", {waits}"))}</small></span>
+                <span>{title} <small>{cx.pick(&entry.name)} {store.map(|name| format!(", {name}"))} {waits.map(|waits| format!(", {waits}"))}</small></span>
                 <b class=class>{shown}</b>
             </summary>
             <div>
                 <p>{text}</p>
                 <dl class="kv">
                     {receipt}
+                    {in_store}
                     {other}
+                    {why}
                     {reward}
                     <div><dt>{t.when}</dt><dd><Moment at=entry.at shown=cx.moment(entry.at)/></dd></div>
                     {term}

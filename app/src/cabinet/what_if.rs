@@ -537,6 +537,7 @@ fn result(cx: &Cx, asked: &Asked, plan: &Plan, forecast: &Forecast, (known, shop
             </div>
         </section>
         {payments(cx, &forecast.payments)}
+        {offers(cx, forecast)}
         {better(cx, asked, forecast)}
         {others(cx, forecast)}
         <p class="hint">{t.promise}</p>
@@ -624,6 +625,40 @@ fn payments(cx: &Cx, ways: &[Paying]) -> Option<Html> {
         }
         .into_html(),
     )
+}
+
+/// Offers that would bring more for this, once they are switched on.
+fn offers(cx: &Cx, forecast: &Forecast) -> Option<Html> {
+    let t = &cx.t().what_if;
+    let rows: Vec<_> = forecast
+        .offers
+        .iter()
+        .take(BETTER)
+        .map(|offer| {
+            let discount = (offer.discount > 0).then(|| t.off(cx.money(offer.discount)));
+            let points = (offer.earns > 0)
+                .then(|| t.points_of(format::signed_points(cx.lang, offer.earns), unit(cx, offer.earns)));
+            let what = [discount, points].into_iter().flatten().collect::<Vec<_>>().join(", ");
+            view! {
+                <li>
+                    <a class="row" href=format!("/offers#on-{}", offer.code)>
+                        <span class="row-main"><b dir="auto">{cx.pick(&offer.title)}</b> <small>{what}</small></span>
+                        <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section" aria-labelledby="offers">
+                <h2 id="offers">{t.offers}</h2>
+                <p>{t.switch_on}</p>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            </section>
+        }
+        .into_html()
+    })
 }
 
 /// Another day or another way to pay that brings more.

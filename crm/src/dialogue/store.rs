@@ -537,9 +537,9 @@ async fn carry_out(
     }
 }
 
-/// A day as the shop's calendar has it.
-fn day(db: &Db, at: DateTime<Utc>) -> String {
-    db.shop().local(at).format("%d.%m.%Y").to_string()
+/// A day as the shop's calendar has it, as whoever asks writes it.
+fn day(db: &Db, facts: &Facts<'_>, at: DateTime<Utc>) -> String {
+    facts.lang.date(db.shop().day(at))
 }
 
 async fn balance(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>, Error> {
@@ -551,7 +551,7 @@ async fn balance(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>
     }
     if let Some(next) = &balance.next_expiry {
         let expires = Reply::new("balance_expires").with("points", figure(next.points));
-        replies.push(expires.with("day", day(db, next.at)));
+        replies.push(expires.with("day", day(db, facts, next.at)));
     }
     Ok(leading(replies, "to_points", "/points"))
 }
@@ -570,7 +570,7 @@ async fn running(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>
         Reply::new("offer")
             .with("title", promotion.title.get(facts.lang))
             .with("conditions", promotion.conditions.get(facts.lang))
-            .with("day", day(db, last))
+            .with("day", day(db, facts, last))
     });
     let mut replies: Vec<Reply> = replies.collect();
     if replies.is_empty() {
@@ -593,7 +593,7 @@ async fn latest(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>,
             .as_ref()
             .map(|store| format!(", {}", store.name.get(facts.lang)));
         Reply::new(words)
-            .with("day", day(db, purchase.at))
+            .with("day", day(db, facts, purchase.at))
             .with("sum", format!("{sum}\u{a0}{}", db.shop().currency_sign()))
             .with("store", store.unwrap_or_default())
             .with("points", written(facts.lang, purchase.points))

@@ -250,7 +250,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         concat!(
             "SELECT a.created_at, ",
             program!("a.program_id"),
-            ", a.points, a.reason, a.state, a.decided_at FROM adjustments a WHERE a.customer_id = $1 ORDER BY a.created_at, a.id"
+            ", a.points, a.reason, a.note AS comment, a.state, a.decided_at FROM adjustments a WHERE a.customer_id = $1 ORDER BY a.created_at, a.id"
         ),
     ),
     (
@@ -358,7 +358,9 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "notifications",
-        "SELECT at, kind, about, points, day, read_at FROM notifications WHERE customer_id = $1 ORDER BY at, id",
+        "SELECT n.at, n.kind, COALESCE(c.name, n.about) AS about, n.name ->> $2 AS subject, n.points, n.day, n.read_at \
+         FROM notifications n LEFT JOIN transfers t ON t.id = n.transfer_id LEFT JOIN customers c ON c.id = t.from_id \
+         WHERE n.customer_id = $1 ORDER BY n.at, n.id",
     ),
     (
         "offers_switched_on",

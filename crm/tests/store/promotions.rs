@@ -221,6 +221,27 @@ crm::both_engines!(
         put(world, &linked).await;
         assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Off)]);
         let by = sign_in(db, anna).await;
+        // A plan says what switching it on would bring.
+        let plan = |price| crm::quote::what_if::Plan {
+            at: db.now(),
+            store: None,
+            payment: None,
+            items: vec![crm::quote::what_if::Item {
+                article: None,
+                quantity: 1,
+                price,
+            }],
+        };
+        let suggested = async |price: i64| {
+            let told = crm::quote::what_if::forecast(db, &by, &plan(price))
+                .await
+                .expect("told");
+            let offers = told.offers.into_iter();
+            offers
+                .map(|one| (one.code, one.discount, one.earns))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(suggested(100_00).await, [("week".to_owned(), 0, 50_00)]);
         for other in ["", "none"] {
             let refused = offers::activate(db, &by, other).await;
             assert!(matches!(refused, Err(Error::NotFound)), "{other}");
@@ -246,6 +267,7 @@ crm::both_engines!(
             1
         );
         assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Holds)]);
+        assert_eq!(suggested(100_00).await, [], "it is on");
         // What was bought before, and is told of late, is given nothing for it.
         assert_eq!(points("late", start() - TimeDelta::minutes(1)).await, 3_00);
         assert_eq!(points("after", start()).await, 53_00);

@@ -137,7 +137,7 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         days::run_due(&db, &system).await?;
         invitations::begin(&db, &customer).await?;
         let mut conn = db.read().await?;
-        invitations::list(&mut conn, customer.me(), 1).await?;
+        invitations::list(&mut conn, customer.me(), None, 1).await?;
         invitations::gives(&mut conn).await?;
         customers::gives_for(&mut conn, customer.me(), crm::rule::Occasion::Profile).await?;
         customers::reminders(&mut conn, customer.me()).await?;
