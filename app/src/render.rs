@@ -112,7 +112,9 @@ async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> 
 /// The page with why a form was not taken, on top of it where the form itself is not there any more to say so.
 fn with_refusal(cx: &Cx, body: Body, error: &AppError) -> Body {
     let page = body.view.to_html();
-    if page.contains("class=\"errors\"") {
+    // Where nothing is wrong, the form only asked for the page once more.
+    let is_fine = matches!(error, AppError::Invalid { flaws } if flaws.is_empty());
+    if is_fine || page.contains("class=\"errors\"") {
         return Body {
             view: Html::new(page),
             ..body

@@ -304,7 +304,8 @@ async fn a_code_is_typed_while_registering_and_afterwards() {
     let kept = boris.send("/sign-in/details", "sign_in.details", &with("")).await;
     assert_eq!(kept.location(), "/sign-in/review", "{}", kept.text());
     boris.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert!(anna.get("/invite").await.text().contains("Пока никого"));
+    let invited = anna.get("/invite").await.text();
+    assert!(invited.contains("Пока никого"), "{invited}");
 
     let wrong = boris.send("/invite", "invite.enter", &[("code", "нет")]).await;
     let why = wrong.message("invite.enter", "code");
