@@ -16,6 +16,7 @@ pub mod card;
 pub mod consent;
 pub mod contact;
 pub mod customer;
+pub mod find;
 pub mod flaw;
 pub mod help;
 pub mod id;
