@@ -265,12 +265,10 @@ async fn by_name(conn: &mut Conn, typed: &[String], limit: usize) -> Result<Vec<
     }
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for way in [Way::Same, Way::Begins, Way::Near, Way::Alike] {
-        // Whoever made a slip made it in a word that somebody else may have: then each word leads once.
-        let leads = match way {
-            Way::Same | Way::Begins => vec![rarest(conn, &all, way).await?],
-            Way::Near | Way::Alike => (0..all.len()).collect(),
-        };
-        for lead in leads {
+        if found.len() >= CANDIDATES {
+            break;
+        }
+        for lead in leads(conn, &all, way).await? {
             if found.len() >= CANDIDATES {
                 break;
             }
@@ -293,15 +291,17 @@ async fn wanted(conn: &mut Conn, typed: &str) -> Result<Option<Wanted>, Error> {
     let readings = names::readings(typed);
     let same = readings.iter().map(|reading| names::skeleton(reading)).collect();
     let keys: BTreeSet<String> = readings.iter().flat_map(|reading| names::keys(reading)).collect();
-    let query = ListQuery::new("SELECT DISTINCT word FROM word_keys")
+    let query = ListQuery::new("SELECT word FROM word_keys")
         .within("key", keys.into_iter().map(Bind::Text))
         .limit(1000);
     let found: Vec<(String,)> = db::list(conn, query).await?;
+    // By slips, each word once.
     let mut alike: Vec<(usize, String)> = found
         .into_iter()
         .map(|(word,)| (names::slips(&sound, &word), word))
         .collect();
     alike.sort();
+    alike.dedup();
     alike.truncate(ALIKE);
     let near = alike.iter().filter(|(slips, _)| *slips <= 1);
     // The sound of a last и depends on what comes after it.
@@ -332,21 +332,26 @@ fn rows_with(select: &'static str, word: &Wanted, way: Way) -> ListQuery {
     }
 }
 
-/// Which of the words the fewest have. None is counted beyond what [`with_all`] looks through.
-async fn rarest(conn: &mut Conn, all: &[Wanted], way: Way) -> Result<usize, Error> {
-    let (mut rarest, mut least) = (0, i64::MAX);
-    for (at, word) in all.iter().enumerate().filter(|_| all.len() > 1) {
-        let query = rows_with("SELECT COUNT(*) FROM (SELECT 1 FROM customer_words", word, way).tail("LIMIT 20000) a");
-        let counts: Vec<(i64,)> = db::list(conn, query).await?;
-        let count = counts.first().map_or(0, |(count,)| *count);
-        if count < least {
-            (rarest, least) = (at, count);
-        }
+/// Which words may lead: the one that the fewest have, and where a slip is looked for, in a word that nobody knows, each that not
+/// too many have for all of them to be looked through.
+async fn leads(conn: &mut Conn, all: &[Wanted], way: Way) -> Result<Vec<usize>, Error> {
+    if all.len() < 2 {
+        return Ok(vec![0]);
     }
-    Ok(rarest)
+    let mut counted = Vec::new();
+    for (at, word) in all.iter().enumerate() {
+        let query = rows_with("SELECT COUNT(*) FROM (SELECT 1 FROM customer_words", word, way).tail("LIMIT 10000) a");
+        let counts: Vec<(i64,)> = db::list(conn, query).await?;
+        counted.push((counts.first().map_or(0, |(count,)| *count), at));
+    }
+    counted.sort_unstable();
+    let many = matches!(way, Way::Near | Way::Alike);
+    let leads = counted.into_iter().enumerate();
+    let leads = leads.filter(|(rank, (count, _))| *rank == 0 || many && (1..10_000).contains(count));
+    Ok(leads.map(|(_, (_, at))| at).collect())
 }
 
-/// Customers who have every word. Those who have the one that leads are looked through, at most 20,000, so that the time it
+/// Customers who have every word. Those who have the one that leads are looked through, at most 10,000, so that the time it
 /// takes has an end; `|| ''` has SQLite read the words of a customer, rather than look each word of the list up.
 fn with_all(all: &[Wanted], lead: usize, way: Way) -> Option<ListQuery> {
     let mut query = rows_with(
@@ -354,7 +359,7 @@ fn with_all(all: &[Wanted], lead: usize, way: Way) -> Option<ListQuery> {
         all.get(lead)?,
         way,
     )
-    .tail("LIMIT 20000) a WHERE TRUE");
+    .tail("LIMIT 10000) a WHERE TRUE");
     for (_, word) in all.iter().enumerate().filter(|(at, _)| *at != lead) {
         query = match way {
             Way::Same => query.filter_in(
