@@ -389,9 +389,9 @@ async fn likeliest(conn: &mut Conn, typed: &[String], ids: &[CustomerId], limit:
     let named: Vec<(CustomerId, String, String, String)> = db::list(conn, query).await?;
     let mut ranked: Vec<(usize, String, CustomerId)> = named
         .into_iter()
-        .map(|(id, name, surname, search)| {
-            let far = names::far(typed, &words(&name, &surname));
-            (far, search, id)
+        .filter_map(|(id, name, surname, search)| {
+            let far = names::far(typed, &words(&name, &surname))?;
+            Some((far, search, id))
         })
         .collect();
     ranked.sort();

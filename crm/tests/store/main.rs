@@ -9,6 +9,7 @@ mod dialogue;
 mod erasure;
 mod exports;
 mod factors;
+mod find;
 mod help;
 mod histories;
 mod identity;

@@ -8,6 +8,7 @@ use crm::customer::store as customers;
 use crm::db::Db;
 use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
+use crm::find::store as find;
 use crm::id::{AdjustmentId, AttachmentId, CardId, CustomerId, ProgramId, SimulationId, StaffId, TransferId};
 use crm::invite::store as invitations;
 use crm::lang::Lang;
@@ -62,7 +63,9 @@ fn a_server_can_await_these(
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1).await?;
         requests::unassign(&db, &agent, 1).await?;
-        staff::search(&db, &agent, "").await?;
+        find::search(&db, &agent, "").await?;
+        find::everything(&db, &agent, "").await?;
+        find::fill(&db, &system, || true).await?;
         staff::disable(&db, &system, StaffId::new()).await?;
         agent.open(&db, CustomerId::new(), Reason::Card).await?;
         who::customer(&db, &Token::random(), &Visitor::default()).await?;
