@@ -123,9 +123,12 @@ pub fn probes(raw: &str, country: &str) -> Vec<Probe> {
     }
     let mut probes = Vec::new();
     let is_marked = folded.starts_with(['#', '№']);
+    // Numbers of other systems are a word with a digit in it, and names have none. Their letters are as they were typed.
+    let number = text.trim().trim_start_matches(['#', '№']).trim_start();
+    let is_number = number.chars().any(|c| c.is_ascii_digit()) && !number.contains(char::is_whitespace);
     if folded.chars().any(char::is_alphabetic) {
         let words: Vec<String> = names::words(&text).into_iter().take(4).collect();
-        if !words.is_empty() {
+        if !words.is_empty() && !is_number {
             probes.push(Probe::Name(words));
         }
     } else {
@@ -148,9 +151,7 @@ pub fn probes(raw: &str, country: &str) -> Vec<Probe> {
             probes.push(Probe::PhoneEnd(digits));
         }
     }
-    // Numbers of other systems are a word with a digit in it. Their letters are as they were typed.
-    let number = text.trim().trim_start_matches(['#', '№']).trim_start();
-    if number.chars().any(|c| c.is_ascii_digit()) && !number.contains(char::is_whitespace) {
+    if is_number {
         if !is_marked {
             probes.push(Probe::Code(number.to_owned()));
         }
@@ -203,10 +204,8 @@ mod tests {
         );
         assert_eq!(of(" Anna@Example.com"), [Probe::Email("anna@example.com".into())]);
         assert_eq!(of(" ПЁТР  Ив"), [Probe::Name(vec!["петр".into(), "ив".into()])]);
-        assert_eq!(
-            of("EXT-777"),
-            [&[Probe::Name(vec!["ext".into()])][..], &number("EXT-777")].concat()
-        );
+        assert_eq!(of("EXT-777"), number("EXT-777"));
+        assert_eq!(of("№ R-7"), [Probe::Receipt("R-7".into())]);
         for nothing in ["", "  ", "---", "#", "\u{0}", "%", "😀", "ʼ"] {
             assert_eq!(of(nothing), [], "{nothing}");
         }
