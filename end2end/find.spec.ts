@@ -4,7 +4,7 @@ import { employ, enter, expect, newcomer, PERSON, test } from "./site";
 test("the key / leads into the search, and a name is found however it is written", async ({ page, another, signIns }) => {
   await newcomer(await another(), signIns, { ...PERSON, name: "Василиса", surname: "Щеглова-Юрьева" });
   await enter(page, employ(signIns));
-  await page.goto("/admin/messages");
+  await page.goto("/admin/requests");
   const field = page.getByRole("banner").getByRole("searchbox");
   await page.keyboard.press("/");
   await expect(field).toBeFocused();
