@@ -20,11 +20,16 @@ pub fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for c in text.to_lowercase().chars() {
         let is_left_out = matches!(c, '\u{300}'..='\u{36f}' | '\'' | '`' | '‘' | '’' | 'ʹ' | 'ʼ');
-        match words.last_mut() {
-            _ if is_left_out => {}
-            Some(word) if c.is_alphanumeric() => word.push(plain(c)),
-            Some(word) if !word.is_empty() => words.push(String::new()),
-            _ => {}
+        let is_begun = words.last().is_some_and(|word| !word.is_empty());
+        if is_left_out {
+            continue;
+        }
+        if !c.is_alphanumeric() {
+            if is_begun {
+                words.push(String::new());
+            }
+        } else if let Some(word) = words.last_mut() {
+            word.push(plain(c));
         }
     }
     let words = words.into_iter().filter(|word| word.chars().any(char::is_alphabetic));

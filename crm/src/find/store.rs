@@ -352,7 +352,8 @@ async fn leads(conn: &mut Conn, all: &[Wanted], way: Way) -> Result<Vec<usize>, 
 }
 
 /// Customers who have every word. Those who have the one that leads are looked through, at most 10,000, so that the time it
-/// takes has an end; `|| ''` has SQLite read the words of a customer, rather than look each word of the list up.
+/// takes has an end. It counts, and does not ask whether there is one, for PostgreSQL would make a join of that and could read the
+/// whole table; `|| ''` has SQLite read the words of a customer, rather than look each word of the list up.
 fn with_all(all: &[Wanted], lead: usize, way: Way) -> Option<ListQuery> {
     let mut query = rows_with(
         "SELECT a.customer_id FROM (SELECT customer_id FROM customer_words",
@@ -363,17 +364,17 @@ fn with_all(all: &[Wanted], lead: usize, way: Way) -> Option<ListQuery> {
     for (_, word) in all.iter().enumerate().filter(|(at, _)| *at != lead) {
         query = match way {
             Way::Same => query.filter_in(
-                "EXISTS (SELECT 1 FROM customer_words b WHERE b.customer_id = a.customer_id AND b.word IN (@))",
+                "(SELECT COUNT(*) FROM customer_words b WHERE b.customer_id = a.customer_id AND b.word IN (@)) > 0",
                 [],
                 texts(&word.same),
             ),
             Way::Begins => query.filter(
-                "EXISTS (SELECT 1 FROM customer_words b WHERE b.customer_id = a.customer_id AND b.word >= ? AND b.word < ?)",
+                "(SELECT COUNT(*) FROM customer_words b WHERE b.customer_id = a.customer_id AND b.word >= ? AND b.word < ?) > 0",
                 range(&word.begins),
             ),
             Way::Near | Way::Alike => query.filter_in(
-                "EXISTS (SELECT 1 FROM customer_words b WHERE b.customer_id = a.customer_id \
-                 AND ((b.word || '') IN (@) OR b.word >= ? AND b.word < ?))",
+                "(SELECT COUNT(*) FROM customer_words b WHERE b.customer_id = a.customer_id \
+                 AND ((b.word || '') IN (@) OR b.word >= ? AND b.word < ?)) > 0",
                 range(&word.begins),
                 texts(if way == Way::Near { &word.near } else { &word.alike }),
             ),
