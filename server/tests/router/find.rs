@@ -94,7 +94,7 @@ async fn of_many_five_are_shown_and_the_way_to_all() {
 }
 
 #[tokio::test]
-async fn s23_a_search_is_a_row_and_says_nothing_of_what_was_typed() {
+async fn a_search_is_a_row_and_says_nothing_of_what_was_typed() {
     let mut town = Town::new().await;
     ask(&mut town.agent, "Лебедева Анна").await;
     let last = "SELECT action || ' ' || reason FROM audit ORDER BY at DESC, id DESC LIMIT 1";
@@ -108,7 +108,7 @@ async fn s23_a_search_is_a_row_and_says_nothing_of_what_was_typed() {
 
 /// Each kind is found by whoever has the right to it.
 #[tokio::test]
-async fn s18_a_role_finds_what_it_may_open() {
+async fn a_role_finds_what_it_may_open() {
     let town = Town::new().await;
     town.app
         .execute(
