@@ -568,7 +568,7 @@ crm::both_engines!(
     async |world| {
         const ALL: usize = 10_000;
         let wanted: Option<usize> = std::env::var("KABINET_TEST_NAMES").ok().and_then(|n| n.parse().ok());
-        let wanted = wanted.unwrap_or(1000).min(ALL);
+        let wanted = wanted.unwrap_or(1000).clamp(1, ALL);
         let mut chance = Chance(20_261_127);
         let people = all_names(ALL, &mut chance);
         assert_eq!(people.len(), ALL);
