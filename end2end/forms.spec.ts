@@ -162,9 +162,15 @@ test("forms of a second step that is lost", async ({ page, another, signIns }) =
   await ask();
   const desk = await another();
   await enter(desk, employ(signIns));
-  // The same form stands in the bar of every page, without a button: there it is sent by Enter.
+  // It stands in the bar of every page, without a button: there it is sent by Enter.
   await desk.getByRole("banner").getByRole("searchbox").fill(phone);
   await desk.getByRole("banner").getByRole("searchbox").press("Enter");
+  await expect(desk).toHaveURL(/\/admin\/find\?find=[0-9a-f-]{36}$/);
+  await expect(desk.locator("td a").first()).toBeVisible();
+  seen.right.add("find");
+  await desk.goto("/admin/customers");
+  await desk.getByRole("main").getByRole("searchbox").fill(phone);
+  await desk.getByRole("main").getByRole("searchbox").press("Enter");
   await expect(desk).toHaveURL(/\/admin\/customers\?find=[0-9a-f-]{36}$/);
   seen.right.add("customer.find");
   await desk.locator("td a").first().click();
@@ -853,7 +859,7 @@ test("forms of the texts as staff write them", async ({ another, signIns }) => {
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 
 /** Nothing that is typed into a search is wrong. */
-const SEARCHES = ["article.find", "customer.find", "message.find", "request.find", "store.find"];
+const SEARCHES = ["article.find", "customer.find", "find", "message.find", "request.find", "store.find"];
 
 test("no form was left out", () => {
   const folder = resolve(__dirname, "../app/src");

@@ -48,6 +48,10 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     }
     case "/second-step/{secret}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/number-change/{secret}": return `/number-change/${"A".repeat(43)}`;
+    case "/admin/find": {
+      const found = await send(page.request, await here(), "/admin/find", "find", { q: "0001" });
+      return found.headers().location;
+    }
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);

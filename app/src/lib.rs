@@ -190,6 +190,7 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
+    page!("/admin/find", Staff, admin::find::page, [admin::find::Find]),
     page!(
         "/admin/customers",
         Staff,

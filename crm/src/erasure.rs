@@ -9,6 +9,7 @@ use crate::audit::{self, Actor};
 use crate::contact::store as contacts;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::find::store as find;
 use crate::flaw::Flaw;
 use crate::id::{CustomerId, ErasureId};
 use crate::merge;
@@ -270,6 +271,7 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
         .execute(c)
         .await
         .map(drop))?;
+    find::replace(tx, customer, "", "").await?;
     on!(tx, |c| sqlx::query(LOG).bind(customer).execute(c).await.map(drop))?;
     let entry = audit::Entry {
         actor: Actor::System,

@@ -17,6 +17,7 @@ pub mod consent;
 pub mod contact;
 pub mod coupon;
 pub mod customer;
+pub mod find;
 pub mod flaw;
 pub mod help;
 pub mod id;

@@ -8,6 +8,7 @@ use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{self, Email, Phone, store as contacts};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::find::store as find;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CategoryId, ChildId, CustomerId, RuleId, StoreId};
 use crate::lang::{Lang, fold};
@@ -47,6 +48,7 @@ pub(crate) async fn insert(
         .execute(c)
         .await
         .map(drop))?;
+    find::add(tx, id, &person.name, &person.surname).await?;
     Ok(id)
 }
 
@@ -87,10 +89,12 @@ pub(crate) async fn complete(
         .bind(now)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    find::replace(tx, id, &person.name, &person.surname).await
 }
 
-/// What search compares a name with: surname first, as lists are sorted.
+/// A name as lists are sorted by it and as parts of it are looked for: surname first. By which words somebody is found stands in
+/// [`crate::find::store`].
 pub fn search_key(name: &str, surname: &str) -> String {
     fold(&format!("{surname} {name}"))
 }
@@ -255,6 +259,7 @@ pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm, address: &
             if rows == 0 {
                 return Err(Error::field("birthday", Flaw::ByRequest));
             }
+            find::replace(tx, by.id(), &data.name, &data.surname).await?;
             by.record(tx, "customer.change", None).await?;
             reward_profile(tx, by.id()).await
         })
@@ -536,6 +541,7 @@ pub async fn identify(tx: &mut Tx, _by: &System, id: CustomerId, identity: &Iden
         .fetch_optional(c)
         .await)?;
     let at = registered_at.ok_or(Error::NotFound)?;
+    find::replace(tx, id, &person.name, &person.surname).await?;
     contacts::put(tx, id, contact::Kind::Phone, identity.phone.as_str(), true, Some(at)).await?;
     if let Some(email) = &identity.email {
         contacts::put(tx, id, contact::Kind::Email, email.as_str(), true, None).await?;

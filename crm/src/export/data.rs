@@ -440,6 +440,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("attempts", "a way in that is being walked: gone after two hours"),
     ("codes", "the codes of such a way, as keyed hashes"),
+    ("customer_words", "the name once more, as staff's search compares it"),
     ("export_parts", "the archive itself"),
     (
         "question_votes",

@@ -19,10 +19,11 @@ use std::collections::BTreeMap;
 const PHONE: &str = "+79005557788";
 const EMAIL: &str = "avrora@example.com";
 /// What tells who it is.
-const IDENTITY: [&str; 9] = [
+const IDENTITY: [&str; 10] = [
     "Аврора",
     "Незабудкина",
     "незабудкина",
+    "nezabudkin",
     PHONE,
     EMAIL,
     "1990-05-03",
@@ -75,6 +76,9 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         who.id(),
         birthday,
     );
+    crm::find::store::fill(db, &BY, || true)
+        .await
+        .expect("by these words she is found");
     let (anna, agent) = (sign_in(db, who).await, staff(world, "petrov").await);
     let child = ChildForm {
         day: "5".into(),

@@ -10,6 +10,7 @@ mod dialogue;
 mod erasure;
 mod exports;
 mod factors;
+mod find;
 mod help;
 mod histories;
 mod identity;

@@ -8,6 +8,7 @@ use crm::customer::store as customers;
 use crm::db::Db;
 use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
+use crm::find::store as find;
 use crm::id::{
     AdjustmentId, AttachmentId, CardId, CustomerId, ProgramId, QuestionId, SimulationId, StaffId, TransferId,
 };
@@ -78,7 +79,9 @@ fn a_server_can_await_these(
         texts::draft(&db, &agent, Kind::Topic, "", None, &Text::default()).await?;
         texts::discard(&db, &agent, Kind::Topic, "").await?;
         texts::publish(&db, &agent.fresh(&db)?, Kind::Topic, "", now).await?;
-        staff::search(&db, &agent, "").await?;
+        find::search(&db, &agent, "").await?;
+        find::everything(&db, &agent, "").await?;
+        find::fill(&db, &system, || true).await?;
         staff::disable(&db, &system, StaffId::new()).await?;
         agent.open(&db, CustomerId::new(), Reason::Card).await?;
         who::customer(&db, &Token::random(), &Visitor::default()).await?;

@@ -432,6 +432,7 @@ async fn addresses_take_anything_without_harm() {
                 &["status", "assignee", "topic", "q", "sort", "after"],
             ),
             ("/admin/customers", &["q"]),
+            ("/admin/find", &["q", "find"]),
         ] {
             for name in names {
                 let at = format!("{at}?{}", crate::common::encode(&[(name, &value)]));

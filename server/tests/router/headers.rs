@@ -168,6 +168,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-rotating", "/pkg/rotating-loader.0.js"),
             ("data-worker", "/pkg/offline.0.js"),
             ("data-live", "/pkg/live.0.js"),
+            ("data-find", "/find.js"),
             ("data-near", "/near.js"),
             ("data-scan", "/pkg/scan.0.js"),
             ("data-suggest", "/suggest.js"),
@@ -220,5 +221,5 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             }
         }
     }
-    assert_eq!(loaders.len(), 8, "each script is loaded somewhere: {loaders:?}");
+    assert_eq!(loaders.len(), 9, "each script is loaded somewhere: {loaders:?}");
 }

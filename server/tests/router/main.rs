@@ -20,6 +20,7 @@ mod exports;
 mod factors;
 mod failures;
 mod fields;
+mod find;
 mod forgery;
 mod fragments;
 mod goods;

@@ -769,7 +769,16 @@ impl Browser {
 
     /// Looks for a customer as staff do; the address of what was found.
     pub async fn find(&mut self, text: &str) -> String {
-        let reply = self.send("/admin/customers", "customer.find", &[("q", text)]).await;
+        self.find_at("/admin/customers", text).await
+    }
+
+    /// The same, at the page of customers or at that of everything.
+    pub async fn find_at(&mut self, path: &str, text: &str) -> String {
+        let form = match path {
+            "/admin/customers" => "customer.find",
+            _ => "find",
+        };
+        let reply = self.send(path, form, &[("q", text)]).await;
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
         reply.location().to_owned()
     }
