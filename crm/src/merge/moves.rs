@@ -63,6 +63,9 @@ const MOVED: &[Moved] = &[
     moved!("identities"),
     moved!("coupons"),
     moved!("questions"),
+    moved!("interactions"),
+    moved!("tasks"),
+    moved!("customer_notes"),
     moved!(
         "segment_members",
         "segment_members",
