@@ -12,8 +12,9 @@ use crm::id::{
 };
 use crm::lang::Lang;
 use crm::request::{NewRequest, store as requests};
-use crm::staff::{EventKind, NewStaff, Role, store};
+use crm::staff::{NewStaff, Role, store};
 use crm::testing::{World, start};
+use crm::timeline::{EventKind, Filter, store as timeline};
 use crm::who::{self, Reason, Staff, Visitor};
 use crm::{audit, outbox};
 use sqlx::types::Json;
@@ -460,7 +461,11 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
     }
 
     let mut conn = world.db.read().await.expect("a connection");
-    let events = store::timeline(&mut conn, anna.me(), 100).await.expect("read");
+    let all = Filter::default();
+    let (events, more) = timeline::page(&mut conn, anna.me(), &all, None, 100)
+        .await
+        .expect("read");
+    assert_eq!(more, None);
     let told: Vec<_> = events
         .iter()
         .map(|e| (e.kind, e.object, e.code.as_str(), e.amount))
@@ -499,10 +504,12 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
         ]
     );
     assert!(events.is_sorted_by_key(|event| std::cmp::Reverse(event.at)));
-    assert_eq!(
-        store::timeline(&mut conn, anna.me(), 3).await.expect("read"),
-        events[..3]
-    );
+    let (first, more) = timeline::page(&mut conn, anna.me(), &all, None, 3).await.expect("read");
+    assert_eq!(first, events[..3]);
+    let (second, _) = timeline::page(&mut conn, anna.me(), &all, more, 100)
+        .await
+        .expect("read");
+    assert_eq!(second, events[3..]);
     assert!(!format!("{events:?}").contains("secret"));
     drop(conn);
     assert_eq!(

@@ -432,6 +432,7 @@ async fn addresses_take_anything_without_harm() {
                 &["status", "assignee", "topic", "q", "sort", "after"],
             ),
             ("/admin/customers", &["q"]),
+            ("/admin/tasks", &["tab", "of", "after"]),
         ] {
             for name in names {
                 let at = format!("{at}?{}", crate::common::encode(&[(name, &value)]));

@@ -1,10 +1,12 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
 mod acts;
+mod next;
+mod notes;
 mod panel;
 mod timeline;
 
-use super::{full_name, merge, points as moves, read_place, status, store_name, write_place};
+use super::{full_name, merge, points as moves, read_place, status, store_name, talk, tasks as todo, write_place};
 use crate::cabinet::flash;
 use crate::cx::Cx;
 use crate::format;
@@ -14,28 +16,33 @@ use crate::ui::{Moment, icon};
 pub use acts::{AllowBirthday, EndSessions, GrantRemoval, StopNumberChange};
 use acts::{birthday, number_change, second_step, signed_in};
 use crm::card::store as cards;
-use crm::consent::store as consents;
+use crm::consent::{Aim, store as consents};
 use crm::contact::change as numbers;
 use crm::coupon::store as coupons;
-use crm::customer::store as customers;
+use crm::customer::{Channel, store as customers};
 use crm::factor::removal;
-use crm::id::{CustomerId, TransactionId};
+use crm::id::{CustomerId, InteractionId, TransactionId};
+use crm::interaction::store as interactions;
+use crm::note::store as noted;
+use crm::outlook::{Facts, steps, store as outlook};
 use crm::points::store::{self as points, rewards, transfers};
 use crm::program::store as programs;
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
 use crm::questionnaire::store as questionnaire;
-use crm::request::{Summary, store as requests};
+use crm::request::{Status, Summary, store as requests};
+use crm::rule::tier::store as tiers;
 use crm::segment;
-use crm::staff::{EventKind, store as staff_store};
+use crm::staff::{Right, store as staff_store};
 use crm::stores::store as stores;
+use crm::task::store as tasks;
+use crm::timeline::{EventKind, store as events};
 use crm::who::Reason;
 use islands::AppError;
 use leptos::prelude::*;
-use panel::{
-    about, agreed, card_numbers, children, coupons_of, language, likes, memberships, reach, segments_of, sums,
-};
+pub use notes::{AddNote, PinNote, RemoveNote};
+use panel::{about, agreed, card_numbers, children, coupons_of, language, likes, memberships, reach, segments_of};
 pub use timeline::change;
-use timeline::{Words, timeline};
+use timeline::{Asked, Words, history};
 
 /// How many purchases a page shows.
 const PURCHASES: usize = 20;
@@ -43,8 +50,6 @@ const PURCHASES: usize = 20;
 const REQUESTS: i64 = 50;
 /// How many transfers are shown, the last ones.
 const TRANSFERS: i64 = 20;
-/// How many events are shown at first, and when more are asked for.
-const EVENTS: [i64; 2] = [30, 500];
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
@@ -52,8 +57,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let staff = cx.staff()?;
     let id: CustomerId = cx.param("id")?;
     let before = cx.query("before").and_then(read_place);
-    let is_whole = cx.query("history") == Some("all");
-    let most = EVENTS[usize::from(is_whole)];
+    let history_of = Asked::read(&cx);
     let subject = staff.open(&cx.db, id, Reason::Card).await?;
     // Asked for by a link of its own, for each time is written down.
     let income = match cx.query("income") {
@@ -73,10 +77,30 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let topics = requests::topics(&mut conn).await?;
     let categories = stores::categories(&mut conn).await?;
     let shops = stores::list(&mut conn, cx.lang).await?;
-    let events = staff_store::timeline(&mut conn, subject, most).await?;
-    let moved = events.iter().filter(|event| event.kind == EventKind::Points);
-    let moved: Vec<TransactionId> = moved.filter_map(|event| event.object).map(TransactionId).collect();
+    let (events, more) = events::page(
+        &mut conn,
+        subject,
+        &history_of.filter(),
+        history_of.after(),
+        timeline::SHOWN,
+    )
+    .await?;
+    let of_kind = |kind| {
+        events
+            .iter()
+            .filter(move |event| event.kind == kind)
+            .map(|event| event.id)
+    };
+    let moved: Vec<TransactionId> = of_kind(EventKind::Points).map(TransactionId).collect();
     let rewards = rewards::of(&mut conn, subject, &moved).await?;
+    let talked: Vec<InteractionId> = of_kind(EventKind::Interaction).map(InteractionId).collect();
+    let talks = interactions::some(&mut conn, subject, &talked).await?;
+    let notes = noted::of(&mut conn, subject, notes::SHOWN).await?;
+    let tasks_open = tasks::of(&mut conn, subject).await?;
+    let owners = tasks::colleagues(&mut conn, staff).await?;
+    let (value, rhythm) = outlook::bought(&mut conn, subject).await?;
+    let waiting = outlook::waiting(&mut conn, subject).await?;
+    let standings = tiers::standings(&mut conn, subject).await?;
     let sessions = staff_store::open_sessions(&mut conn, subject).await?;
     let removal = removal::of(&mut conn, subject).await?;
     let change = numbers::of(&mut conn, subject).await?;
@@ -93,12 +117,20 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         programs: &programs,
         consents: &consents,
         rewards: &rewards,
+        talks: &talks,
+        reads_messages: staff.has(Right::Messages),
         here: &here,
     };
-    let may_be_more = !is_whole && events.len() as i64 == most;
-    let more = may_be_more.then(|| {
-        view! { <p class="more-link"><a class="btn" href=format!("{here}?history=all#history")>{t.whole_history}</a></p> }
-    });
+    let facts = Facts {
+        waiting,
+        is_reachable: profile.contacts.iter().any(|contact| contact.verified_at.is_some()),
+        expiry: balance.next_expiry.map(|expiry| (expiry.points, expiry.at)),
+        rhythm,
+        birthday: person.birthday,
+    };
+    let to_do = steps(&facts, cx.db.now(), cx.today());
+    let may_call = next::agrees(&consents, Aim::Marketing, Channel::Phone);
+    let open = asked.iter().filter(|request| request.status != Status::Closed).count();
     let of_points = &cx.t().admin_points;
     let done = [
         ("ended", t.done_ended),
@@ -110,7 +142,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("adjusted", of_points.done_adjusted),
         ("asked", of_points.done_asked),
         ("reversed", of_points.done_reversed),
+        ("noted", t.done_noted),
+        ("pinned", t.done_pinned),
+        ("unpinned", t.done_unpinned),
+        ("removed", t.done_removed),
+        ("talk", t.done_talk),
     ];
+    let done = [&done[..], &todo::done(&cx)[..]].concat();
     let view = view! {
         <div class="pane-head">
             <h1><bdi>{name.clone()}</bdi></h1>
@@ -120,18 +158,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </p>
         </div>
         {flash(&cx, &done)}
-        {sums(&cx, &balance)}
+        {next::figures(&cx, &balance, value, rhythm, open)}
+        {talk::links(&cx, id)}
         {moves::adjust(&cx, &programs, &balance)}
         <div class="cols">
             <div>
+                {next::steps(&cx, id, &to_do, may_call)}
+                {todo::section(&cx, &tasks_open, &owners)}
+                {notes::section(&cx, &notes)}
                 {receipts(&cx, &here, &bought, before.is_some())}
                 {moves::moved(&cx, &transfers)}
                 {asked_for(&cx, &asked)}
-                <section class="section" aria-labelledby="history">
-                    <h2 id="history">{t.history}</h2>
-                    {timeline(&cx, &words, &events)}
-                    {more}
-                </section>
+                {history(&cx, &words, &history_of, &events, more)}
             </div>
             <div>
                 {reach(&cx, &profile)}
@@ -141,6 +179,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {second_step(&cx, removal.as_ref())}
                 {merges}
                 {card_numbers(&cx, &cards)}
+                {next::tiers(&cx, &programs, &standings)}
+                {next::may(&cx, &consents)}
                 {memberships(&cx, &programs, &balance)}
                 {coupons_of(&cx, &held)}
                 {segments_of(&cx, &listed)}

@@ -28,23 +28,6 @@ pub(super) fn language(cx: &Cx, lang: Lang) -> &'static str {
     }
 }
 
-pub(super) fn sums(cx: &Cx, balance: &Balance) -> Html {
-    let t = &cx.t().admin_customer;
-    let expiry = balance.next_expiry.map(|expiry| {
-        view! {
-            <div><dt>{t.expires(cx.day(expiry.at))}</dt><dd>{cx.points(expiry.points)}</dd></div>
-        }
-    });
-    view! {
-        <dl class="tiles-num">
-            <div><dt>{t.active}</dt><dd class="points">{cx.points(balance.active)}</dd></div>
-            <div><dt>{t.pending}</dt><dd>{cx.points(balance.pending)}</dd></div>
-            {expiry}
-        </dl>
-    }
-    .into_html()
-}
-
 pub(super) fn reach(cx: &Cx, profile: &Profile) -> Html {
     let t = &cx.t().admin_customer;
     let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
