@@ -86,9 +86,8 @@ async fn check(tx: &mut Tx, entry: &Entry) -> Result<Checked, Error> {
     check.field("outcome", if is_known { Ok(()) } else { Err(Flaw::NotAChoice) });
     let note = check.field("note", note(&entry.note)).unwrap_or_default();
     let minutes = check.field("minutes", minutes(&entry.minutes)).flatten();
-    check.result()?;
-    let (Some(channel), Some(script)) = (channel, script) else {
-        return Err(Error::Stale);
+    let (Some(channel), Some(script), true) = (channel, script, check.is_clean()) else {
+        return Err(Error::Invalid(check.flaws()));
     };
     Ok(Checked {
         channel,
