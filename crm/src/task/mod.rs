@@ -84,6 +84,14 @@ impl Task {
     pub fn is_overdue(&self, today: NaiveDate) -> bool {
         self.state == State::Open && self.due_on < today
     }
+
+    /// Its place in a list.
+    pub fn place(&self) -> Place {
+        match self.ended_at {
+            None => Place::Due(self.due_on, self.id),
+            Some(at) => Place::Ended(at, self.id),
+        }
+    }
 }
 
 /// Which tasks to list. Without [`crate::staff::Right::Tasks`] it is one's own, whatever is asked for.
@@ -104,16 +112,6 @@ pub enum Place {
     Due(NaiveDate, TaskId),
     /// Of ended ones: when it ended, and the task.
     Ended(DateTime<Utc>, TaskId),
-}
-
-impl Task {
-    /// Its place in a list.
-    pub fn place(&self) -> Place {
-        match self.ended_at {
-            None => Place::Due(self.due_on, self.id),
-            Some(at) => Place::Ended(at, self.id),
-        }
-    }
 }
 
 /// What somebody still has to do.

@@ -79,7 +79,7 @@ fn place(text: &str) -> Option<Place> {
     let mut parts = text.splitn(3, '_');
     let mut next = || parts.next();
     let (at, source, id) = (next()?, next()?, next()?);
-    // The parts of one that the other functions of pages read, so that they refuse the same.
+    // What is no moment or no id in other addresses is none here.
     let (at, id) = crate::cabinet::place(&format!("{at}_{id}"))?;
     Some(Place {
         at,
