@@ -94,7 +94,7 @@ impl Task {
     }
 }
 
-/// Which tasks to list. Without [`crate::staff::Right::Tasks`] it is one's own, whatever is asked for.
+/// Which tasks to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// Open ones, what is due first first.
