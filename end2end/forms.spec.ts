@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   cardOf, code, employ, enter, expect, freeCard, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
-  type Page,
+  type Page, type SignIns,
 } from "./site";
 import { photo, PHOTOGRAPHED } from "./qr";
 
@@ -53,6 +53,14 @@ async function wrong(page: Page, form: string, fields: Record<string, string>, m
 async function right(page: Page, form: string, fields: Record<string, string> = {}, button?: string | RegExp) {
   expect(await submit(page, form, fields, button), form).toBe(303);
   await expect(page.getByRole("alert")).toHaveCount(0);
+}
+
+/** Opens the card of a customer, found by phone. */
+async function openCard(desk: Page, signIns: SignIns, phone: string) {
+  const found = await send(desk.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
+  await desk.goto(found.headers().location);
+  await desk.locator("td a").first().click();
+  await expect(desk).toHaveURL(/\/admin\/customers\/[0-9a-f-]{36}$/);
 }
 
 /** Six digits that are not these. */
@@ -450,7 +458,7 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await right(desk, "till.revoke");
   await right(desk, "till.switch");
 
-  await newcomer(page, signIns);
+  const phone = await newcomer(page, signIns);
   await page.goto("/purchases");
   await page.getByRole("link", { name: "Добавить чек без карты" }).click();
   await wrong(page, "purchase.claim", { receipt: "нет" }, "Такого чека нет");
@@ -464,6 +472,53 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await chosen.setInputFiles({ name: "чек.png", mimeType: "image/png", buffer: photo(PHOTOGRAPHED) });
   await right(page, "purchase.claim", { receipt: "" });
   await expect(page.getByRole("article", { name: "Чек" }).locator("bdi", { hasText: "Кофе" })).toBeVisible();
+
+  // What it was for: there is nothing wrong in the list, so that it is sent without it.
+  const unknown = { purpose: "resale" };
+  const refused = await send(page.request, signIns.url, new URL(page.url()).pathname, "purchase.purpose", unknown);
+  expect(refused.status()).toBe(422);
+  seen.wrong.add("purchase.purpose");
+  await right(page, "purchase.purpose", { purpose: "gift" });
+  await expect(page.getByRole("status")).toContainText("Спасибо");
+  await openCard(desk, signIns, phone);
+  await desk.locator('td a[href*="/purchases/"]').first().click();
+  const unheard = await send(desk.request, signIns.url, new URL(desk.url()).pathname, "purchase.note_purpose", unknown);
+  expect(unheard.status()).toBe(422);
+  seen.wrong.add("purchase.note_purpose");
+  await right(desk, "purchase.note_purpose", { purpose: "work" });
+});
+
+test("forms of talks, tasks and notes", async ({ page, another, signIns }) => {
+  const phone = await newcomer(page, signIns);
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await openCard(desk, signIns, phone);
+  const at = new URL(desk.url()).pathname;
+  await desk.getByRole("link", { name: "Звонок от покупателя" }).click();
+  await expect(box(desk, "interaction.add").locator('[name="note"]')).toBeFocused();
+  await wrong(desk, "interaction.add", { note: "Спрашивала про баллы", minutes: "много" }, "Напишите число");
+  await right(desk, "interaction.add", { minutes: "3" });
+  await desk.getByRole("link", { name: "Звонок от покупателя: Всё выяснили" }).click();
+  await wrong(desk, "interaction.change", { minutes: "0" }, "Число от 1 до 600");
+  await right(desk, "interaction.change", { minutes: "4", note: "Баллы нашлись" });
+
+  await desk.goto(at);
+  await desk.getByText("Поставить дело").click();
+  await wrong(desk, "task.add", { title: "" }, "Напишите, что сделать");
+  await right(desk, "task.add", { title: "Перезвонить" });
+  await desk.goto("/admin/tasks");
+  await desk.getByText("Передать или перенести").first().click();
+  await wrong(desk, "task.assign", { due: "2020-01-01" }, "Этот момент уже прошёл");
+  const later = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10);
+  await right(desk, "task.assign", { due: later });
+  await right(desk, "task.end", {}, "Сделано");
+
+  await desk.goto(at);
+  await desk.getByText("Добавить заметку").click();
+  await wrong(desk, "note.add", { body: "" }, "Напишите заметку");
+  await right(desk, "note.add", { body: "Любит зелёный чай" });
+  await right(desk, "note.pin");
+  await right(desk, "note.remove");
 });
 
 test("forms of the card", async ({ page, another, signIns }) => {

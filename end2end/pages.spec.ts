@@ -54,6 +54,13 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     }
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
+    case "/admin/customers/{id}/talk": return `${await customer()}/talk?channel=call_out&script=away`;
+    case "/admin/customers/{id}/talks/{talk}": {
+      const at = await customer();
+      const talk = { channel: "call_in", script: "free", outcome: "told", note: "Спрашивала про баллы", minutes: "", corrects: "" };
+      await send(page.request, await here(), `${at}/talk`, "interaction.add", talk);
+      return first(at, /href="(\/admin\/customers\/[0-9a-f-]{36}\/talks\/[0-9a-f-]{36})"/);
+    }
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);
     case "/admin/rules/{id}": {
       const added = await send(page.request, await here(), "/admin/rules", "rule.create", { ru: "Чай", en: "Tea" });

@@ -49,7 +49,12 @@ pub const ROUTES: &[Route] = &[
     ),
     page!("/purchases/often", Customer, cabinet::often::page),
     page!("/purchases/spending", Customer, cabinet::spending::page),
-    page!("/purchases/{id}", Customer, cabinet::receipt::page),
+    page!(
+        "/purchases/{id}",
+        Customer,
+        cabinet::receipt::page,
+        [cabinet::receipt::TellPurpose]
+    ),
     download!("/purchases/{id}/receipt.pdf", Customer, cabinet::receipt::pdf),
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
@@ -206,11 +211,35 @@ pub const ROUTES: &[Route] = &[
             admin::customer::GrantRemoval,
             admin::customer::StopNumberChange,
             admin::customer::AllowBirthday,
+            admin::customer::AddNote,
+            admin::customer::PinNote,
+            admin::customer::RemoveNote,
+            admin::tasks::AddTask,
+            admin::tasks::EndTask,
+            admin::tasks::AssignTask,
             admin::merge::FindOther,
             admin::merge::PartAccounts,
             admin::points::Adjust,
             admin::points::Reverse,
         ]
+    ),
+    page!(
+        "/admin/customers/{id}/talk",
+        Staff,
+        admin::talk::new,
+        [admin::talk::AddTalk]
+    ),
+    page!(
+        "/admin/customers/{id}/talks/{talk}",
+        Staff,
+        admin::talk::one,
+        [admin::talk::ChangeTalk]
+    ),
+    page!(
+        "/admin/tasks",
+        Staff,
+        admin::tasks::page,
+        [admin::tasks::EndTask, admin::tasks::AssignTask]
     ),
     page!(
         "/admin/approvals",
@@ -227,7 +256,8 @@ pub const ROUTES: &[Route] = &[
     page!(
         "/admin/customers/{id}/purchases/{purchase}",
         Staff,
-        admin::receipt::page
+        admin::receipt::page,
+        [admin::receipt::NotePurpose]
     ),
     page!(
         "/admin/messages",

@@ -74,6 +74,9 @@ const THEN: &[&str] = &[
     "DELETE FROM conversations WHERE customer_id = $1",
     "DELETE FROM question_votes WHERE question_id IN (SELECT id FROM questions WHERE customer_id = $1)",
     "DELETE FROM questions WHERE customer_id = $1",
+    "DELETE FROM customer_notes WHERE customer_id = $1",
+    "UPDATE interactions SET note = '' WHERE customer_id = $1",
+    "UPDATE tasks SET title = '' WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",
     "DELETE FROM notifications WHERE customer_id = $1",
     "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",
@@ -96,6 +99,7 @@ const THEN: &[&str] = &[
 const AT: &[&str] = &[
     "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL \
      WHERE customer_id = $1 AND status <> 'closed'",
+    "UPDATE tasks SET state = 'cancelled', ended_at = $2, changed_at = $2 WHERE customer_id = $1 AND state = 'open'",
     "UPDATE factor_removals SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // Its number stays taken, and no till takes it.
     "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = COALESCE(blocked_at, $2) WHERE customer_id = $1",

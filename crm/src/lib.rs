@@ -21,9 +21,12 @@ pub mod find;
 pub mod flaw;
 pub mod help;
 pub mod id;
+pub mod interaction;
 pub mod invite;
 pub mod lang;
 pub mod limits;
+pub mod note;
+pub mod outlook;
 pub mod points;
 pub mod program;
 pub mod promotion;
@@ -37,7 +40,9 @@ pub mod shop;
 pub mod signin;
 pub mod staff;
 pub mod stores;
+pub mod task;
 pub mod till;
+pub mod timeline;
 pub mod webhook;
 
 #[cfg(feature = "store")]

@@ -26,6 +26,8 @@ pub mod rules;
 pub mod security;
 pub mod segments;
 pub mod shops;
+pub mod talk;
+pub mod tasks;
 pub mod texts;
 pub mod tiers;
 pub mod tills;

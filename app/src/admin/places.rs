@@ -39,6 +39,7 @@ const fn setup(path: &'static str, right: Right, name: fn(&'static Texts) -> &'s
 const PLACES: &[Place] = &[
     place("/admin/requests", Right::Requests, |t| t.frame.requests),
     place("/admin/customers", Right::Customers, |t| t.frame.customers),
+    place("/admin/tasks", Right::Customers, |t| t.admin_tasks.title),
     place("/admin/questions", Right::Questions, |t| t.admin_questions.short),
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),

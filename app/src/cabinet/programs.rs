@@ -164,7 +164,7 @@ fn gains(cx: &Cx, program: &Program) -> impl IntoView + use<> {
 }
 
 /// What is counted for a tier: money, or purchases.
-pub(super) fn counted(cx: &Cx, tiers: &Tiers, n: i64) -> String {
+pub(crate) fn counted(cx: &Cx, tiers: &Tiers, n: i64) -> String {
     match tiers.measure {
         Measure::Sum => cx.money(n),
         Measure::Count => cx.t().programs.tier_purchases(n),

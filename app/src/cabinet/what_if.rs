@@ -462,7 +462,7 @@ fn hits(cx: &Cx, found: &[Found]) -> Html {
 }
 
 /// A way to pay in words.
-fn payment(cx: &Cx, way: Payment) -> &'static str {
+pub(crate) fn payment(cx: &Cx, way: Payment) -> &'static str {
     let t = &cx.t().what_if;
     match way {
         Payment::Cash => t.by_cash,

@@ -145,6 +145,13 @@ pub(crate) async fn reward_profile(tx: &mut Tx, id: CustomerId) -> Result<(), Er
     Ok(())
 }
 
+/// Fails with [`Error::NotFound`] where there is no such customer, or nobody any more.
+pub(crate) async fn is_there(tx: &mut Tx, id: CustomerId) -> Result<(), Error> {
+    const SQL: &str = "SELECT id FROM customers WHERE id = $1 AND erased_at IS NULL";
+    let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
+    found.map(drop).ok_or(Error::NotFound)
+}
+
 /// Has whoever does something of the same customer wait until the transaction ends. Changes nothing.
 pub(crate) async fn hold(tx: &mut Tx, id: CustomerId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";

@@ -136,8 +136,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "purchases",
         "SELECT p.id, p.at, p.kind, p.document, p.source, (SELECT s.name ->> $2 FROM stores s WHERE s.id = p.store_id) AS store, \
-         p.channel, p.payments, p.total, p.receipt_code, p.claimed_at, p.voided_at FROM purchases p WHERE p.customer_id = $1 \
-         ORDER BY p.at, p.id",
+         p.channel, p.payments, (SELECT u.name ->> $2 FROM purchase_purposes u WHERE u.code = p.purpose) AS purpose, p.total, \
+         p.receipt_code, p.claimed_at, p.voided_at FROM purchases p WHERE p.customer_id = $1 ORDER BY p.at, p.id",
     ),
     (
         "purchase_lines",
@@ -324,6 +324,21 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "request_messages",
         "SELECT r.number, m.at, m.author, m.body AS text FROM requests r JOIN messages m ON m.request_id = r.id \
          WHERE r.customer_id = $1 AND NOT m.internal ORDER BY r.number, m.at, m.id",
+    ),
+    (
+        "interactions",
+        "SELECT i.at, i.channel, c.name ->> $2 AS script, o.name ->> $2 AS outcome, i.minutes, i.note FROM interactions i \
+         JOIN scripts c ON c.code = i.script AND c.version = i.version JOIN script_outcomes o ON o.script = i.script \
+         AND o.version = i.version AND o.code = i.outcome WHERE i.customer_id = $1 ORDER BY i.at, i.id",
+    ),
+    (
+        "tasks",
+        "SELECT t.created_at, t.title AS task, t.due_on AS task_due, t.state, t.ended_at FROM tasks t WHERE t.customer_id = $1 \
+         ORDER BY t.created_at, t.id",
+    ),
+    (
+        "notes",
+        "SELECT n.at, n.body AS text FROM customer_notes n WHERE n.customer_id = $1 ORDER BY n.at, n.id",
     ),
     (
         "conversation",

@@ -17,6 +17,8 @@ pub mod import;
 #[cfg(feature = "store")]
 mod photo;
 #[cfg(feature = "store")]
+pub mod purpose;
+#[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "store")]
 pub mod void;
@@ -348,6 +350,10 @@ pub struct Line {
 pub struct Receipt {
     /// Its head.
     pub head: Purchase,
+    /// How it was bought and paid, as far as the till told.
+    pub way: Way,
+    /// What it was for, by the code of the purpose; none: nobody told.
+    pub purpose: Option<String>,
     /// Its lines in their order.
     pub lines: Vec<Line>,
     /// The points, in hundredths, that it took back as a return, program by program.

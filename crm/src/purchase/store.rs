@@ -1017,10 +1017,13 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
         JOIN programs p ON p.id = t.program_id JOIN program_versions v ON v.program_id = p.id AND v.version = \
         COALESCE((SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id AND w.published_at <= $3), 1) \
         WHERE t.purchase_id = $1 AND t.kind = 'return' GROUP BY v.name, p.position, p.id ORDER BY p.position, p.id";
+    const TOLD: &str = "SELECT channel, payments, purpose FROM purchases WHERE id = $1";
     let query = ListQuery::new(SELECT)
         .filter("p.id = ?", [Bind::Id(id.0)])
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
     let head: PurchaseRow = db::list(conn, query).await?.pop().ok_or(Error::NotFound)?;
+    let (channel, payments, purpose): (Option<String>, String, Option<String>) =
+        on!(conn, |c| sqlx::query_as(TOLD).bind(id).fetch_one(c).await)?;
     let rows: Vec<LineRow> = on!(conn, |c| sqlx::query_as(LINES)
         .bind(id)
         .bind(of.id())
@@ -1086,6 +1089,8 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
     let took_back = took_back.into_iter().map(|(name, points)| (name.0, points)).collect();
     Ok(Receipt {
         head: head.into(),
+        way: Way::from_words(channel.as_deref(), &payments),
+        purpose,
         lines,
         took_back,
         drawn,

@@ -3,9 +3,7 @@
 use crate::flaw::Flaw;
 use crate::id::StaffId;
 use crate::lang::Lang;
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 #[cfg(feature = "store")]
 pub mod store;
@@ -42,6 +40,8 @@ pub enum Right {
     Texts,
     /// Merges accounts of one customer, and undoes that.
     Merge,
+    /// Sees what colleagues are to do for customers, ends it and hands it on.
+    Tasks,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
@@ -104,60 +104,6 @@ pub fn login(raw: &str) -> Result<String, Flaw> {
         _ if login.chars().any(|c| !c.is_alphanumeric() && !"._-@+".contains(c)) => Err(Flaw::NotAName),
         _ => Ok(login),
     }
-}
-
-/// What happened to a customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(
-    feature = "store",
-    derive(sqlx::Type),
-    sqlx(type_name = "TEXT", rename_all = "snake_case")
-)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
-    /// A purchase; `object` is the receipt, `amount` its total.
-    Sale,
-    /// A return; likewise.
-    Return,
-    /// A request was written; `object` is it, `amount` its number, `code` its topic.
-    Request,
-    /// The customer wrote in a request; likewise.
-    Message,
-    /// Staff answered in a request; likewise.
-    Answer,
-    /// Staff left a note in a request; likewise.
-    Note,
-    /// A consent was given; `code` is its purpose.
-    ConsentGiven,
-    /// A consent was withdrawn; likewise.
-    ConsentWithdrawn,
-    /// A program was joined; `object` is it, `code` its code.
-    Joined,
-    /// A program was left; likewise.
-    Left,
-    /// A session was opened; `code` is what the browser says of itself.
-    SignIn,
-    /// Points moved; `object` is the transaction, `code` its kind, `amount` what the customer has more of, all
-    /// programs and states together.
-    Points,
-    /// Something was changed; `code` is the action as the audit log calls it.
-    Change,
-}
-
-/// One line of a customer's history: what happened, in codes and numbers that a page puts into words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
-pub struct Event {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// What.
-    pub kind: EventKind,
-    /// The thing itself: see [`EventKind`].
-    pub object: Option<Uuid>,
-    /// See [`EventKind`].
-    pub code: String,
-    /// See [`EventKind`]; 0 where it says nothing.
-    pub amount: i64,
 }
 
 #[cfg(test)]

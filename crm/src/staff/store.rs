@@ -1,6 +1,6 @@
 //! Staff in the database.
 
-use super::{Colleague, Event, NewStaff, Right, Role, login};
+use super::{Colleague, NewStaff, Right, Role, login};
 use crate::audit::{self, Actor};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -11,7 +11,6 @@ use crate::on;
 use crate::signin::store::check_current;
 use crate::signin::{Device, known, notice, password, strength};
 use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_IDLE, Staff, Subject, System, Visitor};
-use chrono::{DateTime, Utc};
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
@@ -208,56 +207,6 @@ pub async fn by_login(conn: &mut Conn, raw: &str) -> Result<Option<Account>, Err
 pub async fn colleagues(conn: &mut Conn, _by: &Staff) -> Result<Vec<Colleague>, Error> {
     const SQL: &str = "SELECT id, name FROM staff WHERE disabled_at IS NULL ORDER BY name, id";
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
-}
-
-/// What happened to a customer, newest first: purchases, requests and what was said in them, consents, programs,
-/// sessions, points, and changes. What staff merely read is in [`audit::of_customer`]; what tells of itself above is
-/// not told once more as a change, and a step on the way to one is none. `limit` of them, from the moment on at which a page before
-/// ended, without those of that moment that were on it.
-pub async fn timeline(
-    conn: &mut Conn,
-    of: Subject,
-    after: Option<(DateTime<Utc>, usize)>,
-    limit: usize,
-) -> Result<Vec<Event>, Error> {
-    const SQL: &str = "SELECT * FROM (\
-        SELECT at, kind, id AS object, '' AS code, total AS amount FROM purchases WHERE customer_id = $1 \
-        UNION ALL SELECT r.created_at, 'request', r.id, t.code, r.number \
-        FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.customer_id = $1 \
-        UNION ALL SELECT m.at, CASE WHEN m.internal THEN 'note' WHEN m.author = 'staff' THEN 'answer' ELSE 'message' END, \
-        r.id, t.code, r.number FROM requests r JOIN topics t ON t.id = r.topic_id \
-        JOIN messages m ON m.request_id = r.id WHERE r.customer_id = $1 AND m.at > r.created_at \
-        UNION ALL SELECT a.at, 'consent_' || a.act, a.id, p.code, CAST(0 AS BIGINT) \
-        FROM consents a JOIN consent_texts t ON t.id = a.text_id JOIN consent_purposes p ON p.id = t.purpose_id \
-        WHERE a.customer_id = $1 \
-        UNION ALL SELECT m.joined_at, 'joined', p.id, p.code, CAST(0 AS BIGINT) \
-        FROM memberships m JOIN programs p ON p.id = m.program_id WHERE m.customer_id = $1 \
-        UNION ALL SELECT m.left_at, 'left', p.id, p.code, CAST(0 AS BIGINT) \
-        FROM memberships m JOIN programs p ON p.id = m.program_id WHERE m.customer_id = $1 AND m.left_at IS NOT NULL \
-        UNION ALL SELECT created_at, 'sign_in', id, device, CAST(0 AS BIGINT) FROM sessions WHERE customer_id = $1 \
-        UNION ALL SELECT t.at, 'points', t.id, t.kind, (SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) \
-        FROM postings p JOIN accounts a ON a.id = p.account_id \
-        WHERE p.transaction_id = t.id AND a.customer_id = t.customer_id) FROM transactions t WHERE t.customer_id = $1 \
-        UNION ALL SELECT at, 'change', object_id, action, CAST(0 AS BIGINT) FROM audit WHERE customer_id = $1 \
-        AND action NOT LIKE '%.read' \
-        AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
-        'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', 'sign_out', 'confirm', 'confirm.code', \
-        'contact.code', 'factor.offer', 'points.adjust', 'points.approve', 'transfer.create', 'transfer.cancel', \
-        'transfer.reverse')) e \
-        WHERE $3 IS NULL OR at <= $3 ORDER BY at DESC, kind, code, object LIMIT $2";
-    let (until, told) = after.map_or((None, 0), |(at, told)| (Some(at), told));
-    let more = i64::try_from(limit.saturating_add(told)).unwrap_or(i64::MAX);
-    let mut events: Vec<Event> = on!(conn, |c| sqlx::query_as(SQL)
-        .bind(of.id())
-        .bind(more)
-        .bind(until)
-        .fetch_all(c)
-        .await)?;
-    // Of the moment at which the page before ended so many were on it.
-    let same = events.iter().take_while(|event| Some(event.at) == until).count();
-    events.drain(..told.min(same));
-    events.truncate(limit);
-    Ok(events)
 }
 
 /// Gives a member of staff another password; their sessions end.

@@ -130,6 +130,26 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     requests::note(db, &agent, number, "звонила Незабудкина")
         .await
         .expect("noted");
+    crm::note::store::add(db, &agent, who.id(), "Незабудкина любит чай", true)
+        .await
+        .expect("noted");
+    let task = crm::task::NewTask {
+        title: "Перезвонить: Незабудкина".into(),
+        due: "2026-11-25".into(),
+        owner: agent.id().to_string(),
+        request: String::new(),
+    };
+    crm::task::store::add(db, &agent, who.id(), &task).await.expect("added");
+    let talk = crm::interaction::Entry {
+        channel: "visit".into(),
+        script: "free".into(),
+        outcome: "told".into(),
+        note: "Приходила Незабудкина".into(),
+        minutes: String::new(),
+    };
+    crm::interaction::store::add(db, &agent, who.id(), &talk, None)
+        .await
+        .expect("written down");
     requests::close(db, &anna, number).await.expect("closed");
     let rating = crm::request::NewRating {
         score: "5".into(),

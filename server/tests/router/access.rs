@@ -152,7 +152,12 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
     for (role, expected) in [
         (
             "agent",
-            &["/admin/requests", "/admin/customers", "/admin/questions"][..],
+            &[
+                "/admin/requests",
+                "/admin/customers",
+                "/admin/tasks",
+                "/admin/questions",
+            ][..],
         ),
         ("keeper", &["/admin/approvals", "/admin/tills", "/admin/webhooks"]),
         (

@@ -41,6 +41,7 @@ mod outages;
 mod outside;
 mod pace;
 mod passwords;
+mod person;
 mod photos;
 mod points;
 mod programs;

@@ -480,6 +480,26 @@ impl TestApp {
         crm::id::QuestionId(id)
     }
 
+    /// A call of this customer; the first call writes it down, by whichever member of staff was employed first.
+    pub async fn some_talk(&self, with: crm::id::CustomerId) -> crm::id::InteractionId {
+        const SQL: &str = "INSERT INTO interactions (id, customer_id, staff_id, channel, script, version, outcome, note, \
+            at, changed_at) SELECT $1, $2, s.id, 'call_in', 'free', 1, 'told', 'Спрашивала про баллы', $3, $3 FROM staff s \
+            WHERE NOT EXISTS (SELECT 1 FROM interactions) ORDER BY s.id LIMIT 1";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(with.0)
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a talk");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM interactions ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::InteractionId(id)
+    }
+
     /// A category; the first call writes it down.
     pub async fn some_category(&self) -> crm::id::CategoryId {
         let name = &crm::lang::Localized {
@@ -934,6 +954,7 @@ impl Town {
         app.some_category().await;
         app.some_article().await;
         app.some_question(anna.id().await).await;
+        app.some_talk(anna.id().await).await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -1031,6 +1052,9 @@ impl Town {
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 "/number-change/" => "A".repeat(43),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
+                in_customer if in_customer.ends_with("/talks/") => {
+                    self.app.some_talk(self.anna.id().await).await.to_string()
+                }
                 in_customer if in_customer.ends_with("/merge/") => self.boris.id().await.to_string(),
                 in_request if in_request.ends_with("/files/") => self.app.newest_file().await,
                 _ => return None,
