@@ -13,6 +13,7 @@ use crm::request::desk::{Priority, Queue};
 use crm::request::store::{queues, tags};
 use crm::request::{Assignee, Counts, Row, Sort, Status, Topic, store as requests};
 use crm::staff::{Colleague, Right, store as staff_store};
+use crm::task::store as tasks;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -107,6 +108,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let topics = &choices.topics;
     let counts = requests::counts(&mut conn, staff).await?;
     let presence = queues::presence(&mut conn, staff).await?;
+    let load = tasks::load(&mut conn, staff).await?;
     drop(conn);
     // One more than is shown tells whether there is another page.
     let filter = view.filter(topics);
@@ -160,6 +162,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         {flash(&cx, &words)}
         {gone(&cx)}
+        {super::tasks::reminder(&cx, load)}
         {done}
         {tabs(&cx, &view, &counts)}
         {kept}

@@ -113,7 +113,7 @@ END;
 
 -- Lists by each order, whatever is narrowed to. What is not closed is little of all there is: its order and its counts come out
 -- of indexes that hold nothing else.
-CREATE INDEX requests_created ON requests (created_at, id);
+CREATE INDEX requests_newest ON requests (created_at, id);
 CREATE INDEX requests_updated ON requests (updated_at, id);
 CREATE INDEX requests_waiting ON requests (waits_from, id);
 CREATE INDEX requests_topic ON requests (topic_id, updated_at, id);

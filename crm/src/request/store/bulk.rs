@@ -6,6 +6,7 @@ use crate::db::{self, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{BulkId, QueueId, RequestId, StaffId, TopicId};
+use crate::notification::{self, Kind};
 use crate::on;
 use crate::request::desk::Priority;
 use crate::request::{Filter, Status, Step};
@@ -148,12 +149,12 @@ async fn carry_out(
     for act in to_do {
         // Each step begins where the one before led to.
         let held = Held::by_number(tx, number, None).await?;
-        carry_out_one(tx, by, &held, act).await?;
+        carry_out_one(tx, by, &held, number, act).await?;
     }
     Ok(Ok(before))
 }
 
-async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Result<(), Error> {
+async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, number: i64, act: &Act) -> Result<(), Error> {
     const PRIORITY: &str = "UPDATE requests SET priority = $2 WHERE id = $1";
     const TOPIC: &str = "UPDATE requests SET topic_id = $2, queue_id = $3 WHERE id = $1";
     const TAG: &str =
@@ -207,6 +208,9 @@ async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Resul
             .execute(c)
             .await
             .map(drop))?,
+        Act::Status(Status::Closed) => {
+            notification::add(tx, held.customer_id, Kind::Closed, &number.to_string(), None).await?;
+        }
         Act::Assign(_) | Act::Status(_) => {}
     }
     on!(tx, |c| sqlx::query(MOVED)
@@ -495,15 +499,18 @@ pub async fn undo(db: &Db, by: &Staff, id: BulkId) -> Result<Undone, Error> {
 }
 
 async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Result<Undone, Error> {
-    const BEFORE: &str = "SELECT was, changed_at FROM request_bulk_items WHERE bulk_id = $1 AND request_id = $2";
+    const BEFORE: &str = "SELECT i.was, i.changed_at, b.at FROM request_bulk_items i \
+                          JOIN request_bulks b ON b.id = i.bulk_id WHERE i.bulk_id = $1 AND i.request_id = $2";
     const BACK: &str = "UPDATE requests SET status = $2, assignee_id = $3, priority = $4, topic_id = $5, queue_id = $6, \
                         waiting_since = $7, closed_at = $8, reopened_at = $9, updated_at = $10 WHERE id = $1";
     const UNTAG: &str = "DELETE FROM request_tags WHERE request_id = $1";
     const TAG: &str = "INSERT INTO request_tags (request_id, tag) VALUES ($1, $2)";
+    // That it was closed the customer is told no more.
+    const UNTELL: &str = "DELETE FROM notifications WHERE customer_id = $1 AND kind = $2 AND about = $3 AND at >= $4";
     let (mut undone, mut restored) = (Undone::default(), Vec::new());
     for number in numbers {
         let held = Held::by_number(tx, *number, None).await?;
-        let (Json(before), changed_at): (Json<Values>, DateTime<Utc>) =
+        let (Json(before), changed_at, since): (Json<Values>, DateTime<Utc>, DateTime<Utc>) =
             on!(tx, |c| sqlx::query_as(BEFORE).bind(id).bind(held.id).fetch_one(c).await)?;
         if held.updated_at != changed_at {
             undone.kept += 1;
@@ -524,6 +531,16 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
             .execute(c)
             .await
             .map(drop))?;
+        if is_status && held.status == Status::Closed {
+            on!(tx, |c| sqlx::query(UNTELL)
+                .bind(held.customer_id)
+                .bind(Kind::Closed)
+                .bind(number.to_string())
+                .bind(since)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
         if tags::of(tx, held.id).await? != before.tags {
             on!(tx, |c| sqlx::query(UNTAG).bind(held.id).execute(c).await.map(drop))?;
             for tag in &before.tags {
