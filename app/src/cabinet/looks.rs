@@ -102,6 +102,8 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("request.status", _) => t.request_status,
         ("request.assign", _) => t.request_assign,
         ("request.unassign", _) => t.request_unassign,
+        ("request.sort", _) => t.request_sort,
+        ("request.undo", _) => t.request_undo,
         ("message.read", _) => t.message_read,
         ("message.again", _) => t.message_again,
         ("customer.end_sessions", _) => t.sessions_ended,
