@@ -184,6 +184,20 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
+    page!("/admin/overdue", Staff, admin::overdue::page),
+    page!(
+        "/admin/levels",
+        Staff,
+        admin::levels::page,
+        [
+            admin::levels::AddCalendar,
+            admin::levels::ChangeCalendar,
+            admin::levels::AddPolicy,
+            admin::levels::ChangePolicy,
+            admin::levels::RemovePolicy,
+        ]
+    ),
+    page!("/admin/levels/report", Staff, admin::levels::report),
     page!(
         "/admin/customers",
         Staff,

@@ -70,6 +70,7 @@ const THEN: &[&str] = &[
      WHERE r.customer_id = $1)",
     "DELETE FROM request_changes WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM request_presence WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM staff_notices WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE adjustments SET reason = '' WHERE customer_id = $1",
@@ -81,6 +82,8 @@ const THEN: &[&str] = &[
 const AT: &[&str] = &[
     "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL \
      WHERE customer_id = $1 AND status <> 'closed'",
+    "UPDATE request_clocks SET dropped_at = $2, next_at = NULL WHERE met_at IS NULL AND dropped_at IS NULL \
+     AND request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE factor_removals SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // Its number stays taken, and no till takes it.
     "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = COALESCE(blocked_at, $2) WHERE customer_id = $1",

@@ -128,6 +128,14 @@ ids! {
     RatingId,
     /// A topic of requests.
     TopicId,
+    /// When support works.
+    CalendarId,
+    /// What support promises.
+    PolicyId,
+    /// By when staff owe a customer something in a request.
+    ClockId,
+    /// What a member of staff is told of.
+    StaffNoticeId,
     /// A question that everybody reads.
     QuestionId,
     /// A text of the shop that staff edit.

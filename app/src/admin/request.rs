@@ -1,7 +1,7 @@
 //! One request: its neighbours in the queue, the conversation with notes between colleagues, and the customer.
 
 use super::view::View;
-use super::{contacts, full_name, passed, status, status_word, store_name};
+use super::{contacts, full_name, overdue, passed, status, status_word, store_name};
 use crate::cabinet::support::{KEYS, attached, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
@@ -14,6 +14,7 @@ use crm::customer::store as customers;
 use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
+use crm::request::level::store as levels;
 use crm::request::live::{self, Present};
 use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::who::Subject;
@@ -139,6 +140,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => None,
     };
     let others = live::present(&mut conn, staff, thread.id).await?;
+    let mut owed = levels::of(&mut conn, staff, &[thread.id]).await?;
+    let owed = owed.remove(&thread.id).unwrap_or_default();
     drop(conn);
     let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
@@ -152,7 +155,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 data-live=format!("/admin/live?request={}", thread.number)
                 data-since=staff.last_change().to_string()
             >
-                {head(&cx, &view, &thread, receipt.as_ref())}
+                {head(&cx, &view, &thread, receipt.as_ref(), &owed)}
                 {done(&cx, &view, &neighbours, thread.number)}
                 {conversation(&cx, &thread)}
                 {reply(&cx, &thread, &others)}
@@ -204,7 +207,7 @@ fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> Html {
 }
 
 /// What it is about, where it stands, and what can be done with it.
-fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> Html {
+fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>, owed: &[levels::Due]) -> Html {
     let t = &cx.t().admin_request;
     let me = cx.staff.as_ref().map(|staff| staff.id());
     let assignee = match (thread.assignee, &thread.assignee_name) {
@@ -244,6 +247,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         );
         view! { <p><a href=href>{words}</a></p> }
     });
+    let owed: Vec<_> = owed.iter().map(|due| overdue::words(cx, due)).collect();
     // The status depends on what was read, so the form says what that was.
     let seen = thread.updated_at.timestamp_micros().to_string();
     view! {
@@ -254,6 +258,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         </div>
         <p class="facts" data-swap="facts">
             {status(cx, thread.status)}
+            {owed}
             {waiting}
             <span>{assignee}</span>
             <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>

@@ -1,16 +1,19 @@
 //! The queue: what customers wait for, narrowed and sorted by the address alone.
 
 use super::view::{View, Which};
-use super::{full_name, keep, passed, status, status_word};
+use super::{full_name, keep, overdue, passed, status, status_word};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, Moment, icon};
+use crm::id::RequestId;
+use crm::request::level::store as levels;
 use crm::request::{Assignee, Counts, Row, Sort, Status, Topic, store as requests};
 use crm::staff::{Colleague, Right, store as staff_store};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// How many requests a page shows.
 const PAGE: usize = 50;
@@ -66,10 +69,15 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(Row::cursor);
+    let ids: Vec<RequestId> = rows.iter().map(|row| row.id).collect();
+    let mut conn = cx.db.read().await?;
+    let owed = levels::of(&mut conn, staff, &ids).await?;
+    let late = overdue::notice(&cx, levels::overdue_count(&mut conn, staff).await?);
+    drop(conn);
     let list = if rows.is_empty() {
         empty(&cx, &view)
     } else {
-        table(&cx, &view, &rows)
+        table(&cx, &view, &rows, &owed)
     };
     let first = view
         .after
@@ -94,6 +102,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     });
     let view = view! {
         <h1>{t.title}</h1>
+        {late}
         {tabs(&cx, &view, &counts)}
         {filters(&cx, &view, &topics, &colleagues)}
         {fresh}
@@ -213,7 +222,7 @@ fn filters(cx: &Cx, view: &View, topics: &[Topic], colleagues: &[Colleague]) -> 
     .into_html()
 }
 
-fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
+fn table(cx: &Cx, view: &View, rows: &[Row], owed: &HashMap<RequestId, Vec<levels::Due>>) -> Html {
     let t = &cx.t().admin_requests;
     let by = |sort, words: &'static str, class: &'static str| {
         let is_current = view.sort == sort;
@@ -233,6 +242,9 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
                 Some(since) => view! { <Moment at=since shown=passed(cx, since)/> }.into_html(),
                 None => nobody(t.nobody_waits).into_html(),
             };
+            // What is due first; the page of the request has all of it.
+            let owed = owed.get(&row.id).and_then(|all| all.first());
+            let owed = owed.map(|due| overdue::words(cx, due));
             let assignee = match &row.assignee {
                 Some(name) => view! { <bdi>{name.clone()}</bdi> }.into_html(),
                 None => nobody(t.nobody).into_html(),
@@ -249,6 +261,7 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
                     <td>{assignee}</td>
                     <td class="num"><Moment at=row.updated_at shown=cx.ago(row.updated_at)/></td>
                     <td class="num">{waiting}</td>
+                    <td>{owed}</td>
                 </tr>
             }
         })
@@ -261,6 +274,7 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
         Head::Words(t.assignee),
         by(Sort::Updated, t.updated, "num"),
         by(Sort::Waiting, t.waiting, "num"),
+        Head::Words(cx.t().admin_levels.due_head),
     ];
     view! {
         <DataTable label=t.title caption=t.caption heads=heads rows=rows.into_html()/>

@@ -11,6 +11,8 @@ use std::str::FromStr;
 pub mod attachment;
 mod photo;
 #[cfg(feature = "store")]
+pub mod level;
+#[cfg(feature = "store")]
 pub mod live;
 #[cfg(feature = "store")]
 pub mod store;

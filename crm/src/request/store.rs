@@ -1,6 +1,7 @@
 //! Requests in the database: what customers see and do, then what staff does.
 
 use super::attachment::{self, Attachment, Checked};
+use super::level::store as levels;
 use super::live;
 use super::{
     Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort, StaffMessage,
@@ -112,7 +113,7 @@ impl Held {
             .execute(c)
             .await
             .map(drop))?;
-        Ok(())
+        levels::follow(tx, self.id, at, change.answered).await
     }
 
     /// Takes a step that leaves the rest alone.
@@ -312,6 +313,7 @@ pub(crate) async fn begin_with(
     let (id, _) = begin(tx, begun).await?;
     tx.happened(Cause::Opened(id));
     say(tx, id, None, false, body, at).await?;
+    levels::follow(tx, id, at, false).await?;
     Ok(id)
 }
 
@@ -366,6 +368,7 @@ pub async fn create_with(
                 // Of one moment, and ids grow: it stands after what the customer said.
                 say(tx, id, None, true, note, at).await?;
             }
+            levels::follow(tx, id, at, false).await?;
             by.record(tx, "request.create", Some(id.0)).await?;
             live::note(tx, id, live::Kind::Opened).await?;
             Ok(number)

@@ -43,6 +43,8 @@ pub enum Right {
     Texts,
     /// Merges accounts of one customer, and undoes that.
     Merge,
+    /// Says how soon requests are answered and when there is work, is told where that is broken, and reads how often.
+    Levels,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
