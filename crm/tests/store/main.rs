@@ -15,6 +15,7 @@ mod histories;
 mod identity;
 mod import;
 mod late;
+mod levels;
 mod live;
 mod limits;
 mod merges;
