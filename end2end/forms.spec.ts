@@ -703,6 +703,8 @@ test("forms of service levels", async ({ another, signIns }) => {
   await policy.click();
   await wrong(desk, "level.policy_change", { solution: "0" }, "Число от 1 до 60000");
   await right(desk, "level.policy_change", { solution: "600" });
+  await wrong(desk, "level.preview", { at: "" }, "Заполните это поле");
+  await right(desk, "level.preview", { at: "2026-11-27T19:50" });
   await policy.click();
   await right(desk, "level.policy_remove");
   await expect(policy).toHaveCount(0);

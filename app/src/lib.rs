@@ -195,6 +195,7 @@ pub const ROUTES: &[Route] = &[
             admin::levels::AddPolicy,
             admin::levels::ChangePolicy,
             admin::levels::RemovePolicy,
+            admin::levels::PreviewLevels,
         ]
     ),
     page!("/admin/levels/report", Staff, admin::levels::report),

@@ -9,17 +9,21 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea};
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Utc};
+use crm::flaw::Flaw;
 use crm::id::{CalendarId, PolicyId};
 use crm::request::level::managing::{
     self as levels, DAY_FIELDS, Entry, Kept, NewCalendar, NewPolicy, REPORT_DAYS, Setup,
 };
 use crm::request::level::{Kind, PRIORITIES, Policy, show_days, show_hours};
+use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
 const HERE: &str = "/admin/levels";
 const REPORT: &str = "/admin/levels/report";
+/// How browsers write a day and a time.
+const AT: &str = "%Y-%m-%dT%H:%M";
 
 /// The fields of a calendar.
 #[derive(Deserialize)]
@@ -196,6 +200,26 @@ impl Form for RemovePolicy {
     }
 }
 
+/// Shows when a request that is written at a moment would be due. Nothing changes by it.
+#[derive(Deserialize)]
+pub struct PreviewLevels {
+    at: String,
+}
+
+impl Form for PreviewLevels {
+    const NAME: &'static str = "level.preview";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        cx.staff()?.may(Right::Levels)?;
+        if self.at.is_empty() {
+            return Err(AppError::field("at", Flaw::Missing));
+        }
+        let at = written_at(&self.at).ok_or_else(|| AppError::field("at", Flaw::NotADate))?;
+        Ok(Next::to(format!("{HERE}?at={}", at.format(AT))))
+    }
+}
+
 /// What is owed, as lists call it.
 fn kind(cx: &Cx, kind: Kind) -> &'static str {
     let t = &cx.t().admin_levels;
@@ -216,12 +240,15 @@ fn priority(cx: &Cx, code: &str) -> &'static str {
     }
 }
 
+/// A time of the shop's clock as a browser sends it.
+fn written_at(text: &str) -> Option<NaiveDateTime> {
+    let at = NaiveDateTime::parse_from_str(text, AT).ok()?;
+    (2000..=2200).contains(&at.year()).then_some(at)
+}
+
 /// The moment for which it is shown what would be due: the one asked for, or next Friday evening, when little is left of the week.
 fn asked(cx: &Cx) -> NaiveDateTime {
-    let asked = cx
-        .query("at")
-        .and_then(|at| NaiveDateTime::parse_from_str(at, "%Y-%m-%dT%H:%M").ok());
-    let asked = asked.filter(|at| (2000..=2200).contains(&at.year()));
+    let asked = cx.query("at").and_then(written_at);
     let today = cx.today();
     let to_friday = (4 + 7 - i64::from(today.weekday().num_days_from_monday())) % 7;
     let friday = (today + TimeDelta::days(to_friday)).and_time(chrono::NaiveTime::MIN);
@@ -311,12 +338,13 @@ fn preview(cx: &Cx, setup: &Setup) -> Option<Html> {
         .collect();
     let mut heads = vec![Head::Words(t.about)];
     heads.extend(Kind::ALL.map(|one| Head::Number(kind(cx, one))));
-    let value = local.format("%Y-%m-%dT%H:%M").to_string();
+    let value = local.format(AT).to_string();
+    let labels = vec![("at".to_owned(), t.written_at.to_owned())];
     let view = view! {
-        <form class="filters" action=HERE>
-            <label>{t.written_at} <input class="input" type="datetime-local" name="at" value=value/></label>
+        <FormBox<PreviewLevels> class="form narrow" labels=labels>
+            <Field name="at" label=t.written_at kind="datetime-local" value=value/>
             <button class="btn">{t.show_due}</button>
-        </form>
+        </FormBox<PreviewLevels>>
         <p>{t.preview(weekday_moment(cx, at))}</p>
         <DataTable label=t.preview_label heads=heads rows=rows.into_html()/>
     };

@@ -58,7 +58,7 @@ async fn set_up(app: &TestApp, lead: &mut Browser) {
         added.text()
     );
     let id = calendar_id(app).await;
-    let sent = policy(&[("calendar", &id)]);
+    let sent = policy(&[("calendar", id.as_str())]);
     let added = lead.send(LIST, "level.policy_add", &sent).await;
     assert_eq!(
         added.location(),
@@ -102,7 +102,7 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     );
 
     let id = calendar_id(&app).await;
-    let wrong = policy(&[("calendar", &id), ("first_answer", "скоро"), ("warn", "100")]);
+    let wrong = policy(&[("calendar", id.as_str()), ("first_answer", "скоро"), ("warn", "100")]);
     let wrong = lead.send(LIST, "level.policy_add", &wrong).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     for (field, message) in [
@@ -111,7 +111,7 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     ] {
         assert_eq!(wrong.message("level.policy_add", field), message, "{field}");
     }
-    let sent = policy(&[("calendar", &id)]);
+    let sent = policy(&[("calendar", id.as_str())]);
     let added = lead.send(LIST, "level.policy_add", &sent).await;
     assert_eq!(
         added.location(),
@@ -121,7 +121,14 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     );
 
     // Written ten minutes before the end of a Friday, before a Saturday without work.
-    let page = lead.get(&format!("{LIST}?at=2026-11-27T19:50")).await.words();
+    let written = lead.send(LIST, "level.preview", &[("at", "2026-11-27T19:50")]).await;
+    assert_eq!(
+        written.location(),
+        format!("{LIST}?at=2026-11-27T19:50"),
+        "{}",
+        written.text()
+    );
+    let page = lead.get(written.location()).await.words();
     for words in [
         "27 ноября, пятница, 19:50",
         "Любая тема, любая важность",
@@ -129,6 +136,14 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
         "30 ноября, понедельник, 19:50",
     ] {
         assert!(page.contains(words), "{words}: {page}");
+    }
+
+    for (at, message) in [
+        ("", "Заполните это поле"),
+        ("2026-11-31T19:50", "Такой даты нет: проверьте день, месяц и год"),
+    ] {
+        let wrong = lead.send(LIST, "level.preview", &[("at", at)]).await;
+        assert_eq!(wrong.message("level.preview", "at"), message, "{at}");
     }
 
     let changed = save(&mut lead, "level.calendar_change", &[("days", "")]).await;
@@ -151,6 +166,8 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     for at in [LIST, "/admin/levels/report"] {
         assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
     }
+    let refused = agent.send(LIST, "level.preview", &[("at", "2026-11-27T19:50")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let refused = agent.send(LIST, "level.calendar_add", &calendar(&[])).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(app.count("SELECT COUNT(*) FROM level_calendars").await, 1);
