@@ -42,7 +42,7 @@ pub(super) fn words(cx: &Cx, due: &Due) -> Html {
         Some(at) if at < now => {
             let words = t.late(passed(cx, at), moment(cx, at), what);
             let paused = due.is_paused.then_some(t.late_paused);
-            view! { <span class="status status-bad">{words} {paused}</span> }.into_html()
+            view! { <span class="status status-bad">{t.late_head}</span> " " <span>{words} {paused}</span> }.into_html()
         }
         Some(at) => {
             // As long as something that began so long ago.
@@ -55,7 +55,7 @@ pub(super) fn words(cx: &Cx, due: &Due) -> Html {
 /// How many requests are late, on top of the queue, whatever it is narrowed to.
 pub(super) fn notice(cx: &Cx, count: i64) -> Option<Html> {
     let words = cx.t().admin_levels.late_count(count);
-    (count > 0).then(|| view! { <p><a class="status status-bad" href=HERE>{words}</a></p> }.into_html())
+    (count > 0).then(|| view! { <p class="ways"><a class="status status-bad" href=HERE>{words}</a></p> }.into_html())
 }
 
 /// The list.

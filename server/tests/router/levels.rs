@@ -209,7 +209,7 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
     assert!(agent.get(LATE).await.text().contains("Ничего не просрочено"));
 
     app.world.clock.set(app.world.db.now() + Duration::minutes(31));
-    let late = "надо было ответить до 15:30, просрочено: 1 минута";
+    let late = "Просрочено надо было ответить до 15:30, прошло: 1 минута";
     for at in ["/admin/requests", &request] {
         let page = agent.get(at).await;
         assert!(page.words().contains(late), "{at}: {}", page.words());
