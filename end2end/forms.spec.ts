@@ -760,6 +760,31 @@ test("forms of coupons and segments", async ({ page, another, signIns }) => {
   await right(desk, "segment.remove");
 });
 
+test("forms of service levels", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/levels");
+  await desk.getByText("Новый календарь").click();
+  const name = `Смена ${Date.now().toString(36)}`;
+  await wrong(desk, "level.calendar_add", { name, mon: "9" }, "Напишите часы по порядку");
+  await right(desk, "level.calendar_add", { mon: "9:00–13:00, 14:00–18:00" });
+  await desk.locator("summary", { hasText: name }).click();
+  await wrong(desk, "level.calendar_change", { days: "завтра" }, "Не удаётся прочитать");
+  await right(desk, "level.calendar_change", { days: "2027-01-01..2027-01-08" });
+  await desk.getByText("Новое правило").click();
+  await wrong(desk, "level.policy_add", { topic: "card", priority: "low", first_answer: "60", warn: "100" }, "Число от 1 до 99");
+  await right(desk, "level.policy_add", { warn: "80" });
+  const policy = desk.locator("summary", { hasText: "Карта, низкий приоритет" });
+  await policy.click();
+  await wrong(desk, "level.policy_change", { solution: "0" }, "Число от 1 до 60000");
+  await right(desk, "level.policy_change", { solution: "600" });
+  await wrong(desk, "level.preview", { at: "" }, "Заполните это поле");
+  await right(desk, "level.preview", { at: "2026-11-27T19:50" });
+  await policy.click();
+  await right(desk, "level.policy_remove");
+  await expect(policy).toHaveCount(0);
+});
+
 test("forms of shops and categories", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));

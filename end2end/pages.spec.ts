@@ -215,10 +215,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, programs, queues, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, the help, messages, programs, queues, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver or merges accounts has just proved who they are.
     if (path === "/admin/webhooks/{id}" || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|messages|programs|promotions|queues|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|levels|messages|programs|promotions|queues|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

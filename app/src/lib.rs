@@ -218,6 +218,20 @@ pub const ROUTES: &[Route] = &[
     ),
     page!("/admin/tags", Staff, admin::tags::page, [admin::tags::RenameTag]),
     page!(
+        "/admin/levels",
+        Staff,
+        admin::levels::page,
+        [
+            admin::levels::AddCalendar,
+            admin::levels::ChangeCalendar,
+            admin::levels::AddPolicy,
+            admin::levels::ChangePolicy,
+            admin::levels::RemovePolicy,
+            admin::levels::PreviewLevels,
+        ]
+    ),
+    page!("/admin/levels/report", Staff, admin::levels::report),
+    page!(
         "/admin/customers",
         Staff,
         admin::customers::page,

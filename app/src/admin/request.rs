@@ -1,7 +1,7 @@
 //! One request: its neighbours in the queue, the conversation with notes between colleagues, and the customer.
 
 use super::view::View;
-use super::{contacts, full_name, passed, sorting, status, status_word, store_name};
+use super::{contacts, due, full_name, passed, sorting, status, status_word, store_name};
 use crate::cabinet::support::{KEYS, attached, page_of, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
@@ -14,6 +14,7 @@ use crm::customer::store as customers;
 use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
+use crm::request::level::store as levels;
 use crm::request::live::{self, Present};
 use crm::request::store::bulk;
 use crm::request::{Author, PageOf, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
@@ -141,6 +142,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let others = live::present(&mut conn, staff, thread.id).await?;
     let sorted = bulk::sorted(&mut conn, staff, thread.number).await?;
+    let mut owed = levels::of(&mut conn, staff, &[thread.id]).await?;
+    let owed = owed.remove(&thread.id).unwrap_or_default();
     drop(conn);
     let belongs = sorting::section(&cx, &thread, &topics, &sorted).await?;
     let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
@@ -155,7 +158,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 data-live=format!("/admin/live?request={}", thread.number)
                 data-since=staff.last_change().to_string()
             >
-                {head(&cx, &view, &thread, receipt.as_ref(), &sorted.steps)}
+                {head(&cx, &view, &thread, receipt.as_ref(), &sorted.steps, &owed)}
                 {belongs}
                 {done(&cx, &view, &neighbours, thread.number)}
                 {conversation(&cx, &thread)}
@@ -208,7 +211,14 @@ fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> Html {
 }
 
 /// What it is about, where it stands, and what can be done with it.
-fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>, steps: &[Status]) -> Html {
+fn head(
+    cx: &Cx,
+    view: &View,
+    thread: &StaffThread,
+    receipt: Option<&Receipt>,
+    steps: &[Status],
+    owed: &[levels::Due],
+) -> Html {
     let t = &cx.t().admin_request;
     let me = cx.staff.as_ref().map(|staff| staff.id());
     let assignee = match (thread.assignee, &thread.assignee_name) {
@@ -258,6 +268,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>, s
         };
         view! { <p><a href=href>{t.from_page(page_of(cx, about.of))}</a></p> }
     });
+    let owed: Vec<_> = owed.iter().map(|due| due::words(cx, due)).collect();
     // The status depends on what was read, so the form says what that was.
     let seen = thread.updated_at.timestamp_micros().to_string();
     view! {
@@ -268,6 +279,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>, s
         </div>
         <p class="facts" data-swap="facts">
             {status(cx, thread.status)}
+            {owed}
             {waiting}
             <span>{assignee}</span>
             <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>

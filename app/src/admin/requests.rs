@@ -3,13 +3,15 @@
 use super::bulk::{self, choose};
 use super::sorting::{badges, people, priorities};
 use super::view::{View, Which};
-use super::{full_name, keep, kept, passed, status, status_word};
+use super::{due, full_name, keep, kept, passed, status, status_word};
 use crate::cabinet::{flash, gone};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, Moment, icon};
+use crm::id::RequestId;
 use crm::request::desk::{Priority, Queue};
+use crm::request::level::store as levels;
 use crm::request::store::{queues, tags};
 use crm::request::{Assignee, Counts, Row, Sort, Status, Topic, store as requests};
 use crm::staff::{Colleague, Right, store as staff_store};
@@ -17,6 +19,7 @@ use crm::task::store as tasks;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// How many requests a page shows.
 const PAGE: usize = 50;
@@ -116,10 +119,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(Row::cursor);
+    let ids: Vec<RequestId> = rows.iter().map(|row| row.id).collect();
+    let mut conn = cx.db.read().await?;
+    let owed = levels::of(&mut conn, staff, &ids).await?;
+    drop(conn);
     let list = if rows.is_empty() {
         empty(&cx, &view)
     } else {
-        bulk::around(&cx, table(&cx, &view, &rows), topics, &choices.colleagues)
+        bulk::around(&cx, table(&cx, &view, &rows, &owed), topics, &choices.colleagues)
     };
     let (done, kept) = (bulk::done(&cx).await?, kept::section(&cx, &view, topics).await?);
     let words = [
@@ -331,12 +338,17 @@ fn filters(cx: &Cx, view: &View, choices: &Choices) -> Html {
     .into_html()
 }
 
-fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
+fn table(cx: &Cx, view: &View, rows: &[Row], owed: &HashMap<RequestId, Vec<levels::Due>>) -> Html {
     let t = &cx.t().admin_requests;
     let by = |sort, words: &'static str, class: &'static str| {
         let is_current = view.sort == sort;
-        let arrow = is_current.then_some(view! { <span aria-hidden="true">" ↓"</span> });
-        let order = is_current.then_some("descending");
+        // The longest wait and the newest lead, and what is due first.
+        let (arrow, order) = match sort {
+            Sort::Due => (" ↑", "ascending"),
+            Sort::Waiting | Sort::Newest | Sort::Updated => (" ↓", "descending"),
+        };
+        let arrow = is_current.then(|| view! { <span aria-hidden="true">{arrow}</span> });
+        let order = is_current.then_some(order);
         let head = view! {
             <th scope="col" class=class aria-sort=order>
                 <a href=view.sorted(sort).queue()>{words}{arrow}</a>
@@ -351,17 +363,19 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
                 Some(since) => view! { <Moment at=since shown=passed(cx, since)/> }.into_html(),
                 None => nobody(t.nobody_waits).into_html(),
             };
+            // What is due first; the page of the request has all of it.
+            let owed = owed.get(&row.id).and_then(|all| all.first());
+            let owed = owed.map(|due| due::words(cx, due));
             let assignee = match &row.assignee {
                 Some(name) => view! { <bdi>{name.clone()}</bdi> }.into_html(),
                 None => nobody(t.nobody).into_html(),
             };
             let tags: Vec<&str> = row.tags.split(", ").filter(|tag| !tag.is_empty()).collect();
-            let is_overdue = row.status != Status::Closed && row.due_at.is_some_and(|at| at < cx.db.now());
-            let overdue = is_overdue.then(|| view! { <span class="badge badge-bad">{t.overdue}</span> });
             view! {
                 <tr class:unread=row.status == Status::New>
                     <td>{choose(cx, row.number)}</td>
-                    <td>{status(cx, row.status)} {overdue}</td>
+                    <td>{status(cx, row.status)}</td>
+                    <td>{owed}</td>
                     <td class="num">{row.number}</td>
                     <td class="grow">
                         <a href=view.request(row.number)>{cx.pick(&row.topic)}</a>
@@ -379,6 +393,7 @@ fn table(cx: &Cx, view: &View, rows: &[Row]) -> Html {
     let heads = vec![
         Head::Unseen(t.choice),
         Head::Words(t.status),
+        by(Sort::Due, cx.t().admin_levels.due_head, ""),
         by(Sort::Newest, t.number, "num"),
         Head::Words(t.request),
         Head::Words(t.customer),
@@ -412,6 +427,7 @@ fn empty(cx: &Cx, view: &View) -> Html {
             View::new(Which::Only(Status::Closed), Assignee::Anyone),
             t.to_closed,
         ),
+        (false, Which::Overdue, _) => (cx.t().admin_levels.none_late, usual, t.to_unclosed),
         (false, ..) => (t.empty_tab, usual, t.to_unclosed),
     };
     view! {

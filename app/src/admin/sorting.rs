@@ -5,7 +5,7 @@ use super::view::View;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{ChoiceOption, Field, FormBox, Moment, Select};
+use crate::ui::{ChoiceOption, Field, FormBox, Select};
 use chrono::DateTime;
 use crm::flaw::Flaw;
 use crm::request::desk::{self, Priority};
@@ -137,10 +137,6 @@ pub(super) async fn section(
     let queue = all.iter().find(|queue| Some(queue.id) == sorted.queue);
     let queue = queue.map(|queue| view! { <span>{t.in_queue(cx.pick(&queue.name))}</span> });
     let tags: Vec<&str> = sorted.tags.iter().map(String::as_str).collect();
-    let due = sorted.due_at.filter(|_| thread.closed_at.is_none()).map(|at| {
-        let words = if at < cx.db.now() { t.overdue_since } else { t.due };
-        view! { <span>{words} " " <Moment at=at shown=cx.moment(at)/></span> }
-    });
     let me = cx.staff.as_ref().map(|staff| staff.id());
     let assignee = match thread.assignee {
         Some(id) if Some(id) == me => "me".to_owned(),
@@ -175,7 +171,7 @@ pub(super) async fn section(
         .as_ref()
         .is_some_and(|outcome| outcome.form == SortRequest::NAME);
     let section = view! {
-        <p class="facts" data-swap="sorted">{badges(cx, sorted.priority, &tags)} {queue} {due}</p>
+        <p class="facts" data-swap="sorted">{badges(cx, sorted.priority, &tags)} {queue}</p>
         <details class="fold" open=was_sent>
             <summary>{t.sort}</summary>
             <FormBox<SortRequest> labels=labels stale=t.stale>

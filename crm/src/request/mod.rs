@@ -11,6 +11,8 @@ use std::str::FromStr;
 pub mod attachment;
 pub mod desk;
 #[cfg(feature = "store")]
+pub mod level;
+#[cfg(feature = "store")]
 pub mod live;
 mod photo;
 #[cfg(feature = "store")]

@@ -7,6 +7,7 @@ pub mod saved;
 pub mod tags;
 
 use super::attachment::{self, Attachment, Checked};
+use super::level::store as levels;
 use super::live;
 use super::{
     About, Along, Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort,
@@ -118,7 +119,7 @@ impl Held {
             .execute(c)
             .await
             .map(drop))?;
-        Ok(())
+        levels::follow(tx, self.id, at, change.answered).await
     }
 
     /// Takes a step that leaves the rest alone.
@@ -323,6 +324,7 @@ pub(crate) async fn begin_with(
     let (id, _) = begin(tx, begun).await?;
     tx.happened(Cause::Opened(id));
     say(tx, id, None, false, body, at).await?;
+    levels::follow(tx, id, at, false).await?;
     queues::hand_out(tx, id).await?;
     live::note(tx, id, live::Kind::Opened).await?;
     Ok(id)
@@ -380,6 +382,7 @@ pub async fn create_with(
                 // Of one moment, and ids grow: it stands after what the customer said.
                 say(tx, id, None, true, note, at).await?;
             }
+            levels::follow(tx, id, at, false).await?;
             by.record(tx, "request.create", Some(id.0)).await?;
             queues::hand_out(tx, id).await?;
             live::note(tx, id, live::Kind::Opened).await?;

@@ -42,6 +42,8 @@ pub enum Right {
     Merge,
     /// Leads the desk of support: sets up its queues and tags, and closes what only a lead closes.
     Desk,
+    /// Says how soon requests are answered and when there is work, is told where that is broken, and reads how often.
+    Levels,
     /// Sees what colleagues are to do for customers, ends it and hands it on.
     Tasks,
 }

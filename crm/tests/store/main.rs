@@ -17,6 +17,7 @@ mod histories;
 mod identity;
 mod import;
 mod late;
+mod levels;
 mod live;
 mod limits;
 mod merges;

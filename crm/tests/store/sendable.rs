@@ -10,7 +10,8 @@ use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
 use crm::find::store as find;
 use crm::id::{
-    AdjustmentId, AttachmentId, CardId, CustomerId, ProgramId, QuestionId, SimulationId, StaffId, TransferId,
+    AdjustmentId, AttachmentId, CalendarId, CardId, CustomerId, PolicyId, ProgramId, QuestionId, SimulationId, StaffId,
+    TransferId,
 };
 use crm::invite::store as invitations;
 use crm::lang::Lang;
@@ -18,6 +19,8 @@ use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, rewards, transfers};
 use crm::purchase::void::void;
 use crm::question::{self, NewQuestion, store as questions};
+use crm::request::level::managing::{self, NewCalendar, NewPolicy};
+use crm::request::level::store as levels;
 use crm::request::{Filter, NewRating, NewRequest, Sort, Status, Thread, store as requests};
 use crm::rule::Rule;
 use crm::rule::store::{self as rules, days, simulating};
@@ -62,6 +65,15 @@ fn a_server_can_await_these(
         requests::thread(&db, customer.me(), 1).await?;
         requests::queue(&db, &agent, &Filter::default(), Sort::Waiting, None, 1).await?;
         requests::open(&db, &agent, 1).await?;
+        levels::run_due(&db, &system).await?;
+        let (calendar, policy) = (NewCalendar::default(), NewPolicy::default());
+        managing::list(&db, &agent).await?;
+        managing::report(&db, &agent).await?;
+        managing::add_calendar(&db, &agent, &calendar).await?;
+        managing::change_calendar(&db, &agent, CalendarId::new(), db.now(), &calendar).await?;
+        managing::add_policy(&db, &agent, &policy).await?;
+        managing::change_policy(&db, &agent, PolicyId::new(), db.now(), &policy).await?;
+        managing::remove_policy(&db, &agent, PolicyId::new()).await?;
         requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
         requests::note(&db, &agent, 1, "").await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
@@ -117,6 +129,7 @@ fn a_server_can_await_these(
         simulating::latest(&mut conn, &agent, id).await?;
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
+        levels::of(&mut conn, &agent, &[]).await?;
         requests::topics(&mut conn).await?;
         staff::by_login(&mut conn, "").await?;
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;

@@ -32,6 +32,7 @@ mod home;
 mod invitations;
 mod late;
 mod layers;
+mod levels;
 mod live;
 mod merges;
 mod messages;

@@ -1,7 +1,7 @@
 //! What staff do with one request or with many at once: give it to somebody, set its status, priority, topic and tags. A change
 //! of many is told request by request, and undone within a minute.
 
-use super::{Change, Held, index, live, narrowed, queues, tags};
+use super::{Change, Held, index, levels, live, narrowed, queues, tags};
 use crate::db::{self, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
@@ -151,6 +151,9 @@ async fn carry_out(
         let held = Held::by_number(tx, number, None).await?;
         carry_out_one(tx, by, &held, number, act).await?;
     }
+    // Another topic or priority may promise something else.
+    let at = held.moment(tx);
+    levels::follow(tx, held.id, at, false).await?;
     Ok(Ok(before))
 }
 
@@ -243,8 +246,6 @@ pub struct Sorted {
     pub queue: Option<QueueId>,
     /// How urgent it is.
     pub priority: Priority,
-    /// Until when staff has to do something.
-    pub due_at: Option<DateTime<Utc>>,
     /// Its tags.
     pub tags: Vec<String>,
     /// Who may be given it.
@@ -256,16 +257,15 @@ pub struct Sorted {
 /// What of a request is changed by hand. Who reads it has opened the request, which is written down. Fails with
 /// [`Error::NotFound`].
 pub async fn sorted(conn: &mut Conn, by: &Staff, number: i64) -> Result<Sorted, Error> {
-    const SQL: &str = "SELECT id, topic_id, queue_id, priority, due_at FROM requests WHERE number = $1";
-    type Found = (RequestId, TopicId, Option<QueueId>, Priority, Option<DateTime<Utc>>);
+    const SQL: &str = "SELECT id, topic_id, queue_id, priority FROM requests WHERE number = $1";
+    type Found = (RequestId, TopicId, Option<QueueId>, Priority);
     by.may(Right::Requests)?;
     let found: Option<Found> = on!(conn, |c| sqlx::query_as(SQL).bind(number).fetch_optional(c).await)?;
-    let (id, topic, queue, priority, due_at) = found.ok_or(Error::NotFound)?;
+    let (id, topic, queue, priority) = found.ok_or(Error::NotFound)?;
     Ok(Sorted {
         topic,
         queue,
         priority,
-        due_at,
         tags: tags::of(conn, id).await?,
         agents: queues::agents(conn, by, queue).await?,
         steps: queues::steps(conn, by, number).await?,
@@ -552,6 +552,9 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
                     .map(drop))?;
             }
         }
+        levels::turn_back(tx, held.id, before.updated_at).await?;
+        let at = held.moment(tx);
+        levels::follow(tx, held.id, at, false).await?;
         let (customer, reason) = (Some(held.customer_id), Reason::Request.as_str());
         by.record(tx, "request.undo", customer, Some(held.id.0), reason).await?;
         restored.push((held.id, is_status));
