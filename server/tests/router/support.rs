@@ -255,7 +255,7 @@ async fn staff_page_through_the_requests_and_the_history_of_a_customer() {
     let card = format!("/admin/customers/{}", town.anna.id().await);
     for (list, section, each) in [
         ("requests=", "id=\"requests\"", "<tr>"),
-        ("history=", "id=\"history\"", "<li>"),
+        ("after=", "id=\"history\"", "<li>"),
     ] {
         let (mut at, mut seen, mut pages) = (card.clone(), 0, 0);
         loop {
@@ -278,7 +278,7 @@ async fn staff_page_through_the_requests_and_the_history_of_a_customer() {
             _ => assert!(seen > 70 && pages == 2, "{seen} events on {pages} pages"),
         }
     }
-    for nonsense in ["requests=x", "history=1", "history=x_1", "history=1_-1"] {
+    for nonsense in ["requests=x", "after=1", "after=x_1", "after=1_-1"] {
         assert_eq!(
             town.agent.get(&format!("{card}?{nonsense}")).await.status,
             StatusCode::OK,
