@@ -10,6 +10,10 @@ use uuid::Uuid;
 
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod view;
+#[cfg(feature = "store")]
+pub mod why;
 
 /// One thing that staff may do or not. A role is a set of them, kept in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,6 +47,16 @@ pub enum Right {
     Texts,
     /// Merges accounts of one customer, and undoes that.
     Merge,
+    /// Blocks customers' cards, and hands out others.
+    Cards,
+    /// Corrects whose a receipt is, and where it was.
+    Purchases,
+    /// Confirms customers' contacts.
+    Contacts,
+    /// Has customers' data collected or erased when they ask.
+    PersonalData,
+    /// Looks at the cabinet as its customer sees it.
+    ViewAs,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

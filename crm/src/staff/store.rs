@@ -374,7 +374,7 @@ pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Ev
         AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
         'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', 'sign_out', 'confirm', 'confirm.code', \
         'contact.code', 'factor.offer', 'points.adjust', 'points.approve', 'transfer.create', 'transfer.cancel', \
-        'transfer.reverse') \
+        'transfer.reverse', 'customer.why', 'view.end') \
         ORDER BY at DESC, kind, code, object LIMIT $2";
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
