@@ -1,5 +1,6 @@
 //! A customer's card: everything the shop knows of one person, and what happened.
 
+use super::acts::why::{self, Card as Asked};
 use super::{contacts, full_name, merge, points as moves, read_place, status, store_name, write_place};
 use crate::cabinet::points::occasion;
 use crate::cabinet::{flash, fresh_first};
@@ -28,7 +29,6 @@ use crm::request::{Summary, Topic, store as requests};
 use crm::segment;
 use crm::staff::{Event, EventKind, Right, store as staff_store};
 use crm::stores::{Category, Store, store as stores};
-use crm::who::Reason;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -115,7 +115,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let before = cx.query("before").and_then(read_place);
     let is_whole = cx.query("history") == Some("all");
     let most = EVENTS[usize::from(is_whole)];
-    let subject = staff.open(&cx.db, id, Reason::Card).await?;
+    let subject = match why::open(&cx, id).await? {
+        Asked::Open(subject) => subject,
+        Asked::Ask(body) => return Ok(body),
+    };
     // Asked for by a link of its own, for each time is written down.
     let income = match cx.query("income") {
         Some("shown") => Some(questionnaire::guarded(&cx.db, staff, id).await?),
@@ -180,6 +183,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <span>{language(&cx, person.language)}</span>
             </p>
         </div>
+        <p><a href=format!("{here}/acts")>{cx.t().acts.title}</a></p>
         {flash(&cx, &done)}
         {sums(&cx, &balance)}
         {moves::adjust(&cx, &programs, &balance)}
@@ -855,6 +859,15 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "identity.link" => t.identity_link,
         "identity.unlink" => t.identity_unlink,
         "card.block" => t.card_block,
+        "card.stop" => t.card_stop,
+        "card.issue" => t.card_issue,
+        "purchase.attach" => t.purchase_attach,
+        "purchase.detach" => t.purchase_detach,
+        "purchase.store" => t.purchase_store,
+        "contact.confirm" => t.contact_confirm,
+        "export.begin" => t.export_begin,
+        "erasure.begin" => t.erasure_begin,
+        "view.begin" => t.view_begin,
         "card.bind" => t.card_bind,
         "card.refused" => t.card_refused,
         "invite.begin" => t.invite_begin,

@@ -40,7 +40,10 @@ impl Form for FindCustomers {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customers;
-    let text = looked_for(&cx).await?.map(|(_, text)| text).unwrap_or_default();
+    let (find, text) = looked_for(&cx)
+        .await?
+        .map(|(id, text)| (id.to_string(), text))
+        .unwrap_or_default();
     let found = if text.is_empty() {
         say(t.empty)
     } else if is_too_short(&text, &cx.shop().country) {
@@ -50,7 +53,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         if hits.is_empty() {
             say(t.nobody)
         } else {
-            table(&cx, &hits)
+            table(&cx, &hits, &find)
         }
     };
     let view = view! {
@@ -75,7 +78,8 @@ fn say(words: &'static str) -> Html {
     view! { <div class="empty">{icon(icon::SEARCH)} <p role="status">{words}</p></div> }.into_html()
 }
 
-fn table(cx: &Cx, hits: &[Hit]) -> Html {
+/// What was looked for goes along: by a whole phone or card it tells why the card is opened.
+fn table(cx: &Cx, hits: &[Hit], find: &str) -> Html {
     let t = &cx.t().admin_customers;
     let rows: Vec<_> = hits
         .iter()
@@ -83,7 +87,7 @@ fn table(cx: &Cx, hits: &[Hit]) -> Html {
             view! {
                 <tr>
                     <td class="grow">
-                        <a href=format!("/admin/customers/{}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
+                        <a href=format!("/admin/customers/{}?find={find}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
                     </td>
                     <td>{hit.phone.as_deref().map(|phone| cx.phone(phone))}</td>
                     <td>{hit.email.clone()}</td>

@@ -1,6 +1,7 @@
 //! Staff pages: the queue of requests, one request, customers and what is known of them. But for passkeys they ship no script. Whatever
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
+pub mod acts;
 pub mod api;
 mod changes;
 pub mod coupons;

@@ -1,6 +1,9 @@
 //! A receipt as staff see it: with article codes, where it was booked from, and how its points came about.
 
+use super::acts::receipt as correcting;
+use super::acts::why::{self, Card};
 use super::{full_name, store_name};
+use crate::cabinet::flash;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame};
@@ -10,7 +13,7 @@ use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
 use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
-use crm::who::Reason;
+use crm::stores::store as stores;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -19,10 +22,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_receipt;
     let id: CustomerId = cx.param("id")?;
     let purchase: PurchaseId = cx.param("purchase")?;
-    let subject = cx.staff()?.open(&cx.db, id, Reason::Card).await?;
+    let subject = match why::open(&cx, id).await? {
+        Card::Open(subject) => subject,
+        Card::Ask(body) => return Ok(body),
+    };
     let mut conn = cx.db.read().await?;
     let person = customers::person(&mut conn, subject).await?;
     let receipt = purchases::receipt(&mut conn, subject, purchase).await?;
+    let shops = stores::list(&mut conn, cx.lang).await?;
     drop(conn);
     let here = format!("/admin/customers/{id}");
     let head = &receipt.head;
@@ -46,7 +53,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <span>{store}</span>
             <span>{t.source} " " <code>{head.source.clone()}</code></span>
         </p>
+        {flash(&cx, &[("store", cx.t().acts.done_store)])}
         {lines(&cx, &here, &receipt)}
+        {correcting::section(&cx, head, &shops)}
     };
     Ok(Body::new(title, Frame::Admin, view))
 }

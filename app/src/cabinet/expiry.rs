@@ -15,7 +15,7 @@ use leptos::prelude::*;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().expiry;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let all = points::remaining(&mut conn, me).await?;
     drop(conn);

@@ -35,7 +35,7 @@ impl Form for BeginInviting {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().invite;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let code = invitations::code_of(&mut conn, me).await?;
     let friends = invitations::list(&mut conn, me, SHOWN).await?;

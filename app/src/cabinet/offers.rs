@@ -37,7 +37,7 @@ impl Form for ActivateOffer {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().offers;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let all = offers::of(&mut conn, me).await?;
     let over = offers::over(&mut conn, me).await?;

@@ -17,7 +17,7 @@ const SHOWN: i64 = 30;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().often;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let often = purchases::often(&mut conn, me, SHOWN).await?;
     drop(conn);

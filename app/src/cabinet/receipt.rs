@@ -22,7 +22,7 @@ const ASKS: usize = 5;
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().receipt;
     let id: PurchaseId = cx.param("id")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);
@@ -92,7 +92,7 @@ impl Sums {
 /// The receipt as a file.
 pub async fn pdf(cx: Cx) -> Result<File, AppError> {
     let id: PurchaseId = cx.param("id")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);

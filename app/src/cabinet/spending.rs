@@ -18,7 +18,7 @@ const CATEGORIES: usize = 8;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().spending;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let spent = purchases::spent(&mut conn, me, MONTHS).await?;
     drop(conn);
