@@ -668,7 +668,7 @@ impl Browser {
             return reply;
         }
         let told = self.send(path, "customer.why", &[("why", "call")]).await;
-        assert_eq!(told.location(), path, "{}", told.text());
+        assert_eq!(told.status, StatusCode::SEE_OTHER, "{}", told.text());
         self.first(path).await
     }
 
