@@ -192,7 +192,7 @@ async fn s17_the_cabinet_is_looked_at_page_by_page_and_nothing_is_changed() {
     for words in [
         "Сотрудник посмотрел страницу вашего кабинета",
         "Причина: Не видит баллы",
-        "Старший поддержки",
+        "Старший смены",
     ] {
         assert!(views.text().contains(words), "{words}: {}", views.text());
     }
