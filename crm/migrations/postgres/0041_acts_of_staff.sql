@@ -4,12 +4,12 @@
 CREATE TABLE views (
     id           UUID NOT NULL PRIMARY KEY,
     staff_id     UUID NOT NULL REFERENCES staff (id),
-    session_id   UUID NOT NULL REFERENCES sessions (id),
+    session_id   UUID NOT NULL,                   -- whose browser shows it: one of that member of staff
     customer_id  UUID NOT NULL REFERENCES customers (id),
     reason       TEXT NOT NULL,
     begun_at     TIMESTAMPTZ NOT NULL,
-    ends_at      TIMESTAMPTZ NOT NULL,                   -- when it is over by itself
-    ended_at     TIMESTAMPTZ                             -- before that, by whoever looked
+    ends_at      TIMESTAMPTZ NOT NULL,            -- when it is over by itself
+    ended_at     TIMESTAMPTZ                      -- before that, by whoever looked
 );
 CREATE UNIQUE INDEX views_session ON views (session_id) WHERE ended_at IS NULL;
 CREATE INDEX views_customer ON views (customer_id);

@@ -4,7 +4,7 @@
 CREATE TABLE views (
     id           BLOB NOT NULL PRIMARY KEY,
     staff_id     BLOB NOT NULL REFERENCES staff (id),
-    session_id   BLOB NOT NULL REFERENCES sessions (id),
+    session_id   BLOB NOT NULL,                   -- whose browser shows it: one of that member of staff
     customer_id  BLOB NOT NULL REFERENCES customers (id),
     reason       TEXT NOT NULL,
     begun_at     TEXT NOT NULL,
