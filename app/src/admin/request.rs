@@ -2,7 +2,7 @@
 
 use super::view::View;
 use super::{contacts, full_name, passed, status, status_word, store_name};
-use crate::cabinet::support::{KEYS, attached, saved};
+use crate::cabinet::support::{KEYS, attached, page_of, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -15,7 +15,7 @@ use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
 use crm::request::live::{self, Present};
-use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
+use crm::request::{Author, PageOf, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::who::Subject;
 use islands::AppError;
 use leptos::prelude::*;
@@ -247,6 +247,16 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         );
         view! { <p><a href=href>{words}</a></p> }
     });
+    let from = thread.about.as_ref().map(|about| {
+        let customer = || format!("/admin/customers/{}?request={}", thread.customer, thread.number);
+        let href = match about.of {
+            PageOf::Points | PageOf::Coupon => customer(),
+            PageOf::Program => format!("/admin/programs/{}", about.code),
+            PageOf::Offer => format!("/admin/promotions/{}", about.code),
+            PageOf::Help => format!("/help/{}", about.code),
+        };
+        view! { <p><a href=href>{t.from_page(page_of(cx, about.of))}</a></p> }
+    });
     // The status depends on what was read, so the form says what that was.
     let seen = thread.updated_at.timestamp_micros().to_string();
     view! {
@@ -262,6 +272,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
             <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>
         </p>
         {receipt}
+        {from}
         <div data-swap="status">
             <FormBox<SetStatus> class="actions" stale=t.stale_status>
                 <input type="hidden" name="seen" value=seen/>

@@ -1,9 +1,10 @@
 //! Why staff open a customer's card. It is told once a day by each of them, stands in the log with everything that they read
 //! there on that day, and the customer reads it. Where something else tells it, nobody is asked.
 
-use super::{Probe, Right, probes, store};
+use super::{Right, store};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::find::{Probe, probes, store as finding};
 use crate::flaw;
 use crate::id::{CustomerId, RequestId, SearchId};
 use crate::on;
@@ -154,7 +155,7 @@ async fn derived(tx: &mut Tx, by: &Staff, id: CustomerId, clues: Clues) -> Resul
         }
     }
     let Some(search) = clues.search else { return Ok(None) };
-    let text = store::kept_search(tx, by, search).await?.unwrap_or_default();
+    let text = finding::kept_search(tx, by, search).await?.unwrap_or_default();
     let country = tx.shop().country.clone();
     for probe in probes(&text, &country) {
         // The whole of it, which they told themselves; the end of a number or a name anybody may look for.

@@ -12,13 +12,14 @@ use crm::erasure;
 use crm::error::Error;
 use crm::export;
 use crm::factor::store as factors;
+use crm::find::store as finding;
 use crm::flaw::Flaw;
 use crm::id::{CustomerId, FactorId};
 use crm::outbox;
 use crm::purchase::claim::{claim, claim_by_staff};
 use crm::purchase::{Filter, correct, store as purchases};
+use crm::staff::view;
 use crm::staff::why::{self, Clues, Why};
-use crm::staff::{store as staff_store, view};
 use crm::testing::start;
 use crm::who::{self, Subject, Visitor};
 use futures::future::join_all;
@@ -375,7 +376,7 @@ both_engines!(why_a_card_is_opened_is_told_once_a_day, async |world| {
         ("+79000000002", false),
         ("8 900 000 00 01", true),
     ] {
-        let search = staff_store::keep_search(db, &lead, text).await.expect("kept");
+        let search = finding::keep_search(db, &lead, text).await.expect("kept");
         let clues = Clues {
             search: Some(search),
             ..nothing
