@@ -114,7 +114,8 @@ async fn a_thread_says_what_comes_next_and_when_once_enough_answers_tell() {
 async fn a_request_says_from_which_page_it_was_written() {
     let mut town = crate::common::Town::new().await;
     let offer = town.app.some_promotion().await.to_string();
-    let customer = format!("/admin/customers/{}", town.anna.id().await);
+    // The request tells why the card is opened.
+    let customer = format!("/admin/customers/{}?request=", town.anna.id().await);
     let promotion = format!("/admin/promotions/{offer}");
     let (offer, movement) = (format!("offer/{offer}"), format!("points/{}", uuid::Uuid::nil()));
     for (at, about, words, theirs, staffs) in [
@@ -172,6 +173,11 @@ async fn a_request_says_from_which_page_it_was_written() {
             "{about}: {}",
             seen.text()
         );
+        let staffs = if staffs.ends_with('=') {
+            format!("{staffs}{number}")
+        } else {
+            staffs.to_owned()
+        };
         assert!(seen.body.contains(&format!("href=\"{staffs}\"")), "{about}: {staffs}");
     }
     for nonsense in [
