@@ -55,12 +55,27 @@ async function right(page: Page, form: string, fields: Record<string, string> = 
   await expect(page.getByRole("alert")).toHaveCount(0);
 }
 
+/** A plastic card that nobody has yet, brought in as another system does. */
+async function blank(desk: Page, url: string): Promise<string> {
+  const code = `blank-${Date.now().toString(36)}`;
+  await desk.goto("/admin/tills");
+  await right(desk, "till.add", { key: code, name: "Склад", source: "erp" });
+  await right(desk, "till.key", { "scopes[]": "catalogue" });
+  const key = await desk.locator(".secret code").innerText();
+  const number = freeCard();
+  const put = await desk.request.post(`${url}/api/v1/cards`, {
+    headers: { authorization: `Bearer ${key}`, "idempotency-key": `cards-${code}` }, data: { numbers: [number] },
+  });
+  expect(put.status(), await put.text()).toBe(200);
+  return number;
+}
+
 /** Opens the card of a customer, found by phone. */
 async function openCard(desk: Page, signIns: SignIns, phone: string) {
   const found = await send(desk.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
   await desk.goto(found.headers().location);
   await desk.locator("td a").first().click();
-  await expect(desk).toHaveURL(/\/admin\/customers\/[0-9a-f-]{36}$/);
+  await expect(desk).toHaveURL(/\/admin\/customers\/[0-9a-f-]{36}\?find=/);
 }
 
 /** Six digits that are not these. */
@@ -524,16 +539,7 @@ test("forms of talks, tasks and notes", async ({ page, another, signIns }) => {
 test("forms of the card", async ({ page, another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
-  await desk.goto("/admin/tills");
-  const code = `stock-${Date.now().toString(36)}`;
-  await right(desk, "till.add", { key: code, name: "Склад", source: "erp" });
-  await right(desk, "till.key", { "scopes[]": "catalogue" });
-  const key = await desk.locator(".secret code").innerText();
-  const number = freeCard();
-  const put = await page.request.post(`${signIns.url}/api/v1/cards`, {
-    headers: { authorization: `Bearer ${key}`, "idempotency-key": `cards-${code}` }, data: { numbers: [number] },
-  });
-  expect(put.status(), await put.text()).toBe(200);
+  const number = await blank(desk, signIns.url);
 
   await newcomer(page, signIns);
   await page.goto("/card");
@@ -997,6 +1003,86 @@ test("forms of the texts as staff write them", async ({ another, signIns }) => {
 
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
+
+test("forms of what staff do for a customer", async ({ page, another, signIns }) => {
+  test.slow();
+  const phone = await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/profile/contacts", "contact.add_email", { email: freeEmail() });
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/tills");
+  const code = `acts-${Date.now().toString(36)}`;
+  await right(desk, "till.add", { key: code, name: "Касса у входа", source: code });
+  await right(desk, "till.key", { "scopes[]": "purchases" });
+  const key = await desk.locator(".secret code").innerText();
+  const sold = await page.request.post(`${signIns.url}/api/v1/purchases`, {
+    headers: { authorization: `Bearer ${key}`, "idempotency-key": `forms-${code}` },
+    data: { document: code, at: new Date().toISOString(), lines: [{ article: "tea", name: "Чай", quantity: 1, price: 35_000 }] },
+  });
+  expect(sold.status(), await sold.text()).toBe(201);
+  const receipt: string = (await sold.json()).code;
+
+  // Opened by its address, nothing tells why.
+  const found = await send(desk.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
+  const html = await (await desk.request.get(found.headers().location)).text();
+  const at = html.match(/href="(\/admin\/customers\/[0-9a-f-]{36})\?find=/)?.[1] ?? "/no-customer";
+  await desk.goto(at);
+  await desk.getByText("Другая причина").click();
+  await desk.getByRole("button", { name: "Открыть карточку" }).click();
+  await expect(desk.getByRole("alert")).toBeVisible();
+  await expect(desk.getByText("Напишите, почему").first()).toBeVisible();
+  seen.wrong.add("customer.why");
+  await desk.goto(at);
+  // The usual case takes one key.
+  await expect(desk.getByRole("button", { name: "Покупатель звонит" })).toBeFocused();
+  await Promise.all([desk.waitForResponse((answer) => answer.request().method() === "POST"), desk.keyboard.press("Enter")]);
+  seen.right.add("customer.why");
+  await expect(desk.getByRole("heading", { level: 1 })).toContainText("Анна");
+
+  const acts = `${at}/acts`;
+  const reason = "Просила по телефону";
+  const number = await blank(desk, signIns.url);
+  await desk.goto(acts);
+  await desk.locator("summary", { hasText: "Заблокировать" }).first().click();
+  await wrong(desk, "card.stop", { reason: "" }, "Напишите, почему");
+  await right(desk, "card.stop", { reason });
+  await desk.locator("summary", { hasText: "Выдать другую карту" }).click();
+  await wrong(desk, "card.issue", { number: "12", reason }, "Привязать эту карту нельзя");
+  await right(desk, "card.issue", { number, reason });
+  await desk.locator("summary", { hasText: "Добавить чек без карты" }).click();
+  await wrong(desk, "purchase.attach", { receipt: "нет", reason }, "Такого чека нет");
+  await right(desk, "purchase.attach", { receipt, reason });
+  await desk.locator("summary", { hasText: "Подтвердить за покупателя" }).first().click();
+  await wrong(desk, "contact.confirm", { reason: "" }, "Напишите, почему");
+  await right(desk, "contact.confirm", { reason: "Паспорт" });
+  await desk.locator("summary", { hasText: "Собрать данные" }).click();
+  await wrong(desk, "export.begin", { reason: "" }, "Напишите, почему");
+  await right(desk, "export.begin", { reason });
+
+  await desk.goto(at);
+  await desk.locator('a[href*="/purchases/"]').first().click();
+  await desk.locator("summary", { hasText: "Исправить магазин" }).click();
+  await wrong(desk, "purchase.store", { store: "", reason }, "Выберите из списка");
+  const shop = await box(desk, "purchase.store").locator("option").nth(1).getAttribute("value");
+  await right(desk, "purchase.store", { store: shop ?? "", reason });
+  await desk.locator("summary", { hasText: "Снять с покупателя" }).click();
+  await wrong(desk, "purchase.detach", { reason: "" }, "Напишите, почему");
+  await right(desk, "purchase.detach", { reason });
+
+  await desk.locator("summary", { hasText: "Открыть кабинет покупателя" }).click();
+  await wrong(desk, "view.begin", { reason: "" }, "Напишите, почему");
+  await right(desk, "view.begin", { reason });
+  await expect(desk.getByRole("main")).toContainText("Вы смотрите кабинет покупателя");
+  await desk.goto("/points");
+  await right(desk, "view.end");
+
+  await desk.locator("summary", { hasText: "Удалить данные по просьбе" }).click();
+  await wrong(desk, "erasure.begin", { reason }, "Без этого согласия");
+  await right(desk, "erasure.begin", { agreed: "yes", reason });
+  await page.goto("/profile/views");
+  await expect(page.getByRole("main")).toContainText("Причина: вы звонили");
+  await expect(page.getByRole("main")).toContainText("Сотрудник посмотрел страницу вашего кабинета");
+});
 
 /** Nothing that is typed into a search is wrong. */
 const SEARCHES = ["article.find", "customer.find", "find", "message.find", "request.find", "store.find"];

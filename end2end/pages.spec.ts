@@ -21,7 +21,9 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
   const here = async () => new URL((await page.request.get("/manifest.webmanifest")).url()).origin;
   const customer = async () => {
     const found = await send(page.request, await here(), "/admin/customers", "customer.find", { q: "0001" });
-    return first(found.headers().location, /href="(\/admin\/customers\/[0-9a-f-]{36})"/);
+    const at = await first(found.headers().location, /href="(\/admin\/customers\/[0-9a-f-]{36})\?find=/);
+    await send(page.request, await here(), at, "customer.why", { why: "call" });
+    return at;
   };
   switch (path) {
     case "/purchases/{id}": return first("/purchases", /href="(\/purchases\/[0-9a-f-]{36})"/);
@@ -54,6 +56,8 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     }
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
+    case "/admin/customers/{id}/acts": return `${await customer()}/acts`;
+    case "/admin/customers/{id}/recovery": return `${await customer()}/recovery`;
     case "/admin/customers/{id}/talk": return `${await customer()}/talk?channel=call_out&script=away`;
     case "/admin/customers/{id}/talks/{talk}": {
       const at = await customer();
@@ -111,7 +115,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const found: string[] = [];
       for (const phone of phones) {
         const answer = await send(page.request, await here(), "/admin/customers", "customer.find", { q: phone });
-        found.push(await first(answer.headers().location, /href="\/admin\/customers\/([0-9a-f-]{36})"/));
+        found.push(await first(answer.headers().location, /href="\/admin\/customers\/([0-9a-f-]{36})\?find=/));
       }
       return `/admin/customers/${found[0]}/merge/${found[1]}`;
     }

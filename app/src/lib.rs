@@ -256,19 +256,52 @@ pub const ROUTES: &[Route] = &[
             admin::merge::PartAccounts,
             admin::points::Adjust,
             admin::points::Reverse,
+            admin::acts::why::TellWhy,
         ]
+    ),
+    page!(
+        "/admin/customers/{id}/acts",
+        Staff,
+        admin::acts::page,
+        [
+            admin::acts::why::TellWhy,
+            admin::acts::StopCard,
+            admin::acts::IssueCard,
+            admin::acts::AttachReceipt,
+            admin::acts::ConfirmContact,
+            admin::acts::BeginExport,
+            admin::acts::BeginErasure,
+            admin::acts::view_as::BeginView,
+        ]
+    ),
+    page!(
+        "/admin/customers/{id}/recovery",
+        Staff,
+        admin::acts::recovery::page,
+        [
+            admin::acts::why::TellWhy,
+            admin::customer::EndSessions,
+            admin::customer::GrantRemoval,
+            admin::customer::StopNumberChange,
+        ]
+    ),
+    page!(
+        "/admin/view",
+        Staff,
+        admin::acts::view_as::page,
+        [admin::acts::view_as::EndView]
     ),
     page!(
         "/admin/customers/{id}/talk",
         Staff,
         admin::talk::new,
-        [admin::talk::AddTalk]
+        [admin::acts::why::TellWhy, admin::talk::AddTalk]
     ),
     page!(
         "/admin/customers/{id}/talks/{talk}",
         Staff,
         admin::talk::one,
-        [admin::talk::ChangeTalk]
+        [admin::acts::why::TellWhy, admin::talk::ChangeTalk]
     ),
     page!(
         "/admin/tasks",
@@ -292,7 +325,12 @@ pub const ROUTES: &[Route] = &[
         "/admin/customers/{id}/purchases/{purchase}",
         Staff,
         admin::receipt::page,
-        [admin::receipt::NotePurpose]
+        [
+            admin::acts::why::TellWhy,
+            admin::receipt::NotePurpose,
+            admin::acts::receipt::DetachReceipt,
+            admin::acts::receipt::SetShop,
+        ]
     ),
     page!(
         "/admin/messages",

@@ -7,17 +7,21 @@
 
 use crate::audit::{self, Actor};
 use crate::contact::store as contacts;
+use crate::customer::store as customers;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::find::store as find;
-use crate::flaw::Flaw;
+use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, ErasureId};
+use crate::lang::Lang;
 use crate::merge;
 use crate::on;
 use crate::program::store as programs;
 use crate::request::store::index as words;
 use crate::signin::notice;
-use crate::who::{Customer, Fresh, Subject, System};
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Fresh, Reason, Staff, Subject, System};
 use crate::work::Round;
 use chrono::{DateTime, Duration, Utc};
 
@@ -96,6 +100,7 @@ const THEN: &[&str] = &[
     "UPDATE adjustments SET reason = '', note = '' WHERE customer_id = $1",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
     "UPDATE merges SET reason = '', undo_reason = '' WHERE kept_id = $1 OR absorbed_id = $1",
+    "UPDATE views SET reason = '' WHERE customer_id = $1",
     concat!("DELETE FROM outbox WHERE state = 'queued' AND ", of_transfers!()),
 ];
 
@@ -112,6 +117,7 @@ const AT: &[&str] = &[
     // What nobody is to use any more.
     "UPDATE coupons SET expires_at = $2 WHERE customer_id = $1 AND expires_at > $2",
     "UPDATE memberships SET left_at = $2 WHERE customer_id = $1 AND left_at IS NULL",
+    "UPDATE views SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // What is erased parts no more.
     "UPDATE merges SET undo_until = $2 WHERE kept_id = $1 AND undone_at IS NULL AND undo_until > $2",
     concat!(
@@ -142,32 +148,68 @@ pub async fn of(conn: &mut Conn, of: Subject) -> Result<Option<Erasure>, Error> 
 /// Asks for it, for somebody who has just proved who they are and says that they know what it means. Field: `agreed`. Every
 /// verified contact is told. [`Error::Stale`] where it is on its way already.
 pub async fn ask(db: &Db, by: &Fresh<'_, Customer>, agreed: bool) -> Result<(), Error> {
-    const SQL: &str =
-        "INSERT INTO erasures (id, customer_id, asked_at, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     if !agreed {
         return Err(Error::field("agreed", Flaw::MustAgree));
     }
     db.write(|tx| {
         scoped(async move {
-            let (id, now) = (ErasureId::new(), tx.now());
-            let due_at = now + Duration::days(i64::from(tx.shop().erasure_days));
-            let rows = on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(by.id())
-                .bind(now)
-                .bind(due_at)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected()))?;
-            if rows == 0 {
-                return Err(Error::Stale);
-            }
-            by.record(tx, "erasure.ask", Some(id.0)).await?;
-            let due = by.language().moment(tx.shop().local(due_at));
-            tell(tx, by.id(), "erasure_asked", &[("due", &due)]).await
+            let id = ask_in(tx, by.id()).await?;
+            Ok(by.record(tx, "erasure.ask", Some(id.0)).await?)
         })
     })
     .await
+}
+
+/// The same by staff, for a customer who asked them and may think better of it as ever. Fields: `agreed`, that the customer
+/// knows what it means; `reason`, which is written down.
+pub async fn ask_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    agreed: bool,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::PersonalData)?;
+    let mut check = Check::new();
+    let agreed = check.field("agreed", agreed.then_some(()).ok_or(Flaw::MustAgree));
+    let reason = check.field("reason", flaw::text(reason, REASON_MAX));
+    let (Some(()), Some(reason)) = (agreed, &reason) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            let id = ask_in(tx, customer).await?;
+            by.record(tx, "erasure.begin", Some(customer), Some(id.0), reason)
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn ask_in(tx: &mut Tx, customer: CustomerId) -> Result<ErasureId, Error> {
+    const SQL: &str =
+        "INSERT INTO erasures (id, customer_id, asked_at, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    const LANGUAGE: &str = "SELECT language FROM customers WHERE id = $1";
+    let (id, now) = (ErasureId::new(), tx.now());
+    let due_at = now + Duration::days(i64::from(tx.shop().erasure_days));
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(customer)
+        .bind(now)
+        .bind(due_at)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Err(Error::Stale);
+    }
+    let lang: Lang = on!(tx, |c| sqlx::query_scalar(LANGUAGE).bind(customer).fetch_one(c).await)?;
+    let due = lang.moment(tx.shop().local(due_at));
+    tell(tx, customer, "erasure_asked", &[("due", &due)]).await?;
+    Ok(id)
 }
 
 /// Thinks better of it, from any session of the customer. [`Error::NotFound`] when there is none on its way.

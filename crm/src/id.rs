@@ -190,6 +190,8 @@ ids! {
     ExportId,
     /// Two accounts that became one.
     MergeId,
+    /// A look of staff at the cabinet as its customer sees it.
+    ViewId,
     /// A row of the audit log.
     AuditId,
 }

@@ -168,8 +168,9 @@ pub struct Details {
     keep_password: Option<String>,
     #[serde(default)]
     consents: Vec<String>,
-    /// The code of whoever invited them.
-    invite: Option<String>,
+    /// The code of whoever invited them; nobody did where it is empty, also where a link had brought one.
+    #[serde(default)]
+    invite: String,
 }
 
 impl Form for Details {
@@ -208,9 +209,7 @@ impl Form for Details {
             keep_password: keep_password.is_some(),
         };
         signin::save_draft(&cx.db, token, &details).await?;
-        if let Some(code) = invite {
-            super::join::typed(cx, code.trim()).await?;
-        }
+        super::join::typed(cx, invite.trim()).await?;
         Ok(Next::to("/sign-in/review"))
     }
 }

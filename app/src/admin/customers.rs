@@ -41,7 +41,10 @@ impl Form for FindCustomers {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customers;
-    let text = looked_for(&cx).await?.map(|(_, text)| text).unwrap_or_default();
+    let (find, text) = looked_for(&cx)
+        .await?
+        .map(|(id, text)| (id.to_string(), text))
+        .unwrap_or_default();
     let found = if text.is_empty() {
         say(t.empty)
     } else if is_too_short(&text, &cx.shop().country) {
@@ -51,7 +54,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         if hits.is_empty() {
             say(t.nobody)
         } else {
-            all(&cx, &hits)
+            all(&cx, &hits, &find)
         }
     };
     let view = view! {
@@ -77,7 +80,7 @@ pub(super) fn say(words: &'static str) -> Html {
     view! { <div class="empty">{icon(icon::SEARCH)} <p role="status">{words}</p></div> }.into_html()
 }
 
-fn all(cx: &Cx, hits: &[Hit]) -> Html {
+fn all(cx: &Cx, hits: &[Hit], find: &str) -> Html {
     let t = &cx.t().admin_customers;
     let n = hits.len() as i64;
     let words = if hits.len() < finding::HITS {
@@ -85,11 +88,11 @@ fn all(cx: &Cx, hits: &[Hit]) -> Html {
     } else {
         t.found_many(n)
     };
-    view! { <p role="status">{words}</p> {table(cx, hits)} }.into_html()
+    view! { <p role="status">{words}</p> {table(cx, hits, find)} }.into_html()
 }
 
-/// Customers, one below the other.
-pub(super) fn table(cx: &Cx, hits: &[Hit]) -> Html {
+/// Customers, one below the other. What was looked for goes along: by a whole phone or card it tells why the card is opened.
+pub(super) fn table(cx: &Cx, hits: &[Hit], find: &str) -> Html {
     let t = &cx.t().admin_customers;
     let rows: Vec<_> = hits
         .iter()
@@ -97,7 +100,7 @@ pub(super) fn table(cx: &Cx, hits: &[Hit]) -> Html {
             view! {
                 <tr>
                     <td class="grow">
-                        <a href=format!("{HERE}/{}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
+                        <a href=format!("{HERE}/{}?find={find}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
                     </td>
                     <td>{hit.phone.as_deref().map(|phone| cx.phone(phone))}</td>
                     <td>{hit.email.clone()}</td>

@@ -8,7 +8,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, Moment};
 use crm::article::store::Listed;
 use crm::find::store::{self as finding, Found, SHOWN};
-use crm::find::{ReceiptHit, RequestHit};
+use crm::find::{Hit, ReceiptHit, RequestHit};
 use crm::id::SearchId;
 use crm::purchase::Kind;
 use crm::staff::Right;
@@ -76,14 +76,15 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 /// What was found, kind by kind, and where there is more of it.
 fn groups(cx: &Cx, id: SearchId, found: &Found) -> Html {
     let t = &cx.t().admin_find;
-    let more = |path: &str| format!("{path}?find={id}");
+    let find = id.to_string();
+    let more = |path: &str| format!("{path}?find={find}");
     let groups = [
         group(
             cx,
             "customers",
             cx.t().admin_customers.title,
             &found.customers,
-            table,
+            |cx: &Cx, hits: &[Hit]| table(cx, hits, &find),
             Some(more(customers::HERE)),
         ),
         group(cx, "receipts", t.receipts, &found.receipts, receipts, None),
@@ -111,7 +112,7 @@ fn groups(cx: &Cx, id: SearchId, found: &Found) -> Html {
     };
     // Words of requests are looked through in the queue: that takes longer, and is asked for.
     let in_requests = cx.staff.as_ref().filter(|staff| staff.has(Right::Requests)).map(|_| {
-        let href = format!("/admin/requests?status=all&find={id}");
+        let href = format!("/admin/requests?status=all&find={find}");
         view! { <p><a href=href>{t.in_requests}</a></p> }
     });
     view! { {said} {groups} {in_requests} }.into_html()
@@ -123,7 +124,7 @@ fn group<T>(
     id: &'static str,
     title: &'static str,
     found: &[T],
-    table: fn(&Cx, &[T]) -> Html,
+    table: impl Fn(&Cx, &[T]) -> Html,
     more: Option<String>,
 ) -> Option<Html> {
     let t = &cx.t().admin_find;

@@ -2,6 +2,7 @@
 //! key of the search they ship no script. Whatever
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
+pub mod acts;
 pub mod api;
 pub mod bulk;
 mod changes;

@@ -1,5 +1,7 @@
 //! A receipt as staff see it: with article codes, where it was booked from, and how its points came about.
 
+use super::acts::receipt as correcting;
+use super::acts::why::{self, Card};
 use super::{full_name, store_name};
 use crate::cabinet::flash;
 use crate::cabinet::receipt::{paid_by, purpose_options};
@@ -13,7 +15,7 @@ use crm::id::{CustomerId, PurchaseId};
 use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, purpose as purposes, store as purchases};
-use crm::who::Reason;
+use crm::stores::store as stores;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -39,11 +41,15 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_receipt;
     let id: CustomerId = cx.param("id")?;
     let purchase: PurchaseId = cx.param("purchase")?;
-    let subject = cx.staff()?.open(&cx.db, id, Reason::Card).await?;
+    let subject = match why::open(&cx, id).await? {
+        Card::Open(subject) => subject,
+        Card::Ask(body) => return Ok(body),
+    };
     let mut conn = cx.db.read().await?;
     let person = customers::person(&mut conn, subject).await?;
     let receipt = purchases::receipt(&mut conn, subject, purchase).await?;
     let known = purposes::all(&mut conn).await?;
+    let shops = stores::list(&mut conn, cx.lang).await?;
     drop(conn);
     let here = format!("/admin/customers/{id}");
     let head = &receipt.head;
@@ -58,7 +64,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <a class="back" href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a>
         <h1>{title.clone()}</h1>
-        {flash(&cx, &[("purpose", cx.t().purpose.staff_done)])}
+        {flash(&cx, &[("purpose", cx.t().purpose.staff_done), ("store", cx.t().acts.done_store)])}
         <dl class="tiles-num">
             <div><dt>{t.total}</dt><dd>{cx.money(head.total)}</dd></div>
             <div><dt>{t.points}</dt><dd class="points">{format::signed_points(cx.lang, head.points)}</dd></div>
@@ -71,6 +77,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {paid_by(&cx, &receipt)}
         {lines(&cx, &here, &receipt)}
         {(head.kind == Kind::Sale).then(|| purpose(&cx, &receipt, &known))}
+        {correcting::section(&cx, head, &shops)}
     };
     Ok(Body::new(title, Frame::Admin, view))
 }

@@ -250,7 +250,10 @@ fn head(
         view! { <span>{t.waits} " " <Moment at=since shown=passed(cx, since)/></span> }
     });
     let receipt = receipt.map(|receipt| {
-        let href = format!("/admin/customers/{}/purchases/{}", thread.customer, receipt.head.id);
+        let href = format!(
+            "/admin/customers/{}/purchases/{}?request={}",
+            thread.customer, receipt.head.id, thread.number
+        );
         let words = t.about_receipt(
             cx.day(receipt.head.at),
             &receipt.head.document,
@@ -259,7 +262,7 @@ fn head(
         view! { <p><a href=href>{words}</a></p> }
     });
     let from = thread.about.as_ref().map(|about| {
-        let customer = || format!("/admin/customers/{}", thread.customer);
+        let customer = || format!("/admin/customers/{}?request={}", thread.customer, thread.number);
         let href = match about.of {
             PageOf::Points | PageOf::Coupon => customer(),
             PageOf::Program => format!("/admin/programs/{}", about.code),
@@ -486,7 +489,7 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError
             let store = purchase.store.as_ref().map(|store| store_name(cx, store));
             view! {
                 <li>
-                    <a class="row" href=format!("{href}/purchases/{}", purchase.id)>
+                    <a class="row" href=format!("{href}/purchases/{}?request={here}", purchase.id)>
                         <span class="row-main">
                             <Moment at=purchase.at shown=cx.day(purchase.at)/>
                             <small>{store}</small>
@@ -525,7 +528,7 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError
     };
     Ok(view! {
         <aside class="pane pane-side" aria-labelledby="customer">
-            <h2 id="customer"><a href=href.clone()><bdi>{full_name(cx, &person.name, &person.surname)}</bdi></a></h2>
+            <h2 id="customer"><a href=format!("{href}?request={here}")><bdi>{full_name(cx, &person.name, &person.surname)}</bdi></a></h2>
             <dl class="kv">
                 <div><dt>{t.phones}</dt><dd>{phones}</dd></div>
                 <div><dt>{t.emails}</dt><dd>{emails}</dd></div>

@@ -1,6 +1,7 @@
 //! Talks with a customer: a call, a visit or another one is written down in one line, by a script where there is one; within an hour
 //! it is mended, later another entry corrects it.
 
+use super::acts::why::{self, Card};
 use super::{full_name, versions};
 use crate::cabinet::{flash, unsaid};
 use crate::cx::Cx;
@@ -11,7 +12,6 @@ use crm::customer::store as customers;
 use crm::id::{CustomerId, InteractionId};
 use crm::interaction::store as interactions;
 use crm::interaction::{Entry, FREE, Interaction, Script, Way};
-use crm::who::Reason;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -118,7 +118,10 @@ struct Before {
 pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_talk;
     let id: CustomerId = cx.param("id")?;
-    let subject = cx.staff()?.open(&cx.db, id, Reason::Card).await?;
+    let subject = match why::open(&cx, id).await? {
+        Card::Open(subject) => subject,
+        Card::Ask(body) => return Ok(body),
+    };
     let corrects: Option<InteractionId> = cx.query("corrects").and_then(|id| id.parse().ok());
     let mut conn = cx.db.read().await?;
     let person = customers::person(&mut conn, subject).await?;
@@ -242,7 +245,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let staff = cx.staff()?;
     let id: CustomerId = cx.param("id")?;
     let talk: InteractionId = cx.param("talk")?;
-    let subject = staff.open(&cx.db, id, Reason::Card).await?;
+    let subject = match why::open(&cx, id).await? {
+        Card::Open(subject) => subject,
+        Card::Ask(body) => return Ok(body),
+    };
     let mut conn = cx.db.read().await?;
     let person = customers::person(&mut conn, subject).await?;
     let entry = interactions::get(&mut conn, subject, talk).await?;

@@ -17,7 +17,7 @@ const SHOWN: usize = 100;
 
 /// A part of one of the lists, and where the next one begins.
 async fn part(cx: &Cx, by: By, after: Option<Before>) -> Result<(Vec<Remaining>, Option<Before>), AppError> {
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let mut lots = points::remaining(&mut conn, me, by, after, SHOWN as i64 + 1).await?;
     drop(conn);

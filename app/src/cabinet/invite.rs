@@ -54,7 +54,7 @@ impl Form for EnterCode {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().invite;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let code = invitations::code_of(&mut conn, me).await?;
     let before = cx.query("before").and_then(place);

@@ -18,7 +18,7 @@ const LAST: i64 = 50;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().missing;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let short = points::short(&mut conn, me, LAST).await?;
     drop(conn);

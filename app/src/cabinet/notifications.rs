@@ -17,15 +17,17 @@ const SHOWN: usize = 30;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().notifications;
-    let customer = cx.customer()?;
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;
-    let mut all = notification::list(&mut conn, customer.me(), before, SHOWN as i64 + 1).await?;
+    let mut all = notification::list(&mut conn, cx.subject()?, before, SHOWN as i64 + 1).await?;
     drop(conn);
     let has_more = all.len() > SHOWN;
     all.truncate(SHOWN);
     // What came while the page was made is not among them, and stays new.
-    if let Some(newest) = all.first().filter(|_| cx.is_visit && customer.unread() > 0) {
+    if let (Some(newest), Some(customer)) = (all.first(), &cx.customer)
+        && cx.is_visit
+        && customer.unread() > 0
+    {
         notification::mark_read(&cx.db, customer, newest.at).await?;
     }
     let next = all
@@ -115,7 +117,7 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
         Kind::Security => {
             let href = match one.about.as_str() {
                 "new_device" | "sessions_ended" => "/devices",
-                "card_blocked" | "card_bound" => "/card",
+                "card_blocked" | "card_bound" | "card_issued" => "/card",
                 about if about.starts_with("points_") => "/points/transfer",
                 about if about.starts_with("number_") => "/profile/contacts",
                 about if about.starts_with("merge_") => "/merge",

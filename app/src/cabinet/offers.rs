@@ -40,7 +40,7 @@ impl Form for ActivateOffer {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().offers;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let before = cx.query("over").and_then(place);
     let over = offers::over(&mut conn, me, before, OVER as i64 + 1).await?;

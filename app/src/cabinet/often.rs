@@ -17,7 +17,7 @@ const SHOWN: usize = 30;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().often;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     // The address holds how often the last one was bought, when, and which it is.
     let after = cx.query("after").and_then(|after| {

@@ -98,7 +98,7 @@ impl Asked {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().points;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let asked = Asked::read(&cx);
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;

@@ -59,7 +59,7 @@ impl Form for Leave {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().programs;
     let mut conn = cx.db.read().await?;
-    let all = programs::list(&mut conn, cx.customer()?.me()).await?;
+    let all = programs::list(&mut conn, cx.subject()?).await?;
     let tiers = tiers::current(&mut conn).await?;
     drop(conn);
     let is_empty = all.is_empty();
@@ -348,7 +348,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().programs;
     let code: String = cx.param("code")?;
     let mut conn = cx.db.read().await?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let program = programs::get(&mut conn, me, &code).await?;
     let all_versions = programs::versions(&mut conn, program.id).await?;
     if let Some(version) = cx.query("version") {
@@ -455,7 +455,7 @@ pub(crate) fn terms(cx: &Cx, program: &Program) -> impl IntoView + use<> {
 pub async fn leave(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().programs;
     let code: String = cx.param("code")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let program = programs::get(&mut conn, me, &code).await?;
     let balance = points::balance(&mut conn, me).await?;

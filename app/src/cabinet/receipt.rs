@@ -41,7 +41,7 @@ impl Form for TellPurpose {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().receipt;
     let id: PurchaseId = cx.param("id")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     let known = purposes::all(&mut conn).await?;
@@ -145,7 +145,7 @@ impl Sums {
 /// The receipt as a file.
 pub async fn pdf(cx: Cx) -> Result<File, AppError> {
     let id: PurchaseId = cx.param("id")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);

@@ -28,7 +28,7 @@ struct Told {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().spending;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let asked = cx.query("months").and_then(|months| months.parse().ok());
     let months = asked.filter(|months| PERIODS.contains(months)).unwrap_or(MONTHS);
     let mut conn = cx.db.read().await?;

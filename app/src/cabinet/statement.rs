@@ -25,7 +25,7 @@ struct Told {
 
 /// Reads the period of the address. One that cannot be read is no address of ours.
 async fn load(cx: &Cx) -> Result<Told, AppError> {
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let period = Period::read(cx);
     if period.is_flawed() {
         return Err(AppError::NotFound);
@@ -211,7 +211,7 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
     let date = |day| format::date(cx.lang, day);
     let mut paper = Paper::new(t.title, cx.lang)?;
     paper.write(Weight::Bold, 18.0, t.title);
-    let name = cx.customer.as_ref().map(|customer| customer.name().to_owned());
+    let name = cx.name().ok().map(str::to_owned);
     let head = [Some(cx.shop().name.clone()), name].into_iter().flatten();
     paper.write(Weight::Regular, 10.0, &head.collect::<Vec<_>>().join(" · "));
     let period = match told.from {

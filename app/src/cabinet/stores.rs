@@ -21,7 +21,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().stores;
     let mut conn = cx.db.read().await?;
     let mut all = stores::list(&mut conn, cx.lang).await?;
-    let running = offers::of(&mut conn, cx.customer()?.me()).await?;
+    let running = offers::of(&mut conn, cx.subject()?).await?;
     drop(conn);
     let towns: Vec<Localized> = all
         .chunk_by(|a, b| a.town == b.town)

@@ -167,7 +167,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
     let after = cx.query("before").and_then(|cursor| cursor.parse().ok());
     let mut conn = cx.db.read().await?;
-    let mut list = requests::list(&mut conn, cx.customer()?.me(), after, PAGE + 1).await?;
+    let mut list = requests::list(&mut conn, cx.subject()?, after, PAGE + 1).await?;
     drop(conn);
     let has_more = list.len() > PAGE as usize;
     list.truncate(PAGE as usize);
@@ -257,7 +257,7 @@ fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
 /// Asks for a new request.
 pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let topics = requests::topics(&mut conn).await?;
     let shown = help::shown(&mut conn).await?;
@@ -357,15 +357,15 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
 /// One conversation.
 pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
-    let customer = cx.customer()?;
-    let thread = requests::thread(&cx.db, customer.me(), cx.param("number")?).await?;
-    if cx.is_visit {
+    let me = cx.subject()?;
+    let thread = requests::thread(&cx.db, me, cx.param("number")?).await?;
+    if let Some(customer) = cx.customer.as_ref().filter(|_| cx.is_visit) {
         requests::mark_seen(&cx.db, customer, &thread).await?;
     }
     let receipt = match thread.purchase {
         Some(id) => {
             let mut conn = cx.db.read().await?;
-            let receipt = purchases::receipt(&mut conn, customer.me(), id).await?;
+            let receipt = purchases::receipt(&mut conn, me, id).await?;
             Some((format!("/purchases/{id}"), receipt_words(&cx, &receipt.head)))
         }
         None => None,
@@ -537,7 +537,7 @@ fn rating(cx: &Cx, thread: &Thread) -> Option<Html> {
 pub async fn file(cx: Cx) -> Result<File, AppError> {
     let (number, id) = (cx.param("number")?, cx.param("file")?);
     let mut conn = cx.db.read().await?;
-    let (attachment, bytes) = requests::file(&mut conn, cx.customer()?.me(), number, id).await?;
+    let (attachment, bytes) = requests::file(&mut conn, cx.subject()?, number, id).await?;
     Ok(saved(number, &attachment, bytes))
 }
 

@@ -39,7 +39,7 @@ struct Step {
 /// The page of a step: `?step=2`.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().welcome;
-    cx.customer()?;
+    cx.subject()?;
     let step = |icon, title, text, href, link| Step {
         icon,
         title,

@@ -2,6 +2,7 @@
 
 use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
+use crate::admin::acts::view_as;
 use crate::admin::find::{Find, HERE};
 use crate::admin::places;
 use crate::cabinet::{erase, merge, number};
@@ -30,20 +31,25 @@ pub fn document(cx: &Cx, body: Body) -> Html {
         Frame::Admin => "admin",
     };
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
+    // Staff who look at a customer's cabinet see so on each page of it.
+    let view = match view_as::bar(cx) {
+        Some(bar) => view! { {bar} {body.view} }.into_html(),
+        None => body.view,
+    };
     let frame = match body.frame {
         Frame::Cabinet(place) => {
             let bars = [merge::bar(cx), number::bar(cx), erase::bar(cx)];
             let inside = bars
                 .into_iter()
                 .flatten()
-                .fold(body.view, |inside, bar| view! { {bar} {inside} }.into_html());
+                .fold(view, |inside, bar| view! { {bar} {inside} }.into_html());
             view! { {top(cx, true)} {places(cx, place)} {main(inside)} {foot(cx)} {worker(cx)} }.into_html()
         }
-        Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),
+        Frame::Plain => view! { {top(cx, false)} {main(view)} {foot(cx)} }.into_html(),
         Frame::Kept | Frame::Alone => {
-            view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html()
+            view! { <header class="top">{shop_link(cx, "/")}</header> {main(view)} }.into_html()
         }
-        Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_html(),
+        Frame::Admin => view! { {bar(cx)} {main(view)} }.into_html(),
     };
     view! {
         <!DOCTYPE html>

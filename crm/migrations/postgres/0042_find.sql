@@ -21,4 +21,3 @@ CREATE INDEX contacts_ending ON contacts (SUBSTR(value, LENGTH(value) - 3)) WHER
 CREATE INDEX cards_ending ON cards (SUBSTR(number, LENGTH(number) - 3));
 
 CREATE INDEX purchases_document ON purchases (document);
-CREATE INDEX customers_external ON customers (external_id) WHERE external_id IS NOT NULL;

@@ -158,6 +158,13 @@ pub(crate) async fn hold(tx: &mut Tx, id: CustomerId) -> Result<(), sqlx::Error>
     on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
 }
 
+/// For what staff do for a customer: [`Error::Stale`] where the account was erased, or went into another one.
+pub(crate) async fn is_alive(conn: &mut Conn, id: CustomerId) -> Result<(), Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM customers WHERE id = $1 AND erased_at IS NULL AND merged_into IS NULL";
+    let found: i64 = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_one(c).await)?;
+    if found == 0 { Err(Error::Stale) } else { Ok(()) }
+}
+
 /// What a customer is to be reminded of, in one query.
 pub async fn reminders(conn: &mut Conn, of: Subject) -> Result<Reminders, Error> {
     #[derive(sqlx::FromRow)]

@@ -488,6 +488,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "merge_moves",
         "which rows went over with another account: each is told as what it is",
     ),
+    (
+        "views",
+        "for how long staff looked at the cabinet: the log tells of each page, by whom and why",
+    ),
 ];
 
 /// A file of a request that goes into the archive.

@@ -9,10 +9,13 @@ mod zip;
 use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::flaw;
 use crate::id::{AttachmentId, CustomerId, ExportId};
 use crate::on;
 use crate::signin::notice;
-use crate::who::{Customer, Fresh, Subject, System};
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Fresh, Reason, Staff, Subject, System};
 use crate::work::{self, Claims, claims, is_ours, let_go};
 use chrono::{DateTime, Duration, Utc};
 use data::{Data, Packed};
@@ -88,31 +91,59 @@ pub async fn latest(conn: &mut Conn, of: Subject) -> Result<Option<Export>, Erro
 
 /// Asks for an archive, for somebody who has just proved who they are. [`Error::TooMany`] where they asked within [`EVERY`].
 pub async fn ask(db: &Db, by: &Fresh<'_, Customer>) -> Result<ExportId, Error> {
-    const SQL: &str = "INSERT INTO exports (id, customer_id, state, asked_at) VALUES ($1, $2, 'waiting', $3)";
     db.write(|tx| {
         scoped(async move {
-            // Those who ask at the same moment go one after the other.
-            customers::hold(tx, by.id()).await?;
-            let (id, now) = (ExportId::new(), tx.now());
-            if let Some(last) = latest(tx, by.me()).await?
-                && now < last.again_at()
-            {
-                let seconds = (last.again_at() - now).num_seconds() + 1;
-                let retry_after = u32::try_from(seconds).unwrap_or(u32::MAX);
-                return Err(Error::TooMany { retry_after });
-            }
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(by.id())
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
+            let id = ask_in(tx, by.me()).await?;
             by.record(tx, "export.ask", Some(id.0)).await?;
             Ok(id)
         })
     })
     .await
+}
+
+/// The same by staff, for a customer who asked them. They never see it: the customer alone downloads it. Field: `reason`, which
+/// is written down.
+pub async fn ask_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    reason: &str,
+) -> Result<ExportId, Error> {
+    by.may(Right::PersonalData)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            let id = ask_in(tx, subject).await?;
+            by.record(tx, "export.begin", Some(customer), Some(id.0), reason)
+                .await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+async fn ask_in(tx: &mut Tx, of: Subject) -> Result<ExportId, Error> {
+    const SQL: &str = "INSERT INTO exports (id, customer_id, state, asked_at) VALUES ($1, $2, 'waiting', $3)";
+    // Those who ask at the same moment go one after the other.
+    customers::hold(tx, of.id()).await?;
+    let (id, now) = (ExportId::new(), tx.now());
+    if let Some(last) = latest(tx, of).await?
+        && now < last.again_at()
+    {
+        let seconds = (last.again_at() - now).num_seconds() + 1;
+        let retry_after = u32::try_from(seconds).unwrap_or(u32::MAX);
+        return Err(Error::TooMany { retry_after });
+    }
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(of.id())
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
 }
 
 /// An archive that is being handed out, piece by piece: as a whole it is too large for memory.

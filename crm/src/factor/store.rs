@@ -14,7 +14,7 @@ use crate::signin::codes::typed;
 use crate::signin::history;
 use crate::signin::store::{conclude, failed, let_in, let_staff_in, throttle};
 use crate::staff::store::end_sessions;
-use crate::who::{self, Opened, System, Token, Visitor};
+use crate::who::{self, Opened, Subject, System, Token, Visitor};
 use chrono::{DateTime, Utc};
 
 /// The longest name of a passkey, in characters.
@@ -35,6 +35,11 @@ pub(crate) async fn has_second(conn: &mut Conn, owner: Owner) -> Result<bool, sq
         .fetch_one(c)
         .await)?;
     Ok(count > 0)
+}
+
+/// The same of a customer, for whoever reads their data.
+pub async fn has_second_step(conn: &mut Conn, of: Subject) -> Result<bool, Error> {
+    Ok(has_second(conn, Owner::Customer(of.id())).await?)
 }
 
 /// Removes every factor of a member of staff and ends their sessions: the next sign-in sets up new ones.

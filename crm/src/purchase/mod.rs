@@ -13,6 +13,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub mod claim;
 pub mod code;
 #[cfg(feature = "store")]
+pub mod correct;
+#[cfg(feature = "store")]
 pub mod import;
 #[cfg(feature = "store")]
 mod photo;

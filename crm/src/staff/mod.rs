@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
+pub mod view;
+#[cfg(feature = "store")]
+pub mod why;
 
 /// One thing that staff may do or not. A role is a set of them, kept in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +50,16 @@ pub enum Right {
     Levels,
     /// Sees what colleagues are to do for customers, ends it and hands it on.
     Tasks,
+    /// Blocks customers' cards, and hands out others.
+    Cards,
+    /// Corrects whose a receipt is, and where it was.
+    Purchases,
+    /// Confirms customers' contacts.
+    Contacts,
+    /// Has customers' data collected or erased when they ask.
+    PersonalData,
+    /// Looks at the cabinet as its customer sees it.
+    ViewAs,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

@@ -141,7 +141,7 @@ const SOURCES: [Source; 11] = [
         "a.action NOT LIKE '%.read' AND a.action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', \
          'interaction.add', 'consent.give', 'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', \
          'sign_out', 'confirm', 'confirm.code', 'contact.code', 'factor.offer', 'points.adjust', 'points.approve', \
-         'transfer.create', 'transfer.cancel', 'transfer.reverse')"
+         'transfer.create', 'transfer.cancel', 'transfer.reverse', 'customer.why', 'view.end')"
     ),
 ];
 

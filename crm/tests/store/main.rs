@@ -1,6 +1,7 @@
 //! The store on both engines: every function that changes or reads the database, through its front door. One program for
 //! all of it, because each program is linked with everything once more.
 
+mod acts;
 mod backup;
 mod cards;
 mod common;

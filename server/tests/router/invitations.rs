@@ -68,9 +68,11 @@ async fn a_friend_comes_by_the_link_and_both_see_what_it_gives() {
     assert!(boris.cookies.contains_key("__Host-kabinet_invite"));
     let phone = app.free_phone();
     boris.prove(&phone).await;
-    boris
-        .send("/sign-in/details", "sign_in.details", &details("Борис"))
-        .await;
+    // The code that came by the link stands in the form.
+    let shown = boris.get("/sign-in/details").await.form("sign_in.details");
+    let code = shown.get("invite").expect("the field").to_owned();
+    let sent = [details("Борис"), vec![("invite", code.as_str())]].concat();
+    boris.send("/sign-in/details", "sign_in.details", &sent).await;
     let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
     assert_eq!(
         registered.location(),
@@ -152,9 +154,11 @@ async fn a_code_in_the_address_of_the_sign_in_is_kept_and_what_is_none_is_not() 
     assert_eq!(boris.cookies.get(KEPT).map(String::as_str), Some("ABCD2345"));
     boris.get(&format!("/sign-in?invite={code}")).await;
     boris.prove(&app.free_phone()).await;
-    boris
-        .send("/sign-in/details", "sign_in.details", &details("Борис"))
-        .await;
+    // The code that came by the link stands in the form.
+    let shown = boris.get("/sign-in/details").await.form("sign_in.details");
+    let code = shown.get("invite").expect("the field").to_owned();
+    let sent = [details("Борис"), vec![("invite", code.as_str())]].concat();
+    boris.send("/sign-in/details", "sign_in.details", &sent).await;
     let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
     assert_eq!(registered.location(), "/welcome?done=registered");
     let friends = anna.get("/invite").await.text();

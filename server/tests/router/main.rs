@@ -2,6 +2,7 @@
 //! One program for all of it, for it is large to link.
 
 mod access;
+mod acts;
 mod admin_programs;
 mod alone;
 mod answers;

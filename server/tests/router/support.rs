@@ -114,7 +114,8 @@ async fn a_thread_says_what_comes_next_and_when_once_enough_answers_tell() {
 async fn a_request_says_from_which_page_it_was_written() {
     let mut town = crate::common::Town::new().await;
     let offer = town.app.some_promotion().await.to_string();
-    let customer = format!("/admin/customers/{}", town.anna.id().await);
+    // The request tells why the card is opened.
+    let customer = format!("/admin/customers/{}?request=", town.anna.id().await);
     let promotion = format!("/admin/promotions/{offer}");
     let (offer, movement) = (format!("offer/{offer}"), format!("points/{}", uuid::Uuid::nil()));
     for (at, about, words, theirs, staffs) in [
@@ -172,6 +173,11 @@ async fn a_request_says_from_which_page_it_was_written() {
             "{about}: {}",
             seen.text()
         );
+        let staffs = if staffs.ends_with('=') {
+            format!("{staffs}{number}")
+        } else {
+            staffs.to_owned()
+        };
         assert!(seen.body.contains(&format!("href=\"{staffs}\"")), "{about}: {staffs}");
     }
     for nonsense in [
@@ -255,7 +261,7 @@ async fn staff_page_through_the_requests_and_the_history_of_a_customer() {
     let card = format!("/admin/customers/{}", town.anna.id().await);
     for (list, section, each) in [
         ("requests=", "id=\"requests\"", "<tr>"),
-        ("history=", "id=\"history\"", "<li>"),
+        ("after=", "id=\"history\"", "<li>"),
     ] {
         let (mut at, mut seen, mut pages) = (card.clone(), 0, 0);
         loop {
@@ -278,7 +284,7 @@ async fn staff_page_through_the_requests_and_the_history_of_a_customer() {
             _ => assert!(seen > 70 && pages == 2, "{seen} events on {pages} pages"),
         }
     }
-    for nonsense in ["requests=x", "history=1", "history=x_1", "history=1_-1"] {
+    for nonsense in ["requests=x", "after=1", "after=x_1", "after=1_-1"] {
         assert_eq!(
             town.agent.get(&format!("{card}?{nonsense}")).await.status,
             StatusCode::OK,

@@ -6,6 +6,7 @@ mod notes;
 mod panel;
 mod timeline;
 
+use super::acts::why::{self, Card};
 use super::{full_name, merge, points as moves, read_place, status, store_name, talk, tasks as todo, write_place};
 use crate::cabinet::flash;
 use crate::cx::Cx;
@@ -36,7 +37,6 @@ use crm::staff::{Right, store as staff_store};
 use crm::stores::store as stores;
 use crm::task::store as tasks;
 use crm::timeline::{EventKind, store as events};
-use crm::who::Reason;
 use islands::AppError;
 use leptos::prelude::*;
 pub use notes::{AddNote, PinNote, RemoveNote};
@@ -59,7 +59,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let before = cx.query("before").and_then(read_place);
     let later_requests = cx.query("requests").and_then(|cursor| cursor.parse().ok());
     let history_of = Asked::read(&cx);
-    let subject = staff.open(&cx.db, id, Reason::Card).await?;
+    let subject = match why::open(&cx, id).await? {
+        Card::Open(subject) => subject,
+        Card::Ask(body) => return Ok(body),
+    };
     // Asked for by a link of its own, for each time is written down.
     let income = match cx.query("income") {
         Some("shown") => Some(questionnaire::guarded(&cx.db, staff, id).await?),
@@ -164,6 +167,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <span>{language(&cx, person.language)}</span>
             </p>
         </div>
+        <p><a href=format!("{here}/acts")>{cx.t().acts.title}</a></p>
         {flash(&cx, &done)}
         {next::figures(&cx, &balance, value, rhythm, open)}
         {talk::links(&cx, id)}

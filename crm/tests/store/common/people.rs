@@ -142,6 +142,11 @@ pub(crate) async fn agent(world: &World) -> Staff {
     moments_after(world, "agent", "Агния", Role::AGENT).await
 }
 
+/// The same by another login.
+pub(crate) async fn agent_called(world: &World, login: &str) -> Staff {
+    moments_after(world, &login.replace(' ', "-"), "Аглая", Role::AGENT).await
+}
+
 /// Somebody who may merge accounts, moments after they came in.
 pub(crate) async fn lead(world: &World) -> Staff {
     let login = uuid::Uuid::now_v7().simple().to_string();
