@@ -43,6 +43,8 @@ pub enum Right {
     Texts,
     /// Merges accounts of one customer, and undoes that.
     Merge,
+    /// Writes macros of requests for everybody.
+    Macros,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
