@@ -21,11 +21,11 @@ function keepDrafts(form) {
     clearTimeout(timer);
     if (field.value === kept) return;
     const text = field.value;
-    const body = new URLSearchParams({ act: "keep", text });
-    for (const { name, value } of form.querySelectorAll("input[type=hidden]")) body.set(name, name === "_key" ? crypto.randomUUID() : value);
     sending?.abort();
     sending = new AbortController();
     try {
+      const body = new URLSearchParams({ act: "keep", text });
+      for (const { name, value } of form.querySelectorAll("input[type=hidden]")) body.set(name, name === "_key" ? crypto.randomUUID() : value);
       // It is answered by the way to a page, which nobody is to see.
       const answer = await fetch(location.pathname, { method: "POST", body, redirect: "manual", keepalive: true, signal: sending.signal });
       if (answer.type === "opaqueredirect") kept = text;
@@ -37,9 +37,21 @@ function keepDrafts(form) {
     clearTimeout(timer);
     timer = setTimeout(keep, WAIT);
   });
-  form.addEventListener("submit", stop);
-  addEventListener("pagehide", () => { if (!form.dataset.sent) keep(); });
-  form.addEventListener("submit", () => { form.dataset.sent = "1"; });
+  // What is sent, or kept by its button, is kept no more by itself. Another form of the page waits until this one is: a macro puts
+  // its answer below what is kept.
+  addEventListener("submit", async (event) => {
+    const other = event.target;
+    if (other === form) {
+      stop();
+      kept = field.value;
+    } else if (field.value !== kept && !other.dataset.waited && other.method === "post") {
+      event.preventDefault();
+      other.dataset.waited = "1";
+      await keep();
+      other.requestSubmit(event.submitter);
+    }
+  });
+  addEventListener("pagehide", keep);
 }
 
 // Macros: typed into a field that is there for that alone, what does not fit goes, and Enter takes the first that is left.
@@ -102,7 +114,7 @@ const keys = {
   c: () => press("#request-status button[value=closed]"),
   g: () => { chained = Date.now(); },
   q: () => { if (Date.now() - chained < CHAIN) location.assign("/admin/requests"); },
-  "/": () => field("main input[type=search][name=q], .bar input[type=search]"),
+  "/": () => field(document.querySelector("main input[name=q]") ? "main input[name=q]" : ".bar input[name=q]"),
   "?": () => sheet.showModal(),
 };
 

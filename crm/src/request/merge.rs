@@ -75,6 +75,9 @@ pub async fn merge(db: &Db, by: &Staff, number: i64, others: &[String]) -> Resul
     if others.is_empty() {
         return Err(Error::field("others", Flaw::Missing));
     }
+    if others.contains(&number) {
+        return Err(no_choice());
+    }
     db.write(|tx| {
         scoped(async move {
             // In one order, so that two who do it at once wait for each other.

@@ -42,6 +42,7 @@ mod staff;
 mod statements;
 mod stores;
 mod texts;
+mod thread;
 mod tiers;
 mod tills;
 mod together;

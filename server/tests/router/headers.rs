@@ -170,6 +170,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-live", "/pkg/live.0.js"),
             ("data-near", "/near.js"),
             ("data-scan", "/pkg/scan.0.js"),
+            ("data-desk", "/desk.js"),
         ];
         let needed = needs.into_iter().filter(|(what, _)| has(what));
         let expected: Vec<&str> = needed.map(|(_, script)| script).collect();
@@ -218,5 +219,5 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             }
         }
     }
-    assert_eq!(loaders.len(), 5, "each script is loaded somewhere: {loaders:?}");
+    assert_eq!(loaders.len(), 6, "each script is loaded somewhere: {loaders:?}");
 }
