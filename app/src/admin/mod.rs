@@ -1,4 +1,4 @@
-//! Staff pages: the queue of requests, one request, customers and what is known of them. But for passkeys they ship no script. Whatever
+//! Staff pages: the queue of requests, one request, customers and what is known of them. They work without the scripts that some ship. Whatever
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
 pub mod api;
