@@ -62,6 +62,7 @@ pub(super) struct Held {
     pub(super) updated_at: DateTime<Utc>,
     pub(super) waiting_since: Option<DateTime<Utc>>,
     pub(super) closed_at: Option<DateTime<Utc>>,
+    merged_into: Option<RequestId>,
     /// When it was written or last opened again.
     since: DateTime<Utc>,
 }
@@ -83,13 +84,20 @@ impl Held {
                            WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1) \
                            AND customer_id = COALESCE($2, customer_id) \
                            RETURNING id, number, customer_id, topic_id, language, status, assignee_id, updated_at, \
-                           waiting_since, closed_at, COALESCE(reopened_at, created_at) AS since";
-        let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
-            .bind(number)
-            .bind(of)
-            .fetch_optional(c)
-            .await)?;
-        held.ok_or(Error::NotFound)
+                           waiting_since, closed_at, merged_into, COALESCE(reopened_at, created_at) AS since";
+        // It may have gone into another one while it was waited for: then that one is held the second time.
+        for _ in 0..2 {
+            let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
+                .bind(number)
+                .bind(of)
+                .fetch_optional(c)
+                .await)?;
+            let held = held.ok_or(Error::NotFound)?;
+            if held.merged_into.is_none() {
+                return Ok(held);
+            }
+        }
+        Err(Error::Stale)
     }
 
     /// The time of what happens now: after all that happened before, even within a microsecond or on a machine
