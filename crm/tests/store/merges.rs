@@ -651,14 +651,25 @@ both_engines!(requests_that_became_one_part_with_their_accounts, async |world| {
     crm::request::merge::merge(db, &agent, first, &[second.to_string()])
         .await
         .expect("one conversation");
-    assert_eq!(requests::thread(db, kept, second).await.expect("hers").messages.len(), 2);
+    assert_eq!(
+        requests::thread(db, kept, second).await.expect("hers").messages.len(),
+        2
+    );
     undo(world, kept).await.expect("parted");
     for (who, number, text) in [(kept, first, "hers"), (old, second, "her sister's")] {
         let thread = requests::thread(db, who, number).await.expect("their own");
         let said: Vec<&str> = thread.messages.iter().map(|message| message.body.as_str()).collect();
-        assert_eq!((thread.number, said), (number, vec![text]), "and nothing of the other's");
+        assert_eq!(
+            (thread.number, said),
+            (number, vec![text]),
+            "and nothing of the other's"
+        );
     }
     assert!(requests::thread(db, old, first).await.is_err());
-    let open = one!(world, i64, "SELECT COUNT(*) FROM request_merges WHERE undone_at IS NULL");
+    let open = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM request_merges WHERE undone_at IS NULL"
+    );
     assert_eq!(open, 0, "there is nothing to undo");
 });
