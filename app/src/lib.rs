@@ -193,7 +193,12 @@ pub const ROUTES: &[Route] = &[
     download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
     page!("/admin/inbox", Staff, admin::inbox::page),
     page!("/admin/keys", Staff, admin::keys::page, [admin::keys::SwitchKeys]),
-    page!("/admin/macros", Staff, admin::macros::page, [admin::macros::CreateMacro]),
+    page!(
+        "/admin/macros",
+        Staff,
+        admin::macros::page,
+        [admin::macros::CreateMacro]
+    ),
     page!(
         "/admin/macros/{id}",
         Staff,
