@@ -86,7 +86,7 @@ fn status_to(cx: &Cx, status: Status) -> &'static str {
 /// All that somebody has.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_macros;
-    let all = macros::list(&mut cx.db.read().await?, cx.staff()?).await?;
+    let all = macros::look_through(&cx.db, cx.staff()?).await?;
     let rows: Vec<_> = all
         .iter()
         .map(|one| {
@@ -137,7 +137,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_macros;
     let staff = cx.staff()?;
-    let one = macros::read(&mut cx.db.read().await?, staff, cx.param("id")?).await?;
+    let one = macros::look_at(&cx.db, staff, cx.param("id")?).await?;
     let title = one.name.clone();
     // What is everybody's is read by everybody, and changed by those with the right.
     let may_change = !one.is_shared || staff.has(Right::Macros);

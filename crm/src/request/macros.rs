@@ -230,7 +230,7 @@ pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Macro>, Error> {
 }
 
 /// One of those. Fails with [`Error::NotFound`].
-pub async fn read(conn: &mut Conn, by: &Staff, id: MacroId) -> Result<Macro, Error> {
+async fn read(conn: &mut Conn, by: &Staff, id: MacroId) -> Result<Macro, Error> {
     const SQL: &str = macros!("WHERE id = $1 AND (owner_id IS NULL OR owner_id = $2)");
     by.may(Right::Requests)?;
     let found: Option<Macro> = on!(conn, |c| sqlx::query_as(SQL)
@@ -239,6 +239,30 @@ pub async fn read(conn: &mut Conn, by: &Staff, id: MacroId) -> Result<Macro, Err
         .fetch_optional(c)
         .await)?;
     found.ok_or(Error::NotFound)
+}
+
+/// The same for the page of macros. That they were looked at is written down.
+pub async fn look_through(db: &Db, by: &Staff) -> Result<Vec<Macro>, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let all = list(tx, by).await?;
+            by.record(tx, "macro.list", None, None, "").await?;
+            Ok(all)
+        })
+    })
+    .await
+}
+
+/// The same of one.
+pub async fn look_at(db: &Db, by: &Staff, id: MacroId) -> Result<Macro, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let one = read(tx, by, id).await?;
+            by.record(tx, "macro.read", None, Some(id.0), "").await?;
+            Ok(one)
+        })
+    })
+    .await
 }
 
 /// What is everybody's takes a right of its own.
