@@ -53,7 +53,7 @@ test("single keys do what the sheet says, and nothing while somebody types", asy
   await expect(desk).toHaveURL(/\/admin\/requests\/\d+/);
   await desk.goto("/admin/requests");
   await desk.keyboard.press("/");
-  await expect(desk.locator("main input[name=q]")).toBeFocused();
+  await expect(desk.locator(".bar input[name=q]")).toBeFocused();
 
   // Whoever does not want them has none (WCAG 2.1.4).
   await desk.goto("/admin/keys");
@@ -61,6 +61,8 @@ test("single keys do what the sheet says, and nothing while somebody types", asy
   await desk.goto(at);
   await desk.keyboard.press("r");
   await expect(answer(desk)).not.toBeFocused();
+  await desk.keyboard.press("/");
+  await expect(desk.locator(".bar input[name=q]")).not.toBeFocused();
 });
 
 test("keys are where they lie, whatever is typed by them", async ({ page, another, signIns }) => {

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   cardOf, code, employ, enter, expect, freeCard, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
-  type Page,
+  type Page, type SignIns,
 } from "./site";
 import { photo, PHOTOGRAPHED } from "./qr";
 
@@ -55,6 +55,14 @@ async function right(page: Page, form: string, fields: Record<string, string> = 
   await expect(page.getByRole("alert")).toHaveCount(0);
 }
 
+/** Opens the card of a customer, found by phone. */
+async function openCard(desk: Page, signIns: SignIns, phone: string) {
+  const found = await send(desk.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
+  await desk.goto(found.headers().location);
+  await desk.locator("td a").first().click();
+  await expect(desk).toHaveURL(/\/admin\/customers\/[0-9a-f-]{36}$/);
+}
+
 /** Six digits that are not these. */
 const unlike = (digits: string) => (digits === "000000" ? "000001" : "000000");
 
@@ -76,6 +84,7 @@ test("forms of coming in", async ({ page, signIns }) => {
   await right(page, "sign_in.details", { name, surname, day, month, year, email: "", password: "" });
   await right(page, "sign_in.register");
   await expect(page).toHaveURL(/\/welcome/);
+  await right(page, "tour.finish");
   await right(page, "sign_out");
 
   await page.goto("/sign-in?by=email");
@@ -161,9 +170,15 @@ test("forms of a second step that is lost", async ({ page, another, signIns }) =
   await ask();
   const desk = await another();
   await enter(desk, employ(signIns));
-  // The same form stands in the bar of every page, without a button: there it is sent by Enter.
+  // It stands in the bar of every page, without a button: there it is sent by Enter.
   await desk.getByRole("banner").getByRole("searchbox").fill(phone);
   await desk.getByRole("banner").getByRole("searchbox").press("Enter");
+  await expect(desk).toHaveURL(/\/admin\/find\?find=[0-9a-f-]{36}$/);
+  await expect(desk.locator("td a").first()).toBeVisible();
+  seen.right.add("find");
+  await desk.goto("/admin/customers");
+  await desk.getByRole("main").getByRole("searchbox").fill(phone);
+  await desk.getByRole("main").getByRole("searchbox").press("Enter");
   await expect(desk).toHaveURL(/\/admin\/customers\?find=[0-9a-f-]{36}$/);
   seen.right.add("customer.find");
   await desk.locator("td a").first().click();
@@ -307,8 +322,20 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await page.goto("/invite");
   await right(page, "invite.begin");
   await expect(page.getByLabel("Ссылка для друга")).toHaveValue(/\/join\/[2-9A-Z]{8}$/);
+  const host = await another();
+  await newcomer(host, signIns, { ...PERSON, name: "Борис" });
+  await host.goto("/invite");
+  await right(host, "invite.begin");
+  const code = (await host.getByLabel("Ссылка для друга").inputValue()).split("/join/")[1];
+  await wrong(page, "invite.enter", { code: "нет" }, "Такого кода нет");
+  await right(page, "invite.enter", { code });
 
   await page.goto("/support/new");
+  // Looking for answers sends nothing and keeps what was typed.
+  expect(await submit(page, "request.create", { topic: "card", text: "Потеряла карту" }, "Поискать ответ")).toBe(422);
+  await expect(page.getByRole("alert")).toHaveCount(0);
+  await expect(page.locator("[data-suggest]").getByRole("link", { name: /Карта потеряна/ })).toBeVisible();
+  await expect(page.getByLabel("Сообщение")).toHaveValue("Потеряла карту");
   await wrong(page, "request.create", { topic: "", text: "Где баллы?" }, "Выберите из списка");
   await box(page, "request.create").locator('[name="files"]').setInputFiles([{ name: "чек.exe", mimeType: "application/octet-stream", buffer: PNG }]);
   await wrong(page, "request.create", { topic: "other", text: "Где баллы?" }, /Файл № 1 не подходит/);
@@ -376,8 +403,9 @@ test("forms of points that people move", async ({ page, another, signIns }) => {
   await desk.goto(at);
   await desk.getByText("Дать или снять баллы").click();
   const reason = "Касса не зачла чек";
-  await wrong(desk, "points.adjust", { points: "сто", reason }, "Напишите, сколько баллов");
-  await right(desk, "points.adjust", { points: "90,50", reason });
+  const note = "За ошибку кассы";
+  await wrong(desk, "points.adjust", { points: "сто", reason, note }, "Напишите, сколько баллов");
+  await right(desk, "points.adjust", { points: "90,50", reason, note });
 
   await page.goto("/points/transfer");
   await wrong(page, "transfer.check", { card, points: "1000" }, "Столько баллов нет");
@@ -396,7 +424,7 @@ test("forms of points that people move", async ({ page, another, signIns }) => {
   for (const form of ["points.approve", "points.refuse"]) {
     await desk.goto(at);
     await desk.getByText("Дать или снять баллы").click();
-    await right(desk, "points.adjust", { points: "5001", reason });
+    await right(desk, "points.adjust", { points: "5001", reason, note });
     await colleague.goto("/admin/approvals");
     await right(colleague, form);
   }
@@ -430,7 +458,7 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await right(desk, "till.revoke");
   await right(desk, "till.switch");
 
-  await newcomer(page, signIns);
+  const phone = await newcomer(page, signIns);
   await page.goto("/purchases");
   await page.getByRole("link", { name: "Добавить чек без карты" }).click();
   await wrong(page, "purchase.claim", { receipt: "нет" }, "Такого чека нет");
@@ -444,6 +472,53 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await chosen.setInputFiles({ name: "чек.png", mimeType: "image/png", buffer: photo(PHOTOGRAPHED) });
   await right(page, "purchase.claim", { receipt: "" });
   await expect(page.getByRole("article", { name: "Чек" }).locator("bdi", { hasText: "Кофе" })).toBeVisible();
+
+  // What it was for: there is nothing wrong in the list, so that it is sent without it.
+  const unknown = { purpose: "resale" };
+  const refused = await send(page.request, signIns.url, new URL(page.url()).pathname, "purchase.purpose", unknown);
+  expect(refused.status()).toBe(422);
+  seen.wrong.add("purchase.purpose");
+  await right(page, "purchase.purpose", { purpose: "gift" });
+  await expect(page.getByRole("status")).toContainText("Спасибо");
+  await openCard(desk, signIns, phone);
+  await desk.locator('td a[href*="/purchases/"]').first().click();
+  const unheard = await send(desk.request, signIns.url, new URL(desk.url()).pathname, "purchase.note_purpose", unknown);
+  expect(unheard.status()).toBe(422);
+  seen.wrong.add("purchase.note_purpose");
+  await right(desk, "purchase.note_purpose", { purpose: "work" });
+});
+
+test("forms of talks, tasks and notes", async ({ page, another, signIns }) => {
+  const phone = await newcomer(page, signIns);
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await openCard(desk, signIns, phone);
+  const at = new URL(desk.url()).pathname;
+  await desk.getByRole("link", { name: "Звонок от покупателя" }).click();
+  await expect(box(desk, "interaction.add").locator('[name="note"]')).toBeFocused();
+  await wrong(desk, "interaction.add", { note: "Спрашивала про баллы", minutes: "много" }, "Напишите число");
+  await right(desk, "interaction.add", { minutes: "3" });
+  await desk.getByRole("link", { name: "Звонок от покупателя: Всё выяснили" }).click();
+  await wrong(desk, "interaction.change", { minutes: "0" }, "Число от 1 до 600");
+  await right(desk, "interaction.change", { minutes: "4", note: "Баллы нашлись" });
+
+  await desk.goto(at);
+  await desk.getByText("Поставить дело").click();
+  await wrong(desk, "task.add", { title: "" }, "Напишите, что сделать");
+  await right(desk, "task.add", { title: "Перезвонить" });
+  await desk.goto("/admin/tasks");
+  await desk.getByText("Передать или перенести").first().click();
+  await wrong(desk, "task.assign", { due: "2020-01-01" }, "Этот момент уже прошёл");
+  const later = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10);
+  await right(desk, "task.assign", { due: later });
+  await right(desk, "task.end", {}, "Сделано");
+
+  await desk.goto(at);
+  await desk.getByText("Добавить заметку").click();
+  await wrong(desk, "note.add", { body: "" }, "Напишите заметку");
+  await right(desk, "note.add", { body: "Любит зелёный чай" });
+  await right(desk, "note.pin");
+  await right(desk, "note.remove");
 });
 
 test("forms of a request at the desk", async ({ page, another, signIns }) => {
@@ -910,7 +985,7 @@ test("forms of the texts as staff write them", async ({ another, signIns }) => {
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 
 /** Nothing that is typed into a search is wrong. */
-const SEARCHES = ["article.find", "customer.find", "message.find", "request.find", "store.find"];
+const SEARCHES = ["article.find", "customer.find", "find", "message.find", "request.find", "store.find"];
 
 test("no form was left out", () => {
   const folder = resolve(__dirname, "../app/src");

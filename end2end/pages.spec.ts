@@ -30,7 +30,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/support/{number}": return first("/support", /href="(\/support\/\d+)"/);
     case "/programs/{code}": return "/programs/club";
     case "/programs/{code}/leave": return "/programs/club/leave";
-    case "/join/{code}": {
+    case "/join/{secret}": {
       const host = await another();
       await newcomer(host, signIns);
       await send(host.request, signIns.url, "/invite", "invite.begin");
@@ -46,10 +46,21 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       await send(page.request, await here(), at, "text.draft", text);
       return at;
     }
-    case "/second-step/{link}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
-    case "/number-change/{link}": return `/number-change/${"A".repeat(43)}`;
+    case "/second-step/{secret}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
+    case "/number-change/{secret}": return `/number-change/${"A".repeat(43)}`;
+    case "/admin/find": {
+      const found = await send(page.request, await here(), "/admin/find", "find", { q: "0001" });
+      return found.headers().location;
+    }
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
+    case "/admin/customers/{id}/talk": return `${await customer()}/talk?channel=call_out&script=away`;
+    case "/admin/customers/{id}/talks/{talk}": {
+      const at = await customer();
+      const talk = { channel: "call_in", script: "free", outcome: "told", note: "Спрашивала про баллы", minutes: "", corrects: "" };
+      await send(page.request, await here(), `${at}/talk`, "interaction.add", talk);
+      return first(at, /href="(\/admin\/customers\/[0-9a-f-]{36}\/talks\/[0-9a-f-]{36})"/);
+    }
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);
     case "/admin/rules/{id}": {
       const added = await send(page.request, await here(), "/admin/rules", "rule.create", { ru: "Чай", en: "Tea" });
@@ -326,7 +337,7 @@ test("the pages of points that people move are in order with something in them",
   }
   await examine(page, "/points?kind=spent&from=2020-01-01&to=2020-01-02", viewport!.width);
   const reason = "Касса на Тверской два дня не начисляла баллы, чеки приложены к обращению";
-  await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason });
+  await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason, note: reason });
   await examine(desk, "/admin/approvals", viewport!.width);
   await examine(desk, at, viewport!.width);
   const colleague = await another();

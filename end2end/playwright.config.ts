@@ -6,12 +6,13 @@ const chromium = { browserName: "chromium" as const, launchOptions: launch() };
 const phone = { ...chromium, viewport: { width: 390, height: 844 }, hasTouch: true };
 // Requests that go through a service worker cannot be held up by a test, so only those with nothing to hold up have it.
 const desktop = { ...chromium, viewport: { width: 1280, height: 900 }, serviceWorkers: "allow" as const };
-const journeys = /journeys\.spec\.ts/;
+const journeys = /(journeys|cabinet)\.spec\.ts/;
 const lostPhone = /lost_phone\.spec\.ts/;
 const forms = /forms\.spec\.ts/;
 const pages = /pages\.spec\.ts/;
-// `make test` walks each journey twice: with JavaScript on SQLite, and without it on PostgreSQL. `make test-long` walks them
-// in every other pairing too, and at the desktop.
+const questions = /questions\.spec\.ts/;
+// `make test` walks each journey, and asks each question, twice: with JavaScript on SQLite, and without it on PostgreSQL.
+// `make test-long` does so in every other pairing too, and at the desktop.
 const inFull = process.env.KABINET_TEST_IN_FULL === "1";
 const short = inFull ? {} : { grep: /@first-day/ };
 const plain = { ...phone, javaScriptEnabled: false };
@@ -29,14 +30,14 @@ export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   reporter: "list",
   use: { locale: "ru-RU", timezoneId: "Europe/Moscow", screenshot: "only-on-failure", trace: "off", serviceWorkers: "block" },
   projects: [
-    { name: "phone-plain", use: plain, testMatch: inFull ? [forms, journeys] : forms },
+    { name: "phone-plain", use: plain, testMatch: inFull ? [forms, journeys, questions] : forms },
     { name: "phone", use: phone, testIgnore: forms },
-    { name: "phone-plain-postgres", use: { ...plain, engine: "postgres" }, testMatch: journeys },
-    { name: "desktop", use: desktop, testMatch: inFull ? [journeys, pages] : journeys, ...short },
+    { name: "phone-plain-postgres", use: { ...plain, engine: "postgres" }, testMatch: [journeys, questions] },
+    { name: "desktop", use: desktop, testMatch: inFull ? [journeys, pages, questions] : journeys, ...short },
     ...(inFull
       ? [
-          { name: "phone-postgres", use: { ...phone, engine: "postgres" as const }, testMatch: [journeys, lostPhone] },
-          { name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: journeys },
+          { name: "phone-postgres", use: { ...phone, engine: "postgres" as const }, testMatch: [journeys, lostPhone, questions] },
+          { name: "desktop-plain", use: { ...desktop, javaScriptEnabled: false }, testMatch: [journeys, questions] },
         ]
       : []),
   ],

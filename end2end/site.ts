@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 export { expect };
+export { routes } from "./routes.cjs";
 export type SignIns = {
   url: string; phone: string; customer: string; login: string; agent: string;
   /** The program and its settings, for what is done at the command line. */
@@ -210,14 +211,6 @@ export async function newcomer(page: Page, signIns: SignIns, person: Record<stri
   return phone;
 }
 
-/** The pages as `app/src/lib.rs` lists them: a new one is in here at once. */
-export function routes(): { path: string; access: string; forms: number }[] {
-  const source = readFileSync(join(root, "app", "src", "lib.rs"), "utf8");
-  const found = [...source.matchAll(/page!\(\s*"([^"]+)",\s*(\w+),\s*[\w:]+\s*(?:,\s*\[([^\]]*)\])?/g)];
-  const forms = (list?: string) => (list ?? "").split(",").filter((form) => form.trim()).length;
-  return found.map(([, path, access, list]) => ({ path, access, forms: forms(list) }));
-}
-
 /** A name as it is written, whatever kind of space stands between its words. */
 export function words(text: string): RegExp {
   const plain = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -243,7 +236,7 @@ export async function fund(desk: Page, signIns: SignIns, phone: string, points: 
   const html = await (await desk.request.get(found.headers().location)).text();
   const at = html.match(/href="(\/admin\/customers\/[0-9a-f-]{36})"/)?.[1] ?? "/no-customer";
   const program = (await (await desk.request.get(at)).text()).match(/<option value="([0-9a-f-]{36})"/)?.[1] ?? "";
-  const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба" });
+  const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба", note: "Проба" });
   expect(answer.headers().location, await answer.text()).toBe(`${at}?done=adjusted`);
   return at;
 }

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { request } from "@playwright/test";
 import { totp, withSettings, type SignIns } from "./site";
+import { printAnswers } from "./taps";
 
 const root = resolve(__dirname, "..");
 const folder = join(root, "target", "end2end");
@@ -27,7 +28,10 @@ export default async function start() {
     stop();
     throw failed.reason;
   }
-  return stop;
+  return () => {
+    stop();
+    printAnswers();
+  };
 }
 
 function newDatabase(server: string): string {

@@ -65,8 +65,8 @@ function chooseMacro() {
     find.autocomplete = "off";
     find.setAttribute("aria-label", menu.dataset.macros);
     menu.querySelector("summary").after(find);
-    const rows = () => [...menu.querySelectorAll("[data-find]")];
-    const fits = (row) => find.value.toLowerCase().split(" ").every((word) => row.dataset.find.includes(word));
+    const rows = () => [...menu.querySelectorAll("[data-words]")];
+    const fits = (row) => find.value.toLowerCase().split(" ").every((word) => row.dataset.words.includes(word));
     find.addEventListener("input", () => { for (const row of rows()) row.hidden = !fits(row); });
     find.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
@@ -114,7 +114,6 @@ const keys = {
   c: () => press("#request-status button[value=closed]"),
   g: () => { chained = Date.now(); },
   q: () => { if (Date.now() - chained < CHAIN) location.assign("/admin/requests"); },
-  "/": () => field(document.querySelector("main input[name=q]") ? "main input[name=q]" : ".bar input[name=q]"),
   "?": () => sheet.showModal(),
 };
 

@@ -8,6 +8,7 @@ use crm::flaw::Flaw;
 use crm::lang::{Lang, Localized};
 use crm::request::Upload;
 use crm::shop::Shop;
+use crm::signin::known;
 use crm::who::{Customer, Opened, Staff, Token, Visitor};
 use islands::AppError;
 use leptos::prelude::*;
@@ -130,6 +131,8 @@ pub mod cookie {
     pub const INVITE: &str = "kabinet_invite";
     /// The conversation of somebody who is not signed in.
     pub const CHAT: &str = "kabinet_chat";
+    /// By which a browser that somebody came in by is known again.
+    pub const DEVICE: &str = "kabinet_device";
     /// The language that was chosen.
     pub const LANG: &str = "lang";
     /// The theme that was chosen.
@@ -311,9 +314,13 @@ impl Cx {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner).push(cookie);
     }
 
-    /// Hands a session to the browser.
+    /// Hands a session to the browser, and what the browser is known again by.
     pub fn set_session(&self, name: &'static str, opened: &Opened) {
         self.set_cookie(name, Some(opened.token.secret().to_owned()), Some(opened.expires_at));
+        if let Some(device) = &opened.device {
+            let until = self.db.now() + known::KEPT;
+            self.set_cookie(cookie::DEVICE, Some(device.secret().to_owned()), Some(until));
+        }
     }
 
     /// The token in one of the cookies that came.
@@ -377,6 +384,7 @@ impl Cx {
             Flaw::NotEnoughPoints { missing } => words.not_enough_points(self.points(*missing)),
             Flaw::PointsLimit { left } => words.points_limit(self.points(*left)),
             Flaw::NoReceiver => words.no_receiver.into(),
+            Flaw::NoInvitation => words.no_invitation.into(),
             Flaw::Frozen => words.frozen.into(),
             Flaw::NoBlankCard => words.no_blank_card.into(),
             Flaw::Circle => words.circle.into(),

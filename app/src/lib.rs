@@ -26,7 +26,12 @@ use route::{FormEntry, Route, form};
 /// Every page.
 pub const ROUTES: &[Route] = &[
     page!("/", Customer, cabinet::home::page),
-    page!("/welcome", Customer, cabinet::welcome::page),
+    page!(
+        "/welcome",
+        Customer,
+        cabinet::welcome::page,
+        [cabinet::welcome::FinishTour]
+    ),
     page!(
         "/card",
         Customer,
@@ -44,11 +49,17 @@ pub const ROUTES: &[Route] = &[
     ),
     page!("/purchases/often", Customer, cabinet::often::page),
     page!("/purchases/spending", Customer, cabinet::spending::page),
-    page!("/purchases/{id}", Customer, cabinet::receipt::page),
+    page!(
+        "/purchases/{id}",
+        Customer,
+        cabinet::receipt::page,
+        [cabinet::receipt::TellPurpose]
+    ),
     download!("/purchases/{id}/receipt.pdf", Customer, cabinet::receipt::pdf),
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
     page!("/points/expiry", Customer, cabinet::expiry::page),
+    page!("/points/missing", Customer, cabinet::missing::page),
     download!("/points/statement.csv", Customer, cabinet::statement::csv),
     download!("/points/statement.pdf", Customer, cabinet::statement::pdf),
     page!(
@@ -85,13 +96,13 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!(
-        "/second-step/{link}",
+        "/second-step/{secret}",
         Public,
         account::second::keep,
         [account::second::KeepSecondStep]
     ),
     page!(
-        "/number-change/{link}",
+        "/number-change/{secret}",
         Public,
         account::number::keep,
         [account::number::KeepNumber]
@@ -205,6 +216,7 @@ pub const ROUTES: &[Route] = &[
         admin::macros::one,
         [admin::macros::ChangeMacro, admin::macros::RemoveMacro]
     ),
+    page!("/admin/find", Staff, admin::find::page, [admin::find::Find]),
     page!(
         "/admin/customers",
         Staff,
@@ -220,11 +232,35 @@ pub const ROUTES: &[Route] = &[
             admin::customer::GrantRemoval,
             admin::customer::StopNumberChange,
             admin::customer::AllowBirthday,
+            admin::customer::AddNote,
+            admin::customer::PinNote,
+            admin::customer::RemoveNote,
+            admin::tasks::AddTask,
+            admin::tasks::EndTask,
+            admin::tasks::AssignTask,
             admin::merge::FindOther,
             admin::merge::PartAccounts,
             admin::points::Adjust,
             admin::points::Reverse,
         ]
+    ),
+    page!(
+        "/admin/customers/{id}/talk",
+        Staff,
+        admin::talk::new,
+        [admin::talk::AddTalk]
+    ),
+    page!(
+        "/admin/customers/{id}/talks/{talk}",
+        Staff,
+        admin::talk::one,
+        [admin::talk::ChangeTalk]
+    ),
+    page!(
+        "/admin/tasks",
+        Staff,
+        admin::tasks::page,
+        [admin::tasks::EndTask, admin::tasks::AssignTask]
     ),
     page!(
         "/admin/approvals",
@@ -241,7 +277,8 @@ pub const ROUTES: &[Route] = &[
     page!(
         "/admin/customers/{id}/purchases/{purchase}",
         Staff,
-        admin::receipt::page
+        admin::receipt::page,
+        [admin::receipt::NotePurpose]
     ),
     page!(
         "/admin/messages",
@@ -663,9 +700,9 @@ pub const ROUTES: &[Route] = &[
         "/invite",
         Customer,
         cabinet::invite::page,
-        [cabinet::invite::BeginInviting]
+        [cabinet::invite::BeginInviting, cabinet::invite::EnterCode]
     ),
-    page!("/join/{code}", SignedOut, account::join::page),
+    page!("/join/{secret}", SignedOut, account::join::page),
     page!(
         "/offers",
         Customer,

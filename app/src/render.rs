@@ -7,7 +7,8 @@
 use crate::admin::places;
 use crate::cx::{Cx, Module};
 use crate::route::{Access, Answer, Body, File, Frame, Route, with_next};
-use crate::ui::frame;
+use crate::ui::html::Html;
+use crate::ui::{ErrorSummary, frame};
 use futures::future::BoxFuture;
 use hydration_context::SsrSharedContext;
 use islands::AppError;
@@ -89,7 +90,13 @@ async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> 
         ScopedFuture::new_untracked(page)
     });
     let (status, body) = match page.await {
-        Ok(body) => (cx.outcome.as_ref().map_or(200, |o| o.error.status().max(422)), body),
+        Ok(body) => match &cx.outcome {
+            None => (200, body),
+            Some(outcome) => (
+                outcome.error.status().max(422),
+                owner.with(|| with_refusal(cx, body, &outcome.error)),
+            ),
+        },
         Err(AppError::SignedOut) => return Rendered::Redirect("/sign-in".into()),
         Err(AppError::NotFresh) => return Rendered::Redirect(confirm(cx)),
         Err(error) => (error.status(), owner.with(|| error_page(cx, &error))),
@@ -99,6 +106,30 @@ async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> 
     Rendered::Html {
         status,
         html: with_loaders(cx, html),
+    }
+}
+
+/// The page with why a form was not taken, on top of it where the form itself is not there any more to say so.
+fn with_refusal(cx: &Cx, body: Body, error: &AppError) -> Body {
+    let page = body.view.to_html();
+    // Where nothing is wrong, the form only asked for the page once more.
+    let is_fine = matches!(error, AppError::Invalid { flaws } if flaws.is_empty());
+    if is_fine || page.contains("class=\"errors\"") {
+        return Body {
+            view: Html::new(page),
+            ..body
+        };
+    }
+    // Its fields are gone as well.
+    let error = match error {
+        AppError::Invalid { .. } => AppError::Stale,
+        other => other.clone(),
+    };
+    let stale = cx.t().form.stale;
+    let refusal = view! { <ErrorSummary error=error form="page".into() labels=Vec::new() stale=stale/> };
+    Body {
+        view: Html::new(refusal.to_html() + &page),
+        ..body
     }
 }
 

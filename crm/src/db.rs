@@ -529,6 +529,11 @@ impl Db {
         &self.shop
     }
 
+    /// Whether other nodes may stand on it as well.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pools, Pools::Postgres(_))
+    }
+
     /// Whether the database answers.
     pub async fn is_there(&self) -> bool {
         let answered = async {

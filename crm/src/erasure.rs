@@ -1,7 +1,7 @@
 //! Erasing who a customer was. They ask ([`ask`]), may think better of it for a while ([`cancel`]), and then the daily work
 //! ([`run_due`]) takes away everything that says who it was: name, contacts, children, preferences, ways in, what was written
-//! and sent. Purchases, points, and acts of consent stay for the books, under an id that leads to nobody, and points keep their
-//! terms.
+//! and sent, to others as well where it names them. Purchases, points, and acts of consent stay for the books, under an id that
+//! leads to nobody, and points keep their terms.
 //!
 //! What is kept for a short while only goes by itself: what staff looked for, attempts to come in, keys of forms.
 
@@ -9,6 +9,7 @@ use crate::audit::{self, Actor};
 use crate::contact::store as contacts;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::find::store as find;
 use crate::flaw::Flaw;
 use crate::id::{CustomerId, ErasureId};
 use crate::merge;
@@ -21,6 +22,18 @@ use chrono::{DateTime, Duration, Utc};
 
 /// What stands in the place of a name: nobody's, and seen to be.
 const NOBODY: &str = "—";
+
+/// Messages to the other sides of a customer's transfers, which name the customer: `$1`. They were written when the points
+/// left, arrived, or came back.
+macro_rules! of_transfers {
+    () => {
+        "template IN ('points_sent', 'points_received', 'points_taken_back', 'points_brought_back') AND EXISTS \
+         (SELECT 1 FROM transfers t LEFT JOIN transactions x ON x.id = t.in_id \
+         WHERE ((t.from_id = $1 AND t.to_id = outbox.customer_id) OR (t.to_id = $1 AND t.from_id = outbox.customer_id)) \
+         AND (outbox.created_at = t.created_at OR outbox.created_at = t.ended_at OR outbox.created_at = x.recorded_at)) \
+         AND customer_id IN (SELECT to_id FROM transfers WHERE from_id = $1 UNION SELECT from_id FROM transfers WHERE to_id = $1)"
+    };
+}
 
 /// What goes before whoever it was is told, for it must not go along: `$1` is the customer.
 const FIRST: &[&str] = &[
@@ -48,6 +61,8 @@ const THEN: &[&str] = &[
     "DELETE FROM wishes WHERE customer_id = $1",
     "DELETE FROM answers WHERE customer_id = $1",
     "DELETE FROM sessions WHERE customer_id = $1",
+    "DELETE FROM known_devices WHERE customer_id = $1",
+    "DELETE FROM sign_ins WHERE customer_id = $1",
     "DELETE FROM factors WHERE customer_id = $1",
     "DELETE FROM identities WHERE customer_id = $1",
     "DELETE FROM handoffs WHERE customer_id = $1",
@@ -59,6 +74,9 @@ const THEN: &[&str] = &[
     "DELETE FROM conversations WHERE customer_id = $1",
     "DELETE FROM question_votes WHERE question_id IN (SELECT id FROM questions WHERE customer_id = $1)",
     "DELETE FROM questions WHERE customer_id = $1",
+    "DELETE FROM customer_notes WHERE customer_id = $1",
+    "UPDATE interactions SET note = '' WHERE customer_id = $1",
+    "UPDATE tasks SET title = '' WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",
     "DELETE FROM notifications WHERE customer_id = $1",
     "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",
@@ -76,15 +94,17 @@ const THEN: &[&str] = &[
      WHERE r.customer_id = $1)",
     "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
-    "UPDATE adjustments SET reason = '' WHERE customer_id = $1",
+    "UPDATE adjustments SET reason = '', note = '' WHERE customer_id = $1",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
     "UPDATE merges SET reason = '', undo_reason = '' WHERE kept_id = $1 OR absorbed_id = $1",
+    concat!("DELETE FROM outbox WHERE state = 'queued' AND ", of_transfers!()),
 ];
 
 /// What ends at a moment: `$2`.
 const AT: &[&str] = &[
     "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL \
      WHERE customer_id = $1 AND status <> 'closed'",
+    "UPDATE tasks SET state = 'cancelled', ended_at = $2, changed_at = $2 WHERE customer_id = $1 AND state = 'open'",
     "UPDATE factor_removals SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // Its number stays taken, and no till takes it.
     "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = COALESCE(blocked_at, $2) WHERE customer_id = $1",
@@ -93,6 +113,10 @@ const AT: &[&str] = &[
     "UPDATE memberships SET left_at = $2 WHERE customer_id = $1 AND left_at IS NULL",
     // What is erased parts no more.
     "UPDATE merges SET undo_until = $2 WHERE kept_id = $1 AND undone_at IS NULL AND undo_until > $2",
+    concat!(
+        "UPDATE outbox SET body = '', masked_body = NULL, redacted_at = $2 WHERE state <> 'queued' AND ",
+        of_transfers!()
+    ),
 ];
 
 /// An erasure that is on its way.
@@ -138,7 +162,7 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Customer>, agreed: bool) -> Result<(), 
                 return Err(Error::Stale);
             }
             by.record(tx, "erasure.ask", Some(id.0)).await?;
-            let due = tx.shop().local(due_at).format("%d.%m.%Y %H:%M").to_string();
+            let due = by.language().moment(tx.shop().local(due_at));
             tell(tx, by.id(), "erasure_asked", &[("due", &due)]).await
         })
     })
@@ -179,9 +203,13 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
                        ORDER BY due_at, id";
     const GONE: &str = "DELETE FROM outbox WHERE state <> 'queued' \
                         AND customer_id IN (SELECT id FROM customers WHERE erased_at IS NOT NULL)";
+    // What still happens to points that are in the books is told to nobody.
+    const TOLD: &str =
+        "DELETE FROM notifications WHERE customer_id IN (SELECT id FROM customers WHERE erased_at IS NOT NULL)";
     db.write(|tx| {
         scoped(async move {
             on!(tx, |c| sqlx::query(GONE).execute(c).await.map(drop))?;
+            on!(tx, |c| sqlx::query(TOLD).execute(c).await.map(drop))?;
             Ok::<_, Error>(())
         })
     })
@@ -252,6 +280,7 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
         .execute(c)
         .await
         .map(drop))?;
+    find::replace(tx, customer, "", "").await?;
     on!(tx, |c| sqlx::query(LOG).bind(customer).execute(c).await.map(drop))?;
     let entry = audit::Entry {
         actor: Actor::System,

@@ -130,8 +130,10 @@ pub enum Flaw {
         /// How many may be given, in hundredths.
         left: i64,
     },
-    /// Nobody who may be given points has this card.
+    /// Nobody who may be given points has this card or phone.
     NoReceiver,
+    /// Nobody else has this code of an invitation.
+    NoInvitation,
     /// The main phone number changes or just has, and points are not given away.
     Frozen,
     /// No plastic card that belongs to nobody yet has this number.
@@ -246,6 +248,7 @@ impl Flaw {
             Self::NotEnoughPoints { .. } => "not_enough_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
+            Self::NoInvitation => "no_invitation",
             Self::Frozen => "frozen",
             Self::NoBlankCard => "no_blank_card",
             Self::Circle => "circle",

@@ -148,6 +148,12 @@ ids! {
     HelpCategoryId,
     /// An article of the help.
     HelpArticleId,
+    /// A talk with a customer: a call, a visit.
+    InteractionId,
+    /// What a member of staff is to do for a customer.
+    TaskId,
+    /// What colleagues should know of a customer.
+    NoteId,
     /// A member of staff.
     StaffId,
     /// What a member of staff looks for.
@@ -158,6 +164,10 @@ ids! {
     CodeId,
     /// A session of a browser.
     SessionId,
+    /// A browser that somebody has come in by before.
+    KnownDeviceId,
+    /// A sign-in, or one that was refused.
+    SignInId,
     /// A message on its way out.
     OutboxId,
     /// What the cabinet tells a customer of.

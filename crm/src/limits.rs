@@ -3,15 +3,16 @@
 //! a change by number, by country and by day.
 //!
 //! Counts stand in the database, so that all nodes share them, in slots of five minutes that a sweep removes. How often
-//! pages are read is limited too, but each node counts that by itself: a row for each page would cost more than it saves.
+//! pages are read and tills ask is limited too, but nodes count that by themselves and tell each other now and then: a row for
+//! each page would cost more than it saves.
 
 #[cfg(feature = "store")]
 mod store;
 
 #[cfg(feature = "store")]
-pub(crate) use store::hears_no_more;
+pub use store::{Notice, SmsDay, check_sms, exchange, is_used_up, notify, sms_today, sweep, take};
 #[cfg(feature = "store")]
-pub use store::{SmsDay, check_sms, is_used_up, may_notify, sms_today, sweep, take};
+pub(crate) use store::{hears_no_more, notify_now, take_today, within_today};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ pub struct Limits {
     pub sms_per_number: u32,
     /// Codes by SMS that one network asks for within an hour: a shop's wireless network serves a queue.
     pub sms_per_network: u32,
-    /// Messages by SMS that tell one number of changes within an hour; what is more is not sent.
+    /// Messages by SMS that tell one number of changes within an hour; what is more is told in the cabinet alone.
     pub sms_notices_per_number: u32,
     /// Messages by SMS within a day of the shop, to everybody.
     pub sms_per_day: u32,

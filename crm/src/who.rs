@@ -59,6 +59,8 @@ pub struct Visitor {
     pub staff_session: Option<Token>,
     /// The page asks by itself, whether anybody is at it or not: that does not keep a session alive.
     pub is_by_itself: bool,
+    /// The token by which the browser is known again, if it has come in before.
+    pub known_device: Option<Token>,
 }
 
 /// Of whom data is read. Only a proof hands one out.
@@ -134,6 +136,11 @@ impl Customer {
     /// Whether they proved who they are once more after they came in.
     pub fn has_proved_anew(&self) -> bool {
         self.authenticated_at > self.came_in_at
+    }
+
+    /// The network that they are at.
+    pub(crate) fn network(&self) -> &str {
+        &self.network
     }
 
     /// The secret that the session's browser holds.
@@ -696,6 +703,8 @@ pub struct Opened {
     pub token: Token,
     /// When the browser may forget it.
     pub expires_at: DateTime<Utc>,
+    /// By which the browser is known again ([`crate::signin::known`]); none where it is the session that goes on.
+    pub device: Option<Token>,
 }
 
 /// Whom a session is for.
@@ -705,16 +714,33 @@ pub(crate) enum SessionOf {
     Staff(StaffId),
 }
 
-/// Opens a session. Whoever calls this has checked who it is.
-pub(crate) async fn open_session(tx: &mut Tx, of: SessionOf, visitor: &Visitor) -> Result<Opened, sqlx::Error> {
+impl SessionOf {
+    /// As columns have it.
+    pub(crate) const fn split(self) -> (Option<CustomerId>, Option<StaffId>) {
+        match self {
+            Self::Customer(id) => (Some(id), None),
+            Self::Staff(id) => (None, Some(id)),
+        }
+    }
+}
+
+/// Opens a session in a browser that is known by `device` from now on. Whoever calls this has checked who it is.
+pub(crate) async fn open_session(
+    tx: &mut Tx,
+    of: SessionOf,
+    visitor: &Visitor,
+    device: Token,
+) -> Result<Opened, sqlx::Error> {
     const SQL: &str = "INSERT INTO sessions (id, token_hash, customer_id, staff_id, device, network, created_at, seen_at, \
-                       authenticated_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8)";
+                       authenticated_at, expires_at, device_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8, $9)";
     let now = tx.now();
     let token = Token::random();
-    let (customer, staff, expires_at) = match of {
-        SessionOf::Customer(id) => (Some(id), None, now + CUSTOMER_ABSOLUTE),
-        SessionOf::Staff(id) => (None, Some(id), now + STAFF_ABSOLUTE),
-    };
+    let (customer, staff) = of.split();
+    let expires_at = now
+        + match of {
+            SessionOf::Customer(_) => CUSTOMER_ABSOLUTE,
+            SessionOf::Staff(_) => STAFF_ABSOLUTE,
+        };
     on!(tx, |c| sqlx::query(SQL)
         .bind(SessionId::new())
         .bind(token.hash())
@@ -724,10 +750,15 @@ pub(crate) async fn open_session(tx: &mut Tx, of: SessionOf, visitor: &Visitor) 
         .bind(&visitor.network)
         .bind(now)
         .bind(expires_at)
+        .bind(device.hash())
         .execute(c)
         .await
         .map(drop))?;
-    Ok(Opened { token, expires_at })
+    Ok(Opened {
+        token,
+        expires_at,
+        device: Some(device),
+    })
 }
 
 /// Notes that whoever holds a session has just proved by a code to hold a phone of theirs.
@@ -755,5 +786,9 @@ pub(crate) async fn renew_session(tx: &mut Tx, session: SessionId) -> Result<Ope
         .bind(now)
         .fetch_one(c)
         .await)?;
-    Ok(Opened { token, expires_at })
+    Ok(Opened {
+        token,
+        expires_at,
+        device: None,
+    })
 }

@@ -48,6 +48,7 @@ async fn main() {
         }),
         is_demonstration: false,
         is_draining: Arc::default(),
+        pace: Arc::default(),
     };
     let sides = [router::build(&app), router::bare(&app, router::others(&app))];
     println!("\nThe layers before every route, in one process");

@@ -3,7 +3,6 @@
 //! The gateway proves by a secret who it is, at the end of the address or in a header, whichever it can; to everybody else
 //! there is nothing here. Reports of messages that nobody knows are answered like all others.
 
-use crate::api::rate::Rate;
 use crate::channels::reports::{self, Told};
 use crate::router::App;
 use axum::body::to_bytes;
@@ -34,7 +33,6 @@ pub fn routes(app: &App) -> Vec<(&'static str, MethodRouter)> {
     let by_address = Arc::new(Desk {
         app: app.clone(),
         secret: secret.filter(|secret| secret.len() >= reports::LEAST),
-        rate: Rate::default(),
     });
     let by_header = by_address.clone();
     vec![
@@ -60,7 +58,6 @@ pub fn too_large() -> Response {
 struct Desk {
     app: App,
     secret: Option<String>,
-    rate: Rate<Channel>,
 }
 
 impl Desk {
@@ -91,7 +88,7 @@ impl Desk {
     async fn take(&self, request: Request) -> Response {
         let (db, config) = (&self.app.db, &self.app.config.sms.reports);
         let limit = db.shop().limits.requests_per_gateway;
-        let left = self.rate.take(Channel::Sms, db.now(), limit);
+        let left = self.app.pace.take("reports", Channel::Sms.as_str(), db.now(), limit);
         if left.refused {
             let after = [(header::RETRY_AFTER, left.seconds.to_string())];
             return (StatusCode::TOO_MANY_REQUESTS, after, "Too Many Requests\n").into_response();

@@ -778,10 +778,23 @@ async fn mail(config: &Config, args: &Args) -> Vec<Line> {
     lines
 }
 
-/// Whether the gateway for text messages can be reached. Nothing is sent: that costs money.
+/// Whether the gateway for text messages can be reached. Nothing is sent: that costs money. Where customers are to come, there
+/// has to be one: nobody registers without a code that went to their phone.
 async fn sms(config: &Config) -> Vec<Line> {
     if !config.sms.is_configured() {
-        return vec![ok("sms", "no gateway is configured")];
+        return vec![match (config.is_https(), config.mail.is_configured()) {
+            (false, _) => ok("sms", "no gateway is configured"),
+            (true, true) => wrong(
+                "sms",
+                "no gateway is configured: nobody can prove a phone, so nobody new can register",
+                "fill in [sms] in the configuration, as docs/operations.md shows, and restart",
+            ),
+            (true, false) => wrong(
+                "sms",
+                "neither a gateway nor a mail relay is configured: nobody can receive a code",
+                "fill in [sms], and [mail] as well, in the configuration, as docs/operations.md shows, and restart",
+            ),
+        }];
     }
     let gateway = channels::client().and_then(|client| Gateway::new(&config.sms, client));
     vec![match gateway {

@@ -1,5 +1,6 @@
 //! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, what customers take home
-//! is packed, what nobody needs any more goes. Every job can run late, twice or on several nodes with the same result.
+//! is packed, names are written down for the search, what nobody needs any more goes. Every job can run late, twice or on several
+//! nodes with the same result.
 
 use crate::channels::{self, Carrier};
 use crate::{exports, webhooks};
@@ -127,6 +128,14 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             }
         },
     ));
+    let stop_filling = stopping.clone();
+    jobs.push(every("words", SWEEP_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_filling.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            crm::find::store::fill(&db, &system, goes_on).await.map(drop)
+        }
+    }));
     let stop_exporting = stopping.clone();
     jobs.push(every("exports", EXPORTS_EVERY, db, stopping.clone(), move |db| {
         let stopping = stop_exporting.clone();

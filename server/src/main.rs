@@ -9,7 +9,7 @@ use crm::who::System;
 use server::config::Config;
 use server::metrics::{self, Metrics};
 use server::router::App;
-use server::{channels, demo, doctor, import, jobs, router, site, stop, telemetry, webhooks};
+use server::{channels, demo, doctor, import, jobs, pace, router, site, stop, telemetry, webhooks};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -348,7 +348,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         site: Arc::new(site),
         is_demonstration,
         is_draining: is_draining.clone(),
+        pace: Arc::default(),
     };
+    tokio::spawn(pace::share(app.pace.clone(), app.db.clone()));
     let router = router::build(&app).into_make_service_with_connect_info::<SocketAddr>();
     // Without it half of the pages wait 40 ms for a delayed acknowledgement.
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {

@@ -56,6 +56,8 @@ pub struct App {
     pub is_demonstration: bool,
     /// The server is about to stop: nobody new should be sent here.
     pub is_draining: Arc<AtomicBool>,
+    /// How fast it is asked.
+    pub pace: Arc<Pace>,
 }
 
 /// A route that is no page.
@@ -64,6 +66,8 @@ pub struct Other {
     pub path: String,
     /// How whoever asks proves who they are.
     pub proof: Proof,
+    /// It counts among the pages that somebody asks for.
+    pub is_paced: bool,
     handler: MethodRouter,
 }
 
@@ -73,16 +77,34 @@ impl Other {
         Self {
             path: path.into(),
             proof: Proof::Cookie,
+            is_paced: true,
             handler,
         }
     }
 
-    /// A route for programs that send a key or secret with every request. Its handler never sees a cookie.
+    /// The same, for what tells everybody the same and costs nothing.
+    pub fn free(path: impl Into<String>, handler: MethodRouter) -> Self {
+        Self {
+            is_paced: false,
+            ..Self::open(path, handler)
+        }
+    }
+
+    /// A route for programs that send a key or secret with every request, and counts who asks by it. Its handler never sees a
+    /// cookie.
     pub fn keyed(path: impl Into<String>, handler: MethodRouter) -> Self {
         Self {
-            path: path.into(),
             proof: Proof::Key,
-            handler,
+            is_paced: false,
+            ..Self::open(path, handler)
+        }
+    }
+
+    /// A route that people follow a link to, and programs too: the link is the proof. Its handler never sees a cookie.
+    pub fn link(path: impl Into<String>, handler: MethodRouter) -> Self {
+        Self {
+            proof: Proof::Key,
+            ..Self::open(path, handler)
         }
     }
 }
@@ -92,13 +114,13 @@ pub fn others(app: &App) -> Vec<Other> {
     let manifest = site::manifest(app.db.shop()).to_string();
     let theme = site::theme_css(app.db.shop());
     let mut others = vec![
-        Other::open(
+        Other::free(
             "/manifest.webmanifest",
             get(|| text("application/manifest+json", "max-age=3600", manifest)),
         ),
-        Other::open(&app.site.theme, get(|| text("text/css", "max-age=3600", theme))),
-        Other::open("/healthz", get(async || "ok\n")),
-        Other::open("/readyz", get(ready).with_state(app.clone())),
+        Other::free(&app.site.theme, get(|| text("text/css", "max-age=3600", theme))),
+        Other::free("/healthz", get(async || "ok\n")),
+        Other::free("/readyz", get(ready).with_state(app.clone())),
         Other::open(places::HOME, get(to_first_place).with_state(app.clone())),
         Other::open(exports::PATH, get(exports::hand_out).with_state(app.clone())),
     ];
@@ -111,7 +133,7 @@ pub fn others(app: &App) -> Vec<Other> {
     let callbacks = callbacks::routes(app).into_iter();
     others.extend(callbacks.map(|(path, handler)| Other::keyed(path, handler)));
     let links = unsubscribe::routes(app).into_iter();
-    others.extend(links.map(|(path, handler)| Other::keyed(path, handler)));
+    others.extend(links.map(|(path, handler)| Other::link(path, handler)));
     others
 }
 
@@ -128,13 +150,13 @@ pub fn guarded(app: &App, others: Vec<Other>) -> Router {
         keyed: keyed.map(|other| other.path.clone()).collect(),
         upload_limit: app.config.attachments.body_limit(),
     };
+    let free = others.iter().filter(|other| !other.is_paced);
+    let free: Arc<[String]> = free.map(|other| other.path.clone()).collect();
     bare(app, others)
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn_with_state(
-            (app.clone(), Arc::<Pace>::default()),
-            slow_down,
-        ))
         .layer(middleware::from_fn_with_state((app.clone(), Arc::new(gate)), admit))
+        // Before what refuses: a refusal is a page as well, and asks the database who reads it.
+        .layer(middleware::from_fn_with_state((app.clone(), free), slow_down))
         .layer(middleware::from_fn(guard::read_on))
         .layer(middleware::from_fn_with_state(app.clone(), catch_panics))
         .layer(middleware::from_fn_with_state(app.config.is_https(), guard::headers))
@@ -168,7 +190,7 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
         Refusal::AheadOfTime => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Refusal::TooLong => return (StatusCode::URI_TOO_LONG, "URI Too Long\n").into_response(),
         Refusal::Foreign => {
-            let path = LoggedPath::of(request.uri());
+            let path = LoggedPath::of(&request);
             tracing::warn!(path = path.as_str(), "a change from another site was refused");
             AppError::Refused
         }
@@ -179,21 +201,18 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
     error_page(&app, request.into_parts().0, &error).await
 }
 
-/// Lets so many pages a minute through to their handlers. Files and what a proxy asks for are not counted.
-async fn slow_down(State((app, pace)): State<(App, Arc<Pace>)>, request: Request, next: Inward) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let is_page = |path: &str| {
-        let is_way_in = path.starts_with("/sign-in/") || path == places::HOME;
-        let is_live = [live::CUSTOMERS, live::STAFF, live::PRESENCE].contains(&path);
-        is_way_in
-            || is_live
-            || path.starts_with(unsubscribe::PREFIX)
-            || app::ROUTES.iter().any(|route| route.path == path)
+/// Lets so many pages a minute through to their handlers. Whatever may cost the database something is a page here, also one
+/// that does not exist; files and what a proxy asks for are not counted, and programs are by their keys.
+async fn slow_down(State((app, free)): State<(App, Arc<[String]>)>, request: Request, next: Inward) -> Response {
+    let path = request.uri().path();
+    let is_free = match request.extensions().get::<MatchedPath>() {
+        Some(route) => free.iter().any(|path| path == route.as_str()),
+        None => is_api(path) || is_file(&request),
     };
-    if !route.is_some_and(is_page) {
+    if is_free {
         return next.run(request).await;
     }
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
     let tokens = session::received(&parts.headers, app.config.is_https());
@@ -203,17 +222,11 @@ async fn slow_down(State((app, pace)): State<(App, Arc<Pace>)>, request: Request
         cookie::SESSION
     };
     let (now, limits) = (app.db.now(), &app.db.shop().limits);
-    let Some(retry_after) = pace.refuse(&visitor.network, tokens.get(name), now, limits) else {
+    let Some(retry_after) = app.pace.refuse(&visitor.network, tokens.get(name), now, limits) else {
         return next.run(Request::from_parts(parts, body)).await;
     };
     metrics::counter!("kabinet_http_slowed_total").increment(1);
-    // Nobody is looked up for a page that says to wait.
-    let nobody = (tokens, visitor, Ok((None, None)));
-    let cx = match gather(&app, &mut parts, nobody).await {
-        Ok(cx) | Err((cx, _)) => cx,
-    };
-    let error = AppError::TooMany { retry_after };
-    let mut response = html(&app, &cx, render::error(&cx, &error).await);
+    let mut response = nobodys_error(&app, parts, &AppError::TooMany { retry_after }).await;
     response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
     response
 }
@@ -234,10 +247,11 @@ async fn catch_panics(State(app): State<App>, request: Request, next: Inward) ->
     if let Some(id) = request.extensions().get::<RequestId>() {
         asked.extensions_mut().insert(id.clone());
     }
+    let path = LoggedPath::of(&request);
     if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
         return response;
     }
-    tracing::error!(path = LoggedPath::of(asked.uri()).as_str(), "a handler panicked");
+    tracing::error!(path = path.as_str(), "a handler panicked");
     if is_api(asked.uri().path()) {
         return api::nowhere(StatusCode::INTERNAL_SERVER_ERROR);
     }
@@ -346,9 +360,28 @@ async fn error_page(app: &App, mut parts: Parts, error: &AppError) -> Response {
     html(app, &cx, render::error(&cx, error).await)
 }
 
+/// The same for nobody in particular: the database is not asked who reads it.
+async fn nobodys_error(app: &App, mut parts: Parts, error: &AppError) -> Response {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
+    let tokens = session::received(&parts.headers, app.config.is_https());
+    let cx = match gather(app, &mut parts, (tokens, visitor, Ok((None, None)))).await {
+        Ok(cx) | Err((cx, _)) => cx,
+    };
+    html(app, &cx, render::error(&cx, error).await)
+}
+
+/// Whether somebody asks for what is called like a file. Nobody counts these, so they cost no look into the database, not even
+/// where there is no such file.
+fn is_file(request: &Request) -> bool {
+    let name = request.uri().path().rsplit('/').next();
+    matches!(*request.method(), Method::GET | Method::HEAD) && name.is_some_and(|name| name.contains('.'))
+}
+
 /// Files that browsers download; the rest is a page that does not exist.
 async fn files(State(app): State<App>, request: Request) -> Response {
     let is_built = request.uri().path().starts_with("/pkg/");
+    let is_file = is_file(&request);
     let (parts, _) = request.into_parts();
     let mut copy = Request::new(Body::empty());
     *copy.method_mut() = parts.method.clone();
@@ -359,6 +392,7 @@ async fn files(State(app): State<App>, request: Request) -> Response {
         .append_index_html_on_directories(false);
     let found = match dir.oneshot(copy).await {
         Ok(found) if found.status() != StatusCode::NOT_FOUND && !parts.uri.path().ends_with("site.json") => found,
+        _ if is_file => return nobodys_error(&app, parts, &AppError::NotFound).await,
         _ => return error_page(&app, parts, &AppError::NotFound).await,
     };
     let mut response = found.into_response();
@@ -381,8 +415,27 @@ async fn files(State(app): State<App>, request: Request) -> Response {
 async fn show(app: &App, route: &Route, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match context(app, &mut parts).await {
-        Ok(cx) => html(app, &cx, render::page(&cx, route).await),
+        Ok(cx) => {
+            let rendered = match route.answer {
+                Answer::Page(_) => render::page(&cx, route).await,
+                Answer::File(_) => file(&cx, *route).await,
+            };
+            html(app, &cx, rendered)
+        }
         Err((cx, error)) => html(app, &cx, render::error(&cx, &error).await),
+    }
+}
+
+/// Makes a file on a thread of its own: drawing one takes long, and would hold up whatever else waits for this one.
+async fn file(cx: &Cx, route: Route) -> Rendered {
+    let (theirs, runtime, span) = (cx.clone(), tokio::runtime::Handle::current(), tracing::Span::current());
+    let make = move || span.in_scope(|| runtime.block_on(render::page(&theirs, &route)));
+    match tokio::task::spawn_blocking(make).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            tracing::error!(%error, "a file could not be made");
+            render::error(cx, &AppError::Internal).await
+        }
     }
 }
 
@@ -640,6 +693,7 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
         customer_session: tokens.get(cookie::SESSION).cloned(),
         staff_session: tokens.get(cookie::STAFF).cloned(),
         is_by_itself: parts.headers.contains_key(&live::BY_ITSELF),
+        known_device: tokens.get(cookie::DEVICE).cloned(),
         ..session::visitor(peer, &parts.headers, &app.config.trusted_proxies)
     };
     let who = who_asks(app, &tokens, &visitor).await;

@@ -7,7 +7,7 @@ use crm::who::{Token, Visitor};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     cookie::SESSION,
     cookie::STAFF,
     cookie::ATTEMPT,
@@ -17,6 +17,7 @@ const NAMES: [&str; 11] = [
     cookie::TRANSFER,
     cookie::INVITE,
     cookie::CHAT,
+    cookie::DEVICE,
     cookie::LANG,
     cookie::THEME,
 ];

@@ -50,7 +50,7 @@ async fn take(app: &App, request: Request) -> Response {
 }
 
 async fn withdraw(cx: &Cx, body: &[u8]) -> Result<(), AppError> {
-    let token: String = cx.param("token")?;
+    let token: String = cx.param("secret")?;
     // Whether it is a link of ours comes first: to who has none there is nothing here.
     unsubscribe::about(&cx.db, &token).await?;
     if !is_one_click(body) {

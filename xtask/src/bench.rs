@@ -1,4 +1,5 @@
-//! Builds the product and the programs of `benches/` by the same profile, and runs the benchmarks.
+//! Builds the product and the programs of `benches/` by the same profile, and runs the benchmarks; or the product alone, for
+//! Lighthouse to look at its pages.
 
 use crate::site;
 use anyhow::{Context, Result, ensure};
@@ -11,7 +12,7 @@ const POSTGRES: &str = "KABINET_BENCH_POSTGRES";
 /// `profile` is `measure`, which is quick to build, or `release`; the rest goes to the benchmark itself.
 pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> {
     site::build(root, site::Profile::Release)?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let target = target(root);
     let benches = target.join("benches");
     cargo(root, &["build", "--profile", profile, "--package", "server"])?;
     let manifest = root.join("benches/Cargo.toml");
@@ -31,7 +32,7 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
     let only = arguments.iter().position(|argument| *argument == "--only");
     let only = only.and_then(|at| arguments.get(at + 1)).copied();
     let postgres = match only {
-        None | Some("api") => Postgres::start(root)?,
+        None | Some("api" | "search") => Postgres::start(root)?,
         Some(_) => None,
     };
     let status = Command::new(built.join("bench"))
@@ -60,6 +61,33 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
         )?;
     }
     Ok(())
+}
+
+/// Looks at every page that customers see by Lighthouse, on the site that is shipped. The rest goes to the script itself.
+pub(crate) fn pages(root: &Path, arguments: &[&str]) -> Result<()> {
+    site::build(root, site::Profile::Release)?;
+    cargo(root, &["build", "--profile", "measure", "--package", "server"])?;
+    // Its packages are many, and nothing else needs them.
+    let installed = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"])
+        .current_dir(root.join("benches"))
+        .status()
+        .context("npm did not start")?;
+    ensure!(installed.success(), "npm could not install the packages of benches/");
+    let status = Command::new("node")
+        .arg(root.join("benches/lighthouse.mjs"))
+        .args(arguments)
+        .env("KABINET_PROGRAM", target(root).join("measure/kabinet"))
+        .env("KABINET_SITE_DIR", root.join("target/site"))
+        .status()
+        .context("node did not start")?;
+    ensure!(status.success(), "not every page is within its budgets");
+    Ok(())
+}
+
+/// Where cargo puts what it builds.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into)
 }
 
 /// A server of our own, where none is named and the programs are there; it ends with this value.

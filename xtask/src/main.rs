@@ -27,11 +27,18 @@ cargo xtask <command>
       demo     as small as it gets: cargo's profile `wasm`, wasm-opt -Oz, Brotli 11
       release  the same files as demo (the default)
 
-  bench [--profile measure|release] [--seconds N] [--lines N] [--only pages|api|import]
+  bench [--profile measure|release] [--seconds N] [--lines N] [--only pages|api|import|search]
       Measures the product beside the same pages written by hand (benches/): requests a second, page weights, start,
       memory, what tills ask, and the import of N lines (a million, 0 for none). Each line has its budget and whether
       it is met. Both sides are built by the same profile, `measure` if none is named. Receipts on PostgreSQL are
       measured on the server that KABINET_BENCH_POSTGRES names, or on one of its own where psql and pgbench are there.
+      `--only search` looks for people among a million customers (`--customers N`) on both engines; it is left out
+      where it is not named.
+
+  bench pages [--only /points]
+      Looks at every page that customers see by Lighthouse, as a phone that is simulated, and prints what it found, what each
+      page weighs, and which budgets are missed; fails if one is. `--only` leaves out the pages whose address begins
+      differently. KABINET_TEST_CHROMIUM names the browser; without it, the one that Playwright downloaded is taken.
 
   help
       This text.
@@ -56,6 +63,7 @@ fn run(args: &[String]) -> Result<()> {
         ["site"] => site::build(&root()?, site::Profile::Release),
         ["site", "--profile", name] => site::build(&root()?, name.parse()?),
         ["site", ..] => bail!("`site` takes `--profile dev`, `--profile demo` or `--profile release`, nothing else"),
+        ["bench", "pages", rest @ ..] => bench::pages(&root()?, rest),
         ["bench", "--profile", profile, rest @ ..] => bench::run(&root()?, profile, rest),
         ["bench", rest @ ..] => bench::run(&root()?, "measure", rest),
         [other, ..] => bail!("there is no command `{other}`; `cargo xtask help` lists what there is"),

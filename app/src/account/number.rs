@@ -17,7 +17,7 @@ impl Form for KeepNumber {
     const NAME: &'static str = "number.cancel_by_link";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let link: String = cx.param("link")?;
+        let link: String = cx.param("secret")?;
         change::cancel_by_link(&cx.db, &link, &cx.visitor).await?;
         Ok(Next::to(format!("{}?done=kept", cx.path)))
     }
@@ -26,7 +26,7 @@ impl Form for KeepNumber {
 /// Where that link leads. Whether there is anything to call off is told to whoever presses the button.
 pub async fn keep(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().number_change;
-    let link: String = cx.param("link")?;
+    let link: String = cx.param("secret")?;
     if !change::is_link(&link) {
         return Err(AppError::NotFound);
     }

@@ -121,7 +121,7 @@ impl Form for KeepSecondStep {
     const NAME: &'static str = "removal.cancel_by_link";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let link: String = cx.param("link")?;
+        let link: String = cx.param("secret")?;
         removal::cancel_by_link(&cx.db, &link, &cx.visitor).await?;
         Ok(Next::to(format!("{}?done=kept", cx.path)))
     }
@@ -130,7 +130,7 @@ impl Form for KeepSecondStep {
 /// Where that link leads. Whether there is anything to call off is told to whoever presses the button.
 pub async fn keep(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().removal;
-    let link: String = cx.param("link")?;
+    let link: String = cx.param("secret")?;
     if !removal::is_link(&link) {
         return Err(AppError::NotFound);
     }

@@ -13,11 +13,11 @@ use leptos::prelude::*;
 pub const ONE_CLICK: (&str, &str) = ("List-Unsubscribe", "One-Click");
 
 /// The page, which is in no table: its form is none of ours alone.
-pub const PAGE: Route = crate::page!("/unsubscribe/{token}", Public, page);
+pub const PAGE: Route = crate::page!("/unsubscribe/{secret}", Public, page);
 
 async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().unsubscribe;
-    let token: String = cx.param("token")?;
+    let token: String = cx.param("secret")?;
     let link = unsubscribe::about(&cx.db, &token).await?;
     let (aim, _) = about(&cx, link.aim);
     let channel = channel_words(&cx, link.channel);

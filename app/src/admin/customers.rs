@@ -5,12 +5,13 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, icon};
-use crm::staff::{Hit, Right, probes, store as staff_store};
+use crm::find::{Hit, probes, store as finding};
+use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-pub(crate) const HERE: &str = "/admin/customers";
+pub(super) const HERE: &str = "/admin/customers";
 
 /// True where a search would tell nothing: no letter and no digit in it, or but one letter. One digit is a request.
 pub fn is_too_short(text: &str, country: &str) -> bool {
@@ -46,11 +47,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     } else if is_too_short(&text, &cx.shop().country) {
         say(t.too_short)
     } else {
-        let hits = staff_store::search(&cx.db, cx.staff()?, &text).await?;
+        let hits = finding::search(&cx.db, cx.staff()?, &text).await?;
         if hits.is_empty() {
             say(t.nobody)
         } else {
-            table(&cx, &hits)
+            all(&cx, &hits)
         }
     };
     let view = view! {
@@ -71,11 +72,24 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-fn say(words: &'static str) -> Html {
+/// One sentence in the place of what there is not.
+pub(super) fn say(words: &'static str) -> Html {
     view! { <div class="empty">{icon(icon::SEARCH)} <p role="status">{words}</p></div> }.into_html()
 }
 
-fn table(cx: &Cx, hits: &[Hit]) -> Html {
+fn all(cx: &Cx, hits: &[Hit]) -> Html {
+    let t = &cx.t().admin_customers;
+    let n = hits.len() as i64;
+    let words = if hits.len() < finding::HITS {
+        t.found(n)
+    } else {
+        t.found_many(n)
+    };
+    view! { <p role="status">{words}</p> {table(cx, hits)} }.into_html()
+}
+
+/// Customers, one below the other.
+pub(super) fn table(cx: &Cx, hits: &[Hit]) -> Html {
     let t = &cx.t().admin_customers;
     let rows: Vec<_> = hits
         .iter()
@@ -83,7 +97,7 @@ fn table(cx: &Cx, hits: &[Hit]) -> Html {
             view! {
                 <tr>
                     <td class="grow">
-                        <a href=format!("/admin/customers/{}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
+                        <a href=format!("{HERE}/{}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
                     </td>
                     <td>{hit.phone.as_deref().map(|phone| cx.phone(phone))}</td>
                     <td>{hit.email.clone()}</td>
@@ -92,21 +106,11 @@ fn table(cx: &Cx, hits: &[Hit]) -> Html {
             }
         })
         .collect();
-    let n = hits.len() as i64;
-    let words = if hits.len() < staff_store::HITS {
-        t.found(n)
-    } else {
-        t.found_many(n)
-    };
     let heads = vec![
         Head::Words(t.name),
         Head::Words(t.phone),
         Head::Words(t.email),
         Head::Number(t.card),
     ];
-    view! {
-        <p role="status">{words}</p>
-        <DataTable label=t.title heads=heads rows=rows.into_html()/>
-    }
-    .into_html()
+    view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html()
 }

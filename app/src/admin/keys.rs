@@ -1,4 +1,5 @@
-//! Single keys of staff pages: what they do, and whether they do it. `public/desk.js` listens to them.
+//! Single keys of staff pages: what they do, and whether they do it. `public/desk.js` listens to them, and `public/find.js` to
+//! the one that leads into the search.
 
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;

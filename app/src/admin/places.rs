@@ -39,6 +39,7 @@ const fn setup(path: &'static str, right: Right, name: fn(&'static Texts) -> &'s
 const PLACES: &[Place] = &[
     place("/admin/requests", Right::Requests, |t| t.frame.requests),
     place("/admin/customers", Right::Customers, |t| t.frame.customers),
+    place("/admin/tasks", Right::Customers, |t| t.admin_tasks.title),
     place("/admin/questions", Right::Questions, |t| t.admin_questions.short),
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),
@@ -68,7 +69,12 @@ pub fn in_bar(staff: &Staff) -> (Vec<&'static Place>, Vec<&'static Place>) {
     if all.len() <= SIDE_BY_SIDE {
         return (all, Vec::new());
     }
-    all.into_iter().partition(|place| !place.is_setup)
+    let (mut bar, mut menu): (Vec<_>, Vec<_>) = all.into_iter().partition(|place| !place.is_setup);
+    // Whose day is spent with setting things up has the first of them at hand.
+    if bar.is_empty() {
+        bar = menu.drain(..SIDE_BY_SIDE - 1).collect();
+    }
+    (bar, menu)
 }
 
 /// The first of them; without any, the page that every member of staff has.

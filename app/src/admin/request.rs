@@ -3,7 +3,7 @@
 use super::request_parts::{links, merging, prepared};
 use super::view::View;
 use super::{contacts, full_name, keys, passed, status, status_word, store_name};
-use crate::cabinet::support::{KEYS, attached, saved};
+use crate::cabinet::support::{KEYS, attached, page_of, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -19,7 +19,7 @@ use crm::purchase::{Receipt, store as purchases};
 use crm::request::draft::{self, Draft};
 use crm::request::live::{self, Present};
 use crm::request::macros::{self as prepared_answers, Values};
-use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
+use crm::request::{Author, PageOf, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::request::{link, merge};
 use crm::who::Subject;
 use islands::AppError;
@@ -299,6 +299,16 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         );
         view! { <p><a href=href>{words}</a></p> }
     });
+    let from = thread.about.as_ref().map(|about| {
+        let customer = || format!("/admin/customers/{}", thread.customer);
+        let href = match about.of {
+            PageOf::Points | PageOf::Coupon => customer(),
+            PageOf::Program => format!("/admin/programs/{}", about.code),
+            PageOf::Offer => format!("/admin/promotions/{}", about.code),
+            PageOf::Help => format!("/help/{}", about.code),
+        };
+        view! { <p><a href=href>{t.from_page(page_of(cx, about.of))}</a></p> }
+    });
     // The status depends on what was read, so the form says what that was.
     let seen = thread.updated_at.timestamp_micros().to_string();
     view! {
@@ -314,6 +324,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
             <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>
         </p>
         {receipt}
+        {from}
         <div data-swap="status">
             <FormBox<SetStatus> class="actions" stale=t.stale_status>
                 <input type="hidden" name="seen" value=seen/>

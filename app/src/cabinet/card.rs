@@ -1,7 +1,7 @@
 //! The card, bright and large, to be shown at the till: its number as bars, the code that changes every half minute, and what
 //! helps where a card is lost or made of plastic.
 
-use super::{flash, fresh_first, unsaid};
+use super::{flash, fresh_first, long_list, meaning, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::barcode::{Barcode, Code128Barcode};
@@ -81,12 +81,17 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let large = match main {
         Some(card) => {
+            let means = secret
+                .is_some()
+                .then(|| meaning(&cx, t.what_rotating, t.rotating_means, "changing-code"));
             let rotating = secret.map(|secret| rotating(&cx, card, &secret));
             view! {
                 <div class="narrow stack">
-                    <div class="card-face card-large">{face(&cx, card, customer.name(), balance.active)}</div>
+                    <div class="card-face card-large" data-awake="">{face(&cx, card, customer.name(), balance.active)}</div>
+                    {keep_awake()}
                     <p class="muted">{t.hint}</p>
                     {rotating}
+                    {means}
                     {other_codes(&cx, card)}
                     {lost(&cx, card, is_last(card))}
                 </div>
@@ -111,7 +116,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         view! {
             <section class="section narrow">
                 <h2>{t.others}</h2>
-                <div class="panel panel-flush"><ul class="rows">{others}</ul></div>
+                <div class="panel panel-flush">{long_list(&cx, others, "rows")}</div>
             </section>
         }
     });
@@ -138,6 +143,11 @@ pub(super) async fn secret(cx: &Cx, customer: &Customer, card: Option<&Card>) ->
     let secret = cards::secret(&cx.db, customer, card.id).await;
     // Where it cannot be written down just now, the card is shown all the same.
     secret.map_err(AppError::from).ok()
+}
+
+/// What keeps the screen on while a card is shown, whichever it is.
+pub(super) fn keep_awake() -> impl IntoView {
+    view! { <script type="module" src="/awake.js"></script> }
 }
 
 /// The code that changes every half minute. It takes a script; without one the place stays hidden.

@@ -1,6 +1,6 @@
 //! Consents: what was agreed to, when, to which version of the text and for which channel, and how to take it back.
 
-use super::{back, flash};
+use super::{back, flash, long_list};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next, Place};
@@ -72,7 +72,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let child = consents::purposes(&mut conn, AskedAt::Child).await?;
     let history = consents::history(&mut conn, cx.customer()?.me()).await?;
     drop(conn);
-    let acts: Vec<_> = history.iter().map(|consent| act(&cx, consent)).collect();
+    let acts: Vec<_> = history.iter().map(|consent| act(&cx, consent).into_html()).collect();
     let last = latest(history);
     let of = |purpose: &Purpose| last.iter().find(|consent| consent.code == purpose.code);
     let grid: Vec<_> = Aim::ALL
@@ -137,7 +137,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="section narrow" aria-labelledby="history">
                 <h2 id="history">{t.history}</h2>
                 <p class="hint">{t.history_hint}</p>
-                <ul class="timeline">{acts}</ul>
+                {long_list(&cx, acts, "timeline")}
             </section>
         })}
     };

@@ -77,7 +77,7 @@ impl Form for VerifyContact {
     }
 }
 
-/// Makes an e-mail address or a proved phone the primary one.
+/// Makes a proved phone or e-mail address the primary one.
 #[derive(Deserialize)]
 pub struct MakePrimary {
     contact: ContactId,
@@ -194,7 +194,7 @@ fn row(cx: &Cx, contact: &Contact, is_fresh: bool, change: Option<&NumberChange>
             </FormBox<VerifyContact>>
         }
     });
-    let primary = (is_fresh && !contact.is_primary && (!is_phone || is_proved) && change.is_none()).then(|| {
+    let primary = (is_fresh && !contact.is_primary && is_proved && change.is_none()).then(|| {
         let (id, shown) = (id.clone(), shown.clone());
         view! {
             <FormBox<MakePrimary> id=format!("primary-{id}") class="row-form" stale=t.change_runs>

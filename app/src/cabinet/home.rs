@@ -5,7 +5,7 @@ use super::offers::{last_day, until};
 use super::points::unit;
 use super::programs::counted;
 use super::purchases::row;
-use super::support;
+use super::{support, welcome};
 use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
@@ -55,6 +55,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let offers = promotions::ending(&mut conn, cx.db.now(), OFFERS).await?;
     let programs = programs::list(&mut conn, me).await?;
     let matters = matters(&cx, &mut conn, &balance, &requests, &offers, &programs).await?;
+    let needs_tour = customers::needs_tour(&mut conn, me).await?;
     drop(conn);
     let card = shown(&cards).map(|card| {
         view! { <a class="card-face" href="/card">{face(&cx, card, customer.name(), balance.active)}</a> }
@@ -62,6 +63,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let is_new = latest.is_empty() && balance.programs.is_empty();
     let view = view! {
         <h1>{greeting(&cx)} ", " <bdi>{customer.name().to_owned()}</bdi></h1>
+        {needs_tour.then(|| tour(&cx))}
         {today(&cx, matters)}
         <div class="cols">
             <div>
@@ -77,6 +79,20 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
+}
+
+/// Whoever was not shown around yet may be.
+fn tour(cx: &Cx) -> Html {
+    let t = &cx.t().home;
+    view! {
+        <div class="notice">
+            <div>
+                <p>{t.tour}</p>
+                <p class="actions"><a class="btn btn-sm" href=welcome::HERE>{t.tour_do}</a></p>
+            </div>
+        </div>
+    }
+    .into_html()
 }
 
 /// Something that matters today.
@@ -386,6 +402,7 @@ fn running_offers(cx: &Cx, offers: &[Brief]) -> Option<Html> {
             <section class="section">
                 <div class="section-head"><h2>{t.offers}</h2> <a href="/offers">{t.all_offers}</a></div>
                 {items}
+                <p><a href="/stores">{t.offers_near}</a></p>
             </section>
         }
         .into_html()

@@ -126,6 +126,16 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("question.unpublish", _) => t.question_unpublish,
         ("question.decline", _) => t.question_decline,
         ("question.move", _) => t.question_move,
+        ("interaction.add", _) => t.interaction_add,
+        ("interaction.change", _) => t.interaction_change,
+        ("task.add", _) => t.task_add,
+        ("task.done", _) => t.task_done,
+        ("task.cancel", _) => t.task_cancel,
+        ("task.assign", _) => t.task_assign,
+        ("note.add", _) => t.note_add,
+        ("note.pin", _) => t.note_pin,
+        ("note.remove", _) => t.note_remove,
+        ("purchase.purpose", _) => t.purchase_purpose,
         _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! What happened, for whoever was not there: answers, points, safety. Looking at it reads all of it.
+//! What happened, for whoever was not there: answers, points, tiers, safety. Looking at it reads all of it.
 
 use super::{back, more, place, show_place};
 use crate::account::questions;
@@ -54,7 +54,37 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
     let t = &cx.t().notifications;
     let points = cx.points(one.points.unwrap_or_default());
+    let name = one.name.as_ref().map(|name| cx.pick(&name.0));
     let (inside, href, words) = match one.kind {
+        Kind::Active => (icons::COINS, "/points".to_owned(), t.active(points)),
+        Kind::Correction => {
+            let given = one.points.unwrap_or_default();
+            let points = cx.points(given.abs());
+            let words = match given > 0 {
+                true => t.correction_given(points, &one.about),
+                false => t.correction_taken(points, &one.about),
+            };
+            (icons::COINS, "/points".to_owned(), words)
+        }
+        Kind::Invitation => {
+            let words = match one.points {
+                Some(_) => t.invitation(points),
+                None => t.invitation_plain(name.unwrap_or_default()),
+            };
+            (icons::USERS, "/invite".to_owned(), words)
+        }
+        Kind::Reward => {
+            let rule = name.unwrap_or_default();
+            let words = match one.points {
+                Some(_) => t.reward(points, rule),
+                None => t.reward_plain(rule),
+            };
+            (icons::SPARKLES, "/points".to_owned(), words)
+        }
+        Kind::Tier => {
+            let words = name.map_or(t.tier_none.to_owned(), |tier| t.tier(tier));
+            (icons::SPARKLES, "/programs".to_owned(), words)
+        }
         // A request has a number, a question has none.
         Kind::Answer => match one.about.parse::<i64>() {
             Ok(number) => (
@@ -64,11 +94,16 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
             ),
             Err(_) => (icons::MESSAGE_CIRCLE, questions::MINE.to_owned(), t.question.to_owned()),
         },
+        Kind::Closed => (
+            icons::MESSAGE_CIRCLE,
+            format!("/support/{}", one.about),
+            t.closed(&one.about),
+        ),
         Kind::Expiry => {
             let day = one.day.map(|day| crate::format::day(cx.lang, day, cx.today()));
             (
                 icons::HOURGLASS,
-                "/points".to_owned(),
+                "/points/expiry".to_owned(),
                 t.expiry(day.unwrap_or_default(), points),
             )
         }

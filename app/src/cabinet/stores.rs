@@ -1,4 +1,4 @@
-//! The shops: where they are, when they are open, and which are near.
+//! The shops: where they are, when they are open, what holds in each, and which are near.
 
 use super::back;
 use crate::cx::Cx;
@@ -8,7 +8,9 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use chrono::{Datelike, Timelike, Weekday};
 use crm::lang::{Lang, Localized};
-use crm::promotion::{Promotion, store as promotions};
+use crm::promotion::Promotion;
+use crm::promotion::store::offers::{self, Offer, Stand};
+use crm::search::{TEXT_MAX, finds};
 use crm::stores::{Hours, Store, store as stores};
 use islands::AppError;
 use leptos::prelude::*;
@@ -19,7 +21,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().stores;
     let mut conn = cx.db.read().await?;
     let mut all = stores::list(&mut conn, cx.lang).await?;
-    let running = promotions::running(&mut conn, cx.db.now()).await?;
+    let running = offers::of(&mut conn, cx.customer()?.me()).await?;
     drop(conn);
     let towns: Vec<Localized> = all
         .chunk_by(|a, b| a.town == b.town)
@@ -27,9 +29,17 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .collect();
     let offer = cx
         .query("offer")
-        .and_then(|code| running.into_iter().find(|one| one.code == code));
-    if let Some(Promotion { places, .. }) = offer.as_ref().filter(|offer| !offer.places.is_empty()) {
+        .and_then(|code| running.iter().map(|one| &one.promotion).find(|one| one.code == code));
+    if let Some(Promotion { places, .. }) = offer.filter(|offer| !offer.places.is_empty()) {
         all.retain(|shop| places.iter().any(|place| place.id == shop.id));
+    }
+    let text: Option<String> = cx.query("q").map(|text| text.chars().take(TEXT_MAX).collect());
+    if let Some(text) = &text {
+        let told = |shop: &Store| {
+            let texts = [&shop.town, &shop.name, &shop.address].map(|text| [text.ru.as_str(), text.en.as_str()]);
+            finds(text, texts.as_flattened())
+        };
+        all.retain(told);
     }
     // The address holds the town in the language in which it was chosen.
     let near = cx
@@ -41,18 +51,25 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let has_places = all
         .iter()
         .any(|shop| shop.latitude.is_some() && shop.longitude.is_some());
-    let cards: Vec<_> = all.iter().map(|shop| card(&cx, shop).into_html()).collect();
+    let cards: Vec<_> = all
+        .iter()
+        .map(|shop| card(&cx, shop, &here(shop, &running)).into_html())
+        .collect();
     let empty = cards.is_empty().then(|| {
-        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/support/new">{t.write_us}</a></div> }
+        let (words, href, link) = match &text {
+            Some(_) => (t.none_found, "/stores", t.all),
+            None => (t.empty, "/support/new", t.write_us),
+        };
+        view! { <div class="empty"><p role="status">{words}</p><a class="btn" href=href>{link}</a></div> }
     });
-    let holds = offer.as_ref().map(|offer| {
+    let holds = offer.map(|offer| {
         view! {
             <p class="lead">{t.where_holds(cx.pick(&offer.title))}</p>
             <p><a href="/stores">{t.all}</a></p>
         }
     });
-    let code = offer.as_ref().map(|offer| offer.code.clone());
-    let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, code, has_places));
+    let code = offer.map(|offer| offer.code.clone());
+    let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, (code, text), has_places));
     let view = view! {
         {back("/offers", cx.t().offers.title)}
         <h1>{t.title}</h1>
@@ -62,6 +79,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {empty}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
+}
+
+/// What holds for the customer in a shop: what not every shop has stands first.
+fn here<'a>(shop: &Store, running: &'a [Offer]) -> Vec<&'a Promotion> {
+    let mut here: Vec<&Promotion> = running
+        .iter()
+        .filter(|one| one.stand == Stand::Holds)
+        .map(|one| &one.promotion)
+        .filter(|one| one.places.is_empty() || one.places.iter().any(|place| place.id == shop.id))
+        .collect();
+    here.sort_by_key(|one| one.places.is_empty());
+    here
 }
 
 /// Puts the shops of a town first, then the others by how far they are from there; those of which nobody knows where they are
@@ -82,8 +111,14 @@ fn sort(shops: &mut [Store], town: &Localized) {
     });
 }
 
-/// Which shops come first: those of a town, or by a script those around.
-fn choice(cx: &Cx, towns: &[Localized], near: Option<&Localized>, offer: Option<String>, has_places: bool) -> Html {
+/// Which shops there are, by words of their addresses, and which come first: those of a town, or by a script those around.
+fn choice(
+    cx: &Cx,
+    towns: &[Localized],
+    near: Option<&Localized>,
+    (offer, text): (Option<String>, Option<String>),
+    has_places: bool,
+) -> Html {
     let t = &cx.t().stores;
     let options: Vec<_> = std::iter::once((String::new(), t.any_town.to_owned(), near.is_none()))
         .chain(
@@ -105,6 +140,11 @@ fn choice(cx: &Cx, towns: &[Localized], near: Option<&Localized>, offer: Option<
     });
     view! {
         <form class="filters" action="/stores">
+            <label class="grow">
+                {t.search}
+                <input class="input" type="search" name="q" value=text.unwrap_or_default() maxlength=TEXT_MAX.to_string() dir="auto"
+                    autocomplete="off" enterkeyhint="search"/>
+            </label>
             <label class="grow">{t.near} <select class="input" name="near">{options}</select></label>
             {offer}
             <button class="btn">{t.show}</button>
@@ -115,7 +155,7 @@ fn choice(cx: &Cx, towns: &[Localized], near: Option<&Localized>, offer: Option<
     .into_html()
 }
 
-fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
+fn card(cx: &Cx, shop: &Store, here: &[&Promotion]) -> impl IntoView + use<> {
     let t = &cx.t().stores;
     let name = format!("{}, {}", cx.pick(&shop.town), cx.pick(&shop.name));
     let on_phone = name.clone();
@@ -132,6 +172,18 @@ fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
             <a class="btn btn-sm" href=format!("tel:{phone}")>
                 {icon(icon::PHONE)} {cx.phone(phone)} <span class="sr-only">": " {on_phone}</span>
             </a>
+        }
+    });
+    let here: Vec<_> = here
+        .iter()
+        .map(|one| view! { <li>{cx.pick(&one.title)}</li> })
+        .collect();
+    let here = (!here.is_empty()).then(|| {
+        view! {
+            <div>
+                <h3>{t.holds_here}</h3>
+                <ul class="list-disc ps-5">{here}</ul>
+            </div>
         }
     });
     let place = shop.latitude.zip(shop.longitude);
@@ -165,6 +217,7 @@ fn card(cx: &Cx, shop: &Store) -> impl IntoView + use<> {
             </header>
             <p><b>{today}</b></p>
             <ul class="muted">{hours}</ul>
+            {here}
             <div class="actions">{phone}{map}</div>
         </article>
     }

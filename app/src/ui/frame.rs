@@ -2,13 +2,14 @@
 
 use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
-use crate::admin::customers::{FindCustomers, HERE};
+use crate::admin::find::{Find, HERE};
 use crate::admin::{inbox, places};
 use crate::cabinet::{erase, merge, number};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
 use crate::ui::html::{Html, IntoHtml};
+use crm::find::store as finding;
 use crm::lang::Lang;
 use crm::staff::Right;
 use leptos::prelude::*;
@@ -235,8 +236,15 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
         (!to.is_empty()).then(|| view! { <a href=href>{shown}</a> })
     };
     let shop = cx.shop();
-    let phone = link("tel", &shop.phone, cx.phone(&shop.phone));
-    let email = link("mailto", &shop.email, shop.email.clone());
+    let (phone, email) = match (shop.phone.as_str(), shop.email.as_str()) {
+        // The shop of the demonstration is as made up as its people.
+        ("", "") if cx.is_demonstration => ("+74951234567", "club@example.com"),
+        given => given,
+    };
+    let (phone, email) = (
+        link("tel", phone, cx.phone(phone)),
+        link("mailto", email, email.to_owned()),
+    );
     view! {
         <footer class="foot">
             <a href="/help">{t.help}</a>
@@ -286,13 +294,24 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
         });
         view! { <nav class="bar-nav" aria-label=t.places>{inline.iter().map(link).collect::<Vec<_>>()} {more}</nav> }
     });
-    let find = cx.staff.as_ref().filter(|staff| staff.has(Right::Customers)).map(|_| {
+    // The key `/` leads into the field by `public/find.js`, which says so as well, unless single keys are switched off.
+    let find = cx.staff.as_ref().filter(|staff| finding::may(staff)).map(|staff| {
+        let has_shortcuts = staff.has_shortcuts();
+        let key = has_shortcuts.then(|| {
+            view! {
+                <kbd hidden aria-hidden="true">"/"</kbd>
+                <script type="module" src="/find.js"></script>
+            }
+        });
         view! {
-            <div class="bar-find" role="search" aria-label=t.find_customer>
+            <div class="bar-find" role="search" aria-label=t.find>
                 {icon(icon::SEARCH)}
-                <FormBox<FindCustomers> id="bar-find" action=HERE class="bar-find-form">
-                    <input class="input" type="search" name="q" aria-label=t.find_customer placeholder=t.find_hint autocomplete="off"/>
-                </FormBox<FindCustomers>>
+                <FormBox<Find> id="bar-find" action=HERE class="bar-find-form">
+                    <input class="input" type="search" name="q" data-find=has_shortcuts.then_some("")
+                        aria-label=t.find placeholder=t.find_hint aria-keyshortcuts=has_shortcuts.then_some("/")
+                        autocomplete="off" dir="auto" spellcheck="false"/>
+                </FormBox<Find>>
+                {key}
             </div>
         }
     });

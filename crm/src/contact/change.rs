@@ -113,7 +113,8 @@ pub(super) async fn begin(
         let known = live(tx, by.id()).await?.filter(|known| known.phone == to.value);
         return Ok(known.ok_or(Error::Stale)?.due_at);
     }
-    // Somebody may have used up the messages to that number before, so that this one would not come.
+    // Somebody may have used up the messages to that number, or all of them, so that this one would not come: the waiting
+    // begins when it is told of.
     if limits::hears_no_more(tx, &from.value).await?
         || !limits::take(tx, &format!("number_change:{}", by.id()), PER_HOUR).await?
     {

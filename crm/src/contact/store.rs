@@ -1,7 +1,7 @@
 //! Contacts in the database.
 
 use super::{Contact, Email, Kind, Phone, change};
-use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::id::{ContactId, CustomerId};
@@ -133,9 +133,9 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<
     .await
 }
 
-/// Makes an e-mail address, or a phone that is proved, the primary one. A phone that is not is [`Error::Forbidden`]. From one
-/// proved phone to another it takes a while ([`change`]): then the answer is when it happens. What was primary until now is
-/// told, for messages about safety went there.
+/// Makes a number or address that is proved the primary one; one that is not is [`Error::Forbidden`], for messages about safety
+/// go to proved ones alone and would go nowhere. From one proved phone to another it takes a while ([`change`]): then the
+/// answer is when it happens. What was primary until now is told.
 pub async fn make_primary(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<Option<DateTime<Utc>>, Error> {
     db.write(|tx| {
         scoped(async move {
@@ -144,10 +144,10 @@ pub async fn make_primary(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> R
             if contact.is_primary {
                 return Ok(None);
             }
+            if contact.verified_at.is_none() {
+                return Err(Error::Forbidden);
+            }
             if contact.kind == Kind::Phone {
-                if contact.verified_at.is_none() {
-                    return Err(Error::Forbidden);
-                }
                 let wait = tx.shop().number_change_wait();
                 let before = all
                     .iter()
@@ -184,11 +184,10 @@ pub(super) async fn put_first(
     Ok(set_primary(tx, customer, contact).await?)
 }
 
-/// Keeps a number or address that its holder has just proved: as a new contact, or as one that was not proved before.
-/// False when another customer has proved it earlier; then nothing changes.
+/// Keeps a number or address that its holder has just proved: as a new contact, or as one that was not proved before. It is the
+/// primary one unless another proved one is. False when another customer has proved it earlier; then nothing changes.
 pub(crate) async fn keep_proved(tx: &mut Tx, customer: CustomerId, kind: Kind, value: &str) -> Result<bool, Error> {
     const VERIFY: &str = "UPDATE contacts SET verified_at = $4 WHERE customer_id = $1 AND kind = $2 AND value = $3";
-    const ANY: &str = "SELECT COUNT(*) FROM contacts WHERE customer_id = $1 AND kind = $2";
     match holder(tx, kind, value).await? {
         Some(holder) if holder == customer => return Ok(true),
         Some(_) => return Ok(false),
@@ -204,12 +203,17 @@ pub(crate) async fn keep_proved(tx: &mut Tx, customer: CustomerId, kind: Kind, v
         .await
         .map(|done| done.rows_affected()))?;
     if rows == 0 {
-        let count: i64 = on!(tx, |c| sqlx::query_scalar(ANY)
-            .bind(customer)
-            .bind(kind)
-            .fetch_one(c)
-            .await)?;
-        put(tx, customer, kind, value, count == 0, Some(now)).await?;
+        put(tx, customer, kind, value, false, Some(now)).await?;
+    }
+    let proved: Vec<Contact> = verified(tx, customer)
+        .await?
+        .into_iter()
+        .filter(|c| c.kind == kind)
+        .collect();
+    if proved.iter().all(|c| !c.is_primary)
+        && let Some(contact) = proved.iter().find(|c| c.value == value)
+    {
+        set_primary(tx, customer, contact).await?;
     }
     Ok(true)
 }
@@ -221,7 +225,7 @@ pub(crate) async fn primary_email(conn: &mut Conn, customer: CustomerId) -> Resu
     on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_optional(c).await)
 }
 
-async fn set_primary(tx: &mut Tx, customer: CustomerId, contact: &Contact) -> Result<(), db::Error> {
+async fn set_primary(tx: &mut Tx, customer: CustomerId, contact: &Contact) -> Result<(), sqlx::Error> {
     // Two statements: for a moment there must not be two primary ones.
     const CLEAR: &str = "UPDATE contacts SET is_primary = $3 WHERE customer_id = $1 AND kind = $2";
     const SET: &str = "UPDATE contacts SET is_primary = $2 WHERE id = $1";

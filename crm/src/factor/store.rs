@@ -11,6 +11,7 @@ use crate::id::{CustomerId, FactorId, StaffId};
 use crate::on;
 use crate::signin::attempts::{self, AttemptRow, Purpose};
 use crate::signin::codes::typed;
+use crate::signin::history;
 use crate::signin::store::{conclude, failed, let_in, let_staff_in, throttle};
 use crate::staff::store::end_sessions;
 use crate::who::{self, Opened, System, Token, Visitor};
@@ -603,6 +604,14 @@ async fn let_through(
     }
 }
 
+/// The first factor was right and the second was not: its customer is told.
+async fn kept_out(tx: &mut Tx, owner: Owner, visitor: &Visitor) -> Result<(), sqlx::Error> {
+    match owner {
+        Owner::Customer(id) => history::note(tx, id, "second", false, visitor).await,
+        Owner::Staff(_) => Ok(()),
+    }
+}
+
 /// Takes the second factor of an attempt as a code of the app or a recovery code. Field: `code`.
 pub async fn second_by_code(
     db: &Db,
@@ -619,7 +628,10 @@ pub async fn second_by_code(
                 let (attempt, owner) = arrived(tx, token, purpose).await?;
                 match take_code(tx, owner, typed, visitor).await? {
                     Ok(second) => Ok(Ok(let_through(tx, &attempt, owner, second, visitor).await?)),
-                    Err(flaw) => Ok(Err(flaw)),
+                    Err(flaw) => {
+                        kept_out(tx, owner, visitor).await?;
+                        Ok(Err(flaw))
+                    }
                 }
             })
         })
@@ -654,8 +666,14 @@ pub async fn second_by_passkey(
                 match passkey::take(tx, Asked::Second, Bound::Token(token), answer, visitor).await? {
                     Ok(found) if found == owner => Ok(Ok(let_through(tx, &attempt, owner, "passkey", visitor).await?)),
                     // Somebody else's passkey proves nothing of who began.
-                    Ok(_) => Ok(Err(Flaw::WrongPasskey)),
-                    Err(flaw) => Ok(Err(flaw)),
+                    Ok(_) => {
+                        kept_out(tx, owner, visitor).await?;
+                        Ok(Err(Flaw::WrongPasskey))
+                    }
+                    Err(flaw) => {
+                        kept_out(tx, owner, visitor).await?;
+                        Ok(Err(flaw))
+                    }
                 }
             })
         })

@@ -1,7 +1,7 @@
 //! Counts in the database.
 
 use super::Limits;
-use crate::db::{self, Conn, Db, Tx};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::on;
 use crate::who::System;
@@ -36,35 +36,75 @@ pub async fn check_sms(tx: &mut Tx, phone: &str, network: &str) -> Result<(), Er
     within(tx, "number", phone, limits.sms_per_number).await
 }
 
-/// Counts a message by SMS that nobody asked for, in the transaction of what it tells of; false where it may not go, because
-/// the number, the country or the day has had its share: the change that it tells of stands all the same. The number has a
-/// share of its own for these, so that they keep no codes from it, and is asked first, so that they use up no day.
-pub async fn may_notify(tx: &mut Tx, phone: &str) -> Result<bool, Error> {
-    let limits = tx.shop().limits.clone();
-    let country = tx.shop().country.clone();
-    let (midnight, _) = day(tx);
-    let refused = |what: &'static str| metrics::counter!("kabinet_sms_refused_total", "limit" => what).increment(1);
-    if !take(tx, &format!("sms.notice:{phone}"), limits.sms_notices_per_number).await? {
-        refused("notice");
-        return Ok(false);
-    }
-    if let Some((prefix, budget)) = budget(&limits, phone, &country)
-        && !take(tx, &format!("sms.prefix:{prefix}"), budget).await?
-    {
-        refused("prefix");
-        return Ok(false);
-    }
-    let may = add(tx, DAY, midnight).await? <= i64::from(limits.sms_per_day);
-    if !may {
-        refused("day");
-    }
-    Ok(may)
+/// When a message by SMS that nobody asked for may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Now, and it is counted.
+    Now,
+    /// Not before the country or the day has some of its budget left: it is counted then.
+    Later,
+    /// The number has had its share of them, or nothing goes to its country.
+    Never,
 }
 
-/// Whether what nobody asked for would not come to this number any more, because within the hour too much of it has.
+/// Counts a message by SMS that nobody asked for, in the transaction of what it tells of: the change that it tells of stands
+/// whenever it may go. The number has a share of its own for these, so that they keep no codes from it, and is asked first, so
+/// that they use up no day.
+pub async fn notify(tx: &mut Tx, phone: &str) -> Result<Notice, Error> {
+    let most = tx.shop().limits.sms_notices_per_number;
+    if take(tx, &format!("sms.notice:{phone}"), most).await? {
+        notify_now(tx, phone).await
+    } else {
+        refused("notice");
+        Ok(Notice::Never)
+    }
+}
+
+/// The same for one that is in the number's share already: by the budgets of its country and of the day. What is refused is not
+/// counted, for it comes back.
+pub(crate) async fn notify_now(tx: &mut Tx, phone: &str) -> Result<Notice, Error> {
+    let Some(prefix) = room(tx, phone).await? else {
+        return Ok(match budget(&tx.shop().limits, phone, &tx.shop().country) {
+            Some((_, 0)) => Notice::Never,
+            _ => Notice::Later,
+        });
+    };
+    let (midnight, _) = day(tx);
+    if let Some((key, budget)) = &prefix {
+        take(tx, key, *budget).await?;
+    }
+    add(tx, DAY, midnight).await?;
+    Ok(Notice::Now)
+}
+
+/// Whether the budgets of a number's country and of the day have something left: the key that its country is counted by, if it
+/// is, and how much that may be.
+async fn room(conn: &mut Conn, phone: &str) -> Result<Option<Option<(String, u32)>>, Error> {
+    let shop = conn.shop().clone();
+    let prefix =
+        budget(&shop.limits, phone, &shop.country).map(|(prefix, most)| (format!("sms.prefix:{prefix}"), most));
+    if let Some((key, most)) = &prefix
+        && is_used_up(conn, key, *most).await?
+    {
+        refused("prefix");
+        return Ok(None);
+    }
+    if sms_today(conn).await?.is_spent() {
+        refused("day");
+        return Ok(None);
+    }
+    Ok(Some(prefix))
+}
+
+fn refused(what: &'static str) {
+    metrics::counter!("kabinet_sms_refused_total", "limit" => what).increment(1);
+}
+
+/// Whether what nobody asked for would not come to this number at once, because too much has gone to it within the hour, or
+/// because the budget of its country or of the day is spent.
 pub(crate) async fn hears_no_more(conn: &mut Conn, phone: &str) -> Result<bool, Error> {
     let most = conn.shop().limits.sms_notices_per_number;
-    is_used_up(conn, &format!("sms.notice:{phone}"), most).await
+    Ok(is_used_up(conn, &format!("sms.notice:{phone}"), most).await? || room(conn, phone).await?.is_none())
 }
 
 async fn within(tx: &mut Tx, what: &'static str, whose: &str, limit: u32) -> Result<(), Error> {
@@ -76,7 +116,7 @@ async fn within(tx: &mut Tx, what: &'static str, whose: &str, limit: u32) -> Res
 }
 
 fn refuse(what: &'static str, retry_after: u32) -> Error {
-    metrics::counter!("kabinet_sms_refused_total", "limit" => what).increment(1);
+    refused(what);
     Error::TooMany { retry_after }
 }
 
@@ -87,6 +127,24 @@ pub async fn take(tx: &mut Tx, key: &str, limit: u32) -> Result<bool, Error> {
     // Counting first locks the slot, so that two at once cannot both be the last one.
     add(tx, key, DateTime::from_timestamp(slot, 0).unwrap_or(now)).await?;
     Ok(counted(tx, key).await? <= i64::from(limit))
+}
+
+/// Counts one of something that may be had `limit` times within a day of the shop; false when that were too many.
+pub(crate) async fn take_today(tx: &mut Tx, key: &str, limit: u32) -> Result<bool, Error> {
+    let (midnight, _) = day(tx);
+    Ok(add(tx, key, midnight).await? <= i64::from(limit))
+}
+
+/// The same, failing with [`Error::TooMany`].
+pub(crate) async fn within_today(tx: &mut Tx, key: &str, limit: u32) -> Result<(), Error> {
+    if take_today(tx, key, limit).await? {
+        return Ok(());
+    }
+    let (_, next) = day(tx);
+    let wait = (next - tx.now()).num_seconds();
+    Err(Error::TooMany {
+        retry_after: u32::try_from(wait).unwrap_or(3600).max(1),
+    })
 }
 
 /// Whether something was counted as often as it may be within an hour. For what is counted only once it went wrong.
@@ -176,8 +234,38 @@ pub async fn sms_today(conn: &mut Conn) -> Result<SmsDay, Error> {
     })
 }
 
+/// Adds what a node has counted within a minute, by keys in their order, and tells what all nodes together have told of the
+/// same.
+pub async fn exchange(
+    db: &Db,
+    _by: &System,
+    starts_at: DateTime<Utc>,
+    counts: &[(i64, u32)],
+) -> Result<Vec<(i64, i64)>, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let mut rows = db::Rows::new(
+                "INSERT INTO paces (key, starts_at, count)",
+                "ON CONFLICT (key, starts_at) DO UPDATE SET count = paces.count + excluded.count RETURNING key, count",
+            );
+            for (key, count) in counts {
+                rows.push([
+                    db::Bind::Int(*key),
+                    db::Bind::Time(starts_at),
+                    db::Bind::Int(i64::from(*count)),
+                ]);
+            }
+            Ok(db::insert_returning(tx, rows).await?)
+        })
+    })
+    .await
+}
+
 /// Removes counts that limit nothing any more.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
+    const PACES: &str = "DELETE FROM paces WHERE (key, starts_at) IN \
+                         (SELECT key, starts_at FROM paces WHERE starts_at < $1 LIMIT $2)";
+    db::sweep(db, PACES, db.now() - HOUR).await?;
     const SQL: &str = "DELETE FROM limits WHERE (key, starts_at) IN \
                        (SELECT key, starts_at FROM limits WHERE starts_at < $1 LIMIT $2)";
     db::sweep(db, SQL, db.now() - KEPT).await

@@ -62,7 +62,18 @@ const MOVED: &[Moved] = &[
     moved!("requests"),
     moved!("identities"),
     moved!("coupons"),
+    // Of a browser that both came in by, each keeps what it knows.
+    moved!(
+        "known_devices",
+        "known_devices",
+        "id",
+        "customer_id",
+        " AND token_hash NOT IN (SELECT k.token_hash FROM known_devices k WHERE k.customer_id = $3)"
+    ),
     moved!("questions"),
+    moved!("interactions"),
+    moved!("tasks"),
+    moved!("customer_notes"),
     moved!(
         "segment_members",
         "segment_members",

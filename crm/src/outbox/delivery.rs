@@ -8,6 +8,7 @@ use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, OutboxId};
 use crate::lang::Lang;
+use crate::limits::{self, Notice};
 use crate::on;
 use crate::who::System;
 use chrono::{DateTime, Duration, Utc};
@@ -20,6 +21,8 @@ const FIRST_PAUSE: Duration = Duration::seconds(30);
 const FIRST_PAUSE_URGENT: Duration = Duration::seconds(5);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::hours(6);
+/// How long a message about safety waits before it asks again whether the budget of text messages has something left.
+const BUDGET_PAUSE: Duration = Duration::minutes(10);
 /// The error of a message that nobody wants any more.
 pub const EXPIRED: &str = "expired";
 /// The error of a message that a node stopped over at the last try.
@@ -51,6 +54,7 @@ pub struct Claimed {
     pub unsubscribe: Option<String>,
     /// What it is about, where it is promotional, and to whom it goes.
     aim: Option<Aim>,
+    waits_for_budget: bool,
     customer_id: Option<CustomerId>,
     expires_at: Option<DateTime<Utc>>,
     masked_body: Option<String>,
@@ -101,8 +105,8 @@ macro_rules! claim {
             $lock,
             ") UPDATE outbox SET claimed_by = $3, claimed_until = $4, tries = tries + 1 \
              WHERE id IN (SELECT id FROM due) \
-             RETURNING id, channel, address, language, subject, body, created_at, aim, customer_id, expires_at, masked_body, \
-             claimed_by, tries"
+             RETURNING id, channel, address, language, subject, body, created_at, aim, waits_for_budget, customer_id, \
+             expires_at, masked_body, claimed_by, tries"
         )
     };
 }
@@ -159,11 +163,26 @@ pub async fn claim(
     .await
 }
 
-/// Whether a message that was claimed may go now. A promotional one was written for a time that suited its customer; since
-/// then it may have been tried and missed it, and the customer may have thought better of it. It is put back, or given up.
-async fn is_wanted(tx: &mut Tx, message: &Claimed) -> Result<bool, sqlx::Error> {
+/// Lets a text message wait until the budgets of its country and of the day have something left.
+pub(crate) async fn wait_for_budget(tx: &mut Tx, id: OutboxId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE outbox SET waits_for_budget = $2, due_at = $3 WHERE id = $1";
+    let at = tx.now() + BUDGET_PAUSE;
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(true)
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Whether a message that was claimed may go now. One about safety may wait for the budget of text messages. A promotional one
+/// was written for a time that suited its customer; since then it may have been tried and missed it, and the customer may have
+/// thought better of it. It is put back, or given up.
+async fn is_wanted(tx: &mut Tx, message: &Claimed) -> Result<bool, Error> {
     const LATER: &str =
         "UPDATE outbox SET due_at = $1, tries = tries - 1, claimed_by = NULL, claimed_until = NULL WHERE id = $2";
+    const COUNTED: &str = "UPDATE outbox SET waits_for_budget = $1 WHERE id = $2";
     const NEVER: &str = concat!(
         "UPDATE outbox SET state = 'failed', error = $3, ",
         redact!(),
@@ -171,10 +190,28 @@ async fn is_wanted(tx: &mut Tx, message: &Claimed) -> Result<bool, sqlx::Error> 
         leave!(),
         " WHERE id = $2"
     );
+    let now = tx.now();
+    if message.waits_for_budget {
+        let may = limits::notify_now(tx, &message.address).await?;
+        if may != Notice::Now {
+            on!(tx, |c| sqlx::query(LATER)
+                .bind(now + BUDGET_PAUSE)
+                .bind(message.id)
+                .execute(c)
+                .await
+                .map(drop))?;
+            return Ok(false);
+        }
+        on!(tx, |c| sqlx::query(COUNTED)
+            .bind(false)
+            .bind(message.id)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
     let Some((aim, customer)) = message.aim.zip(message.customer_id) else {
         return Ok(true);
     };
-    let now = tx.now();
     match pace::decide(tx, customer, aim, message.channel.of_consent(), message.id).await? {
         Some(at) if at <= now => return Ok(true),
         Some(at) => on!(tx, |c| sqlx::query(LATER)

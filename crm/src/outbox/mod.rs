@@ -156,7 +156,7 @@ pub async fn send(
     write(tx, draft, values).await
 }
 
-/// Writes to the main e-mail address of a customer, where there is one, with their name and the shop's filled in as well.
+/// Writes to the main e-mail address of a customer, where there is one that is proved, with their name and the shop's filled in as well.
 pub(crate) async fn send_by_email(
     tx: &mut Tx,
     customer: CustomerId,
@@ -164,7 +164,8 @@ pub(crate) async fn send_by_email(
     values: &[(&str, &str)],
 ) -> Result<(), Error> {
     const SQL: &str = "SELECT c.name, c.language, k.value FROM customers c JOIN contacts k \
-                       ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary WHERE c.id = $1";
+                       ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary AND k.verified_at IS NOT NULL \
+                       WHERE c.id = $1";
     let found: Option<(String, Lang, String)> =
         on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
     let Some((name, lang, address)) = found else {

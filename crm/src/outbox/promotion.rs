@@ -9,7 +9,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::id::{CustomerId, OutboxId};
 use crate::lang::{Lang, Localized};
-use crate::limits;
+use crate::limits::{self, Notice};
 use crate::on;
 
 /// The template whose text every promotional e-mail ends with: the way to `{unsubscribe}`.
@@ -58,7 +58,7 @@ pub async fn send(
         let Some(due_at) = pace::decide(tx, customer, aim, channel.of_consent(), id).await? else {
             continue;
         };
-        if channel == Channel::Sms && !limits::may_notify(tx, &way.value).await? {
+        if channel == Channel::Sms && limits::notify(tx, &way.value).await? != Notice::Now {
             return Ok(None);
         }
         let shop = tx.shop().clone();

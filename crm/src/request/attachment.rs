@@ -1,11 +1,12 @@
 //! Files that go along with a message. What is taken is looked at twice: the end of its name says what it is to be, and its
 //! first bytes have to agree. A file is kept under an id of ours, in pieces; its own name is shown and does nothing else.
 
-use super::Upload;
+use super::{Upload, photo};
 use crate::flaw::{Flaw, is_invisible};
 use crate::id::{AttachmentId, MessageId};
 use crate::shop::{Attachments, MB};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What a browser offers to choose from.
 pub const ACCEPT: &str = "image/jpeg,image/png,image/webp,application/pdf,.jpg,.jpeg,.png,.webp,.pdf";
@@ -97,14 +98,14 @@ pub struct Attachment {
 }
 
 /// A file that may be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked<'a> {
     /// What its owner calls it.
     pub name: &'a str,
     /// What it is.
     pub kind: Kind,
-    /// What is in it.
-    pub bytes: &'a [u8],
+    /// What is in it; of a photo without its place, time and device.
+    pub bytes: Cow<'a, [u8]>,
 }
 
 /// The files as they may be kept, or what is wrong with the first that may not.
@@ -134,7 +135,7 @@ fn one<'a>(nth: usize, file: &'a Upload, allowed: &Attachments) -> Result<Checke
     if Kind::sniffed(&file.bytes) != Some(kind) {
         return Err(Flaw::FileLies { file: nth });
     }
-    let bytes = &file.bytes;
+    let bytes = photo::without_metadata(kind, &file.bytes);
     Ok(Checked { name, kind, bytes })
 }
 

@@ -9,6 +9,7 @@ use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, MacroId};
 use crate::lang::{Lang, Localized};
+use crate::notification::{self, Kind};
 use crate::on;
 use crate::staff::Right;
 use crate::who::Staff;
@@ -432,6 +433,9 @@ pub async fn run(
             if let Some(to) = prepared.status.filter(|to| *to != held.status) {
                 let step = Step::StaffSets(to);
                 held.step(tx, step).await?;
+                if to == Status::Closed {
+                    notification::add(tx, held.customer_id, Kind::Closed, &held.number.to_string(), None).await?;
+                }
                 audit(tx, by, step, &held).await?;
                 is_seen = true;
             }

@@ -320,6 +320,7 @@ pub async fn split(db: &Db, by: &Staff, number: i64, message: MessageId) -> Resu
                 customer: held.customer_id,
                 topic: held.topic_id,
                 purchase: None,
+                about: None,
                 language: held.language,
                 at: since,
             };

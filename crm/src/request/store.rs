@@ -5,8 +5,8 @@ use super::draft::{self, Draft};
 use super::live;
 use super::mention;
 use super::{
-    Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort, StaffMessage,
-    StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
+    About, Along, Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort,
+    StaffMessage, StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
 };
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
@@ -294,6 +294,7 @@ pub(super) struct Begun {
     pub(super) customer: CustomerId,
     pub(super) topic: TopicId,
     pub(super) purchase: Option<PurchaseId>,
+    pub(super) about: Option<String>,
     pub(super) language: Lang,
     pub(super) at: DateTime<Utc>,
 }
@@ -301,7 +302,8 @@ pub(super) struct Begun {
 /// Begins a request without a message; its id and number.
 pub(super) async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
     const SQL: &str = "INSERT INTO requests (id, number, customer_id, topic_id, purchase_id, status, language, created_at, \
-                       updated_at, waiting_since, customer_seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $8)";
+                       updated_at, waiting_since, customer_seen_at, about) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $8, $9)";
     let id = RequestId::new();
     let number = db::next_number(tx, "request").await?;
     on!(tx, |c| sqlx::query(SQL)
@@ -313,6 +315,7 @@ pub(super) async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), E
         .bind(Status::New)
         .bind(new.language)
         .bind(new.at)
+        .bind(new.about.as_deref())
         .execute(c)
         .await
         .map(drop))?;
@@ -332,12 +335,14 @@ pub(crate) async fn begin_with(
         customer,
         topic,
         purchase: None,
+        about: None,
         language,
         at,
     };
     let (id, _) = begin(tx, begun).await?;
     tx.happened(Cause::Opened(id));
     say(tx, id, None, false, body, at).await?;
+    live::note(tx, id, live::Kind::Opened).await?;
     Ok(id)
 }
 
@@ -346,16 +351,16 @@ pub(crate) async fn begin_with(
 /// Writes a request; its number. Fails with flaws at `topic`, `text`, `files` and `purchase`, which has to be the customer's
 /// own, and with [`Error::TooMany`] for a customer who writes one after another.
 pub async fn create(db: &Db, by: &Customer, new: &NewRequest, files: &[Upload]) -> Result<i64, Error> {
-    create_with(db, by, new, files, None).await
+    create_with(db, by, new, files, Along::default()).await
 }
 
-/// The same, with a note that staff alone see: what the shop knows of what the customer asks about.
+/// The same, with what goes along.
 pub async fn create_with(
     db: &Db,
     by: &Customer,
     new: &NewRequest,
     files: &[Upload],
-    note: Option<&str>,
+    along: Along<'_>,
 ) -> Result<i64, Error> {
     db.write(|tx| {
         scoped(async move {
@@ -381,6 +386,7 @@ pub async fn create_with(
                 customer: by.id(),
                 topic,
                 purchase,
+                about: along.about.map(About::to_string),
                 language: by.language(),
                 at,
             };
@@ -388,7 +394,7 @@ pub async fn create_with(
             tx.happened(Cause::Opened(id));
             let message = say(tx, id, None, false, &body, at).await?;
             attach(tx, message, &files, at).await?;
-            if let Some(note) = note {
+            if let Some(note) = along.note {
                 // Of one moment, and ids grow: it stands after what the customer said.
                 say(tx, id, None, true, note, at).await?;
             }
@@ -496,12 +502,13 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         topic: Localized,
         status: Status,
         purchase_id: Option<PurchaseId>,
+        about: Option<String>,
         created_at: DateTime<Utc>,
         answered_at: Option<DateTime<Utc>>,
         closed_at: Option<DateTime<Utc>>,
         since: DateTime<Utc>,
     }
-    const HEAD: &str = "SELECT r.id, r.number, r.topic_id, t.name AS topic, r.status, r.purchase_id, r.created_at, \
+    const HEAD: &str = "SELECT r.id, r.number, r.topic_id, t.name AS topic, r.status, r.purchase_id, r.about, r.created_at, \
                         r.answered_at, r.closed_at, COALESCE(r.reopened_at, r.created_at) AS since \
                         FROM requests r JOIN topics t ON t.id = r.topic_id \
                         WHERE r.id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1) \
@@ -529,6 +536,7 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         topic,
         status,
         purchase_id,
+        about,
         created_at,
         answered_at,
         closed_at,
@@ -554,6 +562,7 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         topic,
         status,
         purchase: purchase_id,
+        about: about.and_then(|about| about.parse().ok()),
         created_at,
         answered_at,
         closed_at,
@@ -890,6 +899,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
         assignee_name: Option<String>,
         language: Lang,
         purchase_id: Option<PurchaseId>,
+        about: Option<String>,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
         waiting_since: Option<DateTime<Utc>>,
@@ -897,7 +907,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
         closed_at: Option<DateTime<Utc>>,
     }
     const HEAD: &str = "SELECT r.id, r.number, r.customer_id, c.name, c.surname, t.name AS topic, r.status, r.assignee_id, \
-                        s.name AS assignee_name, r.language, r.purchase_id, r.created_at, r.updated_at, r.waiting_since, \
+                        s.name AS assignee_name, r.language, r.purchase_id, r.about, r.created_at, r.updated_at, r.waiting_since, \
                         r.answered_at, r.closed_at FROM requests r JOIN customers c ON c.id = r.customer_id \
                         JOIN topics t ON t.id = r.topic_id LEFT JOIN staff s ON s.id = r.assignee_id \
                         WHERE r.id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
@@ -939,6 +949,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
                 assignee_name: head.assignee_name,
                 language: head.language,
                 purchase: head.purchase_id,
+                about: head.about.and_then(|about| about.parse().ok()),
                 created_at: head.created_at,
                 updated_at: head.updated_at,
                 waiting_since: head.waiting_since,
@@ -1019,8 +1030,8 @@ pub async fn staff_answer(
     .await
 }
 
-/// Tells a customer, in the cabinet and where there is an e-mail address, that there is an answer; what it says stays behind
-/// the sign-in.
+/// Tells a customer, in the cabinet and where there is an e-mail address that is proved, that there is an answer; what it says
+/// stays behind the sign-in.
 pub(super) async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
     let number = number.to_string();
     notification::add(tx, customer, Kind::Answer, &number, None).await?;
@@ -1059,7 +1070,8 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
     .await
 }
 
-/// Sets the status by hand. `seen` as in [`staff_answer`]. Fails with a flaw at `status` where it is no choice.
+/// Sets the status by hand; that it is closed the customer is told in the cabinet. `seen` as in [`staff_answer`]. Fails with a
+/// flaw at `status` where it is no choice.
 pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Requests)?;
     db.write(|tx| {
@@ -1073,6 +1085,10 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
                 .after(step)
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
             held.step(tx, step).await?;
+            if to == Status::Closed {
+                let (customer, about) = (held.customer_id, held.number.to_string());
+                notification::add(tx, customer, Kind::Closed, &about, None).await?;
+            }
             audit(tx, by, step, &held).await?;
             Ok(live::note(tx, held.id, live::Kind::Answered).await?)
         })
@@ -1176,6 +1192,7 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
             customer,
             topic,
             purchase,
+            about: None,
             language,
             at: first.at,
         },

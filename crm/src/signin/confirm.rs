@@ -2,7 +2,7 @@
 
 use super::attempts::{self, Begin, Purpose};
 use super::store::{check_current, check_password, password_hash};
-use super::{codes, notice, strength};
+use super::{codes, known, notice, strength};
 use crate::contact::{Contact, Kind, store as contacts};
 use crate::customer::store as customers;
 use crate::db::{Db, scoped};
@@ -108,7 +108,7 @@ pub async fn by_password(db: &Db, by: &Customer, typed: &str, visitor: &Visitor)
     let hash = password_hash(&mut conn, by.id()).await?;
     drop(conn);
     let subject = by.id().to_string();
-    if !check_password(db, &subject, typed, hash.as_deref(), visitor).await? {
+    if !check_password(db, (subject.as_str(), None), typed, hash.as_deref(), visitor).await? {
         return Err(Error::field("password", Flaw::WrongPassword));
     }
     db.write(|tx| {
@@ -231,6 +231,7 @@ async fn put_password(db: &Db, by: &Fresh<'_, Customer>, hash: Option<&str>, is_
                 .execute(c)
                 .await
                 .map(drop))?;
+            known::forget_all(tx, by.id(), Some(by.session())).await?;
             by.record(tx, "password.change", None).await?;
             notice::send(tx, by.id(), "password_changed", &[]).await
         })

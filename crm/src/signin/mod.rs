@@ -12,6 +12,10 @@ pub mod codes;
 #[cfg(feature = "store")]
 pub mod confirm;
 #[cfg(feature = "store")]
+pub mod history;
+#[cfg(feature = "store")]
+pub mod known;
+#[cfg(feature = "store")]
 pub mod notice;
 #[cfg(feature = "store")]
 pub mod password;

@@ -5,7 +5,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::id::CustomerId;
 use crate::lang::Lang;
-use crate::limits;
+use crate::limits::{self, Notice};
 use crate::notification;
 use crate::on;
 use crate::outbox;
@@ -15,7 +15,8 @@ use crate::who::Visitor;
 pub(crate) const RECEIVED: &str = "points_received";
 
 /// Tells a customer something about safety: at the verified primary e-mail address, else at the primary phone. By SMS only
-/// as far as [limits](crate::limits::Limits) go, for somebody may do many things and pay for none of the messages.
+/// as far as [limits](crate::limits::Limits) go, for somebody may do many things and pay for none of the messages: what a number
+/// has had its share of is told in the cabinet alone, and where the budget of all is spent, it waits for the next.
 pub(crate) async fn send(
     tx: &mut Tx,
     customer: CustomerId,
@@ -50,7 +51,11 @@ pub(crate) async fn send_to(
         ("at", &at),
     ];
     let values: Vec<_> = own.into_iter().chain(values.iter().copied()).collect();
-    if kind == Kind::Phone && !limits::may_notify(tx, address).await? {
+    let may = match kind {
+        Kind::Phone => limits::notify(tx, address).await?,
+        Kind::Email => Notice::Now,
+    };
+    if may == Notice::Never {
         return Ok(());
     }
     let to = outbox::To {
@@ -61,7 +66,10 @@ pub(crate) async fn send_to(
         address,
         customer: Some(customer),
     };
-    outbox::send(tx, to, template, lang, &values).await?;
+    let message = outbox::send(tx, to, template, lang, &values).await?;
+    if may == Notice::Later {
+        outbox::delivery::wait_for_budget(tx, message).await?;
+    }
     Ok(())
 }
 
@@ -84,17 +92,14 @@ pub(crate) async fn contact_added(tx: &mut Tx, customer: CustomerId, kind: Kind,
     send(tx, customer, "contact_added", &[("contact", &shown)]).await
 }
 
-/// Tells of a sign-in from a device that the customer never used before. The first one of all is no news, and neither
-/// is one that was let in by a code that the same phone has just received.
+/// Tells of a sign-in by a browser that the customer never came in by before ([`super::known`]), which is kept already. The first
+/// one of all is no news, and neither is one that was let in by a code that the same phone has just received.
 pub(crate) async fn new_device(tx: &mut Tx, customer: CustomerId, way: &str, visitor: &Visitor) -> Result<(), Error> {
-    const SQL: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN device = $2 THEN 1 ELSE 0 END), 0) AS BIGINT) \
-                       FROM sessions WHERE customer_id = $1";
-    let (all, known): (i64, i64) = on!(tx, |c| sqlx::query_as(SQL)
-        .bind(customer)
-        .bind(&visitor.device)
-        .fetch_one(c)
-        .await)?;
-    if all == 0 || known > 0 {
+    // Sessions too: those from before browsers were known so.
+    const SQL: &str = "SELECT (SELECT COUNT(*) FROM sessions WHERE customer_id = $1) \
+                       + (SELECT COUNT(*) FROM known_devices WHERE customer_id = $1)";
+    let seen: i64 = on!(tx, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)?;
+    if seen <= 1 {
         return Ok(());
     }
     let has_email = contacts::primary_email(tx, customer).await?.is_some();

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crm::clock::Clock;
 use crm::db::Db;
 use crm::error::Error;
-use crm::limits::{self, Limits, SmsDay};
+use crm::limits::{self, Limits, Notice, SmsDay};
 use crm::shop::Shop;
 use crm::testing::{World, start};
 
@@ -183,6 +183,24 @@ crm::both_engines!(s08_many_at_once_get_no_more_than_one_after_another, async |w
     assert_eq!(through, 7);
 });
 
+crm::both_engines!(nodes_add_what_they_counted_and_learn_the_sum, async |world| {
+    let db = &world.db;
+    let minute = start();
+    let first = limits::exchange(db, &SYSTEM, minute, &[(-5, 10), (7, 20)]).await;
+    assert_eq!(first.expect("told"), [(-5, 10), (7, 20)]);
+    let second = limits::exchange(db, &SYSTEM, minute, &[(7, 12)]).await;
+    assert_eq!(second.expect("told"), [(7, 32)], "what another node told as well");
+    let next = limits::exchange(db, &SYSTEM, minute + TimeDelta::minutes(1), &[(7, 1)]).await;
+    assert_eq!(next.expect("told"), [(7, 1)], "another minute");
+    let many: Vec<(i64, u32)> = (0..500).map(|key| (key, 1)).collect();
+    let told = futures::future::join_all((0..8).map(|_| limits::exchange(db, &SYSTEM, minute, &many))).await;
+    let most = told.into_iter().map(|sums| sums.expect("told")[0].1).max();
+    assert_eq!(most, Some(8), "at once");
+    world.clock.set(start() + TimeDelta::hours(2));
+    limits::sweep(db, &SYSTEM).await.expect("swept");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM paces"), 0);
+});
+
 crm::both_engines!(anything_may_be_counted, async |world| {
     let db = &world.db;
     let take = async |key: &'static str, limit| {
@@ -204,9 +222,10 @@ crm::both_engines!(s08_messages_about_changes_have_a_share_of_their_own, async |
     };
     let (db, clock) = node(world, limits).await;
     let tell = async |phone: &'static str| {
-        db.write(|tx| crm::db::scoped(async move { limits::may_notify(tx, phone).await }))
-            .await
-            .expect("counted")
+        let when: Result<Notice, Error> = db
+            .write(|tx| crm::db::scoped(async move { limits::notify(tx, phone).await }))
+            .await;
+        when.expect("counted")
     };
     let phone = "+79001234567";
     let told = [
@@ -215,13 +234,16 @@ crm::both_engines!(s08_messages_about_changes_have_a_share_of_their_own, async |
         tell(phone).await,
         tell(phone).await,
     ];
-    assert_eq!(told, [true, true, false, false]);
+    assert_eq!(told, [Notice::Now, Notice::Now, Notice::Never, Notice::Never]);
     // They keep no code from the number, and what was refused has used up nothing of the day.
     assert_eq!(allowed(&db, phone, "192.0.2.1", 3).await, 2);
     // Countries have their share, and the day has its own.
-    assert!(!tell("+375331234567").await);
-    assert_eq!([tell("+79001234568").await, tell("+79001234569").await], [true, true]);
-    assert!(!tell("+79001234570").await, "six in a day");
+    assert_eq!(tell("+375331234567").await, Notice::Never, "nothing goes there");
+    assert_eq!(
+        [tell("+79001234568").await, tell("+79001234569").await],
+        [Notice::Now, Notice::Now]
+    );
+    assert_eq!(tell("+79001234570").await, Notice::Later, "six in a day");
     clock.set(start() + TimeDelta::days(1));
-    assert!(tell(phone).await);
+    assert_eq!(tell(phone).await, Notice::Now);
 });

@@ -9,7 +9,7 @@ use crm::contact::{Kind, change, store as contacts};
 use crm::db::{Db, scoped};
 use crm::error::Error;
 use crm::flaw::Flaw;
-use crm::limits;
+use crm::limits::{self, Limits, Notice};
 use crm::points::store::{SpendError, TransferError, spending};
 use crm::shop::Shop;
 use crm::testing::{World, start};
@@ -225,10 +225,10 @@ both_engines!(
         with_numbers(world, anna).await;
         // Whoever is in may bring about one message after another, until none comes any more.
         for _ in 0..db.shop().limits.sms_notices_per_number {
-            let may: Result<bool, Error> = db
-                .write(|tx| scoped(async move { limits::may_notify(tx, OLD).await }))
+            let may: Result<Notice, Error> = db
+                .write(|tx| scoped(async move { limits::notify(tx, OLD).await }))
                 .await;
-            assert!(may.expect("counted"));
+            assert_eq!(may.expect("counted"), Notice::Now);
         }
         let deaf = begin(db, anna, NEW).await;
         assert!(matches!(deaf, Err(Error::TooMany { .. })), "{deaf:?}");
@@ -236,6 +236,57 @@ both_engines!(
         world.clock.set(start() + Duration::minutes(66));
         begin(db, anna, NEW).await.expect("it hears again");
         assert!(told(db, "number_begun").await.contains(&OLD.to_owned()));
+    }
+);
+
+both_engines!(
+    s15_what_is_about_safety_waits_for_the_budget_and_is_not_lost,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        with_numbers(world, anna).await;
+        sql!(world, "DELETE FROM contacts WHERE kind = 'email'");
+        // Somebody has spent the messages of the day.
+        let shop = Shop {
+            limits: Limits {
+                sms_per_day: 1,
+                ..Limits::default()
+            },
+            ..(**db.shop()).clone()
+        };
+        let db = &Db::open(&world.url, shop, world.clock.clone())
+            .await
+            .expect("another node");
+        let spent: Result<Notice, Error> = db
+            .write(|tx| scoped(async move { limits::notify(tx, "+79000000009").await }))
+            .await;
+        assert_eq!(spent.expect("counted"), Notice::Now);
+        // Another main number does not even begin: its old one would not hear of it in time.
+        let deaf = begin(db, anna, NEW).await;
+        assert!(matches!(deaf, Err(Error::TooMany { .. })), "{deaf:?}");
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM number_changes"), 0);
+        // What cannot wait itself happens, and the message of it waits.
+        let by = sign_in(db, anna).await;
+        let fresh = by.fresh(db).expect("fresh");
+        crm::signin::confirm::set_password(db, &fresh, "", "пятьдесят лошадей у реки", &Visitor::default())
+            .await
+            .expect("set");
+        assert_eq!(told(db, "password_changed").await, [OLD]);
+        let carried = async |hours| {
+            world.clock.set(start() + Duration::hours(hours));
+            let hold = Duration::minutes(1);
+            let claimed = crm::outbox::delivery::claim(db, &BY, crm::outbox::Channel::Sms, "worker", hold, 10).await;
+            claimed.expect("claimed").len()
+        };
+        assert_eq!(
+            [carried(0).await, carried(1).await, carried(8).await],
+            [0, 0, 0],
+            "the day is spent"
+        );
+        assert_eq!(carried(10).await, 1, "another day of the shop has begun");
+        assert_eq!(one!(world, i64, "SELECT tries FROM outbox"), 1, "waiting is no try");
+        let today = limits::sms_today(&mut db.read().await.expect("a connection")).await;
+        assert!(today.expect("read").is_spent(), "it is counted when it goes");
     }
 );
 

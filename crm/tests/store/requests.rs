@@ -183,7 +183,11 @@ crm::both_engines!(what_the_shop_adds_is_for_staff_alone, async |world| {
     topic(world, "card", 1).await;
     let anna = customer(world, "Anna", "K").await;
     let note = "12 points by the club, version 1";
-    let number = store::create_with(&world.db, &anna, &about("Where are they?"), &[], Some(note))
+    let along = crm::request::Along {
+        note: Some(note),
+        ..Default::default()
+    };
+    let number = store::create_with(&world.db, &anna, &about("Where are they?"), &[], along)
         .await
         .expect("a request");
     let shown = thread(world, &anna, number).await;
@@ -248,6 +252,19 @@ crm::both_engines!(anothers_request_is_not_found, async |world| {
     assert!(matches!(store::open(db, &agent, 99).await, Err(Error::NotFound)));
 });
 
+crm::both_engines!(an_answer_is_told_to_no_address_that_nobody_proved, async |world| {
+    topic(world, "card", 1).await;
+    template(world, "request_answered", 1, "s", "b", start()).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    contact(world, anna.id(), Kind::Email, "stranger@example.com").await;
+    let number = write(world, &anna, "first").await;
+    answer(world, &agent, number, "what then?").await;
+    assert_eq!(outbox::inbox(&world.db, 10).await.expect("read"), []);
+    let told = "SELECT COUNT(*) FROM notifications WHERE kind = 'answer'";
+    assert_eq!(one!(world, i64, told), 1, "the cabinet tells it");
+});
+
 crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     topic(world, "card", 1).await;
     template(
@@ -264,6 +281,7 @@ crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     contact(world, anna.id(), Kind::Email, "anna@example.com").await;
     let number = write(world, &anna, "first").await;
     let db = &world.db;
+    sql!(world, "UPDATE contacts SET verified_at = created_at");
     let status = async || thread(world, &anna, number).await.status;
 
     later(world, 1);
@@ -503,6 +521,9 @@ crm::both_engines!(staff_sets_status_and_hands_requests_around, async |world| {
         (held.status, held.waiting_since, held.closed_at.is_some()),
         (Status::Closed, None, true)
     );
+    // The customer did not do it, and is told.
+    let told = "SELECT COUNT(*) FROM notifications WHERE kind = 'closed' AND about = $1";
+    assert_eq!(one!(world, i64, told, number.to_string()), 1);
     store::set_status(db, &agent, number, Status::Open, held.updated_at)
         .await
         .expect("open again");

@@ -8,6 +8,7 @@ use crm::customer::store as customers;
 use crm::db::Db;
 use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
+use crm::find::store as find;
 use crm::id::{
     AdjustmentId, AttachmentId, CardId, CustomerId, LinkId, MessageId, ProgramId, QuestionId, SimulationId, StaffId,
     TransferId,
@@ -91,7 +92,9 @@ fn a_server_can_await_these(
         texts::draft(&db, &agent, Kind::Topic, "", None, &Text::default()).await?;
         texts::discard(&db, &agent, Kind::Topic, "").await?;
         texts::publish(&db, &agent.fresh(&db)?, Kind::Topic, "", now).await?;
-        staff::search(&db, &agent, "").await?;
+        find::search(&db, &agent, "").await?;
+        find::everything(&db, &agent, "").await?;
+        find::fill(&db, &system, || true).await?;
         staff::disable(&db, &system, StaffId::new()).await?;
         agent.open(&db, CustomerId::new(), Reason::Card).await?;
         who::customer(&db, &Token::random(), &Visitor::default()).await?;
@@ -128,15 +131,14 @@ fn a_server_can_await_these(
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
         requests::topics(&mut conn).await?;
-        staff::timeline(&mut conn, customer.me(), 1).await?;
         staff::by_login(&mut conn, "").await?;
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;
         promotion::store::running(&mut conn, db.now()).await?;
         promotion::store::offers::of(&mut conn, customer.me()).await?;
         promotion::store::offers::ending(&mut conn, customer.me(), db.now()).await?;
-        promotion::store::offers::over(&mut conn, customer.me()).await?;
+        promotion::store::offers::over(&mut conn, customer.me(), None, 1).await?;
         promotion::store::offers::activate(&db, &customer, "").await?;
-        promotion::store::managing::list(&db, &agent).await?;
+        promotion::store::managing::list(&db, &agent, None, 1).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;
         Ok::<_, Error>(())
@@ -150,7 +152,7 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         days::run_due(&db, &system).await?;
         invitations::begin(&db, &customer).await?;
         let mut conn = db.read().await?;
-        invitations::list(&mut conn, customer.me(), 1).await?;
+        invitations::list(&mut conn, customer.me(), None, 1).await?;
         invitations::gives(&mut conn).await?;
         customers::gives_for(&mut conn, customer.me(), crm::rule::Occasion::Profile).await?;
         customers::reminders(&mut conn, customer.me()).await?;

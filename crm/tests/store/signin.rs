@@ -7,11 +7,12 @@ use crm::customer::{PersonForm, store as customers};
 use crm::db::Db;
 use crm::error::Error;
 use crm::flaw::Flaw;
-use crm::id::{EnrolmentId, FactorId, RemovalId};
+use crm::id::{EnrolmentId, FactorId, KnownDeviceId, RemovalId};
 use crm::lang::Lang;
 use crm::program::store as programs;
 use crm::signin::Draft;
 use crm::signin::attempts::{self, Purpose};
+use crm::signin::history;
 use crm::signin::store::{self as signin, Details, Entered, Verified};
 use crm::testing::{World, start};
 use crm::who::{self, Customer, Opened, System, Token, Visitor};
@@ -374,6 +375,45 @@ both_engines!(sessions_end_when_they_should, async |world| {
     );
 });
 
+both_engines!(browsers_that_are_known_are_few_and_forgotten_in_time, async |world| {
+    let db = ready(world).await;
+    let (customer, opened) = register(db).await;
+    let id = customer.id();
+    let first = opened.device.expect("it is known from now on");
+    for n in 0..25_i64 {
+        sql!(
+            world,
+            "INSERT INTO known_devices (id, customer_id, token_hash, created_at, seen_at) VALUES ($1, $2, $3, $4, $4)",
+            KnownDeviceId::new(),
+            id,
+            Token::random().hash(),
+            start() + chrono::Duration::seconds(n + 1),
+        );
+    }
+    world.clock.set(start() + chrono::Duration::hours(1));
+    let count = "SELECT COUNT(*) FROM known_devices";
+    by_password(db, PHONE, PASSWORD, &visitor()).await.expect("in");
+    assert_eq!(one!(world, i64, count), 20, "the last ones");
+    // The one of the registration was the oldest of all.
+    let with_first = Visitor {
+        known_device: Some(first.clone()),
+        ..visitor()
+    };
+    let again = by_password(db, PHONE, PASSWORD, &with_first).await.expect("in");
+    assert_ne!(
+        again.device.expect("a token").secret(),
+        first.secret(),
+        "what is forgotten is none of ours"
+    );
+    let told = "SELECT COUNT(*) FROM outbox WHERE template = 'new_device'";
+    assert_eq!(one!(world, i64, told), 2);
+    world
+        .clock
+        .set(start() + chrono::Duration::hours(2) + crm::signin::known::KEPT);
+    signin::sweep(db, &System::at_the_command_line()).await.expect("swept");
+    assert_eq!(one!(world, i64, count), 0);
+});
+
 both_engines!(profiles_change_field_by_field, async |world| {
     let db = ready(world).await;
     let (customer, _) = register(db).await;
@@ -397,6 +437,13 @@ both_engines!(profiles_change_field_by_field, async |world| {
     assert_eq!(
         flaws(contacts::remove(db, &fresh, all[0].id).await),
         [("phone".to_owned(), Flaw::LastOne)]
+    );
+    // What nobody proved never becomes the main one, over whatever.
+    let refused = contacts::make_primary(db, &fresh, all[3].id).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    sql!(
+        world,
+        "UPDATE contacts SET verified_at = created_at WHERE kind = 'email'"
     );
     contacts::make_primary(db, &fresh, all[3].id).await.expect("primary");
     contacts::remove(db, &fresh, all[3].id).await.expect("removed");
@@ -649,4 +696,40 @@ both_engines!(what_nobody_needs_any_more_goes_in_its_time, async |world| {
     ] {
         assert_eq!(one!(world, i64, kept), 1, "{kept}");
     }
+});
+
+both_engines!(who_was_kept_out_is_told_to_whom_they_were_after, async |world| {
+    let db = ready(world).await;
+    let (anna, _) = register(db).await;
+    for (phone, typed) in [(PHONE, "wrong"), ("+79000000009", "wrong"), (PHONE, PASSWORD)] {
+        let _ = by_password(db, phone, typed, &visitor()).await;
+    }
+    world.clock.set(start() + chrono::Duration::minutes(1));
+    let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("a code");
+    let right = last_code(db).await;
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    // Once the code is dead nothing more is written down.
+    for _ in 0..8 {
+        assert!(signin::verify(db, &token, wrong, &visitor()).await.is_err());
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let all = history::list(&mut conn, anna.me(), None, 100).await.expect("read");
+    let told: Vec<_> = all.iter().rev().map(|one| (one.way.as_str(), one.is_let_in)).collect();
+    assert_eq!(
+        told[..3],
+        [("registration", true), ("password", false), ("password", true)]
+    );
+    assert!(
+        told[3..].iter().all(|one| *one == ("code", false)) && (4..=7).contains(&told.len()),
+        "{told:?}"
+    );
+    assert!(
+        all.iter().all(|one| one.network == "192.0.2.*" && one.device == "Test"),
+        "{all:?}"
+    );
+    let (first, rest) = (all[0].at, all[0].id.0);
+    let next = history::list(&mut conn, anna.me(), Some((first, rest)), 1)
+        .await
+        .expect("read");
+    assert_eq!(next, all[1..2]);
 });

@@ -18,27 +18,29 @@ mod part;
 mod points;
 pub mod problem;
 mod purchases;
-pub(crate) mod rate;
+mod rate;
 pub mod shapes;
 
 use crate::router::App;
+use crate::session;
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use crm::db::{self, Change, Db, Key, Tx, scoped};
+use crm::db::{self, Change, Key, Tx, scoped};
 use crm::id::TillId;
 use crm::till::Scope;
 use crm::who::{self, Till, Token};
 use problem::Problem;
-use rate::Rate;
+use rate::Strangers;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -112,11 +114,11 @@ impl Modify for Security {
 
 /// Every path with what answers there.
 pub fn routes(app: &App) -> Vec<(String, MethodRouter)> {
-    let rate = Arc::<Rate<TillId>>::default();
+    let strangers = Arc::<Strangers>::default();
     let keyed = |handlers: MethodRouter<App>| {
         handlers
             .layer(middleware::from_fn_with_state(
-                (app.clone(), rate.clone()),
+                (app.clone(), strangers.clone()),
                 authenticate,
             ))
             .with_state(app.clone())
@@ -204,31 +206,36 @@ async fn document(call: Call) -> Json<serde_json::Value> {
 
 /// Lets only tills through, and not too fast; says in the headers of every answer how much is left.
 async fn authenticate(
-    State((app, rate)): State<(App, Arc<Rate<TillId>>)>,
+    State((app, strangers)): State<(App, Arc<Strangers>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let till = match till(&app.db, request.headers()).await {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let headers = request.headers();
+    let network = session::visitor(peer, headers, &app.config.trusted_proxies).network;
+    let till = match till(&app, &strangers, &network, headers).await {
         Ok(till) => till,
         Err(problem) => return problem.into_response(),
     };
     let limit = app.db.shop().limits.requests_per_till;
-    let left = rate.take(till.id(), app.db.now(), limit);
+    let left = app.pace.take("till", &till.id().to_string(), app.db.now(), limit);
     let mut response = match left.refused {
         false => {
             request.extensions_mut().insert(till);
             next.run(request).await
         }
-        true => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many requests")
-            .retry_after(left.seconds)
-            .into_response(),
+        true => too_many(left.seconds).into_response(),
     };
     left.write(response.headers_mut(), limit);
     response
 }
 
+fn too_many(seconds: u32) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many requests").retry_after(seconds)
+}
+
 /// The till whose key came.
-async fn till(db: &Db, headers: &HeaderMap) -> Result<Till, Problem> {
+async fn till(app: &App, strangers: &Strangers, network: &str, headers: &HeaderMap) -> Result<Till, Problem> {
     let refused = || {
         Problem::new(
             StatusCode::UNAUTHORIZED,
@@ -241,7 +248,14 @@ async fn till(db: &Db, headers: &HeaderMap) -> Result<Till, Problem> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(refused());
     }
-    who::till(db, &Token::received(key.trim())).await?.ok_or_else(refused)
+    let key = Token::received(key.trim());
+    let (now, limit) = (app.db.now(), app.db.shop().limits.pages_per_network);
+    if let Some(seconds) = strangers.refuse(network, &key.hash(), now, limit) {
+        return Err(too_many(seconds));
+    }
+    let found = who::till(&app.db, &key).await?;
+    strangers.note(network, key.hash(), found.is_some(), now);
+    found.ok_or_else(refused)
 }
 
 /// Who asks, with what every handler needs.

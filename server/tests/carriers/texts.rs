@@ -302,6 +302,7 @@ async fn site(world: &World, config: &Config) -> String {
         }),
         is_demonstration: false,
         is_draining: Arc::default(),
+        pace: Arc::default(),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -270,6 +270,18 @@ async fn what_is_not_meant_for_customers_is_named() {
     assert!(found.iter().any(|(check, state, said)| {
         check == "configuration" && state == "wrong" && said.contains("trusted_proxies is empty")
     }));
+    // Customers come in by codes, which have to reach them.
+    let no_codes = |found: &[(String, String, String)], part: &str| {
+        found
+            .iter()
+            .any(|(check, state, said)| check == "sms" && state == "wrong" && said.contains(part))
+    };
+    assert!(no_codes(&found, "nobody can receive a code"), "{found:?}");
+    let here = here
+        .with("KABINET_MAIL__HOST", "127.0.0.1")
+        .with("KABINET_MAIL__FROM", "club@example.com");
+    let found = complaints(&here);
+    assert!(no_codes(&found, "nobody new can register"), "{found:?}");
 }
 
 #[tokio::test]

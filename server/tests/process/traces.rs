@@ -133,7 +133,7 @@ async fn a_collector_receives_requests_transactions_and_jobs_and_nothing_secret(
         assert!(!collector.holds(secret), "{secret}");
     }
     // The log tells where the reports went, and not by which secret.
-    server.logged("/callback…").await;
+    server.logged("/callbacks/sms/…").await;
     server.logged("a change from another site was refused").await;
     let log = server.log();
     assert!(!log.iter().any(|line| line.contains("hunter2")), "{log:?}");

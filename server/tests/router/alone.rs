@@ -304,6 +304,7 @@ mod in_its_own {
         assert_eq!(reply.location(), "/sign-in/review", "{}", reply.text());
         who.send("/sign-in/review", "sign_in.register", &[]).await;
         secrets.push(who.cookies["__Host-kabinet"].clone());
+        secrets.push(who.cookies["__Host-kabinet_device"].clone());
         // By password, right and wrong; staff too, and a password typed where the login belongs.
         let right = [("phone", phone.as_str()), ("password", marks[0])];
         assert_eq!(
@@ -338,6 +339,37 @@ mod in_its_own {
         let encoded = crate::common::encode(&[("password", marks[1])]);
         app.anybody().get(&format!("/sign-in?{encoded}")).await;
         app.anybody().send("/nowhere", "sign_in.password", &right).await;
+        // Addresses that are secrets themselves, and some that are nearly ones of ours.
+        let others: Vec<String> = server::router::others(&app.app)
+            .into_iter()
+            .map(|other| other.path)
+            .collect();
+        let routes = app::ROUTES.iter().map(|route| route.path);
+        let links: Vec<&str> = routes
+            .chain(others.iter().map(String::as_str))
+            .filter_map(|path| path.strip_suffix("{secret}"))
+            .collect();
+        assert!(
+            links.contains(&"/number-change/") && links.contains(&"/unsubscribe/"),
+            "{links:?}"
+        );
+        for link in links {
+            for (before, after) in [("", ""), ("", "/"), ("/", "")] {
+                let token = crm::who::Token::random();
+                let path = format!("{before}{link}{}{after}", token.secret());
+                app.anybody().get(&path).await;
+                // Refused, which is a line as well.
+                app.anybody()
+                    .request(
+                        axum::http::Method::POST,
+                        &path,
+                        &[("origin", "https://evil.example")],
+                        Vec::new(),
+                    )
+                    .await;
+                secrets.push(token.secret().to_owned());
+            }
+        }
         let foreign = [("origin", "https://evil.example")];
         let body = crate::common::body("sign_in.password", "0123456789abcdef", &right).into_bytes();
         app.anybody()

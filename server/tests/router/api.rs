@@ -413,6 +413,78 @@ async fn s21_a_hundred_duplicates_at_once_have_one_effect() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s21_one_line_comes_back_once_and_one_receipt_is_claimed_by_one() {
+    let app = TestApp::new().await;
+    let (anna, boris) = (app.customer("Анна").await, app.customer("Борис").await);
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let line = json!({"article": "tea", "name": "Чай", "quantity": 1, "price": 50_000});
+    // A line that is brought back by a hundred returns, each with a key of its own.
+    let who = anna.id().await.to_string();
+    let sale = json!({"document": "S-1", "at": now, "customer": who, "lines": [line]});
+    assert_eq!(till.post("/purchases", &sale).await.status, StatusCode::CREATED);
+    let all: Vec<_> = (0..100)
+        .map(|n| {
+            let till = till.clone();
+            let back = json!({"document": format!("R-{n}"), "at": now, "lines": [{
+                "article": "tea", "quantity": 1, "price": 50_000, "original": {"document": "S-1", "line": 1},
+            }]});
+            tokio::spawn(async move { till.post("/returns", &back).await })
+        })
+        .collect();
+    let mut taken = 0;
+    for reply in all {
+        let reply = reply.await.expect("an answer");
+        if reply.status == StatusCode::CREATED {
+            taken += 1;
+        } else {
+            assert!(reply.status.is_client_error(), "{}", reply.body);
+        }
+    }
+    assert_eq!(taken, 1);
+    // A receipt that two people claim, each several times: by one form again and again, and by others.
+    let sale = json!({"document": "S-2", "at": now, "lines": [line]});
+    let code = read(&till.post("/purchases", &sale).await)["code"]
+        .as_str()
+        .expect("a code")
+        .to_owned();
+    let all: Vec<_> = [&anna, &boris]
+        .into_iter()
+        .flat_map(|who| {
+            let same = fresh("form-key");
+            [same.clone(), same.clone(), same, fresh("form-key"), fresh("form-key")].map(|key| (who, key))
+        })
+        .map(|(who, key)| {
+            let (mut browser, name, code) = (who.browser.clone(), who.name.clone(), code.clone());
+            tokio::spawn(async move {
+                let sent = [("receipt", code.as_str())];
+                let reply = browser
+                    .send_keyed("/purchases/claim", "purchase.claim", &key, &sent)
+                    .await;
+                (name, reply)
+            })
+        })
+        .collect();
+    let mut owners = std::collections::BTreeSet::new();
+    for one in all {
+        let (name, reply) = one.await.expect("an answer");
+        if reply.location().ends_with("?done=claimed") {
+            owners.insert(name);
+        } else {
+            // Not taken, or while the same form was being taken: back to the page.
+            assert!(["", "/purchases/claim"].contains(&reply.location()), "{}", reply.text());
+        }
+    }
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    let claimed = "SELECT COUNT(*) FROM purchases WHERE claimed_at IS NOT NULL";
+    assert_eq!(app.count(claimed).await, 1);
+    assert_eq!(
+        crm::points::store::verify(&app.world.db, &BY).await.expect("verified"),
+        []
+    );
+}
+
 #[tokio::test]
 async fn a_till_that_was_cut_off_sends_later_out_of_order_and_twice() {
     let app = TestApp::new().await;

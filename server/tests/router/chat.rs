@@ -88,7 +88,11 @@ async fn an_unknown_phone_gets_a_card_step_by_step() {
     assert!(!page.body.contains(&code), "the code is kept nowhere");
     assert_eq!(who.get("/card").await.status, StatusCode::OK);
     let names: Vec<&str> = who.cookies.keys().map(String::as_str).collect();
-    assert_eq!(names, ["__Host-kabinet"], "the session alone is left");
+    assert_eq!(
+        names,
+        ["__Host-kabinet", "__Host-kabinet_device"],
+        "the session alone is left, and what the browser is known by"
+    );
     assert!(last(&choose(&mut who, "Баланс").await).contains("На карте баллов: 0."));
 }
 

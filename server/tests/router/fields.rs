@@ -43,9 +43,11 @@ async fn s18_no_column_of_the_database_can_be_sent_along() {
     ] {
         assert!(columns.contains(known), "{known}");
     }
+    // That staff look at him, where they compare the two, is written down and changes nothing.
+    let is_look = |row: &str| row.starts_with("audit") && row.contains("'customer.read'");
     let of_boris = |rows: BTreeSet<String>| {
         rows.into_iter()
-            .filter(|row| row.contains(&boris_hex))
+            .filter(|row| row.contains(&boris_hex) && !is_look(row))
             .collect::<BTreeSet<_>>()
     };
     let before = of_boris(town.app.everything(&[]).await);
@@ -68,7 +70,10 @@ async fn s18_no_column_of_the_database_can_be_sent_along() {
             }
             for nth in 0..3 {
                 let mut form = form.clone();
-                form.fields.extend(form.buttons.first().cloned());
+                // One that only looks for answers takes nothing, and one that keeps a draft sends nothing.
+                let is_aside = |name: &str, value: &str| name == "find" || (name, value) == ("act", "keep");
+                let button = form.buttons.iter().find(|(name, value)| !is_aside(name, value));
+                form.fields.extend(button.cloned());
                 for (name, value) in &mut form.fields {
                     match name.as_str() {
                         "_key" => *value = crm::who::Token::random().secret().to_owned(),

@@ -49,6 +49,23 @@ async fn every_path(town: &Town) -> Vec<String> {
     paths
 }
 
+/// What a route has in its path is an id, which the log may have, or is called a secret, which it may not.
+#[tokio::test]
+async fn s23_each_part_of_an_address_is_one_that_was_thought_about() {
+    let town = Town::new().await;
+    let others = router::others(&town.app.app);
+    let pages = app::ROUTES.iter().map(|route| route.path);
+    for path in pages.chain(others.iter().map(|other| other.path.as_str())) {
+        for part in path.split('/').filter_map(|part| part.strip_prefix('{')) {
+            let name = part.trim_end_matches('}');
+            assert!(
+                name == "secret" || server::guard::LOGGED.contains(&name),
+                "{path}: is {name} a secret, or may the log have it (guard::LOGGED)?"
+            );
+        }
+    }
+}
+
 /// Those of the other routes that are proved by a key or a secret are the API's, and `api.rs` walks over them, the two for
 /// delivery reports, which `reports.rs` asks, and the link to unsubscribe, which `unsubscribe.rs` does.
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn dead_letter(app: &TestApp, channel: Channel) {
 async fn answered() -> Town {
     let mut town = Town::new().await;
     town.app
-        .execute("UPDATE contacts SET is_primary = TRUE WHERE value = 'anna@example.com'")
+        .execute("UPDATE contacts SET verified_at = created_at WHERE value = 'anna@example.com'")
         .await;
     town.answer().await;
     town

@@ -49,6 +49,21 @@ async fn a_bell_counts_what_is_new_until_somebody_looks() {
 }
 
 #[tokio::test]
+async fn a_request_that_support_closed_is_told() {
+    let mut town = answered().await;
+    let at = format!("/admin/requests/{}", town.request);
+    let seen = town.agent.get(&at).await.form("request.answer");
+    let seen = seen.get("seen").expect("a field").to_owned();
+    let sent = [("seen", seen.as_str()), ("status", "closed")];
+    let reply = town.agent.send(&at, "request.status", &sent).await;
+    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
+    assert_eq!(town.app.count(UNREAD).await, 2);
+    let text = town.anna.get(PAGE).await.text().replace('\u{a0}', " ");
+    let words = format!("Обращение № {} закрыто", town.request);
+    assert!(text.contains(&words), "{text}");
+}
+
+#[tokio::test]
 async fn notifications_come_page_by_page() {
     let mut town = answered().await;
     town.app

@@ -210,8 +210,17 @@ fn towns(page: &Reply) -> Vec<&'static str> {
     found.into_iter().map(|(_, town)| town).collect()
 }
 
+/// What the card of the shop of a town says.
+fn card(page: &Reply, town: &str) -> String {
+    let mut cards = page.body.split("<article").skip(1);
+    cards
+        .find(|card| card.contains(&format!("<h2>{town}, ")))
+        .unwrap_or_default()
+        .to_owned()
+}
+
 #[tokio::test]
-async fn shops_are_listed_from_a_town_outwards_and_where_a_promotion_holds() {
+async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
     let app = TestApp::new().await;
     put_shop(&app, "klin", "Клин", Some((56_339_000, 36_728_000))).await;
     let tver = put_shop(&app, "tver", "Тверь", Some((56_858_700, 35_917_600))).await;
@@ -242,6 +251,21 @@ async fn shops_are_listed_from_a_town_outwards_and_where_a_promotion_holds() {
         let page = anna.get(&format!("/stores?near={near}")).await;
         assert_eq!(towns(&page), expected, "{near}");
     }
+    // By words of the address, in any order and with any ending.
+    for (asked, expected) in [
+        ("%D1%82%D0%B2%D0%B5%D1%80%D0%B8", &["Тверь"][..]),
+        ("DUBNA+%D0%B4%D1%83%D0%B1%D0%BD%D0%B0", &["Дубна"]),
+        ("%D0%BF%D0%B0%D1%80%D0%B8%D0%B6", &[]),
+        ("%3F", &["Дубна", "Клин", "Ржев", "Тверь"]),
+    ] {
+        let page = anna.get(&format!("/stores?q={asked}")).await;
+        assert_eq!(towns(&page), expected, "{asked}");
+        assert_eq!(
+            page.text().contains("По этому адресу магазинов нет"),
+            expected.is_empty(),
+            "{asked}"
+        );
+    }
     let here = &crm::promotion::NewPromotion {
         code: "candles".into(),
         title: crm::lang::Localized {
@@ -260,6 +284,10 @@ async fn shops_are_listed_from_a_town_outwards_and_where_a_promotion_holds() {
         .db
         .write(|tx| scoped(async move { crm::promotion::store::put(tx, &BY, here).await }));
     put.await.expect("a promotion");
+    let page = anna.get("/stores").await;
+    for (town, has) in [("Тверь", true), ("Дубна", true), ("Клин", false), ("Ржев", false)] {
+        assert_eq!(card(&page, town).contains("Три свечи"), has, "{town}");
+    }
     assert!(anna.get("/offers").await.body.contains("/stores?offer=candles"));
     let page = anna
         .get("/stores?offer=candles&near=%D0%A2%D0%B2%D0%B5%D1%80%D1%8C")
@@ -267,4 +295,13 @@ async fn shops_are_listed_from_a_town_outwards_and_where_a_promotion_holds() {
     assert_eq!(towns(&page), ["Тверь", "Дубна"]);
     assert!(page.text().contains("Где действует: Три свечи"), "{}", page.text());
     assert_eq!(towns(&anna.get("/stores?offer=nothing").await).len(), 4);
+
+    // What has to be switched on holds from then on, and in every shop.
+    app.some_promotion().await;
+    assert!(!anna.get("/stores").await.text().contains("Неделя чая"));
+    anna.send("/offers", "offer.activate", &[("offer", "tea_week")]).await;
+    let page = anna.get("/stores").await;
+    for town in ["Тверь", "Дубна", "Клин", "Ржев"] {
+        assert!(card(&page, town).contains("Неделя чая"), "{town}");
+    }
 }

@@ -340,6 +340,9 @@ async fn a_macro_is_written_shown_and_carried_out() {
     assert!(page.text().contains("Открыть снова"), "it was closed: {}", page.text());
     let thread = town.anna.get(&format!("/support/{}", town.request)).await;
     assert!(!thread.text().contains("petrov"), "{}", thread.text());
+    let told = town.anna.get("/notifications").await.text().replace('\u{a0}', " ");
+    let closed = format!("Обращение № {} закрыто", town.request);
+    assert!(told.contains(&closed), "as by hand, she is told: {told}");
     let late = town.agent.send(&desk, "request.macro", &run).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "it moved on meanwhile");
 
@@ -374,10 +377,13 @@ async fn single_keys_are_listed_and_can_be_switched_off() {
     }
     let queue = agent.get("/admin/requests").await;
     assert!(queue.body.contains("<dialog") && queue.body.contains("src=\"/desk.js\""));
+    assert!(queue.body.contains("src=\"/find.js\""), "the one of the search");
     let off = agent.send("/admin/keys", "keys.switch", &[("on", "no")]).await;
     assert_done(&off, "/admin/keys?done=off");
     let queue = agent.get("/admin/requests").await;
     assert!(!queue.body.contains("<dialog") && !queue.body.contains("/desk.js"));
+    assert!(queue.body.contains("id=\"bar-find\"") && !queue.body.contains("/find.js"));
+    assert!(!queue.body.contains("aria-keyshortcuts=\"/\""), "nothing promises it");
     let mut other = app.staff_as("sidorov", "agent").await;
     assert!(
         other.get("/admin/requests").await.body.contains("<dialog"),

@@ -38,8 +38,31 @@ fn links(page: &Reply) -> Vec<String> {
     hrefs.filter(|href| href.contains("/files/")).collect()
 }
 
+/// A photo of a phone: with Exif that says where it was taken.
+const PHOTO: &[u8] = b"\xff\xd8\xff\xe1\x00\x1bExif\x00\x00MM\x00*GPS 56.33,36.73\
+    \xff\xdb\x00\x04ab\xff\xda\x00\x04cd picture\xff\xd9";
+
 async fn ask(who: &mut Browser, files: &[(&str, &[u8])]) -> Reply {
     who.upload("/support/new", "request.create", &QUESTION, files).await
+}
+
+#[tokio::test]
+async fn s20_a_photo_is_kept_without_its_place() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let sent = ask(&mut anna.browser, &[("чек.jpg", PHOTO)]).await;
+    let at = sent.location().replace("?done=sent", "");
+    assert!(at.starts_with("/support/"), "{}", sent.text());
+    let own = links(&anna.get(&at).await).remove(0);
+    let desk = links(&agent.get(&at.replace("/support/", "/admin/requests/")).await).remove(0);
+    for reply in [anna.get(&own).await, agent.get(&desk).await] {
+        assert_eq!(reply.status, StatusCode::OK);
+        assert_eq!(
+            &*reply.bytes,
+            b"\xff\xd8\xff\xdb\x00\x04ab\xff\xda\x00\x04cd picture\xff\xd9"
+        );
+    }
 }
 
 #[tokio::test]

@@ -100,6 +100,41 @@ async fn a_proved_address_opens_and_an_unproved_one_is_nobodys() {
 }
 
 #[tokio::test]
+async fn what_was_proved_is_the_main_address_and_what_was_typed_is_not() {
+    const MAIN: &str = "SELECT value FROM contacts WHERE kind = 'email' AND is_primary";
+    let app = TestApp::new().await;
+    // Comes by one address and types another one, perhaps somebody else's, into the form.
+    let mut eva = app.anybody();
+    assert_eq!(by_email(&app, &mut eva, "eva@example.com").await, "/sign-in/phone");
+    let phone = app.free_phone();
+    eva.send("/sign-in/phone", "sign_in.give_phone", &[("phone", &phone)])
+        .await;
+    let code = app.code(&phone).await;
+    eva.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await;
+    let mut sent = details("Ева");
+    sent.retain(|(name, _)| *name != "email");
+    sent.push(("email", "other@example.com"));
+    eva.send("/sign-in/details", "sign_in.details", &sent).await;
+    let done = eva.send("/sign-in/review", "sign_in.register", &[]).await;
+    assert_eq!(done.location(), "/welcome?done=registered", "{}", done.text());
+    assert_eq!(app.text(MAIN).await, "eva@example.com");
+    assert_eq!(app.count("SELECT COUNT(*) FROM contacts WHERE kind = 'email'").await, 2);
+    // Nor does it become the main one by a form that no page offers.
+    let hex = app
+        .text("SELECT lower(hex(id)) FROM contacts WHERE value = 'other@example.com'")
+        .await;
+    let id = hex.parse::<uuid::Uuid>().expect("an id").to_string();
+    let page = eva.get("/profile/contacts").await;
+    assert!(!page.body.contains("value=\"contact.primary\""), "{}", page.text());
+    let refused = eva
+        .send("/profile/contacts", "contact.primary", &[("contact", &id)])
+        .await;
+    // Without a form that could tell it, the page does.
+    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    assert_eq!(app.text(MAIN).await, "eva@example.com");
+}
+
+#[tokio::test]
 async fn whose_a_contact_is_only_those_learn_who_prove_it() {
     let app = TestApp::new().await;
     with_email(&app).await;
@@ -377,17 +412,60 @@ async fn s06_a_password_is_changed_with_the_one_until_now_or_a_new_proof() {
 }
 
 #[tokio::test]
-async fn a_new_device_is_told_of_and_a_known_one_is_not() {
+async fn a_new_browser_is_told_of_and_a_known_one_is_not_whatever_it_says_of_itself() {
+    const DEVICE: &str = "__Host-kabinet_device";
     let app = TestApp::new().await;
-    with_email(&app).await;
+    let anna = with_email(&app).await;
+    assert!(anna.cookies.contains_key(DEVICE));
     let told = "SELECT COUNT(*) FROM outbox WHERE template = 'new_device'";
-    let mut laptop = app.anybody().with("user-agent", "Laptop");
+    let says = |name: &str| vec![("user-agent", name.to_owned())];
+    let mut laptop = app.anybody();
+    laptop.headers = says("Laptop 1");
+    laptop
+        .send("/sign-in?by=email", "sign_in.start_by_email", &[("email", EMAIL)])
+        .await;
+    assert!(!laptop.cookies.contains_key(DEVICE), "nobody has come in yet");
+    app.world.clock.set(start() + Duration::hours(2));
     assert_eq!(by_email(&app, &mut laptop, EMAIL).await, "/");
     assert_eq!(app.count(told).await, 1);
-    app.world.clock.set(start() + Duration::hours(2));
-    let mut again = app.anybody().with("user-agent", "Laptop");
-    assert_eq!(by_email(&app, &mut again, EMAIL).await, "/");
-    assert_eq!(app.count(told).await, 1, "once is enough");
+    // The same browser after an update.
+    app.world.clock.set(start() + Duration::hours(3));
+    laptop.send("/sign-in", "sign_out", &[]).await;
+    laptop.headers = says("Laptop 2");
+    assert_eq!(by_email(&app, &mut laptop, EMAIL).await, "/");
+    assert_eq!(app.count(told).await, 1, "it is known");
+    // Another one that says the same of itself.
+    app.world.clock.set(start() + Duration::hours(4));
+    let mut other = app.anybody();
+    other.headers = says("Laptop 2");
+    assert_eq!(by_email(&app, &mut other, EMAIL).await, "/");
+    assert_eq!(app.count(told).await, 2);
+    // What somebody made up is no token of ours, and is not kept.
+    app.world.clock.set(start() + Duration::hours(5));
+    let mut forger = app.anybody();
+    forger.cookies.insert(DEVICE.into(), "A".repeat(43));
+    assert_eq!(by_email(&app, &mut forger, EMAIL).await, "/");
+    assert_eq!(app.count(told).await, 3);
+    assert_ne!(forger.cookies[DEVICE], "A".repeat(43));
+    // Who ends what is open elsewhere hears of the next sign-in there.
+    let ended = forger.send("/devices", "device.end_others", &[]).await;
+    assert_eq!(ended.status, StatusCode::SEE_OTHER, "{}", ended.text());
+    assert_eq!(app.count("SELECT COUNT(*) FROM known_devices").await, 1);
+    app.world.clock.set(start() + Duration::hours(6));
+    assert_eq!(by_email(&app, &mut other, EMAIL).await, "/");
+    assert_eq!(app.count(told).await, 4);
+    // Two people who share a browser are both known in it.
+    app.world.clock.set(start() + Duration::hours(7));
+    other.send("/sign-in", "sign_out", &[]).await;
+    let before = other.cookies[DEVICE].clone();
+    let boris = app.customer("Борис").await;
+    app.world.clock.set(start() + Duration::minutes(7 * 60 + 5));
+    assert_eq!(other.prove(&boris.phone).await.location(), "/");
+    assert_eq!(other.cookies[DEVICE], before);
+    app.world.clock.set(start() + Duration::hours(8));
+    other.send("/sign-in", "sign_out", &[]).await;
+    assert_eq!(by_email(&app, &mut other, EMAIL).await, "/");
+    assert_eq!(app.count(told).await, 4, "still known");
 }
 
 #[tokio::test]

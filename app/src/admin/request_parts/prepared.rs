@@ -42,9 +42,9 @@ pub(in crate::admin) fn menu(cx: &Cx, all: &[Macro], lang: Lang, values: &Values
             let answer = one.answer(lang).map(|answer| fill(answer, values));
             let answer =
                 answer.map(|answer| view! { <small class="muted" lang=lang.code() dir="auto">{answer}</small> });
-            let find = format!("{} {}", one.code, one.name).to_lowercase();
+            let words = format!("{} {}", one.code, one.name).to_lowercase();
             view! {
-                <li data-find=find>
+                <li data-words=words>
                     <button class="btn btn-sm" name="id" value=one.id.to_string()><bdi>{one.name.clone()}</bdi></button>
                     " " <code>{one.code.clone()}</code> " " <small>{does(cx, one)}</small>
                     <div>{answer}</div>

@@ -116,6 +116,7 @@ impl TestApp {
             site: Arc::new(site),
             is_demonstration,
             is_draining: Arc::default(),
+            pace: Arc::default(),
         };
         Self {
             router: router::build(&app),
@@ -498,6 +499,26 @@ impl TestApp {
         crm::id::QuestionId(id)
     }
 
+    /// A call of this customer; the first call writes it down, by whichever member of staff was employed first.
+    pub async fn some_talk(&self, with: crm::id::CustomerId) -> crm::id::InteractionId {
+        const SQL: &str = "INSERT INTO interactions (id, customer_id, staff_id, channel, script, version, outcome, note, \
+            at, changed_at) SELECT $1, $2, s.id, 'call_in', 'free', 1, 'told', 'Спрашивала про баллы', $3, $3 FROM staff s \
+            WHERE NOT EXISTS (SELECT 1 FROM interactions) ORDER BY s.id LIMIT 1";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(with.0)
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a talk");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM interactions ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::InteractionId(id)
+    }
+
     /// A category; the first call writes it down.
     pub async fn some_category(&self) -> crm::id::CategoryId {
         let name = &crm::lang::Localized {
@@ -787,7 +808,16 @@ impl Browser {
 
     /// Looks for a customer as staff do; the address of what was found.
     pub async fn find(&mut self, text: &str) -> String {
-        let reply = self.send("/admin/customers", "customer.find", &[("q", text)]).await;
+        self.find_at("/admin/customers", text).await
+    }
+
+    /// The same, at the page of customers or at that of everything.
+    pub async fn find_at(&mut self, path: &str, text: &str) -> String {
+        let form = match path {
+            "/admin/customers" => "customer.find",
+            _ => "find",
+        };
+        let reply = self.send(path, form, &[("q", text)]).await;
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
         reply.location().to_owned()
     }
@@ -944,6 +974,7 @@ impl Town {
         app.some_category().await;
         app.some_article().await;
         app.some_question(anna.id().await).await;
+        app.some_talk(anna.id().await).await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -1042,6 +1073,9 @@ impl Town {
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 "/number-change/" => "A".repeat(43),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
+                in_customer if in_customer.ends_with("/talks/") => {
+                    self.app.some_talk(self.anna.id().await).await.to_string()
+                }
                 in_customer if in_customer.ends_with("/merge/") => self.boris.id().await.to_string(),
                 in_request if in_request.ends_with("/files/") => self.app.newest_file().await,
                 _ => return None,
