@@ -1,7 +1,7 @@
 //! The queue: what customers wait for, narrowed and sorted by the address alone.
 
 use super::view::{View, Which};
-use super::{full_name, keep, passed, status, status_word};
+use super::{full_name, keep, keys, passed, status, status_word};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -105,6 +105,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <span>{shown}</span>
             <div class="actions">{first} {next}</div>
         </div>
+        {keys::link(&cx)}
+        {staff.has_shortcuts().then(|| keys::sheet(&cx))}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }
