@@ -536,6 +536,77 @@ test("forms of talks, tasks and notes", async ({ page, another, signIns }) => {
   await right(desk, "note.remove");
 });
 
+test("forms of a request at the desk", async ({ page, another, signIns }) => {
+  test.slow();
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/tills");
+  const code = `desk-${Date.now().toString(36)}`;
+  await right(desk, "till.add", { key: code, name: "Касса", source: "pos" });
+  for (const scope of ["customers", "points"]) await box(desk, "till.key").locator(`[value="${scope}"]`).uncheck();
+  await right(desk, "till.key", { "scopes[]": "purchases" });
+  const key = await desk.locator(".secret code").innerText();
+  const sold = await page.request.post(`${signIns.url}/api/v1/purchases`, {
+    headers: { authorization: `Bearer ${key}`, "idempotency-key": code },
+    data: { document: code, at: new Date().toISOString(), lines: [{ article: "tea", name: "Чай", quantity: 1, price: 35_000 }] },
+  });
+  expect(sold.status(), await sold.text()).toBe(201);
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/purchases/claim", "purchase.claim", { receipt: (await sold.json()).code });
+  const ask = async (text: string) => {
+    const asked = await send(page.request, signIns.url, "/support/new", "request.create", { topic: "other", text, purchase: "" });
+    return asked.headers().location.split("?")[0].split("/").pop() ?? "";
+  };
+  const [number, other] = [await ask("Где баллы?"), await ask("Где карта?")];
+  const at = `/admin/requests/${number}`;
+  await desk.goto(at);
+  const links = async () => desk.getByText("Связать с другим").click();
+  await links();
+  await wrong(desk, "request.link", { number: "99999999" }, "Под таким номером ничего нет");
+  await right(desk, "request.link", { number: other, bond: "duplicate" });
+  await links();
+  await wrong(desk, "request.link_purchase", { document: "нет такого" }, "Под таким номером ничего нет");
+  await right(desk, "request.link_purchase", { document: code, line: "1" });
+  await expect(desk.getByRole("main")).toContainText("Строка чека");
+  await right(desk, "request.unlink");
+
+  const merging = async () => desk.getByText("Присоединить другие обращения").click();
+  await merging();
+  await wrong(desk, "request.merge", {}, "Заполните это поле");
+  await right(desk, "request.merge", { "others[]": other });
+  await page.goto(`/support/${other}`);
+  await expect(page.getByRole("main")).toContainText("Где баллы?");
+  await right(desk, "request.part");
+  await send(page.request, signIns.url, `/support/${number}`, "request.answer", { text: "И ещё о карте" });
+  await desk.goto(at);
+  await right(desk, "request.split");
+  await expect(desk.getByRole("main")).toContainText("И ещё о карте");
+  await expect(desk).not.toHaveURL(new RegExp(`${at}\\b`));
+
+  await desk.goto(at);
+  await right(desk, "request.answer", { text: "Пока так" }, "Сохранить черновик");
+  await expect(box(desk, "request.answer").locator("textarea")).toHaveValue("Пока так");
+
+  await desk.goto("/admin/macros");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  const prepared = { key: code, name: "Ответ", answer_ru: "Здравствуйте, {{customer.phone}}", status: "waiting" };
+  await wrong(desk, "macro.create", prepared, "Переменной «customer.phone» здесь нет");
+  await right(desk, "macro.create", { answer_ru: "Здравствуйте, {{customer.name}}", shared: "yes" });
+  await expect(desk.getByRole("main")).toContainText("Здравствуйте, Анна");
+  await wrong(desk, "macro.change", { name: "" }, "Заполните это поле");
+  await right(desk, "macro.change", { name: `Ответ ${code}` });
+  const macro = desk.url();
+  await desk.goto(at);
+  await desk.getByText("Макросы", { exact: true }).last().click();
+  await right(desk, "request.macro", {}, `Ответ ${code}`);
+  await expect(box(desk, "request.answer").locator("textarea")).toHaveValue("Пока так\n\nЗдравствуйте, Анна");
+  await desk.goto(macro);
+  await desk.getByText("Удалить макрос").first().click();
+  await right(desk, "macro.remove");
+  await desk.goto("/admin/keys");
+  await right(desk, "keys.switch");
+});
+
 test("forms of the card", async ({ page, another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));

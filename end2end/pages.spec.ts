@@ -85,6 +85,11 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/queues", "queue.create", queue);
       return added.headers().location.split("?")[0];
     }
+    case "/admin/macros/{id}": {
+      const prepared = { key: `page-${Date.now().toString(36)}`, name: "Спасибо", shared: "yes", answer_ru: "Спасибо, {{customer.name}}!", answer_en: "", status: "", assign: "" };
+      const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
+      return added.headers().location.split("?")[0];
+    }
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
     case "/admin/categories/{id}": return first("/admin/categories", /href="(\/admin\/categories\/[0-9a-f-]{36})"/);

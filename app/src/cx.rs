@@ -428,6 +428,8 @@ impl Cx {
             Flaw::Private => words.private.into(),
             Flaw::UnknownVariable { name } => words.unknown_variable(name),
             Flaw::MissingVariable { name } => words.missing_variable(name),
+            Flaw::UnknownLogin { name } => words.unknown_login(name),
+            Flaw::NoSuchNumber => words.no_such_number.into(),
         }
     }
 }

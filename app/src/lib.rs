@@ -200,9 +200,30 @@ pub const ROUTES: &[Route] = &[
             admin::request::Assign,
             admin::request::Unassign,
             admin::sorting::SortRequest,
+            admin::request_parts::links::LinkRequest,
+            admin::request_parts::links::LinkPurchase,
+            admin::request_parts::links::Unlink,
+            admin::request_parts::merging::MergeRequests,
+            admin::request_parts::merging::PartRequests,
+            admin::request_parts::merging::SplitRequest,
+            admin::request_parts::prepared::UseMacro,
         ]
     ),
     download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
+    page!("/admin/inbox", Staff, admin::inbox::page),
+    page!("/admin/keys", Staff, admin::keys::page, [admin::keys::SwitchKeys]),
+    page!(
+        "/admin/macros",
+        Staff,
+        admin::macros::page,
+        [admin::macros::CreateMacro]
+    ),
+    page!(
+        "/admin/macros/{id}",
+        Staff,
+        admin::macros::one,
+        [admin::macros::ChangeMacro, admin::macros::RemoveMacro]
+    ),
     page!("/admin/find", Staff, admin::find::page, [admin::find::Find]),
     page!(
         "/admin/queues",

@@ -95,6 +95,11 @@ const THEN: &[&str] = &[
     "DELETE FROM request_bulk_items WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM request_tags WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM level_notices WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_drafts WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_links WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1) \
+     OR other_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM staff_notices WHERE message_id IN (SELECT m.id FROM requests r JOIN messages m ON m.request_id = r.id \
+     WHERE r.customer_id = $1)",
     "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE adjustments SET reason = '', note = '' WHERE customer_id = $1",

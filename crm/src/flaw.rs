@@ -193,6 +193,13 @@ pub enum Flaw {
         /// Its name.
         name: String,
     },
+    /// A note names somebody who does not work with requests here.
+    UnknownLogin {
+        /// What stands behind the `@`.
+        name: String,
+    },
+    /// Nothing has this number.
+    NoSuchNumber,
 }
 
 impl Flaw {
@@ -259,6 +266,8 @@ impl Flaw {
             Self::Private => "private",
             Self::UnknownVariable { .. } => "unknown_variable",
             Self::MissingVariable { .. } => "missing_variable",
+            Self::UnknownLogin { .. } => "unknown_login",
+            Self::NoSuchNumber => "no_such_number",
         }
     }
 

@@ -126,6 +126,14 @@ ids! {
     AttachmentId,
     /// What a customer thinks of how a request was answered.
     RatingId,
+    /// Two requests that became one.
+    RequestMergeId,
+    /// What a request has to do with something.
+    LinkId,
+    /// What a member of staff is told of.
+    NoticeId,
+    /// What is prepared for requests.
+    MacroId,
     /// A topic of requests.
     TopicId,
     /// A queue of requests.

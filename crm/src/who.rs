@@ -253,6 +253,8 @@ pub struct Staff {
     rights: Vec<Right>,
     language: Lang,
     last_change: i64,
+    unread: i64,
+    has_shortcuts: bool,
     network: String,
     authenticated_at: DateTime<Utc>,
     viewing: Option<Viewing>,
@@ -370,6 +372,16 @@ impl Staff {
     /// The number of the last change of a request when they asked; see [`crate::request::live`].
     pub fn last_change(&self) -> i64 {
         self.last_change
+    }
+
+    /// How many notes that name them they have not seen.
+    pub fn unread(&self) -> i64 {
+        self.unread
+    }
+
+    /// Whether single keys do something on their pages.
+    pub fn has_shortcuts(&self) -> bool {
+        self.has_shortcuts
     }
 
     /// Opens one customer's data and writes down that it was opened. Fails with [`Error::NotFound`].
@@ -549,6 +561,8 @@ struct StaffRow {
     rights: Vec<Right>,
     language: Lang,
     last_change: i64,
+    unread: i64,
+    has_shortcuts: bool,
     view_id: Option<ViewId>,
     viewed_id: Option<CustomerId>,
     view_reason: Option<String>,
@@ -636,6 +650,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
 /// The member of staff of a session, if it is alive and they still work here.
 pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Staff>, Error> {
     const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, p.id, p.name, p.role, r.rights, p.language, \
+                       p.shortcuts AS has_shortcuts, \
+                       (SELECT COUNT(*) FROM staff_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) AS unread, \
                        COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change, \
                        v.id AS view_id, v.customer_id AS viewed_id, v.reason AS view_reason, v.ends_at AS view_ends_at \
                        FROM sessions s JOIN staff p ON p.id = s.staff_id JOIN roles r ON r.code = p.role \
@@ -665,6 +681,8 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         rights,
         language,
         last_change,
+        unread,
+        has_shortcuts,
         ..
     } = row;
     Ok(Some(Staff {
@@ -676,6 +694,8 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         rights,
         language,
         last_change,
+        unread,
+        has_shortcuts,
         network: visitor.network.clone(),
         authenticated_at,
         viewing,

@@ -94,6 +94,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::dialogue::store::sweep(&db, &system).await);
             round.took(crm::request::live::sweep(&db, &system).await);
             round.took(crm::request::store::bulk::sweep(&db, &system).await);
+            round.took(crm::request::draft::sweep(&db, &system).await);
             round.took(crm::outbox::delivery::forget(&db, &system).await);
             round.took(crm::notification::forget(&db, &system).await);
             round.took(crm::signin::store::sweep(&db, &system).await);

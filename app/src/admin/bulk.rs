@@ -205,7 +205,7 @@ pub(super) async fn done(cx: &Cx) -> Result<Option<Html>, AppError> {
         let number = |name: &str| cx.query(name).and_then(|n| n.parse::<i64>().ok()).unwrap_or_default();
         let kept = Some(number("kept"))
             .filter(|kept| *kept > 0)
-            .map(|kept| t.done_kept(kept));
+            .map(|kept| t.done_left(kept));
         let restored = t.done_undone(number("restored"));
         return Ok(Some(
             view! { <p class="flash" role="status">{restored} " " {kept}</p> }.into_html(),

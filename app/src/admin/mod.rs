@@ -1,6 +1,5 @@
-//! Staff pages: the queue of requests, one request, customers and what is known of them. But for passkeys, what is live and the
-//! key of the search they ship no script. Whatever
-//! they show of a customer is opened through `crm`, which writes down who looked.
+//! Staff pages: the queue of requests, one request, customers and what is known of them. They work without the scripts that
+//! some ship. Whatever they show of a customer is opened through `crm`, which writes down who looked.
 
 pub mod acts;
 pub mod api;
@@ -14,8 +13,11 @@ pub mod find;
 pub mod goods;
 pub mod help;
 pub mod help_parts;
+pub mod inbox;
 pub mod kept;
+pub mod keys;
 pub mod levels;
+pub mod macros;
 pub mod merge;
 pub mod messages;
 mod once;
@@ -27,6 +29,7 @@ pub mod questions;
 pub mod queues;
 pub mod receipt;
 pub mod request;
+pub mod request_parts;
 pub mod requests;
 pub mod rules;
 pub mod security;

@@ -3,7 +3,7 @@
 use super::bulk::{self, choose};
 use super::sorting::{badges, people, priorities};
 use super::view::{View, Which};
-use super::{due, full_name, keep, kept, passed, status, status_word};
+use super::{due, full_name, keep, kept, keys, passed, status, status_word};
 use crate::cabinet::{flash, gone};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -180,6 +180,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <span>{shown}</span>
             <div class="actions">{first} {next}</div>
         </div>
+        {keys::link(&cx)}
+        {staff.has_shortcuts().then(|| keys::sheet(&cx))}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

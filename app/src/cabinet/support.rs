@@ -389,6 +389,11 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         _ => None,
     };
     let is_closed = thread.status == Status::Closed;
+    let parts: Vec<_> = thread
+        .parts
+        .iter()
+        .map(|number| view! { <p><a href=format!("/support/{number}")>{t.part(number)}</a></p> })
+        .collect();
     let topic = cx.pick(&thread.topic);
     let here = format!("/support/{}", thread.number);
     let (older, last) = thread.messages.split_at(thread.messages.len().saturating_sub(MESSAGES));
@@ -438,6 +443,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
                 <p><a href=href>{t.about_receipt} " " {words}</a></p>
             })}
             {about}
+            {parts}
         </div>
         {flash(&cx, &done)}
         <div data-swap="next">{next(&cx, &thread, wait)}</div>

@@ -4,7 +4,7 @@ use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
 use crate::admin::acts::view_as;
 use crate::admin::find::{Find, HERE};
-use crate::admin::places;
+use crate::admin::{inbox, places};
 use crate::cabinet::{erase, merge, number};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
@@ -12,6 +12,7 @@ use crate::ui::FormBox;
 use crate::ui::html::{Html, IntoHtml};
 use crm::find::store as finding;
 use crm::lang::Lang;
+use crm::staff::Right;
 use leptos::prelude::*;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -163,15 +164,12 @@ fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
 /// looked at, `live/page.js` listens here for answers and brings the count up to date.
 fn bell(cx: &Cx) -> impl IntoView + use<> {
     const HERE: &str = "/notifications";
-    let t = &cx.t().frame;
     let is_here = cx.path == HERE;
-    let unread = cx.customer.as_ref().map_or(0, |customer| customer.unread());
-    let unread = (unread > 0 && !is_here).then_some(unread);
-    let words = unread.map_or(t.notifications.to_owned(), |n| t.unread(crate::format::integer(n)));
-    let count = unread.map(|n| {
-        let shown = if n > 99 { "99+".to_owned() } else { n.to_string() };
-        view! { <span class="count" aria-hidden="true">{shown}</span> }
-    });
+    let inside = rung(
+        cx,
+        cx.customer.as_ref().map_or(0, |customer| customer.unread()),
+        is_here,
+    );
     let live = cx.customer.as_ref().map(|customer| customer.last_change().to_string());
     view! {
         <a
@@ -183,9 +181,30 @@ fn bell(cx: &Cx) -> impl IntoView + use<> {
             data-live=live.is_some().then_some("/live")
             data-since=live
         >
-            {icon(icon::BELL)} <span class="sr-only">{words}</span> {count}
+            {inside}
         </a>
     }
+}
+
+/// What stands in a bell: how many were not read, and nothing of that where they are being read.
+fn rung(cx: &Cx, unread: i64, is_here: bool) -> Html {
+    let t = &cx.t().frame;
+    let unread = (unread > 0 && !is_here).then_some(unread);
+    let words = unread.map_or(t.notifications.to_owned(), |n| t.unread(crate::format::integer(n)));
+    let count = unread.map(|n| {
+        let shown = if n > 99 { "99+".to_owned() } else { n.to_string() };
+        view! { <span class="count" aria-hidden="true">{shown}</span> }
+    });
+    view! { {icon(icon::BELL)} <span class="sr-only">{words}</span> {count} }.into_html()
+}
+
+/// The same for staff who work with requests: notes that name them.
+fn staff_bell(cx: &Cx) -> Option<Html> {
+    let staff = cx.staff.as_ref().filter(|staff| staff.has(Right::Requests))?;
+    let is_here = cx.path == inbox::HERE;
+    let inside = rung(cx, staff.unread(), is_here);
+    let current = is_here.then_some("page");
+    Some(view! { <a class="top-btn" href=inbox::HERE aria-current=current>{inside}</a> }.into_html())
 }
 
 fn places(cx: &Cx, here: Place) -> impl IntoView + use<> {
@@ -281,17 +300,24 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
         });
         view! { <nav class="bar-nav" aria-label=t.places>{inline.iter().map(link).collect::<Vec<_>>()} {more}</nav> }
     });
-    // The key `/` leads into the field by `public/find.js`, which says so as well.
-    let find = cx.staff.as_ref().filter(|staff| finding::may(staff)).map(|_| {
+    // The key `/` leads into the field by `public/find.js`, which says so as well, unless single keys are switched off.
+    let find = cx.staff.as_ref().filter(|staff| finding::may(staff)).map(|staff| {
+        let has_shortcuts = staff.has_shortcuts();
+        let key = has_shortcuts.then(|| {
+            view! {
+                <kbd hidden aria-hidden="true">"/"</kbd>
+                <script type="module" src="/find.js"></script>
+            }
+        });
         view! {
             <div class="bar-find" role="search" aria-label=t.find>
                 {icon(icon::SEARCH)}
                 <FormBox<Find> id="bar-find" action=HERE class="bar-find-form">
-                    <input class="input" type="search" name="q" data-find="" aria-label=t.find placeholder=t.find_hint
-                        aria-keyshortcuts="/" autocomplete="off" dir="auto" spellcheck="false"/>
+                    <input class="input" type="search" name="q" data-find=has_shortcuts.then_some("")
+                        aria-label=t.find placeholder=t.find_hint aria-keyshortcuts=has_shortcuts.then_some("/")
+                        autocomplete="off" dir="auto" spellcheck="false"/>
                 </FormBox<Find>>
-                <kbd hidden aria-hidden="true">"/"</kbd>
-                <script type="module" src="/find.js"></script>
+                {key}
             </div>
         }
     });
@@ -313,6 +339,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
             <div class="bar-end">
                 {language_switch(cx)}
                 {theme_switch(cx)}
+                {staff_bell(cx)}
                 {name}
             </div>
         </header>

@@ -485,6 +485,19 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "which requests are about to be put together for the search: gone after a minute",
     ),
     (
+        "request_drafts",
+        "what staff are writing and have not sent: gone after a month",
+    ),
+    (
+        "request_merges",
+        "which requests were put together: each is told as what it is",
+    ),
+    (
+        "request_links",
+        "which requests and receipts staff found to belong together: each is told as what it is",
+    ),
+    ("staff_notices", "which colleague a note between staff names"),
+    (
         "merge_moves",
         "which rows went over with another account: each is told as what it is",
     ),

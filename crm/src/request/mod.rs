@@ -11,9 +11,19 @@ use std::str::FromStr;
 pub mod attachment;
 pub mod desk;
 #[cfg(feature = "store")]
+pub mod draft;
+#[cfg(feature = "store")]
 pub mod level;
 #[cfg(feature = "store")]
+pub mod link;
+#[cfg(feature = "store")]
 pub mod live;
+#[cfg(feature = "store")]
+pub mod macros;
+#[cfg(feature = "store")]
+pub mod mention;
+#[cfg(feature = "store")]
+pub mod merge;
 mod photo;
 #[cfg(feature = "store")]
 pub mod store;
@@ -412,6 +422,8 @@ pub struct Thread {
     pub closed_at: Option<DateTime<Utc>>,
     /// What was said, oldest first.
     pub messages: Vec<Message>,
+    /// The numbers of requests that a part of the conversation went to, or came from.
+    pub parts: Vec<i64>,
     /// What the customer thinks of it, since it was last opened.
     pub rating: Option<Rating>,
     /// The customer may say now what they think of it, or otherwise than before.
@@ -550,6 +562,8 @@ pub struct Counts {
 pub struct StaffMessage {
     /// Its id.
     pub id: MessageId,
+    /// The number of the request that it was said in: another one's where that went into this one.
+    pub number: i64,
     /// Who wrote it.
     pub author: Author,
     /// The name of who wrote it, for those of staff.

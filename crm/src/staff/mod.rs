@@ -60,6 +60,8 @@ pub enum Right {
     PersonalData,
     /// Looks at the cabinet as its customer sees it.
     ViewAs,
+    /// Writes macros of requests for everybody.
+    Macros,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.

@@ -352,3 +352,21 @@ pub async fn change_password(
     })
     .await
 }
+
+/// Switches single keys off on the pages of whoever asks, or on again.
+pub async fn set_shortcuts(db: &Db, by: &Staff, is_on: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET shortcuts = $2 WHERE id = $1";
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(is_on)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(by.record(tx, "staff.shortcuts", None, Some(by.id().0), "").await?)
+        })
+    })
+    .await
+}

@@ -9,6 +9,7 @@ use crm::request::desk::Priority;
 use crm::request::level::managing::{self, NewCalendar, NewPolicy};
 use crm::request::level::store as levels;
 use crm::request::level::{Kind, Policy};
+use crm::request::merge;
 use crm::request::store::bulk::{self, Act};
 use crm::request::{Filter, NewRequest, Row, Sort, Status, store};
 use crm::testing::World;
@@ -352,6 +353,33 @@ crm::both_engines!(what_staff_change_by_hand_moves_clocks_and_is_undone, async |
         Some(moment(15)),
         "as if nothing had been"
     );
+});
+
+crm::both_engines!(what_goes_into_another_request_is_waited_for_there, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    let db = &world.db;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    let first = write(world, &anna).await;
+    clock(world, 30);
+    let second = write(world, &anna).await;
+    assert_eq!(first_due(world, second).await, Some(moment(90)));
+    clock(world, 40);
+    merge::merge(db, &agent, second, &[first.to_string()])
+        .await
+        .expect("one request");
+    assert_eq!(clocks(world, first).await, ["first_answer dropped", "solution dropped"]);
+    assert_eq!(first_due(world, first).await, None);
+    assert_eq!(
+        first_due(world, second).await,
+        Some(moment(60)),
+        "as long as the customer waits"
+    );
+    merge::part(db, &agent, second, first).await.expect("two requests");
+    assert_eq!(clocks(world, first).await, ["first_answer runs", "solution runs"]);
+    assert_eq!(first_due(world, first).await, Some(moment(60)));
 });
 
 crm::both_engines!(other_policies_and_calendars_count_at_once, async |world| {

@@ -48,6 +48,7 @@ mod stores;
 mod talks;
 mod tasks;
 mod texts;
+mod thread;
 mod tiers;
 mod tills;
 mod timeline;

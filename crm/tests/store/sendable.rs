@@ -10,8 +10,8 @@ use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
 use crm::find::store as find;
 use crm::id::{
-    AdjustmentId, AttachmentId, CalendarId, CardId, CustomerId, PolicyId, ProgramId, QuestionId, SimulationId, StaffId,
-    TransferId,
+    AdjustmentId, AttachmentId, CalendarId, CardId, CustomerId, LinkId, MessageId, PolicyId, ProgramId, QuestionId,
+    SimulationId, StaffId, TransferId,
 };
 use crm::invite::store as invitations;
 use crm::lang::Lang;
@@ -28,7 +28,7 @@ use crm::rule::tier::{Tiers, store as tiers};
 use crm::staff::store as staff;
 use crm::text::{Kind, Text, store as texts};
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
-use crm::{audit, merge, outbox, promotion, stores};
+use crm::{audit, merge, outbox, promotion, request, stores};
 
 fn movable<T: Send>(_: T) {}
 
@@ -79,6 +79,18 @@ fn a_server_can_await_these(
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1).await?;
         requests::unassign(&db, &agent, 1).await?;
+        request::draft::keep(&db, &agent, 1, request::draft::Draft::Note, "").await?;
+        request::link::with_request(&db, &agent, 1, request::link::Bond::Related, "").await?;
+        request::link::with_purchase(&db, &agent, 1, &request::link::Chosen::default()).await?;
+        request::link::remove(&db, &agent, 1, LinkId::new()).await?;
+        request::merge::merge(&db, &agent, 1, &[]).await?;
+        request::merge::part(&db, &agent, 1, 2).await?;
+        request::merge::split(&db, &agent, 1, MessageId::new()).await?;
+        request::mention::inbox(&db, &agent, None, 1).await?;
+        let id = request::macros::create(&db, &agent, &request::macros::NewMacro::default()).await?;
+        request::macros::change(&db, &agent, id, &request::macros::NewMacro::default()).await?;
+        request::macros::run(&db, &agent, 1, id, db.now(), |_, _| String::new()).await?;
+        request::macros::remove(&db, &agent, id).await?;
         let (id, now) = (QuestionId::new(), db.now());
         questions::ask(&db, &customer, &NewQuestion::default(), Lang::Ru).await?;
         questions::queue(&db, &agent, question::State::New, None, 1).await?;

@@ -63,6 +63,7 @@ mod shops;
 mod sign_in;
 mod support;
 mod texts;
+mod thread;
 mod tills;
 mod traces;
 mod transfers;

@@ -42,6 +42,8 @@ struct State {
     above: Option<TopicId>,
     priority: Priority,
     status: Status,
+    /// It went into another one.
+    is_merged: bool,
     /// When it was written or last opened again.
     since: DateTime<Utc>,
     waiting_since: Option<DateTime<Utc>>,
@@ -60,7 +62,7 @@ enum End {
 
 impl State {
     async fn read(tx: &mut Tx, request: RequestId) -> Result<Self, sqlx::Error> {
-        const SQL: &str = "SELECT r.topic_id, t.parent_id AS above, r.priority, r.status, \
+        const SQL: &str = "SELECT r.topic_id, t.parent_id AS above, r.priority, r.status, r.merged_into IS NOT NULL AS is_merged, \
                            COALESCE(r.reopened_at, r.created_at) AS since, r.waiting_since, r.answered_at, r.due_at \
                            FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.id = $1";
         on!(tx, |c| sqlx::query_as(SQL).bind(request).fetch_one(c).await)
@@ -70,6 +72,8 @@ impl State {
     fn end(&self, kind: Kind, is_answered: bool) -> Option<End> {
         let is_closed = self.status == Status::Closed;
         match kind {
+            // It is waited for in the other one.
+            _ if self.is_merged => Some(End::Dropped),
             Kind::Solution => is_closed.then_some(End::Met),
             Kind::FirstAnswer if is_answered || self.answered_at.is_some() => Some(End::Met),
             Kind::NextAnswer if is_answered => Some(End::Met),
@@ -83,7 +87,8 @@ impl State {
         let mut missing = Vec::new();
         if let Some(asked_at) = self.waiting_since.filter(|_| !runs(|kind| kind != Kind::Solution)) {
             missing.push(match self.answered_at {
-                None => (Kind::FirstAnswer, self.since),
+                // Where it was waited for in one that went into it, longer than since it was written.
+                None => (Kind::FirstAnswer, self.since.min(asked_at)),
                 Some(_) => (Kind::NextAnswer, asked_at),
             });
         }
@@ -291,6 +296,29 @@ pub(crate) async fn turn_back(tx: &mut Tx, request: RequestId, to: DateTime<Utc>
             .execute(c)
             .await
             .map(drop))?;
+    }
+    Ok(())
+}
+
+/// Has the customer wait for an answer in a request as long as in one that is about to go into it. [`follow`] is to come after, of both.
+pub(crate) async fn wait_as_long(tx: &mut Tx, request: RequestId, going: RequestId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE request_clocks SET started_at = (SELECT MIN(g.started_at) FROM request_clocks g \
+                       WHERE g.request_id IN ($1, $2) AND g.kind <> 'solution' AND g.met_at IS NULL AND g.dropped_at IS NULL) \
+                       WHERE request_id = $1 AND kind <> 'solution' AND met_at IS NULL AND dropped_at IS NULL";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(request)
+        .bind(going)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Ends what is owed of answers where the question itself went elsewhere.
+pub(crate) async fn owe_no_answer(tx: &mut Tx, request: RequestId, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    for clock in Clock::running(tx, request).await? {
+        if clock.kind != Kind::Solution {
+            clock.end(tx, at, End::Dropped).await?;
+        }
     }
     Ok(())
 }

@@ -116,13 +116,7 @@ async fn check(tx: &mut Tx, acts: &[Act]) -> Result<(), Error> {
 }
 
 /// Does all of these with a request that is held, or nothing, and why.
-async fn carry_out(
-    tx: &mut Tx,
-    by: &Staff,
-    held: &Held,
-    number: i64,
-    acts: &[Act],
-) -> Result<Result<Values, Refused>, Error> {
+async fn carry_out(tx: &mut Tx, by: &Staff, held: &Held, acts: &[Act]) -> Result<Result<Values, Refused>, Error> {
     let before = Values::read(tx, held.id).await?;
     let to_do: Vec<&Act> = acts.iter().filter(|act| !before.is_so(act)).collect();
     if to_do.is_empty() {
@@ -148,8 +142,8 @@ async fn carry_out(
     }
     for act in to_do {
         // Each step begins where the one before led to.
-        let held = Held::by_number(tx, number, None).await?;
-        carry_out_one(tx, by, &held, number, act).await?;
+        let held = Held::by_number(tx, held.number, None).await?;
+        carry_out_one(tx, by, &held, act).await?;
     }
     // Another topic or priority may promise something else.
     let at = held.moment(tx);
@@ -157,7 +151,7 @@ async fn carry_out(
     Ok(Ok(before))
 }
 
-async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, number: i64, act: &Act) -> Result<(), Error> {
+async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Result<(), Error> {
     const PRIORITY: &str = "UPDATE requests SET priority = $2 WHERE id = $1";
     const TOPIC: &str = "UPDATE requests SET topic_id = $2, queue_id = $3 WHERE id = $1";
     const TAG: &str =
@@ -212,7 +206,7 @@ async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, number: i64, act: &
             .await
             .map(drop))?,
         Act::Status(Status::Closed) => {
-            notification::add(tx, held.customer_id, Kind::Closed, &number.to_string(), None).await?;
+            notification::add(tx, held.customer_id, Kind::Closed, &held.number.to_string(), None).await?;
         }
         Act::Assign(_) | Act::Status(_) => {}
     }
@@ -257,7 +251,8 @@ pub struct Sorted {
 /// What of a request is changed by hand. Who reads it has opened the request, which is written down. Fails with
 /// [`Error::NotFound`].
 pub async fn sorted(conn: &mut Conn, by: &Staff, number: i64) -> Result<Sorted, Error> {
-    const SQL: &str = "SELECT id, topic_id, queue_id, priority FROM requests WHERE number = $1";
+    const SQL: &str = "SELECT id, topic_id, queue_id, priority FROM requests \
+                       WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
     type Found = (RequestId, TopicId, Option<QueueId>, Priority);
     by.may(Right::Requests)?;
     let found: Option<Found> = on!(conn, |c| sqlx::query_as(SQL).bind(number).fetch_optional(c).await)?;
@@ -286,7 +281,7 @@ pub async fn sort(db: &Db, by: &Staff, number: i64, acts: &[Act], seen: DateTime
             let before = Values::read(tx, held.id).await?;
             let to_do: Vec<Act> = acts.iter().filter(|act| !before.is_so(act)).cloned().collect();
             check(tx, &to_do).await?;
-            match carry_out(tx, by, &held, number, acts).await? {
+            match carry_out(tx, by, &held, acts).await? {
                 Ok(_) => Ok(live::note(tx, held.id, kind(acts)).await?),
                 Err(Refused::Same) => Ok(()),
                 Err(Refused::Agent) => Err(Error::field("assignee", Flaw::NotAChoice)),
@@ -383,12 +378,14 @@ async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts:
     let mut changed = Vec::new();
     for number in numbers {
         let held = match Held::by_number(tx, *number, None).await {
+            // One that went into another one is changed as that one.
+            Ok(held) if held.number != *number => continue,
             Ok(held) => held,
             // A number that somebody made up.
             Err(Error::NotFound) => continue,
             Err(e) => return Err(e),
         };
-        match carry_out(tx, by, &held, *number, acts).await? {
+        match carry_out(tx, by, &held, acts).await? {
             Err(refused) => on!(tx, |c| sqlx::query(REFUSED)
                 .bind(id)
                 .bind(held.id)
@@ -510,6 +507,11 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
     let (mut undone, mut restored) = (Undone::default(), Vec::new());
     for number in numbers {
         let held = Held::by_number(tx, *number, None).await?;
+        // It went into another one since.
+        if held.number != *number {
+            undone.kept += 1;
+            continue;
+        }
         let (Json(before), changed_at, since): (Json<Values>, DateTime<Utc>, DateTime<Utc>) =
             on!(tx, |c| sqlx::query_as(BEFORE).bind(id).bind(held.id).fetch_one(c).await)?;
         if held.updated_at != changed_at {
@@ -535,7 +537,7 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
             on!(tx, |c| sqlx::query(UNTELL)
                 .bind(held.customer_id)
                 .bind(Kind::Closed)
-                .bind(number.to_string())
+                .bind(held.number.to_string())
                 .bind(since)
                 .execute(c)
                 .await

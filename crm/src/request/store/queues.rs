@@ -418,14 +418,14 @@ async fn rules_of(conn: &mut Conn, request: RequestId) -> Result<Rules, Error> {
 }
 
 /// Whether somebody may set the status of a request by hand.
-pub(super) async fn may_set(conn: &mut Conn, by: &Staff, held: &Held, to: Status) -> Result<bool, Error> {
+pub(in crate::request) async fn may_set(conn: &mut Conn, by: &Staff, held: &Held, to: Status) -> Result<bool, Error> {
     let is_theirs = held.assignee_id == Some(by.id());
     let rules = rules_of(conn, held.id).await?;
     Ok(rules.allow((held.status, to), is_theirs, by.has(Right::Desk)))
 }
 
 /// Whether somebody may answer: an answer to what is closed opens it again.
-pub(super) async fn may_answer(conn: &mut Conn, by: &Staff, held: &Held) -> Result<bool, Error> {
+pub(in crate::request) async fn may_answer(conn: &mut Conn, by: &Staff, held: &Held) -> Result<bool, Error> {
     if held.status != Status::Closed {
         return Ok(true);
     }
@@ -447,7 +447,12 @@ pub async fn agents(conn: &mut Conn, by: &Staff, queue: Option<QueueId>) -> Resu
 }
 
 /// Whether a request may be given to somebody.
-pub(super) async fn may_be_given(conn: &mut Conn, by: &Staff, request: RequestId, to: StaffId) -> Result<bool, Error> {
+pub(in crate::request) async fn may_be_given(
+    conn: &mut Conn,
+    by: &Staff,
+    request: RequestId,
+    to: StaffId,
+) -> Result<bool, Error> {
     const SQL: &str = "SELECT queue_id FROM requests WHERE id = $1";
     let queue: Option<QueueId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(request).fetch_one(c).await)?;
     Ok(agents(conn, by, queue).await?.iter().any(|agent| agent.id == to))
@@ -462,7 +467,8 @@ pub(super) async fn of_topic(conn: &mut Conn, topic: TopicId) -> Result<Option<Q
 
 /// The steps that somebody may take by hand with a request, by its number.
 pub async fn steps(conn: &mut Conn, by: &Staff, number: i64) -> Result<Vec<Status>, Error> {
-    const SQL: &str = "SELECT id, status, assignee_id FROM requests WHERE number = $1";
+    const SQL: &str = "SELECT id, status, assignee_id FROM requests \
+                       WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
     by.may(Right::Requests)?;
     let found: Option<(RequestId, Status, Option<StaffId>)> =
         on!(conn, |c| sqlx::query_as(SQL).bind(number).fetch_optional(c).await)?;

@@ -132,6 +132,13 @@ pub(crate) async fn staff(world: &World, login: &str) -> Staff {
     staff_token(world, login).await.0
 }
 
+/// Somebody who is staff already, signed in once more.
+pub(crate) async fn again(world: &World, id: crm::id::StaffId) -> Staff {
+    let token = session(world, None, Some(id)).await;
+    let staff = who::staff(&world.db, &token, &Visitor::default()).await;
+    staff.expect("no error").expect("signed in")
+}
+
 /// Somebody who may write rules, moments after they came in.
 pub(crate) async fn marketer(world: &World) -> Staff {
     moments_after(world, "mara", "Мара", Role::MARKETER).await

@@ -480,6 +480,25 @@ impl TestApp {
         crm::id::QueueId(id)
     }
 
+    /// A macro of everybody's, likewise.
+    pub async fn some_macro(&self) -> crm::id::MacroId {
+        const SQL: &str = "INSERT INTO macros (id, code, name, answer, sends, status, changed_at, changed_by) \
+            SELECT $1, 'thanks', 'Спасибо', '{\"ru\": \"Спасибо, {{customer.name}}!\", \"en\": \"Thank you, {{customer.name}}!\"}', \
+            FALSE, 'waiting', $2, s.id FROM staff s WHERE NOT EXISTS (SELECT 1 FROM macros) ORDER BY s.id LIMIT 1";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a macro");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM macros ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::MacroId(id)
+    }
+
     /// A question that is shown, with its answer; the first call has this customer ask it.
     pub async fn some_question(&self, by: crm::id::CustomerId) -> crm::id::QuestionId {
         const SQL: &str = "INSERT INTO questions (id, customer_id, topic_id, language, name, asked, body, search, state, answer, \
@@ -984,6 +1003,7 @@ impl Town {
         app.some_series().await;
         app.some_segment().await;
         app.some_queue().await;
+        app.some_macro().await;
         app.some_category().await;
         app.some_article().await;
         app.some_question(anna.id().await).await;
@@ -1077,6 +1097,7 @@ impl Town {
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/queues/" => self.app.some_queue().await.to_string(),
+                "/admin/macros/" => self.app.some_macro().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/questions/" | "/admin/questions/" => self.app.some_question(self.anna.id().await).await.to_string(),
