@@ -237,7 +237,10 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
             Refused::Agent => t.refused_agent,
         };
         let more = numbers.len().saturating_sub(TOLD);
-        let more = (more > 0).then(|| format!(" {}", t.and_more(more))).unwrap_or_default();
+        let more = match more {
+            0 => String::new(),
+            more => format!(" {}", t.and_more(more)),
+        };
         let some = numbers.iter().take(TOLD).cloned().collect::<Vec<_>>().join(", ");
         let line = format!("{words}: {some}{more}");
         (!numbers.is_empty()).then(|| view! { <li>{line}</li> }.into_html())

@@ -133,17 +133,18 @@ crm::both_engines!(a_request_is_found_by_all_that_is_known_of_it, async |world| 
     assert_eq!(found(world, &agent, "завтра").await, [first]);
 
     // Another name, and another customer.
+    let (anna_id, boris_id) = (anna.id(), boris.id());
     sql!(
         world,
         "UPDATE customers SET search = 'снегирева анна' WHERE id = $1",
-        anna.id()
+        anna_id
     );
     assert_eq!(found(world, &agent, "снегир").await, [first]);
     assert_eq!(found(world, &agent, "елкина").await, [0_i64; 0]);
     sql!(
         world,
         "UPDATE requests SET customer_id = $1 WHERE number = $2",
-        boris.id(),
+        boris_id,
         first
     );
     assert_eq!(found(world, &agent, "neill").await, [first, second]);
@@ -290,11 +291,8 @@ crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async
     };
     let waiting = list(world, &lead, &unassigned).await;
     assert_eq!(waiting.len(), 3);
-    sql!(
-        world,
-        "UPDATE requests SET priority = 'urgent' WHERE number = $1",
-        waiting[2]
-    );
+    let last = waiting[2];
+    sql!(world, "UPDATE requests SET priority = 'urgent' WHERE number = $1", last);
     queues::run_due(&world.db, &SYSTEM).await.expect("given");
     assert_eq!(assignee(world, waiting[2]).await, i);
     assert_eq!(list(world, &lead, &unassigned).await, waiting[..2]);
