@@ -1,5 +1,7 @@
 //! The audit log: who did or read what, and why. Rows are only ever added; the database refuses the rest.
 
+pub mod seal;
+
 use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, HelpArticleId, PromotionId, StoreId};

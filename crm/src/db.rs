@@ -828,6 +828,8 @@ pub enum Bind {
     Day(NaiveDate),
     /// A day of the calendar, or none.
     MaybeDay(Option<NaiveDate>),
+    /// Bytes.
+    Bytes(Vec<u8>),
 }
 
 /// Binds a list of values to a query of either engine.
@@ -846,6 +848,7 @@ macro_rules! bind_all {
                 Bind::Time(v) => q.bind(v),
                 Bind::Day(v) => q.bind(v),
                 Bind::MaybeDay(v) => q.bind(v),
+                Bind::Bytes(v) => q.bind(v),
             };
         }
         q
