@@ -1,5 +1,6 @@
 //! The audit log: who did or read what, and why. Rows are only ever added; the database refuses the rest.
 
+pub mod log;
 pub mod seal;
 
 use crate::db::{Conn, Tx};
@@ -30,6 +31,22 @@ pub enum Actor {
     System,
     /// Nobody we know (yet).
     Anonymous,
+}
+
+impl Actor {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Customer, Self::Staff, Self::Till, Self::System, Self::Anonymous];
+
+    /// As the log and addresses name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Staff => "staff",
+            Self::Till => "till",
+            Self::System => "system",
+            Self::Anonymous => "anonymous",
+        }
+    }
 }
 
 /// One row to write.

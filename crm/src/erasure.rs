@@ -228,7 +228,8 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
     // The database lets this be changed of whoever is erased, and nothing else of the log.
     const LOG: &str = "UPDATE audit SET reason = '', network = '' WHERE customer_id = $1";
     // The seals of the log hold a hash of both, which nobody can try out without the nonce.
-    const NONCES: &str = "UPDATE audit_sealed SET nonce = NULL WHERE id IN (SELECT id FROM audit WHERE customer_id = $1)";
+    const NONCES: &str =
+        "UPDATE audit_sealed SET nonce = NULL WHERE id IN (SELECT id FROM audit WHERE customer_id = $1)";
     let now = tx.now();
     for &sql in FIRST {
         on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;

@@ -503,22 +503,27 @@ pub async fn staff_by_password(
         .filter(|_| fits)
         .ok_or(Error::field("password", Flaw::WrongPassword))?;
     let staff = found.0;
-    db.write(|tx| {
-        scoped(async move {
-            let what = Begin {
-                staff: Some(staff),
-                way: "password",
-                ..Begin::default()
-            };
-            let (_, token) = attempts::begin(tx, Purpose::Staff, what, lang, visitor).await?;
-            if factor::has_second(tx, Owner::Staff(staff)).await? {
-                return Ok(StaffEntered::SecondFactor(token));
-            }
-            factor::store::offer(tx, Owner::Staff(staff)).await?;
-            Ok(StaffEntered::SetUp(token))
-        })
-    })
-    .await
+    db.write(|tx| scoped(staff_proved(tx, staff, lang, visitor))).await
+}
+
+/// Begins the way in of a member of staff whose password is proved.
+pub(crate) async fn staff_proved(
+    tx: &mut Tx,
+    staff: StaffId,
+    lang: Lang,
+    visitor: &Visitor,
+) -> Result<StaffEntered, Error> {
+    let what = Begin {
+        staff: Some(staff),
+        way: "password",
+        ..Begin::default()
+    };
+    let (_, token) = attempts::begin(tx, Purpose::Staff, what, lang, visitor).await?;
+    if factor::has_second(tx, Owner::Staff(staff)).await? {
+        return Ok(StaffEntered::SecondFactor(token));
+    }
+    factor::store::offer(tx, Owner::Staff(staff)).await?;
+    Ok(StaffEntered::SetUp(token))
 }
 
 /// Opens a session of staff and writes down how they came in.

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 #[cfg(feature = "store")]
+pub mod managing;
+#[cfg(feature = "store")]
+pub mod roles;
+#[cfg(feature = "store")]
 pub mod store;
 
 /// One thing that staff may do or not. A role is a set of them, kept in the database.
@@ -45,6 +49,51 @@ pub enum Right {
     Merge,
 }
 
+impl Right {
+    /// Each of them, as lists show them.
+    pub const ALL: [Self; 14] = [
+        Self::Requests,
+        Self::Customers,
+        Self::Messages,
+        Self::Points,
+        Self::Staff,
+        Self::Audit,
+        Self::Tills,
+        Self::Rules,
+        Self::Shops,
+        Self::Help,
+        Self::Income,
+        Self::Questions,
+        Self::Texts,
+        Self::Merge,
+    ];
+
+    /// As forms and the database name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Customers => "customers",
+            Self::Messages => "messages",
+            Self::Points => "points",
+            Self::Staff => "staff",
+            Self::Audit => "audit",
+            Self::Tills => "tills",
+            Self::Rules => "rules",
+            Self::Shops => "shops",
+            Self::Help => "help",
+            Self::Income => "income",
+            Self::Questions => "questions",
+            Self::Texts => "texts",
+            Self::Merge => "merge",
+        }
+    }
+
+    /// The right of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|right| right.as_str() == word)
+    }
+}
+
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(transparent))]
@@ -59,6 +108,16 @@ impl Role {
     /// Runs the system.
     pub const ADMINISTRATOR: &str = "administrator";
 
+    /// Those that come with the program, which nobody changes.
+    pub const BUILT_IN: [&str; 6] = [
+        Self::AGENT,
+        "lead",
+        Self::MARKETER,
+        "analyst",
+        "partner_manager",
+        Self::ADMINISTRATOR,
+    ];
+
     /// The role with this code; whether there is one only the database knows.
     pub fn new(code: impl Into<String>) -> Self {
         Self(code.into())
@@ -67,6 +126,11 @@ impl Role {
     /// Its code.
     pub fn code(&self) -> &str {
         &self.0
+    }
+
+    /// It came with the program.
+    pub fn is_built_in(&self) -> bool {
+        Self::BUILT_IN.contains(&self.code())
     }
 }
 
@@ -288,6 +352,15 @@ mod tests {
         for nothing in ["", "  ", "---", "#", "\u{0}", "%", "😀"] {
             assert_eq!(of(nothing), [], "{nothing}");
         }
+    }
+
+    #[test]
+    fn rights_are_named_as_the_database_has_them() {
+        for right in Right::ALL {
+            assert_eq!(serde_json::to_value(right).expect("a word"), right.as_str());
+            assert_eq!(Right::from_word(right.as_str()), Some(right));
+        }
+        assert_eq!(Right::from_word("everything"), None);
     }
 
     #[test]

@@ -39,13 +39,29 @@ pub(crate) async fn enter(
     language: Lang,
     password_hash: &str,
 ) -> Result<StaffId, Error> {
-    const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let id = insert(tx, login, name, None, role, language, password_hash).await?;
+    record(tx, "staff.create", id).await?;
+    Ok(id)
+}
+
+/// Writes a member of staff down, and nothing else. Fails with [`Flaw::Taken`] at `login`.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    login: &str,
+    name: &str,
+    email: Option<&str>,
+    role: &Role,
+    language: Lang,
+    password_hash: &str,
+) -> Result<StaffId, Error> {
+    const SQL: &str = "INSERT INTO staff (id, login, name, email, role, language, password_hash, created_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let (id, now) = (StaffId::new(), tx.now());
     let inserted = on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(login)
         .bind(name)
+        .bind(email)
         .bind(role)
         .bind(language)
         .bind(password_hash)
@@ -60,7 +76,6 @@ pub(crate) async fn enter(
             e.into()
         }
     })?;
-    record(tx, "staff.create", id).await?;
     Ok(id)
 }
 
