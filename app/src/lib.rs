@@ -142,6 +142,33 @@ pub const ROUTES: &[Route] = &[
             account::second::FinishSetup,
         ]
     ),
+    page!("/admin/join/{secret}", Public, admin::staff::join, [admin::staff::Join]),
+    page!("/admin/staff", Staff, admin::staff::page, [admin::staff::InviteStaff]),
+    page!(
+        "/admin/staff/{id}",
+        Staff,
+        admin::staff::one,
+        [
+            admin::staff::InviteAgain,
+            admin::staff::SetRole,
+            admin::staff::DisableStaff,
+            admin::staff::EnableStaff,
+            admin::staff::EndStaffSessions,
+            admin::staff::ResetFactors,
+        ]
+    ),
+    page!(
+        "/admin/roles",
+        Staff,
+        admin::roles::page,
+        [
+            admin::roles::AddRole,
+            admin::roles::ChangeRole,
+            admin::roles::RemoveRole,
+        ]
+    ),
+    page!("/admin/audit", Staff, admin::audit::page, [admin::audit::FindRows]),
+    download!("/admin/audit.csv", Staff, admin::audit::csv),
     page!(
         "/admin/security",
         Staff,

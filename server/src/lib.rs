@@ -2,6 +2,7 @@
 //! `app`.
 
 pub mod api;
+pub mod audit;
 pub mod callbacks;
 pub mod channels;
 pub mod config;

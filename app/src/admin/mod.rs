@@ -2,6 +2,7 @@
 //! they show of a customer is opened through `crm`, which writes down who looked.
 
 pub mod api;
+pub mod audit;
 mod changes;
 pub mod coupons;
 pub mod customer;
@@ -20,10 +21,12 @@ pub mod questions;
 pub mod receipt;
 pub mod request;
 pub mod requests;
+pub mod roles;
 pub mod rules;
 pub mod security;
 pub mod segments;
 pub mod shops;
+pub mod staff;
 pub mod texts;
 pub mod tiers;
 pub mod tills;

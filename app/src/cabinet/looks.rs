@@ -121,6 +121,8 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("question.unpublish", _) => t.question_unpublish,
         ("question.decline", _) => t.question_decline,
         ("question.move", _) => t.question_move,
+        ("audit.read", _) => t.audit_read,
+        ("audit.export", _) => t.audit_export,
         _ => return None,
     })
 }

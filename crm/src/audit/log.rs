@@ -3,7 +3,7 @@
 use super::Actor;
 use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
-use crate::id::{AuditId, CustomerId};
+use crate::id::{AuditId, CustomerId, StaffId};
 use crate::on;
 use crate::points::Before;
 use crate::staff::Right;
@@ -160,7 +160,7 @@ async fn find(
 }
 
 /// Everybody who works or worked here, by name, to be chosen from.
-pub async fn people(conn: &mut Conn, by: &Staff) -> Result<Vec<(Uuid, String)>, Error> {
+pub async fn people(conn: &mut Conn, by: &Staff) -> Result<Vec<(StaffId, String)>, Error> {
     const SQL: &str = "SELECT id, name FROM staff ORDER BY name, id";
     by.may(Right::Audit)?;
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
