@@ -1,8 +1,8 @@
 //! The audit log: who read and changed what, narrowed down, page by page, and as a file. Looking at it is a row of it.
 
-use super::{read_place, write_place};
 use crate::cabinet::period::Period;
 use crate::cabinet::statement::text;
+use crate::cabinet::{place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -87,7 +87,7 @@ impl Asked {
 
     /// The address of a page, or the file, with this, from a place on.
     fn address(&self, page: &str, after: Option<Before>) -> String {
-        let after = after.map(write_place).unwrap_or_default();
+        let after = after.map(show_place).unwrap_or_default();
         let query: BTreeMap<&str, &str> = [
             ("by", &self.by),
             ("action", &self.action),
@@ -151,7 +151,7 @@ fn actor(cx: &Cx, actor: Actor) -> &'static str {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_audit;
     let (staff, asked, period) = (cx.staff()?, Asked::read(&cx), Period::read(&cx));
-    let after = cx.query("after").and_then(read_place);
+    let after = cx.query("after").and_then(place);
     let people = log::people(&mut cx.db.read().await?, staff).await?;
     let filter = asked.filter(&cx, &period).filter(|_| !period.is_flawed());
     let list = match &filter {

@@ -432,6 +432,10 @@ async fn addresses_take_anything_without_harm() {
                 &["status", "assignee", "topic", "q", "sort", "after"],
             ),
             ("/admin/customers", &["q"]),
+            (
+                "/admin/audit",
+                &["by", "action", "customer", "object", "from", "to", "after"],
+            ),
         ] {
             for name in names {
                 let at = format!("{at}?{}", crate::common::encode(&[(name, &value)]));

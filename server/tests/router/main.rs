@@ -56,6 +56,7 @@ mod rules;
 mod sessions;
 mod shops;
 mod sign_in;
+mod staff;
 mod support;
 mod texts;
 mod tills;

@@ -124,6 +124,7 @@ async fn s23_every_page_that_staff_open_is_a_row() {
                 "/admin/questions/",
                 "/admin/rules/",
                 "/admin/segments/",
+                "/admin/staff/",
                 "/admin/stores/",
                 "/admin/tills/",
                 "/admin/webhooks/",
