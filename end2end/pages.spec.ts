@@ -48,6 +48,8 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     }
     case "/second-step/{secret}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/number-change/{secret}": return `/number-change/${"A".repeat(43)}`;
+    case "/admin/join/{secret}": return `/admin/join/${"A".repeat(43)}`;
+    case "/admin/staff/{id}": return first("/admin/staff", /href="(\/admin\/staff\/[0-9a-f-]{36})"/);
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);
@@ -200,9 +202,9 @@ test("the table of pages can be read", () => {
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
     // Approvals, the help, messages, programs, rules, shops, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
-    // Whoever adds a receiver or merges accounts has just proved who they are.
-    if (path === "/admin/webhooks/{id}" || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|messages|programs|promotions|rules|segments|stores|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+    // Whoever adds a receiver, merges accounts or looks after staff has just proved who they are.
+    if (path === "/admin/webhooks/{id}" || /^\/admin\/(roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|messages|programs|promotions|rules|segments|stores|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -4,7 +4,7 @@
 use super::once;
 use super::versions::was_sent;
 use crate::account::sign_in::staff_onward;
-use crate::cabinet::{back, flash, fresh_first, unsaid};
+use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -294,52 +294,38 @@ fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
     .into_html()
 }
 
-/// What can be done with a member, each with the name of its form.
-fn acts(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Vec<(&'static str, Html)> {
+/// What can be done with a member.
+fn acts(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Vec<Html> {
     let t = &cx.t().admin_staff;
     let mut acts = Vec::new();
     if member.invited_until.is_some() && member.disabled_at.is_none() {
         let again = view! {
             <FormBox<InviteAgain> class="actions"><button class="btn">{t.again}</button></FormBox<InviteAgain>>
         };
-        acts.push((InviteAgain::NAME, again.into_html()));
+        acts.push(again.into_html());
     }
     if !member.is_last {
-        acts.push((SetRole::NAME, other_role(cx, member, given)));
+        acts.push(other_role(cx, member, given));
     }
     if member.sessions > 0 {
-        acts.push((
-            EndStaffSessions::NAME,
-            reasoned::<EndStaffSessions>(cx, t.end, t.end_hint),
-        ));
+        acts.push(reasoned::<EndStaffSessions>(cx, t.end, t.end_hint));
     }
     if member.has_second {
-        acts.push((ResetFactors::NAME, reasoned::<ResetFactors>(cx, t.reset, t.reset_hint)));
+        acts.push(reasoned::<ResetFactors>(cx, t.reset, t.reset_hint));
     }
     if member.disabled_at.is_some() {
         let enable = view! {
             <FormBox<EnableStaff> class="actions"><button class="btn">{t.enable}</button></FormBox<EnableStaff>>
         };
-        acts.push((EnableStaff::NAME, enable.into_html()));
+        acts.push(enable.into_html());
     } else if !member.is_last {
-        acts.push((
-            DisableStaff::NAME,
-            reasoned::<DisableStaff>(cx, t.disable, t.disable_hint),
-        ));
+        acts.push(reasoned::<DisableStaff>(cx, t.disable, t.disable_hint));
     }
     acts
 }
 
 /// One of them.
 pub async fn one(cx: Cx) -> Result<Body, AppError> {
-    const FORMS: [&str; 6] = [
-        InviteAgain::NAME,
-        SetRole::NAME,
-        DisableStaff::NAME,
-        EnableStaff::NAME,
-        EndStaffSessions::NAME,
-        ResetFactors::NAME,
-    ];
     let t = &cx.t().admin_staff;
     let me = cx.staff()?;
     let (member, roles) = managing::read(&cx.db, me, at(&cx)?).await?;
@@ -348,9 +334,6 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         true => acts(&cx, &member, given(&cx, &roles)?),
         false => Vec::new(),
     };
-    let (names, acts): (Vec<&str>, Vec<Html>) = acts.into_iter().unzip();
-    let is_there = |id: &str| names.iter().any(|name| name.replace('.', "-") == id);
-    let unsaid = unsaid(&cx, &FORMS, "_form", is_there, cx.t().form.stale);
     // Why there is less to do, or nothing.
     let why = if member.id == me.id() {
         Some(t.own)
@@ -382,7 +365,6 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &words)}
-        {unsaid}
         {once::panel(&cx, member.id, t.link, t.link_once)}
         <p>{state(&cx, &member)}</p>
         <dl class="kv panel">
