@@ -827,3 +827,19 @@ async fn sms(config: &Config) -> Vec<Line> {
         },
     }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_the_audit_log_that_wait_too_long_for_a_seal_are_told() {
+        let now = DateTime::from_timestamp(1_795_262_400, 0).expect("a moment");
+        let state = |minutes| seals(Some(now - TimeDelta::minutes(minutes)), now).state;
+        assert_eq!(seals(None, now).state, State::Ok);
+        assert_eq!(
+            [0, 9, 10, 59, 60].map(state),
+            [State::Ok, State::Ok, State::Warning, State::Warning, State::Wrong]
+        );
+    }
+}

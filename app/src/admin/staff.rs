@@ -261,11 +261,13 @@ fn row(cx: &Cx, member: &Member) -> Html {
 /// A form that asks for a reason alone, folded away until it was sent and not taken.
 fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str) -> Html {
     let t = &cx.t().admin_staff;
+    let was_sent = was_sent::<F>(cx);
+    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
     view! {
-        <details class="fold" open=was_sent::<F>(cx)>
+        <details class="fold" open=was_sent>
             <summary>{words}</summary>
             <p class="hint">{hint}</p>
-            <FormBox<F> labels=vec![("reason".to_owned(), t.reason.to_owned())]>
+            <FormBox<F> labels=labels>
                 <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
                 <button class="btn btn-danger-quiet">{words}</button>
             </FormBox<F>>
@@ -277,11 +279,11 @@ fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str)
 /// Another role, likewise.
 fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
     let t = &cx.t().admin_staff;
-    let role = member.role.code().to_owned();
+    let (was_sent, role) = (was_sent::<SetRole>(cx), member.role.code().to_owned());
     let labels = [("role", t.role), ("reason", t.reason)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     view! {
-        <details class="fold" open=was_sent::<SetRole>(cx)>
+        <details class="fold" open=was_sent>
             <summary>{t.set_role}</summary>
             <p class="hint">{t.set_role_hint}</p>
             <FormBox<SetRole> labels=labels>
