@@ -300,10 +300,10 @@ pub enum Object {
     Promotion(PromotionId),
 }
 
-/// What staff did with something, the newest first. Who merely looked did nothing.
+/// What staff did with something, the newest first. Who merely looked, or saved the log of it, did nothing.
 pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) -> Result<Vec<Act>, Error> {
     const SQL: &str = "SELECT a.at, s.name, a.action, a.reason FROM audit a JOIN staff s ON s.id = a.actor_id \
-                       WHERE a.object_id = $1 AND a.actor = 'staff' AND a.action NOT LIKE '%.read' \
+                       WHERE a.object_id = $1 AND a.actor = 'staff' AND a.action NOT LIKE '%.read' AND a.action <> 'audit.export' \
                        ORDER BY a.at DESC, a.id DESC LIMIT $2";
     let (right, id) = match object {
         Object::Store(id) => (Right::Shops, id.0),

@@ -41,11 +41,20 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// As it is written into the log: what was looked for, without the two that have columns of their own.
+    /// The thing, or else the one, that was looked for, for the column of what a row is about. It stands in no reason, which
+    /// whose data it was takes home: who of the staff it was is the shop's affair.
+    fn about(&self) -> Option<Uuid> {
+        self.object.or(match self.by {
+            Some(By::One(id)) => Some(id),
+            Some(By::Kind(_)) | None => None,
+        })
+    }
+
+    /// As it is written into the log: what was looked for, without what has a column of its own.
     fn told(&self) -> String {
         let by = self.by.map(|by| match by {
             By::Kind(actor) => format!("by {}", actor.as_str()),
-            By::One(id) => format!("by {id}"),
+            By::One(_) => "by one".to_owned(),
         });
         let action = (!self.action.is_empty()).then(|| format!("action {}", self.action));
         let from = self.from.map(|at| format!("from {}", at.to_rfc3339()));
@@ -94,7 +103,7 @@ pub async fn list(
     let told = &format!("{} shown, {}", lines.len(), filter.told());
     db.write(|tx| {
         scoped(async move {
-            by.record(tx, "audit.read", filter.customer, filter.object, told)
+            by.record(tx, "audit.read", filter.customer, filter.about(), told)
                 .await?;
             Ok::<_, Error>(())
         })
@@ -110,7 +119,7 @@ pub async fn export(db: &Db, by: &Staff, filter: &Filter) -> Result<Vec<Line>, E
     let told = &format!("{} rows, {}", lines.len(), filter.told());
     db.write(|tx| {
         scoped(async move {
-            by.record(tx, "audit.export", filter.customer, filter.object, told)
+            by.record(tx, "audit.export", filter.customer, filter.about(), told)
                 .await?;
             Ok::<_, Error>(())
         })
