@@ -4,7 +4,7 @@
 //! an administrator who is locked out needs is at the command line ([`super::store`]).
 
 use super::roles::{self, STAFF, is_within};
-use super::store::{REASON_MAX, end_sessions, insert};
+use super::store::{REASON_MAX, close_invitation, end_sessions, insert};
 use super::{Right, Role, login};
 use crate::audit::{self, Actor};
 use crate::contact::{Email, change::is_link};
@@ -259,7 +259,6 @@ async fn invited(conn: &mut Conn, hash: &[u8]) -> Result<Option<(StaffId, String
 /// Comes in by an invitation for the first time: sets a password and leads on to the second factor. Field: `password`.
 /// [`Error::Stale`] for a link that is used, too old or made up.
 pub async fn join(db: &Db, link: &str, typed: &str, lang: Lang, visitor: &Visitor) -> Result<StaffEntered, Error> {
-    const USE: &str = "UPDATE staff_invites SET used_at = $2 WHERE token_hash = $1";
     const PASSWORD: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
     if !is_link(link) {
         return Err(Error::NotFound);
@@ -272,13 +271,7 @@ pub async fn join(db: &Db, link: &str, typed: &str, lang: Lang, visitor: &Visito
         scoped(async move {
             tx.lock(STAFF, true).await?;
             let (id, ..) = invited(tx, token).await?.ok_or(Error::Stale)?;
-            let now = tx.now();
-            on!(tx, |c| sqlx::query(USE)
-                .bind(token)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
+            close_invitation(tx, id).await?;
             on!(tx, |c| sqlx::query(PASSWORD)
                 .bind(id)
                 .bind(hash)

@@ -150,6 +150,13 @@ pub(crate) async fn end_sessions(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::E
     on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
 }
 
+/// The invitation of a member of staff is worth nothing any more: they have a way in of their own.
+pub(crate) async fn close_invitation(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE staff_invites SET used_at = $2 WHERE staff_id = $1 AND used_at IS NULL";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
+}
+
 /// Lets a member of staff in no more: their sessions end now. Fails with [`Error::NotFound`] for nobody, and for one
 /// who is gone already.
 pub async fn disable(db: &Db, _by: &System, id: StaffId) -> Result<(), Error> {
@@ -405,6 +412,7 @@ pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Res
         scoped(async move {
             on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
             end_sessions(tx, id).await?;
+            close_invitation(tx, id).await?;
             record(tx, "staff.password", id).await?;
             Ok(())
         })
