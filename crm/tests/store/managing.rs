@@ -130,7 +130,9 @@ crm::both_engines!(s06_who_is_shut_out_comes_in_by_no_invitation, async |world| 
     join(world, &link, PASSWORD).await.expect("it is still good");
     // Who got a password otherwise has a way in, and the link sets no other.
     let (id, link) = invite(world, &ada, "rita", "agent").await.expect("invited");
-    store::set_password(db, &BY, id, "$hash").await.expect("at the command line");
+    store::set_password(db, &BY, id, "$hash")
+        .await
+        .expect("at the command line");
     assert!(matches!(join(world, &link, PASSWORD).await, Err(Error::Stale)));
 });
 
