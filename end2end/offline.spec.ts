@@ -67,7 +67,7 @@ test("s26 of a person the card alone is kept, and of that what a till needs", as
   await keeping(page, signIns);
   for (const path of ["/", "/points", "/profile/person", "/support"]) await page.goto(path);
   const { paths, html } = await stored(page);
-  const isFile = (path: string) => /^\/(pkg\/|theme-)|\.(svg|png|webmanifest)$/.test(path);
+  const isFile = (path: string) => /^\/(pkg\/|theme-)|\.(svg|png|webmanifest|js)$/.test(path);
   expect(paths.filter((path) => !isFile(path)).sort()).toEqual(["/card/offline", "/offline"]);
   // The style, the two scripts and the module of the code: nothing of the islands.
   expect(paths.filter((path) => path.startsWith("/pkg/"))).toHaveLength(4);

@@ -21,7 +21,9 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
   const here = async () => new URL((await page.request.get("/manifest.webmanifest")).url()).origin;
   const customer = async () => {
     const found = await send(page.request, await here(), "/admin/customers", "customer.find", { q: "0001" });
-    return first(found.headers().location, /href="(\/admin\/customers\/[0-9a-f-]{36})"/);
+    const at = await first(found.headers().location, /href="(\/admin\/customers\/[0-9a-f-]{36})\?find=/);
+    await send(page.request, await here(), at, "customer.why", { why: "call" });
+    return at;
   };
   switch (path) {
     case "/purchases/{id}": return first("/purchases", /href="(\/purchases\/[0-9a-f-]{36})"/);
@@ -50,8 +52,21 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/number-change/{secret}": return `/number-change/${"A".repeat(43)}`;
     case "/admin/join/{secret}": return `/admin/join/${"A".repeat(43)}`;
     case "/admin/staff/{id}": return first("/admin/staff", /href="(\/admin\/staff\/[0-9a-f-]{36})"/);
+    case "/admin/find": {
+      const found = await send(page.request, await here(), "/admin/find", "find", { q: "0001" });
+      return found.headers().location;
+    }
     case "/admin/requests/{number}": return first("/admin/requests", /href="(\/admin\/requests\/\d+)["?#]/);
     case "/admin/customers/{id}": return customer();
+    case "/admin/customers/{id}/acts": return `${await customer()}/acts`;
+    case "/admin/customers/{id}/recovery": return `${await customer()}/recovery`;
+    case "/admin/customers/{id}/talk": return `${await customer()}/talk?channel=call_out&script=away`;
+    case "/admin/customers/{id}/talks/{talk}": {
+      const at = await customer();
+      const talk = { channel: "call_in", script: "free", outcome: "told", note: "Спрашивала про баллы", minutes: "", corrects: "" };
+      await send(page.request, await here(), `${at}/talk`, "interaction.add", talk);
+      return first(at, /href="(\/admin\/customers\/[0-9a-f-]{36}\/talks\/[0-9a-f-]{36})"/);
+    }
     case "/admin/tills/{id}": return first("/admin/tills", /href="(\/admin\/tills\/[0-9a-f-]{36})"/);
     case "/admin/rules/{id}": {
       const added = await send(page.request, await here(), "/admin/rules", "rule.create", { ru: "Чай", en: "Tea" });
@@ -65,6 +80,11 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/admin/segments/{id}": {
       const segment = { key: `page-${Date.now().toString(36)}`, name_ru: "Любят чай", name_en: "Tea lovers" };
       const added = await send(page.request, await here(), "/admin/segments", "segment.create", segment);
+      return added.headers().location.split("?")[0];
+    }
+    case "/admin/macros/{id}": {
+      const prepared = { key: `page-${Date.now().toString(36)}`, name: "Спасибо", shared: "yes", answer_ru: "Спасибо, {{customer.name}}!", answer_en: "", status: "", assign: "" };
+      const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
       return added.headers().location.split("?")[0];
     }
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
@@ -97,7 +117,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const found: string[] = [];
       for (const phone of phones) {
         const answer = await send(page.request, await here(), "/admin/customers", "customer.find", { q: phone });
-        found.push(await first(answer.headers().location, /href="\/admin\/customers\/([0-9a-f-]{36})"/));
+        found.push(await first(answer.headers().location, /href="\/admin\/customers\/([0-9a-f-]{36})\?find=/));
       }
       return `/admin/customers/${found[0]}/merge/${found[1]}`;
     }
@@ -323,7 +343,7 @@ test("the pages of points that people move are in order with something in them",
   }
   await examine(page, "/points?kind=spent&from=2020-01-01&to=2020-01-02", viewport!.width);
   const reason = "Касса на Тверской два дня не начисляла баллы, чеки приложены к обращению";
-  await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason });
+  await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points: "5000,01", reason, note: reason });
   await examine(desk, "/admin/approvals", viewport!.width);
   await examine(desk, at, viewport!.width);
   const colleague = await another();

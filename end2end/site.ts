@@ -234,9 +234,11 @@ export async function agree(page: Page, account: string) {
 export async function fund(desk: Page, signIns: SignIns, phone: string, points: string): Promise<string> {
   const found = await send(desk.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
   const html = await (await desk.request.get(found.headers().location)).text();
-  const at = html.match(/href="(\/admin\/customers\/[0-9a-f-]{36})"/)?.[1] ?? "/no-customer";
-  const program = (await (await desk.request.get(at)).text()).match(/<option value="([0-9a-f-]{36})"/)?.[1] ?? "";
-  const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба" });
+  // Found by the phone that they told, which tells why their card is opened.
+  const there = html.match(/href="(\/admin\/customers\/[0-9a-f-]{36}\?find=[0-9a-f-]{36})"/)?.[1] ?? "/no-customer";
+  const at = there.split("?")[0];
+  const program = (await (await desk.request.get(there)).text()).match(/<option value="([0-9a-f-]{36})"/)?.[1] ?? "";
+  const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба", note: "Проба" });
   expect(answer.headers().location, await answer.text()).toBe(`${at}?done=adjusted`);
   return at;
 }

@@ -14,7 +14,7 @@ const PATIENCE = 4000;
 // Files whose names change with what is in them.
 const HASHED = /^\/(pkg\/|theme-)/;
 // Other files that pages name.
-const PLAIN = /\.(svg|png|webmanifest)$/;
+const PLAIN = /\.(svg|png|webmanifest|js)$/;
 // Pages of staff and of programs are none of ours.
 const OTHERS = /^\/(admin|api)(\/|$)/;
 

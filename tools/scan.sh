@@ -140,7 +140,7 @@ if wants sqlmap; then
   echo "sqlmap …"
   key=$(head -c 24 /dev/urandom | base64 | tr -d '/+=')
   text=$(
-    sqlmap_run 'search of staff' "$agent" '/admin/customers' "_fn=customer.find&_key=$key&q=lebedev*"
+    sqlmap_run 'search of staff' "$agent" '/admin/find' "_fn=find&_key=$key&q=lebedev*"
     sqlmap_run 'queue of requests' "$agent" '/admin/requests?view=all*&topic=card*'
     sqlmap_run 'purchases' "$customer" '/purchases?q=cup*&month=2026-11*'
     sqlmap_run 'shops' "$customer" '/stores?q=a*'

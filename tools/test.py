@@ -10,8 +10,8 @@ prints is also kept in target/test-logs/.
     python3 tools/test.py rules …   only the layers named
 
 The long forms take hours in full. KABINET_LONG_KILLS, KABINET_LONG_HANG_UPS, KABINET_LONG_SCALE_SECONDS,
-KABINET_LONG_HISTORIES and KABINET_LONG_FUZZ_SECONDS make them shorter; what was run stands in docs/test-long.txt,
-which they write.
+KABINET_LONG_HISTORIES, KABINET_LONG_NAMES and KABINET_LONG_FUZZ_SECONDS make them shorter; what was run stands in
+docs/test-long.txt, which they write.
 """
 
 import datetime
@@ -194,7 +194,7 @@ def faults_layer(log, name="fault_", **environment):
 
 
 # How much the long forms do, unless the environment says otherwise.
-LONG = {"KILLS": 1000, "HANG_UPS": 1_000_000, "SCALE_SECONDS": 300, "HISTORIES": 100_000, "FUZZ_SECONDS": 30}
+LONG = {"KILLS": 1000, "HANG_UPS": 1_000_000, "SCALE_SECONDS": 300, "HISTORIES": 100_000, "NAMES": 10_000, "FUZZ_SECONDS": 30}
 
 
 def long(name):
@@ -218,6 +218,17 @@ def long_histories_layer(log):
     succeeded, printed = log.run(
         "cargo", "test", *SERVER, "--test", "store", "--", "histories::", "--nocapture",
         KABINET_TEST_HISTORIES=long("HISTORIES"),
+        **LINTED,
+        **postgres(log, count),
+    )
+    return rust_results(count, succeeded, printed, log)
+
+
+def long_names_layer(log):
+    count = Count()
+    succeeded, printed = log.run(
+        "cargo", "test", *SERVER, "--test", "store", "--", "find::the_right_one", "--nocapture",
+        KABINET_TEST_NAMES=long("NAMES"),
         **LINTED,
         **postgres(log, count),
     )
@@ -278,6 +289,7 @@ LONG_LAYERS = {
     "hang-ups": long_hang_ups_layer,
     "scale-out": long_scale_layer,
     "histories": long_histories_layer,
+    "names": long_names_layer,
     "fuzz": long_fuzz_layer,
     "desktop": long_browser_layer,
 }

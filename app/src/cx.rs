@@ -9,7 +9,7 @@ use crm::lang::{Lang, Localized};
 use crm::request::Upload;
 use crm::shop::Shop;
 use crm::signin::known;
-use crm::who::{Customer, Opened, Staff, Token, Visitor};
+use crm::who::{Customer, Opened, Staff, Subject, Token, Viewer, Viewing, Visitor};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -164,6 +164,8 @@ pub struct Inner {
     pub customer: Option<Customer>,
     /// The member of staff who is signed in.
     pub staff: Option<Staff>,
+    /// The same, where they look at this page as its customer sees it.
+    pub viewer: Option<Viewer>,
     /// Where the request comes from.
     pub visitor: Visitor,
     /// Somebody looks at the page: it was asked for, not sent a form, and not fetched ahead of time.
@@ -241,9 +243,35 @@ impl Cx {
         self.shop().day(self.db.now())
     }
 
-    /// The customer who is signed in, or [`AppError::SignedOut`].
+    /// The customer who is signed in, or [`AppError::SignedOut`]; where staff look at the cabinet, [`AppError::Forbidden`]. Forms ask
+    /// for it, and pages that are for the customer alone.
     pub fn customer(&self) -> Result<&Customer, AppError> {
-        self.customer.as_ref().ok_or(AppError::SignedOut)
+        self.customer.as_ref().ok_or(match self.viewing() {
+            Some(_) => AppError::Forbidden,
+            None => AppError::SignedOut,
+        })
+    }
+
+    /// Whose data a page of the cabinet shows: for pages that only read.
+    pub fn subject(&self) -> Result<Subject, AppError> {
+        match &self.viewer {
+            Some(viewer) => Ok(viewer.me()),
+            None => Ok(self.customer()?.me()),
+        }
+    }
+
+    /// The name of whoever's cabinet it is.
+    pub fn name(&self) -> Result<&str, AppError> {
+        match &self.viewer {
+            Some(viewer) => Ok(viewer.name()),
+            None => Ok(self.customer()?.name()),
+        }
+    }
+
+    /// The look at a customer's cabinet that a member of staff has begun, on every page that is not their own.
+    pub fn viewing(&self) -> Option<&Viewing> {
+        let staff = self.staff.as_ref().filter(|_| !self.path.starts_with("/admin"))?;
+        staff.viewing()
     }
 
     /// The member of staff who is signed in, or [`AppError::SignedOut`].
@@ -384,6 +412,7 @@ impl Cx {
             Flaw::NotEnoughPoints { missing } => words.not_enough_points(self.points(*missing)),
             Flaw::PointsLimit { left } => words.points_limit(self.points(*left)),
             Flaw::NoReceiver => words.no_receiver.into(),
+            Flaw::NoInvitation => words.no_invitation.into(),
             Flaw::Frozen => words.frozen.into(),
             Flaw::NoBlankCard => words.no_blank_card.into(),
             Flaw::Circle => words.circle.into(),
@@ -398,6 +427,8 @@ impl Cx {
             Flaw::Private => words.private.into(),
             Flaw::UnknownVariable { name } => words.unknown_variable(name),
             Flaw::MissingVariable { name } => words.missing_variable(name),
+            Flaw::UnknownLogin { name } => words.unknown_login(name),
+            Flaw::NoSuchNumber => words.no_such_number.into(),
         }
     }
 }

@@ -25,7 +25,7 @@ const POINTS: [&str; 10] = [
     "given",
 ];
 /// Columns of days of the calendar.
-const DAYS: [&str; 4] = ["birthday", "since", "until", "due_on"];
+const DAYS: [&str; 5] = ["birthday", "since", "until", "due_on", "task_due"];
 /// Columns of words that the program uses, and people have others for.
 const CODES: [&str; 10] = [
     "kind", "state", "act", "channel", "author", "actor", "account", "occasion", "why", "language",

@@ -26,7 +26,12 @@ use route::{FormEntry, Route, form};
 /// Every page.
 pub const ROUTES: &[Route] = &[
     page!("/", Customer, cabinet::home::page),
-    page!("/welcome", Customer, cabinet::welcome::page),
+    page!(
+        "/welcome",
+        Customer,
+        cabinet::welcome::page,
+        [cabinet::welcome::FinishTour]
+    ),
     page!(
         "/card",
         Customer,
@@ -44,11 +49,17 @@ pub const ROUTES: &[Route] = &[
     ),
     page!("/purchases/often", Customer, cabinet::often::page),
     page!("/purchases/spending", Customer, cabinet::spending::page),
-    page!("/purchases/{id}", Customer, cabinet::receipt::page),
+    page!(
+        "/purchases/{id}",
+        Customer,
+        cabinet::receipt::page,
+        [cabinet::receipt::TellPurpose]
+    ),
     download!("/purchases/{id}/receipt.pdf", Customer, cabinet::receipt::pdf),
     page!("/purchases/{id}/why", Customer, cabinet::why::page),
     page!("/points", Customer, cabinet::points::page),
     page!("/points/expiry", Customer, cabinet::expiry::page),
+    page!("/points/missing", Customer, cabinet::missing::page),
     download!("/points/statement.csv", Customer, cabinet::statement::csv),
     download!("/points/statement.pdf", Customer, cabinet::statement::pdf),
     page!(
@@ -208,9 +219,31 @@ pub const ROUTES: &[Route] = &[
             admin::request::SetStatus,
             admin::request::Assign,
             admin::request::Unassign,
+            admin::request_parts::links::LinkRequest,
+            admin::request_parts::links::LinkPurchase,
+            admin::request_parts::links::Unlink,
+            admin::request_parts::merging::MergeRequests,
+            admin::request_parts::merging::PartRequests,
+            admin::request_parts::merging::SplitRequest,
+            admin::request_parts::prepared::UseMacro,
         ]
     ),
     download!("/admin/requests/{number}/files/{file}", Staff, admin::request::file),
+    page!("/admin/inbox", Staff, admin::inbox::page),
+    page!("/admin/keys", Staff, admin::keys::page, [admin::keys::SwitchKeys]),
+    page!(
+        "/admin/macros",
+        Staff,
+        admin::macros::page,
+        [admin::macros::CreateMacro]
+    ),
+    page!(
+        "/admin/macros/{id}",
+        Staff,
+        admin::macros::one,
+        [admin::macros::ChangeMacro, admin::macros::RemoveMacro]
+    ),
+    page!("/admin/find", Staff, admin::find::page, [admin::find::Find]),
     page!(
         "/admin/customers",
         Staff,
@@ -226,11 +259,68 @@ pub const ROUTES: &[Route] = &[
             admin::customer::GrantRemoval,
             admin::customer::StopNumberChange,
             admin::customer::AllowBirthday,
+            admin::customer::AddNote,
+            admin::customer::PinNote,
+            admin::customer::RemoveNote,
+            admin::tasks::AddTask,
+            admin::tasks::EndTask,
+            admin::tasks::AssignTask,
             admin::merge::FindOther,
             admin::merge::PartAccounts,
             admin::points::Adjust,
             admin::points::Reverse,
+            admin::acts::why::TellWhy,
         ]
+    ),
+    page!(
+        "/admin/customers/{id}/acts",
+        Staff,
+        admin::acts::page,
+        [
+            admin::acts::why::TellWhy,
+            admin::acts::StopCard,
+            admin::acts::IssueCard,
+            admin::acts::AttachReceipt,
+            admin::acts::ConfirmContact,
+            admin::acts::BeginExport,
+            admin::acts::BeginErasure,
+            admin::acts::view_as::BeginView,
+        ]
+    ),
+    page!(
+        "/admin/customers/{id}/recovery",
+        Staff,
+        admin::acts::recovery::page,
+        [
+            admin::acts::why::TellWhy,
+            admin::customer::EndSessions,
+            admin::customer::GrantRemoval,
+            admin::customer::StopNumberChange,
+        ]
+    ),
+    page!(
+        "/admin/view",
+        Staff,
+        admin::acts::view_as::page,
+        [admin::acts::view_as::EndView]
+    ),
+    page!(
+        "/admin/customers/{id}/talk",
+        Staff,
+        admin::talk::new,
+        [admin::acts::why::TellWhy, admin::talk::AddTalk]
+    ),
+    page!(
+        "/admin/customers/{id}/talks/{talk}",
+        Staff,
+        admin::talk::one,
+        [admin::acts::why::TellWhy, admin::talk::ChangeTalk]
+    ),
+    page!(
+        "/admin/tasks",
+        Staff,
+        admin::tasks::page,
+        [admin::tasks::EndTask, admin::tasks::AssignTask]
     ),
     page!(
         "/admin/approvals",
@@ -247,7 +337,13 @@ pub const ROUTES: &[Route] = &[
     page!(
         "/admin/customers/{id}/purchases/{purchase}",
         Staff,
-        admin::receipt::page
+        admin::receipt::page,
+        [
+            admin::acts::why::TellWhy,
+            admin::receipt::NotePurpose,
+            admin::acts::receipt::DetachReceipt,
+            admin::acts::receipt::SetShop,
+        ]
     ),
     page!(
         "/admin/messages",
@@ -669,7 +765,7 @@ pub const ROUTES: &[Route] = &[
         "/invite",
         Customer,
         cabinet::invite::page,
-        [cabinet::invite::BeginInviting]
+        [cabinet::invite::BeginInviting, cabinet::invite::EnterCode]
     ),
     page!("/join/{secret}", SignedOut, account::join::page),
     page!(

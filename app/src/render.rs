@@ -66,7 +66,7 @@ pub fn elsewhere(cx: &Cx, access: Access) -> Option<String> {
         })
     };
     match access {
-        Access::Customer if cx.customer.is_none() => sign_in("/sign-in"),
+        Access::Customer if cx.customer.is_none() && cx.viewing().is_none() => sign_in("/sign-in"),
         Access::Staff if cx.staff.is_none() => sign_in("/admin/sign-in"),
         Access::SignedOut if cx.customer.is_some() => Some("/".into()),
         _ => None,
@@ -112,7 +112,9 @@ async fn document(cx: &Cx, page: BoxFuture<'static, Result<Body, AppError>>) -> 
 /// The page with why a form was not taken, on top of it where the form itself is not there any more to say so.
 fn with_refusal(cx: &Cx, body: Body, error: &AppError) -> Body {
     let page = body.view.to_html();
-    if page.contains("class=\"errors\"") {
+    // Where nothing is wrong, the form only asked for the page once more.
+    let is_fine = matches!(error, AppError::Invalid { flaws } if flaws.is_empty());
+    if is_fine || page.contains("class=\"errors\"") {
         return Body {
             view: Html::new(page),
             ..body
@@ -136,6 +138,7 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
     let t = &cx.t().error;
     let (title, text) = match error {
         AppError::NotFound => (t.not_found, t.not_found_text),
+        AppError::Forbidden if cx.viewing().is_some() => (t.viewing, t.viewing_text),
         AppError::Forbidden => (t.forbidden, t.forbidden_text),
         AppError::Refused => (t.refused, t.refused_text),
         AppError::Stale => (t.stale, t.stale_text),

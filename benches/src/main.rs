@@ -9,6 +9,7 @@ mod pages;
 mod postgres;
 mod process;
 mod report;
+mod search;
 mod signin;
 mod weight;
 
@@ -48,6 +49,9 @@ struct Args {
     /// Lines to import; none leaves the import out
     #[arg(long, default_value_t = 1_000_000)]
     lines: usize,
+    /// Customers that are looked for
+    #[arg(long, default_value_t = 1_000_000)]
+    customers: u64,
     /// Leaves the other parts out
     #[arg(long)]
     only: Option<Part>,
@@ -62,6 +66,8 @@ enum Part {
     Api,
     /// The import
     Import,
+    /// The search of staff among a million customers, on both engines. It takes minutes, so only where it is named
+    Search,
 }
 
 impl Args {
@@ -97,6 +103,9 @@ async fn main() -> Result<()> {
         import::measure(&mut report, &args.sample, folder, args.lines, &|| {
             kabinet(&args, &database)
         })?;
+    }
+    if args.only == Some(Part::Search) {
+        search::measure(&mut report, &args, folder).await?;
     }
     report.close();
     Ok(())

@@ -19,14 +19,14 @@ pub(crate) const SERVER: &str = "KABINET_BENCH_POSTGRES";
 const SCRIPT: &str = include_str!("receipt.sql");
 
 /// A database of the benchmark's own; gone at the end.
-struct Database {
+pub(crate) struct Database {
     server: String,
     name: &'static str,
 }
 
 impl Database {
     /// Makes it with these options. One that an interrupted run left behind goes first.
-    fn make(server: &str, name: &'static str, options: &str) -> Result<Self> {
+    pub(crate) fn make(server: &str, name: &'static str, options: &str) -> Result<Self> {
         let database = Self {
             server: server.to_owned(),
             name,
@@ -44,7 +44,7 @@ impl Database {
     }
 
     /// Its address: the server's with another name.
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let (base, query) = match self.server.split_once('?') {
             Some((base, query)) => (base, format!("?{query}")),
             None => (self.server.as_str(), String::new()),
@@ -53,7 +53,7 @@ impl Database {
         format!("{host}/{}{query}", self.name)
     }
 
-    fn ask(&self, sql: &str) -> Result<String> {
+    pub(crate) fn ask(&self, sql: &str) -> Result<String> {
         psql(&self.url(), sql)
     }
 }
@@ -66,7 +66,7 @@ impl Drop for Database {
 }
 
 /// Runs SQL; tells the rows of the answer, columns parted by `|`.
-fn psql(url: &str, sql: &str) -> Result<String> {
+pub(crate) fn psql(url: &str, sql: &str) -> Result<String> {
     let mut command = Command::new("psql");
     command.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]);
     command.args(["--set", "ON_ERROR_STOP=1", "--dbname", url, "--command", sql]);

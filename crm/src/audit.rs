@@ -179,7 +179,7 @@ impl LookRow {
 
 /// What staff and tills read and changed of a customer, newest first, those before `before`; and the place where the next
 /// page begins, if there is more. That the customer was looked at because of a request is left out: the request that was
-/// read says so itself.
+/// read says so itself. So is that staff told why they open a card: what they read there says so.
 pub async fn of_customer(
     conn: &mut Conn,
     of: Subject,
@@ -191,7 +191,7 @@ pub async fn of_customer(
                        LEFT JOIN roles r ON r.code = s.role LEFT JOIN tills t ON t.id = a.actor_id \
                        LEFT JOIN requests q ON q.id = a.object_id \
                        WHERE a.customer_id = $1 AND a.actor IN ('staff', 'till') AND (a.at, a.id) < ($2, $3) \
-                       AND NOT (a.action = 'customer.read' AND a.reason = 'request') \
+                       AND NOT (a.action = 'customer.read' AND a.reason = 'request') AND a.action <> 'customer.why' \
                        ORDER BY a.at DESC, a.id DESC LIMIT $4";
     let (at, id) = before.unwrap_or((far(), Uuid::max()));
     let rows: Vec<LookRow> = on!(conn, |c| sqlx::query_as(SQL)

@@ -1,4 +1,5 @@
-//! What the shop says, as it comes: consents, programs, topics, message templates, the questionnaire, the dialogue and the help.
+//! What the shop says, as it comes: consents, programs, topics, message templates, the questionnaire, scripts of talks, the dialogue
+//! and the help.
 //! Loaded once into an empty database from `content/`, read and edited there ever after.
 
 use crate::consent::{Aim, AskedAt};
@@ -28,6 +29,12 @@ struct Records {
     question_versions: BTreeMap<String, i64>,
     /// Those of the questionnaire, in their order.
     questions: Vec<QuestionRecord>,
+    /// Of the scripts of talks whose steps or outcomes have changed since the first time.
+    script_versions: BTreeMap<String, i64>,
+    /// The scripts, in their order.
+    scripts: Vec<ScriptRecord>,
+    /// Codes of what purchases are for, in their order.
+    purposes: Vec<String>,
     /// Codes of the parts of the help, in their order.
     help_categories: Vec<String>,
     /// Its articles, in theirs.
@@ -101,6 +108,15 @@ struct QuestionRecord {
     guarded: bool,
     /// Codes of the answers, in their order.
     choices: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ScriptRecord {
+    code: String,
+    /// How many there are.
+    steps: usize,
+    /// Codes of what may come of it, in their order.
+    outcomes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -228,14 +244,15 @@ pub fn percent(lang: Lang, share: i64) -> String {
 }
 
 /// Fills an empty database with what the shop says. The second time it adds only the roles, the purposes of consents, and the
-/// templates, questions and records of the dialogue or their versions, that a newer program needs and the database does not have
-/// yet; the help too, where it never had any. What staff wrote of them stays, as long as it names what the program fills in.
+/// templates, questions, scripts and records of the dialogue or their versions, that a newer program needs and the database does
+/// not have yet; the help too, where it never had any. What staff wrote of them stays, as long as it names what the program fills in.
 pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let records: &Records = &parse(include_str!("../content/records.json"))?;
     let (consents, programs) = (&pair!("consents")?, &pair!("programs")?);
     let (topics, templates) = (&pair!("topics")?, &pair!("templates")?);
     let roles = &pair!("roles")?;
     let questions = &pair!("questions")?;
+    let (scripts, purposes) = (&pair!("scripts")?, &pair!("purposes")?);
     let help = &(pair!("help_categories")?, pair!("help_articles")?);
     let dialogue = &phrases()?;
     db.write(|tx| {
@@ -245,6 +262,8 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
             add_help(tx, records, help).await?;
             add_purposes(tx, records, consents).await?;
             add_questions(tx, records, questions).await?;
+            add_scripts(tx, records, scripts).await?;
+            add_purposes_of_purchases(tx, records, purposes).await?;
             add_dialogue(tx, &records.dialogue, dialogue).await?;
             if !is_first(tx, "content").await? {
                 return Ok(());
@@ -398,6 +417,41 @@ async fn add_questions(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(
                 .await
                 .map(drop))?;
         }
+    }
+    Ok(())
+}
+
+/// Adds the scripts of talks, or their versions, that are not there yet.
+async fn add_scripts(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), Error> {
+    const SCRIPT: &str = "INSERT INTO scripts (code, version, position, name, steps, published_at) \
+                          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (code, version) DO NOTHING";
+    const OUTCOME: &str =
+        "INSERT INTO script_outcomes (script, version, code, position, name) VALUES ($1, $2, $3, $4, $5)";
+    let now = tx.now();
+    for (r, position) in records.scripts.iter().zip(1_i64..) {
+        let version = records.script_versions.get(&r.code).copied().unwrap_or(1);
+        let name = texts.get(&r.code, "name")?;
+        let steps = (1..=r.steps).map(|step| texts.get(&r.code, &format!("step.{step}")));
+        let steps = steps.collect::<Result<Vec<Localized>, Error>>()?;
+        let is_new = add!(tx, SCRIPT, &r.code, version, position, Json(&name), Json(&steps), now)? == 1;
+        if !is_new {
+            continue;
+        }
+        for (outcome, position) in r.outcomes.iter().zip(1_i64..) {
+            let name = texts.get(&r.code, &format!("outcome.{outcome}"))?;
+            add!(tx, OUTCOME, &r.code, version, outcome, position, Json(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds what purchases may be for, as far as it is not there yet.
+async fn add_purposes_of_purchases(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), Error> {
+    const SQL: &str =
+        "INSERT INTO purchase_purposes (code, position, name) VALUES ($1, $2, $3) ON CONFLICT (code) DO NOTHING";
+    for (code, position) in records.purposes.iter().zip(1_i64..) {
+        let name = texts.get(code, "name")?;
+        add!(tx, SQL, code, position, Json(&name))?;
     }
     Ok(())
 }

@@ -1,27 +1,44 @@
 //! Erasing who a customer was. They ask ([`ask`]), may think better of it for a while ([`cancel`]), and then the daily work
 //! ([`run_due`]) takes away everything that says who it was: name, contacts, children, preferences, ways in, what was written
-//! and sent. Purchases, points, and acts of consent stay for the books, under an id that leads to nobody, and points keep their
-//! terms.
+//! and sent, to others as well where it names them. Purchases, points, and acts of consent stay for the books, under an id that
+//! leads to nobody, and points keep their terms.
 //!
 //! What is kept for a short while only goes by itself: what staff looked for, attempts to come in, keys of forms.
 
 use crate::audit::seal::SEALING;
 use crate::audit::{self, Actor};
 use crate::contact::store as contacts;
+use crate::customer::store as customers;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::flaw::Flaw;
+use crate::find::store as find;
+use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, ErasureId};
+use crate::lang::Lang;
 use crate::merge;
 use crate::on;
 use crate::program::store as programs;
 use crate::signin::notice;
-use crate::who::{Customer, Fresh, Subject, System};
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Fresh, Reason, Staff, Subject, System};
 use crate::work::Round;
 use chrono::{DateTime, Duration, Utc};
 
 /// What stands in the place of a name: nobody's, and seen to be.
 const NOBODY: &str = "—";
+
+/// Messages to the other sides of a customer's transfers, which name the customer: `$1`. They were written when the points
+/// left, arrived, or came back.
+macro_rules! of_transfers {
+    () => {
+        "template IN ('points_sent', 'points_received', 'points_taken_back', 'points_brought_back') AND EXISTS \
+         (SELECT 1 FROM transfers t LEFT JOIN transactions x ON x.id = t.in_id \
+         WHERE ((t.from_id = $1 AND t.to_id = outbox.customer_id) OR (t.to_id = $1 AND t.from_id = outbox.customer_id)) \
+         AND (outbox.created_at = t.created_at OR outbox.created_at = t.ended_at OR outbox.created_at = x.recorded_at)) \
+         AND customer_id IN (SELECT to_id FROM transfers WHERE from_id = $1 UNION SELECT from_id FROM transfers WHERE to_id = $1)"
+    };
+}
 
 /// What goes before whoever it was is told, for it must not go along: `$1` is the customer.
 const FIRST: &[&str] = &[
@@ -50,6 +67,7 @@ const THEN: &[&str] = &[
     "DELETE FROM answers WHERE customer_id = $1",
     "DELETE FROM sessions WHERE customer_id = $1",
     "DELETE FROM known_devices WHERE customer_id = $1",
+    "DELETE FROM sign_ins WHERE customer_id = $1",
     "DELETE FROM factors WHERE customer_id = $1",
     "DELETE FROM identities WHERE customer_id = $1",
     "DELETE FROM handoffs WHERE customer_id = $1",
@@ -61,6 +79,9 @@ const THEN: &[&str] = &[
     "DELETE FROM conversations WHERE customer_id = $1",
     "DELETE FROM question_votes WHERE question_id IN (SELECT id FROM questions WHERE customer_id = $1)",
     "DELETE FROM questions WHERE customer_id = $1",
+    "DELETE FROM customer_notes WHERE customer_id = $1",
+    "UPDATE interactions SET note = '' WHERE customer_id = $1",
+    "UPDATE tasks SET title = '' WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",
     "DELETE FROM notifications WHERE customer_id = $1",
     "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",
@@ -71,25 +92,38 @@ const THEN: &[&str] = &[
      WHERE r.customer_id = $1)",
     "DELETE FROM request_changes WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM request_presence WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_drafts WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_links WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1) \
+     OR other_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM staff_notices WHERE message_id IN (SELECT m.id FROM requests r JOIN messages m ON m.request_id = r.id \
+     WHERE r.customer_id = $1)",
     "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
-    "UPDATE adjustments SET reason = '' WHERE customer_id = $1",
+    "UPDATE adjustments SET reason = '', note = '' WHERE customer_id = $1",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
     "UPDATE merges SET reason = '', undo_reason = '' WHERE kept_id = $1 OR absorbed_id = $1",
+    "UPDATE views SET reason = '' WHERE customer_id = $1",
+    concat!("DELETE FROM outbox WHERE state = 'queued' AND ", of_transfers!()),
 ];
 
 /// What ends at a moment: `$2`.
 const AT: &[&str] = &[
     "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL \
      WHERE customer_id = $1 AND status <> 'closed'",
+    "UPDATE tasks SET state = 'cancelled', ended_at = $2, changed_at = $2 WHERE customer_id = $1 AND state = 'open'",
     "UPDATE factor_removals SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // Its number stays taken, and no till takes it.
     "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = COALESCE(blocked_at, $2) WHERE customer_id = $1",
     // What nobody is to use any more.
     "UPDATE coupons SET expires_at = $2 WHERE customer_id = $1 AND expires_at > $2",
     "UPDATE memberships SET left_at = $2 WHERE customer_id = $1 AND left_at IS NULL",
+    "UPDATE views SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // What is erased parts no more.
     "UPDATE merges SET undo_until = $2 WHERE kept_id = $1 AND undone_at IS NULL AND undo_until > $2",
+    concat!(
+        "UPDATE outbox SET body = '', masked_body = NULL, redacted_at = $2 WHERE state <> 'queued' AND ",
+        of_transfers!()
+    ),
 ];
 
 /// An erasure that is on its way.
@@ -114,32 +148,68 @@ pub async fn of(conn: &mut Conn, of: Subject) -> Result<Option<Erasure>, Error> 
 /// Asks for it, for somebody who has just proved who they are and says that they know what it means. Field: `agreed`. Every
 /// verified contact is told. [`Error::Stale`] where it is on its way already.
 pub async fn ask(db: &Db, by: &Fresh<'_, Customer>, agreed: bool) -> Result<(), Error> {
-    const SQL: &str =
-        "INSERT INTO erasures (id, customer_id, asked_at, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     if !agreed {
         return Err(Error::field("agreed", Flaw::MustAgree));
     }
     db.write(|tx| {
         scoped(async move {
-            let (id, now) = (ErasureId::new(), tx.now());
-            let due_at = now + Duration::days(i64::from(tx.shop().erasure_days));
-            let rows = on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(by.id())
-                .bind(now)
-                .bind(due_at)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected()))?;
-            if rows == 0 {
-                return Err(Error::Stale);
-            }
-            by.record(tx, "erasure.ask", Some(id.0)).await?;
-            let due = tx.shop().local(due_at).format("%d.%m.%Y %H:%M").to_string();
-            tell(tx, by.id(), "erasure_asked", &[("due", &due)]).await
+            let id = ask_in(tx, by.id()).await?;
+            Ok(by.record(tx, "erasure.ask", Some(id.0)).await?)
         })
     })
     .await
+}
+
+/// The same by staff, for a customer who asked them and may think better of it as ever. Fields: `agreed`, that the customer
+/// knows what it means; `reason`, which is written down.
+pub async fn ask_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    agreed: bool,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::PersonalData)?;
+    let mut check = Check::new();
+    let agreed = check.field("agreed", agreed.then_some(()).ok_or(Flaw::MustAgree));
+    let reason = check.field("reason", flaw::text(reason, REASON_MAX));
+    let (Some(()), Some(reason)) = (agreed, &reason) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            let id = ask_in(tx, customer).await?;
+            by.record(tx, "erasure.begin", Some(customer), Some(id.0), reason)
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn ask_in(tx: &mut Tx, customer: CustomerId) -> Result<ErasureId, Error> {
+    const SQL: &str =
+        "INSERT INTO erasures (id, customer_id, asked_at, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    const LANGUAGE: &str = "SELECT language FROM customers WHERE id = $1";
+    let (id, now) = (ErasureId::new(), tx.now());
+    let due_at = now + Duration::days(i64::from(tx.shop().erasure_days));
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(customer)
+        .bind(now)
+        .bind(due_at)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Err(Error::Stale);
+    }
+    let lang: Lang = on!(tx, |c| sqlx::query_scalar(LANGUAGE).bind(customer).fetch_one(c).await)?;
+    let due = lang.moment(tx.shop().local(due_at));
+    tell(tx, customer, "erasure_asked", &[("due", &due)]).await?;
+    Ok(id)
 }
 
 /// Thinks better of it, from any session of the customer. [`Error::NotFound`] when there is none on its way.
@@ -176,9 +246,13 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
                        ORDER BY due_at, id";
     const GONE: &str = "DELETE FROM outbox WHERE state <> 'queued' \
                         AND customer_id IN (SELECT id FROM customers WHERE erased_at IS NOT NULL)";
+    // What still happens to points that are in the books is told to nobody.
+    const TOLD: &str =
+        "DELETE FROM notifications WHERE customer_id IN (SELECT id FROM customers WHERE erased_at IS NOT NULL)";
     db.write(|tx| {
         scoped(async move {
             on!(tx, |c| sqlx::query(GONE).execute(c).await.map(drop))?;
+            on!(tx, |c| sqlx::query(TOLD).execute(c).await.map(drop))?;
             Ok::<_, Error>(())
         })
     })
@@ -254,6 +328,7 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
         .execute(c)
         .await
         .map(drop))?;
+    find::replace(tx, customer, "", "").await?;
     for sql in [LOG, NONCES] {
         on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;
     }

@@ -130,8 +130,10 @@ pub enum Flaw {
         /// How many may be given, in hundredths.
         left: i64,
     },
-    /// Nobody who may be given points has this card.
+    /// Nobody who may be given points has this card or phone.
     NoReceiver,
+    /// Nobody else has this code of an invitation.
+    NoInvitation,
     /// The main phone number changes or just has, and points are not given away.
     Frozen,
     /// No plastic card that belongs to nobody yet has this number.
@@ -189,6 +191,13 @@ pub enum Flaw {
         /// Its name.
         name: String,
     },
+    /// A note names somebody who does not work with requests here.
+    UnknownLogin {
+        /// What stands behind the `@`.
+        name: String,
+    },
+    /// Nothing has this number.
+    NoSuchNumber,
 }
 
 impl Flaw {
@@ -239,6 +248,7 @@ impl Flaw {
             Self::NotEnoughPoints { .. } => "not_enough_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::NoReceiver => "no_receiver",
+            Self::NoInvitation => "no_invitation",
             Self::Frozen => "frozen",
             Self::NoBlankCard => "no_blank_card",
             Self::Circle => "circle",
@@ -253,6 +263,8 @@ impl Flaw {
             Self::Private => "private",
             Self::UnknownVariable { .. } => "unknown_variable",
             Self::MissingVariable { .. } => "missing_variable",
+            Self::UnknownLogin { .. } => "unknown_login",
+            Self::NoSuchNumber => "no_such_number",
         }
     }
 

@@ -126,6 +126,14 @@ ids! {
     AttachmentId,
     /// What a customer thinks of how a request was answered.
     RatingId,
+    /// Two requests that became one.
+    RequestMergeId,
+    /// What a request has to do with something.
+    LinkId,
+    /// What a member of staff is told of.
+    NoticeId,
+    /// What is prepared for requests.
+    MacroId,
     /// A topic of requests.
     TopicId,
     /// A question that everybody reads.
@@ -140,6 +148,12 @@ ids! {
     HelpCategoryId,
     /// An article of the help.
     HelpArticleId,
+    /// A talk with a customer: a call, a visit.
+    InteractionId,
+    /// What a member of staff is to do for a customer.
+    TaskId,
+    /// What colleagues should know of a customer.
+    NoteId,
     /// A member of staff.
     StaffId,
     /// What a member of staff looks for.
@@ -152,6 +166,8 @@ ids! {
     SessionId,
     /// A browser that somebody has come in by before.
     KnownDeviceId,
+    /// A sign-in, or one that was refused.
+    SignInId,
     /// A message on its way out.
     OutboxId,
     /// What the cabinet tells a customer of.
@@ -168,6 +184,8 @@ ids! {
     ExportId,
     /// Two accounts that became one.
     MergeId,
+    /// A look of staff at the cabinet as its customer sees it.
+    ViewId,
     /// A row of the audit log.
     AuditId,
 }

@@ -1,5 +1,6 @@
 //! Languages, texts in each of them, and the folding that search compares by.
 
+use chrono::{NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
 /// A language that the product speaks.
@@ -33,6 +34,20 @@ impl Lang {
     /// The language with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lang| lang.code() == code)
+    }
+
+    /// A day, short and with its year, as it stands in messages and tables: `21.11.2026` or `21 Nov 2026`.
+    pub fn date(self, day: NaiveDate) -> String {
+        let form = match self {
+            Self::Ru => "%d.%m.%Y",
+            Self::En => "%-d %b %Y",
+        };
+        day.format(form).to_string()
+    }
+
+    /// The same with the time of day: `21.11.2026 14:05` or `21 Nov 2026 14:05`.
+    pub fn moment(self, local: NaiveDateTime) -> String {
+        format!("{} {}", self.date(local.date()), local.format("%H:%M"))
     }
 
     /// The first language of an `Accept-Language` header (RFC 9110, 12.5.4) that the product speaks, by weight.
@@ -127,6 +142,14 @@ mod tests {
             [Many, One, Few, Many, Many, Many, Many, One, Few, One, Many, Many]
         );
         assert_eq!(of(Lang::En, &[0, 1, 2, 11, 21]), [Many, One, Many, Many, Many]);
+    }
+
+    #[test]
+    fn a_date_is_written_as_its_reader_writes_it() {
+        let at = NaiveDate::from_ymd_opt(2026, 3, 7).and_then(|day| day.and_hms_opt(9, 5, 0));
+        let at = at.expect("a moment");
+        assert_eq!(Lang::Ru.moment(at), "07.03.2026 09:05");
+        assert_eq!(Lang::En.moment(at), "7 Mar 2026 09:05");
     }
 
     #[test]

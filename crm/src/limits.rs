@@ -12,7 +12,7 @@ mod store;
 #[cfg(feature = "store")]
 pub use store::{Notice, SmsDay, check_sms, exchange, is_used_up, notify, sms_today, sweep, take};
 #[cfg(feature = "store")]
-pub(crate) use store::{hears_no_more, notify_now};
+pub(crate) use store::{hears_no_more, notify_now, take_today, within_today};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

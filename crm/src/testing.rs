@@ -144,10 +144,11 @@ pub fn unpack(archive: &[u8]) -> std::collections::BTreeMap<String, String> {
         };
         let (packed, name) = (number(18, 4), number(26, 2));
         let from = 30 + name + number(28, 2);
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         flate2::read::DeflateDecoder::new(&rest[from..from + packed])
-            .read_to_string(&mut text)
-            .expect("a text");
+            .read_to_end(&mut bytes)
+            .expect("a file");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         files.insert(String::from_utf8_lossy(&rest[30..30 + name]).into_owned(), text);
         rest = &rest[from + packed..];
     }

@@ -4,10 +4,10 @@
 use crate::audit::{self, Actor};
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
-use crate::id::{ApiKeyId, CustomerId, SessionId, StaffId, StoreId, TillId};
+use crate::id::{ApiKeyId, CustomerId, SessionId, StaffId, StoreId, TillId, ViewId};
 use crate::lang::Lang;
 use crate::on;
-use crate::staff::{Right, Role};
+use crate::staff::{Right, Role, why};
 use crate::till::Scope;
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
@@ -138,6 +138,11 @@ impl Customer {
         self.authenticated_at > self.came_in_at
     }
 
+    /// The network that they are at.
+    pub(crate) fn network(&self) -> &str {
+        &self.network
+    }
+
     /// The secret that the session's browser holds.
     pub(crate) fn token(&self) -> &Token {
         &self.token
@@ -248,11 +253,73 @@ pub struct Staff {
     rights: Vec<Right>,
     language: Lang,
     last_change: i64,
+    unread: i64,
+    has_shortcuts: bool,
     network: String,
     authenticated_at: DateTime<Utc>,
+    viewing: Option<Viewing>,
+}
+
+/// A look at the cabinet as its customer sees it, which a member of staff has begun: [`crate::staff::view`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewing {
+    /// Its id.
+    pub id: ViewId,
+    /// Whose cabinet it is.
+    pub customer: CustomerId,
+    /// Why, in the words of whoever looks.
+    pub reason: String,
+    /// When it is over.
+    pub ends_at: DateTime<Utc>,
+}
+
+/// A member of staff who looks at a page as its customer sees it. It reads, and nothing else: what changes something asks for
+/// a [`Customer`].
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    customer: CustomerId,
+    name: String,
+}
+
+impl Viewer {
+    /// Whose data the page shows.
+    pub fn me(&self) -> Subject {
+        Subject(self.customer)
+    }
+
+    /// The customer's name, as the page greets by it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Staff {
+    /// The look at a customer's cabinet that they have begun, while it lasts.
+    pub fn viewing(&self) -> Option<&Viewing> {
+        self.viewing.as_ref().filter(|_| self.has(Right::ViewAs))
+    }
+
+    /// Opens one page of the cabinet that they look at, and writes down that it was opened, and why. `None` where they look at
+    /// none, or its customer is gone.
+    pub async fn view(&self, db: &Db, page: &str) -> Result<Option<Viewer>, Error> {
+        const SQL: &str = "SELECT name FROM customers WHERE id = $1 AND erased_at IS NULL AND merged_into IS NULL";
+        let Some(viewing) = self.viewing() else {
+            return Ok(None);
+        };
+        let customer = viewing.customer;
+        let reason = &format!("{page} {}", viewing.reason);
+        db.write(|tx| {
+            scoped(async move {
+                let name: Option<String> = on!(tx, |c| sqlx::query_scalar(SQL).bind(customer).fetch_optional(c).await)?;
+                let Some(name) = name else { return Ok(None) };
+                self.record(tx, "view.read", Some(customer), Some(viewing.id.0), reason)
+                    .await?;
+                Ok(Some(Viewer { customer, name }))
+            })
+        })
+        .await
+    }
+
     /// The proof for what is dangerous. [`Error::NotFresh`] when they have to prove anew who they are.
     pub fn fresh(&self, db: &Db) -> Result<Fresh<'_, Self>, Error> {
         if db.now() - self.authenticated_at < FRESH {
@@ -307,6 +374,16 @@ impl Staff {
         self.last_change
     }
 
+    /// How many notes that name them they have not seen.
+    pub fn unread(&self) -> i64 {
+        self.unread
+    }
+
+    /// Whether single keys do something on their pages.
+    pub fn has_shortcuts(&self) -> bool {
+        self.has_shortcuts
+    }
+
     /// Opens one customer's data and writes down that it was opened. Fails with [`Error::NotFound`].
     pub async fn open(&self, db: &Db, id: CustomerId, reason: Reason) -> Result<Subject, Error> {
         db.write(|tx| scoped(async move { self.open_in(tx, id, reason).await }))
@@ -324,8 +401,13 @@ impl Staff {
         })?;
         let found: Option<(CustomerId,)> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
         found.ok_or(Error::NotFound)?;
-        self.record(tx, "customer.read", Some(id), None, reason.as_str())
-            .await?;
+        // A card is opened for the reason that was told today.
+        let told = match reason {
+            Reason::Card => why::today(tx, self, id).await?,
+            _ => None,
+        };
+        let (reason, object) = told.unwrap_or_else(|| (reason.as_str().to_owned(), None));
+        self.record(tx, "customer.read", Some(id), object, &reason).await?;
         Ok(Subject(id))
     }
 
@@ -479,6 +561,23 @@ struct StaffRow {
     rights: Vec<Right>,
     language: Lang,
     last_change: i64,
+    unread: i64,
+    has_shortcuts: bool,
+    view_id: Option<ViewId>,
+    viewed_id: Option<CustomerId>,
+    view_reason: Option<String>,
+    view_ends_at: Option<DateTime<Utc>>,
+}
+
+impl StaffRow {
+    fn viewing(&self) -> Option<Viewing> {
+        Some(Viewing {
+            id: self.view_id?,
+            customer: self.viewed_id?,
+            reason: self.view_reason.clone()?,
+            ends_at: self.view_ends_at?,
+        })
+    }
 }
 
 /// The customer of a session, if it is alive.
@@ -551,8 +650,12 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
 /// The member of staff of a session, if it is alive and they still work here.
 pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Staff>, Error> {
     const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, p.id, p.name, p.role, r.rights, p.language, \
-                       COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change \
+                       p.shortcuts AS has_shortcuts, \
+                       (SELECT COUNT(*) FROM staff_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) AS unread, \
+                       COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change, \
+                       v.id AS view_id, v.customer_id AS viewed_id, v.reason AS view_reason, v.ends_at AS view_ends_at \
                        FROM sessions s JOIN staff p ON p.id = s.staff_id JOIN roles r ON r.code = p.role \
+                       LEFT JOIN views v ON v.session_id = s.id AND v.ended_at IS NULL AND v.ends_at > $2 \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3 \
                        AND p.disabled_at IS NULL";
     let now = db.now();
@@ -568,6 +671,7 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     if !visitor.is_by_itself {
         see(db, row.session, row.seen_at).await;
     }
+    let viewing = row.viewing();
     let StaffRow {
         session,
         authenticated_at,
@@ -577,6 +681,8 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         rights,
         language,
         last_change,
+        unread,
+        has_shortcuts,
         ..
     } = row;
     Ok(Some(Staff {
@@ -588,8 +694,11 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         rights,
         language,
         last_change,
+        unread,
+        has_shortcuts,
         network: visitor.network.clone(),
         authenticated_at,
+        viewing,
     }))
 }
 

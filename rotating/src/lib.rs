@@ -12,11 +12,11 @@
 
 use crm::card::code::{STEP_SECONDS, Secret, step_of, text};
 use crm::card::qr;
-use js_sys::{Date, Function, Promise, Reflect};
+use js_sys::Date;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Document, Element, PerformanceNavigationTiming, Window};
+use web_sys::{Element, PerformanceNavigationTiming, Window};
 
 /// Called as soon as the module is there.
 #[wasm_bindgen(start)]
@@ -64,7 +64,6 @@ fn bring_to_life(window: &Window) -> Option<()> {
     let _ = window.set_interval_with_callback_and_timeout_and_arguments_0(every.as_ref().unchecked_ref(), 1000);
     // As long as the page.
     every.forget();
-    keep_awake(window, document);
     Some(())
 }
 
@@ -92,29 +91,4 @@ fn tell_of_clock(place: &Element, ahead: i64) {
         line.set_text_content(Some(&words.replace("{n}", &minutes.to_string())));
         let _ = line.remove_attribute("hidden");
     }
-}
-
-/// Keeps the screen on while the page is seen, where the browser can. It lets go by itself when the page is left, so it is
-/// asked again when somebody comes back.
-fn keep_awake(window: &Window, document: Document) {
-    let navigator = window.navigator();
-    // A device that saves its battery refuses.
-    let refused = Closure::<dyn FnMut(JsValue)>::new(|_| ());
-    let ask = move || -> Option<()> {
-        let lock = Reflect::get(&navigator, &"wakeLock".into()).ok()?;
-        let request: Function = Reflect::get(&lock, &"request".into()).ok()?.dyn_into().ok()?;
-        let asked: Promise = request.call1(&lock, &"screen".into()).ok()?.dyn_into().ok()?;
-        let _ = asked.catch(&refused);
-        Some(())
-    };
-    let _ = ask();
-    let seen = document.clone();
-    let back = Closure::<dyn FnMut()>::new(move || {
-        if !seen.hidden() {
-            let _ = ask();
-        }
-    });
-    let _ = document.add_event_listener_with_callback("visibilitychange", back.as_ref().unchecked_ref());
-    // As long as the page.
-    back.forget();
 }

@@ -238,7 +238,7 @@ fn is_change(method: &Method) -> bool {
 /// The parameters of paths that a log may have: ids and numbers, which open nothing by themselves. Whatever else a route calls
 /// a parameter is cut, so one that is added later tells nothing before somebody has thought about it. What opens something is
 /// called `secret` ([`app::ROUTES`], [`crate::router::others`]).
-pub const LOGGED: [&str; 11] = [
+pub const LOGGED: [&str; 12] = [
     "code",
     "customer",
     "document",
@@ -250,6 +250,7 @@ pub const LOGGED: [&str; 11] = [
     "provider",
     "purchase",
     "reservation",
+    "talk",
 ];
 
 /// A path as the log may have it: some links are secrets by themselves.

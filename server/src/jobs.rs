@@ -1,6 +1,6 @@
 //! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, what customers take home
-//! is packed, what is new of the audit log is sealed, what nobody needs any more goes. Every job can run late, twice or on
-//! several nodes with the same result.
+//! is packed, names are written down for the search, what is new of the audit log is sealed, what nobody needs any more goes.
+//! Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
 use crate::{exports, webhooks};
@@ -91,6 +91,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::help::store::sweep(&db, &system).await);
             round.took(crm::dialogue::store::sweep(&db, &system).await);
             round.took(crm::request::live::sweep(&db, &system).await);
+            round.took(crm::request::draft::sweep(&db, &system).await);
             round.took(crm::outbox::delivery::forget(&db, &system).await);
             round.took(crm::notification::forget(&db, &system).await);
             round.took(crm::signin::store::sweep(&db, &system).await);
@@ -136,6 +137,14 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             }
         },
     ));
+    let stop_filling = stopping.clone();
+    jobs.push(every("words", SWEEP_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_filling.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            crm::find::store::fill(&db, &system, goes_on).await.map(drop)
+        }
+    }));
     let stop_exporting = stopping.clone();
     jobs.push(every("exports", EXPORTS_EVERY, db, stopping.clone(), move |db| {
         let stopping = stop_exporting.clone();

@@ -365,7 +365,7 @@ async fn nobodys_error(app: &App, mut parts: Parts, error: &AppError) -> Respons
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let visitor = session::visitor(peer, &parts.headers, &app.config.trusted_proxies);
     let tokens = session::received(&parts.headers, app.config.is_https());
-    let cx = match gather(app, &mut parts, (tokens, visitor, Ok((None, None)))).await {
+    let cx = match gather(app, &mut parts, (tokens, visitor, Ok((None, None, None)))).await {
         Ok(cx) | Err((cx, _)) => cx,
     };
     html(app, &cx, render::error(&cx, error).await)
@@ -415,8 +415,27 @@ async fn files(State(app): State<App>, request: Request) -> Response {
 async fn show(app: &App, route: &Route, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match context(app, &mut parts).await {
-        Ok(cx) => html(app, &cx, render::page(&cx, route).await),
+        Ok(cx) => {
+            let rendered = match route.answer {
+                Answer::Page(_) => render::page(&cx, route).await,
+                Answer::File(_) => file(&cx, *route).await,
+            };
+            html(app, &cx, rendered)
+        }
         Err((cx, error)) => html(app, &cx, render::error(&cx, &error).await),
+    }
+}
+
+/// Makes a file on a thread of its own: drawing one takes long, and would hold up whatever else waits for this one.
+async fn file(cx: &Cx, route: Route) -> Rendered {
+    let (theirs, runtime, span) = (cx.clone(), tokio::runtime::Handle::current(), tracing::Span::current());
+    let make = move || span.in_scope(|| runtime.block_on(render::page(&theirs, &route)));
+    match tokio::task::spawn_blocking(make).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            tracing::error!(%error, "a file could not be made");
+            render::error(cx, &AppError::Internal).await
+        }
     }
 }
 
@@ -460,6 +479,10 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
         return refuse(AppError::Refused).await;
     }
     let everywhere = app::EVERYWHERE.iter().any(|f| f.name == form.name);
+    // Whoever looks at somebody's cabinet changes nothing there, nor under their own name.
+    if !everywhere && cx.viewing().is_some() {
+        return refuse(AppError::Forbidden).await;
+    }
     if let (false, Some(there)) = (everywhere, render::elsewhere(&cx, route.access)) {
         return follow(app, &cx, is_enhanced, &there);
     }
@@ -677,12 +700,33 @@ async fn context(app: &App, parts: &mut Parts) -> Result<Cx, (Cx, AppError)> {
         known_device: tokens.get(cookie::DEVICE).cloned(),
         ..session::visitor(peer, &parts.headers, &app.config.trusted_proxies)
     };
-    let who = who_asks(app, &tokens, &visitor).await;
+    let who = match who_asks(app, &tokens, &visitor).await {
+        Ok((customer, staff)) => as_viewer(app, parts, customer, staff).await,
+        Err(error) => Err(error),
+    };
     gather(app, parts, (tokens, visitor, who)).await
 }
 
 /// Who asks, if the database says so.
-type Asking = Result<(Option<who::Customer>, Option<who::Staff>), crm::Error>;
+type Asking = Result<(Option<who::Customer>, Option<who::Staff>, Option<who::Viewer>), crm::Error>;
+
+/// While staff look at a customer's cabinet, nobody is signed in there. Each page of it that is shown is written down first; what
+/// is sent is none.
+async fn as_viewer(app: &App, parts: &Parts, customer: Option<who::Customer>, staff: Option<who::Staff>) -> Asking {
+    let is_looking = staff.as_ref().is_some_and(|staff| staff.viewing().is_some());
+    if !is_looking || parts.uri.path().starts_with("/admin") {
+        return Ok((customer, staff, None));
+    }
+    let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let page = app::ROUTES
+        .iter()
+        .find(|route| route.access == Access::Customer && Some(route.path) == path && parts.method == Method::GET);
+    let viewer = match (&staff, page) {
+        (Some(staff), Some(page)) => staff.view(&app.db, page.path).await?,
+        _ => None,
+    };
+    Ok((None, staff, viewer))
+}
 
 /// The same for whoever was found to ask.
 async fn gather(
@@ -691,9 +735,9 @@ async fn gather(
     (tokens, visitor, who): (HashMap<&'static str, Token>, Visitor, Asking),
 ) -> Result<Cx, (Cx, AppError)> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let (customer, staff, failed) = match who {
-        Ok((customer, staff)) => (customer, staff, None),
-        Err(error) => (None, None, Some(AppError::from(error))),
+    let (customer, staff, viewer, failed) = match who {
+        Ok((customer, staff, viewer)) => (customer, staff, viewer, None),
+        Err(error) => (None, None, None, Some(AppError::from(error))),
     };
     // A page leads back to itself: `//host` would lead a browser to another site.
     let path = format!("/{}", parts.uri.path().trim_start_matches(['/', '\\']));
@@ -706,7 +750,7 @@ async fn gather(
         .get(cookie::LANG)
         .and_then(|t: &Token| Lang::from_code(t.secret()));
     let saved = match (&staff, &customer) {
-        (Some(staff), _) if path.starts_with("/admin") => Some(staff.language()),
+        (Some(staff), _) if path.starts_with("/admin") || viewer.is_some() => Some(staff.language()),
         (_, customer) => customer.as_ref().map(who::Customer::language),
     };
     let accepted = || Lang::from_accept(parts.headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?);
@@ -723,6 +767,7 @@ async fn gather(
         theme,
         customer,
         staff,
+        viewer,
         visitor,
         is_visit: parts.method == Method::GET && !guard::is_ahead_of_time(&parts.headers),
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
@@ -750,7 +795,11 @@ async fn gather(
 }
 
 /// Whose the cookies are.
-async fn who_asks(app: &App, tokens: &HashMap<&'static str, Token>, visitor: &Visitor) -> Asking {
+async fn who_asks(
+    app: &App,
+    tokens: &HashMap<&'static str, Token>,
+    visitor: &Visitor,
+) -> Result<(Option<who::Customer>, Option<who::Staff>), crm::Error> {
     let customer = match tokens.get(cookie::SESSION) {
         Some(token) => who::customer(&app.db, token, visitor).await?,
         None => None,
@@ -787,6 +836,7 @@ fn copy(cx: &Cx) -> Inner {
         theme: cx.theme,
         customer: cx.customer.clone(),
         staff: cx.staff.clone(),
+        viewer: cx.viewer.clone(),
         visitor: cx.visitor.clone(),
         is_visit: cx.is_visit,
         path: cx.path.clone(),

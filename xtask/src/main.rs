@@ -27,11 +27,13 @@ cargo xtask <command>
       demo     as small as it gets: cargo's profile `wasm`, wasm-opt -Oz, Brotli 11
       release  the same files as demo (the default)
 
-  bench [--profile measure|release] [--seconds N] [--lines N] [--only pages|api|import]
+  bench [--profile measure|release] [--seconds N] [--lines N] [--only pages|api|import|search]
       Measures the product beside the same pages written by hand (benches/): requests a second, page weights, start,
       memory, what tills ask, and the import of N lines (a million, 0 for none). Each line has its budget and whether
       it is met. Both sides are built by the same profile, `measure` if none is named. Receipts on PostgreSQL are
       measured on the server that KABINET_BENCH_POSTGRES names, or on one of its own where psql and pgbench are there.
+      `--only search` looks for people among a million customers (`--customers N`) on both engines; it is left out
+      where it is not named.
 
   bench pages [--only /points]
       Looks at every page that customers see by Lighthouse, as a phone that is simulated, and prints what it found, what each

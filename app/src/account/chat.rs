@@ -111,6 +111,14 @@ pub(super) fn leave(cx: &Cx) {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().chat;
     let conversation = dialogue::conversation(&cx.db, &speaker(&cx)).await?;
+    let earlier = conversation.has_earlier.then(|| {
+        let n = i64::try_from(conversation.said.len()).unwrap_or_default();
+        let archive = cx
+            .customer
+            .as_ref()
+            .map(|_| view! { " " <a href="/profile/data">{t.earlier_link}</a> });
+        view! { <p class="hint">{t.earlier(n)} {archive}</p> }
+    });
     // Reading goes on at the first answer to what was said last.
     let last = conversation.said.len().saturating_sub(1);
     let mine = conversation.said.iter().rposition(|said| said.author == Author::Person);
@@ -169,6 +177,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <p class="lead">{t.lead}</p>
         </div>
         {missed}
+        {earlier}
         <div role="log" aria-label=t.messages>
             <ol class="thread">{said}</ol>
         </div>

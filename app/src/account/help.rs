@@ -9,7 +9,7 @@ use crate::ui::icon::{self as icons, icon};
 use crate::ui::markdown::markdown;
 use crate::ui::{FormBox, TextArea};
 use crm::help::store::{self as help, Reader};
-use crm::help::{Content, SEARCH_MAX, Shown, search};
+use crm::help::{Content, SEARCH_MAX, Shown, search, suggest};
 use crm::question::store as asked;
 use crm::request::Topic;
 use islands::AppError;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 /// Where it is.
 pub(crate) const HERE: &str = "/help";
-/// How many articles a search shows.
+/// How many articles a search shows at once; the rest is folded away.
 const FOUND: usize = 20;
 /// How many articles of one kind stand beside something else.
 const FEW: usize = 6;
@@ -99,7 +99,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                         view! {
                             <section class="section" aria-labelledby=id>
                                 <h2 id=id.clone()>{cx.pick(&part.name)}</h2>
-                                {list(&cx, &within)}
+                                {list(&cx, &within, None)}
                             </section>
                         }
                     })
@@ -118,7 +118,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {search_box(&cx, text.unwrap_or_default())}
         {inside}
         {first_steps}
-        {ask(&cx, None)}
+        {ask(&cx, "/support/new".to_owned())}
     };
     Ok(Body::new(t.title, frame(&cx), view))
 }
@@ -136,24 +136,34 @@ fn results(cx: &Cx, found: &[&Shown]) -> Html {
         .into_html();
     }
     let words = t.found(i64::try_from(found.len()).unwrap_or_default());
+    let (first, rest) = found.split_at(found.len().min(FOUND));
+    let rest = (!rest.is_empty()).then(|| {
+        view! {
+            <details class="fold">
+                <summary>{t.more(i64::try_from(rest.len()).unwrap_or_default())}</summary>
+                {list(cx, rest, None)}
+            </details>
+        }
+    });
     view! {
         <section class="section" aria-labelledby="found">
             <h2 id="found">{words}</h2>
-            {list(cx, &found[..found.len().min(FOUND)])}
+            {list(cx, first, None)}
+            {rest}
             <p><a href=HERE>{t.all}</a></p>
         </section>
     }
     .into_html()
 }
 
-/// Articles one below the other.
-fn list(cx: &Cx, articles: &[&Shown]) -> Html {
+/// Articles one below the other; `target` opens them elsewhere.
+fn list(cx: &Cx, articles: &[&Shown], target: Option<&'static str>) -> Html {
     let rows: Vec<_> = articles
         .iter()
         .map(|article| {
             view! {
                 <li>
-                    <a class="row" href=format!("{HERE}/{}", article.code)>
+                    <a class="row" href=format!("{HERE}/{}", article.code) target=target>
                         <span class="row-main">
                             <b>{cx.pick(&article.content.title)}</b>
                             <small>{cx.pick(&article.content.summary)}</small>
@@ -183,13 +193,9 @@ fn search_box(cx: &Cx, text: String) -> Html {
     .into_html()
 }
 
-/// The way to support, about a topic.
-fn ask(cx: &Cx, topic: Option<&str>) -> Html {
+/// The way to support.
+fn ask(cx: &Cx, href: String) -> Html {
     let t = &cx.t().help;
-    let href = match topic {
-        Some(topic) => format!("/support/new?topic={topic}"),
-        None => "/support/new".to_owned(),
-    };
     view! {
         <p class="actions no-print">
             <a class="btn" href=href>{icon(icons::MESSAGE_CIRCLE)} {t.ask}</a>
@@ -218,10 +224,12 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
         view! {
             <section class="section no-print" aria-labelledby="related">
                 <h2 id="related">{t.related}</h2>
-                {list(&cx, &related)}
+                {list(&cx, &related, None)}
             </section>
         }
     });
+    let topic = article.content.topic.as_deref().unwrap_or_default();
+    let write = format!("/support/new?topic={topic}&about=help/{}", article.code);
     let changed = cx.day(article.published_at);
     let title = cx.pick(&article.content.title);
     let view = view! {
@@ -229,7 +237,7 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
         {text(&cx, &article.content)}
         <p class="hint">{t.changed(changed)}</p>
         {was_useful(&cx)}
-        {ask(&cx, article.content.topic.as_deref())}
+        {ask(&cx, write)}
         {questions::suggested(&cx, &asked)}
         {related}
     };
@@ -282,8 +290,8 @@ fn was_useful(cx: &Cx) -> Html {
     .into_html()
 }
 
-/// What may answer somebody before they write: the search, and the articles about a topic; of these addresses the
-/// rest of what was asked stays. `at` is the page that asks.
+/// What may answer somebody before they write: the articles about a topic. Of the addresses of topics the rest of what was asked
+/// stays. `at` is the page that asks.
 pub(crate) fn before_writing(cx: &Cx, shown: &[Shown], topics: &[Topic], topic: &str, at: &str) -> Html {
     let t = &cx.t().help;
     let chips: Vec<_> = topics
@@ -291,24 +299,58 @@ pub(crate) fn before_writing(cx: &Cx, shown: &[Shown], topics: &[Topic], topic: 
         .map(|one| {
             let mut asked = form_urlencoded::Serializer::new(String::new());
             asked.append_pair("topic", &one.code);
-            if let Some(receipt) = cx.query("receipt") {
-                asked.append_pair("receipt", receipt);
+            for name in ["receipt", "line", "about"] {
+                if let Some(value) = cx.query(name) {
+                    asked.append_pair(name, value);
+                }
             }
             let current = (one.code == topic).then_some("true");
             let href = format!("{at}?{}", asked.finish());
             view! { <li><a class="chip" href=href aria-current=current>{cx.pick(&one.name)}</a></li> }
         })
         .collect();
-    let about = |article: &&Shown| article.content.topic.as_deref() == Some(topic);
-    let about: Vec<_> = shown.iter().filter(about).take(FEW).collect();
-    let about = (!about.is_empty()).then(|| list(cx, &about));
+    let about: Vec<_> = shown
+        .iter()
+        .filter(|article| is_about(article, topic))
+        .take(FEW)
+        .collect();
+    let about = (!about.is_empty()).then(|| list(cx, &about, None));
     view! {
         <section class="section narrow" aria-labelledby="answers">
             <h2 id="answers">{t.before}</h2>
-            {search_box(cx, String::new())}
             <ul class="chips" aria-label=t.topics>{chips}</ul>
             {about}
         </section>
+    }
+    .into_html()
+}
+
+fn is_about(article: &Shown, topic: &str) -> bool {
+    article.content.topic.as_deref() == Some(topic)
+}
+
+/// What may answer a request that is being written, where its form stands: what its message names, then what is about its topic.
+/// Nothing of a message is noted, and answers open beside the form, so that it stays. `public/suggest.js` fills it while somebody
+/// types, by what the button of the form does.
+pub(crate) fn suggested(cx: &Cx, shown: &[Shown], written: Option<(&str, &str)>) -> Html {
+    let t = &cx.t().help;
+    let found = written.map(|(topic, message)| {
+        let mut found = suggest(shown, cx.lang, message);
+        let about = shown.iter().filter(|article| is_about(article, topic));
+        let others: Vec<_> = about
+            .filter(|article| found.iter().all(|one| one.id != article.id))
+            .collect();
+        found.extend(others);
+        found.truncate(FEW);
+        if found.is_empty() {
+            view! { <p class="hint">{t.no_answer}</p> }.into_html()
+        } else {
+            view! { <p>{t.perhaps}</p> {list(cx, &found, Some("_blank"))} }.into_html()
+        }
+    });
+    view! {
+        <div class="stack" data-suggest="" aria-live="polite">{found}</div>
+        <script type="module" src="/suggest.js"></script>
     }
     .into_html()
 }

@@ -5,6 +5,8 @@ use crate::cabinet::invite::given;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Frame};
 use chrono::Duration;
+use crm::Error;
+use crm::flaw::Flaw;
 use crm::invite::store as invitations;
 use crm::rule::Rule;
 use crm::rule::store as rules;
@@ -19,6 +21,23 @@ pub(super) fn keep_code(cx: &Cx, raw: &str) {
     if let Some(code) = crm::invite::code(raw) {
         cx.set_cookie(cookie::INVITE, Some(code), Some(cx.db.now() + KEPT));
     }
+}
+
+/// Keeps the code that somebody typed who registers, or forgets the one that is kept where they took it out. Field: `invite`.
+pub(super) async fn typed(cx: &Cx, raw: &str) -> Result<(), AppError> {
+    if raw.is_empty() {
+        if cx.token(cookie::INVITE).is_some() {
+            cx.set_cookie(cookie::INVITE, None, None);
+        }
+        return Ok(());
+    }
+    let mut conn = cx.db.read().await?;
+    match invitations::inviter(&mut conn, raw).await {
+        Ok(_) => keep_code(cx, raw),
+        Err(Error::NotFound) => return Err(AppError::field("invite", Flaw::NoInvitation)),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// The page.

@@ -345,7 +345,7 @@ pub async fn mine(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().questions;
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;
-    let mut own = questions::own(&mut conn, cx.customer()?.me(), before, PAGE as i64 + 1).await?;
+    let mut own = questions::own(&mut conn, cx.subject()?, before, PAGE as i64 + 1).await?;
     drop(conn);
     let more = own.len() > PAGE;
     own.truncate(PAGE);

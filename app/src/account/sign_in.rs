@@ -168,6 +168,9 @@ pub struct Details {
     keep_password: Option<String>,
     #[serde(default)]
     consents: Vec<String>,
+    /// The code of whoever invited them; nobody did where it is empty, also where a link had brought one.
+    #[serde(default)]
+    invite: String,
 }
 
 impl Form for Details {
@@ -185,6 +188,7 @@ impl Form for Details {
             password,
             keep_password,
             consents,
+            invite,
         } = self;
         let person = PersonForm {
             name,
@@ -205,6 +209,7 @@ impl Form for Details {
             keep_password: keep_password.is_some(),
         };
         signin::save_draft(&cx.db, token, &details).await?;
+        super::join::typed(cx, invite.trim()).await?;
         Ok(Next::to("/sign-in/review"))
     }
 }
@@ -450,11 +455,14 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
         ("email", t.email),
         ("birthday", t.birthday),
         ("password", t.password),
+        ("invite", t.invite),
     ]
     .map(|(name, label)| (name.to_owned(), label.to_owned()))
     .into_iter()
     .chain(consent_labels)
     .collect();
+    let invite = cx.token(cookie::INVITE).map(|code| crm::invite::show(code.secret()));
+    let invite = invite.unwrap_or_default();
     let person = draft.person;
     let has_password = draft.password_hash.is_some();
     let view = view! {
@@ -470,6 +478,7 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
             <Field name="password" label=t.password kind="password" check="password" optional=true hint=t.password_hint
                 autocomplete="new-password"/>
             {has_password.then(|| view! { <Check name="keep_password" checked=true>{t.keep_password}</Check> })}
+            <Field name="invite" label=t.invite optional=true hint=t.invite_hint value=invite/>
             <fieldset class="form-section">
                 <legend class="label">{t.consents}</legend>
                 {boxes()}

@@ -5,12 +5,13 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, icon};
-use crm::staff::{Hit, Right, probes, store as staff_store};
+use crm::find::{Hit, probes, store as finding};
+use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-pub(crate) const HERE: &str = "/admin/customers";
+pub(super) const HERE: &str = "/admin/customers";
 
 /// True where a search would tell nothing: no letter and no digit in it, or but one letter. One digit is a request.
 pub fn is_too_short(text: &str, country: &str) -> bool {
@@ -40,17 +41,20 @@ impl Form for FindCustomers {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customers;
-    let text = looked_for(&cx).await?.map(|(_, text)| text).unwrap_or_default();
+    let (find, text) = looked_for(&cx)
+        .await?
+        .map(|(id, text)| (id.to_string(), text))
+        .unwrap_or_default();
     let found = if text.is_empty() {
         say(t.empty)
     } else if is_too_short(&text, &cx.shop().country) {
         say(t.too_short)
     } else {
-        let hits = staff_store::search(&cx.db, cx.staff()?, &text).await?;
+        let hits = finding::search(&cx.db, cx.staff()?, &text).await?;
         if hits.is_empty() {
             say(t.nobody)
         } else {
-            table(&cx, &hits)
+            all(&cx, &hits, &find)
         }
     };
     let view = view! {
@@ -71,11 +75,24 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-fn say(words: &'static str) -> Html {
+/// One sentence in the place of what there is not.
+pub(super) fn say(words: &'static str) -> Html {
     view! { <div class="empty">{icon(icon::SEARCH)} <p role="status">{words}</p></div> }.into_html()
 }
 
-fn table(cx: &Cx, hits: &[Hit]) -> Html {
+fn all(cx: &Cx, hits: &[Hit], find: &str) -> Html {
+    let t = &cx.t().admin_customers;
+    let n = hits.len() as i64;
+    let words = if hits.len() < finding::HITS {
+        t.found(n)
+    } else {
+        t.found_many(n)
+    };
+    view! { <p role="status">{words}</p> {table(cx, hits, find)} }.into_html()
+}
+
+/// Customers, one below the other. What was looked for goes along: by a whole phone or card it tells why the card is opened.
+pub(super) fn table(cx: &Cx, hits: &[Hit], find: &str) -> Html {
     let t = &cx.t().admin_customers;
     let rows: Vec<_> = hits
         .iter()
@@ -83,7 +100,7 @@ fn table(cx: &Cx, hits: &[Hit]) -> Html {
             view! {
                 <tr>
                     <td class="grow">
-                        <a href=format!("/admin/customers/{}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
+                        <a href=format!("{HERE}/{}?find={find}", hit.id)><bdi>{full_name(cx, &hit.name, &hit.surname)}</bdi></a>
                     </td>
                     <td>{hit.phone.as_deref().map(|phone| cx.phone(phone))}</td>
                     <td>{hit.email.clone()}</td>
@@ -92,21 +109,11 @@ fn table(cx: &Cx, hits: &[Hit]) -> Html {
             }
         })
         .collect();
-    let n = hits.len() as i64;
-    let words = if hits.len() < staff_store::HITS {
-        t.found(n)
-    } else {
-        t.found_many(n)
-    };
     let heads = vec![
         Head::Words(t.name),
         Head::Words(t.phone),
         Head::Words(t.email),
         Head::Number(t.card),
     ];
-    view! {
-        <p role="status">{words}</p>
-        <DataTable label=t.title heads=heads rows=rows.into_html()/>
-    }
-    .into_html()
+    view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html()
 }

@@ -7,10 +7,11 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FormBox};
+use crm::find::store as find;
 use crm::flaw::Flaw;
 use crm::id::CustomerId;
 use crm::merge::{self, Duplicate, Likeness, Merged, Obstacle};
-use crm::staff::{Right, store as staff_store};
+use crm::staff::Right;
 use crm::who::Subject;
 use islands::AppError;
 use leptos::prelude::*;
@@ -32,7 +33,7 @@ impl Form for FindOther {
         if self.other.trim().is_empty() {
             return Err(AppError::field("other", Flaw::Missing));
         }
-        let hits = staff_store::search(&cx.db, staff, &self.other).await?;
+        let hits = find::search(&cx.db, staff, &self.other).await?;
         let mut others = hits.iter().filter(|hit| hit.id != id);
         match (others.next(), others.next()) {
             (Some(other), None) => Ok(Next::to(format!("/admin/customers/{id}/merge/{}", other.id))),

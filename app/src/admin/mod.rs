@@ -1,15 +1,20 @@
-//! Staff pages: the queue of requests, one request, customers and what is known of them. But for passkeys they ship no script. Whatever
-//! they show of a customer is opened through `crm`, which writes down who looked.
+//! Staff pages: the queue of requests, one request, customers and what is known of them. They work without the scripts that
+//! some ship. Whatever they show of a customer is opened through `crm`, which writes down who looked.
 
+pub mod acts;
 pub mod api;
 pub mod audit;
 mod changes;
 pub mod coupons;
 pub mod customer;
 pub mod customers;
+pub mod find;
 pub mod goods;
 pub mod help;
 pub mod help_parts;
+pub mod inbox;
+pub mod keys;
+pub mod macros;
 pub mod merge;
 pub mod messages;
 mod once;
@@ -20,6 +25,7 @@ pub mod promotions;
 pub mod questions;
 pub mod receipt;
 pub mod request;
+pub mod request_parts;
 pub mod requests;
 pub mod roles;
 pub mod rules;
@@ -27,6 +33,8 @@ pub mod security;
 pub mod segments;
 pub mod shops;
 pub mod staff;
+pub mod talk;
+pub mod tasks;
 pub mod texts;
 pub mod tiers;
 pub mod tills;
@@ -38,12 +46,13 @@ use crate::cx::Cx;
 use crate::ui::html::IntoHtml;
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::contact::Contact;
+use crm::find::store as finding;
 use crm::id::SearchId;
 use crm::lang::Lang;
 use crm::points::Before;
 use crm::purchase::StoreName;
 use crm::request::Status;
-use crm::staff::{Right, store as staff_store};
+use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -126,19 +135,23 @@ async fn looked_for(cx: &Cx) -> Result<Option<(SearchId, String)>, AppError> {
     let Some(id) = cx.query("find").and_then(|id| id.parse().ok()) else {
         return Ok(None);
     };
-    let text = staff_store::kept_search(&mut cx.db.read().await?, cx.staff()?, id).await?;
+    let text = finding::kept_search(&mut cx.db.read().await?, cx.staff()?, id).await?;
     Ok(text.map(|text| (id, text)))
 }
 
 /// Keeps what somebody with this right looks for; nothing for an empty text.
 async fn keep(cx: &Cx, right: Right, text: &str) -> Result<Option<SearchId>, AppError> {
-    let staff = cx.staff()?;
-    staff.may(right)?;
+    cx.staff()?.may(right)?;
+    keep_text(cx, text).await
+}
+
+/// The same, of somebody who may look.
+async fn keep_text(cx: &Cx, text: &str) -> Result<Option<SearchId>, AppError> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
-    Ok(Some(staff_store::keep_search(&cx.db, staff, text).await?))
+    Ok(Some(finding::keep_search(&cx.db, cx.staff()?, text).await?))
 }
 
 /// A place in a list as an address carries it.

@@ -39,9 +39,11 @@ const fn setup(path: &'static str, right: Right, name: fn(&'static Texts) -> &'s
 const PLACES: &[Place] = &[
     place("/admin/requests", Right::Requests, |t| t.frame.requests),
     place("/admin/customers", Right::Customers, |t| t.frame.customers),
+    place("/admin/tasks", Right::Customers, |t| t.admin_tasks.title),
     place("/admin/questions", Right::Questions, |t| t.admin_questions.short),
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),
+    setup("/admin/macros", Right::Requests, |t| t.admin_macros.short),
     setup("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
     setup("/admin/programs", Right::Rules, |t| t.frame.programs),
     setup("/admin/promotions", Right::Rules, |t| t.admin_promotions.title),

@@ -12,7 +12,9 @@ use crate::ui::{Field, FormBox, Moment, Select};
 use crm::flaw::{Check, Flaw};
 use crm::id::{AdjustmentId, CustomerId, ProgramId, TransferId};
 use crm::points::store::{SpendError, adjustments, transfers};
-use crm::points::{AdjustmentState, Balance, NewAdjustment, Transfer, TransferState, Waiting, typed};
+use crm::points::{
+    AdjustmentAllowance, AdjustmentState, Balance, NewAdjustment, Transfer, TransferState, Waiting, typed,
+};
 use crm::program::Program;
 use crm::staff::Right;
 use crm::who::Reason;
@@ -32,6 +34,7 @@ pub struct Adjust {
     direction: String,
     points: String,
     reason: String,
+    note: String,
 }
 
 impl Form for Adjust {
@@ -50,12 +53,13 @@ impl Form for Adjust {
             },
         );
         let points = check.field("points", typed(&self.points));
-        let reason = match self.reason.trim() {
+        let said = |words: String| match words.trim() {
             "" => Err(Flaw::Missing),
-            _ => Ok(self.reason),
+            _ => Ok(words),
         };
-        let reason = check.field("reason", reason);
-        let (Some(sign), Some(points), Some(reason)) = (sign, points, reason) else {
+        let reason = check.field("reason", said(self.reason));
+        let note = check.field("note", said(self.note));
+        let (Some(sign), Some(points), Some(reason), Some(note)) = (sign, points, reason, note) else {
             return Err(AppError::Invalid { flaws: check.flaws() });
         };
         let id: CustomerId = cx.param("id")?;
@@ -64,6 +68,7 @@ impl Form for Adjust {
             program: self.program,
             points: sign * points,
             reason,
+            note,
         };
         let booked = adjustments::adjust(&cx.db, &by, subject, &new).await.map_err(refused)?;
         let done = match booked.state {
@@ -222,6 +227,7 @@ fn row(cx: &Cx, one: &Waiting, can_decide: bool, is_fresh: bool) -> impl IntoVie
                 <b>{who}</b>
                 <small>{asked_by}</small>
                 <span dir="auto">{asked.reason.clone()}</span>
+                <small dir="auto">{t.to_customer(&asked.note)}</small>
             </span>
             <span class="row-end" id=format!("approve-{}-points", asked.id)>
                 <b class=class>{points}</b>
@@ -233,11 +239,17 @@ fn row(cx: &Cx, one: &Waiting, can_decide: bool, is_fresh: bool) -> impl IntoVie
 }
 
 /// On a customer's page: the form that gives and takes points, for whoever has the right.
-pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option<Html> {
+pub(super) fn adjust(
+    cx: &Cx,
+    programs: &[Program],
+    balance: &Balance,
+    allowance: &AdjustmentAllowance,
+) -> Option<Html> {
     let t = &cx.t().admin_points;
-    let Some(staff) = cx.staff.as_ref().filter(|staff| staff.has(Right::Points)) else {
+    let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Points));
+    if !may {
         return unsaid(cx, &[Adjust::NAME], "program", |_| false, cx.t().form.stale);
-    };
+    }
     let was_sent = cx.outcome.as_ref().is_some_and(|o| o.form == Adjust::NAME);
     // Those of today, and one that was closed as long as it holds something.
     let listed = programs.iter().map(|program| (program.id, cx.pick(&program.name)));
@@ -248,15 +260,20 @@ pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option
         .map(|held| (held.program, cx.pick(&held.name)));
     let options: Vec<_> = listed.chain(rest).map(|(id, name)| (id.to_string(), name)).collect();
     let directions = [("give", t.give), ("take", t.take)].map(|(code, words)| (code.to_owned(), words.to_owned()));
-    let cap = match cx.shop().points.adjustment_cap(staff.role()) {
+    let cap = match allowance.at_once {
         0 => t.no_cap.to_owned(),
         cap => t.cap(cx.points(cap)),
     };
+    let left = (allowance.at_once > 0).then(|| {
+        let words = t.cap_left(cx.points(allowance.left_this_month), cx.points(allowance.left_today));
+        view! { <p class="hint">{words}</p> }
+    });
     let labels = [
         ("program", t.program),
         ("direction", t.direction),
         ("points", t.points),
         ("reason", t.reason),
+        ("note", t.note),
     ]
     .map(|(name, label)| (name.to_owned(), label.to_owned()))
     .to_vec();
@@ -267,7 +284,8 @@ pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option
                 <Select name="direction" label=t.direction options=directions.to_vec() value="give"/>
                 <Field name="points" label=t.points hint=t.points_hint missing=t.points_missing inputmode="decimal" class="input-short"/>
                 <Select name="program" label=t.program options=options value=""/>
-                <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing/>
+                <Field name="note" label=t.note hint=t.note_hint missing=t.note_missing enterkeyhint="done"/>
                 <button class="btn btn-primary">{t.do_it}</button>
             </FormBox<Adjust>>
         }
@@ -277,14 +295,16 @@ pub(super) fn adjust(cx: &Cx, programs: &[Program], balance: &Balance) -> Option
         <details class="fold" open=was_sent>
             <summary>{t.adjust}</summary>
             <p class="hint">{cap}</p>
+            {left}
             {inside}
         </details>
     };
     Some(view.into_html())
 }
 
-/// On a customer's page: points that went to others and came from others, and how to bring them back.
-pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<Html> {
+/// On a customer's page: points that went to others and came from others, and how to bring them back. `next` is where the next
+/// of them begin.
+pub(super) fn moved(cx: &Cx, here: &str, list: &[Transfer], next: Option<String>) -> Option<Html> {
     let t = &cx.t().admin_points;
     let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Points));
     let can_come_back = |one: &Transfer| may && matches!(one.state, TransferState::Pending | TransferState::Completed);
@@ -320,6 +340,10 @@ pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<Html> {
         .collect();
     let is_shown = |id: &str| is_fresh && list.iter().any(|one| can_come_back(one) && one.id.to_string() == id);
     let said = unsaid(cx, &[Reverse::NAME], "transfer", is_shown, t.is_back);
+    let next = next.map(|next| {
+        let href = format!("{here}?transfers={next}#transfers");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     (!rows.is_empty() || said.is_some()).then(|| {
         view! {
             <section class="section" aria-labelledby="transfers">
@@ -327,6 +351,7 @@ pub(super) fn moved(cx: &Cx, list: &[Transfer]) -> Option<Html> {
                 {said}
                 {first}
                 <ul class="stack">{rows}</ul>
+                {next}
             </section>
         }
         .into_html()

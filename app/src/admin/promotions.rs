@@ -2,6 +2,7 @@
 
 use super::changes;
 use super::versions::{moment, warnings, was_sent};
+use super::{read_place, write_place};
 use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -22,6 +23,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 const HERE: &str = "/admin/promotions";
+/// Promotions on a page.
+const SHOWN: usize = 50;
 
 /// Writes an idea down.
 #[derive(Deserialize)]
@@ -168,7 +171,15 @@ fn period(cx: &Cx, promotion: &Entry) -> String {
 /// The list.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_promotions;
-    let all = promotions::list(&cx.db, cx.staff()?).await?;
+    let after = cx.query("after").and_then(read_place);
+    let mut all = promotions::list(&cx.db, cx.staff()?, after, SHOWN as i64 + 1).await?;
+    let has_more = all.len() > SHOWN;
+    all.truncate(SHOWN);
+    let first = after.map(|_| view! { <a class="btn" href=HERE>{t.latest}</a> });
+    let next = all.last().filter(|_| has_more).map(|last| {
+        let href = format!("{HERE}?after={}", write_place((last.record.ends_at, last.id.0)));
+        view! { <a class="btn" href=href>{t.earlier}</a> }
+    });
     let rows: Vec<_> = all
         .iter()
         .map(|promotion| {
@@ -200,6 +211,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         {list}
+        <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
         <section class="section narrow" aria-labelledby="add">
             <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>

@@ -1,28 +1,55 @@
 //! A receipt as staff see it: with article codes, where it was booked from, and how its points came about.
 
+use super::acts::receipt as correcting;
+use super::acts::why::{self, Card};
 use super::{full_name, store_name};
+use crate::cabinet::flash;
+use crate::cabinet::receipt::{paid_by, purpose_options};
 use crate::cx::Cx;
 use crate::format;
-use crate::route::{Body, Frame};
+use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Head, Moment, icon};
+use crate::ui::{DataTable, FormBox, Head, Moment, Select, icon};
 use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
+use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
-use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
-use crm::who::Reason;
+use crm::purchase::{Kind, Line, Receipt, Reference, purpose as purposes, store as purchases};
+use crm::stores::store as stores;
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
+
+/// Writes down what the purchase at hand was for, as the customer told it.
+#[derive(Deserialize)]
+pub struct NotePurpose {
+    purpose: String,
+}
+
+impl Form for NotePurpose {
+    const NAME: &'static str = "purchase.note_purpose";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (id, purchase) = (cx.param("id")?, cx.param("purchase")?);
+        purposes::note(&cx.db, cx.staff()?, id, purchase, &self.purpose).await?;
+        Ok(Next::to(format!("{}?done=purpose", cx.path)))
+    }
+}
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_receipt;
     let id: CustomerId = cx.param("id")?;
     let purchase: PurchaseId = cx.param("purchase")?;
-    let subject = cx.staff()?.open(&cx.db, id, Reason::Card).await?;
+    let subject = match why::open(&cx, id).await? {
+        Card::Open(subject) => subject,
+        Card::Ask(body) => return Ok(body),
+    };
     let mut conn = cx.db.read().await?;
     let person = customers::person(&mut conn, subject).await?;
     let receipt = purchases::receipt(&mut conn, subject, purchase).await?;
+    let known = purposes::all(&mut conn).await?;
+    let shops = stores::list(&mut conn, cx.lang).await?;
     drop(conn);
     let here = format!("/admin/customers/{id}");
     let head = &receipt.head;
@@ -37,6 +64,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <a class="back" href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a>
         <h1>{title.clone()}</h1>
+        {flash(&cx, &[("purpose", cx.t().purpose.staff_done), ("store", cx.t().acts.done_store)])}
         <dl class="tiles-num">
             <div><dt>{t.total}</dt><dd>{cx.money(head.total)}</dd></div>
             <div><dt>{t.points}</dt><dd class="points">{format::signed_points(cx.lang, head.points)}</dd></div>
@@ -46,9 +74,29 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <span>{store}</span>
             <span>{t.source} " " <code>{head.source.clone()}</code></span>
         </p>
+        {paid_by(&cx, &receipt)}
         {lines(&cx, &here, &receipt)}
+        {(head.kind == Kind::Sale).then(|| purpose(&cx, &receipt, &known))}
+        {correcting::section(&cx, head, &shops)}
     };
     Ok(Body::new(title, Frame::Admin, view))
+}
+
+fn purpose(cx: &Cx, receipt: &Receipt, known: &[(String, Localized)]) -> Html {
+    let t = &cx.t().purpose;
+    let labels = vec![("purpose".to_owned(), t.label.to_owned())];
+    let options = purpose_options(cx, known);
+    let told = receipt.purpose.clone().unwrap_or_default();
+    view! {
+        <section class="section narrow" aria-labelledby="about">
+            <h2 id="about">{t.about}</h2>
+            <FormBox<NotePurpose> labels=labels>
+                <Select name="purpose" label=t.label hint=t.staff_hint options=options value=told optional=true/>
+                <button class="btn">{t.save}</button>
+            </FormBox<NotePurpose>>
+        </section>
+    }
+    .into_html()
 }
 
 fn lines(cx: &Cx, here: &str, receipt: &Receipt) -> Html {

@@ -1,8 +1,9 @@
 //! One request: its neighbours in the queue, the conversation with notes between colleagues, and the customer.
 
+use super::request_parts::{links, merging, prepared};
 use super::view::View;
-use super::{contacts, full_name, passed, status, status_word, store_name};
-use crate::cabinet::support::{KEYS, attached, saved};
+use super::{contacts, full_name, keys, passed, status, status_word, store_name};
+use crate::cabinet::support::{KEYS, attached, page_of, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -11,11 +12,15 @@ use chrono::{DateTime, Utc};
 use crm::card::{State, store as cards};
 use crm::contact::Kind;
 use crm::customer::store as customers;
+use crm::db::Conn;
 use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
+use crm::request::draft::{self, Draft};
 use crm::request::live::{self, Present};
-use crm::request::{Author, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
+use crm::request::macros::{self as prepared_answers, Values};
+use crm::request::{Author, PageOf, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
+use crm::request::{link, merge};
 use crm::who::Subject;
 use islands::AppError;
 use leptos::prelude::*;
@@ -29,27 +34,32 @@ const PURCHASES: i64 = 5;
 const REQUESTS: i64 = 50;
 
 /// The request's number, from its address.
-fn number(cx: &Cx) -> Result<i64, AppError> {
+pub(super) fn number(cx: &Cx) -> Result<i64, AppError> {
     cx.param("number")
 }
 
 /// What the page showed as the last change, from a form.
-fn seen(micros: i64) -> Result<DateTime<Utc>, AppError> {
+pub(super) fn seen(micros: i64) -> Result<DateTime<Utc>, AppError> {
     DateTime::from_timestamp_micros(micros).ok_or(AppError::Refused)
 }
 
 /// The same request, opened from the same view, with a word of what was done.
-fn again(cx: &Cx, done: &'static str) -> Result<Next, AppError> {
+pub(super) fn again(cx: &Cx, done: &'static str) -> Result<Next, AppError> {
     Ok(Next::to(
         View::of(cx).address(&format!("/admin/requests/{}", number(cx)?), Some(done)),
     ))
 }
 
-/// Answers the customer.
+/// What a button says that keeps what is typed and sends nothing. `public/desk.js` says it, too, as somebody types.
+const KEEP: &str = "keep";
+
+/// Answers the customer, or keeps what there is of an answer.
 #[derive(Deserialize)]
 pub struct Answer {
     seen: i64,
     text: String,
+    #[serde(default)]
+    act: String,
 }
 
 impl Form for Answer {
@@ -58,21 +68,31 @@ impl Form for Answer {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (number, seen) = (number(cx)?, seen(self.seen)?);
+        if self.act == KEEP {
+            draft::keep(&cx.db, cx.staff()?, number, Draft::Answer, &self.text).await?;
+            return again(cx, "kept");
+        }
         requests::staff_answer(&cx.db, cx.staff()?, number, &self.text, &cx.files, seen).await?;
         again(cx, "answered")
     }
 }
 
-/// Leaves a note for colleagues.
+/// Leaves a note for colleagues, or keeps what there is of one.
 #[derive(Deserialize)]
 pub struct Note {
     text: String,
+    #[serde(default)]
+    act: String,
 }
 
 impl Form for Note {
     const NAME: &'static str = "request.note";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        if self.act == KEEP {
+            draft::keep(&cx.db, cx.staff()?, number(cx)?, Draft::Note, &self.text).await?;
+            return again(cx, "kept");
+        }
         requests::note(&cx.db, cx.staff()?, number(cx)?, &self.text).await?;
         again(cx, "noted")
     }
@@ -139,10 +159,21 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => None,
     };
     let others = live::present(&mut conn, staff, thread.id).await?;
+    let written = Written {
+        answer: draft::of(&mut conn, staff, thread.id, Draft::Answer).await?,
+        note: draft::of(&mut conn, staff, thread.id, Draft::Note).await?,
+    };
+    let all_links = link::of(&mut conn, staff, thread.id).await?;
+    let bought = link::bought(&mut conn, subject, links::PURCHASES).await?;
+    let merged = merge::of(&mut conn, staff, thread.id).await?;
+    let offered = merge::candidates(&mut conn, subject, thread.id).await?;
+    let all_macros = prepared_answers::list(&mut conn, staff).await?;
+    let values = values(&cx, &mut conn, subject, &thread).await?;
     drop(conn);
     let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
     let title = t.title(thread.number, cx.pick(&thread.topic));
+    let menu = prepared::menu(&cx, &all_macros, thread.language, &values, thread.updated_at);
     let view = view! {
         <div class="panes">
             {list(&cx, &view, &neighbours, thread.number)}
@@ -154,13 +185,37 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             >
                 {head(&cx, &view, &thread, receipt.as_ref())}
                 {done(&cx, &view, &neighbours, thread.number)}
+                {links::section(&cx, &thread, &all_links, &bought)}
+                {merging::section(&cx, &merged, &offered)}
                 {conversation(&cx, &thread)}
-                {reply(&cx, &thread, &others)}
+                {reply(&cx, &thread, &others, &written, menu)}
             </section>
             {panel}
         </div>
+        {keys::sheet(&cx)}
     };
     Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// What somebody is writing, and has not sent.
+struct Written {
+    answer: Option<String>,
+    note: Option<String>,
+}
+
+/// What the variables of macros stand for here.
+async fn values(cx: &Cx, conn: &mut Conn, subject: Subject, thread: &StaffThread) -> Result<Values, AppError> {
+    let cards = cards::of(conn, subject).await?;
+    let card = cards.iter().find(|card| card.state == State::Active);
+    Ok(Values {
+        customer: thread.name.clone(),
+        number: thread.number,
+        agent: cx.staff()?.name().to_owned(),
+        points: crate::format::points(thread.language, points::balance(conn, subject).await?.active),
+        card: card
+            .map(|card| prepared_answers::last4(&card.number).to_owned())
+            .unwrap_or_default(),
+    })
 }
 
 /// A file of the conversation.
@@ -236,13 +291,26 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         view! { <span>{t.waits} " " <Moment at=since shown=passed(cx, since)/></span> }
     });
     let receipt = receipt.map(|receipt| {
-        let href = format!("/admin/customers/{}/purchases/{}", thread.customer, receipt.head.id);
+        let href = format!(
+            "/admin/customers/{}/purchases/{}?request={}",
+            thread.customer, receipt.head.id, thread.number
+        );
         let words = t.about_receipt(
             cx.day(receipt.head.at),
             &receipt.head.document,
             cx.money(receipt.head.total),
         );
         view! { <p><a href=href>{words}</a></p> }
+    });
+    let from = thread.about.as_ref().map(|about| {
+        let customer = || format!("/admin/customers/{}?request={}", thread.customer, thread.number);
+        let href = match about.of {
+            PageOf::Points | PageOf::Coupon => customer(),
+            PageOf::Program => format!("/admin/programs/{}", about.code),
+            PageOf::Offer => format!("/admin/promotions/{}", about.code),
+            PageOf::Help => format!("/help/{}", about.code),
+        };
+        view! { <p><a href=href>{t.from_page(page_of(cx, about.of))}</a></p> }
     });
     // The status depends on what was read, so the form says what that was.
     let seen = thread.updated_at.timestamp_micros().to_string();
@@ -259,6 +327,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
             <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>
         </p>
         {receipt}
+        {from}
         <div data-swap="status">
             <FormBox<SetStatus> class="actions" stale=t.stale_status>
                 <input type="hidden" name="seen" value=seen/>
@@ -271,7 +340,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
 
 /// What was just done, and where to go on.
 fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl IntoView + use<>> {
-    let t = &cx.t().admin_request;
+    let (t, desk) = (&cx.t().admin_request, &cx.t().admin_desk);
     // The address still tells of the change before when the next one fails.
     let done = cx.query("done").filter(|_| cx.outcome.is_none())?;
     let words = match done {
@@ -281,6 +350,13 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
         "status" => t.done_status,
         "assigned" => t.done_assigned,
         "unassigned" => t.done_unassigned,
+        "linked" => desk.done_linked,
+        "unlinked" => desk.done_unlinked,
+        "merged" => desk.done_merged,
+        "parted" => desk.done_parted,
+        "split" => desk.done_split,
+        "macro" => desk.done_macro,
+        "kept" => desk.done_kept,
         _ => return None,
     };
     let next = neighbours
@@ -298,16 +374,27 @@ fn conversation(cx: &Cx, thread: &StaffThread) -> Html {
     let seen = late.and_then(|outcome| outcome.values.iter().find(|(name, _)| name == "seen"));
     let seen = seen.and_then(|(_, micros)| DateTime::from_timestamp_micros(micros.parse().ok()?));
     let last = thread.messages.last().map(|message| message.id);
+    // A request begins with words of the customer, and something of the old one stays.
+    let mut begun = Vec::new();
+    let mut may_split = |message: &StaffMessage| {
+        let is_first = !message.internal && !begun.contains(&message.number);
+        if is_first {
+            begun.push(message.number);
+        }
+        !is_first && !message.internal && message.author == Author::Customer
+    };
     let messages: Vec<_> = thread
         .messages
         .iter()
         .map(|message| {
             let id = (Some(message.id) == last).then_some("last");
             let is_new = seen.is_some_and(|seen| message.at > seen);
-            say(cx, thread, message, id, is_new)
+            say(cx, thread, message, id, is_new, may_split(message))
         })
         .collect();
+    let is_there = |id: &str| thread.messages.iter().any(|message| message.id.to_string() == id);
     view! {
+        {merging::split_gone(cx, is_there)}
         <h2 class="sr-only">{t.conversation}</h2>
         <div class="thread" aria-live="polite" data-thread="">{messages}</div>
         {rated(cx, thread)}
@@ -330,7 +417,14 @@ fn rated(cx: &Cx, thread: &StaffThread) -> Vec<Html> {
     thread.ratings.iter().map(line).collect()
 }
 
-fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'static str>, is_new: bool) -> Html {
+fn say(
+    cx: &Cx,
+    thread: &StaffThread,
+    message: &StaffMessage,
+    id: Option<&'static str>,
+    is_new: bool,
+    may_split: bool,
+) -> Html {
     let t = &cx.t().admin_request;
     let author = match &message.staff {
         Some(name) => name.clone(),
@@ -346,17 +440,23 @@ fn say(cx: &Cx, thread: &StaffThread, message: &StaffMessage, id: Option<&'stati
         (false, Author::Customer) => ("say", None),
     };
     let lang = (message.author == Author::Customer).then(|| thread.language.code());
+    let from = (message.number != thread.number).then(|| {
+        let words = cx.t().admin_desk.from_number(message.number);
+        view! { <span class="badge">{words}</span> }
+    });
     let fresh = is_new.then(|| view! { <span class="badge badge-points">{t.fresh}</span> });
     view! {
         <article class=class id=id data-message=message.id.to_string()>
-            <header>
+            <header id=format!("m-{}", message.id)>
                 <b><bdi>{author}</bdi></b>
                 {badge}
+                {from}
                 <Moment at=message.at shown=cx.moment(message.at)/>
                 {fresh}
             </header>
             <div lang=lang>{paragraphs(&message.body)}</div>
             {attached(cx, &format!("/admin/requests/{}", thread.number), &message.files)}
+            {may_split.then(|| merging::split_here(cx, message.id))}
         </article>
     }
     .into_html()
@@ -386,12 +486,17 @@ fn present(cx: &Cx, others: &[Present]) -> Option<Html> {
 }
 
 /// Where staff writes: to the customer, or between themselves.
-fn reply(cx: &Cx, thread: &StaffThread, others: &[Present]) -> Html {
-    let t = &cx.t().admin_request;
+fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, menu: Html) -> Html {
+    let (t, desk) = (&cx.t().admin_request, &cx.t().admin_desk);
     let labels = [("text", t.answer), ("files", cx.t().form.files)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let seen = thread.updated_at.timestamp_micros().to_string();
-    let is_noting = cx.outcome.as_ref().is_some_and(|outcome| outcome.form == Note::NAME);
+    let is_noting = cx.outcome.as_ref().is_some_and(|outcome| outcome.form == Note::NAME) || written.note.is_some();
+    let (answer, note) = (written.answer.clone(), written.note.clone());
+    let kept = answer
+        .is_some()
+        .then(|| view! { <p class="hint">{desk.draft_hint}</p> });
+    let (answer, note) = (answer.unwrap_or_default(), note.unwrap_or_default());
     let hint = match thread.language == cx.lang {
         true => None,
         false => Some(match thread.language {
@@ -408,17 +513,23 @@ fn reply(cx: &Cx, thread: &StaffThread, others: &[Present]) -> Html {
             {hint}
             <FormBox<Answer> class="form form-wide" labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
-                <TextArea name="text" label=t.answer missing=t.answer_missing rows=3/>
+                <TextArea name="text" label=t.answer value=answer missing=t.answer_missing rows=3/>
                 <FilesField/>
                 <div class="actions">
                     <button class="btn btn-primary" aria-keyshortcuts=KEYS>{t.send}</button>
+                    <button class="btn" name="act" value=KEEP>{desk.keep_draft}</button>
                 </div>
+                {kept}
             </FormBox<Answer>>
+            {menu}
             <details class="fold" open=is_noting>
                 <summary>{t.note}</summary>
                 <FormBox<Note> class="form form-wide" labels=vec![("text".to_owned(), t.note_label.to_owned())]>
-                    <TextArea name="text" label=t.note_label hint=t.note_hint missing=t.note_missing rows=3/>
-                    <div class="actions"><button class="btn">{t.note_save}</button></div>
+                    <TextArea name="text" label=t.note_label value=note hint=t.note_hint missing=t.note_missing rows=3/>
+                    <div class="actions">
+                        <button class="btn">{t.note_save}</button>
+                        <button class="btn btn-quiet" name="act" value=KEEP>{desk.keep_draft}</button>
+                    </div>
                 </FormBox<Note>>
             </details>
         </div>
@@ -458,7 +569,7 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError
             let store = purchase.store.as_ref().map(|store| store_name(cx, store));
             view! {
                 <li>
-                    <a class="row" href=format!("{href}/purchases/{}", purchase.id)>
+                    <a class="row" href=format!("{href}/purchases/{}?request={here}", purchase.id)>
                         <span class="row-main">
                             <Moment at=purchase.at shown=cx.day(purchase.at)/>
                             <small>{store}</small>
@@ -497,7 +608,7 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError
     };
     Ok(view! {
         <aside class="pane pane-side" aria-labelledby="customer">
-            <h2 id="customer"><a href=href.clone()><bdi>{full_name(cx, &person.name, &person.surname)}</bdi></a></h2>
+            <h2 id="customer"><a href=format!("{href}?request={here}")><bdi>{full_name(cx, &person.name, &person.surname)}</bdi></a></h2>
             <dl class="kv">
                 <div><dt>{t.phones}</dt><dd>{phones}</dd></div>
                 <div><dt>{t.emails}</dt><dd>{emails}</dd></div>

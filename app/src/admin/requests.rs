@@ -1,13 +1,14 @@
 //! The queue: what customers wait for, narrowed and sorted by the address alone.
 
 use super::view::{View, Which};
-use super::{full_name, keep, passed, status, status_word};
+use super::{full_name, keep, keys, passed, status, status_word};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, Moment, icon};
 use crm::request::{Assignee, Counts, Row, Sort, Status, Topic, store as requests};
 use crm::staff::{Colleague, Right, store as staff_store};
+use crm::task::store as tasks;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -59,6 +60,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let topics = requests::topics(&mut conn).await?;
     let colleagues = staff_store::colleagues(&mut conn, staff).await?;
     let counts = requests::counts(&mut conn, staff).await?;
+    let load = tasks::load(&mut conn, staff).await?;
     drop(conn);
     // One more than is shown tells whether there is another page.
     let filter = view.filter(&topics);
@@ -94,6 +96,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     });
     let view = view! {
         <h1>{t.title}</h1>
+        {super::tasks::reminder(&cx, load)}
         {tabs(&cx, &view, &counts)}
         {filters(&cx, &view, &topics, &colleagues)}
         {fresh}
@@ -102,6 +105,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <span>{shown}</span>
             <div class="actions">{first} {next}</div>
         </div>
+        {keys::link(&cx)}
+        {staff.has_shortcuts().then(|| keys::sheet(&cx))}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -105,6 +105,13 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::Questions => t.r_questions,
         Right::Texts => t.r_texts,
         Right::Merge => t.r_merge,
+        Right::Tasks => t.r_tasks,
+        Right::Cards => t.r_cards,
+        Right::Purchases => t.r_purchases,
+        Right::Contacts => t.r_contacts,
+        Right::PersonalData => t.r_personal_data,
+        Right::ViewAs => t.r_view_as,
+        Right::Macros => t.r_macros,
     }
 }
 

@@ -31,6 +31,8 @@ pub use simulation::{CancelSimulation, SimulateRule};
 use words::Words;
 
 const HERE: &str = "/admin/rules";
+/// Rules on a page that give nothing any more.
+const SHOWN: usize = 50;
 /// The longest rule that is taken as JSON, in bytes.
 const JSON_MAX: usize = 200_000;
 
@@ -437,6 +439,26 @@ fn state(cx: &Cx, one: &Entry) -> Html {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_rules;
     let all = rules::list(&cx.db, cx.staff()?).await?;
+    // What gives something stands first and all together. The rest grows with the years: it comes page by page, by the rule that the
+    // page before ended with.
+    let (living, mut past): (Vec<Entry>, Vec<Entry>) = all
+        .into_iter()
+        .partition(|one| one.current.is_some() || one.next.is_some() || one.draft.is_some());
+    let after: Option<RuleId> = cx.query("after").and_then(|id| id.parse().ok());
+    if let Some(place) = after.and_then(|id| past.iter().position(|one| one.id == id)) {
+        past.drain(..=place);
+    }
+    let has_more = past.len() > SHOWN;
+    past.truncate(SHOWN);
+    let next = past.last().filter(|_| has_more).map(|last| {
+        let href = format!("{HERE}?after={}", last.id);
+        view! { <a class="btn" href=href>{t.earlier}</a> }
+    });
+    let first = after.map(|_| view! { <a class="btn" href=HERE>{t.latest}</a> });
+    let all: Vec<Entry> = match after {
+        None => living.into_iter().chain(past).collect(),
+        Some(_) => past,
+    };
     let last: Vec<&Rule> = all.iter().filter_map(|one| one.last.as_ref()).collect();
     let names = rules::names(&mut cx.db.read().await?, &last).await?;
     let words = Words { cx: &cx, names: &names };
@@ -450,6 +472,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         {list}
+        <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
         <section class="section narrow" aria-labelledby="add">
             <h2 id="add">{t.new}</h2>
             <FormBox<CreateRule> labels=labels>
@@ -465,11 +488,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn table(words: &Words<'_>, all: &[Entry]) -> Html {
     let cx = words.cx;
     let t = &cx.t().admin_rules;
-    // What gives something stands first; the order is else that of the list.
-    let mut sorted: Vec<&Entry> = all.iter().collect();
-    sorted.sort_by_key(|one| one.current.is_none() && one.next.is_none() && one.draft.is_none());
-    let rows: Vec<_> = sorted
-        .into_iter()
+    let rows: Vec<_> = all
+        .iter()
         .map(|one| {
             let shown = [&one.current, &one.next, &one.draft]
                 .into_iter()

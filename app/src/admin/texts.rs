@@ -32,7 +32,7 @@ const BY_EMAIL: [&str; 5] = [
 ];
 
 /// What stands for each variable in a preview: its name, then in Russian and in English.
-const SAMPLES: [(&str, &str, &str); 32] = [
+const SAMPLES: [(&str, &str, &str); 33] = [
     ("at", "21.11.2026 12:30", "21.11.2026 12:30"),
     ("birthday", "3 мая 1990", "3 May 1990"),
     ("code", "482913", "482913"),
@@ -61,6 +61,7 @@ const SAMPLES: [(&str, &str, &str); 32] = [
         "https://club.example.com/questions/7",
     ),
     ("phone", "+7 900 123-45-67", "+7 900 123-45-67"),
+    ("note", "баллы за акцию пришли дважды", "points of an offer had come twice"),
     ("points", "150,50", "150.50"),
     ("provider", "Яндекс ID", "Yandex ID"),
     ("shop", "Сосна", "Sosna"),

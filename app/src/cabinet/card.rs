@@ -1,7 +1,7 @@
 //! The card, bright and large, to be shown at the till: its number as bars, the code that changes every half minute, and what
 //! helps where a card is lost or made of plastic.
 
-use super::{flash, fresh_first, unsaid};
+use super::{flash, fresh_first, long_list, meaning, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::barcode::{Barcode, Code128Barcode};
@@ -54,12 +54,24 @@ pub(super) fn shown(cards: &[Card]) -> Option<&Card> {
     electronic.or_else(|| cards.iter().find(taken))
 }
 
+/// The number of a card as people read it. Staff who look at the cabinet take nothing along that a till would take.
+fn number(cx: &Cx, card: &Card) -> String {
+    match &cx.viewer {
+        Some(_) => format!("•••• {}", card.number.get(9..).unwrap_or_default()),
+        None => card::show(&card.number),
+    }
+}
+
 /// What stands on the card, in the link on the home page and on the card's own page alike.
 pub(super) fn face(cx: &Cx, card: &Card, name: &str, active: i64) -> Html {
     let t = &cx.t().card;
+    let bars = cx
+        .viewer
+        .is_none()
+        .then(|| view! { <Barcode number=card.number.clone()/> " " });
     view! {
         <span class="card-head"><span>{cx.shop().name.clone()}</span> <small><bdi>{name.to_owned()}</bdi></small></span>
-        <span class="card-code"><Barcode number=card.number.clone()/> <span>{card::show(&card.number)}</span></span>
+        <span class="card-code">{bars} <span>{number(cx, card)}</span></span>
         <span class="card-foot"><span><small>{t.points}</small> <b>{cx.points(active)}</b></span></span>
     }
     .into_html()
@@ -68,26 +80,34 @@ pub(super) fn face(cx: &Cx, card: &Card, name: &str, active: i64) -> Html {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().card;
-    let customer = cx.customer()?;
+    let (me, name) = (cx.subject()?, cx.name()?);
     let mut conn = cx.db.read().await?;
-    let cards = cards::of(&mut conn, customer.me()).await?;
-    let balance = points::balance(&mut conn, customer.me()).await?;
+    let cards = cards::of(&mut conn, me).await?;
+    let balance = points::balance(&mut conn, me).await?;
     drop(conn);
     let main = shown(&cards);
-    let secret = secret(&cx, customer, main).await;
+    let secret = match &cx.customer {
+        Some(customer) => secret(&cx, customer, main).await,
+        None => None,
+    };
     let is_last = |card: &Card| {
         let is_electronic = |card: &&Card| card.kind == Kind::Virtual && card.state == State::Active;
         !cards.iter().filter(is_electronic).any(|other| other.id != card.id)
     };
     let large = match main {
         Some(card) => {
+            let means = secret
+                .is_some()
+                .then(|| meaning(&cx, t.what_rotating, t.rotating_means, "changing-code"));
             let rotating = secret.map(|secret| rotating(&cx, card, &secret));
             view! {
                 <div class="narrow stack">
-                    <div class="card-face card-large">{face(&cx, card, customer.name(), balance.active)}</div>
+                    <div class="card-face card-large" data-awake="">{face(&cx, card, name, balance.active)}</div>
+                    {keep_awake()}
                     <p class="muted">{t.hint}</p>
                     {rotating}
-                    {other_codes(&cx, card)}
+                    {means}
+                    {cx.viewer.is_none().then(|| other_codes(&cx, card))}
                     {lost(&cx, card, is_last(card))}
                 </div>
             }
@@ -111,7 +131,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         view! {
             <section class="section narrow">
                 <h2>{t.others}</h2>
-                <div class="panel panel-flush"><ul class="rows">{others}</ul></div>
+                <div class="panel panel-flush">{long_list(&cx, others, "rows")}</div>
             </section>
         }
     });
@@ -138,6 +158,11 @@ pub(super) async fn secret(cx: &Cx, customer: &Customer, card: Option<&Card>) ->
     let secret = cards::secret(&cx.db, customer, card.id).await;
     // Where it cannot be written down just now, the card is shown all the same.
     secret.map_err(AppError::from).ok()
+}
+
+/// What keeps the screen on while a card is shown, whichever it is.
+pub(super) fn keep_awake() -> impl IntoView {
+    view! { <script type="module" src="/awake.js"></script> }
 }
 
 /// The code that changes every half minute. It takes a script; without one the place stays hidden.
@@ -189,7 +214,7 @@ pub(super) fn other_codes(cx: &Cx, card: &Card) -> Html {
 /// What blocking a card means, and the button. `is_last`: there is no other electronic card, so a new one takes its place.
 fn lost(cx: &Cx, card: &Card, is_last: bool) -> Html {
     let t = &cx.t().card;
-    let (id, number) = (card.id.to_string(), card::show(&card.number));
+    let (id, number) = (card.id.to_string(), number(cx, card));
     let (text, button) = if is_last {
         (t.replace_text(&number), t.replace)
     } else {
@@ -255,7 +280,7 @@ fn other(cx: &Cx, card: &Card, is_last: bool) -> Html {
     let block = (card.state == State::Active).then(|| view! { <div class="row-more">{lost(cx, card, is_last)}</div> });
     view! {
         <li class="row row-wrap">
-            <span class="row-main"><b>{card::show(&card.number)}</b> <small>{kind} ", " {t.issued(cx.day(card.issued_at))}</small></span>
+            <span class="row-main"><b>{number(cx, card)}</b> <small>{kind} ", " {t.issued(cx.day(card.issued_at))}</small></span>
             <span class=class>{state}</span>
             {block}
         </li>

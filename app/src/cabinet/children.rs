@@ -62,7 +62,7 @@ impl Form for RemoveChild {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().children;
     let mut conn = cx.db.read().await?;
-    let children = customers::children(&mut conn, cx.customer()?.me()).await?;
+    let children = customers::children(&mut conn, cx.subject()?).await?;
     drop(conn);
     let rows: Vec<_> = children.iter().map(|child| row(&cx, child)).collect();
     let list =

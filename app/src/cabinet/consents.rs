@@ -1,6 +1,6 @@
 //! Consents: what was agreed to, when, to which version of the text and for which channel, and how to take it back.
 
-use super::{back, flash};
+use super::{back, flash, long_list};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next, Place};
@@ -70,9 +70,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let offered = consents::offered(&mut conn).await?;
     let child = consents::purposes(&mut conn, AskedAt::Child).await?;
-    let history = consents::history(&mut conn, cx.customer()?.me()).await?;
+    let history = consents::history(&mut conn, cx.subject()?).await?;
     drop(conn);
-    let acts: Vec<_> = history.iter().map(|consent| act(&cx, consent)).collect();
+    let acts: Vec<_> = history.iter().map(|consent| act(&cx, consent).into_html()).collect();
     let last = latest(history);
     let of = |purpose: &Purpose| last.iter().find(|consent| consent.code == purpose.code);
     let grid: Vec<_> = Aim::ALL
@@ -137,7 +137,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="section narrow" aria-labelledby="history">
                 <h2 id="history">{t.history}</h2>
                 <p class="hint">{t.history_hint}</p>
-                <ul class="timeline">{acts}</ul>
+                {long_list(&cx, acts, "timeline")}
             </section>
         })}
     };
@@ -298,12 +298,12 @@ pub fn act_words(cx: &Cx, act: Act) -> &'static str {
 /// The act of the address. Somebody else's is none.
 async fn asked(cx: &Cx) -> Result<Consent, AppError> {
     let mut conn = cx.db.read().await?;
-    Ok(consents::act(&mut conn, cx.customer()?.me(), cx.param("id")?).await?)
+    Ok(consents::act(&mut conn, cx.subject()?, cx.param("id")?).await?)
 }
 
 /// The receipt of an act, for people.
 pub async fn text_receipt(cx: Cx) -> Result<File, AppError> {
-    let text = receipt(&cx, cx.customer()?.name(), &asked(&cx).await?);
+    let text = receipt(&cx, cx.name()?, &asked(&cx).await?);
     Ok(File {
         name: TEXT_FILE.to_owned(),
         kind: "text/plain; charset=utf-8",
@@ -313,7 +313,7 @@ pub async fn text_receipt(cx: Cx) -> Result<File, AppError> {
 
 /// The same for machines.
 pub async fn json_receipt(cx: Cx) -> Result<File, AppError> {
-    let json = kantara(&cx, &cx.customer()?.id().to_string(), &asked(&cx).await?);
+    let json = kantara(&cx, &cx.subject()?.id().to_string(), &asked(&cx).await?);
     Ok(File {
         name: JSON_FILE.to_owned(),
         kind: "application/json",

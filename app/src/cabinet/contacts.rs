@@ -99,8 +99,8 @@ impl Form for MakePrimary {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().contacts;
     let mut conn = cx.db.read().await?;
-    let all = contacts::of(&mut conn, cx.customer()?.me()).await?;
-    let change = change::of(&mut conn, cx.customer()?.me()).await?;
+    let all = contacts::of(&mut conn, cx.subject()?).await?;
+    let change = change::of(&mut conn, cx.subject()?).await?;
     drop(conn);
     let (phones, emails): (Vec<_>, Vec<_>) = all.into_iter().partition(|c| c.kind == Kind::Phone);
     let label = |name: &str, words: &str| vec![(name.to_owned(), words.to_owned())];

@@ -28,7 +28,7 @@ impl Form for AskExport {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().export;
     let mut conn = cx.db.read().await?;
-    let last = export::latest(&mut conn, cx.customer()?.me()).await?;
+    let last = export::latest(&mut conn, cx.subject()?).await?;
     drop(conn);
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();

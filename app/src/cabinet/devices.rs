@@ -1,15 +1,20 @@
 //! Where the customer is signed in, and how to end it.
 
-use super::{back, flash, fresh_first, gone};
+use super::{back, flash, fresh_first, gone, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::FormBox;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
+use crate::ui::{FormBox, Moment};
 use crm::id::SessionId;
+use crm::signin::history::{self, SignIn};
 use crm::signin::{Device, store as signin};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+
+/// Sign-ins on a page.
+const SHOWN: usize = 20;
 
 /// Ends one session.
 #[derive(Deserialize)]
@@ -53,6 +58,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .iter()
         .map(|device| row(&cx, device, device.id == customer.session(), is_fresh))
         .collect();
+    let before = cx.query("before").and_then(place);
+    let mut conn = cx.db.read().await?;
+    let sign_ins = history::list(&mut conn, customer.me(), before, SHOWN as i64 + 1).await?;
+    drop(conn);
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <div>
@@ -68,8 +77,72 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <button class="btn btn-danger-quiet">{t.end_others}</button>
             </FormBox<EndOthers>>
         })}
+        {past(&cx, &sign_ins, before.is_some())}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+/// Who came in and who was kept out, the last first; one more than a page shows leads on.
+fn past(cx: &Cx, all: &[SignIn], is_further: bool) -> Html {
+    let t = &cx.t().devices;
+    let shown = all.get(..SHOWN).unwrap_or(all);
+    let next = shown
+        .last()
+        .filter(|_| all.len() > SHOWN)
+        .map(|last| format!("/devices?before={}#history", show_place((last.at, last.id.0))));
+    let rows: Vec<_> = shown.iter().map(|one| attempt(cx, one)).collect();
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted">{t.no_more}</p> }.into_html(),
+        false => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),
+    };
+    view! {
+        <section class="section" aria-labelledby="history">
+            <h2 id="history">{t.history}</h2>
+            <p class="hint">{t.history_hint(history::DAYS)}</p>
+            {is_further.then(|| view! { <p><a href="/devices#history">{t.from_the_start}</a></p> })}
+            {list}
+            {next.map(|href| view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> })}
+        </section>
+    }
+    .into_html()
+}
+
+fn attempt(cx: &Cx, one: &SignIn) -> Html {
+    let t = &cx.t().devices;
+    let (class, words) = match one.is_let_in {
+        true => ("status status-done", t.let_in),
+        false => ("status status-bad", t.refused),
+    };
+    let network = (!one.network.is_empty()).then(|| format!(" · {}", t.network(&one.network)));
+    view! {
+        <li class="row">
+            <span class="row-main">
+                <b>{device_name(cx, &one.device)}</b>
+                <small><Moment at=one.at shown=cx.moment(one.at)/> " · " {way(cx, &one.way)} {network}</small>
+            </span>
+            <span class=class>{words}</span>
+        </li>
+    }
+    .into_html()
+}
+
+/// How somebody came in, or tried to.
+fn way(cx: &Cx, way: &str) -> String {
+    let t = &cx.t().devices;
+    let words = match way {
+        "code" => t.way_code,
+        "email" => t.way_email,
+        "password" => t.way_password,
+        "passkey" => t.way_passkey,
+        "registration" => t.way_registration,
+        "second" => t.way_second,
+        other => {
+            let id = other.strip_prefix("provider:").unwrap_or_default();
+            let provider = cx.providers.iter().find(|provider| provider.id == id);
+            return provider.map_or_else(|| t.way_other.to_owned(), |one| t.way_provider(cx.pick(&one.name)));
+        }
+    };
+    words.to_owned()
 }
 
 fn row(cx: &Cx, device: &Device, is_this: bool, is_fresh: bool) -> impl IntoView + use<> {

@@ -42,10 +42,10 @@ impl Form for CancelErasure {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().erase;
-    let customer = cx.customer()?;
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
-    let on_its_way = erasure::of(&mut conn, customer.me()).await?;
-    let balance = points::balance(&mut conn, customer.me()).await?;
+    let on_its_way = erasure::of(&mut conn, me).await?;
+    let balance = points::balance(&mut conn, me).await?;
     drop(conn);
     let held = balance.active + balance.pending;
     let what_of_points = if held > 0 {

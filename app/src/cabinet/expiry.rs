@@ -1,27 +1,60 @@
 //! The calendar of points: on which day which of them expire, and on which they can be spent.
 
 use super::points::{origin, unit};
-use super::{back, meaning};
+use super::{back, meaning, place, show_place};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{DateTime, Utc};
-use crm::points::{LotState, Remaining, store as points};
+use crm::points::{Before, By, LotState, Remaining, store as points};
 use islands::AppError;
 use leptos::prelude::*;
+
+/// Lots of one list on one page, or fewer: a day is not parted.
+const SHOWN: usize = 100;
+
+/// A part of one of the lists, and where the next one begins.
+async fn part(cx: &Cx, by: By, after: Option<Before>) -> Result<(Vec<Remaining>, Option<Before>), AppError> {
+    let me = cx.subject()?;
+    let mut conn = cx.db.read().await?;
+    let mut lots = points::remaining(&mut conn, me, by, after, SHOWN as i64 + 1).await?;
+    drop(conn);
+    if lots.len() <= SHOWN {
+        return Ok((lots, None));
+    }
+    let day = |lot: &Remaining| cx.shop().day(by.at(lot));
+    let beyond = lots.pop().map(|lot| day(&lot));
+    let whole = lots.iter().take_while(|lot| Some(day(lot)) != beyond).count();
+    if whole > 0 {
+        lots.truncate(whole);
+    }
+    let next = lots.last().map(|lot| (by.at(lot), lot.lot.0));
+    Ok((lots, next))
+}
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().expiry;
-    let me = cx.customer()?.me();
-    let mut conn = cx.db.read().await?;
-    let all = points::remaining(&mut conn, me).await?;
-    drop(conn);
-    let mut waiting: Vec<&Remaining> = all.iter().filter(|lot| lot.state == LotState::Pending).collect();
-    waiting.sort_by_key(|lot| lot.activates_at);
-    let expiring: Vec<&Remaining> = all.iter().collect();
+    let [after, waits_after] = ["after", "waiting"].map(|name| cx.query(name).and_then(place));
+    let is_later = after.is_some() || waits_after.is_some();
+    // A page that goes on with one list shows that one alone.
+    let (expiring, more) = match waits_after {
+        None => part(&cx, By::Expiry, after).await?,
+        Some(_) => Default::default(),
+    };
+    let (waiting, more_waiting) = match after {
+        None => part(&cx, By::Activation, waits_after).await?,
+        Some(_) => Default::default(),
+    };
+    let link = |name: &str, next: Option<Before>| {
+        let href = next.map(|next| format!("/points/expiry?{name}={}", show_place(next)));
+        href.map(|href| view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> })
+    };
+    let (more, more_waiting) = (link("after", more), link("waiting", more_waiting));
+    let expiring: Vec<&Remaining> = expiring.iter().collect();
+    let waiting: Vec<&Remaining> = waiting.iter().collect();
     let expiring = days(
         &cx,
         t.expiring,
@@ -39,7 +72,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         |lot| lot.activates_at,
         |cx, lot| Some(cx.t().expiry.until(cx.day(lot.expires_at))),
     );
-    let none = expiring.is_none().then(|| {
+    let none = (expiring.is_none() && waiting.is_none()).then(|| {
         view! {
             <div class="panel empty">
                 {icon(icons::HOURGLASS)}
@@ -52,13 +85,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {back("/points", t.back)}
         <h1>{t.title}</h1>
         <div class="narrow stack">
+            {is_later.then(|| view! { <p><a href="/points/expiry">{t.from_the_start}</a></p> })}
             {none}
             {expiring.is_some().then(|| view! { <p class="lead">{t.lead}</p> })}
             {expiring.is_some().then(|| {
                 meaning(&cx, cx.t().points.what_expires, cx.t().points.expires_means, "when-points-expire")
             })}
             {expiring}
+            {more}
             {waiting}
+            {more_waiting}
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))

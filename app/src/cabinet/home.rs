@@ -5,7 +5,7 @@ use super::offers::{last_day, until};
 use super::points::unit;
 use super::programs::counted;
 use super::purchases::row;
-use super::support;
+use super::{support, welcome};
 use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
@@ -45,8 +45,7 @@ const MATTERS: usize = 3;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().home;
-    let customer = cx.customer()?;
-    let me = customer.me();
+    let (me, name) = (cx.subject()?, cx.name()?);
     let mut conn = cx.db.read().await?;
     let cards = cards::of(&mut conn, me).await?;
     let balance = points::balance(&mut conn, me).await?;
@@ -55,13 +54,15 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let offers = promotions::ending(&mut conn, cx.db.now(), OFFERS).await?;
     let programs = programs::list(&mut conn, me).await?;
     let matters = matters(&cx, &mut conn, &balance, &requests, &offers, &programs).await?;
+    let needs_tour = customers::needs_tour(&mut conn, me).await?;
     drop(conn);
     let card = shown(&cards).map(|card| {
-        view! { <a class="card-face" href="/card">{face(&cx, card, customer.name(), balance.active)}</a> }
+        view! { <a class="card-face" href="/card">{face(&cx, card, name, balance.active)}</a> }
     });
     let is_new = latest.is_empty() && balance.programs.is_empty();
     let view = view! {
-        <h1>{greeting(&cx)} ", " <bdi>{customer.name().to_owned()}</bdi></h1>
+        <h1>{greeting(&cx)} ", " <bdi>{name.to_owned()}</bdi></h1>
+        {needs_tour.then(|| tour(&cx))}
         {today(&cx, matters)}
         <div class="cols">
             <div>
@@ -77,6 +78,20 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
+}
+
+/// Whoever was not shown around yet may be.
+fn tour(cx: &Cx) -> Html {
+    let t = &cx.t().home;
+    view! {
+        <div class="notice">
+            <div>
+                <p>{t.tour}</p>
+                <p class="actions"><a class="btn btn-sm" href=welcome::HERE>{t.tour_do}</a></p>
+            </div>
+        </div>
+    }
+    .into_html()
 }
 
 /// Something that matters today.
@@ -98,7 +113,7 @@ async fn matters(
     programs: &[Program],
 ) -> Result<Vec<Matter>, AppError> {
     let t = &cx.t().home;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let now = cx.db.now();
     let mut found = Vec::new();
     if let Some(request) = requests.iter().find(|request| request.unread) {
@@ -218,7 +233,7 @@ fn is_for_member(rule: &Rule, programs: &[Program]) -> bool {
 
 /// A tier that is within reach.
 async fn near_tier(cx: &Cx, conn: &mut Conn, programs: &[Program]) -> Result<Option<Matter>, AppError> {
-    let all = tiers::standings(conn, cx.customer()?.me()).await?;
+    let all = tiers::standings(conn, cx.subject()?).await?;
     let mut near = all.iter().filter_map(|(program, tiers, standing)| {
         let next = standing.next.filter(|next| next.is_near(tiers.measure))?;
         let program = programs.iter().find(|one| one.id == *program)?;
@@ -235,7 +250,7 @@ async fn near_tier(cx: &Cx, conn: &mut Conn, programs: &[Program]) -> Result<Opt
 
 /// The questionnaire, as long as there is something for it.
 async fn questionnaire(cx: &Cx, conn: &mut Conn, programs: &[Program]) -> Result<Option<Matter>, AppError> {
-    let mut gives = customers::gives_for(conn, cx.customer()?.me(), Occasion::Questionnaire).await?;
+    let mut gives = customers::gives_for(conn, cx.subject()?, Occasion::Questionnaire).await?;
     gives.retain(|rule| is_for_member(rule, programs));
     if gives.is_empty() {
         return Ok(None);

@@ -1,13 +1,14 @@
 //! Inviting friends: the code and the link, what it gives, and who came.
 
-use super::{back, flash};
+use super::{back, flash, place, show_place, unsaid};
 use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{FormBox, Moment};
+use crate::ui::{Field, FormBox, Moment};
+use crm::flaw::Flaw;
 use crm::invite::store as invitations;
 use crm::invite::{Invitation, State, show};
 use crm::rule::Rule;
@@ -16,8 +17,8 @@ use islands::{AppError, CopyField};
 use leptos::prelude::*;
 use serde::Deserialize;
 
-/// How many friends are shown, the last ones.
-const SHOWN: i64 = 100;
+/// Friends on one page.
+const SHOWN: usize = 50;
 
 /// Gives the customer a code.
 #[derive(Deserialize)]
@@ -32,13 +33,33 @@ impl Form for BeginInviting {
     }
 }
 
+/// Says by whose code the customer came, who registered without it.
+#[derive(Deserialize)]
+pub struct EnterCode {
+    code: String,
+}
+
+impl Form for EnterCode {
+    const NAME: &'static str = "invite.enter";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        if self.code.trim().is_empty() {
+            return Err(AppError::field("code", Flaw::Missing));
+        }
+        invitations::enter(&cx.db, cx.customer()?, &self.code).await?;
+        Ok(Next::to("/invite?done=entered"))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().invite;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let code = invitations::code_of(&mut conn, me).await?;
-    let friends = invitations::list(&mut conn, me, SHOWN).await?;
+    let before = cx.query("before").and_then(place);
+    let mut friends = invitations::list(&mut conn, me, before, SHOWN as i64 + 1).await?;
+    let may_enter = invitations::may_enter(&mut conn, me).await?;
     let gives = invitations::gives(&mut conn).await?;
     let all: Vec<&Rule> = gives.inviter.iter().chain(&gives.friend).collect();
     let names = rules::names(&mut conn, &all).await?;
@@ -51,6 +72,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         }
         .into_html(),
     };
+    let more = friends.len() > SHOWN;
+    friends.truncate(SHOWN);
+    let next = friends
+        .last()
+        .filter(|_| more)
+        .map(|last| show_place((last.at, last.place)));
+    let next = next.map(|next| {
+        let href = format!("/invite?before={next}#friends");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     let rows: Vec<_> = friends.iter().map(|friend| row(&cx, friend)).collect();
     let rows = match rows.is_empty() {
         true => view! { <p class="muted">{t.nobody}</p> }.into_html(),
@@ -65,7 +96,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
         </div>
-        {flash(&cx, &[("begun", t.done_begun)])}
+        {flash(&cx, &[("begun", t.done_begun), ("entered", t.done_entered)])}
+        {unsaid(&cx, &[EnterCode::NAME], "code", |_| may_enter, t.too_late)}
         <div class="narrow stack">
             {link}
             <section class="section" aria-labelledby="gives">
@@ -75,13 +107,35 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {nothing}
                 {limit}
             </section>
+            {may_enter.then(|| enter(&cx))}
             <section class="section" aria-labelledby="friends">
                 <h2 id="friends">{t.friends}</h2>
+                {before.map(|_| view! { <p><a href="/invite#friends">{cx.t().points.from_the_start}</a></p> })}
                 {rows}
+                {next}
             </section>
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
+}
+
+/// Asks by whose code the customer came.
+fn enter(cx: &Cx) -> Html {
+    let t = &cx.t().invite;
+    let days = cx.shop().points.invitation_days;
+    let labels = vec![("code".to_owned(), t.friends_code.to_owned())];
+    view! {
+        <section class="section" aria-labelledby="came">
+            <h2 id="came">{t.came}</h2>
+            <p>{t.came_text(days)}</p>
+            <FormBox<EnterCode> labels=labels stale=t.too_late>
+                <Field name="code" label=t.friends_code hint=t.friends_code_hint missing=t.friends_code_missing
+                    enterkeyhint="done" class="input-short"/>
+                <div class="actions"><button class="btn">{t.enter}</button></div>
+            </FormBox<EnterCode>>
+        </section>
+    }
+    .into_html()
 }
 
 /// The code, and the link in a field that can be selected where no script copies it.

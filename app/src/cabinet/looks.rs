@@ -8,6 +8,7 @@ use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crm::audit::{self, Look, Reader};
+use crm::staff::why::Why;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -19,7 +20,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().looks;
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;
-    let (looks, next) = audit::of_customer(&mut conn, cx.customer()?.me(), before, SHOWN).await?;
+    let (looks, next) = audit::of_customer(&mut conn, cx.subject()?, before, SHOWN).await?;
     drop(conn);
     let next = next.map(show_place);
     let next = next.map(|next| more(&cx, format!("/profile/views?before={next}")));
@@ -50,15 +51,18 @@ fn row(cx: &Cx, look: &Look) -> Html {
         Reader::Till(name) => t.till(name),
     };
     let what = words(t, &look.action, &look.reason).unwrap_or(t.other);
+    // Which page of the cabinet was looked at.
+    let page = look.reason.split(' ').next().filter(|_| look.action == "view.read");
+    let page = page.map(|page| view! { " " <code>{page.to_owned()}</code> });
     let request = look.request.map(|number| {
         view! { " " <a href=format!("/support/{number}")>{t.request(number)}</a> }
     });
     let times = (look.times > 1).then(|| format!(" · {}", t.times(look.times)));
-    let reason = why(look).map(|reason| view! { <small dir="auto">{t.reason(reason)}</small> });
+    let reason = why(t, look).map(|reason| view! { <small dir="auto">{t.reason(reason)}</small> });
     view! {
         <li class="row">
             <span class="row-main">
-                <b>{what}{request}</b>
+                <b>{what}{page}{request}</b>
                 <small><bdi>{by}</bdi> " · " <Moment at=look.at shown=cx.moment(look.at)/> {times}</small>
                 {reason}
             </span>
@@ -67,8 +71,8 @@ fn row(cx: &Cx, look: &Look) -> Html {
     .into_html()
 }
 
-/// The reason that a member of staff wrote, where they did: the others are words of the log, and told by what was done.
-fn why(look: &Look) -> Option<&str> {
+/// The reason that a member of staff told, where they did: the others are words of the log, and told by what was done.
+fn why<'a>(t: &texts::Looks, look: &'a Look) -> Option<&'a str> {
     let is_written = matches!(
         look.action.as_str(),
         "customer.end_sessions"
@@ -82,8 +86,31 @@ fn why(look: &Look) -> Option<&str> {
             | "points.ask"
             | "points.approve"
             | "points.refuse"
+            | "card.stop"
+            | "card.issue"
+            | "purchase.attach"
+            | "purchase.detach"
+            | "purchase.store"
+            | "contact.confirm"
+            | "export.begin"
+            | "erasure.begin"
+            | "view.begin"
     );
-    Some(look.reason.as_str()).filter(|reason| is_written && !reason.is_empty())
+    let told = match look.action.as_str() {
+        "customer.read" => Why::read(&look.reason).map(|(why, words)| match why {
+            Why::Call => t.why_call,
+            Why::Visit => t.why_visit,
+            Why::Check => t.why_check,
+            Why::Told => t.why_told,
+            // Which one stands beside it.
+            Why::Request => t.why_request,
+            Why::Other => words,
+        }),
+        // The page stands before it.
+        "view.read" => look.reason.split_once(' ').map(|(_, reason)| reason),
+        _ => Some(look.reason.as_str()).filter(|_| is_written),
+    };
+    told.filter(|reason| !reason.is_empty())
 }
 
 /// What was looked at or done, by the action and the reason as the audit log has them.
@@ -93,7 +120,18 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         // What a till was told the customer by stands behind what it asked with.
         ("customer.read", by) if by.starts_with("customers ") => t.counter,
         ("customer.read", "income") => t.income,
-        ("customer.read", _) => t.card,
+        ("customer.read" | "customer.why", _) => t.card,
+        ("view.begin", _) => t.view_begin,
+        ("view.read", _) => t.view_read,
+        ("view.end", _) => t.view_end,
+        ("card.stop", _) => t.card_stop,
+        ("card.issue", _) => t.card_issue,
+        ("purchase.attach", _) => t.purchase_attach,
+        ("purchase.detach", _) => t.purchase_detach,
+        ("purchase.store", _) => t.purchase_store,
+        ("contact.confirm", _) => t.contact_confirm,
+        ("export.begin", _) => t.export_begin,
+        ("erasure.begin", _) => t.erasure_begin,
         ("card.refused", _) => t.code_refused,
         ("request.read", _) => t.request_read,
         ("attachment.read", _) => t.attachment_read,
@@ -102,6 +140,11 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("request.status", _) => t.request_status,
         ("request.assign", _) => t.request_assign,
         ("request.unassign", _) => t.request_unassign,
+        ("request.link", _) => t.request_link,
+        ("request.unlink", _) => t.request_unlink,
+        ("request.merge", _) => t.request_merge,
+        ("request.part", _) => t.request_part,
+        ("request.split", _) => t.request_split,
         ("message.read", _) => t.message_read,
         ("message.again", _) => t.message_again,
         ("customer.end_sessions", _) => t.sessions_ended,
@@ -121,6 +164,16 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("question.unpublish", _) => t.question_unpublish,
         ("question.decline", _) => t.question_decline,
         ("question.move", _) => t.question_move,
+        ("interaction.add", _) => t.interaction_add,
+        ("interaction.change", _) => t.interaction_change,
+        ("task.add", _) => t.task_add,
+        ("task.done", _) => t.task_done,
+        ("task.cancel", _) => t.task_cancel,
+        ("task.assign", _) => t.task_assign,
+        ("note.add", _) => t.note_add,
+        ("note.pin", _) => t.note_pin,
+        ("note.remove", _) => t.note_remove,
+        ("purchase.purpose", _) => t.purchase_purpose,
         ("audit.read", _) => t.audit_read,
         ("audit.export", _) => t.audit_export,
         _ => return None,

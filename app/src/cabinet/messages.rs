@@ -18,7 +18,7 @@ const HERE: &str = "/profile/messages";
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().messages;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let channel = cx.query("channel");
     let channel = channel.and_then(|code| Channel::ALL.into_iter().find(|channel| channel.as_str() == code));
     let before = cx.query("before").and_then(place);

@@ -15,6 +15,7 @@ pub mod invite;
 pub mod looks;
 pub mod merge;
 pub mod messages;
+pub mod missing;
 pub mod notifications;
 pub mod number;
 pub mod offers;
@@ -73,6 +74,22 @@ pub(crate) fn meaning(cx: &Cx, question: &'static str, answer: &'static str, art
         </details>
     }
     .into_html()
+}
+
+/// A list that may be long: so many of its rows stand open, and the others are folded away behind how many they are.
+pub(crate) fn long_list(cx: &Cx, mut rows: Vec<Html>, class: &'static str) -> Html {
+    const OPEN: usize = 20;
+    let rest = rows.split_off(rows.len().min(OPEN));
+    let count = i64::try_from(rest.len()).unwrap_or_default();
+    let rest = (count > 0).then(|| {
+        view! {
+            <details class="fold">
+                <summary>{cx.t().common.show_more(count)}</summary>
+                <ul class=class>{rest}</ul>
+            </details>
+        }
+    });
+    view! { <ul class=class>{rows}</ul> {rest} }.into_html()
 }
 
 /// The way back to the page above.

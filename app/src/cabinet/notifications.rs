@@ -1,4 +1,4 @@
-//! What happened, for whoever was not there: answers, points, safety. Looking at it reads all of it.
+//! What happened, for whoever was not there: answers, points, tiers, safety. Looking at it reads all of it.
 
 use super::{back, more, place, show_place};
 use crate::account::questions;
@@ -17,15 +17,17 @@ const SHOWN: usize = 30;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().notifications;
-    let customer = cx.customer()?;
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;
-    let mut all = notification::list(&mut conn, customer.me(), before, SHOWN as i64 + 1).await?;
+    let mut all = notification::list(&mut conn, cx.subject()?, before, SHOWN as i64 + 1).await?;
     drop(conn);
     let has_more = all.len() > SHOWN;
     all.truncate(SHOWN);
     // What came while the page was made is not among them, and stays new.
-    if let Some(newest) = all.first().filter(|_| cx.is_visit && customer.unread() > 0) {
+    if let (Some(newest), Some(customer)) = (all.first(), &cx.customer)
+        && cx.is_visit
+        && customer.unread() > 0
+    {
         notification::mark_read(&cx.db, customer, newest.at).await?;
     }
     let next = all
@@ -54,7 +56,37 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
     let t = &cx.t().notifications;
     let points = cx.points(one.points.unwrap_or_default());
+    let name = one.name.as_ref().map(|name| cx.pick(&name.0));
     let (inside, href, words) = match one.kind {
+        Kind::Active => (icons::COINS, "/points".to_owned(), t.active(points)),
+        Kind::Correction => {
+            let given = one.points.unwrap_or_default();
+            let points = cx.points(given.abs());
+            let words = match given > 0 {
+                true => t.correction_given(points, &one.about),
+                false => t.correction_taken(points, &one.about),
+            };
+            (icons::COINS, "/points".to_owned(), words)
+        }
+        Kind::Invitation => {
+            let words = match one.points {
+                Some(_) => t.invitation(points),
+                None => t.invitation_plain(name.unwrap_or_default()),
+            };
+            (icons::USERS, "/invite".to_owned(), words)
+        }
+        Kind::Reward => {
+            let rule = name.unwrap_or_default();
+            let words = match one.points {
+                Some(_) => t.reward(points, rule),
+                None => t.reward_plain(rule),
+            };
+            (icons::SPARKLES, "/points".to_owned(), words)
+        }
+        Kind::Tier => {
+            let words = name.map_or(t.tier_none.to_owned(), |tier| t.tier(tier));
+            (icons::SPARKLES, "/programs".to_owned(), words)
+        }
         // A request has a number, a question has none.
         Kind::Answer => match one.about.parse::<i64>() {
             Ok(number) => (
@@ -73,7 +105,7 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
             let day = one.day.map(|day| crate::format::day(cx.lang, day, cx.today()));
             (
                 icons::HOURGLASS,
-                "/points".to_owned(),
+                "/points/expiry".to_owned(),
                 t.expiry(day.unwrap_or_default(), points),
             )
         }
@@ -85,7 +117,7 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
         Kind::Security => {
             let href = match one.about.as_str() {
                 "new_device" | "sessions_ended" => "/devices",
-                "card_blocked" | "card_bound" => "/card",
+                "card_blocked" | "card_bound" | "card_issued" => "/card",
                 about if about.starts_with("points_") => "/points/transfer",
                 about if about.starts_with("number_") => "/profile/contacts",
                 about if about.starts_with("merge_") => "/merge",

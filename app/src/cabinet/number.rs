@@ -1,5 +1,6 @@
 //! Another phone on its way to become the main one, as every page of the cabinet says it, and the way back.
 
+use super::meaning;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::FormBox;
@@ -42,5 +43,6 @@ pub(crate) fn bar(cx: &Cx) -> Option<Html> {
             .into_html()
         }
     };
-    Some(view! { <div class="notice notice-warn"><div>{inside}</div></div> }.into_html())
+    let means = meaning(cx, t.what_frozen, t.frozen_means, "change-phone");
+    Some(view! { <div class="notice notice-warn"><div>{inside} {means}</div></div> }.into_html())
 }

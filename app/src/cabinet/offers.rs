@@ -1,7 +1,7 @@
 //! What the shop offers today, and what of it is for whom.
 
 use super::points::unit;
-use super::{flash, gone};
+use super::{back, flash, gone, place, show_place};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -12,12 +12,15 @@ use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use crm::coupon::{self, Coupon, State, store as coupons};
 use crm::lang::Lang;
 use crm::promotion::Promotion;
-use crm::promotion::store::offers::{self, ARCHIVE_DAYS, Offer, Over, Progress, Stand};
+use crm::promotion::store::offers::{self, Offer, Over, Progress, Stand};
 use crm::rule::tier::Measure;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// Promotions that are over, on a page.
+const OVER: usize = 20;
 
 /// Switches a promotion on.
 #[derive(Deserialize)]
@@ -37,10 +40,20 @@ impl Form for ActivateOffer {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().offers;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
+    let before = cx.query("over").and_then(place);
+    let over = offers::over(&mut conn, me, before, OVER as i64 + 1).await?;
+    if before.is_some() {
+        drop(conn);
+        let view = view! {
+            {back("/offers", t.title)}
+            <h1>{t.over}</h1>
+            {archive(&cx, over)}
+        };
+        return Ok(Body::new(t.over, Frame::Cabinet(Place::Offers), view));
+    }
     let all = offers::of(&mut conn, me).await?;
-    let over = offers::over(&mut conn, me).await?;
     let held = coupons::of(&mut conn, me).await?;
     drop(conn);
     let is_empty = all.is_empty() && held.is_empty();
@@ -50,6 +63,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let mine = shown(|stand| matches!(stand, Stand::Holds | Stand::Off));
     let near = shown(|stand| matches!(stand, Stand::Near { .. }));
+    let used = shown(|stand| matches!(stand, Stand::Used { .. }));
     let others = shown(|stand| matches!(stand, Stand::Beyond { .. }));
     let empty = is_empty.then(|| {
         view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/programs">{t.to_programs}</a></div> }
@@ -81,8 +95,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {own(&cx, &held)}
         {list(t.for_you, mine)}
         {list(t.almost, near)}
+        {list(t.used, used)}
         {others}
-        {archive(&cx, over)}
+        {folded(&cx, over)}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
 }
@@ -164,11 +179,34 @@ fn until_day(cx: &Cx, ends_at: DateTime<Utc>) -> String {
         .ended(format::day(cx.lang, last_day(cx, ends_at), cx.today()))
 }
 
-/// What is over, and what it brought.
-fn archive(cx: &Cx, over: Vec<Over>) -> Option<Html> {
+/// What is over, folded away under what holds.
+fn folded(cx: &Cx, over: Vec<Over>) -> Option<Html> {
     let t = &cx.t().offers;
+    (!over.is_empty()).then(|| {
+        view! {
+            <section class="section">
+                <h2>{t.over}</h2>
+                <details class="fold narrow">
+                    <summary>{t.over_show}</summary>
+                    {archive(cx, over)}
+                </details>
+            </section>
+        }
+        .into_html()
+    })
+}
+
+/// What is over, and what it brought; one more than a page shows leads on.
+fn archive(cx: &Cx, over: Vec<Over>) -> Html {
+    let t = &cx.t().offers;
+    let last = over.get(OVER.saturating_sub(1)).filter(|_| over.len() > OVER);
+    let next = last.map(|last| format!("/offers?over={}", show_place((last.ended_at, last.id.0))));
+    let next = next.map(|href| {
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     let rows: Vec<_> = over
         .into_iter()
+        .take(OVER)
         .map(|one| {
             let ended = until_day(cx, one.ended_at);
             let brought: Vec<String> = [
@@ -197,19 +235,15 @@ fn archive(cx: &Cx, over: Vec<Over>) -> Option<Html> {
             }
         })
         .collect();
-    (!rows.is_empty()).then(|| {
-        view! {
-            <section class="section">
-                <h2>{t.over}</h2>
-                <details class="fold narrow">
-                    <summary>{t.over_show(ARCHIVE_DAYS)}</summary>
-                    <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
-                    <p class="hint">{t.over_hint}</p>
-                </details>
-            </section>
-        }
-        .into_html()
-    })
+    if rows.is_empty() {
+        return view! { <p class="muted">{t.over_no_more}</p> }.into_html();
+    }
+    view! {
+        <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+        <p class="hint">{t.over_hint}</p>
+        {next}
+    }
+    .into_html()
 }
 
 fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
@@ -219,6 +253,10 @@ fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
     let month = format::months(cx.lang)[last.month0() as usize];
     let words = until(cx, promotion.ends_at);
     let since = t.since(format::day(cx.lang, cx.shop().day(promotion.starts_at), cx.today()));
+    let (title, write) = (
+        cx.pick(&promotion.title),
+        format!("/support/new?about=offer/{}", promotion.id),
+    );
     let class = if last == cx.today() {
         "badge badge-warn"
     } else {
@@ -233,6 +271,7 @@ fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
                 {stand(cx, offer)}
                 <p>{cx.pick(&promotion.conditions)}</p>
                 {places(cx, promotion)}
+                <p class="no-print"><a href=write>{t.write} <span class="sr-only">": " {title}</span></a></p>
             </div>
         </article>
     }
@@ -284,6 +323,12 @@ fn stand(cx: &Cx, offer: &Offer) -> Option<Html> {
                 {why}
             }
             .into_html()
+        }
+        Stand::Used { at, is_for_today } => {
+            let when = at.map(|at| t.used_at(cx.moment(at)));
+            let again = is_for_today.then_some(t.used_again);
+            view! { <p><span class="badge">{t.used_up}</span> " " <span class="muted">{when} " " {again}</span></p> }
+                .into_html()
         }
         Stand::Beyond { why } => {
             let why = why.as_ref().map_or_else(|| t.not_now.to_owned(), |why| cx.pick(why));

@@ -1,7 +1,7 @@
 //! What the service worker keeps on a device for when there is no network (`offline/sw.js`): a page that says so, and the card
 //! with as little of its owner as a till needs.
 
-use super::card::{other_codes, rotating, secret, shown};
+use super::card::{keep_awake, other_codes, rotating, secret, shown};
 use crate::cx::Cx;
 use crate::route::{Body, Frame};
 use crate::ui::barcode::Barcode;
@@ -40,10 +40,11 @@ pub async fn card(cx: Cx) -> Result<Body, AppError> {
         Some(card) => {
             let rotating = secret.map(|secret| rotating(&cx, card, &secret));
             view! {
-                <div class="card-face card-large">
+                <div class="card-face card-large" data-awake="">
                     <span class="card-head"><span>{cx.shop().name.clone()}</span></span>
                     <span class="card-code"><Barcode number=card.number.clone()/> <span>{card::show(&card.number)}</span></span>
                 </div>
+                {keep_awake()}
                 <p class="muted">{t.kept}</p>
                 {rotating}
                 {other_codes(&cx, card)}

@@ -1,7 +1,7 @@
 //! What a customer buys again and again, with what it cost the last time, and the way to plan it once more.
 
-use super::back;
 use super::what_if::plain;
+use super::{back, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::Moment;
@@ -11,22 +11,38 @@ use crm::purchase::{Often, store as purchases};
 use islands::AppError;
 use leptos::prelude::*;
 
-/// So many are shown.
-const SHOWN: i64 = 30;
+/// Articles on a page.
+const SHOWN: usize = 30;
 
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().often;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
-    let often = purchases::often(&mut conn, me, SHOWN).await?;
+    // The address holds how often the last one was bought, when, and which it is.
+    let after = cx.query("after").and_then(|after| {
+        let (times, before) = after.split_once('-')?;
+        Some((times.parse().ok()?, place(before)?))
+    });
+    let mut often = purchases::often(&mut conn, me, after, SHOWN as i64 + 1).await?;
     drop(conn);
+    let has_more = often.len() > SHOWN;
+    often.truncate(SHOWN);
+    let next = often.last().filter(|_| has_more).map(|last| {
+        let href = format!(
+            "/purchases/often?after={}-{}",
+            last.times,
+            show_place((last.at, last.article.0))
+        );
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     let rows: Vec<_> = often.iter().map(|article| row(&cx, article)).collect();
     let list = match rows.is_empty() {
         true => view! { <div class="panel empty">{icon(icons::RECEIPT_TEXT)} <p>{t.none}</p></div> }.into_html(),
         false => view! {
             <p class="lead">{t.lead}</p>
             <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            {next}
         }
         .into_html(),
     };

@@ -1,7 +1,7 @@
 //! Passkeys of a customer: a way in without typing anything.
 
 use super::devices::EndOthers;
-use super::{back, flash, fresh_first, gone, offer_to_end_others};
+use super::{back, flash, fresh_first, gone, meaning, offer_to_end_others};
 use crate::account::factors::{known, passkeys_section, told};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
@@ -25,6 +25,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div>
             <h1>{t.passkeys_title}</h1>
             <p class="lead">{t.passkeys_lead}</p>
+            {meaning(&cx, t.what_passkey, t.passkey_means, "passkeys")}
         </div>
         {flash(&cx, &told(&cx))}
         {others}

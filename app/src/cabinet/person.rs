@@ -55,7 +55,7 @@ impl Form for ChangePerson {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().person;
     let mut conn = cx.db.read().await?;
-    let person = customers::person(&mut conn, cx.customer()?.me()).await?;
+    let person = customers::person(&mut conn, cx.subject()?).await?;
     drop(conn);
     let labels = [
         ("name", t.name),

@@ -98,7 +98,7 @@ impl Asked {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().points;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let asked = Asked::read(&cx);
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;
@@ -146,6 +146,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             {programs(&cx, &balance)}
             <p class="actions">
                 <a class="btn" href="/points/expiry">{t.calendar}</a>
+                <a class="btn" href="/points/missing">{t.missing}</a>
                 {(!transfer::is_off(&cx)).then(|| view! { <a class="btn" href="/points/transfer">{t.give}</a> })}
             </p>
             <section class="section">
@@ -269,6 +270,8 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
     let expiry_means = balance
         .next_expiry
         .map(|_| meaning(cx, t.what_expires, t.expires_means, "when-points-expire"));
+    let is_reserved = balance.programs.iter().any(|program| program.reserved != 0);
+    let reserved_means = is_reserved.then(|| meaning(cx, t.what_reserved, t.reserved_means, "pay-with-points"));
     (!rows.is_empty()).then(|| {
         view! {
             <section class="section">
@@ -277,6 +280,7 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
                     <p class="balance-sum"><b>{cx.points(balance.spendable())}</b> " " {unit(cx, balance.spendable())}</p>
                 </div>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+                {reserved_means}
                 {pending_means}
                 {expiry_means}
             </section>
@@ -357,6 +361,14 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
     let receipt = entry.purchase.zip(entry.document.clone()).map(|(id, document)| {
         view! { <div><dt>{t.receipt}</dt><dd><a href=format!("/purchases/{id}")><bdi>{cx.t().common.document(document)}</bdi></a></dd></div> }
     });
+    let store = entry.store.as_ref().map(|name| cx.pick(name));
+    let in_store = store
+        .clone()
+        .map(|name| view! { <div><dt>{t.store}</dt><dd><bdi>{name}</bdi></dd></div> });
+    let why = entry
+        .note
+        .clone()
+        .map(|note| view! { <div><dt>{t.why}</dt><dd dir="auto">{note}</dd></div> });
     // What came back was sent to them, and what went back came from them.
     let other = entry.other.clone().map(|other| {
         let label = if (entry.active < 0) == other.is_back {
@@ -382,19 +394,22 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
             <div><dt>{t.expires}</dt><dd>{cx.day(expires)}</dd></div>
         }
     });
+    let write = format!("/support/new?about=points/{}", entry.id);
     let pending = (entry.active != 0 && entry.pending != 0)
         .then(|| view! { <div><dt>{t.pending_change}</dt><dd>{signed(entry.pending)}</dd></div> });
     view! {
         <details class="entry">
             <summary>
-                <span>{title} <small>{cx.pick(&entry.name)} {waits.map(|waits| format!(", {waits}"))}</small></span>
+                <span>{title} <small>{cx.pick(&entry.name)} {store.map(|name| format!(", {name}"))} {waits.map(|waits| format!(", {waits}"))}</small></span>
                 <b class=class>{shown}</b>
             </summary>
             <div>
                 <p>{text}</p>
                 <dl class="kv">
                     {receipt}
+                    {in_store}
                     {other}
+                    {why}
                     {reward}
                     <div><dt>{t.when}</dt><dd><Moment at=entry.at shown=cx.moment(entry.at)/></dd></div>
                     {term}
@@ -403,6 +418,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
                     <div><dt>{t.balance_after}</dt><dd>{cx.points(entry.balance)}</dd></div>
                 </dl>
                 {parts(cx, entry, explained)}
+                <p class="no-print"><a href=write>{t.write}</a></p>
             </div>
         </details>
     }

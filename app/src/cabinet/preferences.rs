@@ -75,7 +75,7 @@ impl Form for ChangePreferences {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().preferences;
     let mut conn = cx.db.read().await?;
-    let profile = customers::profile(&mut conn, cx.customer()?.me()).await?;
+    let profile = customers::profile(&mut conn, cx.subject()?).await?;
     let categories = stores::categories(&mut conn).await?;
     let shops = stores::list(&mut conn, cx.lang).await?;
     drop(conn);

@@ -20,17 +20,21 @@ use leptos::prelude::*;
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().profile;
-    let customer = cx.customer()?;
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
-    let profile = customers::profile(&mut conn, customer.me()).await?;
-    let given = consents::latest(consent_store::history(&mut conn, customer.me()).await?);
+    let profile = customers::profile(&mut conn, me).await?;
+    let given = consents::latest(consent_store::history(&mut conn, me).await?);
     let shops = stores::list(&mut conn, cx.lang).await?;
-    let gives = customers::gives_for(&mut conn, customer.me(), Occasion::Profile).await?;
+    let gives = customers::gives_for(&mut conn, me, Occasion::Profile).await?;
     let all: Vec<&Rule> = gives.iter().collect();
     let names = rules::names(&mut conn, &all).await?;
     drop(conn);
     let words = Words { cx: &cx, names: &names };
-    let devices = signin::devices(&cx.db, customer).await?.len();
+    // Where somebody is signed in they see alone.
+    let devices = match &cx.customer {
+        Some(customer) => t.devices_count(count(signin::devices(&cx.db, customer).await?.len())),
+        None => String::new(),
+    };
 
     let person = &profile.person;
     let name = format!("{} {}", person.name, person.surname);
@@ -88,7 +92,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {row("/profile/quiet", icon::CLOCK, t.quiet, t.quiet_text)}
                     {row("/profile/messages", icon::INBOX, t.messages, t.messages_text)}
                     {row("/profile/security", icon::KEY_ROUND, t.security, t.security_text)}
-                    {row("/devices", icon::MONITOR_SMARTPHONE, t.devices, t.devices_count(count(devices)))}
+                    {row("/devices", icon::MONITOR_SMARTPHONE, t.devices, devices)}
                     {row("/profile/views", icon::EYE, t.views, t.views_text)}
                     {row("/profile/data", icon::DOWNLOAD, t.data, t.data_text)}
                     {row("/profile/erase", icon::TRASH_2, t.erase, t.erase_text)}

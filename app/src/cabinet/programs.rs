@@ -1,7 +1,7 @@
 //! Loyalty programs: what each gives, beside the others and by itself, its tiers, its terms as they are and were, what became of
 //! the customer in it, joining, and leaving with what happens to the points said before.
 
-use super::{back, flash, meaning};
+use super::{back, flash, long_list, meaning};
 use crate::admin::rules::words::Words;
 use crate::cx::Cx;
 use crate::format::day;
@@ -59,7 +59,7 @@ impl Form for Leave {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().programs;
     let mut conn = cx.db.read().await?;
-    let all = programs::list(&mut conn, cx.customer()?.me()).await?;
+    let all = programs::list(&mut conn, cx.subject()?).await?;
     let tiers = tiers::current(&mut conn).await?;
     drop(conn);
     let is_empty = all.is_empty();
@@ -164,7 +164,7 @@ fn gains(cx: &Cx, program: &Program) -> impl IntoView + use<> {
 }
 
 /// What is counted for a tier: money, or purchases.
-pub(super) fn counted(cx: &Cx, tiers: &Tiers, n: i64) -> String {
+pub(crate) fn counted(cx: &Cx, tiers: &Tiers, n: i64) -> String {
     match tiers.measure {
         Measure::Sum => cx.money(n),
         Measure::Count => cx.t().programs.tier_purchases(n),
@@ -312,13 +312,13 @@ fn history(cx: &Cx, code: &str, times: &[Membership], changes: &[(Change, Option
     told.sort_by_key(|(at, _)| Reverse(*at));
     let lines: Vec<_> = told
         .into_iter()
-        .map(|(at, words)| view! { <li>{words} <small><Moment at=at shown=cx.moment(at)/></small></li> })
+        .map(|(at, words)| view! { <li>{words} <small><Moment at=at shown=cx.moment(at)/></small></li> }.into_html())
         .collect();
     (!lines.is_empty()).then(|| {
         view! {
             <section class="section narrow" aria-labelledby="history">
                 <h2 id="history">{t.history}</h2>
-                <ol class="timeline">{lines}</ol>
+                {long_list(cx, lines, "timeline")}
             </section>
         }
         .into_html()
@@ -348,7 +348,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().programs;
     let code: String = cx.param("code")?;
     let mut conn = cx.db.read().await?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let program = programs::get(&mut conn, me, &code).await?;
     let all_versions = programs::versions(&mut conn, program.id).await?;
     if let Some(version) = cx.query("version") {
@@ -409,6 +409,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {stands}
         {terms(&cx, &program)}
         {act}
+        <p><a href=format!("/support/new?about=program/{code}")>{t.write}</a></p>
         {versions(&cx, &code, &all_versions)}
         {ladder}
         {history(&cx, &code, &times, &changes)}
@@ -454,7 +455,7 @@ pub(crate) fn terms(cx: &Cx, program: &Program) -> impl IntoView + use<> {
 pub async fn leave(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().programs;
     let code: String = cx.param("code")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let program = programs::get(&mut conn, me, &code).await?;
     let balance = points::balance(&mut conn, me).await?;

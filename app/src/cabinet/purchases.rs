@@ -135,7 +135,7 @@ pub fn day(typed: &str) -> Option<NaiveDate> {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().purchases;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let asked = Asked::read(&cx);
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;

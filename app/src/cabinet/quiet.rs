@@ -37,7 +37,7 @@ impl Form for ChangeQuiet {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().quiet;
     let mut conn = cx.db.read().await?;
-    let wishes = pace::wishes(&mut conn, cx.customer()?.me()).await?;
+    let wishes = pace::wishes(&mut conn, cx.subject()?).await?;
     drop(conn);
     let hours = || {
         (0..24)

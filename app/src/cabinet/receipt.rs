@@ -1,37 +1,57 @@
 //! A receipt that looks like one, also printed and as a file, and the points it brought.
 
+use super::what_if::payment;
 use super::{back, flash};
 use crate::cx::Cx;
 use crate::format;
 use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
-use crate::route::{Body, File, Frame, Place};
-use crate::ui::Moment;
+use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
+use crate::ui::{FormBox, Moment, Select};
 use crm::id::{ProgramId, PurchaseId};
+use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
-use crm::purchase::{Kind, Line, Receipt, Reference, store as purchases};
+use crm::purchase::{Kind, Line, Receipt, Reference, purpose as purposes, store as purchases};
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
 
 /// A receipt of so few lines asks at each whether points are missing; a longer one asks once, for it would be a wall of
 /// questions.
 const ASKS: usize = 5;
 
+/// Tells what the purchase at hand was for.
+#[derive(Deserialize)]
+pub struct TellPurpose {
+    purpose: String,
+}
+
+impl Form for TellPurpose {
+    const NAME: &'static str = "purchase.purpose";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: PurchaseId = cx.param("id")?;
+        purposes::tell(&cx.db, cx.customer()?, id, &self.purpose).await?;
+        Ok(Next::to(format!("/purchases/{id}?done=purpose")))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().receipt;
     let id: PurchaseId = cx.param("id")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
+    let known = purposes::all(&mut conn).await?;
     drop(conn);
     let asks_once = receipt.head.kind == Kind::Sale && receipt.lines.len() > ASKS;
     let title = title(&cx, &receipt);
     let view = view! {
         {back("/purchases", t.back)}
         <div class="page-head no-print"><h1>{title.clone()}</h1></div>
-        {flash(&cx, &[("claimed", cx.t().claim.done)])}
+        {flash(&cx, &[("claimed", cx.t().claim.done), ("purpose", cx.t().purpose.done)])}
         <div class="cols">
             <div>{paper(&cx, &receipt)}</div>
             <div class="no-print">
@@ -47,10 +67,43 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
                     <a class="btn" href=format!("/purchases/{id}/receipt.pdf")>{t.save}</a>
                 </div>
+                {(receipt.head.kind == Kind::Sale).then(|| about(&cx, &receipt, &known))}
             </div>
         </div>
     };
     Ok(Body::new(title, Frame::Cabinet(Place::Purchases), view))
+}
+
+/// How it was paid, and what it was for: the customer tells if they like to.
+fn about(cx: &Cx, receipt: &Receipt, known: &[(String, Localized)]) -> Html {
+    let t = &cx.t().purpose;
+    let labels = vec![("purpose".to_owned(), t.label.to_owned())];
+    let options = purpose_options(cx, known);
+    let told = receipt.purpose.clone().unwrap_or_default();
+    view! {
+        <section class="section" aria-labelledby="about">
+            <h2 id="about">{t.about}</h2>
+            {paid_by(cx, receipt)}
+            <FormBox<TellPurpose> labels=labels>
+                <Select name="purpose" label=t.label hint=t.hint options=options value=told optional=true/>
+                <button class="btn">{t.save}</button>
+            </FormBox<TellPurpose>>
+        </section>
+    }
+    .into_html()
+}
+
+/// What a purchase may be for, nothing first.
+pub(crate) fn purpose_options(cx: &Cx, known: &[(String, Localized)]) -> Vec<(String, String)> {
+    let none = (String::new(), cx.t().purpose.none.to_owned());
+    let known = known.iter().map(|(code, name)| (code.clone(), cx.pick(name)));
+    std::iter::once(none).chain(known).collect()
+}
+
+/// How a receipt was paid, where the till told.
+pub(crate) fn paid_by(cx: &Cx, receipt: &Receipt) -> Option<Html> {
+    let ways: Vec<_> = receipt.way.payments.iter().map(|way| payment(cx, *way)).collect();
+    (!ways.is_empty()).then(|| view! { <p>{cx.t().purpose.paid_by(ways.join(", "))}</p> }.into_html())
 }
 
 fn title(cx: &Cx, receipt: &Receipt) -> String {
@@ -92,7 +145,7 @@ impl Sums {
 /// The receipt as a file.
 pub async fn pdf(cx: Cx) -> Result<File, AppError> {
     let id: PurchaseId = cx.param("id")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);
@@ -361,7 +414,7 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
     let took_back = (!took_back.is_empty()).then(|| {
         view! { <div class="panel"><p>{t.taken_text}</p> <dl class="kv">{took_back}</dl></div> }
     });
-    let paid = paid_by(cx, receipt);
+    let paid = paid_in_points(cx, receipt);
     (!panels.is_empty() || took_back.is_some() || paid.is_some()).then(|| {
         view! {
             <section class="section">
@@ -376,7 +429,7 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
 }
 
 /// Which points paid for the receipt: of which program, what had earned them, and until when they could have been spent.
-fn paid_by(cx: &Cx, receipt: &Receipt) -> Option<Html> {
+fn paid_in_points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
     let t = &cx.t().receipt;
     let mut programs: Vec<(ProgramId, String)> = Vec::new();
     for paid in receipt.lines.iter().flat_map(|line| &line.paid) {

@@ -1,7 +1,7 @@
 //! The second step of signing in: turned on and off by the customer, with recovery codes for when the phone is lost.
 
 use super::devices::EndOthers;
-use super::{back, flash, fresh_first, gone, offer_to_end_others};
+use super::{back, flash, fresh_first, gone, meaning, offer_to_end_others};
 use crate::account::factors::{app_section, codes_section, known, told};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -63,6 +63,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div>
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
+            {meaning(&cx, t.what_second, t.second_means, "second-step")}
         </div>
         {flash(&cx, &words)}
         {others}

@@ -11,6 +11,9 @@ use crm::lang::Lang;
 use crm::points::{Entry, Statement, TransactionKind, store as points};
 use islands::AppError;
 
+/// The most movements that a file tells of: of years at many tills it would be as long as it likes.
+const MOVEMENTS: usize = 5_000;
+
 /// What is told, and of which days.
 struct Told {
     statement: Statement,
@@ -22,18 +25,30 @@ struct Told {
 
 /// Reads the period of the address. One that cannot be read is no address of ours.
 async fn load(cx: &Cx) -> Result<Told, AppError> {
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let period = Period::read(cx);
     if period.is_flawed() {
         return Err(AppError::NotFound);
     }
     let (from, to) = (period.first, period.last.unwrap_or_else(|| cx.today()));
     let mut conn = cx.db.read().await?;
-    let statement = points::statement(&mut conn, me, from, Some(to)).await?;
+    let statement = points::statement(&mut conn, me, from, Some(to), MOVEMENTS).await?;
+    let from = match statement.entries.first() {
+        Some(first) if statement.is_cut => Some(cx.shop().day(first.at)),
+        _ => from,
+    };
     Ok(Told { statement, from, to })
 }
 
 impl Told {
+    /// That there is more, where there is.
+    fn cut(&self, cx: &Cx) -> Option<String> {
+        let count = self.statement.entries.len() as i64;
+        self.statement
+            .is_cut
+            .then(|| cx.t().statement.cut(format::integer(count)))
+    }
+
     fn file(&self, kind: &'static str, ending: &str, bytes: Vec<u8>) -> File {
         let from = self.from.map(|from| format!("{from}-")).unwrap_or_default();
         File {
@@ -79,7 +94,8 @@ fn what(cx: &Cx, entry: &Entry) -> String {
         .as_ref()
         .filter(|_| entry.kind != TransactionKind::Accrual)
         .map(|reward| t.rule_version(cx.pick(&reward.name), reward.by.version));
-    let parts = [Some(title), receipt, other, rule].into_iter().flatten();
+    let note = entry.note.clone();
+    let parts = [Some(title), receipt, other, rule, note].into_iter().flatten();
     parts.collect::<Vec<_>>().join(", ")
 }
 
@@ -107,6 +123,7 @@ fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
         t.balance,
         t.active_from,
         t.expires,
+        t.store,
     ])?;
     let day = |day: NaiveDate| day.to_string();
     let edge = |date: Option<NaiveDate>, program: String, words: &str, balance: i64| {
@@ -123,8 +140,25 @@ fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
             balance,
             none(),
             none(),
+            none(),
         ]
     };
+    if let Some(cut) = told.cut(cx) {
+        let none = String::new;
+        let told = [
+            none(),
+            none(),
+            none(),
+            cut,
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+        ];
+        rows.write_record(told)?;
+    }
     for program in &told.statement.programs {
         rows.write_record(edge(told.from, cx.pick(&program.name), t.before, program.before))?;
     }
@@ -140,6 +174,7 @@ fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
             figure(cx.lang, entry.balance),
             entry.term.map(|(active, _)| term(active)).unwrap_or_default(),
             entry.term.map(|(_, expires)| term(expires)).unwrap_or_default(),
+            text(&entry.store.as_ref().map(|name| cx.pick(name)).unwrap_or_default()),
         ])?;
     }
     for program in &told.statement.programs {
@@ -176,7 +211,7 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
     let date = |day| format::date(cx.lang, day);
     let mut paper = Paper::new(t.title, cx.lang)?;
     paper.write(Weight::Bold, 18.0, t.title);
-    let name = cx.customer.as_ref().map(|customer| customer.name().to_owned());
+    let name = cx.name().ok().map(str::to_owned);
     let head = [Some(cx.shop().name.clone()), name].into_iter().flatten();
     paper.write(Weight::Regular, 10.0, &head.collect::<Vec<_>>().join(" · "));
     let period = match told.from {
@@ -185,6 +220,9 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
     };
     paper.write(Weight::Regular, 10.0, &period);
     paper.write(Weight::Regular, 10.0, &t.made(date(cx.today())));
+    if let Some(cut) = told.cut(cx) {
+        paper.write(Weight::Regular, 10.0, &cut);
+    }
     paper.skip(12.0);
     let columns = [
         column(t.program, TABLE - gaps(3) - 2.0 * NUMBER, false),
@@ -213,9 +251,15 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
     };
     let entries = told.statement.entries.iter();
     let entries = entries.map(|entry| {
+        let store = entry.store.as_ref().map(|name| format!(", {}", cx.pick(name)));
         vec![
-            cx.shop().local(entry.at).format("%d.%m.%Y %H:%M").to_string(),
-            format!("{} ({})", what(cx, entry), cx.pick(&entry.name)),
+            cx.lang.moment(cx.shop().local(entry.at)),
+            format!(
+                "{}{} ({})",
+                what(cx, entry),
+                store.unwrap_or_default(),
+                cx.pick(&entry.name)
+            ),
             signed(entry.active),
             signed(entry.pending),
             balance(entry.balance),

@@ -10,6 +10,7 @@ use chrono::{Datelike, Timelike, Weekday};
 use crm::lang::{Lang, Localized};
 use crm::promotion::Promotion;
 use crm::promotion::store::offers::{self, Offer, Stand};
+use crm::search::{TEXT_MAX, finds};
 use crm::stores::{Hours, Store, store as stores};
 use islands::AppError;
 use leptos::prelude::*;
@@ -20,7 +21,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().stores;
     let mut conn = cx.db.read().await?;
     let mut all = stores::list(&mut conn, cx.lang).await?;
-    let running = offers::of(&mut conn, cx.customer()?.me()).await?;
+    let running = offers::of(&mut conn, cx.subject()?).await?;
     drop(conn);
     let towns: Vec<Localized> = all
         .chunk_by(|a, b| a.town == b.town)
@@ -31,6 +32,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .and_then(|code| running.iter().map(|one| &one.promotion).find(|one| one.code == code));
     if let Some(Promotion { places, .. }) = offer.filter(|offer| !offer.places.is_empty()) {
         all.retain(|shop| places.iter().any(|place| place.id == shop.id));
+    }
+    let text: Option<String> = cx.query("q").map(|text| text.chars().take(TEXT_MAX).collect());
+    if let Some(text) = &text {
+        let told = |shop: &Store| {
+            let texts = [&shop.town, &shop.name, &shop.address].map(|text| [text.ru.as_str(), text.en.as_str()]);
+            finds(text, texts.as_flattened())
+        };
+        all.retain(told);
     }
     // The address holds the town in the language in which it was chosen.
     let near = cx
@@ -47,7 +56,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|shop| card(&cx, shop, &here(shop, &running)).into_html())
         .collect();
     let empty = cards.is_empty().then(|| {
-        view! { <div class="empty"><p>{t.empty}</p><a class="btn" href="/support/new">{t.write_us}</a></div> }
+        let (words, href, link) = match &text {
+            Some(_) => (t.none_found, "/stores", t.all),
+            None => (t.empty, "/support/new", t.write_us),
+        };
+        view! { <div class="empty"><p role="status">{words}</p><a class="btn" href=href>{link}</a></div> }
     });
     let holds = offer.map(|offer| {
         view! {
@@ -56,7 +69,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         }
     });
     let code = offer.map(|offer| offer.code.clone());
-    let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, code, has_places));
+    let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, (code, text), has_places));
     let view = view! {
         {back("/offers", cx.t().offers.title)}
         <h1>{t.title}</h1>
@@ -98,8 +111,14 @@ fn sort(shops: &mut [Store], town: &Localized) {
     });
 }
 
-/// Which shops come first: those of a town, or by a script those around.
-fn choice(cx: &Cx, towns: &[Localized], near: Option<&Localized>, offer: Option<String>, has_places: bool) -> Html {
+/// Which shops there are, by words of their addresses, and which come first: those of a town, or by a script those around.
+fn choice(
+    cx: &Cx,
+    towns: &[Localized],
+    near: Option<&Localized>,
+    (offer, text): (Option<String>, Option<String>),
+    has_places: bool,
+) -> Html {
     let t = &cx.t().stores;
     let options: Vec<_> = std::iter::once((String::new(), t.any_town.to_owned(), near.is_none()))
         .chain(
@@ -121,6 +140,11 @@ fn choice(cx: &Cx, towns: &[Localized], near: Option<&Localized>, offer: Option<
     });
     view! {
         <form class="filters" action="/stores">
+            <label class="grow">
+                {t.search}
+                <input class="input" type="search" name="q" value=text.unwrap_or_default() maxlength=TEXT_MAX.to_string() dir="auto"
+                    autocomplete="off" enterkeyhint="search"/>
+            </label>
             <label class="grow">{t.near} <select class="input" name="near">{options}</select></label>
             {offer}
             <button class="btn">{t.show}</button>

@@ -2,7 +2,7 @@
 
 use super::trace::trace;
 use super::{back, flash, unsaid};
-use crate::account::help::before_writing;
+use crate::account::help::{before_writing, suggested};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
@@ -13,7 +13,8 @@ use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
 use crm::request::attachment::Attachment;
 use crm::request::{
-    Author, Message, NewRating, NewRequest, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS, store as requests,
+    About, Along, Author, Message, NewRating, NewRequest, PageOf, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS,
+    store as requests,
 };
 use islands::AppError;
 use leptos::prelude::*;
@@ -21,6 +22,8 @@ use serde::Deserialize;
 
 /// What sends a message from the keyboard (`live/page.js`).
 pub(crate) const KEYS: &str = "Control+Enter Meta+Enter";
+/// The last messages of a conversation; those before are folded away.
+const MESSAGES: usize = 30;
 /// Requests on a page of the list.
 const PAGE: i64 = 20;
 /// Receipts to choose from for a new request.
@@ -36,6 +39,12 @@ pub struct Create {
     /// the kind.
     #[serde(default)]
     line: String,
+    /// The page that it is written from, or nothing.
+    #[serde(default)]
+    about: String,
+    /// It is not to be sent yet: what may answer it is looked for.
+    #[serde(default)]
+    find: String,
 }
 
 impl Form for Create {
@@ -48,13 +57,24 @@ impl Form for Create {
             text,
             purchase,
             line,
+            about,
+            find,
         } = self;
+        if !find.is_empty() {
+            // The page comes back with everything typed, as after a mistake; there is none.
+            return Err(AppError::Invalid { flaws: Vec::new() });
+        }
         let trace = match purchase.parse() {
             Ok(receipt) if !line.is_empty() => trace(cx, receipt, line.parse().ok()).await?,
             _ => None,
         };
         let new = NewRequest { topic, text, purchase };
-        let number = requests::create_with(&cx.db, cx.customer()?, &new, &cx.files, trace.as_deref()).await?;
+        let about: Option<About> = about.parse().ok();
+        let along = Along {
+            note: trace.as_deref(),
+            about: about.as_ref(),
+        };
+        let number = requests::create_with(&cx.db, cx.customer()?, &new, &cx.files, along).await?;
         Ok(Next::to(format!("/support/{number}?done=sent")))
     }
 }
@@ -147,7 +167,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
     let after = cx.query("before").and_then(|cursor| cursor.parse().ok());
     let mut conn = cx.db.read().await?;
-    let mut list = requests::list(&mut conn, cx.customer()?.me(), after, PAGE + 1).await?;
+    let mut list = requests::list(&mut conn, cx.subject()?, after, PAGE + 1).await?;
     drop(conn);
     let has_more = list.len() > PAGE as usize;
     list.truncate(PAGE as usize);
@@ -208,6 +228,18 @@ pub(super) fn row(cx: &Cx, request: &Summary) -> impl IntoView + use<> {
     }
 }
 
+/// What a page that requests are written from is called.
+pub(crate) fn page_of(cx: &Cx, of: PageOf) -> &'static str {
+    let t = &cx.t().support;
+    match of {
+        PageOf::Points => t.page_points,
+        PageOf::Program => t.page_program,
+        PageOf::Offer => t.page_offer,
+        PageOf::Coupon => t.page_coupon,
+        PageOf::Help => t.page_help,
+    }
+}
+
 /// A receipt in a line.
 fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
     let t = &cx.t().support;
@@ -225,7 +257,7 @@ fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
 /// Asks for a new request.
 pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let topics = requests::topics(&mut conn).await?;
     let shown = help::shown(&mut conn).await?;
@@ -259,6 +291,13 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     };
     let topic = cx.query("topic").unwrap_or(usual).to_owned();
     let answers = before_writing(&cx, &shown, &topics, &topic, "/support/new");
+    let written = cx.outcome.as_ref().filter(|sent| sent.form == Create::NAME);
+    let typed = |name: &str| {
+        let mut values = written.into_iter().flat_map(|sent| &sent.values);
+        values.find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    };
+    let looked_for = typed("find").map(|_| (typed("topic").unwrap_or_default(), typed("text").unwrap_or_default()));
+    let suggested = suggested(&cx, &shown, looked_for);
     let first = |words: &'static str| std::iter::once((String::new(), words.to_owned()));
     let topics: Vec<_> = first(t.topic_choose)
         .chain(topics.iter().map(|topic| (topic.code.clone(), cx.pick(&topic.name))))
@@ -278,6 +317,11 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         };
         view! { <input type="hidden" name="line" value=line/> <p class="hint">{words}</p> }
     });
+    let about: Option<About> = cx.query("about").and_then(|about| about.parse().ok());
+    let about = about.map(|about| {
+        let words = t.written_from(page_of(&cx, about.of));
+        view! { <input type="hidden" name="about" value=about.to_string()/> <p class="hint">{words}</p> }
+    });
     let labels = [
         ("topic", t.topic),
         ("text", t.text),
@@ -294,12 +338,15 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         {answers}
         <FormBox<Create> check=true labels=labels>
             {missing}
+            {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
+            {suggested}
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
             <FilesField/>
             <div class="actions">
                 <button class="btn btn-primary">{t.send}</button>
+                <button class="btn" name="find" value="yes">{cx.t().help.find_answers}</button>
                 <a class="btn btn-quiet" href="/support">{cx.t().common.cancel}</a>
             </div>
         </FormBox<Create>>
@@ -310,19 +357,28 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
 /// One conversation.
 pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
-    let customer = cx.customer()?;
-    let thread = requests::thread(&cx.db, customer.me(), cx.param("number")?).await?;
-    if cx.is_visit {
+    let me = cx.subject()?;
+    let thread = requests::thread(&cx.db, me, cx.param("number")?).await?;
+    if let Some(customer) = cx.customer.as_ref().filter(|_| cx.is_visit) {
         requests::mark_seen(&cx.db, customer, &thread).await?;
     }
     let receipt = match thread.purchase {
         Some(id) => {
             let mut conn = cx.db.read().await?;
-            let receipt = purchases::receipt(&mut conn, customer.me(), id).await?;
+            let receipt = purchases::receipt(&mut conn, me, id).await?;
             Some((format!("/purchases/{id}"), receipt_words(&cx, &receipt.head)))
         }
         None => None,
     };
+    let about = thread.about.as_ref().map(|about| {
+        let href = match about.of {
+            PageOf::Points => "/points".to_owned(),
+            PageOf::Program => format!("/programs/{}", about.code),
+            PageOf::Offer | PageOf::Coupon => "/offers".to_owned(),
+            PageOf::Help => format!("/help/{}", about.code),
+        };
+        view! { <p><a href=href>{t.about_page} " " {page_of(&cx, about.of)}</a></p> }
+    });
     let labels = [("text", t.text), ("files", cx.t().form.files)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let wait = match (thread.status.is_waiting_for_staff(), thread.answered_at) {
@@ -333,13 +389,25 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         _ => None,
     };
     let is_closed = thread.status == Status::Closed;
+    let parts: Vec<_> = thread
+        .parts
+        .iter()
+        .map(|number| view! { <p><a href=format!("/support/{number}")>{t.part(number)}</a></p> })
+        .collect();
     let topic = cx.pick(&thread.topic);
     let here = format!("/support/{}", thread.number);
-    let messages: Vec<_> = thread
-        .messages
-        .iter()
-        .map(|message| said(&cx, &here, message))
-        .collect();
+    let (older, last) = thread.messages.split_at(thread.messages.len().saturating_sub(MESSAGES));
+    let said = |messages: &[Message]| -> Vec<_> { messages.iter().map(|message| said(&cx, &here, message)).collect() };
+    let messages = said(last);
+    let older = (!older.is_empty()).then(|| {
+        let count = i64::try_from(older.len()).unwrap_or_default();
+        view! {
+            <details class="fold">
+                <summary>{t.older(count)}</summary>
+                <ol class="thread">{said(older)}</ol>
+            </details>
+        }
+    });
     let done = [
         ("sent", t.done_sent),
         ("answered", t.done_answered),
@@ -374,10 +442,13 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             {receipt.map(|(href, words)| view! {
                 <p><a href=href>{t.about_receipt} " " {words}</a></p>
             })}
+            {about}
+            {parts}
         </div>
         {flash(&cx, &done)}
         <div data-swap="next">{next(&cx, &thread, wait)}</div>
         {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
+        {older}
         <ol class="thread" aria-label=t.messages aria-live="polite" data-thread="">{messages}</ol>
         <div class="narrow stack">
             {rating(&cx, &thread)}
@@ -472,7 +543,7 @@ fn rating(cx: &Cx, thread: &Thread) -> Option<Html> {
 pub async fn file(cx: Cx) -> Result<File, AppError> {
     let (number, id) = (cx.param("number")?, cx.param("file")?);
     let mut conn = cx.db.read().await?;
-    let (attachment, bytes) = requests::file(&mut conn, cx.customer()?.me(), number, id).await?;
+    let (attachment, bytes) = requests::file(&mut conn, cx.subject()?, number, id).await?;
     Ok(saved(number, &attachment, bytes))
 }
 

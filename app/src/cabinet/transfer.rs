@@ -2,7 +2,7 @@
 //! it.
 
 use super::points::unit;
-use super::{back, flash, fresh_first, unsaid};
+use super::{back, flash, fresh_first, place, show_place, unsaid};
 use crate::cx::{Cx, cookie};
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
@@ -13,15 +13,15 @@ use crm::card;
 use crm::flaw::{Check, FieldFlaw, Flaw};
 use crm::id::{ProgramId, TransferId};
 use crm::points::store::{self as points, TransferError, transfers};
-use crm::points::{Allowance, Balance, NewTransfer, Transfer, TransferState, typed, written};
+use crm::points::{Allowance, Balance, NewTransfer, Receiver, Transfer, TransferState, typed, written};
 use crm::who::FRESH;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
 const HERE: &str = "/points/transfer";
-/// How many transfers are listed, the last ones.
-const LISTED: i64 = 50;
+/// Transfers on one page.
+const SHOWN: usize = 50;
 
 /// Looks whether points may be given, before anything is.
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ impl Form for CheckTransfer {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.customer()?.fresh(&cx.db)?;
-        let draft = read(&self.card, self.program, &self.points)?;
+        let draft = read(cx, &self.card, self.program, &self.points)?;
         transfers::plan(&cx.db, &by, &draft).await.map_err(refused)?;
         keep(cx, &draft)?;
         Ok(Next::to("/points/transfer/confirm"))
@@ -56,7 +56,7 @@ impl Form for SendTransfer {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.customer()?.fresh(&cx.db)?;
-        let new = read(&self.card, self.program, &self.points)?;
+        let new = read(cx, &self.card, self.program, &self.points)?;
         transfers::transfer(&cx.db, &by, &new).await.map_err(refused)?;
         cx.set_cookie(cookie::TRANSFER, None, None);
         Ok(Next::to(format!("{HERE}?done=sent")))
@@ -79,16 +79,16 @@ impl Form for CancelTransfer {
 }
 
 /// What was typed.
-fn read(card: &str, program: ProgramId, points: &str) -> Result<NewTransfer, AppError> {
+fn read(cx: &Cx, card: &str, program: ProgramId, points: &str) -> Result<NewTransfer, AppError> {
     let mut check = Check::new();
-    let number = match card.trim() {
+    let to = match card.trim() {
         "" => Err(Flaw::Missing),
-        card => card::number(card).ok_or(Flaw::NoReceiver),
+        card => Receiver::parse(card, &cx.shop().country).ok_or(Flaw::NoReceiver),
     };
-    let number = check.field("card", number);
+    let to = check.field("card", to);
     let points = check.field("points", typed(points));
-    match (number, points) {
-        (Some(card), Some(points)) => Ok(NewTransfer { card, program, points }),
+    match (to, points) {
+        (Some(to), Some(points)) => Ok(NewTransfer { to, program, points }),
         _ => Err(AppError::Invalid { flaws: check.flaws() }),
     }
 }
@@ -108,11 +108,27 @@ fn refused(error: TransferError) -> AppError {
     }
 }
 
+/// A card or a phone as it is shown.
+fn shown(cx: &Cx, to: &Receiver) -> String {
+    match to {
+        Receiver::Card(card) => card::show(card),
+        Receiver::Phone(phone) => cx.phone(phone),
+    }
+}
+
+/// The same without what only people need, so that it is read again as it is.
+fn plain(to: &Receiver) -> String {
+    let (Receiver::Card(number) | Receiver::Phone(number)) = to;
+    number.clone()
+}
+
 /// Keeps what was typed in the browser that it was typed in, as long as the proof lasts that it took: a card's number in an
 /// address would be kept in histories and logs.
 fn keep(cx: &Cx, draft: &NewTransfer) -> Result<(), AppError> {
     let whose = cx.customer()?.id();
-    let kept = format!("{whose}_{}_{}_{}", draft.card, draft.program, draft.points);
+    // A phone begins with a plus, which a cookie does not carry as it is.
+    let to = plain(&draft.to).replace('+', "p");
+    let kept = format!("{whose}_{to}_{}_{}", draft.program, draft.points);
     cx.set_cookie(cookie::TRANSFER, Some(kept), Some(cx.db.now() + FRESH));
     Ok(())
 }
@@ -124,7 +140,7 @@ fn kept(cx: &Cx) -> Option<NewTransfer> {
     let [card, program, points] = <[&str; 3]>::try_from(rest.split('_').collect::<Vec<_>>()).ok()?;
     // On a shared device another customer may be signed in by now.
     (whose == cx.customer.as_ref()?.id().to_string()).then_some(NewTransfer {
-        card: card::number(card)?,
+        to: Receiver::parse(&card.replace('p', "+"), &cx.shop().country)?,
         program: program.parse().ok()?,
         points: points.parse().ok().filter(|points| *points > 0)?,
     })
@@ -137,8 +153,19 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let balance = points::balance(&mut conn, me).await?;
     let allowance = transfers::allowance(&mut conn, me).await?;
-    let list = transfers::list(&mut conn, me, LISTED).await?;
+    let before = cx.query("before").and_then(place);
+    let mut list = transfers::list(&mut conn, me, before, SHOWN as i64 + 1).await?;
     drop(conn);
+    let more = list.len() > SHOWN;
+    list.truncate(SHOWN);
+    let next = list
+        .last()
+        .filter(|_| more)
+        .map(|last| show_place((last.created_at, last.id.0)));
+    let next = next.map(|next| {
+        let href = format!("{HERE}?before={next}#list");
+        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+    });
     let rows: Vec<_> = list.iter().map(|one| row(&cx, one, &balance)).collect();
     let rows = if rows.is_empty() {
         view! { <p class="muted">{t.none}</p> }.into_html()
@@ -162,7 +189,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             {ask(&cx, &balance, &allowance)}
             <section class="section" aria-labelledby="list">
                 <h2 id="list">{t.list}</h2>
+                {before.map(|_| view! { <p><a href=format!("{HERE}#list")>{cx.t().points.from_the_start}</a></p> })}
                 {rows}
+                {next}
             </section>
         </div>
     };
@@ -239,14 +268,14 @@ fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> Html {
     let draft = kept(cx);
     let (card, program, points) = draft.map_or_else(Default::default, |draft| {
         let points = written(cx.lang, draft.points);
-        (card::show(&draft.card), draft.program.to_string(), points)
+        (shown(cx, &draft.to), draft.program.to_string(), points)
     });
     let labels = [("card", t.card), ("program", t.program), ("points", t.points)]
         .map(|(name, label)| (name.to_owned(), label.to_owned()))
         .to_vec();
     view! {
         <FormBox<CheckTransfer> labels=labels>
-            <Field name="card" label=t.card hint=t.card_hint missing=t.card_missing value=card inputmode="numeric"/>
+            <Field name="card" label=t.card hint=t.card_hint missing=t.card_missing value=card inputmode="tel"/>
             <Select name="program" label=t.program options=programs value=program/>
             <Field name="points" label=t.points hint=t.points_hint missing=t.points_missing value=points
                 inputmode="decimal" enterkeyhint="go" class="input-short"/>
@@ -348,6 +377,7 @@ pub async fn confirm(cx: Cx) -> Result<Body, AppError> {
         0 => (t.at_once.to_owned(), t.not_back),
         _ => (cx.moment(planned.arrives_at), t.until),
     };
+    let by_phone = matches!(draft.to, Receiver::Phone(_)).then(|| view! { <p>{t.by_phone}</p> });
     let (points, button) = (written(cx.lang, draft.points), t.send(&sum));
     let view = view! {
         {back(HERE, t.title)}
@@ -356,14 +386,15 @@ pub async fn confirm(cx: Cx) -> Result<Body, AppError> {
             <dl class="review panel">
                 <div>
                     <dt>{t.receiver}</dt>
-                    <dd><bdi>{planned.name}</bdi> ", " {card::show(&draft.card)}</dd>
+                    <dd>{planned.name.map(|name| view! { <bdi>{name}</bdi> ", " })} {shown(&cx, &draft.to)}</dd>
                 </div>
                 <div><dt>{t.sum}</dt><dd>{sum} {program}</dd></div>
                 <div><dt>{t.arrives}</dt><dd>{arrives}</dd></div>
             </dl>
+            {by_phone}
             <p>{after}</p>
             <FormBox<SendTransfer>>
-                <input type="hidden" name="card" value=draft.card.clone()/>
+                <input type="hidden" name="card" value=plain(&draft.to)/>
                 <input type="hidden" name="program" value=draft.program.to_string()/>
                 <input type="hidden" name="points" value=points/>
                 <div class="actions">

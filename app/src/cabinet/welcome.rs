@@ -1,17 +1,33 @@
-//! The first visit: three things that are worth doing at once. Registering leads here, and so does the help.
+//! The first visit: what there is in the cabinet, step by step, to be skipped at any. Registering leads here, and so do the first
+//! page until somebody is through with it, and the help.
 
 use super::flash;
 use crate::cx::Cx;
-use crate::route::{Body, Frame, Place};
-use crate::ui::html::{Html, IntoHtml};
+use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::FormBox;
 use crate::ui::icon::{self as icons, icon};
+use crm::customer::store as customers;
 use islands::AppError;
 use leptos::prelude::*;
+use serde::Deserialize;
 
 /// Where it is.
 pub(crate) const HERE: &str = "/welcome";
 
-/// Something to do, and where.
+/// Somebody is through with it, or skips the rest.
+#[derive(Deserialize)]
+pub struct FinishTour {}
+
+impl Form for FinishTour {
+    const NAME: &'static str = "tour.finish";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        customers::finish_tour(&cx.db, cx.customer()?).await?;
+        Ok(Next::to("/"))
+    }
+}
+
+/// Something to know or to do, and where.
 struct Step {
     icon: &'static str,
     title: &'static str,
@@ -20,53 +36,70 @@ struct Step {
     link: &'static str,
 }
 
-/// The page.
+/// The page of a step: `?step=2`.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().welcome;
+    cx.subject()?;
+    let step = |icon, title, text, href, link| Step {
+        icon,
+        title,
+        text,
+        href,
+        link,
+    };
     let steps = [
-        Step {
-            icon: icons::CREDIT_CARD,
-            title: t.card,
-            text: t.card_text,
-            href: "/card",
-            link: t.card_do,
-        },
-        Step {
-            icon: icons::BELL,
-            title: t.messages,
-            text: t.messages_text,
-            href: "/profile/consents",
-            link: t.messages_do,
-        },
-        Step {
-            icon: icons::BABY,
-            title: t.children,
-            text: t.children_text,
-            href: "/profile/children",
-            link: t.children_do,
-        },
+        step(icons::CREDIT_CARD, t.card, t.card_text, "/card", t.card_do),
+        step(icons::COINS, t.points, t.points_text, "/points", t.points_do),
+        step(icons::TAG, t.offers, t.offers_text, "/offers", t.offers_do),
+        step(
+            icons::BELL,
+            t.messages,
+            t.messages_text,
+            "/profile/consents",
+            t.messages_do,
+        ),
+        step(
+            icons::BABY,
+            t.children,
+            t.children_text,
+            "/profile/children",
+            t.children_do,
+        ),
+        step(icons::MESSAGE_CIRCLE, t.help, t.help_text, "/help", t.help_do),
     ];
-    let steps: Vec<Html> = steps.iter().map(step).collect();
+    let asked: usize = cx.query("step").and_then(|step| step.parse().ok()).unwrap_or(1);
+    let number = asked.clamp(1, steps.len());
+    let Some(now) = steps.get(number - 1) else {
+        return Err(AppError::NotFound);
+    };
+    let address = |step: usize| format!("{HERE}?step={step}");
+    let before = (number > 1).then(|| view! { <a class="btn" href=address(number - 1)>{t.before}</a> });
+    let is_last = number == steps.len();
+    let after =
+        (!is_last).then(|| view! { <a class="btn btn-primary" href=address(number + 1) rel="next">{t.after}</a> });
+    let (class, words) = if is_last {
+        ("btn btn-primary", t.done)
+    } else {
+        ("btn btn-quiet", t.skip)
+    };
+    let said = t.step(number, steps.len());
     let view = view! {
         {flash(&cx, &[("registered", cx.t().card.welcome)])}
         <div>
             <h1>{t.title}</h1>
-            <p class="lead">{t.lead}</p>
+            <p class="lead">{said.clone()}</p>
         </div>
-        <ol class="narrow stack">{steps}</ol>
-        <p class="actions"><a class="btn" href="/">{t.skip}</a></p>
-        <p class="hint">{t.again}</p>
+        <div class="narrow stack">
+            <progress class="progress" max=steps.len().to_string() value=number.to_string() aria-label=said></progress>
+            <section class="panel" aria-labelledby="step">
+                <h2 id="step">{icon(now.icon)} " " {now.title}</h2>
+                <p>{now.text}</p>
+                <p><a href=now.href>{now.link}</a></p>
+            </section>
+            <div class="actions">{before} {after}</div>
+            <FormBox<FinishTour> class="actions"><button class=class>{words}</button></FormBox<FinishTour>>
+            <p class="hint">{t.again}</p>
+        </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
-}
-
-fn step(step: &Step) -> Html {
-    view! {
-        <li class="panel">
-            <h2>{icon(step.icon)} " " {step.title}</h2>
-            <p>{step.text}</p>
-            <p class="actions"><a class="btn btn-sm" href=step.href>{step.link}</a></p>
-        </li>
-    }
-    .into_html()
 }

@@ -21,7 +21,7 @@ use leptos::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Articles that a search shows.
-const SHOWN: i64 = 10;
+const SHOWN: usize = 10;
 /// The longest text to search for, in characters.
 const TEXT_MAX: usize = 100;
 /// The longest that anybody plans ahead, in days.
@@ -282,7 +282,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .retain(|line| known.iter().any(|found| found.code == line.code) || cx.query("like").is_some());
     let found = match asked.find.trim() {
         "" => None,
-        text => Some(what_if::find(&mut conn, me, text, SHOWN).await?),
+        text => Some(what_if::find(&mut conn, me, text, SHOWN as i64 + 1).await?),
     };
     let shops = stores::list(&mut conn, cx.lang).await?;
     drop(conn);
@@ -441,8 +441,10 @@ fn hits(cx: &Cx, found: &[Found]) -> Html {
     if found.is_empty() {
         return view! { <p class="hint" role="status">{t.nothing}</p> }.into_html();
     }
+    let has_more = (found.len() > SHOWN).then(|| view! { <p class="hint">{t.more(SHOWN as i64)}</p> });
     let rows: Vec<_> = found
         .iter()
+        .take(SHOWN)
         .map(|article| {
             let price = article.price.map(|price| cx.money(price));
             view! {
@@ -456,11 +458,11 @@ fn hits(cx: &Cx, found: &[Found]) -> Html {
             }
         })
         .collect();
-    view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
+    view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> {has_more} }.into_html()
 }
 
 /// A way to pay in words.
-fn payment(cx: &Cx, way: Payment) -> &'static str {
+pub(crate) fn payment(cx: &Cx, way: Payment) -> &'static str {
     let t = &cx.t().what_if;
     match way {
         Payment::Cash => t.by_cash,
@@ -535,6 +537,7 @@ fn result(cx: &Cx, asked: &Asked, plan: &Plan, forecast: &Forecast, (known, shop
             </div>
         </section>
         {payments(cx, &forecast.payments)}
+        {offers(cx, forecast)}
         {better(cx, asked, forecast)}
         {others(cx, forecast)}
         <p class="hint">{t.promise}</p>
@@ -622,6 +625,40 @@ fn payments(cx: &Cx, ways: &[Paying]) -> Option<Html> {
         }
         .into_html(),
     )
+}
+
+/// Offers that would bring more for this, once they are switched on.
+fn offers(cx: &Cx, forecast: &Forecast) -> Option<Html> {
+    let t = &cx.t().what_if;
+    let rows: Vec<_> = forecast
+        .offers
+        .iter()
+        .take(BETTER)
+        .map(|offer| {
+            let discount = (offer.discount > 0).then(|| t.off(cx.money(offer.discount)));
+            let points = (offer.earns > 0)
+                .then(|| t.points_of(format::signed_points(cx.lang, offer.earns), unit(cx, offer.earns)));
+            let what = [discount, points].into_iter().flatten().collect::<Vec<_>>().join(", ");
+            view! {
+                <li>
+                    <a class="row" href=format!("/offers#on-{}", offer.code)>
+                        <span class="row-main"><b dir="auto">{cx.pick(&offer.title)}</b> <small>{what}</small></span>
+                        <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section" aria-labelledby="offers">
+                <h2 id="offers">{t.offers}</h2>
+                <p>{t.switch_on}</p>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            </section>
+        }
+        .into_html()
+    })
 }
 
 /// Another day or another way to pay that brings more.

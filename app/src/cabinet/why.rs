@@ -15,7 +15,7 @@ use leptos::prelude::*;
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().why;
     let id: PurchaseId = cx.param("id")?;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let asked = why(&mut conn, me, id).await?;
     drop(conn);

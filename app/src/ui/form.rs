@@ -116,8 +116,11 @@ fn form_box(
     let form = move || {
         provide_context(Held(outcome.clone()));
         provide_context(FormId(id.clone()));
+        // What came back without a mistake was not to be sent yet.
+        let is_wrong = |o: &&Outcome| !matches!(&o.error, AppError::Invalid { flaws } if flaws.is_empty());
         let summary = outcome
             .as_ref()
+            .filter(is_wrong)
             .map(|o| view! { <ErrorSummary error=o.error.clone() form=id.clone() labels=labels.clone() stale=stale/> });
         view! {
             <form

@@ -2,13 +2,15 @@
 
 use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
-use crate::admin::customers::{FindCustomers, HERE};
-use crate::admin::places;
+use crate::admin::acts::view_as;
+use crate::admin::find::{Find, HERE};
+use crate::admin::{inbox, places};
 use crate::cabinet::{erase, merge, number};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
 use crate::ui::FormBox;
 use crate::ui::html::{Html, IntoHtml};
+use crm::find::store as finding;
 use crm::lang::Lang;
 use crm::staff::Right;
 use leptos::prelude::*;
@@ -30,20 +32,25 @@ pub fn document(cx: &Cx, body: Body) -> Html {
         Frame::Admin => "admin",
     };
     let theme = (cx.theme != Theme::Auto).then(|| cx.theme.code());
+    // Staff who look at a customer's cabinet see so on each page of it.
+    let view = match view_as::bar(cx) {
+        Some(bar) => view! { {bar} {body.view} }.into_html(),
+        None => body.view,
+    };
     let frame = match body.frame {
         Frame::Cabinet(place) => {
             let bars = [merge::bar(cx), number::bar(cx), erase::bar(cx)];
             let inside = bars
                 .into_iter()
                 .flatten()
-                .fold(body.view, |inside, bar| view! { {bar} {inside} }.into_html());
+                .fold(view, |inside, bar| view! { {bar} {inside} }.into_html());
             view! { {top(cx, true)} {places(cx, place)} {main(inside)} {foot(cx)} {worker(cx)} }.into_html()
         }
-        Frame::Plain => view! { {top(cx, false)} {main(body.view)} {foot(cx)} }.into_html(),
+        Frame::Plain => view! { {top(cx, false)} {main(view)} {foot(cx)} }.into_html(),
         Frame::Kept | Frame::Alone => {
-            view! { <header class="top">{shop_link(cx, "/")}</header> {main(body.view)} }.into_html()
+            view! { <header class="top">{shop_link(cx, "/")}</header> {main(view)} }.into_html()
         }
-        Frame::Admin => view! { {bar(cx)} {main(body.view)} }.into_html(),
+        Frame::Admin => view! { {bar(cx)} {main(view)} }.into_html(),
     };
     view! {
         <!DOCTYPE html>
@@ -157,15 +164,12 @@ fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
 /// looked at, `live/page.js` listens here for answers and brings the count up to date.
 fn bell(cx: &Cx) -> impl IntoView + use<> {
     const HERE: &str = "/notifications";
-    let t = &cx.t().frame;
     let is_here = cx.path == HERE;
-    let unread = cx.customer.as_ref().map_or(0, |customer| customer.unread());
-    let unread = (unread > 0 && !is_here).then_some(unread);
-    let words = unread.map_or(t.notifications.to_owned(), |n| t.unread(crate::format::integer(n)));
-    let count = unread.map(|n| {
-        let shown = if n > 99 { "99+".to_owned() } else { n.to_string() };
-        view! { <span class="count" aria-hidden="true">{shown}</span> }
-    });
+    let inside = rung(
+        cx,
+        cx.customer.as_ref().map_or(0, |customer| customer.unread()),
+        is_here,
+    );
     let live = cx.customer.as_ref().map(|customer| customer.last_change().to_string());
     view! {
         <a
@@ -177,9 +181,30 @@ fn bell(cx: &Cx) -> impl IntoView + use<> {
             data-live=live.is_some().then_some("/live")
             data-since=live
         >
-            {icon(icon::BELL)} <span class="sr-only">{words}</span> {count}
+            {inside}
         </a>
     }
+}
+
+/// What stands in a bell: how many were not read, and nothing of that where they are being read.
+fn rung(cx: &Cx, unread: i64, is_here: bool) -> Html {
+    let t = &cx.t().frame;
+    let unread = (unread > 0 && !is_here).then_some(unread);
+    let words = unread.map_or(t.notifications.to_owned(), |n| t.unread(crate::format::integer(n)));
+    let count = unread.map(|n| {
+        let shown = if n > 99 { "99+".to_owned() } else { n.to_string() };
+        view! { <span class="count" aria-hidden="true">{shown}</span> }
+    });
+    view! { {icon(icon::BELL)} <span class="sr-only">{words}</span> {count} }.into_html()
+}
+
+/// The same for staff who work with requests: notes that name them.
+fn staff_bell(cx: &Cx) -> Option<Html> {
+    let staff = cx.staff.as_ref().filter(|staff| staff.has(Right::Requests))?;
+    let is_here = cx.path == inbox::HERE;
+    let inside = rung(cx, staff.unread(), is_here);
+    let current = is_here.then_some("page");
+    Some(view! { <a class="top-btn" href=inbox::HERE aria-current=current>{inside}</a> }.into_html())
 }
 
 fn places(cx: &Cx, here: Place) -> impl IntoView + use<> {
@@ -217,8 +242,15 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
         (!to.is_empty()).then(|| view! { <a href=href>{shown}</a> })
     };
     let shop = cx.shop();
-    let phone = link("tel", &shop.phone, cx.phone(&shop.phone));
-    let email = link("mailto", &shop.email, shop.email.clone());
+    let (phone, email) = match (shop.phone.as_str(), shop.email.as_str()) {
+        // The shop of the demonstration is as made up as its people.
+        ("", "") if cx.is_demonstration => ("+74951234567", "club@example.com"),
+        given => given,
+    };
+    let (phone, email) = (
+        link("tel", phone, cx.phone(phone)),
+        link("mailto", email, email.to_owned()),
+    );
     view! {
         <footer class="foot">
             <a href="/help">{t.help}</a>
@@ -268,13 +300,24 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
         });
         view! { <nav class="bar-nav" aria-label=t.places>{inline.iter().map(link).collect::<Vec<_>>()} {more}</nav> }
     });
-    let find = cx.staff.as_ref().filter(|staff| staff.has(Right::Customers)).map(|_| {
+    // The key `/` leads into the field by `public/find.js`, which says so as well, unless single keys are switched off.
+    let find = cx.staff.as_ref().filter(|staff| finding::may(staff)).map(|staff| {
+        let has_shortcuts = staff.has_shortcuts();
+        let key = has_shortcuts.then(|| {
+            view! {
+                <kbd hidden aria-hidden="true">"/"</kbd>
+                <script type="module" src="/find.js"></script>
+            }
+        });
         view! {
-            <div class="bar-find" role="search" aria-label=t.find_customer>
+            <div class="bar-find" role="search" aria-label=t.find>
                 {icon(icon::SEARCH)}
-                <FormBox<FindCustomers> id="bar-find" action=HERE class="bar-find-form">
-                    <input class="input" type="search" name="q" aria-label=t.find_customer placeholder=t.find_hint autocomplete="off"/>
-                </FormBox<FindCustomers>>
+                <FormBox<Find> id="bar-find" action=HERE class="bar-find-form">
+                    <input class="input" type="search" name="q" data-find=has_shortcuts.then_some("")
+                        aria-label=t.find placeholder=t.find_hint aria-keyshortcuts=has_shortcuts.then_some("/")
+                        autocomplete="off" dir="auto" spellcheck="false"/>
+                </FormBox<Find>>
+                {key}
             </div>
         }
     });
@@ -296,6 +339,7 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
             <div class="bar-end">
                 {language_switch(cx)}
                 {theme_switch(cx)}
+                {staff_bell(cx)}
                 {name}
             </div>
         </header>

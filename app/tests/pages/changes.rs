@@ -39,7 +39,7 @@ fn staff_read_every_change_of_a_customer_in_words() {
     let written: BTreeSet<_> = sources.iter().flat_map(|source| actions(source)).collect();
     assert!(written.contains("purchase.claim"), "{written:?}");
     // The timeline leaves out what was only read, and what tells of itself.
-    let timeline = fs::read_to_string(Path::new(STORE).join("staff/store.rs")).expect("a source");
+    let timeline = fs::read_to_string(Path::new(STORE).join("timeline/store.rs")).expect("a source");
     let (_, left_out) = timeline.split_once("action NOT IN (").expect("the timeline");
     let (left_out, _) = left_out.split_once(')').expect("its end");
     let told = |action: &&&str| !action.ends_with(".read") && !left_out.contains(&format!("'{action}'"));

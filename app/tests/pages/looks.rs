@@ -34,6 +34,8 @@ fn customers_read_in_words_whatever_others_do_with_their_data() {
         "request.status",
         "request.assign",
         "request.unassign",
+        "request.link",
+        "request.unlink",
     ]);
     for lang in [Lang::Ru, Lang::En] {
         let t = &Texts::of(lang).looks;

@@ -2,16 +2,19 @@
 
 use super::code::Secret;
 use super::{Card, Kind, State, check_digit};
+use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::factor::Owner;
 use crate::factor::store::hold;
-use crate::flaw::Flaw;
+use crate::flaw::{self, Flaw};
 use crate::id::{CardId, CustomerId};
 use crate::limits;
 use crate::on;
 use crate::signin::notice;
-use crate::who::{Customer, Fresh, Subject};
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Fresh, Reason, Staff, Subject};
 
 /// How many cards a customer may block within an hour: each is a message, and a new number.
 const BLOCKED: u32 = 5;
@@ -112,41 +115,121 @@ pub(crate) fn stored(bytes: &[u8]) -> Result<Secret, Error> {
 /// card is left, a new one with another number and secret takes its place. [`Error::Stale`] for one that is blocked already,
 /// [`Error::NotFound`] for what is not theirs, [`Error::TooMany`] after several within an hour.
 pub async fn block(db: &Db, by: &Fresh<'_, Customer>, card: CardId) -> Result<Option<Card>, Error> {
-    const BLOCK: &str = "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = $3 WHERE id = $1 \
-                         AND customer_id = $2 AND state = 'active' RETURNING number";
-    const THEIRS: &str = "SELECT COUNT(*) FROM cards WHERE id = $1 AND customer_id = $2";
-    const LEFT: &str = "SELECT COUNT(*) FROM cards WHERE customer_id = $1 AND kind = 'virtual' AND state = 'active'";
     let key = &format!("card.block:{}", by.id());
     db.write(|tx| {
         scoped(async move {
-            // One after the other: two at once would each leave the new card to the other.
-            hold(tx, Owner::Customer(by.id())).await?;
-            let now = tx.now();
-            let number: Option<String> = on!(tx, |c| sqlx::query_scalar(BLOCK)
-                .bind(card)
-                .bind(by.id())
-                .bind(now)
-                .fetch_optional(c)
-                .await)?;
-            let Some(number) = number else {
-                let theirs: i64 = on!(tx, |c| sqlx::query_scalar(THEIRS)
-                    .bind(card)
-                    .bind(by.id())
-                    .fetch_one(c)
-                    .await)?;
-                return Err(if theirs > 0 { Error::Stale } else { Error::NotFound });
-            };
+            let (number, new) = block_in(tx, by.id(), card).await?;
             if !limits::take(tx, key, BLOCKED).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
             }
-            let left: i64 = on!(tx, |c| sqlx::query_scalar(LEFT).bind(by.id()).fetch_one(c).await)?;
-            let new = match left {
-                0 => Some(issue_virtual(tx, by.id()).await?),
-                _ => None,
-            };
             by.record(tx, "card.block", Some(card.0)).await?;
             notice::send(tx, by.id(), "card_blocked", &[("number", &number)]).await?;
             Ok(new)
+        })
+    })
+    .await
+}
+
+/// The same by staff, whom the customer has told that it is lost. Field: `reason`, which is written down.
+pub async fn block_by_staff(
+    db: &Db,
+    by: &Staff,
+    customer: CustomerId,
+    card: CardId,
+    reason: &str,
+) -> Result<Option<Card>, Error> {
+    by.may(Right::Cards)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            let (number, new) = block_in(tx, customer, card).await?;
+            by.record(tx, "card.stop", Some(customer), Some(card.0), reason).await?;
+            notice::send(tx, customer, "card_blocked", &[("number", &number)]).await?;
+            Ok(new)
+        })
+    })
+    .await
+}
+
+/// Blocks a card of a customer; its number, and the electronic one that takes its place where no other is left.
+async fn block_in(tx: &mut Tx, customer: CustomerId, card: CardId) -> Result<(String, Option<Card>), Error> {
+    const BLOCK: &str = "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = $3 WHERE id = $1 \
+                         AND customer_id = $2 AND state = 'active' RETURNING number";
+    const THEIRS: &str = "SELECT COUNT(*) FROM cards WHERE id = $1 AND customer_id = $2";
+    // One after the other: two at once would each leave the new card to the other.
+    hold(tx, Owner::Customer(customer)).await?;
+    let now = tx.now();
+    let number: Option<String> = on!(tx, |c| sqlx::query_scalar(BLOCK)
+        .bind(card)
+        .bind(customer)
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
+    let Some(number) = number else {
+        let theirs: i64 = on!(tx, |c| sqlx::query_scalar(THEIRS)
+            .bind(card)
+            .bind(customer)
+            .fetch_one(c)
+            .await)?;
+        return Err(if theirs > 0 { Error::Stale } else { Error::NotFound });
+    };
+    let new = match has_electronic(tx, customer).await? {
+        true => None,
+        false => Some(issue_virtual(tx, customer).await?),
+    };
+    Ok((number, new))
+}
+
+/// Whether a customer has an electronic card that tills take.
+async fn has_electronic(conn: &mut Conn, customer: CustomerId) -> Result<bool, sqlx::Error> {
+    const LEFT: &str = "SELECT COUNT(*) FROM cards WHERE customer_id = $1 AND kind = 'virtual' AND state = 'active'";
+    let left: i64 = on!(conn, |c| sqlx::query_scalar(LEFT).bind(customer).fetch_one(c).await)?;
+    Ok(left > 0)
+}
+
+/// Gives a customer another card, and tells them: with a number the plastic one that belongs to nobody yet, without one an
+/// electronic one, where they have none. Fields: `number`, as [`bind`] has it, with [`Flaw::Taken`] where they have an electronic
+/// one; `reason`, which is written down.
+pub async fn issue_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    raw: &str,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::Cards)?;
+    let no = || Error::field("number", Flaw::NoBlankCard);
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    let number = &match raw.trim() {
+        "" => None,
+        raw => Some(super::number(raw).ok_or_else(no)?),
+    };
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            hold(tx, Owner::Customer(customer)).await?;
+            let (card, number, template) = match number {
+                Some(number) => {
+                    let (card, holder) = plastic(tx, number).await?.ok_or_else(no)?;
+                    if holder.is_some() || !hand_out(tx, card, customer).await? {
+                        return Err(no());
+                    }
+                    (card, number.clone(), "card_bound")
+                }
+                None => {
+                    if has_electronic(tx, customer).await? {
+                        return Err(Error::field("number", Flaw::Taken));
+                    }
+                    let card = issue_virtual(tx, customer).await?;
+                    (card.id, card.number, "card_issued")
+                }
+            };
+            by.record(tx, "card.issue", Some(customer), Some(card.0), reason)
+                .await?;
+            notice::send(tx, customer, template, &[("number", &number)]).await
         })
     })
     .await
@@ -172,11 +255,8 @@ pub async fn bind(db: &Db, by: &Fresh<'_, Customer>, raw: &str) -> Result<(), Er
 }
 
 async fn bind_in(tx: &mut Tx, by: &Fresh<'_, Customer>, number: &str) -> Result<(), Error> {
-    const KNOWN: &str = "SELECT id, customer_id FROM cards WHERE number = $1 AND kind = 'plastic' AND state = 'active'";
     let no = || Error::field("number", Flaw::NoBlankCard);
-    let known: Option<(CardId, Option<CustomerId>)> =
-        on!(tx, |c| sqlx::query_as(KNOWN).bind(number).fetch_optional(c).await)?;
-    let (card, holder) = known.ok_or_else(no)?;
+    let (card, holder) = plastic(tx, number).await?.ok_or_else(no)?;
     if holder == Some(by.id()) {
         return Ok(());
     }
@@ -185,6 +265,12 @@ async fn bind_in(tx: &mut Tx, by: &Fresh<'_, Customer>, number: &str) -> Result<
     }
     by.record(tx, "card.bind", Some(card.0)).await?;
     notice::send(tx, by.id(), "card_bound", &[("number", number)]).await
+}
+
+/// The plastic card with this number that tills take, and whose it is.
+async fn plastic(conn: &mut Conn, number: &str) -> Result<Option<(CardId, Option<CustomerId>)>, sqlx::Error> {
+    const SQL: &str = "SELECT id, customer_id FROM cards WHERE number = $1 AND kind = 'plastic' AND state = 'active'";
+    on!(conn, |c| sqlx::query_as(SQL).bind(number).fetch_optional(c).await)
 }
 
 /// Gives a blank card to a customer; false where it is somebody's already.

@@ -1,13 +1,18 @@
 //! Contacts in the database.
 
-use super::{Contact, Email, Kind, Phone, change};
+use super::{Contact, Email, Kind, Phone, change, show_phone};
+use crate::customer::store as customers;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::flaw::Flaw;
+use crate::factor::Owner;
+use crate::factor::store::{has_second, hold};
+use crate::flaw::{self, Flaw};
 use crate::id::{ContactId, CustomerId};
 use crate::on;
 use crate::signin::notice;
-use crate::who::{Customer, Fresh, Subject};
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Fresh, Reason, Staff, Subject};
 use chrono::{DateTime, Utc};
 
 /// How many numbers or addresses of one kind a customer may keep.
@@ -127,6 +132,52 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<
                 change::removed(tx, by, &contact.value).await?;
             }
             by.record(tx, "contact.remove", Some(id.0)).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Confirms a contact for a customer whom staff have made sure of: they called the number, or saw who it is. It is a way in from
+/// then on, so every proved contact is told. Field: `reason`, how they made sure, which is written down; `contact` with
+/// [`Flaw::TakenElsewhere`]. [`Error::NotFound`] for what is not theirs, [`Error::Stale`] where it is proved already, and
+/// [`Error::Forbidden`] for whoever has a second factor: that is not to be walked around, and they confirm it themselves.
+pub async fn verify_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    id: ContactId,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::Contacts)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            hold(tx, Owner::Customer(customer)).await?;
+            let all = of(tx, subject).await?;
+            let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
+            if contact.verified_at.is_some() {
+                return Err(Error::Stale);
+            }
+            if has_second(tx, Owner::Customer(customer)).await? {
+                return Err(Error::Forbidden);
+            }
+            let shown = match contact.kind {
+                Kind::Phone => show_phone(&contact.value),
+                Kind::Email => contact.value.clone(),
+            };
+            // Before it is kept: else it would be told itself.
+            for other in verified(tx, customer).await? {
+                let to = (other.kind, other.value.as_str());
+                notice::send_to(tx, customer, to, "contact_added", &[("contact", &shown)]).await?;
+            }
+            if !keep_proved(tx, customer, contact.kind, &contact.value).await? {
+                return Err(Error::field("contact", Flaw::TakenElsewhere));
+            }
+            by.record(tx, "contact.confirm", Some(customer), Some(id.0), reason)
+                .await?;
             Ok(())
         })
     })

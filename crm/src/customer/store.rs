@@ -8,6 +8,7 @@ use crate::consent::{Act, AskedAt, store as consents};
 use crate::contact::{self, Email, Phone, store as contacts};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::find::store as find;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CategoryId, ChildId, CustomerId, RuleId, StoreId};
 use crate::lang::{Lang, fold};
@@ -47,6 +48,7 @@ pub(crate) async fn insert(
         .execute(c)
         .await
         .map(drop))?;
+    find::add(tx, id, &person.name, &person.surname).await?;
     Ok(id)
 }
 
@@ -87,10 +89,12 @@ pub(crate) async fn complete(
         .bind(now)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    find::replace(tx, id, &person.name, &person.surname).await
 }
 
-/// What search compares a name with: surname first, as lists are sorted.
+/// A name as lists are sorted by it and as parts of it are looked for: surname first. By which words somebody is found stands in
+/// [`crate::find::store`].
 pub fn search_key(name: &str, surname: &str) -> String {
     fold(&format!("{surname} {name}"))
 }
@@ -141,10 +145,24 @@ pub(crate) async fn reward_profile(tx: &mut Tx, id: CustomerId) -> Result<(), Er
     Ok(())
 }
 
+/// Fails with [`Error::NotFound`] where there is no such customer, or nobody any more.
+pub(crate) async fn is_there(tx: &mut Tx, id: CustomerId) -> Result<(), Error> {
+    const SQL: &str = "SELECT id FROM customers WHERE id = $1 AND erased_at IS NULL";
+    let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
+    found.map(drop).ok_or(Error::NotFound)
+}
+
 /// Has whoever does something of the same customer wait until the transaction ends. Changes nothing.
 pub(crate) async fn hold(tx: &mut Tx, id: CustomerId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
+}
+
+/// For what staff do for a customer: [`Error::Stale`] where the account was erased, or went into another one.
+pub(crate) async fn is_alive(conn: &mut Conn, id: CustomerId) -> Result<(), Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM customers WHERE id = $1 AND erased_at IS NULL AND merged_into IS NULL";
+    let found: i64 = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_one(c).await)?;
+    if found == 0 { Err(Error::Stale) } else { Ok(()) }
 }
 
 /// What a customer is to be reminded of, in one query.
@@ -255,6 +273,7 @@ pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm, address: &
             if rows == 0 {
                 return Err(Error::field("birthday", Flaw::ByRequest));
             }
+            find::replace(tx, by.id(), &data.name, &data.surname).await?;
             by.record(tx, "customer.change", None).await?;
             reward_profile(tx, by.id()).await
         })
@@ -397,6 +416,34 @@ pub async fn change_language(db: &Db, by: &Customer, lang: Lang) -> Result<(), E
     .await
 }
 
+/// Whether a customer is still to be shown around.
+pub async fn needs_tour(conn: &mut Conn, of: Subject) -> Result<bool, Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM customers WHERE id = $1 AND toured_at IS NULL";
+    let new: i64 = on!(conn, |c| sqlx::query_scalar(SQL).bind(of.id()).fetch_one(c).await)?;
+    Ok(new > 0)
+}
+
+/// A customer was shown around, or wants none of it. Once more changes nothing.
+pub async fn finish_tour(db: &Db, by: &Customer) -> Result<(), Error> {
+    const SQL: &str = "UPDATE customers SET toured_at = $2 WHERE id = $1 AND toured_at IS NULL";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows > 0 {
+                by.record(tx, "tour.finish", None).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
 /// A child's birthday as it was typed, with the parent's box.
 #[derive(Clone, Debug, Default)]
 pub struct ChildForm {
@@ -508,6 +555,7 @@ pub async fn identify(tx: &mut Tx, _by: &System, id: CustomerId, identity: &Iden
         .fetch_optional(c)
         .await)?;
     let at = registered_at.ok_or(Error::NotFound)?;
+    find::replace(tx, id, &person.name, &person.surname).await?;
     contacts::put(tx, id, contact::Kind::Phone, identity.phone.as_str(), true, Some(at)).await?;
     if let Some(email) = &identity.email {
         contacts::put(tx, id, contact::Kind::Email, email.as_str(), true, None).await?;

@@ -30,7 +30,7 @@ const MESSAGES_PER_CUSTOMER: u32 = 240;
 /// register takes twenty.
 const MESSAGES_PER_NETWORK: u32 = 1200;
 /// How many messages a page of the conversation shows.
-const SHOWN: i64 = 100;
+const SHOWN: usize = 100;
 
 /// Who writes.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +91,10 @@ pub struct Said {
 /// A conversation as whoever writes sees it.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// What was said, the oldest first.
+    /// What was said last, the oldest first.
     pub said: Vec<Said>,
+    /// There was more before.
+    pub has_earlier: bool,
     /// The answers that are offered.
     pub choices: Vec<Choice>,
     /// A code is asked for.
@@ -216,12 +218,14 @@ pub async fn conversation(db: &Db, by: &Speaker<'_>) -> Result<Conversation, Err
     let mut said: Vec<Said> = match &row {
         Some(row) => on!(conn, |c| sqlx::query_as(SQL)
             .bind(row.id)
-            .bind(SHOWN)
+            .bind(SHOWN as i64 + 1)
             .fetch_all(c)
             .await)?,
         None => Vec::new(),
     };
     drop(conn);
+    let has_earlier = said.len() > SHOWN;
+    said.truncate(SHOWN);
     said.reverse();
     if said.is_empty() {
         let (body, link) = in_words(&greeting(&facts), &facts);
@@ -235,6 +239,7 @@ pub async fn conversation(db: &Db, by: &Speaker<'_>) -> Result<Conversation, Err
     let state = row.map(|row| row.state).unwrap_or_default();
     Ok(Conversation {
         said,
+        has_earlier,
         choices: choices(&state, &facts),
         wants_code: wants_code(&state, &facts),
     })
@@ -532,9 +537,9 @@ async fn carry_out(
     }
 }
 
-/// A day as the shop's calendar has it.
-fn day(db: &Db, at: DateTime<Utc>) -> String {
-    db.shop().local(at).format("%d.%m.%Y").to_string()
+/// A day as the shop's calendar has it, as whoever asks writes it.
+fn day(db: &Db, facts: &Facts<'_>, at: DateTime<Utc>) -> String {
+    facts.lang.date(db.shop().day(at))
 }
 
 async fn balance(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>, Error> {
@@ -546,7 +551,7 @@ async fn balance(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>
     }
     if let Some(next) = &balance.next_expiry {
         let expires = Reply::new("balance_expires").with("points", figure(next.points));
-        replies.push(expires.with("day", day(db, next.at)));
+        replies.push(expires.with("day", day(db, facts, next.at)));
     }
     Ok(leading(replies, "to_points", "/points"))
 }
@@ -565,7 +570,7 @@ async fn running(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>
         Reply::new("offer")
             .with("title", promotion.title.get(facts.lang))
             .with("conditions", promotion.conditions.get(facts.lang))
-            .with("day", day(db, last))
+            .with("day", day(db, facts, last))
     });
     let mut replies: Vec<Reply> = replies.collect();
     if replies.is_empty() {
@@ -588,7 +593,7 @@ async fn latest(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>,
             .as_ref()
             .map(|store| format!(", {}", store.name.get(facts.lang)));
         Reply::new(words)
-            .with("day", day(db, purchase.at))
+            .with("day", day(db, facts, purchase.at))
             .with("sum", format!("{sum}\u{a0}{}", db.shop().currency_sign()))
             .with("store", store.unwrap_or_default())
             .with("points", written(facts.lang, purchase.points))

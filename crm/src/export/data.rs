@@ -1,7 +1,7 @@
 //! Everything that the database holds about a customer, table by table.
 
 use crate::db::Conn;
-use crate::id::CustomerId;
+use crate::id::{AttachmentId, CustomerId};
 use crate::lang::Lang;
 use crate::merge;
 use crate::on;
@@ -85,7 +85,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "person",
         "SELECT c.id, c.name, c.surname, c.birthday, c.address AS home_address, c.language, (SELECT s.name ->> $2 FROM stores s \
          WHERE s.id = c.favourite_store_id) AS favourite_store, c.password_hash IS NOT NULL AS is_password_set, c.source, \
-         c.external_id AS external_number, c.registered_at, c.updated_at FROM customers c WHERE c.id = $1",
+         c.external_id AS external_number, c.registered_at, c.toured_at, c.updated_at FROM customers c WHERE c.id = $1",
     ),
     (
         "contacts",
@@ -136,8 +136,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "purchases",
         "SELECT p.id, p.at, p.kind, p.document, p.source, (SELECT s.name ->> $2 FROM stores s WHERE s.id = p.store_id) AS store, \
-         p.channel, p.payments, p.total, p.receipt_code, p.claimed_at, p.voided_at FROM purchases p WHERE p.customer_id = $1 \
-         ORDER BY p.at, p.id",
+         p.channel, p.payments, (SELECT u.name ->> $2 FROM purchase_purposes u WHERE u.code = p.purpose) AS purpose, p.total, \
+         p.receipt_code, p.claimed_at, p.voided_at FROM purchases p WHERE p.customer_id = $1 ORDER BY p.at, p.id",
     ),
     (
         "purchase_lines",
@@ -250,7 +250,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         concat!(
             "SELECT a.created_at, ",
             program!("a.program_id"),
-            ", a.points, a.reason, a.state, a.decided_at FROM adjustments a WHERE a.customer_id = $1 ORDER BY a.created_at, a.id"
+            ", a.points, a.reason, a.note AS comment, a.state, a.decided_at FROM adjustments a WHERE a.customer_id = $1 ORDER BY a.created_at, a.id"
         ),
     ),
     (
@@ -316,7 +316,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "requests",
         "SELECT r.number, r.created_at, t.name ->> $2 AS topic, r.status AS state, r.language, r.updated_at, r.closed_at, \
-         p.document FROM requests r JOIN topics t ON t.id = r.topic_id \
+         r.about, p.document FROM requests r JOIN topics t ON t.id = r.topic_id \
          LEFT JOIN purchases p ON p.id = r.purchase_id AND p.customer_id = r.customer_id WHERE r.customer_id = $1 \
          ORDER BY r.number",
     ),
@@ -326,13 +326,28 @@ pub const SECTIONS: &[(&str, &str)] = &[
          WHERE r.customer_id = $1 AND NOT m.internal ORDER BY r.number, m.at, m.id",
     ),
     (
+        "interactions",
+        "SELECT i.at, i.channel, c.name ->> $2 AS script, o.name ->> $2 AS outcome, i.minutes, i.note FROM interactions i \
+         JOIN scripts c ON c.code = i.script AND c.version = i.version JOIN script_outcomes o ON o.script = i.script \
+         AND o.version = i.version AND o.code = i.outcome WHERE i.customer_id = $1 ORDER BY i.at, i.id",
+    ),
+    (
+        "tasks",
+        "SELECT t.created_at, t.title AS task, t.due_on AS task_due, t.state, t.ended_at FROM tasks t WHERE t.customer_id = $1 \
+         ORDER BY t.created_at, t.id",
+    ),
+    (
+        "notes",
+        "SELECT n.at, n.body AS text FROM customer_notes n WHERE n.customer_id = $1 ORDER BY n.at, n.id",
+    ),
+    (
         "conversation",
         "SELECT m.at, v.channel, m.author, m.body AS text FROM conversations v \
          JOIN conversation_messages m ON m.conversation_id = v.id WHERE v.customer_id = $1 ORDER BY m.at, m.id",
     ),
     (
         "request_files",
-        "SELECT r.number, a.at, m.author, a.name AS file, a.kind AS file_kind, a.size AS bytes FROM requests r \
+        "SELECT r.number, a.id AS file_id, a.at, m.author, a.name AS file, a.kind AS file_kind, a.size AS bytes FROM requests r \
          JOIN messages m ON m.request_id = r.id JOIN attachments a ON a.message_id = m.id WHERE r.customer_id = $1 \
          ORDER BY r.number, m.at, m.id, a.ordinal",
     ),
@@ -358,7 +373,9 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "notifications",
-        "SELECT at, kind, about, points, day, read_at FROM notifications WHERE customer_id = $1 ORDER BY at, id",
+        "SELECT n.at, n.kind, COALESCE(c.name, n.about) AS about, n.name ->> $2 AS subject, n.points, n.day, n.read_at \
+         FROM notifications n LEFT JOIN transfers t ON t.id = n.transfer_id LEFT JOIN customers c ON c.id = t.from_id \
+         WHERE n.customer_id = $1 ORDER BY n.at, n.id",
     ),
     (
         "offers_switched_on",
@@ -373,6 +390,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "known_devices",
         "SELECT created_at, seen_at FROM known_devices WHERE customer_id = $1 ORDER BY created_at, id",
+    ),
+    (
+        "sign_ins",
+        "SELECT at, way, is_let_in, device, network FROM sign_ins WHERE customer_id = $1 ORDER BY at, id",
     ),
     (
         "second_factors",
@@ -430,10 +451,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
 pub const LEFT_OUT: &[(&str, &str)] = &[
     (
         "attachment_parts",
-        "what is in the files: each is downloaded from its request",
+        "what is in the files: each is a file of the archive",
     ),
     ("attempts", "a way in that is being walked: gone after two hours"),
     ("codes", "the codes of such a way, as keyed hashes"),
+    ("customer_words", "the name once more, as staff's search compares it"),
     ("export_parts", "the archive itself"),
     (
         "question_votes",
@@ -446,10 +468,71 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("request_presence", "which colleagues have a request open just now"),
     (
+        "request_drafts",
+        "what staff are writing and have not sent: gone after a month",
+    ),
+    (
+        "request_merges",
+        "which requests were put together: each is told as what it is",
+    ),
+    (
+        "request_links",
+        "which requests and receipts staff found to belong together: each is told as what it is",
+    ),
+    ("staff_notices", "which colleague a note between staff names"),
+    (
         "merge_moves",
         "which rows went over with another account: each is told as what it is",
     ),
+    (
+        "views",
+        "for how long staff looked at the cabinet: the log tells of each page, by whom and why",
+    ),
 ];
+
+/// A file of a request that goes into the archive.
+pub(super) struct Packed {
+    /// Which one.
+    pub(super) id: AttachmentId,
+    /// What it is called in the archive: its owner's name for it could pretend to be something else.
+    pub(super) name: String,
+}
+
+impl Data {
+    /// The files of requests that go into the archive, the last ones first as long as there is room for so many bytes. Each row
+    /// then says under which name, and one that stays out says nothing.
+    pub(super) fn pack_files(&mut self, room: i64) -> Vec<Packed> {
+        let Some(section) = self.sections.iter_mut().find(|one| one.name == "request_files") else {
+            return Vec::new();
+        };
+        let place = |name: &str| section.columns.iter().position(|column| column == name);
+        let (Some(number), Some(id), Some(kind), Some(size)) =
+            (place("number"), place("file_id"), place("file_kind"), place("bytes"))
+        else {
+            return Vec::new();
+        };
+        section.columns.push("packed_as".into());
+        let (mut left, mut files) = (room, Vec::new());
+        for row in section.rows.iter_mut().rev() {
+            let file = match (row.get(number), row.get(id), row.get(kind), row.get(size)) {
+                (
+                    Some(Cell::Number(number)),
+                    Some(Cell::Text(id)),
+                    Some(Cell::Text(kind)),
+                    Some(Cell::Number(size)),
+                ) if *size <= left => {
+                    left -= size;
+                    let name = format!("files/{number}-{id}.{kind}");
+                    id.parse().ok().map(|id| Packed { id, name })
+                }
+                _ => None,
+            };
+            row.push(file.as_ref().map_or(Cell::Empty, |file| Cell::Text(file.name.clone())));
+            files.extend(file);
+        }
+        files
+    }
+}
 
 /// Collects what is held about a customer.
 pub(super) async fn gather(conn: &mut Conn, of: Subject) -> Result<Data, sqlx::Error> {
@@ -578,5 +661,47 @@ struct Named<'a>(&'a [String], &'a [Cell]);
 impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().zip(self.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_along_as_long_as_there_is_room_the_last_ones_first() {
+        let columns = ["number", "file_id", "file", "file_kind", "bytes"].map(str::to_owned);
+        let file = |number: i64, size: i64| {
+            vec![
+                Cell::Number(number),
+                Cell::Text(Uuid::from_u128(u128::from(number.unsigned_abs())).to_string()),
+                Cell::Text("../../чек.png".into()),
+                Cell::Text("png".into()),
+                Cell::Number(size),
+            ]
+        };
+        let mut data = Data {
+            at: DateTime::default(),
+            shop: Arc::default(),
+            language: Lang::Ru,
+            sections: vec![Section {
+                name: "request_files",
+                columns: columns.to_vec(),
+                rows: vec![file(1, 3), file(2, 9), file(3, 7)],
+            }],
+        };
+        let packed: Vec<String> = data.pack_files(10).into_iter().map(|one| one.name).collect();
+        let name = |number: u128| format!("files/{number}-{}.png", Uuid::from_u128(number));
+        assert_eq!(packed, [name(3), name(1)]);
+        let told: Vec<_> = data.sections[0].rows.iter().map(|row| row.last().cloned()).collect();
+        assert_eq!(
+            told,
+            [Some(Cell::Text(name(1))), Some(Cell::Empty), Some(Cell::Text(name(3)))]
+        );
+        let nothing = &mut Data {
+            sections: Vec::new(),
+            ..data
+        };
+        assert!(nothing.pack_files(10).is_empty());
     }
 }

@@ -9,13 +9,18 @@ mod zip;
 use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::id::{CustomerId, ExportId};
+use crate::flaw;
+use crate::id::{AttachmentId, CustomerId, ExportId};
 use crate::on;
 use crate::signin::notice;
-use crate::who::{Customer, Fresh, Subject, System};
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Fresh, Reason, Staff, Subject, System};
 use crate::work::{self, Claims, claims, is_ours, let_go};
 use chrono::{DateTime, Duration, Utc};
-use data::Data;
+use data::{Data, Packed};
+use std::io;
+use zip::Archive;
 
 /// How often somebody may ask.
 pub const EVERY: Duration = Duration::days(1);
@@ -25,6 +30,9 @@ pub const KEPT: Duration = Duration::days(7);
 pub const HOLD: Duration = Duration::minutes(10);
 /// The largest piece that is one row.
 const PART: usize = 1 << 20;
+/// So much of the files that were sent to support and back goes into an archive, in bytes; the last ones first. The others are
+/// still to be had from their requests.
+pub const FILES_MAX: i64 = 200 << 20;
 
 /// How far an export has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -83,26 +91,9 @@ pub async fn latest(conn: &mut Conn, of: Subject) -> Result<Option<Export>, Erro
 
 /// Asks for an archive, for somebody who has just proved who they are. [`Error::TooMany`] where they asked within [`EVERY`].
 pub async fn ask(db: &Db, by: &Fresh<'_, Customer>) -> Result<ExportId, Error> {
-    const SQL: &str = "INSERT INTO exports (id, customer_id, state, asked_at) VALUES ($1, $2, 'waiting', $3)";
     db.write(|tx| {
         scoped(async move {
-            // Those who ask at the same moment go one after the other.
-            customers::hold(tx, by.id()).await?;
-            let (id, now) = (ExportId::new(), tx.now());
-            if let Some(last) = latest(tx, by.me()).await?
-                && now < last.again_at()
-            {
-                let seconds = (last.again_at() - now).num_seconds() + 1;
-                let retry_after = u32::try_from(seconds).unwrap_or(u32::MAX);
-                return Err(Error::TooMany { retry_after });
-            }
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(by.id())
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
+            let id = ask_in(tx, by.me()).await?;
             by.record(tx, "export.ask", Some(id.0)).await?;
             Ok(id)
         })
@@ -110,26 +101,97 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Customer>) -> Result<ExportId, Error> {
     .await
 }
 
+/// The same by staff, for a customer who asked them. They never see it: the customer alone downloads it. Field: `reason`, which
+/// is written down.
+pub async fn ask_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    reason: &str,
+) -> Result<ExportId, Error> {
+    by.may(Right::PersonalData)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            let id = ask_in(tx, subject).await?;
+            by.record(tx, "export.begin", Some(customer), Some(id.0), reason)
+                .await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+async fn ask_in(tx: &mut Tx, of: Subject) -> Result<ExportId, Error> {
+    const SQL: &str = "INSERT INTO exports (id, customer_id, state, asked_at) VALUES ($1, $2, 'waiting', $3)";
+    // Those who ask at the same moment go one after the other.
+    customers::hold(tx, of.id()).await?;
+    let (id, now) = (ExportId::new(), tx.now());
+    if let Some(last) = latest(tx, of).await?
+        && now < last.again_at()
+    {
+        let seconds = (last.again_at() - now).num_seconds() + 1;
+        let retry_after = u32::try_from(seconds).unwrap_or(u32::MAX);
+        return Err(Error::TooMany { retry_after });
+    }
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(of.id())
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+/// An archive that is being handed out, piece by piece: as a whole it is too large for memory.
+pub struct Download {
+    db: Db,
+    id: ExportId,
+    next: i64,
+}
+
+impl Download {
+    /// The next piece; none at the end.
+    pub async fn part(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        const SQL: &str = "SELECT bytes FROM export_parts WHERE export_id = $1 AND ordinal = $2";
+        let mut conn = self.db.read().await?;
+        let part: Option<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(SQL)
+            .bind(self.id)
+            .bind(self.next)
+            .fetch_optional(c)
+            .await)?;
+        self.next += 1;
+        Ok(part)
+    }
+}
+
 /// The archive, for whose data it holds and who has just proved who they are: it tells everything at once, and a cabinet that
 /// lies open on a table does not hand it out. [`Error::NotFound`] for what is not theirs, not made yet, or gone.
-pub async fn archive(db: &Db, by: &Fresh<'_, Customer>, id: ExportId) -> Result<Vec<u8>, Error> {
-    const PARTS: &str = "SELECT p.bytes FROM exports e JOIN export_parts p ON p.export_id = e.id \
-                         WHERE e.id = $1 AND e.customer_id = $2 AND e.state = 'done' AND e.finished_at > $3 ORDER BY p.ordinal";
+pub async fn archive(db: &Db, by: &Fresh<'_, Customer>, id: ExportId) -> Result<Download, Error> {
+    const DONE: &str = "SELECT COUNT(*) FROM exports \
+                        WHERE id = $1 AND customer_id = $2 AND state = 'done' AND finished_at > $3";
     let mut conn = db.read().await?;
     let since = conn.now() - KEPT;
-    let parts: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(PARTS)
+    let found: i64 = on!(conn, |c| sqlx::query_scalar(DONE)
         .bind(id)
         .bind(by.id())
         .bind(since)
-        .fetch_all(c)
+        .fetch_one(c)
         .await)?;
     drop(conn);
-    if parts.is_empty() {
+    if found == 0 {
         return Err(Error::NotFound);
     }
     db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "export.download", Some(id.0)).await?) }))
         .await?;
-    Ok(parts.concat())
+    Ok(Download {
+        db: db.clone(),
+        id,
+        next: 0,
+    })
 }
 
 /// An export in the hands of one node.
@@ -150,55 +212,116 @@ pub async fn run_next(db: &Db, by: &System, page: fn(&Data) -> String) -> Result
     };
     let claimed = Claimed { id, customer, claim };
     let mut conn = db.read().await?;
-    let data = data::gather(&mut conn, by.subject(claimed.customer)).await?;
+    let mut data = data::gather(&mut conn, by.subject(claimed.customer)).await?;
     drop(conn);
+    let files = data.pack_files(FILES_MAX);
+    let mut archive = Archive::new(data.shop.local(data.at));
     // Years of receipts take a second to write and pack, and pages are not to wait for it.
-    let packed = tokio::task::spawn_blocking(move || pack(&data, page)).await;
-    let archive = packed
-        .map_err(|e| e.to_string())
-        .and_then(|packed| packed.map_err(|e| e.to_string()))
-        .map_err(|e| db::Error::Inconsistent(format!("export {}: {e}", claimed.id)))?;
-    let (claimed, archive) = (&claimed, &archive);
-    db.write(|tx| scoped(keep(tx, claimed, archive))).await?;
+    archive = packed(&claimed, archive, move |archive| {
+        let json = serde_json::to_vec_pretty(&data)?;
+        archive.add("index.html", page(&data).as_bytes())?;
+        archive.add("data.json", &json)
+    })
+    .await?;
+    let mut kept = 0;
+    for Packed { id, name } in files {
+        // One file after the other, and what is packed is written down: so much and no more is in memory.
+        let bytes = content(&mut db.read().await?, id).await?;
+        archive = packed(&claimed, archive, move |archive| archive.add(&name, &bytes)).await?;
+        let pieces = archive.whole_pieces(PART);
+        if !pieces.is_empty() && !keep(db, &claimed, &pieces, &mut kept).await? {
+            return Ok(true);
+        }
+    }
+    archive = packed(&claimed, archive, Archive::finish).await?;
+    let (size, rest) = (archive.len(), archive.rest());
+    if keep(db, &claimed, &rest, &mut kept).await? {
+        let claimed = &claimed;
+        db.write(|tx| scoped(finish(tx, claimed, size))).await?;
+    }
     Ok(true)
 }
 
-fn pack(data: &Data, page: fn(&Data) -> String) -> std::io::Result<Vec<u8>> {
-    let json = serde_json::to_vec_pretty(data)?;
-    let html = page(data);
-    let files: [(&str, &[u8]); 2] = [("index.html", html.as_bytes()), ("data.json", &json)];
-    zip::archive(&files, data.shop.local(data.at))
+/// Does some of the packing aside.
+async fn packed(
+    claimed: &Claimed,
+    mut archive: Archive,
+    pack: impl FnOnce(&mut Archive) -> io::Result<()> + Send + 'static,
+) -> Result<Archive, Error> {
+    let packed = tokio::task::spawn_blocking(move || pack(&mut archive).map(|()| archive)).await;
+    let packed = packed
+        .map_err(|e| e.to_string())
+        .and_then(|packed| packed.map_err(|e| e.to_string()));
+    Ok(packed.map_err(|e| db::Error::Inconsistent(format!("export {}: {e}", claimed.id)))?)
 }
 
-/// Keeps an archive, unless another node has the export by now, and tells the customer.
-async fn keep(tx: &mut Tx, claimed: &Claimed, archive: &[u8]) -> Result<(), Error> {
+/// What is in a file of a request.
+async fn content(conn: &mut Conn, id: AttachmentId) -> Result<Vec<u8>, Error> {
+    const SQL: &str = "SELECT bytes FROM attachment_parts WHERE attachment_id = $1 ORDER BY ordinal";
+    let parts: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_all(c).await)?;
+    Ok(parts.concat())
+}
+
+/// Keeps the next pieces of an archive, of which `kept` are there; false where another node has the export by now. The first
+/// ones take the place of what a node left that did not come to the end.
+async fn keep(db: &Db, claimed: &Claimed, bytes: &[u8], kept: &mut i64) -> Result<bool, Error> {
+    const GOES_ON: &str = concat!("UPDATE exports SET claimed_until = $3 WHERE ", is_ours!());
+    const CLEAR: &str = "DELETE FROM export_parts WHERE export_id = $1";
+    const KEEP: &str = "INSERT INTO export_parts (export_id, ordinal, bytes) VALUES ($1, $2, $3)";
+    let first = *kept;
+    let is_ours = db
+        .write(|tx| {
+            scoped(async move {
+                let until = tx.now() + HOLD;
+                let rows = on!(tx, |c| sqlx::query(GOES_ON)
+                    .bind(claimed.id)
+                    .bind(&claimed.claim)
+                    .bind(until)
+                    .execute(c)
+                    .await
+                    .map(|done| done.rows_affected()))?;
+                if rows == 0 {
+                    return Ok::<_, Error>(false);
+                }
+                if first == 0 {
+                    on!(tx, |c| sqlx::query(CLEAR).bind(claimed.id).execute(c).await.map(drop))?;
+                }
+                for (ordinal, part) in (first..).zip(bytes.chunks(PART)) {
+                    on!(tx, |c| sqlx::query(KEEP)
+                        .bind(claimed.id)
+                        .bind(ordinal)
+                        .bind(part)
+                        .execute(c)
+                        .await
+                        .map(drop))?;
+                }
+                Ok(true)
+            })
+        })
+        .await?;
+    *kept += i64::try_from(bytes.chunks(PART).count()).unwrap_or_default();
+    Ok(is_ours)
+}
+
+/// The archive is there as a whole: tells the customer, unless another node has the export by now.
+async fn finish(tx: &mut Tx, claimed: &Claimed, size: usize) -> Result<(), Error> {
     const DONE: &str = concat!(
         "UPDATE exports SET state = 'done', finished_at = $3, size = $4, ",
         let_go!(),
         " WHERE ",
         is_ours!()
     );
-    const KEEP: &str = "INSERT INTO export_parts (export_id, ordinal, bytes) VALUES ($1, $2, $3)";
     let now = tx.now();
     let rows = on!(tx, |c| sqlx::query(DONE)
         .bind(claimed.id)
         .bind(&claimed.claim)
         .bind(now)
-        .bind(i64::try_from(archive.len()).unwrap_or(i64::MAX))
+        .bind(i64::try_from(size).unwrap_or(i64::MAX))
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
     if rows == 0 {
         return Ok(());
-    }
-    for (ordinal, part) in (0_i64..).zip(archive.chunks(PART)) {
-        on!(tx, |c| sqlx::query(KEEP)
-            .bind(claimed.id)
-            .bind(ordinal)
-            .bind(part)
-            .execute(c)
-            .await
-            .map(drop))?;
     }
     notice::send(tx, claimed.customer, "export_ready", &[]).await
 }

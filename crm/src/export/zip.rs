@@ -1,4 +1,4 @@
-//! An archive of a few files in memory, as every system opens it (PKWARE APPNOTE 6.3.10, sections 4.3 and 4.4): deflated, with
+//! An archive of files, as every system opens it (PKWARE APPNOTE 6.3.10, sections 4.3 and 4.4): deflated, with
 //! names in UTF-8, each file and the whole below four gigabytes.
 
 use chrono::{Datelike as _, NaiveDateTime, Timelike as _};
@@ -15,16 +15,39 @@ const VERSION: u16 = 20;
 const FLAGS: u16 = 1 << 11;
 const DEFLATED: u16 = 8;
 
-/// Packs files, each with its name. `at` is when they were made, by the clock of whoever will look.
-pub(super) fn archive(files: &[(&str, &[u8])], at: NaiveDateTime) -> io::Result<Vec<u8>> {
-    let (mut out, mut entries) = (Vec::new(), Vec::new());
-    for (name, bytes) in files {
+/// An archive on its way: what is finished of it is taken out as it grows, so that it need not be in memory as a whole.
+pub(super) struct Archive {
+    /// When its files were made, by the clock of whoever will look.
+    at: NaiveDateTime,
+    /// What was not taken out yet.
+    out: Vec<u8>,
+    /// How much was.
+    taken: usize,
+    /// The list of all files, which stands at the end.
+    entries: Vec<u8>,
+    count: usize,
+}
+
+impl Archive {
+    /// Nothing yet.
+    pub(super) fn new(at: NaiveDateTime) -> Self {
+        Self {
+            at,
+            out: Vec::new(),
+            taken: 0,
+            entries: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// Packs a file.
+    pub(super) fn add(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes)?;
         let packed = encoder.finish()?;
         // What stands before the file and in the list of all files alike.
         let mut facts = Vec::new();
-        put(&mut facts, &[VERSION, FLAGS, DEFLATED, time(at), date(at)]);
+        put(&mut facts, &[VERSION, FLAGS, DEFLATED, time(self.at), date(self.at)]);
         let mut sum = Crc::new();
         sum.update(bytes);
         for number in [sum.sum(), size(packed.len())?, size(bytes.len())?] {
@@ -32,31 +55,57 @@ pub(super) fn archive(files: &[(&str, &[u8])], at: NaiveDateTime) -> io::Result<
         }
         let length = u16::try_from(name.len()).map_err(io::Error::other)?;
         put(&mut facts, &[length, 0]);
-        let offset = size(out.len())?;
+        let offset = size(self.len())?;
 
-        entries.extend(ENTRY.to_le_bytes());
-        put(&mut entries, &[VERSION]);
-        entries.extend(&facts);
+        self.entries.extend(ENTRY.to_le_bytes());
+        put(&mut self.entries, &[VERSION]);
+        self.entries.extend(&facts);
         // No comment, the first disk, nothing known of the kind of text.
-        put(&mut entries, &[0, 0, 0]);
-        entries.extend(0_u32.to_le_bytes());
-        entries.extend(offset.to_le_bytes());
-        entries.extend(name.as_bytes());
+        put(&mut self.entries, &[0, 0, 0]);
+        self.entries.extend(0_u32.to_le_bytes());
+        self.entries.extend(offset.to_le_bytes());
+        self.entries.extend(name.as_bytes());
 
-        out.extend(FILE.to_le_bytes());
-        out.extend(&facts);
-        out.extend(name.as_bytes());
-        out.extend(packed);
+        self.out.extend(FILE.to_le_bytes());
+        self.out.extend(&facts);
+        self.out.extend(name.as_bytes());
+        self.out.extend(packed);
+        self.count += 1;
+        Ok(())
     }
-    let (count, start) = (u16::try_from(files.len()).map_err(io::Error::other)?, size(out.len())?);
-    let length = size(entries.len())?;
-    out.extend(entries);
-    out.extend(END.to_le_bytes());
-    put(&mut out, &[0, 0, count, count]);
-    out.extend(length.to_le_bytes());
-    out.extend(start.to_le_bytes());
-    put(&mut out, &[0]);
-    Ok(out)
+
+    /// Adds the end; no file comes after it.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        let (count, start) = (u16::try_from(self.count).map_err(io::Error::other)?, size(self.len())?);
+        let entries = std::mem::take(&mut self.entries);
+        let length = size(entries.len())?;
+        self.out.extend(entries);
+        self.out.extend(END.to_le_bytes());
+        put(&mut self.out, &[0, 0, count, count]);
+        self.out.extend(length.to_le_bytes());
+        self.out.extend(start.to_le_bytes());
+        put(&mut self.out, &[0]);
+        Ok(())
+    }
+
+    /// How large it is so far.
+    pub(super) fn len(&self) -> usize {
+        self.taken + self.out.len()
+    }
+
+    /// Takes out what is there in whole pieces of this size; what is left of the last one stays.
+    pub(super) fn whole_pieces(&mut self, size: usize) -> Vec<u8> {
+        let ready = self.out.len() - self.out.len() % size;
+        let left = self.out.split_off(ready);
+        self.taken += ready;
+        std::mem::replace(&mut self.out, left)
+    }
+
+    /// Takes out all that is left.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        self.taken += self.out.len();
+        std::mem::take(&mut self.out)
+    }
 }
 
 fn put(out: &mut Vec<u8>, numbers: &[u16]) {
@@ -96,7 +145,16 @@ mod tests {
         let at = NaiveDate::from_ymd_opt(2026, 11, 21).and_then(|day| day.and_hms_opt(15, 4, 58));
         let long = "баллы ".repeat(10_000);
         let files: [(&str, &[u8]); 3] = [("a.json", b"{}"), ("чек.html", long.as_bytes()), ("empty", b"")];
-        let packed = archive(&files, at.expect("a moment")).expect("packed");
+        // In pieces, as it is kept.
+        let (mut archive, mut packed) = (Archive::new(at.expect("a moment")), Vec::new());
+        for (name, bytes) in files {
+            archive.add(name, bytes).expect("packed");
+            packed.extend(archive.whole_pieces(64));
+            assert_eq!(packed.len() % 64, 0);
+        }
+        archive.finish().expect("packed");
+        packed.extend(archive.rest());
+        assert_eq!(packed.len(), archive.len());
         assert!(packed.len() < 1_000, "{}", packed.len());
         let mut python = Command::new("python3")
             .args(["-c", READ])

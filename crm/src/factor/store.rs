@@ -11,9 +11,10 @@ use crate::id::{CustomerId, FactorId, StaffId};
 use crate::on;
 use crate::signin::attempts::{self, AttemptRow, Purpose};
 use crate::signin::codes::typed;
+use crate::signin::history;
 use crate::signin::store::{conclude, failed, let_in, let_staff_in, throttle};
 use crate::staff::store::end_sessions;
-use crate::who::{self, Opened, System, Token, Visitor};
+use crate::who::{self, Opened, Subject, System, Token, Visitor};
 use chrono::{DateTime, Utc};
 
 /// The longest name of a passkey, in characters.
@@ -34,6 +35,11 @@ pub(crate) async fn has_second(conn: &mut Conn, owner: Owner) -> Result<bool, sq
         .fetch_one(c)
         .await)?;
     Ok(count > 0)
+}
+
+/// The same of a customer, for whoever reads their data.
+pub async fn has_second_step(conn: &mut Conn, of: Subject) -> Result<bool, Error> {
+    Ok(has_second(conn, Owner::Customer(of.id())).await?)
 }
 
 /// Removes every factor of a member of staff and ends their sessions: the next sign-in sets up new ones.
@@ -608,6 +614,14 @@ async fn let_through(
     }
 }
 
+/// The first factor was right and the second was not: its customer is told.
+async fn kept_out(tx: &mut Tx, owner: Owner, visitor: &Visitor) -> Result<(), sqlx::Error> {
+    match owner {
+        Owner::Customer(id) => history::note(tx, id, "second", false, visitor).await,
+        Owner::Staff(_) => Ok(()),
+    }
+}
+
 /// Takes the second factor of an attempt as a code of the app or a recovery code. Field: `code`.
 pub async fn second_by_code(
     db: &Db,
@@ -624,7 +638,10 @@ pub async fn second_by_code(
                 let (attempt, owner) = arrived(tx, token, purpose).await?;
                 match take_code(tx, owner, typed, visitor).await? {
                     Ok(second) => Ok(Ok(let_through(tx, &attempt, owner, second, visitor).await?)),
-                    Err(flaw) => Ok(Err(flaw)),
+                    Err(flaw) => {
+                        kept_out(tx, owner, visitor).await?;
+                        Ok(Err(flaw))
+                    }
                 }
             })
         })
@@ -659,8 +676,14 @@ pub async fn second_by_passkey(
                 match passkey::take(tx, Asked::Second, Bound::Token(token), answer, visitor).await? {
                     Ok(found) if found == owner => Ok(Ok(let_through(tx, &attempt, owner, "passkey", visitor).await?)),
                     // Somebody else's passkey proves nothing of who began.
-                    Ok(_) => Ok(Err(Flaw::WrongPasskey)),
-                    Err(flaw) => Ok(Err(flaw)),
+                    Ok(_) => {
+                        kept_out(tx, owner, visitor).await?;
+                        Ok(Err(Flaw::WrongPasskey))
+                    }
+                    Err(flaw) => {
+                        kept_out(tx, owner, visitor).await?;
+                        Ok(Err(flaw))
+                    }
                 }
             })
         })

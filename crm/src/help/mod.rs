@@ -5,10 +5,12 @@
 
 use crate::flaw::{self, Check, Flaw};
 use crate::id::HelpArticleId;
-use crate::lang::{Lang, Localized, fold};
+use crate::lang::{Lang, Localized};
+use crate::search::{is_common, sought, stem, words};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 #[cfg(feature = "store")]
 pub mod store;
@@ -24,9 +26,11 @@ const BODY_MAX: usize = 20_000;
 /// The longest answer to what was missing, in characters.
 pub const MISSING_MAX: usize = 1000;
 /// The longest text that is searched for, in characters.
-pub const SEARCH_MAX: usize = 100;
-/// The most words of it that count.
-const WORDS_MAX: usize = 8;
+pub const SEARCH_MAX: usize = crate::search::TEXT_MAX;
+/// So much of a message is read for what may answer it, in characters: people say first what it is about.
+const MESSAGE_MAX: usize = 600;
+/// Shorter words of a message say nothing of what it is about.
+const LETTERS_MIN: usize = 3;
 
 /// A part of the help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,47 +112,14 @@ pub struct Shown {
     pub published_at: DateTime<Utc>,
 }
 
-/// The words of a text, folded.
-fn words(text: &str) -> Vec<String> {
-    let folded = fold(text);
-    let words = folded.split(|c: char| !c.is_alphanumeric());
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
+/// What a word weighs in the keywords of an article; in its title it weighs more, in its text less.
+const KEYWORD: u32 = 3;
 
-/// Words that stand in every question and say nothing of what it is about.
-const COMMON: &str = "а без бы быть в вам вас во вы где для до если есть еще же за зачем и из или к как какой когда кто ли меня мне мои мой \
-    моя мою можно мы на надо не нет но ну нужно о об он от по почему при про с свой свою сделать сколько со так то у уже хочу что \
-    чтобы это этот я \
-    a about am an and are at be but by can could did do does for from get have how i if in is it its me my no not of on or \
-    our should so that the there this to want was we what when where which who why will with would you your";
-
-/// How Russian and English words end; the longest come first.
-const ENDINGS: [&str; 50] = [
-    "иями", "ться", "ями", "ами", "ией", "иям", "иях", "ого", "его", "ому", "ему", "ыми", "ими", "ing", "ть", "ов",
-    "ев", "ей", "ой", "ий", "ый", "ом", "ем", "ам", "ям", "ах", "ях", "ую", "юю", "ая", "яя", "ое", "ее", "ые", "ие",
-    "ью", "ия", "ию", "es", "ы", "и", "а", "я", "у", "ю", "е", "о", "ь", "й", "s",
-];
-
-/// A word without its ending, so that «баллов» finds «баллы» and "points" finds "point". Three letters stay at least.
-fn stem(word: &str) -> &str {
-    let is_long = |stem: &&str| stem.chars().count() >= 3;
-    let mut stems = ENDINGS.iter().filter_map(|ending| word.strip_suffix(*ending));
-    stems.find(is_long).unwrap_or(word)
-}
-
-/// What of a text is looked for: the beginnings of its words, without those that say nothing.
-fn sought(text: &str) -> Vec<String> {
-    let text: String = text.chars().take(SEARCH_MAX).collect();
-    let is_common = |word: &str| COMMON.split_whitespace().any(|common| common == word);
-    let words = words(&text).into_iter().filter(|word| !is_common(word));
-    words.take(WORDS_MAX).map(|word| stem(&word).to_owned()).collect()
-}
-
-/// How well an article answers: each word counts by the best place where one begins with it. None where a word is nowhere.
-fn weight(content: &Content, lang: Lang, sought: &[String]) -> Option<u32> {
+/// What each word weighs in an article: the best place where one begins with it. None where it is nowhere.
+fn weights(content: &Content, lang: Lang, sought: &[String]) -> Vec<Option<u32>> {
     let places = [
-        (&content.title, 9_u32),
-        (&content.keywords, 3),
+        (&content.title, 3 * KEYWORD),
+        (&content.keywords, KEYWORD),
         (&content.summary, 1),
         (&content.body, 1),
     ];
@@ -157,7 +128,7 @@ fn weight(content: &Content, lang: Lang, sought: &[String]) -> Option<u32> {
         let has = |words: &[String]| words.iter().any(|one| one.starts_with(word.as_str()));
         places.iter().find(|(words, _)| has(words)).map(|(_, weight)| *weight)
     };
-    sought.iter().map(best).sum()
+    sought.iter().map(best).collect()
 }
 
 /// The articles that answer a text in a language, the best first; of equal ones the first. A text without a word that says
@@ -167,8 +138,38 @@ pub fn search<'a>(shown: &'a [Shown], lang: Lang, text: &str) -> Vec<&'a Shown> 
     if sought.is_empty() {
         return Vec::new();
     }
-    let weighed = |article: &'a Shown| Some((weight(&article.content, lang, &sought)?, article));
-    let mut found: Vec<_> = shown.iter().filter_map(weighed).collect();
+    // Every word has to be there.
+    best_first(shown, |article| {
+        weights(&article.content, lang, &sought).into_iter().sum()
+    })
+}
+
+/// The articles that may answer a message, the best first. A message has many words, so not all of them have to be there; but one
+/// has to stand in the title or among the keywords.
+pub fn suggest<'a>(shown: &'a [Shown], lang: Lang, message: &str) -> Vec<&'a Shown> {
+    let message: String = message.chars().take(MESSAGE_MAX).collect();
+    let words = words(&message);
+    let sought: BTreeSet<&str> = words
+        .iter()
+        .filter(|word| word.chars().count() >= LETTERS_MIN && !is_common(word))
+        .map(|word| stem(word))
+        .collect();
+    let sought: Vec<String> = sought.into_iter().map(str::to_owned).collect();
+    best_first(shown, |article| {
+        let found: Vec<u32> = weights(&article.content, lang, &sought).into_iter().flatten().collect();
+        found
+            .iter()
+            .any(|weight| *weight >= KEYWORD)
+            .then(|| found.iter().sum())
+    })
+}
+
+/// The articles that weigh something, the heaviest first.
+fn best_first(shown: &[Shown], weight: impl Fn(&Shown) -> Option<u32>) -> Vec<&Shown> {
+    let mut found: Vec<_> = shown
+        .iter()
+        .filter_map(|article| Some((weight(article)?, article)))
+        .collect();
     found.sort_by_key(|(weight, _)| Reverse(*weight));
     found.into_iter().map(|(_, article)| article).collect()
 }
@@ -239,18 +240,22 @@ mod tests {
     }
 
     #[test]
-    fn endings_do_not_count_and_short_words_keep_theirs() {
-        for (word, expected) in [
-            ("баллами", "балл"),
-            ("карту", "карт"),
-            ("вернуть", "верну"),
-            ("чеки", "чек"),
-            ("дни", "дни"),
-            ("points", "point"),
-            ("bus", "bus"),
-            ("sms", "sms"),
-        ] {
-            assert_eq!(stem(word), expected, "{word}");
+    fn a_message_finds_what_it_names_though_not_all_of_its_words_are_there() {
+        let all = [
+            article("body", "Возврат", "вещь", "Сгорят ли баллы вертолёта?"),
+            article("keywords", "Срок", "баллы сгорание", "Через год"),
+            article("title", "Когда сгорают баллы", "", "Через год"),
+        ];
+        let found = |message: &str| -> Vec<&str> {
+            let found = suggest(&all, Lang::Ru, message);
+            found.into_iter().map(|article| article.code.as_str()).collect()
+        };
+        let message = "Здравствуйте! Вчера купила чайник, и с карты пропали БАЛЛЫ. Где мои баллы?";
+        assert_eq!(found(message), ["title", "keywords"]);
+        assert_eq!(search(&all, Lang::Ru, message).len(), 0, "a search asks for every word");
+        assert_eq!(found("вертолёт"), [""; 0], "a word of the text alone is not enough");
+        for nothing in ["", "  ", "как мне до", "\u{0}%_"] {
+            assert_eq!(found(nothing), [""; 0], "{nothing:?}");
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Invitation {
     pub name: String,
     /// When they registered.
     pub at: DateTime<Utc>,
+    /// With `at` the place to read on from.
+    pub place: uuid::Uuid,
     /// How far it has come.
     pub state: State,
 }

@@ -4,17 +4,22 @@
 //! about it in the transaction that books it, once. Where that receipt is voided, the next purchase is the first one.
 
 use super::{Invitation, LENGTH, SIGNS, State, code as parse};
+use crate::audit::{self, Actor};
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
+use crate::flaw::Flaw;
 use crate::id::{CustomerId, PurchaseId};
+use crate::limits;
 use crate::on;
-use crate::points::store::{LIST, Occasion as Coming, Sale};
+use crate::points::Before;
+use crate::points::store::{LIST, Occasion as Coming, Sale, far};
 use crate::rule::store::{Timeline, rewarding, timeline};
 use crate::rule::{Condition, Occasion, Rule};
 use crate::who::{Customer, Subject, System};
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Duration, Months, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// A customer's code, once they have asked for one.
 pub async fn code_of(conn: &mut Conn, of: Subject) -> Result<Option<String>, Error> {
@@ -86,29 +91,82 @@ pub async fn inviter(conn: &mut Conn, raw: &str) -> Result<String, Error> {
 
 /// Notes by whose code a customer registered. A code that nobody has is none, nobody is invited by themselves, and who bought
 /// before (they joined at a till) is no new customer.
-pub(crate) async fn accept(tx: &mut Tx, invited: CustomerId, raw: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn accept(tx: &mut Tx, invited: CustomerId, raw: &str) -> Result<(), Error> {
+    // Of the attempt that ends with this registration.
+    const NETWORK: &str = "SELECT a.network FROM attempts a JOIN contacts k ON k.kind = 'phone' AND k.value = a.address \
+                           WHERE k.customer_id = $1 AND a.purpose = 'sign_in' ORDER BY a.created_at DESC LIMIT 1";
+    let network: Option<String> = on!(tx, |c| sqlx::query_scalar(NETWORK)
+        .bind(invited)
+        .fetch_optional(c)
+        .await)?;
+    accept_from(tx, invited, raw, &network.unwrap_or_default())
+        .await
+        .map(drop)
+}
+
+/// The same for somebody at a network; false where it does not count, also because too many came by invitations from there
+/// today.
+async fn accept_from(tx: &mut Tx, invited: CustomerId, raw: &str, network: &str) -> Result<bool, Error> {
     const INVITER: &str = "SELECT COALESCE(c.merged_into, c.id) FROM invite_codes i JOIN customers c ON c.id = i.customer_id \
                            WHERE i.code = $1";
     const BOUGHT: &str = "SELECT id FROM purchases WHERE customer_id = $1 LIMIT 1";
     const SQL: &str = "INSERT INTO invitations (invited_id, inviter_id, created_at) VALUES ($1, $2, $3) \
                        ON CONFLICT (invited_id) DO NOTHING";
-    let Some(code) = parse(raw) else { return Ok(()) };
+    let Some(code) = parse(raw) else { return Ok(false) };
     let inviter: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(INVITER).bind(code).fetch_optional(c).await)?;
     let Some(inviter) = inviter.filter(|inviter| *inviter != invited) else {
-        return Ok(());
+        return Ok(false);
     };
     let bought: Option<PurchaseId> = on!(tx, |c| sqlx::query_scalar(BOUGHT).bind(invited).fetch_optional(c).await)?;
     if bought.is_some() {
-        return Ok(());
+        return Ok(false);
+    }
+    let most = tx.shop().points.invited_per_network;
+    if !network.is_empty() && !limits::take_today(tx, &format!("invited:{network}"), most).await? {
+        return Ok(false);
     }
     let now = tx.now();
-    on!(tx, |c| sqlx::query(SQL)
+    let rows = on!(tx, |c| sqlx::query(SQL)
         .bind(invited)
         .bind(inviter)
         .bind(now)
         .execute(c)
         .await
-        .map(drop))
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+/// Whether a customer may still say by whose code they came: they registered a while ago at most, nobody invited them, and
+/// they bought nothing yet.
+pub async fn may_enter(conn: &mut Conn, of: Subject) -> Result<bool, Error> {
+    const SQL: &str = "SELECT c.id FROM customers c WHERE c.id = $1 AND c.registered_at > $2 \
+        AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.invited_id = c.id) \
+        AND NOT EXISTS (SELECT 1 FROM purchases p WHERE p.customer_id = c.id)";
+    let since = conn.now() - Duration::days(conn.shop().points.invitation_days);
+    let found: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(of.id())
+        .bind(since)
+        .fetch_optional(c)
+        .await)?;
+    Ok(found.is_some())
+}
+
+/// Notes by whose code a customer came who registered without it, and gives what the rules give to whoever was invited.
+/// [`Error::Stale`] where they may not say so any more. Field: `code`.
+pub async fn enter(db: &Db, by: &Customer, raw: &str) -> Result<(), Error> {
+    db.write(|tx| {
+        scoped(async move {
+            if !may_enter(tx, by.me()).await? {
+                return Err(Error::Stale);
+            }
+            if !accept_from(tx, by.id(), raw, by.network()).await? {
+                return Err(Error::field("code", Flaw::NoInvitation));
+            }
+            by.record(tx, "invite.enter", None).await?;
+            Ok(rewarding::on(tx, Occasion::Registration, by.id()).await?)
+        })
+    })
+    .await
 }
 
 /// The same for the demonstration: as of a moment, and with the first purchase afterwards, if there was one.
@@ -162,6 +220,53 @@ pub(crate) async fn bought(tx: &mut Tx, timeline: &Timeline, sales: &[Sale]) -> 
     Ok(())
 }
 
+/// Notes for staff what speaks for it that somebody invited themselves: one mailbox, one device in one network, or one network. A
+/// household has all of them but the mailbox, so nothing more comes of it.
+async fn look_twice(tx: &mut Tx, inviter: CustomerId, invited: CustomerId) -> Result<(), sqlx::Error> {
+    const NEAR: &str = "SELECT a.device = b.device AS is_device FROM sessions a JOIN sessions b ON b.network = a.network \
+                        WHERE a.customer_id = $1 AND b.customer_id = $2 AND a.network <> ''";
+    const MAILBOXES: &str = "SELECT customer_id, value FROM contacts WHERE kind = 'email' AND customer_id IN ($1, $2)";
+    let near: Vec<bool> = on!(tx, |c| sqlx::query_scalar(NEAR)
+        .bind(inviter)
+        .bind(invited)
+        .fetch_all(c)
+        .await)?;
+    let all: Vec<(CustomerId, String)> = on!(tx, |c| sqlx::query_as(MAILBOXES)
+        .bind(inviter)
+        .bind(invited)
+        .fetch_all(c)
+        .await)?;
+    let of = |whose: CustomerId| {
+        all.iter()
+            .filter(move |(id, _)| *id == whose)
+            .map(|(_, value)| mailbox(value))
+    };
+    let is_one_mailbox = of(inviter).any(|one| of(invited).any(|other| other == one));
+    let action = match (is_one_mailbox, near.contains(&true), near.is_empty()) {
+        (true, ..) => "invite.same_mailbox",
+        (_, true, _) => "invite.same_device",
+        (_, _, false) => "invite.same_network",
+        _ => return Ok(()),
+    };
+    let entry = audit::Entry {
+        actor: Actor::System,
+        actor_id: None,
+        action,
+        customer: Some(inviter),
+        object: Some(invited.0),
+        reason: "",
+        network: "",
+    };
+    audit::record(tx, entry).await
+}
+
+/// Where mail to an address ends up at most providers: without full stops and what follows a plus in the name.
+fn mailbox(address: &str) -> String {
+    let (name, domain) = address.split_once('@').unwrap_or((address, ""));
+    let name = name.split('+').next().unwrap_or_default().replace('.', "");
+    format!("{name}@{domain}").to_lowercase()
+}
+
 /// Binds an invitation to the first purchase, and asks the rules about it, unless the inviter was rewarded often enough in the
 /// month of the purchase.
 async fn claim(
@@ -186,6 +291,7 @@ async fn claim(
     if rows == 0 {
         return Ok(());
     }
+    look_twice(tx, inviter, invited).await?;
     // Two friends who buy at the same moment are counted one after the other.
     customers::hold(tx, inviter).await?;
     let shop = tx.shop().clone();
@@ -228,6 +334,7 @@ pub(crate) async fn forget(tx: &mut Tx, purchase: PurchaseId) -> Result<(), sqlx
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    invited_id: CustomerId,
     name: String,
     surname: String,
     created_at: DateTime<Utc>,
@@ -237,9 +344,9 @@ struct Row {
     rest: i64,
 }
 
-/// Who came by a customer's code, the last one first.
-pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Invitation>, Error> {
-    const SQL: &str = "SELECT c.name, c.surname, i.created_at, i.purchase_id IS NOT NULL AS is_bought, \
+/// Who came by a customer's code, the last one first, those before `before`.
+pub async fn list(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Invitation>, Error> {
+    const SQL: &str = "SELECT i.invited_id, c.name, c.surname, i.created_at, i.purchase_id IS NOT NULL AS is_bought, \
         i.rewarded_at IS NOT NULL AS is_rewarded, \
         CAST(COALESCE((SELECT SUM(a.points) FROM rewards r JOIN reward_accruals a ON a.reward_id = r.id \
         WHERE r.purchase_id = i.purchase_id AND r.customer_id = i.inviter_id), 0) AS BIGINT) AS points, \
@@ -247,9 +354,12 @@ pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Invita
         JOIN reward_accruals a ON a.reward_id = r.id \
         WHERE r.purchase_id = i.purchase_id AND r.customer_id = i.inviter_id), 0) AS BIGINT) AS rest \
         FROM invitations i JOIN customers c ON c.id = i.invited_id WHERE i.inviter_id = $1 \
-        ORDER BY i.created_at DESC, i.invited_id DESC LIMIT $2";
+        AND (i.created_at, i.invited_id) < ($2, $3) ORDER BY i.created_at DESC, i.invited_id DESC LIMIT $4";
+    let (at, id) = before.unwrap_or((far(), Uuid::max()));
     let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
+        .bind(at)
+        .bind(id)
         .bind(limit)
         .fetch_all(c)
         .await)?;
@@ -259,6 +369,7 @@ pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Invita
             None => row.name,
         },
         at: row.created_at,
+        place: row.invited_id.0,
         state: match (row.is_bought, row.is_rewarded) {
             (false, _) => State::Registered,
             (true, false) => State::Bought,

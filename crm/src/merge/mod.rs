@@ -25,6 +25,7 @@ use crate::flaw::{self, Flaw};
 use crate::id::{CustomerId, MergeId, StaffId};
 use crate::on;
 use crate::points::store::{self as points, merging};
+use crate::request;
 use crate::rule::store::timeline;
 use crate::rule::tier;
 use crate::signin::attempts;
@@ -465,6 +466,7 @@ async fn part(tx: &mut Tx, by: By<'_>, row: Row) -> Result<(), MergeError> {
     }
     merging::carry(tx, row.id, (row.kept_id, row.absorbed_id)).await?;
     moves::come_back(tx, row.id, row.kept_id, row.absorbed_id, &row.filled).await?;
+    request::merge::come_apart(tx, both).await?;
     on!(tx, |c| sqlx::query(BACK)
         .bind(row.absorbed_id)
         .execute(c)

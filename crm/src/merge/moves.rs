@@ -71,6 +71,9 @@ const MOVED: &[Moved] = &[
         " AND token_hash NOT IN (SELECT k.token_hash FROM known_devices k WHERE k.customer_id = $3)"
     ),
     moved!("questions"),
+    moved!("interactions"),
+    moved!("tasks"),
+    moved!("customer_notes"),
     moved!(
         "segment_members",
         "segment_members",

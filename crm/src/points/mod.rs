@@ -226,6 +226,10 @@ pub struct Entry {
     pub purchase: Option<PurchaseId>,
     /// The number of that receipt.
     pub document: Option<String>,
+    /// The shop that it is from.
+    pub store: Option<Localized>,
+    /// For a correction: why, in words for the customer.
+    pub note: Option<String>,
     /// The change of active points.
     pub active: i64,
     /// The change of pending points.
@@ -392,6 +396,42 @@ pub struct Remaining {
     pub origin: Origin,
 }
 
+/// A receipt that brought fewer points than the shares of the customer's programs, or none. Points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// The receipt.
+    pub purchase: PurchaseId,
+    /// When something was bought.
+    pub at: DateTime<Utc>,
+    /// Its number.
+    pub document: String,
+    /// The shop that it is from.
+    pub store: Option<Localized>,
+    /// What it brought.
+    pub earned: i64,
+    /// What the programs that the customer was in then share; nothing where they were in none.
+    pub share: i64,
+}
+
+/// By which of their days points that are left are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// When they expire: all of them.
+    Expiry,
+    /// When they become active: those that wait.
+    Activation,
+}
+
+impl By {
+    /// That day's moment.
+    pub fn at(self, lot: &Remaining) -> DateTime<Utc> {
+        match self {
+            Self::Expiry => lot.expires_at,
+            Self::Activation => lot.activates_at,
+        }
+    }
+}
+
 /// What a movement did to which points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explained {
@@ -428,6 +468,8 @@ pub struct Statement {
     pub programs: Vec<Ends>,
     /// The movements, the first first.
     pub entries: Vec<Entry>,
+    /// There are more in the period: these are the last of them.
+    pub is_cut: bool,
 }
 
 /// Active points of a program at both ends of a period, in hundredths.
@@ -631,11 +673,32 @@ pub enum TransferState {
     Reversed,
 }
 
+/// Whom points are to go to, as the sender knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// By the number of a card.
+    Card(String),
+    /// By a phone in E.164.
+    Phone(String),
+}
+
+impl Receiver {
+    /// A card or a phone as it was typed or scanned; none for what is neither.
+    #[cfg(feature = "store")]
+    pub fn parse(raw: &str, country: &str) -> Option<Self> {
+        if let Some(card) = crate::card::number(raw) {
+            return Some(Self::Card(card));
+        }
+        let phone = crate::contact::Phone::parse(raw, country).ok()?;
+        Some(Self::Phone(phone.as_str().to_owned()))
+    }
+}
+
 /// What a customer wants to give to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTransfer {
-    /// The number of the other's card, as typed or scanned.
-    pub card: String,
+    /// To whom.
+    pub to: Receiver,
     /// Of which program.
     pub program: ProgramId,
     /// How many, in hundredths.
@@ -691,8 +754,9 @@ impl Allowance {
 /// What a transfer would do, for the question that comes before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
-    /// The receiver's name, without the surname.
-    pub name: String,
+    /// The receiver's name, without the surname, of whoever gave their card out. By a phone nobody is told who has it, or
+    /// whether anybody does.
+    pub name: Option<String>,
     /// When the points would arrive; until then they can be called back.
     pub arrives_at: DateTime<Utc>,
 }
@@ -722,6 +786,26 @@ pub struct NewAdjustment {
     pub points: i64,
     /// Why, in words for colleagues.
     pub reason: String,
+    /// Why, in words for the customer.
+    pub note: String,
+}
+
+/// How many points a member of staff may give or take without somebody else's consent. Points are hundredths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdjustmentAllowance {
+    /// At once.
+    pub at_once: i64,
+    /// How many of a day of the shop are left.
+    pub left_today: i64,
+    /// How many of a month are left.
+    pub left_this_month: i64,
+}
+
+impl AdjustmentAllowance {
+    /// How many may be given or taken now.
+    pub fn now(&self) -> i64 {
+        self.at_once.min(self.left_today).min(self.left_this_month)
+    }
 }
 
 /// A correction by staff.
@@ -736,8 +820,10 @@ pub struct Adjustment {
     pub customer_id: CustomerId,
     /// How many, in hundredths; below zero to take them.
     pub points: i64,
-    /// Why.
+    /// Why, in words for colleagues.
     pub reason: String,
+    /// Why, in words for the customer.
+    pub note: String,
     /// What became of it.
     pub state: AdjustmentState,
     /// Who asked.

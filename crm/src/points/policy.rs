@@ -37,6 +37,15 @@ pub struct Policy {
     pub claim_days: i64,
     /// For how many friends' first purchases within a month of the shop a customer is rewarded at most.
     pub invitations_per_month: i64,
+    /// For how many days after the registration the code of an invitation may still be entered, as long as nothing was bought.
+    pub invitation_days: i64,
+    /// How many who register by an invitation from one network count within a day of the shop.
+    pub invited_per_network: u32,
+    /// Up to how many points one member of staff may give and take together within a day of the shop without somebody else's
+    /// consent.
+    pub adjustments_per_day: i64,
+    /// The same within a month.
+    pub adjustments_per_month: i64,
     /// Up to how many points a role may give or take at once without somebody else's consent; a role that is not named
     /// always needs it.
     pub adjustment_caps: BTreeMap<String, i64>,
@@ -71,6 +80,10 @@ impl Default for Policy {
             identify_by_phone: ByPhone::Never,
             claim_days: 30,
             invitations_per_month: 10,
+            invitation_days: 14,
+            invited_per_network: 10,
+            adjustments_per_day: 5_000,
+            adjustments_per_month: 20_000,
             adjustment_caps: BTreeMap::from([("lead".into(), 500), (Role::ADMINISTRATOR.into(), 5_000)]),
         }
     }
@@ -103,6 +116,9 @@ impl Policy {
             ("pay_step", self.pay_step, 1, MOST),
             ("claim_days", self.claim_days, 0, MOST_DAYS),
             ("invitations_per_month", self.invitations_per_month, 0, MOST),
+            ("invitation_days", self.invitation_days, 0, MOST_DAYS),
+            ("adjustments_per_day", self.adjustments_per_day, 0, MOST),
+            ("adjustments_per_month", self.adjustments_per_month, 0, MOST),
         ] {
             if !(least..=most).contains(&value) {
                 found.push(format!("points.{key}: {value} is not a number from {least} to {most}"));

@@ -11,6 +11,7 @@ pub mod adjustments;
 mod explaining;
 pub mod exports;
 pub(crate) mod merging;
+mod missing;
 pub(crate) mod returns;
 pub mod rewards;
 pub mod spending;
@@ -18,6 +19,7 @@ pub mod transfers;
 mod verify;
 
 pub use explaining::{explain, remaining};
+pub use missing::short;
 pub use spending::SpendError;
 pub use transfers::TransferError;
 pub use verify::{verify, verify_daily};
@@ -36,6 +38,7 @@ use crate::id::{
 };
 use crate::invite::store as invitations;
 use crate::lang::Localized;
+use crate::notification;
 use crate::on;
 use crate::purchase::Way;
 use crate::rule;
@@ -607,6 +610,7 @@ pub(crate) async fn accrue(
     let now = tx.now();
     let mut book = Book::new();
     let mut total = 0;
+    let mut news: BTreeMap<CustomerId, i64> = BTreeMap::new();
     for (place, sale) in sales.iter().enumerate() {
         let Sale {
             purchase, at, lines, ..
@@ -633,6 +637,9 @@ pub(crate) async fn accrue(
             }
             total += points;
             let id = book.earn(now, (program, *customer), Some(*purchase), *at, terms, points);
+            if terms.delay_days == 0 && notification::is_news(tx, *at) {
+                *news.entry(*customer).or_default() += points;
+            }
             for (line, points) in earned {
                 book.accruals.push([
                     Bind::Id(line.0),
@@ -646,6 +653,7 @@ pub(crate) async fn accrue(
     }
     settle_debtors(tx, &book.activated, sales).await?;
     book.write(tx).await?;
+    notification::active(tx, &news).await?;
     db::insert(tx, answers.grants).await?;
     coupons::issue(tx, answers.coupons).await?;
     invitations::bought(tx, timeline, sales).await?;
@@ -990,6 +998,11 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
     }
     but_history(&mut book, &rows);
     book.write(tx).await?;
+    let mut news: BTreeMap<CustomerId, i64> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.remaining > 0 && !row.is_history()) {
+        *news.entry(row.customer_id).or_default() += row.remaining;
+    }
+    notification::active(tx, &news).await?;
     Ok(rows.len() as u64)
 }
 
@@ -1156,6 +1169,7 @@ struct BalanceRow {
     pending: i64,
     reserved: i64,
     expires_at: Option<DateTime<Utc>>,
+    reserved_until: Option<DateTime<Utc>>,
 }
 
 /// What a customer has: active, pending, and what expires next.
@@ -1164,15 +1178,15 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         CAST(SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END) AS BIGINT) AS active, \
         CAST(SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END) AS BIGINT) AS pending, \
         CAST(SUM(a.reserved) AS BIGINT) AS reserved, (SELECT l.expires_at FROM lots l WHERE l.customer_id = $1 AND l.program_id = a.program_id \
-        AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1) AS expires_at \
+        AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1) AS expires_at, \
+        (SELECT MAX(r.expires_at) FROM reservations r WHERE r.customer_id = $1 AND r.program_id = a.program_id \
+        AND r.state = 'held') AS reserved_until \
         FROM accounts a JOIN programs p ON p.id = a.program_id \
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $2), 1) \
         WHERE a.customer_id = $1 GROUP BY a.program_id, v.name, p.position ORDER BY p.position, a.program_id";
-    const UNTIL: &str = "SELECT CAST(COALESCE(SUM(remaining), 0) AS BIGINT) FROM lots WHERE customer_id = $1 \
-        AND program_id = $2 AND state = 'active' AND remaining > 0 AND expires_at < $3";
-    const HELD: &str = "SELECT MAX(expires_at) FROM reservations WHERE customer_id = $1 AND program_id = $2 \
-        AND state = 'held'";
+    const UNTIL: &str = "SELECT program_id, expires_at, CAST(SUM(remaining) AS BIGINT) FROM lots WHERE customer_id = $1 \
+        AND state = 'active' AND remaining > 0 AND expires_at < $2 GROUP BY program_id, expires_at";
     let now = conn.now();
     let shop = conn.shop().clone();
     let rows: Vec<BalanceRow> = on!(conn, |c| sqlx::query_as(ACCOUNTS)
@@ -1180,39 +1194,39 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         .bind(now)
         .fetch_all(c)
         .await)?;
-    let mut programs = Vec::with_capacity(rows.len());
-    for row in rows {
-        let next_expiry = match row.expires_at {
-            Some(at) => {
-                let end = shop.day(at).succ_opt().map_or(at, |next| shop.midnight(next));
-                let points = on!(conn, |c| sqlx::query_scalar(UNTIL)
-                    .bind(of.id())
-                    .bind(row.program_id)
-                    .bind(end)
-                    .fetch_one(c)
-                    .await)?;
-                Some(Expiry { points, at })
+    // Of each program: when the day ends on which anything expires next.
+    let day_end = |at: DateTime<Utc>| shop.day(at).succ_opt().map_or(at, |next| shop.midnight(next));
+    let last = rows.iter().filter_map(|row| row.expires_at).map(day_end).max();
+    let expiring: Vec<(ProgramId, DateTime<Utc>, i64)> = match last {
+        Some(last) => on!(conn, |c| sqlx::query_as(UNTIL)
+            .bind(of.id())
+            .bind(last)
+            .fetch_all(c)
+            .await)?,
+        None => Vec::new(),
+    };
+    let programs = rows.into_iter().map(|row| {
+        let next_expiry = row.expires_at.map(|at| {
+            let end = day_end(at);
+            let of_day = expiring
+                .iter()
+                .filter(|(program, expires_at, _)| *program == row.program_id && *expires_at < end);
+            Expiry {
+                points: of_day.map(|(.., points)| points).sum(),
+                at,
             }
-            None => None,
-        };
-        let reserved_until: Option<DateTime<Utc>> = match row.reserved {
-            0 => None,
-            _ => on!(conn, |c| sqlx::query_scalar(HELD)
-                .bind(of.id())
-                .bind(row.program_id)
-                .fetch_one(c)
-                .await)?,
-        };
-        programs.push(ProgramBalance {
+        });
+        ProgramBalance {
             program: row.program_id,
             name: row.name,
             active: row.active,
             pending: row.pending,
             reserved: row.reserved,
-            reserved_until,
+            reserved_until: row.reserved_until.filter(|_| row.reserved != 0),
             next_expiry,
-        });
-    }
+        }
+    });
+    let programs: Vec<ProgramBalance> = programs.collect();
     let expiries = || programs.iter().filter_map(|program| program.next_expiry);
     let next_expiry = expiries().map(|expiry| expiry.at).min().map(|at| Expiry {
         points: expiries()
@@ -1282,6 +1296,8 @@ struct EntryRow {
     name: Localized,
     purchase_id: Option<PurchaseId>,
     document: Option<String>,
+    store: Option<Json<Localized>>,
+    note: Option<String>,
     active: i64,
     pending: i64,
     activates_at: Option<DateTime<Utc>>,
@@ -1302,7 +1318,7 @@ pub async fn movements(
     before: Option<Before>,
     limit: i64,
 ) -> Result<Vec<Entry>, Error> {
-    const ENTRIES: &str = "SELECT t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, \
+    const ENTRIES: &str = "SELECT t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, s.name AS store, j.note, \
         CAST(SUM(CASE WHEN a.kind = 'active' THEN o.amount ELSE 0 END) AS BIGINT) AS active, \
         CAST(SUM(CASE WHEN a.kind = 'pending' THEN o.amount ELSE 0 END) AS BIGINT) AS pending, \
         l.activates_at, l.expires_at FROM (SELECT id, at, kind, program_id, purchase_id FROM transactions WHERE customer_id = $1 \
@@ -1313,9 +1329,11 @@ pub async fn movements(
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
         JOIN program_versions v ON v.program_id = t.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = t.program_id AND w.published_at <= $5), 1) \
-        LEFT JOIN purchases p ON p.id = t.purchase_id \
+        LEFT JOIN purchases p ON p.id = t.purchase_id LEFT JOIN stores s ON s.id = p.store_id \
+        LEFT JOIN adjustments j ON j.transaction_id = t.id \
         LEFT JOIN lots l ON l.transaction_id = t.id AND t.kind IN ('accrual', 'adjustment') \
-        GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, l.activates_at, l.expires_at \
+        GROUP BY t.id, t.at, t.kind, t.program_id, v.name, t.purchase_id, p.document, s.name, j.note, l.activates_at, \
+        l.expires_at \
         ORDER BY t.at DESC, t.id DESC";
     let now = conn.now();
     let shop = conn.shop().clone();
@@ -1368,6 +1386,8 @@ pub async fn movements(
                 name: row.name,
                 purchase: row.purchase_id,
                 document: row.document,
+                store: row.store.map(|name| name.0),
+                note: row.note.filter(|note| !note.is_empty()),
                 active: row.active,
                 pending: row.pending,
                 balance,
@@ -1380,19 +1400,23 @@ pub async fn movements(
         .collect())
 }
 
-/// What moved a customer's points from a day up to another, both included, where the shop is.
+/// What moved a customer's points from a day up to another, both included, where the shop is: the last `limit` movements, and
+/// what there was before and after them.
 pub async fn statement(
     conn: &mut Conn,
     of: Subject,
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
+    limit: usize,
 ) -> Result<Statement, Error> {
     let filter = Filter {
         from,
         to,
         ..Filter::default()
     };
-    let mut entries = movements(conn, of, &filter, None, i64::MAX).await?;
+    let mut entries = movements(conn, of, &filter, None, limit as i64 + 1).await?;
+    let is_cut = entries.len() > limit;
+    entries.truncate(limit);
     entries.reverse();
     let end = to.and_then(|to| to.succ_opt());
     let end = end.map(|next| (conn.shop().midnight(next), Uuid::nil()));
@@ -1421,6 +1445,7 @@ pub async fn statement(
     Ok(Statement {
         programs: ends.collect(),
         entries,
+        is_cut,
     })
 }
 

@@ -3,9 +3,10 @@
 use super::Way;
 use super::code::receipt_code;
 use super::photo::Photo;
+use crate::customer::store as customers;
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
-use crate::flaw::Flaw;
+use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, LineId, PurchaseId, StoreId};
 use crate::limits;
 use crate::on;
@@ -14,7 +15,9 @@ use crate::points::store::{self as points, Occasion, Sale, Sold, returns};
 use crate::request::Upload;
 use crate::rule::store::timeline;
 use crate::rule::tier;
-use crate::who::Customer;
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Customer, Fresh, Reason, Staff};
 use chrono::{DateTime, Duration, Utc};
 use std::collections::{BTreeSet, HashSet};
 
@@ -41,8 +44,7 @@ pub async fn claim(db: &Db, by: &Customer, raw: &str) -> Result<PurchaseId, Erro
         _ => Error::field("receipt", Flaw::NoReceipt),
     })?;
     take_try(db, by).await?;
-    let code = &code;
-    db.write(|tx| scoped(claim_in(tx, by, code))).await
+    claim_by_code(db, by, &code).await
 }
 
 /// The same by a photo of the receipt's QR code. What is wrong with the photo stands at `files`.
@@ -50,8 +52,58 @@ pub async fn claim_by_photo(db: &Db, by: &Customer, files: &[Upload]) -> Result<
     let photo = Photo::check(files, db.shop().attachments)?;
     // To look for a code takes more than anything else that a form may ask for.
     take_try(db, by).await?;
-    let code = &photo.code().await?;
-    db.write(|tx| scoped(claim_in(tx, by, code))).await
+    claim_by_code(db, by, &photo.code().await?).await
+}
+
+async fn claim_by_code(db: &Db, by: &Customer, code: &str) -> Result<PurchaseId, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let (purchase, is_new) = claim_in(tx, by.id(), code).await?;
+            if is_new {
+                by.record(tx, "purchase.claim", Some(purchase.0)).await?;
+            }
+            Ok(purchase)
+        })
+    })
+    .await
+}
+
+/// The same by staff, to whom the customer has shown the receipt. One that is theirs already is [`Flaw::Taken`]. A field more:
+/// `reason`, which is written down.
+pub async fn claim_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    raw: &str,
+    reason: &str,
+) -> Result<PurchaseId, Error> {
+    by.may(Right::Purchases)?;
+    let mut check = Check::new();
+    let code = check.field(
+        "receipt",
+        receipt_code(raw).ok_or(match raw.trim() {
+            "" => Flaw::Missing,
+            _ => Flaw::NoReceipt,
+        }),
+    );
+    let reason = check.field("reason", flaw::text(reason, REASON_MAX));
+    let (Some(code), Some(reason)) = (&code, &reason) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            let (purchase, is_new) = claim_in(tx, customer, code).await?;
+            if !is_new {
+                return Err(Error::field("receipt", Flaw::Taken));
+            }
+            by.record(tx, "purchase.attach", Some(customer), Some(purchase.0), reason)
+                .await?;
+            Ok(purchase)
+        })
+    })
+    .await
 }
 
 async fn take_try(db: &Db, by: &Customer) -> Result<(), Error> {
@@ -67,7 +119,8 @@ async fn take_try(db: &Db, by: &Customer) -> Result<(), Error> {
     }
 }
 
-async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, Error> {
+/// Attaches the receipt; false where it was the customer's already.
+async fn claim_in(tx: &mut Tx, customer: CustomerId, code: &str) -> Result<(PurchaseId, bool), Error> {
     // Changes nothing: whoever else claims or voids it is done by then.
     const HOLD: &str = "UPDATE purchases SET total = total WHERE receipt_code = $1 AND kind = 'sale' \
                         RETURNING id, customer_id, store_id, at, channel, payments, voided_at IS NOT NULL AS is_voided";
@@ -91,21 +144,21 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
     let no = |flaw| Error::field("receipt", flaw);
     let row = known.filter(|row| !row.is_voided).ok_or_else(|| no(Flaw::NoReceipt))?;
     match row.customer_id {
-        Some(holder) if holder == by.id() => return Ok(row.id),
+        Some(holder) if holder == customer => return Ok((row.id, false)),
         Some(_) => return Err(no(Flaw::ClaimedBefore)),
         None if row.at < oldest => return Err(no(Flaw::TooLate)),
         None => {}
     }
     on!(tx, |c| sqlx::query(CLAIM)
         .bind(row.id)
-        .bind(by.id())
+        .bind(customer)
         .bind(now)
         .execute(c)
         .await
         .map(drop))?;
     on!(tx, |c| sqlx::query(RETURNS)
         .bind(row.id)
-        .bind(by.id())
+        .bind(customer)
         .execute(c)
         .await
         .map(drop))?;
@@ -113,7 +166,7 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
     let lines: Vec<Sold> = on!(tx, |c| sqlx::query_as(LINES).bind(row.id).fetch_all(c).await)?;
     let sale = Sale {
         purchase: row.id,
-        customer: Some(by.id()),
+        customer: Some(customer),
         at: row.at,
         member_at: now,
         store: row.store_id,
@@ -136,7 +189,6 @@ async fn claim_in(tx: &mut Tx, by: &Customer, code: &str) -> Result<PurchaseId, 
     {
         returns::take_back(tx, TransactionKind::Return, back, now, &[line]).await?;
     }
-    tier::store::refresh(tx, &timeline, &BTreeSet::from([by.id()])).await?;
-    by.record(tx, "purchase.claim", Some(row.id.0)).await?;
-    Ok(row.id)
+    tier::store::refresh(tx, &timeline, &BTreeSet::from([customer])).await?;
+    Ok((row.id, true))
 }

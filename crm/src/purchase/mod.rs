@@ -13,9 +13,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub mod claim;
 pub mod code;
 #[cfg(feature = "store")]
+pub mod correct;
+#[cfg(feature = "store")]
 pub mod import;
 #[cfg(feature = "store")]
 mod photo;
+#[cfg(feature = "store")]
+pub mod purpose;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "store")]
@@ -213,7 +217,8 @@ pub struct Purchase {
 /// Which receipts to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Part of an article's name or code, of its category's name, or of the receipt's number.
+    /// Words of which each stands in an article's name or code, or each in its category's name, in any order and with any
+    /// ending; or a part of the receipt's number.
     pub text: Option<String>,
     /// With something of this category, or of one within it.
     pub category: Option<CategoryId>,
@@ -240,12 +245,24 @@ pub struct Month {
     pub total: i64,
 }
 
+/// What a customer spent on a category, and on those within it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Its name. None: articles that have no category.
+    pub name: Option<Localized>,
+    /// What was paid less what was given back.
+    pub sum: i64,
+    /// The same month by month, as [`Spending::months`] has them.
+    pub by_month: Vec<i64>,
+}
+
 /// Where a customer's money went in some time, and what of it they saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spending {
-    /// What was paid less what was given back, by category, the most first; those within others are counted there. None: of
-    /// articles that have no category.
-    pub categories: Vec<(Option<Localized>, i64)>,
+    /// The first day of each month, this one last.
+    pub months: Vec<NaiveDate>,
+    /// What was spent by category, the most first.
+    pub categories: Vec<Spent>,
     /// What was taken off prices.
     pub discounts: i64,
     /// The points that paid, in hundredths, less those that came back: each point pays for one unit of the currency.
@@ -255,6 +272,8 @@ pub struct Spending {
 /// An article that a customer buys again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Often {
+    /// The article.
+    pub article: ArticleId,
     /// Its code.
     pub code: String,
     /// Its name.
@@ -333,6 +352,10 @@ pub struct Line {
 pub struct Receipt {
     /// Its head.
     pub head: Purchase,
+    /// How it was bought and paid, as far as the till told.
+    pub way: Way,
+    /// What it was for, by the code of the purpose; none: nobody told.
+    pub purpose: Option<String>,
     /// Its lines in their order.
     pub lines: Vec<Line>,
     /// The points, in hundredths, that it took back as a return, program by program.

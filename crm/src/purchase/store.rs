@@ -2,7 +2,7 @@
 
 use super::{
     Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Often, Original, Page, Purchase, Receipt,
-    Reference, Spending, StoreName, Way, amount,
+    Reference, Spending, Spent, StoreName, Way, amount,
 };
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
@@ -14,6 +14,7 @@ use crate::points::store::{self as points, LIST, Occasion, Sale, Sold, returns, 
 use crate::points::{Before, Difference, TransactionKind};
 use crate::rule::store::{self as rules, Timeline, timeline};
 use crate::rule::{Channel, Tree, tier};
+use crate::search::{self, WORDS_MAX};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
@@ -643,6 +644,41 @@ async fn all_categories(conn: &mut Conn) -> Result<Vec<CategoryRow>, Error> {
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
+/// A pattern of LIKE for what contains a text.
+fn containing(text: &str) -> String {
+    format!("%{}%", db::like(text))
+}
+
+/// One of the words that an article has to have.
+macro_rules! has_word {
+    () => {
+        "(a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\')"
+    };
+}
+
+/// The receipt's number, or an article that has each word or lies in a category of that name. There is a place for each of
+/// [`WORDS_MAX`] words, and one that is not needed lets everything through.
+const HAS_WORDS: &str = concat!(
+    "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+     WHERE l.purchase_id = p.id AND (a.category_id IN (@) OR (",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    " AND ",
+    has_word!(),
+    ")))"
+);
+
 /// The conditions of a filter, added to a query over `purchases p`.
 async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filter) -> Result<ListQuery, Error> {
     let text = filter.text.as_deref().map(fold).filter(|text| !text.is_empty());
@@ -660,26 +696,26 @@ async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filte
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
         .filter("p.voided_at IS NULL", []);
     if let Some(text) = text {
+        let mut words = search::sought(&text);
+        // What has no word that says something is looked for as it stands.
+        if words.is_empty() {
+            words.push(text.clone());
+        }
+        let has_all = |name: &str| {
+            let name = fold(name);
+            words.iter().all(|word| name.contains(word.as_str()))
+        };
         let named: Vec<CategoryId> = categories
             .iter()
-            .filter(|one| fold(&one.name.ru).contains(&text) || fold(&one.name.en).contains(&text))
+            .filter(|one| has_all(&one.name.ru) || has_all(&one.name.en))
             .map(|one| one.id)
             .collect();
-        let pattern = format!(
-            "%{}%",
-            text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-        );
-        query = query.filter_in(
-            "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l \
-             JOIN articles a ON a.id = l.article_id WHERE l.purchase_id = p.id \
-             AND (a.search LIKE ? ESCAPE '\\' OR LOWER(a.code) LIKE ? ESCAPE '\\' OR a.category_id IN (@)))",
-            [
-                Bind::Text(pattern.clone()),
-                Bind::Text(pattern.clone()),
-                Bind::Text(pattern),
-            ],
-            within(&named),
-        );
+        let patterns = (0..WORDS_MAX).flat_map(|nth| {
+            let pattern = words.get(nth).map_or_else(|| "%".to_owned(), |word| containing(word));
+            [Bind::Text(pattern.clone()), Bind::Text(pattern)]
+        });
+        let binds: Vec<Bind> = std::iter::once(Bind::Text(containing(&text))).chain(patterns).collect();
+        query = query.filter_in(HAS_WORDS, binds, within(&named));
     }
     if let Some(category) = filter.category {
         query = query.filter_in(
@@ -814,9 +850,9 @@ pub async fn spending(conn: &mut Conn, of: Subject, months: u32) -> Result<Vec<M
 
 /// Where the money of the last `months` months went, this one included, and what was saved in that time.
 pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending, Error> {
-    const LINES: &str = "SELECT a.category_id, CAST(SUM(l.amount) AS BIGINT), CAST(SUM(l.discount) AS BIGINT) \
-        FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id JOIN articles a ON a.id = l.article_id \
-        WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2 GROUP BY a.category_id";
+    const LINES: &str = "SELECT m.first, a.category_id, CAST(SUM(l.amount) AS BIGINT), CAST(SUM(l.discount) AS BIGINT) \
+        FROM spans m JOIN purchases p ON p.at >= m.first AND p.at < m.next \
+        JOIN purchase_lines l ON l.purchase_id = p.id JOIN articles a ON a.id = l.article_id";
     const POINTS: &str = "SELECT CAST(COALESCE(SUM(w.points - w.given_back), 0) AS BIGINT) FROM purchases p \
         JOIN purchase_lines l ON l.purchase_id = p.id JOIN line_payments w ON w.line_id = l.id \
         WHERE p.customer_id = $1 AND p.voided_at IS NULL AND p.at >= $2";
@@ -824,12 +860,20 @@ pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending
     let first = current
         .checked_sub_months(Months::new(months.saturating_sub(1)))
         .unwrap_or(current);
-    let since = conn.shop().midnight(first);
-    let lines: Vec<(Option<CategoryId>, i64, i64)> = on!(conn, |c| sqlx::query_as(LINES)
-        .bind(of.id())
-        .bind(since)
-        .fetch_all(c)
-        .await)?;
+    let shop = conn.shop().clone();
+    let since = shop.midnight(first);
+    let months: Vec<NaiveDate> = std::iter::successors(Some(first), |first| Some(next_month(*first)))
+        .take_while(|first| *first <= current)
+        .collect();
+    let spans: Vec<_> = months
+        .iter()
+        .map(|first| (shop.midnight(*first), shop.midnight(next_month(*first))))
+        .collect();
+    let query = ListQuery::over(&spans, LINES)
+        .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter("p.voided_at IS NULL", [])
+        .tail("GROUP BY m.first, a.category_id");
+    let lines: Vec<(DateTime<Utc>, Option<CategoryId>, i64, i64)> = db::list(conn, query).await?;
     let points: i64 = on!(conn, |c| sqlx::query_scalar(POINTS)
         .bind(of.id())
         .bind(since)
@@ -837,16 +881,28 @@ pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending
         .await)?;
     let all = all_categories(conn).await?;
     let above = |id: &CategoryId| all.iter().find(|one| one.id == *id).and_then(|one| one.parent_id);
-    let mut sums: BTreeMap<Option<CategoryId>, i64> = BTreeMap::new();
-    for (category, amount, _) in &lines {
+    let mut sums: BTreeMap<Option<CategoryId>, BTreeMap<NaiveDate, i64>> = BTreeMap::new();
+    for (first, category, amount, _) in &lines {
         // No category lies deeper than there are categories.
         let outermost = category.and_then(|id| std::iter::successors(Some(id), above).take(all.len()).last());
-        *sums.entry(outermost).or_default() += amount;
+        let first = month_of(conn, *first);
+        *sums.entry(outermost).or_default().entry(first).or_default() += amount;
     }
     let name = |id: CategoryId| all.iter().find(|one| one.id == id).map(|one| one.name.clone());
-    let mut categories: Vec<_> = sums.into_iter().map(|(id, sum)| (id.and_then(name), sum)).collect();
-    categories.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
+    let mut categories: Vec<Spent> = sums
+        .into_iter()
+        .map(|(id, sums)| Spent {
+            name: id.and_then(name),
+            sum: sums.values().sum(),
+            by_month: months
+                .iter()
+                .map(|first| sums.get(first).copied().unwrap_or_default())
+                .collect(),
+        })
+        .collect();
+    categories.sort_by_key(|spent| std::cmp::Reverse(spent.sum));
     Ok(Spending {
+        months,
         categories,
         discounts: lines.iter().map(|(.., discount)| discount).sum(),
         points,
@@ -855,6 +911,7 @@ pub async fn spent(conn: &mut Conn, of: Subject, months: u32) -> Result<Spending
 
 #[derive(sqlx::FromRow)]
 struct OftenRow {
+    article: ArticleId,
     code: String,
     name: String,
     times: i64,
@@ -866,8 +923,14 @@ struct OftenRow {
     store_town: Option<Json<Localized>>,
 }
 
-/// The articles that a customer bought more than once, the most frequent first, up to `limit` of them.
-pub async fn often(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Often>, Error> {
+/// The articles that a customer bought more than once, the most frequent first: `limit` of them after a place in the list, which is
+/// how often the one before was bought, when last, and which one it is.
+pub async fn often(
+    conn: &mut Conn,
+    of: Subject,
+    after: Option<(i64, Before)>,
+    limit: i64,
+) -> Result<Vec<Often>, Error> {
     const SQL: &str = "WITH bought AS (SELECT l.article_id, l.price, l.ordinal, p.at, p.id, p.store_id FROM purchases p \
         JOIN purchase_lines l ON l.purchase_id = p.id WHERE p.customer_id = $1 AND p.voided_at IS NULL \
         AND p.kind = 'sale' AND l.quantity > l.returned), \
@@ -875,18 +938,24 @@ pub async fn often(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Often
         HAVING COUNT(DISTINCT id) > 1), \
         latest AS (SELECT article_id, price, at, id, store_id, ROW_NUMBER() OVER \
         (PARTITION BY article_id ORDER BY at DESC, id DESC, ordinal DESC) AS place FROM bought) \
-        SELECT a.code, a.name, o.times, t.price, t.at, t.id AS purchase, t.store_id, s.name AS store_name, \
+        SELECT a.id AS article, a.code, a.name, o.times, t.price, t.at, t.id AS purchase, t.store_id, s.name AS store_name, \
         s.town AS store_town FROM counted o JOIN latest t ON t.article_id = o.article_id AND t.place = 1 \
         JOIN articles a ON a.id = o.article_id LEFT JOIN stores s ON s.id = t.store_id \
-        ORDER BY o.times DESC, t.at DESC, a.code LIMIT $2";
+        WHERE (o.times, t.at, a.id) < ($2, $3, $4) ORDER BY o.times DESC, t.at DESC, a.id DESC LIMIT $5";
+    // Nothing is bought so often.
+    let (times, (at, id)) = after.unwrap_or((i64::MAX, (conn.now(), uuid::Uuid::nil())));
     let rows: Vec<OftenRow> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
+        .bind(times)
+        .bind(at)
+        .bind(id)
         .bind(limit)
         .fetch_all(c)
         .await)?;
     Ok(rows
         .into_iter()
         .map(|row| Often {
+            article: row.article,
             code: row.code,
             name: row.name,
             times: row.times,
@@ -948,10 +1017,13 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
         JOIN programs p ON p.id = t.program_id JOIN program_versions v ON v.program_id = p.id AND v.version = \
         COALESCE((SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id AND w.published_at <= $3), 1) \
         WHERE t.purchase_id = $1 AND t.kind = 'return' GROUP BY v.name, p.position, p.id ORDER BY p.position, p.id";
+    const TOLD: &str = "SELECT channel, payments, purpose FROM purchases WHERE id = $1";
     let query = ListQuery::new(SELECT)
         .filter("p.id = ?", [Bind::Id(id.0)])
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)]);
     let head: PurchaseRow = db::list(conn, query).await?.pop().ok_or(Error::NotFound)?;
+    let (channel, payments, purpose): (Option<String>, String, Option<String>) =
+        on!(conn, |c| sqlx::query_as(TOLD).bind(id).fetch_one(c).await)?;
     let rows: Vec<LineRow> = on!(conn, |c| sqlx::query_as(LINES)
         .bind(id)
         .bind(of.id())
@@ -1017,6 +1089,8 @@ pub async fn receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Rec
     let took_back = took_back.into_iter().map(|(name, points)| (name.0, points)).collect();
     Ok(Receipt {
         head: head.into(),
+        way: Way::from_words(channel.as_deref(), &payments),
+        purpose,
         lines,
         took_back,
         drawn,

@@ -63,9 +63,6 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
     const VOID: &str = "UPDATE purchases SET voided_at = $3 WHERE source = $1 AND document = $2 AND voided_at IS NULL \
          RETURNING id, customer_id";
     const KNOWN: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
-    const LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 \
-                         RETURNING id, quantity, returned, original_line_id";
-    const UNDO: &str = "UPDATE purchase_lines SET returned = returned - $2 WHERE id = $1";
     let now = tx.now();
     let voided: Option<(PurchaseId, Option<CustomerId>)> = on!(tx, |c| sqlx::query_as(VOID)
         .bind(source)
@@ -82,6 +79,16 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
         return Ok(known.ok_or(Error::NotFound)?);
     };
     tx.happened(Cause::Voided(id));
+    undo(tx, id, customer).await?;
+    Ok(id)
+}
+
+/// Takes back whatever a receipt moved that has just been voided.
+pub(super) async fn undo(tx: &mut Tx, id: PurchaseId, customer: Option<CustomerId>) -> Result<(), VoidError> {
+    const LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 \
+                         RETURNING id, quantity, returned, original_line_id";
+    const UNDO: &str = "UPDATE purchase_lines SET returned = returned - $2 WHERE id = $1";
+    let now = tx.now();
     let lines: Vec<Row> = on!(tx, |c| sqlx::query_as(LINES).bind(id).fetch_all(c).await)?;
     if lines.iter().any(|line| line.quantity > 0 && line.returned > 0) {
         return Err(VoidError::Returned);
@@ -118,5 +125,5 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
     let mut buyers = store::owners(tx, &undone).await?;
     buyers.extend(customer);
     tier::store::refresh(tx, &timeline, &buyers).await?;
-    Ok(id)
+    Ok(())
 }

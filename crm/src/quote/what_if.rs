@@ -5,10 +5,12 @@ use super::{Quote, earns, told};
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery};
 use crate::error::Error;
-use crate::id::{ArticleId, PurchaseId, StoreId};
+use crate::id::{ArticleId, PromotionId, PurchaseId, StoreId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::store as points;
+use crate::promotion::Promotion;
+use crate::promotion::store::offers::{self, Stand};
 use crate::purchase::{self, Way};
 use crate::rule::store::asking::{self, Answer, Deal};
 use crate::rule::store::{Timeline, timeline};
@@ -62,6 +64,21 @@ pub struct Forecast {
     pub payments: Vec<Paying>,
     /// What would bring more; the most first.
     pub better: Vec<Better>,
+    /// Offers that would bring more once they are switched on; the most first.
+    pub offers: Vec<Suggested>,
+}
+
+/// An offer that is not switched on, and that would bring more for a plan. Money is in minor units, points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggested {
+    /// What records call it.
+    pub code: String,
+    /// What it gives, in a line.
+    pub title: Localized,
+    /// How much more would be taken off.
+    pub discount: i64,
+    /// How much more would be earned.
+    pub earns: i64,
 }
 
 /// Points that a plan would earn in a program.
@@ -232,6 +249,7 @@ pub async fn forecast(db: &Db, by: &Customer, plan: &Plan) -> Result<Forecast, E
         .filter(|other| other.discount + other.earns > discount + points)
         .collect();
     better.sort_by_key(|other| -(other.discount + other.earns));
+    let offers = suggested(&mut conn, &timeline, me, deal, planned).await?;
     let names = points::names(&mut conn, &deal.member.iter().copied().collect()).await?;
     let earned = planned
         .points
@@ -251,7 +269,32 @@ pub async fn forecast(db: &Db, by: &Customer, plan: &Plan) -> Result<Forecast, E
         payments: payments(&mut conn, &timeline, me, deal, planned).await?,
         quote,
         better,
+        offers,
     })
+}
+
+/// The offers that are not switched on, and what each would bring more than is planned.
+async fn suggested(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    me: Subject,
+    deal: &Deal,
+    planned: &Outcome,
+) -> Result<Vec<Suggested>, Error> {
+    let off = offers::of(conn, me).await?.into_iter();
+    let off = off.filter(|offer| offer.stand == Stand::Off && offer.promotion.ends_at > deal.at);
+    let off: Vec<Promotion> = off.map(|offer| offer.promotion).collect();
+    let ids: Vec<PromotionId> = off.iter().map(|promotion| promotion.id).collect();
+    let outcomes = asking::quote_with(conn, timeline, deal, &ids).await?;
+    let suggested = off.into_iter().zip(outcomes).map(|(promotion, outcome)| Suggested {
+        code: promotion.code,
+        title: promotion.title,
+        discount: outcome.total.discount - planned.total.discount,
+        earns: outcome.total.points - planned.total.points,
+    });
+    let mut suggested: Vec<Suggested> = suggested.filter(|one| one.discount + one.earns > 0).collect();
+    suggested.sort_by_key(|one| -(one.discount + one.earns));
+    Ok(suggested)
 }
 
 /// The lines as rules see them.

@@ -177,7 +177,7 @@ pub async fn present(conn: &mut Conn, by: &Staff, request: RequestId) -> Result<
 
 /// Notes that somebody has a request open, for half a minute from now; which colleagues have it open, too.
 pub async fn be_here(db: &Db, by: &Staff, number: i64, is_writing: bool) -> Result<Vec<Present>, Error> {
-    const REQUEST: &str = "SELECT id FROM requests WHERE number = $1";
+    const REQUEST: &str = "SELECT COALESCE(merged_into, id) FROM requests WHERE number = $1";
     const BEFORE: &str = "SELECT is_writing FROM request_presence \
                           WHERE request_id = $1 AND staff_id = $2 AND seen_at > $3";
     const SQL: &str = "INSERT INTO request_presence (request_id, staff_id, is_writing, seen_at) VALUES ($1, $2, $3, $4) \

@@ -11,7 +11,17 @@ use std::str::FromStr;
 pub mod attachment;
 mod photo;
 #[cfg(feature = "store")]
+pub mod draft;
+#[cfg(feature = "store")]
+pub mod link;
+#[cfg(feature = "store")]
 pub mod live;
+#[cfg(feature = "store")]
+pub mod macros;
+#[cfg(feature = "store")]
+pub mod mention;
+#[cfg(feature = "store")]
+pub mod merge;
 #[cfg(feature = "store")]
 pub mod store;
 
@@ -117,6 +127,84 @@ pub struct NewRequest {
     pub text: String,
     /// The id of the receipt it is about; empty for none.
     pub purchase: String,
+}
+
+/// What a page that a request is written from shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageOf {
+    /// A movement of points, by the id of its transaction.
+    Points,
+    /// A program, by its code.
+    Program,
+    /// A promotion, by its id.
+    Offer,
+    /// A coupon, by its id.
+    Coupon,
+    /// An article of the help, by its code.
+    Help,
+}
+
+impl PageOf {
+    /// All with their names in addresses.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Points, "points"),
+        (Self::Program, "program"),
+        (Self::Offer, "offer"),
+        (Self::Coupon, "coupon"),
+        (Self::Help, "help"),
+    ];
+}
+
+/// The page that a request was written from, as addresses and the database have it: `program/club`. It is what a browser said, so it
+/// leads somewhere and proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// What the page shows.
+    pub of: PageOf,
+    /// Which one.
+    pub code: String,
+}
+
+/// The longest code of a page, in characters: an id or a name of ours.
+const ABOUT_MAX: usize = 64;
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = PageOf::ALL.iter().find(|(of, _)| *of == self.of).map(|(_, name)| *name);
+        write!(f, "{}/{}", name.unwrap_or_default(), self.code)
+    }
+}
+
+/// A text that names no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a page that a request is written from")]
+pub struct NotAPage;
+
+impl FromStr for About {
+    type Err = NotAPage;
+
+    fn from_str(s: &str) -> Result<Self, NotAPage> {
+        let (name, code) = s.split_once('/').ok_or(NotAPage)?;
+        let of = PageOf::ALL.iter().find(|(_, known)| *known == name).ok_or(NotAPage)?.0;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if code.is_empty() || code.len() > ABOUT_MAX || !code.chars().all(is_plain) {
+            return Err(NotAPage);
+        }
+        Ok(Self {
+            of,
+            code: code.to_owned(),
+        })
+    }
+}
+
+/// What goes along with a new request beside what its customer says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Along<'a> {
+    /// A note that staff alone see: what the shop knows of what the customer asks about.
+    pub note: Option<&'a str>,
+    /// The page that it is written from.
+    pub about: Option<&'a About>,
 }
 
 /// Over how many days it is reckoned how long first answers take.
@@ -320,6 +408,8 @@ pub struct Thread {
     pub status: Status,
     /// The receipt it is about.
     pub purchase: Option<PurchaseId>,
+    /// The page that it was written from.
+    pub about: Option<About>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
     /// The first answer of staff.
@@ -328,6 +418,8 @@ pub struct Thread {
     pub closed_at: Option<DateTime<Utc>>,
     /// What was said, oldest first.
     pub messages: Vec<Message>,
+    /// The numbers of requests that a part of the conversation went to, or came from.
+    pub parts: Vec<i64>,
     /// What the customer thinks of it, since it was last opened.
     pub rating: Option<Rating>,
     /// The customer may say now what they think of it, or otherwise than before.
@@ -442,6 +534,8 @@ pub struct Counts {
 pub struct StaffMessage {
     /// Its id.
     pub id: MessageId,
+    /// The number of the request that it was said in: another one's where that went into this one.
+    pub number: i64,
     /// Who wrote it.
     pub author: Author,
     /// The name of who wrote it, for those of staff.
@@ -482,6 +576,8 @@ pub struct StaffThread {
     pub language: Lang,
     /// The receipt it is about.
     pub purchase: Option<PurchaseId>,
+    /// The page that it was written from.
+    pub about: Option<About>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
     /// The last message or change. Goes back with an answer, so that nobody answers what they have not read.
@@ -506,6 +602,34 @@ mod tests {
         CustomerAnswers, CustomerCloses, CustomerReopens, StaffAnswers, StaffNotes, StaffReleases, StaffSets,
         StaffTakes,
     };
+
+    #[test]
+    fn a_page_is_one_of_ours_and_nothing_else() {
+        for text in [
+            "program/club",
+            "help/lost-card",
+            "points/0197d2f0-0000-7000-8000-000000000001",
+        ] {
+            let about: About = text.parse().expect("a page");
+            assert_eq!(about.to_string(), text);
+        }
+        let long = format!("help/{}", "a".repeat(65));
+        for text in [
+            "",
+            "program",
+            "program/",
+            "/club",
+            "admin/club",
+            "program/../x",
+            "help/a/b",
+            "help/a?b",
+            "help/\u{0}",
+            "help/я",
+            &long,
+        ] {
+            assert_eq!(text.parse::<About>(), Err(NotAPage), "{text:?}");
+        }
+    }
 
     #[test]
     fn every_step_from_every_status() {

@@ -1,10 +1,12 @@
 //! Requests in the database: what customers see and do, then what staff does.
 
 use super::attachment::{self, Attachment, Checked};
+use super::draft::{self, Draft};
 use super::live;
+use super::mention;
 use super::{
-    Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort, StaffMessage,
-    StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
+    About, Along, Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort,
+    StaffMessage, StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
 };
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
@@ -49,50 +51,63 @@ pub async fn topics(conn: &mut Conn) -> Result<Vec<Topic>, Error> {
 
 /// A request that this transaction changes.
 #[derive(sqlx::FromRow)]
-struct Held {
-    id: RequestId,
-    customer_id: CustomerId,
-    status: Status,
-    assignee_id: Option<StaffId>,
-    updated_at: DateTime<Utc>,
-    waiting_since: Option<DateTime<Utc>>,
-    closed_at: Option<DateTime<Utc>>,
+pub(super) struct Held {
+    pub(super) id: RequestId,
+    pub(super) number: i64,
+    pub(super) customer_id: CustomerId,
+    pub(super) topic_id: TopicId,
+    pub(super) language: Lang,
+    pub(super) status: Status,
+    pub(super) assignee_id: Option<StaffId>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) waiting_since: Option<DateTime<Utc>>,
+    pub(super) closed_at: Option<DateTime<Utc>>,
+    merged_into: Option<RequestId>,
     /// When it was written or last opened again.
     since: DateTime<Utc>,
 }
 
 /// What there is to a step beside the step itself.
 #[derive(Clone, Copy)]
-struct Change {
-    step: Step,
-    assignee: Option<StaffId>,
-    answered: bool,
+pub(super) struct Change {
+    pub(super) step: Step,
+    pub(super) assignee: Option<StaffId>,
+    pub(super) answered: bool,
 }
 
 impl Held {
     /// Takes hold of a request until the transaction ends; of this customer, where one is given. It is read by an
-    /// update that changes nothing, because that locks the row on PostgreSQL and is the same SQL on both engines.
-    async fn by_number(tx: &mut Tx, number: i64, of: Option<CustomerId>) -> Result<Self, Error> {
+    /// update that changes nothing, because that locks the row on PostgreSQL and is the same SQL on both engines. For one
+    /// that went into another one, that one is held.
+    pub(super) async fn by_number(tx: &mut Tx, number: i64, of: Option<CustomerId>) -> Result<Self, Error> {
         const SQL: &str = "UPDATE requests SET updated_at = updated_at \
-                           WHERE number = $1 AND customer_id = COALESCE($2, customer_id) \
-                           RETURNING id, customer_id, status, assignee_id, updated_at, waiting_since, closed_at, \
-                           COALESCE(reopened_at, created_at) AS since";
-        let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
-            .bind(number)
-            .bind(of)
-            .fetch_optional(c)
-            .await)?;
-        held.ok_or(Error::NotFound)
+                           WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1) \
+                           AND customer_id = COALESCE($2, customer_id) \
+                           RETURNING id, number, customer_id, topic_id, language, status, assignee_id, updated_at, \
+                           waiting_since, closed_at, merged_into, COALESCE(reopened_at, created_at) AS since";
+        // It may have gone into another one while it was waited for: then that one is held the second time.
+        for _ in 0..2 {
+            let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
+                .bind(number)
+                .bind(of)
+                .fetch_optional(c)
+                .await)?;
+            let held = held.ok_or(Error::NotFound)?;
+            if held.merged_into.is_none() {
+                return Ok(held);
+            }
+        }
+        Err(Error::Stale)
     }
 
     /// The time of what happens now: after all that happened before, even within a microsecond or on a machine
     /// whose clock is behind, because unread and out of date are told by it.
-    fn moment(&self, tx: &Tx) -> DateTime<Utc> {
+    pub(super) fn moment(&self, tx: &Tx) -> DateTime<Utc> {
         tx.now().max(self.updated_at + TimeDelta::microseconds(1))
     }
 
     /// Takes a step. Fails with [`Error::Stale`] where it cannot be taken from here.
-    async fn take(&self, tx: &mut Tx, at: DateTime<Utc>, change: Change) -> Result<(), Error> {
+    pub(super) async fn take(&self, tx: &mut Tx, at: DateTime<Utc>, change: Change) -> Result<(), Error> {
         const SQL: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
                            answered_at = COALESCE(answered_at, $6), closed_at = $7, reopened_at = COALESCE($8, reopened_at) \
                            WHERE id = $1";
@@ -116,7 +131,7 @@ impl Held {
     }
 
     /// Takes a step that leaves the rest alone.
-    async fn step(&self, tx: &mut Tx, step: Step) -> Result<(), Error> {
+    pub(super) async fn step(&self, tx: &mut Tx, step: Step) -> Result<(), Error> {
         let at = self.moment(tx);
         self.take(
             tx,
@@ -147,7 +162,7 @@ const fn action(step: Step) -> &'static str {
 
 /// Adds a message; its id. A staff member's id makes it the staff's; a note is the staff's in any case, the shop's own where
 /// nobody wrote it.
-async fn say(
+pub(super) async fn say(
     tx: &mut Tx,
     request: RequestId,
     staff: Option<StaffId>,
@@ -248,10 +263,21 @@ fn said<'a>(raw: &str, files: &'a [Upload], db: &Db) -> Result<(String, Vec<Chec
     }
 }
 
+/// The ids of a request and of those that went into it, within a query that binds its id as `$1`.
+macro_rules! together {
+    () => {
+        "(SELECT x.id FROM requests x WHERE x.id = $1 OR x.merged_into = $1)"
+    };
+}
+
 /// The files of a request, message by message.
 async fn files_of(conn: &mut Conn, request: RequestId) -> Result<Vec<Attachment>, sqlx::Error> {
-    const SQL: &str = "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM messages m \
-                       JOIN attachments a ON a.message_id = m.id WHERE m.request_id = $1 ORDER BY m.at, m.id, a.ordinal";
+    const SQL: &str = concat!(
+        "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM messages m JOIN attachments a ON a.message_id = m.id \
+         WHERE m.request_id IN ",
+        together!(),
+        " ORDER BY m.at, m.id, a.ordinal"
+    );
     on!(conn, |c| sqlx::query_as(SQL).bind(request).fetch_all(c).await)
 }
 
@@ -264,18 +290,20 @@ fn files_with(files: &[Attachment], message: MessageId) -> Vec<Attachment> {
         .collect()
 }
 
-struct Begun {
-    customer: CustomerId,
-    topic: TopicId,
-    purchase: Option<PurchaseId>,
-    language: Lang,
-    at: DateTime<Utc>,
+pub(super) struct Begun {
+    pub(super) customer: CustomerId,
+    pub(super) topic: TopicId,
+    pub(super) purchase: Option<PurchaseId>,
+    pub(super) about: Option<String>,
+    pub(super) language: Lang,
+    pub(super) at: DateTime<Utc>,
 }
 
 /// Begins a request without a message; its id and number.
-async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
+pub(super) async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
     const SQL: &str = "INSERT INTO requests (id, number, customer_id, topic_id, purchase_id, status, language, created_at, \
-                       updated_at, waiting_since, customer_seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $8)";
+                       updated_at, waiting_since, customer_seen_at, about) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $8, $9)";
     let id = RequestId::new();
     let number = db::next_number(tx, "request").await?;
     on!(tx, |c| sqlx::query(SQL)
@@ -287,6 +315,7 @@ async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), Error> {
         .bind(Status::New)
         .bind(new.language)
         .bind(new.at)
+        .bind(new.about.as_deref())
         .execute(c)
         .await
         .map(drop))?;
@@ -306,12 +335,14 @@ pub(crate) async fn begin_with(
         customer,
         topic,
         purchase: None,
+        about: None,
         language,
         at,
     };
     let (id, _) = begin(tx, begun).await?;
     tx.happened(Cause::Opened(id));
     say(tx, id, None, false, body, at).await?;
+    live::note(tx, id, live::Kind::Opened).await?;
     Ok(id)
 }
 
@@ -320,16 +351,16 @@ pub(crate) async fn begin_with(
 /// Writes a request; its number. Fails with flaws at `topic`, `text`, `files` and `purchase`, which has to be the customer's
 /// own, and with [`Error::TooMany`] for a customer who writes one after another.
 pub async fn create(db: &Db, by: &Customer, new: &NewRequest, files: &[Upload]) -> Result<i64, Error> {
-    create_with(db, by, new, files, None).await
+    create_with(db, by, new, files, Along::default()).await
 }
 
-/// The same, with a note that staff alone see: what the shop knows of what the customer asks about.
+/// The same, with what goes along.
 pub async fn create_with(
     db: &Db,
     by: &Customer,
     new: &NewRequest,
     files: &[Upload],
-    note: Option<&str>,
+    along: Along<'_>,
 ) -> Result<i64, Error> {
     db.write(|tx| {
         scoped(async move {
@@ -355,6 +386,7 @@ pub async fn create_with(
                 customer: by.id(),
                 topic,
                 purchase,
+                about: along.about.map(About::to_string),
                 language: by.language(),
                 at,
             };
@@ -362,7 +394,7 @@ pub async fn create_with(
             tx.happened(Cause::Opened(id));
             let message = say(tx, id, None, false, &body, at).await?;
             attach(tx, message, &files, at).await?;
-            if let Some(note) = note {
+            if let Some(note) = along.note {
                 // Of one moment, and ids grow: it stands after what the customer said.
                 say(tx, id, None, true, note, at).await?;
             }
@@ -399,11 +431,12 @@ async fn own_purchase(tx: &mut Tx, of: Subject, id: &str) -> Result<Result<Optio
     Ok(own.map(Some).ok_or(Flaw::NotAChoice))
 }
 
-/// True for a request of table `r` with an answer that its customer has not seen.
+/// True for a request of table `r` with an answer that its customer has not seen, be it in one that went into it.
 macro_rules! unread {
     () => {
-        "EXISTS (SELECT 1 FROM messages m WHERE m.request_id = r.id AND m.author = 'staff' AND NOT m.internal \
-         AND m.at > r.customer_seen_at)"
+        "EXISTS (SELECT 1 FROM requests x JOIN messages m ON m.request_id = x.id \
+         WHERE (x.id = r.id OR x.merged_into = r.id) AND m.author = 'staff' AND NOT m.internal \
+         AND m.at > x.customer_seen_at)"
     };
 }
 
@@ -414,7 +447,9 @@ pub async fn list(conn: &mut Conn, of: Subject, after: Option<Cursor>, limit: i6
         unread!(),
         " AS unread FROM requests r JOIN topics t ON t.id = r.topic_id"
     );
-    let mut query = ListQuery::new(SELECT).filter("r.customer_id = ?", [Bind::Id(of.id().0)]);
+    let mut query = ListQuery::new(SELECT)
+        .filter("r.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter("r.merged_into IS NULL", []);
     if let Some(after) = after {
         query = query.filter(
             "(r.updated_at, r.id) < (?, ?)",
@@ -429,7 +464,8 @@ pub async fn current(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Sum
     const SQL: &str = concat!(
         "SELECT * FROM (SELECT r.id, r.number, t.name AS topic, r.status, r.created_at, r.updated_at, ",
         unread!(),
-        " AS unread FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.customer_id = $1) s \
+        " AS unread FROM requests r JOIN topics t ON t.id = r.topic_id \
+         WHERE r.customer_id = $1 AND r.merged_into IS NULL) s \
          WHERE s.status <> 'closed' OR s.unread ORDER BY s.updated_at DESC, s.id DESC LIMIT $2"
     );
     Ok(on!(conn, |c| sqlx::query_as(SQL)
@@ -448,34 +484,45 @@ pub async fn open_count(conn: &mut Conn, of: Subject) -> Result<i64, Error> {
 /// How many of a customer's requests have an answer that the customer has not seen.
 pub async fn unread_count(conn: &mut Conn, of: Subject) -> Result<i64, Error> {
     const SQL: &str = concat!(
-        "SELECT COUNT(*) FROM requests r WHERE r.customer_id = $1 AND ",
+        "SELECT COUNT(*) FROM requests r WHERE r.customer_id = $1 AND r.merged_into IS NULL AND ",
         unread!()
     );
     Ok(on!(conn, |c| sqlx::query_scalar(SQL).bind(of.id()).fetch_one(c).await)?)
 }
 
-/// One request of a customer with what was said to them and by them; another's is [`Error::NotFound`].
+/// One request of a customer with what was said to them and by them; another's is [`Error::NotFound`]. For one that went into
+/// another one, that one.
 pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> {
     #[derive(sqlx::FromRow)]
     struct Head {
         id: RequestId,
+        number: i64,
         topic_id: TopicId,
         #[sqlx(json)]
         topic: Localized,
         status: Status,
         purchase_id: Option<PurchaseId>,
+        about: Option<String>,
         created_at: DateTime<Utc>,
         answered_at: Option<DateTime<Utc>>,
         closed_at: Option<DateTime<Utc>>,
         since: DateTime<Utc>,
     }
-    const HEAD: &str = "SELECT r.id, r.topic_id, t.name AS topic, r.status, r.purchase_id, r.created_at, r.answered_at, \
-                        r.closed_at, \
-                        COALESCE(r.reopened_at, r.created_at) AS since \
-                        FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.number = $1 AND r.customer_id = $2";
-    const MESSAGES: &str = "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread \
-                            FROM messages m JOIN requests r ON r.id = m.request_id \
-                            WHERE m.request_id = $1 AND NOT m.internal ORDER BY m.at, m.id";
+    const HEAD: &str = "SELECT r.id, r.number, r.topic_id, t.name AS topic, r.status, r.purchase_id, r.about, r.created_at, \
+                        r.answered_at, r.closed_at, COALESCE(r.reopened_at, r.created_at) AS since \
+                        FROM requests r JOIN topics t ON t.id = r.topic_id \
+                        WHERE r.id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1) \
+                        AND r.customer_id = $2";
+    const MESSAGES: &str = concat!(
+        "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread \
+         FROM messages m JOIN requests r ON r.id = m.request_id WHERE m.request_id IN ",
+        together!(),
+        " AND NOT m.internal ORDER BY m.at, m.id"
+    );
+    const PARTS: &str = "SELECT o.number FROM request_links l \
+                         JOIN requests o ON o.id = CASE WHEN l.request_id = $1 THEN l.other_id ELSE l.request_id END \
+                         WHERE l.kind = 'split' AND (l.request_id = $1 OR l.other_id = $1) AND o.customer_id = $2 \
+                         ORDER BY o.number";
     let mut conn = db.read().await?;
     let head: Option<Head> = on!(&mut conn, |c| sqlx::query_as(HEAD)
         .bind(number)
@@ -484,15 +531,22 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         .await)?;
     let Head {
         id,
+        number,
         topic_id,
         topic,
         status,
         purchase_id,
+        about,
         created_at,
         answered_at,
         closed_at,
         since,
     } = head.ok_or(Error::NotFound)?;
+    let parts: Vec<i64> = on!(&mut conn, |c| sqlx::query_scalar(PARTS)
+        .bind(id)
+        .bind(of.id())
+        .fetch_all(c)
+        .await)?;
     let mut messages: Vec<Message> = on!(&mut conn, |c| sqlx::query_as(MESSAGES).bind(id).fetch_all(c).await)?;
     let files = files_of(&mut conn, id).await?;
     for message in &mut messages {
@@ -508,10 +562,12 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         topic,
         status,
         purchase: purchase_id,
+        about: about.and_then(|about| about.parse().ok()),
         created_at,
         answered_at,
         closed_at,
         messages,
+        parts,
         rating,
         may_rate,
     })
@@ -540,7 +596,8 @@ pub async fn usual_wait(conn: &mut Conn, topic: TopicId) -> Result<Option<TimeDe
 async fn read(conn: &mut Conn, request: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
     const SQL: &str = "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM attachments a \
                        JOIN messages m ON m.id = a.message_id JOIN requests r ON r.id = m.request_id \
-                       WHERE a.id = $1 AND r.number = $2";
+                       WHERE a.id = $1 AND (r.number = $2 \
+                       OR r.merged_into = (SELECT k.id FROM requests k WHERE k.number = $2))";
     const PARTS: &str = "SELECT bytes FROM attachment_parts WHERE attachment_id = $1 ORDER BY ordinal";
     let found: Option<Attachment> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(id)
@@ -569,7 +626,8 @@ pub async fn file(conn: &mut Conn, of: Subject, number: i64, id: AttachmentId) -
 /// Remembers that the customer was shown this thread: what it held is read from now on, what came meanwhile is not.
 pub async fn mark_seen(db: &Db, by: &Customer, shown: &Thread) -> Result<(), Error> {
     const SQL: &str = "UPDATE requests SET customer_seen_at = $3 \
-                       WHERE number = $1 AND customer_id = $2 AND customer_seen_at < $3";
+                       WHERE (number = $1 OR merged_into = (SELECT k.id FROM requests k WHERE k.number = $1)) \
+                       AND customer_id = $2 AND customer_seen_at < $3";
     let Some(last) = shown
         .messages
         .iter()
@@ -784,6 +842,10 @@ pub async fn queue(
     if let Some(topic) = filter.topic {
         query = query.filter("r.topic_id = ?", [Bind::Id(topic.0)]);
     }
+    // One that went into another one is that one; it is found by what was said in it all the same.
+    if filter.text.trim().is_empty() {
+        query = query.filter("r.merged_into IS NULL", []);
+    }
     // Each word may stand in a message or in the name; more than a few narrow nothing further.
     let text = filter.text.replace(char::is_control, " ");
     for word in fold(&text).split(' ').filter(|word| !word.is_empty()).take(6) {
@@ -815,16 +877,18 @@ pub async fn counts(conn: &mut Conn, by: &Staff) -> Result<Counts, Error> {
                        COUNT(*) FILTER (WHERE assignee_id IS NULL AND status <> 'closed') AS unassigned, \
                        COUNT(*) FILTER (WHERE status = 'new') AS new, COUNT(*) FILTER (WHERE status = 'open') AS open, \
                        COUNT(*) FILTER (WHERE status = 'waiting') AS waiting, \
-                       COUNT(*) FILTER (WHERE status = 'closed') AS closed FROM requests";
+                       COUNT(*) FILTER (WHERE status = 'closed' AND merged_into IS NULL) AS closed FROM requests";
     Ok(on!(conn, |c| sqlx::query_as(SQL).bind(by.id()).fetch_one(c).await)?)
 }
 
-/// Opens a request with its notes, and its customer's data with it; both are written into the audit log.
+/// Opens a request with its notes, and its customer's data with it; both are written into the audit log. For one that went into
+/// another one, that one is opened.
 pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThread), Error> {
     by.may(Right::Requests)?;
     #[derive(sqlx::FromRow)]
     struct Head {
         id: RequestId,
+        number: i64,
         customer_id: CustomerId,
         name: String,
         surname: String,
@@ -835,18 +899,24 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
         assignee_name: Option<String>,
         language: Lang,
         purchase_id: Option<PurchaseId>,
+        about: Option<String>,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
         waiting_since: Option<DateTime<Utc>>,
         answered_at: Option<DateTime<Utc>>,
         closed_at: Option<DateTime<Utc>>,
     }
-    const HEAD: &str = "SELECT r.id, r.customer_id, c.name, c.surname, t.name AS topic, r.status, r.assignee_id, \
-                        s.name AS assignee_name, r.language, r.purchase_id, r.created_at, r.updated_at, r.waiting_since, \
+    const HEAD: &str = "SELECT r.id, r.number, r.customer_id, c.name, c.surname, t.name AS topic, r.status, r.assignee_id, \
+                        s.name AS assignee_name, r.language, r.purchase_id, r.about, r.created_at, r.updated_at, r.waiting_since, \
                         r.answered_at, r.closed_at FROM requests r JOIN customers c ON c.id = r.customer_id \
-                        JOIN topics t ON t.id = r.topic_id LEFT JOIN staff s ON s.id = r.assignee_id WHERE r.number = $1";
-    const MESSAGES: &str = "SELECT m.id, m.author, s.name AS staff, m.internal, m.body, m.at FROM messages m \
-                            LEFT JOIN staff s ON s.id = m.staff_id WHERE m.request_id = $1 ORDER BY m.at, m.id";
+                        JOIN topics t ON t.id = r.topic_id LEFT JOIN staff s ON s.id = r.assignee_id \
+                        WHERE r.id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
+    const MESSAGES: &str = concat!(
+        "SELECT m.id, r.number, m.author, s.name AS staff, m.internal, m.body, m.at FROM messages m \
+         JOIN requests r ON r.id = m.request_id LEFT JOIN staff s ON s.id = m.staff_id WHERE m.request_id IN ",
+        together!(),
+        " ORDER BY m.at, m.id"
+    );
     db.write(|tx| {
         scoped(async move {
             let head: Option<Head> = on!(tx, |c| sqlx::query_as(HEAD).bind(number).fetch_optional(c).await)?;
@@ -869,7 +939,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
             let ratings = ratings(tx, head.id, head.created_at).await?;
             let thread = StaffThread {
                 id: head.id,
-                number,
+                number: head.number,
                 customer: head.customer_id,
                 name: head.name,
                 surname: head.surname,
@@ -879,6 +949,7 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
                 assignee_name: head.assignee_name,
                 language: head.language,
                 purchase: head.purchase_id,
+                about: head.about.and_then(|about| about.parse().ok()),
                 created_at: head.created_at,
                 updated_at: head.updated_at,
                 waiting_since: head.waiting_since,
@@ -950,7 +1021,8 @@ pub async fn staff_answer(
                 },
             )
             .await?;
-            tell(tx, held.customer_id, number).await?;
+            tell(tx, held.customer_id, held.number).await?;
+            draft::forget(tx, by, held.id, Draft::Answer).await?;
             audit(tx, by, Step::StaffAnswers, &held).await?;
             Ok(live::note(tx, held.id, live::Kind::Answered).await?)
         })
@@ -960,13 +1032,13 @@ pub async fn staff_answer(
 
 /// Tells a customer, in the cabinet and where there is an e-mail address that is proved, that there is an answer; what it says
 /// stays behind the sign-in.
-async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
+pub(super) async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
     let number = number.to_string();
     notification::add(tx, customer, Kind::Answer, &number, None).await?;
     outbox::send_by_email(tx, customer, "request_answered", &[("number", &number)]).await
 }
 
-async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), Error> {
+pub(super) async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), Error> {
     Ok(by
         .record(
             tx,
@@ -978,15 +1050,19 @@ async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), E
         .await?)
 }
 
-/// Leaves a note for colleagues. Nothing that the customer sees changes by it. Fails with a flaw at `text`.
+/// Leaves a note for colleagues. Nothing that the customer sees changes by it. Whom it names by `@login` is told of it. Fails with
+/// a flaw at `text`.
 pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Error> {
     by.may(Right::Requests)?;
     let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
+            let named = mention::named(tx, body).await?;
             let at = held.moment(tx);
-            say(tx, held.id, Some(by.id()), true, body, at).await?;
+            let message = say(tx, held.id, Some(by.id()), true, body, at).await?;
+            mention::tell(tx, by, &named, message, at).await?;
+            draft::forget(tx, by, held.id, Draft::Note).await?;
             audit(tx, by, Step::StaffNotes, &held).await?;
             Ok(live::note(tx, held.id, live::Kind::Inside).await?)
         })
@@ -1010,7 +1086,7 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
             held.step(tx, step).await?;
             if to == Status::Closed {
-                let (customer, about) = (held.customer_id, number.to_string());
+                let (customer, about) = (held.customer_id, held.number.to_string());
                 notification::add(tx, customer, Kind::Closed, &about, None).await?;
             }
             audit(tx, by, step, &held).await?;
@@ -1116,6 +1192,7 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
             customer,
             topic,
             purchase,
+            about: None,
             language,
             at: first.at,
         },

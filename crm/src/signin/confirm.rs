@@ -108,7 +108,7 @@ pub async fn by_password(db: &Db, by: &Customer, typed: &str, visitor: &Visitor)
     let hash = password_hash(&mut conn, by.id()).await?;
     drop(conn);
     let subject = by.id().to_string();
-    if !check_password(db, &subject, typed, hash.as_deref(), visitor).await? {
+    if !check_password(db, (subject.as_str(), None), typed, hash.as_deref(), visitor).await? {
         return Err(Error::field("password", Flaw::WrongPassword));
     }
     db.write(|tx| {

@@ -12,6 +12,8 @@ pub mod codes;
 #[cfg(feature = "store")]
 pub mod confirm;
 #[cfg(feature = "store")]
+pub mod history;
+#[cfg(feature = "store")]
 pub mod known;
 #[cfg(feature = "store")]
 pub mod notice;

@@ -4,7 +4,7 @@
 //! only who holds the phone learns whether there is an account.
 
 use super::attempts::{self, AttemptRow, Begin, Purpose};
-use super::{Device, Draft, codes, known, notice, password, strength};
+use super::{Device, Draft, codes, history, known, notice, password, strength};
 use crate::audit::{self, Actor};
 use crate::card::store as cards;
 use crate::consent::{Act, AskedAt, store as consents};
@@ -123,12 +123,17 @@ pub async fn verify(db: &Db, token: &Token, code: &str, visitor: &Visitor) -> Re
                 let attempt = attempts::row(tx, token, Purpose::SignIn).await?;
                 let (kind, address) = attempt.address()?;
                 if let Err(flaw) = codes::take(tx, &attempt, typed, visitor).await? {
+                    // A code that is dead may be sent for ever: a try of it is none.
+                    if matches!(flaw, Flaw::WrongCode { .. })
+                        && let Some(customer) = contacts::holder(tx, kind, address).await?
+                    {
+                        history::note(tx, customer, way_of(kind), false, visitor).await?;
+                    }
                     return Ok(Err(flaw));
                 }
                 let now = tx.now();
                 if let Some(customer) = contacts::holder(tx, kind, address).await? {
-                    let way = if kind == Kind::Phone { "code" } else { "email" };
-                    return Ok(Ok(arrive(tx, &attempt, customer, way, visitor).await?));
+                    return Ok(Ok(arrive(tx, &attempt, customer, way_of(kind), visitor).await?));
                 }
                 if kind == Kind::Email {
                     on!(tx, |c| sqlx::query(EMAIL).bind(attempt.id).execute(c).await.map(drop))?;
@@ -145,6 +150,14 @@ pub async fn verify(db: &Db, token: &Token, code: &str, visitor: &Visitor) -> Re
         })
         .await?;
     outcome.map_err(|flaw| Error::field("code", flaw))
+}
+
+/// How the log calls coming in by a code.
+fn way_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Phone => "code",
+        Kind::Email => "email",
+    }
 }
 
 /// The first factor has led to a customer: in, or on to the second factor.
@@ -205,6 +218,7 @@ pub(crate) async fn let_in(tx: &mut Tx, customer: CustomerId, way: &str, visitor
         return Err(Error::Stale);
     }
     audit::without_session(tx, Actor::Customer, customer, "sign_in", way, visitor).await?;
+    history::note(tx, customer, way, true, visitor).await?;
     let of = SessionOf::Customer(customer);
     let (device, is_new) = known::remember(tx, of, visitor.known_device.as_ref()).await?;
     if is_new {
@@ -408,7 +422,7 @@ pub async fn by_password(db: &Db, phone: &str, typed: &str, lang: Lang, visitor:
         None => None,
     };
     drop(conn);
-    let fits = check_password(db, phone, typed, hash.as_deref(), visitor).await?;
+    let fits = check_password(db, (phone, holder), typed, hash.as_deref(), visitor).await?;
     let customer = holder
         .filter(|_| fits)
         .ok_or(Error::field("password", Flaw::WrongPassword))?;
@@ -435,10 +449,11 @@ pub(crate) async fn password_hash(conn: &mut Conn, customer: CustomerId) -> Resu
     Ok(hash.flatten())
 }
 
-/// Whether a password fits; a wrong one is counted against `subject`. Field: `password`.
+/// Whether a password fits; a wrong one is counted against `subject`, and told to the customer who was to come in by it. Field:
+/// `password`.
 pub(crate) async fn check_password(
     db: &Db,
-    subject: &str,
+    (subject, coming): (&str, Option<CustomerId>),
     typed: &str,
     hash: Option<&str>,
     visitor: &Visitor,
@@ -449,8 +464,16 @@ pub(crate) async fn check_password(
     throttle(&mut db.read().await?, subject, visitor).await?;
     let fits = password::verify(typed, hash).await?;
     if !fits {
-        db.write(|tx| scoped(async move { failed(tx, subject, "password", visitor).await }))
-            .await?;
+        db.write(|tx| {
+            scoped(async move {
+                failed(tx, subject, "password", visitor).await?;
+                if let Some(customer) = coming {
+                    history::note(tx, customer, "password", false, visitor).await?;
+                }
+                Ok::<_, Error>(())
+            })
+        })
+        .await?;
     }
     Ok(fits)
 }
@@ -466,7 +489,7 @@ pub(crate) async fn check_current(
     if typed.is_empty() {
         return Err(Error::field("current", Flaw::Missing));
     }
-    if check_password(db, subject, typed, Some(hash), visitor).await? {
+    if check_password(db, (subject, None), typed, Some(hash), visitor).await? {
         Ok(())
     } else {
         Err(Error::field("current", Flaw::WrongPassword))
@@ -499,7 +522,7 @@ pub async fn staff_by_password(
     let found: Option<(StaffId, String)> = on!(conn, |c| sqlx::query_as(SQL).bind(login).fetch_optional(c).await)?;
     drop(conn);
     let hash = found.as_ref().map(|(_, hash)| hash.as_str());
-    let fits = check_password(db, login, typed, hash, visitor).await?;
+    let fits = check_password(db, (login, None), typed, hash, visitor).await?;
     let found = found
         .filter(|_| fits)
         .ok_or(Error::field("password", Flaw::WrongPassword))?;
@@ -697,7 +720,7 @@ pub async fn change_staff_language(db: &Db, by: &Staff, lang: Lang) -> Result<()
 
 /// Removes what nobody needs any more: attempts and codes that are over, second factors that were offered and not taken,
 /// removals of one that have ended, changes of the main number that are over, phones of who joined at a till and has come in since, keys of changes that cannot come
-/// again, sessions long ended, browsers that nobody came in by for long.
+/// again, sessions long ended, sign-ins of long ago, browsers that nobody came in by for long.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
     macro_rules! old {
         ($table:literal, $is_old:literal) => {
@@ -725,7 +748,7 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
     );
     // Codes go before the attempts that they belong to. Staff see of a customer when they came in, so sessions that ended stay
     // until they would have run out.
-    const OLD: [(&str, Duration); 13] = [
+    const OLD: [(&str, Duration); 14] = [
         (old!("ceremonies", "created_at < $1"), Duration::hours(1)),
         (old!("handoffs", "created_at < $1"), Duration::hours(1)),
         (old!("failures", "at < $1"), Duration::hours(1)),
@@ -743,6 +766,7 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
         (REMOVALS, Duration::days(30)),
         (NUMBERS, Duration::days(30)),
         (old!("enrolments", "completed_at < $1"), Duration::days(30)),
+        (old!("sign_ins", "at < $1"), Duration::days(history::DAYS)),
     ];
     for (sql, age) in OLD {
         db::sweep(db, sql, db.now() - age).await?;

@@ -1,17 +1,16 @@
-//! Staff in the database, and what they find there.
+//! Staff in the database.
 
-use super::{Colleague, Event, Hit, NewStaff, Probe, Right, Role, login, probes};
+use super::{Colleague, NewStaff, Right, Role, login};
 use crate::audit::{self, Actor};
-use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{CustomerId, SearchId, SessionId, StaffId};
+use crate::id::{CustomerId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
 use crate::signin::store::check_current;
 use crate::signin::{Device, known, notice, password, strength};
-use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_ABSOLUTE, STAFF_IDLE, Staff, Subject, System, Visitor};
-use chrono::TimeDelta;
+use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_IDLE, Staff, Subject, System, Visitor};
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
 pub async fn create(db: &Db, _by: &System, new: &NewStaff) -> Result<StaffId, Error> {
@@ -232,179 +231,6 @@ pub async fn colleagues(conn: &mut Conn, _by: &Staff) -> Result<Vec<Colleague>, 
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
-/// The most that a search finds.
-pub const HITS: usize = 50;
-
-macro_rules! hits {
-    ($from:literal) => {
-        concat!(
-            "SELECT c.id, c.name, c.surname, \
-             (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'phone' AND k.is_primary) AS phone, \
-             (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'email' AND k.is_primary) AS email, \
-             (SELECT n.number FROM cards n WHERE n.customer_id = c.id AND n.state = 'active' \
-             ORDER BY n.issued_at DESC, n.id DESC LIMIT 1) AS card \
-             FROM customers c",
-            $from
-        )
-    };
-}
-
-/// Customers by name, phone, e-mail, card or request number, at most [`HITS`]. Written into the audit log, with what
-/// kind of thing was looked for and how many were found.
-pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error> {
-    by.may(Right::Customers)?;
-    let probes = probes(query, &db.shop().country);
-    let mut conn = db.read().await?;
-    let mut hits: Vec<Hit> = Vec::new();
-    for probe in &probes {
-        add(&mut hits, find(&mut conn, probe).await?);
-    }
-    drop(conn);
-    let kinds: Vec<_> = probes.iter().map(Probe::kind).collect();
-    let reason = &format!("{} {}: {} found", Reason::Search.as_str(), kinds.join(", "), hits.len());
-    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "customer.search", None, None, reason).await?) }))
-        .await?;
-    Ok(hits)
-}
-
-/// How long what somebody looks for is kept: a session of theirs lasts no longer.
-const SEARCH_LIFE: TimeDelta = STAFF_ABSOLUTE;
-/// The longest text that is looked for, in characters.
-const SEARCH_MAX: usize = 200;
-
-/// Keeps what a member of staff typed into a search, so that its page is addressed by an id that tells nobody anything
-/// (ASVS 5.0, 14.2.1). The search itself is written into the audit log when it is done.
-pub async fn keep_search(db: &Db, by: &Staff, text: &str) -> Result<SearchId, Error> {
-    const SQL: &str = "INSERT INTO searches (id, staff_id, text, created_at) VALUES ($1, $2, $3, $4)";
-    let id = SearchId::new();
-    let text: &String = &text.chars().filter(|c| *c != '\0').take(SEARCH_MAX).collect();
-    db.write(|tx| {
-        scoped(async move {
-            let now = tx.now();
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(by.id())
-                .bind(text)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
-            Ok(id)
-        })
-    })
-    .await
-}
-
-/// What a member of staff typed into a search; `None` for somebody else's and for what is gone.
-pub async fn kept_search(conn: &mut Conn, by: &Staff, id: SearchId) -> Result<Option<String>, Error> {
-    const SQL: &str = "SELECT text FROM searches WHERE id = $1 AND staff_id = $2 AND created_at > $3";
-    let now = conn.now();
-    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
-        .bind(id)
-        .bind(by.id())
-        .bind(now - SEARCH_LIFE)
-        .fetch_optional(c)
-        .await)?)
-}
-
-/// Adds whom another probe has not found before, while there is room.
-fn add(hits: &mut Vec<Hit>, more: Vec<Hit>) {
-    for hit in more {
-        if hits.len() < HITS && hits.iter().all(|held| held.id != hit.id) {
-            hits.push(hit);
-        }
-    }
-}
-
-async fn find(conn: &mut Conn, probe: &Probe) -> Result<Vec<Hit>, Error> {
-    const CONTACT: &str = hits!(" JOIN contacts f ON f.customer_id = c.id");
-    let query = match probe {
-        Probe::Name(words) => return by_name(conn, words).await,
-        Probe::Phone(phone) => {
-            ListQuery::new(CONTACT).filter("f.value = ? AND f.kind = 'phone'", [Bind::Text(phone.clone())])
-        }
-        Probe::PhoneEnd(digits) => ListQuery::new(CONTACT).filter(
-            "f.kind = 'phone' AND f.value LIKE ?",
-            [Bind::Text(format!("%{digits}"))],
-        ),
-        Probe::Email(start) => {
-            ListQuery::new(CONTACT).filter("f.kind = 'email' AND f.value >= ? AND f.value < ?", range(start))
-        }
-        Probe::Card(number) => ListQuery::new(hits!(" JOIN cards d ON d.customer_id = c.id"))
-            .filter("d.number = ?", [Bind::Text(number.clone())]),
-        Probe::Request(number) => ListQuery::new(hits!(" JOIN requests r ON r.customer_id = c.id"))
-            .filter("r.number = ?", [Bind::Int(*number)]),
-    };
-    Ok(db::list(conn, query.tail("ORDER BY c.search, c.id").limit(HITS as i64)).await?)
-}
-
-/// The bounds of all texts that begin with `start`, for an index to find them by.
-fn range(start: &str) -> [Bind; 2] {
-    [Bind::Text(start.to_owned()), Bind::Text(format!("{start}\u{10ffff}"))]
-}
-
-/// Customers by the beginnings of surname and name. A surname leads the folded text, so each word is tried as one by
-/// the index; only where that leaves room are all names looked through for the words.
-async fn by_name(conn: &mut Conn, words: &[String]) -> Result<Vec<Hit>, Error> {
-    const CUSTOMER: &str = hits!("");
-    let mut found: Vec<Hit> = Vec::new();
-    for lead in (0..words.len()).map(Some).chain([None]) {
-        if found.len() >= HITS {
-            break;
-        }
-        let mut query = ListQuery::new(CUSTOMER);
-        for (i, word) in words.iter().enumerate() {
-            query = if Some(i) == lead {
-                query.filter("c.search >= ? AND c.search < ?", range(word))
-            } else {
-                query.filter(
-                    "c.search LIKE ? ESCAPE '\\'",
-                    [Bind::Text(format!("% {}%", db::like(word)))],
-                )
-            };
-        }
-        let hits: Vec<Hit> = db::list(conn, query.tail("ORDER BY c.search, c.id").limit(HITS as i64)).await?;
-        add(&mut found, hits);
-    }
-    Ok(found)
-}
-
-/// What happened to a customer, newest first: purchases, requests and what was said in them, consents, programs,
-/// sessions, points, and changes. What staff merely read is in [`audit::of_customer`]; what tells of itself above is
-/// not told once more as a change, and a step on the way to one is none.
-pub async fn timeline(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Event>, Error> {
-    const SQL: &str = "\
-        SELECT at, kind, id AS object, '' AS code, total AS amount FROM purchases WHERE customer_id = $1 \
-        UNION ALL SELECT r.created_at, 'request', r.id, t.code, r.number \
-        FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.customer_id = $1 \
-        UNION ALL SELECT m.at, CASE WHEN m.internal THEN 'note' WHEN m.author = 'staff' THEN 'answer' ELSE 'message' END, \
-        r.id, t.code, r.number FROM requests r JOIN topics t ON t.id = r.topic_id \
-        JOIN messages m ON m.request_id = r.id WHERE r.customer_id = $1 AND m.at > r.created_at \
-        UNION ALL SELECT a.at, 'consent_' || a.act, a.id, p.code, CAST(0 AS BIGINT) \
-        FROM consents a JOIN consent_texts t ON t.id = a.text_id JOIN consent_purposes p ON p.id = t.purpose_id \
-        WHERE a.customer_id = $1 \
-        UNION ALL SELECT m.joined_at, 'joined', p.id, p.code, CAST(0 AS BIGINT) \
-        FROM memberships m JOIN programs p ON p.id = m.program_id WHERE m.customer_id = $1 \
-        UNION ALL SELECT m.left_at, 'left', p.id, p.code, CAST(0 AS BIGINT) \
-        FROM memberships m JOIN programs p ON p.id = m.program_id WHERE m.customer_id = $1 AND m.left_at IS NOT NULL \
-        UNION ALL SELECT created_at, 'sign_in', id, device, CAST(0 AS BIGINT) FROM sessions WHERE customer_id = $1 \
-        UNION ALL SELECT t.at, 'points', t.id, t.kind, (SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) \
-        FROM postings p JOIN accounts a ON a.id = p.account_id \
-        WHERE p.transaction_id = t.id AND a.customer_id = t.customer_id) FROM transactions t WHERE t.customer_id = $1 \
-        UNION ALL SELECT at, 'change', object_id, action, CAST(0 AS BIGINT) FROM audit WHERE customer_id = $1 \
-        AND action NOT LIKE '%.read' \
-        AND action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', 'consent.give', \
-        'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', 'sign_out', 'confirm', 'confirm.code', \
-        'contact.code', 'factor.offer', 'points.adjust', 'points.approve', 'transfer.create', 'transfer.cancel', \
-        'transfer.reverse') \
-        ORDER BY at DESC, kind, code, object LIMIT $2";
-    Ok(on!(conn, |c| sqlx::query_as(SQL)
-        .bind(of.id())
-        .bind(limit)
-        .fetch_all(c)
-        .await)?)
-}
-
 /// Gives a member of staff another password; their sessions end.
 pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Result<(), Error> {
     const SQL: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
@@ -545,6 +371,24 @@ pub async fn change_password(
                 .map(drop))?;
             by.record(tx, "password.change", None, None, "").await?;
             Ok(())
+        })
+    })
+    .await
+}
+
+/// Switches single keys off on the pages of whoever asks, or on again.
+pub async fn set_shortcuts(db: &Db, by: &Staff, is_on: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET shortcuts = $2 WHERE id = $1";
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(is_on)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(by.record(tx, "staff.shortcuts", None, Some(by.id().0), "").await?)
         })
     })
     .await

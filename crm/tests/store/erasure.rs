@@ -19,10 +19,11 @@ use std::collections::BTreeMap;
 const PHONE: &str = "+79005557788";
 const EMAIL: &str = "avrora@example.com";
 /// What tells who it is.
-const IDENTITY: [&str; 9] = [
+const IDENTITY: [&str; 10] = [
     "Аврора",
     "Незабудкина",
     "незабудкина",
+    "nezabudkin",
     PHONE,
     EMAIL,
     "1990-05-03",
@@ -75,6 +76,9 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         who.id(),
         birthday,
     );
+    crm::find::store::fill(db, &BY, || true)
+        .await
+        .expect("by these words she is found");
     let (anna, agent) = (sign_in(db, who).await, staff(world, "petrov").await);
     let child = ChildForm {
         day: "5".into(),
@@ -126,6 +130,26 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     requests::note(db, &agent, number, "звонила Незабудкина")
         .await
         .expect("noted");
+    crm::note::store::add(db, &agent, who.id(), "Незабудкина любит чай", true)
+        .await
+        .expect("noted");
+    let task = crm::task::NewTask {
+        title: "Перезвонить: Незабудкина".into(),
+        due: "2026-11-25".into(),
+        owner: agent.id().to_string(),
+        request: String::new(),
+    };
+    crm::task::store::add(db, &agent, who.id(), &task).await.expect("added");
+    let talk = crm::interaction::Entry {
+        channel: "visit".into(),
+        script: "free".into(),
+        outcome: "told".into(),
+        note: "Приходила Незабудкина".into(),
+        minutes: String::new(),
+    };
+    crm::interaction::store::add(db, &agent, who.id(), &talk, None)
+        .await
+        .expect("written down");
     requests::close(db, &anna, number).await.expect("closed");
     let rating = crm::request::NewRating {
         score: "5".into(),
@@ -286,6 +310,69 @@ crm::both_engines!(who_cannot_be_erased_keeps_nobody_waiting, async |world| {
     assert_eq!(one!(world, i64, done, next.id()), 1);
     sql!(world, "DROP INDEX only_one");
     assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1, "it came again");
+});
+
+crm::both_engines!(whom_points_came_from_is_named_to_nobody_any_more, async |world| {
+    let pair = crate::transfers::pair(world).await;
+    let db = &world.db;
+    with_contacts(world, pair.boris).await;
+    contact(world, pair.anna.id(), Kind::Email, "anna@example.com").await;
+    sql!(world, "UPDATE contacts SET verified_at = created_at");
+    sql!(
+        world,
+        "UPDATE customers SET name = 'Аврора' WHERE id = $1",
+        pair.anna.id()
+    );
+    for _ in 0..2 {
+        crate::transfers::give(db, pair.anna, &pair.card, pair.family, 1_00)
+            .await
+            .expect("sent");
+    }
+    world.clock.set(start() + days(12));
+    crm::points::store::run_due(db, &BY).await.expect("they arrive");
+    outbox::deliver_to_inbox(db, &BY).await.expect("carried");
+    // She is called otherwise by now, and was named before.
+    sql!(
+        world,
+        "UPDATE customers SET name = 'Ирида' WHERE id = $1",
+        pair.anna.id()
+    );
+    assert!(every_text(world).await.iter().any(|text| text.contains("Аврора")));
+    ask(db, pair.anna).await.expect("asked");
+    world.clock.set(start() + days(27));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+    outbox::deliver_to_inbox(db, &BY).await.expect("carried");
+    erasure::run_due(db, &BY).await.expect("the last word goes too");
+    let left = every_text(world).await;
+    let names = |text: &&String| text.contains("Аврора") || text.contains("Ирида");
+    let left: Vec<&String> = left.iter().filter(names).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    let mut conn = db.read().await.expect("a connection");
+    let told = crm::notification::list(&mut conn, pair.boris, None, 10).await;
+    let told = told.expect("read");
+    let received = told.iter().filter(|one| one.kind == crm::notification::Kind::Received);
+    let received: Vec<_> = received.map(|one| one.about.as_str()).collect();
+    assert_eq!(received, ["—", "—"], "that they came stays");
+});
+
+crm::both_engines!(what_arrives_after_an_erasure_is_told_to_nobody, async |world| {
+    let pair = crate::transfers::pair(world).await;
+    let policy = crm::points::Policy {
+        transfer_wait_minutes: 30 * 24 * 60,
+        ..crm::points::Policy::default()
+    };
+    let db = &crate::common::with_policy(world, policy).await;
+    crate::transfers::give(db, pair.anna, &pair.card, pair.family, 1_00)
+        .await
+        .expect("sent");
+    ask(db, pair.boris).await.expect("asked");
+    world.clock.set(start() + days(26));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+    world.clock.set(start() + days(42));
+    let report = crm::points::store::run_due(db, &BY).await.expect("done");
+    assert_eq!(report.transferred, 1);
+    const TOLD: &str = "SELECT COUNT(*) FROM notifications WHERE customer_id = $1";
+    assert_eq!(one!(world, i64, TOLD, pair.boris.id()), 0);
 });
 
 crm::both_engines!(who_thinks_better_of_it_stays, async |world| {

@@ -40,7 +40,12 @@ async fn ask(db: &Db, who: Subject) -> Result<crm::id::ExportId, Error> {
 
 async fn archive(db: &Db, who: Subject, id: crm::id::ExportId) -> Result<Vec<u8>, Error> {
     let anna = sign_in(db, who).await;
-    export::archive(db, &anna.fresh(db).expect("fresh"), id).await
+    let mut download = export::archive(db, &anna.fresh(db).expect("fresh"), id).await?;
+    let mut all = Vec::new();
+    while let Some(part) = download.part().await? {
+        all.extend(part);
+    }
+    Ok(all)
 }
 
 async fn latest(db: &Db, who: Subject) -> Option<export::Export> {
@@ -180,7 +185,14 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
     let id = ask(db, who).await.expect("asked");
     assert!(export::run_next(db, &BY, short).await.expect("made"));
     let files = unpack(&archive(db, who, id).await.expect("an archive"));
-    assert_eq!(files.keys().collect::<Vec<_>>(), ["data.json", "index.html"]);
+    let names: Vec<&String> = files.keys().collect();
+    assert_eq!(
+        (names.len(), names[0].as_str(), names[2].as_str()),
+        (3, "data.json", "index.html")
+    );
+    let packed = format!("\"{}\"", names[1]);
+    let photo = String::from_utf8_lossy(b"\x89PNG\r\n\x1a\n").into_owned();
+    assert_eq!(files[names[1]], photo, "what she sent is in it, too");
     assert_eq!(files["index.html"], "<p>everything</p>");
     let json = &files["data.json"];
     let data: serde_json::Value = serde_json::from_str(json).expect("JSON");
@@ -206,6 +218,7 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         ("/request_files/0/bytes", "8"),
         ("/questions/0/asked", "\"Есть ли доставка?\""),
         ("/questions/0/state", "\"new\""),
+        ("/request_files/0/packed_as", packed.as_str()),
         ("/second_factors/0/name", "\"Часы\""),
         ("/exports/0/state", "\"running\""),
     ] {

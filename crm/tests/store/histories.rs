@@ -13,7 +13,7 @@ use crm::id::{ProgramId, ReservationId, TierId, TransferId};
 use crm::lang::Localized;
 use crm::on;
 use crm::points::store::{SpendError, TransferError, run_due as work, spending, transfers};
-use crm::points::{NewTransfer, Policy, ReservationState};
+use crm::points::{NewTransfer, Policy, Receiver, ReservationState};
 use crm::purchase::LineOutcome;
 use crm::purchase::void::{VoidError, void};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
@@ -267,7 +267,7 @@ impl Told<'_> {
             Event::Send { from, program, points } => {
                 let by = sign_in(self.db, self.who[from]).await;
                 let new = NewTransfer {
-                    card: self.cards[1 - from].clone(),
+                    to: Receiver::Card(self.cards[1 - from].clone()),
                     program: self.programs[program],
                     points,
                 };

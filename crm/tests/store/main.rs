@@ -1,6 +1,7 @@
 //! The store on both engines: every function that changes or reads the database, through its front door. One program for
 //! all of it, because each program is linked with everything once more.
 
+mod acts;
 mod backup;
 mod cards;
 mod common;
@@ -10,6 +11,7 @@ mod dialogue;
 mod erasure;
 mod exports;
 mod factors;
+mod find;
 mod help;
 mod histories;
 mod identity;
@@ -43,9 +45,13 @@ mod spending;
 mod staff;
 mod statements;
 mod stores;
+mod talks;
+mod tasks;
 mod texts;
+mod thread;
 mod tiers;
 mod tills;
+mod timeline;
 mod together;
 mod transfers;
 mod webhooks;

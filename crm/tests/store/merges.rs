@@ -16,6 +16,7 @@ use crm::id::{CustomerId, EnrolmentId, FactorId, NumberChangeId};
 use crm::lang::Lang;
 use crm::merge::{self, Likeness, MergeError, Obstacle};
 use crm::points::store::{SpendError, spending, transfers};
+use crm::request::{NewRequest, store as requests};
 use crm::testing::{World, start};
 use crm::who::Subject;
 use crm::{erasure, on};
@@ -631,4 +632,44 @@ both_engines!(who_is_erased_is_erased_whole, async |world| {
     assert_eq!(one!(world, i64, reasons), 0);
     assert_eq!(balance(db, anna).await.active, 0);
     assert_books_agree(db).await;
+});
+
+both_engines!(requests_that_became_one_part_with_their_accounts, async |world| {
+    let (kept, old) = two(world).await;
+    let (db, agent) = (&world.db, lead(world).await);
+    let write = async |who: Subject, text: &str| {
+        let new = NewRequest {
+            topic: "other".into(),
+            text: text.into(),
+            purchase: String::new(),
+        };
+        let proof = sign_in(db, who).await;
+        requests::create(db, &proof, &new, &[]).await.expect("a request")
+    };
+    let (first, second) = (write(kept, "hers").await, write(old, "her sister's").await);
+    merge(world, kept, old).await.expect("merged");
+    crm::request::merge::merge(db, &agent, first, &[second.to_string()])
+        .await
+        .expect("one conversation");
+    assert_eq!(
+        requests::thread(db, kept, second).await.expect("hers").messages.len(),
+        2
+    );
+    undo(world, kept).await.expect("parted");
+    for (who, number, text) in [(kept, first, "hers"), (old, second, "her sister's")] {
+        let thread = requests::thread(db, who, number).await.expect("their own");
+        let said: Vec<&str> = thread.messages.iter().map(|message| message.body.as_str()).collect();
+        assert_eq!(
+            (thread.number, said),
+            (number, vec![text]),
+            "and nothing of the other's"
+        );
+    }
+    assert!(requests::thread(db, old, first).await.is_err());
+    let open = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM request_merges WHERE undone_at IS NULL"
+    );
+    assert_eq!(open, 0, "there is nothing to undo");
 });

@@ -9,8 +9,8 @@ use crm::lang::Lang;
 use crm::notification::{self, Kind, Notification};
 use crm::outbox::own::{self, Sent};
 use crm::outbox::{self, Channel, To};
-use crm::points::NewTransfer;
 use crm::points::store::transfers;
+use crm::points::{NewTransfer, Receiver};
 use crm::request::{NewRequest, store as requests};
 use crm::testing::{World, start};
 use crm::who::{Subject, Visitor};
@@ -123,7 +123,7 @@ both_engines!(points_that_arrive_and_that_expire_are_told, async |world| {
     fund(db, anna, 10_00, start()).await;
     let by = sign_in(db, anna).await;
     let new = NewTransfer {
-        card,
+        to: Receiver::Card(card),
         program: family,
         points: 4_00,
     };
@@ -131,7 +131,10 @@ both_engines!(points_that_arrive_and_that_expire_are_told, async |world| {
         .await
         .expect("sent");
     assert_eq!(words(db, boris).await, [], "they are on their way");
-    assert_eq!(words(db, anna).await, [(Kind::Security, "points_sent".into(), None)]);
+    let all = words(db, anna).await;
+    assert!(all.contains(&(Kind::Security, "points_sent".into(), None)), "{all:?}");
+    assert!(all.contains(&(Kind::Active, String::new(), Some(10_00))), "{all:?}");
+    assert_eq!(all.len(), 2);
     run_due(world, start() + days(1)).await;
     assert_eq!(words(db, boris).await, [(Kind::Received, "Анна".into(), Some(4_00))]);
 
@@ -150,6 +153,84 @@ both_engines!(points_that_arrive_and_that_expire_are_told, async |world| {
     assert_eq!(told(db, boris).await[0].points, Some(4_00));
 });
 
+both_engines!(
+    what_comes_later_and_expires_on_a_day_that_was_told_is_told,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, boris) = (customer(db).await, customer(db).await);
+        execute!(db, "UPDATE customers SET registered_at = $1", start() - days(100))
+            .await
+            .expect("long ago");
+        let to_anna = card(db, anna, "active").await;
+        let family = program(db, "family").await;
+        fund(db, anna, 10_00, start()).await;
+        fund(db, boris, 5_00, start()).await;
+        world.clock.set(start() + days(84));
+        assert_eq!(notification::run_due(db, &BY).await.expect("done"), 2);
+        let by = sign_in(db, boris).await;
+        let new = NewTransfer {
+            to: Receiver::Card(to_anna),
+            program: family,
+            points: 3_00,
+        };
+        transfers::transfer(db, &by.fresh(db).expect("fresh"), &new)
+            .await
+            .expect("sent");
+        run_due(world, start() + days(85)).await;
+        assert_eq!(notification::run_due(db, &BY).await.expect("done"), 1);
+        let told: Vec<_> = words(db, anna).await;
+        let expiries: Vec<_> = told.iter().filter(|one| one.0 == Kind::Expiry).collect();
+        assert_eq!(
+            expiries,
+            [&(Kind::Expiry, String::new(), Some(13_00))],
+            "once, with all of it"
+        );
+        assert_eq!(notification::run_due(db, &BY).await.expect("done"), 0);
+        // Spent, it is less, which is no news.
+        spend(db, anna, family, 6_00).await;
+        assert_eq!(notification::run_due(db, &BY).await.expect("done"), 0);
+    }
+);
+
+both_engines!(points_that_expire_are_written_of_once_a_week, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    contact(world, anna.id(), Way::Email, "anna@example.com").await;
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    for n in [0, 2, 10] {
+        fund(db, anna, 10_00, start() + days(n)).await;
+    }
+    const WRITTEN: &str = "SELECT COUNT(*) FROM outbox WHERE template = 'points_expire'";
+    for (day, told, written) in [(83, 1, 1), (85, 1, 1), (93, 1, 2)] {
+        world.clock.set(start() + days(day));
+        assert_eq!(notification::run_due(db, &BY).await.expect("done"), told, "day {day}");
+        assert_eq!(one!(world, i64, WRITTEN), written, "day {day}");
+    }
+    let bodies = "SELECT body FROM outbox WHERE template = 'points_expire' ORDER BY created_at LIMIT 1";
+    let body = one!(world, String, bodies);
+    let day = Lang::Ru.date(db.shop().day(start() + days(90)));
+    assert!(body.contains(&day) && body.contains("10"), "{body}");
+    assert!(body.contains("/points/expiry"), "{body}");
+});
+
+both_engines!(points_of_a_day_that_can_be_spent_are_told_together, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    fund(db, anna, 10_00, start()).await;
+    let at = told(db, anna).await[0].at;
+    notification::mark_read(db, &sign_in(db, anna).await, at)
+        .await
+        .expect("read");
+    fund(db, anna, 5_00, start()).await;
+    assert_eq!(words(db, anna).await, [(Kind::Active, String::new(), Some(15_00))]);
+    assert_eq!(sign_in(db, anna).await.unread(), 1, "the sum is new");
+    // What is brought in of long ago is no news.
+    fund(db, anna, 5_00, start() - days(20)).await;
+    assert_eq!(words(db, anna).await, [(Kind::Active, String::new(), Some(15_00))]);
+});
+
 both_engines!(what_is_due_is_told_late_and_what_is_over_is_not, async |world| {
     let db = ready(world).await;
     let anna = customer(db).await;
@@ -161,7 +242,9 @@ both_engines!(what_is_due_is_told_late_and_what_is_over_is_not, async |world| {
     // It did not run for ten days. The first of them are gone by then.
     run_due(world, start() + days(91)).await;
     assert_eq!(notification::run_due(db, &BY).await.expect("done"), 2);
-    let told: Vec<_> = told(db, anna).await.iter().filter_map(|one| one.day).collect();
+    let told = told(db, anna).await;
+    let expiries = told.iter().filter(|one| one.kind == Kind::Expiry);
+    let told: Vec<_> = expiries.filter_map(|one| one.day).collect();
     let expected = [94, 92].map(|n| db.shop().day(start() + days(n)));
     assert_eq!(told.len(), 2);
     assert!(expected.iter().all(|day| told.contains(day)), "{told:?}");

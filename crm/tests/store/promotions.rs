@@ -221,6 +221,27 @@ crm::both_engines!(
         put(world, &linked).await;
         assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Off)]);
         let by = sign_in(db, anna).await;
+        // A plan says what switching it on would bring.
+        let plan = |price| crm::quote::what_if::Plan {
+            at: db.now(),
+            store: None,
+            payment: None,
+            items: vec![crm::quote::what_if::Item {
+                article: None,
+                quantity: 1,
+                price,
+            }],
+        };
+        let suggested = async |price: i64| {
+            let told = crm::quote::what_if::forecast(db, &by, &plan(price))
+                .await
+                .expect("told");
+            let offers = told.offers.into_iter();
+            offers
+                .map(|one| (one.code, one.discount, one.earns))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(suggested(100_00).await, [("week".to_owned(), 0, 50_00)]);
         for other in ["", "none"] {
             let refused = offers::activate(db, &by, other).await;
             assert!(matches!(refused, Err(Error::NotFound)), "{other}");
@@ -246,6 +267,7 @@ crm::both_engines!(
             1
         );
         assert_eq!(stands(world, anna).await, [("week".to_owned(), Stand::Holds)]);
+        assert_eq!(suggested(100_00).await, [], "it is on");
         // What was bought before, and is told of late, is given nothing for it.
         assert_eq!(points("late", start() - TimeDelta::minutes(1)).await, 3_00);
         assert_eq!(points("after", start()).await, 53_00);
@@ -282,7 +304,7 @@ crm::both_engines!(what_is_over_tells_what_it_brought, async |world| {
         .await;
     let over = async |me: Subject| {
         let mut conn = world.db.read().await.expect("a connection");
-        let all = offers::over(&mut conn, me).await.expect("told");
+        let all = offers::over(&mut conn, me, None, 100).await.expect("told");
         let told = all
             .into_iter()
             .map(|one| (one.title.en, one.is_counted, one.discount, one.points));
@@ -300,15 +322,70 @@ crm::both_engines!(what_is_over_tells_what_it_brought, async |world| {
     };
     assert_eq!(over(anna).await, told(20_00, 50_00));
     assert_eq!(over(boris).await, told(0, 0), "somebody else's is theirs");
-    world
-        .clock
-        .set(start() + TimeDelta::hours(1) + TimeDelta::days(offers::ARCHIVE_DAYS));
-    let codes: Vec<String> = over(anna).await.into_iter().map(|(title, ..)| title).collect();
+    world.clock.set(start() + TimeDelta::days(400));
+    let (mut codes, mut before) = (Vec::new(), None);
+    loop {
+        let mut conn = world.db.read().await.expect("a connection");
+        let page = offers::over(&mut conn, anna, before, 2).await.expect("told");
+        before = page.last().map(|last| (last.ended_at, last.id.0));
+        if page.is_empty() {
+            break;
+        }
+        codes.extend(page.into_iter().map(|one| one.title.en));
+    }
     assert_eq!(
         codes,
-        ["goes on", "later", "words", "gift"],
-        "for three months to the moment"
+        ["goes on", "later", "words", "gift", "both"],
+        "however long ago, page by page"
     );
+});
+
+crm::both_engines!(what_is_used_up_says_when, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let gift = &fixed(club, 50_00);
+    let capped = async |name: &str, caps: &str| publish(db, &rule(name, "", gift, caps)).await.id;
+    let once = capped("Once", r#", "caps": {"customer": {"times": 1}}"#).await;
+    let daily = capped("Daily", r#", "caps": {"day": {"times": 1}}"#).await;
+    let budget = capped("Budget", r#", "caps": {"budget": {"times": 1}}"#).await;
+    let open = capped("Open", "").await;
+    for (code, rules) in [
+        ("once", vec![once]),
+        ("daily", vec![daily]),
+        ("budget", vec![budget]),
+        ("either", vec![once, open]),
+    ] {
+        carried_out(world, code, 48, &rules).await;
+    }
+    let of = async |me: Subject, code: &str| {
+        let all = stands(world, me).await;
+        all.into_iter().find(|(known, _)| known == code).map(|(_, stand)| stand)
+    };
+    for code in ["once", "daily", "budget", "either"] {
+        assert_eq!(of(anna, code).await, Some(Stand::Holds), "{code}");
+    }
+    let at = start();
+    slip("1", anna, at).line("tea", 1, 100_00).book(db).await;
+    let used = |is_for_today| {
+        Some(Stand::Used {
+            at: Some(at),
+            is_for_today,
+        })
+    };
+    assert_eq!(of(anna, "once").await, used(false));
+    assert_eq!(of(anna, "daily").await, used(true));
+    assert_eq!(
+        of(anna, "either").await,
+        Some(Stand::Holds),
+        "the other rule is still there"
+    );
+    assert!(
+        matches!(of(anna, "budget").await, Some(Stand::Beyond { why: Some(_) })),
+        "others may have used it"
+    );
+    world.clock.set(start() + TimeDelta::days(1));
+    assert_eq!(of(anna, "daily").await, Some(Stand::Holds), "the next day");
+    assert_eq!(of(anna, "once").await, used(false));
 });
 
 crm::both_engines!(a_promotion_names_its_shops_and_counts_its_changes, async |world| {

@@ -192,6 +192,31 @@ both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
     };
     assert_eq!(list(db, anna, &text(" елочный  шар ")).await, ["A-100%"]);
     assert_eq!(list(db, anna, &text("ШАР")).await, ["B_200", "A-100%"]);
+    for words in ["шар ёлочный", "ЕЛОЧНАЯ, шара", "шаром ёлочной", "шары"] {
+        assert_eq!(
+            list(db, anna, &text(words)).await.last().map(String::as_str),
+            Some("A-100%"),
+            "{words}"
+        );
+    }
+    assert_eq!(
+        list(db, anna, &text("шар x")).await,
+        [""; 0],
+        "both words in one article"
+    );
+    let many = "ёлочный шар ёлочный шар ёлочный шар ёлочный шар зонтик";
+    assert_eq!(
+        list(db, anna, &text(many)).await,
+        ["A-100%"],
+        "so many words count and no more"
+    );
+    for nothing in ["%", "_", "\\", "и в", "?!"] {
+        assert_eq!(
+            list(db, anna, &text(nothing)).await.len(),
+            usize::from(nothing == "%" || nothing == "_"),
+            "{nothing}"
+        );
+    }
     assert_eq!(list(db, anna, &text("b_2")).await, ["B_200"]);
     assert_eq!(list(db, anna, &text("100%")).await, ["A-100%"]);
     assert_eq!(list(db, anna, &text("a%0")).await, [""; 0], "a percent sign is itself");
@@ -280,6 +305,11 @@ both_engines!(receipts_are_found_by_category_and_sum, async |world| {
     };
     assert_eq!(list(db, anna, &text("КУХНИ")).await, ["knife", "pot"]);
     assert_eq!(list(db, anna, &text("все для")).await, ["knife", "pot"], "ё is е");
+    assert_eq!(
+        list(db, anna, &text("кухню всё")).await,
+        ["knife", "pot"],
+        "in any order, with any ending"
+    );
     assert_eq!(list(db, anna, &text("garden")).await, ["back", "spade"]);
     assert_eq!(list(db, anna, &text("прочее")).await, ["other"], "articles as before");
     let sums = |least, most| Filter {
@@ -352,7 +382,7 @@ both_engines!(where_the_money_went_and_what_was_saved, async |world| {
     let sums: Vec<_> = spent
         .categories
         .iter()
-        .map(|(name, sum)| (name.as_ref().map(|name| name.en.as_str()), *sum))
+        .map(|spent| (spent.name.as_ref().map(|name| name.en.as_str()), spent.sum))
         .collect();
     assert_eq!(
         sums,
@@ -360,6 +390,22 @@ both_engines!(where_the_money_went_and_what_was_saved, async |world| {
         "pots are counted with the kitchen, and what came back is not"
     );
     assert_eq!((spent.discounts, spent.points), (50_00, 35_00));
+    assert_eq!(
+        (spent.months[0], spent.months[11], spent.months.len()),
+        (day(2025, 12, 1), day(2026, 11, 1), 12)
+    );
+    let kitchen = &spent.categories[0].by_month;
+    assert_eq!(
+        (kitchen[0], kitchen[11], kitchen.iter().sum::<i64>()),
+        (550_00, 100_00, 650_00)
+    );
+    let lately = purchases::spent(&mut conn, anna, 3).await.expect("spending");
+    assert_eq!(lately.months, [day(2026, 9, 1), day(2026, 10, 1), day(2026, 11, 1)]);
+    assert_eq!(
+        (lately.categories[0].sum, lately.discounts),
+        (100_00, 0),
+        "of these months alone"
+    );
     execute!(db, "UPDATE purchases SET voided_at = at WHERE id = $1", first.id)
         .await
         .expect("voided");
@@ -392,7 +438,7 @@ both_engines!(what_is_bought_again_and_again, async |world| {
     slip("pot", anna, on(9)).line("pot", 5, 500_00).book(db).await;
     slip("his", boris, on(9)).line("pot", 1, 500_00).book(db).await;
     let mut conn = db.read().await.expect("a connection");
-    let often = purchases::often(&mut conn, anna, 10).await.expect("a list");
+    let often = purchases::often(&mut conn, anna, None, 10).await.expect("a list");
     let told: Vec<_> = often
         .iter()
         .map(|one| (one.code.as_str(), one.times, one.price))
@@ -405,8 +451,17 @@ both_engines!(what_is_bought_again_and_again, async |world| {
     assert_eq!((often[1].purchase, often[1].at), (last.id, on(5)));
     let shop = often[1].store.as_ref().map(|store| store.name.en.as_str());
     assert_eq!((shop, &often[0].store), (Some("Shop N"), &None));
-    let one = purchases::often(&mut conn, anna, 1).await.expect("a list");
-    assert_eq!(one.len(), 1);
+    let one = purchases::often(&mut conn, anna, None, 1).await.expect("a list");
+    assert_eq!(one, often[..1]);
+    let after = |one: &crm::purchase::Often| Some((one.times, (one.at, one.article.0)));
+    let next = purchases::often(&mut conn, anna, after(&one[0]), 1)
+        .await
+        .expect("a list");
+    assert_eq!(next, often[1..]);
+    let end = purchases::often(&mut conn, anna, after(&next[0]), 1)
+        .await
+        .expect("a list");
+    assert_eq!(end, []);
 });
 
 both_engines!(a_receipt_tells_what_came_back_and_a_return_its_sale, async |world| {

@@ -183,7 +183,11 @@ crm::both_engines!(what_the_shop_adds_is_for_staff_alone, async |world| {
     topic(world, "card", 1).await;
     let anna = customer(world, "Anna", "K").await;
     let note = "12 points by the club, version 1";
-    let number = store::create_with(&world.db, &anna, &about("Where are they?"), &[], Some(note))
+    let along = crm::request::Along {
+        note: Some(note),
+        ..Default::default()
+    };
+    let number = store::create_with(&world.db, &anna, &about("Where are they?"), &[], along)
         .await
         .expect("a request");
     let shown = thread(world, &anna, number).await;

@@ -14,6 +14,7 @@ use crm::db::{Db, scoped};
 use crm::id::{CategoryId, ChildId, ContactId, ProgramId, WebhookId};
 use crm::invite::{State, store as invitations};
 use crm::lang::{Lang, Localized};
+use crm::notification::Kind as Notice;
 use crm::outbox;
 use crm::points::store as points;
 use crm::points::{Entry, LotState, Policy, TransactionKind};
@@ -41,9 +42,14 @@ fn visitor(phone: &str) -> Visitor {
 async fn register(db: &Db, phone: &str, invite: Option<&str>) -> Customer {
     let visitor = visitor(phone);
     let token = signin::start(db, phone, Lang::Ru, &visitor).await.expect("a code");
+    finish(db, &token, &visitor, invite).await
+}
+
+/// Goes on from the code that was sent last.
+async fn finish(db: &Db, token: &who::Token, visitor: &Visitor, invite: Option<&str>) -> Customer {
     let inbox = outbox::inbox(db, 1).await.expect("the inbox");
     let code: String = inbox[0].body.chars().filter(char::is_ascii_digit).take(6).collect();
-    signin::verify(db, &token, &code, &visitor).await.expect("it fits");
+    signin::verify(db, token, &code, visitor).await.expect("it fits");
     let draft = Draft {
         person: PersonForm {
             name: "Борис".into(),
@@ -59,11 +65,11 @@ async fn register(db: &Db, phone: &str, invite: Option<&str>) -> Customer {
         draft,
         ..Details::default()
     };
-    signin::save_draft(db, &token, &details).await.expect("kept");
-    let opened = signin::register(db, &token, Lang::Ru, invite, &visitor)
+    signin::save_draft(db, token, &details).await.expect("kept");
+    let opened = signin::register(db, token, Lang::Ru, invite, visitor)
         .await
         .expect("registered");
-    who::customer(db, &opened.token, &visitor)
+    who::customer(db, &opened.token, visitor)
         .await
         .expect("read")
         .expect("signed in")
@@ -116,11 +122,23 @@ async fn history(db: &Db, who: Subject) -> Vec<Entry> {
 
 async fn friends(db: &Db, who: Subject) -> Vec<(String, State)> {
     let mut conn = db.read().await.expect("a connection");
-    let all = invitations::list(&mut conn, who, 100).await.expect("read");
+    let all = invitations::list(&mut conn, who, None, 100).await.expect("read");
     all.into_iter().map(|one| (one.name, one.state)).collect()
 }
 
 /// Moves a clock on by a minute: codes to one phone and receipts have their order.
+/// What the cabinet told of rewards, and what rules are called in Russian.
+async fn cabinet(db: &Db, who: Subject) -> Vec<(Notice, Option<String>, Option<i64>)> {
+    let mut conn = db.read().await.expect("a connection");
+    let all = crm::notification::list(&mut conn, who, None, 20).await.expect("read");
+    let rewards = all
+        .into_iter()
+        .filter(|one| matches!(one.kind, Notice::Reward | Notice::Invitation));
+    rewards
+        .map(|one| (one.kind, one.name.map(|name| name.0.ru), one.points))
+        .collect()
+}
+
 fn later(world: &World) {
     world.clock.set(world.db.now() + Duration::minutes(1));
 }
@@ -148,6 +166,11 @@ both_engines!(who_joins_is_rewarded_once_also_after_a_till, async |world| {
     assert_eq!(
         (reward.occasion, reward.by, reward.name.ru.as_str(), reward.points),
         (Occasion::Registration, welcome, "Welcome по-русски", 100_00)
+    );
+    let told = cabinet(db, boris.me()).await;
+    assert_eq!(
+        told,
+        [(Notice::Reward, Some("Welcome по-русски".to_owned()), Some(100_00))]
     );
     // By the terms of the program: it waits for two weeks, and lasts for a year.
     assert_eq!(
@@ -575,6 +598,11 @@ both_engines!(
             .await;
         let rewarded = State::Rewarded { points: 300_00 };
         assert_eq!(friends(db, anna.me()).await, [(name(), rewarded)]);
+        let told = cabinet(db, anna.me()).await;
+        assert_eq!(
+            told,
+            [(Notice::Invitation, Some("Friend по-русски".to_owned()), Some(300_00))]
+        );
         let entries = history(db, anna.me()).await;
         assert_eq!(entries.len(), 1);
         // What a friend bought is not the inviter's to see.
@@ -804,6 +832,162 @@ both_engines!(
         assert_books_agree(db).await;
     }
 );
+
+both_engines!(
+    whoever_came_without_the_link_enters_the_code_until_they_buy,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, code, club) = host(db).await;
+        publish(
+            db,
+            &rule(
+                "New",
+                r#""invited""#,
+                &fixed(club, 50_00),
+                r#", "occasion": "registration""#,
+            ),
+        )
+        .await;
+        let boris = register(db, "+79000000001", None).await;
+        let may = async |who: &Customer| {
+            let mut conn = db.read().await.expect("a connection");
+            invitations::may_enter(&mut conn, who.me()).await.expect("read")
+        };
+        assert!(may(&boris).await);
+        for wrong in ["", "ABCD", "22222222"] {
+            let told = invitations::enter(db, &boris, wrong).await;
+            assert!(matches!(told, Err(crm::Error::Invalid(_))), "{wrong}: {told:?}");
+        }
+        let own = invitations::begin(db, &boris).await.expect("a code");
+        let told = invitations::enter(db, &boris, &own).await;
+        assert!(
+            matches!(told, Err(crm::Error::Invalid(_))),
+            "nobody invites themselves: {told:?}"
+        );
+        invitations::enter(db, &boris, &code).await.expect("entered");
+        assert_eq!(rewards(db, boris.me()).await.len(), 1, "what newcomers are given");
+        assert!(!may(&boris).await);
+        let twice = invitations::enter(db, &boris, &code).await;
+        assert!(matches!(twice, Err(crm::Error::Stale)), "{twice:?}");
+        assert_eq!(friends(db, anna.me()).await.len(), 1);
+        // Whoever has bought, and whoever has been there for long, comes too late.
+        let vera = register(db, "+79000000002", None).await;
+        let gleb = register(db, "+79000000003", None).await;
+        slip("V-1", vera.me(), db.now()).line("tea", 1, 60_00).book(db).await;
+        assert!(!may(&vera).await);
+        world.clock.set(db.now() + Duration::days(14));
+        assert!(!may(&gleb).await);
+    }
+);
+
+both_engines!(from_one_network_a_few_a_day_come_by_invitations, async |world| {
+    ready(world).await;
+    let policy = Policy {
+        invited_per_network: 2,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let (anna, code, _) = host(db).await;
+    const TOGETHER: &str = "UPDATE attempts SET network = '10.0.0.1'";
+    for n in 1..=3 {
+        let phone = format!("+7900000000{n}");
+        let who = visitor(&phone);
+        let token = signin::start(db, &phone, Lang::Ru, &who).await.expect("a code");
+        execute!(db, TOGETHER).await.expect("one network");
+        finish(db, &token, &who, Some(&code)).await;
+    }
+    assert_eq!(friends(db, anna.me()).await.len(), 2);
+    world.clock.set(db.now() + Duration::days(1));
+    let phone = "+79000000004";
+    let who = visitor(phone);
+    let token = signin::start(db, phone, Lang::Ru, &who).await.expect("a code");
+    execute!(db, TOGETHER).await.expect("one network");
+    finish(db, &token, &who, Some(&code)).await;
+    assert_eq!(friends(db, anna.me()).await.len(), 3, "another day");
+});
+
+both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
+    let db = ready(world).await;
+    let (anna, code, _) = host(db).await;
+    let hers = anna.id();
+    const FLAGS: &str = "SELECT COUNT(*) FROM audit WHERE customer_id = $1 AND action = $2";
+    let bought = async |phone: &str, sql: &'static str| {
+        let who = register(db, phone, Some(&code)).await;
+        let id = who.id();
+        execute!(db, sql, id).await.expect("alike");
+        later(world);
+        slip(phone, who.me(), db.now()).line("tea", 1, 60_00).book(db).await;
+    };
+    execute!(db, "UPDATE sessions SET network = '10.0.0.1', device = 'Phone'")
+        .await
+        .expect("hers");
+    let mail = "INSERT INTO contacts (id, customer_id, kind, value, is_primary, created_at) VALUES ($1, $2, 'email', $3, $4, $5)";
+    execute!(
+        db,
+        mail,
+        ContactId::new(),
+        hers,
+        "anna@example.com",
+        true,
+        db.now()
+    )
+    .await
+    .expect("her mailbox");
+    bought(
+        "+79000000001",
+        "UPDATE sessions SET network = '10.0.0.2' WHERE customer_id = $1",
+    )
+    .await;
+    bought(
+        "+79000000002",
+        "UPDATE sessions SET network = '10.0.0.1' WHERE customer_id = $1",
+    )
+    .await;
+    bought(
+        "+79000000003",
+        "UPDATE sessions SET network = '10.0.0.1', device = 'Phone' WHERE customer_id = $1",
+    )
+    .await;
+    let who = register(db, "+79000000004", Some(&code)).await;
+    let his = who.id();
+    execute!(
+        db,
+        mail,
+        ContactId::new(),
+        his,
+        "An.na+2@example.com",
+        true,
+        db.now()
+    )
+    .await
+    .expect("the same mailbox");
+    later(world);
+    slip("4", who.me(), db.now()).line("tea", 1, 60_00).book(db).await;
+    for action in ["invite.same_network", "invite.same_device", "invite.same_mailbox"] {
+        assert_eq!(one!(world, i64, FLAGS, hers, action), 1, "{action}");
+    }
+});
+
+both_engines!(friends_are_listed_page_by_page, async |world| {
+    let db = ready(world).await;
+    let (anna, code, _) = host(db).await;
+    for n in 1..=5 {
+        register(db, &format!("+7900000000{n}"), Some(&code)).await;
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let all = invitations::list(&mut conn, anna.me(), None, 100).await.expect("all");
+    assert_eq!(all.len(), 5);
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = invitations::list(&mut conn, anna.me(), before, 2)
+            .await
+            .expect("a page");
+        let Some(last) = page.last() else { break };
+        before = Some((last.at, last.place));
+        found.extend(page);
+    }
+    assert_eq!(found, all);
+});
 
 both_engines!(friends_who_buy_at_once_pass_no_limit, async |world| {
     ready(world).await;

@@ -8,8 +8,10 @@ use crm::customer::store as customers;
 use crm::db::Db;
 use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
+use crm::find::store as find;
 use crm::id::{
-    AdjustmentId, AttachmentId, CardId, CustomerId, ProgramId, QuestionId, SimulationId, StaffId, TransferId,
+    AdjustmentId, AttachmentId, CardId, CustomerId, LinkId, MessageId, ProgramId, QuestionId, SimulationId, StaffId,
+    TransferId,
 };
 use crm::invite::store as invitations;
 use crm::lang::Lang;
@@ -26,7 +28,7 @@ use crm::staff::roles::{self, NewRole};
 use crm::staff::store as staff;
 use crm::text::{Kind, Text, store as texts};
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
-use crm::{audit, merge, outbox, promotion, stores};
+use crm::{audit, merge, outbox, promotion, request, stores};
 
 fn movable<T: Send>(_: T) {}
 
@@ -68,6 +70,18 @@ fn a_server_can_await_these(
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1).await?;
         requests::unassign(&db, &agent, 1).await?;
+        request::draft::keep(&db, &agent, 1, request::draft::Draft::Note, "").await?;
+        request::link::with_request(&db, &agent, 1, request::link::Bond::Related, "").await?;
+        request::link::with_purchase(&db, &agent, 1, &request::link::Chosen::default()).await?;
+        request::link::remove(&db, &agent, 1, LinkId::new()).await?;
+        request::merge::merge(&db, &agent, 1, &[]).await?;
+        request::merge::part(&db, &agent, 1, 2).await?;
+        request::merge::split(&db, &agent, 1, MessageId::new()).await?;
+        request::mention::inbox(&db, &agent, None, 1).await?;
+        let id = request::macros::create(&db, &agent, &request::macros::NewMacro::default()).await?;
+        request::macros::change(&db, &agent, id, &request::macros::NewMacro::default()).await?;
+        request::macros::run(&db, &agent, 1, id, db.now(), |_, _| String::new()).await?;
+        request::macros::remove(&db, &agent, id).await?;
         let (id, now) = (QuestionId::new(), db.now());
         questions::ask(&db, &customer, &NewQuestion::default(), Lang::Ru).await?;
         questions::queue(&db, &agent, question::State::New, None, 1).await?;
@@ -80,7 +94,9 @@ fn a_server_can_await_these(
         texts::draft(&db, &agent, Kind::Topic, "", None, &Text::default()).await?;
         texts::discard(&db, &agent, Kind::Topic, "").await?;
         texts::publish(&db, &agent.fresh(&db)?, Kind::Topic, "", now).await?;
-        staff::search(&db, &agent, "").await?;
+        find::search(&db, &agent, "").await?;
+        find::everything(&db, &agent, "").await?;
+        find::fill(&db, &system, || true).await?;
         staff::disable(&db, &system, StaffId::new()).await?;
         agent.open(&db, CustomerId::new(), Reason::Card).await?;
         who::customer(&db, &Token::random(), &Visitor::default()).await?;
@@ -117,15 +133,14 @@ fn a_server_can_await_these(
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
         requests::topics(&mut conn).await?;
-        staff::timeline(&mut conn, customer.me(), 1).await?;
         staff::by_login(&mut conn, "").await?;
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;
         promotion::store::running(&mut conn, db.now()).await?;
         promotion::store::offers::of(&mut conn, customer.me()).await?;
         promotion::store::offers::ending(&mut conn, customer.me(), db.now()).await?;
-        promotion::store::offers::over(&mut conn, customer.me()).await?;
+        promotion::store::offers::over(&mut conn, customer.me(), None, 1).await?;
         promotion::store::offers::activate(&db, &customer, "").await?;
-        promotion::store::managing::list(&db, &agent).await?;
+        promotion::store::managing::list(&db, &agent, None, 1).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;
         Ok::<_, Error>(())
@@ -139,7 +154,7 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         days::run_due(&db, &system).await?;
         invitations::begin(&db, &customer).await?;
         let mut conn = db.read().await?;
-        invitations::list(&mut conn, customer.me(), 1).await?;
+        invitations::list(&mut conn, customer.me(), None, 1).await?;
         invitations::gives(&mut conn).await?;
         customers::gives_for(&mut conn, customer.me(), crm::rule::Occasion::Profile).await?;
         customers::reminders(&mut conn, customer.me()).await?;

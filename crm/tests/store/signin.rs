@@ -12,6 +12,7 @@ use crm::lang::Lang;
 use crm::program::store as programs;
 use crm::signin::Draft;
 use crm::signin::attempts::{self, Purpose};
+use crm::signin::history;
 use crm::signin::store::{self as signin, Details, Entered, Verified};
 use crm::testing::{World, start};
 use crm::who::{self, Customer, Opened, System, Token, Visitor};
@@ -695,4 +696,40 @@ both_engines!(what_nobody_needs_any_more_goes_in_its_time, async |world| {
     ] {
         assert_eq!(one!(world, i64, kept), 1, "{kept}");
     }
+});
+
+both_engines!(who_was_kept_out_is_told_to_whom_they_were_after, async |world| {
+    let db = ready(world).await;
+    let (anna, _) = register(db).await;
+    for (phone, typed) in [(PHONE, "wrong"), ("+79000000009", "wrong"), (PHONE, PASSWORD)] {
+        let _ = by_password(db, phone, typed, &visitor()).await;
+    }
+    world.clock.set(start() + chrono::Duration::minutes(1));
+    let token = signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("a code");
+    let right = last_code(db).await;
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    // Once the code is dead nothing more is written down.
+    for _ in 0..8 {
+        assert!(signin::verify(db, &token, wrong, &visitor()).await.is_err());
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let all = history::list(&mut conn, anna.me(), None, 100).await.expect("read");
+    let told: Vec<_> = all.iter().rev().map(|one| (one.way.as_str(), one.is_let_in)).collect();
+    assert_eq!(
+        told[..3],
+        [("registration", true), ("password", false), ("password", true)]
+    );
+    assert!(
+        told[3..].iter().all(|one| *one == ("code", false)) && (4..=7).contains(&told.len()),
+        "{told:?}"
+    );
+    assert!(
+        all.iter().all(|one| one.network == "192.0.2.*" && one.device == "Test"),
+        "{all:?}"
+    );
+    let (first, rest) = (all[0].at, all[0].id.0);
+    let next = history::list(&mut conn, anna.me(), Some((first, rest)), 1)
+        .await
+        .expect("read");
+    assert_eq!(next, all[1..2]);
 });

@@ -1,20 +1,19 @@
-//! Staff, and what they find.
+//! Staff.
 
 use crate::common::people::{
-    SYSTEM, contact, customer, one, program, purchase, role, row, sql, staff, staff_token, template, text, topic,
+    SYSTEM, contact, customer, one, program, purchase, role, sql, staff, staff_token, template, text, topic,
 };
 use chrono::TimeDelta;
 use crm::Error;
 use crm::contact::Kind;
 use crm::flaw::Flaw;
-use crm::id::{
-    AccountId, AuditId, CardId, ConsentId, ConsentTextId, MembershipId, PostingId, PurposeId, TransactionId,
-};
+use crm::id::{AccountId, AuditId, ConsentId, ConsentTextId, MembershipId, PostingId, PurposeId, TransactionId};
 use crm::lang::Lang;
 use crm::request::{NewRequest, store as requests};
-use crm::staff::{EventKind, NewStaff, Role, store};
-use crm::testing::{World, start};
-use crm::who::{self, Reason, Staff, Visitor};
+use crm::staff::{NewStaff, Role, store};
+use crm::testing::start;
+use crm::timeline::{EventKind, Filter, store as timeline};
+use crm::who::{self, Reason, Visitor};
 use crm::{audit, outbox};
 use sqlx::types::Json;
 
@@ -144,184 +143,6 @@ crm::both_engines!(
         assert!(matches!(refused, Err(Error::Forbidden)));
     }
 );
-
-crm::both_engines!(what_staff_look_for_is_theirs_and_kept_for_a_day, async |world| {
-    let (agent, _) = staff_token(world, "agent").await;
-    let (other, _) = staff_token(world, "other").await;
-    let id = store::keep_search(&world.db, &agent, "Семёнов\0 +7 900")
-        .await
-        .expect("kept");
-    let of = async |by: &Staff| {
-        let mut conn = world.db.read().await.expect("a connection");
-        store::kept_search(&mut conn, by, id).await.expect("read")
-    };
-    assert_eq!(of(&agent).await.as_deref(), Some("Семёнов +7 900"));
-    assert_eq!(of(&other).await, None);
-    world.clock.set(start() + TimeDelta::hours(12));
-    assert_eq!(of(&agent).await, None, "no session lasts as long");
-    world.clock.set(start() + TimeDelta::hours(13));
-    crm::signin::store::sweep(&world.db, &SYSTEM).await.expect("swept");
-    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM searches"), 0);
-});
-
-async fn found(world: &World, by: &Staff, query: &str) -> Vec<String> {
-    let hits = store::search(&world.db, by, query).await.expect("searched");
-    hits.into_iter()
-        .map(|hit| format!("{} {}", hit.name, hit.surname))
-        .collect()
-}
-
-crm::both_engines!(a_customer_is_found_however_they_are_asked_for, async |world| {
-    let agent = staff(world, "agent").await;
-    let petr = customer(world, "Пётр", "Семёнов").await;
-    let anna = row(world, "Анна Мария", "Семёнова-Ким").await;
-    let ivan = row(world, "Семён", "Петров").await;
-    row(world, "100%", "D'Arc_o").await;
-    row(world, "Иван", "Иванченко").await;
-    contact(world, petr.id(), Kind::Phone, "+79000001234").await;
-    contact(world, petr.id(), Kind::Email, "petr@example.com").await;
-    contact(world, anna, Kind::Phone, "+79000005678").await;
-    contact(world, anna, Kind::Email, "anna.kim@example.com").await;
-    contact(world, ivan, Kind::Phone, "+79000015678").await;
-    sql!(
-        world,
-        "INSERT INTO cards (id, number, kind, state, customer_id, issued_at) VALUES ($1, '2900000000018', 'virtual', 'active', $2, $3)",
-        CardId::new(),
-        anna,
-        world.db.now(),
-    );
-    topic(world, "card", 1).await;
-    let request = NewRequest {
-        topic: "card".into(),
-        text: "x".into(),
-        purchase: String::new(),
-    };
-    assert_eq!(
-        requests::create(&world.db, &petr, &request, &[])
-            .await
-            .expect("a request"),
-        1
-    );
-
-    const PETR: &str = "Пётр Семёнов";
-    const ANNA: &str = "Анна Мария Семёнова-Ким";
-    const IVAN: &str = "Семён Петров";
-    let cases: &[(&str, &[&str])] = &[
-        // By name: any case, ё as е, the beginnings of surname and name in both orders.
-        ("семенов", &[PETR, ANNA]),
-        ("СЕМЁНОВ пЁтР", &[PETR]),
-        ("Пётр Семёнов", &[PETR]),
-        ("п сем", &[IVAN, PETR]),
-        ("анна", &[ANNA]),
-        ("мария анна", &[ANNA]),
-        ("ким", &[]),
-        ("иван", &["Иван Иванченко"]),
-        ("семен", &[PETR, ANNA, IVAN]),
-        ("етров", &[]),
-        ("d'arc_o 100%", &["100% D'Arc_o"]),
-        ("d'arc% х", &[]),
-        ("d_arc", &[]),
-        ("' OR 1=1 --x", &[]),
-        ("семенов\0", &[PETR, ANNA]),
-        // By phone.
-        ("+7 900 000-12-34", &[PETR]),
-        ("8 (900) 000 12 34", &[PETR]),
-        ("9000001234", &[PETR]),
-        ("79000001234", &[PETR]),
-        ("５678", &[]),
-        ("5678", &[IVAN, ANNA]),
-        ("00-56-78", &[ANNA]),
-        ("678", &[]),
-        // By e-mail, card, request.
-        ("Petr@Example.com ", &[PETR]),
-        ("anna.k@", &[]),
-        ("anna.kim@ex", &[ANNA]),
-        ("%@example.com", &[]),
-        ("2900000000018", &[ANNA]),
-        ("2900 0000 00018", &[ANNA]),
-        ("2900000000019", &[]),
-        ("1", &[PETR]),
-        ("№ 1", &[PETR]),
-        ("#2", &[]),
-        ("", &[]),
-        ("%", &[]),
-        ("---", &[]),
-    ];
-    for (query, expected) in cases {
-        assert_eq!(found(world, &agent, query).await, *expected, "{query:?}");
-    }
-    let hit = store::search(&world.db, &agent, "petr@")
-        .await
-        .expect("searched")
-        .remove(0);
-    assert_eq!(
-        (hit.id, hit.phone.as_deref(), hit.email.as_deref()),
-        (petr.id(), Some("+79000001234"), Some("petr@example.com"))
-    );
-    assert_eq!(hit.card, None);
-    // Of the cards that tills take, the newest; a later one that is blocked does not count.
-    for (number, state, days) in [("2900000000025", "active", 1), ("2900000000032", "blocked", 2)] {
-        sql!(
-            world,
-            "INSERT INTO cards (id, number, kind, state, customer_id, issued_at) VALUES ($1, $2, 'plastic', $3, $4, $5)",
-            CardId::new(),
-            number,
-            state,
-            anna,
-            world.db.now() + TimeDelta::days(days),
-        );
-    }
-    let hit = store::search(&world.db, &agent, "2900000000018")
-        .await
-        .expect("searched")
-        .remove(0);
-    assert_eq!((hit.id, hit.card.as_deref()), (anna, Some("2900000000025")));
-});
-
-crm::both_engines!(every_search_is_in_the_log_without_what_was_looked_for, async |world| {
-    let agent = staff(world, "agent").await;
-    let anna = row(world, "Anna", "Kim").await;
-    contact(world, anna, Kind::Phone, "+79000001234").await;
-    for query in ["kim", "+7 900 000-12-34", "nobody@example.com", "1234", ""] {
-        found(world, &agent, query).await;
-    }
-    let mut conn = world.db.read().await.expect("a connection");
-    let reasons: Vec<(String, String)> = crm::on!(&mut conn, |c| sqlx::query_as(
-        "SELECT reason, network FROM audit WHERE action = 'customer.search' ORDER BY id"
-    )
-    .fetch_all(c)
-    .await)
-    .expect("read");
-    let reasons: Vec<_> = reasons
-        .iter()
-        .map(|(reason, network)| {
-            assert_eq!(network, "192.0.2.7");
-            reason.as_str()
-        })
-        .collect();
-    assert_eq!(
-        reasons,
-        [
-            "search name: 1 found",
-            "search phone: 1 found",
-            "search email: 0 found",
-            "search request, phone_end: 1 found",
-            "search : 0 found"
-        ]
-    );
-});
-
-crm::both_engines!(a_search_ends_at_fifty, async |world| {
-    let agent = staff(world, "agent").await;
-    for i in 0..60 {
-        let letter = char::from_u32('а' as u32 + i % 30).expect("a letter");
-        row(world, "Иван", &format!("Иванов{letter}")).await;
-    }
-    let hits = store::search(&world.db, &agent, "иван").await.expect("searched");
-    assert_eq!(hits.len(), store::HITS);
-    let ids: std::collections::BTreeSet<_> = hits.iter().map(|hit| hit.id).collect();
-    assert_eq!(ids.len(), store::HITS);
-});
 
 crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
     let (agent, anna, other) = (
@@ -460,7 +281,11 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
     }
 
     let mut conn = world.db.read().await.expect("a connection");
-    let events = store::timeline(&mut conn, anna.me(), 100).await.expect("read");
+    let all = Filter::default();
+    let (events, more) = timeline::page(&mut conn, anna.me(), &all, None, 100)
+        .await
+        .expect("read");
+    assert_eq!(more, None);
     let told: Vec<_> = events
         .iter()
         .map(|e| (e.kind, e.object, e.code.as_str(), e.amount))
@@ -499,10 +324,12 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
         ]
     );
     assert!(events.is_sorted_by_key(|event| std::cmp::Reverse(event.at)));
-    assert_eq!(
-        store::timeline(&mut conn, anna.me(), 3).await.expect("read"),
-        events[..3]
-    );
+    let (first, more) = timeline::page(&mut conn, anna.me(), &all, None, 3).await.expect("read");
+    assert_eq!(first, events[..3]);
+    let (second, _) = timeline::page(&mut conn, anna.me(), &all, more, 100)
+        .await
+        .expect("read");
+    assert_eq!(second, events[3..]);
     assert!(!format!("{events:?}").contains("secret"));
     drop(conn);
     assert_eq!(

@@ -8,7 +8,7 @@ use crm::both_engines;
 use crm::db::Db;
 use crm::id::TransactionId;
 use crm::points::store::{self, spending};
-use crm::points::{Entry, Explained, Filter, LotState, Remaining, Share, Sort, Source, TransactionKind};
+use crm::points::{By, Entry, Explained, Filter, LotState, Remaining, Share, Sort, Source, TransactionKind};
 use crm::testing::start;
 use crm::who::Subject;
 use std::collections::{BTreeMap, HashMap};
@@ -119,6 +119,62 @@ both_engines!(each_movement_opens_to_what_stands_behind_it, async |world| {
     drop(conn);
     assert_books_agree(db).await;
 });
+
+both_engines!(a_movement_tells_its_shop_and_a_correction_why, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    join(db, anna, "family", start()).await;
+    let tver = crate::common::store(db, "tver").await;
+    slip("T-1", anna, start())
+        .line("apple", 1, 100_00)
+        .at_store(tver)
+        .book(db)
+        .await;
+    slip("T-2", anna, start()).line("apple", 1, 100_00).book(db).await;
+    let (all, _) = explained(db, anna).await;
+    let of = |document: &str| {
+        let found = all.iter().find(|entry| entry.document.as_deref() == Some(document));
+        found.expect("a movement").store.clone()
+    };
+    assert!(of("T-1").is_some_and(|name| name.ru.contains("tver")), "{all:?}");
+    assert_eq!(of("T-2"), None);
+    assert!(all.iter().all(|entry| entry.note.is_none()));
+});
+
+both_engines!(
+    receipts_that_brought_fewer_points_than_the_programs_share_are_found,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, boris) = (customer(db).await, customer(db).await);
+        let buy = async |document: &str, who: Subject| {
+            slip(document, who, db.now()).line("apple", 1, 100_00).book(db).await;
+            world.clock.set(db.now() + days(1));
+        };
+        // In no program yet, then in one, and in a second one of which nobody knew in time.
+        buy("none", anna).await;
+        join(db, anna, "family", db.now()).await;
+        buy("full", anna).await;
+        buy("fewer", anna).await;
+        join(db, anna, "club", db.now() - days(1)).await;
+        buy("both", anna).await;
+        buy("his", boris).await;
+        slip("back", anna, db.now())
+            .line("apple", -1, 100_00)
+            .of("both")
+            .book(db)
+            .await;
+        let mut conn = db.read().await.expect("a connection");
+        let found = store::short(&mut conn, anna, 50).await.expect("read");
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (&*one.document, one.earned, one.share))
+            .collect();
+        let (family, club) = (2_00, 3_00);
+        assert_eq!(told, [("fewer", family, family + club), ("none", 0, 0)]);
+        let last = store::short(&mut conn, anna, 2).await.expect("read");
+        assert_eq!(last.len(), 1, "of the last two, both and fewer");
+    }
+);
 
 both_engines!(gifts_do_not_tell_what_had_earned_them, async |world| {
     let db = &world.db;
@@ -238,7 +294,9 @@ both_engines!(what_is_left_is_told_lot_by_lot, async |world| {
     spend(db, anna, family, 3_00).await;
     let left = async |who: Subject| {
         let mut conn = db.read().await.expect("a connection");
-        let left = store::remaining(&mut conn, who).await.expect("read");
+        let left = store::remaining(&mut conn, who, By::Expiry, None, 100)
+            .await
+            .expect("read");
         let one = |lot: Remaining| {
             let document = lot.origin.document.expect("a receipt had earned them");
             (
@@ -259,6 +317,20 @@ both_engines!(what_is_left_is_told_lot_by_lot, async |world| {
     ];
     assert_eq!(left(anna).await, expected);
     assert_eq!(left(boris).await, []);
+    let mut conn = db.read().await.expect("a connection");
+    for (by, lots) in [(By::Expiry, 3), (By::Activation, 2)] {
+        let all = store::remaining(&mut conn, anna, by, None, 100).await.expect("all");
+        assert_eq!(all.len(), lots, "{by:?}");
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store::remaining(&mut conn, anna, by, after, 1).await.expect("a page");
+            let Some(last) = page.last() else { break };
+            after = Some((by.at(last), last.lot.0));
+            found.extend(page);
+        }
+        assert_eq!(found, all, "{by:?}");
+    }
+    drop(conn);
     run_due(world, start() + days(380)).await;
     assert_eq!(left(anna).await, [(club, 3_00, counts, 381, "2".to_owned())]);
 });
@@ -289,7 +361,7 @@ both_engines!(a_statement_goes_on_where_the_one_before_ended, async |world| {
     let mut entries = Vec::new();
     for part in bounds.windows(2) {
         let to = part[1].pred_opt();
-        let told = store::statement(&mut conn, anna, Some(part[0]), to)
+        let told = store::statement(&mut conn, anna, Some(part[0]), to, 1000)
             .await
             .expect("a statement");
         for ends in &told.programs {
@@ -305,10 +377,24 @@ both_engines!(a_statement_goes_on_where_the_one_before_ended, async |world| {
         entries.extend(told.entries);
     }
     assert_eq!(entries, whole);
-    let all = store::statement(&mut conn, anna, None, None).await.expect("all of it");
+    let all = store::statement(&mut conn, anna, None, None, 1000)
+        .await
+        .expect("all of it");
     assert_eq!(all.entries, whole);
     let after: BTreeMap<_, _> = all.programs.iter().map(|ends| (ends.program, ends.after)).collect();
     assert_eq!(after, held);
-    let his = store::statement(&mut conn, boris, None, None).await.expect("his");
+    let his = store::statement(&mut conn, boris, None, None, 1000).await.expect("his");
     assert_eq!(his, crm::points::Statement::default());
+
+    // The last of them, and what there was before those.
+    assert!(!all.is_cut);
+    let last = store::statement(&mut conn, anna, None, None, 3).await.expect("three");
+    assert!(last.is_cut);
+    assert_eq!(last.entries, whole[whole.len() - 3..]);
+    for ends in &last.programs {
+        let moved = last.entries.iter().filter(|entry| entry.program == ends.program);
+        assert_eq!(ends.after - ends.before, moved.map(|entry| entry.active).sum::<i64>());
+    }
+    let after: BTreeMap<_, _> = last.programs.iter().map(|ends| (ends.program, ends.after)).collect();
+    assert_eq!(after, held);
 });

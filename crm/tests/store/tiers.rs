@@ -654,6 +654,28 @@ both_engines!(another_tier_is_told_and_a_grace_is_not, async |world| {
     );
 });
 
+both_engines!(
+    a_customer_is_told_of_another_tier_and_not_of_the_first_look,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let (boris, _) = member(db).await;
+        buy(db, boris, "0", start() - days(1), 9_000_00).await;
+        publish(db, club, &two(Downgrade::Earned, None)).await;
+        work(world, start()).await;
+        buy(db, anna, "1", start(), 1_000_00).await;
+        work(world, noon("2027-11-21")).await;
+        let told = async |who| {
+            let mut conn = db.read().await.expect("a connection");
+            let all = crm::notification::list(&mut conn, who, None, 10).await.expect("read");
+            let tiers = all.into_iter().filter(|one| one.kind == crm::notification::Kind::Tier);
+            tiers.map(|one| one.name.map(|name| name.0.ru)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(anna).await, [None, Some("Серебро".to_owned())], "the newest first");
+        assert_eq!(told(boris).await, [None], "gold was his before anybody looked");
+    }
+);
+
 both_engines!(what_comes_back_counts_for_whoever_bought_it, async |world| {
     let db = ready(world).await;
     let (anna, club) = member(db).await;

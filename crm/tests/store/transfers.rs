@@ -9,7 +9,9 @@ use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::id::{ProgramId, TransferId};
 use crm::points::store::{SpendError, TransferError, adjustments, run_due as work, transfers};
-use crm::points::{AdjustmentState, NewAdjustment, NewTransfer, Policy, TransactionKind, TransferState, store};
+use crm::points::{
+    AdjustmentState, NewAdjustment, NewTransfer, Policy, Receiver, TransactionKind, TransferState, store,
+};
 use crm::staff::Role;
 use crm::testing::{World, start};
 use crm::who::{self, Reason, Staff, Subject, Visitor};
@@ -57,7 +59,7 @@ pub(crate) async fn give(
 ) -> Result<TransferId, TransferError> {
     let by = sign_in(db, from).await;
     let new = NewTransfer {
-        card: card.into(),
+        to: Receiver::Card(card.into()),
         program,
         points,
     };
@@ -66,7 +68,7 @@ pub(crate) async fn give(
 
 async fn states(db: &Db, of: Subject) -> Vec<(bool, i64, TransferState)> {
     let mut conn = db.read().await.expect("a connection");
-    let list = transfers::list(&mut conn, of, 10).await.expect("a list");
+    let list = transfers::list(&mut conn, of, None, 10).await.expect("a list");
     list.iter().map(|t| (t.is_sent, t.points, t.state)).collect()
 }
 
@@ -110,7 +112,7 @@ both_engines!(points_arrive_with_the_day_on_which_they_expire, async |world| {
         assert_eq!(newest.at, at, "as of the moment it was due");
     }
     assert_eq!(states(db, pair.boris).await, [(false, 12_00, TransferState::Completed)]);
-    let sent = transfers::list(&mut db.read().await.expect("a connection"), pair.anna, 1)
+    let sent = transfers::list(&mut db.read().await.expect("a connection"), pair.anna, None, 1)
         .await
         .expect("a list");
     let stale = transfers::cancel(db, &sign_in(db, pair.anna).await, sent[0].id).await;
@@ -120,6 +122,103 @@ both_engines!(points_arrive_with_the_day_on_which_they_expire, async |world| {
     spend(db, pair.boris, pair.family, 12_00).await;
     assert_eq!(held(db, pair.boris).await, (0, 0));
     assert_books_agree(db).await;
+});
+
+both_engines!(a_message_has_dates_as_its_reader_writes_them, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    people::contact(world, pair.anna.id(), crm::contact::Kind::Email, "anna@example.com").await;
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    execute!(db, "UPDATE customers SET language = 'en' WHERE id = $1", pair.anna.id())
+        .await
+        .expect("she reads English");
+    give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+    let body = people::one!(world, String, "SELECT body FROM outbox WHERE template = 'points_sent'");
+    let until = db.shop().local(start() + days(11) + Duration::minutes(60));
+    assert!(body.contains(&crm::lang::Lang::En.moment(until)), "{body}");
+});
+
+both_engines!(
+    points_go_to_a_phone_and_nobody_learns_whose_it_is_before,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        let (his, nobodys) = ("+79005550001", "+79005550002");
+        people::contact(world, pair.boris.id(), crm::contact::Kind::Phone, his).await;
+        let to = |phone: &str| NewTransfer {
+            to: Receiver::Phone(phone.into()),
+            program: pair.family,
+            points: 1_00,
+        };
+        let send = async |phone: &str| {
+            let by = sign_in(db, pair.anna).await;
+            transfers::transfer(db, &by.fresh(db).expect("fresh"), &to(phone)).await
+        };
+        // It was not proved yet to be his.
+        assert!(matches!(send(his).await, Err(TransferError::Recipient)));
+        execute!(db, "UPDATE contacts SET verified_at = created_at")
+            .await
+            .expect("proved");
+        let by = sign_in(db, pair.anna).await;
+        let fresh = by.fresh(db).expect("fresh");
+        let plans = [
+            transfers::plan(db, &fresh, &to(his)).await.expect("planned"),
+            transfers::plan(db, &fresh, &to(nobodys)).await.expect("planned"),
+        ];
+        assert_eq!(plans[0], plans[1], "the same of a phone that nobody has");
+        assert_eq!(plans[0].name, None);
+        send(his).await.expect("sent");
+        assert!(matches!(send(nobodys).await, Err(TransferError::Recipient)));
+        // Whoever blocked their card is not found by their phone either.
+        execute!(
+            db,
+            "UPDATE cards SET state = 'blocked' WHERE customer_id = $1",
+            pair.boris.id()
+        )
+        .await
+        .expect("blocked");
+        assert!(matches!(send(his).await, Err(TransferError::Recipient)));
+        assert_eq!(held(db, pair.anna).await, (19_00, 0));
+        // What was refused counts as well: five phones a day.
+        assert!(matches!(send(nobodys).await, Err(TransferError::Recipient)));
+        for phone in [his, nobodys] {
+            let told = send(phone).await;
+            assert!(
+                matches!(told, Err(TransferError::Crm(Error::TooMany { .. }))),
+                "{told:?}"
+            );
+        }
+        world.clock.set(db.now() + days(1));
+        assert!(
+            matches!(send(nobodys).await, Err(TransferError::Recipient)),
+            "another day"
+        );
+    }
+);
+
+both_engines!(transfers_are_listed_page_by_page, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    // Two of the same moment, so that a page ends between them.
+    for n in 0..5 {
+        if n != 3 {
+            world.clock.set(db.now() + Duration::minutes(1));
+        }
+        give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let all = transfers::list(&mut conn, pair.anna, None, 10).await.expect("all");
+    assert_eq!(all.len(), 5);
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = transfers::list(&mut conn, pair.anna, before, 2).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        before = Some((last.created_at, last.id.0));
+        found.extend(page);
+    }
+    assert_eq!(found, all);
 });
 
 both_engines!(what_arrives_can_be_spent_though_the_daily_work_is_late, async |world| {
@@ -242,7 +341,7 @@ both_engines!(
         let plan = async |card: &str, points| {
             let by = sign_in(db, pair.anna).await;
             let new = NewTransfer {
-                card: card.into(),
+                to: Receiver::Card(card.into()),
                 program: pair.family,
                 points,
             };
@@ -250,8 +349,8 @@ both_engines!(
         };
         let planned = plan(&pair.card, 20_00).await.expect("it would go");
         assert_eq!(
-            (&*planned.name, planned.arrives_at),
-            ("Анна", start() + days(11) + Duration::minutes(60))
+            (planned.name.as_deref(), planned.arrives_at),
+            (Some("Анна"), start() + days(11) + Duration::minutes(60))
         );
         let told = plan(&pair.card, 20_01).await;
         assert!(matches!(told, Err(TransferError::NotEnough { missing: 1 })), "{told:?}");
@@ -383,7 +482,7 @@ both_engines!(
         let all = (0..100).map(|_| {
             let (db, by) = (db.clone(), by.clone());
             let new = NewTransfer {
-                card: pair.card.clone(),
+                to: Receiver::Card(pair.card.clone()),
                 program: pair.family,
                 points: 1_50,
             };
@@ -487,8 +586,107 @@ fn correction(program: ProgramId, points: i64) -> NewAdjustment {
         program,
         points,
         reason: " the till was broken ".into(),
+        note: "за ошибку кассы".into(),
     }
 }
+
+both_engines!(many_small_corrections_need_consent_as_a_large_one_does, async |world| {
+    let pair = pair(world).await;
+    let policy = Policy {
+        adjustments_per_day: 10,
+        adjustments_per_month: 12,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let (lead, other) = (
+        with_right(world, "lena", "lead").await,
+        with_right(world, "mira", "lead").await,
+    );
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    // At once, from two pages: of three times four, two are booked.
+    let four = &correction(pair.family, 4_00);
+    let all = tokio::join!(
+        adjustments::adjust(db, &lead, anna, four),
+        adjustments::adjust(db, &lead, anna, four),
+        adjustments::adjust(db, &lead, anna, four),
+    );
+    let all = [all.0, all.1, all.2].map(|done| done.expect("booked or asked"));
+    let booked = all.iter().filter(|one| one.state == AdjustmentState::Booked);
+    assert_eq!(booked.count(), 2);
+    assert_eq!(held(db, anna).await, (28_00, 0));
+    let left = async |by: &Staff| {
+        let mut conn = db.read().await.expect("a connection");
+        let left = adjustments::allowance(&mut conn, by).await.expect("summed");
+        (left.left_today, left.left_this_month, left.now())
+    };
+    assert_eq!(left(&lead).await, (2_00, 4_00, 2_00));
+    assert_eq!(left(&other).await, (10_00, 12_00, 10_00), "each for themselves");
+    // What is taken counts as what is given does, and what a colleague consented to does not.
+    let taken = adjustments::adjust(db, &lead, anna, &correction(pair.family, -2_00)).await;
+    assert_eq!(taken.expect("taken").state, AdjustmentState::Booked);
+    let waits = all.iter().find(|one| one.state == AdjustmentState::Awaiting);
+    let waits = waits.expect("one waits").id;
+    adjustments::approve(db, &other, waits).await.expect("approved");
+    assert_eq!(left(&lead).await, (0, 2_00, 0));
+    world.clock.set(db.now() + days(1));
+    assert_eq!(left(&lead).await, (10_00, 2_00, 2_00));
+    let more = adjustments::adjust(db, &lead, anna, &correction(pair.family, 2_01)).await;
+    assert_eq!(
+        more.expect("asked").state,
+        AdjustmentState::Awaiting,
+        "the month is full"
+    );
+    world.clock.set(db.now() + days(31));
+    assert_eq!(left(&lead).await, (10_00, 12_00, 10_00), "a new month");
+    assert_books_agree(db).await;
+});
+
+both_engines!(the_customer_is_told_of_a_correction_and_why, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    people::contact(world, pair.anna.id(), crm::contact::Kind::Email, "anna@example.com").await;
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    let (lead, other) = (
+        with_right(world, "lena", "lead").await,
+        with_right(world, "mira", "lead").await,
+    );
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    let mute = NewAdjustment {
+        note: " ".into(),
+        ..correction(pair.family, 1_00)
+    };
+    let told = adjustments::adjust(db, &lead, anna, &mute).await;
+    assert!(matches!(told, Err(SpendError::Crm(Error::Invalid(_)))), "{told:?}");
+    adjustments::adjust(db, &lead, anna, &correction(pair.family, -1_50))
+        .await
+        .expect("taken");
+    let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 600_00))
+        .await
+        .expect("asked");
+    let told = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let all = crm::notification::list(&mut conn, anna, None, 20).await.expect("read");
+        let all = all
+            .into_iter()
+            .filter(|one| one.kind == crm::notification::Kind::Correction);
+        let mut all: Vec<_> = all.map(|one| (one.points, one.about)).collect();
+        all.sort();
+        all
+    };
+    let taken = (Some(-1_50), "за ошибку кассы".to_owned());
+    assert_eq!(told().await, std::slice::from_ref(&taken), "what waits is not told yet");
+    adjustments::approve(db, &other, asked.id).await.expect("approved");
+    assert_eq!(told().await, [taken, (Some(600_00), "за ошибку кассы".to_owned())]);
+    const BODIES: &str = "SELECT COUNT(*) FROM outbox WHERE template = 'points_corrected' AND address = 'anna@example.com' \
+                          AND body LIKE '%за ошибку кассы%' AND (body LIKE '%−1,50%' OR body LIKE '%+600%') \
+                          AND body NOT LIKE '%the till was broken%'";
+    assert_eq!(people::one!(world, i64, BODIES), 2);
+    let mut conn = db.read().await.expect("a connection");
+    let newest = store::history(&mut conn, anna, None, 1).await.expect("a history");
+    assert_eq!(newest[0].note.as_deref(), Some("за ошибку кассы"));
+});
 
 both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
     let db = &world.db;

@@ -153,7 +153,13 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
     for (role, expected) in [
         (
             "agent",
-            &["/admin/requests", "/admin/customers", "/admin/questions"][..],
+            &[
+                "/admin/requests",
+                "/admin/customers",
+                "/admin/tasks",
+                "/admin/questions",
+                "/admin/macros",
+            ][..],
         ),
         ("keeper", &["/admin/approvals", "/admin/tills", "/admin/webhooks"]),
         (
@@ -183,14 +189,17 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
             .take_while(|tag| tag.name != "/header")
             .filter_map(|tag| tag.get("href").map(str::to_owned))
             .collect();
-        // The shop's mark, the places, and who they are.
-        let all = [&["/admin"][..], expected, &["/admin/security"]].concat();
+        // The shop's mark, the places, the bell of whoever works with requests, and who they are.
+        let bell = &["/admin/inbox"][usize::from(role != "agent")..];
+        let all = [&["/admin"][..], expected, bell, &["/admin/security"]].concat();
         assert_eq!(links, all, "{role}");
         for at in expected {
             assert_eq!(who.get(at).await.status, StatusCode::OK, "{role} at {at}");
         }
-        let may_find = expected.contains(&"/admin/customers");
-        assert_eq!(page.body.contains("customer.find"), may_find, "{role}");
+        let may_find = ["/admin/customers", "/admin/stores"]
+            .iter()
+            .any(|at| expected.contains(at));
+        assert_eq!(page.body.contains("id=\"bar-find\""), may_find, "{role}");
         // Where something is not for them, the way out is.
         let refused = who.get("/admin/messages").await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{role}");

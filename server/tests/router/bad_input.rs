@@ -423,7 +423,7 @@ async fn addresses_take_anything_without_harm() {
             ),
             ("/points", &["before", "program", "kind", "from", "to"]),
             ("/support", &["before"]),
-            ("/support/new", &["receipt", "line", "topic"]),
+            ("/support/new", &["receipt", "line", "topic", "about"]),
             ("/help", &["q"]),
             ("/help/lost-card", &["done"]),
             ("/sign-in", &["done", "by", "next"]),
@@ -432,6 +432,8 @@ async fn addresses_take_anything_without_harm() {
                 &["status", "assignee", "topic", "q", "sort", "after"],
             ),
             ("/admin/customers", &["q"]),
+            ("/admin/find", &["q", "find"]),
+            ("/admin/tasks", &["tab", "of", "after"]),
             (
                 "/admin/audit",
                 &["by", "action", "customer", "object", "from", "to", "after"],

@@ -63,6 +63,12 @@ async fn s17_a_customer_takes_their_data_home_and_nobody_else_does() {
     ] {
         assert!(json.contains(words) && html.contains(words), "{words}");
     }
+    // The photo that went along with her request is a file of it, under a name of ours.
+    let photo = files.iter().find(|(name, _)| name.starts_with("files/"));
+    let (name, bytes) = photo.expect("a photo");
+    assert!(name.ends_with(".png") && !name.contains("чек"), "{name}");
+    assert_eq!(*bytes, String::from_utf8_lossy(crate::common::PNG));
+    assert!(json.contains(name.as_str()) && html.contains(name.as_str()), "{name}");
     // It is read from a disk: it asks for nothing, and does nothing.
     let tags = tags(html);
     for name in ["src", "href", "srcset", "action", "style"] {

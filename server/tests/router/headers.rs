@@ -168,8 +168,12 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-rotating", "/pkg/rotating-loader.0.js"),
             ("data-worker", "/pkg/offline.0.js"),
             ("data-live", "/pkg/live.0.js"),
+            ("data-find", "/find.js"),
             ("data-near", "/near.js"),
             ("data-scan", "/pkg/scan.0.js"),
+            ("data-suggest", "/suggest.js"),
+            ("data-awake", "/awake.js"),
+            ("data-desk", "/desk.js"),
         ];
         let needed = needs.into_iter().filter(|(what, _)| has(what));
         let expected: Vec<&str> = needed.map(|(_, script)| script).collect();
@@ -218,5 +222,5 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             }
         }
     }
-    assert_eq!(loaders.len(), 6, "each script is loaded somewhere: {loaders:?}");
+    assert_eq!(loaders.len(), 10, "each script is loaded somewhere: {loaders:?}");
 }

@@ -195,11 +195,86 @@ async fn answers_stand_before_the_form_of_a_request() {
     );
     let kept = format!("/support/new?topic=points_missing&receipt={receipt}");
     assert!(leads_to(&about).contains(&kept), "{:?}", leads_to(&about));
+    let line = anna.get(&format!("/support/new?receipt={receipt}&line=all")).await;
+    let kept = format!("/support/new?topic=card&receipt={receipt}&line=all");
+    assert!(leads_to(&line).contains(&kept), "{:?}", leads_to(&line));
     // Ways there, for whoever is signed in and whoever is not.
     for at in ["/", "/support", "/card"] {
         assert!(leads_to(&anna.get(at).await).contains("/help"), "{at}");
     }
     assert!(leads_to(&app.anybody().get("/sign-in").await).contains("/help"));
+}
+
+/// What a request says is looked for by a button of its form: nothing is sent, kept or lost by it.
+#[tokio::test]
+async fn a_request_that_is_being_written_is_answered_and_stays() {
+    const AT: &str = "/support/new";
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let text = "Здравствуйте! Вчера потеряла карту на Тверской. Мой телефон +79001234567";
+    let form = anna.get(AT).await.form("request.create");
+    assert_eq!(form.buttons, [("find".to_owned(), "yes".to_owned())]);
+    let before = app.everything(&[]).await;
+    let found = anna.submit(AT, &form.with("text", text).with("find", "yes")).await;
+    assert_eq!(
+        found.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "it is the page of the form"
+    );
+    assert!(listed(&found).contains(&"lost-card".to_owned()), "{:?}", listed(&found));
+    assert!(!found.body.contains("role=\"alert\""), "nothing is wrong with it");
+    assert_eq!(
+        app.everything(&[]).await,
+        before,
+        "nothing is noted of what somebody writes"
+    );
+    // What the topic is about comes after what the message names.
+    let form = found.form("request.create").with("topic", "points_missing");
+    let found = anna.submit(AT, &form.clone().with("find", "yes")).await;
+    let codes = listed(&found);
+    assert!(
+        codes.contains(&"claim-a-receipt".to_owned()) || codes.len() == 6,
+        "{codes:?}"
+    );
+    let form = found.form("request.create");
+    assert_eq!(
+        [form.get("text"), form.get("topic")],
+        [Some(text), Some("points_missing")]
+    );
+    let nothing = anna
+        .submit(
+            AT,
+            &form.clone().with("text", "Ъ").with("topic", "").with("find", "yes"),
+        )
+        .await;
+    assert!(
+        nothing.text().contains("Готового ответа не нашли"),
+        "{}",
+        nothing.text()
+    );
+    // The form under the same key is still to be sent, and says what is wrong where something is.
+    let wrong = anna.submit(AT, &form.clone().with("topic", "")).await;
+    assert!(wrong.body.contains("role=\"alert\""), "{}", wrong.text());
+    assert!(anna.submit(AT, &form).await.location().starts_with("/support/"));
+}
+
+/// What does not fit on the first look is folded away, not left out.
+#[tokio::test]
+async fn a_search_shows_everything_that_it_counts() {
+    let app = TestApp::new().await;
+    let found = app.anybody().get("/help?q=%D0%B1%D0%B0%D0%BB%D0%BB%D1%8B").await;
+    let count = listed(&found).len();
+    assert!(count > 20, "the articles about points: {count}");
+    assert!(
+        found.text().contains(&format!("Нашлось {count} ответ")),
+        "{}",
+        found.text()
+    );
+    assert!(
+        found.text().contains(&format!("Ещё {} ответ", count - 20)),
+        "{}",
+        found.text()
+    );
 }
 
 /// Everything that an article says, with some of it changed.

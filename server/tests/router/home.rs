@@ -163,16 +163,64 @@ async fn points_that_expire_within_a_week_matter() {
 
 #[tokio::test]
 async fn who_registers_is_shown_around_once() {
+    const SHOWN: &str = "SELECT COUNT(*) FROM customers WHERE toured_at IS NOT NULL";
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;
-    // Whoever registers is led there, as every test that registers somebody sees.
+    let mut boris = app.customer("Борис").await;
+    // Whoever registers is led there, as every test that registers somebody sees; by whatever way they came, the first page leads
+    // there until they are through with it.
+    let home = anna.get("/").await;
+    assert!(home.body.contains("href=\"/welcome\""), "{}", home.text());
     let page = anna.get("/welcome?done=registered").await;
     assert!(page.text().contains("Карта выпущена"), "{}", page.text());
-    for link in ["/card", "/profile/consents", "/profile/children"] {
-        assert!(page.body.contains(&format!("href=\"{link}\"")), "{link}: {}", page.body);
+    assert!(
+        page.text().contains("Шаг 1 из 6") && page.text().contains("Пропустить"),
+        "{}",
+        page.text()
+    );
+    // Step by step, by links alone.
+    let links = [
+        "/card",
+        "/points",
+        "/offers",
+        "/profile/consents",
+        "/profile/children",
+        "/help",
+    ];
+    for (step, link) in (1..).zip(links) {
+        let page = anna.get(&format!("/welcome?step={step}")).await;
+        assert!(page.text().contains(&format!("Шаг {step} из 6")), "{}", page.text());
+        let main = page.body.split("<main").nth(1).expect("the page itself");
+        assert!(main.contains(&format!("href=\"{link}\"")), "{link}: {main}");
+        assert_eq!(main.contains(&format!("step={}\"", step + 1)), step < 6, "{step}");
+        assert_eq!(main.contains(&format!("step={}\"", step - 1)), step > 1, "{step}");
         assert_eq!(anna.get(link).await.status.as_u16(), 200, "{link}");
     }
-    assert!(page.text().contains("Пропустить"), "{}", page.text());
+    for (nonsense, shown) in [("0", 1), ("-1", 1), ("x", 1), ("99", 6)] {
+        let page = anna.get(&format!("/welcome?step={nonsense}")).await;
+        assert!(
+            page.text().contains(&format!("Шаг {shown} из 6")),
+            "{nonsense}: {}",
+            page.text()
+        );
+    }
+    assert_eq!(app.count(SHOWN).await, 0, "looking is not being through with it");
+    for _ in 0..2 {
+        assert_eq!(anna.send("/welcome?step=2", "tour.finish", &[]).await.location(), "/");
+    }
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM audit WHERE action = 'tour.finish'")
+            .await,
+        1
+    );
+    assert!(
+        !anna.get("/").await.body.contains("href=\"/welcome\""),
+        "on every device"
+    );
+    assert!(
+        boris.get("/").await.body.contains("href=\"/welcome\""),
+        "each for themselves"
+    );
     assert!(
         !anna.get("/welcome").await.text().contains("Карта выпущена"),
         "it is not told again"
@@ -183,4 +231,37 @@ async fn who_registers_is_shown_around_once() {
     );
     let help = app.anybody().get("/help").await;
     assert!(!help.body.contains("href=\"/welcome\""), "{}", help.body);
+}
+
+/// A word that not everybody knows is told beside it, and the help tells all of it.
+#[tokio::test]
+async fn hard_words_are_told_where_they_stand() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    for (at, article) in [
+        ("/card", "changing-code"),
+        ("/profile/second-factor", "second-step"),
+        ("/profile/passkeys", "passkeys"),
+    ] {
+        let page = anna.get(at).await;
+        assert!(
+            page.body.contains(&format!("href=\"/help/{article}\"")),
+            "{at}: {}",
+            page.text()
+        );
+        assert_eq!(anna.get(&format!("/help/{article}")).await.status.as_u16(), 200);
+    }
+    app.execute("UPDATE cards SET kind = 'plastic'").await;
+    assert!(
+        !anna.get("/card").await.body.contains("/help/changing-code"),
+        "where there is none"
+    );
+}
+
+/// How to reach the shop stands on each page of a demonstration, and elsewhere where the shop says it.
+#[tokio::test]
+async fn a_demonstration_can_be_reached_and_a_shop_says_itself_how() {
+    let reached = async |app: &TestApp| app.anybody().get("/sign-in").await.body.contains("href=\"tel:");
+    assert!(reached(&TestApp::demonstration().await).await);
+    assert!(!reached(&TestApp::new().await).await);
 }

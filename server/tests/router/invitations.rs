@@ -68,9 +68,11 @@ async fn a_friend_comes_by_the_link_and_both_see_what_it_gives() {
     assert!(boris.cookies.contains_key("__Host-kabinet_invite"));
     let phone = app.free_phone();
     boris.prove(&phone).await;
-    boris
-        .send("/sign-in/details", "sign_in.details", &details("Борис"))
-        .await;
+    // The code that came by the link stands in the form.
+    let shown = boris.get("/sign-in/details").await.form("sign_in.details");
+    let code = shown.get("invite").expect("the field").to_owned();
+    let sent = [details("Борис"), vec![("invite", code.as_str())]].concat();
+    boris.send("/sign-in/details", "sign_in.details", &sent).await;
     let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
     assert_eq!(
         registered.location(),
@@ -152,9 +154,11 @@ async fn a_code_in_the_address_of_the_sign_in_is_kept_and_what_is_none_is_not() 
     assert_eq!(boris.cookies.get(KEPT).map(String::as_str), Some("ABCD2345"));
     boris.get(&format!("/sign-in?invite={code}")).await;
     boris.prove(&app.free_phone()).await;
-    boris
-        .send("/sign-in/details", "sign_in.details", &details("Борис"))
-        .await;
+    // The code that came by the link stands in the form.
+    let shown = boris.get("/sign-in/details").await.form("sign_in.details");
+    let code = shown.get("invite").expect("the field").to_owned();
+    let sent = [details("Борис"), vec![("invite", code.as_str())]].concat();
+    boris.send("/sign-in/details", "sign_in.details", &sent).await;
     let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
     assert_eq!(registered.location(), "/welcome?done=registered");
     let friends = anna.get("/invite").await.text();
@@ -272,4 +276,49 @@ async fn the_occasion_of_a_rule_is_chosen_and_what_it_cannot_have_is_refused_in_
         page.body.contains("rule.publish") && !page.body.contains("rule.simulate"),
         "{words}"
     );
+}
+
+#[tokio::test]
+async fn a_code_is_typed_while_registering_and_afterwards() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let path = link(&mut anna).await;
+    let code = path.rsplit('/').next().expect("a code").to_owned();
+    let mut boris = app.anybody();
+    let phone = app.free_phone();
+    boris.prove(&phone).await;
+    let with = |code: &'static str| {
+        let mut fields = details("Борис");
+        fields.push(("invite", code));
+        fields
+    };
+    let refused = boris
+        .send("/sign-in/details", "sign_in.details", &with("22222222"))
+        .await;
+    let why = refused.message("sign_in.details", "invite");
+    assert!(why.contains("Такого кода нет"), "{why}");
+    let mut fields = details("Борис");
+    fields.push(("invite", &code));
+    let kept = boris.send("/sign-in/details", "sign_in.details", &fields).await;
+    assert_eq!(kept.location(), "/sign-in/review", "{}", kept.text());
+    let shown = boris.get("/sign-in/details").await.form("sign_in.details");
+    let shown = shown.get("invite").expect("the field").replace('-', "");
+    assert_eq!(shown, code, "it stands there");
+    // Taken out again, it counts no more.
+    let kept = boris.send("/sign-in/details", "sign_in.details", &with("")).await;
+    assert_eq!(kept.location(), "/sign-in/review", "{}", kept.text());
+    boris.send("/sign-in/review", "sign_in.register", &[]).await;
+    let invited = anna.get("/invite").await.text();
+    assert!(invited.contains("Пока никого"), "{invited}");
+
+    let wrong = boris.send("/invite", "invite.enter", &[("code", "нет")]).await;
+    let why = wrong.message("invite.enter", "code");
+    assert!(why.contains("Такого кода нет"), "{why}");
+    let entered = boris.send("/invite", "invite.enter", &[("code", &code)]).await;
+    assert_eq!(entered.location(), "/invite?done=entered", "{}", entered.text());
+    assert!(anna.get("/invite").await.text().contains("Борис Л."));
+    let page = boris.get("/invite").await;
+    assert!(!page.body.contains("invite.enter"), "once");
+    let late = boris.send("/invite", "invite.enter", &[("code", &code)]).await;
+    assert!(late.text().contains("больше не ввести"), "{}", late.text());
 }

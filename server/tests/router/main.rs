@@ -2,6 +2,7 @@
 //! One program for all of it, for it is large to link.
 
 mod access;
+mod acts;
 mod admin_programs;
 mod alone;
 mod answers;
@@ -20,6 +21,7 @@ mod exports;
 mod factors;
 mod failures;
 mod fields;
+mod find;
 mod forgery;
 mod fragments;
 mod goods;
@@ -40,6 +42,7 @@ mod outages;
 mod outside;
 mod pace;
 mod passwords;
+mod person;
 mod photos;
 mod points;
 mod programs;
@@ -59,6 +62,7 @@ mod sign_in;
 mod staff;
 mod support;
 mod texts;
+mod thread;
 mod tills;
 mod traces;
 mod transfers;

@@ -62,6 +62,15 @@ async fn a_card_of_plastic_is_kept_without_a_code_and_no_card_is_told() {
     app.execute("UPDATE cards SET kind = 'plastic'").await;
     let kept = boris.get("/card/offline").await;
     assert!(tags(&kept.body).iter().all(|tag| !tag.has("data-rotating")));
+    // The screen stays on all the same, with a network and without.
+    for page in [&boris.get("/card").await, &kept] {
+        let scripts: Vec<_> = tags(&page.body);
+        assert!(
+            scripts.iter().any(|tag| tag.get("src") == Some("/awake.js")),
+            "{}",
+            page.path
+        );
+    }
     assert!(
         kept.text().contains("Если сканер не читает штрихкод"),
         "{}",

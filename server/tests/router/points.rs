@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use chrono::Duration;
 use crm::id::ProgramId;
 use crm::points::store::{self as points, spending, transfers};
-use crm::points::{NewTransfer, Wish};
+use crm::points::{NewTransfer, Receiver, Wish};
 use crm::purchase::void::void;
 
 /// A shop where two people have something of everything that can happen to points. All of it is of one program.
@@ -32,6 +32,7 @@ impl Ledger {
             ("direction", "give"),
             ("points", "100"),
             ("reason", "Касса не зачла чек"),
+            ("note", "За ошибку кассы"),
         ];
         let at = format!("/admin/customers/{}", anna.id().await);
         let given = admin.send(&at, "points.adjust", &fields).await;
@@ -92,7 +93,7 @@ async fn give(from: &Customer, to: &Customer, program: ProgramId, points: i64) {
     let cards = crm::card::store::of(&mut conn, to.proof().await.me()).await;
     drop(conn);
     let new = NewTransfer {
-        card: cards.expect("cards")[0].number.clone(),
+        to: Receiver::Card(cards.expect("cards")[0].number.clone()),
         program,
         points,
     };
@@ -333,6 +334,29 @@ async fn the_calendar_tells_what_expires_on_which_day_and_where_it_is_from() {
         anna.get("/").await.body.contains("href=\"/points/expiry\""),
         "what expires next leads there"
     );
+}
+
+#[tokio::test]
+async fn whoever_misses_points_finds_the_receipt_and_why() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let page = anna.get("/points").await;
+    assert!(page.body.contains("href=\"/points/missing\""), "{}", page.text());
+    let mut anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
+    // Bought a day before she joined.
+    let page = anna.get("/points/missing").await;
+    assert_tells(&page.text(), &["A-1", "вы не были в программе"]);
+    let id = app
+        .text("SELECT lower(hex(id)) FROM purchases WHERE document = 'A-1'")
+        .await;
+    let why = page.body.split("href=\"/purchases/").nth(1).expect("a way to it");
+    let why = why.split('"').next().unwrap_or_default().to_owned();
+    assert_eq!(why.replace(['-'], ""), format!("{id}/why"));
+    assert_eq!(anna.get(&format!("/purchases/{why}")).await.status, StatusCode::OK);
+    pass(&app, Duration::days(2)).await;
+    let mut anna = anna.with_purchase("A-2", "Чайник", 1_000_00).await;
+    let page = anna.get("/points/missing").await;
+    assert!(!page.text().contains("A-2"), "{}", page.text());
 }
 
 /// A file for spreadsheets, read back: its head, and its rows field by field.

@@ -177,6 +177,65 @@ async fn what_is_over_stays_to_be_read_for_a_while() {
     }
 }
 
+/// The archive has no end but the first promotion, and goes on from page to page.
+#[tokio::test]
+async fn every_promotion_that_is_over_is_reached() {
+    let app = TestApp::new().await;
+    for n in 0..45 {
+        app.put_promotion(&format!("week_{n}"), &[], false).await;
+    }
+    let mut anna = app.customer("Анна").await;
+    app.world.clock.set(crm::testing::start() + chrono::Duration::days(15));
+    let (mut at, mut seen) = ("/offers".to_owned(), Vec::new());
+    loop {
+        let page = anna.get(&at).await;
+        seen.push(page.body.matches("Неделя чая").count());
+        let next = page.body.split("href=\"").filter_map(|rest| rest.split('"').next());
+        let Some(next) = next
+            .map(crate::common::html::unescape)
+            .find(|href| href.starts_with("/offers?over="))
+        else {
+            break;
+        };
+        at = next;
+    }
+    assert_eq!(seen, [20, 20, 5]);
+    for nonsense in ["x", "1_x", "9999999999999999999_0"] {
+        let page = anna.get(&format!("/offers?over={nonsense}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{nonsense}");
+    }
+}
+
+/// What a customer has used up is told as used, and when, not as being for others.
+#[tokio::test]
+async fn an_offer_that_is_used_up_says_so() {
+    let app = TestApp::new().await;
+    let json = r#"{"name": {"ru": "Чай", "en": "Tea"}, "conditions": [], "caps": {"customer": {"times": 1}},
+        "effects": [{"points_fixed": {"program": "PROGRAM", "points": 5000, "each": "purchase"}}]}"#;
+    let club = app
+        .text("SELECT lower(hex(id)) FROM programs WHERE code = 'club'")
+        .await;
+    let club = uuid::Uuid::parse_str(&club).expect("an id").to_string();
+    let tea = serde_json::from_str(&json.replace("PROGRAM", &club)).expect("a rule");
+    let published = crm::rule::store::publish_by_system(&app.world.db, &crate::common::BY, None, &tea, None).await;
+    app.put_promotion("tea_week", &[published.expect("published").id], false)
+        .await;
+    let mut anna = app.customer("Анна").await;
+    // What she bought counts from when she joined.
+    app.world.clock.set(crm::testing::start() + chrono::Duration::hours(25));
+    assert!(anna.get("/offers").await.text().contains("Действует для вас"));
+    let mut anna = anna.with_purchase("A-1", "Чай", 30_000).await;
+    let page = anna.get("/offers").await.text();
+    assert!(
+        page.contains("Уже использованы") && page.contains("Использована"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("Действует для вас") && !page.contains("Другие акции"),
+        "{page}"
+    );
+}
+
 /// Publishes a rule by its conditions; it takes a tenth off.
 async fn rule(app: &TestApp, conditions: &str) -> crm::id::RuleId {
     let json = format!(
@@ -215,4 +274,47 @@ async fn offers_say_whom_they_are_for_and_how_far_somebody_is() {
         page.contains("Действует для вас") && page.contains("Покупок: 0 из 3"),
         "{page}"
     );
+}
+
+/// What grows with the years comes to staff page by page: promotions by their ends, rules that give nothing any more after those
+/// that do.
+#[tokio::test]
+async fn staff_page_through_promotions_and_rules() {
+    let app = TestApp::new().await;
+    for n in 0..55 {
+        app.put_promotion(&format!("week_{n}"), &[], false).await;
+    }
+    let living = rule(&app, "").await;
+    let withdrawn = "INSERT INTO rules (id, created_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                     WHERE i < 55) SELECT randomblob(16), r.created_at FROM n, (SELECT created_at FROM rules LIMIT 1) r";
+    app.execute(withdrawn).await;
+    let copies = "INSERT INTO rule_versions (rule_id, version, state, definition, changed_at, effective_at, published_at) \
+                  SELECT r.id, 1, 'published', NULL, v.changed_at, v.effective_at, v.published_at FROM rules r, rule_versions v \
+                  WHERE NOT EXISTS (SELECT 1 FROM rule_versions o WHERE o.rule_id = r.id) AND v.definition IS NOT NULL";
+    app.execute(copies).await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    for (at, of_each) in [("/admin/promotions", [50, 5]), ("/admin/rules", [51, 5])] {
+        let mut there = at.to_owned();
+        for (page, expected) in of_each.into_iter().enumerate() {
+            let shown = mara.get(&there).await;
+            assert_eq!(shown.status, StatusCode::OK, "{there}");
+            let links = crate::common::html::tags(&shown.body);
+            let links: Vec<_> = links.iter().filter_map(|tag| tag.get("href")).collect();
+            let is_one = |href: &&&str| href.strip_prefix(at).is_some_and(|rest| rest.len() == 37);
+            assert_eq!(links.iter().filter(is_one).count(), expected, "{there}");
+            let next = links.iter().find(|href| href.contains("?after="));
+            assert_eq!(next.is_some(), page == 0, "{there}");
+            there = next.map_or_else(String::new, |href| (*href).to_owned());
+        }
+    }
+    let first = mara.get("/admin/rules").await.body;
+    assert!(
+        first.contains(&format!("/admin/rules/{living}")),
+        "what gives something is on the first page"
+    );
+    for nonsense in ["x", "1_x"] {
+        for at in ["/admin/promotions", "/admin/rules"] {
+            assert_eq!(mara.get(&format!("{at}?after={nonsense}")).await.status, StatusCode::OK);
+        }
+    }
 }

@@ -174,6 +174,31 @@ async fn spending_is_told_by_category() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    // Month by month, and over as many months as somebody asks for.
+    assert!(
+        text.contains("По месяцам") && text.contains("Ноябрь 2026") && text.contains("Декабрь 2025"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Посуда 1 500 ₽ – "),
+        "this month and the one before: {text}"
+    );
+    let lately = anna
+        .get("/purchases/spending?months=3")
+        .await
+        .text()
+        .replace('\u{a0}', " ");
+    assert!(
+        lately.contains("За 3 месяца 1 590 ₽") && !lately.contains("Декабрь 2025"),
+        "{lately}"
+    );
+    for nonsense in ["0", "-3", "1000000", "x"] {
+        let page = anna.get(&format!("/purchases/spending?months={nonsense}")).await.text();
+        assert!(
+            page.replace('\u{a0}', " ").contains("За 12 месяцев 1 590 ₽"),
+            "{nonsense}"
+        );
+    }
     // The longest bar takes all of the width, the other its share of it.
     for width in ["width=\"320\"", "width=\"19\""] {
         assert!(page.body.contains(width), "{width}");
@@ -202,6 +227,30 @@ async fn what_is_bought_often_leads_to_a_plan() {
     let text = page.words();
     for words in ["Чай & мёд 2 раза", "20 ноября", "160,50 ₽"] {
         assert!(text.contains(words), "{words}: {text}");
+    }
+    // However many there are, page by page.
+    for n in 0..34 {
+        for turn in 0..2 {
+            let article = format!("Товар {n}");
+            anna = anna.with_purchase(&format!("M-{n}-{turn}"), &article, 10_00).await;
+        }
+    }
+    let first = anna.get("/purchases/often").await;
+    let tags = crate::common::html::tags(&first.body);
+    let mut links = tags.iter().filter_map(|tag| tag.get("href"));
+    let next = links
+        .find(|href| href.starts_with("/purchases/often?after="))
+        .expect("more")
+        .to_owned();
+    let second = anna.get(&next).await;
+    let plans = |page: &crate::common::Reply| page.body.matches("/what-if?").count();
+    assert_eq!([plans(&first), plans(&second)], [30, 5]);
+    for nonsense in ["x", "2-x", "-1-0_0", "2"] {
+        assert_eq!(
+            plans(&anna.get(&format!("/purchases/often?after={nonsense}")).await),
+            30,
+            "{nonsense}"
+        );
     }
     let plan = page
         .body

@@ -280,3 +280,75 @@ async fn s16_sessions_of_staff_end_when_idle_for_two_hours_and_after_twelve() {
         "{cookies:?}"
     );
 }
+
+/// Who came into a cabinet and who was kept out is told to its owner, by what and whence, and to nobody else; for so long and no
+/// longer.
+#[tokio::test]
+async fn a_customer_sees_who_came_in_and_who_was_kept_out() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await;
+    let phone = anna.phone.clone();
+    let set = [("current", ""), ("password", crate::common::PASSWORD)];
+    anna.send("/profile/security", "password.set", &set).await;
+    let mut stranger = app
+        .anybody()
+        .with("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0");
+    let [a, b, c, _] = stranger.address;
+    for password in ["не тот пароль", crate::common::PASSWORD] {
+        let sent = [("phone", phone.as_str()), ("password", password)];
+        stranger.send("/sign-in?by=password", "sign_in.password", &sent).await;
+    }
+    app.world.clock.set(start() + Duration::minutes(2));
+    let mut other = app.anybody();
+    other.send("/sign-in", "sign_in.start", &[("phone", &phone)]).await;
+    let code = app.code(&phone).await;
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    other.send("/sign-in/code", "sign_in.verify", &[("code", wrong)]).await;
+
+    let kept = "SELECT way || ' ' || is_let_in FROM sign_ins ORDER BY at, id";
+    let expected = ["registration 1", "registration 1", "password 0", "password 1", "code 0"];
+    assert_eq!(app.texts(kept).await, expected);
+    let page = anna.get("/devices").await.text();
+    for told in [
+        "Входы и попытки",
+        "регистрация",
+        "по паролю",
+        "Не впустили",
+        "по коду из SMS",
+        "Firefox, Linux",
+        &format!("Сеть {a}.{b}.{c}.*"),
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let page = boris.get("/devices").await.text();
+    assert!(page.contains("регистрация") && !page.contains("по паролю"), "{page}");
+
+    // Page by page, also where many are of one moment.
+    let more = "INSERT INTO sign_ins (id, customer_id, at, way, is_let_in, device, network) \
+                WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 41) \
+                SELECT randomblob(16), s.customer_id, s.at, 'email', 1, '', '' FROM n, sign_ins s \
+                JOIN contacts c ON c.customer_id = s.customer_id WHERE c.value = $1 AND s.way = 'code'";
+    app.run(more, &phone).await;
+    let (mut at, mut seen) = ("/devices".to_owned(), 0);
+    loop {
+        let page = anna.get(&at).await;
+        seen += page.text().matches("по коду из письма").count();
+        let links = crate::common::html::tags(&page.body);
+        let next = links
+            .iter()
+            .filter_map(|tag| tag.get("href"))
+            .find(|href| href.contains("before="));
+        let Some(next) = next else { break };
+        at = next.split('#').next().unwrap_or_default().to_owned();
+    }
+    assert_eq!(seen, 41);
+    for days in [89, 91] {
+        app.world.clock.set(start() + Duration::days(days));
+        crm::signin::store::sweep(&app.world.db, &crate::common::BY)
+            .await
+            .expect("swept");
+        let left = app.count("SELECT COUNT(*) FROM sign_ins").await;
+        assert_eq!(left > 0, days < 90, "{days}");
+    }
+}

@@ -251,6 +251,21 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
         let page = anna.get(&format!("/stores?near={near}")).await;
         assert_eq!(towns(&page), expected, "{near}");
     }
+    // By words of the address, in any order and with any ending.
+    for (asked, expected) in [
+        ("%D1%82%D0%B2%D0%B5%D1%80%D0%B8", &["Тверь"][..]),
+        ("DUBNA+%D0%B4%D1%83%D0%B1%D0%BD%D0%B0", &["Дубна"]),
+        ("%D0%BF%D0%B0%D1%80%D0%B8%D0%B6", &[]),
+        ("%3F", &["Дубна", "Клин", "Ржев", "Тверь"]),
+    ] {
+        let page = anna.get(&format!("/stores?q={asked}")).await;
+        assert_eq!(towns(&page), expected, "{asked}");
+        assert_eq!(
+            page.text().contains("По этому адресу магазинов нет"),
+            expected.is_empty(),
+            "{asked}"
+        );
+    }
     let here = &crm::promotion::NewPromotion {
         code: "candles".into(),
         title: crm::lang::Localized {

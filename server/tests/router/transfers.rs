@@ -110,12 +110,13 @@ async fn page_of(who: &Customer) -> String {
     format!("/admin/customers/{}", who.id().await)
 }
 
-fn correction<'a>(program: &'a str, direction: &'a str, points: &'a str) -> [(&'a str, &'a str); 4] {
+fn correction<'a>(program: &'a str, direction: &'a str, points: &'a str) -> [(&'a str, &'a str); 5] {
     [
         ("program", program),
         ("direction", direction),
         ("points", points),
         ("reason", "Касса не зачла чек"),
+        ("note", "За ошибку кассы"),
     ]
 }
 
@@ -536,18 +537,25 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
         "{}",
         page.text()
     );
-    for (direction, points, reason, field, words) in [
-        ("give", "", "Подарок", "points", "Напишите, сколько"),
-        ("give", "1,000", "Подарок", "points", "например 150"),
-        ("give", "5", " ", "reason", "Напишите, почему"),
-        ("burn", "5", "Подарок", "direction", "Выберите из списка"),
-        ("take", "5", "Подарок", "points", "не хватает 5"),
+    assert!(
+        page.text().contains("осталось: сегодня 5 000, в этом месяце 20 000"),
+        "{}",
+        page.text()
+    );
+    for (direction, points, reason, note, field, words) in [
+        ("give", "", "Подарок", "За чек", "points", "Напишите, сколько"),
+        ("give", "1,000", "Подарок", "За чек", "points", "например 150"),
+        ("give", "5", " ", "За чек", "reason", "Напишите, почему"),
+        ("give", "5", "Подарок", " ", "note", "что сказать покупателю"),
+        ("burn", "5", "Подарок", "За чек", "direction", "Выберите из списка"),
+        ("take", "5", "Подарок", "За чек", "points", "не хватает 5"),
     ] {
         let fields = [
             ("program", &*program),
             ("direction", direction),
             ("points", points),
             ("reason", reason),
+            ("note", note),
         ];
         let reply = club.admin.send(&at, "points.adjust", &fields).await;
         assert_eq!(
@@ -577,6 +585,15 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
         .await;
     assert_eq!(taken.location(), format!("{at}?done=adjusted"), "{}", taken.text());
     assert_eq!(club.held().await, (200_50, 0));
+    let page = club.admin.get(&at).await;
+    assert!(page.text().contains("сегодня 4 599,50"), "{}", page.text());
+    let bell = club.anna.get("/notifications").await;
+    assert!(
+        bell.text().contains("Мы сняли баллы: 100. За ошибку кассы"),
+        "{}",
+        bell.text()
+    );
+    assert_eq!(club.told("points_corrected").await.len(), 2);
 
     // Beyond the cap it waits, and whoever asked does not decide.
     let asked = club
@@ -682,6 +699,81 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     }
     let read = "SELECT COUNT(*) FROM audit WHERE action = 'points.read'";
     assert!(club.app.count(read).await > 0, "whose points the page showed");
+}
+
+#[tokio::test]
+async fn points_go_to_a_phone_and_the_question_tells_nobody_whose_it_is() {
+    let mut club = club().await;
+    club.fund("300").await;
+    let (his, nobodys) = (club.boris.phone.clone(), "+79039998877".to_owned());
+    let mut pages = Vec::new();
+    for phone in [&his, &nobodys] {
+        assert_eq!(club.check(phone, "10").await.location(), CONFIRM, "{phone}");
+        let page = club.anna.get(CONFIRM).await;
+        assert!(!page.text().contains("Борис"), "{}", page.text());
+        let shown = crm::contact::show_phone(phone);
+        let shown: String = shown.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }).collect();
+        let text = page.text().replace('\u{a0}', " ");
+        assert!(text.contains(&shown), "{text}");
+        pages.push(text.replace(&shown, ""));
+        let form = club.anna.get(TRANSFER).await.form("transfer.check");
+        assert!(
+            form.get("card").is_some_and(|card| card.starts_with("+7")),
+            "{:?}",
+            form.fields
+        );
+    }
+    assert_eq!(pages[0], pages[1]);
+    let form = club.anna.get(CONFIRM).await.form("transfer.send");
+    let refused = club.anna.submit(CONFIRM, &form).await;
+    assert!(
+        refused.text().contains("По этому номеру подарить нельзя"),
+        "{}",
+        refused.text()
+    );
+    club.check(&his, "10").await;
+    let form = club.anna.get(CONFIRM).await.form("transfer.send");
+    let sent = club.anna.submit(CONFIRM, &form).await;
+    assert_eq!(sent.location(), "/points/transfer?done=sent", "{}", sent.text());
+    club.wait(Duration::hours(1)).await;
+    assert_eq!(club.held().await, (290_00, 10_00));
+}
+
+#[tokio::test]
+async fn transfers_are_listed_page_by_page_for_both_and_for_staff() {
+    let mut club = club_with(|policy| policy.transfer_wait_minutes = 0).await;
+    club.fund("300").await;
+    club.give("1").await;
+    club.app
+        .execute(
+            "INSERT INTO transfers (id, program_id, from_id, to_id, points, state, out_id, in_id, created_at, completes_at, \
+             reason) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 59) \
+             SELECT randomblob(16), program_id, from_id, to_id, points, 'completed', out_id, in_id, created_at, \
+             completes_at, '' FROM transfers, n",
+        )
+        .await;
+    let customer = page_of(&club.anna).await;
+    let count = |page: &Reply, what: &str| page.body.matches(what).count();
+    let next = |page: &Reply, begin: &str| -> Option<String> {
+        let all = tags(&page.body);
+        let mut links = all.iter().filter_map(|tag| tag.get("href"));
+        let found = links.find(|href| href.starts_with(begin));
+        found.map(|href| href.split('#').next().unwrap_or_default().to_owned())
+    };
+    let first = club.anna.get(TRANSFER).await;
+    assert_eq!(count(&first, "Кому: Борис"), 50);
+    let second = next(&first, "/points/transfer?before=").expect("there is more");
+    let second = club.anna.get(&second).await;
+    assert_eq!(count(&second, "Кому: Борис"), 10);
+    assert_eq!(next(&second, "/points/transfer?before="), None);
+    // Staff reach each of them, to bring it back.
+    let (mut at, mut seen) = (Some(customer.clone()), 0);
+    while let Some(here) = at {
+        let page = club.admin.get(&here).await;
+        seen += count(&page, "name=\"transfer\"");
+        at = next(&page, &format!("{customer}?transfers="));
+    }
+    assert_eq!(seen, 60);
 }
 
 #[tokio::test]

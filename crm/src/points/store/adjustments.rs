@@ -1,38 +1,45 @@
-//! Corrections by staff: points given or taken with a reason. Beyond what a role may do alone, another member of staff has
-//! to consent.
+//! Corrections by staff: points given or taken with a reason, of which the customer is told. Beyond what a role may do alone at
+//! once, and one member of staff within a day and a month, another has to consent.
 
-use super::super::{Adjustment, AdjustmentState, Before, NewAdjustment, Waiting};
+use super::super::{Adjustment, AdjustmentAllowance, AdjustmentState, Before, NewAdjustment, Waiting, written};
 use super::transfers::checked_reason;
 use super::{
     AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw_first, programs, settle,
 };
-use crate::db::{self, Db, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::id::{AdjustmentId, CustomerId, LotId, ProgramId, TransactionId};
+use crate::lang::Lang;
+use crate::notification;
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, Subject};
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _};
 use uuid::Uuid;
 
 /// The most that one correction may give or take, in hundredths.
 const MOST: i64 = 100_000_000_000;
 
-/// Gives points to a customer whose card is open, or takes them; at once where the cap of the role allows it, else it waits
-/// for somebody else's consent. Given points last as long as those that the program pays for a purchase of today, without
+/// Gives points to a customer whose card is open, or takes them; at once where [`allowance`] allows it, else it waits for
+/// somebody else's consent. Given points last as long as those that the program pays for a purchase of today, without
 /// the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
-/// [`Error::NotFound`]. Field: `reason`.
+/// [`Error::NotFound`]. Fields: `reason`, `note`.
 pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
-    const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, state, asked_by, created_at) \
-                       VALUES ($1, $2, $3, $4, $5, 'awaiting', $6, $7)";
+    const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, note, state, asked_by, \
+                       created_at) VALUES ($1, $2, $3, $4, $5, $6, 'awaiting', $7, $8)";
+    // Two corrections at once are counted one after the other.
+    const HOLD: &str = "UPDATE staff SET login = login WHERE id = $1";
     by.may(Right::Points)?;
-    let reason = &checked_reason(&new.reason)?;
+    let reason = &checked_reason("reason", &new.reason)?;
+    let note = &checked_reason("note", &new.note)?;
     if new.points == 0 || new.points.abs() > MOST {
         return Err(SpendError::Amount);
     }
     db.write(|tx| {
         scoped(async move {
             let (now, id) = (tx.now(), AdjustmentId::new());
+            on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+            let alone = allowance(tx, by).await?.now();
             if programs(tx).await?.last_terms(new.program, now).is_none() {
                 return Err(Error::NotFound.into());
             }
@@ -42,14 +49,16 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
                 .bind(of.id())
                 .bind(new.points)
                 .bind(reason)
+                .bind(note)
                 .bind(by.id())
                 .bind(now)
                 .execute(c)
                 .await
                 .map(drop))?;
-            if new.points.abs() <= tx.shop().points.adjustment_cap(by.role()) {
+            if new.points.abs() <= alone {
                 let transaction = book(tx, (new.program, of.id()), new.points).await?;
                 decide(tx, id, AdjustmentState::Booked, None, Some(transaction)).await?;
+                tell(tx, id, of.id(), new.points, note).await?;
                 by.record(tx, "points.adjust", Some(of.id()), Some(id.0), reason)
                     .await?;
             } else {
@@ -61,6 +70,48 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
     .await
 }
 
+/// How many points a member of staff may give or take alone. Days and months are those where the shop is; what somebody else
+/// consented to does not count.
+pub async fn allowance(conn: &mut Conn, by: &Staff) -> Result<AdjustmentAllowance, Error> {
+    const BOOKED: &str = "SELECT CAST(COALESCE(SUM(ABS(points)), 0) AS BIGINT) FROM adjustments \
+                          WHERE asked_by = $1 AND created_at >= $2 AND state = 'booked' AND decided_by IS NULL";
+    let shop = conn.shop().clone();
+    let today = shop.day(conn.now());
+    let mut booked = [0_i64; 2];
+    for (sum, first) in booked.iter_mut().zip([today, today.with_day(1).unwrap_or(today)]) {
+        *sum = on!(conn, |c| sqlx::query_scalar(BOOKED)
+            .bind(by.id())
+            .bind(shop.midnight(first))
+            .fetch_one(c)
+            .await)?;
+    }
+    let [of_today, of_month] = booked;
+    Ok(AdjustmentAllowance {
+        at_once: shop.points.adjustment_cap(by.role()),
+        left_today: (shop.points.adjustments_per_day * 100 - of_today).max(0),
+        left_this_month: (shop.points.adjustments_per_month * 100 - of_month).max(0),
+    })
+}
+
+/// Tells the customer what was corrected and why, in the cabinet and by a message.
+async fn tell(tx: &mut Tx, id: AdjustmentId, customer: CustomerId, points: i64, note: &str) -> Result<(), sqlx::Error> {
+    let new = notification::New {
+        kind: notification::Kind::Correction,
+        about: note,
+        name: None,
+        points: Some(points),
+        transfer: None,
+        key: format!("correction {id}"),
+    };
+    notification::put(tx, customer, new).await?;
+    let values = |lang: Lang| {
+        let sign = if points > 0 { "+" } else { "" };
+        let points = format!("{sign}{}", written(lang, points));
+        vec![("points", points), ("note", note.to_owned())]
+    };
+    notification::write(tx, customer, "points_corrected", true, values).await
+}
+
 /// Consents to a correction that somebody else asked for, and books it. One's own is [`Error::Forbidden`], one that was
 /// decided [`Error::Stale`].
 pub async fn approve(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment, SpendError> {
@@ -69,6 +120,7 @@ pub async fn approve(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment
             let row = awaiting_in(tx, by, id).await?;
             let transaction = book(tx, (row.program_id, row.customer_id), row.points).await?;
             decide(tx, id, AdjustmentState::Booked, Some(by), Some(transaction)).await?;
+            tell(tx, id, row.customer_id, row.points, &row.note).await?;
             by.record(tx, "points.approve", Some(row.customer_id), Some(id.0), &row.reason)
                 .await?;
             find(tx, id).await
@@ -99,8 +151,8 @@ pub async fn awaiting(
     after: Option<Before>,
     limit: usize,
 ) -> Result<(Vec<Waiting>, Option<Before>), Error> {
-    const SQL: &str = "SELECT a.id, a.program_id, a.customer_id, a.points, a.reason, a.state, a.asked_by, a.decided_by, \
-        a.created_at, c.name, c.surname, v.name AS program, s.name AS colleague FROM adjustments a \
+    const SQL: &str = "SELECT a.id, a.program_id, a.customer_id, a.points, a.reason, a.note, a.state, a.asked_by, \
+        a.decided_by, a.created_at, c.name, c.surname, v.name AS program, s.name AS colleague FROM adjustments a \
         JOIN customers c ON c.id = a.customer_id JOIN staff s ON s.id = a.asked_by \
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $1), 1) \
@@ -155,8 +207,8 @@ async fn awaiting_in(tx: &mut Tx, by: &Staff, id: AdjustmentId) -> Result<Adjust
 }
 
 async fn find(tx: &mut Tx, id: AdjustmentId) -> Result<Adjustment, SpendError> {
-    const SQL: &str = "SELECT id, program_id, customer_id, points, reason, state, asked_by, decided_by, created_at \
-                       FROM adjustments WHERE id = $1";
+    const SQL: &str = "SELECT id, program_id, customer_id, points, reason, note, state, asked_by, decided_by, \
+                       created_at FROM adjustments WHERE id = $1";
     let found: Option<Adjustment> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
     Ok(found.ok_or(Error::NotFound)?)
 }

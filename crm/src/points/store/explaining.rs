@@ -1,7 +1,7 @@
 //! What stands behind the movements of a statement: which lots, what had put the points there, and which lines of receipts
 //! brought them. For a whole page of movements at once, so that a page takes as many questions as a line.
 
-use super::super::{Entry, Explained, Lot, Origin, Remaining, Share};
+use super::super::{Before, By, Entry, Explained, Lot, Origin, Remaining, Share};
 use super::{EARNED, LIST, LotState, TransactionKind, earned, rewards, transfers};
 use crate::db::{self, Bind, Conn, ListQuery};
 use crate::error::Error;
@@ -11,6 +11,7 @@ use crate::who::Subject;
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
 
 /// What first put points into a lot. One that carries another lot's points on has them from there; what another customer
 /// had done to earn them is not told.
@@ -241,8 +242,14 @@ struct RemainingRow {
     source: Source,
 }
 
-/// Everything that a customer has left, spendable or not yet, lot by lot: what expires first first.
-pub async fn remaining(conn: &mut Conn, of: Subject) -> Result<Vec<Remaining>, Error> {
+/// What a customer has left, lot by lot, by one of its days, the nearest first, from after `after` on.
+pub async fn remaining(
+    conn: &mut Conn,
+    of: Subject,
+    by: By,
+    after: Option<Before>,
+    limit: i64,
+) -> Result<Vec<Remaining>, Error> {
     const SELECT: &str = concat!(
         "SELECT l.id, l.program_id, v.name, l.remaining AS points, l.state, l.activates_at, l.expires_at, ",
         source!(),
@@ -251,11 +258,26 @@ pub async fn remaining(conn: &mut Conn, of: Subject) -> Result<Vec<Remaining>, E
     );
     const CURRENT: &str = "v.version = COALESCE((SELECT MAX(w.version) FROM program_versions w \
                            WHERE w.program_id = p.id AND w.published_at <= ?), 1)";
+    let (states, place, order) = match by {
+        By::Expiry => (
+            "l.remaining > 0 AND l.state IN ('pending', 'active')",
+            "(l.expires_at, l.id) > (?, ?)",
+            "ORDER BY l.expires_at, l.id",
+        ),
+        By::Activation => (
+            "l.remaining > 0 AND l.state = 'pending'",
+            "(l.activates_at, l.id) > (?, ?)",
+            "ORDER BY l.activates_at, l.id",
+        ),
+    };
+    let (at, id) = after.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
     let query = ListQuery::new(SELECT)
         .filter("l.customer_id = ?", [Bind::Id(of.id().0)])
-        .filter("l.remaining > 0 AND l.state IN ('pending', 'active')", [])
+        .filter(states, [])
         .filter(CURRENT, [Bind::Time(conn.now())])
-        .tail("ORDER BY l.expires_at, p.position, l.id");
+        .filter(place, [Bind::Time(at), Bind::Id(id)])
+        .tail(order)
+        .limit(limit);
     let rows: Vec<RemainingRow> = db::list(conn, query).await?;
     let sources: Vec<&Source> = rows.iter().map(|row| &row.source).collect();
     let origins = origins(conn, of, sources).await?;

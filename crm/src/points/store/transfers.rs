@@ -1,7 +1,7 @@
 //! Transfers: a customer gives points to another. They leave the sender's balance at once, arrive after a while, and keep
 //! the day on which they expire.
 
-use super::super::{Allowance, NewTransfer, OtherSide, Planned, REASON_MAX, Transfer, written};
+use super::super::{Allowance, Before, NewTransfer, OtherSide, Planned, REASON_MAX, Receiver, Transfer, written};
 use super::returns::{Restoring, taken_by};
 use super::{
     AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, activate, active, draw, draw_first, lock,
@@ -21,11 +21,16 @@ use crate::staff::Right;
 use crate::who::{Customer, Fresh, Staff, Subject};
 use chrono::{DateTime, Datelike as _, Utc};
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// How many cards a customer may ask about within an hour: the answer is a name, and numbers of cards can be guessed.
 const ASKED: u32 = 30;
 /// How often a customer may give points within an hour: each time two people are sent a message.
 const GIVEN: u32 = 20;
+
+/// How many phones a customer may give points to within a day, and everybody in one network together: it shows that somebody
+/// has them, and phones can be guessed.
+const PHONES: [u32; 2] = [5, 50];
 
 /// Why points were not given to somebody else; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +62,9 @@ pub enum TransferError {
         /// Until when.
         until: DateTime<Utc>,
     },
-    /// The card is not that of somebody else who may be given points. It is not told why: whose card it is, and since
+    /// The card or phone is not that of somebody else who may be given points. It is not told why: whose it is, and since
     /// when, is not the sender's to learn.
-    #[error("nobody who may be given points has this card")]
+    #[error("nobody who may be given points has this card or phone")]
     Recipient,
     /// Everything else.
     #[error(transparent)]
@@ -68,17 +73,34 @@ pub enum TransferError {
 
 holds_database_errors!(TransferError);
 
-/// Gives points to whoever has a card. They are taken from the lots that expire first, and arrive when the shop's waiting
-/// time is over. The sender is told by a message, and the receiver when they arrive. More than twenty times within an hour:
-/// [`Error::TooMany`].
+/// Gives points to whoever has a card or a phone. They are taken from the lots that expire first, and arrive when the shop's
+/// waiting time is over. The sender is told by a message, and the receiver when they arrive. More than twenty times within an
+/// hour, or to more phones than a day allows, whether or not anybody has them: [`Error::TooMany`].
 pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<TransferId, TransferError> {
     const NEW: &str = "INSERT INTO transfers (id, program_id, from_id, to_id, points, state, out_id, created_at, \
                        completes_at, reason) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, '')";
+    if let Receiver::Phone(_) = new.to {
+        let keys = &[
+            format!("transfer.phone:{}", by.id()),
+            format!("transfer.network:{}", by.network()),
+        ];
+        // Counted by itself: what is refused is undone, and would be forgotten.
+        db.write(|tx| {
+            scoped(async move {
+                for (key, most) in keys.iter().zip(PHONES) {
+                    limits::within_today(tx, key, most).await?;
+                }
+                Ok::<_, Error>(())
+            })
+        })
+        .await?;
+    }
     db.write(|tx| {
         scoped(async move {
             let (now, id) = (tx.now(), TransferId::new());
             let wait = tx.shop().points.transfer_wait();
-            let (to, reserved) = allowed(tx, by, new).await?;
+            let reserved = allowed(tx, by, new).await?;
+            let to = recipient(tx, by.id(), &new.to).await?;
             if !limits::take(tx, &format!("transfers:{}", by.id()), GIVEN).await? {
                 return Err(Error::TooMany { retry_after: 3600 }.into());
             }
@@ -109,7 +131,7 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
                 .await
                 .map(drop))?;
             by.record(tx, "transfer.create", Some(id.0)).await?;
-            tell(tx, "points_sent", (by.id(), to), new.points, now + wait).await?;
+            tell(tx, "points_sent", id, (by.id(), to), new.points, now + wait).await?;
             if wait.is_zero() {
                 complete(tx, now, Some(to)).await?;
             }
@@ -119,7 +141,8 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
     .await
 }
 
-/// What a transfer would do: who would have the points, and when. Moves nothing, and fails as [`transfer`] would. Asked
+/// What a transfer would do: who would have the points, and when. Moves nothing, and fails as [`transfer`] would, but that it
+/// takes each phone for somebody's. Asked
 /// more than thirty times within an hour: [`Error::TooMany`].
 pub async fn plan(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<Planned, TransferError> {
     let key = &format!("transfer:{}", by.id());
@@ -132,8 +155,14 @@ pub async fn plan(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Resul
     }
     db.write(|tx| {
         scoped(async move {
-            let (to, _) = allowed(tx, by, new).await?;
-            let (name, _) = person(tx, to).await?;
+            allowed(tx, by, new).await?;
+            let name = match &new.to {
+                Receiver::Card(_) => {
+                    let to = recipient(tx, by.id(), &new.to).await?;
+                    Some(person(tx, to).await?.0)
+                }
+                Receiver::Phone(_) => None,
+            };
             let arrives_at = tx.now() + tx.shop().points.transfer_wait();
             Ok(Planned { name, arrives_at })
         })
@@ -141,9 +170,9 @@ pub async fn plan(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Resul
     .await
 }
 
-/// Who would have the points of a transfer, and what is reserved of the sender's, if nothing speaks against it. Nobody else
-/// moves the sender's points until the transaction ends.
-async fn allowed(tx: &mut Tx, by: &Customer, new: &NewTransfer) -> Result<(CustomerId, i64), TransferError> {
+/// What is reserved of the sender's points, if nothing on their side speaks against a transfer. Nobody else moves their points
+/// until the transaction ends.
+async fn allowed(tx: &mut Tx, by: &Customer, new: &NewTransfer) -> Result<i64, TransferError> {
     if new.points <= 0 {
         return Err(TransferError::Amount);
     }
@@ -152,7 +181,6 @@ async fn allowed(tx: &mut Tx, by: &Customer, new: &NewTransfer) -> Result<(Custo
     if since > now {
         return Err(TransferError::TooNew { from: since });
     }
-    let to = recipient(tx, by.id(), &new.card).await?;
     settle(tx, by.id(), now).await?;
     if let Some(until) = change::frozen_until(tx, by.id()).await? {
         return Err(TransferError::Frozen { until });
@@ -167,7 +195,7 @@ async fn allowed(tx: &mut Tx, by: &Customer, new: &NewTransfer) -> Result<(Custo
             missing: new.points - (balance - reserved).max(0),
         });
     }
-    Ok((to, reserved))
+    Ok(reserved)
 }
 
 /// Since when somebody is a customer; of accounts that were merged, with the younger one: points that are new to the shop are
@@ -178,14 +206,21 @@ async fn registered_at(conn: &mut Conn, customer: CustomerId) -> Result<DateTime
     on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)
 }
 
-/// Who has a card, if it is somebody else who may be given points.
-async fn recipient(tx: &mut Tx, sender: CustomerId, card: &str) -> Result<CustomerId, TransferError> {
-    const SQL: &str = "SELECT c.id FROM cards k JOIN customers c ON c.id = k.customer_id \
-                       WHERE k.number = $1 AND k.state = 'active' AND c.id <> $2 AND c.registered_at <= $3";
-    let number = crate::card::number(card).ok_or(TransferError::Recipient)?;
+/// Who has a card or a phone, if it is somebody else who may be given points. Whoever blocked their card is as little found by
+/// their phone, and a phone that nobody has takes as many questions as one that somebody has.
+async fn recipient(tx: &mut Tx, sender: CustomerId, to: &Receiver) -> Result<CustomerId, TransferError> {
+    const BY_CARD: &str = "SELECT c.id FROM cards k JOIN customers c ON c.id = k.customer_id \
+        WHERE k.number = $1 AND k.state = 'active' AND c.id <> $2 AND c.registered_at <= $3";
+    const BY_PHONE: &str = "SELECT c.id FROM contacts p JOIN customers c ON c.id = p.customer_id \
+        WHERE p.kind = 'phone' AND p.value = $1 AND p.verified_at IS NOT NULL AND c.id <> $2 AND c.registered_at <= $3 \
+        AND EXISTS (SELECT 1 FROM cards k WHERE k.customer_id = c.id AND k.state = 'active')";
+    let (sql, value) = match to {
+        Receiver::Card(card) => (BY_CARD, crate::card::number(card).ok_or(TransferError::Recipient)?),
+        Receiver::Phone(phone) => (BY_PHONE, phone.clone()),
+    };
     let before = tx.now() - tx.shop().points.transfer_after();
-    let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL)
-        .bind(number)
+    let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(sql)
+        .bind(&value)
         .bind(sender)
         .bind(before)
         .fetch_optional(c)
@@ -234,20 +269,34 @@ async fn person(conn: &mut Conn, id: CustomerId) -> Result<(String, Lang), sqlx:
 }
 
 /// Tells one side of a transfer by a message what became of it: `{points}`, the `{other}` side, and `{until}`, when they
-/// arrive. Points move all the same where the shop has no such message.
+/// arrive. Points move all the same where the shop has no such message, and where one side was erased, who is told nothing.
 async fn tell(
     tx: &mut Tx,
     template: &str,
+    id: TransferId,
     (to, other): (CustomerId, CustomerId),
     given: i64,
     until: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    const ERASED: &str = "SELECT erased_at IS NOT NULL FROM customers WHERE id = $1";
+    let is_erased: bool = on!(tx, |c| sqlx::query_scalar(ERASED).bind(to).fetch_one(c).await)?;
+    if is_erased {
+        return Ok(());
+    }
     let (_, lang) = person(tx, to).await?;
     let (other, _) = person(tx, other).await?;
-    let until = tx.shop().local(until).format("%d.%m.%Y %H:%M").to_string();
+    let until = lang.moment(tx.shop().local(until));
     let points = written(lang, given);
     if template == RECEIVED {
-        notification::add(tx, to, notification::Kind::Received, &other, Some(given)).await?;
+        let new = notification::New {
+            kind: notification::Kind::Received,
+            about: "",
+            name: None,
+            points: Some(given),
+            transfer: Some(id),
+            key: format!("received {id}"),
+        };
+        notification::put(tx, to, new).await?;
     }
     let values = [("points", points.as_str()), ("other", &other), ("until", &until)];
     match notice::send(tx, to, template, &values).await {
@@ -313,7 +362,7 @@ pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Resul
         WHERE id = $1 AND state IN ('pending', 'completed') \
         RETURNING id, program_id, from_id, to_id, points, out_id, in_id, completes_at";
     by.may(Right::Points)?;
-    let reason = &checked_reason(reason)?;
+    let reason = &checked_reason("reason", reason)?;
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
@@ -334,11 +383,11 @@ pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Resul
             let row = row.ok_or(Error::Stale)?;
             if let Some(arrived) = row.in_id {
                 take_from_receiver(tx, &row, arrived, now).await?;
-                tell(tx, "points_taken_back", (row.to_id, row.from_id), row.points, now).await?;
+                tell(tx, "points_taken_back", id, (row.to_id, row.from_id), row.points, now).await?;
             }
             let until = now + tx.shop().points.refund_term();
             bring_back(tx, &row, until).await?;
-            tell(tx, "points_brought_back", (row.from_id, row.to_id), row.points, now).await?;
+            tell(tx, "points_brought_back", id, (row.from_id, row.to_id), row.points, now).await?;
             for side in sides {
                 by.record(tx, "transfer.reverse", Some(side), Some(id.0), reason)
                     .await?;
@@ -349,8 +398,8 @@ pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Resul
     .await
 }
 
-/// A reason as staff typed it: something, and not too much. Field: `reason`.
-pub(super) fn checked_reason(raw: &str) -> Result<String, Error> {
+/// A reason as staff typed it in a field: something, and not too much.
+pub(super) fn checked_reason(field: &str, raw: &str) -> Result<String, Error> {
     let reason = raw.trim();
     let flaw = match reason.chars().count() {
         0 => Flaw::Missing,
@@ -358,7 +407,7 @@ pub(super) fn checked_reason(raw: &str) -> Result<String, Error> {
         _ if reason.chars().any(char::is_control) => Flaw::ControlCharacters,
         _ => return Ok(reason.to_owned()),
     };
-    Err(Error::field("reason", flaw))
+    Err(Error::field(field, flaw))
 }
 
 /// Takes what arrived from the receiver again.
@@ -478,20 +527,32 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
             .execute(c)
             .await
             .map(drop))?;
-        tell(tx, RECEIVED, (row.to_id, row.from_id), row.points, row.completes_at).await?;
+        tell(
+            tx,
+            RECEIVED,
+            row.id,
+            (row.to_id, row.from_id),
+            row.points,
+            row.completes_at,
+        )
+        .await?;
         completed += 1;
     }
     Ok(completed)
 }
 
-/// What a customer sent and was sent, the newest first. What is on its way to them is not theirs to see yet.
-pub async fn list(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Transfer>, Error> {
+/// What a customer sent and was sent, the newest first, from `before` on. What is on its way to them is not theirs to see yet.
+pub async fn list(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Transfer>, Error> {
     const SQL: &str = "SELECT t.id, t.program_id, t.from_id = $1 AS is_sent, c.name, t.points, t.state, t.created_at, \
         t.completes_at, t.ended_at FROM transfers t \
         JOIN customers c ON c.id = CASE WHEN t.from_id = $1 THEN t.to_id ELSE t.from_id END \
-        WHERE t.from_id = $1 OR (t.to_id = $1 AND t.in_id IS NOT NULL) ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
+        WHERE (t.from_id = $1 OR (t.to_id = $1 AND t.in_id IS NOT NULL)) AND (t.created_at, t.id) < ($2, $3) \
+        ORDER BY t.created_at DESC, t.id DESC LIMIT $4";
+    let (at, id) = before.unwrap_or((super::far(), Uuid::max()));
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(of.id())
+        .bind(at)
+        .bind(id)
         .bind(limit)
         .fetch_all(c)
         .await)?)

@@ -9,6 +9,7 @@ use crate::flaw::{Check, Flaw};
 use crate::id::{PromotionId, RuleId, StoreId};
 use crate::lang::Localized;
 use crate::on;
+use crate::points::Before;
 use crate::rule::Rule;
 use crate::rule::store::last_of_all;
 use crate::staff::Right;
@@ -55,14 +56,24 @@ async fn entries(conn: &mut Conn, rows: Vec<Row>) -> Result<Vec<Entry>, Error> {
     Ok(heads.into_iter().zip(promotions).map(entry).collect())
 }
 
-/// Every promotion, the one that ends last first. That they were looked at is written down.
-pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
-    const SQL: &str = promotions!("ORDER BY ends_at DESC, id DESC");
+/// The promotions, the one that ends last first: `limit` of them after a place in the list. That they were looked at is written
+/// down.
+pub async fn list(db: &Db, by: &Staff, after: Option<Before>, limit: i64) -> Result<Vec<Entry>, Error> {
+    const FIRST: &str = promotions!("ORDER BY ends_at DESC, id DESC LIMIT $1");
+    const NEXT: &str = promotions!("WHERE (ends_at, id) < ($2, $3) ORDER BY ends_at DESC, id DESC LIMIT $1");
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
             by.record(tx, "promotion.list", None, None, "").await?;
-            let rows: Vec<Row> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+            let rows: Vec<Row> = match after {
+                None => on!(tx, |c| sqlx::query_as(FIRST).bind(limit).fetch_all(c).await)?,
+                Some((at, id)) => on!(tx, |c| sqlx::query_as(NEXT)
+                    .bind(limit)
+                    .bind(at)
+                    .bind(id)
+                    .fetch_all(c)
+                    .await)?,
+            };
             entries(tx, rows).await
         })
     })

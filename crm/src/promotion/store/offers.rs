@@ -3,22 +3,21 @@
 
 use super::super::Promotion;
 use super::{running, running_until};
-use crate::db::{Conn, Db, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
 use crate::id::{ProgramId, PromotionId, RuleId};
 use crate::lang::Localized;
 use crate::on;
+use crate::points::Before;
 use crate::quote::failed;
-use crate::rule::explain::{Failure, Found};
+use crate::rule::explain::{Capped, Failure, Found};
 use crate::rule::store::{asking, names_of, timeline};
 use crate::rule::tier::{self, Measure, Standing, Tiers};
 use crate::rule::{Condition, Decision, Range, Verdict, Window, words};
 use crate::who::{Customer, Subject};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How long a promotion that is over is told of, in days.
-pub const ARCHIVE_DAYS: i64 = 90;
+use uuid::Uuid;
 
 /// A promotion that holds now, and how it stands with a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +44,13 @@ pub enum Stand {
         /// How far they are, where something is counted.
         progress: Option<Progress>,
     },
+    /// They have used it as often, or as much, as it may be.
+    Used {
+        /// When they did last; none where what they used is no longer known.
+        at: Option<DateTime<Utc>>,
+        /// It is so much a day, and may be used again tomorrow.
+        is_for_today: bool,
+    },
     /// It is for others.
     Beyond {
         /// For whom; none: no rule of it counts just now.
@@ -69,12 +75,14 @@ impl Stand {
             Self::Holds => 0,
             Self::Off => 1,
             Self::Near { .. } => 2,
-            Self::Beyond { .. } => 3,
+            Self::Used { .. } => 3,
+            Self::Beyond { .. } => 4,
         }
     }
 }
 
-/// The promotions that hold now: first those that hold for this customer, then those within reach, then the others; among each
+/// The promotions that hold now: first those that hold for this customer, then those within reach, then those that they have used
+/// up, then the others; among each
 /// the one that ends first at the head.
 pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
     let now = conn.now();
@@ -99,6 +107,7 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
     let conditions: Vec<&Condition> = decisions.iter().filter_map(|one| failed(&rules, one)).collect();
     let names = names_of(conn, &conditions, words::NAMED).await?;
     let standings = standings(conn, me, &conditions).await?;
+    let used = uses(conn, me, &decisions).await?;
     let stand = |decision: &Decision, promotion: &Promotion| {
         let Verdict::Failed(failure) = decision.verdict else {
             return Stand::Holds;
@@ -106,6 +115,10 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
         let Some(published) = rules.get(decision.by) else {
             return Stand::Beyond { why: None };
         };
+        if let Some(is_for_today) = used_up(&failure) {
+            let at = used.get(&decision.by.id).copied();
+            return Stand::Used { at, is_for_today };
+        }
         let why = words::to_customer(&rules, &published.rule, &failure, &names, &zone);
         let ends_at = promotion.ends_at;
         let last = shop.day(ends_at - Duration::microseconds(1));
@@ -146,9 +159,43 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
     Ok(offers)
 }
 
+/// Whether a rule failed because the customer has used it up, and whether for today alone.
+fn used_up(failure: &Failure) -> Option<bool> {
+    match failure {
+        Failure::UsedUp { what, .. } => match what {
+            Capped::DayValue | Capped::DayTimes => Some(true),
+            Capped::CustomerValue | Capped::CustomerTimes => Some(false),
+            Capped::BudgetValue | Capped::BudgetTimes => None,
+        },
+        _ => None,
+    }
+}
+
+/// When a customer was last given something by each of the rules that they have used up.
+async fn uses(
+    conn: &mut Conn,
+    me: Subject,
+    decisions: &[Decision],
+) -> Result<BTreeMap<RuleId, DateTime<Utc>>, sqlx::Error> {
+    const SELECT: &str = "SELECT g.rule_id, MAX(g.at) FROM grants g";
+    let is_used = |one: &&Decision| matches!(&one.verdict, Verdict::Failed(failure) if used_up(failure).is_some());
+    let rules: BTreeSet<RuleId> = decisions.iter().filter(is_used).map(|one| one.by.id).collect();
+    if rules.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = ListQuery::new(SELECT)
+        .filter("g.customer_id = ?", [Bind::Id(me.id().0)])
+        .within("g.rule_id", rules.iter().map(|id| Bind::Id(id.0)))
+        .tail("GROUP BY g.rule_id");
+    let rows: Vec<(RuleId, DateTime<Utc>)> = db::list(conn, query).await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// A promotion that is over, and what the rules that carried it out gave this customer while it held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Over {
+    /// Its id.
+    pub id: PromotionId,
     /// What it gave, in a line.
     pub title: Localized,
     /// The first moment it held no more.
@@ -163,6 +210,7 @@ pub struct Over {
 
 #[derive(sqlx::FromRow)]
 struct OverRow {
+    id: PromotionId,
     #[sqlx(json)]
     title: Localized,
     ends_at: DateTime<Utc>,
@@ -171,25 +219,29 @@ struct OverRow {
     points: i64,
 }
 
-/// The promotions that ended in the last [`ARCHIVE_DAYS`], the last one first, with what each brought a customer.
-pub async fn over(conn: &mut Conn, me: Subject) -> Result<Vec<Over>, Error> {
-    const SQL: &str = "SELECT p.title, p.ends_at, \
+/// The promotions that are over, the last one first, with what each brought a customer: `limit` of them after a place in the list.
+pub async fn over(conn: &mut Conn, me: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Over>, Error> {
+    const SQL: &str = "SELECT p.id, p.title, p.ends_at, \
         (SELECT COUNT(*) FROM promotion_rules r WHERE r.promotion_id = p.id) AS rules, \
         CAST(COALESCE(SUM(CASE WHEN g.kind = 'discount' THEN g.amount ELSE 0 END), 0) AS BIGINT) AS discount, \
         CAST(COALESCE(SUM(CASE WHEN g.kind = 'points' THEN g.amount ELSE 0 END), 0) AS BIGINT) AS points \
         FROM promotions p LEFT JOIN promotion_rules l ON l.promotion_id = p.id \
         LEFT JOIN grants g ON g.rule_id = l.rule_id AND g.customer_id = $1 AND g.at >= p.starts_at AND g.at < p.ends_at \
-        WHERE p.stage = 'published' AND p.ends_at <= $2 AND p.ends_at > $3 \
-        GROUP BY p.id, p.title, p.ends_at ORDER BY p.ends_at DESC, p.id DESC";
+        WHERE p.stage = 'published' AND p.ends_at <= $2 AND (p.ends_at, p.id) < ($3, $4) \
+        GROUP BY p.id, p.title, p.ends_at ORDER BY p.ends_at DESC, p.id DESC LIMIT $5";
     let now = conn.now();
-    let since = now - Duration::days(ARCHIVE_DAYS);
+    // What ends at this very moment is over.
+    let (at, id) = before.unwrap_or((now + Duration::microseconds(1), Uuid::nil()));
     let rows: Vec<OverRow> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(me.id())
         .bind(now)
-        .bind(since)
+        .bind(at)
+        .bind(id)
+        .bind(limit)
         .fetch_all(c)
         .await)?;
     let over = |row: OverRow| Over {
+        id: row.id,
         title: row.title,
         ended_at: row.ends_at,
         is_counted: row.rules > 0,

@@ -431,6 +431,37 @@ pub(crate) async fn quote(conn: &mut Conn, timeline: &Timeline, deals: &[Deal]) 
     Ok(deals.iter().zip(rules).map(answer).collect())
 }
 
+/// What a deal would be given, as [`quote`] tells it, with each of these promotions switched on, one at a time.
+pub(crate) async fn quote_with(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    deal: &Deal,
+    promotions: &[PromotionId],
+) -> Result<Vec<Outcome>, sqlx::Error> {
+    let Some(customer) = deal.customer.filter(|_| !promotions.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let rules = timeline.with_programs(deal.at);
+    let mut wanted = Wanted {
+        customers: BTreeSet::from([customer]),
+        stores: deal.store.into_iter().collect(),
+        articles: deal.lines.iter().map(|line| line.article).collect(),
+        ..Wanted::default()
+    };
+    wanted.add(&rules, conn.shop().day(deal.at));
+    let mut known = Known::load(conn, &wanted).await?;
+    known.together = Some(HashSet::new());
+    let mut outcomes = Vec::with_capacity(promotions.len());
+    for promotion in promotions {
+        known.activated.entry(customer).or_default().push((*promotion, deal.at));
+        let facts = known.facts(timeline, &rules, deal, conn);
+        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
+        outcomes.push(outcome);
+        known.activated.entry(customer).or_default().pop();
+    }
+    Ok(outcomes)
+}
+
 /// What a purchase that is booked would be given by the rules of its own time, by what is known now of the time before it.
 /// Budgets are left out: what was left of one at that moment is not kept. None where no rule counted then.
 pub(crate) async fn once_more(

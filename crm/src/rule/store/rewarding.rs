@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::id::{CustomerId, GrantId, ProgramId, PurchaseId, RewardId, RuleId};
 use crate::lang::Localized;
 use crate::merge;
+use crate::notification;
 use crate::outbox::promotion;
 use crate::points::store::rewards::{self, Earning};
 use crate::points::store::{LIST, Stays};
@@ -193,7 +194,11 @@ pub(crate) async fn give(
         "",
     );
     let day = tx.shop().day(event.at);
-    let (mut earnings, mut letters, mut issues) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut earnings, mut letters, mut issues, mut told) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let kind_told = match event.occasion {
+        Occasion::Referral => notification::Kind::Invitation,
+        _ => notification::Kind::Reward,
+    };
     for customer in customers {
         let due = loop {
             let due = desk.ask(&rules, tx, timeline, event, *customer);
@@ -222,6 +227,20 @@ pub(crate) async fn give(
                 Bind::MaybeId(event.purchase.map(|id| id.0)),
                 Bind::Time(event.at),
             ]);
+            // A message tells by itself, when its reader wants to be written to.
+            if notification::is_news(tx, event.at) && given.iter().any(|grant| grant.given != Given::Message) {
+                let points = given.iter().map(|grant| match grant.given {
+                    Given::Points { points, .. } => points,
+                    _ => 0,
+                });
+                let points = points.fold(0, i64::saturating_add);
+                told.push((
+                    *customer,
+                    id,
+                    &published.rule.name,
+                    Some(points).filter(|points| *points > 0),
+                ));
+            }
             let mut value = 0_i64;
             let mut points_in: BTreeMap<ProgramId, i64> = BTreeMap::new();
             for grant in given {
@@ -285,6 +304,17 @@ pub(crate) async fn give(
     budgets.write(tx).await?;
     for (customer, text) in letters {
         tell(tx, customer, text).await?;
+    }
+    for (customer, id, name, points) in told {
+        let new = notification::New {
+            kind: kind_told,
+            about: "",
+            name: Some(name),
+            points,
+            transfer: None,
+            key: format!("reward {id}"),
+        };
+        notification::put(tx, customer, new).await?;
     }
     Ok(rewarded)
 }

@@ -9,8 +9,9 @@
 use super::{AHEAD, Bought, Standing, Tiers, Why};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
-use crate::id::{CustomerId, ProgramId, TierChangeId, TierId};
+use crate::id::{CustomerId, NotificationId, ProgramId, TierChangeId, TierId};
 use crate::lang::Localized;
+use crate::notification;
 use crate::on;
 use crate::points::Difference;
 use crate::points::store::LIST;
@@ -414,6 +415,7 @@ pub(crate) async fn refresh(
             "INSERT INTO tier_changes (id, customer_id, program_id, version, tier_id, since, why, until, at)",
             "",
         );
+        let mut told = Vec::new();
         for customer in part {
             let bought = bought.get(customer).map_or(&[][..], Vec::as_slice);
             for (program, version, tiers) in &programs {
@@ -463,10 +465,26 @@ pub(crate) async fn refresh(
                 if place.tier != was.tier {
                     tx.happened(Cause::Stands(*customer, *program));
                 }
+                // Where somebody stands from the first is no news, and neither is what they left.
+                if place.tier != was.tier && before.is_some() && members.contains_key(&key) {
+                    let tier = tiers.and_then(|tiers| tiers.tiers.iter().find(|tier| Some(tier.id) == place.tier));
+                    told.push((*customer, tier.map(|tier| &tier.name)));
+                }
             }
         }
         db::insert(tx, standings).await?;
         db::insert(tx, changes).await?;
+        for (customer, name) in told {
+            let new = notification::New {
+                kind: notification::Kind::Tier,
+                about: "",
+                name,
+                points: None,
+                transfer: None,
+                key: format!("tier {}", NotificationId::new()),
+            };
+            notification::put(tx, customer, new).await?;
+        }
     }
     Ok(changed)
 }

@@ -132,6 +132,13 @@ pub(crate) async fn staff(world: &World, login: &str) -> Staff {
     staff_token(world, login).await.0
 }
 
+/// Somebody who is staff already, signed in once more.
+pub(crate) async fn again(world: &World, id: crm::id::StaffId) -> Staff {
+    let token = session(world, None, Some(id)).await;
+    let staff = who::staff(&world.db, &token, &Visitor::default()).await;
+    staff.expect("no error").expect("signed in")
+}
+
 /// Somebody who may write rules, moments after they came in.
 pub(crate) async fn marketer(world: &World) -> Staff {
     moments_after(world, "mara", "Мара", Role::MARKETER).await
@@ -140,6 +147,11 @@ pub(crate) async fn marketer(world: &World) -> Staff {
 /// Somebody who may not, moments after they came in.
 pub(crate) async fn agent(world: &World) -> Staff {
     moments_after(world, "agent", "Агния", Role::AGENT).await
+}
+
+/// The same by another login.
+pub(crate) async fn agent_called(world: &World, login: &str) -> Staff {
+    moments_after(world, &login.replace(' ', "-"), "Аглая", Role::AGENT).await
 }
 
 /// Somebody who may merge accounts, moments after they came in.

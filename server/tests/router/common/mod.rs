@@ -478,6 +478,25 @@ impl TestApp {
         crm::id::SegmentId(id)
     }
 
+    /// A macro of everybody's, likewise.
+    pub async fn some_macro(&self) -> crm::id::MacroId {
+        const SQL: &str = "INSERT INTO macros (id, code, name, answer, sends, status, changed_at, changed_by) \
+            SELECT $1, 'thanks', 'Спасибо', '{\"ru\": \"Спасибо, {{customer.name}}!\", \"en\": \"Thank you, {{customer.name}}!\"}', \
+            FALSE, 'waiting', $2, s.id FROM staff s WHERE NOT EXISTS (SELECT 1 FROM macros) ORDER BY s.id LIMIT 1";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a macro");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM macros ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::MacroId(id)
+    }
+
     /// A question that is shown, with its answer; the first call has this customer ask it.
     pub async fn some_question(&self, by: crm::id::CustomerId) -> crm::id::QuestionId {
         const SQL: &str = "INSERT INTO questions (id, customer_id, topic_id, language, name, asked, body, search, state, answer, \
@@ -497,6 +516,26 @@ impl TestApp {
             .await
             .expect("read");
         crm::id::QuestionId(id)
+    }
+
+    /// A call of this customer; the first call writes it down, by whichever member of staff was employed first.
+    pub async fn some_talk(&self, with: crm::id::CustomerId) -> crm::id::InteractionId {
+        const SQL: &str = "INSERT INTO interactions (id, customer_id, staff_id, channel, script, version, outcome, note, \
+            at, changed_at) SELECT $1, $2, s.id, 'call_in', 'free', 1, 'told', 'Спрашивала про баллы', $3, $3 FROM staff s \
+            WHERE NOT EXISTS (SELECT 1 FROM interactions) ORDER BY s.id LIMIT 1";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(with.0)
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a talk");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM interactions ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::InteractionId(id)
     }
 
     /// A category; the first call writes it down.
@@ -681,8 +720,19 @@ impl Browser {
         self.with("host", "localhost:3000")
     }
 
-    /// Asks for a page.
+    /// Asks for a page. Where staff are asked why they open a customer's card, the customer calls.
     pub async fn get(&mut self, path: &str) -> Reply {
+        let reply = self.first(path).await;
+        if !reply.body.contains("id=\"customer-why\"") {
+            return reply;
+        }
+        let told = self.send(path, "customer.why", &[("why", "call")]).await;
+        assert_eq!(told.status, StatusCode::SEE_OTHER, "{}", told.text());
+        self.first(path).await
+    }
+
+    /// Asks for a page, and takes what comes first.
+    pub async fn first(&mut self, path: &str) -> Reply {
         self.request(Method::GET, path, &[], Vec::new()).await
     }
 
@@ -788,7 +838,16 @@ impl Browser {
 
     /// Looks for a customer as staff do; the address of what was found.
     pub async fn find(&mut self, text: &str) -> String {
-        let reply = self.send("/admin/customers", "customer.find", &[("q", text)]).await;
+        self.find_at("/admin/customers", text).await
+    }
+
+    /// The same, at the page of customers or at that of everything.
+    pub async fn find_at(&mut self, path: &str, text: &str) -> String {
+        let form = match path {
+            "/admin/customers" => "customer.find",
+            _ => "find",
+        };
+        let reply = self.send(path, form, &[("q", text)]).await;
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
         reply.location().to_owned()
     }
@@ -941,10 +1000,12 @@ impl Town {
         app.some_promotion().await;
         app.some_series().await;
         app.some_segment().await;
+        app.some_macro().await;
         app.some_colleague().await;
         app.some_category().await;
         app.some_article().await;
         app.some_question(anna.id().await).await;
+        app.some_talk(anna.id().await).await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -1034,6 +1095,7 @@ impl Town {
                 "/admin/promotions/" => self.app.some_promotion().await.to_string(),
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
+                "/admin/macros/" => self.app.some_macro().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
                 "/questions/" | "/admin/questions/" => self.app.some_question(self.anna.id().await).await.to_string(),
@@ -1043,6 +1105,9 @@ impl Town {
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
                 "/number-change/" | "/admin/join/" => "A".repeat(43),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
+                in_customer if in_customer.ends_with("/talks/") => {
+                    self.app.some_talk(self.anna.id().await).await.to_string()
+                }
                 in_customer if in_customer.ends_with("/merge/") => self.boris.id().await.to_string(),
                 in_request if in_request.ends_with("/files/") => self.app.newest_file().await,
                 _ => return None,

@@ -1,0 +1,140 @@
+//! Notes on a customer: what colleagues should know whenever they look at the card.
+
+use super::super::versions::was_sent;
+use crate::cabinet::unsaid;
+use crate::cx::Cx;
+use crate::route::{Form, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{Check, FormBox, Moment, TextArea, paragraphs};
+use crm::id::{CustomerId, NoteId};
+use crm::note::{Note, store as notes};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// How many are shown.
+pub(super) const SHOWN: i64 = 20;
+
+/// Writes a note on the customer at hand.
+#[derive(Deserialize)]
+pub struct AddNote {
+    body: String,
+    #[serde(default)]
+    pinned: String,
+}
+
+impl Form for AddNote {
+    const NAME: &'static str = "note.add";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        notes::add(&cx.db, cx.staff()?, id, &self.body, self.pinned == "yes").await?;
+        Ok(Next::to(format!("/admin/customers/{id}?done=noted")))
+    }
+}
+
+/// Pins a note, or not any more.
+#[derive(Deserialize)]
+pub struct PinNote {
+    note: NoteId,
+    pin: bool,
+}
+
+impl Form for PinNote {
+    const NAME: &'static str = "note.pin";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        notes::pin(&cx.db, cx.staff()?, id, self.note, self.pin).await?;
+        let done = if self.pin { "pinned" } else { "unpinned" };
+        Ok(Next::to(format!("/admin/customers/{id}?done={done}")))
+    }
+}
+
+/// Takes a note away.
+#[derive(Deserialize)]
+pub struct RemoveNote {
+    note: NoteId,
+}
+
+impl Form for RemoveNote {
+    const NAME: &'static str = "note.remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        notes::remove(&cx.db, cx.staff()?, id, self.note).await?;
+        Ok(Next::to(format!("/admin/customers/{id}?done=removed")))
+    }
+}
+
+/// The notes, and how another one is written.
+pub(super) fn section(cx: &Cx, all: &[Note]) -> Html {
+    let t = &cx.t().admin_customer;
+    let is_there = |id: &str| all.iter().any(|note| note.id.to_string() == id);
+    let gone = unsaid(cx, &[PinNote::NAME, RemoveNote::NAME], "note", is_there, t.note_stale);
+    let lines: Vec<_> = all.iter().map(|note| one(cx, note)).collect();
+    let list = match lines.is_empty() {
+        true => view! { <p class="muted">{t.no_notes}</p> }.into_html(),
+        false => view! { <ul class="stack">{lines}</ul> }.into_html(),
+    };
+    let was_sent = was_sent::<AddNote>(cx);
+    let labels = vec![("body".to_owned(), t.note.to_owned())];
+    view! {
+        <section class="section" aria-labelledby="notes">
+            <h2 id="notes">{t.notes}</h2>
+            {gone}
+            {list}
+            <details class="fold" open=was_sent>
+                <summary>{t.note_add}</summary>
+                <FormBox<AddNote> labels=labels>
+                    <TextArea name="body" label=t.note hint=t.note_hint missing=t.note_missing rows=3/>
+                    <Check name="pinned">{t.note_pinned}</Check>
+                    <button class="btn btn-primary">{t.note_save}</button>
+                </FormBox<AddNote>>
+            </details>
+        </section>
+    }
+    .into_html()
+}
+
+fn one(cx: &Cx, note: &Note) -> Html {
+    let t = &cx.t().admin_customer;
+    let id = note.id.to_string();
+    let (words, pin) = match note.is_pinned {
+        true => (t.note_unpin, "false"),
+        false => (t.note_pin, "true"),
+    };
+    let pinned = note
+        .is_pinned
+        .then(|| view! { <span class="badge badge-brand">{t.is_pinned}</span> });
+    let is_mine = cx.staff.as_ref().is_some_and(|staff| staff.id() == note.staff_id);
+    let remove = is_mine.then(|| {
+        let (form, id) = (format!("note-remove-{id}"), id.clone());
+        view! {
+            <FormBox<RemoveNote> id=form class="actions" stale=t.note_stale>
+                <input type="hidden" name="note" value=id/>
+                <button class="btn btn-danger-quiet">{t.note_remove}</button>
+            </FormBox<RemoveNote>>
+        }
+    });
+    let form = format!("note-pin-{id}");
+    view! {
+        <li>
+            {paragraphs(&note.body)}
+            <p class="facts">
+                {pinned}
+                <bdi>{note.staff.clone()}</bdi>
+                <Moment at=note.at shown=cx.moment(note.at)/>
+            </p>
+            <div class="actions">
+                <FormBox<PinNote> id=form class="actions" stale=t.note_stale>
+                    <input type="hidden" name="note" value=id/>
+                    <input type="hidden" name="pin" value=pin/>
+                    <button class="btn">{words}</button>
+                </FormBox<PinNote>>
+                {remove}
+            </div>
+        </li>
+    }
+    .into_html()
+}

@@ -1,0 +1,375 @@
+//! What happened to a customer, in words.
+
+use super::super::talk;
+use crate::cabinet::period::Period;
+use crate::cabinet::points::occasion;
+use crate::cx::Cx;
+use crate::format;
+use crate::texts::AdminEvent;
+use crate::ui::Moment;
+use crate::ui::html::{Html, IntoHtml};
+use crm::consent::Consent;
+use crm::id::{InteractionId, TransactionId};
+use crm::interaction::{Interaction, Way};
+use crm::points::Reward;
+use crm::program::Program;
+use crm::request::Topic;
+use crm::timeline::{Event, EventKind, Filter, Group, Place};
+use leptos::prelude::*;
+use std::collections::HashMap;
+
+/// How many events a page of the history has.
+pub(super) const SHOWN: usize = 50;
+
+/// What is asked of the history: which events, and from where on.
+pub(super) struct Asked {
+    group: Option<Group>,
+    period: Period,
+    after: Option<Place>,
+}
+
+impl Asked {
+    /// Reads it from the address.
+    pub(super) fn read(cx: &Cx) -> Self {
+        Self {
+            group: cx.query("kind").and_then(Group::from_code),
+            period: Period::read(cx),
+            after: cx.query("after").and_then(place),
+        }
+    }
+
+    /// The events to look for.
+    pub(super) fn filter(&self) -> Filter {
+        Filter {
+            group: self.group,
+            from: self.period.first,
+            to: self.period.last,
+        }
+    }
+
+    /// From where on.
+    pub(super) fn after(&self) -> Option<Place> {
+        self.after
+    }
+
+    /// The address of the same, from a place on.
+    fn address(&self, here: &str, after: Option<Place>) -> String {
+        let kind = self.group.map(Group::code).unwrap_or_default();
+        let after = after.map(show_place).unwrap_or_default();
+        let all = [
+            ("kind", kind),
+            ("from", self.period.from.as_str()),
+            ("to", self.period.to.as_str()),
+            ("after", after.as_str()),
+        ];
+        let asked = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(all.into_iter().filter(|(_, value)| !value.is_empty()))
+            .finish();
+        format!("{here}?{asked}#history")
+    }
+}
+
+/// A place in the history as an address carries it: `<microseconds>_<source>_<id>`.
+fn show_place(place: Place) -> String {
+    format!("{}_{}_{}", place.at.timestamp_micros(), place.source, place.id)
+}
+
+/// The place that an address carries; none where it is unreadable.
+fn place(text: &str) -> Option<Place> {
+    let mut parts = text.splitn(3, '_');
+    let mut next = || parts.next();
+    let (at, source, id) = (next()?, next()?, next()?);
+    // What is no moment or no id in other addresses is none here.
+    let (at, id) = crate::cabinet::place(&format!("{at}_{id}"))?;
+    Some(Place {
+        at,
+        source: source.parse().ok()?,
+        id,
+    })
+}
+
+/// The history with its filters and the way on.
+pub(super) fn history(cx: &Cx, words: &Words<'_>, asked: &Asked, events: &[Event], next: Option<Place>) -> Html {
+    let t = &cx.t().admin_customer;
+    let kinds: Vec<_> = std::iter::once((String::new(), t.kind_all))
+        .chain(
+            Group::ALL
+                .into_iter()
+                .map(|group| (group.code().to_owned(), kind(cx, group))),
+        )
+        .map(|(code, words)| {
+            let selected = code == asked.group.map(Group::code).unwrap_or_default();
+            view! { <option value=code selected=selected>{words}</option> }
+        })
+        .collect();
+    let is_narrowed = asked.group.is_some() || asked.period.is_any();
+    let here = words.here.to_owned();
+    let reset = is_narrowed.then(|| {
+        view! { <a class="btn btn-quiet" href=format!("{here}#history")>{t.reset}</a> }
+    });
+    let list = match events.is_empty() {
+        true => view! { <p class="muted">{t.no_events}</p> }.into_html(),
+        false => timeline(cx, words, events),
+    };
+    let first = asked
+        .after
+        .map(|_| view! { <a class="btn" href=asked.address(words.here, None)>{t.to_newest}</a> });
+    let next = next.map(|next| {
+        let href = asked.address(words.here, Some(next));
+        view! { <a class="btn" href=href rel="next">{cx.t().common.more}</a> }
+    });
+    view! {
+        <section class="section" aria-labelledby="history">
+            <h2 id="history">{t.history}</h2>
+            <form class="filters" action=format!("{here}#history")>
+                <label>{t.kinds} <select class="input" name="kind">{kinds}</select></label>
+                {asked.period.fields(cx)}
+                <button class="btn">{t.show}</button>
+                {reset}
+            </form>
+            {list}
+            <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
+        </section>
+    }
+    .into_html()
+}
+
+fn kind(cx: &Cx, group: Group) -> &'static str {
+    let t = &cx.t().admin_customer;
+    match group {
+        Group::Purchases => t.kind_purchases,
+        Group::Points => t.kind_points,
+        Group::Requests => t.kind_requests,
+        Group::Interactions => t.kind_talks,
+        Group::Messages => t.kind_messages,
+        Group::Consents => t.kind_consents,
+        Group::SignIns => t.kind_sign_ins,
+        Group::Changes => t.kind_changes,
+    }
+}
+
+/// Where the words for codes in a history come from.
+pub(super) struct Words<'a> {
+    pub(super) topics: Vec<Topic>,
+    pub(super) programs: &'a [Program],
+    pub(super) consents: &'a [Consent],
+    pub(super) rewards: &'a HashMap<TransactionId, Reward>,
+    pub(super) talks: &'a HashMap<InteractionId, Interaction>,
+    pub(super) reads_messages: bool,
+    pub(super) here: &'a str,
+}
+
+fn timeline(cx: &Cx, words: &Words<'_>, events: &[Event]) -> Html {
+    let lines: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let (text, href, more) = told(cx, words, event);
+            let text = match href {
+                Some(href) => view! { <a href=href>{text}</a> }.into_html(),
+                None => text.into_html(),
+            };
+            let more = more.map(|more| view! { <small dir="auto">{more}</small> });
+            view! {
+                <li>
+                    <Moment at=event.at shown=cx.moment(event.at)/> " " {text} {more}
+                </li>
+            }
+        })
+        .collect();
+    view! { <ol class="timeline">{lines}</ol> }.into_html()
+}
+
+/// An event in words, where it leads, and what else there is to say.
+fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, Option<String>) {
+    let t = &cx.t().admin_event;
+    let code = event.code.as_str();
+    let topic = || {
+        words
+            .topics
+            .iter()
+            .find(|topic| topic.code == code)
+            .map_or(code.to_owned(), |topic| cx.pick(&topic.name))
+    };
+    let program = || {
+        words
+            .programs
+            .iter()
+            .find(|program| program.code == code)
+            .map_or(code.to_owned(), |program| cx.pick(&program.name))
+    };
+    let consent = || {
+        words
+            .consents
+            .iter()
+            .find(|consent| consent.code == code)
+            .map_or(code.to_owned(), |consent| cx.pick(&consent.title))
+    };
+    let receipt = event.object.map(|id| format!("{}/purchases/{id}", words.here));
+    let request = Some(format!("/admin/requests/{}", event.amount));
+    match event.kind {
+        EventKind::Sale => (t.sale(cx.money(event.amount)), receipt, None),
+        EventKind::Return => (t.returned(cx.money(-event.amount)), receipt, None),
+        EventKind::Request => (t.request(event.amount, topic()), request, None),
+        EventKind::Message => (t.message(event.amount), request, None),
+        EventKind::Answer => (t.answer(event.amount), request, None),
+        EventKind::Note => (t.note(event.amount), request, None),
+        EventKind::Interaction => talked(cx, words, event),
+        EventKind::Sent => {
+            let channel = match code {
+                "email" => cx.t().admin_customer.by_email,
+                _ => cx.t().admin_customer.by_sms,
+            };
+            let href = event.object.filter(|_| words.reads_messages);
+            (t.sent(channel), href.map(|id| format!("/admin/messages/{id}")), None)
+        }
+        EventKind::ConsentGiven => (t.consent_given(consent()), None, None),
+        EventKind::ConsentWithdrawn => (t.consent_withdrawn(consent()), None, None),
+        EventKind::Joined => (t.joined(program()), None, None),
+        EventKind::Left => (t.left(program()), None, None),
+        EventKind::SignIn => (t.sign_in.to_owned(), None, Some(code.chars().take(120).collect())),
+        EventKind::Points => {
+            let why = match code {
+                "accrual" => t.accrual,
+                "activation" => t.activation,
+                "expiry" => t.expiry,
+                "return" => t.points_return,
+                "redemption" => t.redemption,
+                "adjustment" => t.adjustment,
+                "refund" => t.refund,
+                "transfer" => t.transfer,
+                "void" => t.void,
+                "merge" => t.merge,
+                other => other,
+            };
+            let reward = event.object.and_then(|id| words.rewards.get(&TransactionId(id)));
+            let why = match (reward, code) {
+                (Some(reward), "accrual") => occasion(cx, reward.occasion),
+                _ => why,
+            };
+            // By which rule, and in which of its versions.
+            let more = reward.map(|reward| cx.t().points.rule_version(cx.pick(&reward.name), reward.by.version));
+            // An activation moves points between two accounts of the customer: the sum says nothing.
+            let text = match event.amount {
+                0 => why.to_owned(),
+                amount => t.points(format::signed_points(cx.lang, amount), why),
+            };
+            (text, None, more)
+        }
+        EventKind::Change => {
+            let receipt = receipt.filter(|_| matches!(code, "purchase.claim" | "purchase.purpose"));
+            (change(t, code).unwrap_or(code).to_owned(), receipt, None)
+        }
+    }
+}
+
+/// A talk in words, likewise.
+fn talked(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, Option<String>) {
+    let t = &cx.t().admin_event;
+    let way = Way::from_code(&event.code).map_or("", |way| talk::way(cx, way));
+    let id = InteractionId(event.id);
+    let href = Some(format!("{}/talks/{id}", words.here));
+    let Some(one) = words.talks.get(&id) else {
+        return (way.to_owned(), href, None);
+    };
+    let text = t.talk(way, cx.pick(&one.outcome_name));
+    let text = match one.is_corrected {
+        true => t.talk_corrected(text),
+        false => text,
+    };
+    (text, href, Some(one.note.clone()).filter(|note| !note.is_empty()))
+}
+
+/// The words for a change, by the action as the audit log calls it.
+pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
+    Some(match action {
+        "customer.change" => t.change_person,
+        "points.ask" => t.points_ask,
+        "points.refuse" => t.points_refuse,
+        "customer.preferences" => t.change_preferences,
+        "birthday.allow" => t.birthday_allow,
+        "questionnaire.tell" => t.questionnaire_tell,
+        "questionnaire.withdraw" => t.questionnaire_withdraw,
+        "contact.add" => t.contact_add,
+        "contact.primary" => t.contact_primary,
+        "contact.remove" => t.contact_remove,
+        "number.begin" => t.number_begin,
+        "number.cancel" => t.number_cancel,
+        "number.stop" => t.number_stop,
+        "number.done" => t.number_done,
+        "merge.ask" => t.merge_ask,
+        "merge.do" => t.merge_do,
+        "merge.undo" => t.merge_undo,
+        "child.add" => t.child_add,
+        "child.remove" => t.child_remove,
+        "request.close" => t.request_close,
+        "request.reopen" => t.request_reopen,
+        "request.rate" => t.request_rate,
+        "request.status" => t.request_status,
+        "request.assign" => t.request_assign,
+        "request.unassign" => t.request_unassign,
+        "request.link" => t.request_link,
+        "request.unlink" => t.request_unlink,
+        "request.merge" => t.request_merge,
+        "request.part" => t.request_part,
+        "request.split" => t.request_split,
+        "message.again" => t.message_again,
+        "session.end" => t.session_end,
+        "customer.end_sessions" => t.sessions_ended,
+        "removal.ask" => t.removal_ask,
+        "removal.grant" => t.removal_grant,
+        "removal.cancel" => t.removal_cancel,
+        "removal.done" => t.removal_done,
+        "contact.verify" => t.contact_verify,
+        "password.change" => t.password_change,
+        "factor.totp_on" => t.factor_totp_on,
+        "factor.totp_remove" => t.factor_totp_remove,
+        "factor.passkey_add" => t.factor_passkey_add,
+        "factor.passkey_rename" => t.factor_passkey_rename,
+        "factor.passkey_remove" => t.factor_passkey_remove,
+        "recovery.make" => t.recovery_make,
+        "recovery.keep" => t.recovery_keep,
+        "identity.link" => t.identity_link,
+        "identity.unlink" => t.identity_unlink,
+        "card.block" => t.card_block,
+        "card.stop" => t.card_stop,
+        "card.issue" => t.card_issue,
+        "purchase.attach" => t.purchase_attach,
+        "purchase.detach" => t.purchase_detach,
+        "purchase.store" => t.purchase_store,
+        "contact.confirm" => t.contact_confirm,
+        "export.begin" => t.export_begin,
+        "erasure.begin" => t.erasure_begin,
+        "view.begin" => t.view_begin,
+        "card.bind" => t.card_bind,
+        "card.refused" => t.card_refused,
+        "invite.begin" => t.invite_begin,
+        "tour.finish" => t.tour_finish,
+        "invite.enter" => t.invite_enter,
+        "invite.same_mailbox" => t.invite_same_mailbox,
+        "invite.same_device" => t.invite_same_device,
+        "invite.same_network" => t.invite_same_network,
+        "promotion.activate" => t.promotion_activate,
+        "purchase.claim" => t.purchase_claim,
+        "purchase.purpose" => t.purchase_purpose,
+        "interaction.change" => t.interaction_change,
+        "task.add" => t.task_add,
+        "task.done" => t.task_done,
+        "task.cancel" => t.task_cancel,
+        "task.assign" => t.task_assign,
+        "note.add" => t.note_add,
+        "note.pin" => t.note_pin,
+        "note.remove" => t.note_remove,
+        "erasure.ask" => t.erasure_ask,
+        "erasure.cancel" => t.erasure_cancel,
+        "erasure.done" => t.erasure_done,
+        "export.ask" => t.export_ask,
+        "export.download" => t.export_download,
+        "audit.export" => t.audit_export,
+        "question.ask" => t.question_ask,
+        "question.publish" => t.question_publish,
+        "question.unpublish" => t.question_unpublish,
+        "question.decline" => t.question_decline,
+        "question.move" => t.question_move,
+        _ => return None,
+    })
+}

@@ -1,0 +1,105 @@
+//! Single keys of staff pages: what they do, and whether they do it. `public/desk.js` listens to them, and `public/find.js` to
+//! the one that leads into the search.
+
+use crate::cabinet::{back, flash};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::FormBox;
+use crate::ui::html::{Html, IntoHtml};
+use crm::staff::{Right, store as staff_store};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+const HERE: &str = "/admin/keys";
+
+/// Switches single keys off for whoever asks, or on again.
+#[derive(Deserialize)]
+pub struct SwitchKeys {
+    on: String,
+}
+
+impl Form for SwitchKeys {
+    const NAME: &'static str = "keys.switch";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let is_on = self.on == "yes";
+        staff_store::set_shortcuts(&cx.db, cx.staff()?, is_on).await?;
+        let done = if is_on { "on" } else { "off" };
+        Ok(Next::to(format!("{HERE}?done={done}")))
+    }
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_keys;
+    let staff = cx.staff()?;
+    staff.may(Right::Requests)?;
+    let (to, words) = match staff.has_shortcuts() {
+        true => ("no", t.switch_off),
+        false => ("yes", t.switch_on),
+    };
+    let off = (!staff.has_shortcuts()).then(|| view! { <p class="notice">{t.are_off}</p> });
+    let view = view! {
+        {back("/admin/requests", cx.t().frame.requests)}
+        <h1>{t.title}</h1>
+        {flash(&cx, &[("on", t.done_on), ("off", t.done_off)])}
+        <p class="lead">{t.lead}</p>
+        {off}
+        {list(&cx)}
+        <FormBox<SwitchKeys> class="actions">
+            <input type="hidden" name="on" value=to/>
+            <button class="btn">{words}</button>
+        </FormBox<SwitchKeys>>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+/// Each key with what it does.
+fn list(cx: &Cx) -> Html {
+    let t = &cx.t().admin_keys;
+    let keys = [
+        ("j", t.next),
+        ("k", t.previous),
+        ("Enter", t.open),
+        ("r", t.answer),
+        ("n", t.note),
+        ("m", t.macros),
+        ("a", t.assign),
+        ("c", t.close),
+        ("g q", t.queue),
+        ("/", t.search),
+        ("?", t.help),
+    ];
+    let rows: Vec<_> = keys
+        .into_iter()
+        .map(|(key, words)| view! { <dt><kbd>{key}</kbd></dt> <dd>{words}</dd> })
+        .collect();
+    view! { <dl class="keys">{rows}</dl> }.into_html()
+}
+
+/// The script of the desk, and what it shows at `?` where single keys are on.
+pub(super) fn sheet(cx: &Cx) -> Html {
+    let t = &cx.t().admin_keys;
+    let has_shortcuts = cx.staff.as_ref().is_some_and(|staff| staff.has_shortcuts());
+    let sheet = has_shortcuts.then(|| {
+        view! {
+            <dialog class="panel" aria-labelledby="keys">
+                <h2 id="keys">{t.title}</h2>
+                {list(cx)}
+                <p><a href=HERE>{t.settings}</a></p>
+                <form method="dialog"><button class="btn">{t.shut}</button></form>
+            </dialog>
+        }
+    });
+    view! {
+        {sheet}
+        <script type="module" src="/desk.js" data-desk=""></script>
+    }
+    .into_html()
+}
+
+/// The way to the page of the keys.
+pub(super) fn link(cx: &Cx) -> Html {
+    view! { <p class="hint"><a href=HERE>{cx.t().admin_keys.title}</a></p> }.into_html()
+}

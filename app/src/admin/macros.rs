@@ -1,0 +1,278 @@
+//! Macros as staff write them: their own, and with a right of its own those of everybody.
+
+use super::versions::was_sent;
+use crate::cabinet::{back, flash};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea};
+use crm::id::MacroId;
+use crm::lang::Lang;
+use crm::request::Status;
+use crm::request::macros::{self, Assign, Macro, NewMacro, VARIABLES, Values, fill};
+use crm::staff::Right;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+const HERE: &str = "/admin/macros";
+
+/// Writes a macro down.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct CreateMacro(NewMacro);
+
+impl Form for CreateMacro {
+    const NAME: &'static str = "macro.create";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id = macros::create(&cx.db, cx.staff()?, &self.0).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=created")))
+    }
+}
+
+/// Changes the macro of the page.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct ChangeMacro(NewMacro);
+
+impl Form for ChangeMacro {
+    const NAME: &'static str = "macro.change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: MacroId = cx.param("id")?;
+        macros::change(&cx.db, cx.staff()?, id, &self.0).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=changed")))
+    }
+}
+
+/// Removes the macro of the page.
+#[derive(Deserialize)]
+pub struct RemoveMacro {}
+
+impl Form for RemoveMacro {
+    const NAME: &'static str = "macro.remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        macros::remove(&cx.db, cx.staff()?, cx.param("id")?).await?;
+        Ok(Next::to(format!("{HERE}?done=removed")))
+    }
+}
+
+/// What a macro does, in a line.
+pub(super) fn does(cx: &Cx, one: &Macro) -> String {
+    let t = &cx.t().admin_macros;
+    let is_answering = one.answer(cx.lang).is_some();
+    let answers = is_answering.then_some(if one.sends { t.does_send } else { t.does_write });
+    let assigns = one.assign.map(|assign| match assign {
+        Assign::Me => t.does_take,
+        Assign::Nobody => t.does_release,
+    });
+    let sets = one.status.map(|status| status_to(cx, status));
+    let all: Vec<_> = [answers, assigns, sets].into_iter().flatten().collect();
+    all.join(", ")
+}
+
+/// What setting a status is called.
+fn status_to(cx: &Cx, status: Status) -> &'static str {
+    let t = &cx.t().admin_macros;
+    match status {
+        Status::New | Status::Open => t.to_open,
+        Status::Waiting => t.to_waiting,
+        Status::Closed => t.to_closed,
+    }
+}
+
+/// All that somebody has.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_macros;
+    let all = macros::look_through(&cx.db, cx.staff()?).await?;
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| {
+            let whose = if one.is_shared { t.shared_word } else { t.own_word };
+            view! {
+                <tr>
+                    <td class="grow"><a href=format!("{HERE}/{}", one.id)><bdi>{one.name.clone()}</bdi></a></td>
+                    <td><code>{one.code.clone()}</code></td>
+                    <td>{whose}</td>
+                    <td>{does(&cx, one)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let heads = vec![
+        Head::Words(t.name),
+        Head::Words(t.code),
+        Head::Words(t.whose),
+        Head::Words(t.does),
+    ];
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted">{t.none}</p> }.into_html(),
+        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
+    };
+    let was_sent = was_sent::<CreateMacro>(&cx);
+    let fields = fields(&cx, None);
+    let view = view! {
+        {back("/admin/requests", cx.t().frame.requests)}
+        <h1>{t.title}</h1>
+        {flash(&cx, &[("removed", t.done_removed)])}
+        <p class="lead">{t.lead}</p>
+        {list}
+        <section class="section narrow" aria-labelledby="add">
+            <h2 id="add">{t.new}</h2>
+            <details class="fold" open=was_sent>
+                <summary>{t.add}</summary>
+                <FormBox<CreateMacro> labels=labels(&cx)>
+                    {fields()}
+                    <button class="btn btn-primary">{t.create}</button>
+                </FormBox<CreateMacro>>
+            </details>
+        </section>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+/// One macro.
+pub async fn one(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_macros;
+    let staff = cx.staff()?;
+    let one = macros::look_at(&cx.db, staff, cx.param("id")?).await?;
+    let title = one.name.clone();
+    // What is everybody's is read by everybody, and changed by those with the right.
+    let may_change = !one.is_shared || staff.has(Right::Macros);
+    let forms = may_change.then(|| {
+        let fields = fields(&cx, Some(one.clone()));
+        view! {
+            <section class="section narrow" aria-labelledby="change">
+                <h2 id="change">{t.change}</h2>
+                <FormBox<ChangeMacro> labels=labels(&cx)>
+                    {fields()}
+                    <button class="btn btn-primary">{t.save}</button>
+                </FormBox<ChangeMacro>>
+            </section>
+            <details class="fold narrow">
+                <summary>{t.remove}</summary>
+                <p>{t.remove_text}</p>
+                <FormBox<RemoveMacro> class="actions">
+                    <button class="btn btn-danger">{t.remove}</button>
+                </FormBox<RemoveMacro>>
+            </details>
+        }
+        .into_html()
+    });
+    let view = view! {
+        {back(HERE, t.title)}
+        <h1><bdi>{title.clone()}</bdi></h1>
+        {flash(&cx, &[("created", t.done_created), ("changed", t.done_changed)])}
+        <p><code>{one.code.clone()}</code> " " {does(&cx, &one)}</p>
+        {preview(&cx, &one)}
+        {forms}
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// What the answer would be to somebody made up, in both languages.
+fn preview(cx: &Cx, one: &Macro) -> Html {
+    let t = &cx.t().admin_macros;
+    let values = Values {
+        customer: t.sample_name.to_owned(),
+        number: 1024,
+        agent: cx
+            .staff
+            .as_ref()
+            .map(|staff| staff.name().to_owned())
+            .unwrap_or_default(),
+        points: cx.points(1_248_00),
+        card: "0018".to_owned(),
+    };
+    let texts: Vec<_> = [Lang::Ru, Lang::En]
+        .into_iter()
+        .filter_map(|lang| {
+            let text = fill(one.answer(lang)?, &values);
+            let title = match lang {
+                Lang::Ru => t.in_russian,
+                Lang::En => t.in_english,
+            };
+            Some(view! {
+                <article class="say say-me">
+                    <header><b>{title}</b></header>
+                    <div lang=lang.code()>{crate::ui::paragraphs(&text)}</div>
+                </article>
+            })
+        })
+        .collect();
+    let inside = match texts.is_empty() {
+        true => view! { <p class="muted">{t.says_nothing}</p> }.into_html(),
+        false => view! { <p class="hint">{t.preview_hint}</p> <div class="thread">{texts}</div> }.into_html(),
+    };
+    view! {
+        <section class="section" aria-labelledby="preview">
+            <h2 id="preview">{t.preview}</h2>
+            {inside}
+        </section>
+    }
+    .into_html()
+}
+
+fn labels(cx: &Cx) -> Vec<(String, String)> {
+    let t = &cx.t().admin_macros;
+    [
+        ("key", t.code),
+        ("name", t.name),
+        ("answer_ru", t.answer_ru),
+        ("answer_en", t.answer_en),
+        ("status", t.status),
+        ("assign", t.assign),
+    ]
+    .map(|(name, label)| (name.to_owned(), label.to_owned()))
+    .to_vec()
+}
+
+/// The fields of a macro, to be made inside of its form.
+fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static + use<> {
+    let t = &cx.t().admin_macros;
+    let may_share = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Macros));
+    let variables = VARIABLES.map(|name| format!("{{{{{name}}}}}")).join(", ");
+    let choice = |code: &str, words: &str| (code.to_owned(), words.to_owned());
+    let statuses = vec![
+        choice("", t.stays),
+        choice("open", t.to_open),
+        choice("waiting", t.to_waiting),
+        choice("closed", t.to_closed),
+    ];
+    let assigns = vec![
+        choice("", t.stays),
+        choice("me", t.does_take),
+        choice("nobody", t.does_release),
+    ];
+    move || {
+        let is_shared = one.as_ref().is_none_or(|one| one.is_shared);
+        let sends = one.as_ref().is_some_and(|one| one.sends);
+        let status = match one.as_ref().and_then(|one| one.status) {
+            Some(Status::New | Status::Open) => "open",
+            Some(Status::Waiting) => "waiting",
+            Some(Status::Closed) => "closed",
+            None => "",
+        };
+        let assign = match one.as_ref().and_then(|one| one.assign) {
+            Some(Assign::Me) => "me",
+            Some(Assign::Nobody) => "nobody",
+            None => "",
+        };
+        let (code, name, answer) = one.map(|one| (one.code, one.name, one.answer)).unwrap_or_default();
+        let shared = may_share.then(|| view! { <Check name="shared" checked=is_shared>{t.shared}</Check> });
+        view! {
+            <Field name="key" label=t.code hint=t.code_hint value=code/>
+            <Field name="name" label=t.name value=name/>
+            {shared}
+            <p class="hint">{t.variables} " " {variables}</p>
+            <TextArea name="answer_ru" label=t.answer_ru value=answer.ru rows=6/>
+            <TextArea name="answer_en" label=t.answer_en hint=t.answer_hint value=answer.en rows=6/>
+            <Check name="sends" checked=sends>{t.sends}</Check>
+            <Select name="status" label=t.status options=statuses value=status optional=true/>
+            <Select name="assign" label=t.assign options=assigns value=assign optional=true/>
+        }
+        .into_html()
+    }
+}

@@ -1,0 +1,389 @@
+//! Tasks: what staff are to do for customers. Each sees their own; whoever has the right sees those of others, and who is late.
+
+use super::{full_name, read_place, versions, write_place};
+use crate::cabinet::{flash, unsaid};
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{DataTable, Field, FormBox, Head, Select};
+use crm::id::{CustomerId, StaffId, TaskId};
+use crm::staff::Right;
+use crm::task::store as tasks;
+use crm::task::{End, Load, NewTask, OwnerLoad, Place, State, Task, Which};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+/// The list.
+const HERE: &str = "/admin/tasks";
+/// Tasks on a page.
+const PAGE: usize = 50;
+
+/// Writes a task down for the customer at hand.
+#[derive(Deserialize)]
+pub struct AddTask {
+    title: String,
+    due: String,
+    owner: String,
+    request: String,
+}
+
+impl Form for AddTask {
+    const NAME: &'static str = "task.add";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CustomerId = cx.param("id")?;
+        let new = NewTask {
+            title: self.title,
+            due: self.due,
+            owner: self.owner,
+            request: self.request,
+        };
+        tasks::add(&cx.db, cx.staff()?, id, &new).await?;
+        Ok(Next::to(format!("{}?done=task_added", cx.path)))
+    }
+}
+
+/// Ends a task. `seen` is when it was changed last.
+#[derive(Deserialize)]
+pub struct EndTask {
+    task: TaskId,
+    seen: i64,
+    end: String,
+}
+
+impl Form for EndTask {
+    const NAME: &'static str = "task.end";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (end, done) = match self.end.as_str() {
+            "done" => (End::Done, "task_done"),
+            "cancelled" => (End::Cancelled, "task_cancelled"),
+            _ => return Err(AppError::Refused),
+        };
+        let seen = versions::seen(self.seen)?;
+        tasks::end(&cx.db, cx.staff()?, self.task, seen, end).await?;
+        Ok(Next::to(format!("{}?done={done}", cx.path)))
+    }
+}
+
+/// Gives a task to somebody else, or another day.
+#[derive(Deserialize)]
+pub struct AssignTask {
+    task: TaskId,
+    seen: i64,
+    owner: String,
+    due: String,
+}
+
+impl Form for AssignTask {
+    const NAME: &'static str = "task.assign";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let seen = versions::seen(self.seen)?;
+        tasks::assign(&cx.db, cx.staff()?, self.task, seen, &self.owner, &self.due).await?;
+        Ok(Next::to(format!("{}?done=task_assigned", cx.path)))
+    }
+}
+
+/// What came of these forms, for the pages that have them.
+pub(super) fn done(cx: &Cx) -> [(&'static str, &'static str); 4] {
+    let t = &cx.t().admin_tasks;
+    [
+        ("task_added", t.done_added),
+        ("task_done", t.done_done),
+        ("task_cancelled", t.done_cancelled),
+        ("task_assigned", t.done_assigned),
+    ]
+}
+
+/// Which list somebody looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tab {
+    Mine,
+    All,
+    Overdue,
+    Ended,
+}
+
+impl Tab {
+    const ALL: [Self; 4] = [Self::Mine, Self::All, Self::Overdue, Self::Ended];
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Mine => "mine",
+            Self::All => "all",
+            Self::Overdue => "overdue",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// The page.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_tasks;
+    let staff = cx.staff()?;
+    let me = Some(staff.id());
+    let sees_all = staff.has(Right::Tasks);
+    let asked = cx.query("tab");
+    let tab = asked.and_then(|code| Tab::ALL.into_iter().find(|tab| tab.code() == code));
+    let tab = tab.filter(|tab| sees_all || *tab != Tab::All).unwrap_or(Tab::Mine);
+    let of: Option<StaffId> = cx.query("of").filter(|_| sees_all).and_then(|id| id.parse().ok());
+    let (which, owner) = match tab {
+        Tab::Mine => (Which::Open, me),
+        Tab::All => (Which::Open, of),
+        Tab::Overdue => (Which::Overdue, if sees_all { of } else { me }),
+        Tab::Ended => (Which::Ended, if sees_all { of } else { me }),
+    };
+    let after = cx.query("after").and_then(|text| place(which, text));
+    let mut found = tasks::list(&cx.db, staff, which, owner, after, PAGE as i64 + 1).await?;
+    let mut conn = cx.db.read().await?;
+    let owners = tasks::colleagues(&mut conn, staff).await?;
+    let load = tasks::load(&mut conn, staff).await?;
+    let loads = match sees_all {
+        true => tasks::loads(&mut conn, staff).await?,
+        false => Vec::new(),
+    };
+    drop(conn);
+    let more = found.len() > PAGE;
+    found.truncate(PAGE);
+    let next = found.last().filter(|_| more).map(|last| {
+        let of = of.map(|of| format!("&of={of}")).unwrap_or_default();
+        let href = format!("{HERE}?tab={}{of}&after={}", tab.code(), write(last.place()));
+        crate::cabinet::more(&cx, href)
+    });
+    let is_there = |id: &str| found.iter().any(|task| task.id.to_string() == id);
+    let gone = unsaid(&cx, &[EndTask::NAME, AssignTask::NAME], "task", is_there, t.stale);
+    let lines: Vec<_> = found.iter().map(|task| one(&cx, task, &owners, true)).collect();
+    let list = match lines.is_empty() {
+        true => view! { <div class="empty"><p>{t.none}</p></div> }.into_html(),
+        false => view! { <ul class="stack">{lines}</ul> {next} }.into_html(),
+    };
+    let whose = of.filter(|_| tab != Tab::Mine).map(|of| {
+        let name = owners.iter().find(|(id, _)| *id == of).map(|(_, name)| name.clone());
+        let href = format!("{HERE}?tab={}", tab.code());
+        view! { <p>{t.of(name.unwrap_or_default())} " " <a href=href>{t.everybody}</a></p> }
+    });
+    let control = (tab == Tab::Overdue && sees_all)
+        .then(|| control(&cx, &loads))
+        .flatten();
+    let view = view! {
+        <h1>{t.title}</h1>
+        {flash(&cx, &done(&cx))}
+        {gone}
+        {tabs(&cx, tab, sees_all, load)}
+        {control}
+        {whose}
+        {list}
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+fn tabs(cx: &Cx, tab: Tab, sees_all: bool, load: Load) -> Html {
+    let t = &cx.t().admin_tasks;
+    let tabs: Vec<_> = Tab::ALL
+        .into_iter()
+        .filter(|one| sees_all || *one != Tab::All)
+        .map(|one| {
+            let words = match one {
+                Tab::Mine => t.mine,
+                Tab::All => t.all,
+                Tab::Overdue => t.overdue,
+                Tab::Ended => t.ended,
+            };
+            let count = match one {
+                Tab::Mine => load.open,
+                Tab::Overdue if !sees_all => load.overdue,
+                Tab::All | Tab::Overdue | Tab::Ended => 0,
+            };
+            let count = (count > 0).then(|| view! { " " <span class="badge">{format::integer(count)}</span> });
+            let current = (one == tab).then_some("page");
+            view! { <a href=format!("{HERE}?tab={}", one.code()) aria-current=current>{words} {count}</a> }
+        })
+        .collect();
+    view! { <nav class="tabs" aria-label=t.title>{tabs}</nav> }.into_html()
+}
+
+/// Who is late with how much, for a lead.
+fn control(cx: &Cx, loads: &[OwnerLoad]) -> Option<Html> {
+    let t = &cx.t().admin_tasks;
+    let late = loads.iter().filter(|one| one.overdue > 0);
+    let rows: Vec<_> = late
+        .map(|one| {
+            let href = format!("{HERE}?tab=overdue&of={}", one.id);
+            view! {
+                <tr>
+                    <td class="grow"><a href=href><bdi>{one.name.clone()}</bdi></a></td>
+                    <td class="num">{format::integer(one.overdue)}</td>
+                    <td class="num">{format::integer(one.open)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let heads = vec![Head::Words(t.colleague), Head::Number(t.overdue), Head::Number(t.open)];
+    let view = view! {
+        <section class="section" aria-labelledby="control">
+            <h2 id="control">{t.control}</h2>
+            <DataTable label=t.control heads=heads rows=rows.into_html()/>
+        </section>
+    };
+    Some(view.into_html())
+}
+
+/// What is on somebody's list for today, and late: shown where their day begins.
+pub(super) fn reminder(cx: &Cx, load: Load) -> Option<Html> {
+    let t = &cx.t().admin_tasks;
+    (load.today + load.overdue > 0).then(|| {
+        let words = t.reminder(format::integer(load.overdue), format::integer(load.today));
+        view! { <p class="notice notice-warn"><a href=HERE>{words}</a></p> }.into_html()
+    })
+}
+
+/// A task with what may be done with it; on a list of many customers with whom it is for.
+pub(super) fn one(cx: &Cx, task: &Task, owners: &[(StaffId, String)], has_customer: bool) -> Html {
+    let t = &cx.t().admin_tasks;
+    let today = cx.today();
+    let (class, words) = match task.state {
+        State::Done => ("status status-done", t.state_done.to_owned()),
+        State::Cancelled => ("status status-wait", t.state_cancelled.to_owned()),
+        State::Open if task.is_overdue(today) => ("status status-bad", t.is_overdue.to_owned()),
+        State::Open if task.due_on == today => ("status status-new", t.today.to_owned()),
+        State::Open => ("status status-open", t.until(format::day(cx.lang, task.due_on, today))),
+    };
+    // Of what is late one wants to know for how long.
+    let late = task
+        .is_overdue(today)
+        .then(|| view! { <span>{t.until(format::day(cx.lang, task.due_on, today))}</span> });
+    let customer = has_customer.then(|| {
+        let href = format!("/admin/customers/{}", task.customer_id);
+        view! { <a href=href><bdi>{full_name(cx, &task.name, &task.surname)}</bdi></a> }
+    });
+    let request = task.request.map(|number| {
+        view! { <a href=format!("/admin/requests/{number}")>{t.request_number(number)}</a> }
+    });
+    let is_mine = cx
+        .staff
+        .as_ref()
+        .is_some_and(|staff| staff.id() == task.owner_id || staff.has(Right::Tasks));
+    let acts = (task.state == State::Open && is_mine).then(|| acts(cx, task, owners));
+    view! {
+        <li>
+            <p><b dir="auto">{task.title.clone()}</b></p>
+            <p class="facts">
+                <span class=class>{words}</span>
+                {late}
+                <bdi>{task.owner.clone()}</bdi>
+                {customer}
+                {request}
+            </p>
+            {acts}
+        </li>
+    }
+    .into_html()
+}
+
+fn acts(cx: &Cx, task: &Task, owners: &[(StaffId, String)]) -> Html {
+    let t = &cx.t().admin_tasks;
+    let id = task.id.to_string();
+    let seen = task.changed_at.timestamp_micros().to_string();
+    let was_sent = cx.outcome.as_ref().is_some_and(|outcome| {
+        outcome.form == AssignTask::NAME
+            && outcome
+                .values
+                .iter()
+                .any(|(name, value)| name == "task" && *value == id)
+    });
+    let labels = [("owner", t.owner), ("due", t.due)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let options: Vec<_> = owners.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
+    let (owner, due) = (task.owner_id.to_string(), task.due_on.to_string());
+    let (end_form, assign_form) = (format!("task-end-{id}"), format!("task-assign-{id}"));
+    let (again, seen_again) = (id.clone(), seen.clone());
+    view! {
+        <FormBox<EndTask> id=end_form class="actions" stale=t.stale>
+            <input type="hidden" name="task" value=id/>
+            <input type="hidden" name="seen" value=seen/>
+            <button class="btn" name="end" value="done">{t.done}</button>
+            <button class="btn btn-quiet" name="end" value="cancelled">{t.cancel}</button>
+        </FormBox<EndTask>>
+        <details class="fold" open=was_sent>
+            <summary>{t.hand_on}</summary>
+            <FormBox<AssignTask> id=assign_form labels=labels stale=t.stale>
+                <input type="hidden" name="task" value=again/>
+                <input type="hidden" name="seen" value=seen_again/>
+                <Select name="owner" label=t.owner options=options value=owner/>
+                <Field name="due" label=t.due kind="date" value=due/>
+                <button class="btn">{t.hand_on_save}</button>
+            </FormBox<AssignTask>>
+        </details>
+    }
+    .into_html()
+}
+
+/// The tasks of the customer at hand, and how another one is added.
+pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> Html {
+    let t = &cx.t().admin_tasks;
+    let is_there = |id: &str| open.iter().any(|task| task.id.to_string() == id);
+    let gone = unsaid(cx, &[EndTask::NAME, AssignTask::NAME], "task", is_there, t.stale);
+    let lines: Vec<_> = open.iter().map(|task| one(cx, task, owners, false)).collect();
+    let list = match lines.is_empty() {
+        true => view! { <p class="muted">{t.none}</p> }.into_html(),
+        false => view! { <ul class="stack">{lines}</ul> }.into_html(),
+    };
+    let was_sent = versions::was_sent::<AddTask>(cx);
+    let labels = [
+        ("title", t.task),
+        ("due", t.due),
+        ("owner", t.owner),
+        ("request", t.request),
+    ];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let options: Vec<_> = owners.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
+    let me = cx
+        .staff
+        .as_ref()
+        .map(|staff| staff.id().to_string())
+        .unwrap_or_default();
+    let tomorrow = cx.today().succ_opt().unwrap_or(cx.today()).to_string();
+    view! {
+        <section class="section" aria-labelledby="tasks">
+            <h2 id="tasks">{t.title}</h2>
+            {gone}
+            {list}
+            <details class="fold" open=was_sent>
+                <summary>{t.add}</summary>
+                <FormBox<AddTask> labels=labels>
+                    <Field name="title" label=t.task missing=t.task_missing/>
+                    <Field name="due" label=t.due kind="date" value=tomorrow/>
+                    <Select name="owner" label=t.owner options=options value=me/>
+                    <Field name="request" label=t.request inputmode="numeric" enterkeyhint="done" optional=true/>
+                    <button class="btn btn-primary">{t.save}</button>
+                </FormBox<AddTask>>
+            </details>
+        </section>
+    }
+    .into_html()
+}
+
+/// The place in a list as an address carries it.
+fn write(place: Place) -> String {
+    match place {
+        Place::Due(day, id) => format!("{day}_{id}"),
+        Place::Ended(at, id) => write_place((at, id.0)),
+    }
+}
+
+/// The place in this list that an address carries; none where it is unreadable.
+fn place(which: Which, text: &str) -> Option<Place> {
+    match which {
+        Which::Open | Which::Overdue => {
+            let (day, id) = text.split_once('_')?;
+            Some(Place::Due(crate::cabinet::purchases::day(day)?, id.parse().ok()?))
+        }
+        Which::Ended => read_place(text).map(|(at, id)| Place::Ended(at, TaskId(id))),
+    }
+}

@@ -1,0 +1,28 @@
+//! Notes on customers: what colleagues should know whenever they look at the card.
+
+use crate::id::{NoteId, StaffId};
+use chrono::{DateTime, Utc};
+
+#[cfg(feature = "store")]
+pub mod store;
+
+/// The longest note, in characters.
+pub const NOTE_MAX: usize = 2000;
+
+/// A note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Note {
+    /// Its id.
+    pub id: NoteId,
+    /// Who wrote it.
+    pub staff_id: StaffId,
+    /// What they are called.
+    pub staff: String,
+    /// What it says.
+    pub body: String,
+    /// It stands above the others.
+    pub is_pinned: bool,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+}

@@ -1,0 +1,169 @@
+//! Receipts that staff correct: whose one is, and in which shop it was. Sums are those of the till, and nobody changes them here.
+
+use super::void::{self, VoidError};
+use crate::customer::store as customers;
+use crate::db::{self, Bind, Db, Rows, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::{self, Flaw};
+use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
+use crate::on;
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
+use crate::who::{Fresh, Reason, Staff};
+
+/// Takes a sale off a customer whose it is not. For them it is void: what it earned is taken back, what points had paid goes
+/// back, and it stays in the books under its number with its id behind it. A copy under the number itself is nobody's, so that
+/// tills find it and whoever bought it can claim it. Field: `reason`, which is written down. [`Error::NotFound`] for what is not
+/// theirs; [`Error::Stale`] for one that is void already, and for one of which something came back.
+pub async fn detach(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    purchase: PurchaseId,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::Purchases)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            void_one(tx, customer, purchase).await?;
+            copy(tx, purchase).await?;
+            by.record(tx, "purchase.detach", Some(customer), Some(purchase.0), reason)
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Voids it for its customer. Other systems are not told that it is void: the goods were sold.
+async fn void_one(tx: &mut Tx, customer: CustomerId, purchase: PurchaseId) -> Result<(), Error> {
+    const VOID: &str = "UPDATE purchases SET voided_at = $3 WHERE id = $1 AND customer_id = $2 AND kind = 'sale' \
+                        AND voided_at IS NULL";
+    const THEIRS: &str = "SELECT COUNT(*) FROM purchases WHERE id = $1 AND customer_id = $2 AND kind = 'sale'";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(VOID)
+        .bind(purchase)
+        .bind(customer)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        let theirs: i64 = on!(tx, |c| sqlx::query_scalar(THEIRS)
+            .bind(purchase)
+            .bind(customer)
+            .fetch_one(c)
+            .await)?;
+        return Err(if theirs > 0 { Error::Stale } else { Error::NotFound });
+    }
+    void::undo(tx, purchase, Some(customer)).await.map_err(|e| match e {
+        VoidError::Crm(e) => e,
+        VoidError::Returned | VoidError::NotEnough { .. } => Error::Stale,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct LineRow {
+    ordinal: i64,
+    article_id: ArticleId,
+    quantity: i64,
+    price: i64,
+    discount: i64,
+    amount: i64,
+}
+
+/// Puts a copy that is nobody's in the place of a receipt, under its number and its code.
+async fn copy(tx: &mut Tx, purchase: PurchaseId) -> Result<(), Error> {
+    const HEAD: &str = "SELECT document, receipt_code FROM purchases WHERE id = $1";
+    const AWAY: &str = "UPDATE purchases SET document = $2, receipt_code = NULL WHERE id = $1";
+    const COPY: &str = "INSERT INTO purchases (id, source, document, kind, store_id, at, line_count, total, till_id, receipt_code, \
+                        channel, payments) SELECT $2, source, $3, kind, store_id, at, line_count, total, till_id, $4, channel, \
+                        payments FROM purchases WHERE id = $1";
+    const LINES: &str = "SELECT ordinal, article_id, quantity, price, discount, amount FROM purchase_lines \
+                         WHERE purchase_id = $1 ORDER BY ordinal";
+    let new = PurchaseId::new();
+    let (document, code): (String, Option<String>) =
+        on!(tx, |c| sqlx::query_as(HEAD).bind(purchase).fetch_one(c).await)?;
+    on!(tx, |c| sqlx::query(AWAY)
+        .bind(purchase)
+        .bind(format!("{document}~{purchase}"))
+        .execute(c)
+        .await
+        .map(drop))?;
+    on!(tx, |c| sqlx::query(COPY)
+        .bind(purchase)
+        .bind(new)
+        .bind(&document)
+        .bind(code.as_deref())
+        .execute(c)
+        .await
+        .map(drop))?;
+    let lines: Vec<LineRow> = on!(tx, |c| sqlx::query_as(LINES).bind(purchase).fetch_all(c).await)?;
+    let mut rows = Rows::new(
+        "INSERT INTO purchase_lines (id, purchase_id, ordinal, article_id, quantity, price, discount, amount)",
+        "",
+    );
+    for line in lines {
+        rows.push([
+            Bind::Id(LineId::new().0),
+            Bind::Id(new.0),
+            Bind::Int(line.ordinal),
+            Bind::Id(line.article_id.0),
+            Bind::Int(line.quantity),
+            Bind::Int(line.price),
+            Bind::Int(line.discount),
+            Bind::Int(line.amount),
+        ]);
+    }
+    Ok(db::insert(tx, rows).await?)
+}
+
+/// Corrects in which shop something was bought. What it earned stays as it is. Fields: `store`, with [`Flaw::NotAChoice`] for
+/// none and for the one that stands there; `reason`, which is written down. [`Error::NotFound`] for what is not theirs.
+pub async fn set_store(
+    db: &Db,
+    by: &Staff,
+    (customer, purchase): (CustomerId, PurchaseId),
+    store: Option<StoreId>,
+    reason: &str,
+) -> Result<(), Error> {
+    const NOW: &str = "SELECT s.code FROM purchases p LEFT JOIN stores s ON s.id = p.store_id \
+                       WHERE p.id = $1 AND p.customer_id = $2 AND p.voided_at IS NULL";
+    const CODE: &str = "SELECT code FROM stores WHERE id = $1";
+    const SET: &str = "UPDATE purchases SET store_id = $2 WHERE id = $1";
+    by.may(Right::Purchases)?;
+    let mut check = flaw::Check::new();
+    let store = check.field("store", store.ok_or(Flaw::NotAChoice));
+    let reason = check.field("reason", flaw::text(reason, REASON_MAX));
+    let (Some(store), Some(reason)) = (store, &reason) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            let now: Option<Option<String>> = on!(tx, |c| sqlx::query_scalar(NOW)
+                .bind(purchase)
+                .bind(customer)
+                .fetch_optional(c)
+                .await)?;
+            let was = now.ok_or(Error::NotFound)?;
+            let is: Option<String> = on!(tx, |c| sqlx::query_scalar(CODE).bind(store).fetch_optional(c).await)?;
+            let is = is.filter(|is| was.as_ref() != Some(is));
+            let is = is.ok_or(Error::field("store", Flaw::NotAChoice))?;
+            on!(tx, |c| sqlx::query(SET)
+                .bind(purchase)
+                .bind(store)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let reason = format!("{reason} ({} → {is})", was.as_deref().unwrap_or("—"));
+            by.record(tx, "purchase.store", Some(customer), Some(purchase.0), &reason)
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}

@@ -1,0 +1,534 @@
+//! Macros: what is prepared for requests, an answer with variables and what is done along with it. One is everybody's, or of
+//! whoever wrote it.
+
+use super::draft::{self, Draft};
+use super::store::{Change, Held, audit, say, tell};
+use super::{Status, Step, live, text};
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{self, Check, Flaw};
+use crate::id::{CustomerId, MacroId};
+use crate::lang::{Lang, Localized};
+use crate::notification::{self, Kind};
+use crate::on;
+use crate::staff::Right;
+use crate::who::Staff;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+/// The longest name, in characters.
+const NAME_MAX: usize = 80;
+/// The longest answer, in characters: what is filled in makes it longer, and a message has its own bound.
+const ANSWER_MAX: usize = 3000;
+
+/// What an answer may name between `{{` and `}}`.
+pub const VARIABLES: [&str; 5] = [
+    "customer.name",
+    "request.number",
+    "agent.name",
+    "points.balance",
+    "card.last4",
+];
+
+/// Who works on a request afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Assign {
+    /// Whoever uses the macro.
+    Me,
+    /// Nobody.
+    Nobody,
+}
+
+/// A macro.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Macro {
+    /// Its id.
+    pub id: MacroId,
+    /// By which it is found at the keyboard.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// It is everybody's.
+    pub is_shared: bool,
+    /// What it answers, in both languages; empty: nothing.
+    #[sqlx(json)]
+    pub answer: Localized,
+    /// The answer goes out at once; otherwise it is put into the field, to be read over.
+    pub sends: bool,
+    /// Where the request stands afterwards.
+    pub status: Option<Status>,
+    /// Who works on it afterwards.
+    pub assign: Option<Assign>,
+    /// When it was changed last.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// A macro as a form brings it; nothing of it is checked yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMacro {
+    /// By which it is found at the keyboard.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// `yes`: it is everybody's.
+    #[serde(default)]
+    pub shared: String,
+    /// What it answers in Russian.
+    pub answer_ru: String,
+    /// What it answers in English.
+    pub answer_en: String,
+    /// `yes`: the answer goes out at once.
+    #[serde(default)]
+    pub sends: String,
+    /// The code of a status; empty: it stays.
+    pub status: String,
+    /// `me`, `nobody`; empty: it stays.
+    pub assign: String,
+}
+
+/// The same, checked.
+struct Checked {
+    code: String,
+    name: String,
+    answer: Localized,
+    sends: bool,
+    status: Option<Status>,
+    assign: Option<Assign>,
+}
+
+impl NewMacro {
+    fn is_shared(&self) -> bool {
+        self.shared == "yes"
+    }
+
+    fn checked(&self) -> Result<Checked, Error> {
+        let mut check = Check::new();
+        let code = check.field("key", crate::till::code(&self.key)).unwrap_or_default();
+        let name = check.field("name", flaw::text(&self.name.replace(char::is_control, " "), NAME_MAX));
+        let answer = Localized {
+            ru: self.answer_ru.clone(),
+            en: self.answer_en.clone(),
+        };
+        let answer = check.words_if_any("answer", &answer, ANSWER_MAX);
+        for lang in Lang::ALL {
+            if let Some(name) = unknown(answer.get(lang)) {
+                let field = format!("answer_{}", lang.code());
+                check.field::<()>(&field, Err(Flaw::UnknownVariable { name }));
+            }
+        }
+        let status = check.field(
+            "status",
+            match self.status.as_str() {
+                "" => Ok(None),
+                "open" => Ok(Some(Status::Open)),
+                "waiting" => Ok(Some(Status::Waiting)),
+                "closed" => Ok(Some(Status::Closed)),
+                _ => Err(Flaw::NotAChoice),
+            },
+        );
+        let assign = check.field(
+            "assign",
+            match self.assign.as_str() {
+                "" => Ok(None),
+                "me" => Ok(Some(Assign::Me)),
+                "nobody" => Ok(Some(Assign::Nobody)),
+                _ => Err(Flaw::NotAChoice),
+            },
+        );
+        let sends = self.sends == "yes";
+        if sends && answer.ru.is_empty() && answer.en.is_empty() {
+            check.field::<()>("answer_ru", Err(Flaw::Missing));
+        }
+        check.result()?;
+        Ok(Checked {
+            code,
+            name: name.unwrap_or_default(),
+            answer,
+            sends,
+            status: status.flatten(),
+            assign: assign.flatten(),
+        })
+    }
+}
+
+/// The parts of a text: the name between braces before each, and what stands as it is behind them. What is opened and never
+/// closed is a name as well, of nothing.
+fn parts(text: &str) -> impl Iterator<Item = (Option<&str>, &str)> {
+    text.split("{{")
+        .enumerate()
+        .map(|(i, part)| match part.split_once("}}") {
+            _ if i == 0 => (None, part),
+            Some((name, rest)) => (Some(name.trim()), rest),
+            None => (Some(part.trim()), ""),
+        })
+}
+
+/// A variable that nobody fills in.
+fn unknown(text: &str) -> Option<String> {
+    parts(text)
+        .filter_map(|(name, _)| name)
+        .find(|name| !VARIABLES.contains(name))
+        .map(|name| name.chars().take(40).collect())
+}
+
+/// What stands in the place of the variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values {
+    /// The customer's name.
+    pub customer: String,
+    /// The number of the request.
+    pub number: i64,
+    /// Who answers.
+    pub agent: String,
+    /// What the customer has to spend, as it is shown.
+    pub points: String,
+    /// The end of the number of the customer's card.
+    pub card: String,
+}
+
+/// A text with its variables filled in.
+pub fn fill(text: &str, values: &Values) -> String {
+    let mut filled = String::new();
+    for (name, rest) in parts(text) {
+        match name {
+            Some("customer.name") => filled.push_str(&values.customer),
+            Some("request.number") => filled.push_str(&values.number.to_string()),
+            Some("agent.name") => filled.push_str(&values.agent),
+            Some("points.balance") => filled.push_str(&values.points),
+            Some("card.last4") => filled.push_str(&values.card),
+            Some(_) | None => {}
+        }
+        filled.push_str(rest);
+    }
+    filled
+}
+
+impl Macro {
+    /// What it answers in a language; where it has no words of that one, in the other. None where it says nothing.
+    pub fn answer(&self, lang: Lang) -> Option<&str> {
+        let texts = [self.answer.get(lang), &self.answer.ru, &self.answer.en];
+        texts.into_iter().find(|text| !text.is_empty())
+    }
+}
+
+macro_rules! macros {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, code, name, owner_id IS NULL AS is_shared, answer, sends, status, assign, changed_at FROM macros ",
+            $rest
+        )
+    };
+}
+
+/// Those that somebody has: everybody's and their own, by name.
+pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Macro>, Error> {
+    const SQL: &str = macros!("WHERE owner_id IS NULL OR owner_id = $1 ORDER BY name, id");
+    by.may(Right::Requests)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(by.id()).fetch_all(c).await)?)
+}
+
+/// One of those. Fails with [`Error::NotFound`].
+async fn read(conn: &mut Conn, by: &Staff, id: MacroId) -> Result<Macro, Error> {
+    const SQL: &str = macros!("WHERE id = $1 AND (owner_id IS NULL OR owner_id = $2)");
+    by.may(Right::Requests)?;
+    let found: Option<Macro> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(id)
+        .bind(by.id())
+        .fetch_optional(c)
+        .await)?;
+    found.ok_or(Error::NotFound)
+}
+
+/// The same for the page of macros. That they were looked at is written down.
+pub async fn look_through(db: &Db, by: &Staff) -> Result<Vec<Macro>, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let all = list(tx, by).await?;
+            by.record(tx, "macro.list", None, None, "").await?;
+            Ok(all)
+        })
+    })
+    .await
+}
+
+/// The same of one.
+pub async fn look_at(db: &Db, by: &Staff, id: MacroId) -> Result<Macro, Error> {
+    db.write(|tx| {
+        scoped(async move {
+            let one = read(tx, by, id).await?;
+            by.record(tx, "macro.read", None, Some(id.0), "").await?;
+            Ok(one)
+        })
+    })
+    .await
+}
+
+/// What is everybody's takes a right of its own.
+fn may_write(by: &Staff, is_shared: bool) -> Result<(), Error> {
+    by.may(Right::Requests)?;
+    if is_shared { by.may(Right::Macros) } else { Ok(()) }
+}
+
+/// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code.
+pub async fn create(db: &Db, by: &Staff, new: &NewMacro) -> Result<MacroId, Error> {
+    const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    may_write(by, new.is_shared())?;
+    let checked = &new.checked()?;
+    db.write(|tx| {
+        scoped(async move {
+            let (id, now) = (MacroId::new(), tx.now());
+            let owner = (!new.is_shared()).then(|| by.id());
+            let inserted = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(&checked.code)
+                .bind(&checked.name)
+                .bind(owner)
+                .bind(Json(&checked.answer))
+                .bind(checked.sends)
+                .bind(checked.status)
+                .bind(checked.assign)
+                .bind(now)
+                .bind(by.id())
+                .execute(c)
+                .await
+                .map(drop));
+            unless_taken(inserted)?;
+            by.record(tx, "macro.create", None, Some(id.0), &checked.code).await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// Changes a macro. Fails as [`create`] does, and with [`Error::NotFound`].
+pub async fn change(db: &Db, by: &Staff, id: MacroId, new: &NewMacro) -> Result<(), Error> {
+    const SQL: &str = "UPDATE macros SET code = $2, name = $3, owner_id = $4, answer = $5, sends = $6, status = $7, \
+                       assign = $8, changed_at = $9, changed_by = $10 WHERE id = $1";
+    may_write(by, new.is_shared())?;
+    db.write(|tx| {
+        scoped(async move {
+            may_write(by, read(tx, by, id).await?.is_shared)?;
+            let checked = &new.checked()?;
+            let owner = (!new.is_shared()).then(|| by.id());
+            let now = tx.now();
+            let changed = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(&checked.code)
+                .bind(&checked.name)
+                .bind(owner)
+                .bind(Json(&checked.answer))
+                .bind(checked.sends)
+                .bind(checked.status)
+                .bind(checked.assign)
+                .bind(now)
+                .bind(by.id())
+                .execute(c)
+                .await
+                .map(drop));
+            unless_taken(changed)?;
+            Ok(by.record(tx, "macro.change", None, Some(id.0), &checked.code).await?)
+        })
+    })
+    .await
+}
+
+/// Removes a macro. Fails with [`Error::NotFound`].
+pub async fn remove(db: &Db, by: &Staff, id: MacroId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM macros WHERE id = $1";
+    db.write(|tx| {
+        scoped(async move {
+            let gone = read(tx, by, id).await?;
+            may_write(by, gone.is_shared)?;
+            on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?;
+            Ok(by.record(tx, "macro.remove", None, Some(id.0), &gone.code).await?)
+        })
+    })
+    .await
+}
+
+/// How points are shown in a language.
+pub type ShowPoints = fn(Lang, i64) -> String;
+
+/// What the variables stand for in a request. Who has opened the request may read it.
+async fn values(tx: &mut Tx, by: &Staff, held: &Held, show: ShowPoints) -> Result<Values, Error> {
+    const NAME: &str = "SELECT name FROM customers WHERE id = $1";
+    const POINTS: &str =
+        "SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) FROM accounts WHERE customer_id = $1 AND kind = 'active'";
+    const CARD: &str = "SELECT number FROM cards WHERE customer_id = $1 AND state = 'active' \
+                        ORDER BY issued_at DESC, id DESC LIMIT 1";
+    let of: CustomerId = held.customer_id;
+    let customer: String = on!(tx, |c| sqlx::query_scalar(NAME).bind(of).fetch_one(c).await)?;
+    let points: i64 = on!(tx, |c| sqlx::query_scalar(POINTS).bind(of).fetch_one(c).await)?;
+    let card: Option<String> = on!(tx, |c| sqlx::query_scalar(CARD).bind(of).fetch_optional(c).await)?;
+    Ok(Values {
+        customer,
+        number: held.number,
+        agent: by.name().to_owned(),
+        points: show(held.language, points),
+        card: card.map(|number| last4(&number).to_owned()).unwrap_or_default(),
+    })
+}
+
+/// The end of a card's number.
+pub fn last4(number: &str) -> &str {
+    number.get(number.len().saturating_sub(4)..).unwrap_or(number)
+}
+
+/// Does what a macro says, all of it or nothing: the answer goes out, or is put below what somebody is writing; then who works on
+/// the request, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was sent. Fails with
+/// [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, and with a flaw at
+/// `text` where the answer is too long.
+pub async fn run(
+    db: &Db,
+    by: &Staff,
+    number: i64,
+    id: MacroId,
+    seen: DateTime<Utc>,
+    show: ShowPoints,
+) -> Result<bool, Error> {
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            let prepared = read(tx, by, id).await?;
+            let held = Held::by_number(tx, number, None).await?;
+            if held.updated_at != seen {
+                return Err(Error::Stale);
+            }
+            let (request, number) = (held.id, held.number);
+            let answer = match prepared.answer(held.language) {
+                Some(answer) => Some(fill(answer, &values(tx, by, &held, show).await?)),
+                None => None,
+            };
+            let (mut is_sent, mut is_seen) = (false, false);
+            match answer {
+                Some(answer) if prepared.sends => {
+                    send(tx, by, &held, &answer).await?;
+                    (is_sent, is_seen) = (true, true);
+                }
+                Some(answer) => draft::append(tx, by, request, Draft::Answer, &answer).await?,
+                None => {}
+            }
+            // Each step begins where the one before has led.
+            let held = Held::by_number(tx, number, None).await?;
+            let step = match prepared.assign {
+                Some(Assign::Me) if held.assignee_id != Some(by.id()) => Some((Step::StaffTakes, Some(by.id()))),
+                Some(Assign::Nobody) if held.assignee_id.is_some() => Some((Step::StaffReleases, None)),
+                _ => None,
+            };
+            if let Some((step, assignee)) = step {
+                let at = held.moment(tx);
+                let change = Change {
+                    step,
+                    assignee,
+                    answered: false,
+                };
+                held.take(tx, at, change).await?;
+                audit(tx, by, step, &held).await?;
+            }
+            let held = Held::by_number(tx, number, None).await?;
+            if let Some(to) = prepared.status.filter(|to| *to != held.status) {
+                let step = Step::StaffSets(to);
+                held.step(tx, step).await?;
+                if to == Status::Closed {
+                    notification::add(tx, held.customer_id, Kind::Closed, &held.number.to_string(), None).await?;
+                }
+                audit(tx, by, step, &held).await?;
+                is_seen = true;
+            }
+            let kind = if is_seen {
+                live::Kind::Answered
+            } else {
+                live::Kind::Inside
+            };
+            live::note(tx, request, kind).await?;
+            Ok(is_sent)
+        })
+    })
+    .await
+}
+
+/// Answers the customer, as [`super::store::staff_answer`] does.
+async fn send(tx: &mut Tx, by: &Staff, held: &Held, answer: &str) -> Result<(), Error> {
+    let body = text(answer).map_err(|flaw| Error::field("text", flaw))?;
+    let at = held.moment(tx);
+    say(tx, held.id, Some(by.id()), false, &body, at).await?;
+    let change = Change {
+        step: Step::StaffAnswers,
+        assignee: Some(held.assignee_id.unwrap_or(by.id())),
+        answered: true,
+    };
+    held.take(tx, at, change).await?;
+    tell(tx, held.customer_id, held.number).await?;
+    audit(tx, by, Step::StaffAnswers, held).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        Values {
+            customer: "Анна {{card.last4}}".into(),
+            number: 17,
+            agent: "Пётр".into(),
+            points: "36,75".into(),
+            card: "0018".into(),
+        }
+    }
+
+    #[test]
+    fn variables_are_filled_in_once() {
+        let text =
+            "{{ customer.name }}, № {{request.number}}: {{points.balance}}, карта …{{card.last4}}. {{agent.name}}";
+        assert_eq!(
+            fill(text, &values()),
+            "Анна {{card.last4}}, № 17: 36,75, карта …0018. Пётр",
+            "what a customer is called is no text of ours"
+        );
+        assert_eq!(fill("без ничего }} и {один}", &values()), "без ничего }} и {один}");
+    }
+
+    #[test]
+    fn what_nobody_fills_in_is_told() {
+        assert_eq!(
+            unknown("{{customer.name}} {{ customer.phone }}").as_deref(),
+            Some("customer.phone")
+        );
+        assert_eq!(unknown("{{}}").as_deref(), Some(""));
+        assert_eq!(
+            unknown("{{customer.name").as_deref(),
+            None,
+            "it is filled in all the same"
+        );
+        assert_eq!(unknown("{{имя, здравствуйте").as_deref(), Some("имя, здравствуйте"));
+        assert_eq!(unknown("{один} }}"), None);
+    }
+
+    #[test]
+    fn an_answer_is_there_in_one_language_at_least() {
+        let mut prepared = Macro {
+            id: MacroId(uuid::Uuid::nil()),
+            code: "hello".into(),
+            name: "Здравствуйте".into(),
+            is_shared: true,
+            answer: Localized {
+                ru: "Здравствуйте".into(),
+                en: String::new(),
+            },
+            sends: false,
+            status: None,
+            assign: None,
+            changed_at: DateTime::UNIX_EPOCH,
+        };
+        assert_eq!(prepared.answer(Lang::En), Some("Здравствуйте"));
+        prepared.answer.en = "Hello".into();
+        assert_eq!(prepared.answer(Lang::En), Some("Hello"));
+        prepared.answer = Localized::default();
+        assert_eq!(prepared.answer(Lang::En), None);
+        assert_eq!((last4("2900000000018"), last4("18")), ("0018", "18"));
+    }
+}

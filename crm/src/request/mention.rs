@@ -1,0 +1,157 @@
+//! Notes that name a colleague: `@login` in a note puts a line into the inbox of whoever it is.
+
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::Flaw;
+use crate::id::{MessageId, NoticeId, StaffId};
+use crate::on;
+use crate::points::Before;
+use crate::staff::Right;
+use crate::who::Staff;
+use chrono::{DateTime, Duration, Utc};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// The logins that a note names, each once, as they are kept. The `@` within an address names nobody.
+fn logins(note: &str) -> Vec<String> {
+    let is_of_login = |c: char| c.is_alphanumeric() || "._-@+".contains(c);
+    let mut found: Vec<String> = Vec::new();
+    for word in note.split(|c: char| !is_of_login(c)) {
+        // The full stop at the end is the sentence's.
+        let login = word
+            .strip_prefix('@')
+            .map(|rest| rest.trim_end_matches(['.', '-', '_', '@', '+']));
+        let Some(login) = login.filter(|login| !login.is_empty()) else {
+            continue;
+        };
+        let login = login.to_lowercase();
+        if !found.contains(&login) {
+            found.push(login);
+        }
+    }
+    found
+}
+
+/// Whom a note names. Fails with a flaw at `text` that says who is not there, or has nothing to do with requests.
+pub(super) async fn named(conn: &mut Conn, note: &str) -> Result<Vec<StaffId>, Error> {
+    const SQL: &str = "SELECT s.id, r.rights FROM staff s JOIN roles r ON r.code = s.role \
+                       WHERE s.login = $1 AND s.disabled_at IS NULL";
+    let mut named = Vec::new();
+    for login in logins(note) {
+        let found: Option<(StaffId, Json<Vec<Right>>)> =
+            on!(conn, |c| sqlx::query_as(SQL).bind(&login).fetch_optional(c).await)?;
+        match found {
+            Some((id, Json(rights))) if rights.contains(&Right::Requests) => named.push(id),
+            _ => return Err(Error::field("text", Flaw::UnknownLogin { name: login })),
+        }
+    }
+    Ok(named)
+}
+
+/// Tells those whom a note names of it. Whoever names themselves knows already.
+pub(super) async fn tell(
+    tx: &mut Tx,
+    by: &Staff,
+    named: &[StaffId],
+    message: MessageId,
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO staff_notices (id, staff_id, message_id, at) VALUES ($1, $2, $3, $4)";
+    for staff in named.iter().filter(|staff| **staff != by.id()) {
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(NoticeId::new())
+            .bind(staff)
+            .bind(message)
+            .bind(at)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+/// A line of the inbox.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Notice {
+    /// Its id.
+    pub id: NoticeId,
+    /// The note.
+    pub message: MessageId,
+    /// The number of its request.
+    pub number: i64,
+    /// Who wrote it.
+    pub by_whom: Option<String>,
+    /// How it begins: up to 160 characters.
+    pub beginning: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When whoever it names saw it.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+/// The notes that name somebody, the newest first, those before `before`. Written into the audit log.
+pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> Result<Vec<Notice>, Error> {
+    const SQL: &str = "SELECT n.id, n.message_id AS message, r.number, s.name AS by_whom, \
+                       SUBSTR(m.body, 1, 160) AS beginning, n.at, n.read_at FROM staff_notices n \
+                       JOIN messages m ON m.id = n.message_id JOIN requests r ON r.id = m.request_id \
+                       LEFT JOIN staff s ON s.id = m.staff_id \
+                       WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) ORDER BY n.at DESC, n.id DESC LIMIT $4";
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            let last = (tx.now() + Duration::days(1), Uuid::max());
+            let (at, id) = before.unwrap_or(last);
+            let found: Vec<Notice> = on!(tx, |c| sqlx::query_as(SQL)
+                .bind(by.id())
+                .bind(at)
+                .bind(id)
+                .bind(limit)
+                .fetch_all(c)
+                .await)?;
+            let reason = format!("{} shown", found.len());
+            by.record(tx, "inbox.read", None, None, &reason).await?;
+            Ok(found)
+        })
+    })
+    .await
+}
+
+/// Notes that somebody has seen their inbox: everything up to a moment is read.
+pub async fn mark_read(db: &Db, by: &Staff, until: DateTime<Utc>) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(now)
+                .bind(until)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::logins;
+
+    #[test]
+    fn logins_are_found_and_addresses_are_none() {
+        for (note, expected) in [
+            ("@petrov, взгляни", &["petrov"][..]),
+            ("Спросим (@Anna.K) и @petrov.", &["anna.k", "petrov"]),
+            ("@petrov @petrov", &["petrov"]),
+            ("@ivan@shop.ru!", &["ivan@shop.ru"]),
+            ("почта anna@example.com", &[]),
+            ("@ @. один @", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(logins(note), expected, "{note}");
+        }
+    }
+}

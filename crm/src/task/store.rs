@@ -1,0 +1,299 @@
+//! Tasks in the database. Whoever may work with customers writes tasks down, also for a colleague, and changes their own; with the
+//! right [`Right::Tasks`] also those of others.
+
+use super::{End, Load, NewTask, OwnerLoad, Place, State, TITLE_MAX, Task, Which};
+use crate::customer::store as customers;
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
+use crate::error::Error;
+use crate::flaw::{self, Check, Flaw};
+use crate::id::{CustomerId, RequestId, StaffId, TaskId};
+use crate::on;
+use crate::staff::Right;
+use crate::who::{Staff, Subject};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+
+/// A task is due within so many days.
+const AHEAD: Days = Days::new(3 * 366);
+
+const SELECT: &str = "SELECT t.id, t.customer_id, c.name, c.surname, r.number AS request, t.title, t.due_on, t.owner_id, \
+    s.name AS owner, t.state, t.changed_at, t.ended_at FROM tasks t JOIN customers c ON c.id = t.customer_id \
+    JOIN staff s ON s.id = t.owner_id LEFT JOIN requests r ON r.id = t.request_id";
+
+/// Writes a task down. Fails with flaws at `title`, `due`, `owner` and `request`, and with [`Error::NotFound`] where there is no such
+/// customer.
+pub async fn add(db: &Db, by: &Staff, customer: CustomerId, new: &NewTask) -> Result<TaskId, Error> {
+    const SQL: &str = "INSERT INTO tasks (id, customer_id, request_id, title, due_on, owner_id, created_by, created_at, \
+                       changed_at, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
+    by.may(Right::Customers)?;
+    db.write(|tx| {
+        scoped(async move {
+            customers::is_there(tx, customer).await?;
+            let now = tx.now();
+            let today = tx.shop().day(now);
+            let mut check = Check::new();
+            let title = check.field("title", flaw::text(&new.title, TITLE_MAX));
+            let due = check.field("due", due(&new.due, today));
+            let owner = owner(tx, &new.owner).await?;
+            let owner = check.field("owner", owner);
+            let request = request(tx, customer, &new.request).await?;
+            let request = check.field("request", request);
+            let (Some(title), Some(due), Some(owner), Some(request)) = (title, due, owner, request) else {
+                return Err(Error::Invalid(check.flaws()));
+            };
+            let id = TaskId::new();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(customer)
+                .bind(request)
+                .bind(&title)
+                .bind(due)
+                .bind(owner)
+                .bind(by.id())
+                .bind(now)
+                .bind(State::Open)
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "task.add", Some(customer), Some(id.0), "").await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// A day as a field of dates sends it: from today on.
+fn due(raw: &str, today: NaiveDate) -> Result<NaiveDate, Flaw> {
+    let raw = raw.trim();
+    if raw.is_empty() {
+        return Err(Flaw::Missing);
+    }
+    let due = NaiveDate::parse_from_str(raw, "%Y-%m-%d").map_err(|_| Flaw::NotADate)?;
+    match due {
+        due if due < today => Err(Flaw::InThePast),
+        due if today.checked_add_days(AHEAD).is_none_or(|last| due > last) => Err(Flaw::NotADate),
+        due => Ok(due),
+    }
+}
+
+/// A colleague who works here and may work with customers.
+async fn owner(tx: &mut Tx, raw: &str) -> Result<Result<StaffId, Flaw>, Error> {
+    let Ok(id) = raw.parse::<StaffId>() else {
+        return Ok(Err(Flaw::NotAChoice));
+    };
+    let known = owners(tx).await?.into_iter().any(|(one, _)| one == id);
+    Ok(if known { Ok(id) } else { Err(Flaw::NotAChoice) })
+}
+
+/// Those to whom a task may be given, by name.
+async fn owners(conn: &mut Conn) -> Result<Vec<(StaffId, String)>, sqlx::Error> {
+    const SQL: &str = "SELECT s.id, s.name, r.rights FROM staff s JOIN roles r ON r.code = s.role \
+                       WHERE s.disabled_at IS NULL ORDER BY s.name, s.id";
+    let rows: Vec<(StaffId, String, sqlx::types::Json<serde_json::Value>)> =
+        on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let may = |rights: &serde_json::Value| {
+        let rights = rights.as_array().map(Vec::as_slice).unwrap_or_default();
+        rights.iter().any(|right| right == "customers")
+    };
+    let rows = rows.into_iter().filter(|(_, _, rights)| may(&rights.0));
+    Ok(rows.map(|(id, name, _)| (id, name)).collect())
+}
+
+/// Those to whom a task may be given, by name.
+pub async fn colleagues(conn: &mut Conn, by: &Staff) -> Result<Vec<(StaffId, String)>, Error> {
+    by.may(Right::Customers)?;
+    Ok(owners(conn).await?)
+}
+
+/// The customer's request of this number; none where nothing was typed.
+async fn request(tx: &mut Tx, customer: CustomerId, raw: &str) -> Result<Result<Option<RequestId>, Flaw>, Error> {
+    const SQL: &str = "SELECT id FROM requests WHERE number = $1 AND customer_id = $2";
+    let raw = raw.trim().trim_start_matches(['#', '№']).trim();
+    if raw.is_empty() {
+        return Ok(Ok(None));
+    }
+    let Ok(number) = raw.parse::<i64>() else {
+        return Ok(Err(Flaw::NotANumber));
+    };
+    let found: Option<RequestId> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(number)
+        .bind(customer)
+        .fetch_optional(c)
+        .await)?;
+    Ok(found.map(Some).ok_or(Flaw::NotAChoice))
+}
+
+/// A task that this transaction changes.
+#[derive(sqlx::FromRow)]
+struct Held {
+    id: TaskId,
+    customer_id: CustomerId,
+    owner_id: StaffId,
+    state: State,
+    changed_at: DateTime<Utc>,
+}
+
+impl Held {
+    /// Takes hold of an open task that is somebody's to change. `seen` is the [`Task::changed_at`] of what was read:
+    /// [`Error::Stale`] where it is another one by now, or where the task has ended.
+    async fn take(tx: &mut Tx, by: &Staff, id: TaskId, seen: DateTime<Utc>) -> Result<Self, Error> {
+        const SQL: &str = "UPDATE tasks SET changed_at = changed_at WHERE id = $1 \
+                           RETURNING id, customer_id, owner_id, state, changed_at";
+        let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+        let held = held.ok_or(Error::NotFound)?;
+        if held.owner_id != by.id() {
+            by.may(Right::Tasks)?;
+        }
+        if held.changed_at != seen || held.state != State::Open {
+            return Err(Error::Stale);
+        }
+        Ok(held)
+    }
+
+    /// The moment of a change, later than the one before though the clock stands still.
+    fn now(&self, tx: &Tx) -> DateTime<Utc> {
+        tx.now().max(self.changed_at + TimeDelta::microseconds(1))
+    }
+}
+
+/// Ends a task: it was done, or it is not to be done. Somebody else's takes the right [`Right::Tasks`], else [`Error::Forbidden`];
+/// [`Error::Stale`] where it was changed since `seen`, and [`Error::NotFound`].
+pub async fn end(db: &Db, by: &Staff, id: TaskId, seen: DateTime<Utc>, end: End) -> Result<(), Error> {
+    const SQL: &str = "UPDATE tasks SET state = $2, ended_at = $3, changed_at = $3 WHERE id = $1";
+    by.may(Right::Customers)?;
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::take(tx, by, id, seen).await?;
+            let now = held.now(tx);
+            let state = match end {
+                End::Done => State::Done,
+                End::Cancelled => State::Cancelled,
+            };
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(held.id)
+                .bind(state)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let customer = Some(held.customer_id);
+            match end {
+                End::Done => by.record(tx, "task.done", customer, Some(id.0), "").await?,
+                End::Cancelled => by.record(tx, "task.cancel", customer, Some(id.0), "").await?,
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Gives a task to somebody else, or another day. Fails with flaws at `owner` and `due`, and as [`end`] does. A day that is over may
+/// stay as it is.
+pub async fn assign(db: &Db, by: &Staff, id: TaskId, seen: DateTime<Utc>, to: &str, until: &str) -> Result<(), Error> {
+    const NOW: &str = "SELECT due_on FROM tasks WHERE id = $1";
+    const SQL: &str = "UPDATE tasks SET owner_id = $2, due_on = $3, changed_at = $4 WHERE id = $1";
+    by.may(Right::Customers)?;
+    db.write(|tx| {
+        scoped(async move {
+            let held = Held::take(tx, by, id, seen).await?;
+            let now = held.now(tx);
+            let before: NaiveDate = on!(tx, |c| sqlx::query_scalar(NOW).bind(id).fetch_one(c).await)?;
+            let today = tx.shop().day(now);
+            let mut check = Check::new();
+            let owner = owner(tx, to).await?;
+            let owner = check.field("owner", owner);
+            let due = check.field("due", due(until, today.min(before)));
+            let (Some(owner), Some(due)) = (owner, due) else {
+                return Err(Error::Invalid(check.flaws()));
+            };
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(held.id)
+                .bind(owner)
+                .bind(due)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            by.record(tx, "task.assign", Some(held.customer_id), Some(id.0), "")
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// The open tasks of a customer, whoever is to do them, what is due first first.
+pub async fn of(conn: &mut Conn, of: Subject) -> Result<Vec<Task>, Error> {
+    let query = ListQuery::new(SELECT)
+        .filter("t.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter("t.state = 'open'", []);
+    Ok(db::list(conn, query.tail("ORDER BY t.due_on, t.id").limit(MOST)).await?)
+}
+
+/// So many open tasks of one customer are shown.
+const MOST: i64 = 50;
+
+/// A page of tasks with whom they are for, those after `after`: of one colleague, or with [`Right::Tasks`] of everybody (`None`).
+/// Written into the audit log.
+pub async fn list(
+    db: &Db,
+    by: &Staff,
+    which: Which,
+    owner: Option<StaffId>,
+    after: Option<Place>,
+    limit: i64,
+) -> Result<Vec<Task>, Error> {
+    by.may(Right::Customers)?;
+    if owner != Some(by.id()) {
+        by.may(Right::Tasks)?;
+    }
+    let mut query = ListQuery::new(SELECT);
+    if let Some(owner) = owner {
+        query = query.filter("t.owner_id = ?", [Bind::Id(owner.0)]);
+    }
+    query = match which {
+        Which::Open | Which::Overdue => query.filter("t.state = 'open'", []),
+        Which::Ended => query.filter("t.state <> 'open'", []),
+    };
+    if which == Which::Overdue {
+        let today = db.shop().day(db.now());
+        query = query.filter("t.due_on < ?", [Bind::Day(today)]);
+    }
+    query = match after {
+        None => query,
+        Some(Place::Due(day, id)) => query.filter("(t.due_on, t.id) > (?, ?)", [Bind::Day(day), Bind::Id(id.0)]),
+        Some(Place::Ended(at, id)) => query.filter("(t.ended_at, t.id) < (?, ?)", [Bind::Time(at), Bind::Id(id.0)]),
+    };
+    let query = match which {
+        Which::Open | Which::Overdue => query.tail("ORDER BY t.due_on, t.id"),
+        Which::Ended => query.tail("ORDER BY t.ended_at DESC, t.id DESC"),
+    };
+    let mut conn = db.read().await?;
+    let tasks: Vec<Task> = db::list(&mut conn, query.limit(limit)).await?;
+    drop(conn);
+    let reason = &format!("{} shown", tasks.len());
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "task.list", None, None, reason).await?) }))
+        .await?;
+    Ok(tasks)
+}
+
+/// What a member of staff still has to do.
+pub async fn load(conn: &mut Conn, by: &Staff) -> Result<Load, Error> {
+    const SQL: &str = "SELECT COUNT(*) AS open, COUNT(*) FILTER (WHERE due_on = $2) AS today, \
+                       COUNT(*) FILTER (WHERE due_on < $2) AS overdue FROM tasks WHERE owner_id = $1 AND state = 'open'";
+    let today = conn.shop().day(conn.now());
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(by.id())
+        .bind(today)
+        .fetch_one(c)
+        .await)?)
+}
+
+/// What everybody still has to do, who is late with the most first. [`Error::Forbidden`] without [`Right::Tasks`].
+pub async fn loads(conn: &mut Conn, by: &Staff) -> Result<Vec<OwnerLoad>, Error> {
+    const SQL: &str = "SELECT s.id, s.name, COUNT(*) AS open, COUNT(*) FILTER (WHERE t.due_on < $1) AS overdue \
+                       FROM tasks t JOIN staff s ON s.id = t.owner_id WHERE t.state = 'open' GROUP BY s.id, s.name \
+                       ORDER BY 4 DESC, 3 DESC, s.name, s.id";
+    by.may(Right::Tasks)?;
+    let today = conn.shop().day(conn.now());
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(today).fetch_all(c).await)?)
+}

@@ -1,0 +1,441 @@
+//! What staff do for a customer: cards, receipts, contacts, data; why they open a card, and the cabinet as its customer sees it.
+
+use crate::common::people::{agent, contact, lead, one, sql, staff_token};
+use crate::common::*;
+use chrono::TimeDelta;
+use crm::audit;
+use crm::both_engines;
+use crm::card::store as cards;
+use crm::contact::{Kind, store as contacts};
+use crm::db::Db;
+use crm::erasure;
+use crm::error::Error;
+use crm::export;
+use crm::factor::store as factors;
+use crm::find::store as finding;
+use crm::flaw::Flaw;
+use crm::id::{CustomerId, FactorId};
+use crm::outbox;
+use crm::purchase::claim::{claim, claim_by_staff};
+use crm::purchase::{Filter, correct, store as purchases};
+use crm::staff::view;
+use crm::staff::why::{self, Clues, Why};
+use crm::testing::start;
+use crm::who::{self, Subject, Visitor};
+use futures::future::join_all;
+
+/// What the customer reads of what others did, the newest first: action and reason.
+async fn told(db: &Db, who: Subject) -> Vec<(String, String)> {
+    let mut conn = db.read().await.expect("a connection");
+    let (looks, _) = audit::of_customer(&mut conn, who, None, 50).await.expect("read");
+    looks.into_iter().map(|look| (look.action, look.reason)).collect()
+}
+
+async fn sent(db: &Db, template: &str) -> usize {
+    let messages = outbox::inbox(db, 100).await.expect("the outbox");
+    messages.iter().filter(|message| message.template == template).count()
+}
+
+/// A customer with a proved phone.
+async fn with_phone(world: &crm::testing::World, phone: &str) -> Subject {
+    let who = customer(&world.db).await;
+    contact(world, who.id(), Kind::Phone, phone).await;
+    sql!(world, "UPDATE contacts SET verified_at = created_at");
+    who
+}
+
+both_engines!(staff_block_a_card_and_give_another, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (with_phone(world, "+79000000001").await, customer(db).await);
+    card(db, anna, "active").await;
+    let (agent, marketer) = (agent(world).await, people::marketer(world).await);
+    let of = async |who: Subject| {
+        cards::of(&mut db.read().await.expect("a connection"), who)
+            .await
+            .expect("cards")
+    };
+    let lost = of(anna).await.remove(0);
+    let refused = cards::block_by_staff(db, &marketer, anna.id(), lost.id, "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let silent = cards::block_by_staff(db, &agent, anna.id(), lost.id, " ").await;
+    assert!(matches!(silent, Err(Error::Invalid(_))), "{silent:?}");
+    let other = cards::block_by_staff(db, &agent, boris.id(), lost.id, "не его").await;
+    assert!(matches!(other, Err(Error::NotFound)), "{other:?}");
+    assert!(
+        !of(anna)
+            .await
+            .iter()
+            .any(|card| card.state == crm::card::State::Blocked)
+    );
+    // Of two at once one blocks it, and a new one takes its place, once.
+    let both = join_all((0..2).map(|_| cards::block_by_staff(db, &agent, anna.id(), lost.id, "Потеряла"))).await;
+    assert_eq!(both.iter().filter(|one| one.is_ok()).count(), 1, "{both:?}");
+    assert!(both.iter().any(|one| matches!(one, Err(Error::Stale))), "{both:?}");
+    assert_eq!(of(anna).await.len(), 2);
+    assert_eq!(sent(db, "card_blocked").await, 1);
+    assert_eq!(told(db, anna).await[0], ("card.stop".into(), "Потеряла".into()));
+
+    let fresh = agent.fresh(db).expect("fresh");
+    let issue = async |number: &'static str| cards::issue_by_staff(db, &fresh, anna.id(), number, "Новая").await;
+    let flaw = |got: Result<(), Error>| match got {
+        Err(Error::Invalid(flaws)) => flaws,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(flaw(issue("").await), [("number".to_owned(), Flaw::Taken)]);
+    for wrong in ["12", "2900000000018"] {
+        assert_eq!(flaw(issue(wrong).await), [("number".to_owned(), Flaw::NoBlankCard)]);
+    }
+    sql!(
+        world,
+        "INSERT INTO cards (id, number, kind, state, issued_at) VALUES ($1, '2900000000018', 'plastic', 'active', $2)",
+        crm::id::CardId::new(),
+        start(),
+    );
+    issue("2900000000018").await.expect("given");
+    assert_eq!(sent(db, "card_bound").await, 1);
+    assert_eq!(
+        flaw(issue("2900000000018").await),
+        [("number".to_owned(), Flaw::NoBlankCard)]
+    );
+    sql!(
+        world,
+        "UPDATE cards SET state = 'blocked', secret = NULL WHERE kind = 'virtual'"
+    );
+    issue("").await.expect("issued");
+    assert_eq!(sent(db, "card_issued").await, 1);
+    assert_eq!(told(db, anna).await[0], ("card.issue".into(), "Новая".into()));
+});
+
+both_engines!(a_receipt_goes_from_the_wrong_customer_to_the_right_one, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    for who in [anna, boris] {
+        join(db, who, "club", start() - days(30)).await;
+    }
+    let at = start() - days(20);
+    let booked = slip("R-1", anna, at).line("чай", 2, 15_000).book(db).await;
+    let kept = slip("R-2", anna, at).line("чай", 1, 10_000).book(db).await;
+    sql!(
+        world,
+        "UPDATE purchases SET receipt_code = 'ABCD2345' WHERE document = 'R-1'"
+    );
+    let before = held(db, anna).await;
+    let (lead, agent) = (lead(world).await, agent(world).await);
+    let fresh = lead.fresh(db).expect("fresh");
+    let refused = correct::detach(db, &agent.fresh(db).expect("fresh"), anna.id(), booked.id, "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let other = correct::detach(db, &fresh, boris.id(), booked.id, "не его").await;
+    assert!(matches!(other, Err(Error::NotFound)), "{other:?}");
+    correct::detach(db, &fresh, anna.id(), booked.id, "Чужая карта")
+        .await
+        .expect("detached");
+    let twice = correct::detach(db, &fresh, anna.id(), booked.id, "Чужая карта").await;
+    assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
+    // Of what she had, that of the other receipt is left.
+    let (active, pending) = held(db, anna).await;
+    assert!(active + pending > 0 && active + pending < before.0 + before.1);
+    let mut conn = db.read().await.expect("a connection");
+    let page = purchases::list(&mut conn, anna, &Filter::default(), None, 10)
+        .await
+        .expect("read");
+    drop(conn);
+    let left: Vec<_> = page.months.iter().flat_map(|(_, all)| all).map(|one| one.id).collect();
+    assert_eq!(left, [kept.id]);
+    let nobodys =
+        "SELECT COUNT(*) FROM purchases WHERE document = 'R-1' AND customer_id IS NULL AND receipt_code = 'ABCD2345'";
+    assert_eq!(one!(world, i64, nobodys), 1);
+    assert_books_agree(db).await;
+
+    // Whoever bought it claims it, by staff or alone, and earns what it earns.
+    let (first, second) = (
+        claim_by_staff(db, &fresh, boris.id(), "abcd-2345", "Показал чек").await,
+        claim_by_staff(db, &fresh, boris.id(), "abcd-2345", "Показал чек").await,
+    );
+    let new = first.expect("claimed");
+    assert_ne!(new, booked.id);
+    assert!(matches!(second, Err(Error::Invalid(_))), "{second:?}");
+    assert_eq!(
+        held(db, boris).await.0 + held(db, boris).await.1 + active + pending,
+        before.0 + before.1
+    );
+    assert!(matches!(
+        claim(db, &sign_in(db, anna).await, "ABCD2345").await,
+        Err(Error::Invalid(_))
+    ));
+    // A return by its number finds the one that is his.
+    slip("B-1", boris, start() - days(1))
+        .line("чай", -1, 15_000)
+        .of("R-1")
+        .book(db)
+        .await;
+    let returned = correct::detach(db, &fresh, boris.id(), new, "Передумали").await;
+    assert!(matches!(returned, Err(Error::Stale)), "{returned:?}");
+    assert_books_agree(db).await;
+    assert_eq!(
+        told(db, boris).await.first().map(|(action, _)| action.as_str()),
+        Some("purchase.attach")
+    );
+});
+
+both_engines!(
+    what_points_paid_goes_back_with_a_receipt_that_is_taken_off,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        fund(db, anna, 10_000, start() - days(10)).await;
+        join(db, anna, "club", start() - days(2)).await;
+        let before = held(db, anna).await;
+        let booked = slip("R-1", anna, start() - days(1))
+            .line("чай", 1, 50_000)
+            .book(db)
+            .await;
+        let family = program(db, "family").await;
+        let wish = reserve(db, anna, family, "one", 2_000).await.expect("reserved");
+        crm::points::store::spending::capture(db, &BY, anna, wish.id, wish.points, Some(booked.id))
+            .await
+            .expect("captured");
+        assert_eq!(held(db, anna).await.0, before.0 - 2_000);
+        let lead = lead(world).await;
+        correct::detach(db, &lead.fresh(db).expect("fresh"), anna.id(), booked.id, "Чужой чек")
+            .await
+            .expect("detached");
+        assert_eq!(
+            held(db, anna).await,
+            before,
+            "what paid is back, what it earned is gone"
+        );
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(the_shop_of_a_receipt_is_corrected, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    let (tver, klin) = (store(db, "tver").await, store(db, "klin").await);
+    let booked = slip("R-1", anna, start() - days(1))
+        .line("чай", 1, 50_000)
+        .at_store(tver)
+        .book(db)
+        .await;
+    let lead = lead(world).await;
+    let set =
+        async |store, reason: &'static str| correct::set_store(db, &lead, (anna.id(), booked.id), store, reason).await;
+    for same in [None, Some(tver), Some(crm::id::StoreId::new())] {
+        assert!(
+            matches!(set(same, "ошиблись").await, Err(Error::Invalid(_))),
+            "{same:?}"
+        );
+    }
+    assert!(matches!(set(Some(klin), "").await, Err(Error::Invalid(_))));
+    set(Some(klin), "Касса переехала").await.expect("set");
+    let receipt = receipt(db, anna, booked.id).await;
+    assert_eq!(receipt.head.store.map(|store| store.id), Some(klin));
+    assert_eq!(
+        told(db, anna).await[0],
+        ("purchase.store".into(), "Касса переехала (tver → klin)".into())
+    );
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    s12_staff_confirm_a_contact_but_not_around_a_second_factor,
+    async |world| {
+        let db = ready(world).await;
+        let anna = with_phone(world, "+79000000001").await;
+        let boris = with_phone(world, "+79000000002").await;
+        let by = sign_in(db, anna).await;
+        let fresh = by.fresh(db).expect("fresh");
+        for email in ["anna@example.com", "anna2@example.com"] {
+            contacts::add(db, &fresh, Kind::Email, email).await.expect("added");
+        }
+        contacts::add(db, &fresh, Kind::Phone, "+79000000002")
+            .await
+            .expect("added");
+        let all = async || {
+            let mut conn = db.read().await.expect("a connection");
+            contacts::of(&mut conn, anna).await.expect("contacts")
+        };
+        let id = async |value: &str| all().await.iter().find(|one| one.value == value).expect("there").id;
+        let (lead, agent) = (lead(world).await, agent(world).await);
+        let staff = lead.fresh(db).expect("fresh");
+        let how = "Показала паспорт";
+        let email = id("anna@example.com").await;
+        let refused = contacts::verify_by_staff(db, &agent.fresh(db).expect("fresh"), anna.id(), email, how).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+        let other = contacts::verify_by_staff(db, &staff, boris.id(), email, how).await;
+        assert!(matches!(other, Err(Error::NotFound)), "{other:?}");
+        let taken = contacts::verify_by_staff(db, &staff, anna.id(), id("+79000000002").await, how).await;
+        assert!(matches!(taken, Err(Error::Invalid(_))), "{taken:?}");
+        contacts::verify_by_staff(db, &staff, anna.id(), email, how)
+            .await
+            .expect("confirmed");
+        assert!(
+            all()
+                .await
+                .iter()
+                .any(|one| one.id == email && one.verified_at.is_some())
+        );
+        // The phone hears of it, and the address itself does not.
+        let messages = outbox::inbox(db, 100).await.expect("the outbox");
+        let heard: Vec<_> = messages
+            .iter()
+            .filter(|message| message.template == "contact_added")
+            .map(|message| message.address.as_str())
+            .collect();
+        assert_eq!(heard, ["+79000000001"]);
+        let again = contacts::verify_by_staff(db, &staff, anna.id(), email, how).await;
+        assert!(matches!(again, Err(Error::Stale)), "{again:?}");
+        assert_eq!(told(db, anna).await[0], ("contact.confirm".into(), how.into()));
+        sql!(
+            world,
+            "INSERT INTO factors (id, customer_id, kind, name, data, created_at, confirmed_at) VALUES ($1, $2, 'totp', '', 'x', $3, $3)",
+            FactorId::new(),
+            anna.id(),
+            start(),
+        );
+        let mut conn = db.read().await.expect("a connection");
+        assert!(factors::has_second_step(&mut conn, anna).await.expect("read"));
+        drop(conn);
+        let second = id("anna2@example.com").await;
+        let around = contacts::verify_by_staff(db, &staff, anna.id(), second, how).await;
+        assert!(matches!(around, Err(Error::Forbidden)), "{around:?}");
+        assert!(
+            all()
+                .await
+                .iter()
+                .any(|one| one.id == second && one.verified_at.is_none())
+        );
+    }
+);
+
+both_engines!(staff_have_data_collected_and_erased_when_customers_ask, async |world| {
+    let db = ready(world).await;
+    let anna = with_phone(world, "+79000000001").await;
+    let (lead, agent) = (lead(world).await, agent(world).await);
+    let (staff, other) = (lead.fresh(db).expect("fresh"), agent.fresh(db).expect("fresh"));
+    let refused = export::ask_by_staff(db, &other, anna.id(), "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    export::ask_by_staff(db, &staff, anna.id(), "Написала письмо")
+        .await
+        .expect("asked");
+    let soon = export::ask_by_staff(db, &staff, anna.id(), "Ещё раз").await;
+    assert!(matches!(soon, Err(Error::TooMany { .. })), "{soon:?}");
+    let refused = erasure::ask_by_staff(db, &other, anna.id(), true, "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let unsure = erasure::ask_by_staff(db, &staff, anna.id(), false, "").await;
+    assert!(
+        matches!(&unsure, Err(Error::Invalid(flaws)) if flaws.len() == 2),
+        "{unsure:?}"
+    );
+    erasure::ask_by_staff(db, &staff, anna.id(), true, "Написала письмо")
+        .await
+        .expect("asked");
+    assert_eq!(sent(db, "erasure_asked").await, 1);
+    let twice = erasure::ask_by_staff(db, &staff, anna.id(), true, "Ещё раз").await;
+    assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
+    // She thinks better of it as ever; asked for once more, it waits as long as it does for everybody.
+    erasure::cancel(db, &sign_in(db, anna).await).await.expect("kept");
+    erasure::ask_by_staff(db, &staff, anna.id(), true, "Всё же удалить")
+        .await
+        .expect("asked");
+    assert_eq!(erasure::run_due(db, &BY).await.expect("done"), 0);
+    world.clock.set(start() + days(15));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("done"), 1);
+    let gone = export::ask_by_staff(db, &staff, anna.id(), "Уже удалена").await;
+    assert!(matches!(gone, Err(Error::Stale)), "{gone:?}");
+});
+
+both_engines!(why_a_card_is_opened_is_told_once_a_day, async |world| {
+    let db = ready(world).await;
+    let anna = with_phone(world, "+79000000001").await;
+    let (agent, lead) = (agent(world).await, lead(world).await);
+    let open = async |by: &crm::who::Staff, clues: Clues| {
+        why::open(db, by, anna.id(), clues).await.expect("no error").is_some()
+    };
+    let nothing = Clues::default();
+    assert!(!open(&agent, nothing).await);
+    assert_eq!(told(db, anna).await, [], "nothing was read");
+    let nobody = why::open(db, &agent, CustomerId::new(), nothing).await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+    for (why, words) in [(Why::Other, " "), (Why::Told, ""), (Why::Request, "")] {
+        assert!(why::tell(db, &agent, anna.id(), why, words).await.is_err(), "{why:?}");
+    }
+    why::tell(db, &agent, anna.id(), Why::Other, "Спор о чеке")
+        .await
+        .expect("told");
+    assert!(open(&agent, nothing).await);
+    assert_eq!(
+        told(db, anna).await,
+        [("customer.read".into(), "card other: Спор о чеке".into())]
+    );
+    assert!(!open(&lead, nothing).await, "a colleague tells their own");
+    // What somebody looked for tells it, where it is the whole of what the customer told; nobody else's search does.
+    for (text, tells) in [
+        ("Анна", false),
+        ("0001", false),
+        ("+79000000002", false),
+        ("8 900 000 00 01", true),
+    ] {
+        let search = finding::keep_search(db, &lead, text).await.expect("kept");
+        let clues = Clues {
+            search: Some(search),
+            ..nothing
+        };
+        let other = people::agent_called(world, &format!("agent of {tells} {}", text.len())).await;
+        assert!(!open(&other, clues).await, "{text}");
+        assert_eq!(open(&lead, clues).await, tells, "{text}");
+    }
+    assert_eq!(told(db, anna).await[0], ("customer.read".into(), "card told".into()));
+    // On the next day of the shop it is told anew.
+    world.clock.set(start() + days(1));
+    assert!(!open(&agent, nothing).await);
+});
+
+both_engines!(a_look_at_the_cabinet_lasts_a_while_and_reads_only, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    let (agent, token) = staff_token(world, "agent").await;
+    let refused = view::begin(db, &agent, anna.id(), "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    sql!(world, "UPDATE staff SET role = 'lead' WHERE login = 'agent'");
+    let visitor = Visitor::default();
+    let staff = async || {
+        who::staff(db, &token, &visitor)
+            .await
+            .expect("no error")
+            .expect("signed in")
+    };
+    let lead = staff().await;
+    assert!(matches!(
+        view::begin(db, &lead, anna.id(), "").await,
+        Err(Error::Invalid(_))
+    ));
+    assert!(
+        lead.view(db, "/").await.expect("no error").is_none(),
+        "nothing was begun"
+    );
+    view::begin(db, &lead, boris.id(), "Другой").await.expect("begun");
+    view::begin(db, &lead, anna.id(), "Не видит баллы")
+        .await
+        .expect("begun");
+    let lead = staff().await;
+    assert_eq!(lead.viewing().map(|viewing| viewing.customer), Some(anna.id()));
+    let viewer = lead.view(db, "/points").await.expect("no error").expect("a page");
+    assert_eq!(viewer.me(), anna);
+    let all = told(db, anna).await;
+    assert_eq!(all[0], ("view.read".into(), "/points Не видит баллы".into()));
+    assert_eq!(all[1], ("view.begin".into(), "Не видит баллы".into()));
+    // Another session of the same person looks at nothing.
+    world.clock.set(start() + view::LASTS - TimeDelta::seconds(1));
+    assert!(staff().await.viewing().is_some());
+    world.clock.set(start() + view::LASTS);
+    let late = staff().await;
+    assert!(late.viewing().is_none());
+    assert!(late.view(db, "/").await.expect("no error").is_none());
+    assert!(matches!(view::end(db, &late).await, Err(Error::Stale)));
+    view::begin(db, &late, anna.id(), "Ещё раз").await.expect("begun");
+    let again = staff().await;
+    assert_eq!(view::end(db, &again).await.expect("ended"), anna.id());
+    assert!(staff().await.viewing().is_none());
+    assert!(matches!(view::end(db, &again).await, Err(Error::Stale)));
+});

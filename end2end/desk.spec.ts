@@ -1,0 +1,119 @@
+// The desk of whoever answers requests: single keys, macros by the keyboard, and drafts that are kept while somebody types.
+import { employ, enter, expect, newcomer, send, test, type Page, type SignIns } from "./site";
+
+/** Writes a request; the address of its page at the desk. */
+async function ask(page: Page, signIns: SignIns, text: string): Promise<string> {
+  const answer = await send(page.request, signIns.url, "/support/new", "request.create", { topic: "other", text, purchase: "" });
+  expect(answer.status(), await answer.text()).toBe(303);
+  return answer.headers().location.split("?")[0].replace("/support/", "/admin/requests/");
+}
+
+const answer = (page: Page) => page.locator("#request-answer textarea");
+
+test("single keys do what the sheet says, and nothing while somebody types", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Где мои баллы?");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await desk.goto(at);
+  await desk.locator("h1").click();
+  await desk.keyboard.press("?");
+  const sheet = desk.getByRole("dialog", { name: "Клавиатура" });
+  await expect(sheet).toBeVisible();
+  // The dialog keeps to itself what is pressed in it.
+  await desk.keyboard.press("r");
+  await expect(answer(desk)).not.toBeFocused();
+  await desk.keyboard.press("Escape");
+  await expect(sheet).toBeHidden();
+
+  await desk.keyboard.press("r");
+  await expect(answer(desk)).toBeFocused();
+  await desk.keyboard.type("can ? j");
+  await expect(answer(desk)).toHaveValue("can ? j");
+  await expect(sheet).toBeHidden();
+  await answer(desk).fill("");
+  await answer(desk).blur();
+  await desk.keyboard.press("n");
+  await expect(desk.locator("#request-note textarea")).toBeFocused();
+  await desk.locator("#request-note textarea").blur();
+
+  await desk.keyboard.press("a");
+  await expect(desk.getByRole("status")).toContainText("Теперь отвечаете вы");
+  await desk.keyboard.press("c");
+  await expect(desk.getByRole("status")).toContainText("Обращение закрыто");
+  await desk.keyboard.press("g");
+  await desk.keyboard.press("q");
+  await expect(desk).toHaveURL(/\/admin\/requests$/);
+  await desk.keyboard.press("j");
+  await expect(desk.locator("main .data td.grow > a").first()).toBeFocused();
+  await desk.keyboard.press("j");
+  await expect(desk.locator("main .data td.grow > a").nth(1)).toBeFocused();
+  await desk.keyboard.press("k");
+  await desk.keyboard.press("Enter");
+  await expect(desk).toHaveURL(/\/admin\/requests\/\d+/);
+  await desk.goto("/admin/requests");
+  await desk.keyboard.press("/");
+  await expect(desk.locator(".bar input[name=q]")).toBeFocused();
+
+  // Whoever does not want them has none (WCAG 2.1.4).
+  await desk.goto("/admin/keys");
+  await desk.getByRole("button", { name: "Выключить клавиши" }).click();
+  await desk.goto(at);
+  await desk.keyboard.press("r");
+  await expect(answer(desk)).not.toBeFocused();
+  await desk.keyboard.press("/");
+  await expect(desk.locator(".bar input[name=q]")).not.toBeFocused();
+});
+
+test("keys are where they lie, whatever is typed by them", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Где мои баллы?");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await desk.goto(at);
+  await desk.evaluate(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "к", code: "KeyR", bubbles: true })));
+  await expect(answer(desk)).toBeFocused();
+});
+
+test("a macro is found by the keyboard, and stands below what was typed", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Где мои баллы?");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  for (const [key, text] of [["points", "Баллы придут завтра, {{customer.name}}."], ["card", "Карта в порядке."]]) {
+    const prepared = { key, name: `Про ${key}`, answer_ru: text, answer_en: "", status: "", assign: "" };
+    expect((await send(desk.request, signIns.url, "/admin/macros", "macro.create", prepared)).status()).toBe(303);
+  }
+  await desk.goto(at);
+  await answer(desk).fill("Здравствуйте!");
+  await answer(desk).blur();
+  await desk.keyboard.press("m");
+  await expect(desk.getByRole("searchbox", { name: "Найти макрос" })).toBeFocused();
+  await desk.keyboard.type("points");
+  await expect(desk.getByRole("button", { name: "Про card" })).toBeHidden();
+  await desk.keyboard.press("Enter");
+  await expect(desk.getByRole("status")).toContainText("Макрос выполнен");
+  await expect(answer(desk)).toHaveValue("Здравствуйте!\n\nБаллы придут завтра, Анна.");
+});
+
+test("what is typed is kept for its writer, and gone once it is sent", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Где мои баллы?");
+  const [desk, other] = [await another(), await another()];
+  await enter(desk, employ(signIns));
+  await enter(other, employ(signIns));
+  await desk.goto(at);
+  const kept = desk.waitForResponse((response) => response.request().method() === "POST" && response.url().endsWith(at));
+  await answer(desk).fill("Они уже");
+  expect((await kept).status()).toBe(303);
+  await desk.goto("/admin/requests");
+  await desk.goto(at);
+  await expect(answer(desk)).toHaveValue("Они уже");
+  await other.goto(at);
+  await expect(answer(other)).toHaveValue("");
+  await answer(desk).fill("Они уже у вас");
+  await desk.getByRole("button", { name: "Отправить ответ" }).click();
+  await expect(desk.getByRole("status")).toContainText("Ответ отправлен");
+  await desk.goto(at);
+  await expect(answer(desk)).toHaveValue("");
+});

@@ -1,0 +1,22 @@
+// The one search of staff: by its key from any page, in the other script and with a slip of the hand.
+import { employ, enter, expect, newcomer, PERSON, test } from "./site";
+
+test("the key / leads into the search, and a name is found however it is written", async ({ page, another, signIns }) => {
+  await newcomer(await another(), signIns, { ...PERSON, name: "Василиса", surname: "Щеглова-Юрьева" });
+  await enter(page, employ(signIns));
+  await page.goto("/admin/requests");
+  const field = page.getByRole("banner").getByRole("searchbox");
+  await page.keyboard.press("/");
+  await expect(field).toBeFocused();
+  await expect(field).toHaveValue("");
+  // Whoever types means the letter.
+  await page.keyboard.press("/");
+  await expect(field).toHaveValue("/");
+  for (const typed of ["Shcheglova Vasilisa", "Щелгова Василиса", "yurieva vasil"]) {
+    await field.fill(typed);
+    await field.press("Enter");
+    await expect(page).toHaveURL(/\/admin\/find\?find=[0-9a-f-]{36}$/);
+    await expect(page.getByRole("main").getByRole("link", { name: /Щеглова-Юрьева/ }).first()).toBeVisible();
+    await expect(page.getByRole("main").getByRole("searchbox")).toHaveValue(typed);
+  }
+});

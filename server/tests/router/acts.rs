@@ -1,0 +1,449 @@
+//! What staff do for a customer from its pages: why a card is opened, cards, receipts, contacts, data, the way back without a
+//! phone, and the cabinet as its customer sees it.
+
+use crate::common::{BY, Browser, Reply, TestApp, Town};
+use app::ROUTES;
+use app::route::{Access, Answer};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::points::store as points;
+use crm::testing::start;
+
+const ASKS: &str = "Зачем открываете карточку?";
+
+async fn card_of(who: &crate::common::Customer) -> String {
+    format!("/admin/customers/{}", who.id().await)
+}
+
+/// Where a link of a page leads that begins like this.
+fn link(page: &Reply, begins: &str) -> String {
+    let from = page.body.find(&format!("href=\"{begins}"));
+    let from = from.unwrap_or_else(|| panic!("no link to {begins}: {}", page.text())) + 6;
+    let link = page.body[from..].split('"').next().unwrap_or_default();
+    link.replace("&amp;", "&")
+}
+
+#[tokio::test]
+async fn s23_why_a_card_is_opened_is_asked_once_a_day_and_the_customer_reads_it() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let secret = app.employ("petrov").await;
+    let mut agent = app.enter("petrov", &secret).await;
+    let at = card_of(&anna).await;
+    let shown = crm::contact::show_phone(&anna.phone);
+    for page in [at.clone(), format!("{at}/acts"), format!("{at}/recovery")] {
+        let asked = agent.first(&page).await;
+        assert_eq!(asked.status, StatusCode::OK);
+        assert!(asked.text().contains(ASKS), "{page}: {}", asked.text());
+        assert!(
+            !asked.text().contains(&shown) && !asked.text().contains("Анна"),
+            "{page}"
+        );
+        // The usual case takes one key.
+        assert!(asked.body.contains("autofocus"), "{page}");
+    }
+    assert!(
+        anna.get("/profile/views")
+            .await
+            .text()
+            .contains("пока никто не открывал")
+    );
+    let silent = agent
+        .send(&at, "customer.why", &[("why", "other"), ("words", " ")])
+        .await;
+    assert_eq!(silent.message("customer.why.other", "words"), "Напишите, почему");
+    // What only something else can tell nobody chooses.
+    let made_up = agent.send(&at, "customer.why", &[("why", "request")]).await;
+    assert!(made_up.status.is_client_error(), "{}", made_up.status);
+    assert!(agent.first(&at).await.text().contains(ASKS));
+    let told = agent
+        .send(&at, "customer.why", &[("why", "other"), ("words", "Спор о чеке")])
+        .await;
+    assert_eq!(told.location(), at, "{}", told.text());
+    for _ in 0..2 {
+        assert!(!agent.first(&at).await.text().contains(ASKS));
+    }
+    let views = anna.get("/profile/views").await.text();
+    for words in ["Открыта ваша карточка", "Причина: Спор о чеке"] {
+        assert!(views.contains(words), "{words}: {views}");
+    }
+    // A colleague tells their own, and on the next day everybody does.
+    assert!(app.staff("sidorov").await.first(&at).await.text().contains(ASKS));
+    app.world.clock.set(start() + Duration::days(1));
+    let mut agent = app.enter("petrov", &secret).await;
+    assert!(agent.first(&at).await.text().contains(ASKS));
+}
+
+#[tokio::test]
+async fn what_led_to_a_card_tells_why_it_is_opened() {
+    let mut town = Town::new().await;
+    let (at, other) = (card_of(&town.anna).await, card_of(&town.boris).await);
+    let request = format!("/admin/requests/{}", town.request);
+    let page = town.agent.get(&request).await;
+    let there = link(&page, &format!("{at}?request="));
+    let by_hand = there.replace(&at, &other);
+    assert!(
+        town.agent.first(&by_hand).await.text().contains(ASKS),
+        "not his request"
+    );
+    assert!(!town.agent.first(&there).await.text().contains(ASKS));
+    let views = town.anna.get("/profile/views").await.text();
+    assert!(views.contains("Причина: ваше обращение"), "{views}");
+    assert!(views.contains(&format!("№ {}", town.request)), "{views}");
+    // By what the customer told; a name anybody may type.
+    let mut colleague = town.app.staff("colleague").await;
+    let phone = town.anna.phone.clone();
+    for (text, asks) in [("Лебедева", true), (&phone[5..], true), (phone.as_str(), false)] {
+        let found = colleague.find(text).await;
+        let page = colleague.get(&found).await;
+        let there = link(&page, &format!("{at}?find="));
+        assert!(!there.contains(text), "{there}");
+        assert_eq!(colleague.first(&there).await.text().contains(ASKS), asks, "{text}");
+    }
+    let views = town.anna.get("/profile/views").await.text();
+    assert!(
+        views.contains("Причина: вы назвали телефон, почту или карту"),
+        "{views}"
+    );
+}
+
+/// Pages that take a customer's own proof: what shows secrets, and what is but a form.
+const FOR_THE_CUSTOMER: [&str; 16] = [
+    "/card/offline",
+    "/purchases/claim",
+    "/points/transfer",
+    "/points/transfer/confirm",
+    "/questions/new",
+    "/profile/contacts/code",
+    "/profile/security",
+    "/profile/providers",
+    "/confirm",
+    "/profile/second-factor",
+    "/profile/passkeys",
+    "/confirm/code",
+    "/questionnaire",
+    "/merge",
+    "/devices",
+    "/what-if",
+];
+
+async fn begin(who: &mut Browser, at: &str) {
+    let begun = who
+        .send(&format!("{at}/acts"), "view.begin", &[("reason", "Не видит баллы")])
+        .await;
+    assert_eq!(begun.location(), "/", "{}", begun.text());
+}
+
+#[tokio::test]
+async fn s17_the_cabinet_is_looked_at_page_by_page_and_nothing_is_changed() {
+    let mut town = Town::new().await;
+    let mut lead = town.app.staff_as("lada", "lead").await;
+    let at = card_of(&town.anna).await;
+    assert_eq!(lead.get("/points").await.location(), "/sign-in?next=/points");
+    begin(&mut lead, &at).await;
+    // Somebody who is a customer as well looks at hers, and changes nothing of their own.
+    let own = town.boris.cookies["__Host-kabinet"].clone();
+    lead.cookies.insert("__Host-kabinet".into(), own);
+    let but = ["audit", "sessions", "idempotency_keys"];
+    let before = town.app.everything(&but).await;
+    let mut pages = 0;
+    for route in ROUTES.iter().filter(|route| route.access == Access::Customer) {
+        let path = town.path(route.path).await.expect("a sample");
+        let reply = lead.first(&path).await;
+        if FOR_THE_CUSTOMER.contains(&route.path) {
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}: {}", reply.text());
+            assert!(reply.text().contains("Эта страница только для покупателя"), "{path}");
+        } else {
+            assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text());
+            pages += 1;
+        }
+        if matches!(route.answer, Answer::Page(_)) {
+            for words in [
+                "Вы смотрите кабинет покупателя",
+                "Осталось 15 минут",
+                "Закончить просмотр",
+            ] {
+                assert!(reply.words().contains(words), "{path}: {words}: {}", reply.text());
+            }
+        }
+        for form in route.forms {
+            let sent = lead.send(&path, form.name, &[]).await;
+            assert_eq!(sent.status, StatusCode::FORBIDDEN, "{} at {path}", form.name);
+        }
+    }
+    assert!(pages > 25, "{pages}");
+    // Elsewhere they are nobody's customer either.
+    let question = town.app.some_question(town.anna.id().await).await;
+    let voted = lead
+        .send(&format!("/questions/{question}"), "question.vote", &[("up", "yes")])
+        .await;
+    assert_eq!(voted.status, StatusCode::FORBIDDEN);
+    assert_eq!(town.app.everything(&but).await, before, "nothing was changed");
+    // She reads of every page, by whom and why.
+    let read = town
+        .app
+        .texts("SELECT DISTINCT reason FROM audit WHERE action = 'view.read'")
+        .await;
+    for route in ROUTES.iter().filter(|route| route.access == Access::Customer) {
+        let reason = format!("{} Не видит баллы", route.path);
+        assert!(read.contains(&reason), "{reason}: {read:?}");
+    }
+    let views = town.anna.get("/profile/views").await;
+    for words in [
+        "Сотрудник посмотрел страницу вашего кабинета",
+        "Причина: Не видит баллы",
+        "Старший смены",
+    ] {
+        assert!(views.text().contains(words), "{words}: {}", views.text());
+    }
+    assert!(!views.text().contains("lada"));
+}
+
+#[tokio::test]
+async fn a_look_at_the_cabinet_takes_no_code_along_and_is_over_after_a_while() {
+    let mut town = Town::new().await;
+    let mut lead = town.app.staff_as("lada", "lead").await;
+    let at = card_of(&town.anna).await;
+    let acts = format!("{at}/acts");
+    let silent = lead.send(&acts, "view.begin", &[("reason", "")]).await;
+    assert_eq!(silent.message("view.begin", "reason"), "Напишите, почему");
+    let mut agent = town.app.staff_as("agent_alone", "agent").await;
+    let refused = agent.send(&acts, "view.begin", &[("reason", "Посмотреть")]).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    assert!(!agent.get(&acts).await.body.contains("view.begin"));
+    assert_eq!(agent.get("/").await.location(), "/sign-in");
+
+    begin(&mut lead, &at).await;
+    let number = town
+        .app
+        .text("SELECT number FROM cards ORDER BY issued_at, id LIMIT 1")
+        .await;
+    assert!(town.anna.get("/card").await.body.contains("data-rotating"));
+    for page in ["/", "/card"] {
+        let body = lead.get(page).await.body;
+        assert!(body.contains(&number[9..]), "{page}");
+        assert!(
+            !body.contains(&number) && !body.contains(&crm::card::show(&number)),
+            "{page}"
+        );
+        assert!(
+            !body.contains("data-rotating") && !body.contains("<svg class=\"qr"),
+            "{page}"
+        );
+    }
+    // It is of one session of staff.
+    let colleague = town.app.staff("colleague").await.get("/").await;
+    assert_eq!(colleague.location(), "/sign-in");
+    let ended = lead.get("/").await.form("view.end");
+    let ended = lead.submit("/admin/view", &ended).await;
+    assert_eq!(ended.location(), format!("{acts}?done=view_ended"), "{}", ended.text());
+    assert_eq!(lead.get("/").await.location(), "/sign-in");
+    begin(&mut lead, &at).await;
+    let clock = &town.app.world.clock;
+    clock.set(town.app.world.db.now() + Duration::minutes(14));
+    assert!(lead.get("/").await.words().contains("Осталась 1 минута"));
+    clock.set(town.app.world.db.now() + Duration::minutes(1));
+    assert_eq!(lead.get("/").await.location(), "/sign-in");
+    assert!(lead.get("/admin/view").await.text().contains("Сейчас вы не смотрите"));
+}
+
+#[tokio::test]
+async fn staff_block_a_card_and_the_customer_is_told() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let acts = format!("{}/acts", card_of(&anna).await);
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let page = agent.get(&acts).await;
+    for of_others in ["purchase.attach", "export.begin", "erasure.begin", "view.begin"] {
+        assert!(!page.body.contains(of_others), "{of_others} is not for an agent");
+    }
+    let form = page.form("card.stop");
+    let id = form.get("card").expect("a card").to_owned();
+    let silent = agent.submit(&acts, &form).await;
+    assert_eq!(silent.message(&format!("card.stop.{id}"), "reason"), "Напишите, почему");
+    let stopped = agent
+        .submit(&acts, &form.clone().with("reason", "Потеряла, звонила"))
+        .await;
+    assert_eq!(stopped.location(), format!("{acts}?done=stopped"), "{}", stopped.text());
+    let mut late = form.with("reason", "Ещё раз");
+    for (name, value) in &mut late.fields {
+        if name == "_key" {
+            *value = crm::who::Token::random().secret().to_owned();
+        }
+    }
+    let late = agent.submit(&acts, &late).await;
+    assert!(late.text().contains("Эта карта уже заблокирована"), "{}", late.text());
+    let told = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");
+    assert!(
+        told.iter()
+            .any(|m| m.template == "card_blocked" && m.address == anna.phone)
+    );
+    let taken = agent
+        .send(&acts, "card.issue", &[("number", ""), ("reason", "Просит")])
+        .await;
+    assert!(!taken.message("card.issue", "number").is_empty());
+    let views = anna.get("/profile/views").await.text();
+    for words in ["Заблокирована ваша карта", "Причина: Потеряла, звонила"]
+    {
+        assert!(views.contains(words), "{words}: {views}");
+    }
+    // What an agent has no right to is refused however it is sent.
+    for (form, fields) in [
+        ("purchase.attach", &[("receipt", "ABCD2345"), ("reason", "Просит")][..]),
+        ("export.begin", &[("reason", "Просит")]),
+        ("erasure.begin", &[("agreed", "yes"), ("reason", "Просит")]),
+    ] {
+        let refused = agent.send(&acts, form, fields).await;
+        assert!(refused.status.is_client_error(), "{form}: {}", refused.status);
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM erasures").await, 0);
+}
+
+#[tokio::test]
+async fn staff_take_a_receipt_off_and_give_it_to_whose_it_is() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 250_000).await;
+    let mut boris = app.customer("Борис").await;
+    app.execute("UPDATE purchases SET receipt_code = 'ABCD2345'").await;
+    let klin = app.some_store().await.to_string();
+    let mut lead = app.staff_as("lada", "lead").await;
+    let card = card_of(&anna).await;
+    let page = lead.get(&card).await;
+    let receipt = link(&page, &format!("{card}/purchases/"));
+    let page = lead.get(&receipt).await;
+    let wrong = lead
+        .submit(
+            &receipt,
+            &page
+                .form("purchase.store")
+                .with("store", "")
+                .with("reason", "Ошибка кассы"),
+        )
+        .await;
+    assert_eq!(wrong.message("purchase.store", "store"), "Выберите из списка");
+    let set = lead
+        .submit(
+            &receipt,
+            &page
+                .form("purchase.store")
+                .with("store", &klin)
+                .with("reason", "Ошибка кассы"),
+        )
+        .await;
+    assert_eq!(set.location(), format!("{receipt}?done=store"), "{}", set.text());
+    assert!(lead.get(&receipt).await.text().contains("Клин, Клин"));
+    let silent = lead.submit(&receipt, &page.form("purchase.detach")).await;
+    assert_eq!(silent.message("purchase.detach", "reason"), "Напишите, почему");
+    let off = lead
+        .submit(&receipt, &page.form("purchase.detach").with("reason", "Чужая карта"))
+        .await;
+    assert_eq!(off.location(), format!("{card}/acts?done=detached"), "{}", off.text());
+    assert!(!anna.get("/purchases").await.text().contains("A-1"));
+    assert!(anna.get("/profile/views").await.text().contains("Причина: Чужая карта"));
+
+    let acts = format!("{}/acts", card_of(&boris).await);
+    let page = lead.get(&acts).await;
+    let wrong = lead
+        .submit(
+            &acts,
+            &page
+                .form("purchase.attach")
+                .with("receipt", "нет")
+                .with("reason", "Показал чек"),
+        )
+        .await;
+    assert!(
+        wrong
+            .message("purchase.attach", "receipt")
+            .starts_with("Такого чека нет")
+    );
+    let form = page
+        .form("purchase.attach")
+        .with("receipt", "abcd 2345")
+        .with("reason", "Показал чек");
+    let added = lead.submit(&acts, &form).await;
+    assert_eq!(added.location(), format!("{acts}?done=attached"), "{}", added.text());
+    assert!(boris.get("/profile/views").await.text().contains("Вам добавлен чек"));
+    let own = "SELECT COUNT(*) FROM purchases p JOIN customers c ON c.id = p.customer_id WHERE c.name = 'Борис' AND p.document = 'A-1'";
+    assert_eq!(app.count(own).await, 1);
+    assert_eq!(points::verify(&app.world.db, &BY).await.expect("compared"), []);
+}
+
+#[tokio::test]
+async fn s12_the_way_back_without_a_phone_stands_on_one_page() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let added = anna
+        .send(
+            "/profile/contacts",
+            "contact.add_email",
+            &[("email", "anna@example.com")],
+        )
+        .await;
+    assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.text());
+    let card = card_of(&anna).await;
+    let (acts, recovery) = (format!("{card}/acts"), format!("{card}/recovery"));
+    let mut lead = app.staff_as("lada", "lead").await;
+    let page = lead.get(&recovery).await;
+    for words in [
+        "Потерян телефон",
+        "Заблокируйте карту",
+        "Подтверждённой почты нет",
+        "Не включён",
+    ] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    let silent = lead.submit(&recovery, &page.form("customer.end_sessions")).await;
+    assert_eq!(silent.message("customer.end_sessions", "reason"), "Напишите, почему");
+    let form = lead.get(&acts).await.form("contact.confirm");
+    let id = form.get("contact").expect("a contact").to_owned();
+    let silent = lead.submit(&acts, &form).await;
+    assert_eq!(
+        silent.message(&format!("contact.confirm.{id}"), "reason"),
+        "Напишите, почему"
+    );
+    let done = lead.submit(&acts, &form.with("reason", "Паспорт")).await;
+    assert_eq!(done.location(), format!("{acts}?done=confirmed"), "{}", done.text());
+    assert!(!lead.get(&acts).await.body.contains("contact.confirm"));
+    assert!(lead.get(&recovery).await.text().contains("Есть подтверждённая почта"));
+    // Who they are was proved too long ago.
+    app.world.clock.set(app.world.db.now() + Duration::minutes(16));
+    let late = lead.send(&acts, "export.begin", &[("reason", "Просит")]).await;
+    assert!(late.location().starts_with("/admin/confirm?next="), "{}", late.text());
+    assert!(!lead.get(&acts).await.body.contains("export.begin"));
+}
+
+#[tokio::test]
+async fn staff_begin_what_a_customer_asks_of_their_data_and_the_customer_calls_it_off() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let acts = format!("{}/acts", card_of(&anna).await);
+    let mut lead = app.staff_as("lada", "lead").await;
+    let asked = lead
+        .send(&acts, "export.begin", &[("reason", "Письмо от 20 ноября")])
+        .await;
+    assert_eq!(asked.location(), format!("{acts}?done=exporting"), "{}", asked.text());
+    let unsure = lead.send(&acts, "erasure.begin", &[("reason", "Письмо")]).await;
+    assert!(!unsure.message("erasure.begin", "agreed").is_empty());
+    let fields = [("agreed", "yes"), ("reason", "Письмо от 20 ноября")];
+    let begun = lead.send(&acts, "erasure.begin", &fields).await;
+    assert_eq!(begun.location(), format!("{acts}?done=erasing"), "{}", begun.text());
+    assert!(
+        lead.get(&acts)
+            .await
+            .text()
+            .contains("Отменить может только покупатель")
+    );
+    assert!(anna.get("/").await.text().contains("Ваши данные удалятся"));
+    let views = anna.get("/profile/views").await.text();
+    for words in [
+        "назначено удаление ваших данных",
+        "собираются ваши данные",
+        "Причина: Письмо от 20 ноября",
+    ] {
+        assert!(views.contains(words), "{words}: {views}");
+    }
+    let back = anna.get("/").await.form("erasure.cancel");
+    let kept = anna.submit("/profile/erase", &back).await;
+    assert_eq!(kept.location(), "/profile/erase?done=cancelled", "{}", kept.text());
+}

@@ -1,0 +1,141 @@
+//! One search for everything: what it finds of what is typed, for whom, and what is written down of it.
+
+use crate::common::html::tags;
+use crate::common::{Browser, Reply, TestApp, Town};
+use axum::http::StatusCode;
+
+/// Types into the search of the bar; the page of what was found.
+async fn ask(who: &mut Browser, text: &str) -> Reply {
+    let at = who.find_at("/admin/find", text).await;
+    assert!(at.starts_with("/admin/find?find="), "{at}");
+    let page = who.get(&at).await;
+    assert_eq!(page.status, StatusCode::OK, "{text}: {}", page.text());
+    page
+}
+
+/// Where the links of a page lead that begin like this.
+fn links(page: &Reply, beginning: &str) -> Vec<String> {
+    tags(&page.body)
+        .iter()
+        .filter_map(|tag| tag.get("href").map(str::to_owned))
+        .filter(|href| href.starts_with(beginning))
+        .collect()
+}
+
+#[tokio::test]
+async fn one_box_finds_customers_receipts_requests_and_articles() {
+    let mut town = Town::new().await;
+    let anna = town.anna.id().await.to_string();
+    let phone = town.anna.phone.clone();
+    let card = "SELECT n.number FROM cards n JOIN customers c ON c.id = n.customer_id WHERE c.name = 'Анна' LIMIT 1";
+    let card = town.app.text(card).await;
+    let customer = format!("/admin/customers/{anna}");
+    for text in [
+        "Анна Лебедева",
+        "лебедева ан",
+        // With a slip of the hand, and in the other script.
+        "Лебедва Анна",
+        "Лбеедева Анна",
+        "Lebedeva Anna",
+        phone.as_str(),
+        &phone.replace("+7", "8"),
+        &crm::contact::show_phone(&phone),
+        &phone[phone.len() - 5..],
+        "ANNA@example.com",
+        card.as_str(),
+        &card[card.len() - 4..],
+    ] {
+        let page = ask(&mut town.agent, text).await;
+        let found = links(&page, "/admin/customers/");
+        // What was typed is known there by its id.
+        let there = format!("{customer}?find=");
+        assert!(found.iter().any(|href| href.starts_with(&there)), "{text}: {found:?}");
+        assert!(page.text().contains("Лебедева Анна"), "{text}");
+    }
+    let page = ask(&mut town.agent, "a-1").await;
+    let receipt = format!("{customer}/purchases/{}", town.purchase);
+    assert_eq!(links(&page, &customer), std::slice::from_ref(&receipt));
+    assert_eq!(town.agent.get(&receipt).await.status, StatusCode::OK);
+    let request = format!("/admin/requests/{}", town.request);
+    for text in [town.request.clone(), format!("№ {}", town.request)] {
+        let page = ask(&mut town.agent, &text).await;
+        assert_eq!(links(&page, "/admin/requests/"), [request.as_str()], "{text}");
+    }
+    let page = ask(&mut town.agent, "ЧАЙНИК").await;
+    let articles = links(&page, "/admin/articles/");
+    assert_eq!(articles.len(), 1, "{articles:?}");
+    assert_eq!(town.agent.get(&articles[0]).await.status, StatusCode::OK);
+    for (text, said) in [("такого здесь нет", "Ничего не нашлось"), ("я", "Слишком коротко")]
+    {
+        let page = ask(&mut town.agent, text).await;
+        assert!(page.text().contains(said), "{text}: {}", page.text());
+    }
+    // Words of a request are looked for in the queue, by what is kept.
+    let page = ask(&mut town.agent, "Где мои баллы").await;
+    let queue = links(&page, "/admin/requests?status=all&find=");
+    assert_eq!(queue.len(), 1, "{}", page.body);
+    assert!(town.agent.get(&queue[0]).await.text().contains("Лебедева Анна"));
+    // Nothing typed leads to the page alone.
+    let nothing = town.agent.send("/admin/find", "find", &[("q", "  ")]).await;
+    assert_eq!(nothing.location(), "/admin/find");
+}
+
+#[tokio::test]
+async fn of_many_five_are_shown_and_the_way_to_all() {
+    let app = TestApp::new().await;
+    let mut agent = app.staff("agent").await;
+    for _ in 0..6 {
+        app.customer("Вера").await;
+    }
+    let page = ask(&mut agent, "Вера Лебедева").await;
+    assert_eq!(links(&page, "/admin/customers/").len(), 5);
+    let more = links(&page, "/admin/customers?find=");
+    assert_eq!(more.len(), 1, "{}", page.body);
+    let all = agent.get(&more[0]).await;
+    assert_eq!(links(&all, "/admin/customers/").len(), 6);
+}
+
+#[tokio::test]
+async fn a_search_is_a_row_and_says_nothing_of_what_was_typed() {
+    let mut town = Town::new().await;
+    ask(&mut town.agent, "Лебедева Анна").await;
+    let last = "SELECT action || ' ' || reason FROM audit ORDER BY at DESC, id DESC LIMIT 1";
+    assert_eq!(town.app.text(last).await, "customer.search search name: 1 found");
+    ask(&mut town.agent, "A-1").await;
+    assert_eq!(
+        town.app.text(last).await,
+        "customer.search search code, receipt: 1 found"
+    );
+}
+
+/// Each kind is found by whoever has the right to it.
+#[tokio::test]
+async fn a_role_finds_what_it_may_open() {
+    let town = Town::new().await;
+    town.app
+        .execute(
+            "INSERT INTO roles (code, name, rights, position) VALUES \
+             ('seller', '{\"ru\": \"П\", \"en\": \"S\"}', '[\"shops\"]', 7), \
+             ('clerk', '{\"ru\": \"К\", \"en\": \"C\"}', '[\"requests\"]', 8), \
+             ('reader', '{\"ru\": \"Ч\", \"en\": \"R\"}', '[\"audit\"]', 9)",
+        )
+        .await;
+    let texts = ["лебедева", "чайник", "A-1", town.request.as_str()];
+    for (role, expected) in [("seller", "/admin/articles/"), ("clerk", "/admin/requests/")] {
+        let mut who = town.app.staff_as(role, role).await;
+        let mut seen = 0;
+        for text in texts {
+            let page = ask(&mut who, text).await;
+            for other in ["/admin/customers/", "/admin/articles/", "/admin/requests/"] {
+                let found = links(&page, other);
+                assert!(other == expected || found.is_empty(), "{role} {text}: {found:?}");
+                seen += found.len();
+            }
+        }
+        assert_eq!(seen, 1, "{role}");
+    }
+    let mut reader = town.app.staff_as("reader", "reader").await;
+    assert_eq!(reader.get("/admin/find").await.status, StatusCode::FORBIDDEN);
+    let refused = reader.send("/admin/find", "find", &[("q", "лебедева")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
+}

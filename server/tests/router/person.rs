@@ -1,0 +1,435 @@
+//! What staff see of a customer at once and do beside requests: the history with its filters, what to do next, talks, tasks, notes,
+//! what purchases were for.
+
+use crate::common::html::tags;
+use crate::common::{Browser, Customer, Reply, TestApp, Town};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::testing::start;
+
+async fn card(who: &Customer) -> String {
+    format!("/admin/customers/{}", who.id().await)
+}
+
+/// Fields of a talk with these in it.
+fn talk<'a>(outcome: &'a str, note: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("channel", "call_in"),
+        ("script", "free"),
+        ("outcome", outcome),
+        ("note", note),
+        ("minutes", ""),
+        ("corrects", ""),
+    ]
+}
+
+/// Whether a page leads somewhere.
+fn leads(page: &Reply, href: &str) -> bool {
+    tags(&page.body).iter().any(|tag| tag.get("href") == Some(href))
+}
+
+/// Sends the first form of this name of a page as it stands there, with these fields in it.
+async fn put(who: &mut Browser, at: &str, form: &str, fields: &[(&str, &str)]) -> Reply {
+    let mut there = who.get(at).await.form(form);
+    for (name, value) in fields {
+        there.fields.retain(|(held, _)| held != name);
+        there.fields.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    who.submit(at, &there).await
+}
+
+#[tokio::test]
+async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let at = card(&anna).await;
+    let page = agent.get(&at).await;
+    let link = format!("{at}/talk?channel=visit&script=free");
+    assert!(leads(&page, &link), "one click from the card: {}", page.body);
+
+    // The form has an answer to everything already, and the cursor in the note.
+    let form = format!("{at}/talk?channel=visit&script=away");
+    let page = agent.get(&form).await;
+    assert!(page.body.contains("autofocus"), "{}", page.body);
+    assert!(page.text().contains("спросите, всё ли в порядке"), "{}", page.text());
+    let blank = page.form("interaction.add");
+    assert_eq!(blank.get("channel"), Some("visit"));
+    assert_eq!(blank.get("outcome"), Some("will_come"));
+    let fields = crate::common::with(talk("unheard_of", "Про баллы"), &[("minutes", "много")]);
+    let wrong = agent.send(&form, "interaction.add", &fields).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("interaction.add", "outcome"), "Выберите из списка");
+    assert!(
+        wrong
+            .message("interaction.add", "minutes")
+            .starts_with("Напишите число")
+    );
+    assert_eq!(
+        wrong.form("interaction.add").get("note"),
+        Some("Про баллы"),
+        "what was typed stays"
+    );
+    let good = agent
+        .send(&form, "interaction.add", &talk("later", "Ждёт <b>ответа</b>"))
+        .await;
+    assert_eq!(good.location(), format!("{at}?done=talk"), "{}", good.text());
+    let page = agent.get(&at).await;
+    assert!(
+        page.text().contains("Звонок от покупателя: Вернёмся позже"),
+        "{}",
+        page.text()
+    );
+    assert!(
+        page.text().contains("Ждёт <b>ответа</b>") && !page.body.contains("<b>ответа"),
+        "it is text"
+    );
+
+    // The customer learns that it was written down, and by which role.
+    assert!(
+        anna.get("/profile/views")
+            .await
+            .text()
+            .contains("Записан разговор с вами")
+    );
+
+    // By whoever wrote it, for an hour.
+    let id = app
+        .text("SELECT lower(hex(id)) FROM interactions WHERE outcome = 'later'")
+        .await;
+    let id: crm::id::InteractionId = id.parse().expect("an id");
+    let entry = format!("{at}/talks/{id}");
+    assert!(leads(&page, &entry), "{}", page.body);
+    let mut other = app.staff_as("ivanova", "agent").await;
+    let seen = other.get(&entry).await;
+    assert!(!seen.body.contains("interaction.change"), "{}", seen.body);
+    let mended = put(&mut agent, &entry, "interaction.change", &[("note", "Ждёт звонка")]).await;
+    assert_eq!(mended.location(), format!("{entry}?done=changed"), "{}", mended.text());
+    let open = agent.get(&entry).await.form("interaction.change");
+    // An hour later; the agent would have to come in again.
+    app.execute("UPDATE interactions SET at = '2026-11-21T11:00:00+00:00'")
+        .await;
+    let late = agent.submit(&entry, &open).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("Исправьте её новой записью"), "{}", late.text());
+    let page = agent.get(&entry).await;
+    assert!(!page.body.contains("interaction.change"), "{}", page.body);
+    let correct = format!("{at}/talk?channel=call_in&script=free&corrects={id}");
+    assert!(leads(&page, &correct), "{}", page.body);
+    let corrected = put(&mut other, &correct, "interaction.add", &[("note", "Не ждёт")]).await;
+    assert_eq!(corrected.location(), format!("{at}?done=talk"), "{}", corrected.text());
+    assert!(agent.get(&entry).await.text().contains("Эту запись исправили другой"));
+    assert!(agent.get(&at).await.text().contains("Исправлено позже"));
+}
+
+#[tokio::test]
+async fn a_history_is_narrowed_and_goes_on_where_it_ended() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 150_000).await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let at = card(&anna).await;
+    for n in 0..60 {
+        agent
+            .send(
+                &format!("{at}/talk"),
+                "interaction.add",
+                &talk("told", &format!("номер {n:02}.")),
+            )
+            .await;
+    }
+    let first = agent.get(&format!("{at}?kind=talks")).await;
+    assert!(first.text().contains("номер 59.") && first.text().contains("номер 10."));
+    assert!(!first.text().contains("номер 09."), "a page has fifty");
+    let more = tags(&first.body)
+        .into_iter()
+        .find(|tag| tag.get("rel") == Some("next"))
+        .and_then(|tag| tag.get("href").map(str::to_owned))
+        .expect("a way on");
+    assert!(more.contains("kind=talks"), "the filter stays: {more}");
+    let second = agent.get(more.trim_end_matches("#history")).await;
+    assert!(second.text().contains("номер 09.") && second.text().contains("номер 00."));
+    assert!(!second.text().contains("номер 10."), "nothing stands there twice");
+    let purchases = agent.get(&format!("{at}?kind=purchases")).await.text();
+    assert!(!purchases.contains("номер 59."), "{purchases}");
+    let nothing = agent.get(&format!("{at}?kind=talks&to=2026-11-20")).await.text();
+    assert!(nothing.contains("Ничего не нашлось."), "{nothing}");
+    for strange in [
+        "kind=x",
+        "from=2026-02-31",
+        "after=1_1",
+        "after=1_99_00000000-0000-0000-0000-000000000000",
+    ] {
+        assert_eq!(
+            agent.get(&format!("{at}?{strange}")).await.status,
+            StatusCode::OK,
+            "{strange}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_card_says_what_to_do_next_and_whether_one_may_call() {
+    let mut town = Town::new().await;
+    let at = card(&town.anna).await;
+    let page = town.agent.get(&at).await.text();
+    assert!(
+        !page.contains("Ждёт ответа на обращение"),
+        "it was written a moment ago: {page}"
+    );
+    town.app.world.clock.set(start() + Duration::hours(25));
+    // Who was away for so long comes in again.
+    let mut agent = town.app.staff("later").await;
+    let page = agent.get(&at).await;
+    let words = format!("Ждёт ответа на обращение № {}", town.request);
+    assert!(page.text().contains(&words), "{}", page.text());
+    assert!(leads(&page, &format!("/admin/requests/{}", town.request)));
+
+    // Someone who came every nine days and has not come for three weeks.
+    let boris = card(&town.boris).await;
+    const SQL: &str = "INSERT INTO purchases (id, source, document, kind, customer_id, at, line_count, total) \
+        SELECT randomblob(16), 'x', d.n, 'sale', c.customer_id, d.at, 0, 10000 FROM contacts c, (SELECT '1' AS n, \
+        '2026-10-14T10:00:00+00:00' AS at UNION ALL SELECT '2', '2026-10-23T10:00:00+00:00' \
+        UNION ALL SELECT '3', '2026-11-01T10:00:00+00:00') d WHERE c.value = $1";
+    town.app.run(SQL, &town.boris.phone).await;
+    let page = agent.get(&boris).await;
+    let words = page.words();
+    assert!(
+        words.contains("Обычно приходит раз в 9 дней, а последний раз 21 день назад"),
+        "{words}"
+    );
+    assert!(words.contains("3 покупки за 12 месяцев"), "{words}");
+    assert!(
+        words.contains("Согласия на звонки нет"),
+        "he has agreed to none: {words}"
+    );
+    assert!(
+        leads(&page, &format!("{boris}/talk?channel=visit&script=away")),
+        "{}",
+        page.body
+    );
+    town.app
+        .run(
+            "INSERT INTO consents (id, customer_id, text_id, act, language, source, at) SELECT randomblob(16), c.customer_id, t.id, \
+             'given', 'ru', 'web', '2026-11-21T12:00:00+00:00' FROM contacts c, consent_texts t \
+             JOIN consent_purposes p ON p.id = t.purpose_id WHERE p.code = 'marketing_phone' AND c.value = $1",
+            &town.boris.phone,
+        )
+        .await;
+    let page = agent.get(&boris).await;
+    assert!(!page.words().contains("Согласия на звонки нет"), "{}", page.words());
+    assert!(
+        leads(&page, &format!("{boris}/talk?channel=call_out&script=away")),
+        "{}",
+        page.body
+    );
+}
+
+#[tokio::test]
+async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let mut lead = app.staff_as("ivanova", "lead").await;
+    let at = card(&anna).await;
+    let form = agent.get(&at).await.form("task.add");
+    let wrong = agent.submit(&at, &form.clone().with("due", "2026-11-20")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("task.add", "title"), "Напишите, что сделать");
+    assert!(!wrong.message("task.add", "due").is_empty());
+    let good = form.with("title", "Перезвонить <Анне>").with("due", "2026-11-21");
+    let good = agent.submit(&at, &good).await;
+    assert_eq!(good.location(), format!("{at}?done=task_added"), "{}", good.text());
+    // It is on their list, and where their day begins.
+    let mine = agent.get("/admin/tasks").await;
+    for words in ["Перезвонить <Анне>", "Лебедева Анна", "Сегодня"] {
+        assert!(mine.text().contains(words), "{words}: {}", mine.text());
+    }
+    let queue = agent.get("/admin/requests").await.text();
+    assert!(queue.contains("на сегодня 1, просрочено 0"), "{queue}");
+    assert!(lead.get("/admin/tasks").await.text().contains("Дел здесь нет."));
+
+    // The next day it is late, and the lead sees whose it is.
+    app.execute("UPDATE tasks SET due_on = '2026-11-20'").await;
+    let page = lead.get("/admin/tasks?tab=overdue").await;
+    assert!(
+        page.text().contains("Кто опаздывает") && page.text().contains("petrov"),
+        "{}",
+        page.text()
+    );
+    let agents = agent.get("/admin/tasks?tab=all").await;
+    assert!(
+        !leads(&agents, "/admin/tasks?tab=all"),
+        "an agent sees their own: {}",
+        agents.body
+    );
+    assert!(
+        !agent
+            .get("/admin/tasks?tab=overdue")
+            .await
+            .text()
+            .contains("Кто опаздывает")
+    );
+    let me = app
+        .text("SELECT lower(hex(id)) FROM staff WHERE login = 'ivanova'")
+        .await;
+    let me: crm::id::StaffId = me.parse().expect("an id");
+    let me = me.to_string();
+    let handed = put(
+        &mut lead,
+        "/admin/tasks?tab=overdue",
+        "task.assign",
+        &[("owner", me.as_str()), ("due", "2026-11-30")],
+    )
+    .await;
+    assert_eq!(
+        handed.location(),
+        "/admin/tasks?done=task_assigned",
+        "{}",
+        handed.text()
+    );
+    // On the card the agent sees it, and does not end it any more: neither by a button nor without one.
+    let page = agent.get(&at).await;
+    assert!(
+        page.text().contains("Перезвонить <Анне>") && !page.body.contains("task.end"),
+        "{}",
+        page.text()
+    );
+    let id = app.text("SELECT lower(hex(id)) FROM tasks").await;
+    let sent = [("task", id.as_str()), ("seen", "0"), ("end", "done")];
+    let refused = agent.send("/admin/tasks", "task.end", &sent).await;
+    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    let done = put(&mut lead, "/admin/tasks", "task.end", &[("end", "done")]).await;
+    assert_eq!(done.location(), "/admin/tasks?done=task_done", "{}", done.text());
+    let late = lead.send("/admin/tasks", "task.end", &sent).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("Дело уже изменили"), "{}", late.text());
+    assert!(lead.get("/admin/tasks?tab=ended").await.text().contains("Сделано"));
+    assert!(
+        agent.get(&at).await.text().contains("Дело сделано"),
+        "it stands in the history"
+    );
+}
+
+#[tokio::test]
+async fn notes_are_written_pinned_and_removed_on_the_card() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let mut other = app.staff_as("ivanova", "agent").await;
+    let at = card(&anna).await;
+    let empty = agent.send(&at, "note.add", &[("body", " ")]).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(empty.message("note.add", "body"), "Напишите заметку");
+    let sent = [("body", "Плохо слышит </textarea>"), ("pinned", "yes")];
+    let noted = agent.send(&at, "note.add", &sent).await;
+    assert_eq!(noted.location(), format!("{at}?done=noted"), "{}", noted.text());
+    let page = other.get(&at).await;
+    assert!(page.text().contains("Плохо слышит </textarea>") && page.text().contains("закреплена"));
+    assert!(!page.body.contains("note.remove"), "it is not hers");
+    let unpinned = put(&mut other, &at, "note.pin", &[]).await;
+    assert_eq!(
+        unpinned.location(),
+        format!("{at}?done=unpinned"),
+        "{}",
+        unpinned.text()
+    );
+    let removed = put(&mut agent, &at, "note.remove", &[]).await;
+    assert_eq!(removed.location(), format!("{at}?done=removed"), "{}", removed.text());
+    assert!(agent.get(&at).await.text().contains("Заметок нет."));
+}
+
+#[tokio::test]
+async fn what_a_purchase_was_for_is_told_on_the_receipt() {
+    let mut town = Town::new().await;
+    town.app
+        .execute("UPDATE purchases SET payments = 'cash certificate' WHERE document = 'A-1'")
+        .await;
+    let own = format!("/purchases/{}", town.purchase);
+    let page = town.anna.get(&own).await;
+    assert!(
+        page.text().contains("Оплата: наличными, сертификатом"),
+        "{}",
+        page.text()
+    );
+    let told = town.anna.send(&own, "purchase.purpose", &[("purpose", "gift")]).await;
+    assert_eq!(told.location(), format!("{own}?done=purpose"), "{}", told.text());
+    assert_eq!(
+        town.anna.get(&own).await.form("purchase.purpose").get("purpose"),
+        Some("gift")
+    );
+    let foreign = town.boris.send(&own, "purchase.purpose", &[("purpose", "gift")]).await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    let at = format!("{}/purchases/{}", card(&town.anna).await, town.purchase);
+    let page = town.agent.get(&at).await;
+    assert!(
+        page.text().contains("Оплата: наличными, сертификатом"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(page.form("purchase.note_purpose").get("purpose"), Some("gift"));
+    let wrong = town
+        .agent
+        .send(&at, "purchase.note_purpose", &[("purpose", "resale")])
+        .await;
+    assert_eq!(wrong.message("purchase.note_purpose", "purpose"), "Выберите из списка");
+    let noted = town
+        .agent
+        .send(&at, "purchase.note_purpose", &[("purpose", "work")])
+        .await;
+    assert_eq!(noted.location(), format!("{at}?done=purpose"), "{}", noted.text());
+    let page = town.anna.get("/profile/views").await.text();
+    assert!(page.contains("Записано, для чего была ваша покупка"), "{page}");
+}
+
+/// Who may not open customers writes nothing about them either.
+#[tokio::test]
+async fn s17_talks_tasks_and_notes_take_the_right_to_customers() {
+    let mut town = Town::new().await;
+    let mut marketer = town.app.staff_as("mara", "marketer").await;
+    let at = card(&town.anna).await;
+    let entry = town.path("/admin/customers/{id}/talks/{talk}").await.expect("a sample");
+    let id = uuid::Uuid::nil().to_string();
+    let new = format!("{at}/talk");
+    let changed = [
+        ("seen", "0"),
+        ("note", ""),
+        ("outcome", "told"),
+        ("channel", "visit"),
+        ("minutes", ""),
+        ("script", "free"),
+    ];
+    let task = [
+        ("title", "x"),
+        ("due", "2026-11-30"),
+        ("owner", id.as_str()),
+        ("request", ""),
+    ];
+    let ended = [("task", id.as_str()), ("seen", "0"), ("end", "done")];
+    let handed = [("task", id.as_str()), ("seen", "0"), ("owner", ""), ("due", "")];
+    let pinned = [("note", id.as_str()), ("pin", "true")];
+    let noted = talk("told", "x");
+    type Sent<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+    let forms: [Sent<'_>; 8] = [
+        (&new, "interaction.add", &noted),
+        (&entry, "interaction.change", &changed),
+        (&at, "task.add", &task),
+        ("/admin/tasks", "task.end", &ended),
+        ("/admin/tasks", "task.assign", &handed),
+        (&at, "note.add", &[("body", "x")]),
+        (&at, "note.pin", &pinned),
+        (&at, "note.remove", &pinned[..1]),
+    ];
+    for (at, form, fields) in forms {
+        assert_eq!(marketer.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
+        let reply = marketer.send(at, form, fields).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{form}: {}", reply.text());
+    }
+    for counted in [
+        "SELECT COUNT(*) FROM tasks",
+        "SELECT COUNT(*) FROM customer_notes",
+        "SELECT COUNT(*) - 1 FROM interactions",
+    ] {
+        assert_eq!(town.app.count(counted).await, 0, "{counted}");
+    }
+    assert_eq!(town.agent.get(&entry).await.status, StatusCode::OK);
+}

@@ -1,0 +1,397 @@
+//! What staff do at a request beside answering: links, requests that go together and apart, notes that name a colleague, drafts,
+//! macros, single keys.
+
+use crate::common::html::tags;
+use crate::common::{Browser, Reply, TestApp, Town};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::testing::start;
+
+/// Another request of Anna's; its number.
+async fn another(town: &mut Town, text: &str) -> String {
+    let sent = [("topic", "other"), ("text", text), ("purchase", "")];
+    let reply = town.anna.send("/support/new", "request.create", &sent).await;
+    let at = reply.location().split('?').next().expect("a path");
+    at.rsplit('/').next().expect("a number").to_owned()
+}
+
+/// What a form of the page says that it has seen.
+async fn seen(who: &mut Browser, at: &str, form: &str) -> String {
+    let form = who.get(at).await.form(form);
+    form.get("seen").expect("a field").to_owned()
+}
+
+fn assert_done(reply: &Reply, location: &str) {
+    assert_eq!(reply.location(), location, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn requests_go_together_and_the_customer_reads_one_conversation() {
+    let mut town = Town::new().await;
+    let other = another(&mut town, "Другой вопрос").await;
+    let (kept, desk) = (town.request.clone(), format!("/admin/requests/{}", town.request));
+    let page = town.agent.get(&desk).await;
+    assert!(page.text().contains("Присоединить другие обращения"), "{}", page.text());
+    let wrong = town.agent.send(&desk, "request.merge", &[]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message("request.merge", "others"), "Заполните это поле");
+    let merged = town.agent.send(&desk, "request.merge", &[("others[]", &other)]).await;
+    assert_done(&merged, &format!("{desk}?done=merged"));
+
+    let list = town.anna.get("/support").await;
+    assert!(
+        list.body.contains(&format!("href=\"/support/{kept}\"")),
+        "{}",
+        list.body
+    );
+    assert!(
+        !list.body.contains(&format!("href=\"/support/{other}\"")),
+        "{}",
+        list.body
+    );
+    for number in [&kept, &other] {
+        let thread = town.anna.get(&format!("/support/{number}")).await;
+        for words in ["Где мои баллы?", "Другой вопрос", &format!("№ {kept}")] {
+            assert!(thread.words().contains(words), "{words}: {}", thread.words());
+        }
+        let file = format!("/support/{kept}/files/");
+        assert!(
+            thread.body.contains(&file),
+            "its files are still there: {}",
+            thread.body
+        );
+        let staff = town.agent.get(&format!("/admin/requests/{number}")).await;
+        assert!(staff.words().contains(&format!("из № {other}")), "{}", staff.words());
+    }
+    assert_eq!(
+        town.boris.get(&format!("/support/{other}")).await.status,
+        StatusCode::NOT_FOUND
+    );
+    // What is answered in the one that went is said in the one that is left.
+    let said = town
+        .anna
+        .send(&format!("/support/{other}"), "request.answer", &[("text", "И вот ещё")])
+        .await;
+    assert_eq!(said.status, StatusCode::SEE_OTHER);
+    assert!(town.agent.get(&desk).await.text().contains("И вот ещё"));
+
+    let parted = town.agent.send(&desk, "request.part", &[("merged", &other)]).await;
+    assert_done(&parted, &format!("{desk}?done=parted"));
+    let thread = town.anna.get(&format!("/support/{other}")).await;
+    assert!(!thread.text().contains("Где мои баллы?"), "{}", thread.text());
+    let again = town.agent.send(&desk, "request.part", &[("merged", &other)]).await;
+    assert_eq!(
+        again.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "it says that it is too late"
+    );
+    town.agent.send(&desk, "request.merge", &[("others[]", &other)]).await;
+    town.app
+        .execute("UPDATE request_merges SET at = '2020-01-01T00:00:00+00:00'")
+        .await;
+    let late = town.agent.send(&desk, "request.part", &[("merged", &other)]).await;
+    assert!(late.text().contains("прошло больше 14 дней"), "{}", late.text());
+    assert!(!late.body.contains("request-part-"), "and is offered no more");
+}
+
+#[tokio::test]
+async fn a_message_begins_a_request_and_both_lead_to_each_other() {
+    let mut town = Town::new().await;
+    let (at, desk) = (
+        format!("/support/{}", town.request),
+        format!("/admin/requests/{}", town.request),
+    );
+    assert!(
+        !town.agent.get(&desk).await.body.contains("request.split"),
+        "the first stays"
+    );
+    town.app.world.clock.set(start() + Duration::minutes(5));
+    town.anna
+        .send(&at, "request.answer", &[("text", "А карта моя где?")])
+        .await;
+    let form = town.agent.get(&desk).await.form("request.split");
+    let reply = town.agent.submit(&desk, &form).await;
+    let there = reply.location().to_owned();
+    assert!(there.ends_with("?done=split"), "{there}: {}", reply.text());
+    let number = there
+        .trim_start_matches("/admin/requests/")
+        .split('?')
+        .next()
+        .expect("a number");
+    let new = town.anna.get(&format!("/support/{number}")).await;
+    assert!(
+        new.text().contains("А карта моя где?") && new.body.contains(&format!("href=\"{at}\"")),
+        "{}",
+        new.text()
+    );
+    let old = town.anna.get(&at).await;
+    assert!(!old.text().contains("А карта моя где?"), "{}", old.text());
+    assert!(
+        old.body.contains(&format!("href=\"/support/{number}\"")),
+        "{}",
+        old.body
+    );
+    assert!(town.agent.get(&desk).await.text().contains("Разделено"));
+    let gone = town
+        .agent
+        .submit(&desk, &form.clone().with("_key", &"k".repeat(20)))
+        .await;
+    assert_eq!(gone.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(gone.text().contains("Обновите"), "it says why: {}", gone.text());
+}
+
+/// How many links the page of a request shows that can be taken away.
+fn links(page: &Reply) -> usize {
+    page.body.matches("value=\"request.unlink\"").count()
+}
+
+#[tokio::test]
+async fn a_request_is_linked_with_another_one_a_receipt_and_a_line() {
+    let mut town = Town::new().await;
+    let other = another(&mut town, "Другой вопрос").await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let wrong = [("bond", "related"), ("number", "999")];
+    let wrong = town.agent.send(&desk, "request.link", &wrong).await;
+    assert_eq!(
+        wrong.message("request.link", "number"),
+        "Под таким номером ничего нет. Проверьте его"
+    );
+    let right = [("bond", "duplicate"), ("number", other.as_str())];
+    let linked = town.agent.send(&desk, "request.link", &right).await;
+    assert_done(&linked, &format!("{desk}?done=linked"));
+    let mirrored = town.agent.get(&format!("/admin/requests/{other}")).await;
+    assert_eq!(links(&mirrored), 1, "{}", mirrored.text());
+
+    let none = [("about", ""), ("document", ""), ("line", "")];
+    let none = town.agent.send(&desk, "request.link_purchase", &none).await;
+    assert_eq!(none.message("request.link_purchase", "about"), "Выберите из списка");
+    let line = [("about", ""), ("document", "A-1"), ("line", "1")];
+    let line = town.agent.send(&desk, "request.link_purchase", &line).await;
+    assert_done(&line, &format!("{desk}?done=linked"));
+    let receipt = town.purchase.clone();
+    let whole = [("about", receipt.as_str()), ("document", ""), ("line", "")];
+    town.agent.send(&desk, "request.link_purchase", &whole).await;
+    let page = town.agent.get(&desk).await;
+    for words in ["Строка чека", "Чайник", "чек № A-1", "Убрать связь"] {
+        assert!(page.words().contains(words), "{words}: {}", page.words());
+    }
+    let form = page.form("request.unlink");
+    assert_done(&town.agent.submit(&desk, &form).await, &format!("{desk}?done=unlinked"));
+    assert_eq!(
+        links(&town.agent.get(&desk).await),
+        2,
+        "the line and the receipt are left"
+    );
+    assert_eq!(links(&town.agent.get(&format!("/admin/requests/{other}")).await), 0);
+    let again = form.with("_key", &"k".repeat(20));
+    let again = town.agent.submit(&desk, &again).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.text().contains("Этого здесь больше нет"), "{}", again.text());
+}
+
+#[tokio::test]
+async fn whom_a_note_names_sees_it_at_the_bell_and_in_the_inbox() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    let wrong = [("text", "@petrov и @sidorov, взгляните")];
+    let wrong = town.agent.send(&desk, "request.note", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        wrong.message("request.note", "text").contains("«@sidorov» здесь нет"),
+        "{}",
+        wrong.text()
+    );
+    let note = "@petrov, взгляни <script>alert(1)</script>";
+    let noted = town.agent.send(&desk, "request.note", &[("text", note)]).await;
+    assert_done(&noted, &format!("{desk}?done=noted"));
+    let queue = petrov.get("/admin/requests").await;
+    assert!(queue.text().contains("Уведомления, новых: 1"), "{}", queue.text());
+    let inbox = petrov.get("/admin/inbox").await;
+    assert!(inbox.text().contains(note), "{}", inbox.text());
+    assert!(!inbox.body.contains("<script>alert"), "it is text");
+    let link = tags(&inbox.body)
+        .iter()
+        .find_map(|tag| tag.get("href").filter(|href| href.contains("#m-")).map(str::to_owned));
+    let link = link.expect("it leads to the note");
+    let (page, mark) = link.split_once('#').expect("a mark");
+    let page = petrov.get(page).await;
+    assert!(page.body.contains(&format!("id=\"{mark}\"")), "{mark}: {}", page.body);
+    assert!(!page.text().contains("Уведомления, новых"), "it was seen");
+    assert!(
+        town.agent
+            .get("/admin/inbox")
+            .await
+            .text()
+            .contains("Пока никто из коллег")
+    );
+    let mut marketer = town.app.staff_as("mara", "marketer").await;
+    assert_eq!(marketer.get("/admin/inbox").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_draft_is_shown_to_its_writer_alone_until_it_is_sent() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    let value = seen(&mut town.agent, &desk, "request.answer").await;
+    let draft = [
+        ("seen", value.as_str()),
+        ("text", "Они </textarea> придут"),
+        ("act", "keep"),
+    ];
+    let kept = town.agent.send(&desk, "request.answer", &draft).await;
+    assert_done(&kept, &format!("{desk}?done=kept"));
+    let text = async |who: &mut Browser| {
+        who.get(&desk)
+            .await
+            .form("request.answer")
+            .get("text")
+            .map(str::to_owned)
+    };
+    assert_eq!(text(&mut town.agent).await.as_deref(), Some("Они </textarea> придут"));
+    assert_eq!(text(&mut petrov).await.as_deref(), Some(""), "nobody else's");
+    let thread = town.anna.get(&format!("/support/{}", town.request)).await;
+    assert!(!thread.body.contains("придут"), "nothing was sent");
+    let note = [("text", "Спросить склад"), ("act", "keep")];
+    town.agent.send(&desk, "request.note", &note).await;
+    let page = town.agent.get(&desk).await;
+    assert_eq!(page.form("request.note").get("text"), Some("Спросить склад"));
+    let long = "я".repeat(4001);
+    let long = [("seen", value.as_str()), ("text", long.as_str()), ("act", "keep")];
+    let long = town.agent.send(&desk, "request.answer", &long).await;
+    assert_eq!(long.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let sent = [("seen", value.as_str()), ("text", "Они придут")];
+    let sent = town.agent.send(&desk, "request.answer", &sent).await;
+    assert_done(&sent, &format!("{desk}?done=answered"));
+    assert_eq!(text(&mut town.agent).await.as_deref(), Some(""));
+    assert_eq!(
+        town.app.count("SELECT COUNT(*) FROM request_drafts").await,
+        1,
+        "the note is still written"
+    );
+}
+
+/// What a form of a macro sends.
+fn prepared<'a>(key: &'a str, answer: &'a str, sends: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("key", key),
+        ("name", "Ответ про баллы"),
+        ("shared", "yes"),
+        ("answer_ru", answer),
+        ("answer_en", ""),
+        ("sends", sends),
+        ("status", "closed"),
+        ("assign", "me"),
+    ]
+}
+
+#[tokio::test]
+async fn a_macro_is_written_shown_and_carried_out() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let answer = "Здравствуйте, {{customer.name}}! № {{request.number}}, {{points.balance}}. {{agent.name}}";
+    let wrong = prepared("points", "{{customer.phone}}", "");
+    let wrong = town.agent.send("/admin/macros", "macro.create", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        wrong.message("macro.create", "answer_ru").contains("«customer.phone»"),
+        "{}",
+        wrong.text()
+    );
+    let created = town
+        .agent
+        .send("/admin/macros", "macro.create", &prepared("points", answer, ""))
+        .await;
+    let at = created.location().split('?').next().expect("a path").to_owned();
+    let page = town.agent.get(&at).await;
+    assert!(
+        page.words().contains("Здравствуйте, Анна! № 1024, 1 248. agent"),
+        "{}",
+        page.words()
+    );
+
+    // Who has no right to what is everybody's sees it, and changes nothing.
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    assert!(!petrov.get(&at).await.body.contains("macro.change"));
+    let refused = petrov.send(&at, "macro.change", &prepared("mine", "", "")).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    petrov.send(&at, "macro.remove", &[]).await;
+    assert!(
+        petrov.get(&at).await.text().contains("points"),
+        "it is still there, as it was"
+    );
+
+    // Into the field: the customer reads nothing yet.
+    let menu = petrov.get(&desk).await;
+    let filled = format!("Здравствуйте, Анна! № {},", town.request);
+    assert!(menu.words().contains(&filled), "as it would be here: {}", menu.words());
+    let id = at.rsplit('/').next().expect("an id").to_owned();
+    let value = seen(&mut petrov, &desk, "request.macro").await;
+    let run = [("seen", value.as_str()), ("id", id.as_str())];
+    assert_done(
+        &petrov.send(&desk, "request.macro", &run).await,
+        &format!("{desk}?done=macro"),
+    );
+    let page = petrov.get(&desk).await;
+    let form = page.form("request.answer");
+    let text = form.get("text").expect("a field");
+    assert!(text.starts_with(&filled) && text.ends_with(". petrov"), "{text}");
+    assert!(page.text().contains("Открыть снова"), "it was closed: {}", page.text());
+    let thread = town.anna.get(&format!("/support/{}", town.request)).await;
+    assert!(!thread.text().contains("petrov"), "{}", thread.text());
+    let told = town.anna.get("/notifications").await.text().replace('\u{a0}', " ");
+    let closed = format!("Обращение № {} закрыто", town.request);
+    assert!(told.contains(&closed), "as by hand, she is told: {told}");
+    let late = town.agent.send(&desk, "request.macro", &run).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "it moved on meanwhile");
+
+    // Sent at once.
+    let changed = town
+        .agent
+        .send(
+            &at,
+            "macro.change",
+            &prepared("points", "Готово, {{customer.name}}", "yes"),
+        )
+        .await;
+    assert_done(&changed, &format!("{at}?done=changed"));
+    let value = seen(&mut town.agent, &desk, "request.macro").await;
+    let run = [("seen", value.as_str()), ("id", id.as_str())];
+    let sent = town.agent.send(&desk, "request.macro", &run).await;
+    assert_done(&sent, &format!("{desk}?done=answered"));
+    let thread = town.anna.get(&format!("/support/{}", town.request)).await;
+    assert!(thread.text().contains("Готово, Анна"), "{}", thread.text());
+    let removed = town.agent.send(&at, "macro.remove", &[]).await;
+    assert_done(&removed, "/admin/macros?done=removed");
+    assert_eq!(town.agent.get(&at).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn single_keys_are_listed_and_can_be_switched_off() {
+    let app = TestApp::new().await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let page = agent.get("/admin/keys").await;
+    for words in ["взять себе", "закрыть обращение", "к очереди"] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    let queue = agent.get("/admin/requests").await;
+    assert!(queue.body.contains("<dialog") && queue.body.contains("src=\"/desk.js\""));
+    assert!(queue.body.contains("src=\"/find.js\""), "the one of the search");
+    let off = agent.send("/admin/keys", "keys.switch", &[("on", "no")]).await;
+    assert_done(&off, "/admin/keys?done=off");
+    let queue = agent.get("/admin/requests").await;
+    assert!(!queue.body.contains("<dialog") && !queue.body.contains("/desk.js"));
+    assert!(queue.body.contains("id=\"bar-find\"") && !queue.body.contains("/find.js"));
+    assert!(!queue.body.contains("aria-keyshortcuts=\"/\""), "nothing promises it");
+    let mut other = app.staff_as("sidorov", "agent").await;
+    assert!(
+        other.get("/admin/requests").await.body.contains("<dialog"),
+        "each for themselves"
+    );
+    let on = agent.send("/admin/keys", "keys.switch", &[("on", "yes")]).await;
+    assert_done(&on, "/admin/keys?done=on");
+    assert!(agent.get("/admin/requests").await.body.contains("<dialog"));
+    let mut marketer = app.staff_as("mara", "marketer").await;
+    assert_eq!(marketer.get("/admin/keys").await.status, StatusCode::FORBIDDEN);
+}
