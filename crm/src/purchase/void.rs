@@ -13,6 +13,7 @@ use crate::rule::store::timeline;
 use crate::rule::tier;
 use crate::webhook::event::Cause;
 use crate::who::System;
+use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
 /// Why a receipt was not voided; nothing was changed.
@@ -61,19 +62,19 @@ pub async fn void(db: &Db, by: &System, source: &str, document: &str) -> Result<
 /// The same, within a transaction.
 pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) -> Result<PurchaseId, VoidError> {
     const VOID: &str = "UPDATE purchases SET voided_at = $3 WHERE source = $1 AND document = $2 AND voided_at IS NULL \
-         RETURNING id, customer_id";
+         RETURNING id, customer_id, at";
     const KNOWN: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
     const LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 \
                          RETURNING id, quantity, returned, original_line_id";
     const UNDO: &str = "UPDATE purchase_lines SET returned = returned - $2 WHERE id = $1";
     let now = tx.now();
-    let voided: Option<(PurchaseId, Option<CustomerId>)> = on!(tx, |c| sqlx::query_as(VOID)
+    let voided: Option<(PurchaseId, Option<CustomerId>, DateTime<Utc>)> = on!(tx, |c| sqlx::query_as(VOID)
         .bind(source)
         .bind(document)
         .bind(now)
         .fetch_optional(c)
         .await)?;
-    let Some((id, customer)) = voided else {
+    let Some((id, customer, at)) = voided else {
         let known: Option<PurchaseId> = on!(tx, |c| sqlx::query_scalar(KNOWN)
             .bind(source)
             .bind(document)
@@ -82,6 +83,7 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
         return Ok(known.ok_or(Error::NotFound)?);
     };
     tx.happened(Cause::Voided(id));
+    tx.touch(at);
     let lines: Vec<Row> = on!(tx, |c| sqlx::query_as(LINES).bind(id).fetch_all(c).await)?;
     if lines.iter().any(|line| line.quantity > 0 && line.returned > 0) {
         return Err(VoidError::Returned);

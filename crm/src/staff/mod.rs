@@ -43,6 +43,8 @@ pub enum Right {
     Texts,
     /// Merges accounts of one customer, and undoes that.
     Merge,
+    /// Reads reports, saves them, has them sent.
+    Reports,
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
