@@ -60,6 +60,7 @@ const THEN: &[&str] = &[
     "DELETE FROM conversations WHERE customer_id = $1",
     "DELETE FROM question_votes WHERE question_id IN (SELECT id FROM questions WHERE customer_id = $1)",
     "DELETE FROM questions WHERE customer_id = $1",
+    "DELETE FROM explanations WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",
     "DELETE FROM notifications WHERE customer_id = $1",
     "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",

@@ -18,6 +18,7 @@ pub mod programs;
 pub mod promotions;
 pub mod questions;
 pub mod receipt;
+pub mod reports;
 pub mod request;
 pub mod requests;
 pub mod rules;

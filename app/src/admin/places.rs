@@ -51,6 +51,7 @@ const PLACES: &[Place] = &[
     setup("/admin/texts", Right::Texts, |t| t.admin_texts.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
+    setup("/admin/reports", Right::Reports, |t| t.admin_reports.title),
 ];
 
 /// The most that stand in the bar side by side.

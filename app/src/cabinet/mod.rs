@@ -51,6 +51,7 @@ use crate::ui::icon::{self, icon};
 use crate::ui::{ErrorSummary, FormBox};
 use chrono::{DateTime, Datelike, Utc};
 use crm::points::Before;
+use crm::report::store::explained::{self, Look};
 use crm::signin::store as signin;
 use crm::staff::store as staff;
 use islands::AppError;
@@ -73,6 +74,18 @@ pub(crate) fn meaning(cx: &Cx, question: &'static str, answer: &'static str, art
         </details>
     }
     .into_html()
+}
+
+/// Notes that somebody looked at what the cabinet explains, for the report on what customers find out by themselves. Where it
+/// cannot be written down the page is shown all the same.
+pub(crate) async fn looked(cx: &Cx, look: Look) -> Result<(), AppError> {
+    let me = cx.customer()?;
+    if cx.is_visit
+        && let Err(error) = explained::note(&cx.db, me, look).await
+    {
+        tracing::warn!(%error, "a look is not counted");
+    }
+    Ok(())
 }
 
 /// The way back to the page above.

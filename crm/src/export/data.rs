@@ -446,6 +446,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("request_presence", "which colleagues have a request open just now"),
     (
+        "explanations",
+        "on which day somebody looked at what the cabinet explains: counted and gone after two days",
+    ),
+    (
         "merge_moves",
         "which rows went over with another account: each is told as what it is",
     ),

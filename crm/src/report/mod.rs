@@ -124,10 +124,7 @@ impl Period {
         match self {
             Self::Week => (back(6), today),
             Self::ThirtyDays => (back(29), today),
-            Self::LastWeek => (
-                monday.checked_sub_days(Days::new(7)).unwrap_or(monday),
-                before(monday),
-            ),
+            Self::LastWeek => (monday.checked_sub_days(Days::new(7)).unwrap_or(monday), before(monday)),
             Self::Month => (first, today),
             Self::LastMonth => (month_of(before(first)), before(first)),
             Self::Year => (back(364), today),
@@ -519,7 +516,10 @@ mod tests {
         assert_eq!(flaws, []);
         assert_eq!(plain.before(), (date("2026-09-23"), date("2026-10-22")));
         let (own, flaws) = ask(&[("from", "2026-01-01"), ("to", "2026-01-31"), ("minutes", "5")]);
-        assert_eq!((own.from, own.to, own.minutes), (date("2026-01-01"), date("2026-01-31"), Some(5)));
+        assert_eq!(
+            (own.from, own.to, own.minutes),
+            (date("2026-01-01"), date("2026-01-31"), Some(5))
+        );
         assert_eq!(flaws, []);
         let wrong: [(&[(&str, &'static str)], &str, Flaw); 5] = [
             (&[("from", "2026-01-01")], "to", Flaw::Missing),

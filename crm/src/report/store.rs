@@ -166,8 +166,16 @@ async fn span(conn: &mut Conn) -> Result<Option<(NaiveDate, NaiveDate)>, sqlx::E
 /// Takes the marks of a day or a month away and counts it.
 async fn count_anew(tx: &mut Tx, day: NaiveDate, kind: &'static str) -> Result<(), Error> {
     const CLAIM: &str = "DELETE FROM report_marks WHERE day = $1 AND kind = $2";
-    const OF_DAY: &str = concat!("DELETE FROM report_figures WHERE figure IN (", daily!(), ") AND day = $1");
-    const OF_MONTH: &str = concat!("DELETE FROM report_figures WHERE figure IN (", monthly!(), ") AND day = $1");
+    const OF_DAY: &str = concat!(
+        "DELETE FROM report_figures WHERE figure IN (",
+        daily!(),
+        ") AND day = $1"
+    );
+    const OF_MONTH: &str = concat!(
+        "DELETE FROM report_figures WHERE figure IN (",
+        monthly!(),
+        ") AND day = $1"
+    );
     tx.lock(COUNTING, true).await?;
     on!(tx, |c| sqlx::query(CLAIM)
         .bind(day)
@@ -262,7 +270,11 @@ async fn count_day(conn: &mut Conn, day: NaiveDate) -> Result<Counted, sqlx::Err
         WHERE t.recorded_at >= $1 AND t.recorded_at < $2 AND a.customer_id IS NULL GROUP BY t.program_id, a.kind";
     let (first, next) = moments(conn, day, day.succ_opt().unwrap_or(day));
     let mut counted = Counted::new();
-    let stores: Vec<OfStore> = on!(conn, |c| sqlx::query_as(STORES).bind(first).bind(next).fetch_all(c).await)?;
+    let stores: Vec<OfStore> = on!(conn, |c| sqlx::query_as(STORES)
+        .bind(first)
+        .bind(next)
+        .fetch_all(c)
+        .await)?;
     for row in stores {
         let store = row.store_id.unwrap_or(NIL);
         for (figure, value) in [
@@ -287,14 +299,21 @@ async fn count_day(conn: &mut Conn, day: NaiveDate) -> Result<Counted, sqlx::Err
         add(&mut counted, ("category_pieces", store, category), row.pieces);
         add(&mut counted, ("discount", store, NIL), row.discount);
     }
-    let tiers: Vec<OfTier> = on!(conn, |c| sqlx::query_as(TIERS).bind(first).bind(next).fetch_all(c).await)?;
+    let tiers: Vec<OfTier> = on!(conn, |c| sqlx::query_as(TIERS)
+        .bind(first)
+        .bind(next)
+        .fetch_all(c)
+        .await)?;
     for row in tiers {
         let store = row.store_id.unwrap_or(NIL);
         add(&mut counted, ("tier_receipts", store, row.tier_id), row.receipts);
         add(&mut counted, ("tier_sales", store, row.tier_id), row.sales);
     }
-    let points: Vec<(Uuid, String, i64)> =
-        on!(conn, |c| sqlx::query_as(POINTS).bind(first).bind(next).fetch_all(c).await)?;
+    let points: Vec<(Uuid, String, i64)> = on!(conn, |c| sqlx::query_as(POINTS)
+        .bind(first)
+        .bind(next)
+        .fetch_all(c)
+        .await)?;
     for (program, account, amount) in points {
         // What leaves a program's account comes to customers, and the other way about.
         let (figure, value) = match account.as_str() {
@@ -317,10 +336,17 @@ async fn count_month(conn: &mut Conn, first: NaiveDate) -> Result<Counted, sqlx:
         WHERE at >= $1 AND at < $2 AND voided_at IS NULL AND kind = 'sale' GROUP BY store_id";
     let (begin, end) = moments(conn, first, next_month(first));
     let mut counted = Counted::new();
-    let all: i64 = on!(conn, |c| sqlx::query_scalar(ALL).bind(begin).bind(end).fetch_one(c).await)?;
+    let all: i64 = on!(conn, |c| sqlx::query_scalar(ALL)
+        .bind(begin)
+        .bind(end)
+        .fetch_one(c)
+        .await)?;
     add(&mut counted, ("customers", NIL, NIL), all);
-    let stores: Vec<(Option<Uuid>, i64)> =
-        on!(conn, |c| sqlx::query_as(STORES).bind(begin).bind(end).fetch_all(c).await)?;
+    let stores: Vec<(Option<Uuid>, i64)> = on!(conn, |c| sqlx::query_as(STORES)
+        .bind(begin)
+        .bind(end)
+        .fetch_all(c)
+        .await)?;
     for (store, customers) in stores {
         add(&mut counted, ("store_customers", store.unwrap_or(NIL), NIL), customers);
     }
@@ -396,7 +422,10 @@ impl std::fmt::Display for Difference {
             kept,
             counted,
         } = self;
-        write!(f, "{day} {figure} (shop {store}, part {part}): {kept} is kept, {counted} is counted")
+        write!(
+            f,
+            "{day} {figure} (shop {store}, part {part}): {kept} is kept, {counted} is counted"
+        )
     }
 }
 

@@ -76,7 +76,10 @@ pub(super) async fn run_due(db: &Db) -> Result<(), Error> {
     let mut conn = db.read().await?;
     let last: Option<NaiveDate> = on!(conn, |c| sqlx::query_scalar(LAST).fetch_one(c).await)?;
     drop(conn);
-    let first = last.and_then(|last| last.succ_opt()).unwrap_or(back(BACK)).max(back(BACK));
+    let first = last
+        .and_then(|last| last.succ_opt())
+        .unwrap_or(back(BACK))
+        .max(back(BACK));
     for day in first.iter_days().take_while(|day| *day <= back(2)) {
         db.write(|tx| scoped(count(tx, day))).await?;
     }
