@@ -471,8 +471,14 @@ async fn compare(conn: &mut Conn, day: NaiveDate, kind: &'static str) -> Result<
         monthly!(),
         ") AND day = $1"
     );
-    const WAITS: &str = "SELECT day FROM report_marks WHERE day = $1 AND kind = $2 LIMIT 1";
+    const WAITS: &str = "SELECT day FROM report_marks WHERE kind = 'day' AND day >= $1 AND day < $2 \
+                         UNION ALL SELECT day FROM report_marks WHERE kind = 'month' AND day = $3 LIMIT 1";
     let mut differences = Vec::new();
+    // A month waits for its days as well.
+    let (next, month) = match kind {
+        MONTH => (next_month(day), Some(day)),
+        _ => (day.succ_opt().unwrap_or(day), None),
+    };
     // A sale that is booked between the two looks is a difference and none: so twice.
     for _ in 0..2 {
         let sql = if kind == MONTH { OF_MONTH } else { OF_DAY };
@@ -483,7 +489,8 @@ async fn compare(conn: &mut Conn, day: NaiveDate, kind: &'static str) -> Result<
         };
         let waits: Option<NaiveDate> = on!(conn, |c| sqlx::query_scalar(WAITS)
             .bind(day)
-            .bind(kind)
+            .bind(next)
+            .bind(month)
             .fetch_optional(c)
             .await)?;
         let mut both: BTreeMap<(String, Uuid, Uuid), (i64, i64)> = BTreeMap::new();
