@@ -1,5 +1,6 @@
 //! Reports: figures of the shop, compared with the period before, drawn and as tables; saved, and sent by e-mail.
 
+use super::versions::was_sent;
 use crate::cabinet::statement::{figure as number, text};
 use crate::cabinet::{back, flash, gone};
 use crate::cx::Cx;
@@ -356,7 +357,7 @@ fn entry(cx: &Cx, words: &Words<'_>, one: &Saved) -> Html {
         let said = t.next(format::date(cx.lang, day), email);
         view! { <p class="hint">{said}</p> }
     });
-    let forms = own.then(|| own_forms(words, one));
+    let forms = own.then(|| own_forms(cx, words, one));
     view! {
         <li class="panel">
             <p><a href=href><bdi>{one.name.clone()}</bdi></a> " " <span class="muted">{words.kind(one.kind).0}</span></p>
@@ -368,7 +369,7 @@ fn entry(cx: &Cx, words: &Words<'_>, one: &Saved) -> Html {
     .into_html()
 }
 
-fn own_forms(words: &Words<'_>, one: &Saved) -> Html {
+fn own_forms(cx: &Cx, words: &Words<'_>, one: &Saved) -> Html {
     let t = words.t;
     let (id, again) = (one.id.to_string(), one.id.to_string());
     let [schedule, remove] = ["schedule", "remove"].map(|what| format!("report-{what}-{}", one.id));
@@ -384,9 +385,9 @@ fn own_forms(words: &Words<'_>, one: &Saved) -> Html {
     let email = one.email.clone().unwrap_or_default();
     let labels = [("every", t.every), ("email", t.email)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
-    let is_scheduled = one.every.is_some();
+    let is_open = one.every.is_some() || was_sent::<ScheduleReport>(cx);
     view! {
-        <details class="fold" open=is_scheduled>
+        <details class="fold" open=is_open>
             <summary>{t.schedule}</summary>
             <FormBox<ScheduleReport> id=schedule labels=labels>
                 <input type="hidden" name="id" value=id/>

@@ -56,6 +56,7 @@ mod rules;
 mod sessions;
 mod shops;
 mod sign_in;
+mod staff_reports;
 mod support;
 mod texts;
 mod tills;

@@ -571,7 +571,7 @@ struct Rated {
 }
 
 /// Requests that were written in a period, what was thought of answers in it, and when requests were closed and opened again.
-/// There are some hundreds a day, so that they are told apart here and not by the database, which has no median.
+/// They are few beside receipt lines, so that they are told apart here and not by the database: SQLite has no median.
 struct Asking {
     asked: Vec<Asked>,
     rated: Vec<Rated>,
