@@ -181,6 +181,14 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The same above a bar, where there is room for whole units only.
+    fn label(&self, figure: Figure, value: i64) -> String {
+        match figure.unit() {
+            Unit::Money => format::money_rounded(self.lang, self.shop, value),
+            _ => self.value(figure, value),
+        }
+    }
+
     /// The same where there may be none.
     fn maybe(&self, figure: Figure, value: Option<i64>) -> String {
         value.map_or_else(|| self.t.no_value.to_owned(), |value| self.value(figure, value))
@@ -660,7 +668,7 @@ fn drawn(words: &Words<'_>, table: &Table, figure: Figure, finding: String, head
                 short: words.short(table.by, name),
                 name: words.name(table.by, name),
                 value: value(values).unwrap_or_default(),
-                label: words.maybe(figure, value(values)),
+                label: words.label(figure, value(values).unwrap_or_default()),
                 figure: words.maybe(figure, value(values)),
             })
             .collect();
