@@ -837,6 +837,21 @@ test("forms of coupons and segments", async ({ page, another, signIns }) => {
   await right(desk, "segment.remove");
 });
 
+test("forms of reports", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/reports/purchases?period=last_week");
+  await wrong(desk, "report.save", { name: "" }, "Заполните это поле");
+  await right(desk, "report.save", { name: "За неделю", shared: "yes" });
+  await expect(desk).toHaveURL(/\/admin\/reports\?done=saved$/);
+  await desk.getByText("Присылать по почте").first().click();
+  await wrong(desk, "report.schedule", { every: "week", email: "anna@" }, "Проверьте адрес");
+  await right(desk, "report.schedule", { email: freeEmail() });
+  await expect(desk.getByText("Следующее письмо")).toBeVisible();
+  await right(desk, "report.remove");
+  await expect(desk.getByRole("status")).toContainText("Отчёт удалён");
+});
+
 test("forms of shops and categories", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));

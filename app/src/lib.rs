@@ -565,6 +565,19 @@ pub const ROUTES: &[Route] = &[
             admin::webhooks::RedeliverFailed,
         ]
     ),
+    page!(
+        "/admin/reports",
+        Staff,
+        admin::reports::page,
+        [admin::reports::ScheduleReport, admin::reports::RemoveReport]
+    ),
+    page!(
+        "/admin/reports/{kind}",
+        Staff,
+        admin::reports::one,
+        [admin::reports::SaveReport]
+    ),
+    download!("/admin/reports/{kind}/table.csv", Staff, admin::reports::csv),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/help", Public, account::help::page),
     page!(

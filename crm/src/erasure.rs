@@ -82,6 +82,7 @@ const THEN: &[&str] = &[
     "DELETE FROM customer_notes WHERE customer_id = $1",
     "UPDATE interactions SET note = '' WHERE customer_id = $1",
     "UPDATE tasks SET title = '' WHERE customer_id = $1",
+    "DELETE FROM explanations WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",
     "DELETE FROM notifications WHERE customer_id = $1",
     "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",

@@ -3,7 +3,7 @@
 //! Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
-use crate::{exports, webhooks};
+use crate::{exports, reports, webhooks};
 use crm::audit::seal;
 use crm::db::Db;
 use crm::rule::store::simulating;
@@ -29,6 +29,8 @@ const POINTS_EVERY: Duration = Duration::from_secs(60);
 const SHOWN: usize = 20;
 /// How often what is new of the audit log is sealed.
 const SEALS_EVERY: Duration = Duration::from_secs(60);
+/// How often days of reports that changed are counted again.
+const REPORTS_EVERY: Duration = Duration::from_secs(300);
 /// How often the house is swept, and how often is looked whose tier may be another one today, whose day has come, and
 /// whether the ledger and the audit log were compared.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -152,6 +154,17 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             let goes_on = || !*stopping.borrow();
             while goes_on() && exports::run_next(&db, &system).await? {}
             Ok(())
+        }
+    }));
+    let stop_counting = stopping.clone();
+    jobs.push(every("reports", REPORTS_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_counting.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            let mut round = Round::default();
+            round.took(crm::report::store::run_due(&db, &system, goes_on).await);
+            round.took(reports::send_due(&db, &system).await);
+            round.end()
         }
     }));
     if has_inbox {

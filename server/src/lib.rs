@@ -16,6 +16,7 @@ pub mod live;
 pub mod metrics;
 pub mod outside;
 pub mod pace;
+pub mod reports;
 pub mod router;
 pub mod secret;
 pub mod session;

@@ -24,6 +24,7 @@ pub mod programs;
 pub mod promotions;
 pub mod questions;
 pub mod receipt;
+pub mod reports;
 pub mod request;
 pub mod request_parts;
 pub mod requests;

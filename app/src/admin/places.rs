@@ -53,6 +53,7 @@ const PLACES: &[Place] = &[
     setup("/admin/texts", Right::Texts, |t| t.admin_texts.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
+    setup("/admin/reports", Right::Reports, |t| t.admin_reports.title),
     setup("/admin/staff", Right::Staff, |t| t.admin_staff.title),
     setup("/admin/audit", Right::Audit, |t| t.admin_audit.title),
 ];

@@ -112,6 +112,7 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::PersonalData => t.r_personal_data,
         Right::ViewAs => t.r_view_as,
         Right::Macros => t.r_macros,
+        Right::Reports => t.r_reports,
     }
 }
 

@@ -62,11 +62,13 @@ pub enum Right {
     ViewAs,
     /// Writes macros of requests for everybody.
     Macros,
+    /// Reads reports, saves them, has them sent.
+    Reports,
 }
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
@@ -88,6 +90,7 @@ impl Right {
         Self::PersonalData,
         Self::ViewAs,
         Self::Macros,
+        Self::Reports,
     ];
 
     /// As forms and the database name it.
@@ -114,6 +117,7 @@ impl Right {
             Self::PersonalData => "personal_data",
             Self::ViewAs => "view_as",
             Self::Macros => "macros",
+            Self::Reports => "reports",
         }
     }
 

@@ -32,6 +32,7 @@ mod promotions;
 mod purchases;
 mod questions;
 mod questionnaire;
+mod reports;
 mod requests;
 mod rewards;
 mod rights;

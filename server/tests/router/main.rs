@@ -60,6 +60,7 @@ mod sessions;
 mod shops;
 mod sign_in;
 mod staff;
+mod staff_reports;
 mod support;
 mod texts;
 mod thread;

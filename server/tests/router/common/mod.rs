@@ -1094,6 +1094,7 @@ impl Town {
                 "/admin/articles/" => self.app.some_article().await.to_string(),
                 "/admin/promotions/" => self.app.some_promotion().await.to_string(),
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
+                "/admin/reports/" => "purchases".to_owned(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/macros/" => self.app.some_macro().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
