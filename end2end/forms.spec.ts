@@ -852,6 +852,31 @@ test("forms of reports", async ({ another, signIns }) => {
   await expect(desk.getByRole("status")).toContainText("Отчёт удалён");
 });
 
+test("forms of service levels", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/levels");
+  await desk.getByText("Новый календарь").click();
+  const name = `Смена ${Date.now().toString(36)}`;
+  await wrong(desk, "level.calendar_add", { name, mon: "9" }, "Напишите часы по порядку");
+  await right(desk, "level.calendar_add", { mon: "9:00–13:00, 14:00–18:00" });
+  await desk.locator("summary", { hasText: name }).click();
+  await wrong(desk, "level.calendar_change", { days: "завтра" }, "Не удаётся прочитать");
+  await right(desk, "level.calendar_change", { days: "2027-01-01..2027-01-08" });
+  await desk.getByText("Новое правило").click();
+  await wrong(desk, "level.policy_add", { topic: "card", priority: "low", first_answer: "60", warn: "100" }, "Число от 1 до 99");
+  await right(desk, "level.policy_add", { warn: "80" });
+  const policy = desk.locator("summary", { hasText: "Карта, низкий приоритет" });
+  await policy.click();
+  await wrong(desk, "level.policy_change", { solution: "0" }, "Число от 1 до 60000");
+  await right(desk, "level.policy_change", { solution: "600" });
+  await wrong(desk, "level.preview", { at: "" }, "Заполните это поле");
+  await right(desk, "level.preview", { at: "2026-11-27T19:50" });
+  await policy.click();
+  await right(desk, "level.policy_remove");
+  await expect(policy).toHaveCount(0);
+});
+
 test("forms of shops and categories", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
@@ -983,6 +1008,66 @@ test("forms of questions on the site", async ({ page, another, signIns }) => {
   await page.goto("/questions/mine");
   await page.getByRole("link", { name: "Открыть переписку" }).click();
   await expect(page).toHaveURL(/\/support\/\d+/);
+});
+
+test("forms of the desk", async ({ page, another, signIns }) => {
+  test.slow();
+  await newcomer(page, signIns);
+  const word = `варежки${Date.now().toString(36)}`;
+  await page.goto("/support/new");
+  await right(page, "request.create", { topic: "card", text: `Потеряла ${word}` });
+  const number = new URL(page.url()).pathname.split("/").pop()!;
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto(`/admin/requests/${number}`);
+  await desk.getByText("Тема, приоритет, исполнитель и метки").click();
+  await wrong(desk, "request.sort", { tags: "я".repeat(41) }, "Не больше 40 знаков");
+  await right(desk, "request.sort", { priority: "high", tags: word });
+  await expect(desk.getByText(`#${word}`).first()).toBeVisible();
+
+  await desk.goto("/admin/requests");
+  await right(desk, "request.find", { q: word });
+  await desk.locator("summary", { hasText: "Сохранить этот отбор" }).click();
+  await wrong(desk, "filter.save", { name: "" }, "Заполните это поле");
+  await right(desk, "filter.save", { name: word });
+  await expect(desk.getByRole("navigation", { name: "Сохранённые отборы" })).toContainText(word);
+  await desk.locator("summary", { hasText: "Сохранить этот отбор" }).click();
+  await right(desk, "filter.remove");
+  await desk.locator("summary", { hasText: "Изменить отмеченные" }).click();
+  await wrong(desk, "request.bulk", { tag: word }, "Отметьте хотя бы одно обращение");
+  await right(desk, "request.bulk", { "numbers[]": number, tag: "зима", status: "closed" });
+  await expect(desk.getByRole("status").first()).toContainText("Изменено 1 обращение.");
+  await right(desk, "request.undo");
+  await expect(desk.getByRole("status").first()).toContainText("Вернули как было 1 обращение.");
+
+  await desk.goto("/admin/tags");
+  await wrong(desk, "tag.rename", { from: word, to: "," }, "Заполните это поле");
+  await right(desk, "tag.rename", { to: `${word} ещё` });
+
+  await desk.goto("/admin/queues");
+  await desk.locator("summary", { hasText: "Заполнить" }).click();
+  const key = `forms-${Date.now().toString(36)}`;
+  await wrong(desk, "queue.create", { key, name_ru: "Карты", name_en: "" }, "Заполните это поле");
+  await right(desk, "queue.create", { name_en: "Cards" });
+  await wrong(desk, "queue.change", { name_ru: "" }, "Заполните это поле");
+  await right(desk, "queue.change", { name_ru: "Карты", mode: "round_robin" });
+  await wrong(desk, "queue.agent", { capacity: "много" }, /Напишите число/);
+  await right(desk, "queue.agent", { capacity: "3" });
+  // Everybody is called the same here: one of them is who sits before the page.
+  const here = new URL(desk.url()).pathname;
+  for (const agent of await desk.locator('input[name="agent"]').evaluateAll((all) => all.map((one) => (one as HTMLInputElement).value)))
+    await send(desk.request, signIns.url, here, "queue.agent", { agent, capacity: "3" });
+  await desk.goto("/admin/requests");
+  await right(desk, "queue.presence");
+  await expect(desk.getByText("Обращения по очереди вы берёте")).toBeVisible();
+
+  // Only what the lists offer can be chosen; something else has to be sent by hand.
+  await desk.goto("/admin/queues");
+  const about = await box(desk, "queue.topic").locator('[name="about"]').inputValue();
+  const refused = await send(desk.request, signIns.url, "/admin/queues", "queue.topic", { about, queue: "", priority: "asap" });
+  expect(refused.status()).toBe(422);
+  seen.wrong.add("queue.topic");
+  await right(desk, "queue.topic");
 });
 
 test("forms of the texts as staff write them", async ({ another, signIns }) => {

@@ -82,6 +82,11 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/segments", "segment.create", segment);
       return added.headers().location.split("?")[0];
     }
+    case "/admin/queues/{id}": {
+      const queue = { key: `page-${Date.now().toString(36)}`, name_ru: "Карты", name_en: "Cards" };
+      const added = await send(page.request, await here(), "/admin/queues", "queue.create", queue);
+      return added.headers().location.split("?")[0];
+    }
     case "/admin/macros/{id}": {
       const prepared = { key: `page-${Date.now().toString(36)}`, name: "Спасибо", shared: "yes", answer_ru: "Спасибо, {{customer.name}}!", answer_en: "", status: "", assign: "" };
       const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
@@ -222,10 +227,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, programs, reports, rules, shops, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, the help, messages, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver, merges accounts or looks after staff has just proved who they are.
     if (path === "/admin/webhooks/{id}" || /^\/admin\/(roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|messages|programs|promotions|reports|rules|segments|stores|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|levels|messages|programs|promotions|queues|reports|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -207,7 +207,14 @@ pub const ROUTES: &[Route] = &[
         "/admin/requests",
         Staff,
         admin::requests::page,
-        [admin::requests::FindRequests]
+        [
+            admin::requests::FindRequests,
+            admin::requests::BePresent,
+            admin::bulk::BulkRequests,
+            admin::bulk::UndoBulk,
+            admin::kept::SaveFilter,
+            admin::kept::RemoveFilter,
+        ]
     ),
     page!(
         "/admin/requests/{number}",
@@ -219,6 +226,7 @@ pub const ROUTES: &[Route] = &[
             admin::request::SetStatus,
             admin::request::Assign,
             admin::request::Unassign,
+            admin::sorting::SortRequest,
             admin::request_parts::links::LinkRequest,
             admin::request_parts::links::LinkPurchase,
             admin::request_parts::links::Unlink,
@@ -244,6 +252,33 @@ pub const ROUTES: &[Route] = &[
         [admin::macros::ChangeMacro, admin::macros::RemoveMacro]
     ),
     page!("/admin/find", Staff, admin::find::page, [admin::find::Find]),
+    page!(
+        "/admin/queues",
+        Staff,
+        admin::queues::page,
+        [admin::queues::AddQueue, admin::queues::SetBeginning]
+    ),
+    page!(
+        "/admin/queues/{id}",
+        Staff,
+        admin::queues::one,
+        [admin::queues::ChangeQueue, admin::queues::SetAgent]
+    ),
+    page!("/admin/tags", Staff, admin::tags::page, [admin::tags::RenameTag]),
+    page!(
+        "/admin/levels",
+        Staff,
+        admin::levels::page,
+        [
+            admin::levels::AddCalendar,
+            admin::levels::ChangeCalendar,
+            admin::levels::AddPolicy,
+            admin::levels::ChangePolicy,
+            admin::levels::RemovePolicy,
+            admin::levels::PreviewLevels,
+        ]
+    ),
+    page!("/admin/levels/report", Staff, admin::levels::report),
     page!(
         "/admin/customers",
         Staff,

@@ -18,6 +18,7 @@ use crate::lang::Lang;
 use crate::merge;
 use crate::on;
 use crate::program::store as programs;
+use crate::request::store::index as words;
 use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
@@ -93,6 +94,9 @@ const THEN: &[&str] = &[
      WHERE r.customer_id = $1)",
     "DELETE FROM request_changes WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM request_presence WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_bulk_items WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM request_tags WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM level_notices WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM request_drafts WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM request_links WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1) \
      OR other_id IN (SELECT id FROM requests WHERE customer_id = $1)",
@@ -109,9 +113,11 @@ const THEN: &[&str] = &[
 
 /// What ends at a moment: `$2`.
 const AT: &[&str] = &[
-    "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL \
+    "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL, due_at = NULL \
      WHERE customer_id = $1 AND status <> 'closed'",
     "UPDATE tasks SET state = 'cancelled', ended_at = $2, changed_at = $2 WHERE customer_id = $1 AND state = 'open'",
+    "UPDATE request_clocks SET dropped_at = $2, next_at = NULL WHERE met_at IS NULL AND dropped_at IS NULL \
+     AND request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE factor_removals SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
     // Its number stays taken, and no till takes it.
     "UPDATE cards SET state = 'blocked', secret = NULL, blocked_at = COALESCE(blocked_at, $2) WHERE customer_id = $1",
@@ -321,6 +327,7 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
             .await
             .map(drop))?;
     }
+    words::forget(tx, customer).await?;
     programs::stand(tx, customer).await?;
     on!(tx, |c| sqlx::query(CUSTOMER)
         .bind(customer)

@@ -48,6 +48,8 @@ pub enum Flaw {
     PrivateAddress,
     /// Not the IANA name of a time zone.
     NotATimeZone,
+    /// Not hours of a day, from and until, in their order.
+    NotHours,
     /// Not one of the choices offered.
     NotAChoice,
     /// Looked up, it is nobody, or several.
@@ -219,6 +221,7 @@ impl Flaw {
             Self::NotAUrl => "not_a_url",
             Self::PrivateAddress => "private_address",
             Self::NotATimeZone => "not_a_time_zone",
+            Self::NotHours => "not_hours",
             Self::NotAChoice => "not_a_choice",
             Self::NotTheOne => "not_the_one",
             Self::MustAgree => "must_agree",

@@ -138,6 +138,20 @@ ids! {
     MacroId,
     /// A topic of requests.
     TopicId,
+    /// A queue of requests.
+    QueueId,
+    /// A filter of requests that somebody keeps.
+    FilterId,
+    /// A change of many requests at once.
+    BulkId,
+    /// When support works.
+    CalendarId,
+    /// What support promises.
+    PolicyId,
+    /// By when staff owe a customer something in a request.
+    ClockId,
+    /// What a member of staff is told of promises that run out.
+    LevelNoticeId,
     /// A question that everybody reads.
     QuestionId,
     /// A text of the shop that staff edit.

@@ -1,5 +1,5 @@
-//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, what customers take home
-//! is packed, names are written down for the search, what is new of the audit log is sealed, what nobody needs any more goes.
+//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
+//! home is packed, names are written down for the search, what is new of the audit log is sealed, what nobody needs any more goes.
 //! Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
@@ -25,6 +25,8 @@ const SIMULATIONS_EVERY: Duration = Duration::from_secs(2);
 const EXPORTS_EVERY: Duration = Duration::from_secs(5);
 /// How often points that are due are looked for.
 const POINTS_EVERY: Duration = Duration::from_secs(60);
+/// How often is looked which answers are due: promises are counted in minutes.
+const LEVELS_EVERY: Duration = Duration::from_secs(60);
 /// How many differences of the ledger are logged one by one; `kabinet ledger verify` prints them all.
 const SHOWN: usize = 20;
 /// How often what is new of the audit log is sealed.
@@ -74,6 +76,9 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::contact::change::run_due(&db, &system).await);
             round.end()
         }),
+        every("levels", LEVELS_EVERY, db, stopping.clone(), move |db| async move {
+            crm::request::level::store::run_due(&db, &system).await
+        }),
         every("tiers", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::rule::tier::store::run_due(&db, &system).await.map(drop)
         }),
@@ -93,6 +98,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::help::store::sweep(&db, &system).await);
             round.took(crm::dialogue::store::sweep(&db, &system).await);
             round.took(crm::request::live::sweep(&db, &system).await);
+            round.took(crm::request::store::bulk::sweep(&db, &system).await);
             round.took(crm::request::draft::sweep(&db, &system).await);
             round.took(crm::outbox::delivery::forget(&db, &system).await);
             round.took(crm::notification::forget(&db, &system).await);
@@ -121,6 +127,12 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::outbox::delivery::sweep(&db, &system).await);
             round.took(channels::watch(&db, &system).await);
             round.took(webhooks::watch(&db, &system).await);
+            round.end()
+        }),
+        every("desk", WATCH_EVERY, db, stopping.clone(), move |db| async move {
+            let mut round = Round::default();
+            round.took(crm::request::store::queues::run_due(&db, &system).await);
+            round.took(crm::request::store::index::run_due(&db, &system).await);
             round.end()
         }),
     ];

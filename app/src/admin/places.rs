@@ -51,6 +51,7 @@ const PLACES: &[Place] = &[
     setup("/admin/stores", Right::Shops, |t| t.stores.title),
     setup("/admin/help", Right::Help, |t| t.admin_help.title),
     setup("/admin/texts", Right::Texts, |t| t.admin_texts.title),
+    setup("/admin/levels", Right::Levels, |t| t.admin_levels.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
     setup("/admin/reports", Right::Reports, |t| t.admin_reports.title),

@@ -2,7 +2,7 @@
 
 use super::request_parts::{links, merging, prepared};
 use super::view::View;
-use super::{contacts, full_name, keys, passed, status, status_word, store_name};
+use super::{contacts, due, full_name, keys, passed, sorting, status, status_word, store_name};
 use crate::cabinet::support::{KEYS, attached, page_of, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
@@ -17,8 +17,10 @@ use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
 use crm::request::draft::{self, Draft};
+use crm::request::level::store as levels;
 use crm::request::live::{self, Present};
 use crm::request::macros::{self as prepared_answers, Values};
+use crm::request::store::bulk;
 use crm::request::{Author, PageOf, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::request::{link, merge};
 use crm::who::Subject;
@@ -159,6 +161,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => None,
     };
     let others = live::present(&mut conn, staff, thread.id).await?;
+    let sorted = bulk::sorted(&mut conn, staff, thread.number).await?;
+    let mut owed = levels::of(&mut conn, staff, &[thread.id]).await?;
+    let owed = owed.remove(&thread.id).unwrap_or_default();
     let written = Written {
         answer: draft::of(&mut conn, staff, thread.id, Draft::Answer).await?,
         note: draft::of(&mut conn, staff, thread.id, Draft::Note).await?,
@@ -170,6 +175,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let all_macros = prepared_answers::list(&mut conn, staff).await?;
     let values = values(&cx, &mut conn, subject, &thread).await?;
     drop(conn);
+    let belongs = sorting::section(&cx, &thread, &topics, &sorted).await?;
     let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
     let title = t.title(thread.number, cx.pick(&thread.topic));
@@ -183,7 +189,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 data-live=format!("/admin/live?request={}", thread.number)
                 data-since=staff.last_change().to_string()
             >
-                {head(&cx, &view, &thread, receipt.as_ref())}
+                {head(&cx, &view, &thread, receipt.as_ref(), &sorted.steps, &owed)}
+                {belongs}
                 {done(&cx, &view, &neighbours, thread.number)}
                 {links::section(&cx, &thread, &all_links, &bought)}
                 {merging::section(&cx, &merged, &offered)}
@@ -259,7 +266,14 @@ fn list(cx: &Cx, view: &View, rows: &[Row], here: i64) -> Html {
 }
 
 /// What it is about, where it stands, and what can be done with it.
-fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -> Html {
+fn head(
+    cx: &Cx,
+    view: &View,
+    thread: &StaffThread,
+    receipt: Option<&Receipt>,
+    steps: &[Status],
+    owed: &[levels::Due],
+) -> Html {
     let t = &cx.t().admin_request;
     let me = cx.staff.as_ref().map(|staff| staff.id());
     let assignee = match (thread.assignee, &thread.assignee_name) {
@@ -274,11 +288,11 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
     let release = thread.assignee.is_some().then(|| {
         view! { <FormBox<Unassign> class="switch"><button class="btn btn-sm">{t.release}</button></FormBox<Unassign>> }
     });
-    let choices: Vec<_> = thread
-        .status
-        .by_hand()
+    // What the queue of the request lets them set.
+    let choices: Vec<_> = steps
+        .iter()
         .map(|to| {
-            let (code, words) = match (to, thread.status) {
+            let (code, words) = match (*to, thread.status) {
                 (Status::Open | Status::New, Status::Closed) => ("open", t.reopen),
                 (Status::Open | Status::New, _) => ("open", t.to_open),
                 (Status::Waiting, _) => ("waiting", t.to_waiting),
@@ -312,6 +326,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         };
         view! { <p><a href=href>{t.from_page(page_of(cx, about.of))}</a></p> }
     });
+    let owed: Vec<_> = owed.iter().map(|due| due::words(cx, due)).collect();
     // The status depends on what was read, so the form says what that was.
     let seen = thread.updated_at.timestamp_micros().to_string();
     view! {
@@ -322,6 +337,7 @@ fn head(cx: &Cx, view: &View, thread: &StaffThread, receipt: Option<&Receipt>) -
         </div>
         <p class="facts" data-swap="facts">
             {status(cx, thread.status)}
+            {owed}
             {waiting}
             <span>{assignee}</span>
             <span>{t.written} " " <Moment at=thread.created_at shown=cx.moment(thread.created_at)/></span>
@@ -350,6 +366,7 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
         "status" => t.done_status,
         "assigned" => t.done_assigned,
         "unassigned" => t.done_unassigned,
+        "sorted" => desk.done_sorted,
         "linked" => desk.done_linked,
         "unlinked" => desk.done_unlinked,
         "merged" => desk.done_merged,

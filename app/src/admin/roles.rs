@@ -105,6 +105,8 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::Questions => t.r_questions,
         Right::Texts => t.r_texts,
         Right::Merge => t.r_merge,
+        Right::Desk => t.r_desk,
+        Right::Levels => t.r_levels,
         Right::Tasks => t.r_tasks,
         Right::Cards => t.r_cards,
         Right::Purchases => t.r_purchases,

@@ -3,7 +3,8 @@
 
 use super::looked_for;
 use crate::cx::Cx;
-use crm::id::SearchId;
+use crm::id::{QueueId, SearchId};
+use crm::request::desk::{self, Priority};
 use crm::request::{Assignee, Cursor, Filter, Sort, Status, Topic};
 use islands::AppError;
 use std::collections::BTreeMap;
@@ -18,17 +19,20 @@ pub enum Which {
     All,
     /// Of this one.
     Only(Status),
+    /// What should have been done before now.
+    Overdue,
 }
 
 impl Which {
     /// What addresses call each.
-    pub const CODES: [(&str, Self); 6] = [
+    pub const CODES: [(&str, Self); 7] = [
         ("", Self::Unclosed),
         ("new", Self::Only(Status::New)),
         ("open", Self::Only(Status::Open)),
         ("waiting", Self::Only(Status::Waiting)),
         ("closed", Self::Only(Status::Closed)),
         ("all", Self::All),
+        ("overdue", Self::Overdue),
     ];
 
     /// What addresses call it.
@@ -44,15 +48,17 @@ impl Which {
         match self {
             Self::Unclosed | Self::Only(Status::New | Status::Open) => Sort::Waiting,
             Self::All | Self::Only(Status::Waiting | Status::Closed) => Sort::Updated,
+            Self::Overdue => Sort::Due,
         }
     }
 }
 
 /// What addresses call each order.
-pub const SORTS: [(&str, Sort); 3] = [
+pub const SORTS: [(&str, Sort); 4] = [
     ("waiting", Sort::Waiting),
     ("newest", Sort::Newest),
     ("updated", Sort::Updated),
+    ("due", Sort::Due),
 ];
 
 /// What is shown.
@@ -64,6 +70,12 @@ pub struct View {
     pub assignee: Assignee,
     /// A topic's code; empty for all.
     pub topic: String,
+    /// A queue; none for all.
+    pub queue: Option<QueueId>,
+    /// A tag; empty for all.
+    pub tag: String,
+    /// A priority; none for all.
+    pub priority: Option<Priority>,
     /// By what is looked for is known.
     pub find: Option<SearchId>,
     /// What is looked for.
@@ -81,6 +93,9 @@ impl View {
             which,
             assignee,
             topic: String::new(),
+            queue: None,
+            tag: String::new(),
+            priority: None,
             find: None,
             text: String::new(),
             sort: which.sort(),
@@ -122,6 +137,9 @@ impl View {
             which,
             assignee,
             topic: query("topic").unwrap_or_default(),
+            queue: query("queue").and_then(|id| id.parse().ok()),
+            tag: query("tag").and_then(|tag| desk::tag(&tag).ok()).unwrap_or_default(),
+            priority: query("priority").and_then(|code| Priority::from_code(&code)),
             find: query("find").and_then(|id| id.parse().ok()),
             text: String::new(),
             sort: sort.map_or(which.sort(), |(_, sort)| sort),
@@ -150,7 +168,8 @@ impl View {
 
     /// True when the tab alone does not say what is shown.
     pub fn is_narrowed(&self) -> bool {
-        !self.topic.is_empty() || self.find.is_some() || matches!(self.assignee, Assignee::Of(_))
+        let is_sorted_out = self.queue.is_some() || !self.tag.is_empty() || self.priority.is_some();
+        is_sorted_out || !self.topic.is_empty() || self.find.is_some() || matches!(self.assignee, Assignee::Of(_))
     }
 
     /// True where a request that somebody has just written is among what is shown.
@@ -180,10 +199,14 @@ impl View {
         let find = self.find.map(|id| id.to_string()).unwrap_or_default();
         let mut query: BTreeMap<&str, &str> = BTreeMap::new();
         let assignee = self.assignee_code();
+        let queue = self.queue.map(|id| id.to_string()).unwrap_or_default();
         for (name, value) in [
             ("status", self.which.code()),
             ("assignee", &assignee),
             ("topic", &self.topic),
+            ("queue", &queue),
+            ("tag", &self.tag),
+            ("priority", self.priority.map_or("", Priority::code)),
             ("find", &find),
             ("sort", self.sort_code()),
             ("after", &after),
@@ -214,15 +237,37 @@ impl View {
         Filter {
             status: match self.which {
                 Which::Only(status) => Some(status),
-                Which::Unclosed | Which::All => None,
+                Which::Unclosed | Which::All | Which::Overdue => None,
             },
-            unclosed: self.which == Which::Unclosed,
+            unclosed: matches!(self.which, Which::Unclosed | Which::Overdue),
+            overdue: self.which == Which::Overdue,
             assignee: self.assignee,
             topic: topics
                 .iter()
                 .find(|topic| topic.code == self.topic)
                 .map(|topic| topic.id),
+            queue: self.queue,
+            tag: self.tag.clone(),
+            priority: self.priority,
             text: self.text.clone(),
+        }
+    }
+
+    /// The view of a filter that was kept.
+    pub fn kept(filter: &Filter, topics: &[Topic]) -> Self {
+        let which = match (filter.status, filter.overdue, filter.unclosed) {
+            (Some(status), ..) => Which::Only(status),
+            (None, true, _) => Which::Overdue,
+            (None, false, true) => Which::Unclosed,
+            (None, false, false) => Which::All,
+        };
+        let topic = topics.iter().find(|topic| Some(topic.id) == filter.topic);
+        Self {
+            topic: topic.map(|topic| topic.code.clone()).unwrap_or_default(),
+            queue: filter.queue,
+            tag: filter.tag.clone(),
+            priority: filter.priority,
+            ..Self::new(which, filter.assignee)
         }
     }
 }

@@ -140,6 +140,8 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("request.status", _) => t.request_status,
         ("request.assign", _) => t.request_assign,
         ("request.unassign", _) => t.request_unassign,
+        ("request.sort", _) => t.request_sort,
+        ("request.undo", _) => t.request_undo,
         ("request.link", _) => t.request_link,
         ("request.unlink", _) => t.request_unlink,
         ("request.merge", _) => t.request_merge,

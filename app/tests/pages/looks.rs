@@ -34,6 +34,7 @@ fn customers_read_in_words_whatever_others_do_with_their_data() {
         "request.status",
         "request.assign",
         "request.unassign",
+        "request.sort",
         "request.link",
         "request.unlink",
     ]);

@@ -1,5 +1,6 @@
 use app::admin::view::*;
-use crm::request::{Assignee, Status};
+use crm::request::desk::Priority;
+use crm::request::{Assignee, Status, Topic};
 use std::collections::BTreeMap;
 
 fn read(address: &str) -> View {
@@ -18,6 +19,9 @@ fn a_view_survives_its_address() {
                 let plain = View::new(which, assignee).sorted(sort);
                 let view = View {
                     topic: "card".into(),
+                    queue: "00000000-0000-0000-0000-00000000000d".parse().ok(),
+                    tag: "доставка завтра".into(),
+                    priority: Some(Priority::High),
                     find: "00000000-0000-0000-0000-00000000000b".parse().ok(),
                     ..plain.from(after)
                 };
@@ -44,5 +48,30 @@ fn the_usual_view_has_the_shortest_address() {
 #[test]
 fn nonsense_narrows_nothing() {
     let usual = View::new(Which::Unclosed, Assignee::Anyone);
-    assert_eq!(read("?status=x&assignee=y&sort=z&after=1"), usual);
+    assert_eq!(
+        read("?status=x&assignee=y&sort=z&after=1&queue=q&tag=%20&priority=p"),
+        usual
+    );
+}
+
+#[test]
+fn a_view_survives_being_kept() {
+    let topics = [Topic {
+        id: "00000000-0000-0000-0000-000000000003".parse().expect("an id"),
+        code: "card".into(),
+        name: crm::lang::Localized {
+            ru: "Карта".into(),
+            en: "Card".into(),
+        },
+    }];
+    for (_, which) in Which::CODES {
+        let view = View {
+            topic: "card".into(),
+            queue: "00000000-0000-0000-0000-00000000000d".parse().ok(),
+            tag: "vip".into(),
+            priority: Some(Priority::Urgent),
+            ..View::new(which, Assignee::Me)
+        };
+        assert_eq!(View::kept(&view.filter(&topics), &topics), view);
+    }
 }

@@ -47,7 +47,6 @@ CREATE TABLE explanations (
 CREATE INDEX explanations_day ON explanations (day);
 
 -- What reports ask for by time.
-CREATE INDEX requests_created_at ON requests (created_at);
 CREATE INDEX requests_closed ON requests (closed_at);
 CREATE INDEX requests_reopened ON requests (reopened_at) WHERE reopened_at IS NOT NULL;
 CREATE INDEX request_ratings_at ON request_ratings (at);

@@ -466,7 +466,24 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "request_changes",
         "that something came of a request, for pages that are open: gone after a week",
     ),
+    (
+        "request_clocks",
+        "by when staff owed an answer, which measures staff: when it came is told with the request",
+    ),
     ("request_presence", "which colleagues have a request open just now"),
+    ("level_notices", "what staff are told of requests that run late"),
+    (
+        "request_tags",
+        "words that staff put on requests for themselves, as they leave notes",
+    ),
+    (
+        "request_bulk_items",
+        "what staff did with many requests at once, to be undone: gone after a day",
+    ),
+    (
+        "unindexed_requests",
+        "which requests are about to be put together for the search: gone after a minute",
+    ),
     (
         "request_drafts",
         "what staff are writing and have not sent: gone after a month",

@@ -2,7 +2,7 @@
 //! whoever wrote it.
 
 use super::draft::{self, Draft};
-use super::store::{Change, Held, audit, say, tell};
+use super::store::{Change, Held, audit, queues, say, tell};
 use super::{Status, Step, live, text};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
@@ -380,8 +380,8 @@ pub fn last4(number: &str) -> &str {
 
 /// Does what a macro says, all of it or nothing: the answer goes out, or is put below what somebody is writing; then who works on
 /// the request, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was sent. Fails with
-/// [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, and with a flaw at
-/// `text` where the answer is too long.
+/// [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, with a flaw at `text`
+/// where the answer is too long, and with [`Error::Forbidden`] for what the queue of the request does not allow to them.
 pub async fn run(
     db: &Db,
     by: &Staff,
@@ -420,6 +420,11 @@ pub async fn run(
                 _ => None,
             };
             if let Some((step, assignee)) = step {
+                if let Some(to) = assignee
+                    && !queues::may_be_given(tx, by, held.id, to).await?
+                {
+                    return Err(Error::Forbidden);
+                }
                 let at = held.moment(tx);
                 let change = Change {
                     step,
@@ -431,6 +436,9 @@ pub async fn run(
             }
             let held = Held::by_number(tx, number, None).await?;
             if let Some(to) = prepared.status.filter(|to| *to != held.status) {
+                if !queues::may_set(tx, by, &held, to).await? {
+                    return Err(Error::Forbidden);
+                }
                 let step = Step::StaffSets(to);
                 held.step(tx, step).await?;
                 if to == Status::Closed {
@@ -454,6 +462,9 @@ pub async fn run(
 /// Answers the customer, as [`super::store::staff_answer`] does.
 async fn send(tx: &mut Tx, by: &Staff, held: &Held, answer: &str) -> Result<(), Error> {
     let body = text(answer).map_err(|flaw| Error::field("text", flaw))?;
+    if !queues::may_answer(tx, by, held).await? {
+        return Err(Error::Forbidden);
+    }
     let at = held.moment(tx);
     say(tx, held.id, Some(by.id()), false, &body, at).await?;
     let change = Change {

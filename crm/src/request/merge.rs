@@ -4,6 +4,7 @@
 //! (`requests.merged_into`), and whoever opens either sees the messages of both in the order of time. There is one level: into
 //! a request that holds others more may go, but it goes into none itself.
 
+use super::level::store as levels;
 use super::link::{self, To};
 use super::live;
 use super::store::{Begun, Held, begin};
@@ -124,6 +125,7 @@ async fn put_into(tx: &mut Tx, by: &Staff, kept: &Held, one: &Held) -> Result<()
     const CLOSE: &str = "UPDATE requests SET merged_into = $2, status = $3, waiting_since = NULL, \
                          closed_at = COALESCE(closed_at, $4), updated_at = $4 WHERE id = $1";
     let (now, at) = (tx.now(), one.moment(tx));
+    levels::wait_as_long(tx, kept.id, one.id).await?;
     on!(tx, |c| sqlx::query(NOTE)
         .bind(RequestMergeId::new())
         .bind(kept.id)
@@ -144,6 +146,7 @@ async fn put_into(tx: &mut Tx, by: &Staff, kept: &Held, one: &Held) -> Result<()
         .execute(c)
         .await
         .map(drop))?;
+    levels::follow(tx, one.id, at, false).await?;
     let (customer, reason) = (Some(one.customer_id), Reason::Request.as_str());
     Ok(by.record(tx, "request.merge", customer, Some(one.id.0), reason).await?)
 }
@@ -175,7 +178,7 @@ async fn bring_together(tx: &mut Tx, kept: &Held, going: &[Held]) -> Result<(), 
         .execute(c)
         .await
         .map(drop))?;
-    Ok(())
+    levels::follow(tx, kept.id, at, false).await
 }
 
 /// Lets a request come out again, as it was when it went. What was said since stays where it was said. Fails with
@@ -223,6 +226,9 @@ pub async fn part(db: &Db, by: &Staff, number: i64, merged: i64) -> Result<(), E
                 .execute(c)
                 .await
                 .map(drop))?;
+            // Just before it went.
+            levels::turn_back(tx, before.merged_id, before.at - TimeDelta::microseconds(1)).await?;
+            levels::follow(tx, before.merged_id, at, false).await?;
             on!(tx, |c| sqlx::query(UNDONE)
                 .bind(before.id)
                 .bind(now)
@@ -371,6 +377,12 @@ pub async fn split(db: &Db, by: &Staff, number: i64, message: MessageId) -> Resu
                 .execute(c)
                 .await
                 .map(drop))?;
+            if is_answered {
+                levels::owe_no_answer(tx, held.id, at).await?;
+            }
+            for one in [id, held.id] {
+                levels::follow(tx, one, at, false).await?;
+            }
             let to = To {
                 kind: link::Kind::Split,
                 other: Some(id),

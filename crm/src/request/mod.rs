@@ -1,7 +1,7 @@
 //! Support requests: what a customer asks, what staff answers, and whose turn it is.
 
 use crate::flaw::{self, Flaw};
-use crate::id::{CustomerId, MessageId, PurchaseId, RatingId, RequestId, StaffId, TopicId};
+use crate::id::{CustomerId, MessageId, PurchaseId, QueueId, RatingId, RequestId, StaffId, TopicId};
 use crate::lang::{Lang, Localized};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,11 @@ use std::fmt;
 use std::str::FromStr;
 
 pub mod attachment;
-mod photo;
+pub mod desk;
 #[cfg(feature = "store")]
 pub mod draft;
+#[cfg(feature = "store")]
+pub mod level;
 #[cfg(feature = "store")]
 pub mod link;
 #[cfg(feature = "store")]
@@ -22,10 +24,12 @@ pub mod macros;
 pub mod mention;
 #[cfg(feature = "store")]
 pub mod merge;
+mod photo;
 #[cfg(feature = "store")]
 pub mod store;
 
 use attachment::Attachment;
+use desk::Priority;
 
 /// The longest message, in characters.
 pub const TEXT_MAX: usize = 4000;
@@ -443,6 +447,7 @@ pub enum Assignee {
 
 /// What the queue is narrowed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Filter {
     /// Only in this status.
     pub status: Option<Status>,
@@ -450,10 +455,25 @@ pub struct Filter {
     pub unclosed: bool,
     /// Only of this assignee.
     pub assignee: Assignee,
-    /// Only about this topic.
+    /// Only about this topic, or one below it.
     pub topic: Option<TopicId>,
-    /// Only with this number, or with this text in a message or in the customer's name; empty: all.
+    /// Only of this queue.
+    pub queue: Option<QueueId>,
+    /// Only with this tag; empty: all.
+    pub tag: String,
+    /// Only of this priority.
+    pub priority: Option<Priority>,
+    /// Only what should have been done before now.
+    pub overdue: bool,
+    /// Only with this number, or with words that begin so in messages, notes, tags or the customer's name; empty: all.
     pub text: String,
+}
+
+impl Filter {
+    /// True where nothing closed is let through.
+    pub fn is_unclosed(&self) -> bool {
+        self.unclosed || self.overdue || self.status.is_some_and(|status| status != Status::Closed)
+    }
 }
 
 /// In what order the queue is shown.
@@ -467,6 +487,8 @@ pub enum Sort {
     Newest,
     /// The last message or change first.
     Updated,
+    /// What is due first; what is never due comes last.
+    Due,
 }
 
 /// A request in the staff's queue.
@@ -496,6 +518,12 @@ pub struct Row {
     pub updated_at: DateTime<Utc>,
     /// Since when the customer waits for staff.
     pub waiting_since: Option<DateTime<Utc>>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Until when staff has to do something.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Its tags, with commas between them.
+    pub tags: String,
     /// The time that the list is sorted by.
     pub(crate) place: DateTime<Utc>,
 }
@@ -510,7 +538,7 @@ impl Row {
     }
 }
 
-/// How many requests each tab of the queue holds.
+/// How many requests each tab of the queue holds. What is closed is not counted: it is nearly all there ever was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "store", derive(sqlx::FromRow))]
 pub struct Counts {
@@ -524,8 +552,8 @@ pub struct Counts {
     pub open: i64,
     /// Staff waits for customers.
     pub waiting: i64,
-    /// Settled.
-    pub closed: i64,
+    /// Something should have been done before now.
+    pub overdue: i64,
 }
 
 /// A message or a note as staff sees it.

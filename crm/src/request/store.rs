@@ -1,7 +1,14 @@
 //! Requests in the database: what customers see and do, then what staff does.
 
+pub mod bulk;
+pub mod index;
+pub mod queues;
+pub mod saved;
+pub mod tags;
+
 use super::attachment::{self, Attachment, Checked};
 use super::draft::{self, Draft};
+use super::level::store as levels;
 use super::live;
 use super::mention;
 use super::{
@@ -127,7 +134,7 @@ impl Held {
             .execute(c)
             .await
             .map(drop))?;
-        Ok(())
+        levels::follow(tx, self.id, at, change.answered).await
     }
 
     /// Takes a step that leaves the rest alone.
@@ -319,6 +326,7 @@ pub(super) async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), E
         .execute(c)
         .await
         .map(drop))?;
+    queues::place(tx, id, new.topic).await?;
     Ok((id, number))
 }
 
@@ -342,6 +350,8 @@ pub(crate) async fn begin_with(
     let (id, _) = begin(tx, begun).await?;
     tx.happened(Cause::Opened(id));
     say(tx, id, None, false, body, at).await?;
+    levels::follow(tx, id, at, false).await?;
+    queues::hand_out(tx, id).await?;
     live::note(tx, id, live::Kind::Opened).await?;
     Ok(id)
 }
@@ -398,7 +408,9 @@ pub async fn create_with(
                 // Of one moment, and ids grow: it stands after what the customer said.
                 say(tx, id, None, true, note, at).await?;
             }
+            levels::follow(tx, id, at, false).await?;
             by.record(tx, "request.create", Some(id.0)).await?;
+            queues::hand_out(tx, id).await?;
             live::note(tx, id, live::Kind::Opened).await?;
             Ok(number)
         })
@@ -773,19 +785,13 @@ async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Resul
 
 // The staff's side ----------------------------------------------------------------------------------------------------
 
-/// Who waits for nothing is sorted as if they began to at the end of time: NULL sorts differently on the two engines.
-macro_rules! waiting {
-    () => {
-        "COALESCE(r.waiting_since, '9999-12-31T00:00:00+00:00')"
-    };
-}
-
 macro_rules! queue {
     ($place:expr) => {
         concat!(
             "SELECT r.id, r.number, c.name, c.surname, t.name AS topic, COALESCE((SELECT SUBSTR(m.body, 1, 160) \
              FROM messages m WHERE m.request_id = r.id ORDER BY m.at, m.id LIMIT 1), '') AS beginning, r.status, \
-             s.name AS assignee, r.created_at, r.updated_at, r.waiting_since, ",
+             s.name AS assignee, r.created_at, r.updated_at, r.waiting_since, r.priority, r.due_at, \
+             COALESCE((SELECT string_agg(g.tag, ', ' ORDER BY g.tag) FROM request_tags g WHERE g.request_id = r.id), '') AS tags, ",
             $place,
             " AS place FROM requests r JOIN customers c ON c.id = r.customer_id JOIN topics t ON t.id = r.topic_id \
              LEFT JOIN staff s ON s.id = r.assignee_id"
@@ -803,11 +809,15 @@ pub async fn queue(
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
     by.may(Right::Requests)?;
+    if !filter.text.is_empty() {
+        // What was said a moment ago is to be found, too.
+        index::refresh(db, index::BEFORE_A_SEARCH).await?;
+    }
     let (select, keyset, tail) = match sort {
         Sort::Waiting => (
-            queue!(waiting!()),
-            concat!("(", waiting!(), ", r.id) > (?, ?)"),
-            concat!("ORDER BY ", waiting!(), ", r.id"),
+            queue!("r.waits_from"),
+            "(r.waits_from, r.id) > (?, ?)",
+            "ORDER BY r.waits_from, r.id",
         ),
         Sort::Newest => (
             queue!("r.created_at"),
@@ -819,8 +829,27 @@ pub async fn queue(
             "(r.updated_at, r.id) < (?, ?)",
             "ORDER BY r.updated_at DESC, r.id DESC",
         ),
+        Sort::Due => (
+            queue!("r.due_from"),
+            "(r.due_from, r.id) > (?, ?)",
+            "ORDER BY r.due_from, r.id",
+        ),
     };
-    let mut query = ListQuery::new(select);
+    let mut conn = db.read().await?;
+    let mut query = narrowed(ListQuery::new(select), by, filter, &conn);
+    if let Some(after) = after {
+        query = query.filter(keyset, [Bind::Time(after.at), Bind::Id(after.id.0)]);
+    }
+    let rows: Vec<Row> = db::list(&mut conn, query.tail(tail).limit(limit)).await?;
+    drop(conn);
+    let reason = &format!("{} shown", rows.len());
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "request.queue", None, None, reason).await?) }))
+        .await?;
+    Ok(rows)
+}
+
+/// A query over requests, called `r`, narrowed to what a filter lets through.
+fn narrowed(mut query: ListQuery, by: &Staff, filter: &Filter, conn: &Conn) -> ListQuery {
     if let Some(status) = filter.status {
         let condition = match status {
             Status::New => "r.status = 'new'",
@@ -830,8 +859,12 @@ pub async fn queue(
         };
         query = query.filter(condition, []);
     }
-    if filter.unclosed {
-        query = query.filter("r.status IN ('new', 'open', 'waiting')", []);
+    // In the words of the indexes that hold nothing else.
+    if filter.is_unclosed() {
+        query = query.filter("r.status <> 'closed'", []);
+    }
+    if filter.overdue {
+        query = query.filter("r.due_from < ?", [Bind::Time(conn.now())]);
     }
     query = match filter.assignee {
         Assignee::Anyone => query,
@@ -839,46 +872,47 @@ pub async fn queue(
         Assignee::Nobody => query.filter("r.assignee_id IS NULL", []),
         Assignee::Of(staff) => query.filter("r.assignee_id = ?", [Bind::Id(staff.0)]),
     };
-    if let Some(topic) = filter.topic {
-        query = query.filter("r.topic_id = ?", [Bind::Id(topic.0)]);
-    }
-    // One that went into another one is that one; it is found by what was said in it all the same.
-    if filter.text.trim().is_empty() {
+    // One that went into another one is that one, and closed; it is found by what was said in it all the same.
+    if filter.text.trim().is_empty() && !filter.is_unclosed() {
         query = query.filter("r.merged_into IS NULL", []);
     }
-    // Each word may stand in a message or in the name; more than a few narrow nothing further.
-    let text = filter.text.replace(char::is_control, " ");
-    for word in fold(&text).split(' ').filter(|word| !word.is_empty()).take(6) {
-        let part = format!("%{}%", db::like(word));
-        let number = word.trim_start_matches(['#', '№']).parse().unwrap_or(0);
-        let condition = "r.number = ? OR c.search LIKE ? ESCAPE '\\' OR EXISTS \
-                         (SELECT 1 FROM messages m WHERE m.request_id = r.id AND m.search LIKE ? ESCAPE '\\')";
+    if let Some(topic) = filter.topic {
         query = query.filter(
-            condition,
-            [Bind::Int(number), Bind::Text(part.clone()), Bind::Text(part)],
+            "r.topic_id IN (SELECT id FROM topics WHERE id = ? OR parent_id = ?)",
+            [Bind::Id(topic.0), Bind::Id(topic.0)],
         );
     }
-    if let Some(after) = after {
-        query = query.filter(keyset, [Bind::Time(after.at), Bind::Id(after.id.0)]);
+    if let Some(queue) = filter.queue {
+        query = query.filter("r.queue_id = ?", [Bind::Id(queue.0)]);
     }
-    let mut conn = db.read().await?;
-    let rows: Vec<Row> = db::list(&mut conn, query.tail(tail).limit(limit)).await?;
-    drop(conn);
-    let reason = &format!("{} shown", rows.len());
-    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "request.queue", None, None, reason).await?) }))
-        .await?;
-    Ok(rows)
+    if !filter.tag.is_empty() {
+        // Of what is not closed there is little, so it is looked at one by one; else what has the tag is.
+        let condition = match filter.is_unclosed() {
+            true => "EXISTS (SELECT 1 FROM request_tags g WHERE g.request_id = r.id AND g.tag = ?)",
+            false => "r.id IN (SELECT request_id FROM request_tags WHERE tag = ?)",
+        };
+        query = query.filter(condition, [Bind::Text(filter.tag.clone())]);
+    }
+    if let Some(priority) = filter.priority {
+        query = query.filter("r.priority = ?", [Bind::Word(priority.code())]);
+    }
+    index::narrow(query, filter, conn)
 }
 
 /// How many requests each tab of the queue holds.
 pub async fn counts(conn: &mut Conn, by: &Staff) -> Result<Counts, Error> {
     by.may(Right::Requests)?;
-    const SQL: &str = "SELECT COUNT(*) FILTER (WHERE assignee_id = $1 AND status <> 'closed') AS mine, \
-                       COUNT(*) FILTER (WHERE assignee_id IS NULL AND status <> 'closed') AS unassigned, \
+    const SQL: &str = "SELECT COUNT(*) FILTER (WHERE assignee_id = $1) AS mine, \
+                       COUNT(*) FILTER (WHERE assignee_id IS NULL) AS unassigned, \
                        COUNT(*) FILTER (WHERE status = 'new') AS new, COUNT(*) FILTER (WHERE status = 'open') AS open, \
                        COUNT(*) FILTER (WHERE status = 'waiting') AS waiting, \
-                       COUNT(*) FILTER (WHERE status = 'closed' AND merged_into IS NULL) AS closed FROM requests";
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(by.id()).fetch_one(c).await)?)
+                       COUNT(*) FILTER (WHERE due_at < $2) AS overdue FROM requests WHERE status <> 'closed'";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(by.id())
+        .bind(now)
+        .fetch_one(c)
+        .await)?)
 }
 
 /// Opens a request with its notes, and its customer's data with it; both are written into the audit log. For one that went into
@@ -990,7 +1024,8 @@ pub async fn staff_file(db: &Db, by: &Staff, number: i64, id: AttachmentId) -> R
 
 /// Answers the customer, who gets an e-mail that says so where there is an address. Whoever answers a request that is
 /// nobody's works on it from then on. `seen` is the `updated_at` of the thread that was read: fails with
-/// [`Error::Stale`] when the request has moved on since, and with flaws at `text` and `files`.
+/// [`Error::Stale`] when the request has moved on since, with flaws at `text` and `files`, and with [`Error::Forbidden`] where
+/// the request is closed and not theirs to open again.
 pub async fn staff_answer(
     db: &Db,
     by: &Staff,
@@ -1006,6 +1041,9 @@ pub async fn staff_answer(
             let held = Held::by_number(tx, number, None).await?;
             if held.updated_at != seen {
                 return Err(Error::Stale);
+            }
+            if !queues::may_answer(tx, by, &held).await? {
+                return Err(Error::Forbidden);
             }
             let at = held.moment(tx);
             let message = say(tx, held.id, Some(by.id()), false, body, at).await?;
@@ -1071,7 +1109,7 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
 }
 
 /// Sets the status by hand; that it is closed the customer is told in the cabinet. `seen` as in [`staff_answer`]. Fails with a
-/// flaw at `status` where it is no choice.
+/// flaw at `status` where it is no choice, and with [`Error::Forbidden`] where the queue does not allow it to them.
 pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Requests)?;
     db.write(|tx| {
@@ -1084,6 +1122,9 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
             held.status
                 .after(step)
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
+            if !queues::may_set(tx, by, &held, to).await? {
+                return Err(Error::Forbidden);
+            }
             held.step(tx, step).await?;
             if to == Status::Closed {
                 let (customer, about) = (held.customer_id, held.number.to_string());
@@ -1096,7 +1137,7 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
     .await
 }
 
-/// Takes a request, from a colleague too; a new one is open then.
+/// Takes a request, from a colleague too; a new one is open then. Fails with [`Error::Forbidden`] where others work in its queue.
 pub async fn assign_to_me(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
     assign(db, by, number, Step::StaffTakes, Some(by.id())).await
 }
@@ -1111,6 +1152,11 @@ async fn assign(db: &Db, by: &Staff, number: i64, step: Step, assignee: Option<S
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
+            if let Some(to) = assignee
+                && !queues::may_be_given(tx, by, held.id, to).await?
+            {
+                return Err(Error::Forbidden);
+            }
             let at = held.moment(tx);
             held.take(
                 tx,

@@ -48,6 +48,10 @@ pub enum Right {
     Texts,
     /// Merges accounts of one customer, and undoes that.
     Merge,
+    /// Leads the desk of support: sets up its queues and tags, and closes what only a lead closes.
+    Desk,
+    /// Says how soon requests are answered and when there is work, is told where that is broken, and reads how often.
+    Levels,
     /// Sees what colleagues are to do for customers, ends it and hands it on.
     Tasks,
     /// Blocks customers' cards, and hands out others.
@@ -68,7 +72,7 @@ pub enum Right {
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
@@ -83,6 +87,8 @@ impl Right {
         Self::Questions,
         Self::Texts,
         Self::Merge,
+        Self::Desk,
+        Self::Levels,
         Self::Tasks,
         Self::Cards,
         Self::Purchases,
@@ -110,6 +116,8 @@ impl Right {
             Self::Questions => "questions",
             Self::Texts => "texts",
             Self::Merge => "merge",
+            Self::Desk => "desk",
+            Self::Levels => "levels",
             Self::Tasks => "tasks",
             Self::Cards => "cards",
             Self::Purchases => "purchases",

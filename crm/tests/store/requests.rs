@@ -692,7 +692,8 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
         })
         .await
     };
-    assert_eq!(text("баллы").await, [first]);
+    assert_eq!(text("балл").await, [first], "by how a word begins");
+    assert_eq!(text("аллы").await, [0_i64; 0], "and not by what is in the middle of it");
     assert_eq!(
         text("ЕЛКИНА баллы").await,
         [first],
@@ -700,11 +701,16 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
     );
     assert_eq!(text("boris points").await, [second, third]);
     assert_eq!(text("o'neill\0").await, [second, third, closed]);
-    assert_eq!(text("100%").await, [first]);
-    assert_eq!(text("s_2").await, [second]);
-    assert_eq!(text("\\o").await, [second]);
-    assert_eq!(text(&format!("№{third}")).await, [third]);
+    assert_eq!(
+        text("100%").await,
+        [first, third],
+        "a number as a whole, whatever is beside it"
+    );
+    assert_eq!(text("10").await, [0_i64; 0]);
+    assert_eq!(text("points_2").await, [second]);
+    assert_eq!(text(&format!("№{closed}")).await, [closed]);
     assert_eq!(text("' OR 1=1 --").await, [0_i64; 0]);
+    assert_eq!(text("?!").await, [0_i64; 0], "what has no word in it finds nothing");
 
     let mut conn = world.db.read().await.expect("a connection");
     let counts = store::counts(&mut conn, &agent).await.expect("counts");
@@ -716,7 +722,7 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
             new: 1,
             open: 1,
             waiting: 1,
-            closed: 1
+            overdue: 0
         }
     );
     drop(conn);

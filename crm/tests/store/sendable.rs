@@ -10,8 +10,8 @@ use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
 use crm::find::store as find;
 use crm::id::{
-    AdjustmentId, AttachmentId, CardId, CustomerId, LinkId, MessageId, ProgramId, QuestionId, SimulationId, StaffId,
-    TransferId,
+    AdjustmentId, AttachmentId, CalendarId, CardId, CustomerId, LinkId, MessageId, PolicyId, ProgramId, QuestionId,
+    SimulationId, StaffId, TransferId,
 };
 use crm::invite::store as invitations;
 use crm::lang::Lang;
@@ -19,11 +19,13 @@ use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, rewards, transfers};
 use crm::purchase::void::void;
 use crm::question::{self, NewQuestion, store as questions};
+use crm::request::level::managing::{self, NewCalendar, NewPolicy};
+use crm::request::level::store as levels;
 use crm::request::{Filter, NewRating, NewRequest, Sort, Status, Thread, store as requests};
 use crm::rule::Rule;
 use crm::rule::store::{self as rules, days, simulating};
 use crm::rule::tier::{Tiers, store as tiers};
-use crm::staff::managing::{self, Invitation};
+use crm::staff::managing::{self as colleagues, Invitation};
 use crm::staff::roles::{self, NewRole};
 use crm::staff::store as staff;
 use crm::text::{Kind, Text, store as texts};
@@ -65,6 +67,15 @@ fn a_server_can_await_these(
         requests::thread(&db, customer.me(), 1).await?;
         requests::queue(&db, &agent, &Filter::default(), Sort::Waiting, None, 1).await?;
         requests::open(&db, &agent, 1).await?;
+        levels::run_due(&db, &system).await?;
+        let (calendar, policy) = (NewCalendar::default(), NewPolicy::default());
+        managing::list(&db, &agent).await?;
+        managing::report(&db, &agent).await?;
+        managing::add_calendar(&db, &agent, &calendar).await?;
+        managing::change_calendar(&db, &agent, CalendarId::new(), db.now(), &calendar).await?;
+        managing::add_policy(&db, &agent, &policy).await?;
+        managing::change_policy(&db, &agent, PolicyId::new(), db.now(), &policy).await?;
+        managing::remove_policy(&db, &agent, PolicyId::new()).await?;
         requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
         requests::note(&db, &agent, 1, "").await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
@@ -132,6 +143,7 @@ fn a_server_can_await_these(
         simulating::latest(&mut conn, &agent, id).await?;
         requests::list(&mut conn, customer.me(), None, 1).await?;
         requests::counts(&mut conn, &agent).await?;
+        levels::of(&mut conn, &agent, &[]).await?;
         requests::topics(&mut conn).await?;
         staff::by_login(&mut conn, "").await?;
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;
@@ -195,16 +207,16 @@ fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, s
 fn a_server_can_await_these_of_staff(db: Db, admin: Staff, system: System, new: Invitation, role: NewRole) {
     movable(async move {
         let (by, id, visitor) = (&admin.fresh(&db)?, StaffId::new(), &Visitor::default());
-        managing::list(&db, &admin).await?;
-        managing::read(&db, &admin, id).await?;
-        managing::invite(&db, by, &new).await?;
-        managing::invite_again(&db, by, id).await?;
-        managing::join(&db, "", "", Lang::Ru, visitor).await?;
-        managing::set_role(&db, by, id, &new.role, "").await?;
-        managing::disable(&db, by, id, "").await?;
-        managing::enable(&db, by, id).await?;
-        managing::end_all_sessions(&db, by, id, "").await?;
-        managing::reset_factors(&db, by, id, "").await?;
+        colleagues::list(&db, &admin).await?;
+        colleagues::read(&db, &admin, id).await?;
+        colleagues::invite(&db, by, &new).await?;
+        colleagues::invite_again(&db, by, id).await?;
+        colleagues::join(&db, "", "", Lang::Ru, visitor).await?;
+        colleagues::set_role(&db, by, id, &new.role, "").await?;
+        colleagues::disable(&db, by, id, "").await?;
+        colleagues::enable(&db, by, id).await?;
+        colleagues::end_all_sessions(&db, by, id, "").await?;
+        colleagues::reset_factors(&db, by, id, "").await?;
         roles::list(&db, &admin).await?;
         roles::create(&db, by, "", &role).await?;
         roles::change(&db, by, &new.role, &role).await?;

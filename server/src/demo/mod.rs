@@ -10,13 +10,14 @@ mod rewards;
 use crate::config::Config;
 use anyhow::Context as _;
 use chrono::{Duration, NaiveDate};
-use crm::db::{Db, scoped};
+use crm::db::{Db, Tx, scoped};
 use crm::id::{CategoryId, CustomerId, StaffId, StoreId};
-use crm::lang::Lang;
+use crm::lang::{Lang, Localized};
 use crm::promotion::NewPromotion;
 use crm::purchase::import::{self, Format};
 use crm::request::Status;
-use crm::request::store::{Past, PastMessage};
+use crm::request::desk::Priority;
+use crm::request::store::{Past, PastMessage, bulk, queues};
 use crm::staff::{NewStaff, Role};
 use crm::who::System;
 use records::{Records, Thread};
@@ -371,21 +372,48 @@ async fn requests(
                 .map(|p| p.id),
             false => None,
         };
-        all.push(past(db, thread, owner, purchase, agent, !mine.contains(&i)));
+        all.push((past(db, thread, owner, purchase, agent, !mine.contains(&i)), thread));
     }
     // In the order in which they came, for that is how their numbers run.
-    all.sort_by_key(|past| past.messages.first().map(|m| m.at));
+    all.sort_by_key(|(past, _)| past.messages.first().map(|m| m.at));
     let all = &all;
     db.write(|tx| {
         scoped(async move {
-            for past in all {
-                crm::request::store::put(tx, by, past).await?;
+            desk(tx, by).await?;
+            for (past, thread) in all {
+                let number = crm::request::store::put(tx, by, past).await?;
+                bulk::sort_by_system(tx, by, number, thread.priority, &thread.tags).await?;
             }
             Ok::<_, crm::Error>(())
         })
     })
     .await?;
     Ok(all.len())
+}
+
+/// Two queues, from which people take: what is about points and receipts, and what is about cards and who people are.
+async fn desk(tx: &mut Tx, by: &System) -> Result<(), crm::Error> {
+    let all = [
+        (
+            "points",
+            "Баллы и чеки",
+            "Points and receipts",
+            ["points_missing", "purchase"],
+        ),
+        ("cards", "Карты и анкета", "Cards and details", ["card", "profile"]),
+    ];
+    let topics = crm::request::store::topics(tx).await?;
+    for (code, ru, en, about) in all {
+        let name = Localized {
+            ru: ru.into(),
+            en: en.into(),
+        };
+        let id = queues::create_by_system(tx, by, code, &name).await?;
+        for topic in topics.iter().filter(|topic| about.contains(&topic.code.as_str())) {
+            queues::set_beginning_by_system(tx, by, topic.id, Some(id), Priority::Normal).await?;
+        }
+    }
+    Ok(())
 }
 
 fn past(

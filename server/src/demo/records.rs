@@ -5,6 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use crm::id::TierId;
 use crm::lang::{Lang, Localized};
 use crm::request::Status;
+use crm::request::desk::Priority;
 use crm::rule::tier::{Downgrade, Measure, Tier, Tiers};
 use crm::rule::{Span, Window};
 use crm::shop::Shop;
@@ -57,6 +58,10 @@ pub(super) struct Thread {
     pub(super) status: Status,
     pub(super) about_receipt: bool,
     pub(super) assigned: bool,
+    #[serde(default)]
+    pub(super) priority: Priority,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
     pub(super) age_hours: f64,
     pub(super) messages: Vec<Message>,
 }

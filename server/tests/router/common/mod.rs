@@ -478,6 +478,27 @@ impl TestApp {
         crm::id::SegmentId(id)
     }
 
+    /// A queue that gives nothing in turn and allows everything; the first call writes it down.
+    pub async fn some_queue(&self) -> crm::id::QueueId {
+        const SQL: &str = "INSERT INTO queues (id, code, name, mode, steps, close_by, reopen_by, created_at) \
+            SELECT $1, 'billing', '{\"ru\": \"Платежи\", \"en\": \"Billing\"}', 'by_hand', '[[\"new\", \"open\"], \
+            [\"new\", \"waiting\"], [\"new\", \"closed\"], [\"open\", \"waiting\"], [\"open\", \"closed\"], \
+            [\"waiting\", \"open\"], [\"waiting\", \"closed\"], [\"closed\", \"open\"], [\"closed\", \"waiting\"]]', \
+            'anyone', 'anyone', $2 WHERE NOT EXISTS (SELECT 1 FROM queues)";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a queue");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM queues ORDER BY id LIMIT 1")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::QueueId(id)
+    }
+
     /// A macro of everybody's, likewise.
     pub async fn some_macro(&self) -> crm::id::MacroId {
         const SQL: &str = "INSERT INTO macros (id, code, name, answer, sends, status, changed_at, changed_by) \
@@ -1000,6 +1021,7 @@ impl Town {
         app.some_promotion().await;
         app.some_series().await;
         app.some_segment().await;
+        app.some_queue().await;
         app.some_macro().await;
         app.some_colleague().await;
         app.some_category().await;
@@ -1096,6 +1118,7 @@ impl Town {
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
                 "/admin/reports/" => "purchases".to_owned(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
+                "/admin/queues/" => self.app.some_queue().await.to_string(),
                 "/admin/macros/" => self.app.some_macro().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),

@@ -1,0 +1,46 @@
+//! What customers are owed and until when, in words.
+
+use super::passed;
+use crate::cx::Cx;
+use crate::ui::html::{Html, IntoHtml};
+use chrono::{DateTime, Utc};
+use crm::request::level::Kind;
+use crm::request::level::store::Due;
+use leptos::prelude::*;
+
+/// What is to be done: `ответить`.
+fn what(cx: &Cx, kind: Kind) -> &'static str {
+    let t = &cx.t().admin_levels;
+    match kind {
+        Kind::FirstAnswer | Kind::NextAnswer => t.to_answer,
+        Kind::Solution => t.to_solve,
+    }
+}
+
+/// A moment, of today the time alone.
+fn moment(cx: &Cx, at: DateTime<Utc>) -> String {
+    if cx.shop().day(at) == cx.today() {
+        cx.time(at)
+    } else {
+        cx.moment(at)
+    }
+}
+
+/// Until when something is to be done, and how long that is, or has been.
+pub(super) fn words(cx: &Cx, due: &Due) -> Html {
+    let (t, now) = (&cx.t().admin_levels, cx.db.now());
+    let what = what(cx, due.kind);
+    match due.due_at {
+        None => view! { <span>{t.paused(what)}</span> }.into_html(),
+        Some(at) if at < now => {
+            let words = t.late(passed(cx, at), moment(cx, at), what);
+            let paused = due.is_paused.then_some(t.late_paused);
+            view! { <span class="status status-bad">{t.late_head}</span> " " <span>{words} {paused}</span> }.into_html()
+        }
+        Some(at) => {
+            // As long as something that began so long ago.
+            let left = passed(cx, now - (at - now));
+            view! { <span>{t.due(left, moment(cx, at), what)}</span> }.into_html()
+        }
+    }
+}

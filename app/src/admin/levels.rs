@@ -1,0 +1,612 @@
+//! Service levels as leads write them: when there is work, how soon requests are answered and solved, and how often that was kept.
+
+use super::rules::fields::line;
+use super::versions::{seen, was_sent};
+use crate::cabinet::{back, flash, gone};
+use crate::cx::Cx;
+use crate::format;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Utc};
+use crm::flaw::Flaw;
+use crm::id::{CalendarId, PolicyId};
+use crm::request::desk::Priority;
+use crm::request::level::managing::{
+    self as levels, DAY_FIELDS, Entry, Kept, NewCalendar, NewPolicy, REPORT_DAYS, Setup,
+};
+use crm::request::level::{Kind, Policy, show_days, show_hours};
+use crm::staff::Right;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+const HERE: &str = "/admin/levels";
+const REPORT: &str = "/admin/levels/report";
+/// How browsers write a day and a time.
+const AT: &str = "%Y-%m-%dT%H:%M";
+
+/// The fields of a calendar.
+#[derive(Deserialize)]
+pub struct CalendarFields {
+    name: String,
+    time_zone: String,
+    mon: String,
+    tue: String,
+    wed: String,
+    thu: String,
+    fri: String,
+    sat: String,
+    sun: String,
+    days: String,
+}
+
+impl From<CalendarFields> for NewCalendar {
+    fn from(fields: CalendarFields) -> Self {
+        let CalendarFields {
+            name,
+            time_zone,
+            mon,
+            tue,
+            wed,
+            thu,
+            fri,
+            sat,
+            sun,
+            days,
+        } = fields;
+        Self {
+            name: line(&name),
+            time_zone,
+            week: [mon, tue, wed, thu, fri, sat, sun],
+            days,
+        }
+    }
+}
+
+/// The fields of a policy.
+#[derive(Deserialize)]
+pub struct PolicyFields {
+    calendar: String,
+    topic: String,
+    priority: String,
+    first_answer: String,
+    next_answer: String,
+    solution: String,
+    warn: String,
+    lead: String,
+    queue: String,
+}
+
+impl From<PolicyFields> for NewPolicy {
+    fn from(fields: PolicyFields) -> Self {
+        let PolicyFields {
+            calendar,
+            topic,
+            priority,
+            first_answer,
+            next_answer,
+            solution,
+            warn,
+            lead,
+            queue,
+        } = fields;
+        Self {
+            calendar,
+            topic,
+            priority,
+            first_answer,
+            next_answer,
+            solution,
+            warn,
+            lead,
+            queue,
+        }
+    }
+}
+
+/// What a hidden field of our own page says.
+fn hidden<T: std::str::FromStr>(text: &str) -> Result<T, AppError> {
+    text.parse().map_err(|_| AppError::Refused)
+}
+
+fn done(what: &str) -> Result<Next, AppError> {
+    Ok(Next::to(format!("{HERE}?done={what}")))
+}
+
+/// Adds a calendar.
+#[derive(Deserialize)]
+pub struct AddCalendar {
+    #[serde(flatten)]
+    fields: CalendarFields,
+}
+
+impl Form for AddCalendar {
+    const NAME: &'static str = "level.calendar_add";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        levels::add_calendar(&cx.db, cx.staff()?, &self.fields.into()).await?;
+        done("calendar_added")
+    }
+}
+
+/// Changes a calendar. `seen` is when it was written down as it was shown.
+#[derive(Deserialize)]
+pub struct ChangeCalendar {
+    id: String,
+    seen: String,
+    #[serde(flatten)]
+    fields: CalendarFields,
+}
+
+impl Form for ChangeCalendar {
+    const NAME: &'static str = "level.calendar_change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: CalendarId = hidden(&self.id)?;
+        let seen = seen(hidden(&self.seen)?)?;
+        levels::change_calendar(&cx.db, cx.staff()?, id, seen, &self.fields.into()).await?;
+        done("saved")
+    }
+}
+
+/// Adds a policy.
+#[derive(Deserialize)]
+pub struct AddPolicy {
+    #[serde(flatten)]
+    fields: PolicyFields,
+}
+
+impl Form for AddPolicy {
+    const NAME: &'static str = "level.policy_add";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        levels::add_policy(&cx.db, cx.staff()?, &self.fields.into()).await?;
+        done("policy_added")
+    }
+}
+
+/// Changes a policy. `seen` as of a calendar.
+#[derive(Deserialize)]
+pub struct ChangePolicy {
+    id: String,
+    seen: String,
+    #[serde(flatten)]
+    fields: PolicyFields,
+}
+
+impl Form for ChangePolicy {
+    const NAME: &'static str = "level.policy_change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: PolicyId = hidden(&self.id)?;
+        let seen = seen(hidden(&self.seen)?)?;
+        levels::change_policy(&cx.db, cx.staff()?, id, seen, &self.fields.into()).await?;
+        done("saved")
+    }
+}
+
+/// Removes a policy.
+#[derive(Deserialize)]
+pub struct RemovePolicy {
+    id: String,
+}
+
+impl Form for RemovePolicy {
+    const NAME: &'static str = "level.policy_remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        levels::remove_policy(&cx.db, cx.staff()?, hidden(&self.id)?).await?;
+        done("policy_removed")
+    }
+}
+
+/// Shows when a request that is written at a moment would be due. Nothing changes by it.
+#[derive(Deserialize)]
+pub struct PreviewLevels {
+    at: String,
+}
+
+impl Form for PreviewLevels {
+    const NAME: &'static str = "level.preview";
+    const REPEATS: bool = true;
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        cx.staff()?.may(Right::Levels)?;
+        if self.at.is_empty() {
+            return Err(AppError::field("at", Flaw::Missing));
+        }
+        let at = written_at(&self.at).ok_or_else(|| AppError::field("at", Flaw::NotADate))?;
+        Ok(Next::to(format!("{HERE}?at={}", at.format(AT))))
+    }
+}
+
+/// What is owed, as lists call it.
+fn kind(cx: &Cx, kind: Kind) -> &'static str {
+    let t = &cx.t().admin_levels;
+    match kind {
+        Kind::FirstAnswer => t.first_answer,
+        Kind::NextAnswer => t.next_answer,
+        Kind::Solution => t.solution,
+    }
+}
+
+fn priority(cx: &Cx, priority: Priority) -> &'static str {
+    let t = &cx.t().admin_levels;
+    match priority {
+        Priority::Low => t.low,
+        Priority::Normal => t.normal,
+        Priority::High => t.high,
+        Priority::Urgent => t.urgent,
+    }
+}
+
+/// A time of the shop's clock as a browser sends it.
+fn written_at(text: &str) -> Option<NaiveDateTime> {
+    let at = NaiveDateTime::parse_from_str(text, AT).ok()?;
+    (2000..=2200).contains(&at.year()).then_some(at)
+}
+
+/// The moment for which it is shown what would be due: the one asked for, or next Friday evening, when little is left of the week.
+fn asked(cx: &Cx) -> NaiveDateTime {
+    let asked = cx.query("at").and_then(written_at);
+    let today = cx.today();
+    let to_friday = (4 + 7 - i64::from(today.weekday().num_days_from_monday())) % 7;
+    let friday = (today + TimeDelta::days(to_friday)).and_time(chrono::NaiveTime::MIN);
+    asked.unwrap_or(friday + TimeDelta::minutes(19 * 60 + 50))
+}
+
+/// Everything that is set up, with the forms to change it.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_levels;
+    let setup = levels::list(&cx.db, cx.staff()?).await?;
+    let said = [
+        ("calendar_added", t.done_calendar_added),
+        ("policy_added", t.done_policy_added),
+        ("policy_removed", t.done_policy_removed),
+        ("saved", cx.t().admin_rules.done_saved),
+    ];
+    let calendars: Vec<_> = setup.calendars.iter().map(|entry| calendar(&cx, entry)).collect();
+    let policies: Vec<_> = setup.policies.iter().map(|one| policy(&cx, &setup, one)).collect();
+    let none = setup
+        .policies
+        .is_empty()
+        .then(|| view! { <p class="muted">{t.none}</p> });
+    let add = match setup.calendars.is_empty() {
+        true => view! { <p class="muted">{t.calendar_first}</p> }.into_html(),
+        false => add_policy(&cx, &setup),
+    };
+    let (inside, is_adding, zone) = (cx.clone(), was_sent::<AddCalendar>(&cx), cx.shop().time_zone.clone());
+    let labels = calendar_labels(&cx);
+    let view = view! {
+        <h1>{t.title}</h1>
+        {flash(&cx, &said)}
+        {gone(&cx)}
+        <p class="lead">{t.lead}</p>
+        <nav class="actions" aria-label=t.title>
+            <a class="btn btn-sm" href=REPORT>{t.report}</a>
+            <a class="btn btn-sm" href="/admin/requests?status=overdue">{t.late_title}</a>
+        </nav>
+        <section class="section" aria-labelledby="policies">
+            <h2 id="policies">{t.policies}</h2>
+            {none}
+            {preview(&cx, &setup)}
+            <div class="narrow stack">{policies} {add}</div>
+        </section>
+        <section class="section narrow" aria-labelledby="calendars">
+            <h2 id="calendars">{t.calendars}</h2>
+            <div class="stack">
+                {calendars}
+                <details class="fold" open=is_adding>
+                    <summary>{t.add_calendar}</summary>
+                    <FormBox<AddCalendar> labels=labels>
+                        {calendar_fields(&inside, None, zone)}
+                        <button class="btn btn-primary">{t.save_calendar}</button>
+                    </FormBox<AddCalendar>>
+                </details>
+            </div>
+        </section>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+/// What a request that is written at a moment is promised, by each policy.
+fn preview(cx: &Cx, setup: &Setup) -> Option<Html> {
+    let t = &cx.t().admin_levels;
+    if setup.policies.is_empty() {
+        return None;
+    }
+    let local = asked(cx);
+    let at = cx.shop().moment(local);
+    let rows: Vec<_> = setup
+        .policies
+        .iter()
+        .map(|policy| {
+            let entry = setup.calendars.iter().find(|entry| entry.id == policy.calendar_id);
+            let due = entry
+                .map(|entry| entry.preview(policy, cx.shop(), at))
+                .unwrap_or_default();
+            let cells: Vec<_> = Kind::ALL
+                .into_iter()
+                .map(|kind| {
+                    let due = due.iter().find(|(known, _)| *known == kind).map(|(_, at)| *at);
+                    let words = due.map_or_else(|| "—".to_owned(), |at| weekday_moment(cx, at));
+                    view! { <td class="num">{words}</td> }
+                })
+                .collect();
+            view! { <tr><td class="grow">{about(cx, setup, policy)}</td>{cells}</tr> }
+        })
+        .collect();
+    let mut heads = vec![Head::Words(t.about)];
+    heads.extend(Kind::ALL.map(|one| Head::Number(kind(cx, one))));
+    let value = local.format(AT).to_string();
+    let labels = vec![("at".to_owned(), t.written_at.to_owned())];
+    let view = view! {
+        <FormBox<PreviewLevels> class="form narrow" labels=labels>
+            <Field name="at" label=t.written_at kind="datetime-local" value=value/>
+            <button class="btn">{t.show_due}</button>
+        </FormBox<PreviewLevels>>
+        <p>{t.preview(weekday_moment(cx, at))}</p>
+        <DataTable label=t.preview_label heads=heads rows=rows.into_html()/>
+    };
+    Some(view.into_html())
+}
+
+/// A moment by the shop's clock with its weekday.
+fn weekday_moment(cx: &Cx, at: DateTime<Utc>) -> String {
+    let day = format::day_and_weekday(cx.lang, cx.shop().day(at), cx.today());
+    format!("{day}, {}", format::time(cx.shop(), at))
+}
+
+/// For which requests a policy is.
+fn about(cx: &Cx, setup: &Setup, policy: &Policy) -> String {
+    let t = &cx.t().admin_levels;
+    let topic = policy
+        .topic_id
+        .and_then(|id| setup.topics.iter().find(|topic| topic.id == id));
+    let topic = topic.map_or_else(|| t.any_topic.to_owned(), |topic| cx.pick(&topic.name));
+    let priority = policy.priority.map_or(t.any_priority, |only| priority(cx, only));
+    t.about_which(priority, topic)
+}
+
+/// Whether this form of several was sent and not taken.
+fn is_open<F: Form>(cx: &Cx, id: &str) -> bool {
+    let is_this = |(name, value): &(String, String)| name == "_form" && value == id;
+    let sent = cx.outcome.as_ref().filter(|_| was_sent::<F>(cx));
+    sent.is_some_and(|sent| sent.values.iter().any(is_this))
+}
+
+/// The form of one calendar, folded away until it was sent and not taken.
+fn calendar(cx: &Cx, entry: &Entry) -> Html {
+    let t = &cx.t().admin_levels;
+    let form = format!("calendar-{}", entry.id);
+    let is_open = is_open::<ChangeCalendar>(cx, &form);
+    let (id, seen) = (entry.id.to_string(), entry.changed_at.timestamp_micros().to_string());
+    let save = cx.t().admin_rules.save;
+    let (inside, held, zone) = (cx.clone(), entry.clone(), entry.time_zone.clone());
+    view! {
+        <details class="fold" open=is_open>
+            <summary><bdi>{entry.name.clone()}</bdi></summary>
+            <FormBox<ChangeCalendar> id=form labels=calendar_labels(cx) stale=t.stale>
+                <input type="hidden" name="id" value=id/>
+                <input type="hidden" name="seen" value=seen/>
+                {calendar_fields(&inside, Some(&held), zone)}
+                <button class="btn btn-primary">{save}</button>
+            </FormBox<ChangeCalendar>>
+        </details>
+    }
+    .into_html()
+}
+
+fn calendar_labels(cx: &Cx) -> Vec<(String, String)> {
+    let t = &cx.t().admin_levels;
+    let mut labels = vec![
+        ("name".to_owned(), t.calendar_name.to_owned()),
+        ("time_zone".to_owned(), t.time_zone.to_owned()),
+        ("days".to_owned(), t.days.to_owned()),
+    ];
+    for (index, field) in DAY_FIELDS.into_iter().enumerate() {
+        labels.push((field.to_owned(), format::weekday(cx.lang, index).to_owned()));
+    }
+    labels
+}
+
+/// The fields of a calendar, filled in with one that is there.
+fn calendar_fields(cx: &Cx, held: Option<&Entry>, zone: String) -> Html {
+    let t = &cx.t().admin_levels;
+    let name = held.map(|held| held.name.clone()).unwrap_or_default();
+    let days = held.map(|held| show_days(&held.days)).unwrap_or_default();
+    let week: Vec<_> = DAY_FIELDS
+        .into_iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let hours = held
+                .and_then(|held| held.week.get(index))
+                .map(|spans| show_hours(spans));
+            let label = format::weekday(cx.lang, index);
+            view! { <Field name=field label=label value=hours.unwrap_or_default() optional=true/> }
+        })
+        .collect();
+    view! {
+        <Field name="name" label=t.calendar_name value=name/>
+        <Field name="time_zone" label=t.time_zone value=zone/>
+        <p class="hint">{t.hours_hint}</p>
+        <div class="grid gap-3 sm:grid-cols-2">{week}</div>
+        <TextArea name="days" label=t.days hint=t.days_hint value=days/>
+    }
+    .into_html()
+}
+
+/// The form of one policy, folded away until it was sent and not taken.
+fn policy(cx: &Cx, setup: &Setup, policy: &Policy) -> Html {
+    let t = &cx.t().admin_levels;
+    let form = format!("policy-{}", policy.id);
+    let is_open = is_open::<ChangePolicy>(cx, &form);
+    let (id, seen) = (policy.id.to_string(), policy.changed_at.timestamp_micros().to_string());
+    let (inside, held, choices) = (cx.clone(), policy.clone(), Choices::of(cx, setup));
+    let (removed, remove, save) = (id.clone(), format!("remove-{id}"), cx.t().admin_rules.save);
+    view! {
+        <details class="fold" open=is_open>
+            <summary>{about(cx, setup, policy)}</summary>
+            <FormBox<ChangePolicy> id=form labels=policy_labels(cx) stale=t.stale>
+                <input type="hidden" name="id" value=id/>
+                <input type="hidden" name="seen" value=seen/>
+                {policy_fields(&inside, Some(&held), choices)}
+                <button class="btn btn-primary">{save}</button>
+            </FormBox<ChangePolicy>>
+            <FormBox<RemovePolicy> id=remove class="actions">
+                <input type="hidden" name="id" value=removed/>
+                <button class="btn btn-danger-quiet">{t.remove}</button>
+            </FormBox<RemovePolicy>>
+        </details>
+    }
+    .into_html()
+}
+
+fn add_policy(cx: &Cx, setup: &Setup) -> Html {
+    let t = &cx.t().admin_levels;
+    let (inside, choices, is_adding) = (cx.clone(), Choices::of(cx, setup), was_sent::<AddPolicy>(cx));
+    view! {
+        <details class="fold" open=is_adding>
+            <summary>{t.add_policy}</summary>
+            <FormBox<AddPolicy> labels=policy_labels(cx)>
+                {policy_fields(&inside, None, choices)}
+                <button class="btn btn-primary">{t.save_policy}</button>
+            </FormBox<AddPolicy>>
+        </details>
+    }
+    .into_html()
+}
+
+fn policy_labels(cx: &Cx) -> Vec<(String, String)> {
+    let t = &cx.t().admin_levels;
+    let labels = [
+        ("calendar", t.calendar),
+        ("topic", t.topic),
+        ("priority", t.priority),
+        ("first_answer", t.first_answer),
+        ("next_answer", t.next_answer),
+        ("solution", t.solution),
+        ("warn", t.warn),
+        ("lead", t.lead_after),
+        ("queue", t.queue_after),
+    ];
+    labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec()
+}
+
+/// What the lists of a policy's form offer, and the codes of topics.
+struct Choices {
+    calendars: Vec<ChoiceOption>,
+    topics: Vec<ChoiceOption>,
+    priorities: Vec<ChoiceOption>,
+    /// The code of each topic by its id.
+    codes: Vec<(crm::id::TopicId, String)>,
+}
+
+impl Choices {
+    fn of(cx: &Cx, setup: &Setup) -> Self {
+        let t = &cx.t().admin_levels;
+        let none = |words: &str| std::iter::once((String::new(), words.to_owned()));
+        let topics = setup
+            .topics
+            .iter()
+            .map(|topic| (topic.code.clone(), cx.pick(&topic.name)));
+        let priorities = Priority::ALL.map(|one| (one.code().to_owned(), priority(cx, one).to_owned()));
+        let calendars = setup
+            .calendars
+            .iter()
+            .map(|entry| (entry.id.to_string(), entry.name.clone()));
+        Self {
+            calendars: calendars.collect(),
+            topics: none(t.any_topic).chain(topics).collect(),
+            priorities: none(t.any_priority).chain(priorities).collect(),
+            codes: setup
+                .topics
+                .iter()
+                .map(|topic| (topic.id, topic.code.clone()))
+                .collect(),
+        }
+    }
+
+    fn code(&self, policy: &Policy) -> String {
+        let topic = self.codes.iter().find(|(id, _)| Some(*id) == policy.topic_id);
+        topic.map(|(_, code)| code.clone()).unwrap_or_default()
+    }
+}
+
+/// The fields of a policy, filled in with one that is there.
+fn policy_fields(cx: &Cx, held: Option<&Policy>, choices: Choices) -> Html {
+    let t = &cx.t().admin_levels;
+    let number = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
+    let minutes = |kind| number(held.and_then(|held| held.minutes(kind)));
+    let [first, next, solution] = Kind::ALL.map(minutes);
+    let warn = number(Some(held.map_or(80, |held| held.warn_percent)));
+    let lead = number(held.map_or(Some(100), |held| held.lead_percent));
+    let queue = number(held.and_then(|held| held.queue_percent));
+    let topic = held.map(|held| choices.code(held)).unwrap_or_default();
+    let calendar = held.map(|held| held.calendar_id.to_string()).unwrap_or_default();
+    let priority = held.and_then(|held| held.priority).map_or("", Priority::code);
+    let Choices {
+        calendars,
+        topics,
+        priorities,
+        ..
+    } = choices;
+    view! {
+        <Select name="topic" label=t.topic options=topics value=topic/>
+        <Select name="priority" label=t.priority options=priorities value=priority/>
+        <Select name="calendar" label=t.calendar options=calendars value=calendar/>
+        <p class="hint">{t.minutes_hint}</p>
+        <Field name="first_answer" label=t.first_answer value=first inputmode="numeric" optional=true/>
+        <Field name="next_answer" label=t.next_answer value=next inputmode="numeric" optional=true/>
+        <Field name="solution" label=t.solution value=solution inputmode="numeric" optional=true/>
+        <p class="hint">{t.percent_hint}</p>
+        <Field name="warn" label=t.warn value=warn inputmode="numeric"/>
+        <Field name="lead" label=t.lead_after value=lead inputmode="numeric" optional=true/>
+        <Field name="queue" label=t.queue_after value=queue inputmode="numeric" optional=true/>
+    }
+    .into_html()
+}
+
+/// How often promises were kept, topic by topic.
+pub async fn report(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_levels;
+    let all = levels::report(&cx.db, cx.staff()?).await?;
+    let row = |line: &Kept| {
+        let ended = line.kept + line.missed;
+        let share = match ended {
+            0 => "—".to_owned(),
+            _ => t.share(line.kept * 100 / ended),
+        };
+        view! {
+            <tr>
+                <td class="grow">{cx.pick(&line.topic)}</td>
+                <td>{kind(&cx, line.kind)}</td>
+                <td class="num">{format::integer(line.kept)}</td>
+                <td class="num">{format::integer(line.missed)}</td>
+                <td class="num">{share}</td>
+                <td class="num">{format::integer(line.dropped)}</td>
+            </tr>
+        }
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let heads = vec![
+        Head::Words(t.topic),
+        Head::Words(t.what_head),
+        Head::Number(t.kept),
+        Head::Number(t.missed),
+        Head::Number(t.kept_share),
+        Head::Number(t.dropped),
+    ];
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted">{t.report_none}</p> }.into_html(),
+        false => view! { <DataTable label=t.report heads=heads rows=rows.into_html()/> }.into_html(),
+    };
+    let view = view! {
+        {back(HERE, t.title)}
+        <h1>{t.report}</h1>
+        <p class="lead">{t.report_lead(REPORT_DAYS)}</p>
+        {list}
+    };
+    Ok(Body::new(t.report, Frame::Admin, view))
+}

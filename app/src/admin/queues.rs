@@ -1,0 +1,317 @@
+//! Queues of requests, as a lead sets them up: what they allow, who works in them, which topics lead there.
+
+use super::sorting::priorities;
+use super::status_word;
+use super::versions::was_sent;
+use crate::cabinet::{back, flash};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{Choices, DataTable, Field, FormBox, Head, Select};
+use crm::flaw::Flaw;
+use crm::id::{QueueId, StaffId, TopicId};
+use crm::lang::Localized;
+use crm::request::Status;
+use crm::request::desk::{self, Agent, Beginning, Mode, Move, Priority, Queue, Rules, Who};
+use crm::request::store::queues;
+use crm::staff::Right;
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+const HERE: &str = "/admin/queues";
+
+/// Adds a queue.
+#[derive(Deserialize)]
+pub struct AddQueue {
+    key: String,
+    name_ru: String,
+    name_en: String,
+}
+
+impl Form for AddQueue {
+    const NAME: &'static str = "queue.create";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let name = Localized {
+            ru: self.name_ru,
+            en: self.name_en,
+        };
+        let id = queues::create(&cx.db, cx.staff()?, &self.key, &name).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=created")))
+    }
+}
+
+/// Says what requests about a topic begin with.
+#[derive(Deserialize)]
+pub struct SetBeginning {
+    about: TopicId,
+    queue: String,
+    priority: String,
+}
+
+impl Form for SetBeginning {
+    const NAME: &'static str = "queue.topic";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let queue = match self.queue.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| AppError::field("queue", Flaw::NotAChoice))?),
+        };
+        let priority = Priority::from_code(&self.priority);
+        let priority = priority.ok_or_else(|| AppError::field("priority", Flaw::NotAChoice))?;
+        queues::set_beginning(&cx.db, cx.staff()?, self.about, queue, priority).await?;
+        Ok(Next::to(format!("{HERE}?done=topic")))
+    }
+}
+
+/// Changes the queue at hand.
+#[derive(Deserialize)]
+pub struct ChangeQueue {
+    name_ru: String,
+    name_en: String,
+    mode: Mode,
+    close_by: Who,
+    reopen_by: Who,
+    #[serde(default)]
+    steps: Vec<String>,
+}
+
+impl Form for ChangeQueue {
+    const NAME: &'static str = "queue.change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: QueueId = cx.param("id")?;
+        let name = Localized {
+            ru: self.name_ru,
+            en: self.name_en,
+        };
+        let mut steps = desk::moves();
+        steps.retain(|step| self.steps.contains(&step_code(*step)));
+        let rules = Rules {
+            steps,
+            close_by: self.close_by,
+            reopen_by: self.reopen_by,
+        };
+        queues::change(&cx.db, cx.staff()?, id, &name, self.mode, &rules).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=changed")))
+    }
+}
+
+/// Says how many requests of the queue at hand a colleague is given.
+#[derive(Deserialize)]
+pub struct SetAgent {
+    agent: StaffId,
+    capacity: String,
+}
+
+impl Form for SetAgent {
+    const NAME: &'static str = "queue.agent";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: QueueId = cx.param("id")?;
+        let capacity = desk::capacity(&self.capacity).map_err(|flaw| AppError::field("capacity", flaw))?;
+        queues::set_agent(&cx.db, cx.staff()?, id, self.agent, capacity).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=agent")))
+    }
+}
+
+/// What forms call a status.
+fn code(status: Status) -> &'static str {
+    match status {
+        Status::New => "new",
+        Status::Open => "open",
+        Status::Waiting => "waiting",
+        Status::Closed => "closed",
+    }
+}
+
+/// What forms call a step.
+fn step_code((from, to): Move) -> String {
+    format!("{}-{}", code(from), code(to))
+}
+
+/// All queues, and what requests about each topic begin with.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_queues;
+    let staff = cx.staff()?;
+    staff.may(Right::Desk)?;
+    let mut conn = cx.db.read().await?;
+    let all = queues::list(&mut conn, staff).await?;
+    let topics = queues::beginnings(&mut conn, staff).await?;
+    drop(conn);
+    let rows: Vec<_> = all
+        .iter()
+        .map(|queue| {
+            view! {
+                <tr>
+                    <td class="grow"><a href=format!("{HERE}/{}", queue.id)><bdi>{cx.pick(&queue.name)}</bdi></a></td>
+                    <td><code>{queue.code.clone()}</code></td>
+                    <td>{mode_word(&cx, queue.mode)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let heads = vec![Head::Words(t.name), Head::Words(t.code), Head::Words(t.mode)];
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted">{t.none}</p> }.into_html(),
+        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
+    };
+    let labels = [("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let topics: Vec<_> = topics.iter().map(|topic| beginning(&cx, topic, &all)).collect();
+    let was_sent = was_sent::<AddQueue>(&cx);
+    let view = view! {
+        {back("/admin/requests", cx.t().admin_requests.title)}
+        <h1>{t.title}</h1>
+        {flash(&cx, &[("topic", t.done_topic)])}
+        <p class="lead">{t.lead}</p>
+        {list}
+        <section class="section narrow" aria-labelledby="add">
+            <h2 id="add">{t.new}</h2>
+            <details class="fold" open=was_sent>
+                <summary>{t.add}</summary>
+                <FormBox<AddQueue> labels=labels>
+                    <Field name="key" label=t.code hint=t.code_hint/>
+                    <Field name="name_ru" label=t.name_ru/>
+                    <Field name="name_en" label=t.name_en/>
+                    <button class="btn btn-primary">{t.create}</button>
+                </FormBox<AddQueue>>
+            </details>
+        </section>
+        <section class="section narrow" aria-labelledby="topics">
+            <h2 id="topics">{t.topics}</h2>
+            <p class="hint">{t.topics_hint}</p>
+            {topics}
+        </section>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+/// What requests about one topic begin with.
+fn beginning(cx: &Cx, topic: &Beginning, all: &[Queue]) -> Html {
+    let t = &cx.t().admin_queues;
+    let none = if topic.is_below { t.as_above } else { t.no_queue };
+    let queues = all.iter().map(|queue| (queue.id.to_string(), cx.pick(&queue.name)));
+    let queues: Vec<_> = std::iter::once((String::new(), none.to_owned()))
+        .chain(queues)
+        .collect();
+    let queue = topic.queue.map(|id| id.to_string()).unwrap_or_default();
+    let (id, about) = (format!("queue-topic-{}", topic.code), topic.id.to_string());
+    let (name, priorities, priority) = (cx.pick(&topic.name), priorities(cx), topic.priority.code());
+    let labels = [("queue", t.queue), ("priority", t.priority)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    view! {
+        <FormBox<SetBeginning> id=id labels=labels>
+            <h3><bdi>{name}</bdi></h3>
+            <input type="hidden" name="about" value=about/>
+            <Select name="queue" label=t.queue options=queues value=queue/>
+            <Select name="priority" label=t.priority options=priorities value=priority/>
+            <button class="btn">{t.save}</button>
+        </FormBox<SetBeginning>>
+    }
+    .into_html()
+}
+
+fn mode_word(cx: &Cx, mode: Mode) -> &'static str {
+    let t = &cx.t().admin_queues;
+    match mode {
+        Mode::ByHand => t.by_hand,
+        Mode::RoundRobin => t.round_robin,
+    }
+}
+
+/// One queue.
+pub async fn one(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_queues;
+    let id: QueueId = cx.param("id")?;
+    let (queue, agents) = queues::read(&mut cx.db.read().await?, cx.staff()?, id).await?;
+    let title = cx.pick(&queue.name);
+    let agents: Vec<_> = agents.iter().map(|one| agent(&cx, one)).collect();
+    let view = view! {
+        {back(HERE, t.title)}
+        <h1><bdi>{title.clone()}</bdi></h1>
+        {flash(&cx, &[("created", t.done_created), ("changed", t.done_changed), ("agent", t.done_agent)])}
+        <p><code>{queue.code.clone()}</code></p>
+        <section class="section narrow" aria-labelledby="settings">
+            <h2 id="settings">{t.settings}</h2>
+            {settings(&cx, &queue)}
+        </section>
+        <section class="section narrow" aria-labelledby="agents">
+            <h2 id="agents">{t.agents}</h2>
+            <p class="hint">{t.agents_hint}</p>
+            {agents}
+        </section>
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// What a queue allows.
+fn settings(cx: &Cx, queue: &Queue) -> Html {
+    let t = &cx.t().admin_queues;
+    let option = |code: &str, words: &str| (code.to_owned(), words.to_owned());
+    let modes = vec![
+        option("by_hand", mode_word(cx, Mode::ByHand)),
+        option("round_robin", mode_word(cx, Mode::RoundRobin)),
+    ];
+    let mode = match queue.mode {
+        Mode::ByHand => "by_hand",
+        Mode::RoundRobin => "round_robin",
+    };
+    let who = || {
+        vec![
+            option("anyone", t.who_anyone),
+            option("assignee", t.who_assignee),
+            option("lead", t.who_lead),
+        ]
+    };
+    let (close, reopen) = (who(), who());
+    let who_code = |who: Who| match who {
+        Who::Anyone => "anyone",
+        Who::Assignee => "assignee",
+        Who::Lead => "lead",
+    };
+    let (close_by, reopen_by) = (who_code(queue.rules.close_by), who_code(queue.rules.reopen_by));
+    let step = |step: Move| {
+        let words = t.step(status_word(cx, step.0), status_word(cx, step.1));
+        (step_code(step), words, queue.rules.steps.contains(&step))
+    };
+    let steps: Vec<_> = desk::moves().into_iter().map(step).collect();
+    let (name_ru, name_en) = (queue.name.ru.clone(), queue.name.en.clone());
+    let labels = [("name_ru", t.name_ru), ("name_en", t.name_en)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    view! {
+        <FormBox<ChangeQueue> labels=labels>
+            <Field name="name_ru" label=t.name_ru value=name_ru/>
+            <Field name="name_en" label=t.name_en value=name_en/>
+            <Select name="mode" label=t.mode hint=t.mode_hint options=modes value=mode/>
+            <Choices name="steps" legend=t.steps options=steps/>
+            <Select name="close_by" label=t.close_by options=close value=close_by/>
+            <Select name="reopen_by" label=t.reopen_by options=reopen value=reopen_by/>
+            <button class="btn btn-primary">{t.save}</button>
+        </FormBox<ChangeQueue>>
+    }
+    .into_html()
+}
+
+/// How many requests somebody is given.
+fn agent(cx: &Cx, agent: &Agent) -> Html {
+    let t = &cx.t().admin_queues;
+    let (id, about) = (format!("queue-agent-{}", agent.id), agent.id.to_string());
+    let label = t.capacity(&agent.name);
+    let capacity = agent.capacity.map(|capacity| capacity.to_string()).unwrap_or_default();
+    let hint = match (agent.capacity, agent.takes_requests) {
+        (None, _) => t.not_here,
+        (Some(_), true) => t.is_present,
+        (Some(_), false) => t.is_away,
+    };
+    let labels = vec![("capacity".to_owned(), label.clone())];
+    view! {
+        <FormBox<SetAgent> id=id labels=labels>
+            <input type="hidden" name="agent" value=about/>
+            <Field name="capacity" label=label hint=hint value=capacity inputmode="numeric" optional=true/>
+            <button class="btn">{t.save}</button>
+        </FormBox<SetAgent>>
+    }
+    .into_html()
+}

@@ -1,0 +1,500 @@
+//! The clocks of requests in the database: how they follow what happens, what comes of time alone, and what staff read of them.
+
+use super::super::{Status, live};
+use super::{Calendar, Days, Kind, Plan, Policy, Week, choose};
+use crate::audit::{self, Actor};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
+use crate::error::Error;
+use crate::id::{CalendarId, ClockId, LevelNoticeId, RequestId, StaffId, TopicId};
+use crate::on;
+use crate::request::desk::Priority;
+use crate::staff::Right;
+use crate::who::{Staff, System};
+use crate::work::Round;
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::types::Json;
+use std::collections::{BTreeSet, HashMap};
+
+/// How many clocks one round of the job looks after.
+const ROUND: i64 = 1_000;
+/// The right of those who are told as leads, as roles name it.
+const LEADS: &str = "levels";
+
+/// Every policy.
+pub(super) async fn policies(conn: &mut Conn) -> Result<Vec<Policy>, sqlx::Error> {
+    const SQL: &str = "SELECT id, calendar_id, topic_id, priority, first_answer, next_answer, solution, warn_percent, \
+                       lead_percent, queue_percent, changed_at FROM level_policies ORDER BY id";
+    on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)
+}
+
+/// A calendar that a policy names.
+async fn calendar(conn: &mut Conn, id: CalendarId) -> Result<Calendar, sqlx::Error> {
+    const SQL: &str = "SELECT time_zone, week, days FROM level_calendars WHERE id = $1";
+    let (zone, Json(week), Json(days)): (String, Json<Week>, Json<Days>) =
+        on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_one(c).await)?;
+    Ok(Calendar::new(conn.shop().zone_of(Some(&zone)), week, days))
+}
+
+/// What of a request moves its clocks.
+#[derive(sqlx::FromRow)]
+struct State {
+    topic_id: TopicId,
+    above: Option<TopicId>,
+    priority: Priority,
+    status: Status,
+    /// It went into another one.
+    is_merged: bool,
+    /// When it was written or last opened again.
+    since: DateTime<Utc>,
+    waiting_since: Option<DateTime<Utc>>,
+    answered_at: Option<DateTime<Utc>>,
+    due_at: Option<DateTime<Utc>>,
+}
+
+/// How a clock ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// What was promised was done, in time or not.
+    Met,
+    /// Nobody waits for it any more.
+    Dropped,
+}
+
+impl State {
+    async fn read(tx: &mut Tx, request: RequestId) -> Result<Self, sqlx::Error> {
+        const SQL: &str = "SELECT r.topic_id, t.parent_id AS above, r.priority, r.status, r.merged_into IS NOT NULL AS is_merged, \
+                           COALESCE(r.reopened_at, r.created_at) AS since, r.waiting_since, r.answered_at, r.due_at \
+                           FROM requests r JOIN topics t ON t.id = r.topic_id WHERE r.id = $1";
+        on!(tx, |c| sqlx::query_as(SQL).bind(request).fetch_one(c).await)
+    }
+
+    /// How a clock of this kind ends here, if it does.
+    fn end(&self, kind: Kind, is_answered: bool) -> Option<End> {
+        let is_closed = self.status == Status::Closed;
+        match kind {
+            // It is waited for in the other one.
+            _ if self.is_merged => Some(End::Dropped),
+            Kind::Solution => is_closed.then_some(End::Met),
+            Kind::FirstAnswer if is_answered || self.answered_at.is_some() => Some(End::Met),
+            Kind::NextAnswer if is_answered => Some(End::Met),
+            Kind::FirstAnswer | Kind::NextAnswer => is_closed.then_some(End::Dropped),
+        }
+    }
+
+    /// What is owed that no clock runs for yet, and since when.
+    fn missing(&self, running: &[Clock]) -> Vec<(Kind, DateTime<Utc>)> {
+        let runs = |is: fn(Kind) -> bool| running.iter().any(|clock| is(clock.kind));
+        let mut missing = Vec::new();
+        if let Some(asked_at) = self.waiting_since.filter(|_| !runs(|kind| kind != Kind::Solution)) {
+            missing.push(match self.answered_at {
+                // Where it was waited for in one that went into it, longer than since it was written.
+                None => (Kind::FirstAnswer, self.since.min(asked_at)),
+                Some(_) => (Kind::NextAnswer, asked_at),
+            });
+        }
+        if self.status != Status::Closed && !runs(|kind| kind == Kind::Solution) {
+            missing.push((Kind::Solution, self.since));
+        }
+        missing
+    }
+}
+
+/// A clock that has not ended.
+#[derive(Clone, Copy, sqlx::FromRow)]
+struct Clock {
+    id: ClockId,
+    kind: Kind,
+    started_at: DateTime<Utc>,
+    /// Since when it stands still.
+    paused_at: Option<DateTime<Utc>>,
+    /// For how many seconds of working time it stood still before.
+    paused: i64,
+    warn_at: Option<DateTime<Utc>>,
+    due_at: Option<DateTime<Utc>>,
+    lead_at: Option<DateTime<Utc>>,
+    queue_at: Option<DateTime<Utc>>,
+    next_at: Option<DateTime<Utc>>,
+    warned_at: Option<DateTime<Utc>>,
+    breached_at: Option<DateTime<Utc>>,
+    led_at: Option<DateTime<Utc>>,
+    queued_at: Option<DateTime<Utc>>,
+}
+
+impl Clock {
+    fn new(kind: Kind, started_at: DateTime<Utc>) -> Self {
+        Self {
+            id: ClockId::new(),
+            kind,
+            started_at,
+            paused_at: None,
+            paused: 0,
+            warn_at: None,
+            due_at: None,
+            lead_at: None,
+            queue_at: None,
+            next_at: None,
+            warned_at: None,
+            breached_at: None,
+            led_at: None,
+            queued_at: None,
+        }
+    }
+
+    /// Those of a request.
+    async fn running(tx: &mut Tx, request: RequestId) -> Result<Vec<Self>, sqlx::Error> {
+        const SQL: &str = "SELECT id, kind, started_at, paused_at, paused, warn_at, due_at, lead_at, queue_at, next_at, \
+                           warned_at, breached_at, led_at, queued_at FROM request_clocks \
+                           WHERE request_id = $1 AND met_at IS NULL AND dropped_at IS NULL ORDER BY kind";
+        on!(tx, |c| sqlx::query_as(SQL).bind(request).fetch_all(c).await)
+    }
+
+    /// Lets it run or stand still from a moment on, and reckons anew what happens when.
+    fn reckon(&mut self, policy: &Policy, calendar: &Calendar, at: DateTime<Utc>, is_waiting: bool) {
+        match (self.paused_at, is_waiting) {
+            (Some(since), false) => {
+                self.paused += calendar.between(since, at).num_seconds();
+                self.paused_at = None;
+            }
+            (None, true) => self.paused_at = Some(at),
+            (Some(_), true) | (None, false) => {}
+        }
+        let stood = TimeDelta::seconds(self.paused);
+        let plan = Plan::of(policy, self.kind, calendar, self.started_at, stood);
+        self.warn_at = plan.map(|plan| plan.warn_at);
+        self.due_at = plan.map(|plan| plan.due_at);
+        self.lead_at = plan.and_then(|plan| plan.lead_at);
+        self.queue_at = plan.and_then(|plan| plan.queue_at);
+        if let Some(since) = self.paused_at {
+            // What was late before the customer was asked stays late; nothing else is due until they answer.
+            self.due_at = self.due_at.filter(|due| *due < since);
+            self.breached_at = self.breached_at.or(self.due_at);
+        }
+        self.next_at = self.next();
+    }
+
+    /// When the next thing comes of time alone.
+    fn next(&self) -> Option<DateTime<Utc>> {
+        let steps = [
+            (self.warn_at, self.warned_at),
+            (self.due_at, self.breached_at),
+            (self.lead_at, self.led_at),
+            (self.queue_at, self.queued_at),
+        ];
+        let to_come = steps.into_iter().filter(|(_, done)| done.is_none());
+        let is_running = self.paused_at.is_none();
+        to_come.filter_map(|(at, _)| at).min().filter(|_| is_running)
+    }
+
+    /// Writes it down, new or as it is by now.
+    async fn put(&self, tx: &mut Tx, request: RequestId, minutes: i64) -> Result<(), sqlx::Error> {
+        const SQL: &str = "INSERT INTO request_clocks (id, request_id, kind, minutes, started_at, paused_at, paused, warn_at, \
+                           due_at, lead_at, queue_at, next_at, warned_at, breached_at, led_at, queued_at) \
+                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+                           ON CONFLICT (id) DO UPDATE SET minutes = excluded.minutes, paused_at = excluded.paused_at, \
+                           paused = excluded.paused, warn_at = excluded.warn_at, due_at = excluded.due_at, \
+                           lead_at = excluded.lead_at, queue_at = excluded.queue_at, next_at = excluded.next_at, \
+                           warned_at = excluded.warned_at, breached_at = excluded.breached_at, led_at = excluded.led_at, \
+                           queued_at = excluded.queued_at";
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(self.id)
+            .bind(request)
+            .bind(self.kind)
+            .bind(minutes)
+            .bind(self.started_at)
+            .bind(self.paused_at)
+            .bind(self.paused)
+            .bind(self.warn_at)
+            .bind(self.due_at)
+            .bind(self.lead_at)
+            .bind(self.queue_at)
+            .bind(self.next_at)
+            .bind(self.warned_at)
+            .bind(self.breached_at)
+            .bind(self.led_at)
+            .bind(self.queued_at)
+            .execute(c)
+            .await
+            .map(drop))
+    }
+
+    /// Ends it. That it was late is known from then on, also where the job had not come round yet.
+    async fn end(&self, tx: &mut Tx, at: DateTime<Utc>, end: End) -> Result<(), sqlx::Error> {
+        const SQL: &str =
+            "UPDATE request_clocks SET met_at = $2, dropped_at = $3, breached_at = $4, next_at = NULL WHERE id = $1";
+        let breached_at = self.breached_at.or(self.due_at.filter(|due| *due < at));
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(self.id)
+            .bind((end == End::Met).then_some(at))
+            .bind((end == End::Dropped).then_some(at))
+            .bind(breached_at)
+            .execute(c)
+            .await
+            .map(drop))
+    }
+}
+
+/// Brings the clocks of a request in line with it, after whatever changed it: its status, its topic, its priority. `is_answered`
+/// where staff have just answered. Said again it changes nothing.
+pub(crate) async fn follow(tx: &mut Tx, request: RequestId, at: DateTime<Utc>, is_answered: bool) -> Result<(), Error> {
+    const DUE: &str = "UPDATE requests SET due_at = $2 WHERE id = $1";
+    let policies = policies(tx).await?;
+    let running = Clock::running(tx, request).await?;
+    if policies.is_empty() && running.is_empty() {
+        return Ok(());
+    }
+    let state = State::read(tx, request).await?;
+    let mut kept = Vec::new();
+    for clock in running {
+        match state.end(clock.kind, is_answered) {
+            Some(end) => clock.end(tx, at, end).await?,
+            None => kept.push(clock),
+        }
+    }
+    let missing = state.missing(&kept);
+    kept.extend(missing.into_iter().map(|(kind, since)| Clock::new(kind, since)));
+    let policy = choose(&policies, state.topic_id, state.above, state.priority);
+    let calendar = match policy {
+        Some(policy) => Some(calendar(tx, policy.calendar_id).await?),
+        None => None,
+    };
+    let mut due_at: Option<DateTime<Utc>> = None;
+    for mut clock in kept {
+        let promised = policy.zip(calendar.as_ref());
+        let promised = promised.and_then(|(policy, calendar)| Some((policy, calendar, policy.minutes(clock.kind)?)));
+        let Some((policy, calendar, minutes)) = promised else {
+            // What is promised no more; of one that is new there is nothing to end.
+            clock.end(tx, at, End::Dropped).await?;
+            continue;
+        };
+        clock.reckon(policy, calendar, at, state.status == Status::Waiting);
+        clock.put(tx, request, minutes).await?;
+        due_at = [due_at, clock.due_at].into_iter().flatten().min();
+    }
+    if due_at != state.due_at {
+        on!(tx, |c| sqlx::query(DUE)
+            .bind(request)
+            .bind(due_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+/// Lets the clocks of a request run again that ended after a moment, and takes away those that began after it: what changed it
+/// then is undone. [`follow`] is to come after.
+pub(crate) async fn turn_back(tx: &mut Tx, request: RequestId, to: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    const BEGUN: &str = "DELETE FROM request_clocks WHERE request_id = $1 AND started_at > $2 \
+                         AND met_at IS NULL AND dropped_at IS NULL";
+    const ENDED: &str = "UPDATE request_clocks SET met_at = NULL, dropped_at = NULL WHERE request_id = $1 \
+                         AND (met_at > $2 OR dropped_at > $2) AND NOT EXISTS (SELECT 1 FROM request_clocks r \
+                         WHERE r.request_id = $1 AND r.kind = request_clocks.kind AND r.met_at IS NULL AND r.dropped_at IS NULL)";
+    for sql in [BEGUN, ENDED] {
+        on!(tx, |c| sqlx::query(sql)
+            .bind(request)
+            .bind(to)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+/// Has the customer wait for an answer in a request as long as in one that is about to go into it. [`follow`] is to come after, of both.
+pub(crate) async fn wait_as_long(tx: &mut Tx, request: RequestId, going: RequestId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE request_clocks SET started_at = (SELECT MIN(g.started_at) FROM request_clocks g \
+                       WHERE g.request_id IN ($1, $2) AND g.kind <> 'solution' AND g.met_at IS NULL AND g.dropped_at IS NULL) \
+                       WHERE request_id = $1 AND kind <> 'solution' AND met_at IS NULL AND dropped_at IS NULL";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(request)
+        .bind(going)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Ends what is owed of answers where the question itself went elsewhere.
+pub(crate) async fn owe_no_answer(tx: &mut Tx, request: RequestId, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    for clock in Clock::running(tx, request).await? {
+        if clock.kind != Kind::Solution {
+            clock.end(tx, at, End::Dropped).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Has every clock that runs reckoned anew by the next round of the job: policies or calendars are others by now.
+pub(super) async fn reckon_all(tx: &mut Tx) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE request_clocks SET next_at = $1 \
+                       WHERE met_at IS NULL AND dropped_at IS NULL AND paused_at IS NULL";
+    // The job looks at what lies before its moment.
+    let now = tx.now() - TimeDelta::microseconds(1);
+    on!(tx, |c| sqlx::query(SQL).bind(now).execute(c).await.map(drop))
+}
+
+// What comes of time alone --------------------------------------------------------------------------------------------
+
+/// Warns where time runs out, and says where it is over, each once, on whichever node comes first.
+pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
+    const SQL: &str = "SELECT request_id FROM request_clocks WHERE next_at < $1 ORDER BY next_at, id LIMIT $2";
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let due: Vec<RequestId> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(now)
+        .bind(ROUND)
+        .fetch_all(c)
+        .await)?;
+    drop(conn);
+    let mut round = Round::default();
+    // Two clocks of one request are looked after together.
+    for request in due.into_iter().collect::<BTreeSet<_>>() {
+        round.took(db.write(|tx| scoped(tend(tx, request))).await);
+    }
+    round.end()
+}
+
+/// Looks after one request.
+async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
+    // Nobody else changes it meanwhile.
+    const HOLD: &str = "UPDATE requests SET updated_at = updated_at WHERE id = $1 RETURNING assignee_id, updated_at";
+    const RETURN: &str = "UPDATE requests SET assignee_id = NULL, updated_at = $2 WHERE id = $1";
+    let now = tx.now();
+    let (mut assignee, updated_at): (Option<StaffId>, DateTime<Utc>) =
+        on!(tx, |c| sqlx::query_as(HOLD).bind(request).fetch_one(c).await)?;
+    follow(tx, request, now, false).await?;
+    let mut is_nobodys = false;
+    for mut clock in Clock::running(tx, request).await? {
+        if clock.next_at.is_none_or(|next| next >= now) {
+            continue;
+        }
+        let comes =
+            |at: Option<DateTime<Utc>>, done: Option<DateTime<Utc>>| done.is_none() && at.is_some_and(|at| at < now);
+        let is_warned = comes(clock.warn_at, clock.warned_at);
+        let is_broken = comes(clock.due_at, clock.breached_at);
+        let is_led = comes(clock.lead_at, clock.led_at);
+        let is_returned = comes(clock.queue_at, clock.queued_at);
+        let to = match assignee {
+            Some(staff) => vec![staff],
+            None => leads(tx).await?,
+        };
+        // Who is told that it is late need not be told that it will be.
+        if is_broken {
+            tell(tx, request, "breach", &to).await?;
+        } else if is_warned && clock.breached_at.is_none() {
+            tell(tx, request, "warning", &to).await?;
+        }
+        if is_led {
+            let to = leads(tx).await?;
+            tell(tx, request, "escalation", &to).await?;
+        }
+        if is_returned && let Some(staff) = assignee.take() {
+            tell(tx, request, "returned", &[staff]).await?;
+            is_nobodys = true;
+        }
+        let step = |is: bool, before: Option<DateTime<Utc>>| if is { Some(now) } else { before };
+        clock.warned_at = step(is_warned, clock.warned_at);
+        clock.breached_at = if is_broken { clock.due_at } else { clock.breached_at };
+        clock.led_at = step(is_led, clock.led_at);
+        clock.queued_at = step(is_returned, clock.queued_at);
+        clock.next_at = clock.next();
+        mark(tx, &clock).await?;
+    }
+    if is_nobodys {
+        let at = now.max(updated_at + TimeDelta::microseconds(1));
+        on!(tx, |c| sqlx::query(RETURN)
+            .bind(request)
+            .bind(at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        live::note(tx, request, live::Kind::Inside).await?;
+    }
+    Ok(())
+}
+
+/// Writes down what has come of a clock.
+async fn mark(tx: &mut Tx, clock: &Clock) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE request_clocks SET warned_at = $2, breached_at = $3, led_at = $4, queued_at = $5, next_at = $6 \
+                       WHERE id = $1";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(clock.id)
+        .bind(clock.warned_at)
+        .bind(clock.breached_at)
+        .bind(clock.led_at)
+        .bind(clock.queued_at)
+        .bind(clock.next_at)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Whoever is told as lead.
+async fn leads(tx: &mut Tx) -> Result<Vec<StaffId>, sqlx::Error> {
+    const SQL: &str = "SELECT s.id, r.rights FROM staff s JOIN roles r ON r.code = s.role \
+                       WHERE s.disabled_at IS NULL ORDER BY s.id";
+    let all: Vec<(StaffId, Json<Vec<String>>)> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let leads = all
+        .into_iter()
+        .filter(|(_, rights)| rights.0.iter().any(|right| right == LEADS));
+    Ok(leads.map(|(id, _)| id).collect())
+}
+
+/// Tells staff of a request, and writes down that it happened.
+async fn tell(tx: &mut Tx, request: RequestId, kind: &'static str, to: &[StaffId]) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO level_notices (id, staff_id, at, kind, request_id) VALUES ($1, $2, $3, $4, $5)";
+    let now = tx.now();
+    for staff in to {
+        let id = LevelNoticeId::new();
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(id)
+            .bind(*staff)
+            .bind(now)
+            .bind(kind)
+            .bind(request)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    let entry = audit::Entry {
+        actor: Actor::System,
+        actor_id: None,
+        action: "request.level",
+        customer: None,
+        object: Some(request.0),
+        reason: kind,
+        network: "",
+    };
+    audit::record(tx, entry).await
+}
+
+// What staff read -----------------------------------------------------------------------------------------------------
+
+/// What a customer is owed, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Due {
+    /// Of which request.
+    pub request_id: RequestId,
+    /// What.
+    pub kind: Kind,
+    /// Until when; none while the customer is waited for and it was not late before.
+    pub due_at: Option<DateTime<Utc>>,
+    /// The customer is waited for.
+    pub is_paused: bool,
+}
+
+/// What customers are owed in these requests, what is due first leading.
+pub async fn of(conn: &mut Conn, by: &Staff, requests: &[RequestId]) -> Result<HashMap<RequestId, Vec<Due>>, Error> {
+    const SQL: &str =
+        "SELECT c.request_id, c.kind, c.due_at, c.paused_at IS NOT NULL AS is_paused FROM request_clocks c";
+    by.may(Right::Requests)?;
+    let query = ListQuery::new(SQL)
+        .filter("c.met_at IS NULL AND c.dropped_at IS NULL", [])
+        .within("c.request_id", requests.iter().map(|id| Bind::Id(id.0)))
+        .tail("ORDER BY COALESCE(c.due_at, '9999-12-31T00:00:00+00:00'), c.kind");
+    let found: Vec<Due> = db::list(conn, query).await?;
+    let mut all: HashMap<RequestId, Vec<Due>> = HashMap::new();
+    for due in found {
+        all.entry(due.request_id).or_default().push(due);
+    }
+    Ok(all)
+}

@@ -1,0 +1,483 @@
+//! Queues in the database: who works in them, what they allow, which topics lead there, and who is given what comes in.
+
+use super::{Held, live};
+use crate::audit::{self, Actor};
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{self, Check, Flaw};
+use crate::id::{CustomerId, QueueId, RequestId, StaffId, TopicId};
+use crate::lang::{Lang, Localized};
+use crate::on;
+use crate::request::Status;
+use crate::request::desk::{Agent, Beginning, Mode, Move, Priority, Queue, Rules, Who};
+use crate::staff::store::colleagues;
+use crate::staff::{Colleague, Right};
+use crate::who::{Staff, System};
+use sqlx::types::Json;
+
+/// The longest name, in characters.
+const NAME_MAX: usize = 60;
+/// How many requests one transaction of the minutely work gives to people.
+const TOGETHER: i64 = 100;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: QueueId,
+    code: String,
+    #[sqlx(json)]
+    name: Localized,
+    mode: Mode,
+    #[sqlx(json)]
+    steps: Vec<Move>,
+    close_by: Who,
+    reopen_by: Who,
+}
+
+impl From<Row> for Queue {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            code: row.code,
+            name: row.name,
+            mode: row.mode,
+            rules: Rules {
+                steps: row.steps,
+                close_by: row.close_by,
+                reopen_by: row.reopen_by,
+            },
+        }
+    }
+}
+
+macro_rules! queues {
+    ($rest:literal) => {
+        concat!(
+            "SELECT q.id, q.code, q.name, q.mode, q.steps, q.close_by, q.reopen_by FROM queues q ",
+            $rest
+        )
+    };
+}
+
+/// All queues, by their codes.
+pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Queue>, Error> {
+    const SQL: &str = queues!("ORDER BY q.code");
+    by.may(Right::Requests)?;
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Queue::from).collect())
+}
+
+/// One queue with everybody who works here, those of the queue first. Fails with [`Error::NotFound`].
+pub async fn read(conn: &mut Conn, by: &Staff, id: QueueId) -> Result<(Queue, Vec<Agent>), Error> {
+    const SQL: &str = queues!("WHERE q.id = $1");
+    const AGENTS: &str = "SELECT s.id, s.name, a.capacity, s.takes_requests FROM staff s \
+                          LEFT JOIN queue_agents a ON a.staff_id = s.id AND a.queue_id = $1 \
+                          WHERE s.disabled_at IS NULL ORDER BY a.capacity IS NULL, s.name, s.id";
+    by.may(Right::Desk)?;
+    let row: Option<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+    let row = row.ok_or(Error::NotFound)?;
+    let agents = on!(conn, |c| sqlx::query_as(AGENTS).bind(id).fetch_all(c).await)?;
+    Ok((row.into(), agents))
+}
+
+/// Adds a queue that allows everything to everybody. Fails with flaws at `key`, which is its code and may be taken, and at
+/// `name_ru` and `name_en`.
+pub async fn create(db: &Db, by: &Staff, code: &str, name: &Localized) -> Result<QueueId, Error> {
+    by.may(Right::Desk)?;
+    db.write(|tx| {
+        scoped(async move {
+            let mut check = Check::new();
+            let code = check.field("key", crate::till::code(code)).unwrap_or_default();
+            let name = check_name(&mut check, name);
+            check.result()?;
+            let id = enter(tx, &code, &name).await?;
+            by.record(tx, "queue.create", None, Some(id.0), &code).await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// The same at the command line, of what was checked before.
+pub async fn create_by_system(tx: &mut Tx, _by: &System, code: &str, name: &Localized) -> Result<QueueId, Error> {
+    enter(tx, code, name).await
+}
+
+fn check_name(check: &mut Check, name: &Localized) -> Localized {
+    let [ru, en] = Lang::ALL.map(|lang| {
+        let checked = flaw::text(name.get(lang), NAME_MAX);
+        check
+            .field(&format!("name_{}", lang.code()), checked)
+            .unwrap_or_default()
+    });
+    Localized { ru, en }
+}
+
+async fn enter(tx: &mut Tx, code: &str, name: &Localized) -> Result<QueueId, Error> {
+    const SQL: &str = "INSERT INTO queues (id, code, name, mode, steps, close_by, reopen_by, created_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let (id, now, rules) = (QueueId::new(), tx.now(), Rules::default());
+    unless_taken(on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(code)
+        .bind(Json(name))
+        .bind(Mode::default())
+        .bind(Json(&rules.steps))
+        .bind(rules.close_by)
+        .bind(rules.reopen_by)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop)))?;
+    Ok(id)
+}
+
+/// Changes a queue. Fails with [`Error::NotFound`], and with flaws at `name_ru` and `name_en`.
+pub async fn change(
+    db: &Db,
+    by: &Staff,
+    id: QueueId,
+    name: &Localized,
+    mode: Mode,
+    rules: &Rules,
+) -> Result<(), Error> {
+    const SQL: &str = "UPDATE queues SET name = $2, mode = $3, steps = $4, close_by = $5, reopen_by = $6 WHERE id = $1";
+    by.may(Right::Desk)?;
+    db.write(|tx| {
+        scoped(async move {
+            let mut check = Check::new();
+            let name = check_name(&mut check, name);
+            check.result()?;
+            // Only steps that there are, in their order.
+            let mut steps = crate::request::desk::moves();
+            steps.retain(|step| rules.steps.contains(step));
+            let rows = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(Json(&name))
+                .bind(mode)
+                .bind(Json(&steps))
+                .bind(rules.close_by)
+                .bind(rules.reopen_by)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                return Err(Error::NotFound);
+            }
+            Ok(by.record(tx, "queue.change", None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Says how many requests of a queue somebody is given in turn at the most; none: they are not of the queue. Fails with
+/// [`Error::NotFound`] for an unknown queue or colleague.
+pub async fn set_agent(
+    db: &Db,
+    by: &Staff,
+    queue: QueueId,
+    agent: StaffId,
+    capacity: Option<i64>,
+) -> Result<(), Error> {
+    by.may(Right::Desk)?;
+    db.write(|tx| {
+        scoped(async move {
+            put_agent(tx, queue, agent, capacity).await?;
+            let reason = capacity.map(|capacity| capacity.to_string()).unwrap_or_default();
+            Ok(by.record(tx, "queue.agent", None, Some(queue.0), &reason).await?)
+        })
+    })
+    .await
+}
+
+async fn put_agent(tx: &mut Tx, queue: QueueId, agent: StaffId, capacity: Option<i64>) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT COUNT(*) FROM queues q JOIN staff s ON s.id = $2 WHERE q.id = $1";
+    const GO: &str = "DELETE FROM queue_agents WHERE queue_id = $1 AND staff_id = $2";
+    const COME: &str = "INSERT INTO queue_agents (queue_id, staff_id, capacity) VALUES ($1, $2, $3) \
+                        ON CONFLICT (queue_id, staff_id) DO UPDATE SET capacity = excluded.capacity";
+    let known: i64 = on!(tx, |c| sqlx::query_scalar(KNOWN)
+        .bind(queue)
+        .bind(agent)
+        .fetch_one(c)
+        .await)?;
+    if known == 0 {
+        return Err(Error::NotFound);
+    }
+    match capacity {
+        Some(capacity) => on!(tx, |c| sqlx::query(COME)
+            .bind(queue)
+            .bind(agent)
+            .bind(capacity)
+            .execute(c)
+            .await
+            .map(drop))?,
+        None => on!(tx, |c| sqlx::query(GO)
+            .bind(queue)
+            .bind(agent)
+            .execute(c)
+            .await
+            .map(drop))?,
+    }
+    Ok(())
+}
+
+/// What requests about each topic begin with, in the order of the topics.
+pub async fn beginnings(conn: &mut Conn, by: &Staff) -> Result<Vec<Beginning>, Error> {
+    const SQL: &str = "SELECT t.id, t.code, t.name, t.parent_id IS NOT NULL AS is_below, t.queue_id AS queue, t.priority \
+                       FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
+                       ORDER BY COALESCE(p.position, t.position), COALESCE(p.id, t.id), t.parent_id IS NOT NULL, \
+                       t.position, t.id";
+    by.may(Right::Desk)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
+/// Says what requests about a topic begin with from now on. Fails with [`Error::NotFound`] for an unknown topic, and with a
+/// flaw at `queue` for an unknown queue.
+pub async fn set_beginning(
+    db: &Db,
+    by: &Staff,
+    topic: TopicId,
+    queue: Option<QueueId>,
+    priority: Priority,
+) -> Result<(), Error> {
+    by.may(Right::Desk)?;
+    db.write(|tx| {
+        scoped(async move {
+            put_beginning(tx, topic, queue, priority).await?;
+            Ok(by.record(tx, "queue.topic", None, Some(topic.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// The same at the command line.
+pub async fn set_beginning_by_system(
+    tx: &mut Tx,
+    _by: &System,
+    topic: TopicId,
+    queue: Option<QueueId>,
+    priority: Priority,
+) -> Result<(), Error> {
+    put_beginning(tx, topic, queue, priority).await
+}
+
+async fn put_beginning(tx: &mut Tx, topic: TopicId, queue: Option<QueueId>, priority: Priority) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT id FROM queues WHERE id = $1";
+    const SQL: &str = "UPDATE topics SET queue_id = $2, priority = $3 WHERE id = $1";
+    if let Some(queue) = queue {
+        let known: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(KNOWN).bind(queue).fetch_optional(c).await)?;
+        known.ok_or_else(|| Error::field("queue", Flaw::NotAChoice))?;
+    }
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(topic)
+        .bind(queue)
+        .bind(priority)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 { Err(Error::NotFound) } else { Ok(()) }
+}
+
+// Who is there --------------------------------------------------------------------------------------------------------
+
+/// Whether somebody takes requests that are given in turn; none where no queue gives them any.
+pub async fn presence(conn: &mut Conn, by: &Staff) -> Result<Option<bool>, Error> {
+    const SQL: &str = "SELECT s.takes_requests FROM staff s WHERE s.id = $1 AND EXISTS (SELECT 1 FROM queue_agents a \
+                       JOIN queues q ON q.id = a.queue_id WHERE a.staff_id = s.id AND q.mode = 'round_robin')";
+    by.may(Right::Requests)?;
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(by.id())
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// Says whether one takes requests that are given in turn.
+pub async fn set_presence(db: &Db, by: &Staff, takes_requests: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET takes_requests = $2 WHERE id = $1";
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(takes_requests)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let reason = if takes_requests { "on" } else { "off" };
+            Ok(by.record(tx, "queue.presence", None, None, reason).await?)
+        })
+    })
+    .await
+}
+
+// What becomes of requests --------------------------------------------------------------------------------------------
+
+/// Gives a request what its topic says: a queue, that of the topic above where it has none itself, and a priority.
+pub(super) async fn place(tx: &mut Tx, request: RequestId, topic: TopicId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE requests SET priority = (SELECT t.priority FROM topics t WHERE t.id = $2), queue_id = \
+                       (SELECT COALESCE(t.queue_id, p.queue_id) FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
+                       WHERE t.id = $2) WHERE id = $1";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(request)
+        .bind(topic)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Gives a request that came in to whoever is there and has the fewest that wait for them, of those the one who was given
+/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Who that is. Two
+/// requests of one queue are given one after the other; somebody of two queues may get one too many in the same moment.
+pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<StaffId>, Error> {
+    const QUEUE: &str = "UPDATE queues SET code = code WHERE mode = 'round_robin' \
+                         AND id = (SELECT queue_id FROM requests WHERE id = $1) RETURNING id";
+    const NEXT: &str = "SELECT staff_id FROM (SELECT a.staff_id, a.capacity, \
+                        COALESCE(a.assigned_at, '1970-01-01T00:00:00+00:00') AS since, \
+                        (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status IN ('new', 'open')) AS held \
+                        FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
+                        WHERE a.queue_id = $1 AND s.takes_requests AND s.disabled_at IS NULL) x \
+                        WHERE x.held < x.capacity ORDER BY x.held, x.since, x.staff_id LIMIT 1";
+    const GIVE: &str = "UPDATE requests SET assignee_id = $2 WHERE id = $1";
+    const GIVEN: &str = "UPDATE queue_agents SET assigned_at = $3 WHERE queue_id = $1 AND staff_id = $2";
+    let queue: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(QUEUE).bind(request).fetch_optional(c).await)?;
+    let Some(queue) = queue else { return Ok(None) };
+    let next: Option<StaffId> = on!(tx, |c| sqlx::query_scalar(NEXT).bind(queue).fetch_optional(c).await)?;
+    let Some(staff) = next else { return Ok(None) };
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(GIVE)
+        .bind(request)
+        .bind(staff)
+        .execute(c)
+        .await
+        .map(drop))?;
+    on!(tx, |c| sqlx::query(GIVEN)
+        .bind(queue)
+        .bind(staff)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(Some(staff))
+}
+
+/// Gives what waits in queues and is nobody's to who is there by now, the most urgent first.
+pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
+    const SQL: &str = "SELECT r.number FROM requests r JOIN queues q ON q.id = r.queue_id \
+                       WHERE r.status <> 'closed' AND r.status <> 'waiting' AND r.assignee_id IS NULL AND q.mode = 'round_robin' \
+                       AND EXISTS (SELECT 1 FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
+                       WHERE a.queue_id = q.id AND s.takes_requests AND s.disabled_at IS NULL) \
+                       ORDER BY CASE r.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, \
+                       r.created_at, r.id LIMIT $1";
+    let mut conn = db.read().await?;
+    let waiting: Vec<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(TOGETHER).fetch_all(c).await)?;
+    drop(conn);
+    for number in waiting {
+        db.write(|tx| scoped(hand_over(tx, number))).await?;
+    }
+    Ok(())
+}
+
+/// Gives one that waits to somebody, where it is still nobody's.
+async fn hand_over(tx: &mut Tx, number: i64) -> Result<(), Error> {
+    const MOVED: &str = "UPDATE requests SET updated_at = $2 WHERE id = $1";
+    let held = Held::by_number(tx, number, None).await?;
+    if held.assignee_id.is_some() || !held.status.is_waiting_for_staff() {
+        return Ok(());
+    }
+    if hand_out(tx, held.id).await?.is_none() {
+        return Ok(());
+    }
+    let at = held.moment(tx);
+    on!(tx, |c| sqlx::query(MOVED)
+        .bind(held.id)
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    record(tx, held.customer_id, held.id).await?;
+    Ok(live::note(tx, held.id, live::Kind::Inside).await?)
+}
+
+async fn record(tx: &mut Tx, customer: CustomerId, request: RequestId) -> Result<(), sqlx::Error> {
+    let entry = audit::Entry {
+        actor: Actor::System,
+        actor_id: None,
+        action: "request.hand_out",
+        customer: Some(customer),
+        object: Some(request.0),
+        reason: "",
+        network: "",
+    };
+    audit::record(tx, entry).await
+}
+
+/// What the queue of a request allows; everything where it is of none.
+async fn rules_of(conn: &mut Conn, request: RequestId) -> Result<Rules, Error> {
+    const SQL: &str = queues!("JOIN requests r ON r.queue_id = q.id WHERE r.id = $1");
+    let row: Option<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(request).fetch_optional(c).await)?;
+    Ok(row.map(|row| Queue::from(row).rules).unwrap_or_default())
+}
+
+/// Whether somebody may set the status of a request by hand.
+pub(in crate::request) async fn may_set(conn: &mut Conn, by: &Staff, held: &Held, to: Status) -> Result<bool, Error> {
+    let is_theirs = held.assignee_id == Some(by.id());
+    let rules = rules_of(conn, held.id).await?;
+    Ok(rules.allow((held.status, to), is_theirs, by.has(Right::Desk)))
+}
+
+/// Whether somebody may answer: an answer to what is closed opens it again.
+pub(in crate::request) async fn may_answer(conn: &mut Conn, by: &Staff, held: &Held) -> Result<bool, Error> {
+    if held.status != Status::Closed {
+        return Ok(true);
+    }
+    let rules = rules_of(conn, held.id).await?;
+    let is_theirs = held.assignee_id == Some(by.id());
+    Ok(rules.reopen_by.holds(is_theirs, by.has(Right::Desk)))
+}
+
+/// Who may be given requests of a queue: those who were named, or everybody where nobody was, or a request is of no queue.
+pub async fn agents(conn: &mut Conn, by: &Staff, queue: Option<QueueId>) -> Result<Vec<Colleague>, Error> {
+    const SQL: &str = "SELECT s.id, s.name FROM staff s JOIN queue_agents a ON a.staff_id = s.id \
+                       WHERE a.queue_id = $1 AND s.disabled_at IS NULL ORDER BY s.name, s.id";
+    by.may(Right::Requests)?;
+    let agents: Vec<Colleague> = on!(conn, |c| sqlx::query_as(SQL).bind(queue).fetch_all(c).await)?;
+    if agents.is_empty() {
+        return colleagues(conn, by).await;
+    }
+    Ok(agents)
+}
+
+/// Whether a request may be given to somebody.
+pub(in crate::request) async fn may_be_given(
+    conn: &mut Conn,
+    by: &Staff,
+    request: RequestId,
+    to: StaffId,
+) -> Result<bool, Error> {
+    const SQL: &str = "SELECT queue_id FROM requests WHERE id = $1";
+    let queue: Option<QueueId> = on!(conn, |c| sqlx::query_scalar(SQL).bind(request).fetch_one(c).await)?;
+    Ok(agents(conn, by, queue).await?.iter().any(|agent| agent.id == to))
+}
+
+/// The queue of requests about a topic.
+pub(super) async fn of_topic(conn: &mut Conn, topic: TopicId) -> Result<Option<QueueId>, Error> {
+    const SQL: &str = "SELECT COALESCE(t.queue_id, p.queue_id) FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
+                       WHERE t.id = $1";
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL).bind(topic).fetch_one(c).await)?)
+}
+
+/// The steps that somebody may take by hand with a request, by its number.
+pub async fn steps(conn: &mut Conn, by: &Staff, number: i64) -> Result<Vec<Status>, Error> {
+    const SQL: &str = "SELECT id, status, assignee_id FROM requests \
+                       WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
+    by.may(Right::Requests)?;
+    let found: Option<(RequestId, Status, Option<StaffId>)> =
+        on!(conn, |c| sqlx::query_as(SQL).bind(number).fetch_optional(c).await)?;
+    let (request, status, assignee) = found.ok_or(Error::NotFound)?;
+    let rules = rules_of(conn, request).await?;
+    let is_theirs = assignee == Some(by.id());
+    let is_lead = by.has(Right::Desk);
+    Ok(status
+        .by_hand()
+        .filter(|to| rules.allow((status, *to), is_theirs, is_lead))
+        .collect())
+}

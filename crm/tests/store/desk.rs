@@ -1,0 +1,726 @@
+//! The desk: queues, priorities, tags, kept filters, changes of many requests at once, and how requests are found.
+
+use crate::common::people::{SYSTEM, customer, lead, one, role, sql, staff, text, topic};
+use chrono::TimeDelta;
+use crm::Error;
+use crm::flaw::Flaw;
+use crm::id::{BulkId, QueueId, StaffId, TopicId};
+use crm::request::desk::{Mode, Priority, Rules, Who};
+use crm::request::store::bulk::{self, Act, Refused, Undone};
+use crm::request::store::{self, index, queues, saved, tags};
+use crm::request::{Assignee, Cursor, Filter, NewRequest, Row, Sort, Status};
+use crm::testing::World;
+use crm::who::{Customer, Staff};
+
+async fn write_about(world: &World, by: &Customer, topic: &str, words: &str) -> i64 {
+    let new = NewRequest {
+        topic: topic.into(),
+        text: words.into(),
+        purchase: String::new(),
+    };
+    store::create(&world.db, by, &new, &[]).await.expect("a request")
+}
+
+async fn write(world: &World, by: &Customer, words: &str) -> i64 {
+    write_about(world, by, "card", words).await
+}
+
+async fn some_lead(world: &World) -> Staff {
+    role(world, "lead", r#"["requests", "customers", "desk"]"#).await;
+    lead(world).await
+}
+
+fn later(world: &World, seconds: i64) {
+    world.clock.set(world.db.now() + TimeDelta::seconds(seconds));
+}
+
+async fn list(world: &World, by: &Staff, filter: &Filter) -> Vec<i64> {
+    let rows = store::queue(&world.db, by, filter, Sort::Newest, None, 100).await;
+    let mut numbers: Vec<i64> = rows.expect("a list").iter().map(|row| row.number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+async fn found(world: &World, by: &Staff, words: &str) -> Vec<i64> {
+    let filter = Filter {
+        text: words.into(),
+        ..Filter::default()
+    };
+    list(world, by, &filter).await
+}
+
+async fn row(world: &World, by: &Staff, number: i64) -> Row {
+    let rows = store::queue(&world.db, by, &Filter::default(), Sort::Newest, None, 1000).await;
+    let row = rows.expect("a list").into_iter().find(|row| row.number == number);
+    row.expect("it is there")
+}
+
+async fn assignee(world: &World, number: i64) -> Option<StaffId> {
+    one!(
+        world,
+        Option<StaffId>,
+        "SELECT assignee_id FROM requests WHERE number = $1",
+        number
+    )
+}
+
+/// A queue of one topic.
+async fn queue(world: &World, by: &Staff, topic: TopicId, mode: Mode, rules: &Rules) -> QueueId {
+    let name = &text("billing");
+    let id = queues::create(&world.db, by, "billing", name).await.expect("a queue");
+    queues::change(&world.db, by, id, name, mode, rules)
+        .await
+        .expect("changed");
+    queues::set_beginning(&world.db, by, topic, Some(id), Priority::Normal)
+        .await
+        .expect("set");
+    id
+}
+
+crm::both_engines!(a_request_is_found_by_all_that_is_known_of_it, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, boris) = (
+        customer(world, "Анна", "Ёлкина").await,
+        customer(world, "Boris", "O'Neill").await,
+    );
+    let agent = staff(world, "agent").await;
+    let first = write(world, &anna, "Карта не читается, чек № 000123").await;
+    let second = write(world, &boris, "Naïve question: ÅNGSTRÖM, 東京, e-mail").await;
+    assert_eq!(found(world, &agent, "карт").await, [first]);
+    assert_eq!(
+        found(world, &agent, "ЧИТАЕТСЯ карта елкина").await,
+        [first],
+        "in any order"
+    );
+    assert_eq!(
+        found(world, &agent, "карта boris").await,
+        [0_i64; 0],
+        "all of it in one"
+    );
+    assert_eq!(found(world, &agent, "000123").await, [first]);
+    assert_eq!(
+        found(world, &agent, "0001").await,
+        [0_i64; 0],
+        "a number is no beginning"
+    );
+    assert_eq!(found(world, &agent, "ångs").await, [second]);
+    assert_eq!(
+        found(world, &agent, "angs").await,
+        [0_i64; 0],
+        "a letter is that letter"
+    );
+    assert_eq!(found(world, &agent, "東京").await, [second]);
+    assert_eq!(found(world, &agent, "e-mail").await, [second]);
+    assert_eq!(found(world, &agent, "\"' & | ! :* AND NOT (").await, [0_i64; 0]);
+
+    // What is written later, notes and tags too.
+    store::note(&world.db, &agent, first, "звонил, обещал перевыпуск")
+        .await
+        .expect("noted");
+    assert_eq!(found(world, &agent, "перевып").await, [first]);
+    store::answer(&world.db, &boris, second, "Und überhaupt", &[])
+        .await
+        .expect("said");
+    assert_eq!(found(world, &agent, "übe").await, [second]);
+    let acts = [Act::Tag("доставка завтра".into())];
+    bulk::change(&world.db, &agent, &[first, second], &acts)
+        .await
+        .expect("done");
+    assert_eq!(found(world, &agent, "завтра").await, [first, second]);
+    bulk::change(&world.db, &agent, &[second], &[Act::Untag("доставка завтра".into())])
+        .await
+        .expect("done");
+    assert_eq!(found(world, &agent, "завтра").await, [first]);
+
+    // Another name, and another customer.
+    sql!(
+        world,
+        "UPDATE customers SET search = 'снегирева анна' WHERE id = $1",
+        anna.id()
+    );
+    assert_eq!(found(world, &agent, "снегир").await, [first]);
+    assert_eq!(found(world, &agent, "елкина").await, [0_i64; 0]);
+    sql!(
+        world,
+        "UPDATE requests SET customer_id = $1 WHERE number = $2",
+        boris.id(),
+        first
+    );
+    assert_eq!(found(world, &agent, "neill").await, [first, second]);
+
+    // Texts that are taken away are found no more.
+    sql!(world, "UPDATE messages SET body = '', search = ''");
+    assert_eq!(found(world, &agent, "карта").await, [0_i64; 0]);
+    index::run_due(&world.db, &SYSTEM).await.expect("nothing to do");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM unindexed_requests"), 0);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_words"), 2);
+});
+
+crm::both_engines!(
+    what_was_there_before_is_put_together_by_the_minutely_work,
+    async |world| {
+        topic(world, "card", 1).await;
+        let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+        for i in 0..250 {
+            if i % 20 == 0 {
+                later(world, 3601);
+            }
+            write(world, &anna, "теремок").await;
+        }
+        // More than a search takes upon itself: as after an import.
+        assert_eq!(found(world, &agent, "теремок").await.len(), 100);
+        index::run_due(&world.db, &SYSTEM).await.expect("put together");
+        let filter = Filter {
+            text: "теремок".into(),
+            ..Filter::default()
+        };
+        assert_eq!(
+            bulk::numbers(&world.db, &agent, &filter).await.expect("numbers").len(),
+            250
+        );
+    }
+);
+
+crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
+    let (card, below) = (topic(world, "card", 1).await, topic(world, "lost", 2).await);
+    let other = topic(world, "other", 3).await;
+    sql!(world, "UPDATE topics SET parent_id = $1 WHERE id = $2", card, below);
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let id = queue(world, &lead, card, Mode::ByHand, &Rules::default()).await;
+    queues::set_beginning(&world.db, &lead, below, None, Priority::Urgent)
+        .await
+        .expect("set");
+    let mut numbers = Vec::new();
+    for topic in ["card", "lost", "other"] {
+        numbers.push(write_about(world, &anna, topic, "x").await);
+    }
+    let [first, second, third] = numbers[..] else {
+        panic!("three of them")
+    };
+    let of = |queue, priority| Filter {
+        queue,
+        priority,
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(world, &lead, &of(Some(id), None)).await,
+        [first, second],
+        "of the topic above too"
+    );
+    assert_eq!(list(world, &lead, &of(None, Some(Priority::Urgent))).await, [second]);
+    assert_eq!(list(world, &lead, &of(Some(id), Some(Priority::Low))).await, [0_i64; 0]);
+    let about = |topic| Filter {
+        topic: Some(topic),
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(world, &lead, &about(card)).await,
+        [first, second],
+        "and those below"
+    );
+    assert_eq!(list(world, &lead, &about(below)).await, [second]);
+    assert_eq!(list(world, &lead, &about(other)).await, [third]);
+
+    // About something else it comes into another queue.
+    let seen = store::open(&world.db, &lead, third).await.expect("opened").1.updated_at;
+    bulk::sort(&world.db, &lead, third, &[Act::Topic(below)], seen)
+        .await
+        .expect("sorted");
+    assert_eq!(list(world, &lead, &of(Some(id), None)).await, [first, second, third]);
+    assert_eq!(
+        row(world, &lead, third).await.priority,
+        Priority::Normal,
+        "and stays as urgent"
+    );
+
+    // Who leads nothing sets nothing up.
+    let agent = staff(world, "agent").await;
+    let refused = queues::set_beginning(&world.db, &agent, card, None, Priority::Low).await;
+    assert!(matches!(refused, Err(Error::Forbidden)));
+    let refused = queues::create(&world.db, &agent, "mine", &text("mine")).await;
+    assert!(matches!(refused, Err(Error::Forbidden)));
+    let taken = queues::create(&world.db, &lead, "BILLING ", &text("billing")).await;
+    assert!(matches!(taken, Err(Error::Invalid(flaws)) if flaws == [("key".to_owned(), Flaw::Taken)]));
+});
+
+crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async |world| {
+    let card = topic(world, "card", 1).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let (vera, igor) = (staff(world, "vera").await, staff(world, "igor").await);
+    let id = queue(world, &lead, card, Mode::RoundRobin, &Rules::default()).await;
+    let nobodys = write(world, &anna, "x").await;
+    assert_eq!(assignee(world, nobodys).await, None, "nobody is of the queue");
+    for (agent, capacity) in [(&vera, 2), (&igor, 3)] {
+        queues::set_agent(&world.db, &lead, id, agent.id(), Some(capacity))
+            .await
+            .expect("of the queue");
+    }
+    let present = async |who: &Staff| {
+        let mut conn = world.db.read().await.expect("a connection");
+        queues::presence(&mut conn, who).await.expect("read")
+    };
+    assert_eq!((present(&vera).await, present(&lead).await), (Some(false), None));
+    let next = async || {
+        later(world, 1);
+        let number = write(world, &anna, "x").await;
+        (number, assignee(world, number).await)
+    };
+    assert_eq!(next().await.1, None, "nobody is there");
+    queues::set_presence(&world.db, &igor, true).await.expect("there");
+    let (first, who) = next().await;
+    assert_eq!(who, Some(igor.id()));
+    queues::set_presence(&world.db, &vera, true).await.expect("there");
+    assert_eq!(present(&vera).await, Some(true));
+    // Of equals the one who was given none for longer; then each has one, and so on until nobody takes more.
+    let mut given = Vec::new();
+    for _ in 0..5 {
+        given.push(next().await.1);
+    }
+    let (v, i) = (Some(vera.id()), Some(igor.id()));
+    assert_eq!(given, [v, i, v, i, None]);
+    // What waits for the customer does not wait for them.
+    let seen = store::open(&world.db, &igor, first).await.expect("opened").1.updated_at;
+    store::staff_answer(&world.db, &igor, first, "there", &[], seen)
+        .await
+        .expect("answered");
+    // The minutely work gives what is nobody's: the most urgent first.
+    let unassigned = Filter {
+        assignee: Assignee::Nobody,
+        ..Filter::default()
+    };
+    let waiting = list(world, &lead, &unassigned).await;
+    assert_eq!(waiting.len(), 3);
+    sql!(
+        world,
+        "UPDATE requests SET priority = 'urgent' WHERE number = $1",
+        waiting[2]
+    );
+    queues::run_due(&world.db, &SYSTEM).await.expect("given");
+    assert_eq!(assignee(world, waiting[2]).await, i);
+    assert_eq!(list(world, &lead, &unassigned).await, waiting[..2]);
+    assert_eq!(
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM audit WHERE action = 'request.hand_out' AND actor = 'system' AND customer_id = $1",
+            anna.id()
+        ),
+        1
+    );
+    // Who goes is given no more, and who is of no queue neither.
+    queues::set_presence(&world.db, &igor, false).await.expect("away");
+    queues::set_agent(&world.db, &lead, id, vera.id(), None)
+        .await
+        .expect("out of the queue");
+    assert_eq!(next().await.1, None);
+    let nobody = queues::set_agent(&world.db, &lead, id, StaffId::new(), Some(1)).await;
+    assert!(matches!(nobody, Err(Error::NotFound)));
+});
+
+crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
+    let card = topic(world, "card", 1).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let (vera, igor) = (staff(world, "vera").await, staff(world, "igor").await);
+    let rules = Rules {
+        steps: vec![
+            (Status::New, Status::Open),
+            (Status::New, Status::Closed),
+            (Status::Open, Status::Closed),
+            (Status::Closed, Status::Open),
+        ],
+        close_by: Who::Assignee,
+        reopen_by: Who::Lead,
+    };
+    let id = queue(world, &lead, card, Mode::ByHand, &rules).await;
+    queues::set_agent(&world.db, &lead, id, vera.id(), Some(5))
+        .await
+        .expect("of the queue");
+    let number = write(world, &anna, "x").await;
+    let db = &world.db;
+    let seen = async || store::open(db, &lead, number).await.expect("opened").1.updated_at;
+    let set = async |who: &Staff, to| store::set_status(db, who, number, to, seen().await).await;
+    let steps = async |who: &Staff| {
+        let mut conn = db.read().await.expect("a connection");
+        queues::steps(&mut conn, who, number).await.expect("read")
+    };
+    assert_eq!(steps(&igor).await, [Status::Open]);
+    assert!(matches!(set(&igor, Status::Waiting).await, Err(Error::Forbidden)));
+    assert!(matches!(set(&igor, Status::Closed).await, Err(Error::Forbidden)));
+    assert!(matches!(
+        store::assign_to_me(db, &igor, number).await,
+        Err(Error::Forbidden)
+    ));
+    store::assign_to_me(db, &vera, number).await.expect("hers");
+    assert_eq!(steps(&vera).await, [Status::Closed]);
+    set(&vera, Status::Closed).await.expect("closed");
+    assert_eq!((steps(&vera).await, steps(&lead).await), (vec![], vec![Status::Open]));
+    let late = store::staff_answer(db, &vera, number, "and", &[], seen().await).await;
+    assert!(matches!(late, Err(Error::Forbidden)), "an answer would open it again");
+    set(&lead, Status::Open).await.expect("open again");
+    // The customer is not asked by whose leave.
+    store::close(db, &anna, number).await.expect("closed");
+    store::reopen(db, &anna, number).await.expect("open again");
+    // Many at once are held to the same.
+    let id = bulk::change(db, &igor, &[number], &[Act::Status(Status::Closed)])
+        .await
+        .expect("tried");
+    let mut conn = db.read().await.expect("a connection");
+    let told = bulk::outcome(&mut conn, &igor, id).await.expect("read").expect("there");
+    assert_eq!(
+        (told.changed, told.refused, told.may_undo),
+        (0, vec![(number, Refused::Status)], false)
+    );
+    drop(conn);
+    let id = bulk::change(db, &vera, &[number], &[Act::Assign(Some(igor.id()))])
+        .await
+        .expect("tried");
+    let mut conn = db.read().await.expect("a connection");
+    let told = bulk::outcome(&mut conn, &vera, id).await.expect("read").expect("there");
+    assert_eq!(told.refused, [(number, Refused::Agent)]);
+});
+
+crm::both_engines!(
+    many_requests_change_at_once_and_are_again_what_they_were,
+    async |world| {
+        topic(world, "card", 1).await;
+        let (anna, agent, other) = (
+            customer(world, "Anna", "K").await,
+            staff(world, "agent").await,
+            staff(world, "other").await,
+        );
+        let db = &world.db;
+        let mut numbers = Vec::new();
+        for i in 0..230 {
+            if i % 20 == 0 {
+                later(world, 3601);
+            }
+            numbers.push(write(world, &anna, "x").await);
+        }
+        let (first, second, third) = (numbers[0], numbers[1], numbers[2]);
+        store::close(db, &anna, third).await.expect("closed");
+        bulk::change(db, &agent, &[second], &[Act::Tag("old".into())])
+            .await
+            .expect("done");
+        later(world, 1);
+        let before = {
+            let mut rows = Vec::new();
+            for number in [first, second, third] {
+                rows.push(row(world, &agent, number).await);
+            }
+            rows
+        };
+        let acts = [
+            Act::Status(Status::Closed),
+            Act::Priority(Priority::High),
+            Act::Tag("wave".into()),
+            Act::Assign(Some(other.id())),
+        ];
+        // A number twice, and one that nobody has.
+        let chosen: Vec<i64> = numbers.iter().copied().chain([first, 99_999]).collect();
+        let id = bulk::change(db, &agent, &chosen, &acts).await.expect("done");
+        let told = async |who: &Staff, id: BulkId| {
+            let mut conn = db.read().await.expect("a connection");
+            bulk::outcome(&mut conn, who, id).await.expect("read")
+        };
+        let outcome = told(&agent, id).await.expect("there");
+        assert_eq!(
+            (outcome.changed, outcome.refused, outcome.may_undo),
+            (230, vec![], true)
+        );
+        assert_eq!(told(&other, id).await, None, "it is not theirs");
+        let changed = row(world, &agent, second).await;
+        assert_eq!(
+            (changed.status, changed.priority, changed.tags.as_str()),
+            (Status::Closed, Priority::High, "old, wave")
+        );
+        assert_eq!(changed.assignee.as_deref(), Some("other"));
+        assert_eq!(
+            one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'request.status'"),
+            229,
+            "one was closed already, and the rest of it was done"
+        );
+        let told_closed = async || one!(world, i64, "SELECT COUNT(*) FROM notifications WHERE kind = 'closed'");
+        assert_eq!(told_closed().await, 229, "by staff, which customers are told");
+        // The same once more changes nothing.
+        let again = bulk::change(db, &agent, &[first, second], &acts).await.expect("done");
+        let outcome = told(&agent, again).await.expect("there");
+        assert_eq!(outcome.refused, [(first, Refused::Same), (second, Refused::Same)]);
+
+        // What was changed since stays.
+        later(world, 30);
+        store::reopen(db, &anna, numbers[3]).await.expect("open again");
+        assert!(matches!(bulk::undo(db, &other, id).await, Err(Error::Stale)));
+        let undone = bulk::undo(db, &agent, id).await.expect("undone");
+        assert_eq!(undone, Undone { restored: 229, kept: 1 });
+        assert_eq!(told_closed().await, 1, "of the one that stays as it is");
+        for was in before {
+            assert_eq!(row(world, &agent, was.number).await, was);
+        }
+        assert_eq!(row(world, &agent, numbers[3]).await.tags, "wave");
+        assert!(matches!(bulk::undo(db, &agent, id).await, Err(Error::Stale)), "once");
+        assert_eq!(
+            one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'request.undo'"),
+            229
+        );
+
+        // After a minute it is too late; after a day nothing tells of it.
+        let id = bulk::change(db, &agent, &[first], &[Act::Tag("late".into())])
+            .await
+            .expect("done");
+        later(world, 60);
+        assert!(!told(&agent, id).await.expect("there").may_undo);
+        assert!(matches!(bulk::undo(db, &agent, id).await, Err(Error::Stale)));
+        later(world, 24 * 3600);
+        bulk::sweep(db, &SYSTEM).await.expect("swept");
+        assert_eq!(told(&agent, id).await, None);
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_bulk_items"), 0);
+
+        let flaws = async |numbers: &[i64], acts: &[Act]| match bulk::change(db, &agent, numbers, acts).await {
+            Err(Error::Invalid(flaws)) => flaws,
+            other => panic!("{other:?}"),
+        };
+        let field = |name: &str, flaw| vec![(name.to_owned(), flaw)];
+        let tag = [Act::Tag("x".into())];
+        assert_eq!(flaws(&[], &tag).await, field("numbers", Flaw::Missing));
+        assert_eq!(flaws(&[first], &[]).await, field("acts", Flaw::Missing));
+        let many: Vec<i64> = (1..=1001).collect();
+        assert_eq!(
+            flaws(&many, &tag).await,
+            field("numbers", Flaw::TooManyLines { max: 1000 })
+        );
+        assert_eq!(
+            flaws(&[first], &[Act::Assign(Some(StaffId::new()))]).await,
+            field("assignee", Flaw::NotAChoice)
+        );
+        assert_eq!(
+            flaws(&[first], &[Act::Topic(TopicId::new())]).await,
+            field("topic", Flaw::NotAChoice)
+        );
+    }
+);
+
+crm::both_engines!(a_request_is_sorted_by_who_has_read_it, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+    let number = write(world, &anna, "x").await;
+    let db = &world.db;
+    let seen = store::open(db, &agent, number).await.expect("opened").1.updated_at;
+    let acts = [
+        Act::Priority(Priority::Urgent),
+        Act::Tag("vip".into()),
+        Act::Assign(Some(agent.id())),
+    ];
+    bulk::sort(db, &agent, number, &acts, seen).await.expect("sorted");
+    let sorted = row(world, &agent, number).await;
+    assert_eq!((sorted.priority, sorted.tags.as_str()), (Priority::Urgent, "vip"));
+    assert_eq!(sorted.status, Status::Open, "who takes it has looked");
+    assert!(matches!(
+        bulk::sort(db, &agent, number, &acts, seen).await,
+        Err(Error::Stale)
+    ));
+    let read = store::open(db, &agent, number).await.expect("opened").1.updated_at;
+    bulk::sort(db, &agent, number, &acts, read).await.expect("as it is");
+    let again = store::open(db, &agent, number).await.expect("opened").1.updated_at;
+    assert_eq!(again, read, "what changes nothing is no change");
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'request.sort'"),
+        2
+    );
+});
+
+crm::both_engines!(tags_are_counted_and_called_otherwise, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, agent, lead) = (
+        customer(world, "Anna", "K").await,
+        staff(world, "agent").await,
+        some_lead(world).await,
+    );
+    let db = &world.db;
+    let (first, second) = (write(world, &anna, "x").await, write(world, &anna, "y").await);
+    bulk::change(db, &agent, &[first, second], &[Act::Tag("broken".into())])
+        .await
+        .expect("done");
+    bulk::change(db, &agent, &[second], &[Act::Tag("defect".into())])
+        .await
+        .expect("done");
+    store::close(db, &anna, second).await.expect("closed");
+    let all = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let all = tags::list(&mut conn, &lead).await.expect("tags");
+        all.into_iter()
+            .map(|tag| (tag.tag, tag.requests, tag.unclosed))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(all().await, [("broken".into(), 2, 1), ("defect".into(), 1, 0)]);
+    let filter = Filter {
+        tag: "broken".into(),
+        ..Filter::default()
+    };
+    saved::save(db, &agent, "Broken", false, &filter).await.expect("kept");
+    assert!(matches!(
+        tags::rename(db, &agent, "broken", "defect").await,
+        Err(Error::Forbidden)
+    ));
+    tags::rename(db, &lead, "broken", " Defect").await.expect("renamed");
+    assert_eq!(all().await, [("defect".into(), 2, 1)]);
+    let mut conn = db.read().await.expect("a connection");
+    let kept = saved::list(&mut conn, &agent).await.expect("filters");
+    assert_eq!(kept[0].filter.tag, "defect");
+    drop(conn);
+    assert_eq!(found(world, &agent, "defect").await, [first, second]);
+    assert_eq!(found(world, &agent, "broken").await, [0_i64; 0]);
+    assert!(matches!(
+        tags::rename(db, &lead, "broken", "x").await,
+        Err(Error::NotFound)
+    ));
+    let flawed = tags::rename(db, &lead, "defect", " ,").await;
+    assert!(matches!(flawed, Err(Error::Invalid(flaws)) if flaws == [("to".to_owned(), Flaw::Missing)]));
+});
+
+crm::both_engines!(a_filter_is_kept_counted_and_shared, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, agent, other, lead) = (
+        customer(world, "Anna", "K").await,
+        staff(world, "agent").await,
+        staff(world, "other").await,
+        some_lead(world).await,
+    );
+    let db = &world.db;
+    let (first, _) = (write(world, &anna, "x").await, write(world, &anna, "y").await);
+    store::assign_to_me(db, &agent, first).await.expect("taken");
+    let mine = Filter {
+        unclosed: true,
+        assignee: Assignee::Me,
+        text: "Anna".into(),
+        ..Filter::default()
+    };
+    let shared = saved::save(db, &agent, " Мои ", true, &mine).await.expect("kept");
+    let own = saved::save(db, &agent, "Всё", false, &Filter::default())
+        .await
+        .expect("kept");
+    let kept = async |who: &Staff| {
+        let mut conn = db.read().await.expect("a connection");
+        saved::list(&mut conn, who).await.expect("filters")
+    };
+    let seen = kept(&agent).await;
+    assert_eq!(
+        seen.iter()
+            .map(|kept| (kept.name.as_str(), kept.is_own, kept.count))
+            .collect::<Vec<_>>(),
+        [("Мои", true, Some(1)), ("Всё", true, None)],
+        "what is closed is not counted"
+    );
+    assert_eq!(seen[0].filter.text, "", "what was looked for is not kept");
+    let seen = kept(&other).await;
+    assert_eq!(
+        seen.iter()
+            .map(|kept| (kept.id, kept.is_own, kept.count))
+            .collect::<Vec<_>>(),
+        [(shared, false, Some(0))],
+        "whoever looks is meant by it"
+    );
+    assert!(matches!(saved::remove(db, &other, shared).await, Err(Error::NotFound)));
+    assert!(matches!(saved::remove(db, &lead, own).await, Err(Error::NotFound)));
+    saved::remove(db, &lead, shared).await.expect("a lead may");
+    saved::remove(db, &agent, own).await.expect("one's own");
+    assert_eq!(kept(&agent).await, []);
+    for i in 0..20 {
+        saved::save(db, &agent, &format!("{i}"), false, &mine)
+            .await
+            .expect("kept");
+    }
+    assert!(matches!(
+        saved::save(db, &agent, "more", false, &mine).await,
+        Err(Error::TooMany { .. })
+    ));
+    let nameless = saved::save(db, &other, " ", false, &mine).await;
+    assert!(matches!(nameless, Err(Error::Invalid(flaws)) if flaws == [("name".to_owned(), Flaw::Missing)]));
+});
+
+crm::both_engines!(what_is_due_comes_first_and_is_overdue_afterwards, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+    let mut numbers = Vec::new();
+    for _ in 0..5 {
+        numbers.push(write(world, &anna, "x").await);
+    }
+    let due = async |number: i64, minutes: i64| {
+        let at = world.db.now() + TimeDelta::minutes(minutes);
+        sql!(world, "UPDATE requests SET due_at = $1 WHERE number = $2", at, number);
+    };
+    due(numbers[0], -10).await;
+    due(numbers[1], 10).await;
+    due(numbers[2], -20).await;
+    due(numbers[3], -30).await;
+    store::close(&world.db, &anna, numbers[3]).await.expect("closed");
+    let mut seen = Vec::new();
+    let mut after = None::<Cursor>;
+    loop {
+        let page = store::queue(&world.db, &agent, &Filter::default(), Sort::Due, after, 2).await;
+        let page = page.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = Some(last.cursor().to_string().parse().expect("a cursor"));
+        seen.extend(page.iter().map(|row| row.number));
+    }
+    assert_eq!(
+        seen,
+        [3, 2, 0, 1, 4].map(|i: usize| numbers[i]),
+        "what is never due comes last"
+    );
+    let overdue = Filter {
+        overdue: true,
+        ..Filter::default()
+    };
+    assert_eq!(list(world, &agent, &overdue).await, [numbers[0], numbers[2]]);
+    let mut conn = world.db.read().await.expect("a connection");
+    let counts = store::counts(&mut conn, &agent).await.expect("counts");
+    assert_eq!((counts.overdue, counts.new), (2, 4));
+    assert_eq!(
+        saved::count(&mut conn, &agent, &overdue).await.expect("counted"),
+        Some(2)
+    );
+});
+
+/// PostgreSQL reads a few rows as a whole, whatever indexes there are; SQLite says how it would read many. A search begins in the
+/// middle of an index, a scan at its beginning.
+#[tokio::test]
+async fn each_order_and_count_of_requests_comes_out_of_an_index() {
+    let world = &crm::testing::sqlite().await;
+    for (asked, how) in [
+        (
+            "EXPLAIN QUERY PLAN SELECT r.id FROM requests r WHERE r.status <> 'closed' AND (r.waits_from, r.id) > ('2', x'00') \
+             ORDER BY r.waits_from, r.id LIMIT 50",
+            "SEARCH r USING INDEX requests_unclosed_waiting",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT r.id FROM requests r WHERE r.status <> 'closed' AND (r.due_from, r.id) > ('2', x'00') \
+             ORDER BY r.due_from, r.id LIMIT 50",
+            "SEARCH r USING INDEX requests_unclosed_due",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT r.id, r.status FROM requests r WHERE (r.waits_from, r.id) > ('2', x'00') \
+             ORDER BY r.waits_from, r.id LIMIT 50",
+            "SEARCH r USING INDEX requests_waiting",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT r.id, r.status FROM requests r WHERE (r.created_at, r.id) < ('2', x'00') \
+             ORDER BY r.created_at DESC, r.id DESC LIMIT 50",
+            "SEARCH r USING INDEX requests_newest",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT r.id, r.status FROM requests r WHERE (r.updated_at, r.id) < ('2', x'00') \
+             ORDER BY r.updated_at DESC, r.id DESC LIMIT 50",
+            "SEARCH r USING INDEX requests_updated",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT COUNT(*) FILTER (WHERE assignee_id IS NULL) FROM requests WHERE status <> 'closed'",
+            "SCAN requests USING COVERING INDEX requests_unclosed",
+        ),
+    ] {
+        let mut conn = world.db.read().await.expect("a connection");
+        let steps: Vec<(i64, i64, i64, String)> =
+            crm::on!(&mut conn, |c| sqlx::query_as(asked).fetch_all(c).await).expect("a plan");
+        let plan: String = steps.iter().map(|step| format!("{}; ", step.3)).collect();
+        assert!(plan.contains(how) && !plan.contains("TEMP B-TREE"), "{asked}: {plan}");
+    }
+}

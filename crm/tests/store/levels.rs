@@ -1,0 +1,536 @@
+//! Service levels: the clocks of requests as they follow what happens and what comes of time, and what leads set up.
+
+use crate::common::people::{SYSTEM, customer, lead, one, role, sql, staff, topic};
+use chrono::{DateTime, TimeDelta, Utc};
+use crm::Error;
+use crm::flaw::Flaw;
+use crm::id::{CalendarId, PolicyId};
+use crm::request::desk::Priority;
+use crm::request::level::managing::{self, NewCalendar, NewPolicy};
+use crm::request::level::store as levels;
+use crm::request::level::{Kind, Policy};
+use crm::request::merge;
+use crm::request::store::bulk::{self, Act};
+use crm::request::{Filter, NewRequest, Row, Sort, Status, store};
+use crm::testing::World;
+use crm::who::{Customer, Staff};
+
+/// So many minutes after nine o'clock on Monday, 23 November 2026.
+fn moment(minutes: i64) -> DateTime<Utc> {
+    let nine = DateTime::from_timestamp(1_795_424_400, 0).expect("a time");
+    nine + TimeDelta::minutes(minutes)
+}
+
+fn clock(world: &World, minutes: i64) {
+    world.clock.set(moment(minutes));
+}
+
+/// A lead, and an agent.
+async fn people(world: &World) -> (Staff, Staff) {
+    role(world, "lead", r#"["requests", "levels"]"#).await;
+    (lead(world).await, staff(world, "agent").await)
+}
+
+/// Nine to six, from Monday to Friday.
+fn hours() -> NewCalendar {
+    NewCalendar {
+        name: "Support".into(),
+        time_zone: "UTC".into(),
+        week: ["9-18", "9-18", "9-18", "9-18", "9-18", "", ""].map(str::to_owned),
+        days: String::new(),
+    }
+}
+
+/// An hour for the first answer, half of one for each other, eight for a solution.
+fn promises(calendar: CalendarId) -> NewPolicy {
+    NewPolicy {
+        calendar: calendar.to_string(),
+        first_answer: "60".into(),
+        next_answer: "30".into(),
+        solution: "480".into(),
+        warn: "80".into(),
+        lead: "150".into(),
+        queue: "200".into(),
+        ..NewPolicy::default()
+    }
+}
+
+async fn set_up(world: &World, by: &Staff) -> (CalendarId, PolicyId) {
+    let db = &world.db;
+    let calendar = managing::add_calendar(db, by, &hours()).await.expect("a calendar");
+    let policy = managing::add_policy(db, by, &promises(calendar)).await;
+    (calendar, policy.expect("a policy"))
+}
+
+async fn write(world: &World, by: &Customer) -> i64 {
+    let new = NewRequest {
+        topic: "card".into(),
+        text: "hello".into(),
+        purchase: String::new(),
+    };
+    store::create(&world.db, by, &new, &[]).await.expect("a request")
+}
+
+async fn seen(world: &World, by: &Staff, number: i64) -> DateTime<Utc> {
+    store::open(&world.db, by, number).await.expect("a thread").1.updated_at
+}
+
+async fn answer(world: &World, by: &Staff, number: i64) {
+    let seen = seen(world, by, number).await;
+    store::staff_answer(&world.db, by, number, "so it is", &[], seen)
+        .await
+        .expect("answered");
+}
+
+/// How it stands with each clock of a request, in the order in which they began.
+async fn clocks(world: &World, number: i64) -> Vec<String> {
+    const SQL: &str = "SELECT c.kind || CASE WHEN c.met_at IS NOT NULL THEN ' met' WHEN c.dropped_at IS NOT NULL THEN ' dropped' \
+                       WHEN c.paused_at IS NOT NULL THEN ' stands' ELSE ' runs' END \
+                       || CASE WHEN c.breached_at IS NULL THEN '' ELSE ' late' END \
+                       FROM request_clocks c JOIN requests r ON r.id = c.request_id WHERE r.number = $1 \
+                       ORDER BY c.started_at, c.kind, c.id";
+    let mut conn = world.db.read().await.expect("a connection");
+    crm::on!(&mut conn, |c| sqlx::query_scalar(SQL).bind(number).fetch_all(c).await).expect("clocks")
+}
+
+/// When a clock that has not ended is due.
+async fn due(world: &World, number: i64, kind: Kind) -> Option<DateTime<Utc>> {
+    one!(
+        world,
+        Option<DateTime<Utc>>,
+        "SELECT c.due_at FROM request_clocks c JOIN requests r ON r.id = c.request_id \
+         WHERE r.number = $1 AND c.kind = $2 AND c.met_at IS NULL AND c.dropped_at IS NULL",
+        number,
+        kind
+    )
+}
+
+/// What the request itself says.
+async fn first_due(world: &World, number: i64) -> Option<DateTime<Utc>> {
+    one!(
+        world,
+        Option<DateTime<Utc>>,
+        "SELECT due_at FROM requests WHERE number = $1",
+        number
+    )
+}
+
+/// What somebody was told.
+async fn told(world: &World, who: &Staff) -> Vec<String> {
+    const SQL: &str = "SELECT kind FROM level_notices WHERE staff_id = $1 ORDER BY at, id";
+    let mut conn = world.db.read().await.expect("a connection");
+    crm::on!(&mut conn, |c| sqlx::query_scalar(SQL).bind(who.id()).fetch_all(c).await).expect("notices")
+}
+
+/// The job, on two nodes at once.
+async fn tend(world: &World) {
+    let (one, other) = tokio::join!(levels::run_due(&world.db, &SYSTEM), levels::run_due(&world.db, &SYSTEM));
+    one.and(other).expect("it runs");
+}
+
+/// What should have been done before now.
+async fn overdue(world: &World, by: &Staff) -> Vec<Row> {
+    let filter = Filter {
+        overdue: true,
+        ..Filter::default()
+    };
+    let rows = store::queue(&world.db, by, &filter, Sort::Due, None, 100).await;
+    let rows = rows.expect("a list");
+    let mut conn = world.db.read().await.expect("a connection");
+    let counts = store::counts(&mut conn, by).await.expect("counts");
+    assert_eq!(usize::try_from(counts.overdue).ok(), Some(rows.len()));
+    rows
+}
+
+crm::both_engines!(clocks_follow_whatever_happens_to_a_request, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    let db = &world.db;
+    clock(world, 0);
+    let before = write(world, &anna).await;
+    assert_eq!(
+        clocks(world, before).await,
+        Vec::<String>::new(),
+        "nothing is promised yet"
+    );
+    set_up(world, &lead).await;
+
+    let number = write(world, &anna).await;
+    assert_eq!(clocks(world, number).await, ["first_answer runs", "solution runs"]);
+    assert_eq!(first_due(world, number).await, Some(moment(60)));
+    clock(world, 30);
+    answer(world, &agent, number).await;
+    assert_eq!(clocks(world, number).await, ["first_answer met", "solution stands"]);
+    assert_eq!(first_due(world, number).await, None, "the customer is waited for");
+
+    clock(world, 90);
+    store::answer(db, &anna, number, "and now?", &[]).await.expect("said");
+    let all = ["first_answer met", "solution runs", "next_answer runs"];
+    assert_eq!(clocks(world, number).await, all);
+    assert_eq!(first_due(world, number).await, Some(moment(120)));
+    // Eight hours, and the one for which it stood still.
+    assert_eq!(due(world, number, Kind::Solution).await, Some(moment(540)));
+    clock(world, 100);
+    store::answer(db, &anna, number, "hello?", &[]).await.expect("said");
+    assert_eq!(
+        first_due(world, number).await,
+        Some(moment(120)),
+        "since the first word that is owed an answer"
+    );
+
+    clock(world, 121);
+    answer(world, &agent, number).await;
+    let all = ["first_answer met", "solution stands", "next_answer met late"];
+    assert_eq!(clocks(world, number).await, all, "late, though no job has looked");
+    clock(world, 130);
+    store::close(db, &anna, number).await.expect("closed");
+    let all = ["first_answer met", "solution met", "next_answer met late"];
+    assert_eq!(clocks(world, number).await, all);
+
+    clock(world, 140);
+    store::reopen(db, &anna, number).await.expect("opened");
+    let again = clocks(world, number).await;
+    assert_eq!(again[3..], ["next_answer runs", "solution runs"]);
+    clock(world, 150);
+    let read = seen(world, &agent, number).await;
+    store::set_status(db, &agent, number, Status::Closed, read)
+        .await
+        .expect("closed");
+    let again = clocks(world, number).await;
+    assert_eq!(again[3..], ["next_answer dropped", "solution met"], "nobody answered");
+    assert_eq!(first_due(world, number).await, None);
+
+    // What is written before there is work is due from when there is.
+    clock(world, 10 * 60);
+    let number = write(world, &anna).await;
+    assert_eq!(
+        first_due(world, number).await,
+        Some(moment(25 * 60)),
+        "on Tuesday at ten"
+    );
+});
+
+crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    let number = write(world, &anna).await;
+    clock(world, 1);
+    store::assign_to_me(&world.db, &agent, number).await.expect("taken");
+    let steps: [(i64, &[&str], &[&str]); 6] = [
+        (47, &[], &[]),
+        (49, &["warning"], &[]),
+        (59, &["warning"], &[]),
+        (61, &["warning", "breach"], &[]),
+        (91, &["warning", "breach"], &["escalation"]),
+        (121, &["warning", "breach", "returned"], &["escalation"]),
+    ];
+    for (minutes, to_agent, to_lead) in steps {
+        clock(world, minutes);
+        tend(world).await;
+        tend(world).await;
+        assert_eq!(told(world, &agent).await, to_agent, "{minutes}");
+        assert_eq!(told(world, &lead).await, to_lead, "{minutes}");
+        assert_eq!(
+            overdue(world, &lead).await.len(),
+            usize::from(minutes > 60),
+            "{minutes}"
+        );
+    }
+    let rows = overdue(world, &agent).await;
+    let row = rows.first().expect("it is late");
+    assert_eq!(
+        (row.number, row.due_at, row.assignee.as_deref()),
+        (number, Some(moment(60)), None),
+        "nobody's again"
+    );
+    let audited = one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'request.level'");
+    assert_eq!(audited, 4);
+    // Whoever takes it then keeps it.
+    clock(world, 122);
+    store::assign_to_me(&world.db, &agent, number).await.expect("taken");
+    clock(world, 123);
+    tend(world).await;
+    assert_eq!(overdue(world, &agent).await[0].assignee.as_deref(), Some("agent"));
+    answer(world, &agent, number).await;
+    assert_eq!(overdue(world, &agent).await, []);
+    assert_eq!(
+        clocks(world, number).await,
+        ["first_answer met late", "solution stands"]
+    );
+
+    // Of what is nobody's the leads are told; what is late at once is not warned of as well.
+    let other = write(world, &anna).await;
+    clock(world, 123 + 61);
+    tend(world).await;
+    assert_eq!(told(world, &lead).await, ["escalation", "breach"]);
+    assert_eq!(clocks(world, other).await, ["first_answer runs late", "solution runs"]);
+});
+
+crm::both_engines!(what_is_late_is_not_hidden_by_waiting, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    let (late, in_time) = (write(world, &anna).await, write(world, &anna).await);
+    let wait = async |number| {
+        let read = seen(world, &agent, number).await;
+        store::set_status(&world.db, &agent, number, Status::Waiting, read)
+            .await
+            .expect("waiting");
+    };
+    clock(world, 50);
+    wait(in_time).await;
+    clock(world, 61);
+    wait(late).await;
+    clock(world, 500);
+    tend(world).await;
+    let numbers: Vec<i64> = overdue(world, &agent).await.iter().map(|row| row.number).collect();
+    assert_eq!(numbers, [late]);
+    assert_eq!(first_due(world, late).await, Some(moment(60)));
+    assert_eq!(
+        clocks(world, late).await,
+        ["first_answer stands late", "solution stands"]
+    );
+    assert_eq!(first_due(world, in_time).await, None);
+    // It goes on where it stood: ten minutes are left.
+    store::answer(&world.db, &anna, in_time, "well?", &[])
+        .await
+        .expect("said");
+    assert_eq!(first_due(world, in_time).await, Some(moment(510)));
+
+    let mut conn = world.db.read().await.expect("a connection");
+    let ids: Vec<_> = overdue(world, &agent).await.iter().map(|row| row.id).collect();
+    let of = levels::of(&mut conn, &agent, &ids).await.expect("read");
+    let shown: Vec<_> = of[&ids[0]].iter().map(|due| (due.kind, due.is_paused)).collect();
+    assert_eq!(shown, [(Kind::FirstAnswer, true), (Kind::Solution, true)]);
+    drop(conn);
+
+    answer(world, &agent, late).await;
+    answer(world, &agent, in_time).await;
+    let report = managing::report(&world.db, &lead).await.expect("a report");
+    let figures: Vec<_> = report
+        .iter()
+        .map(|line| (line.topic.en.as_str(), line.kind, line.kept, line.missed, line.dropped))
+        .collect();
+    assert_eq!(figures, [("card", Kind::FirstAnswer, 1, 1, 0)]);
+});
+
+crm::both_engines!(what_staff_change_by_hand_moves_clocks_and_is_undone, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    let db = &world.db;
+    clock(world, 0);
+    let (calendar, _) = set_up(world, &lead).await;
+    let urgent = NewPolicy {
+        priority: "urgent".into(),
+        first_answer: "15".into(),
+        ..promises(calendar)
+    };
+    managing::add_policy(db, &lead, &urgent).await.expect("a policy");
+    let number = write(world, &anna).await;
+    assert_eq!(first_due(world, number).await, Some(moment(60)));
+    clock(world, 10);
+    let read = seen(world, &agent, number).await;
+    bulk::sort(db, &agent, number, &[Act::Priority(Priority::Urgent)], read)
+        .await
+        .expect("sorted");
+    assert_eq!(first_due(world, number).await, Some(moment(15)), "no job has looked");
+
+    clock(world, 11);
+    let closed = bulk::change(db, &agent, &[number], &[Act::Status(Status::Closed)]).await;
+    assert_eq!(clocks(world, number).await, ["first_answer dropped", "solution met"]);
+    assert_eq!(first_due(world, number).await, None);
+    bulk::undo(db, &agent, closed.expect("closed")).await.expect("undone");
+    assert_eq!(clocks(world, number).await, ["first_answer runs", "solution runs"]);
+    assert_eq!(
+        first_due(world, number).await,
+        Some(moment(15)),
+        "as if nothing had been"
+    );
+});
+
+crm::both_engines!(what_goes_into_another_request_is_waited_for_there, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    let db = &world.db;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    let first = write(world, &anna).await;
+    clock(world, 30);
+    let second = write(world, &anna).await;
+    assert_eq!(first_due(world, second).await, Some(moment(90)));
+    clock(world, 40);
+    merge::merge(db, &agent, second, &[first.to_string()])
+        .await
+        .expect("one request");
+    assert_eq!(clocks(world, first).await, ["first_answer dropped", "solution dropped"]);
+    assert_eq!(first_due(world, first).await, None);
+    assert_eq!(
+        first_due(world, second).await,
+        Some(moment(60)),
+        "as long as the customer waits"
+    );
+    merge::part(db, &agent, second, first).await.expect("two requests");
+    assert_eq!(clocks(world, first).await, ["first_answer runs", "solution runs"]);
+    assert_eq!(first_due(world, first).await, Some(moment(60)));
+});
+
+crm::both_engines!(other_policies_and_calendars_count_at_once, async |world| {
+    let card = topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, _) = people(world).await;
+    let db = &world.db;
+    clock(world, 0);
+    let (calendar, policy) = set_up(world, &lead).await;
+    let number = write(world, &anna).await;
+    sql!(world, "UPDATE requests SET priority = 'urgent'");
+    let urgent = NewPolicy {
+        topic: "card".into(),
+        priority: "urgent".into(),
+        first_answer: "15".into(),
+        ..promises(calendar)
+    };
+    let urgent = managing::add_policy(db, &lead, &urgent).await.expect("a policy");
+    tend(world).await;
+    assert_eq!(first_due(world, number).await, Some(moment(15)));
+
+    let of = async |id| {
+        let setup = managing::list(db, &lead).await.expect("a list");
+        let found: Option<Policy> = setup.policies.into_iter().find(|policy| policy.id == id);
+        found.expect("the policy")
+    };
+    let held = of(urgent).await;
+    assert_eq!((held.topic_id, held.priority), (Some(card), Some(Priority::Urgent)));
+    let longer = NewPolicy {
+        topic: "card".into(),
+        priority: "urgent".into(),
+        first_answer: "20".into(),
+        ..promises(calendar)
+    };
+    managing::change_policy(db, &lead, urgent, held.changed_at, &longer)
+        .await
+        .expect("changed");
+    tend(world).await;
+    assert_eq!(first_due(world, number).await, Some(moment(20)));
+    let stale = managing::change_policy(db, &lead, urgent, held.changed_at, &longer).await;
+    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+
+    managing::remove_policy(db, &lead, urgent).await.expect("removed");
+    tend(world).await;
+    assert_eq!(
+        first_due(world, number).await,
+        Some(moment(60)),
+        "the general one again"
+    );
+    let begun = managing::list(db, &lead).await.expect("a list").calendars[0].changed_at;
+    let later = NewCalendar {
+        days: "2026-11-23 10-18".into(),
+        ..hours()
+    };
+    managing::change_calendar(db, &lead, calendar, begun, &later)
+        .await
+        .expect("changed");
+    tend(world).await;
+    assert_eq!(
+        first_due(world, number).await,
+        Some(moment(120)),
+        "a day that begins at ten"
+    );
+
+    managing::remove_policy(db, &lead, policy).await.expect("removed");
+    tend(world).await;
+    assert_eq!(first_due(world, number).await, None);
+    assert_eq!(
+        clocks(world, number).await,
+        ["first_answer dropped", "solution dropped"]
+    );
+    let gone = managing::remove_policy(db, &lead, policy).await;
+    assert!(matches!(gone, Err(Error::NotFound)), "{gone:?}");
+});
+
+/// What is wrong with fields, by their names.
+fn flaws<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<(String, Flaw)> {
+    match result {
+        Err(Error::Invalid(flaws)) => flaws,
+        other => panic!("{other:?}"),
+    }
+}
+
+crm::both_engines!(what_leads_type_is_checked_field_by_field, async |world| {
+    topic(world, "card", 1).await;
+    let (lead, agent) = people(world).await;
+    let db = &world.db;
+    let flaw = |field: &str, flaw| (field.to_owned(), flaw);
+    let mut wrong = NewCalendar {
+        time_zone: "Mars/North".into(),
+        days: "2027-01-01\ntomorrow".into(),
+        ..hours()
+    };
+    wrong.week[2] = "18-9".into();
+    assert_eq!(
+        flaws(managing::add_calendar(db, &lead, &wrong).await),
+        [
+            flaw("time_zone", Flaw::NotATimeZone),
+            flaw("wed", Flaw::NotHours),
+            flaw("days", Flaw::Unreadable { line: 2 })
+        ]
+    );
+    let idle = NewCalendar {
+        week: Default::default(),
+        ..hours()
+    };
+    assert_eq!(
+        flaws(managing::add_calendar(db, &lead, &idle).await),
+        [flaw("mon", Flaw::Missing)]
+    );
+
+    let (calendar, _) = set_up(world, &lead).await;
+    let wrong = NewPolicy {
+        calendar: String::new(),
+        topic: "nothing".into(),
+        priority: "sometimes".into(),
+        first_answer: "soon".into(),
+        solution: "0".into(),
+        warn: String::new(),
+        queue: "99".into(),
+        ..promises(calendar)
+    };
+    assert_eq!(
+        flaws(managing::add_policy(db, &lead, &wrong).await),
+        [
+            flaw("calendar", Flaw::NotAChoice),
+            flaw("topic", Flaw::NotAChoice),
+            flaw("priority", Flaw::NotAChoice),
+            flaw("first_answer", Flaw::NotANumber),
+            flaw("solution", Flaw::OutOfRange { min: 1, max: 60_000 }),
+            flaw("warn", Flaw::Missing),
+            flaw("queue", Flaw::OutOfRange { min: 100, max: 1_000 })
+        ]
+    );
+    let nothing = NewPolicy {
+        first_answer: String::new(),
+        next_answer: String::new(),
+        solution: String::new(),
+        ..promises(calendar)
+    };
+    assert_eq!(
+        flaws(managing::add_policy(db, &lead, &nothing).await),
+        [flaw("first_answer", Flaw::Missing)]
+    );
+    let twice = managing::add_policy(db, &lead, &promises(calendar)).await;
+    assert_eq!(flaws(twice), [flaw("topic", Flaw::Taken)]);
+
+    let refused = managing::add_calendar(db, &agent, &hours()).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let refused = managing::add_policy(db, &agent, &promises(calendar)).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let refused = managing::report(db, &agent).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+});

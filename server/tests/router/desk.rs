@@ -1,0 +1,415 @@
+//! The desk of support: queues as a lead sets them up, many requests at once and the way back, filters that are kept, tags, and
+//! the search.
+
+use crate::common::html::{Tag, forms, tags};
+use crate::common::{Browser, Customer, Reply, TestApp, Town};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::who::Token;
+
+const LIST: &str = "/admin/requests";
+
+/// Writes a request; its number.
+async fn ask(who: &mut Customer, topic: &str, text: &str) -> String {
+    let sent = [("topic", topic), ("text", text), ("purchase", "")];
+    let reply = who.send("/support/new", "request.create", &sent).await;
+    let at = reply.location().to_owned();
+    let path = at.split('?').next().and_then(|path| path.rsplit('/').next());
+    path.filter(|number| !number.is_empty())
+        .unwrap_or_else(|| panic!("{}", reply.text()))
+        .to_owned()
+}
+
+/// Narrows the list to words.
+async fn find(who: &mut Browser, words: &str) -> Reply {
+    let fields = [("status", "all"), ("assignee", ""), ("topic", ""), ("q", words)];
+    let found = who.send(LIST, "request.find", &fields).await;
+    assert_eq!(found.status, StatusCode::SEE_OTHER, "{}", found.text());
+    who.get(found.location()).await
+}
+
+/// Does something with these requests.
+async fn change(who: &mut Browser, numbers: &[&str], fields: &[(&str, &str)]) -> Reply {
+    let chosen = numbers.iter().map(|number| ("numbers[]", *number));
+    let sent: Vec<_> = chosen.chain(fields.iter().copied()).collect();
+    who.send(LIST, "request.bulk", &sent).await
+}
+
+#[tokio::test]
+async fn many_requests_change_at_once_and_go_back_within_a_minute() {
+    let mut town = Town::new().await;
+    let first = town.request.clone();
+    let second = ask(&mut town.anna, "card", "Где карта?").await;
+    let third = ask(&mut town.anna, "card", "И ещё").await;
+    let agent = &mut town.agent;
+    let page = agent.get(LIST).await;
+    assert!(page.text().contains("Изменить отмеченные"), "{}", page.text());
+
+    // Nothing chosen, nothing to do, and what cannot be: each says so, and what was typed is still there.
+    let nothing = change(agent, &[], &[("tag", "Доставка")]).await;
+    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        nothing.message("request.bulk", "numbers"),
+        "Отметьте хотя бы одно обращение"
+    );
+    assert_eq!(nothing.form("request.bulk").get("tag"), Some("Доставка"));
+    let idle = change(agent, &[&first], &[]).await;
+    assert_eq!(idle.message("request.bulk", "acts"), "Выберите, что изменить");
+    let is_ticked = |tag: &Tag| tag.get("value") == Some(first.as_str()) && tag.has("checked");
+    assert!(tags(&idle.body).iter().any(is_ticked), "its box is still ticked");
+    let wrong = change(agent, &[&first], &[("priority", "asap")]).await;
+    assert_eq!(wrong.message("request.bulk", "priority"), "Выберите из списка");
+
+    let all = [first.as_str(), second.as_str(), third.as_str()];
+    let fields = [
+        ("status", "closed"),
+        ("priority", "urgent"),
+        ("tag", "Доставка"),
+        ("assignee", "me"),
+    ];
+    let done = change(agent, &all, &fields).await;
+    let at = done.location().to_owned();
+    assert!(
+        at.starts_with("/admin/requests?done=bulk&bulk="),
+        "{at}: {}",
+        done.text()
+    );
+    let told = agent.get(&at).await;
+    assert!(told.text().contains("Изменено 3 обращения."), "{}", told.text());
+    let state = "SELECT status || ' ' || priority || ' ' || (assignee_id IS NOT NULL) || ' ' || COALESCE((SELECT tag FROM \
+                 request_tags WHERE request_id = requests.id), '') FROM requests ORDER BY number";
+    assert_eq!(town.app.texts(state).await, ["closed urgent 1 доставка"; 3]);
+    // Somebody else is told nothing of it, and cannot undo it.
+    let mut other = town.app.staff_as("petrov", "agent").await;
+    assert!(!other.get(&at).await.text().contains("Изменено"));
+    let undo = told.form("request.undo");
+    let refused = other
+        .submit(&at, &undo.clone().with("_key", Token::random().secret()))
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+    // One of them moves on, and stays so.
+    let reopened = town
+        .anna
+        .send(&format!("/support/{second}"), "request.reopen", &[])
+        .await;
+    assert_eq!(reopened.status, StatusCode::SEE_OTHER, "{}", reopened.text());
+    let undone = town.agent.submit(&at, &undo).await;
+    assert!(
+        undone.location().ends_with("restored=2&kept=1"),
+        "{}",
+        undone.location()
+    );
+    let told = town.agent.get(undone.location()).await.text();
+    assert!(told.contains("Вернули как было 2 обращения."), "{told}");
+    assert!(told.contains("1 обращение успели изменить"), "{told}");
+    assert_eq!(
+        town.app.texts(state).await,
+        ["new normal 0 ", "open urgent 1 доставка", "new normal 0 "]
+    );
+
+    // The same again is no change, and says so by number; after a minute there is no way back.
+    let again = change(&mut town.agent, &[&second], &[("priority", "urgent")]).await;
+    let told = town.agent.get(again.location()).await.text();
+    assert!(told.contains("Изменено 0 обращений."), "{told}");
+    assert!(told.contains(&format!("Уже так: № {second}")), "{told}");
+    let late = change(&mut town.agent, &[&first], &[("priority", "low")]).await;
+    let at = late.location().to_owned();
+    let undo = town.agent.get(&at).await.form("request.undo");
+    town.app
+        .world
+        .clock
+        .set(town.app.world.db.now() + Duration::seconds(61));
+    assert!(!town.agent.get(&at).await.body.contains("request.undo"));
+    let late = town.agent.submit(&at, &undo).await;
+    assert!(late.text().contains("Отменить уже нельзя"), "{}", late.text());
+    assert_eq!(
+        town.app
+            .count("SELECT COUNT(*) FROM audit WHERE action IN ('request.bulk', 'request.bulk_undo')")
+            .await,
+        4
+    );
+}
+
+#[tokio::test]
+async fn all_that_the_filter_finds_changes_with_one_tick() {
+    let mut town = Town::new().await;
+    ask(&mut town.anna, "card", "Про варежки").await;
+    ask(&mut town.anna, "card", "И снова варежки").await;
+    let page = find(&mut town.agent, "варежк").await;
+    let at = page.path.clone();
+    let done = town
+        .agent
+        .send(&at, "request.bulk", &[("all", "yes"), ("tag", "зима")])
+        .await;
+    let told = town.agent.get(done.location()).await.text();
+    assert!(told.contains("Изменено 2 обращения."), "{told}");
+    assert_eq!(
+        town.app
+            .count("SELECT COUNT(*) FROM request_tags WHERE tag = 'зима'")
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
+    let mut town = Town::new().await;
+    let mut vera = town.app.staff_as("vera", "agent").await;
+    for at in ["/admin/queues", "/admin/tags"] {
+        assert_eq!(vera.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
+        assert!(!vera.get(LIST).await.body.contains(at), "{at}");
+        assert!(town.agent.get(LIST).await.body.contains(at), "{at}");
+    }
+    let lead = &mut town.agent;
+    let fields = [("key", "lost cards"), ("name_ru", "Карты"), ("name_en", "Cards")];
+    let wrong = lead.send("/admin/queues", "queue.create", &fields).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let created = lead
+        .send(
+            "/admin/queues",
+            "queue.create",
+            &[fields[1], fields[2], ("key", "cards")],
+        )
+        .await;
+    let at = created.location().replace("?done=created", "");
+    assert!(at.starts_with("/admin/queues/"), "{}", created.text());
+
+    let page = lead.get(&at).await;
+    assert_eq!(page.form("queue.change").get("mode"), Some("by_hand"));
+    let fields = [
+        ("name_ru", "Карты"),
+        ("name_en", "Cards"),
+        ("mode", "round_robin"),
+        ("close_by", "lead"),
+        ("reopen_by", "anyone"),
+        ("steps[]", "new-open"),
+        ("steps[]", "open-closed"),
+    ];
+    let changed = lead.send(&at, "queue.change", &fields).await;
+    assert_eq!(changed.location(), format!("{at}?done=changed"), "{}", changed.text());
+    let ids = town
+        .app
+        .texts("SELECT lower(hex(id)) FROM staff WHERE login = 'vera'")
+        .await;
+    let id = uuid::Uuid::parse_str(&ids[0]).expect("an id").to_string();
+    let lead = &mut town.agent;
+    let wrong = lead
+        .send(&at, "queue.agent", &[("agent", &id), ("capacity", "много")])
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
+    let named = lead
+        .send(&at, "queue.agent", &[("agent", &id), ("capacity", "1")])
+        .await;
+    assert_eq!(named.location(), format!("{at}?done=agent"), "{}", named.text());
+    let topics = forms(&lead.get("/admin/queues").await.body);
+    let form = topics
+        .iter()
+        .find(|form| form.name == "queue.topic" && form.get("_form") == Some("queue-topic-card"));
+    let form = form.expect("a form for each topic").clone();
+    let queue = at.rsplit('/').next().expect("an id").to_owned();
+    let wrong = lead.submit("/admin/queues", &form.clone().with("queue", "x")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let set = form.with("queue", &queue).with("priority", "high");
+    let set = lead.submit("/admin/queues", &set).await;
+    assert_eq!(set.location(), "/admin/queues?done=topic", "{}", set.text());
+
+    // Nobody is there yet; then Vera is, and takes one.
+    let first = ask(&mut town.anna, "card", "Потеряла карту").await;
+    let page = vera.get(LIST).await;
+    assert!(
+        page.text().contains("Обращения по очереди вы не берёте"),
+        "{}",
+        page.text()
+    );
+    let here = vera.submit(LIST, &page.form("queue.presence")).await;
+    assert_eq!(here.location(), "/admin/requests?done=present", "{}", here.text());
+    let second = ask(&mut town.anna, "card", "И ещё одну").await;
+    let third = ask(&mut town.anna, "card", "И третью").await;
+    let whose = |number: &str| {
+        format!(
+            "SELECT COUNT(*) FROM requests WHERE number = {number} AND assignee_id IS NOT NULL AND priority = 'high'"
+        )
+    };
+    for (number, expected) in [(&first, 0), (&second, 1), (&third, 0)] {
+        let sql: &'static str = whose(number).leak();
+        assert_eq!(town.app.count(sql).await, expected, "{number}");
+    }
+    let mine = vera.get("/admin/requests?assignee=me").await.text();
+    assert!(mine.contains("И ещё одну") && !mine.contains("И третью"), "{mine}");
+    assert!(mine.contains("Высокий"), "{mine}");
+
+    // Only a lead closes here, and the page of the request offers no more than that.
+    let desk = format!("/admin/requests/{second}");
+    let page = vera.get(&desk).await;
+    assert!(page.text().contains("Очередь: Карты"), "{}", page.text());
+    assert!(
+        !page.body.contains("value=\"closed\""),
+        "no button for what is not theirs"
+    );
+    let seen = page.form("request.status").get("seen").expect("a field").to_owned();
+    let sent = [("seen", seen.as_str()), ("status", "open")];
+    let opened = vera.send(&desk, "request.status", &sent).await;
+    assert_eq!(opened.status, StatusCode::SEE_OTHER, "{}", opened.text());
+    let seen = vera.get(&desk).await.form("request.status");
+    let seen = seen.get("seen").expect("a field");
+    let sent = [("seen", seen), ("status", "closed")];
+    assert_eq!(
+        vera.send(&desk, "request.status", &sent).await.status,
+        StatusCode::FORBIDDEN
+    );
+    let told = change(&mut vera, &[&second], &[("status", "closed")]).await;
+    let told = vera.get(told.location()).await.text();
+    assert!(
+        told.contains(&format!("Так менять состояние нельзя: № {second}")),
+        "{told}"
+    );
+    let page = town.agent.get(&desk).await;
+    assert!(page.body.contains("value=\"closed\""), "{}", page.text());
+    let closed = town.agent.send(&desk, "request.status", &sent).await;
+    assert_eq!(closed.status, StatusCode::SEE_OTHER, "{}", closed.text());
+}
+
+#[tokio::test]
+async fn a_request_is_put_where_it_belongs_from_its_page() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let form = town.agent.get(&desk).await.form("request.sort");
+    assert_eq!(form.get("priority"), Some("normal"));
+    let many = (0..21).map(|n| format!("t{n}")).collect::<Vec<_>>().join(", ");
+    let wrong = town.agent.submit(&desk, &form.clone().with("tags", &many)).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
+    assert_eq!(wrong.form("request.sort").get("tags"), Some(many.as_str()));
+    let sent = form
+        .with("topic", "card")
+        .with("priority", "high")
+        .with("assignee", "me")
+        .with("tags", "Брак, VIP");
+    let sorted = town.agent.submit(&desk, &sent).await;
+    assert!(sorted.location().contains("done=sorted"), "{}", sorted.text());
+    let page = town.agent.get(&desk).await;
+    for words in ["Высокий", "#брак", "#vip"] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    let form = page.form("request.sort");
+    assert_eq!(
+        (
+            form.get("topic"),
+            form.get("priority"),
+            form.get("assignee"),
+            form.get("tags")
+        ),
+        (Some("card"), Some("high"), Some("me"), Some("vip, брак"))
+    );
+    // A page that was read before that is out of date.
+    let late = town
+        .agent
+        .submit(&desk, &sent.with("_key", Token::random().secret()))
+        .await;
+    assert!(
+        late.text().contains("Пока вы заполняли, обращение изменилось"),
+        "{}",
+        late.text()
+    );
+    // A tag is taken off, and the rest stays; the customer sees none of it.
+    let fewer = town.agent.submit(&desk, &form.with("tags", "vip")).await;
+    assert_eq!(fewer.status, StatusCode::SEE_OTHER, "{}", fewer.text());
+    assert_eq!(town.app.texts("SELECT tag FROM request_tags").await, ["vip"]);
+    let thread = town.anna.get(&format!("/support/{}", town.request)).await;
+    assert!(!thread.text().contains("vip") && !thread.text().contains("Высокий"));
+}
+
+#[tokio::test]
+async fn a_filter_is_kept_with_how_many_there_are_and_shown_to_colleagues() {
+    let mut town = Town::new().await;
+    let mut vera = town.app.staff_as("vera", "agent").await;
+    let at = "/admin/requests?assignee=nobody";
+    let nameless = vera.send(at, "filter.save", &[("name", " ")]).await;
+    assert_eq!(nameless.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let kept = vera
+        .send(at, "filter.save", &[("name", "Ничьи <b>"), ("shared", "yes")])
+        .await;
+    assert_eq!(
+        kept.location(),
+        "/admin/requests?assignee=nobody&done=kept",
+        "{}",
+        kept.text()
+    );
+    vera.send("/admin/requests?status=closed", "filter.save", &[("name", "Архив")])
+        .await;
+    let own = vera.get(at).await;
+    let words = own.words();
+    assert!(words.contains("Ничьи <b> 1") && words.contains("Архив"), "{words}");
+    let theirs = town.agent.get(LIST).await;
+    assert!(theirs.text().contains("Ничьи <b>") && !theirs.text().contains("Архив"));
+    let mut other = town.app.staff_as("petrov", "agent").await;
+    let page = other.get(LIST).await;
+    assert!(page.text().contains("Ничьи <b>") && !page.body.contains("filter.remove"));
+    // By who made it, or by a lead.
+    let form = own.form("filter.remove");
+    let refused = other
+        .submit(LIST, &form.clone().with("_key", Token::random().secret()))
+        .await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
+    let removed = vera.submit(LIST, &form).await;
+    assert_eq!(removed.location(), "/admin/requests?done=removed", "{}", removed.text());
+    assert!(!other.get(LIST).await.text().contains("Ничьи <b>"));
+}
+
+#[tokio::test]
+async fn whatever_was_said_is_found_and_a_tag_is_called_otherwise() {
+    let mut town = Town::new().await;
+    let first = ask(&mut town.anna, "card", "Чайник протекает").await;
+    let second = ask(&mut town.boris, "card", "Карта размагнитилась").await;
+    let desk = format!("/admin/requests/{first}");
+    let note = [("text", "Склад подтвердил брак партии")];
+    town.agent.send(&desk, "request.note", &note).await;
+    for (words, is_found) in [
+        ("протек", true),
+        ("партии чайник", true),
+        (first.as_str(), true),
+        ("размагнит", false),
+        ("ротекает", false),
+    ] {
+        let page = find(&mut town.agent, words).await;
+        assert_eq!(page.text().contains("Чайник протекает"), is_found, "{words}");
+    }
+    let page = find(&mut town.agent, "размагнит").await;
+    assert!(page.text().contains("Карта размагнитилась"));
+    change(&mut town.agent, &[&first, &second], &[("tag", "поломка")]).await;
+    let wrong = [("from", "поломка"), ("to", ", ,")];
+    let wrong = town.agent.send("/admin/tags", "tag.rename", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
+    let renamed = [("from", "поломка"), ("to", "Брак")];
+    let renamed = town.agent.send("/admin/tags", "tag.rename", &renamed).await;
+    assert_eq!(renamed.location(), "/admin/tags?done=renamed", "{}", renamed.text());
+    let all = town.agent.get(renamed.location()).await;
+    assert!(all.words().contains("брак 2 2"), "{}", all.words());
+    assert!(!all.text().contains("поломка"));
+    let by_tag = town
+        .agent
+        .get("/admin/requests?tag=%D0%B1%D1%80%D0%B0%D0%BA")
+        .await
+        .text();
+    assert!(by_tag.contains("Чайник протекает") && by_tag.contains("Карта размагнитилась"));
+    let gone = [("from", "поломка"), ("to", "x")];
+    let gone = town.agent.send("/admin/tags", "tag.rename", &gone).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND, "{}", gone.text());
+}
+
+#[tokio::test]
+async fn what_is_overdue_stands_in_a_view_of_its_own() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff("agent").await;
+    let first = ask(&mut anna, "card", "Первое").await;
+    ask(&mut anna, "card", "Второе").await;
+    app.run(
+        "UPDATE requests SET due_at = '2020-01-01T00:00:00+00:00' WHERE number = CAST($1 AS INTEGER)",
+        &first,
+    )
+    .await;
+    let page = agent.get("/admin/requests?status=overdue").await;
+    assert!(page.text().contains("Первое"));
+    assert!(!page.text().contains("Второе"));
+    assert!(page.words().contains("Просрочены 1"), "{}", page.words());
+}

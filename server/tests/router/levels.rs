@@ -1,0 +1,246 @@
+//! Service levels: as leads set them up, as agents see what is due, and what nobody hides.
+
+use crate::common::{Browser, Reply, TestApp, with};
+use axum::http::StatusCode;
+use chrono::Duration;
+
+const LIST: &str = "/admin/levels";
+const LATE: &str = "/admin/requests?status=overdue";
+
+/// Everything that a calendar's form sends, with some of it changed.
+fn calendar<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let all = vec![
+        ("name", "Поддержка"),
+        ("time_zone", "Europe/Moscow"),
+        ("mon", "9–13, 14–20"),
+        ("tue", "9–20"),
+        ("wed", "9–20"),
+        ("thu", "9–20"),
+        ("fri", "9–20"),
+        ("sat", "9–18"),
+        ("sun", ""),
+        ("days", "2026-11-28"),
+    ];
+    with(all, changed)
+}
+
+/// Likewise of a policy.
+fn policy<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let all = vec![
+        ("topic", ""),
+        ("priority", ""),
+        ("first_answer", "30"),
+        ("next_answer", ""),
+        ("solution", "600"),
+        ("warn", "80"),
+        ("lead", "100"),
+        ("queue", ""),
+    ];
+    with(all, changed)
+}
+
+async fn calendar_id(app: &TestApp) -> String {
+    let id: uuid::Uuid = app
+        .text("SELECT lower(hex(id)) FROM level_calendars")
+        .await
+        .parse()
+        .expect("an id");
+    id.to_string()
+}
+
+/// Sets up a calendar and a policy for everything.
+async fn set_up(app: &TestApp, lead: &mut Browser) {
+    let added = lead.send(LIST, "level.calendar_add", &calendar(&[])).await;
+    assert_eq!(
+        added.location(),
+        format!("{LIST}?done=calendar_added"),
+        "{}",
+        added.text()
+    );
+    let id = calendar_id(app).await;
+    let sent = policy(&[("calendar", id.as_str())]);
+    let added = lead.send(LIST, "level.policy_add", &sent).await;
+    assert_eq!(
+        added.location(),
+        format!("{LIST}?done=policy_added"),
+        "{}",
+        added.text()
+    );
+}
+
+/// Sends the form of a page with what is seen there, and some of it changed.
+async fn save(staff: &mut Browser, form: &str, changed: &[(&str, &str)]) -> Reply {
+    let mut there = staff.get(LIST).await.form(form);
+    for (name, value) in changed {
+        there = there.with(name, value);
+    }
+    staff.submit(LIST, &there).await
+}
+
+#[tokio::test]
+async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
+    let app = TestApp::new().await;
+    let mut lead = app.staff_as("lada", "lead").await;
+    let wrong = calendar(&[("name", ""), ("time_zone", "Mars"), ("mon", "9"), ("days", "завтра")]);
+    let wrong = lead.send(LIST, "level.calendar_add", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (field, message) in [
+        ("name", "Заполните это поле"),
+        ("mon", "Напишите часы по порядку: например 9:00–13:00, 14:00–18:00"),
+        ("days", "Не удаётся прочитать: строка 1"),
+    ] {
+        assert_eq!(wrong.message("level.calendar_add", field), message, "{field}");
+    }
+    assert!(!wrong.message("level.calendar_add", "time_zone").is_empty());
+    assert_eq!(wrong.form("level.calendar_add").get("mon"), Some("9"));
+    let added = lead.send(LIST, "level.calendar_add", &calendar(&[])).await;
+    assert_eq!(
+        added.location(),
+        format!("{LIST}?done=calendar_added"),
+        "{}",
+        added.text()
+    );
+
+    let id = calendar_id(&app).await;
+    let wrong = policy(&[("calendar", id.as_str()), ("first_answer", "скоро"), ("warn", "100")]);
+    let wrong = lead.send(LIST, "level.policy_add", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (field, message) in [
+        ("first_answer", "Напишите число: например 150 или 12,5"),
+        ("warn", "Число от 1 до 99"),
+    ] {
+        assert_eq!(wrong.message("level.policy_add", field), message, "{field}");
+    }
+    let sent = policy(&[("calendar", id.as_str())]);
+    let added = lead.send(LIST, "level.policy_add", &sent).await;
+    assert_eq!(
+        added.location(),
+        format!("{LIST}?done=policy_added"),
+        "{}",
+        added.text()
+    );
+
+    // Written ten minutes before the end of a Friday, before a Saturday without work.
+    let written = lead.send(LIST, "level.preview", &[("at", "2026-11-27T19:50")]).await;
+    assert_eq!(
+        written.location(),
+        format!("{LIST}?at=2026-11-27T19:50"),
+        "{}",
+        written.text()
+    );
+    let page = lead.get(written.location()).await.words();
+    for words in [
+        "27 ноября, пятница, 19:50",
+        "Любая тема, любой приоритет",
+        "30 ноября, понедельник, 09:20",
+        "30 ноября, понедельник, 19:50",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+
+    for (at, message) in [
+        ("", "Заполните это поле"),
+        ("2026-11-31T19:50", "Такой даты нет: проверьте день, месяц и год"),
+    ] {
+        let wrong = lead.send(LIST, "level.preview", &[("at", at)]).await;
+        assert_eq!(wrong.message("level.preview", "at"), message, "{at}");
+    }
+
+    let changed = save(&mut lead, "level.calendar_change", &[("days", "")]).await;
+    assert_eq!(changed.location(), format!("{LIST}?done=saved"), "{}", changed.text());
+    let page = lead.get(&format!("{LIST}?at=2026-11-27T19:50")).await.words();
+    assert!(page.contains("28 ноября, суббота, 09:20"), "{page}");
+    let log = app
+        .texts("SELECT reason FROM audit WHERE action = 'level.calendar_change'")
+        .await;
+    assert_eq!(log, ["days: {\"2026-11-28\":[]} → {}"]);
+    let changed = save(&mut lead, "level.policy_change", &[("first_answer", "10")]).await;
+    assert_eq!(changed.location(), format!("{LIST}?done=saved"), "{}", changed.text());
+    let mut late = lead.get(LIST).await.form("level.policy_change");
+    late = late.with("seen", "1").with("first_answer", "20");
+    let late = lead.submit(LIST, &late).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("кто-то успел раньше"), "{}", late.text());
+
+    let mut agent = app.staff_as("agent", "agent").await;
+    for at in [LIST, "/admin/levels/report"] {
+        assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
+    }
+    let refused = agent.send(LIST, "level.preview", &[("at", "2026-11-27T19:50")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let refused = agent.send(LIST, "level.calendar_add", &calendar(&[])).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(app.count("SELECT COUNT(*) FROM level_calendars").await, 1);
+
+    let removed = save(&mut lead, "level.policy_remove", &[]).await;
+    assert_eq!(
+        removed.location(),
+        format!("{LIST}?done=policy_removed"),
+        "{}",
+        removed.text()
+    );
+    assert!(lead.get(removed.location()).await.text().contains("сроки не считаются"));
+}
+
+#[tokio::test]
+async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
+    let app = TestApp::new().await;
+    let mut lead = app.staff_as("lada", "lead").await;
+    let mut agent = app.staff_as("agent", "agent").await;
+    let mut anna = app.customer("Анна").await;
+    set_up(&app, &mut lead).await;
+    // Saturday, three in the afternoon.
+    let sent = [("topic", "other"), ("text", "Где баллы?"), ("purchase", "")];
+    let asked = anna.send("/support/new", "request.create", &sent).await;
+    let number = asked.location().replace("/support/", "").replace("?done=sent", "");
+    let request = format!("/admin/requests/{number}");
+
+    let due = "ответить до 15:30, осталось: 30 минут";
+    for at in ["/admin/requests", &request] {
+        let page = agent.get(at).await.words();
+        assert!(page.contains(due), "{at}: {page}");
+        assert!(!page.contains("росрочено"), "{at}: {page}");
+    }
+    let solution = "решить до 23 ноября, 17:00";
+    assert!(
+        agent.get(&request).await.words().contains(solution),
+        "three hours, four before dinner on Monday, three after it"
+    );
+    assert!(agent.get(LATE).await.text().contains("Ничего не просрочено"));
+
+    app.world.clock.set(app.world.db.now() + Duration::minutes(31));
+    let late = "Просрочено надо было ответить до 15:30, прошло: 1 минута";
+    for at in ["/admin/requests", &request] {
+        let page = agent.get(at).await;
+        assert!(page.words().contains(late), "{at}: {}", page.words());
+    }
+    // Whatever the queue is narrowed to.
+    let narrowed = agent.get("/admin/requests?status=closed").await;
+    assert!(narrowed.words().contains("Просрочены 1"), "{}", narrowed.words());
+    assert!(narrowed.body.contains(&format!("href=\"{LATE}\"")));
+    let list = agent.get(LATE).await;
+    assert!(
+        list.body.contains(&format!("href=\"{request}?status=overdue\"")),
+        "{}",
+        list.text()
+    );
+    assert!(list.words().contains("1 минута"), "{}", list.words());
+
+    let seen = agent.get(&request).await.form("request.answer");
+    let sent = [("seen", seen.get("seen").expect("seen")), ("text", "На месте")];
+    let answered = agent.send(&request, "request.answer", &sent).await;
+    assert_eq!(answered.status, StatusCode::SEE_OTHER, "{}", answered.text());
+    let page = agent.get(&request).await.words();
+    assert!(page.contains("решить: время стоит, ждём покупателя"), "{page}");
+    assert!(agent.get(LATE).await.text().contains("Ничего не просрочено"));
+    assert!(!agent.get("/admin/requests").await.words().contains("росрочено"));
+    let report = lead.get("/admin/levels/report").await.words();
+    assert!(report.contains("Первый ответ"), "{report}");
+    assert!(report.contains("0 %"), "none of one in time: {report}");
+    // What a customer reads says nothing of it.
+    let thread = anna.get(&format!("/support/{number}")).await.text();
+    assert!(
+        !thread.contains("росрочено") && !thread.contains("осталось"),
+        "{thread}"
+    );
+}
