@@ -837,6 +837,21 @@ test("forms of coupons and segments", async ({ page, another, signIns }) => {
   await right(desk, "segment.remove");
 });
 
+test("forms of reports", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/reports/purchases?period=last_week");
+  await wrong(desk, "report.save", { name: "" }, "Заполните это поле");
+  await right(desk, "report.save", { name: "За неделю", shared: "yes" });
+  await expect(desk).toHaveURL(/\/admin\/reports\?done=saved$/);
+  await desk.getByText("Присылать по почте").first().click();
+  await wrong(desk, "report.schedule", { every: "week", email: "anna@" }, "Проверьте адрес");
+  await right(desk, "report.schedule", { email: freeEmail() });
+  await expect(desk.getByText("Следующее письмо")).toBeVisible();
+  await right(desk, "report.remove");
+  await expect(desk.getByRole("status")).toContainText("Отчёт удалён");
+});
+
 test("forms of service levels", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
@@ -1072,6 +1087,56 @@ test("forms of the texts as staff write them", async ({ another, signIns }) => {
   await expect(desk.getByText("вместе с Kabinet").first()).toBeVisible();
 });
 
+test("forms of staff, roles and the audit log", async ({ another, signIns }) => {
+  test.slow();
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  const key = `forms-${Date.now().toString(36)}`;
+  const fold = (words: string) => desk.locator("summary", { hasText: words }).click();
+  await desk.goto("/admin/roles");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  await wrong(desk, "role.add", { key, name_ru: `Кассир ${key}`, name_en: "Cashier" }, "Заполните это поле");
+  await right(desk, "role.add", { "rights[]": "requests" });
+  await fold(`Кассир ${key}`);
+  await wrong(desk, "role.change", { name_en: "" }, "Заполните это поле");
+  await right(desk, "role.change", { name_en: "Till keeper" });
+  await fold(`Кассир ${key}`);
+  await right(desk, "role.remove");
+
+  await desk.goto("/admin/staff");
+  await wrong(desk, "staff.invite", { login: key, name: "Вера", email: "vera@", role: "agent" }, "Проверьте адрес");
+  await right(desk, "staff.invite", { email: freeEmail() });
+  const first = await desk.locator(".secret code").innerText();
+  await right(desk, "staff.invite_again");
+  const link = await desk.locator(".secret code").innerText();
+  expect(link).not.toBe(first);
+  const vera = await another();
+  await vera.goto(new URL(link).pathname);
+  await wrong(vera, "staff.join", { password: "123" }, /Нужно хотя бы/);
+  await right(vera, "staff.join", { password: STAFF_PASSWORD });
+  await right(vera, "staff.setup_totp", { code: totp(await secretOf(vera)) });
+  await right(vera, "staff.setup_done");
+  await expect(vera.getByRole("heading", { level: 1 })).toHaveText("Обращения");
+
+  await desk.goto(new URL(desk.url()).pathname);
+  for (const [form, words] of [
+    ["staff.end_all", "Завершить все входы"], ["staff.reset_factors", "Сбросить второй шаг"], ["staff.set_role", "Сменить роль"], ["staff.disable", "Закрыть доступ"],
+  ]) {
+    await fold(words);
+    await wrong(desk, form, { reason: "" }, "Напишите, почему");
+    await right(desk, form, { reason: "Проба" });
+  }
+  await right(desk, "staff.enable");
+  await vera.goto("/admin/requests");
+  await expect(vera).toHaveURL(/\/admin\/sign-in/);
+
+  await desk.goto("/admin/audit");
+  await right(desk, "audit.find", { by: "staff", action: "staff.disable" });
+  await expect(desk.getByText("Проба").first()).toBeVisible();
+  const [file] = await Promise.all([desk.waitForEvent("download"), desk.getByRole("link", { name: "Скачать CSV" }).click()]);
+  expect(file.suggestedFilename()).toMatch(/^audit-\d{4}-\d\d-\d\d\.csv$/);
+});
+
 /** A device answers these, and asking it takes a script: passkeys.spec.ts sends them. */
 const BY_DEVICE = ["confirm.passkey", "passkey.add", "passkey.rename", "sign_in.passkey", "sign_in.second_passkey", "staff.second_passkey", "staff.setup_passkey"];
 
@@ -1156,7 +1221,7 @@ test("forms of what staff do for a customer", async ({ page, another, signIns })
 });
 
 /** Nothing that is typed into a search is wrong. */
-const SEARCHES = ["article.find", "customer.find", "find", "message.find", "request.find", "store.find"];
+const SEARCHES = ["article.find", "audit.find", "customer.find", "find", "message.find", "request.find", "store.find"];
 
 test("no form was left out", () => {
   const folder = resolve(__dirname, "../app/src");

@@ -50,6 +50,8 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     }
     case "/second-step/{secret}": return `/second-step/00000000-0000-0000-0000-000000000000_${"0".repeat(64)}`;
     case "/number-change/{secret}": return `/number-change/${"A".repeat(43)}`;
+    case "/admin/join/{secret}": return `/admin/join/${"A".repeat(43)}`;
+    case "/admin/staff/{id}": return first("/admin/staff", /href="(\/admin\/staff\/[0-9a-f-]{36})"/);
     case "/admin/find": {
       const found = await send(page.request, await here(), "/admin/find", "find", { q: "0001" });
       return found.headers().location;
@@ -90,6 +92,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
       return added.headers().location.split("?")[0];
     }
+    case "/admin/reports/{kind}": return "/admin/reports/purchases?period=year";
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
     case "/admin/categories/{id}": return first("/admin/categories", /href="(\/admin\/categories\/[0-9a-f-]{36})"/);
@@ -224,10 +227,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, programs, queues, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
-    // Whoever adds a receiver or merges accounts has just proved who they are.
-    if (path === "/admin/webhooks/{id}" || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|categories|coupons|help|levels|messages|programs|promotions|queues|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+    // Approvals, the help, messages, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Whoever adds a receiver, merges accounts or looks after staff has just proved who they are.
+    if (path === "/admin/webhooks/{id}" || /^\/admin\/(roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|levels|messages|programs|promotions|queues|reports|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

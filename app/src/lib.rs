@@ -153,6 +153,33 @@ pub const ROUTES: &[Route] = &[
             account::second::FinishSetup,
         ]
     ),
+    page!("/admin/join/{secret}", Public, admin::staff::join, [admin::staff::Join]),
+    page!("/admin/staff", Staff, admin::staff::page, [admin::staff::InviteStaff]),
+    page!(
+        "/admin/staff/{id}",
+        Staff,
+        admin::staff::one,
+        [
+            admin::staff::InviteAgain,
+            admin::staff::SetRole,
+            admin::staff::DisableStaff,
+            admin::staff::EnableStaff,
+            admin::staff::EndStaffSessions,
+            admin::staff::ResetFactors,
+        ]
+    ),
+    page!(
+        "/admin/roles",
+        Staff,
+        admin::roles::page,
+        [
+            admin::roles::AddRole,
+            admin::roles::ChangeRole,
+            admin::roles::RemoveRole,
+        ]
+    ),
+    page!("/admin/audit", Staff, admin::audit::page, [admin::audit::FindRows]),
+    download!("/admin/audit.csv", Staff, admin::audit::csv),
     page!(
         "/admin/security",
         Staff,
@@ -573,6 +600,19 @@ pub const ROUTES: &[Route] = &[
             admin::webhooks::RedeliverFailed,
         ]
     ),
+    page!(
+        "/admin/reports",
+        Staff,
+        admin::reports::page,
+        [admin::reports::ScheduleReport, admin::reports::RemoveReport]
+    ),
+    page!(
+        "/admin/reports/{kind}",
+        Staff,
+        admin::reports::one,
+        [admin::reports::SaveReport]
+    ),
+    download!("/admin/reports/{kind}/table.csv", Staff, admin::reports::csv),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/help", Public, account::help::page),
     page!(

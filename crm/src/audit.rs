@@ -1,5 +1,8 @@
 //! The audit log: who did or read what, and why. Rows are only ever added; the database refuses the rest.
 
+pub mod log;
+pub mod seal;
+
 use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, HelpArticleId, PromotionId, StoreId};
@@ -28,6 +31,22 @@ pub enum Actor {
     System,
     /// Nobody we know (yet).
     Anonymous,
+}
+
+impl Actor {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Customer, Self::Staff, Self::Till, Self::System, Self::Anonymous];
+
+    /// As the log and addresses name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Staff => "staff",
+            Self::Till => "till",
+            Self::System => "system",
+            Self::Anonymous => "anonymous",
+        }
+    }
 }
 
 /// One row to write.
@@ -281,10 +300,10 @@ pub enum Object {
     Promotion(PromotionId),
 }
 
-/// What staff did with something, the newest first. Who merely looked did nothing.
+/// What staff did with something, the newest first. Who merely looked, or saved the log of it, did nothing.
 pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) -> Result<Vec<Act>, Error> {
     const SQL: &str = "SELECT a.at, s.name, a.action, a.reason FROM audit a JOIN staff s ON s.id = a.actor_id \
-                       WHERE a.object_id = $1 AND a.actor = 'staff' AND a.action NOT LIKE '%.read' \
+                       WHERE a.object_id = $1 AND a.actor = 'staff' AND a.action NOT LIKE '%.read' AND a.action <> 'audit.export' \
                        ORDER BY a.at DESC, a.id DESC LIMIT $2";
     let (right, id) = match object {
         Object::Store(id) => (Right::Shops, id.0),

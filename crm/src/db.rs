@@ -7,6 +7,7 @@
 mod readers;
 
 use crate::clock::Clock;
+use crate::report::store as report;
 use crate::rule::store::Snapshots;
 use crate::shop::Shop;
 use crate::webhook::event::{self, Cause, Happened};
@@ -17,6 +18,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -221,12 +223,19 @@ pub fn scoped<'tx, 'env: 'tx, T>(future: impl Future<Output = T> + Send + 'tx) -
 pub struct Tx {
     conn: Conn,
     happened: Happened,
+    touched: BTreeSet<NaiveDate>,
 }
 
 impl Tx {
     /// Notes what happens in this transaction, for other systems that want to be told.
     pub(crate) fn happened(&mut self, cause: Cause) {
         self.happened.note(cause);
+    }
+
+    /// Notes that what happened at a moment is not as it was: reports count its day again.
+    pub(crate) fn touch(&mut self, at: DateTime<Utc>) {
+        let day = self.conn.shop.day(at);
+        self.touched.insert(day);
     }
 
     /// Nobody is told of what happens in this transaction: it brings in what happened long ago.
@@ -626,6 +635,7 @@ impl Db {
         let mut tx = Tx {
             conn,
             happened: Happened::default(),
+            touched: BTreeSet::new(),
         };
         let mut stored = None;
         if let Some(held) = self.key.as_deref().filter(|held| !held.1.load(Ordering::SeqCst)) {
@@ -637,6 +647,8 @@ impl Db {
         let value = change(&mut tx).await?;
         let happened = std::mem::take(&mut tx.happened);
         event::write_down(&mut tx, happened).await.map_err(Error::from)?;
+        let touched = std::mem::take(&mut tx.touched);
+        report::mark(&mut tx, &touched).await.map_err(Error::from)?;
         match tx.conn.inner {
             Inner::SqliteWrite(tx) => tx.commit().await.map_err(Error::from)?,
             Inner::PostgresWrite(tx) => tx.commit().await.map_err(Error::from)?,
@@ -828,6 +840,8 @@ pub enum Bind {
     Day(NaiveDate),
     /// A day of the calendar, or none.
     MaybeDay(Option<NaiveDate>),
+    /// Bytes.
+    Bytes(Vec<u8>),
 }
 
 /// Binds a list of values to a query of either engine.
@@ -846,6 +860,7 @@ macro_rules! bind_all {
                 Bind::Time(v) => q.bind(v),
                 Bind::Day(v) => q.bind(v),
                 Bind::MaybeDay(v) => q.bind(v),
+                Bind::Bytes(v) => q.bind(v),
             };
         }
         q

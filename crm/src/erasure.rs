@@ -5,6 +5,7 @@
 //!
 //! What is kept for a short while only goes by itself: what staff looked for, attempts to come in, keys of forms.
 
+use crate::audit::seal::SEALING;
 use crate::audit::{self, Actor};
 use crate::contact::store as contacts;
 use crate::customer::store as customers;
@@ -82,6 +83,7 @@ const THEN: &[&str] = &[
     "DELETE FROM customer_notes WHERE customer_id = $1",
     "UPDATE interactions SET note = '' WHERE customer_id = $1",
     "UPDATE tasks SET title = '' WHERE customer_id = $1",
+    "DELETE FROM explanations WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",
     "DELETE FROM notifications WHERE customer_id = $1",
     "DELETE FROM export_parts WHERE export_id IN (SELECT id FROM exports WHERE customer_id = $1)",
@@ -288,6 +290,8 @@ async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerI
     if rows == 0 {
         return Ok(false);
     }
+    // What is just being put into a seal of the log would keep its nonce.
+    tx.lock(SEALING, false).await?;
     // Accounts that went into this one say who it was as well.
     let mut absorbed: Vec<CustomerId> = merge::heirs(tx, &[customer]).await?.into_keys().collect();
     absorbed.sort_unstable();
@@ -304,6 +308,9 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
                             favourite_store_id = NULL, password_hash = NULL, external_id = NULL, updated_at = $2, erased_at = $2 WHERE id = $1";
     // The database lets this be changed of whoever is erased, and nothing else of the log.
     const LOG: &str = "UPDATE audit SET reason = '', network = '' WHERE customer_id = $1";
+    // The seals of the log hold a hash of both, which nobody can try out without the nonce.
+    const NONCES: &str =
+        "UPDATE audit_sealed SET nonce = NULL WHERE id IN (SELECT id FROM audit WHERE customer_id = $1)";
     let now = tx.now();
     for &sql in FIRST {
         on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;
@@ -330,7 +337,9 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
         .await
         .map(drop))?;
     find::replace(tx, customer, "", "").await?;
-    on!(tx, |c| sqlx::query(LOG).bind(customer).execute(c).await.map(drop))?;
+    for sql in [LOG, NONCES] {
+        on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;
+    }
     let entry = audit::Entry {
         actor: Actor::System,
         actor_id: None,

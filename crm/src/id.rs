@@ -56,6 +56,8 @@ ids! {
     CardId,
     /// A loyalty program.
     ProgramId,
+    /// A report that somebody saved.
+    SavedReportId,
     /// A customer's time in a program.
     MembershipId,
     /// A purpose of data use that a customer can agree to.

@@ -33,6 +33,7 @@ pub mod promotion;
 pub mod purchase;
 pub mod question;
 pub mod questionnaire;
+pub mod report;
 pub mod request;
 pub mod rule;
 pub mod search;

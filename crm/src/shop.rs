@@ -45,6 +45,32 @@ pub struct Shop {
     pub messages: Messages,
     /// What may go along with what is written to support.
     pub attachments: Attachments,
+    /// What reports reckon with.
+    pub reports: Reports,
+}
+
+/// What reports reckon with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    /// How many minutes of staff a request to support costs, all in all.
+    pub minutes_per_request: u32,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self { minutes_per_request: 8 }
+    }
+}
+
+impl Reports {
+    /// What is wrong with values that cannot work, each with its key and what to do.
+    pub fn problems(&self) -> Vec<String> {
+        let minutes = self.minutes_per_request;
+        let wrong = !(1..=240).contains(&minutes);
+        let problem = wrong.then(|| format!("reports.minutes_per_request: {minutes} is not one of 1 to 240"));
+        problem.into_iter().collect()
+    }
 }
 
 /// What may go along with what is written to support.
@@ -156,6 +182,7 @@ impl Default for Shop {
             webhooks: webhook::Policy::default(),
             messages: Messages::default(),
             attachments: Attachments::default(),
+            reports: Reports::default(),
         }
     }
 }
@@ -263,6 +290,15 @@ mod tests {
                 problems.iter().any(|problem| problem.starts_with(&about)),
                 "{problems:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_request_costs_minutes() {
+        assert_eq!(Reports::default().problems(), Vec::<String>::new());
+        for minutes_per_request in [0, 241] {
+            let problems = Reports { minutes_per_request }.problems();
+            assert!(problems[0].starts_with("reports.minutes_per_request: "), "{problems:?}");
         }
     }
 

@@ -10,7 +10,7 @@
 use crate::db::{Db, Tx, scoped};
 use crate::error::Error;
 use crate::on;
-use chrono::Duration;
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use uuid::Uuid;
 
 /// How often work is begun: what no node survives is not begun for ever.
@@ -142,6 +142,29 @@ where
         .bind(now + hold)
         .fetch_optional(c)
         .await)?)
+}
+
+/// Takes what is done once a day by one process: true for the first that asks after a day has gone by. `key` names it among the
+/// facts about the database.
+pub(crate) async fn once_a_day(db: &Db, key: &str) -> Result<bool, Error> {
+    // The moments are texts of one length in UTC, so that they compare as texts.
+    const CLAIM: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) \
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE settings.value <= $3";
+    db.write(|tx| {
+        scoped(async move {
+            let now = tx.now();
+            let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+            let rows = on!(tx, |c| sqlx::query(CLAIM)
+                .bind(key)
+                .bind(text(now))
+                .bind(text(now - Duration::days(1)))
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            Ok(rows == 1)
+        })
+    })
+    .await
 }
 
 /// A round of what is due, of which nothing needs anything else: what fails keeps nothing after it waiting. It comes again with

@@ -9,7 +9,7 @@ use crm::contact::{Email, Phone};
 use crm::lang::Lang;
 use crm::limits::Limits;
 use crm::points::Policy;
-use crm::shop::{Attachments, Messages, Shop};
+use crm::shop::{Attachments, Messages, Reports, Shop};
 use crm::webhook;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -64,6 +64,8 @@ pub struct Config {
     pub messages: Messages,
     /// What may go along with what is written to support.
     pub attachments: Attachments,
+    /// What reports reckon with.
+    pub reports: Reports,
     /// Who besides the shop itself says who somebody is.
     #[serde(default)]
     pub providers: Vec<Provider>,
@@ -167,6 +169,7 @@ impl Default for Config {
             webhooks: shop.webhooks,
             messages: shop.messages,
             attachments: shop.attachments,
+            reports: shop.reports,
             providers: Vec::new(),
         }
     }
@@ -298,6 +301,7 @@ impl Config {
         found.extend(self.webhooks.problems());
         found.extend(self.messages.problems());
         found.extend(self.attachments.problems());
+        found.extend(self.reports.problems());
         found.extend(outside::problems(&self.providers));
         found
     }
@@ -344,6 +348,7 @@ impl Config {
             webhooks: self.webhooks.clone(),
             messages: self.messages.clone(),
             attachments: self.attachments,
+            reports: self.reports,
         }
     }
 

@@ -251,6 +251,7 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
             "stop redemptions, `kabinet ledger verify` lists them all; see docs/operations.md",
         ),
     });
+    lines.push(seals(crm::audit::seal::waiting_since(db, by).await?, db.now()));
     let outbox = checkup::outbox(db, by).await?;
     let waits = outbox.oldest_queued.map_or(TimeDelta::zero(), |at| db.now() - at);
     let minutes = waits.num_minutes();
@@ -283,6 +284,23 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
         ));
     }
     Ok(lines)
+}
+
+/// How old the oldest row of the audit log is that stands in no seal.
+fn seals(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Line {
+    const CHECK: &str = "audit log";
+    let Some(since) = since else {
+        return ok(CHECK, "every row is sealed");
+    };
+    let minutes = (now - since).num_minutes();
+    let found = format!("the oldest row that is not sealed is {minutes} minutes old");
+    let advice = "see whether the server runs, and what its log says of the job seals: nobody could tell whether such rows were \
+                  changed";
+    match minutes {
+        ..10 => ok(CHECK, found),
+        10..60 => warning(CHECK, found, advice),
+        _ => wrong(CHECK, found, advice),
+    }
 }
 
 fn clock(check: &'static str, difference: TimeDelta) -> Line {
@@ -808,4 +826,20 @@ async fn sms(config: &Config) -> Vec<Line> {
             ),
         },
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_the_audit_log_that_wait_too_long_for_a_seal_are_told() {
+        let now = DateTime::from_timestamp(1_795_262_400, 0).expect("a moment");
+        let state = |minutes| seals(Some(now - TimeDelta::minutes(minutes)), now).state;
+        assert_eq!(seals(None, now).state, State::Ok);
+        assert_eq!(
+            [0, 9, 10, 59, 60].map(state),
+            [State::Ok, State::Ok, State::Warning, State::Warning, State::Wrong]
+        );
+    }
 }

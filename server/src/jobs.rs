@@ -1,9 +1,10 @@
 //! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
-//! home is packed, names are written down for the search, what nobody needs any more goes. Every job can run late, twice or on several
-//! nodes with the same result.
+//! home is packed, names are written down for the search, what is new of the audit log is sealed, what nobody needs any more goes.
+//! Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
-use crate::{exports, webhooks};
+use crate::{exports, reports, webhooks};
+use crm::audit::seal;
 use crm::db::Db;
 use crm::rule::store::simulating;
 use crm::who::System;
@@ -28,8 +29,12 @@ const POINTS_EVERY: Duration = Duration::from_secs(60);
 const LEVELS_EVERY: Duration = Duration::from_secs(60);
 /// How many differences of the ledger are logged one by one; `kabinet ledger verify` prints them all.
 const SHOWN: usize = 20;
+/// How often what is new of the audit log is sealed.
+const SEALS_EVERY: Duration = Duration::from_secs(60);
+/// How often days of reports that changed are counted again.
+const REPORTS_EVERY: Duration = Duration::from_secs(300);
 /// How often the house is swept, and how often is looked whose tier may be another one today, whose day has come, and
-/// whether the ledger was compared.
+/// whether the ledger and the audit log were compared.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The jobs that run.
@@ -111,6 +116,12 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             gauge!("kabinet_ledger_differences").set(differences.len() as f64);
             Ok(())
         }),
+        every("seals", SEALS_EVERY, db, stopping.clone(), move |db| async move {
+            seal::run_due(&db, &system).await.map(drop)
+        }),
+        every("audit", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
+            watch_audit(&db, &system).await
+        }),
         every("messages", WATCH_EVERY, db, stopping.clone(), move |db| async move {
             let mut round = Round::default();
             round.took(crm::outbox::delivery::sweep(&db, &system).await);
@@ -157,6 +168,17 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             Ok(())
         }
     }));
+    let stop_counting = stopping.clone();
+    jobs.push(every("reports", REPORTS_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_counting.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            let mut round = Round::default();
+            round.took(crm::report::store::run_due(&db, &system, goes_on).await);
+            round.took(reports::send_due(&db, &system).await);
+            round.end()
+        }
+    }));
     if has_inbox {
         jobs.push(every(
             "inbox",
@@ -169,6 +191,23 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
     jobs.extend(channels::start(db, carriers, &stopping));
     jobs.push(webhooks::start(db, sender, &stopping));
     Jobs { stop, handles: jobs }
+}
+
+/// Writes the newest seal of the audit log down elsewhere, in our own log, and once a day compares the whole of it.
+async fn watch_audit(db: &Db, by: &System) -> Result<(), crm::Error> {
+    // What an upgrade or a long stop left behind has waited long enough to be taken for a fault.
+    seal::run_due(db, by).await?;
+    if let Some(newest) = seal::newest(db, by).await? {
+        tracing::info!(seal = newest.id, hash = %newest.hash(), "the audit log is sealed up to here");
+    }
+    let Some(report) = seal::verify_daily(db, by).await? else {
+        return Ok(());
+    };
+    if let Some(fault) = &report.fault {
+        tracing::error!(%fault, "the audit log is not as it was sealed");
+    }
+    gauge!("kabinet_audit_faults").set(if report.fault.is_some() { 1.0 } else { 0.0 });
+    Ok(())
 }
 
 /// Runs a job again and again until the server stops. A failure is logged, and the next round comes all the same.

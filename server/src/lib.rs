@@ -2,6 +2,7 @@
 //! `app`.
 
 pub mod api;
+pub mod audit;
 pub mod callbacks;
 pub mod channels;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod live;
 pub mod metrics;
 pub mod outside;
 pub mod pace;
+pub mod reports;
 pub mod router;
 pub mod secret;
 pub mod session;

@@ -77,6 +77,12 @@ enum Command {
     /// Points ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// The log of who read and changed what
+    #[command(subcommand)]
+    Audit(server::audit::AuditCommand),
+    /// Reports
+    #[command(subcommand)]
+    Report(server::reports::ReportCommand),
     /// People who work here
     #[command(subcommand)]
     Staff(server::staff::StaffCommand),
@@ -192,6 +198,8 @@ async fn command(command: Command, config: Config) -> anyhow::Result<()> {
             println!("{}", crm::checkup::ledger_hash(&db, &system).await?);
             Ok(())
         }
+        Command::Audit(command) => server::audit::run(&open_as_it_is(&config).await?, command).await,
+        Command::Report(command) => server::reports::run(&open_as_it_is(&config).await?, command).await,
         Command::Staff(command) => server::staff::run(&open(&config).await?, &config, command).await,
         Command::Till(command) => server::tills::run(&open(&config).await?, command).await,
         Command::Doctor(args) => doctor::run(&config, &args).await,

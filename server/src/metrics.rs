@@ -72,6 +72,10 @@ fn describe() {
         "Places where the ledger did not agree with itself when this node last compared it"
     );
     describe_gauge!(
+        "kabinet_audit_faults",
+        "Whether the audit log was not as it was sealed when this node last compared it"
+    );
+    describe_gauge!(
         "kabinet_password_hashes_waiting",
         "Password hashes that wait for their turn"
     );

@@ -246,17 +246,19 @@ impl Form for StaffPassword {
     const NAME: &'static str = "staff.sign_in";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        match signin::staff_by_password(&cx.db, &self.login, &self.password, cx.lang, &cx.visitor).await? {
-            StaffEntered::SecondFactor(token) => {
-                set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
-                Ok(Next::to(with_next(cx, "/admin/sign-in/second")))
-            }
-            StaffEntered::SetUp(token) => {
-                set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
-                Ok(Next::to(with_next(cx, "/admin/sign-in/setup")))
-            }
-        }
+        let entered = signin::staff_by_password(&cx.db, &self.login, &self.password, cx.lang, &cx.visitor).await?;
+        Ok(staff_onward(cx, &entered))
     }
+}
+
+/// Goes where the password of a member of staff leads to.
+pub(crate) fn staff_onward(cx: &Cx, entered: &StaffEntered) -> Next {
+    let (token, page) = match entered {
+        StaffEntered::SecondFactor(token) => (token, "/admin/sign-in/second"),
+        StaffEntered::SetUp(token) => (token, "/admin/sign-in/setup"),
+    };
+    set_attempt(cx, cookie::STAFF_ATTEMPT, token);
+    Next::to(with_next(cx, page))
 }
 
 /// The attempt of this browser.

@@ -3,6 +3,7 @@
 
 pub mod acts;
 pub mod api;
+pub mod audit;
 pub mod bulk;
 mod changes;
 pub mod coupons;
@@ -28,14 +29,17 @@ pub mod promotions;
 pub mod questions;
 pub mod queues;
 pub mod receipt;
+pub mod reports;
 pub mod request;
 pub mod request_parts;
 pub mod requests;
+pub mod roles;
 pub mod rules;
 pub mod security;
 pub mod segments;
 pub mod shops;
 pub mod sorting;
+pub mod staff;
 pub mod tags;
 pub mod talk;
 pub mod tasks;

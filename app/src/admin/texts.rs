@@ -23,16 +23,18 @@ use serde::Deserialize;
 const HERE: &str = "/admin/texts";
 
 /// Messages that go by e-mail alone: how they would go by SMS is of no interest.
-const BY_EMAIL: [&str; 5] = [
+const BY_EMAIL: [&str; 7] = [
     "email_code",
     "promotion_footer",
     "question_answered",
+    "report",
     "request_answered",
+    "staff_invited",
     "welcome",
 ];
 
 /// What stands for each variable in a preview: its name, then in Russian and in English.
-const SAMPLES: [(&str, &str, &str); 33] = [
+const SAMPLES: [(&str, &str, &str); 36] = [
     ("at", "21.11.2026 12:30", "21.11.2026 12:30"),
     ("birthday", "3 мая 1990", "3 May 1990"),
     ("code", "482913", "482913"),
@@ -60,14 +62,21 @@ const SAMPLES: [(&str, &str, &str); 33] = [
         "https://club.example.com/questions/7",
         "https://club.example.com/questions/7",
     ),
+    ("period", "16–22 ноября 2026", "16–22 November 2026"),
     ("phone", "+7 900 123-45-67", "+7 900 123-45-67"),
-    ("note", "баллы за акцию пришли дважды", "points of an offer had come twice"),
+    (
+        "note",
+        "баллы за акцию пришли дважды",
+        "points of an offer had come twice",
+    ),
     ("points", "150,50", "150.50"),
     ("provider", "Яндекс ID", "Yandex ID"),
+    ("report", "Продажи за неделю", "Sales of the week"),
     ("shop", "Сосна", "Sosna"),
     ("store", ", Гагарина, 1", ", Gagarin St 1"),
     ("sum", "2 500,00 ₽", "₽2,500.00"),
     ("surname", "Лебедева", "Lebedeva"),
+    ("table", "Продажи: 1 500,00 ₽", "Sales: ₽1,500.00"),
     (
         "text",
         "дарим 100 баллов ко дню рождения.",

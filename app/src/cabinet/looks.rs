@@ -176,6 +176,8 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("note.pin", _) => t.note_pin,
         ("note.remove", _) => t.note_remove,
         ("purchase.purpose", _) => t.purchase_purpose,
+        ("audit.read", _) => t.audit_read,
+        ("audit.export", _) => t.audit_export,
         _ => return None,
     })
 }

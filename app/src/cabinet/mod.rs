@@ -52,6 +52,7 @@ use crate::ui::icon::{self, icon};
 use crate::ui::{ErrorSummary, FormBox};
 use chrono::{DateTime, Datelike, Utc};
 use crm::points::Before;
+use crm::report::store::explained::{self, Look};
 use crm::signin::store as signin;
 use crm::staff::store as staff;
 use islands::AppError;
@@ -90,6 +91,17 @@ pub(crate) fn long_list(cx: &Cx, mut rows: Vec<Html>, class: &'static str) -> Ht
         }
     });
     view! { <ul class=class>{rows}</ul> {rest} }.into_html()
+}
+
+/// Notes that a customer looked at what the cabinet explains, for the report on what they find out by themselves; staff who look at
+/// it are none. Where it cannot be written down the page is shown all the same.
+pub(crate) async fn looked(cx: &Cx, look: Look) {
+    if cx.is_visit
+        && let Some(me) = &cx.customer
+        && let Err(error) = explained::note(&cx.db, me, look).await
+    {
+        tracing::warn!(%error, "a look is not counted");
+    }
 }
 
 /// The way back to the page above.

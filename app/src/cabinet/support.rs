@@ -1,7 +1,7 @@
 //! Requests to support: the list, a new one, and the conversation.
 
 use super::trace::trace;
-use super::{back, flash, unsaid};
+use super::{back, flash, looked, unsaid};
 use crate::account::help::{before_writing, suggested};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next, Place};
@@ -11,6 +11,7 @@ use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
 use chrono::TimeDelta;
 use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, store as purchases};
+use crm::report::store::explained::Look;
 use crm::request::attachment::Attachment;
 use crm::request::{
     About, Along, Author, Message, NewRating, NewRequest, PageOf, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS,
@@ -284,6 +285,9 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         }
     }
     drop(conn);
+    if missing.is_some() {
+        looked(&cx, Look::Missing).await;
+    }
     let usual = match (&missing, given) {
         (Some(_), _) => "points_missing",
         (None, Some(_)) => "purchase",

@@ -1,7 +1,7 @@
 //! What a purchase would bring: the basket is the address, so that it can be kept, sent and gone back to.
 
 use super::points::unit;
-use super::{back, purchases};
+use super::{back, looked, purchases};
 use crate::admin::rules::fields::{hundredths, whole};
 use crate::cx::Cx;
 use crate::format;
@@ -13,6 +13,7 @@ use crm::flaw::Flaw;
 use crm::id::{PurchaseId, StoreId};
 use crm::purchase;
 use crm::quote::what_if::{self, Change, Forecast, Found, Item, LINES_MAX, Paying, Plan};
+use crm::report::store::explained::Look;
 use crm::rule::Payment;
 use crm::shop::{Shop, moment_in};
 use crm::stores::{Store, store as stores};
@@ -253,6 +254,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().what_if;
     let me = cx.customer()?;
     let mut asked = Asked::read(&cx);
+    looked(&cx, Look::WhatIf).await;
     let mut conn = cx.db.read().await?;
     if let Some(id) = cx.query("like").and_then(|id| id.parse::<PurchaseId>().ok()) {
         for (article, quantity) in what_if::of_receipt(&mut conn, me, id).await? {

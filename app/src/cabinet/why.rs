@@ -1,5 +1,6 @@
 //! What became of every rule that counted when something was bought: which gave what, and why the others gave nothing.
 
+use super::looked;
 use super::points::unit;
 use crate::cx::Cx;
 use crate::format;
@@ -8,6 +9,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crm::id::PurchaseId;
 use crm::quote::why::{Answer, Asked, why};
+use crm::report::store::explained::Look;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -19,6 +21,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let asked = why(&mut conn, me, id).await?;
     drop(conn);
+    looked(&cx, Look::Why).await;
     let (gave, others): (Vec<Asked>, Vec<Asked>) = asked
         .into_iter()
         .partition(|rule| matches!(rule.answer, Answer::Gave { .. }));

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::id::{ArticleId, CategoryId};
 use crate::lang::{Localized, fold};
 use crate::on;
+use crate::report::store as report;
 use crate::staff::Right;
 use crate::who::{Staff, System};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -204,11 +205,17 @@ pub async fn categorize(
     id: ArticleId,
     category: Option<CategoryId>,
 ) -> Result<(), sqlx::Error> {
+    const WAS: &str = "SELECT category_id FROM articles WHERE id = $1";
     const SQL: &str = "UPDATE articles SET category_id = $2 WHERE id = $1";
+    let was: Option<CategoryId> = on!(tx, |c| sqlx::query_scalar(WAS).bind(id).fetch_one(c).await)?;
+    if was == category {
+        return Ok(());
+    }
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(category)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    report::recount(tx, id).await
 }

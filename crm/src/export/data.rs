@@ -498,6 +498,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("staff_notices", "which colleague a note between staff names"),
     (
+        "explanations",
+        "on which day somebody looked at what the cabinet explains: counted and gone after two days",
+    ),
+    (
         "merge_moves",
         "which rows went over with another account: each is told as what it is",
     ),

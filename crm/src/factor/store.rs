@@ -44,16 +44,21 @@ pub async fn has_second_step(conn: &mut Conn, of: Subject) -> Result<bool, Error
 
 /// Removes every factor of a member of staff and ends their sessions: the next sign-in sets up new ones.
 pub async fn reset(db: &Db, _by: &System, staff: StaffId) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM factors WHERE staff_id = $1";
     db.write(|tx| {
         scoped(async move {
-            on!(tx, |c| sqlx::query(SQL).bind(staff).execute(c).await.map(drop))?;
-            end_sessions(tx, staff).await?;
+            reset_in(tx, staff).await?;
             crate::staff::store::record(tx, "staff.reset_factors", staff).await?;
             Ok(())
         })
     })
     .await
+}
+
+/// The same, within a transaction.
+pub(crate) async fn reset_in(tx: &mut Tx, staff: StaffId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "DELETE FROM factors WHERE staff_id = $1";
+    on!(tx, |c| sqlx::query(SQL).bind(staff).execute(c).await.map(drop))?;
+    end_sessions(tx, staff).await
 }
 
 /// What somebody has.

@@ -25,6 +25,7 @@ use crate::flaw::{self, Flaw};
 use crate::id::{CustomerId, MergeId, StaffId};
 use crate::on;
 use crate::points::store::{self as points, merging};
+use crate::report::store as report;
 use crate::request;
 use crate::rule::store::timeline;
 use crate::rule::tier;
@@ -409,6 +410,7 @@ async fn merge(tx: &mut Tx, by: By<'_>, kept: CustomerId, absorbed: CustomerId) 
         .execute(c)
         .await
         .map(drop))?;
+    report::touch_customer(tx, absorbed).await?;
     moves::go(tx, id, kept, absorbed).await?;
     for (program, came) in merging::carry(tx, id, (absorbed, kept)).await? {
         on!(tx, |c| sqlx::query(CAME)
@@ -465,6 +467,7 @@ async fn part(tx: &mut Tx, by: By<'_>, row: Row) -> Result<(), MergeError> {
         return Err(Error::Stale.into());
     }
     merging::carry(tx, row.id, (row.kept_id, row.absorbed_id)).await?;
+    report::touch_customer(tx, row.kept_id).await?;
     moves::come_back(tx, row.id, row.kept_id, row.absorbed_id, &row.filled).await?;
     request::merge::come_apart(tx, both).await?;
     on!(tx, |c| sqlx::query(BACK)

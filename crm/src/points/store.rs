@@ -478,6 +478,9 @@ impl Book {
         for customer in &self.moved {
             tx.happened(Cause::Moved(*customer));
         }
+        // Points count on the day on which they are written down.
+        let now = tx.now();
+        tx.touch(now);
         let mut deltas: BTreeMap<Place, i64> = BTreeMap::new();
         for (_, place, amount) in &self.postings {
             *deltas.entry(*place).or_default() += amount;

@@ -128,7 +128,7 @@ async fn claim_in(tx: &mut Tx, customer: CustomerId, code: &str) -> Result<(Purc
     // What came back of it before it was anybody's.
     const RETURNS: &str = "UPDATE purchases SET customer_id = $2 WHERE customer_id IS NULL AND id IN \
         (SELECT r.purchase_id FROM purchase_lines r JOIN purchase_lines o ON o.id = r.original_line_id \
-        WHERE o.purchase_id = $1)";
+        WHERE o.purchase_id = $1) RETURNING at";
     const HOLD_LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1 AND quantity > 0";
     const LINES: &str = "SELECT l.id AS line, l.article_id AS article, l.quantity, l.price, l.discount, \
                          CAST(COALESCE((SELECT SUM(g.amount) FROM grants g WHERE g.line_id = l.id AND g.kind = 'discount' \
@@ -156,12 +156,15 @@ async fn claim_in(tx: &mut Tx, customer: CustomerId, code: &str) -> Result<(Purc
         .execute(c)
         .await
         .map(drop))?;
-    on!(tx, |c| sqlx::query(RETURNS)
+    tx.touch(row.at);
+    let back: Vec<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(RETURNS)
         .bind(row.id)
         .bind(customer)
-        .execute(c)
-        .await
-        .map(drop))?;
+        .fetch_all(c)
+        .await)?;
+    for at in back {
+        tx.touch(at);
+    }
     on!(tx, |c| sqlx::query(HOLD_LINES).bind(row.id).execute(c).await.map(drop))?;
     let lines: Vec<Sold> = on!(tx, |c| sqlx::query_as(LINES).bind(row.id).fetch_all(c).await)?;
     let sale = Sale {

@@ -10,6 +10,7 @@ use crate::on;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Fresh, Reason, Staff};
+use chrono::{DateTime, Utc};
 
 /// Takes a sale off a customer whose it is not. For them it is void: what it earned is taken back, what points had paid goes
 /// back, and it stays in the books under its number with its id behind it. A copy under the number itself is nobody's, so that
@@ -41,24 +42,24 @@ pub async fn detach(
 /// Voids it for its customer. Other systems are not told that it is void: the goods were sold.
 async fn void_one(tx: &mut Tx, customer: CustomerId, purchase: PurchaseId) -> Result<(), Error> {
     const VOID: &str = "UPDATE purchases SET voided_at = $3 WHERE id = $1 AND customer_id = $2 AND kind = 'sale' \
-                        AND voided_at IS NULL";
+                        AND voided_at IS NULL RETURNING at";
     const THEIRS: &str = "SELECT COUNT(*) FROM purchases WHERE id = $1 AND customer_id = $2 AND kind = 'sale'";
     let now = tx.now();
-    let rows = on!(tx, |c| sqlx::query(VOID)
+    let voided: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(VOID)
         .bind(purchase)
         .bind(customer)
         .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
+        .fetch_optional(c)
+        .await)?;
+    let Some(at) = voided else {
         let theirs: i64 = on!(tx, |c| sqlx::query_scalar(THEIRS)
             .bind(purchase)
             .bind(customer)
             .fetch_one(c)
             .await)?;
         return Err(if theirs > 0 { Error::Stale } else { Error::NotFound });
-    }
+    };
+    tx.touch(at);
     void::undo(tx, purchase, Some(customer)).await.map_err(|e| match e {
         VoidError::Crm(e) => e,
         VoidError::Returned | VoidError::NotEnough { .. } => Error::Stale,
@@ -133,7 +134,7 @@ pub async fn set_store(
     const NOW: &str = "SELECT s.code FROM purchases p LEFT JOIN stores s ON s.id = p.store_id \
                        WHERE p.id = $1 AND p.customer_id = $2 AND p.voided_at IS NULL";
     const CODE: &str = "SELECT code FROM stores WHERE id = $1";
-    const SET: &str = "UPDATE purchases SET store_id = $2 WHERE id = $1";
+    const SET: &str = "UPDATE purchases SET store_id = $2 WHERE id = $1 RETURNING at";
     by.may(Right::Purchases)?;
     let mut check = flaw::Check::new();
     let store = check.field("store", store.ok_or(Flaw::NotAChoice));
@@ -153,12 +154,12 @@ pub async fn set_store(
             let is: Option<String> = on!(tx, |c| sqlx::query_scalar(CODE).bind(store).fetch_optional(c).await)?;
             let is = is.filter(|is| was.as_ref() != Some(is));
             let is = is.ok_or(Error::field("store", Flaw::NotAChoice))?;
-            on!(tx, |c| sqlx::query(SET)
+            let at: DateTime<Utc> = on!(tx, |c| sqlx::query_scalar(SET)
                 .bind(purchase)
                 .bind(store)
-                .execute(c)
-                .await
-                .map(drop))?;
+                .fetch_one(c)
+                .await)?;
+            tx.touch(at);
             let reason = format!("{reason} ({} → {is})", was.as_deref().unwrap_or("—"));
             by.record(tx, "purchase.store", Some(customer), Some(purchase.0), &reason)
                 .await?;

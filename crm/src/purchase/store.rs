@@ -168,6 +168,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             let way = Way::from_words(known.channel.as_deref(), &known.payments);
             (known.id, known.customer_id, known.at, way, false)
         };
+        tx.touch(at);
         buyers.extend(customer);
         let unpayable = match p.points_used {
             0 => HashSet::new(),
@@ -327,6 +328,7 @@ struct WaitingRow {
     document: String,
     quantity: i64,
     at: DateTime<Utc>,
+    brought_at: DateTime<Utc>,
     original: LineId,
     buyer: Option<CustomerId>,
     bringer: Option<CustomerId>,
@@ -341,7 +343,7 @@ async fn match_waiting(
 ) -> Result<(u64, BTreeSet<CustomerId>), sqlx::Error> {
     // The later of the two: a till's clock may be wrong.
     const SELECT: &str = "SELECT w.id, w.purchase_id, r.document, -w.quantity AS quantity, \
-        CASE WHEN s.at > r.at THEN s.at ELSE r.at END AS at, l.id AS original, s.customer_id AS buyer, \
+        CASE WHEN s.at > r.at THEN s.at ELSE r.at END AS at, r.at AS brought_at, l.id AS original, s.customer_id AS buyer, \
         r.customer_id AS bringer FROM waiting_returns a \
         JOIN purchase_lines w ON w.id = a.line_id JOIN purchases r ON r.id = w.purchase_id \
         JOIN purchases s ON s.source = r.source AND s.document = a.document \
@@ -399,6 +401,7 @@ async fn match_waiting(
             .execute(c)
             .await
             .map(drop))?;
+        tx.touch(row.brought_at);
         returns::give_back(tx, row.purchase_id, row.at, &[row.original]).await?;
         returns::take_back(tx, TransactionKind::Return, row.purchase_id, row.at, &[row.original]).await?;
         matched += 1;

@@ -13,6 +13,7 @@ use crate::rule::store::timeline;
 use crate::rule::tier;
 use crate::webhook::event::Cause;
 use crate::who::System;
+use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
 /// Why a receipt was not voided; nothing was changed.
@@ -61,16 +62,16 @@ pub async fn void(db: &Db, by: &System, source: &str, document: &str) -> Result<
 /// The same, within a transaction.
 pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) -> Result<PurchaseId, VoidError> {
     const VOID: &str = "UPDATE purchases SET voided_at = $3 WHERE source = $1 AND document = $2 AND voided_at IS NULL \
-         RETURNING id, customer_id";
+         RETURNING id, customer_id, at";
     const KNOWN: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
     let now = tx.now();
-    let voided: Option<(PurchaseId, Option<CustomerId>)> = on!(tx, |c| sqlx::query_as(VOID)
+    let voided: Option<(PurchaseId, Option<CustomerId>, DateTime<Utc>)> = on!(tx, |c| sqlx::query_as(VOID)
         .bind(source)
         .bind(document)
         .bind(now)
         .fetch_optional(c)
         .await)?;
-    let Some((id, customer)) = voided else {
+    let Some((id, customer, at)) = voided else {
         let known: Option<PurchaseId> = on!(tx, |c| sqlx::query_scalar(KNOWN)
             .bind(source)
             .bind(document)
@@ -79,6 +80,7 @@ pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) ->
         return Ok(known.ok_or(Error::NotFound)?);
     };
     tx.happened(Cause::Voided(id));
+    tx.touch(at);
     undo(tx, id, customer).await?;
     Ok(id)
 }

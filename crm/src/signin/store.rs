@@ -24,6 +24,7 @@ use crate::outbox;
 use crate::program::store as programs;
 use crate::rule::Occasion;
 use crate::rule::store::rewarding;
+use crate::staff::store::close_invitation;
 use crate::till::counter;
 use crate::webhook::event::Cause;
 use crate::who::{self, Customer, Fresh, Opened, SessionOf, Staff, System, Token, Visitor};
@@ -526,22 +527,27 @@ pub async fn staff_by_password(
         .filter(|_| fits)
         .ok_or(Error::field("password", Flaw::WrongPassword))?;
     let staff = found.0;
-    db.write(|tx| {
-        scoped(async move {
-            let what = Begin {
-                staff: Some(staff),
-                way: "password",
-                ..Begin::default()
-            };
-            let (_, token) = attempts::begin(tx, Purpose::Staff, what, lang, visitor).await?;
-            if factor::has_second(tx, Owner::Staff(staff)).await? {
-                return Ok(StaffEntered::SecondFactor(token));
-            }
-            factor::store::offer(tx, Owner::Staff(staff)).await?;
-            Ok(StaffEntered::SetUp(token))
-        })
-    })
-    .await
+    db.write(|tx| scoped(staff_proved(tx, staff, lang, visitor))).await
+}
+
+/// Begins the way in of a member of staff whose password is proved.
+pub(crate) async fn staff_proved(
+    tx: &mut Tx,
+    staff: StaffId,
+    lang: Lang,
+    visitor: &Visitor,
+) -> Result<StaffEntered, Error> {
+    let what = Begin {
+        staff: Some(staff),
+        way: "password",
+        ..Begin::default()
+    };
+    let (_, token) = attempts::begin(tx, Purpose::Staff, what, lang, visitor).await?;
+    if factor::has_second(tx, Owner::Staff(staff)).await? {
+        return Ok(StaffEntered::SecondFactor(token));
+    }
+    factor::store::offer(tx, Owner::Staff(staff)).await?;
+    Ok(StaffEntered::SetUp(token))
 }
 
 /// Opens a session of staff and writes down how they came in.
@@ -556,6 +562,8 @@ pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor
         network: &visitor.network,
     };
     audit::record(tx, entry).await?;
+    // Whichever way they came in by, the link of an invitation sets no password any more.
+    close_invitation(tx, staff).await?;
     let of = SessionOf::Staff(staff);
     let (device, _) = known::remember(tx, of, visitor.known_device.as_ref()).await?;
     replace(tx, visitor.staff_session.as_ref()).await?;

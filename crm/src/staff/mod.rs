@@ -6,6 +6,10 @@ use crate::lang::Lang;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod managing;
+#[cfg(feature = "store")]
+pub mod roles;
+#[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "store")]
 pub mod view;
@@ -62,6 +66,73 @@ pub enum Right {
     ViewAs,
     /// Writes macros of requests for everybody.
     Macros,
+    /// Reads reports, saves them, has them sent.
+    Reports,
+}
+
+impl Right {
+    /// Each of them, as lists show them.
+    pub const ALL: [Self; 24] = [
+        Self::Requests,
+        Self::Customers,
+        Self::Messages,
+        Self::Points,
+        Self::Staff,
+        Self::Audit,
+        Self::Tills,
+        Self::Rules,
+        Self::Shops,
+        Self::Help,
+        Self::Income,
+        Self::Questions,
+        Self::Texts,
+        Self::Merge,
+        Self::Desk,
+        Self::Levels,
+        Self::Tasks,
+        Self::Cards,
+        Self::Purchases,
+        Self::Contacts,
+        Self::PersonalData,
+        Self::ViewAs,
+        Self::Macros,
+        Self::Reports,
+    ];
+
+    /// As forms and the database name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Customers => "customers",
+            Self::Messages => "messages",
+            Self::Points => "points",
+            Self::Staff => "staff",
+            Self::Audit => "audit",
+            Self::Tills => "tills",
+            Self::Rules => "rules",
+            Self::Shops => "shops",
+            Self::Help => "help",
+            Self::Income => "income",
+            Self::Questions => "questions",
+            Self::Texts => "texts",
+            Self::Merge => "merge",
+            Self::Desk => "desk",
+            Self::Levels => "levels",
+            Self::Tasks => "tasks",
+            Self::Cards => "cards",
+            Self::Purchases => "purchases",
+            Self::Contacts => "contacts",
+            Self::PersonalData => "personal_data",
+            Self::ViewAs => "view_as",
+            Self::Macros => "macros",
+            Self::Reports => "reports",
+        }
+    }
+
+    /// The right of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|right| right.as_str() == word)
+    }
 }
 
 /// The code of a role: `agent`, `marketer`, `administrator`, or one that the shop made itself.
@@ -78,6 +149,16 @@ impl Role {
     /// Runs the system.
     pub const ADMINISTRATOR: &str = "administrator";
 
+    /// Those that come with the program, which nobody changes.
+    pub const BUILT_IN: [&str; 6] = [
+        Self::AGENT,
+        "lead",
+        Self::MARKETER,
+        "analyst",
+        "partner_manager",
+        Self::ADMINISTRATOR,
+    ];
+
     /// The role with this code; whether there is one only the database knows.
     pub fn new(code: impl Into<String>) -> Self {
         Self(code.into())
@@ -86,6 +167,11 @@ impl Role {
     /// Its code.
     pub fn code(&self) -> &str {
         &self.0
+    }
+
+    /// It came with the program.
+    pub fn is_built_in(&self) -> bool {
+        Self::BUILT_IN.contains(&self.code())
     }
 }
 
@@ -129,6 +215,15 @@ pub fn login(raw: &str) -> Result<String, Flaw> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rights_are_named_as_the_database_has_them() {
+        for right in Right::ALL {
+            assert_eq!(serde_json::to_value(right).expect("a word"), right.as_str());
+            assert_eq!(Right::from_word(right.as_str()), Some(right));
+        }
+        assert_eq!(Right::from_word("everything"), None);
+    }
 
     #[test]
     fn logins() {

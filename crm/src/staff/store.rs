@@ -38,13 +38,29 @@ pub(crate) async fn enter(
     language: Lang,
     password_hash: &str,
 ) -> Result<StaffId, Error> {
-    const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let id = insert(tx, login, name, None, role, language, password_hash).await?;
+    record(tx, "staff.create", id).await?;
+    Ok(id)
+}
+
+/// Writes a member of staff down, and nothing else. Fails with [`Flaw::Taken`] at `login`.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    login: &str,
+    name: &str,
+    email: Option<&str>,
+    role: &Role,
+    language: Lang,
+    password_hash: &str,
+) -> Result<StaffId, Error> {
+    const SQL: &str = "INSERT INTO staff (id, login, name, email, role, language, password_hash, created_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let (id, now) = (StaffId::new(), tx.now());
     let inserted = on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(login)
         .bind(name)
+        .bind(email)
         .bind(role)
         .bind(language)
         .bind(password_hash)
@@ -59,7 +75,6 @@ pub(crate) async fn enter(
             e.into()
         }
     })?;
-    record(tx, "staff.create", id).await?;
     Ok(id)
 }
 
@@ -130,6 +145,13 @@ pub struct Entry {
 
 pub(crate) async fn end_sessions(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE staff_id = $1 AND ended_at IS NULL";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
+}
+
+/// The invitation of a member of staff is worth nothing any more: they have a way in of their own.
+pub(crate) async fn close_invitation(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE staff_invites SET used_at = $2 WHERE staff_id = $1 AND used_at IS NULL";
     let now = tx.now();
     on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
 }
@@ -216,6 +238,7 @@ pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Res
         scoped(async move {
             on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
             end_sessions(tx, id).await?;
+            close_invitation(tx, id).await?;
             record(tx, "staff.password", id).await?;
             Ok(())
         })

@@ -25,6 +25,8 @@ use crm::request::{Filter, NewRating, NewRequest, Sort, Status, Thread, store as
 use crm::rule::Rule;
 use crm::rule::store::{self as rules, days, simulating};
 use crm::rule::tier::{Tiers, store as tiers};
+use crm::staff::managing::{self as colleagues, Invitation};
+use crm::staff::roles::{self, NewRole};
 use crm::staff::store as staff;
 use crm::text::{Kind, Text, store as texts};
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
@@ -196,6 +198,33 @@ fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, s
         tiers::benefits(&mut conn, program).await?;
         tiers::current(&mut conn).await?;
         tiers::standings(&mut conn, customer.me()).await?;
+        Ok::<_, Error>(())
+    });
+}
+
+/// The same of staff and roles, and of the audit log.
+#[allow(dead_code, reason = "it is enough that it compiles")]
+fn a_server_can_await_these_of_staff(db: Db, admin: Staff, system: System, new: Invitation, role: NewRole) {
+    movable(async move {
+        let (by, id, visitor) = (&admin.fresh(&db)?, StaffId::new(), &Visitor::default());
+        colleagues::list(&db, &admin).await?;
+        colleagues::read(&db, &admin, id).await?;
+        colleagues::invite(&db, by, &new).await?;
+        colleagues::invite_again(&db, by, id).await?;
+        colleagues::join(&db, "", "", Lang::Ru, visitor).await?;
+        colleagues::set_role(&db, by, id, &new.role, "").await?;
+        colleagues::disable(&db, by, id, "").await?;
+        colleagues::enable(&db, by, id).await?;
+        colleagues::end_all_sessions(&db, by, id, "").await?;
+        colleagues::reset_factors(&db, by, id, "").await?;
+        roles::list(&db, &admin).await?;
+        roles::create(&db, by, "", &role).await?;
+        roles::change(&db, by, &new.role, &role).await?;
+        roles::remove(&db, by, &new.role).await?;
+        audit::log::list(&db, &admin, &audit::log::Filter::default(), None, 1).await?;
+        audit::log::export(&db, &admin, &audit::log::Filter::default()).await?;
+        audit::seal::run_due(&db, &system).await?;
+        audit::seal::verify(&db, &system, None).await?;
         Ok::<_, Error>(())
     });
 }

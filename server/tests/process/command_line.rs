@@ -181,3 +181,49 @@ async fn ledger_verify_prints_every_difference_of_points_and_receipts() {
         assert!(said.contains(what), "{said}");
     }
 }
+
+#[tokio::test]
+async fn audit_verify_tells_what_it_looked_at_and_the_first_row_that_is_not_as_it_was_sealed() {
+    let here = Installation::new();
+    here.succeed(&["migrate"]);
+    let url = here.database_url();
+    let row = "INSERT INTO audit (id, at, actor, action, reason, network) VALUES \
+               (X'0197A0000000700080000000000000A1', '2026-11-01T00:00:00+00:00', 'system', 'a.b', 'why', '')";
+    execute(&url, row).await;
+    let unsealed = here.run(&["audit", "verify"]);
+    assert_eq!(unsealed.status.code(), Some(1), "{}", told(&unsealed));
+    assert!(told(&unsealed).contains("stands in no seal"), "{}", told(&unsealed));
+    let server = here.serve().await;
+    // Where the log goes elsewhere, so does the newest hash.
+    server.logged("the audit log is sealed up to here").await;
+    let said = here.succeed(&["audit", "verify"]);
+    assert!(
+        said.contains("1 seal(s)") && said.contains("The newest of them is 1:"),
+        "{said}"
+    );
+    let newest = said
+        .split("The newest of them is ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let newest = newest.expect("its number and hash");
+    here.succeed(&["audit", "verify", "--known", newest]);
+    let other = here.run(&["audit", "verify", "--known", "1:00"]);
+    assert!(
+        told(&other).contains("has not the hash that was kept elsewhere"),
+        "{}",
+        told(&other)
+    );
+    for spoil in [
+        "DROP TRIGGER audit_no_update",
+        "UPDATE audit SET action = 'a.c' WHERE action = 'a.b'",
+    ] {
+        execute(&url, spoil).await;
+    }
+    let output = here.run(&["audit", "verify"]);
+    let said = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("seal 1 of ") && said.contains("not those that were sealed"),
+        "{said}"
+    );
+}

@@ -59,7 +59,16 @@ async fn where_all_is_well_it_has_nothing_to_say() {
     let _server = here.serve().await;
     assert_eq!(complaints(&here), []);
     let said = here.succeed(&["doctor"]);
-    for check in ["ledger", "backups", "cookies", "headers", "open files", "clock", "disk"] {
+    for check in [
+        "ledger",
+        "audit log",
+        "backups",
+        "cookies",
+        "headers",
+        "open files",
+        "clock",
+        "disk",
+    ] {
         assert!(said.contains(&format!("ok       {check}")), "{check}: {said}");
     }
 }

@@ -146,7 +146,8 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
     app.execute(
         "INSERT INTO roles (code, name, rights, position) VALUES \
          ('keeper', '{\"ru\": \"К\", \"en\": \"K\"}', '[\"tills\", \"points\"]', 8), \
-         ('reader', '{\"ru\": \"Ч\", \"en\": \"R\"}', '[\"audit\"]', 9)",
+         ('reader', '{\"ru\": \"Ч\", \"en\": \"R\"}', '[\"audit\"]', 9), \
+         ('nobody', '{\"ru\": \"Н\", \"en\": \"N\"}', '[]', 10)",
     )
     .await;
     for (role, expected) in [
@@ -171,9 +172,11 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
                 "/admin/stores",
                 "/admin/help",
                 "/admin/texts",
+                "/admin/reports",
             ],
         ),
-        ("reader", &[]),
+        ("reader", &["/admin/audit"]),
+        ("nobody", &[]),
     ] {
         // That coming in leads to /admin is asserted there.
         let mut who = app.staff_as(role, role).await;

@@ -434,6 +434,10 @@ async fn addresses_take_anything_without_harm() {
             ("/admin/customers", &["q"]),
             ("/admin/find", &["q", "find"]),
             ("/admin/tasks", &["tab", "of", "after"]),
+            (
+                "/admin/audit",
+                &["by", "action", "customer", "object", "from", "to", "after"],
+            ),
         ] {
             for name in names {
                 let at = format!("{at}?{}", crate::common::encode(&[(name, &value)]));

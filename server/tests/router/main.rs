@@ -61,6 +61,8 @@ mod rules;
 mod sessions;
 mod shops;
 mod sign_in;
+mod staff;
+mod staff_reports;
 mod support;
 mod texts;
 mod thread;

@@ -367,6 +367,7 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "erasure.done" => t.erasure_done,
         "export.ask" => t.export_ask,
         "export.download" => t.export_download,
+        "audit.export" => t.audit_export,
         "question.ask" => t.question_ask,
         "question.publish" => t.question_publish,
         "question.unpublish" => t.question_unpublish,

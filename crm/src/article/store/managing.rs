@@ -7,6 +7,7 @@ use crate::flaw::{self, Check, Flaw};
 use crate::id::{ArticleId, CategoryId};
 use crate::lang::fold;
 use crate::on;
+use crate::report::store as report;
 use crate::staff::Right;
 use crate::till::receipt::TEXT_MAX;
 use crate::who::Staff;
@@ -76,6 +77,9 @@ pub async fn change(db: &Db, by: &Staff, id: ArticleId, seen: &Record, new: &Rec
                 .execute(c)
                 .await
                 .map(drop))?;
+            if new.category != before.category {
+                report::recount(tx, id).await?;
+            }
             let changed = difference(&before, &new);
             Ok(by.record(tx, "article.change", None, Some(id.0), &changed).await?)
         })

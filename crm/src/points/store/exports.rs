@@ -82,6 +82,11 @@ const AGES: [i64; 6] = [0, 30, 90, 180, 365, 730];
 /// What is owed just now, by the age of the lots. One that carries another one's points on, after a transfer or a return, is
 /// as old as that one. Debts of customers are not taken off: they stand in no lot.
 pub async fn liability(conn: &mut Conn, _by: &System) -> Result<Vec<Owed>, Error> {
+    owed(conn).await
+}
+
+/// The same, for reports.
+pub(crate) async fn owed(conn: &mut Conn) -> Result<Vec<Owed>, Error> {
     const SELECT: &str = "SELECT p.code, l.state, m.first, CAST(SUM(l.remaining) AS BIGINT), COUNT(*) FROM spans m \
         JOIN transactions t ON t.at >= m.first AND t.at < m.next JOIN (WITH RECURSIVE \
         trail (program_id, state, remaining, transaction_id, origin_id) AS (\

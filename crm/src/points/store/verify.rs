@@ -1,11 +1,11 @@
 //! Compares the projections of the ledger with what they are made of.
 
 use super::super::Difference;
-use crate::db::{Db, scoped};
+use crate::db::Db;
 use crate::error::Error;
 use crate::on;
 use crate::who::System;
-use chrono::Duration;
+use crate::work;
 use uuid::Uuid;
 
 /// Compares every projection with what it is made of. An empty answer is the only good one.
@@ -160,25 +160,7 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
 /// Compares everything, receipts and tiers included, once a day: of all processes the first that asks after a day has gone by.
 /// `None` where it was done today already.
 pub async fn verify_daily(db: &Db, by: &System) -> Result<Option<Vec<Difference>>, Error> {
-    // The moments are texts of one length in UTC, so that they compare as texts.
-    const CLAIM: &str = "INSERT INTO settings (key, value) VALUES ('ledger_verified_at', $1) \
-        ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE settings.value <= $2";
-    let claimed = db
-        .write(|tx| {
-            scoped(async move {
-                let now = tx.now();
-                let text = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-                let rows = on!(tx, |c| sqlx::query(CLAIM)
-                    .bind(text(now))
-                    .bind(text(now - Duration::days(1)))
-                    .execute(c)
-                    .await
-                    .map(|done| done.rows_affected()))?;
-                Ok::<_, Error>(rows == 1)
-            })
-        })
-        .await?;
-    if !claimed {
+    if !work::once_a_day(db, "ledger_verified_at").await? {
         return Ok(None);
     }
     let mut differences = verify(db, by).await?;

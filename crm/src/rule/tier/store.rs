@@ -462,6 +462,7 @@ pub(crate) async fn refresh(
                     Bind::MaybeDay(until),
                     Bind::Time(now),
                 ]);
+                tx.touch(now);
                 if place.tier != was.tier {
                     tx.happened(Cause::Stands(*customer, *program));
                 }

@@ -160,8 +160,13 @@ pub(crate) async fn lead(world: &World) -> Staff {
     moments_after(world, &login, "Лада", "lead").await
 }
 
+/// Somebody who may do everything, moments after they came in.
+pub(crate) async fn administrator(world: &World) -> Staff {
+    moments_after(world, "admin", "Ада", Role::ADMINISTRATOR).await
+}
+
 /// A member of staff with the rights of a role, moments after they came in.
-async fn moments_after(world: &World, login: &str, name: &str, role: &str) -> Staff {
+pub(crate) async fn moments_after(world: &World, login: &str, name: &str, role: &str) -> Staff {
     let new = NewStaff {
         login: login.into(),
         name: name.into(),

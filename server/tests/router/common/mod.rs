@@ -441,6 +441,25 @@ impl TestApp {
         crm::id::SeriesId(id)
     }
 
+    /// Somebody who works here and has never come in; written down when they are first asked for.
+    pub async fn some_colleague(&self) -> crm::id::StaffId {
+        const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
+            SELECT $1, 'colleague', 'Вера', 'agent', 'ru', '$none-of-vera', $2 \
+            WHERE NOT EXISTS (SELECT 1 FROM staff WHERE login = 'colleague')";
+        let mut conn = self.connection().await;
+        sqlx::query(SQL)
+            .bind(uuid::Uuid::now_v7())
+            .bind(self.world.db.now())
+            .execute(&mut conn)
+            .await
+            .expect("a colleague");
+        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM staff WHERE login = 'colleague'")
+            .fetch_one(&mut conn)
+            .await
+            .expect("read");
+        crm::id::StaffId(id)
+    }
+
     /// A segment, likewise.
     pub async fn some_segment(&self) -> crm::id::SegmentId {
         const SQL: &str = "INSERT INTO segments (id, code, name, created_at) \
@@ -1004,6 +1023,7 @@ impl Town {
         app.some_segment().await;
         app.some_queue().await;
         app.some_macro().await;
+        app.some_colleague().await;
         app.some_category().await;
         app.some_article().await;
         app.some_question(anna.id().await).await;
@@ -1089,12 +1109,14 @@ impl Town {
                 "/purchases/" => self.purchase.clone(),
                 "/support/" | "/admin/requests/" => self.request.clone(),
                 "/admin/customers/" => self.anna.id().await.to_string(),
+                "/admin/staff/" => self.app.some_colleague().await.to_string(),
                 "/admin/tills/" => self.app.some_till().await.to_string(),
                 "/admin/stores/" => self.app.some_store().await.to_string(),
                 "/admin/categories/" => self.app.some_category().await.to_string(),
                 "/admin/articles/" => self.app.some_article().await.to_string(),
                 "/admin/promotions/" => self.app.some_promotion().await.to_string(),
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
+                "/admin/reports/" => "purchases".to_owned(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/queues/" => self.app.some_queue().await.to_string(),
                 "/admin/macros/" => self.app.some_macro().await.to_string(),
@@ -1105,7 +1127,7 @@ impl Town {
                 "/admin/texts/template/" => "welcome".to_owned(),
                 "/admin/messages/" => self.app.newest_message().await.to_string(),
                 "/second-step/" => format!("{}_{}", uuid::Uuid::nil(), "0".repeat(64)),
-                "/number-change/" => "A".repeat(43),
+                "/number-change/" | "/admin/join/" => "A".repeat(43),
                 in_customer if in_customer.ends_with("/purchases/") => self.purchase.clone(),
                 in_customer if in_customer.ends_with("/talks/") => {
                     self.app.some_talk(self.anna.id().await).await.to_string()

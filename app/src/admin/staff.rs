@@ -1,0 +1,412 @@
+//! The people who work here: who they are, what they may do, inviting somebody, letting somebody in no more. What takes something
+//! away from them takes a reason, and all of it a proof of who does it.
+
+use super::once;
+use super::versions::was_sent;
+use crate::account::sign_in::staff_onward;
+use crate::cabinet::{back, flash, fresh_first};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select};
+use crm::contact::change::is_link;
+use crm::id::StaffId;
+use crm::staff::managing::{self, Invitation, Member};
+use crm::staff::{Role, roles};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+const HERE: &str = "/admin/staff";
+
+/// Invites somebody.
+#[derive(Deserialize)]
+pub struct InviteStaff {
+    login: String,
+    name: String,
+    email: String,
+    role: String,
+}
+
+impl Form for InviteStaff {
+    const NAME: &'static str = "staff.invite";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let new = Invitation {
+            login: self.login,
+            name: self.name,
+            email: self.email,
+            role: Role::new(self.role),
+        };
+        let (id, link) = managing::invite(&cx.db, &by, &new).await?;
+        once::hand_over(cx, id, &link);
+        Ok(Next::to(format!("{HERE}/{id}?done=invited")))
+    }
+}
+
+/// Invites the member at hand once more.
+#[derive(Deserialize)]
+pub struct InviteAgain {}
+
+impl Form for InviteAgain {
+    const NAME: &'static str = "staff.invite_again";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        let link = managing::invite_again(&cx.db, &by, id).await?;
+        once::hand_over(cx, id, &link);
+        Ok(Next::to(format!("{HERE}/{id}?done=invited")))
+    }
+}
+
+/// Gives the member at hand another role.
+#[derive(Deserialize)]
+pub struct SetRole {
+    role: String,
+    reason: String,
+}
+
+impl Form for SetRole {
+    const NAME: &'static str = "staff.set_role";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        managing::set_role(&cx.db, &by, id, &Role::new(self.role), &self.reason).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=role")))
+    }
+}
+
+/// Lets the member at hand in no more.
+#[derive(Deserialize)]
+pub struct DisableStaff {
+    reason: String,
+}
+
+impl Form for DisableStaff {
+    const NAME: &'static str = "staff.disable";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        managing::disable(&cx.db, &by, id, &self.reason).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=disabled")))
+    }
+}
+
+/// Lets the member at hand in again.
+#[derive(Deserialize)]
+pub struct EnableStaff {}
+
+impl Form for EnableStaff {
+    const NAME: &'static str = "staff.enable";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        managing::enable(&cx.db, &by, id).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=enabled")))
+    }
+}
+
+/// Ends every session of the member at hand.
+#[derive(Deserialize)]
+pub struct EndStaffSessions {
+    reason: String,
+}
+
+impl Form for EndStaffSessions {
+    const NAME: &'static str = "staff.end_all";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        managing::end_all_sessions(&cx.db, &by, id, &self.reason).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=ended")))
+    }
+}
+
+/// Removes the second factors of the member at hand.
+#[derive(Deserialize)]
+pub struct ResetFactors {
+    reason: String,
+}
+
+impl Form for ResetFactors {
+    const NAME: &'static str = "staff.reset_factors";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        managing::reset_factors(&cx.db, &by, id, &self.reason).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=reset")))
+    }
+}
+
+/// Comes in by an invitation, with a password that is chosen here.
+#[derive(Deserialize)]
+pub struct Join {
+    password: String,
+}
+
+impl Form for Join {
+    const NAME: &'static str = "staff.join";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let link: String = cx.param("secret")?;
+        let entered = managing::join(&cx.db, &link, &self.password, cx.lang, &cx.visitor).await?;
+        Ok(staff_onward(cx, &entered))
+    }
+}
+
+/// The member of the address.
+fn at(cx: &Cx) -> Result<StaffId, AppError> {
+    cx.param("id")
+}
+
+/// The roles that whoever asks may give, to be chosen from.
+fn given(cx: &Cx, roles: &[roles::Entry]) -> Result<Vec<ChoiceOption>, AppError> {
+    let me = cx.staff()?;
+    let given = roles.iter().filter(|role| role.is_within(me));
+    Ok(given
+        .map(|role| (role.code.code().to_owned(), cx.pick(&role.name)))
+        .collect())
+}
+
+/// Everybody.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_staff;
+    let (members, roles) = managing::list(&cx.db, cx.staff()?).await?;
+    let given = given(&cx, &roles)?;
+    let rows: Vec<_> = members.iter().map(|member| row(&cx, member)).collect();
+    let heads = vec![
+        Head::Words(t.state),
+        Head::Words(t.name),
+        Head::Words(t.login),
+        Head::Words(t.role),
+        Head::Words(t.second),
+        Head::Number(t.seen),
+    ];
+    let labels = [
+        ("login", t.login),
+        ("name", t.name),
+        ("email", t.email),
+        ("role", t.role),
+    ];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let invite = match fresh_first(&cx) {
+        Some(first) => first,
+        None => view! {
+            <FormBox<InviteStaff> labels=labels>
+                <Field name="login" label=t.login hint=t.login_hint/>
+                <Field name="name" label=t.name hint=t.name_hint/>
+                <Field name="email" label=t.email hint=t.email_hint kind="email"/>
+                <Select name="role" label=t.role hint=t.role_hint options=given value=Role::AGENT/>
+                <button class="btn btn-primary">{t.invite}</button>
+            </FormBox<InviteStaff>>
+        }
+        .into_html(),
+    };
+    let view = view! {
+        <h1>{t.title}</h1>
+        <p class="lead">{t.lead} " " <a href="/admin/roles">{cx.t().admin_roles.title}</a></p>
+        <DataTable label=t.title heads=heads rows=rows.into_html()/>
+        <section class="section narrow" aria-labelledby="invite">
+            <h2 id="invite">{t.new}</h2>
+            {invite}
+        </section>
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+fn state(cx: &Cx, member: &Member) -> Html {
+    let t = &cx.t().admin_staff;
+    let (class, words) = match (member.disabled_at, member.invited_until) {
+        (Some(_), _) => ("status status-bad", t.is_off),
+        (None, Some(until)) if until > cx.db.now() => ("status status-open", t.is_invited),
+        (None, Some(_)) => ("status status-wait", t.is_late),
+        (None, None) => ("status status-done", t.is_on),
+    };
+    view! { <span class=class>{words}</span> }.into_html()
+}
+
+fn seen(cx: &Cx, member: &Member) -> Html {
+    match member.seen_at {
+        Some(at) => view! { <Moment at=at shown=cx.ago(at)/> }.into_html(),
+        None => view! { <span class="muted">{cx.t().admin_staff.never}</span> }.into_html(),
+    }
+}
+
+fn second(cx: &Cx, member: &Member) -> &'static str {
+    let t = &cx.t().admin_staff;
+    if member.has_second { t.second_on } else { t.second_off }
+}
+
+fn row(cx: &Cx, member: &Member) -> Html {
+    view! {
+        <tr>
+            <td>{state(cx, member)}</td>
+            <td class="grow"><a href=format!("{HERE}/{}", member.id)><bdi>{member.name.clone()}</bdi></a></td>
+            <td><bdi>{member.login.clone()}</bdi></td>
+            <td><bdi>{cx.pick(&member.role_name)}</bdi></td>
+            <td>{second(cx, member)}</td>
+            <td class="num">{seen(cx, member)}</td>
+        </tr>
+    }
+    .into_html()
+}
+
+/// A form that asks for a reason alone, folded away until it was sent and not taken.
+fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str) -> Html {
+    let t = &cx.t().admin_staff;
+    let was_sent = was_sent::<F>(cx);
+    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    view! {
+        <details class="fold" open=was_sent>
+            <summary>{words}</summary>
+            <p class="hint">{hint}</p>
+            <FormBox<F> labels=labels>
+                <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                <button class="btn btn-danger-quiet">{words}</button>
+            </FormBox<F>>
+        </details>
+    }
+    .into_html()
+}
+
+/// Another role, likewise.
+fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
+    let t = &cx.t().admin_staff;
+    let (was_sent, role) = (was_sent::<SetRole>(cx), member.role.code().to_owned());
+    let labels = [("role", t.role), ("reason", t.reason)];
+    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    view! {
+        <details class="fold" open=was_sent>
+            <summary>{t.set_role}</summary>
+            <p class="hint">{t.set_role_hint}</p>
+            <FormBox<SetRole> labels=labels>
+                <Select name="role" label=t.role hint=t.role_hint options=given value=role/>
+                <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                <button class="btn">{t.set_role}</button>
+            </FormBox<SetRole>>
+        </details>
+    }
+    .into_html()
+}
+
+/// What can be done with a member.
+fn acts(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Vec<Html> {
+    let t = &cx.t().admin_staff;
+    let mut acts = Vec::new();
+    if member.invited_until.is_some() && member.disabled_at.is_none() {
+        let again = view! {
+            <FormBox<InviteAgain> class="actions"><button class="btn">{t.again}</button></FormBox<InviteAgain>>
+        };
+        acts.push(again.into_html());
+    }
+    if !member.is_last {
+        acts.push(other_role(cx, member, given));
+    }
+    if member.sessions > 0 {
+        acts.push(reasoned::<EndStaffSessions>(cx, t.end, t.end_hint));
+    }
+    if member.has_second {
+        acts.push(reasoned::<ResetFactors>(cx, t.reset, t.reset_hint));
+    }
+    if member.disabled_at.is_some() {
+        let enable = view! {
+            <FormBox<EnableStaff> class="actions"><button class="btn">{t.enable}</button></FormBox<EnableStaff>>
+        };
+        acts.push(enable.into_html());
+    } else if !member.is_last {
+        acts.push(reasoned::<DisableStaff>(cx, t.disable, t.disable_hint));
+    }
+    acts
+}
+
+/// One of them.
+pub async fn one(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_staff;
+    let me = cx.staff()?;
+    let (member, roles) = managing::read(&cx.db, me, at(&cx)?).await?;
+    let first = fresh_first(&cx);
+    let acts = match member.is_changed_by(me) && first.is_none() {
+        true => acts(&cx, &member, given(&cx, &roles)?),
+        false => Vec::new(),
+    };
+    // Why there is less to do, or nothing.
+    let why = if member.id == me.id() {
+        Some(t.own)
+    } else if !member.is_changed_by(me) {
+        Some(t.beyond)
+    } else {
+        member.is_last.then_some(t.last)
+    };
+    let first = first.filter(|_| member.is_changed_by(me));
+    let rights: Vec<_> = member
+        .rights
+        .iter()
+        .map(|right| super::roles::right(&cx, *right).to_owned())
+        .collect();
+    let until = member.invited_until.map(|at| {
+        view! { <div><dt>{t.until}</dt><dd><Moment at=at shown=cx.moment(at)/></dd></div> }
+    });
+    let email = member.email.clone().unwrap_or_else(|| t.no_email.to_owned());
+    let words = [
+        ("invited", t.done_invited),
+        ("role", t.done_role),
+        ("disabled", t.done_disabled),
+        ("enabled", t.done_enabled),
+        ("ended", t.done_ended),
+        ("reset", t.done_reset),
+    ];
+    let title = member.name.clone();
+    let view = view! {
+        {back(HERE, t.title)}
+        <h1><bdi>{title.clone()}</bdi></h1>
+        {flash(&cx, &words)}
+        {once::panel(&cx, member.id, t.link, t.link_once)}
+        <p>{state(&cx, &member)}</p>
+        <dl class="kv panel">
+            <div><dt>{t.login}</dt><dd><bdi>{member.login.clone()}</bdi></dd></div>
+            <div><dt>{t.email}</dt><dd><bdi>{email}</bdi></dd></div>
+            <div><dt>{t.role}</dt><dd><bdi>{cx.pick(&member.role_name)}</bdi></dd></div>
+            <div><dt>{t.second}</dt><dd>{second(&cx, &member)}</dd></div>
+            <div><dt>{t.seen}</dt><dd>{seen(&cx, &member)}</dd></div>
+            <div><dt>{t.sessions}</dt><dd>{crate::format::integer(member.sessions)}</dd></div>
+            {until}
+        </dl>
+        <section class="section" aria-labelledby="rights">
+            <h2 id="rights">{t.rights}</h2>
+            {super::versions::list(rights)}
+        </section>
+        {why.map(|why| view! { <p class="muted">{why}</p> })}
+        {first}
+        <div class="narrow stack">{acts}</div>
+    };
+    Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// Where the link of an invitation leads. Whether it is still good is told to whoever sends the form.
+pub async fn join(cx: Cx) -> Result<Body, AppError> {
+    let (t, of_passwords) = (&cx.t().admin_staff, &cx.t().security);
+    let link: String = cx.param("secret")?;
+    if !is_link(&link) {
+        return Err(AppError::NotFound);
+    }
+    let labels = vec![("password".to_owned(), of_passwords.new_password.to_owned())];
+    let view = view! {
+        <div class="narrow">
+            <h1>{t.join_title}</h1>
+            <p class="lead">{t.join_lead}</p>
+            <FormBox<Join> labels=labels stale=t.join_stale>
+                <Field name="password" label=of_passwords.new_password hint=of_passwords.password_hint kind="password"
+                    missing=of_passwords.password_missing autocomplete="new-password" enterkeyhint="go"/>
+                <button class="btn btn-primary btn-wide">{t.join}</button>
+            </FormBox<Join>>
+        </div>
+    };
+    Ok(Body::new(t.join_title, Frame::Admin, view))
+}

@@ -1,0 +1,586 @@
+//! Reports: what staff are told of the shop in figures, none of which names a customer. What a purchase report asks of millions
+//! of lines is kept by day ([`store`]); the rest is small enough to be asked for as it is.
+//!
+//! A report is figures of a period beside those of the period before it, and tables. Pages, files and e-mails show the same
+//! [`Report`], so a new figure needs its place in [`store::reading`] and its words.
+
+use crate::flaw::Flaw;
+use crate::id::{ProgramId, StoreId, TierId};
+use crate::lang::Localized;
+use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
+use std::str::FromStr;
+
+#[cfg(feature = "store")]
+pub mod store;
+
+/// The longest period, in days: two years.
+pub const MOST_DAYS: i64 = 731;
+/// What is wrong with a longer one.
+const TOO_LONG: Flaw = Flaw::OutOfRange { min: 1, max: MOST_DAYS };
+/// The most minutes that a request can be said to take.
+pub const MOST_MINUTES: i64 = 240;
+
+/// A kind of report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum Kind {
+    /// What was sold.
+    Purchases,
+    /// What was issued, spent and expired, and what is owed.
+    Points,
+    /// Who came, who left, who buys.
+    Members,
+    /// What support was asked, and how quickly it answered.
+    Requests,
+    /// What customers found out by themselves.
+    SelfService,
+}
+
+impl Kind {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::Purchases,
+        Self::Points,
+        Self::Members,
+        Self::Requests,
+        Self::SelfService,
+    ];
+
+    /// As addresses name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchases => "purchases",
+            Self::Points => "points",
+            Self::Members => "members",
+            Self::Requests => "requests",
+            Self::SelfService => "self_service",
+        }
+    }
+}
+
+/// No kind of report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no kind of report")]
+pub struct NoKind;
+
+impl FromStr for Kind {
+    type Err = NoKind;
+
+    fn from_str(code: &str) -> Result<Self, NoKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == code).ok_or(NoKind)
+    }
+}
+
+/// A period that goes with the day on which it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// The last seven days, today among them.
+    Week,
+    /// The last thirty.
+    ThirtyDays,
+    /// The calendar week that is over, from Monday on.
+    LastWeek,
+    /// The calendar month up to today.
+    Month,
+    /// The calendar month that is over.
+    LastMonth,
+    /// The last 365 days.
+    Year,
+}
+
+impl Period {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [
+        Self::Week,
+        Self::ThirtyDays,
+        Self::LastWeek,
+        Self::Month,
+        Self::LastMonth,
+        Self::Year,
+    ];
+
+    /// As addresses name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Week => "week",
+            Self::ThirtyDays => "days30",
+            Self::LastWeek => "last_week",
+            Self::Month => "month",
+            Self::LastMonth => "last_month",
+            Self::Year => "year",
+        }
+    }
+
+    /// Its first and its last day.
+    pub fn days(self, today: NaiveDate) -> (NaiveDate, NaiveDate) {
+        let back = |days| today.checked_sub_days(Days::new(days)).unwrap_or(today);
+        let monday = today.week(Weekday::Mon).first_day();
+        let first = month_of(today);
+        let before = |day: NaiveDate| day.pred_opt().unwrap_or(day);
+        match self {
+            Self::Week => (back(6), today),
+            Self::ThirtyDays => (back(29), today),
+            Self::LastWeek => (monday.checked_sub_days(Days::new(7)).unwrap_or(monday), before(monday)),
+            Self::Month => (first, today),
+            Self::LastMonth => (month_of(before(first)), before(first)),
+            Self::Year => (back(364), today),
+        }
+    }
+}
+
+/// The first day of the month of a day.
+pub fn month_of(day: NaiveDate) -> NaiveDate {
+    day.with_day(1).unwrap_or(day)
+}
+
+/// The first day of the month after the one of a day.
+pub fn next_month(day: NaiveDate) -> NaiveDate {
+    month_of(day).checked_add_months(Months::new(1)).unwrap_or(day)
+}
+
+/// What is asked: of which days, and which part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The first day.
+    pub from: NaiveDate,
+    /// The last day.
+    pub to: NaiveDate,
+    /// Of one shop.
+    pub store: Option<StoreId>,
+    /// Of customers who had this tier when they bought.
+    pub tier: Option<TierId>,
+    /// Of one program.
+    pub program: Option<ProgramId>,
+    /// How many minutes of staff a request is taken to cost; none: as the shop has it.
+    pub minutes: Option<i64>,
+}
+
+impl Ask {
+    /// Everything in a period.
+    pub const fn of((from, to): (NaiveDate, NaiveDate)) -> Self {
+        Self {
+            from,
+            to,
+            store: None,
+            tier: None,
+            program: None,
+            minutes: None,
+        }
+    }
+
+    /// Reads what an address asks by the values of its query: `period`, or `from` and `to` in its place, `store`, `tier`,
+    /// `program` and `minutes`. What cannot be read is told by its field, beside the question without it.
+    pub fn read<'a>(value: impl Fn(&str) -> Option<&'a str>, today: NaiveDate) -> (Self, Vec<(&'static str, Flaw)>) {
+        let mut flaws = Vec::new();
+        let chosen = value("period").and_then(|code| Period::ALL.into_iter().find(|period| period.as_str() == code));
+        let mut days = chosen.unwrap_or(Period::ThirtyDays).days(today);
+        let typed = ["from", "to"].map(|name| value(name).map(day));
+        match typed {
+            [None, None] => {}
+            [Some(Some(from)), Some(Some(to))] if from > to => flaws.push(("to", Flaw::Backwards)),
+            [Some(Some(from)), Some(Some(to))] if (to - from).num_days() >= MOST_DAYS => {
+                flaws.push(("to", TOO_LONG));
+            }
+            [Some(Some(from)), Some(Some(to))] => days = (from, to),
+            [from, to] => {
+                for (name, typed) in [("from", from), ("to", to)] {
+                    match typed {
+                        None => flaws.push((name, Flaw::Missing)),
+                        Some(None) => flaws.push((name, Flaw::NotADate)),
+                        Some(Some(_)) => {}
+                    }
+                }
+            }
+        }
+        let minutes = value("minutes").map(|typed| typed.parse().ok().filter(|n| (1..=MOST_MINUTES).contains(n)));
+        if minutes == Some(None) {
+            flaws.push((
+                "minutes",
+                Flaw::OutOfRange {
+                    min: 1,
+                    max: MOST_MINUTES,
+                },
+            ));
+        }
+        let ask = Self {
+            store: value("store").and_then(|id| id.parse().ok()),
+            tier: value("tier").and_then(|id| id.parse().ok()),
+            program: value("program").and_then(|id| id.parse().ok()),
+            minutes: minutes.flatten(),
+            ..Self::of(days)
+        };
+        (ask, flaws)
+    }
+
+    /// The period before, of the same length.
+    pub fn before(&self) -> (NaiveDate, NaiveDate) {
+        let days = Days::new((self.to - self.from).num_days().unsigned_abs() + 1);
+        let back = |day: NaiveDate| day.checked_sub_days(days).unwrap_or(day);
+        (back(self.from), back(self.to))
+    }
+
+    /// What stands side by side in its charts.
+    pub fn step(&self) -> Step {
+        match (self.to - self.from).num_days() {
+            ..=30 => Step::Day,
+            31..=180 => Step::Week,
+            _ => Step::Month,
+        }
+    }
+
+    /// The first and the last day of each step of the period.
+    pub fn steps(&self) -> Vec<(NaiveDate, NaiveDate)> {
+        let step = self.step();
+        let mut steps = Vec::new();
+        let mut first = self.from;
+        while first <= self.to {
+            let last = step.last(first).min(self.to);
+            steps.push((first, last));
+            let Some(next) = last.succ_opt() else { break };
+            first = next;
+        }
+        steps
+    }
+}
+
+/// A day as an address carries it.
+fn day(typed: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(typed, "%Y-%m-%d")
+        .ok()
+        .filter(|day| (1900..=2200).contains(&day.year()))
+}
+
+/// A part of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A day.
+    Day,
+    /// A calendar week, from Monday on.
+    Week,
+    /// A calendar month.
+    Month,
+}
+
+impl Step {
+    /// The last day of the step in which a day lies.
+    fn last(self, day: NaiveDate) -> NaiveDate {
+        match self {
+            Self::Day => day,
+            Self::Week => day.week(Weekday::Mon).last_day(),
+            Self::Month => next_month(day).pred_opt().unwrap_or(day),
+        }
+    }
+}
+
+/// What a figure is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// So many.
+    Count,
+    /// Minor units of the shop's currency.
+    Money,
+    /// Hundredths of points.
+    Points,
+    /// Minutes.
+    Minutes,
+    /// Hundredths of a number.
+    Hundredths,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// What was paid, before anything came back.
+    Sales,
+    /// Receipts of sales.
+    Receipts,
+    /// What was paid for a receipt on average.
+    AverageReceipt,
+    /// What was given back for what came back.
+    Returned,
+    /// What was taken off prices.
+    Discount,
+    /// Receipts of customers who are known.
+    Known,
+    /// Customers who bought.
+    Buyers,
+    /// Receipts of a customer in a month, on average.
+    Frequency,
+    /// What was paid less what was given back.
+    Net,
+    /// How many pieces were sold less those that came back.
+    Pieces,
+    /// Points that were issued, less what returns took back.
+    Issued,
+    /// Points that were spent, less what went back.
+    Spent,
+    /// Points that expired.
+    Expired,
+    /// Points that staff gave, less what they took.
+    Adjusted,
+    /// Points that customers hold.
+    Owed,
+    /// Customers who registered.
+    Registered,
+    /// Those of them who have proved a phone or an address.
+    Verified,
+    /// Memberships that began.
+    Joined,
+    /// Memberships that ended.
+    Left,
+    /// Customers, or members of a program, at the end.
+    Members,
+    /// Requests that were written.
+    Received,
+    /// Requests that were closed.
+    Closed,
+    /// Within which time half of what was answered had the first answer.
+    FirstAnswer,
+    /// Within which time half of what was closed was.
+    Solution,
+    /// Requests that were open at the end.
+    Backlog,
+    /// Requests that were opened again.
+    Reopened,
+    /// What customers thought of answers on average, 1 to 5.
+    Score,
+    /// How many said what they thought.
+    Ratings,
+    /// Readers whom an article of the help was of use to.
+    Helped,
+    /// Conversations that led to no request.
+    Chats,
+    /// Looks at what the cabinet explains that led to no request.
+    Looks,
+    /// Requests that were spared by all of these.
+    Spared,
+    /// Minutes of staff that were spared.
+    Saved,
+}
+
+impl Figure {
+    /// What it is in.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Sales | Self::AverageReceipt | Self::Returned | Self::Discount | Self::Net => Unit::Money,
+            Self::Issued | Self::Spent | Self::Expired | Self::Adjusted | Self::Owed => Unit::Points,
+            Self::FirstAnswer | Self::Solution | Self::Saved => Unit::Minutes,
+            Self::Frequency | Self::Score => Unit::Hundredths,
+            _ => Unit::Count,
+        }
+    }
+}
+
+/// A figure of a period; none where nothing was there to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// Which.
+    pub figure: Figure,
+    /// In the period.
+    pub now: Option<i64>,
+    /// In the one before.
+    pub before: Option<i64>,
+}
+
+impl Total {
+    /// The difference to the period before, in thousandths of that; none where there is nothing to compare with.
+    pub fn change(&self) -> Option<i64> {
+        let (now, before) = (i128::from(self.now?), i128::from(self.before?));
+        if before <= 0 {
+            return None;
+        }
+        i64::try_from((now - before) * 1000 / before).ok()
+    }
+}
+
+/// By what a table is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Day by day, or week by week, or month by month.
+    Step(Step),
+    /// By shop.
+    Store,
+    /// By category.
+    Category,
+    /// By the tier that customers had when they bought.
+    Tier,
+    /// By calendar month, of whole months.
+    Month,
+    /// By program.
+    Program,
+    /// By topic.
+    Topic,
+    /// By who has the request.
+    Agent,
+    /// By the age of points.
+    Age,
+}
+
+/// What a row of a table is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// Of none: no shop, no category.
+    None,
+    /// Words.
+    Words(Localized),
+    /// A name.
+    Plain(String),
+    /// From this day on, to that one.
+    Days(NaiveDate, NaiveDate),
+    /// The month that begins on this day.
+    Month(NaiveDate),
+    /// As many days old, and less than as many; none: however old.
+    Age(i64, Option<i64>),
+}
+
+/// A row of a table: what it is called, and a figure for each column.
+pub type Row = (Name, Vec<Option<i64>>);
+
+/// A table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// By what.
+    pub by: By,
+    /// What is counted. The first of them is drawn.
+    pub columns: Vec<Figure>,
+    /// Its rows.
+    pub rows: Vec<Row>,
+}
+
+/// A report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which.
+    pub kind: Kind,
+    /// What was asked.
+    pub ask: Ask,
+    /// The figures of the period.
+    pub totals: Vec<Total>,
+    /// The tables: the steps of the period first.
+    pub tables: Vec<Table>,
+    /// The day on which it was counted what is owed, where it was.
+    pub owed_on: Option<NaiveDate>,
+    /// How many minutes a request is taken to cost.
+    pub minutes: i64,
+}
+
+/// An average; none of nothing.
+pub fn average(sum: i64, count: i64) -> Option<i64> {
+    (count > 0).then(|| sum / count)
+}
+
+/// The middle one: as many are below as above. None of nothing.
+pub fn median(mut all: Vec<i64>) -> Option<i64> {
+    all.sort_unstable();
+    all.get(all.len().checked_sub(1)? / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    fn ask(query: &[(&str, &'static str)]) -> (Ask, Vec<(&'static str, Flaw)>) {
+        let values: BTreeMap<&str, &'static str> = query.iter().copied().collect();
+        Ask::read(|name| values.get(name).copied(), date("2026-11-21"))
+    }
+
+    #[test]
+    fn periods_go_with_the_day() {
+        // A Saturday.
+        let today = date("2026-11-21");
+        for (period, from, to) in [
+            (Period::Week, "2026-11-15", "2026-11-21"),
+            (Period::ThirtyDays, "2026-10-23", "2026-11-21"),
+            (Period::LastWeek, "2026-11-09", "2026-11-15"),
+            (Period::Month, "2026-11-01", "2026-11-21"),
+            (Period::LastMonth, "2026-10-01", "2026-10-31"),
+            (Period::Year, "2025-11-22", "2026-11-21"),
+        ] {
+            assert_eq!(period.days(today), (date(from), date(to)), "{period:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_and_what_is_wrong_is_told() {
+        let (plain, flaws) = ask(&[]);
+        assert_eq!((plain.from, plain.to), (date("2026-10-23"), date("2026-11-21")));
+        assert_eq!(flaws, []);
+        assert_eq!(plain.before(), (date("2026-09-23"), date("2026-10-22")));
+        let (own, flaws) = ask(&[("from", "2026-01-01"), ("to", "2026-01-31"), ("minutes", "5")]);
+        assert_eq!(
+            (own.from, own.to, own.minutes),
+            (date("2026-01-01"), date("2026-01-31"), Some(5))
+        );
+        assert_eq!(flaws, []);
+        let wrong: [(&[(&str, &'static str)], &str, Flaw); 5] = [
+            (&[("from", "2026-01-01")], "to", Flaw::Missing),
+            (&[("from", "2026-02-30"), ("to", "2026-03-01")], "from", Flaw::NotADate),
+            (&[("from", "2026-03-02"), ("to", "2026-03-01")], "to", Flaw::Backwards),
+            (&[("from", "2020-03-02"), ("to", "2026-03-01")], "to", TOO_LONG),
+            (
+                &[("minutes", "0")],
+                "minutes",
+                Flaw::OutOfRange {
+                    min: 1,
+                    max: MOST_MINUTES,
+                },
+            ),
+        ];
+        for (query, field, flaw) in wrong {
+            let (left, flaws) = ask(query);
+            assert_eq!(flaws, [(field, flaw)], "{query:?}");
+            assert_eq!(left, plain, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn steps_cover_the_period_and_nothing_else() {
+        for (from, to) in [
+            ("2026-11-01", "2026-11-30"),
+            ("2026-09-16", "2026-11-21"),
+            ("2025-11-22", "2026-11-21"),
+        ] {
+            let one = Ask::of((date(from), date(to)));
+            let steps = one.steps();
+            assert!(steps.len() <= 32, "{}", steps.len());
+            assert_eq!(steps.first().map(|step| step.0), Some(one.from));
+            assert_eq!(steps.last().map(|step| step.1), Some(one.to));
+            assert!(steps.windows(2).all(|pair| pair[0].1.succ_opt() == Some(pair[1].0)));
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_where_there_is_something_to_compare_with() {
+        let change = |now, before| {
+            Total {
+                figure: Figure::Sales,
+                now,
+                before,
+            }
+            .change()
+        };
+        assert_eq!(change(Some(150), Some(100)), Some(500));
+        assert_eq!(change(Some(0), Some(100)), Some(-1000));
+        assert_eq!(change(Some(5), Some(0)), None);
+        assert_eq!(change(None, Some(5)), None);
+        assert_eq!(change(Some(i64::MAX), Some(1)), None);
+    }
+
+    #[test]
+    fn medians_and_averages() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![9]), Some(9));
+        assert_eq!(median(vec![9, 1, 5, 100]), Some(5));
+        assert_eq!(average(10, 0), None);
+        assert_eq!(average(10, 4), Some(2));
+    }
+}

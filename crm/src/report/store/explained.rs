@@ -1,0 +1,127 @@
+//! What customers found out by themselves: readers of the help who say that it was of use, conversations, and looks at what the
+//! cabinet explains, after which nobody wrote to support. An estimate of the requests that were spared, and no more: some would
+//! not have written anyway.
+//!
+//! A day is counted once the next one is over too, for so long a request may follow. Then the looks of that day are gone: who
+//! looked is of no more use.
+
+use super::{Counted, NIL, keep, moments};
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::on;
+use crate::who::Customer;
+use chrono::{Days, NaiveDate};
+
+/// What the cabinet explains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What a purchase would bring.
+    WhatIf,
+    /// Why a receipt brought what it brought.
+    Why,
+    /// What became of points that are missing.
+    Missing,
+}
+
+impl Look {
+    /// As it is stored.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::WhatIf => "what_if",
+            Self::Why => "why",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// How far back days are counted that were not: conversations are kept no longer.
+const BACK: u64 = 28;
+
+/// Notes that a customer looked, once a day.
+pub async fn note(db: &Db, by: &Customer, look: Look) -> Result<(), Error> {
+    const KNOWN: &str = "SELECT kind FROM explanations WHERE customer_id = $1 AND day = $2 AND kind = $3";
+    const SQL: &str = "INSERT INTO explanations (customer_id, day, kind) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let day = db.shop().day(db.now());
+    let mut conn = db.read().await?;
+    let known: Option<String> = on!(conn, |c| sqlx::query_scalar(KNOWN)
+        .bind(by.id())
+        .bind(day)
+        .bind(look.as_str())
+        .fetch_optional(c)
+        .await)?;
+    drop(conn);
+    // Most looks of a day are one after the other, and the one writer of SQLite is not asked for nothing.
+    if known.is_some() {
+        return Ok(());
+    }
+    db.write(|tx| {
+        scoped(async move {
+            Ok(on!(tx, |c| sqlx::query(SQL)
+                .bind(by.id())
+                .bind(day)
+                .bind(look.as_str())
+                .execute(c)
+                .await
+                .map(drop))?)
+        })
+    })
+    .await
+}
+
+/// Counts the days that can be counted by now and were not.
+pub(super) async fn run_due(db: &Db) -> Result<(), Error> {
+    const LAST: &str = "SELECT MAX(day) FROM report_figures WHERE figure = 'helped'";
+    let today = db.shop().day(db.now());
+    let back = |days| today.checked_sub_days(Days::new(days)).unwrap_or(today);
+    let mut conn = db.read().await?;
+    let last: Option<NaiveDate> = on!(conn, |c| sqlx::query_scalar(LAST).fetch_one(c).await)?;
+    drop(conn);
+    let first = last
+        .and_then(|last| last.succ_opt())
+        .unwrap_or(back(BACK))
+        .max(back(BACK));
+    for day in first.iter_days().take_while(|day| *day <= back(2)) {
+        db.write(|tx| scoped(count(tx, day))).await?;
+    }
+    Ok(())
+}
+
+async fn count(tx: &mut Tx, day: NaiveDate) -> Result<(), Error> {
+    const GONE: &str = "DELETE FROM explanations WHERE day <= $1";
+    let counted = found(tx, day).await?;
+    keep(tx, day, &counted).await?;
+    on!(tx, |c| sqlx::query(GONE).bind(day).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// What customers found out on a day. Zeroes stand there as well: they say that the day was counted.
+async fn found(conn: &mut Conn, day: NaiveDate) -> Result<Counted, sqlx::Error> {
+    const HELPED: &str = "SELECT COUNT(*) FROM help_votes WHERE day = $1 AND useful";
+    const CHATS: &str = "SELECT COUNT(DISTINCT c.id) FROM conversation_messages m \
+        JOIN conversations c ON c.id = m.conversation_id WHERE m.at >= $1 AND m.at < $2 AND m.author = 'person' \
+        AND c.customer_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM requests r WHERE r.customer_id = c.customer_id \
+        AND r.created_at >= $1 AND r.created_at < $3)";
+    const LOOKS: &str = "SELECT COUNT(*) FROM explanations e WHERE e.day = $1 AND NOT EXISTS \
+        (SELECT 1 FROM requests r WHERE r.customer_id = e.customer_id AND r.created_at >= $2 AND r.created_at < $3)";
+    let after = |days| day.checked_add_days(Days::new(days)).unwrap_or(day);
+    let (first, next) = moments(conn, day, after(1));
+    let until = conn.shop().midnight(after(2));
+    let helped: i64 = on!(conn, |c| sqlx::query_scalar(HELPED).bind(day).fetch_one(c).await)?;
+    let chats: i64 = on!(conn, |c| sqlx::query_scalar(CHATS)
+        .bind(first)
+        .bind(next)
+        .bind(until)
+        .fetch_one(c)
+        .await)?;
+    let looks: i64 = on!(conn, |c| sqlx::query_scalar(LOOKS)
+        .bind(day)
+        .bind(first)
+        .bind(until)
+        .fetch_one(c)
+        .await)?;
+    Ok(Counted::from([
+        (("helped", NIL, NIL), helped),
+        (("chats", NIL, NIL), chats),
+        (("looks", NIL, NIL), looks),
+    ]))
+}

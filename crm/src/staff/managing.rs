@@ -1,0 +1,397 @@
+//! Staff as colleagues with the right look after them: inviting, another role, letting nobody in any more.
+//!
+//! Nobody does any of it to themselves, nor to somebody who may do what they may not, nor takes the last administrator away. What
+//! an administrator who is locked out needs is at the command line ([`super::store`]).
+
+use super::roles::{self, STAFF, is_within};
+use super::store::{REASON_MAX, close_invitation, end_sessions, insert};
+use super::{Right, Role, login};
+use crate::audit::{self, Actor};
+use crate::contact::{Email, change::is_link};
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::Error;
+use crate::factor;
+use crate::flaw::{self, Check, Flaw};
+use crate::id::StaffId;
+use crate::lang::{Lang, Localized};
+use crate::on;
+use crate::outbox;
+use crate::signin::store::{StaffEntered, staff_proved};
+use crate::signin::{password, strength};
+use crate::who::{Fresh, STAFF_IDLE, Staff, Token, Visitor};
+use chrono::{DateTime, Duration, Utc};
+
+/// For how long an invitation is good, in hours.
+const INVITED_HOURS: i64 = 72;
+
+/// A member of staff, as a colleague sees them.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Member {
+    /// Their id.
+    pub id: StaffId,
+    /// What they sign in as.
+    pub login: String,
+    /// Their name.
+    pub name: String,
+    /// Where their invitation went.
+    pub email: Option<String>,
+    /// Their role.
+    pub role: Role,
+    /// What it is called.
+    #[sqlx(json)]
+    pub role_name: Localized,
+    /// What it lets them do.
+    #[sqlx(json)]
+    pub rights: Vec<Right>,
+    /// When they were last here. What is older than a month nobody knows.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// How many sessions of theirs are open.
+    pub sessions: i64,
+    /// They have a second factor.
+    pub has_second: bool,
+    /// Since when they are let in no more.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Until when their invitation is good, if they have not come in by it yet.
+    pub invited_until: Option<DateTime<Utc>>,
+    /// They are the last administrator who can come in.
+    pub is_last: bool,
+}
+
+impl Member {
+    /// Whether somebody may change anything about them.
+    pub fn is_changed_by(&self, by: &Staff) -> bool {
+        self.id != by.id() && is_within(by, &self.rights)
+    }
+}
+
+/// Of administrators those who can come in; whom it is asked about is `s`.
+macro_rules! other_administrators {
+    () => {
+        "(SELECT COUNT(*) FROM staff o WHERE o.role = 'administrator' AND o.disabled_at IS NULL AND o.id <> s.id \
+         AND NOT EXISTS (SELECT 1 FROM staff_invites v WHERE v.staff_id = o.id AND v.used_at IS NULL))"
+    };
+}
+
+/// `$1` is now, `$2` since when whoever was not seen is signed out.
+macro_rules! members {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.id, s.login, s.name, s.email, s.role, r.name AS role_name, r.rights, s.disabled_at, \
+             (SELECT MAX(x.seen_at) FROM sessions x WHERE x.staff_id = s.id) AS seen_at, \
+             (SELECT COUNT(*) FROM sessions x WHERE x.staff_id = s.id AND x.ended_at IS NULL AND x.expires_at > $1 \
+             AND x.seen_at > $2) AS sessions, \
+             EXISTS (SELECT 1 FROM factors f WHERE f.staff_id = s.id AND f.confirmed_at IS NOT NULL \
+             AND f.kind IN ('totp', 'passkey')) AS has_second, \
+             (SELECT i.expires_at FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL) AS invited_until, \
+             (s.role = 'administrator' AND s.disabled_at IS NULL AND ",
+            other_administrators!(),
+            " = 0) AS is_last FROM staff s JOIN roles r ON r.code = s.role ",
+            $rest
+        )
+    };
+}
+
+/// Everybody who works or worked here, by name, and the roles that there are. That they were looked at is written down.
+pub async fn list(db: &Db, by: &Staff) -> Result<(Vec<Member>, Vec<roles::Entry>), Error> {
+    const SQL: &str = members!("ORDER BY s.name, s.id");
+    by.may(Right::Staff)?;
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "staff.list", None, None, "").await?;
+            let now = tx.now();
+            let members: Vec<Member> = on!(tx, |c| sqlx::query_as(SQL)
+                .bind(now)
+                .bind(now - STAFF_IDLE)
+                .fetch_all(c)
+                .await)?;
+            Ok::<_, Error>((members, roles::all(tx).await?))
+        })
+    })
+    .await
+}
+
+/// One of them. That they were looked at is written down. Fails with [`Error::NotFound`].
+pub async fn read(db: &Db, by: &Staff, id: StaffId) -> Result<(Member, Vec<roles::Entry>), Error> {
+    by.may(Right::Staff)?;
+    db.write(|tx| {
+        scoped(async move {
+            let member = get(tx, id).await?;
+            by.record(tx, "staff.read", None, Some(id.0), "").await?;
+            Ok::<_, Error>((member, roles::all(tx).await?))
+        })
+    })
+    .await
+}
+
+async fn get(conn: &mut Conn, id: StaffId) -> Result<Member, Error> {
+    const SQL: &str = members!("WHERE s.id = $3");
+    let now = conn.now();
+    let found: Option<Member> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .bind(id)
+        .fetch_optional(c)
+        .await)?;
+    found.ok_or(Error::NotFound)
+}
+
+/// The member, if whoever asks may change them, for as long as the transaction lasts.
+async fn hold(tx: &mut Tx, by: &Staff, id: StaffId) -> Result<Member, Error> {
+    by.may(Right::Staff)?;
+    tx.lock(STAFF, true).await?;
+    let member = get(tx, id).await?;
+    match member.is_changed_by(by) {
+        true => Ok(member),
+        false => Err(Error::Forbidden),
+    }
+}
+
+/// Who is invited, as typed.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// What they will sign in as.
+    pub login: String,
+    /// Their name.
+    pub name: String,
+    /// Where the invitation goes.
+    pub email: String,
+    /// Their role.
+    pub role: Role,
+}
+
+/// Writes a member of staff down and invites them by a link, which is sent to them and returned. Fails with flaws at `login`,
+/// `name`, `email`, and at `role` where there is none such or it may do what whoever invites may not.
+pub async fn invite(db: &Db, by: &Fresh<'_, Staff>, new: &Invitation) -> Result<(StaffId, String), Error> {
+    by.may(Right::Staff)?;
+    let mut check = Check::new();
+    let login = check.field("login", login(&new.login));
+    let name = check.field("name", flaw::name(&new.name));
+    let email = check.field("email", Email::parse(&new.email));
+    let (Some(login), Some(name), Some(email)) = (&login, &name, &email) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    // Nobody signs in by a password that nobody knows; they choose their own.
+    let hash = &password::hash(Token::random().secret()).await?;
+    let language = db.shop().language;
+    db.write(|tx| {
+        scoped(async move {
+            tx.lock(STAFF, true).await?;
+            check_role(tx, by, &new.role).await?;
+            let id = insert(tx, login, name, Some(email.as_str()), &new.role, language, hash).await?;
+            let link = send(tx, id, name, email.as_str(), language).await?;
+            by.record(tx, "staff.invite", None, Some(id.0), new.role.code()).await?;
+            Ok((id, link))
+        })
+    })
+    .await
+}
+
+/// That there is such a role, and that somebody may give it; else [`Flaw::NotAChoice`] at `role`.
+async fn check_role(tx: &mut Tx, by: &Staff, role: &Role) -> Result<(), Error> {
+    let entry = roles::get(tx, role).await?;
+    match entry.is_some_and(|entry| entry.is_within(by)) {
+        true => Ok(()),
+        false => Err(Error::field("role", Flaw::NotAChoice)),
+    }
+}
+
+/// Sends a new link, which takes the place of the one before.
+async fn send(tx: &mut Tx, id: StaffId, name: &str, email: &str, language: Lang) -> Result<String, Error> {
+    const SQL: &str = "INSERT INTO staff_invites (staff_id, token_hash, created_at, expires_at) VALUES ($1, $2, $3, $4) \
+                       ON CONFLICT (staff_id) DO UPDATE SET token_hash = excluded.token_hash, \
+                       created_at = excluded.created_at, expires_at = excluded.expires_at";
+    let (token, now) = (Token::random(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(token.hash())
+        .bind(now)
+        .bind(now + Duration::hours(INVITED_HOURS))
+        .execute(c)
+        .await
+        .map(drop))?;
+    let shop = tx.shop().clone();
+    let link = format!("{}/admin/join/{}", shop.url, token.secret());
+    let hours = INVITED_HOURS.to_string();
+    let to = outbox::To {
+        channel: outbox::Channel::Email,
+        address: email,
+        customer: None,
+    };
+    let values = [
+        ("name", name),
+        ("shop", shop.name.as_str()),
+        ("link", link.as_str()),
+        ("hours", hours.as_str()),
+    ];
+    outbox::send(tx, to, "staff_invited", language, &values).await?;
+    Ok(link)
+}
+
+/// Invites somebody once more who has not come in yet; the link before is worth nothing then. [`Error::Stale`] where they have,
+/// or are let in no more.
+pub async fn invite_again(db: &Db, by: &Fresh<'_, Staff>, id: StaffId) -> Result<String, Error> {
+    let language = db.shop().language;
+    db.write(|tx| {
+        scoped(async move {
+            let member = hold(tx, by, id).await?;
+            let is_open = member.invited_until.is_some() && member.disabled_at.is_none();
+            let email = member.email.filter(|_| is_open).ok_or(Error::Stale)?;
+            let link = send(tx, id, &member.name, &email, language).await?;
+            by.record(tx, "staff.invite", None, Some(id.0), "again").await?;
+            Ok(link)
+        })
+    })
+    .await
+}
+
+/// Whom a link invites: their login and name. `None` for one that is used, too old or made up.
+async fn invited(conn: &mut Conn, hash: &[u8]) -> Result<Option<(StaffId, String, String)>, sqlx::Error> {
+    const SQL: &str = "SELECT s.id, s.login, s.name FROM staff_invites i JOIN staff s ON s.id = i.staff_id \
+                       WHERE i.token_hash = $1 AND i.used_at IS NULL AND i.expires_at > $2 AND s.disabled_at IS NULL";
+    let now = conn.now();
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(hash)
+        .bind(now)
+        .fetch_optional(c)
+        .await)
+}
+
+/// Comes in by an invitation for the first time: sets a password and leads on to the second factor. Field: `password`.
+/// [`Error::Stale`] for a link that is used, too old or made up.
+pub async fn join(db: &Db, link: &str, typed: &str, lang: Lang, visitor: &Visitor) -> Result<StaffEntered, Error> {
+    const PASSWORD: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
+    if !is_link(link) {
+        return Err(Error::NotFound);
+    }
+    let token = &Token::received(link).hash();
+    let (_, login, name) = invited(&mut db.read().await?, token).await?.ok_or(Error::Stale)?;
+    strength::check(typed, &[&login, &name, &db.shop().name]).map_err(|flaw| Error::field("password", flaw))?;
+    let hash = &password::hash(typed).await?;
+    db.write(|tx| {
+        scoped(async move {
+            tx.lock(STAFF, true).await?;
+            let (id, ..) = invited(tx, token).await?.ok_or(Error::Stale)?;
+            close_invitation(tx, id).await?;
+            on!(tx, |c| sqlx::query(PASSWORD)
+                .bind(id)
+                .bind(hash)
+                .execute(c)
+                .await
+                .map(drop))?;
+            let entry = audit::Entry {
+                actor: Actor::Staff,
+                actor_id: Some(id.0),
+                action: "staff.join",
+                customer: None,
+                object: Some(id.0),
+                reason: "",
+                network: &visitor.network,
+            };
+            audit::record(tx, entry).await?;
+            staff_proved(tx, id, lang, visitor).await
+        })
+    })
+    .await
+}
+
+/// A reason as it is written down, or what is wrong at `reason`.
+fn reason(typed: &str) -> Result<String, Error> {
+    flaw::text(typed, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))
+}
+
+/// Gives a member of staff another role; their sessions end. Fields: `role` as with [`invite`], `reason`. [`Error::Stale`] for the
+/// last administrator.
+pub async fn set_role(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, role: &Role, typed: &str) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET role = $2 WHERE id = $1";
+    by.may(Right::Staff)?;
+    let reason = &reason(typed)?;
+    db.write(|tx| {
+        scoped(async move {
+            let member = hold(tx, by, id).await?;
+            check_role(tx, by, role).await?;
+            if member.is_last && *role != member.role {
+                return Err(Error::Stale);
+            }
+            on!(tx, |c| sqlx::query(SQL).bind(id).bind(role).execute(c).await.map(drop))?;
+            end_sessions(tx, id).await?;
+            let told = format!("{} → {}; {reason}", member.role.code(), role.code());
+            by.record(tx, "staff.role", None, Some(id.0), &told).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Lets a member of staff in no more; their sessions end. Field: `reason`. [`Error::Stale`] for the last administrator, and for
+/// who is let in no more already.
+pub async fn disable(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, typed: &str) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET disabled_at = $2 WHERE id = $1";
+    by.may(Right::Staff)?;
+    let reason = &reason(typed)?;
+    db.write(|tx| {
+        scoped(async move {
+            let member = hold(tx, by, id).await?;
+            if member.is_last || member.disabled_at.is_some() {
+                return Err(Error::Stale);
+            }
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))?;
+            end_sessions(tx, id).await?;
+            by.record(tx, "staff.disable", None, Some(id.0), reason).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Lets somebody in again. [`Error::Stale`] for who is let in already.
+pub async fn enable(db: &Db, by: &Fresh<'_, Staff>, id: StaffId) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET disabled_at = NULL WHERE id = $1";
+    db.write(|tx| {
+        scoped(async move {
+            let member = hold(tx, by, id).await?;
+            member.disabled_at.ok_or(Error::Stale)?;
+            on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?;
+            by.record(tx, "staff.enable", None, Some(id.0), "").await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Ends every session of a member of staff. Field: `reason`. [`Error::Stale`] where none is open.
+pub async fn end_all_sessions(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, typed: &str) -> Result<(), Error> {
+    by.may(Right::Staff)?;
+    let reason = &reason(typed)?;
+    db.write(|tx| {
+        scoped(async move {
+            let member = hold(tx, by, id).await?;
+            if member.sessions == 0 {
+                return Err(Error::Stale);
+            }
+            end_sessions(tx, id).await?;
+            by.record(tx, "staff.end_sessions", None, Some(id.0), reason).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Removes the second factors of a member of staff, for when a phone is lost: they set up new ones when they sign in next. Their
+/// sessions end. Field: `reason`. [`Error::Stale`] where there are none.
+pub async fn reset_factors(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, typed: &str) -> Result<(), Error> {
+    by.may(Right::Staff)?;
+    let reason = &reason(typed)?;
+    db.write(|tx| {
+        scoped(async move {
+            let member = hold(tx, by, id).await?;
+            if !member.has_second {
+                return Err(Error::Stale);
+            }
+            factor::store::reset_in(tx, id).await?;
+            by.record(tx, "staff.reset_factors", None, Some(id.0), reason).await?;
+            Ok(())
+        })
+    })
+    .await
+}

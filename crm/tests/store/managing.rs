@@ -1,0 +1,403 @@
+//! Staff and roles as colleagues look after them, and the audit log as whoever has the right reads it.
+
+use crate::common::people::{administrator, moments_after, one, role, sql};
+use crate::common::{BY, days, ready};
+use chrono::TimeDelta;
+use crm::Error;
+use crm::audit::Actor;
+use crm::audit::log::{self, By, Filter};
+use crm::flaw::Flaw;
+use crm::id::StaffId;
+use crm::lang::{Lang, Localized};
+use crm::signin::password;
+use crm::signin::store::{self as signin, StaffEntered};
+use crm::staff::managing::{self, Invitation};
+use crm::staff::roles::{self, NewRole};
+use crm::staff::{Right, Role, store};
+use crm::testing::{World, start};
+use crm::who::{self, Staff, Visitor};
+use std::collections::BTreeSet;
+
+const PASSWORD: &str = "пятьдесят лошадей у реки";
+
+fn invitation(login: &str, role: &str) -> Invitation {
+    Invitation {
+        login: login.into(),
+        name: "Вера".into(),
+        email: "Vera@Example.com".into(),
+        role: Role::new(role),
+    }
+}
+
+async fn invite(world: &World, by: &Staff, login: &str, role: &str) -> Result<(StaffId, String), Error> {
+    let by = by.fresh(&world.db).expect("fresh");
+    managing::invite(&world.db, &by, &invitation(login, role)).await
+}
+
+async fn join(world: &World, link: &str, password: &str) -> Result<StaffEntered, Error> {
+    let secret = link.rsplit('/').next().expect("a link");
+    managing::join(&world.db, secret, password, Lang::Ru, &Visitor::default()).await
+}
+
+fn is_flaw<T: std::fmt::Debug>(result: Result<T, Error>, field: &str, flaw: &Flaw) -> bool {
+    matches!(result, Err(Error::Invalid(flaws)) if flaws == [(field.to_owned(), flaw.clone())])
+}
+
+fn new_role(rights: &[Right]) -> NewRole {
+    NewRole {
+        name: Localized {
+            ru: "Кассир".into(),
+            en: "Cashier".into(),
+        },
+        rights: rights.to_vec(),
+    }
+}
+
+crm::both_engines!(
+    s06_an_invitation_is_good_once_for_three_days_and_stored_hashed,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        assert!(is_flaw(
+            invite(world, &ada, "admin", "agent").await.map(drop),
+            "login",
+            &Flaw::Taken
+        ));
+        assert!(is_flaw(
+            invite(world, &ada, "vera", "nobody").await.map(drop),
+            "role",
+            &Flaw::NotAChoice
+        ));
+        let (id, first) = invite(world, &ada, "Vera", "agent").await.expect("invited");
+        let sent = "SELECT COUNT(*) FROM outbox WHERE template = 'staff_invited' AND address = 'vera@example.com' \
+                AND body LIKE '%/admin/join/%'";
+        assert_eq!(one!(world, i64, sent), 1);
+        let secret = first.rsplit('/').next().expect("a link").to_owned();
+        let hash = crm::who::Token::received(&secret).hash();
+        assert_eq!(
+            one!(
+                world,
+                i64,
+                "SELECT COUNT(*) FROM staff_invites WHERE token_hash = $1",
+                &hash
+            ),
+            1
+        );
+
+        // Another link takes its place; a password that is too easy uses none up.
+        let fresh = ada.fresh(db).expect("fresh");
+        let second = managing::invite_again(db, &fresh, id).await.expect("invited");
+        assert!(matches!(join(world, &first, PASSWORD).await, Err(Error::Stale)));
+        assert!(matches!(join(world, &second, "123").await, Err(Error::Invalid(_))));
+        world.clock.set(start() + days(3));
+        assert!(
+            matches!(join(world, &second, PASSWORD).await, Err(Error::Stale)),
+            "too old"
+        );
+        world.clock.set(start() + days(3) - TimeDelta::seconds(1));
+        let Ok(StaffEntered::SetUp(_)) = join(world, &second, PASSWORD).await else {
+            panic!("the second factor comes next");
+        };
+        assert!(
+            matches!(join(world, &second, PASSWORD).await, Err(Error::Stale)),
+            "once"
+        );
+        let account = store::by_login(&mut db.read().await.expect("a connection"), "vera").await;
+        let account = account.expect("read").expect("there");
+        let fits = password::verify(PASSWORD, Some(&account.password_hash)).await;
+        assert!(fits.expect("compared"));
+        let entered = signin::staff_by_password(db, "vera", PASSWORD, Lang::Ru, &Visitor::default()).await;
+        assert!(matches!(entered, Ok(StaffEntered::SetUp(_))));
+        for action in ["staff.invite", "staff.join"] {
+            let rows = "SELECT COUNT(*) FROM audit WHERE action = $1 AND actor = 'staff'";
+            assert!(one!(world, i64, rows, action) >= 1, "{action}");
+        }
+    }
+);
+
+crm::both_engines!(s06_who_is_shut_out_comes_in_by_no_invitation, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let (id, link) = invite(world, &ada, "vera", "agent").await.expect("invited");
+    let fresh = ada.fresh(db).expect("fresh");
+    managing::disable(db, &fresh, id, "Передумали").await.expect("shut out");
+    assert!(matches!(join(world, &link, PASSWORD).await, Err(Error::Stale)));
+    assert!(matches!(
+        managing::invite_again(db, &fresh, id).await,
+        Err(Error::Stale)
+    ));
+    managing::enable(db, &fresh, id).await.expect("let in");
+    join(world, &link, PASSWORD).await.expect("it is still good");
+    // Who got a password otherwise has a way in, and the link sets no other.
+    let (id, link) = invite(world, &ada, "rita", "agent").await.expect("invited");
+    store::set_password(db, &BY, id, "$hash")
+        .await
+        .expect("at the command line");
+    assert!(matches!(join(world, &link, PASSWORD).await, Err(Error::Stale)));
+});
+
+crm::both_engines!(
+    s17_nobody_gets_more_rights_by_a_colleague_than_they_have,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        role(world, "keeper", r#"["staff", "requests"]"#).await;
+        role(world, "reader", r#"["requests"]"#).await;
+        let keeper = moments_after(world, "keeper", "Клим", "keeper").await;
+        let fresh = keeper.fresh(db).expect("fresh");
+        for beyond in [Role::ADMINISTRATOR, Role::AGENT] {
+            let refused = invite(world, &keeper, "vera", beyond).await.map(drop);
+            assert!(is_flaw(refused, "role", &Flaw::NotAChoice), "{beyond}");
+        }
+        let (id, _) = invite(world, &keeper, "vera", "reader").await.expect("within");
+        let up = managing::set_role(db, &fresh, id, &Role::new("agent"), "Просил").await;
+        assert!(is_flaw(up, "role", &Flaw::NotAChoice));
+        // Nothing of whoever may do more, nor of oneself.
+        for other in [ada.id(), keeper.id()] {
+            let reader = Role::new("reader");
+            let tried = [
+                managing::set_role(db, &fresh, other, &reader, "x").await,
+                managing::disable(db, &fresh, other, "x").await,
+                managing::enable(db, &fresh, other).await,
+                managing::end_all_sessions(db, &fresh, other, "x").await,
+                managing::reset_factors(db, &fresh, other, "x").await,
+                managing::invite_again(db, &fresh, other).await.map(drop),
+            ];
+            for one in tried {
+                assert!(matches!(one, Err(Error::Forbidden)), "{one:?}");
+            }
+        }
+        // Nor by a role.
+        let points = roles::create(db, &fresh, "points", &new_role(&[Right::Points])).await;
+        assert!(is_flaw(points, "rights", &Flaw::NotAChoice));
+        for theirs in ["keeper", "agent", "administrator"] {
+            let changed = roles::change(db, &fresh, &Role::new(theirs), &new_role(&[Right::Requests])).await;
+            assert!(matches!(changed, Err(Error::Forbidden)), "{theirs}");
+        }
+        // Without the right nothing at all.
+        let reader = moments_after(world, "reader", "Рита", "reader").await;
+        let fresh = reader.fresh(db).expect("fresh");
+        assert!(matches!(managing::list(db, &reader).await, Err(Error::Forbidden)));
+        assert!(matches!(roles::list(db, &reader).await, Err(Error::Forbidden)));
+        assert!(matches!(
+            managing::disable(db, &fresh, id, "x").await,
+            Err(Error::Forbidden)
+        ));
+        assert!(matches!(
+            log::list(db, &reader, &Filter::default(), None, 1).await,
+            Err(Error::Forbidden)
+        ));
+        assert!(matches!(
+            log::export(db, &reader, &Filter::default()).await,
+            Err(Error::Forbidden)
+        ));
+    }
+);
+
+crm::both_engines!(the_last_administrator_who_can_come_in_stays, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let all: Vec<_> = Right::ALL
+        .iter()
+        .map(|right| format!("\"{}\"", right.as_str()))
+        .collect();
+    role(world, "deputy", &format!("[{}]", all.join(","))).await;
+    let deputy = moments_after(world, "deputy", "Дина", "deputy").await;
+    let fresh = deputy.fresh(db).expect("fresh");
+    let tried = async || {
+        let agent = Role::new("agent");
+        [
+            managing::set_role(db, &fresh, ada.id(), &agent, "x").await,
+            managing::disable(db, &fresh, ada.id(), "x").await,
+        ]
+    };
+    assert!(tried().await.iter().all(|one| matches!(one, Err(Error::Stale))));
+    // Who is only invited cannot come in.
+    let (id, link) = invite(world, &ada, "vera", Role::ADMINISTRATOR).await.expect("invited");
+    assert!(tried().await.iter().all(|one| matches!(one, Err(Error::Stale))));
+    join(world, &link, PASSWORD).await.expect("joined");
+    managing::disable(db, &fresh, ada.id(), "Уволилась")
+        .await
+        .expect("another one is there");
+    let (vera, _) = managing::read(db, &deputy, id).await.expect("read");
+    assert!(vera.is_last);
+    assert!(matches!(
+        managing::disable(db, &fresh, id, "x").await,
+        Err(Error::Stale)
+    ));
+    let reasons =
+        "SELECT COUNT(*) FROM audit WHERE action = 'staff.disable' AND reason = 'Уволилась' AND actor = 'staff'";
+    assert_eq!(one!(world, i64, reasons), 1);
+});
+
+crm::both_engines!(s14_another_role_a_reset_and_shutting_out_end_sessions, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let fresh = ada.fresh(db).expect("fresh");
+    let open = "SELECT COUNT(*) FROM sessions WHERE staff_id = $1 AND ended_at IS NULL";
+    let names = ["one", "two", "three", "four"];
+    let mut ids = Vec::new();
+    for name in names {
+        let id = moments_after(world, name, "Вера", "agent").await.id();
+        crm::factor::store::give_totp(db, &BY, id).await.expect("a factor");
+        assert_eq!(one!(world, i64, open, id), 1);
+        ids.push(id);
+    }
+    let [one_, two, three, four] = ids[..] else {
+        panic!("four")
+    };
+    for empty in ["", " "] {
+        assert!(is_flaw(
+            managing::disable(db, &fresh, one_, empty).await,
+            "reason",
+            &Flaw::Missing
+        ));
+    }
+    managing::set_role(db, &fresh, one_, &Role::new("lead"), "Повысили")
+        .await
+        .expect("lead");
+    managing::disable(db, &fresh, two, "Уволился").await.expect("shut out");
+    managing::end_all_sessions(db, &fresh, three, "Забыл выйти")
+        .await
+        .expect("ended");
+    managing::reset_factors(db, &fresh, four, "Потерял телефон")
+        .await
+        .expect("reset");
+    for id in [one_, two, three, four] {
+        assert_eq!(one!(world, i64, open, id), 0);
+    }
+    let factors = "SELECT COUNT(*) FROM factors WHERE staff_id = $1";
+    assert_eq!(one!(world, i64, factors, four), 0);
+    assert!(one!(world, i64, factors, three) > 0);
+    let (members, _) = managing::list(db, &ada).await.expect("read");
+    let of = |id| members.iter().find(|member| member.id == id).expect("a member");
+    assert_eq!(of(one_).role, Role::new("lead"));
+    assert!(of(two).disabled_at.is_some() && of(three).has_second && !of(four).has_second);
+    assert!(matches!(
+        managing::reset_factors(db, &fresh, four, "x").await,
+        Err(Error::Stale)
+    ));
+});
+
+crm::both_engines!(
+    s17_what_a_role_lets_somebody_do_counts_from_the_next_page_on,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        let fresh = ada.fresh(db).expect("fresh");
+        let nothing = roles::create(db, &fresh, "cashier", &new_role(&[])).await;
+        assert!(is_flaw(nothing, "rights", &Flaw::Missing));
+        roles::create(db, &fresh, "Cashier", &new_role(&[Right::Requests]))
+            .await
+            .expect("made");
+        let again = roles::create(db, &fresh, "cashier", &new_role(&[Right::Requests])).await;
+        assert!(is_flaw(again, "key", &Flaw::Taken));
+        let cashier = Role::new("cashier");
+        let vera = moments_after(world, "vera", "Вера", "cashier").await;
+        assert!(vera.has(Right::Requests) && !vera.has(Right::Customers));
+        roles::change(db, &fresh, &cashier, &new_role(&[Right::Customers]))
+            .await
+            .expect("changed");
+        assert!(
+            matches!(roles::remove(db, &fresh, &cashier).await, Err(Error::Stale)),
+            "she has it"
+        );
+        // Her session goes on with what it lets her do now.
+        let secret = who::Token::random();
+        let hash = &secret.hash();
+        let id = vera.id();
+        sql!(
+            world,
+            "UPDATE sessions SET token_hash = $2 WHERE staff_id = $1",
+            id,
+            hash
+        );
+        let vera = who::staff(db, &secret, &Visitor::default())
+            .await
+            .expect("read")
+            .expect("in");
+        assert!(!vera.has(Right::Requests) && vera.has(Right::Customers));
+        managing::set_role(db, &fresh, vera.id(), &Role::new("agent"), "Другая работа")
+            .await
+            .expect("given");
+        roles::remove(db, &fresh, &cashier).await.expect("nobody has it");
+        assert!(matches!(
+            roles::remove(db, &fresh, &cashier).await,
+            Err(Error::NotFound)
+        ));
+    }
+);
+
+crm::both_engines!(
+    the_roles_that_come_with_the_program_are_known_to_be_such,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        let all = roles::list(db, &ada).await.expect("read");
+        let codes: BTreeSet<&str> = all.iter().map(|one| one.code.code()).collect();
+        assert_eq!(codes, BTreeSet::from(Role::BUILT_IN));
+        let rights = all.iter().find(|one| one.code.code() == Role::ADMINISTRATOR);
+        let rights: BTreeSet<Right> = rights.expect("there").rights.iter().copied().collect();
+        assert_eq!(rights, BTreeSet::from(Right::ALL), "the administrator has every right");
+    }
+);
+
+crm::both_engines!(
+    s23_the_log_is_narrowed_page_by_page_and_each_look_is_a_row,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        let anna = crate::common::people::row(world, "Анна", "К").await;
+        for minute in 0..5 {
+            world.clock.set(start() + TimeDelta::minutes(minute));
+            ada.open(db, anna, crm::who::Reason::Card).await.expect("opened");
+        }
+        let of = async |filter: Filter| {
+            let lines = log::list(db, &ada, &filter, None, 100).await.expect("read");
+            lines.into_iter().map(|line| line.action).collect::<Vec<_>>()
+        };
+        let by = |by| Filter {
+            by: Some(by),
+            ..Filter::default()
+        };
+        let action = |action: &str| Filter {
+            action: action.into(),
+            ..Filter::default()
+        };
+        assert_eq!(of(action("customer.read")).await.len(), 5);
+        assert_eq!(of(action("customer")).await.len(), 5);
+        assert_eq!(of(action("custom")).await.len(), 0, "areas are whole words");
+        assert_eq!(of(by(By::One(anna.0))).await.len(), 0);
+        assert!(
+            of(by(By::Kind(Actor::System)))
+                .await
+                .contains(&"staff.create".to_owned())
+        );
+        let theirs = of(by(By::One(ada.id().0))).await;
+        assert!(theirs.contains(&"customer.read".to_owned()) && theirs.contains(&"audit.read".to_owned()));
+        let period = Filter {
+            action: "customer.read".into(),
+            customer: Some(anna),
+            from: Some(start() + TimeDelta::minutes(1)),
+            until: Some(start() + TimeDelta::minutes(3)),
+            ..Filter::default()
+        };
+        assert_eq!(of(period).await.len(), 2);
+        // Page by page each stands on one page.
+        let (filter, mut before, mut seen) = (action("customer"), None, Vec::new());
+        loop {
+            let lines = log::list(db, &ada, &filter, before, 2).await.expect("read");
+            let Some(last) = lines.last() else { break };
+            before = Some((last.at, last.id.0));
+            seen.extend(lines.iter().map(|line| line.id));
+        }
+        let distinct: BTreeSet<_> = seen.iter().collect();
+        assert_eq!((seen.len(), distinct.len()), (5, 5));
+        // Whose rows were looked at is told to whose they are.
+        let looks = "SELECT COUNT(*) FROM audit WHERE action = 'audit.read' AND customer_id = $1";
+        assert_eq!(one!(world, i64, looks, anna), 1);
+        assert_eq!(log::export(db, &ada, &filter).await.expect("saved").len(), 5);
+        let saved = "SELECT COUNT(*) FROM audit WHERE action = 'audit.export' AND reason LIKE '5 rows%'";
+        assert_eq!(one!(world, i64, saved), 1);
+    }
+);

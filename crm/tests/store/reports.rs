@@ -1,0 +1,789 @@
+//! Reports: what is kept by day is what there is, whatever happens to receipts and whenever; what reports say is what other SQL
+//! finds; who may save one and have it sent.
+
+use crate::common::people::{self, agent, marketer, one};
+use crate::common::*;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use crm::article::store as articles;
+use crm::db::{Db, scoped};
+use crm::id::{CategoryId, StoreId, TierId};
+use crm::lang::Localized;
+use crm::purchase::correct;
+use crm::purchase::import::{Format, Options, run};
+use crm::purchase::void::{VoidError, void};
+use crm::report::store::explained::{self, Look};
+use crm::report::store::{reading, run_due, saved, verify};
+use crm::report::{Ask, By, Figure, Kind, Name, Report, Table};
+use crm::request::store as requests;
+use crm::request::{NewRating, NewRequest};
+use crm::rule::tier::{self, Downgrade, Measure, Tier};
+use crm::rule::{Span, Window};
+use crm::stores::store as stores;
+use crm::testing::{World, start};
+use crm::who::Staff;
+use crm::{Error, on};
+use flate2::read::GzDecoder;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use uuid::Uuid;
+
+fn date(text: &str) -> NaiveDate {
+    text.parse().expect("a day")
+}
+
+/// Counts what is due.
+async fn count(db: &Db) -> u64 {
+    run_due(db, &BY, || true).await.expect("counted")
+}
+
+async fn assert_counted(db: &Db) {
+    count(db).await;
+    assert_eq!(verify(db, &BY).await.expect("compared"), []);
+}
+
+async fn report(db: &Db, by: &Staff, kind: Kind, ask: &Ask) -> Report {
+    let mut conn = db.read().await.expect("a connection");
+    reading::read(&mut conn, by, kind, ask).await.expect("a report")
+}
+
+/// A figure of the period, and of the one before.
+fn total(report: &Report, figure: Figure) -> (Option<i64>, Option<i64>) {
+    let found = report.totals.iter().find(|total| total.figure == figure);
+    let total = found.unwrap_or_else(|| panic!("{figure:?} is told"));
+    (total.now, total.before)
+}
+
+fn table(report: &Report, by: By) -> &Table {
+    let found = report.tables.iter().find(|table| table.by == by);
+    found.unwrap_or_else(|| panic!("a table {by:?}"))
+}
+
+/// The sum of a column.
+fn column(table: &Table, figure: Figure) -> i64 {
+    let place = table.columns.iter().position(|one| *one == figure).expect("a column");
+    table.rows.iter().filter_map(|(_, values)| values[place]).sum()
+}
+
+async fn category(db: &Db, code: &str) -> CategoryId {
+    let name = Localized {
+        ru: code.into(),
+        en: code.into(),
+    };
+    let name = &name;
+    db.write(|tx| scoped(async move { stores::put_category(tx, &BY, code, name, 1).await }))
+        .await
+        .expect("a category")
+}
+
+/// Puts an article into a category.
+async fn categorize(db: &Db, article: &str, category: CategoryId) {
+    let done = db.write(|tx| {
+        scoped(async move {
+            let names = [(article, None)].into_iter().collect();
+            let ids = articles::ensure(tx, &BY, &names).await?;
+            articles::categorize(tx, &BY, ids[article], Some(category)).await?;
+            Ok::<_, Error>(())
+        })
+    });
+    done.await.expect("categorized");
+}
+
+/// The receipts of some customers of the sample, of those who brought something back.
+fn sample() -> String {
+    let file = std::fs::File::open("../server/demo/online_retail_sample.csv.gz").expect("the sample");
+    let mut text = String::new();
+    GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .expect("the sample is text");
+    // The country, which comes last, has no comma in its name.
+    let customer = |line: &str| line.rsplit(',').nth(1).unwrap_or_default().to_owned();
+    let back: BTreeSet<String> = text
+        .lines()
+        .filter(|line| line.starts_with('C'))
+        .map(customer)
+        .collect();
+    let some: BTreeSet<String> = back.into_iter().filter(|id| !id.is_empty()).take(100).collect();
+    let lines = text.lines().enumerate();
+    let chosen = lines.filter(|(i, line)| *i == 0 || some.contains(&customer(line)));
+    chosen.map(|(_, line)| format!("{line}\n")).collect()
+}
+
+crm::both_engines!(reports_say_what_other_sql_finds, async |world| {
+    // Moscow is three hours ahead of UTC in the whole of 2011 but for the summer, of which this period has nothing.
+    let (from, to, first, next) = (
+        "2011-01-10",
+        "2011-03-20",
+        "2011-01-09T21:00:00Z",
+        "2011-03-20T21:00:00Z",
+    );
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sample.csv");
+    std::fs::write(&file, sample()).expect("written");
+    let options = Options::new(Format::OnlineRetail);
+    let summary = run(db, &BY, &file, &options, |_| {}).await.expect("imported");
+    assert!(summary.taken > 1000 && summary.matched > 0, "{summary:?}");
+    // Half of the articles stand in a category, and half of the receipts come of a shop.
+    let tea = category(db, "tea").await;
+    execute!(db, "UPDATE articles SET category_id = $1 WHERE code < '22'", tea)
+        .await
+        .expect("categorized");
+    let pier = store(db, "pier").await;
+    execute!(db, "UPDATE purchases SET store_id = $1 WHERE document < '55'", pier)
+        .await
+        .expect("of a shop");
+    assert_counted(db).await;
+
+    let ask = Ask::of((date(from), date(to)));
+    let told = report(db, &mara, Kind::Purchases, &ask).await;
+    let first: DateTime<Utc> = first.parse().expect("a moment");
+    let next: DateTime<Utc> = next.parse().expect("a moment");
+    let sales = one!(
+        world,
+        i64,
+        "SELECT CAST(SUM(total) AS BIGINT) FROM purchases WHERE kind = 'sale' AND at >= $1 AND at < $2",
+        first,
+        next
+    );
+    let receipts = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM purchases WHERE kind = 'sale' AND at >= $1 AND at < $2",
+        first,
+        next
+    );
+    let returned = one!(
+        world,
+        i64,
+        "SELECT CAST(-SUM(total) AS BIGINT) FROM purchases WHERE kind = 'return' AND at >= $1 AND at < $2",
+        first,
+        next
+    );
+    assert!(
+        sales > 0 && receipts > 20 && returned > 0,
+        "{sales} {receipts} {returned}"
+    );
+    assert_eq!(total(&told, Figure::Sales).0, Some(sales));
+    assert_eq!(total(&told, Figure::Receipts).0, Some(receipts));
+    assert_eq!(total(&told, Figure::AverageReceipt).0, Some(sales / receipts));
+    assert_eq!(total(&told, Figure::Returned).0, Some(returned));
+    assert_eq!(total(&told, Figure::Net).0, Some(sales - returned));
+    assert_eq!(
+        total(&told, Figure::Known).0,
+        Some(receipts),
+        "all of these are customers"
+    );
+    let before = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM purchases WHERE kind = 'sale' AND at >= $1 AND at < $2",
+        first - Duration::days(70),
+        first
+    );
+    assert_eq!(total(&told, Figure::Receipts).1, Some(before));
+    let steps = table(&told, By::Step(ask.step()));
+    assert_eq!(column(steps, Figure::Sales), sales, "the steps are the whole");
+
+    let of_pier = one!(
+        world,
+        i64,
+        "SELECT CAST(SUM(total) AS BIGINT) FROM purchases WHERE kind = 'sale' AND store_id = $3 AND at >= $1 AND at < $2",
+        first,
+        next,
+        pier
+    );
+    let narrowed = Ask {
+        store: Some(pier),
+        ..ask
+    };
+    let narrowed = report(db, &mara, Kind::Purchases, &narrowed).await;
+    assert_eq!(total(&narrowed, Figure::Sales).0, Some(of_pier));
+    assert_eq!(column(table(&told, By::Store), Figure::Sales), sales);
+    let net_of_tea = one!(
+        world,
+        i64,
+        "SELECT CAST(SUM(l.amount) AS BIGINT) FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id \
+         JOIN articles a ON a.id = l.article_id WHERE a.category_id = $3 AND p.at >= $1 AND p.at < $2",
+        first,
+        next,
+        tea
+    );
+    let categories = table(&told, By::Category);
+    let of_tea = categories
+        .rows
+        .iter()
+        .find(|(name, _)| matches!(name, Name::Words(words) if words.en == "tea"));
+    assert_eq!(of_tea.expect("a row").1[0], Some(net_of_tea));
+    assert_eq!(
+        column(categories, Figure::Net),
+        sales - returned,
+        "with and without a category"
+    );
+
+    let february = one!(
+        world,
+        i64,
+        "SELECT COUNT(DISTINCT customer_id) FROM purchases WHERE kind = 'sale' AND at >= $1 AND at < $2",
+        "2011-01-31T21:00:00Z".parse::<DateTime<Utc>>().expect("a moment"),
+        "2011-02-28T21:00:00Z".parse::<DateTime<Utc>>().expect("a moment")
+    );
+    let months = table(&told, By::Month);
+    let row = months
+        .rows
+        .iter()
+        .find(|(name, _)| *name == Name::Month(date("2011-02-01")));
+    assert_eq!(row.expect("a month").1[0], Some(february));
+
+    // Points stand on the day on which they were written down: today.
+    let today = Ask::of((date("2026-11-21"), date("2026-11-21")));
+    let points = report(db, &mara, Kind::Points, &today).await;
+    let issued = one!(
+        world,
+        i64,
+        "SELECT CAST(-SUM(o.amount) AS BIGINT) FROM postings o JOIN accounts a ON a.id = o.account_id \
+         WHERE a.kind = 'issued' AND a.customer_id IS NULL"
+    );
+    assert!(issued > 0);
+    assert_eq!(total(&points, Figure::Issued).0, Some(issued));
+    let owed = one!(world, i64, "SELECT CAST(SUM(remaining) AS BIGINT) FROM lots");
+    assert_eq!(total(&points, Figure::Owed).0, Some(owed));
+    assert_eq!(column(table(&points, By::Age), Figure::Owed), owed);
+});
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// Somebody or nobody buys, so many days ago, in a shop or none.
+    Sale {
+        who: usize,
+        ago: i64,
+        shop: usize,
+        quantity: i64,
+    },
+    Return {
+        sale: usize,
+    },
+    /// A return that comes before its sale.
+    Early {
+        who: usize,
+    },
+    Void(usize),
+    Grow(usize),
+    Move {
+        article: usize,
+        category: usize,
+    },
+    Days(i64),
+    Count,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => (0..3_usize, 0..20_i64, 0..3_usize, 1..4_i64)
+            .prop_map(|(who, ago, shop, quantity)| Event::Sale { who, ago, shop, quantity }),
+        3 => (0..100_usize).prop_map(|sale| Event::Return { sale }),
+        1 => (0..2_usize).prop_map(|who| Event::Early { who }),
+        2 => (0..100_usize).prop_map(Event::Void),
+        1 => (0..100_usize).prop_map(Event::Grow),
+        1 => (0..2_usize, 0..2_usize).prop_map(|(article, category)| Event::Move { article, category }),
+        2 => (1..5_i64).prop_map(Event::Days),
+        3 => Just(Event::Count),
+    ]
+}
+
+/// Tiers that a few purchases lead through.
+async fn publish_tiers(db: &Db) {
+    let tiers = [1_000_00, 5_000_00].into_iter().enumerate();
+    let tiers = tier::Tiers {
+        measure: Measure::Sum,
+        window: Window::Last(Span::Days(30)),
+        downgrade: Downgrade::Earned,
+        grace: None,
+        tiers: tiers
+            .map(|(place, threshold)| Tier {
+                id: TierId(Uuid::from_u128(place as u128 + 1)),
+                name: Localized {
+                    ru: format!("Ступень {place}"),
+                    en: format!("Tier {place}"),
+                },
+                threshold,
+            })
+            .collect(),
+    };
+    let club = program(db, "club").await;
+    tier::store::publish_by_system(db, &BY, club, &tiers, None)
+        .await
+        .expect("published");
+}
+
+/// A history of receipts, counted now and then: what is kept is what counting all of it anew finds.
+async fn live(world: &World, events: Vec<Event>) {
+    let db = &world.db;
+    publish_tiers(db).await;
+    let who = [customer(db).await, customer(db).await];
+    for one in who {
+        join(db, one, "club", start() - days(100)).await;
+    }
+    let tag = Uuid::now_v7().simple().to_string();
+    let shops: [StoreId; 2] = [store(db, &format!("a{tag}")).await, store(db, &format!("b{tag}")).await];
+    let categories = [
+        category(db, &format!("a{tag}")).await,
+        category(db, &format!("b{tag}")).await,
+    ];
+    let mut sales: Vec<(String, usize, i64)> = Vec::new();
+    let mut documents: Vec<String> = Vec::new();
+    for (n, event) in events.into_iter().enumerate() {
+        let now = db.now() + Duration::minutes(1);
+        world.clock.set(now);
+        let document = format!("{n}-{tag}");
+        let article = |of: usize| format!("{}-{tag}", of % 2);
+        match event {
+            Event::Sale {
+                who: buyer,
+                ago,
+                shop,
+                quantity,
+            } => {
+                let slip = slip(&document, who[buyer % 2], now - days(ago)).line(&article(n), quantity, 1_250_00);
+                let slip = if buyer == 2 { slip.nobody() } else { slip };
+                let slip = if shop == 2 { slip } else { slip.at_store(shops[shop]) };
+                slip.book(db).await;
+                documents.push(document.clone());
+                sales.push((document, n, quantity));
+            }
+            Event::Return { sale } if !sales.is_empty() => {
+                let (of, line, _) = &sales[sale % sales.len()];
+                let back = slip(&document, who[0], now)
+                    .line(&article(*line), -1, 1_250_00)
+                    .of_line(of, 1);
+                // What came back already, or whose sale counts no more, comes back no more.
+                if back.try_book(db).await.is_ok() {
+                    documents.push(document);
+                }
+            }
+            Event::Early { who: buyer } => {
+                let sale = format!("early-{document}");
+                let back = slip(&document, who[buyer], now - days(3)).line(&article(n), -1, 99_00);
+                back.nobody().of_line(&sale, 1).book(db).await;
+                count(db).await;
+                let bought = slip(&sale, who[buyer], now - days(5)).line(&article(n), 2, 99_00);
+                bought.book(db).await;
+                documents.push(sale);
+            }
+            Event::Void(of) if !documents.is_empty() => {
+                match void(db, &BY, "till", &documents[of % documents.len()]).await {
+                    Ok(_) | Err(VoidError::Returned | VoidError::NotEnough { .. }) => {}
+                    Err(e) => panic!("{e}"),
+                }
+            }
+            Event::Grow(of) if !sales.is_empty() => {
+                const AT: &str = "SELECT at FROM purchases WHERE document = $1";
+                let (document, line, quantity) = &sales[of % sales.len()];
+                let mut conn = db.read().await.expect("a connection");
+                let at: DateTime<Utc> =
+                    on!(conn, |c| sqlx::query_scalar(AT).bind(document).fetch_one(c).await).expect("its time");
+                drop(conn);
+                let grown = slip(document, who[0], at).line(&article(*line), *quantity, 1_250_00);
+                grown.line(&article(line + 1), 1, 20_00).book(db).await;
+            }
+            Event::Move { article: of, category } => categorize(db, &article(of), categories[category]).await,
+            Event::Days(n) => world.clock.set(now + days(n)),
+            Event::Count => assert_counted(db).await,
+            // Nothing is there yet that it could happen to.
+            _ => {}
+        }
+    }
+    assert_counted(db).await;
+}
+
+fn tell(cases: u32, world: impl AsyncFn() -> World) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 50,
+        ..Config::default()
+    };
+    let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..16), |events| {
+        runtime.block_on(async {
+            let world = world().await;
+            ready(&world).await;
+            live(&world, events).await;
+        });
+        Ok(())
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+}
+
+#[test]
+fn what_is_kept_is_what_a_recount_finds_sqlite() {
+    tell(20, async || crm::testing::sqlite().await);
+}
+
+#[test]
+fn what_is_kept_is_what_a_recount_finds_postgres() {
+    tell(10, async || crm::testing::postgres().await);
+}
+
+crm::both_engines!(what_nobody_counted_is_a_difference, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    slip("A-1", anna, start() - days(2))
+        .line("tea", 2, 100_00)
+        .book(db)
+        .await;
+    assert_counted(db).await;
+    // What is only marked is known to be behind, and is none.
+    slip("A-2", anna, start() - days(2))
+        .line("tea", 1, 100_00)
+        .book(db)
+        .await;
+    assert_eq!(verify(db, &BY).await.expect("compared"), []);
+    count(db).await;
+    execute!(db, "UPDATE report_figures SET value = value + 1 WHERE figure = 'sales'")
+        .await
+        .expect("broken");
+    let found = verify(db, &BY).await.expect("compared");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].kept, found[0].counted), (300_01, 300_00));
+    assert_eq!((found[0].day, found[0].figure.as_str()), (date("2026-11-19"), "sales"));
+});
+
+crm::both_engines!(days_are_the_shops_and_go_with_its_zone, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let anna = customer(db).await;
+    // Half an hour before midnight in UTC is the next day in Moscow.
+    let at = "2026-11-10T23:30:00Z".parse().expect("a moment");
+    slip("A-1", anna, at).line("tea", 1, 100_00).book(db).await;
+    count(db).await;
+    let on = async |db: &Db, day: &str| {
+        let told = report(db, &mara, Kind::Purchases, &Ask::of((date(day), date(day)))).await;
+        total(&told, Figure::Sales).0
+    };
+    assert_eq!(
+        (on(db, "2026-11-10").await, on(db, "2026-11-11").await),
+        (Some(0), Some(100_00))
+    );
+    let shop = crm::shop::Shop {
+        time_zone: "UTC".into(),
+        ..(**db.shop()).clone()
+    };
+    let moved = Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens");
+    count(&moved).await;
+    assert_eq!(
+        (on(&moved, "2026-11-10").await, on(&moved, "2026-11-11").await),
+        (Some(100_00), Some(0))
+    );
+    assert_eq!(verify(&moved, &BY).await.expect("compared"), []);
+});
+
+crm::both_engines!(a_receipt_that_staff_correct_is_counted_again, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    let (tver, klin) = (store(db, "tver").await, store(db, "klin").await);
+    let mut booked = Vec::new();
+    for document in ["A-1", "A-2"] {
+        let slip = slip(document, anna, start() - days(2)).line("tea", 1, 100_00);
+        booked.push(slip.at_store(tver).book(db).await.id);
+    }
+    assert_counted(db).await;
+    let lead = people::lead(world).await;
+    correct::set_store(db, &lead, (anna.id(), booked[0]), Some(klin), "Ошиблись")
+        .await
+        .expect("another shop");
+    assert_counted(db).await;
+    let fresh = lead.fresh(db).expect("fresh");
+    correct::detach(db, &fresh, anna.id(), booked[1], "Чужая карта")
+        .await
+        .expect("taken off");
+    assert_counted(db).await;
+    let known = one!(
+        world,
+        i64,
+        "SELECT CAST(SUM(value) AS BIGINT) FROM report_figures WHERE figure = 'known'"
+    );
+    assert_eq!(known, 1);
+});
+
+crm::both_engines!(a_merged_account_is_one_buyer, async |world| {
+    let db = ready(world).await;
+    let (kept, absorbed) = (customer(db).await, customer(db).await);
+    slip("A-1", kept, start() - days(3))
+        .line("tea", 1, 100_00)
+        .book(db)
+        .await;
+    slip("A-2", absorbed, start() - days(2))
+        .line("tea", 1, 100_00)
+        .book(db)
+        .await;
+    assert_counted(db).await;
+    let buyers = async || {
+        one!(
+            world,
+            i64,
+            "SELECT value FROM report_figures WHERE figure = 'customers' AND day = $1",
+            date("2026-11-01")
+        )
+    };
+    assert_eq!(buyers().await, 2);
+    for (who, phone) in [(kept, "+79000000001"), (absorbed, "+79000000002")] {
+        people::contact(world, who.id(), crm::contact::Kind::Phone, phone).await;
+        card(db, who, "active").await;
+    }
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    let lead = people::lead(world).await;
+    let fresh = lead.fresh(db).expect("fresh");
+    crm::merge::merge_by_staff(db, &fresh, kept.id(), absorbed.id(), "сама пришла")
+        .await
+        .expect("merged");
+    assert_counted(db).await;
+    assert_eq!(buyers().await, 1);
+});
+
+crm::both_engines!(requests_are_told_by_medians, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let support = agent(world).await;
+    let anna = people::customer(world, "Анна", "К").await;
+    let new = |text: &str| NewRequest {
+        topic: "card".into(),
+        text: text.into(),
+        purchase: String::new(),
+    };
+    let at = |minutes: i64| world.clock.set(start() + Duration::minutes(minutes));
+    let mut numbers = Vec::new();
+    for n in 0..3 {
+        let number = requests::create(db, &anna, &new(&n.to_string()), &[]).await;
+        numbers.push(number.expect("written"));
+    }
+    for (number, minutes) in numbers.iter().zip([10, 30]) {
+        at(minutes);
+        let (_, thread) = requests::open(db, &support, *number).await.expect("opened");
+        requests::staff_answer(db, &support, *number, "Готово", &[], thread.updated_at)
+            .await
+            .expect("answered");
+    }
+    at(60);
+    requests::close(db, &anna, numbers[0]).await.expect("closed");
+    let rating = NewRating {
+        score: "4".into(),
+        comment: String::new(),
+    };
+    requests::rate(db, &anna, numbers[0], &rating).await.expect("rated");
+    let ask = Ask::of((date("2026-11-15"), date("2026-11-21")));
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    for (figure, value) in [
+        (Figure::Received, Some(3)),
+        (Figure::FirstAnswer, Some(10)),
+        (Figure::Solution, Some(60)),
+        (Figure::Closed, Some(1)),
+        (Figure::Backlog, Some(2)),
+        (Figure::Reopened, Some(0)),
+        (Figure::Score, Some(400)),
+        (Figure::Ratings, Some(1)),
+    ] {
+        assert_eq!(total(&told, figure).0, value, "{figure:?}");
+    }
+    assert_eq!(
+        total(&told, Figure::FirstAnswer).1,
+        None,
+        "there was nothing to be answered"
+    );
+    at(90);
+    requests::reopen(db, &anna, numbers[0]).await.expect("opened again");
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    assert_eq!(total(&told, Figure::Reopened).0, Some(1));
+    assert_eq!(total(&told, Figure::Backlog).0, Some(3));
+    assert_eq!(column(table(&told, By::Topic), Figure::Received), 3);
+    assert_eq!(column(table(&told, By::Agent), Figure::Received), 3);
+});
+
+crm::both_engines!(members_come_and_go, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    join(db, anna, "club", start()).await;
+    join(db, boris, "club", start() - days(40)).await;
+    leave(db, boris, "club", start() - days(1)).await;
+    execute!(
+        db,
+        "UPDATE customers SET registered_at = $1 WHERE id = $2",
+        start() - days(8),
+        boris.id()
+    )
+    .await
+    .expect("a week ago");
+    slip("A-1", anna, start()).line("tea", 1, 100_00).book(db).await;
+    count(db).await;
+    let club = program(db, "club").await;
+    let ask = Ask {
+        program: Some(club),
+        ..Ask::of((date("2026-11-15"), date("2026-11-21")))
+    };
+    let told = report(db, &mara, Kind::Members, &ask).await;
+    for (figure, values) in [
+        (Figure::Registered, (Some(1), Some(1))),
+        (Figure::Verified, (Some(0), Some(0))),
+        (Figure::Joined, (Some(1), Some(0))),
+        (Figure::Left, (Some(1), Some(0))),
+        (Figure::Members, (Some(1), Some(1))),
+    ] {
+        assert_eq!(total(&told, figure), values, "{figure:?}");
+    }
+    assert_eq!(total(&told, Figure::Buyers).0, Some(1));
+    let all = report(db, &mara, Kind::Members, &Ask { program: None, ..ask }).await;
+    assert_eq!(total(&all, Figure::Members), (Some(2), Some(1)));
+});
+
+crm::both_engines!(what_customers_find_out_is_counted_once_and_forgotten, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let anna = people::customer(world, "Анна", "К").await;
+    let boris = people::customer(world, "Борис", "К").await;
+    for look in [Look::Why, Look::Why, Look::WhatIf] {
+        explained::note(db, &anna, look).await.expect("noted");
+    }
+    explained::note(db, &boris, Look::Missing).await.expect("noted");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM explanations"), 3, "once a day");
+    let about = NewRequest {
+        topic: "card".into(),
+        text: "Где баллы?".into(),
+        purchase: String::new(),
+    };
+    world.clock.set(start() + Duration::hours(20));
+    requests::create(db, &boris, &about, &[]).await.expect("written");
+    count(db).await;
+    let ask = Ask {
+        minutes: Some(5),
+        ..Ask::of((date("2026-11-21"), date("2026-11-27")))
+    };
+    let told = report(db, &mara, Kind::SelfService, &ask).await;
+    assert_eq!(total(&told, Figure::Looks).0, Some(0), "a request may still follow");
+    world.clock.set(start() + days(2));
+    count(db).await;
+    count(db).await;
+    let told = report(db, &mara, Kind::SelfService, &ask).await;
+    assert_eq!(total(&told, Figure::Looks).0, Some(2), "Boris wrote all the same");
+    assert_eq!(total(&told, Figure::Spared).0, Some(2));
+    assert_eq!(total(&told, Figure::Saved).0, Some(10));
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM explanations"), 0);
+});
+
+crm::both_engines!(reports_are_for_whoever_has_the_right, async |world| {
+    let db = ready(world).await;
+    let support = agent(world).await;
+    let mut conn = db.read().await.expect("a connection");
+    let ask = Ask::of((date("2026-11-15"), date("2026-11-21")));
+    for kind in Kind::ALL {
+        let refused = reading::read(&mut conn, &support, kind, &ask).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{kind:?}");
+    }
+    assert!(matches!(saved::list(&mut conn, &support).await, Err(Error::Forbidden)));
+    drop(conn);
+    let refused = saved::save(db, &support, Kind::Points, "Мой", "", false).await;
+    assert!(matches!(refused, Err(Error::Forbidden)));
+});
+
+crm::both_engines!(a_saved_report_is_sent_until_its_owner_may_not_read_it, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let lada = people::lead(world).await;
+    let own = saved::save(db, &mara, Kind::Purchases, "За неделю", "period=last_week", false)
+        .await
+        .expect("saved");
+    let shared = saved::save(db, &mara, Kind::Points, "Баллы", "", true)
+        .await
+        .expect("saved");
+    let mut conn = db.read().await.expect("a connection");
+    let seen = saved::list(&mut conn, &lada).await.expect("listed");
+    drop(conn);
+    assert_eq!(
+        seen.iter().map(|one| one.id).collect::<Vec<_>>(),
+        [shared],
+        "the other one is Mara's own"
+    );
+    let not_hers = saved::schedule(db, &lada, shared, Some(saved::Every::Week), "a@example.com").await;
+    assert!(matches!(not_hers, Err(Error::NotFound)), "{not_hers:?}");
+    assert!(matches!(saved::remove(db, &lada, shared).await, Err(Error::NotFound)));
+    let wrong = saved::schedule(db, &mara, own, Some(saved::Every::Week), "mara@").await;
+    assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
+    saved::schedule(db, &mara, own, Some(saved::Every::Week), "mara@example.com")
+        .await
+        .expect("scheduled");
+
+    // A Saturday: nothing until Monday.
+    assert!(saved::due(db, &BY).await.expect("asked").is_empty());
+    world.clock.set(start() + days(2));
+    let due = saved::due(db, &BY).await.expect("asked");
+    assert_eq!(due.len(), 1);
+    assert_eq!(
+        (due[0].report.ask.from, due[0].report.ask.to),
+        (date("2026-11-16"), date("2026-11-22"))
+    );
+    assert!(
+        saved::send(db, &BY, &due[0], "неделя", "Продажи: 0")
+            .await
+            .expect("sent")
+    );
+    assert!(
+        !saved::send(db, &BY, &due[0], "неделя", "Продажи: 0")
+            .await
+            .expect("once")
+    );
+    let letters = crm::outbox::inbox(db, 10).await.expect("the outbox");
+    let letter = letters
+        .iter()
+        .find(|letter| letter.template == "report")
+        .expect("it was sent");
+    assert_eq!(letter.address, "mara@example.com");
+    assert!(
+        letter.subject.contains("За неделю") && letter.body.contains("Продажи: 0"),
+        "{letter:?}"
+    );
+    assert!(
+        letter.body.contains("/admin/reports/purchases?period=last_week"),
+        "{letter:?}"
+    );
+    assert!(
+        saved::due(db, &BY).await.expect("asked").is_empty(),
+        "not before the next Monday"
+    );
+
+    world.clock.set(start() + days(9));
+    execute!(db, "UPDATE staff SET role = 'agent' WHERE id = $1", mara.id())
+        .await
+        .expect("another role");
+    assert!(saved::due(db, &BY).await.expect("asked").is_empty());
+    let scheduled = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM saved_reports WHERE next_on IS NOT NULL"
+    );
+    assert_eq!(scheduled, 0, "it is not sent any more");
+
+    execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", mara.id())
+        .await
+        .expect("her role again");
+    saved::schedule(db, &mara, own, Some(saved::Every::Month), "mara@example.com")
+        .await
+        .expect("scheduled");
+    crm::staff::store::disable(db, &BY, mara.id()).await.expect("she left");
+    world.clock.set(start() + days(60));
+    assert!(saved::due(db, &BY).await.expect("asked").is_empty());
+    let scheduled = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM saved_reports WHERE next_on IS NOT NULL"
+    );
+    assert_eq!(scheduled, 0);
+});

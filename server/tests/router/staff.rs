@@ -1,0 +1,349 @@
+//! Staff as colleagues look after them, roles of the shop's own, and the audit log.
+
+use crate::common::{Browser, PASSWORD, Reply, TestApp, Town};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::testing::start;
+
+const VERA: [(&str, &str); 4] = [
+    ("login", "Vera.K"),
+    ("name", "Вера Котова"),
+    ("email", "vera@example.com"),
+    ("role", "agent"),
+];
+
+/// Where a form led, without what was done.
+fn page_of(reply: &Reply) -> String {
+    reply.location().split('?').next().unwrap_or_default().to_owned()
+}
+
+/// The path of the link that a page shows.
+fn link(page: &Reply) -> Option<String> {
+    let at = page.body.find("/admin/join/")?;
+    page.body[at..].split('<').next().map(str::to_owned)
+}
+
+/// The page of a member of staff.
+async fn page_of_member(app: &TestApp, login: &'static str) -> String {
+    let mut conn = app.world.db.read().await.expect("a connection");
+    let account = crm::staff::store::by_login(&mut conn, login).await.expect("read");
+    format!("/admin/staff/{}", account.expect("there").id)
+}
+
+async fn invited(staff: &mut Browser) -> (String, String) {
+    let sent = staff.send("/admin/staff", "staff.invite", &VERA).await;
+    let at = page_of(&sent);
+    assert!(at.starts_with("/admin/staff/"), "{}", sent.text());
+    let link = link(&staff.get(&at).await).expect("the link is shown");
+    (at, link)
+}
+
+#[tokio::test]
+async fn somebody_is_invited_chooses_a_password_and_sets_up_the_second_step() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    let (at, link) = invited(&mut admin).await;
+    assert!(!admin.get(&at).await.body.contains("/admin/join/"), "it is shown once");
+    assert!(admin.get("/admin/staff").await.text().contains("Приглашён"));
+    let sent = app
+        .text("SELECT body FROM outbox WHERE template = 'staff_invited'")
+        .await;
+    assert!(sent.contains(&link), "{sent}");
+
+    let mut vera = app.anybody();
+    assert!(vera.get(&link).await.text().contains("Придумайте пароль"));
+    let weak = vera.send(&link, "staff.join", &[("password", "vera.k vera.k")]).await;
+    assert_eq!(weak.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let joined = vera.send(&link, "staff.join", &[("password", PASSWORD)]).await;
+    assert_eq!(joined.location(), "/admin/sign-in/setup", "{}", joined.text());
+    let setup = vera.get("/admin/sign-in/setup").await;
+    assert!(setup.text().contains("Защитите вход"), "never in by a password alone");
+    assert_eq!(
+        vera.get("/admin/requests").await.location(),
+        "/admin/sign-in?next=/admin/requests"
+    );
+    // Whoever finds the link later is told.
+    let again = app.anybody().send(&link, "staff.join", &[("password", PASSWORD)]).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", again.text());
+    assert!(again.text().contains("Ссылка уже сработала или устарела"));
+    assert!(admin.get(&at).await.text().contains("Работает"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_invitation_is_said_at_its_field() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    for (name, value) in [
+        ("login", ""),
+        ("login", "admin"),
+        ("login", "a b"),
+        ("name", "<b>"),
+        ("email", "vera@"),
+        ("role", "nobody"),
+    ] {
+        let sent = VERA.map(|(field, right)| (field, if field == name { value } else { right }));
+        let reply = admin.send("/admin/staff", "staff.invite", &sent).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{name} = {value}");
+        assert!(!reply.message("staff.invite", name).is_empty(), "{name} = {value}");
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM staff").await, 1);
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM outbox WHERE template = 'staff_invited'")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn s14_somebody_is_shut_out_at_once_with_a_reason_and_let_in_again() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    let mut vera = app.staff_as("vera", "agent").await;
+    let at = page_of_member(&app, "vera").await;
+    let none = admin.send(&at, "staff.disable", &[("reason", " ")]).await;
+    assert_eq!(none.message("staff.disable", "reason"), "Напишите, почему");
+    assert_eq!(vera.get("/admin/requests").await.status, StatusCode::OK);
+    for (form, done) in [
+        ("staff.end_all", "ended"),
+        ("staff.reset_factors", "reset"),
+        ("staff.disable", "disabled"),
+    ] {
+        let sent = admin.send(&at, form, &[("reason", "Потеряла телефон")]).await;
+        assert_eq!(sent.location(), format!("{at}?done={done}"), "{}", sent.text());
+        assert_eq!(
+            vera.get("/admin/requests").await.location(),
+            "/admin/sign-in?next=/admin/requests",
+            "{form}"
+        );
+    }
+    let page = admin.get(&at).await;
+    assert!(page.text().contains("Доступ закрыт") && !page.body.contains("staff.disable"));
+    let sign_in = [("login", "vera"), ("password", PASSWORD)];
+    let refused = app.anybody().send("/admin/sign-in", "staff.sign_in", &sign_in).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let late = admin.send(&at, "staff.disable", &[("reason", "Ещё раз")]).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("здесь всё изменилось"), "{}", late.text());
+    admin.send(&at, "staff.enable", &[]).await;
+    let entered = app.anybody().send("/admin/sign-in", "staff.sign_in", &sign_in).await;
+    assert_eq!(entered.location(), "/admin/sign-in/setup", "her second step was reset");
+    let rows = "SELECT COUNT(*) FROM audit WHERE reason = 'Потеряла телефон' AND actor = 'staff'";
+    assert_eq!(app.count(rows).await, 3);
+}
+
+#[tokio::test]
+async fn s17_nobody_changes_themselves_or_who_may_do_more_and_the_page_says_why() {
+    let app = TestApp::new().await;
+    app.execute(
+        "INSERT INTO roles (code, name, rights, position) VALUES \
+         ('keeper', '{\"ru\": \"К\", \"en\": \"K\"}', '[\"staff\", \"requests\"]', 8)",
+    )
+    .await;
+    let mut admin = app.staff("admin").await;
+    let mut keeper = app.staff_as("keeper", "keeper").await;
+    let own = page_of_member(&app, "admin").await;
+    let reason = [("reason", "x"), ("role", "agent")];
+    for (who, words) in [(&mut admin, "Это вы."), (&mut keeper, "есть права, которых нет у вас")]
+    {
+        let page = who.get(&own).await;
+        assert!(page.text().contains(words), "{}", page.text());
+        for form in [
+            "staff.disable",
+            "staff.set_role",
+            "staff.end_all",
+            "staff.reset_factors",
+            "staff.enable",
+        ] {
+            assert!(!page.body.contains(form), "{form}");
+            assert_eq!(
+                who.send(&own, form, &reason).await.status,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "{form}"
+            );
+        }
+    }
+    // Who gives a role is offered those that they may give.
+    let page = keeper.get("/admin/staff").await;
+    assert!(page.body.contains("value=\"keeper\"") && !page.body.contains("value=\"administrator\""));
+    let mut agent = app.staff_as("agent", "agent").await;
+    for at in [
+        "/admin/staff",
+        own.as_str(),
+        "/admin/roles",
+        "/admin/audit",
+        "/admin/audit.csv",
+    ] {
+        assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn s15_staff_and_roles_are_changed_by_who_proved_moments_ago_who_they_are() {
+    let mut town = Town::new().await;
+    let at = town.path("/admin/staff/{id}").await.expect("a sample");
+    town.app
+        .world
+        .clock
+        .set(town.app.world.db.now() + Duration::minutes(20));
+    let before = town.app.everything(&["sessions"]).await;
+    let sent = [
+        ("reason", "x"),
+        ("role", "lead"),
+        ("key", "x1"),
+        ("name_ru", "К"),
+        ("name_en", "K"),
+        ("rights[]", "help"),
+    ];
+    for (at, forms) in [
+        ("/admin/staff", &["staff.invite"][..]),
+        (
+            at.as_str(),
+            &[
+                "staff.set_role",
+                "staff.disable",
+                "staff.end_all",
+                "staff.reset_factors",
+                "staff.enable",
+                "staff.invite_again",
+            ],
+        ),
+        ("/admin/roles", &["role.add", "role.change", "role.remove"]),
+    ] {
+        for form in forms {
+            let sent = [&sent[..], &VERA[..3]].concat();
+            let reply = town.agent.send(at, form, &sent).await;
+            assert!(
+                reply.location().starts_with("/admin/confirm"),
+                "{form}: {} {}",
+                reply.status,
+                reply.text()
+            );
+        }
+    }
+    assert_eq!(town.app.everything(&["sessions"]).await, before, "nothing changed");
+}
+
+#[tokio::test]
+async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    let role = [
+        ("key", "Cashier"),
+        ("name_ru", "Кассир"),
+        ("name_en", "Cashier"),
+        ("rights[]", "requests"),
+    ];
+    let none = admin.send("/admin/roles", "role.add", &role[..3]).await;
+    assert_eq!(none.message("role.add", "rights"), "Заполните это поле");
+    let added = admin.send("/admin/roles", "role.add", &role).await;
+    assert_eq!(added.location(), "/admin/roles?done=added", "{}", added.text());
+    let mut vera = app.staff_as("vera", "cashier").await;
+    assert_eq!(vera.get("/admin/requests").await.status, StatusCode::OK);
+    let changed = [
+        ("role", "cashier"),
+        ("name_ru", "Кассир"),
+        ("name_en", "Cashier"),
+        ("rights[]", "tills"),
+    ];
+    let saved = admin.send("/admin/roles", "role.change", &changed).await;
+    assert_eq!(saved.location(), "/admin/roles?done=saved", "{}", saved.text());
+    assert_eq!(
+        vera.get("/admin/requests").await.status,
+        StatusCode::FORBIDDEN,
+        "in the same session"
+    );
+    assert_eq!(vera.get("/admin/tills").await.status, StatusCode::OK);
+    let kept = admin.send("/admin/roles", "role.remove", &[("role", "cashier")]).await;
+    assert_eq!(kept.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(kept.text().contains("Роль у кого-то есть"), "{}", kept.text());
+    for built_in in ["agent", "administrator"] {
+        let changed = [
+            ("role", built_in),
+            ("name_ru", "К"),
+            ("name_en", "K"),
+            ("rights[]", "tills"),
+        ];
+        let refused = admin.send("/admin/roles", "role.change", &changed).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{built_in}");
+    }
+    let at = page_of_member(&app, "vera").await;
+    let moved = [("role", "agent"), ("reason", "Теперь в поддержке")];
+    assert_eq!(
+        admin.send(&at, "staff.set_role", &moved).await.location(),
+        format!("{at}?done=role")
+    );
+    let removed = admin.send("/admin/roles", "role.remove", &[("role", "cashier")]).await;
+    assert_eq!(removed.location(), "/admin/roles?done=removed", "{}", removed.text());
+    assert_eq!(app.count("SELECT COUNT(*) FROM roles WHERE code = 'cashier'").await, 0);
+}
+
+#[tokio::test]
+async fn s23_the_log_is_narrowed_and_saved_and_both_are_rows() {
+    let mut town = Town::new().await;
+    let anna = town.anna.id().await;
+    let card = format!("/admin/customers/{anna}");
+    town.agent.get(&card).await;
+    town.app.world.clock.set(start() + Duration::minutes(2));
+    let customer = anna.to_string();
+    let asked = [
+        ("by", "staff"),
+        ("action", "customer.read"),
+        ("customer", customer.as_str()),
+        ("object", ""),
+        ("from", "2026-11-21"),
+        ("to", "2026-11-21"),
+    ];
+    let found = town.agent.send("/admin/audit", "audit.find", &asked).await;
+    let at = found.location().to_owned();
+    assert!(at.starts_with("/admin/audit?action=customer.read"), "{at}");
+    let page = town.agent.get(&at).await;
+    let shown = page.text();
+    assert!(shown.contains("customer.read") && shown.contains("agent"), "{shown}");
+    assert!(
+        page.body.contains(&format!("value=\"{customer}\"")),
+        "what was asked for stays"
+    );
+    let read = "SELECT COUNT(*) FROM audit WHERE action = 'audit.read' AND customer_id IS NOT NULL AND actor = 'staff'";
+    assert_eq!(town.app.count(read).await, 1);
+
+    let file = town.agent.get(&at.replace("/admin/audit?", "/admin/audit.csv?")).await;
+    assert_eq!(file.status, StatusCode::OK);
+    assert!(file.header("content-disposition").contains("audit-2026-11-21.csv"));
+    let lines: Vec<&str> = file.body.lines().collect();
+    assert!(
+        lines.len() > 1 && lines[1..].iter().all(|line| line.contains(";customer.read;")),
+        "{lines:?}"
+    );
+    let saved = "SELECT COUNT(*) FROM audit WHERE action = 'audit.export' AND customer_id IS NOT NULL";
+    assert_eq!(town.app.count(saved).await, 1);
+    // Whose it is reads that it was looked at.
+    let looks = town.anna.get("/profile/views").await.text();
+    assert!(looks.contains("Просмотрен журнал действий с вашими данными"), "{looks}");
+
+    // What cannot be read is said, and nothing is shown in its place.
+    for broken in ["customer=12", "object=x", "by=nobody", "from=2026-02-31"] {
+        let page = town.agent.get(&format!("/admin/audit?{broken}")).await;
+        assert!(page.text().contains("Не получилось прочитать отбор"), "{broken}");
+        let file = town.agent.get(&format!("/admin/audit.csv?{broken}")).await;
+        assert_eq!(file.status, StatusCode::NOT_FOUND, "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn s23_the_log_is_read_page_by_page() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    for second in 0..55 {
+        app.world.clock.set(start() + Duration::seconds(second));
+        admin.get("/admin/roles").await;
+    }
+    let page = admin.get("/admin/audit?action=role.list").await;
+    let rows = |page: &Reply| page.body.matches("<code>role.list</code>").count();
+    assert_eq!(rows(&page), 50);
+    let at = page.body.find("rel=\"next\"").map(|end| &page.body[..end]);
+    let at = at
+        .and_then(|before| before.rsplit("href=\"").next())
+        .and_then(|rest| rest.split('"').next());
+    let next = at.expect("there is more").replace("&amp;", "&");
+    assert_eq!(rows(&admin.get(&next).await), 5);
+}

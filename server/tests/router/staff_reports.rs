@@ -1,0 +1,219 @@
+//! Reports as staff read them, narrow them, take them home, save them and have them sent.
+
+use crate::common::{BY, Browser, TestApp};
+use axum::http::StatusCode;
+use chrono::Duration;
+use crm::testing::start;
+
+const LIST: &str = "/admin/reports";
+
+/// Counts what is due.
+async fn count(app: &TestApp) {
+    crm::report::store::run_due(&app.world.db, &BY, || true)
+        .await
+        .expect("counted");
+}
+
+/// The id of the report that was saved last.
+async fn newest(app: &TestApp) -> String {
+    app.text("SELECT lower(hex(id)) FROM saved_reports ORDER BY id DESC LIMIT 1")
+        .await
+}
+
+/// What a page says, with plain spaces.
+async fn words(who: &mut Browser, at: &str) -> String {
+    let reply = who.get(at).await;
+    assert_eq!(reply.status, StatusCode::OK, "{at}: {}", reply.text());
+    reply.words()
+}
+
+#[tokio::test]
+async fn a_report_tells_figures_beside_those_before_and_names_nobody() {
+    let (app, anna) = TestApp::with_a_purchase().await;
+    anna.with_purchase("A-2", "Ложка", 500_00).await;
+    count(&app).await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let page = words(&mut mara, "/admin/reports/purchases").await;
+    for said in [
+        "2 000,00 ₽",
+        "1 000,00 ₽",
+        "сравнить не с чем",
+        "По магазинам",
+        "Без магазина",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains("Лебедева") && !page.contains("Анна"), "{page}");
+    // A week later the same is what was before.
+    app.world.clock.set(start() + Duration::days(7));
+    let before = words(
+        &mut app.staff_as("mira", "marketer").await,
+        "/admin/reports/purchases?period=week",
+    )
+    .await;
+    assert!(before.contains("меньше на 2 000,00 ₽ (100 %)"), "{before}");
+    let mut again = app.staff_as("mura", "marketer").await;
+    for kind in ["points", "members", "requests", "self_service"] {
+        words(&mut again, &format!("{LIST}/{kind}")).await;
+    }
+    let unknown = again.get("/admin/reports/everything").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn reports_are_for_whoever_has_the_right() {
+    let app = TestApp::new().await;
+    let mut agent = app.staff_as("agent", "agent").await;
+    for at in [LIST, "/admin/reports/points", "/admin/reports/points/table.csv"] {
+        assert_eq!(agent.get(at).await.status, StatusCode::FORBIDDEN, "{at}");
+    }
+    let saved = agent
+        .send("/admin/reports/points", "report.save", &[("name", "Мой")])
+        .await;
+    assert_eq!(saved.status, StatusCode::FORBIDDEN);
+    assert!(!agent.get("/admin/requests").await.body.contains(LIST));
+    for role in ["lead", "marketer", "administrator"] {
+        let mut who = app.staff_as(role, role).await;
+        assert_eq!(who.get(LIST).await.status, StatusCode::OK, "{role}");
+    }
+}
+
+#[tokio::test]
+async fn a_period_that_cannot_be_read_is_told_at_its_field() {
+    let app = TestApp::new().await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    for (query, said) in [
+        ("from=2026-11-10", "Заполните это поле"),
+        ("from=2026-11-10&to=2026-11-01", "Конец раньше начала"),
+        ("from=2020-11-10&to=2026-11-01", "Не больше двух лет"),
+        ("from=2026-02-30&to=2026-11-01", "Такой даты нет"),
+    ] {
+        let page = mara.get(&format!("/admin/reports/points?{query}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{query}");
+        assert!(page.body.contains("aria-invalid=\"true\""), "{query}");
+        assert!(page.words().contains(said), "{query}: {}", page.words());
+    }
+    let minutes = mara.get("/admin/reports/self_service?minutes=0").await;
+    assert!(minutes.words().contains("Число от 1 до 240"), "{}", minutes.words());
+}
+
+#[tokio::test]
+async fn a_spreadsheet_has_what_the_page_has() {
+    let (app, _anna) = TestApp::with_a_purchase().await;
+    count(&app).await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let file = mara.get("/admin/reports/purchases/table.csv?period=week").await;
+    assert_eq!(file.status, StatusCode::OK, "{}", file.text());
+    assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
+    for line in [
+        "Показатель;За период;До этого\r\n",
+        "Продажи;1500,00;0,00\r\n",
+        "2026-11-20;1500,00;1;1500,00;0,00\r\n",
+    ] {
+        assert!(file.body.contains(line), "{line}: {}", file.body);
+    }
+    assert!(!file.body.contains("Анна"), "{}", file.body);
+}
+
+#[tokio::test]
+async fn a_report_is_saved_shared_and_removed() {
+    let app = TestApp::new().await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let at = "/admin/reports/purchases?period=last_month&next=elsewhere";
+    let wrong = mara.send(at, "report.save", &[("name", " ")]).await;
+    assert_eq!(wrong.message("report.save", "name"), "Заполните это поле");
+    let saved = mara
+        .send(at, "report.save", &[("name", "За месяц"), ("shared", "yes")])
+        .await;
+    assert_eq!(saved.location(), "/admin/reports?done=saved", "{}", saved.text());
+    let page = mara.get(LIST).await;
+    assert!(page.words().contains("За месяц"), "{}", page.words());
+    assert!(
+        page.body
+            .contains("href=\"/admin/reports/purchases?period=last_month\""),
+        "{}",
+        page.body
+    );
+
+    let mut lada = app.staff_as("lada", "lead").await;
+    let hers = lada.get(LIST).await;
+    assert!(hers.words().contains("Сохранил(а) mara"), "{}", hers.words());
+    assert!(!hers.body.contains("report.remove"), "it is Mara's");
+    let id = newest(&app).await;
+    let refused = lada.send(LIST, "report.remove", &[("id", &id)]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
+    let gone = mara.send(LIST, "report.remove", &[("id", &id)]).await;
+    assert_eq!(gone.location(), "/admin/reports?done=removed", "{}", gone.text());
+    assert_eq!(app.count("SELECT COUNT(*) FROM saved_reports").await, 0);
+    let log = "SELECT action FROM audit WHERE action LIKE 'report.%' ORDER BY at, id";
+    assert_eq!(app.texts(log).await, ["report.save", "report.remove"]);
+}
+
+#[tokio::test]
+async fn a_report_goes_by_email_on_its_day_once() {
+    let (app, _anna) = TestApp::with_a_purchase().await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let at = "/admin/reports/purchases?period=last_week";
+    let saved = mara.send(at, "report.save", &[("name", "За неделю")]).await;
+    assert_eq!(saved.location(), "/admin/reports?done=saved", "{}", saved.text());
+    let id = newest(&app).await;
+    let wrong = [("id", id.as_str()), ("every", "week"), ("email", "mara@")];
+    let wrong = mara.send(LIST, "report.schedule", &wrong).await;
+    assert!(wrong.text().contains("Проверьте адрес"), "{}", wrong.text());
+    let right = [("id", id.as_str()), ("every", "week"), ("email", "mara@example.com")];
+    let done = mara.send(LIST, "report.schedule", &right).await;
+    assert_eq!(done.location(), "/admin/reports?done=scheduled", "{}", done.text());
+    assert!(
+        words(&mut mara, LIST)
+            .await
+            .contains("Следующее письмо 23 ноября 2026 на mara@example.com")
+    );
+
+    let send = async || server::reports::send_due(&app.world.db, &BY).await.expect("sent");
+    assert_eq!(send().await, 0, "not before Monday");
+    app.world.clock.set(start() + Duration::days(2));
+    count(&app).await;
+    assert_eq!((send().await, send().await), (1, 0), "once");
+    let letters = crm::outbox::inbox(&app.world.db, 20).await.expect("the outbox");
+    let letter = letters
+        .iter()
+        .find(|letter| letter.template == "report")
+        .expect("it was sent");
+    let body = letter.body.replace('\u{a0}', " ");
+    for said in [
+        "Продажи: 1 500,00 ₽",
+        "По магазинам",
+        "https://club.example.com/admin/reports/purchases?period=last_week",
+    ] {
+        assert!(body.contains(said), "{said}: {body}");
+    }
+    assert!(!body.contains("Анна"), "{body}");
+}
+
+#[tokio::test]
+async fn what_was_saved_is_told_as_an_estimate_with_its_parts() {
+    let (app, mut anna) = TestApp::with_a_purchase().await;
+    let purchase = app.text("SELECT lower(hex(id)) FROM purchases LIMIT 1").await;
+    for _ in 0..2 {
+        assert_eq!(
+            anna.get(&format!("/purchases/{purchase}/why")).await.status,
+            StatusCode::OK
+        );
+    }
+    assert_eq!(anna.get("/what-if").await.status, StatusCode::OK);
+    let missing = format!("/support/new?receipt={purchase}&line=");
+    anna.get(&missing).await;
+    anna.get(&format!("/support/new?receipt={purchase}&line=all")).await;
+    let kinds = "SELECT kind FROM explanations ORDER BY kind";
+    assert_eq!(app.texts(kinds).await, ["missing", "what_if", "why"]);
+    app.world.clock.set(start() + Duration::days(2));
+    count(&app).await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let at = "/admin/reports/self_service?from=2026-11-21&to=2026-11-22&minutes=10";
+    let page = words(&mut mara, at).await;
+    for said in ["Это оценка", "Обращений не понадобилось 3", "30 мин = 3 × 10 мин"]
+    {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM explanations").await, 0);
+}
