@@ -1,7 +1,7 @@
 // A receipt before the camera: Chromium plays a film in its place, which is written here.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { launch } from "./chromium";
+import { withCamera } from "./chromium";
 import { film, FILMED } from "./qr";
 import { employ, enter, expect, newcomer, press, send, test, type Page, type SignIns } from "./site";
 
@@ -13,7 +13,7 @@ if (!existsSync(path)) {
   renameSync(`${path}.${process.pid}`, path);
 }
 
-test.use({ launchOptions: launch("--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${path}`) });
+test.use({ launchOptions: withCamera(path) });
 
 /** Sells something without a card, with this on the receipt. */
 async function sell(desk: Page, signIns: SignIns, receipt: string) {

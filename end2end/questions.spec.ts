@@ -116,10 +116,11 @@ question(2, "when the last points expire", async ({ page, taps, signIns, me }) =
   const sum = lots.filter((lot) => day(lot.expires_at) === last).reduce((all, lot) => all + lot.remaining, 0);
   await taps.on(page.getByRole("link", { name: /^Сгорят / }));
   const section = page.locator("section.section").filter({ has: page.getByRole("heading", { level: 2, name: "Сгорят", exact: true }) });
-  const head = section.locator(".day-head");
-  await expect(head).toHaveCount(new Set(lots.map((lot) => day(lot.expires_at))).size);
-  expect(await shown(head.last())).toMatch(new RegExp(`^${last}, [а-я]+ ${points(sum)} балл`));
-  return { answer: `${last}: ${points(sum)}`, at: head.last() };
+  // The first page of many names the last ones all the same.
+  await expect(section.locator(".day-head").first()).toBeVisible();
+  const told = page.getByText(/^Последние сгорят/);
+  expect(await shown(told)).toMatch(new RegExp(`^Последние сгорят ${last}: ${points(sum)} балл`));
+  return { answer: `${last}: ${points(sum)}`, at: told };
 });
 
 question(3, "what an article cost last time, and where", async ({ page, taps, signIns, me }) => {

@@ -140,8 +140,13 @@ find_lints() {
 }
 
 # KABINET_TEST_CHROMIUM is the browser of the journeys; without it Playwright takes the one it downloaded itself. The shell
-# draws no windows, tabs and menus around the pages: with it the journeys take a bit more than half the time.
+# draws no windows, tabs and menus around the pages: with it the journeys take a bit more than half the time. It has no camera,
+# so those that hold something before one are given the whole of it (KABINET_TEST_CAMERA).
 find_browser() {
+  command -v chromium >/dev/null || apt_install chromium >&2 || true
+  if command -v chromium >/dev/null; then
+    printf 'export KABINET_TEST_CAMERA=%q\n' "$(command -v chromium)"
+  fi
   [[ -z ${KABINET_TEST_CHROMIUM:-} ]] || return 0
   # A page without any font has no widths that a test could measure.
   command -v chromium-headless-shell >/dev/null || apt_install chromium-headless-shell fonts-dejavu-core || true

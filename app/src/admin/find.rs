@@ -136,7 +136,7 @@ fn group<T>(
     });
     let section = || {
         view! {
-            <section class="section" aria-labelledby=id>
+            <section class="section">
                 <h2 id=id>{title}</h2>
                 {table(cx, shown)}
                 {more}

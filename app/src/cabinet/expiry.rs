@@ -48,6 +48,15 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => part(&cx, By::Activation, waits_after).await?,
         Some(_) => Default::default(),
     };
+    // Where the list goes on elsewhere, the page says all the same when the last of them are gone.
+    let last = match more {
+        Some(_) => points::last_to_expire(&mut cx.db.read().await?, cx.subject()?).await?,
+        None => None,
+    };
+    let last = last.map(|(at, sum)| {
+        let sum = format!("{} {}", cx.points(sum), unit(&cx, sum));
+        view! { <p>{t.last(cx.day(at), sum)}</p> }
+    });
     let link = |name: &str, next: Option<Before>| {
         let href = next.map(|next| format!("/points/expiry?{name}={}", show_place(next)));
         href.map(|href| view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> })
@@ -88,6 +97,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             {is_later.then(|| view! { <p><a href="/points/expiry">{t.from_the_start}</a></p> })}
             {none}
             {expiring.is_some().then(|| view! { <p class="lead">{t.lead}</p> })}
+            {last}
             {expiring.is_some().then(|| {
                 meaning(&cx, cx.t().points.what_expires, cx.t().points.expires_means, "when-points-expire")
             })}

@@ -136,7 +136,7 @@ fn by_month(cx: &Cx, told: &[Told], spent: &Spending) -> Option<Html> {
         .collect();
     (!told.is_empty()).then(|| {
         view! {
-            <section class="section" aria-labelledby="by-month">
+            <section class="section">
                 <h2 id="by-month">{t.by_month}</h2>
                 <DataTable label=t.by_month heads=heads rows=rows.into_html()/>
             </section>

@@ -18,7 +18,7 @@ pub mod spending;
 pub mod transfers;
 mod verify;
 
-pub use explaining::{explain, remaining};
+pub use explaining::{explain, last_to_expire, remaining};
 pub use missing::short;
 pub use spending::SpendError;
 pub use transfers::TransferError;

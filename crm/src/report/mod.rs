@@ -521,7 +521,8 @@ mod tests {
             (date("2026-01-01"), date("2026-01-31"), Some(5))
         );
         assert_eq!(flaws, []);
-        let wrong: [(&[(&str, &'static str)], &str, Flaw); 5] = [
+        type Wrong<'a> = (&'a [(&'a str, &'static str)], &'a str, Flaw);
+        let wrong: [Wrong<'_>; 5] = [
             (&[("from", "2026-01-01")], "to", Flaw::Missing),
             (&[("from", "2026-02-30"), ("to", "2026-03-01")], "from", Flaw::NotADate),
             (&[("from", "2026-03-02"), ("to", "2026-03-01")], "to", Flaw::Backwards),

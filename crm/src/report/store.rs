@@ -144,7 +144,7 @@ async fn begin(tx: &mut Tx, by: &System) -> Result<(), Error> {
         mark(tx, &days).await?;
     }
     let zone = tx.shop().zone().name();
-    set_setting(tx, by, ZONE, zone).await
+    Ok(set_setting(tx, by, ZONE, zone).await?)
 }
 
 /// The first and the last day of which there is something to be counted.
@@ -203,7 +203,7 @@ async fn keep(tx: &mut Tx, day: NaiveDate, counted: &Counted) -> Result<(), sqlx
     );
     for ((figure, store, part), value) in counted {
         rows.push([
-            Bind::Word(*figure),
+            Bind::Word(figure),
             Bind::Day(day),
             Bind::Id(*store),
             Bind::Id(*part),
@@ -533,7 +533,7 @@ where
     for<'r> (String, K, i64): sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
     let mut query = ListQuery::new(select)
-        .within("figure", figures.iter().map(|figure| Bind::Word(*figure)))
+        .within("figure", figures.iter().map(|figure| Bind::Word(figure)))
         .filter("day >= ? AND day <= ?", [Bind::Day(from), Bind::Day(to)]);
     if let Some(store) = store {
         query = query.filter("store_id = ?", [Bind::Id(store)]);

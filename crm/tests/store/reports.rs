@@ -697,6 +697,7 @@ crm::both_engines!(reports_are_for_whoever_has_the_right, async |world| {
 crm::both_engines!(a_saved_report_is_sent_until_its_owner_may_not_read_it, async |world| {
     let db = ready(world).await;
     let mara = marketer(world).await;
+    let mara_id = mara.id();
     let lada = people::lead(world).await;
     let own = saved::save(db, &mara, Kind::Purchases, "За неделю", "period=last_week", false)
         .await
@@ -760,7 +761,7 @@ crm::both_engines!(a_saved_report_is_sent_until_its_owner_may_not_read_it, async
     );
 
     world.clock.set(start() + days(9));
-    execute!(db, "UPDATE staff SET role = 'agent' WHERE id = $1", mara.id())
+    execute!(db, "UPDATE staff SET role = 'agent' WHERE id = $1", mara_id)
         .await
         .expect("another role");
     assert!(saved::due(db, &BY).await.expect("asked").is_empty());
@@ -771,7 +772,7 @@ crm::both_engines!(a_saved_report_is_sent_until_its_owner_may_not_read_it, async
     );
     assert_eq!(scheduled, 0, "it is not sent any more");
 
-    execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", mara.id())
+    execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", mara_id)
         .await
         .expect("her role again");
     saved::schedule(db, &mara, own, Some(saved::Every::Month), "mara@example.com")

@@ -7,6 +7,7 @@ use crate::db::{self, Bind, Conn, ListQuery};
 use crate::error::Error;
 use crate::id::{LotId, ProgramId, PurchaseId, TransactionId};
 use crate::lang::Localized;
+use crate::on;
 use crate::who::Subject;
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -240,6 +241,20 @@ struct RemainingRow {
     expires_at: DateTime<Utc>,
     #[sqlx(flatten)]
     source: Source,
+}
+
+/// When the last points of a customer expire, and how many on the same day of the shop; none without points that could.
+pub async fn last_to_expire(conn: &mut Conn, of: Subject) -> Result<Option<(DateTime<Utc>, i64)>, Error> {
+    const LAST: &str = "SELECT MAX(expires_at) FROM lots WHERE customer_id = $1 AND remaining > 0 \
+                        AND state IN ('pending', 'active')";
+    const SUM: &str = "SELECT CAST(SUM(remaining) AS BIGINT) FROM lots WHERE customer_id = $1 AND remaining > 0 \
+                       AND state IN ('pending', 'active') AND expires_at >= $2";
+    let last: Option<DateTime<Utc>> = on!(conn, |c| sqlx::query_scalar(LAST).bind(of.id()).fetch_one(c).await)?;
+    let Some(last) = last else { return Ok(None) };
+    let shop = conn.shop();
+    let day = shop.midnight(shop.day(last));
+    let sum: i64 = on!(conn, |c| sqlx::query_scalar(SUM).bind(of.id()).bind(day).fetch_one(c).await)?;
+    Ok(Some((last, sum)))
 }
 
 /// What a customer has left, lot by lot, by one of its days, the nearest first, from after `after` on.
