@@ -91,7 +91,7 @@ async fn what_led_to_a_card_tells_why_it_is_opened() {
     assert!(views.contains("Причина: ваше обращение"), "{views}");
     assert!(views.contains(&format!("№ {}", town.request)), "{views}");
     // By what the customer told; a name anybody may type.
-    let mut colleague = town.app.staff("colleague").await;
+    let mut colleague = town.app.staff("another").await;
     let phone = town.anna.phone.clone();
     for (text, asks) in [("Лебедева", true), (&phone[5..], true), (phone.as_str(), false)] {
         let found = colleague.find(text).await;
@@ -232,7 +232,7 @@ async fn a_look_at_the_cabinet_takes_no_code_along_and_is_over_after_a_while() {
         );
     }
     // It is of one session of staff.
-    let colleague = town.app.staff("colleague").await.get("/").await;
+    let colleague = town.app.staff("another").await.get("/").await;
     assert_eq!(colleague.location(), "/sign-in");
     let ended = lead.get("/").await.form("view.end");
     let ended = lead.submit("/admin/view", &ended).await;

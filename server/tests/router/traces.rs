@@ -13,7 +13,7 @@ const ROWS: &str = "SELECT COUNT(*) FROM audit";
 
 /// Pages of staff that show their own factors and sessions and nothing of anybody else: what is changed there is
 /// written down, a look at it tells nobody's anything.
-const OWN: [&str; 14] = [
+pub(crate) const OWN: [&str; 14] = [
     "/admin/keys",
     "/admin/security",
     "/admin/confirm",
