@@ -19,7 +19,7 @@ test.use({ launchOptions: withCamera(path) });
 async function sell(desk: Page, signIns: SignIns, receipt: string) {
   await enter(desk, employ(signIns, "administrator"));
   const key = `camera-${Date.now().toString(36)}`;
-  const added = await send(desk.request, signIns.url, "/admin/tills", "till.add", { key, name: "Касса", source: "pos" });
+  const added = await send(desk.request, signIns.url, "/admin/tills", "till.add", { key, name: "Касса", source: "pos", store: "" });
   const at = (added.headers().location ?? (await added.text())).split("?")[0];
   const keyed = await send(desk.request, signIns.url, at, "till.key", { "scopes[]": "purchases" });
   await desk.goto(keyed.headers().location);

@@ -201,7 +201,7 @@ test("a request goes to support, the agent answers, the customer sees it", { tag
   expect(saved.suggestedFilename()).toMatch(new RegExp(`^${number}-[0-9a-f]{32}\\.png$`));
   expect(readFileSync(await saved.path()).equals(picture)).toBe(true);
   await desk.locator("#request-answer textarea").fill("Баллы придут завтра: \"<i>'");
-  await desk.locator("#request-answer").getByRole("button", { name: "Ответить" }).click();
+  await desk.locator("#request-answer").getByRole("button", { name: "Отправить ответ" }).click();
   await expect(desk.getByRole("status")).toContainText("Ответ отправлен");
 
   await page.goto("/");

@@ -88,7 +88,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       return added.headers().location.split("?")[0];
     }
     case "/admin/macros/{id}": {
-      const prepared = { key: `page-${Date.now().toString(36)}`, name: "Спасибо", shared: "yes", answer_ru: "Спасибо, {{customer.name}}!", answer_en: "", status: "", assign: "" };
+      const prepared = { key: `page-${Date.now().toString(36)}`, name: "Спасибо", shared: "", answer_ru: "Спасибо, {{customer.name}}!", answer_en: "", status: "", assign: "" };
       const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
       return added.headers().location.split("?")[0];
     }

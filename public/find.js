@@ -6,7 +6,7 @@ if (field) {
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
     // Where letters are Russian the same key writes a full stop.
-    const slash = event.key === "/" || (event.code === "Slash" && !event.shiftKey);
+    const slash = event.key === "/" || (event.code === "Slash" && event.key === ".");
     if (!slash || typing || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     field.focus();

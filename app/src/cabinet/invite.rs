@@ -97,7 +97,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <p class="lead">{t.lead}</p>
         </div>
         {flash(&cx, &[("begun", t.done_begun), ("entered", t.done_entered)])}
-        {unsaid(&cx, &[EnterCode::NAME], "code", |_| may_enter, t.too_late)}
+        {(!may_enter).then(|| unsaid(&cx, &[EnterCode::NAME], "", |_| false, t.too_late))}
         <div class="narrow stack">
             {link}
             <section class="section" aria-labelledby="gives">
