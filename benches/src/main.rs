@@ -220,7 +220,10 @@ async fn pages(args: &Args, file: &Path, report: &mut Report, turn: Duration) ->
 fn compared_today(file: &Path) -> Result<()> {
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let db = rusqlite::Connection::open(file)?;
-    db.execute("INSERT INTO settings (key, value) VALUES ('ledger_verified_at', ?1)", [now])?;
+    db.execute(
+        "INSERT INTO settings (key, value) VALUES ('ledger_verified_at', ?1)",
+        [now],
+    )?;
     Ok(())
 }
 

@@ -922,17 +922,9 @@ both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
         .await
         .expect("hers");
     let mail = "INSERT INTO contacts (id, customer_id, kind, value, is_primary, created_at) VALUES ($1, $2, 'email', $3, $4, $5)";
-    execute!(
-        db,
-        mail,
-        ContactId::new(),
-        hers,
-        "anna@example.com",
-        true,
-        db.now()
-    )
-    .await
-    .expect("her mailbox");
+    execute!(db, mail, ContactId::new(), hers, "anna@example.com", true, db.now())
+        .await
+        .expect("her mailbox");
     bought(
         "+79000000001",
         "UPDATE sessions SET network = '10.0.0.2' WHERE customer_id = $1",
@@ -950,17 +942,9 @@ both_engines!(who_looks_like_the_inviter_is_noted_for_staff, async |world| {
     .await;
     let who = register(db, "+79000000004", Some(&code)).await;
     let his = who.id();
-    execute!(
-        db,
-        mail,
-        ContactId::new(),
-        his,
-        "An.na+2@example.com",
-        true,
-        db.now()
-    )
-    .await
-    .expect("the same mailbox");
+    execute!(db, mail, ContactId::new(), his, "An.na+2@example.com", true, db.now())
+        .await
+        .expect("the same mailbox");
     later(world);
     slip("4", who.me(), db.now()).line("tea", 1, 60_00).book(db).await;
     for action in ["invite.same_network", "invite.same_device", "invite.same_mailbox"] {

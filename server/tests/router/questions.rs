@@ -36,7 +36,8 @@ async fn a_question_is_seen_once_staff_have_shown_it_and_whoever_asked_is_told()
         &[("email", "anna@example.com")],
     )
     .await;
-    app.execute("UPDATE contacts SET verified_at = created_at WHERE kind = 'email'").await;
+    app.execute("UPDATE contacts SET verified_at = created_at WHERE kind = 'email'")
+        .await;
     let asked = ask(&mut anna, DELIVERY).await;
     assert_eq!(asked.location(), format!("{MINE}?done=asked"), "{}", asked.text());
     let id = newest(&app).await;

@@ -253,7 +253,11 @@ pub async fn last_to_expire(conn: &mut Conn, of: Subject) -> Result<Option<(Date
     let Some(last) = last else { return Ok(None) };
     let shop = conn.shop();
     let day = shop.midnight(shop.day(last));
-    let sum: i64 = on!(conn, |c| sqlx::query_scalar(SUM).bind(of.id()).bind(day).fetch_one(c).await)?;
+    let sum: i64 = on!(conn, |c| sqlx::query_scalar(SUM)
+        .bind(of.id())
+        .bind(day)
+        .fetch_one(c)
+        .await)?;
     Ok(Some((last, sum)))
 }
 

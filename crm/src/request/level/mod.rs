@@ -75,12 +75,7 @@ impl Policy {
 
 /// The policy for a request: what is about its topic before what is about the topic above, before what is about any; then what is
 /// about its priority.
-pub fn choose(
-    policies: &[Policy],
-    topic: TopicId,
-    above: Option<TopicId>,
-    priority: Priority,
-) -> Option<&Policy> {
+pub fn choose(policies: &[Policy], topic: TopicId, above: Option<TopicId>, priority: Priority) -> Option<&Policy> {
     let fit = |policy: &Policy| {
         let by_topic = match policy.topic_id {
             Some(id) if id == topic => 2,

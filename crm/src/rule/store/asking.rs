@@ -168,7 +168,9 @@ impl Known {
                 let rows: Vec<(StoreId, Option<String>, Option<String>)> = db::list(conn, query).await?;
                 for (id, region, zone) in rows {
                     known.regions.extend(region.map(|region| (id, region)));
-                    known.zones.extend(zone.map(|zone| (id, shop.zone_of(Some(zone.as_str())))));
+                    known
+                        .zones
+                        .extend(zone.map(|zone| (id, shop.zone_of(Some(zone.as_str())))));
                 }
             }
         }
