@@ -519,7 +519,10 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if !self.is_settled {
-            // There is nobody to tell, and the next try does it again.
+            // There is nobody to tell, and the next try does it again. SQLite's own notes on a copy that filled the disk go too.
+            let mut journal = self.path.clone().into_os_string();
+            journal.push("-journal");
+            let _ = std::fs::remove_file(journal);
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -630,7 +630,7 @@ fn headers(config: &Config, headers: &HeaderMap) -> Line {
         ("content-security-policy", "default-src 'none'"),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "same-origin"),
-        ("permissions-policy", "camera=(self)"),
+        ("permissions-policy", "camera=()"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cache-control", "no-store"),
         ("x-request-id", ""),
