@@ -312,18 +312,10 @@ impl TestApp {
         const SQL: &str = "INSERT INTO webhooks (id, url, description, events, secret, created_at) \
             SELECT $1, 'https://erp.example.com/hooks', 'Склад', '[\"purchase.booked\"]', x'00', $2 \
             WHERE NOT EXISTS (SELECT 1 FROM webhooks)";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a receiver");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM webhooks ORDER BY id LIMIT 1")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::WebhookId(id)
+        crm::id::WebhookId(
+            self.once(SQL, "SELECT id FROM webhooks ORDER BY id LIMIT 1", None)
+                .await,
+        )
     }
 
     /// A rule that was never published; made when it is first asked for.
@@ -422,23 +414,29 @@ impl TestApp {
         written.await.expect("a promotion")
     }
 
+    /// Writes a row down by a query that does nothing where there is one, and tells the id that `first` finds. Binds: a new id,
+    /// whom it is about if it is about anybody, now.
+    async fn once(&self, insert: &'static str, first: &'static str, about: Option<uuid::Uuid>) -> uuid::Uuid {
+        let mut conn = self.connection().await;
+        let mut query = sqlx::query(insert).bind(uuid::Uuid::now_v7());
+        if let Some(about) = about {
+            query = query.bind(about);
+        }
+        let query = query.bind(self.world.db.now());
+        query.execute(&mut conn).await.expect("written");
+        let id = sqlx::query_scalar(first).fetch_one(&mut conn).await;
+        id.expect("read")
+    }
+
     /// A series of coupons for whoever brings one; made when it is first asked for.
     pub async fn some_series(&self) -> crm::id::SeriesId {
         const SQL: &str = "INSERT INTO coupon_series (id, code, name, valid_days, uses, bearer, created_at) \
             SELECT $1, 'spring', '{\"ru\": \"Весна\", \"en\": \"Spring\"}', 30, 1, TRUE, $2 \
             WHERE NOT EXISTS (SELECT 1 FROM coupon_series)";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a series");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM coupon_series ORDER BY id LIMIT 1")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::SeriesId(id)
+        crm::id::SeriesId(
+            self.once(SQL, "SELECT id FROM coupon_series ORDER BY id LIMIT 1", None)
+                .await,
+        )
     }
 
     /// Somebody who works here and has never come in; written down when they are first asked for.
@@ -446,36 +444,20 @@ impl TestApp {
         const SQL: &str = "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
             SELECT $1, 'colleague', 'Вера', 'agent', 'ru', '$none-of-vera', $2 \
             WHERE NOT EXISTS (SELECT 1 FROM staff WHERE login = 'colleague')";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a colleague");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM staff WHERE login = 'colleague'")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::StaffId(id)
+        crm::id::StaffId(
+            self.once(SQL, "SELECT id FROM staff WHERE login = 'colleague'", None)
+                .await,
+        )
     }
 
     /// A segment, likewise.
     pub async fn some_segment(&self) -> crm::id::SegmentId {
         const SQL: &str = "INSERT INTO segments (id, code, name, created_at) \
             SELECT $1, 'vip', '{\"ru\": \"Особые\", \"en\": \"Special\"}', $2 WHERE NOT EXISTS (SELECT 1 FROM segments)";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a segment");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM segments ORDER BY id LIMIT 1")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::SegmentId(id)
+        crm::id::SegmentId(
+            self.once(SQL, "SELECT id FROM segments ORDER BY id LIMIT 1", None)
+                .await,
+        )
     }
 
     /// A queue that gives nothing in turn and allows everything; the first call writes it down.
@@ -485,18 +467,7 @@ impl TestApp {
             [\"new\", \"waiting\"], [\"new\", \"closed\"], [\"open\", \"waiting\"], [\"open\", \"closed\"], \
             [\"waiting\", \"open\"], [\"waiting\", \"closed\"], [\"closed\", \"open\"], [\"closed\", \"waiting\"]]', \
             'anyone', 'anyone', $2 WHERE NOT EXISTS (SELECT 1 FROM queues)";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a queue");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM queues ORDER BY id LIMIT 1")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::QueueId(id)
+        crm::id::QueueId(self.once(SQL, "SELECT id FROM queues ORDER BY id LIMIT 1", None).await)
     }
 
     /// A macro of everybody's, likewise.
@@ -504,18 +475,7 @@ impl TestApp {
         const SQL: &str = "INSERT INTO macros (id, code, name, answer, sends, status, changed_at, changed_by) \
             SELECT $1, 'thanks', 'Спасибо', '{\"ru\": \"Спасибо, {{customer.name}}!\", \"en\": \"Thank you, {{customer.name}}!\"}', \
             FALSE, 'waiting', $2, s.id FROM staff s WHERE NOT EXISTS (SELECT 1 FROM macros) ORDER BY s.id LIMIT 1";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a macro");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM macros ORDER BY id LIMIT 1")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::MacroId(id)
+        crm::id::MacroId(self.once(SQL, "SELECT id FROM macros ORDER BY id LIMIT 1", None).await)
     }
 
     /// A question that is shown, with its answer; the first call has this customer ask it.
@@ -524,19 +484,10 @@ impl TestApp {
             asked_at, changed_at, published_at, answered_at) SELECT $1, $2, t.id, 'ru', '', 'Есть ли доставка?', \
             'Есть ли доставка?', 'есть ли доставка?', 'published', 'Пока нет', $3, $3, $3, $3 FROM topics t \
             WHERE t.code = 'other' AND NOT EXISTS (SELECT 1 FROM questions)";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(by.0)
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a question");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM questions ORDER BY id LIMIT 1")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::QuestionId(id)
+        crm::id::QuestionId(
+            self.once(SQL, "SELECT id FROM questions ORDER BY id LIMIT 1", Some(by.0))
+                .await,
+        )
     }
 
     /// A call of this customer; the first call writes it down, by whichever member of staff was employed first.
@@ -544,19 +495,10 @@ impl TestApp {
         const SQL: &str = "INSERT INTO interactions (id, customer_id, staff_id, channel, script, version, outcome, note, \
             at, changed_at) SELECT $1, $2, s.id, 'call_in', 'free', 1, 'told', 'Спрашивала про баллы', $3, $3 FROM staff s \
             WHERE NOT EXISTS (SELECT 1 FROM interactions) ORDER BY s.id LIMIT 1";
-        let mut conn = self.connection().await;
-        sqlx::query(SQL)
-            .bind(uuid::Uuid::now_v7())
-            .bind(with.0)
-            .bind(self.world.db.now())
-            .execute(&mut conn)
-            .await
-            .expect("a talk");
-        let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM interactions ORDER BY id LIMIT 1")
-            .fetch_one(&mut conn)
-            .await
-            .expect("read");
-        crm::id::InteractionId(id)
+        crm::id::InteractionId(
+            self.once(SQL, "SELECT id FROM interactions ORDER BY id LIMIT 1", Some(with.0))
+                .await,
+        )
     }
 
     /// A category; the first call writes it down.
