@@ -132,11 +132,14 @@ async function answers(url: string, server: ChildProcess, engine: string) {
   fail(`the server on ${engine} does not answer`);
 }
 
+/** A free port below those that the system hands out by itself (32768 and up), so that nobody takes it meanwhile. */
 function freePort(): Promise<number> {
   return new Promise((found, failed) => {
     const probe = createServer();
-    probe.once("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
+    probe.once("error", (error: NodeJS.ErrnoException) =>
+      error.code === "EADDRINUSE" ? freePort().then(found, failed) : failed(error),
+    );
+    probe.listen(10_000 + Math.floor(Math.random() * 20_000), "127.0.0.1", () => {
       const { port } = probe.address() as { port: number };
       probe.close(() => found(port));
     });

@@ -197,9 +197,13 @@ def reserve(till, event, lines, said):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A free port below those that the system hands out by itself (32768 and up), so that nobody takes it meanwhile."""
+    for port in range(10_000 + os.getpid() % 20_000, 32_000):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if s.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    sys.exit("no free port")
 
 
 def wait_until_ready(url, server):

@@ -3,6 +3,8 @@
 
 mod mail;
 mod peers;
+#[path = "../ports/mod.rs"]
+mod ports;
 mod texts;
 mod webhooks;
 

@@ -72,8 +72,7 @@ impl Drop for Smtpd {
 
 /// A port where nobody listens.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    crate::ports::free_address().port()
 }
 
 /// A server that takes every connection and never says a word.

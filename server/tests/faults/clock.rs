@@ -1,7 +1,8 @@
 //! The machine's clock is set back while the server runs.
 
 use crate::browser::{Browser, codes, free_phone, key, register};
-use crate::node::{Node, Place, free_address};
+use crate::node::{Node, Place};
+use crate::ports::free_address;
 use std::path::PathBuf;
 
 /// `libfaketime`, of Debian's package, between the program and the machine's clock.

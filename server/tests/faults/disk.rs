@@ -1,7 +1,8 @@
 //! A disk without room.
 
 use crate::browser::{customer, key};
-use crate::node::{Node, Place, free_address};
+use crate::node::{Node, Place};
+use crate::ports::free_address;
 use sqlx::Connection as _;
 use std::fs::File;
 use std::io::Write as _;

@@ -1,7 +1,8 @@
 //! `kill -9`.
 
 use crate::load::{Customer, Sent, assert_kept, assert_memberships};
-use crate::node::{Node, Place, free_address, times};
+use crate::node::{Node, Place, times};
+use crate::ports::free_address;
 use std::io::Read as _;
 use std::process::Stdio;
 use std::time::Duration;

@@ -14,5 +14,7 @@ mod hang_ups;
 mod kill;
 mod load;
 mod node;
+#[path = "../ports/mod.rs"]
+mod ports;
 mod postgres;
 mod scale_out;

@@ -1,7 +1,7 @@
 //! Places to run in, and the processes.
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -220,13 +220,6 @@ fn on_server(server: &str, name: &str) -> String {
     format!("{host}/{name}")
 }
 
-/// An address on which nobody listens.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-}
-
 /// A server process; it ends with this value.
 pub struct Node {
     child: Child,
@@ -237,7 +230,7 @@ pub struct Node {
 impl Node {
     /// Starts a server and waits until it is ready.
     pub fn start(place: &Place) -> Self {
-        Self::start_at(place, free_address())
+        Self::start_at(place, crate::ports::free_address())
     }
 
     /// The same on an address, as after an upgrade.

@@ -10,7 +10,8 @@
 
 use crate::browser::{Browser, PASSWORD, free_phone, key, register};
 use crate::load::{Customer, Sent, assert_kept, assert_memberships};
-use crate::node::{Node, Place, free_address, postgres_server, times};
+use crate::node::{Node, Place, postgres_server, times};
+use crate::ports::free_address;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! The examples of the documentation, as a shop's programmer would run them.
 
-use crate::common::{Installation, free_address, told};
+use crate::common::{Installation, told};
+use crate::ports::free_address;
 use serde_json::json;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

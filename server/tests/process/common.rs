@@ -1,8 +1,9 @@
 //! An installation, and the server that runs in it.
 
+use crate::ports::free_address;
 use reqwest::{Client, redirect};
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -157,12 +158,6 @@ pub(crate) fn client() -> Client {
         .timeout(PATIENCE)
         .build()
         .expect("a client")
-}
-
-/// An address that is free just now.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address")
 }
 
 /// A server that runs. It is gone when this is dropped.

@@ -6,6 +6,8 @@ mod command_line;
 mod common;
 mod doctor;
 mod figures;
+#[path = "../ports/mod.rs"]
+mod ports;
 mod stopping;
 mod tls;
 mod traces;

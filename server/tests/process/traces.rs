@@ -164,7 +164,7 @@ async fn s22_nobody_but_a_trusted_proxy_continues_a_trace() {
 
 #[tokio::test]
 async fn a_collector_that_is_not_there_stops_nobody() {
-    let nobody = crate::common::free_address();
+    let nobody = crate::ports::free_address();
     let here = Installation::new()
         .with("KABINET_DRAIN_SECONDS", "0")
         .with("KABINET_TELEMETRY__OTLP_ENDPOINT", &format!("http://{nobody}"));
