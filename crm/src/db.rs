@@ -982,6 +982,15 @@ where
     })
 }
 
+/// Locks rows by a query of PostgreSQL, `… = ANY($1) … FOR UPDATE`, until the transaction ends. On SQLite whoever writes is
+/// alone anyway.
+pub(crate) async fn hold(tx: &mut Tx, query: &'static str, ids: &[uuid::Uuid]) -> Result<(), sqlx::Error> {
+    match tx.engine() {
+        Engine::Sqlite(_) => Ok(()),
+        Engine::Postgres(c) => sqlx::query(query).bind(ids).execute(c).await.map(drop),
+    }
+}
+
 /// Rows to insert together: a million lines cannot afford a statement each.
 pub struct Rows {
     insert: &'static str,

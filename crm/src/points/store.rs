@@ -762,7 +762,7 @@ async fn settle_debtors(tx: &mut Tx, activated: &[Activated], sales: &[Sale]) ->
 /// reservations that lapsed and transfers that arrived by now, lots that became active or expired by `until`, the moment of
 /// what is to be booked.
 async fn settle(tx: &mut Tx, customer: CustomerId, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    lock(tx, customer).await?;
+    lock(tx, &[customer.0]).await?;
     let now = tx.now();
     let due = what_is_due(tx, customer, now, until).await?;
     if due.0 {
@@ -821,10 +821,11 @@ pub async fn bring_up_to_date(db: &Db, of: Subject) -> Result<(), Error> {
     .await
 }
 
-/// Waits until nobody else moves this customer's points.
-async fn lock(tx: &mut Tx, customer: CustomerId) -> Result<(), sqlx::Error> {
-    const SQL: &str = "UPDATE accounts SET balance = balance WHERE customer_id = $1";
-    on!(tx, |c| sqlx::query(SQL).bind(customer).execute(c).await.map(drop))
+/// Waits until nobody else moves these customers' points.
+pub(crate) async fn lock(tx: &mut Tx, customers: &[Uuid]) -> Result<(), sqlx::Error> {
+    // In the order in which balances are written, so that two who want the same wait for each other and do not deadlock.
+    const SQL: &str = "SELECT id FROM accounts WHERE customer_id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    db::hold(tx, SQL, customers).await
 }
 
 /// A customer's active balance in a program, and what of it is reserved.
@@ -1084,7 +1085,7 @@ async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Custo
     let now = tx.now();
     let mut ended = 0;
     for (customer, program) in due {
-        lock(tx, customer).await?;
+        lock(tx, &[customer.0]).await?;
         let (_, mut reserved) = active(tx, customer, program).await?;
         let lots: Vec<HeldRow> = on!(tx, |c| sqlx::query_as(LOTS)
             .bind(customer)

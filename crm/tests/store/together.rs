@@ -1,8 +1,9 @@
 //! A hundred at the same moment: what may happen once happens once, and the books agree afterwards.
 
-use crate::common::{BY, assert_books_agree, customer, days, held, join, ready, slip};
+use crate::common::{BY, assert_books_agree, balance, customer, days, held, join, program, ready, slip, spend};
 use crm::both_engines;
 use crm::db::Db;
+use crm::id::ProgramId;
 use crm::who::Subject;
 use futures::future::join_all;
 use std::sync::Arc;
@@ -70,3 +71,41 @@ both_engines!(
         assert_books_agree(db).await;
     }
 );
+
+both_engines!(s21_receipts_brought_back_at_once_owe_what_was_spent, async |world| {
+    let db = ready(world).await;
+    let (who, family) = (member(db).await, program(db, "family").await);
+    join(db, who, "family", db.now() - days(30)).await;
+    let receipts = 0..40;
+    for n in receipts.clone() {
+        slip(&format!("S-{n}"), who, db.now() - days(20))
+            .line("чайник", 1, 100_000)
+            .book(db)
+            .await;
+    }
+    crm::points::store::run_due(db, &BY).await.expect("the daily work");
+    let earned = balance_of(db, who, family).await;
+    // The lots of the first receipts are empty: what these earned has to come from the others.
+    spend(db, who, family, earned / 2).await;
+    let all = receipts.map(|n| {
+        let db = db.clone();
+        let back = slip(&format!("R-{n}"), who, db.now() - days(1))
+            .line("чайник", -1, 100_000)
+            .of(&format!("S-{n}"));
+        tokio::spawn(async move { back.book(&db).await })
+    });
+    for done in join_all(all).await {
+        done.expect("booked");
+    }
+    assert_eq!(
+        balance_of(db, who, family).await,
+        (-(earned / 2)).max(db.shop().points.floor())
+    );
+    assert_books_agree(db).await;
+});
+
+/// The active points of a customer in a program.
+async fn balance_of(db: &Db, who: Subject, program: ProgramId) -> i64 {
+    let all = balance(db, who).await.programs;
+    all.iter().find(|one| one.program == program).map_or(0, |one| one.active)
+}

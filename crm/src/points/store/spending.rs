@@ -462,7 +462,7 @@ pub(super) async fn lapse(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Cu
         .await)?;
     let mut lapsed = 0;
     for customer in BTreeSet::from_iter(due) {
-        lock(tx, customer).await?;
+        lock(tx, &[customer.0]).await?;
         let rows: Vec<Reservation> = on!(tx, |c| sqlx::query_as(DUE)
             .bind(customer)
             .bind(until)

@@ -482,7 +482,7 @@ pub(super) async fn complete(tx: &mut Tx, until: DateTime<Utc>, to: Option<Custo
     let now = tx.now();
     let mut completed = 0;
     for (id, to, completes_at) in due {
-        lock(tx, to).await?;
+        lock(tx, &[to.0]).await?;
         // What became active before it has paid debts before it.
         activate(tx, completes_at, Some(to)).await?;
         let row: Option<Row> = on!(tx, |c| sqlx::query_as(COMPLETE).bind(id).fetch_optional(c).await)?;

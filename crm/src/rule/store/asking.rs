@@ -774,16 +774,10 @@ pub(super) fn series_given<'r>(rules: &'r Rules, grant: &Grant) -> Option<&'r st
 
 /// Waits until nobody else gives these customers anything. Whoever has no account yet is held by the record itself.
 pub(super) async fn lock(tx: &mut Tx, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx::Error> {
-    const ACCOUNTS: &str = "UPDATE accounts SET balance = balance";
-    const PEOPLE: &str = "UPDATE customers SET updated_at = updated_at";
-    let customers: Vec<CustomerId> = customers.iter().copied().collect();
-    for part in customers.chunks(LIST) {
-        for (update, column) in [(ACCOUNTS, "customer_id"), (PEOPLE, "id")] {
-            let query = ListQuery::new(update).within(column, ids(part, |id| id.0));
-            db::list::<(i64,)>(tx, query).await?;
-        }
-    }
-    Ok(())
+    const PEOPLE: &str = "SELECT id FROM customers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    let ids: Vec<Uuid> = customers.iter().map(|id| id.0).collect();
+    points::lock(tx, &ids).await?;
+    db::hold(tx, PEOPLE, &ids).await
 }
 
 /// Budgets that this transaction takes from.
