@@ -99,6 +99,7 @@ impl Form for CreateRule {
             conditions: Vec::new(),
             effects: Vec::new(),
             caps: Caps::default(),
+            funded_by: None,
         };
         let id = rules::create(&cx.db, cx.staff()?, &rule).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=created")))

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The longest name, code of a group, segment, region or series, in characters.
 const NAME_MAX: usize = 200;
+/// The longest key of a partner, in characters.
+const PARTNER_MAX: usize = 40;
 /// The longest message, in characters.
 const TEXT_MAX: usize = 500;
 /// The longest list, of articles say.
@@ -74,6 +76,10 @@ pub enum Problem {
     NeedsTurn,
     /// Not one of the choices here.
     NotAChoice,
+    /// A key has small Latin letters, digits and hyphens, and nothing else.
+    NotAKey,
+    /// Only a rule that gives points can be paid for by somebody else.
+    NeedsPoints,
     /// The shop has no such thing.
     Unknown,
 }
@@ -101,6 +107,14 @@ impl Faults {
             self.add(pointer, Problem::Missing);
         } else if text.chars().count() > max {
             self.add(pointer, Problem::TooLong { max });
+        }
+    }
+
+    /// A key: small Latin letters, digits and hyphens.
+    fn partner(&mut self, pointer: &str, key: &str) {
+        self.text(pointer, key, PARTNER_MAX);
+        if !key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+            self.add(pointer, Problem::NotAKey);
         }
     }
 
@@ -355,6 +369,13 @@ impl Rule {
             faults.effect(&format!("/effects/{i}"), effect, self.occasion);
         }
         faults.caps(&self.caps);
+        if let Some(partner) = &self.funded_by {
+            faults.partner("/funded_by", partner);
+            // Only points are billed to a partner.
+            if self.effects.iter().all(|effect| effect.program().is_none()) {
+                faults.add("/funded_by", Problem::NeedsPoints);
+            }
+        }
         faults.0
     }
 }
