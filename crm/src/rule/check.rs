@@ -1,6 +1,7 @@
 //! What can be wrong with a rule that somebody wrote.
 
 use super::{Caps, Condition, Dates, Each, Effect, Limit, Occasion, Place, Range, Rule, Span, WHOLE, Window};
+use crate::flaw::Flaw;
 use crate::lang::Localized;
 use crate::purchase::AMOUNT_MAX;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,22 @@ const COUNT_MAX: i64 = 100_000;
 const DAY: u16 = 24 * 60;
 /// Half a year: windows of two birthdays do not meet.
 const BIRTHDAY_MAX: u16 = 182;
+
+/// The key of a partner as it is kept: up to 40 characters of `a` to `z`, digits and `-`.
+pub fn partner_key(raw: &str) -> Result<String, Flaw> {
+    let key = raw.trim();
+    match key.len() {
+        0 => Err(Flaw::Missing),
+        _ if !key
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') =>
+        {
+            Err(Flaw::NotAKey)
+        }
+        n if n > PARTNER_MAX => Err(Flaw::TooLong { max: PARTNER_MAX }),
+        _ => Ok(key.to_owned()),
+    }
+}
 
 /// Something that is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +93,7 @@ pub enum Problem {
     NeedsTurn,
     /// Not one of the choices here.
     NotAChoice,
-    /// A key has small Latin letters, digits and hyphens, and nothing else.
+    /// Not a key, as [`partner_key`] reads it.
     NotAKey,
     /// Only a rule that gives points can be paid for by somebody else.
     NeedsPoints,
@@ -107,14 +124,6 @@ impl Faults {
             self.add(pointer, Problem::Missing);
         } else if text.chars().count() > max {
             self.add(pointer, Problem::TooLong { max });
-        }
-    }
-
-    /// A key: small Latin letters, digits and hyphens.
-    fn partner(&mut self, pointer: &str, key: &str) {
-        self.text(pointer, key, PARTNER_MAX);
-        if !key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-            self.add(pointer, Problem::NotAKey);
         }
     }
 
@@ -370,7 +379,9 @@ impl Rule {
         }
         faults.caps(&self.caps);
         if let Some(partner) = &self.funded_by {
-            faults.partner("/funded_by", partner);
+            if partner_key(partner).as_ref() != Ok(partner) {
+                faults.add("/funded_by", Problem::NotAKey);
+            }
             // Only points are billed to a partner.
             if self.effects.iter().all(|effect| effect.program().is_none()) {
                 faults.add("/funded_by", Problem::NeedsPoints);

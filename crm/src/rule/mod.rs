@@ -63,7 +63,7 @@ pub mod words;
 
 #[cfg(feature = "store")]
 pub(crate) use ask::birthday;
-pub use check::{Fault, Problem};
+pub use check::{Fault, Problem, partner_key};
 pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};
 pub use target::Target;

@@ -222,7 +222,8 @@ async fn take(
         (AccountKind::Pending, own_active - back.own),
         (AccountKind::Active, -(own_active + lent + debt)),
     ];
-    book.funded.extend(row.partner_key.clone().map(|partner| (partner, -taken)));
+    book.funded
+        .extend(row.partner_key.clone().map(|partner| (partner, -taken)));
     // Whose purchase it was is not the customer's to see.
     let transaction = book.post(
         tx.now(),
@@ -265,7 +266,8 @@ async fn give_again(
         (AccountKind::Pending, restoring.pending),
         (AccountKind::Active, restoring.active + debt),
     ];
-    book.funded.extend(row.partner_key.clone().map(|partner| (partner, again)));
+    book.funded
+        .extend(row.partner_key.clone().map(|partner| (partner, again)));
     let transaction = book.post(
         tx.now(),
         TransactionKind::Void,

@@ -750,7 +750,9 @@ fn write(answers: &mut Answers, rules: &Rules, sale: &Sale, grant: &Grant, day: 
         });
     }
     let line = grant.line.and_then(|place| sale.lines.get(place as usize));
-    let partner = rules.get(grant.by).and_then(|published| published.rule.funded_by.as_ref());
+    let partner = rules
+        .get(grant.by)
+        .and_then(|published| published.rule.funded_by.as_ref());
     if let (Given::Points { program, points }, Some(line), Some(partner)) = (grant.given, line, partner) {
         let funded = answers.funded.entry((line.line, program)).or_default();
         *funded.entry(partner.clone()).or_default() += points;
