@@ -713,7 +713,8 @@ test("forms of rules", async ({ another, signIns }) => {
   await right(desk, "rule.caps", { line: "100", day_times: "1" });
   await desk.getByText("Изменить название, срок и порядок").click();
   await wrong(desk, "rule.basics", { priority: "x" }, "Напишите число");
-  await right(desk, "rule.basics", { priority: "3", group: "чай" });
+  await wrong(desk, "rule.basics", { priority: "3", group: "чай", funded_by: "Банк" }, "Подходят маленькие латинские буквы");
+  await right(desk, "rule.basics", { priority: "3", group: "чай", funded_by: "" });
   await desk.getByText("Правило целиком").click();
   await wrong(desk, "rule.json", { json: "{" }, "Не удаётся прочитать");
   await desk.goto(at);

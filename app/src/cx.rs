@@ -373,6 +373,7 @@ impl Cx {
             Flaw::TooOld => words.too_old.into(),
             Flaw::TooYoung { .. } => words.too_young(n),
             Flaw::NotACode => words.not_a_code.into(),
+            Flaw::NotAKey => words.not_a_key.into(),
             Flaw::NotAUrl => words.not_a_url.into(),
             Flaw::PrivateAddress => words.private_address.into(),
             Flaw::NotATimeZone => words.not_a_time_zone.into(),

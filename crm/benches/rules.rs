@@ -48,6 +48,7 @@ fn rule(conditions: Vec<Condition>, effects: Vec<Effect>) -> Rule {
         conditions,
         effects,
         caps: Caps::default(),
+        funded_by: None,
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Flaw {
     },
     /// Characters that do not belong into a code.
     NotACode,
+    /// Characters that do not belong into the key of a partner.
+    NotAKey,
     /// Not the address of a web server: `https://` and a name.
     NotAUrl,
     /// An address within a private network, where the shop calls nobody.
@@ -218,6 +220,7 @@ impl Flaw {
             Self::TooOld => "too_old",
             Self::TooYoung { .. } => "too_young",
             Self::NotACode => "not_a_code",
+            Self::NotAKey => "not_a_key",
             Self::NotAUrl => "not_a_url",
             Self::PrivateAddress => "private_address",
             Self::NotATimeZone => "not_a_time_zone",

@@ -200,6 +200,10 @@ fn points(cx: &Cx, earned: &Earned) -> impl IntoView + use<> {
                 ),
                 Source::Rule(by) => t.by_rule(cx.pick(&part.name), by.version),
             };
+            let words = match &part.partner {
+                Some(partner) => cx.t().receipt.by_partner(words, partner),
+                None => words,
+            };
             match by_rules {
                 true => format!("{words} {}", format::signed_points(cx.lang, part.amount)),
                 false => words,

@@ -18,7 +18,7 @@ use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
 use crm::lang::Localized;
 use crm::rule::store::{self as rules, Entry, PublishError, Version, simulating};
-use crm::rule::{Caps, Condition, Fault, Limit, Occasion, Rule, Validity};
+use crm::rule::{Caps, Condition, Fault, Limit, Occasion, Rule, Validity, partner_key};
 use fields::{
     ConditionFields, ConditionKind, EffectFields, EffectKind, Kind, condition_fields, condition_kind, effect_fields,
     effect_kind, hundredths, optional, whole,
@@ -99,6 +99,7 @@ impl Form for CreateRule {
             conditions: Vec::new(),
             effects: Vec::new(),
             caps: Caps::default(),
+            funded_by: None,
         };
         let id = rules::create(&cx.db, cx.staff()?, &rule).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=created")))
@@ -152,6 +153,8 @@ pub struct SetBasics {
     group: String,
     #[serde(default)]
     alone: String,
+    #[serde(default)]
+    funded_by: String,
 }
 
 impl Form for SetBasics {
@@ -171,6 +174,9 @@ impl Form for SetBasics {
         let priority = flaws.field("priority", priority).unwrap_or_default();
         let occasion = Occasion::from_word(&self.occasion).ok_or(Flaw::NotAChoice);
         let occasion = flaws.field("occasion", occasion).unwrap_or_default();
+        let funded_by = flaws
+            .field("funded_by", optional(&self.funded_by, partner_key))
+            .flatten();
         if !flaws.is_clean() {
             return Err(AppError::Invalid { flaws: flaws.flaws() });
         }
@@ -183,6 +189,7 @@ impl Form for SetBasics {
                 priority,
                 group,
                 alone: self.alone == "yes",
+                funded_by,
                 ..rule.clone()
             };
             Ok(())
@@ -915,6 +922,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
         ("valid_until", t.valid_until),
         ("priority", t.priority),
         ("group", t.group),
+        ("funded_by", t.funded_by),
     ]
     .map(|(name, label)| (name.to_owned(), label.to_owned()))
     .to_vec();
@@ -925,6 +933,9 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
     );
     let (from, until) = (local(cx, rule.valid.from), local(cx, rule.valid.until));
     let (priority, alone) = (rule.priority.to_string(), rule.alone);
+    let funded_by = rule.funded_by.clone().unwrap_or_default();
+    let funded = rule.funded_by.as_ref().map(|partner| t.l_funded_by(partner));
+    let funded = funded.map(|words| view! { <p class="muted">{words}</p> });
     let occasions: Vec<(String, String)> = Occasion::ALL
         .into_iter()
         .map(|occasion| (occasion.as_str().to_owned(), words.occasion(occasion).to_owned()))
@@ -936,6 +947,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
             <h3 id="basics-title" class="mb-2">{t.basics}</h3>
             <p class="muted">{t.l_occasion(asked)}</p>
             <p class="muted">{words.validity(rule).unwrap_or_else(|| t.always.to_owned())}</p>
+            {funded}
             <details class="fold" open=was_sent>
                 <summary>{t.change_basics}</summary>
                 <FormBox<SetBasics> labels=labels stale=t.stale>
@@ -948,6 +960,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
                         <Field name="valid_until" label=t.valid_until kind="datetime-local" value=until optional=true/>
                         <Field name="priority" label=t.priority hint=t.priority_hint value=priority inputmode="numeric"/>
                         <Field name="group" label=t.group hint=t.group_hint value=group optional=true/>
+                        <Field name="funded_by" label=t.funded_by hint=t.funded_by_hint value=funded_by optional=true/>
                     </div>
                     <Check name="alone" checked=alone>{t.l_alone}</Check>
                     <button class="btn">{t.save}</button>

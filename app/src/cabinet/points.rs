@@ -380,6 +380,10 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
     });
     let reward = entry.reward.as_ref().map(|reward| {
         let name = t.rule_version(cx.pick(&reward.name), reward.by.version);
+        let name = match &reward.partner {
+            Some(partner) => cx.t().receipt.by_partner(name, partner),
+            None => name,
+        };
         let back = (reward.taken_back > 0)
             .then(|| view! { <div><dt>{t.reward_taken_back}</dt><dd>{cx.points(reward.taken_back)}</dd></div> });
         view! {

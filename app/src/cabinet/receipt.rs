@@ -535,6 +535,10 @@ fn parts(cx: &Cx, earned: &Earned) -> Vec<Html> {
             Source::Program(version) => t.by_program(name, crm::content::percent(cx.lang, earned.share), version),
             Source::Rule(by) => t.by_rule(name, by.version),
         };
+        let by = match &part.partner {
+            Some(partner) => t.by_partner(by, partner),
+            None => by,
+        };
         // One alone is the whole of the line.
         let points = (earned.parts.len() > 1).then(|| format::signed_points(cx.lang, part.amount));
         view! { <br/> <small class="muted"><bdi>{by}</bdi> " " {points}</small> }.into_html()

@@ -117,6 +117,10 @@ impl<'a> Words<'a> {
                     }
                     Source::Rule(by) => self.t.receipt.by_rule(name, by.version),
                 };
+                let by = match &part.partner {
+                    Some(partner) => self.t.receipt.by_partner(by, partner),
+                    None => by,
+                };
                 format!("{} ({by})", self.points(part.amount))
             })
             .collect();

@@ -461,6 +461,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "question_votes",
         "what readers think of answers: who they are stands nowhere",
     ),
+    (
+        "fundings",
+        "which partner pays the shop for points: what was earned stands with the purchase, and the rule that gave it",
+    ),
     ("handoffs", "a way to an outside provider and back: gone after minutes"),
     (
         "request_changes",

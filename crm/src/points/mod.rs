@@ -5,11 +5,11 @@
 //!
 //! | what happens | from | to |
 //! |---|---|---|
-//! | accrual | issued | pending (active where the program knows no delay) |
+//! | accrual | issued, or the partner's who pays for it | pending (active where the program knows no delay) |
 //! | activation | pending | active |
 //! | expiry | active | expired |
 //! | redemption | active | spent |
-//! | return | pending or active | issued |
+//! | return | pending or active | issued, or the partner's: where it had come from |
 //! | refund: what had paid for something that came back | spent | active |
 //! | void of a receipt | as its return, or the other way round | |
 //! | transfer | active | transfer, and from there to the other customer's active |
@@ -52,6 +52,8 @@ pub enum AccountKind {
     Active,
     /// The counterpart of what was earned.
     Issued,
+    /// The same of what a partner pays for: each partner has an account of their own in a program.
+    Partner,
     /// What was not spent in time.
     Expired,
     /// What paid for something.
@@ -69,6 +71,7 @@ impl AccountKind {
             Self::Pending => "pending",
             Self::Active => "active",
             Self::Issued => "issued",
+            Self::Partner => "partner",
             Self::Expired => "expired",
             Self::Spent => "spent",
             Self::Adjustment => "adjustment",
@@ -265,6 +268,8 @@ pub struct Reward {
     pub points: i64,
     /// How many of them were taken back because a friend's purchase came back.
     pub taken_back: i64,
+    /// The key of the partner who pays for them; none: the shop does.
+    pub partner: Option<String>,
     /// When they become active.
     pub activates_at: DateTime<Utc>,
     /// When they expire.
@@ -550,6 +555,8 @@ pub struct Part {
     pub name: Localized,
     /// How much, in hundredths of a point or minor units.
     pub amount: i64,
+    /// Of points: the key of the partner who pays for them; none: the shop does.
+    pub partner: Option<String>,
 }
 
 /// What the daily work did.

@@ -50,6 +50,20 @@ pub fn owed(points: i64, quantity: i64, returned: i64) -> i64 {
     }
 }
 
+/// How many points have gone back to each of the partners who pay for a part of `points`, once `taken` of these were taken
+/// back; what that leaves went back to the shop. Each has its share of what those before it left, rounded down: so no part ever
+/// shrinks while more is taken back, and each is whole when all is.
+pub fn back_to_partners(mut points: i64, mut taken: i64, parts: &[i64]) -> Vec<i64> {
+    let mut back = Vec::with_capacity(parts.len());
+    for part in parts {
+        let own = floor_share(taken, *part, points);
+        points -= part;
+        taken -= own;
+        back.push(own);
+    }
+    back
+}
+
 /// What a lot holds and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lot {
@@ -193,6 +207,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_back_goes_to_whoever_paid() {
+        // Of ten points two partners pay three and five, and the shop two.
+        assert_eq!(back_to_partners(10, 0, &[3, 5]), [0, 0]);
+        assert_eq!(back_to_partners(10, 1, &[3, 5]), [0, 0]);
+        assert_eq!(back_to_partners(10, 4, &[3, 5]), [1, 2]);
+        assert_eq!(back_to_partners(10, 9, &[3, 5]), [2, 5]);
+        assert_eq!(back_to_partners(10, 10, &[3, 5]), [3, 5]);
+        assert_eq!(back_to_partners(7, 7, &[7]), [7]);
+        assert_eq!(back_to_partners(7, 3, &[]), [0_i64; 0]);
+    }
+
+    #[test]
     fn a_membership_ends_at_the_moment_of_leaving() {
         let at = |s| DateTime::from_timestamp(s, 0).unwrap_or_default();
         assert!(is_member(at(10), None, at(10)));
@@ -234,6 +260,24 @@ mod tests {
                 let gets = i128::from(*part) * i128::from(whole.max(1));
                 prop_assert!(*part <= *share && (gets - exact).abs() < i128::from(whole.max(1)));
             }
+        }
+
+        #[test]
+        fn the_more_is_taken_back_the_more_each_partner_has_got(
+            shop in 0_i64..1_000, parts in prop::collection::vec(1_i64..1_000, 1..5)
+        ) {
+            let points = shop + parts.iter().sum::<i64>();
+            let mut before = vec![0; parts.len()];
+            for taken in 1..=points {
+                let back = back_to_partners(points, taken, &parts);
+                let left = taken - back.iter().sum::<i64>();
+                let before_of_shop = taken - 1 - before.iter().sum::<i64>();
+                prop_assert!(left >= before_of_shop && left <= shop);
+                prop_assert!(back.iter().zip(&before).all(|(now, before)| now >= before));
+                prop_assert!(back.iter().zip(&parts).all(|(back, part)| back <= part));
+                before = back;
+            }
+            prop_assert_eq!(before, parts);
         }
 
         #[test]

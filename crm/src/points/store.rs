@@ -237,8 +237,8 @@ impl Programs {
     }
 }
 
-/// Which account, in the words of the ledger.
-type Place = (ProgramId, Option<CustomerId>, AccountKind);
+/// Which account, in the words of the ledger; that of a partner by the partner's key.
+type Place = (ProgramId, Option<CustomerId>, AccountKind, Option<String>);
 
 #[derive(sqlx::FromRow)]
 struct AccountRow {
@@ -246,6 +246,7 @@ struct AccountRow {
     program_id: ProgramId,
     customer_id: Option<CustomerId>,
     kind: AccountKind,
+    partner_key: Option<String>,
 }
 
 /// A list longer than this is asked for in parts: SQLite looks up each of its parameters by walking through all before
@@ -256,34 +257,42 @@ pub(crate) const LIST: usize = 256;
 async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place, AccountId>, sqlx::Error> {
     let customers: Vec<CustomerId> = places
         .iter()
-        .filter_map(|(_, customer, _)| *customer)
+        .filter_map(|(_, customer, ..)| *customer)
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
+    let partners: BTreeSet<&String> = places.iter().filter_map(|(.., partner)| partner.as_ref()).collect();
     // The second round finds what another process opened between our look and our insert.
     let mut found = HashMap::new();
     for round in 0..3 {
-        const SELECT: &str = "SELECT id, program_id, customer_id, kind FROM accounts";
-        let mut rows: Vec<AccountRow> = db::list(tx, ListQuery::new(SELECT).filter("customer_id IS NULL", [])).await?;
+        const SELECT: &str = "SELECT id, program_id, customer_id, kind, partner_key FROM accounts";
+        const SHOP: &str = "customer_id IS NULL AND partner_key IS NULL";
+        let mut rows: Vec<AccountRow> = db::list(tx, ListQuery::new(SELECT).filter(SHOP, [])).await?;
+        if !partners.is_empty() {
+            let keys = partners.iter().map(|key| Bind::Text((*key).clone()));
+            let query = ListQuery::new(SELECT).within("partner_key", keys);
+            rows.extend(db::list::<AccountRow>(tx, query).await?);
+        }
         for part in customers.chunks(LIST) {
             let query = ListQuery::new(SELECT).within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
             rows.extend(db::list::<AccountRow>(tx, query).await?);
         }
         found = rows
             .into_iter()
-            .map(|row| ((row.program_id, row.customer_id, row.kind), row.id))
+            .map(|row| ((row.program_id, row.customer_id, row.kind, row.partner_key), row.id))
             .collect();
         let mut missing = Rows::new(
-            "INSERT INTO accounts (id, program_id, customer_id, kind)",
+            "INSERT INTO accounts (id, program_id, customer_id, kind, partner_key)",
             "ON CONFLICT DO NOTHING",
         );
-        for place @ (program, customer, kind) in places {
+        for place @ (program, customer, kind, partner) in places {
             if !found.contains_key(place) {
                 missing.push([
                     Bind::Id(AccountId::new().0),
                     Bind::Id(program.0),
                     Bind::MaybeId(customer.map(|id| id.0)),
                     Bind::Word(kind.as_str()),
+                    Bind::MaybeText(partner.clone()),
                 ]);
             }
         }
@@ -325,10 +334,13 @@ struct Book {
     allocations: Rows,
     restorations: Rows,
     accruals: Rows,
+    fundings: Rows,
     /// Whose points move, to be told of.
     moved: BTreeSet<CustomerId>,
     /// The reward that the next transactions are for; none: they are for something else.
     reward: Option<RewardId>,
+    /// What partners pay of the points that the next transaction brings, or get back of those that it takes (below zero).
+    funded: BTreeMap<String, i64>,
 }
 
 impl Book {
@@ -353,12 +365,15 @@ impl Book {
                 "INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)",
                 "",
             ),
+            fundings: Rows::new("INSERT INTO fundings (line_id, program_id, partner_key, points)", ""),
             moved: BTreeSet::new(),
             reward: None,
+            funded: BTreeMap::new(),
         }
     }
 
-    /// A transaction that moves points into the customer's accounts, and out of the program's account `against`.
+    /// A transaction that moves points into the customer's accounts, and out of the program's account `against`; as far as
+    /// partners pay ([`Book::funded`]), out of theirs.
     #[expect(
         clippy::too_many_arguments,
         reason = "a transaction is these words; a struct would only name them again"
@@ -389,14 +404,20 @@ impl Book {
         self.postings.extend(
             changes
                 .clone()
-                .map(|(kind, amount)| (id, (program, Some(customer), *kind), *amount)),
+                .map(|(kind, amount)| (id, (program, Some(customer), *kind, None), *amount)),
         );
-        if let Some(against) = against {
-            self.postings.push((
-                id,
-                (program, None, against),
-                -changes.map(|(_, amount)| amount).sum::<i64>(),
-            ));
+        let mut whole: i64 = changes.map(|(_, amount)| amount).sum();
+        let is_funded = !self.funded.is_empty();
+        for (partner, points) in std::mem::take(&mut self.funded) {
+            if points != 0 {
+                whole -= points;
+                self.postings
+                    .push((id, (program, None, AccountKind::Partner, Some(partner)), -points));
+            }
+        }
+        // Of what partners pay for altogether there is nothing left for the shop.
+        if let Some(against) = against.filter(|_| whole != 0 || !is_funded) {
+            self.postings.push((id, (program, None, against, None), -whole));
         }
         id
     }
@@ -483,9 +504,9 @@ impl Book {
         tx.touch(now);
         let mut deltas: BTreeMap<Place, i64> = BTreeMap::new();
         for (_, place, amount) in &self.postings {
-            *deltas.entry(*place).or_default() += amount;
+            *deltas.entry(place.clone()).or_default() += amount;
         }
-        let ids = accounts(tx, &deltas.keys().copied().collect()).await?;
+        let ids = accounts(tx, &deltas.keys().cloned().collect()).await?;
         let id_of = |place: &Place| {
             ids.get(place)
                 .copied()
@@ -495,7 +516,7 @@ impl Book {
         // A program's own accounts keep no balance: each receipt would have to wait for the one before it to be committed.
         // Always in the same order, so that two processes wait for each other instead of deadlocking.
         let mut changed = Vec::with_capacity(deltas.len());
-        for (place, delta) in deltas.iter().filter(|((_, customer, _), _)| customer.is_some()) {
+        for (place, delta) in deltas.iter().filter(|((_, customer, ..), _)| customer.is_some()) {
             changed.push((id_of(place)?, place, *delta));
         }
         changed.sort_unstable_by_key(|(id, ..)| *id);
@@ -504,7 +525,7 @@ impl Book {
             "ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance \
              RETURNING program_id, customer_id, kind, balance",
         );
-        for (id, (program, customer, kind), delta) in changed {
+        for (id, (program, customer, kind, _), delta) in changed {
             rows.push([
                 Bind::Id(id.0),
                 Bind::Id(program.0),
@@ -516,7 +537,7 @@ impl Book {
         let balances: Vec<(ProgramId, Option<CustomerId>, AccountKind, i64)> = db::insert_returning(tx, rows).await?;
         let mut debts: HashMap<Place, i64> = HashMap::new();
         for (program, customer, kind, balance) in balances {
-            let place = (program, customer, kind);
+            let place = (program, customer, kind, None);
             let before = balance - deltas.get(&place).copied().unwrap_or_default();
             if kind == AccountKind::Active && before < 0 {
                 debts.insert(place, -before);
@@ -532,7 +553,7 @@ impl Book {
             points,
         } in std::mem::take(&mut self.activated)
         {
-            let place = (program, Some(customer), AccountKind::Active);
+            let place = (program, Some(customer), AccountKind::Active, None);
             let Some(debt) = debts.get_mut(&place).filter(|debt| **debt > 0) else {
                 continue;
             };
@@ -580,7 +601,8 @@ impl Book {
         }
         db::insert(tx, self.allocations).await?;
         db::insert(tx, self.restorations).await?;
-        db::insert(tx, self.accruals).await
+        db::insert(tx, self.accruals).await?;
+        db::insert(tx, self.fundings).await
     }
 }
 
@@ -639,6 +661,17 @@ pub(crate) async fn accrue(
                 continue;
             }
             total += points;
+            for (line, _) in &earned {
+                for (partner, points) in answers.funded.get(&(*line, program)).into_iter().flatten() {
+                    *book.funded.entry(partner.clone()).or_default() += points;
+                    book.fundings.push([
+                        Bind::Id(line.0),
+                        Bind::Id(program.0),
+                        Bind::Text(partner.clone()),
+                        Bind::Int(*points),
+                    ]);
+                }
+            }
             let id = book.earn(now, (program, *customer), Some(*purchase), *at, terms, points);
             if terms.delay_days == 0 && notification::is_news(tx, *at) {
                 *news.entry(*customer).or_default() += points;
@@ -1557,6 +1590,7 @@ async fn earned(conn: &mut Conn, of: Subject, query: ListQuery) -> Result<Vec<(S
             by: Source::Program(row.program_version),
             name: row.name.0.clone(),
             amount: own,
+            partner: None,
         };
         parts.splice(0..0, (own != 0).then_some(share));
         parts

@@ -317,7 +317,8 @@ async fn count_day(conn: &mut Conn, day: NaiveDate) -> Result<Counted, sqlx::Err
     for (program, account, amount) in points {
         // What leaves a program's account comes to customers, and the other way about.
         let (figure, value) = match account.as_str() {
-            "issued" => ("issued", -amount),
+            // Whoever pays for them.
+            "issued" | "partner" => ("issued", -amount),
             "adjustment" => ("adjusted", -amount),
             "spent" => ("spent", amount),
             "expired" => ("expired", amount),

@@ -1,12 +1,15 @@
 //! What can be wrong with a rule that somebody wrote.
 
 use super::{Caps, Condition, Dates, Each, Effect, Limit, Occasion, Place, Range, Rule, Span, WHOLE, Window};
+use crate::flaw::Flaw;
 use crate::lang::Localized;
 use crate::purchase::AMOUNT_MAX;
 use serde::{Deserialize, Serialize};
 
 /// The longest name, code of a group, segment, region or series, in characters.
 const NAME_MAX: usize = 200;
+/// The longest key of a partner, in characters.
+const PARTNER_MAX: usize = 40;
 /// The longest message, in characters.
 const TEXT_MAX: usize = 500;
 /// The longest list, of articles say.
@@ -25,6 +28,22 @@ const COUNT_MAX: i64 = 100_000;
 const DAY: u16 = 24 * 60;
 /// Half a year: windows of two birthdays do not meet.
 const BIRTHDAY_MAX: u16 = 182;
+
+/// The key of a partner as it is kept: up to 40 characters of `a` to `z`, digits and `-`.
+pub fn partner_key(raw: &str) -> Result<String, Flaw> {
+    let key = raw.trim();
+    match key.len() {
+        0 => Err(Flaw::Missing),
+        _ if !key
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') =>
+        {
+            Err(Flaw::NotAKey)
+        }
+        n if n > PARTNER_MAX => Err(Flaw::TooLong { max: PARTNER_MAX }),
+        _ => Ok(key.to_owned()),
+    }
+}
 
 /// Something that is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +93,10 @@ pub enum Problem {
     NeedsTurn,
     /// Not one of the choices here.
     NotAChoice,
+    /// Not a key, as [`partner_key`] reads it.
+    NotAKey,
+    /// Only a rule that gives points can be paid for by somebody else.
+    NeedsPoints,
     /// The shop has no such thing.
     Unknown,
 }
@@ -355,6 +378,15 @@ impl Rule {
             faults.effect(&format!("/effects/{i}"), effect, self.occasion);
         }
         faults.caps(&self.caps);
+        if let Some(partner) = &self.funded_by {
+            if partner_key(partner).as_ref() != Ok(partner) {
+                faults.add("/funded_by", Problem::NotAKey);
+            }
+            // Only points are billed to a partner.
+            if self.effects.iter().all(|effect| effect.program().is_none()) {
+                faults.add("/funded_by", Problem::NeedsPoints);
+            }
+        }
         faults.0
     }
 }

@@ -63,7 +63,7 @@ pub mod words;
 
 #[cfg(feature = "store")]
 pub(crate) use ask::birthday;
-pub use check::{Fault, Problem};
+pub use check::{Fault, Problem, partner_key};
 pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};
 pub use target::Target;
@@ -103,6 +103,9 @@ pub struct Rule {
     /// How much it gives at most.
     #[serde(default)]
     pub caps: Caps,
+    /// The key of the partner who pays for the points that it gives; none: the shop. Of a multiplier that is what it adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funded_by: Option<String>,
 }
 
 /// A rule's version by its name: what stands behind everything that was given.

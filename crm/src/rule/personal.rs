@@ -73,6 +73,7 @@ impl Rule {
                 purchase: None,
                 ..self.caps
             },
+            funded_by: None,
         }
     }
 }

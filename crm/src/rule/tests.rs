@@ -1715,6 +1715,7 @@ fn rule_sets() -> impl Strategy<Value = Vec<Published>> {
         conditions,
         effects,
         caps,
+        funded_by: None,
     });
     let number = |rules: Vec<Rule>| {
         rules

@@ -6,7 +6,8 @@
 
 use crate::common::*;
 use crate::model::tiers::{Counted, Tiers};
-use crate::model::{Model, Refusal, Terms, Time, View};
+use crate::model::{Model, PARTNERS, Refusal, Terms, Time, View};
+use crate::rules::{publish, rule};
 use chrono::Duration;
 use crm::db::Db;
 use crm::id::{ProgramId, ReservationId, TierId, TransferId};
@@ -114,6 +115,18 @@ async fn publish_tiers(db: &Db) {
     tier::store::publish_by_system(db, &BY, club, &tiers, None)
         .await
         .expect("published");
+}
+
+/// What partners pay for, as [`PARTNERS`] says it.
+async fn publish_partners(db: &Db) {
+    let club = program(db, PROGRAMS[0]).await;
+    for (key, share, once) in PARTNERS {
+        let effect = match once {
+            0 => format!(r#"{{"points_share": {{"program": "{club}", "share": {share}}}}}"#),
+            _ => format!(r#"{{"points_fixed": {{"program": "{club}", "points": {once}, "each": "line"}}}}"#),
+        };
+        publish(db, &rule(key, "", &effect, &format!(r#", "funded_by": "{key}""#))).await;
+    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -367,6 +380,11 @@ impl Told<'_> {
     async fn compare(&self) {
         work(self.db, &BY).await.expect("the daily work");
         tier::store::run_due(self.db, &BY).await.expect("the daily work");
+        assert_eq!(
+            paid_for(self.db, self.who).await,
+            self.model.paid_for(),
+            "what partners and the shop pay for"
+        );
         for (n, who) in self.who.iter().enumerate() {
             for (m, program) in self.programs.iter().enumerate() {
                 let told = view(self.db, *who, *program).await;
@@ -398,6 +416,26 @@ async fn view(db: &Db, who: Subject, program: ProgramId) -> View {
     .expect("lots");
     lots.sort_by_key(|(left, until)| (*until, *left));
     of_program.map_or((0, 0, 0, Vec::new()), |p| (p.active, p.pending, p.reserved, lots))
+}
+
+/// What the ledger says that each partner has paid for, and the shop last.
+async fn paid_for(db: &Db, who: [Subject; 2]) -> Vec<i64> {
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(o.amount), 0) AS BIGINT) FROM transactions t \
+        JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
+        WHERE t.customer_id IN ($1, $2) AND a.kind IN ('issued', 'partner') AND COALESCE(a.partner_key, '') = $3";
+    let mut conn = db.read().await.expect("a connection");
+    let mut all = Vec::new();
+    for key in PARTNERS.map(|(key, ..)| key).into_iter().chain([""]) {
+        let sum: i64 = on!(conn, |c| sqlx::query_scalar(SQL)
+            .bind(who[0].id())
+            .bind(who[1].id())
+            .bind(key)
+            .fetch_one(c)
+            .await)
+        .expect("a sum");
+        all.push(-sum);
+    }
+    all
 }
 
 /// The tier of a customer: as it is reckoned, and as it is kept.
@@ -482,6 +520,7 @@ fn tell(histories: u32, world: impl AsyncFn() -> World) {
             let world = world().await;
             ready(&world).await;
             publish_tiers(&world.db).await;
+            publish_partners(&world.db).await;
             let shop = Shop {
                 points: Policy {
                     // Near enough to be reached, and no limit on what is given away.

@@ -5,6 +5,7 @@ use crate::common::{
     BY, assert_books_agree, balance, card, customer, days, execute, fund, held, join, lots, program, ready, reserve,
     sign_in, slip, spend,
 };
+use crate::rules::{fixed, publish, rule};
 use crate::transfers::give;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use crm::both_engines;
@@ -195,6 +196,38 @@ both_engines!(returns_find_the_points_wherever_they_are, async |world| {
         .book(db)
         .await;
     assert_eq!((held(db, anna).await, held(db, old).await), ((0, 0), (0, 15_00)));
+    assert_books_agree(db).await;
+});
+
+both_engines!(who_pays_for_points_stays_the_same_when_accounts_merge, async |world| {
+    const PAID: &str = "SELECT CAST(SUM(o.amount) AS BIGINT) FROM postings o JOIN accounts a ON a.id = o.account_id \
+        WHERE a.partner_key = 'bank'";
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    join(db, old, "club", start() - days(30)).await;
+    let points = fixed(program(db, "club").await, 10_00);
+    publish(db, &rule("Bank", "", &points, r#", "funded_by": "bank""#)).await;
+    let paid = async || -> i64 {
+        let mut conn = db.read().await.expect("a connection");
+        on!(conn, |c| sqlx::query_scalar(PAID).fetch_one(c).await).expect("a sum")
+    };
+    slip("B-1", old, start()).line("чай", 2, 50_000).book(db).await;
+    merge(world, anna, old).await.expect("merged");
+    assert_eq!((held(db, anna).await, paid().await), ((0, 40_00), -10_00));
+    slip("R-1", anna, start() + Duration::hours(1))
+        .line("чай", -1, 50_000)
+        .of("B-1")
+        .book(db)
+        .await;
+    assert_eq!((held(db, anna).await, paid().await), ((0, 20_00), -5_00));
+    assert_books_agree(db).await;
+    undo(world, anna).await.expect("parted");
+    slip("R-2", old, start() + Duration::hours(2))
+        .line("чай", -1, 50_000)
+        .of("B-1")
+        .book(db)
+        .await;
+    assert_eq!((held(db, old).await, paid().await), ((0, 0), 0));
     assert_books_agree(db).await;
 });
 

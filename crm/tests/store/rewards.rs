@@ -663,6 +663,50 @@ both_engines!(
 );
 
 both_engines!(
+    a_reward_that_a_partner_pays_for_goes_back_to_the_partner,
+    async |world| {
+        let db = ready(world).await;
+        let club = program(db, "club").await;
+        let more = r#", "occasion": "referral", "funded_by": "bank""#;
+        publish(db, &rule("Friend", "", &fixed(club, 300_00), more)).await;
+        let anna = customer(db).await;
+        join(db, anna, "club", start() - days(365)).await;
+        let anna = sign_in(db, anna).await;
+        let code = invitations::begin(db, &anna).await.expect("a code");
+        let boris = register(db, "+79000000001", Some(&code)).await;
+        // Of the inviter alone: what the friend's own purchase earns is the shop's.
+        let books = async || {
+            const SQL: &str = "SELECT a.kind, a.partner_key, CAST(SUM(o.amount) AS BIGINT) FROM accounts a \
+            JOIN postings o ON o.account_id = a.id JOIN transactions t ON t.id = o.transaction_id \
+            WHERE a.customer_id IS NULL AND t.customer_id = $1 GROUP BY a.kind, a.partner_key ORDER BY a.kind";
+            let mut conn = db.read().await.expect("a connection");
+            let books: Vec<(String, Option<String>, i64)> =
+                crm::on!(conn, |c| sqlx::query_as(SQL).bind(anna.me().id()).fetch_all(c).await).expect("read");
+            books
+        };
+        let bank = |points: i64| vec![("partner".to_owned(), Some("bank".to_owned()), points)];
+        later(world);
+        slip("F-1", boris.me(), db.now()).line("tea", 2, 60_00).book(db).await;
+        assert_eq!(books().await, bank(-300_00));
+        let entry = &history(db, anna.me()).await[0];
+        let partner = entry.reward.as_ref().and_then(|reward| reward.partner.as_deref());
+        assert_eq!(partner, Some("bank"));
+        assert_books_agree(db).await;
+        later(world);
+        slip("R-1", boris.me(), db.now())
+            .line("tea", -1, 60_00)
+            .of_line("F-1", 1)
+            .book(db)
+            .await;
+        assert_eq!(books().await, bank(-150_00));
+        assert_books_agree(db).await;
+        void(db, &BY, "till", "R-1").await.expect("voided");
+        assert_eq!(books().await, bank(-300_00));
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
     a_reward_that_was_spent_is_taken_from_others_and_down_to_the_floor,
     async |world| {
         ready(world).await;

@@ -41,6 +41,7 @@ pub(super) async fn postings(call: Call, Query(days): Query<Days>) -> Result<Jso
             day: one.day,
             program: one.program,
             account: one.account.as_str(),
+            partner: one.partner,
             kind: one.kind.as_str(),
             points: one.points,
             postings: one.postings,

@@ -1053,6 +1053,8 @@ pub struct Posted {
     pub program: String,
     /// The account: `pending` and `active` are those of all customers together, the others the program's.
     pub account: &'static str,
+    /// Of an account `partner`: the key of the partner who pays for the points.
+    pub partner: Option<String>,
     /// Why: `accrual`, `activation`, `redemption` and so on.
     pub kind: &'static str,
     /// What came in less what went out.

@@ -1154,6 +1154,50 @@ async fn the_books_are_told_by_day_and_by_age() {
 }
 
 #[tokio::test]
+async fn what_a_partner_pays_for_is_told_to_accounting_and_to_the_customer() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let club = app.club().await;
+    app.publish(json!({
+        "name": {"ru": "Банк дарит", "en": "A gift of the bank"}, "funded_by": "bank",
+        "effects": [{"points_fixed": {"program": club, "points": 500, "each": "purchase"}}],
+    }))
+    .await;
+    let (now, who) = (app.world.db.now(), anna.id().await.to_string());
+    till.sell(&who, 100_000, now).await;
+    let books = read(&till.get("/exports/postings?from=2026-11-21&to=2026-11-21").await);
+    let books = books["postings"].as_array().expect("postings");
+    let mut told: Vec<_> = books
+        .iter()
+        .map(|one| (one["account"].as_str(), one["partner"].as_str(), one["points"].as_i64()))
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            (Some("issued"), None, Some(-3_000)),
+            (Some("partner"), Some("bank"), Some(-500)),
+            (Some("pending"), None, Some(3_500)),
+        ]
+    );
+
+    let id = app.text("SELECT lower(hex(id)) FROM purchases").await;
+    let id: crm::id::PurchaseId = id.parse().expect("an id");
+    let receipt = anna.get(&format!("/purchases/{id}")).await.text();
+    assert!(
+        receipt.contains("Банк дарит, версия 1, за счёт партнёра bank"),
+        "{receipt}"
+    );
+    // What the program gives of its own the shop pays.
+    assert!(!receipt.contains("условия версии 1, за счёт"), "{receipt}");
+    let mut agent = app.staff("agent").await;
+    let card = format!("/admin/customers/{who}/purchases/{id}");
+    let seen = agent.get(&card).await.text();
+    assert!(seen.contains("за счёт партнёра bank"), "{seen}");
+}
+
+#[tokio::test]
 async fn shops_categories_and_articles_are_written_in_bulk() {
     let app = TestApp::new().await;
     let till = till(&app, "till-1", &Scope::ALL).await;

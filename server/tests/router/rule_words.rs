@@ -103,7 +103,7 @@ impl Shop {
         let (article, category, store) = (&self.articles[0], &self.categories[0], &self.stores[0]);
         let (program, tier) = (&self.programs[0], &self.tiers[0]);
         json!({
-            "name": {"ru": "Всё", "en": "All"}, "priority": 5, "group": "чай", "alone": true,
+            "name": {"ru": "Всё", "en": "All"}, "priority": 5, "group": "чай", "alone": true, "funded_by": "kofe-1",
             "valid": {"from": "2026-12-01T00:00:00Z", "until": "2027-12-01T00:00:00Z"},
             "conditions": [
                 {"article": [article, self.articles[1]]}, {"category": [category, self.categories[1]]}, {"brand": ["Сосна", "Ель"]},

@@ -272,6 +272,81 @@ async fn every_kind_of_the_menus_opens_its_fields() {
 }
 
 #[tokio::test]
+async fn a_rule_says_which_partner_pays_for_its_points() {
+    let app = TestApp::new().await;
+    let club = app.club().await;
+    let mut staff = app.staff("mara").await;
+    let made = staff
+        .send("/admin/rules", "rule.create", &[("ru", "Банк дарит"), ("en", "A gift")])
+        .await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    let basics = |partner: &'static str| {
+        [
+            ("ru", "Банк дарит"),
+            ("en", "A gift"),
+            ("occasion", "purchase"),
+            ("valid_from", ""),
+            ("valid_until", ""),
+            ("priority", "0"),
+            ("group", ""),
+            ("funded_by", partner),
+        ]
+    };
+    for (partner, said) in [
+        ("Банк", "Подходят маленькие латинские буквы, цифры и дефис"),
+        ("a_bank", "Подходят маленькие латинские буквы, цифры и дефис"),
+        ("a-bank-that-has-a-name-of-41-characters-b", "Не больше 40 знаков"),
+    ] {
+        let wrong = put(&mut staff, &at, "rule.basics", &basics(partner)).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{partner}");
+        assert!(wrong.text().contains(said), "{partner}: {}", wrong.text());
+    }
+    let saved = put(&mut staff, &at, "rule.basics", &basics(" bank ")).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved#draft"), "{}", saved.text());
+    let page = staff.get(&at).await;
+    for words in [
+        "Баллы оплачивает партнёр bank",
+        "Кто платит: имеет смысл, только если правило даёт баллы",
+    ] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    assert_eq!(page.form("rule.basics").get("funded_by"), Some("bank"));
+
+    // With points it may be published, and is told so; a simulation says who pays as well.
+    let json = format!(
+        r#"{{"name": {{"ru": "Банк дарит", "en": "A gift"}}, "funded_by": "bank",
+        "effects": [{{"points_fixed": {{"program": "{club}", "points": 100, "each": "purchase"}}}}]}}"#
+    );
+    app.world.clock.set(crm::testing::start() + Duration::seconds(5));
+    let saved = put(&mut staff, &at, "rule.json", &[("json", &json)]).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved#draft"), "{}", saved.text());
+    let _anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("B-1", "Чайник", 1_000_00)
+        .await;
+    // A member since then, so that the rule would have given her something.
+    app.execute("UPDATE memberships SET joined_at = (SELECT MIN(at) FROM purchases)")
+        .await;
+    staff.send(&at, "rule.simulate", &[("months", "3")]).await;
+    let ran = crm::rule::store::simulating::run_next(&app.world.db, &BY, || true).await;
+    assert!(ran.expect("no error"), "nothing was simulated");
+    let page = staff.get(&at).await;
+    assert!(!page.text().contains("имеет смысл, только если"), "{}", page.text());
+    assert!(page.body.contains("rule.publish"), "it can be published");
+    assert_eq!(
+        page.text().matches("Баллы оплачивает партнёр bank").count(),
+        2,
+        "of the draft and of the simulation: {}",
+        page.text()
+    );
+    // Whoever saves it without a partner lets the shop pay again.
+    app.world.clock.set(crm::testing::start() + Duration::seconds(9));
+    put(&mut staff, &at, "rule.basics", &basics("")).await;
+    assert_eq!(staff.get(&at).await.form("rule.basics").get("funded_by"), Some(""));
+}
+
+#[tokio::test]
 async fn a_draft_is_tried_on_past_purchases() {
     let town = Town::new().await;
     let mut staff = town.agent.clone();

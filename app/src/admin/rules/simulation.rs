@@ -197,6 +197,13 @@ fn report(words: &Words<'_>, one: &Simulation, report: &Report) -> Html {
     });
     let change =
         (all.change != all.given).then(|| view! { <p class="muted">{t.with_others(amounts(words, &all.change))}</p> });
+    // Whoever pays, they pay for the points alone: what is off a price the shop does without.
+    let paid = one
+        .definition
+        .funded_by
+        .as_ref()
+        .filter(|_| !all.given.points.is_empty());
+    let paid = paid.map(|partner| view! { <p class="muted">{t.l_funded_by(partner)}</p> });
     let rows = view! { {months} <tr><th scope="row">{t.in_all}</th>{figures(all)}</tr> }.into_html();
     let heads = vec![
         Head::Words(t.month),
@@ -207,6 +214,7 @@ fn report(words: &Words<'_>, one: &Simulation, report: &Report) -> Html {
     ];
     view! {
         <p><b>{t.would_have(amounts(words, &all.given))}</b></p>
+        {paid}
         {change}
         <DataTable label=t.simulation heads=heads rows=rows/>
         {stopped}

@@ -78,7 +78,8 @@ impl Words<'_> {
         let group = rule.group.as_ref().map(|group| t.l_group(group));
         let alone = rule.alone.then(|| t.l_alone.to_owned());
         let priority = (rule.priority != 0).then(|| t.l_priority(rule.priority));
-        [group, alone, priority].into_iter().flatten().collect()
+        let funded = rule.funded_by.as_ref().map(|partner| t.l_funded_by(partner));
+        [group, alone, priority, funded].into_iter().flatten().collect()
     }
 
     /// One condition.
@@ -291,6 +292,7 @@ impl Words<'_> {
             ("effects", None) => t.effects.to_owned(),
             ("caps", _) => t.caps.to_owned(),
             ("valid", _) => t.valid.to_owned(),
+            ("funded_by", _) => t.funded_by.to_owned(),
             (other, _) => other.to_owned(),
         };
         let problem = match (fault.problem, fault.pointer.as_str()) {
@@ -306,6 +308,8 @@ impl Words<'_> {
             (Problem::NeedsPurchase, _) => t.f_needs_purchase.to_owned(),
             (Problem::NeedsTurn, _) => t.f_needs_turn.to_owned(),
             (Problem::NotAChoice, _) => t.f_not_a_choice.to_owned(),
+            (Problem::NotAKey, _) => t.f_not_a_key.to_owned(),
+            (Problem::NeedsPoints, _) => t.f_needs_points.to_owned(),
             (Problem::Unknown, _) => t.f_unknown.to_owned(),
         };
         format!("{place}: {problem}")

@@ -19,6 +19,8 @@ pub struct Posted {
     pub program: String,
     /// The account; those of customers are told together.
     pub account: AccountKind,
+    /// Of an account `partner`: the partner's key.
+    pub partner: Option<String>,
     /// Why.
     pub kind: TransactionKind,
     /// How many points came in less how many went out.
@@ -30,7 +32,16 @@ pub struct Posted {
 /// What was posted from a day up to another, both included; at most [`DAYS_MAX`] of them are looked at. The sums of a day
 /// and program are zero together.
 pub async fn postings(conn: &mut Conn, _by: &System, from: NaiveDate, to: NaiveDate) -> Result<Vec<Posted>, Error> {
-    const SELECT: &str = "SELECT m.first, p.code, a.kind, t.kind, CAST(SUM(o.amount) AS BIGINT), COUNT(*) FROM spans m \
+    type Row = (
+        DateTime<Utc>,
+        String,
+        AccountKind,
+        Option<String>,
+        TransactionKind,
+        i64,
+        i64,
+    );
+    const SELECT: &str = "SELECT m.first, p.code, a.kind, a.partner_key, t.kind, CAST(SUM(o.amount) AS BIGINT), COUNT(*) FROM spans m \
         JOIN transactions t ON t.recorded_at >= m.first AND t.recorded_at < m.next \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
         JOIN programs p ON p.id = t.program_id";
@@ -44,14 +55,15 @@ pub async fn postings(conn: &mut Conn, _by: &System, from: NaiveDate, to: NaiveD
         return Ok(Vec::new());
     }
     let query = ListQuery::over(&spans, SELECT)
-        .tail("GROUP BY m.first, p.code, a.kind, t.kind ORDER BY m.first, p.code, a.kind, t.kind");
-    let rows: Vec<(DateTime<Utc>, String, AccountKind, TransactionKind, i64, i64)> = db::list(conn, query).await?;
+        .tail("GROUP BY m.first, p.code, a.kind, a.partner_key, t.kind ORDER BY m.first, p.code, a.kind, a.partner_key, t.kind");
+    let rows: Vec<Row> = db::list(conn, query).await?;
     Ok(rows
         .into_iter()
-        .map(|(first, program, account, kind, points, postings)| Posted {
+        .map(|(first, program, account, partner, kind, points, postings)| Posted {
             day: shop.day(first),
             program,
             account,
+            partner,
             kind,
             points,
             postings,

@@ -198,6 +198,8 @@ struct OwedRow {
     lot_expires_at: DateTime<Utc>,
     lot_expired: i64,
     lot_taken_back: i64,
+    /// Partners pay for a part of it.
+    is_funded: bool,
 }
 
 /// What a line earned in a program and what became of it. What expired of lots that carry its own on has expired of it.
@@ -209,7 +211,8 @@ async fn owed(tx: &mut Tx, line: LineId, program: ProgramId) -> Result<OwedRow, 
          CAST(COALESCE((SELECT SUM(x.points) FROM allocations x JOIN transactions y ON y.id = x.transaction_id \
          WHERE y.kind = 'expiry' AND x.lot_id IN (SELECT o.id FROM lots o WHERE o.id = t.id \
          OR (o.origin_id = t.id AND o.customer_id = t.customer_id))), 0) AS BIGINT) AS lot_expired, \
-         CAST((SELECT SUM(taken_back) FROM accruals WHERE lot_id = t.id) AS BIGINT) AS lot_taken_back \
+         CAST((SELECT SUM(taken_back) FROM accruals WHERE lot_id = t.id) AS BIGINT) AS lot_taken_back, \
+         EXISTS (SELECT 1 FROM fundings f WHERE f.line_id = a.line_id AND f.program_id = a.program_id) AS is_funded \
          FROM accruals a JOIN purchase_lines l ON l.id = a.line_id JOIN purchases p ON p.id = l.purchase_id \
          JOIN lots t ON t.id = a.lot_id WHERE a.line_id = $1 AND a.program_id = $2"
     );
@@ -234,6 +237,43 @@ async fn count_taken(
         .execute(c)
         .await
         .map(drop))
+}
+
+/// Sees to it that the next transaction goes to the account of each partner who pays for what a line earned as far as it is
+/// theirs, now that `taken` of its `points` were taken back in all.
+async fn back_to_partners(
+    tx: &mut Tx,
+    book: &mut Book,
+    (line, program): (LineId, ProgramId),
+    points: i64,
+    taken: i64,
+) -> Result<(), sqlx::Error> {
+    const FUNDED: &str = "SELECT partner_key, points, taken_back FROM fundings WHERE line_id = $1 AND program_id = $2";
+    const COUNT: &str =
+        "UPDATE fundings SET taken_back = $4 WHERE line_id = $1 AND program_id = $2 AND partner_key = $3";
+    let mut funded: Vec<(String, i64, i64)> = on!(tx, |c| sqlx::query_as(FUNDED)
+        .bind(line)
+        .bind(program)
+        .fetch_all(c)
+        .await)?;
+    // Always in the same order, whatever the engine's: on it depends whose part is rounded.
+    funded.sort_unstable();
+    let parts: Vec<i64> = funded.iter().map(|(_, points, _)| *points).collect();
+    let back = rules::back_to_partners(points, taken, &parts);
+    for ((partner, _, before), now) in funded.into_iter().zip(back) {
+        if now != before {
+            on!(tx, |c| sqlx::query(COUNT)
+                .bind(line)
+                .bind(program)
+                .bind(&partner)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            *book.funded.entry(partner).or_default() += before - now;
+        }
+    }
+    Ok(())
 }
 
 /// Takes back what lines earned of which more came back: call it once `returned` of the lines has grown, or their receipt
@@ -291,6 +331,11 @@ pub(crate) async fn take_back(
             from_active += own_active + lent + debt;
             let taken = back.own + lent + debt;
             count_taken(tx, *line, program, taken, back.own + back.others - taken).await?;
+            // What is let go the partner has paid for all the same.
+            if row.is_funded {
+                let now = row.taken_back + taken;
+                back_to_partners(tx, &mut book, (*line, program), row.points, now).await?;
+            }
         }
         if from_pending + from_active == 0 {
             continue;
@@ -348,6 +393,10 @@ pub(crate) async fn give_again(
             }
             restoring.add(taken, again - debt);
             count_taken(tx, *line, program, -again, -forgiven).await?;
+            if row.is_funded {
+                let now = row.taken_back - again;
+                back_to_partners(tx, &mut book, (*line, program), row.points, now).await?;
+            }
         }
         let owed: i64 = debts.iter().map(|(.., points)| points).sum();
         if owed + restoring.pending + restoring.active == 0 {

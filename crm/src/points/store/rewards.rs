@@ -23,6 +23,8 @@ pub(crate) struct Earning {
     pub(crate) program: ProgramId,
     /// In hundredths.
     pub(crate) points: i64,
+    /// The partner who pays for them; none: the shop.
+    pub(crate) partner: Option<String>,
 }
 
 /// Books what rewards give, by the terms of the programs at a moment. The rewards are written down already.
@@ -37,7 +39,7 @@ pub(crate) async fn accrue(
         settle(tx, customer, at).await?;
     }
     let mut rows = Rows::new(
-        "INSERT INTO reward_accruals (reward_id, program_id, program_version, lot_id, points)",
+        "INSERT INTO reward_accruals (reward_id, program_id, program_version, lot_id, points, partner_key)",
         "",
     );
     let mut book = Book::new();
@@ -47,12 +49,14 @@ pub(crate) async fn accrue(
         customer,
         program,
         points,
+        partner,
     } in earnings
     {
         let Some((version, terms)) = programs.terms(program, at) else {
             continue;
         };
         book.reward = Some(reward);
+        book.funded.extend(partner.clone().map(|partner| (partner, points)));
         let lot = book.earn(now, (program, customer), None, at, terms, points);
         rows.push([
             Bind::Id(reward.0),
@@ -60,6 +64,7 @@ pub(crate) async fn accrue(
             Bind::Int(version),
             Bind::Id(lot.0),
             Bind::Int(points),
+            Bind::MaybeText(partner),
         ]);
     }
     book.write(tx).await?;
@@ -77,11 +82,12 @@ struct OwedRow {
     lot_state: LotState,
     lot_expires_at: DateTime<Utc>,
     lot_expired: i64,
+    partner_key: Option<String>,
 }
 
 /// What a reward gave in a program and what became of it. What expired of lots that carry its own on has expired of it.
 async fn owed(tx: &mut Tx, reward: RewardId, program: ProgramId) -> Result<OwedRow, sqlx::Error> {
-    const SQL: &str = "SELECT r.purchase_id, a.points, a.taken_back, a.forgiven, t.id AS lot_id, \
+    const SQL: &str = "SELECT r.purchase_id, a.points, a.taken_back, a.forgiven, a.partner_key, t.id AS lot_id, \
         t.remaining AS lot_remaining, t.state AS lot_state, t.expires_at AS lot_expires_at, \
         CAST(COALESCE((SELECT SUM(x.points) FROM allocations x JOIN transactions y ON y.id = x.transaction_id \
         WHERE y.kind = 'expiry' AND x.lot_id IN (SELECT o.id FROM lots o WHERE o.id = t.id \
@@ -216,6 +222,8 @@ async fn take(
         (AccountKind::Pending, own_active - back.own),
         (AccountKind::Active, -(own_active + lent + debt)),
     ];
+    book.funded
+        .extend(row.partner_key.clone().map(|partner| (partner, -taken)));
     // Whose purchase it was is not the customer's to see.
     let transaction = book.post(
         tx.now(),
@@ -258,6 +266,8 @@ async fn give_again(
         (AccountKind::Pending, restoring.pending),
         (AccountKind::Active, restoring.active + debt),
     ];
+    book.funded
+        .extend(row.partner_key.clone().map(|partner| (partner, again)));
     let transaction = book.post(
         tx.now(),
         TransactionKind::Void,
@@ -311,6 +321,7 @@ struct RewardRow {
     state: LotState,
     points: i64,
     taken_back: i64,
+    partner_key: Option<String>,
     activates_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
@@ -322,7 +333,7 @@ pub async fn of(
     transactions: &[TransactionId],
 ) -> Result<HashMap<TransactionId, Reward>, Error> {
     const SELECT: &str = "SELECT t.id AS transaction_id, r.occasion, r.rule_id, r.version, v.definition AS named, \
-        a.program_version, a.lot_id, l.state, a.points, a.taken_back, l.activates_at, l.expires_at FROM transactions t \
+        a.program_version, a.lot_id, l.state, a.points, a.taken_back, a.partner_key, l.activates_at, l.expires_at FROM transactions t \
         JOIN rewards r ON r.id = t.reward_id JOIN rule_versions v ON v.rule_id = r.rule_id AND v.version = r.version \
         JOIN reward_accruals a ON a.reward_id = r.id AND a.program_id = t.program_id JOIN lots l ON l.id = a.lot_id";
     let mut found = HashMap::new();
@@ -347,6 +358,7 @@ pub async fn of(
                 state: row.state,
                 points: row.points,
                 taken_back: row.taken_back,
+                partner: row.partner_key,
                 activates_at: row.activates_at,
                 expires_at: row.expires_at,
             };

@@ -79,6 +79,30 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
              ON x.line_id = a.line_id AND x.program_id = a.program_id WHERE a.taken_back < x.total",
         ),
         (
+            "what partners pay of a line is a part of what it earned, and what went back to them of what was taken back",
+            "SELECT a.lot_id, a.points, CAST(f.points AS BIGINT) FROM accruals a JOIN (SELECT line_id, program_id, \
+             SUM(points) AS points, SUM(taken_back) AS taken_back FROM fundings GROUP BY line_id, program_id) f \
+             ON f.line_id = a.line_id AND f.program_id = a.program_id \
+             WHERE f.points > a.points OR f.taken_back > a.taken_back \
+             OR f.points - f.taken_back > a.points - a.taken_back",
+        ),
+        (
+            "the account of a partner is what they pay and was not taken back",
+            "SELECT a.id, CAST(-COALESCE(f.total, 0) AS BIGINT), CAST(COALESCE(o.total, 0) AS BIGINT) FROM accounts a \
+             LEFT JOIN (SELECT program_id, partner_key, SUM(points - taken_back) AS total FROM \
+             (SELECT program_id, partner_key, points, taken_back FROM fundings UNION ALL \
+             SELECT program_id, partner_key, points, taken_back FROM reward_accruals WHERE partner_key IS NOT NULL) u \
+             GROUP BY program_id, partner_key) f ON f.program_id = a.program_id AND f.partner_key = a.partner_key \
+             LEFT JOIN (SELECT p.account_id, SUM(p.amount) AS total FROM postings p \
+             JOIN accounts b ON b.id = p.account_id AND b.kind = 'partner' GROUP BY p.account_id) o ON o.account_id = a.id \
+             WHERE a.kind = 'partner' AND COALESCE(o.total, 0) <> -COALESCE(f.total, 0)",
+        ),
+        (
+            "what a partner pays has an account of theirs",
+            "SELECT f.line_id, f.points, CAST(0 AS BIGINT) FROM fundings f WHERE NOT EXISTS (SELECT 1 FROM accounts a \
+             WHERE a.kind = 'partner' AND a.program_id = f.program_id AND a.partner_key = f.partner_key)",
+        ),
+        (
             "what paid for a line was taken from lots",
             "SELECT w.line_id, CAST(COALESCE(x.total, 0) AS BIGINT), w.points - w.given_back FROM line_payments w \
              LEFT JOIN (SELECT f.line_id, y.program_id, SUM(f.points - COALESCE((SELECT SUM(b.points) FROM restorations b \

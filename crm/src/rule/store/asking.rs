@@ -539,6 +539,8 @@ pub(crate) struct Answers {
     outcomes: Vec<Option<Outcome>>,
     /// What they gave, to be written down once the sales are.
     pub(crate) grants: Rows,
+    /// Of the points: what partners pay on each line in each program, by their keys. The rest is the shop's.
+    pub(crate) funded: BTreeMap<(LineId, ProgramId), BTreeMap<String, i64>>,
     /// The coupons among it, to be issued then.
     pub(crate) coupons: Vec<Issue>,
 }
@@ -582,6 +584,7 @@ pub(crate) async fn ask(
              day, at)",
             "",
         ),
+        funded: BTreeMap::new(),
         coupons: Vec::new(),
     };
     let rules: Vec<Option<Arc<Rules>>> = sales.iter().map(|sale| timeline.at(sale.at)).collect();
@@ -747,6 +750,13 @@ fn write(answers: &mut Answers, rules: &Rules, sale: &Sale, grant: &Grant, day: 
         });
     }
     let line = grant.line.and_then(|place| sale.lines.get(place as usize));
+    let partner = rules
+        .get(grant.by)
+        .and_then(|published| published.rule.funded_by.as_ref());
+    if let (Given::Points { program, points }, Some(line), Some(partner)) = (grant.given, line, partner) {
+        let funded = answers.funded.entry((line.line, program)).or_default();
+        *funded.entry(partner.clone()).or_default() += points;
+    }
     answers.grants.push([
         Bind::Id(id.0),
         Bind::Id(sale.purchase.0),

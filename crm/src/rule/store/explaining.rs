@@ -11,10 +11,12 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use std::collections::BTreeSet;
 
-/// Of a version of a rule: what it is called. The rest may be in words of another release.
+/// Of a version of a rule: what it is called, and who pays for its points. The rest may be in words of another release.
 #[derive(Deserialize)]
 struct Named {
     name: Localized,
+    #[serde(default)]
+    funded_by: Option<String>,
 }
 
 /// What rules gave on lines of receipts: of each line what they took off, and the points in each program.
@@ -58,10 +60,12 @@ pub async fn parts_of(conn: &mut Conn, purchases: &BTreeSet<PurchaseId>) -> Resu
             part.amount += amount;
             continue;
         }
+        let (name, partner) = named.map(|named| (named.0.name, named.0.funded_by)).unwrap_or_default();
         let part = Part {
             by,
-            name: named.map(|named| named.0.name).unwrap_or_default(),
+            name,
             amount,
+            partner: partner.filter(|_| program.is_some()),
         };
         parts.0.push((line, program, part));
     }

@@ -287,6 +287,7 @@ pub(crate) async fn give(
                 customer: *customer,
                 program,
                 points,
+                partner: published.rule.funded_by.clone(),
             }));
             let usage = Usage { value, times: 1 };
             desk.known.add(by.id, Some(*customer), day, usage);

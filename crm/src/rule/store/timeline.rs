@@ -245,6 +245,7 @@ impl Timeline {
                 conditions: vec![Condition::Member(vec![program])],
                 effects: vec![Effect::PointsShare { program, share }],
                 caps: crate::rule::Caps::default(),
+                funded_by: None,
             },
         });
         let rules = self.in_force(at).map(|(by, rule)| Published { by, rule: rule.clone() });

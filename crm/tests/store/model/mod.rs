@@ -16,6 +16,10 @@ pub(crate) struct Terms {
     pub(crate) term: i64,
 }
 
+/// Partners pay for points on top of what the first program gives: a share of the price in hundredths of a percent, and so many
+/// for each line that costs something. In the order of their keys.
+pub(crate) static PARTNERS: [(&str, i64, i64); 2] = [("bank", 0, 7), ("roaster", 150, 0)];
+
 #[derive(Clone, Debug)]
 struct Lot {
     who: usize,
@@ -45,6 +49,8 @@ struct Earned {
     taken: i64,
     forgiven: i64,
     takings: Vec<Taking>,
+    /// Of the points: what each partner pays.
+    funded: Vec<i64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -351,10 +357,23 @@ impl Model {
         };
         for program in 0..self.terms.len() {
             let terms = self.terms[program];
+            let partners = if program == 0 { &PARTNERS[..] } else { &[] };
+            let funded: Vec<Vec<i64>> = sale
+                .lines
+                .iter()
+                .map(|line| {
+                    let costing = i64::from(line.amount > 0);
+                    let pays = partners
+                        .iter()
+                        .map(|(_, share, once)| line.amount * share / 10_000 + once * costing);
+                    pays.collect()
+                })
+                .collect();
             let points: Vec<i64> = sale
                 .lines
                 .iter()
-                .map(|line| line.amount * terms.share / 10_000)
+                .zip(&funded)
+                .map(|(line, funded)| line.amount * terms.share / 10_000 + funded.iter().sum::<i64>())
                 .collect();
             let whole: i64 = points.iter().sum();
             if whole == 0 {
@@ -365,7 +384,7 @@ impl Model {
             if self.lots[lot].is_active {
                 self.pay_debt(lot, whole);
             }
-            for (line, points) in sale.lines.iter_mut().zip(points) {
+            for ((line, points), funded) in sale.lines.iter_mut().zip(points).zip(funded) {
                 if points > 0 {
                     let earned = Earned {
                         lot,
@@ -373,6 +392,7 @@ impl Model {
                         taken: 0,
                         forgiven: 0,
                         takings: Vec::new(),
+                        funded,
                     };
                     line.earned.insert(program, earned);
                 }
@@ -380,6 +400,28 @@ impl Model {
         }
         self.sales.push(sale);
         self.sales.len() - 1
+    }
+
+    /// What each partner has paid for and the shop last, less what went back to them.
+    pub(crate) fn paid_for(&self) -> Vec<i64> {
+        let mut all = vec![0; PARTNERS.len() + 1];
+        let earned = self
+            .sales
+            .iter()
+            .flat_map(|sale| &sale.lines)
+            .flat_map(|line| line.earned.values());
+        for one in earned {
+            // Whoever is asked first gives their share of what is left to be given back, down to a hundredth.
+            let (mut points, mut back) = (one.points, one.taken);
+            for (n, part) in one.funded.iter().enumerate() {
+                let theirs = if points > 0 { back * part / points } else { 0 };
+                all[n] += part - theirs;
+                points -= part;
+                back -= theirs;
+            }
+            all[PARTNERS.len()] += points - back;
+        }
+        all
     }
 
     /// A share of something for the pieces that came back.
