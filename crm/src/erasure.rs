@@ -5,11 +5,10 @@
 //!
 //! What is kept for a short while only goes by itself: what staff looked for, attempts to come in, keys of forms.
 
-use crate::audit::seal::SEALING;
 use crate::audit::{self, Actor};
 use crate::contact::store as contacts;
 use crate::customer::store as customers;
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::Error;
 use crate::find::store as find;
 use crate::flaw::{self, Check, Flaw};
@@ -291,7 +290,7 @@ async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerI
         return Ok(false);
     }
     // What is just being put into a seal of the log would keep its nonce.
-    tx.lock(SEALING, false).await?;
+    tx.lock(Lock::Sealing, false).await?;
     // Accounts that went into this one say who it was as well.
     let mut absorbed: Vec<CustomerId> = merge::heirs(tx, &[customer]).await?.into_keys().collect();
     absorbed.sort_unstable();
