@@ -4,10 +4,10 @@
 use crate::card;
 use crate::contact::Phone;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
-use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{Check, Flaw};
 use crate::id::{CustomerId, SegmentId};
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::points::store::LIST;
 use crate::staff::Right;
@@ -106,13 +106,8 @@ pub async fn create(db: &Db, by: &Staff, code: &str, name: &Localized) -> Result
         scoped(async move {
             let mut check = Check::new();
             let code = check.field("key", crate::till::code(code)).unwrap_or_default();
-            let [ru, en] = Lang::ALL.map(|lang| {
-                let checked = flaw::text(name.get(lang), NAME_MAX);
-                let field = format!("name_{}", lang.code());
-                check.field(&field, checked).unwrap_or_default()
-            });
+            let name = check.words("name", name, NAME_MAX);
             check.result()?;
-            let name = Localized { ru, en };
             let (id, now) = (SegmentId::new(), tx.now());
             let inserted = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
@@ -122,10 +117,7 @@ pub async fn create(db: &Db, by: &Staff, code: &str, name: &Localized) -> Result
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             by.record(tx, "segment.create", None, Some(id.0), "").await?;
             Ok(id)
         })

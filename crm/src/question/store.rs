@@ -1,6 +1,7 @@
 //! Questions in the database: what everybody reads, what customers ask, then what staff make of it.
 
 use super::{ANSWER_MAX, Edit, NewQuestion, Own, REASON_MAX, Row, Shown, State, TEXT_MAX, Whole, private};
+use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
@@ -175,9 +176,8 @@ pub async fn ask(db: &Db, by: &Customer, new: &NewQuestion, lang: Lang) -> Resul
 /// Fails with [`Error::TooMany`] where a customer has asked enough today. Two questions at the same moment are counted one after
 /// the other.
 async fn within_the_day(tx: &mut Tx, by: &Customer) -> Result<(), Error> {
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     const ASKED: &str = "SELECT COUNT(*) FROM questions WHERE customer_id = $1 AND asked_at >= $2";
-    on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+    customers::hold(tx, by.id()).await?;
     let (shop, now) = (tx.shop().clone(), tx.now());
     let today = shop.day(now);
     let asked: i64 = on!(tx, |c| sqlx::query_scalar(ASKED)

@@ -4,10 +4,10 @@ use super::super::Series;
 use super::{Terms, new, rows};
 use crate::audit::difference;
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{Check, Flaw};
 use crate::id::SeriesId;
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, System};
@@ -121,11 +121,7 @@ async fn get(conn: &mut Conn, id: SeriesId) -> Result<Entry, Error> {
 
 /// The same as it is kept, with what is wrong at `name_ru`, `valid_days` and so on.
 fn checked(check: &mut Check, new: &Series) -> Series {
-    let [ru, en] = Lang::ALL.map(|lang| {
-        let checked = flaw::text(new.name.get(lang), NAME_MAX);
-        let field = format!("name_{}", lang.code());
-        check.field(&field, checked).unwrap_or_default()
-    });
+    let name = check.words("name", &new.name, NAME_MAX);
     let within = |n: i64, max: i64| match (1..=max).contains(&n) {
         true => Ok(()),
         false => Err(Flaw::OutOfRange { min: 1, max }),
@@ -142,10 +138,7 @@ fn checked(check: &mut Check, new: &Series) -> Series {
     };
     check.field("last_day", day);
     check.field("uses", within(new.uses, USES_MAX));
-    Series {
-        name: Localized { ru, en },
-        ..new.clone()
-    }
+    Series { name, ..new.clone() }
 }
 
 /// Writes a new series down. Fails with flaws at its fields; `key`, which is its code, may be taken.
@@ -186,10 +179,8 @@ async fn enter(tx: &mut Tx, new: &Series) -> Result<SeriesId, Error> {
         .execute(c)
         .await
         .map(drop));
-    match inserted {
-        Err(e) if db::is_taken(&e) => Err(Error::field("key", Flaw::Taken)),
-        other => Ok(other.map(|()| id)?),
-    }
+    unless_taken(inserted)?;
+    Ok(id)
 }
 
 /// Changes a series, but for its code and whose its coupons are: coupons that are issued from then on are as it says. `seen` is
