@@ -318,7 +318,9 @@ pub async fn publish(db: &Db, by: &Staff, id: QuestionId, seen: DateTime<Utc>, e
                 (Some(_), true) => (held.answered_at, held.answered_by),
                 (Some(_), false) => (Some(held.answered_at.unwrap_or(at)), Some(by.id())),
             };
-            let is_news = answer.is_some() && (held.answer.is_none() || held.state == State::New);
+            // What was told, hidden and shown again is told once; a word that is mended where everybody reads it is none either.
+            let is_hidden = held.state == State::New;
+            let is_news = answer.is_some() && (held.answer.is_none() || is_hidden && answer != held.answer);
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(State::Published)
