@@ -11,7 +11,6 @@ use crate::lang::{Lang, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
 use crate::on;
-use crate::outbox;
 use crate::points::Before;
 use crate::request::store as requests;
 use crate::signin::codes::code_key;
@@ -338,7 +337,8 @@ pub async fn publish(db: &Db, by: &Staff, id: QuestionId, seen: DateTime<Utc>, e
             if is_news {
                 held.tell(tx).await?;
                 let page = format!("{}/questions/{id}", tx.shop().url);
-                outbox::send_by_email(tx, held.customer_id, "question_answered", &[("page", &page)]).await?;
+                let values = |_| vec![("page", page)];
+                notification::write(tx, held.customer_id, "question_answered", false, values).await?;
             }
             Ok(())
         })
