@@ -134,6 +134,24 @@ pub enum Engine<'c> {
     Postgres(&'c mut sqlx::PgConnection),
 }
 
+/// What transactions wait for each other about where no row would make them. All stand here, so that two with one number do not
+/// compile.
+#[derive(Clone, Copy, Debug)]
+#[repr(i64)]
+pub(crate) enum Lock {
+    /// Whoever may give something by rules shares it from before they read them; whoever begins a budget has it alone.
+    Giving = 0x6b61_6269_6e65_7401,
+    /// Whoever seals the audit log has it alone; whoever takes nonces away shares it.
+    Sealing = 0x6b61_6269_6e65_7402,
+    /// Whoever changes staff or roles: of two at once the second sees what the first did.
+    Staff = 0x6b61_6269_6e65_7403,
+    /// Whoever writes words of somebody new shares it, and whoever takes words away has it alone: a word that nobody has any more
+    /// goes with its keys, and must not be somebody's by then.
+    Words = 0x6b61_6269_6e65_7404,
+    /// Whoever counts days for reports: one node at a time.
+    Counting = 0x7265_706f_7274,
+}
+
 enum Inner {
     SqliteRead(Reader),
     SqliteWrite(Transaction<'static, Sqlite>),
@@ -177,7 +195,7 @@ impl Conn {
 
     /// Shares a lock until the transaction ends, or has it alone. On SQLite, where one writes at a time, and outside of a
     /// transaction there is nothing to do.
-    pub(crate) async fn lock(&mut self, key: i64, alone: bool) -> Result<(), sqlx::Error> {
+    pub(crate) async fn lock(&mut self, lock: Lock, alone: bool) -> Result<(), sqlx::Error> {
         let Inner::PostgresWrite(c) = &mut self.inner else {
             return Ok(());
         };
@@ -185,7 +203,7 @@ impl Conn {
             true => "SELECT pg_advisory_xact_lock($1)",
             false => "SELECT pg_advisory_xact_lock_shared($1)",
         };
-        sqlx::query(sql).bind(key).execute(&mut **c).await.map(drop)
+        sqlx::query(sql).bind(lock as i64).execute(&mut **c).await.map(drop)
     }
 
     /// True on PostgreSQL: for the few named functions where the engines truly differ.

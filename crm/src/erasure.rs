@@ -5,11 +5,10 @@
 //!
 //! What is kept for a short while only goes by itself: what staff looked for, attempts to come in, keys of forms.
 
-use crate::audit::seal::SEALING;
 use crate::audit::{self, Actor};
 use crate::contact::store as contacts;
 use crate::customer::store as customers;
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::Error;
 use crate::find::store as find;
 use crate::flaw::{self, Check, Flaw};
@@ -153,7 +152,7 @@ pub async fn of(conn: &mut Conn, of: Subject) -> Result<Option<Erasure>, Error> 
 }
 
 /// Asks for it, for somebody who has just proved who they are and says that they know what it means. Field: `agreed`. Every
-/// verified contact is told. [`Error::Stale`] where it is on its way already.
+/// verified contact is told. [`Error::Stale`] where it is on its way already, or the account went into another one.
 pub async fn ask(db: &Db, by: &Fresh<'_, Customer>, agreed: bool) -> Result<(), Error> {
     if !agreed {
         return Err(Error::field("agreed", Flaw::MustAgree));
@@ -186,7 +185,6 @@ pub async fn ask_by_staff(
     db.write(|tx| {
         scoped(async move {
             by.open_in(tx, customer, Reason::Card).await?;
-            customers::is_alive(tx, customer).await?;
             let id = ask_in(tx, customer).await?;
             by.record(tx, "erasure.begin", Some(customer), Some(id.0), reason)
                 .await?;
@@ -200,6 +198,9 @@ async fn ask_in(tx: &mut Tx, customer: CustomerId) -> Result<ErasureId, Error> {
     const SQL: &str =
         "INSERT INTO erasures (id, customer_id, asked_at, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     const LANGUAGE: &str = "SELECT language FROM customers WHERE id = $1";
+    // Of this and a merge at the same moment one sees what the other did: what went into another account is not erased for it.
+    customers::hold(tx, customer).await?;
+    customers::is_alive(tx, customer).await?;
     let (id, now) = (ErasureId::new(), tx.now());
     let due_at = now + Duration::days(i64::from(tx.shop().erasure_days));
     let rows = on!(tx, |c| sqlx::query(SQL)
@@ -291,7 +292,7 @@ async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerI
         return Ok(false);
     }
     // What is just being put into a seal of the log would keep its nonce.
-    tx.lock(SEALING, false).await?;
+    tx.lock(Lock::Sealing, false).await?;
     // Accounts that went into this one say who it was as well.
     let mut absorbed: Vec<CustomerId> = merge::heirs(tx, &[customer]).await?.into_keys().collect();
     absorbed.sort_unstable();

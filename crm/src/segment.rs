@@ -4,10 +4,10 @@
 use crate::card;
 use crate::contact::Phone;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
-use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{Check, Flaw};
 use crate::id::{CustomerId, SegmentId};
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::points::store::LIST;
 use crate::staff::Right;
@@ -68,14 +68,11 @@ macro_rules! segments {
 pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Segment>, Error> {
     const SQL: &str = segments!("ORDER BY s.code");
     by.may(Right::Rules)?;
-    db.write(|tx| {
-        scoped(async move {
-            by.record(tx, "segment.list", None, None, "").await?;
-            let all: Vec<Segment> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
-            Ok(all)
-        })
-    })
-    .await
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "segment.list", None, None, "").await?) }))
+        .await?;
+    // Counting takes as long as there are members, and on SQLite nobody else writes while a transaction lasts.
+    let mut conn = db.read().await?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
 /// One segment, for its page. That it was looked at is written down. Fails with [`Error::NotFound`].
@@ -106,13 +103,8 @@ pub async fn create(db: &Db, by: &Staff, code: &str, name: &Localized) -> Result
         scoped(async move {
             let mut check = Check::new();
             let code = check.field("key", crate::till::code(code)).unwrap_or_default();
-            let [ru, en] = Lang::ALL.map(|lang| {
-                let checked = flaw::text(name.get(lang), NAME_MAX);
-                let field = format!("name_{}", lang.code());
-                check.field(&field, checked).unwrap_or_default()
-            });
+            let name = check.words("name", name, NAME_MAX);
             check.result()?;
-            let name = Localized { ru, en };
             let (id, now) = (SegmentId::new(), tx.now());
             let inserted = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
@@ -122,10 +114,7 @@ pub async fn create(db: &Db, by: &Staff, code: &str, name: &Localized) -> Result
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             by.record(tx, "segment.create", None, Some(id.0), "").await?;
             Ok(id)
         })

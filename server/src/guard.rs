@@ -272,9 +272,9 @@ impl LoggedPath {
 
 fn logged(route: Option<&str>, path: &str) -> String {
     let Some(route) = route else {
-        // An address that is nearly ours would hold the secret of ours: the first word is enough.
+        // An address that is nearly ours would hold the secret of ours: the first word is enough. A slash may come as `%2F`.
         let word = path.trim_start_matches('/');
-        return match word.split_once('/') {
+        return match word.split_once(['/', '%']) {
             Some((word, _)) => format!("/{word}/…"),
             None => path.to_owned(),
         };
@@ -368,6 +368,7 @@ mod tests {
             // Nearly ours.
             (None, "/unsubscribe/0000_marketing_email_abcd/x", "/unsubscribe/…"),
             (None, "//unsubscribe/0000_marketing_email_abcd", "/unsubscribe/…"),
+            (None, "/unsubscribe%2F0000_marketing_email_abcd", "/unsubscribe/…"),
             (None, "/robots.txt", "/robots.txt"),
         ] {
             assert_eq!(logged(route, path), expected);

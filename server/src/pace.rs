@@ -83,14 +83,15 @@ impl Pace {
         let of_session = session.map(|token| (key("session", token.secret()), limits.pages_per_session));
         let mut counts = self.lock();
         let by_key = counts.at(now);
-        let mut is_over = false;
         for (key, limit) in of_network.into_iter().chain(of_session).filter(|(_, limit)| *limit > 0) {
-            if by_key.len() < MOST || by_key.contains_key(&key) {
-                is_over |= by_key.entry(key).or_default().add() > limit;
+            let is_counted = by_key.len() < MOST || by_key.contains_key(&key);
+            // Of a network that has had its share no session is counted any more: who sends another one each time would fill all
+            // the room that there is, and nobody else would be counted.
+            if is_counted && by_key.entry(key).or_default().add() > limit {
+                return Some(left(now));
             }
         }
-        drop(counts);
-        is_over.then(|| left(now))
+        None
     }
 
     /// Counts a request of a program that has proved who it is, so there are not many; a limit of 0 is none.
@@ -225,6 +226,14 @@ mod tests {
             assert_eq!(pace.refuse("a", None, DateTime::default(), &limits(0, 0)), None);
         }
         assert!(pace.lock().by_key.is_empty());
+    }
+
+    #[test]
+    fn a_network_that_has_had_its_share_takes_no_more_room() {
+        let (pace, limits) = (Pace::default(), limits(10, 2));
+        let asked = (0..100).map(|_| pace.refuse("a", Some(&Token::random()), at(1), &limits));
+        assert_eq!(asked.filter(Option::is_none).count(), 2);
+        assert_eq!(pace.lock().by_key.len(), 3, "the network, and two sessions");
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! What no seal shows: what is done to a row before its minute is over; and that the end of the log was cut off together with its
 //! seals, unless the hash that was kept elsewhere is asked about ([`verify`]).
 
-use crate::db::{self, Bind, Conn, Db, Rows, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, Lock, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::on;
 use crate::who::System;
@@ -33,8 +33,6 @@ const MOST: i64 = 2000;
 const TOGETHER: i64 = 20;
 /// For how long a row may stand in no seal.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
-/// The lock of whoever seals, and of who takes nonces away.
-pub(crate) const SEALING: i64 = 0x6b61_6269_6e65_7402;
 
 /// A seal.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -178,7 +176,7 @@ pub async fn run_due(db: &Db, by: &System) -> Result<i64, Error> {
 async fn seal(tx: &mut Tx) -> Result<i64, Error> {
     const SQL: &str = "INSERT INTO audit_seals (id, at, first_row, last_row, until, row_count, hash) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    tx.lock(SEALING, true).await?;
+    tx.lock(Lock::Sealing, true).await?;
     let before = newest_in(tx).await?;
     let rows = unsealed(tx, before.as_ref(), MOST).await?;
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {

@@ -145,24 +145,22 @@ pub(crate) async fn reward_profile(tx: &mut Tx, id: CustomerId) -> Result<(), Er
     Ok(())
 }
 
-/// Fails with [`Error::NotFound`] where there is no such customer, or nobody any more.
-pub(crate) async fn is_there(tx: &mut Tx, id: CustomerId) -> Result<(), Error> {
-    const SQL: &str = "SELECT id FROM customers WHERE id = $1 AND erased_at IS NULL";
-    let found: Option<CustomerId> = on!(tx, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
-    found.map(drop).ok_or(Error::NotFound)
-}
-
 /// Has whoever does something of the same customer wait until the transaction ends. Changes nothing.
 pub(crate) async fn hold(tx: &mut Tx, id: CustomerId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
 }
 
-/// For what staff do for a customer: [`Error::Stale`] where the account was erased, or went into another one.
+/// For what is done for a customer: [`Error::Stale`] where the account was erased, or went into another one, and
+/// [`Error::NotFound`] where there never was any.
 pub(crate) async fn is_alive(conn: &mut Conn, id: CustomerId) -> Result<(), Error> {
-    const SQL: &str = "SELECT COUNT(*) FROM customers WHERE id = $1 AND erased_at IS NULL AND merged_into IS NULL";
-    let found: i64 = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_one(c).await)?;
-    if found == 0 { Err(Error::Stale) } else { Ok(()) }
+    const SQL: &str = "SELECT erased_at IS NULL AND merged_into IS NULL FROM customers WHERE id = $1";
+    let alive: Option<bool> = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_optional(c).await)?;
+    match alive {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::Stale),
+        None => Err(Error::NotFound),
+    }
 }
 
 /// What a customer is to be reminded of, in one query.

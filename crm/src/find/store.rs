@@ -7,7 +7,7 @@
 
 use super::{Hit, Probe, ReceiptHit, RequestHit, names, probes};
 use crate::article::store as articles;
-use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Lock, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, SearchId};
 use crate::on;
@@ -408,13 +408,9 @@ fn words(name: &str, surname: &str) -> Vec<String> {
     names::words(&format!("{surname} {name}"))
 }
 
-/// The lock that whoever writes words of somebody new shares, and whoever takes words away has alone: a word that nobody has any
-/// more goes with its keys, and must not be somebody's by then.
-const WORDS: i64 = 0x6b61_6269_6e65_7402;
-
 /// Writes down by which words somebody new is found.
 pub(crate) async fn add(tx: &mut Tx, id: CustomerId, name: &str, surname: &str) -> Result<(), sqlx::Error> {
-    tx.lock(WORDS, false).await?;
+    tx.lock(Lock::Words, false).await?;
     insert(tx, &[(id, words(name, surname))]).await
 }
 
@@ -423,7 +419,7 @@ pub(crate) async fn replace(tx: &mut Tx, id: CustomerId, name: &str, surname: &s
     const HELD: &str = "DELETE FROM customer_words WHERE customer_id = $1 RETURNING word";
     const UNUSED: &str = "DELETE FROM word_keys WHERE word = $1 \
                           AND NOT EXISTS (SELECT 1 FROM customer_words w WHERE w.word = $1)";
-    tx.lock(WORDS, true).await?;
+    tx.lock(Lock::Words, true).await?;
     let held: Vec<String> = on!(tx, |c| sqlx::query_scalar(HELD).bind(id).fetch_all(c).await)?;
     insert(tx, &[(id, words(name, surname))]).await?;
     for word in &held {
@@ -479,7 +475,7 @@ async fn fill_some(tx: &mut Tx) -> Result<i64, Error> {
     const NOTE: &str = "INSERT INTO settings (key, value) VALUES ('words_filled', $1) \
                         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     // Before the names are read: of who is erased meanwhile nothing may be written down any more.
-    tx.lock(WORDS, false).await?;
+    tx.lock(Lock::Words, false).await?;
     let from: Option<String> = on!(tx, |c| sqlx::query_scalar(FROM).fetch_optional(c).await)?;
     let from: Option<CustomerId> = from.and_then(|id| id.parse().ok());
     let next: Vec<(CustomerId, String, String)> = on!(tx, |c| sqlx::query_as(NEXT)

@@ -121,8 +121,8 @@ fn minutes(raw: &str) -> Result<Option<i64>, Flaw> {
     }
 }
 
-/// Writes a talk down, perhaps to correct an entry of the same customer. Fails with flaws at its fields, and with
-/// [`Error::NotFound`] where there is no such customer or entry.
+/// Writes a talk down, perhaps to correct an entry of the same customer. Fails with flaws at its fields, with
+/// [`Error::NotFound`] where there is no such customer or entry, and with [`Error::Stale`] where they are nobody any more.
 pub async fn add(
     db: &Db,
     by: &Staff,
@@ -136,7 +136,7 @@ pub async fn add(
     by.may(Right::Customers)?;
     db.write(|tx| {
         scoped(async move {
-            customers::is_there(tx, customer).await?;
+            customers::is_alive(tx, customer).await?;
             if let Some(corrects) = corrects {
                 let found: Option<InteractionId> = on!(tx, |c| sqlx::query_scalar(THERE)
                     .bind(corrects)

@@ -22,7 +22,8 @@ pub async fn of(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Note>, E
         .await)?)
 }
 
-/// Writes a note. Fails with a flaw at `body`, and with [`Error::NotFound`] where there is no such customer.
+/// Writes a note. Fails with a flaw at `body`, with [`Error::NotFound`] where there is no such customer, and with [`Error::Stale`]
+/// where they are nobody any more.
 pub async fn add(db: &Db, by: &Staff, customer: CustomerId, body: &str, is_pinned: bool) -> Result<NoteId, Error> {
     const SQL: &str =
         "INSERT INTO customer_notes (id, customer_id, staff_id, body, is_pinned, at) VALUES ($1, $2, $3, $4, $5, $6)";
@@ -30,7 +31,7 @@ pub async fn add(db: &Db, by: &Staff, customer: CustomerId, body: &str, is_pinne
     let body = &flaw::text(body, NOTE_MAX).map_err(|flaw| Error::field("body", flaw))?;
     db.write(|tx| {
         scoped(async move {
-            customers::is_there(tx, customer).await?;
+            customers::is_alive(tx, customer).await?;
             let (id, now) = (NoteId::new(), tx.now());
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)

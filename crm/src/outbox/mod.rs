@@ -156,33 +156,6 @@ pub async fn send(
     write(tx, draft, values).await
 }
 
-/// Writes to the main e-mail address of a customer, where there is one that is proved, with their name and the shop's filled in as well.
-pub(crate) async fn send_by_email(
-    tx: &mut Tx,
-    customer: CustomerId,
-    template: &str,
-    values: &[(&str, &str)],
-) -> Result<(), Error> {
-    const SQL: &str = "SELECT c.name, c.language, k.value FROM customers c JOIN contacts k \
-                       ON k.customer_id = c.id AND k.kind = 'email' AND k.is_primary AND k.verified_at IS NOT NULL \
-                       WHERE c.id = $1";
-    let found: Option<(String, Lang, String)> =
-        on!(tx, |c| sqlx::query_as(SQL).bind(customer).fetch_optional(c).await)?;
-    let Some((name, lang, address)) = found else {
-        return Ok(());
-    };
-    let to = To {
-        channel: Channel::Email,
-        address: &address,
-        customer: Some(customer),
-    };
-    let shop = tx.shop().name.clone();
-    let own = [("name", name.as_str()), ("shop", shop.as_str())];
-    let values: Vec<_> = own.into_iter().chain(values.iter().copied()).collect();
-    send(tx, to, template, lang, &values).await?;
-    Ok(())
-}
-
 /// The newest published version of a template.
 async fn newest(tx: &mut Tx, template: &str) -> Result<Template, Error> {
     const SQL: &str = "SELECT subject, body FROM templates WHERE code = $1 AND published_at <= $2 \

@@ -1,6 +1,7 @@
 //! Questions in the database: what everybody reads, what customers ask, then what staff make of it.
 
 use super::{ANSWER_MAX, Edit, NewQuestion, Own, REASON_MAX, Row, Shown, State, TEXT_MAX, Whole, private};
+use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
@@ -10,7 +11,6 @@ use crate::lang::{Lang, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
 use crate::on;
-use crate::outbox;
 use crate::points::Before;
 use crate::request::store as requests;
 use crate::signin::codes::code_key;
@@ -175,9 +175,8 @@ pub async fn ask(db: &Db, by: &Customer, new: &NewQuestion, lang: Lang) -> Resul
 /// Fails with [`Error::TooMany`] where a customer has asked enough today. Two questions at the same moment are counted one after
 /// the other.
 async fn within_the_day(tx: &mut Tx, by: &Customer) -> Result<(), Error> {
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
     const ASKED: &str = "SELECT COUNT(*) FROM questions WHERE customer_id = $1 AND asked_at >= $2";
-    on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+    customers::hold(tx, by.id()).await?;
     let (shop, now) = (tx.shop().clone(), tx.now());
     let today = shop.day(now);
     let asked: i64 = on!(tx, |c| sqlx::query_scalar(ASKED)
@@ -318,7 +317,9 @@ pub async fn publish(db: &Db, by: &Staff, id: QuestionId, seen: DateTime<Utc>, e
                 (Some(_), true) => (held.answered_at, held.answered_by),
                 (Some(_), false) => (Some(held.answered_at.unwrap_or(at)), Some(by.id())),
             };
-            let is_news = answer.is_some() && (held.answer.is_none() || held.state == State::New);
+            // What was told, hidden and shown again is told once; a word that is mended where everybody reads it is none either.
+            let is_hidden = held.state == State::New;
+            let is_news = answer.is_some() && (held.answer.is_none() || is_hidden && answer != held.answer);
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(State::Published)
@@ -336,7 +337,8 @@ pub async fn publish(db: &Db, by: &Staff, id: QuestionId, seen: DateTime<Utc>, e
             if is_news {
                 held.tell(tx).await?;
                 let page = format!("{}/questions/{id}", tx.shop().url);
-                outbox::send_by_email(tx, held.customer_id, "question_answered", &[("page", &page)]).await?;
+                let values = |_| vec![("page", page)];
+                notification::write(tx, held.customer_id, "question_answered", false, values).await?;
             }
             Ok(())
         })

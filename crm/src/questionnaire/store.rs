@@ -90,10 +90,12 @@ pub async fn tell(db: &Db, by: &Customer, chosen: &BTreeMap<String, String>) -> 
                 put(tx, by.id(), question, choice(question)).await?;
             }
             by.record(tx, "questionnaire.tell", None).await?;
-            if questions
-                .iter()
-                .all(|question| question.is_guarded || !choice(question).is_empty())
-            {
+            // Where nothing is asked, nothing is told.
+            let is_told = {
+                let mut open = questions.iter().filter(|question| !question.is_guarded).peekable();
+                open.peek().is_some() && open.all(|question| !choice(question).is_empty())
+            };
+            if is_told {
                 rewarding::on(tx, Occasion::Questionnaire, by.id()).await?;
             }
             Ok(())

@@ -19,7 +19,7 @@ pub mod saved;
 
 use super::{month_of, next_month};
 use crate::content::{set_setting, setting};
-use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Lock, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{ArticleId, CustomerId};
 use crate::on;
@@ -31,8 +31,6 @@ use uuid::Uuid;
 
 /// What stands where a figure hangs on no shop or no part.
 pub(super) const NIL: Uuid = Uuid::nil();
-/// PostgreSQL's lock of whoever counts: one node at a time.
-const COUNTING: i64 = 0x7265_706f_7274;
 /// The setting that says by which time zone the days were counted; without it they are counted from the beginning.
 const ZONE: &str = "reports.zone";
 
@@ -132,7 +130,7 @@ async fn begin(tx: &mut Tx, by: &System) -> Result<(), Error> {
         daily!(),
         ") AND (day < $1 OR day > $2)"
     );
-    tx.lock(COUNTING, true).await?;
+    tx.lock(Lock::Counting, true).await?;
     if let Some((first, last)) = span(tx).await? {
         on!(tx, |c| sqlx::query(GONE)
             .bind(first)
@@ -176,7 +174,7 @@ async fn count_anew(tx: &mut Tx, day: NaiveDate, kind: &'static str) -> Result<(
         monthly!(),
         ") AND day = $1"
     );
-    tx.lock(COUNTING, true).await?;
+    tx.lock(Lock::Counting, true).await?;
     on!(tx, |c| sqlx::query(CLAIM)
         .bind(day)
         .bind(kind)

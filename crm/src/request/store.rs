@@ -24,7 +24,6 @@ use crate::lang::{Lang, Localized, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
 use crate::on;
-use crate::outbox;
 use crate::shop::MB;
 use crate::staff::Right;
 use crate::webhook::event::Cause;
@@ -1073,7 +1072,8 @@ pub async fn staff_answer(
 pub(super) async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
     let number = number.to_string();
     notification::add(tx, customer, Kind::Answer, &number, None).await?;
-    outbox::send_by_email(tx, customer, "request_answered", &[("number", &number)]).await
+    let values = |_| vec![("number", number)];
+    Ok(notification::write(tx, customer, "request_answered", false, values).await?)
 }
 
 pub(super) async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), Error> {

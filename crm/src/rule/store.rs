@@ -15,7 +15,7 @@ pub use naming::{NamedTier, Names, names};
 pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};
 
 use super::{Effect, Fault, Rule, RuleVersion};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
 use crate::id::{ProgramId, RuleId, StaffId};
 use crate::lang::Localized;
@@ -224,7 +224,7 @@ async fn begin_budget(tx: &mut Tx, id: RuleId) -> Result<(), sqlx::Error> {
                          WHERE rule_id = $1 AND kind IN ('discount', 'points')), \
                          times = (SELECT COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants WHERE rule_id = $1) \
                          WHERE rule_id = $1";
-    tx.lock(timeline::GIVING, true).await?;
+    tx.lock(Lock::Giving, true).await?;
     for sql in [BEGIN, COUNT] {
         on!(tx, |c| sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
     }

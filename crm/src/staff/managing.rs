@@ -3,12 +3,12 @@
 //! Nobody does any of it to themselves, nor to somebody who may do what they may not, nor takes the last administrator away. What
 //! an administrator who is locked out needs is at the command line ([`super::store`]).
 
-use super::roles::{self, STAFF, is_within};
-use super::store::{REASON_MAX, close_invitation, end_sessions, insert};
+use super::roles::{self, is_within};
+use super::store::{REASON_MAX, close_invitation, end_sessions, give_role, insert, shut_out};
 use super::{Right, Role, login};
 use crate::audit::{self, Actor};
 use crate::contact::{Email, change::is_link};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::Error;
 use crate::factor;
 use crate::flaw::{self, Check, Flaw};
@@ -138,7 +138,7 @@ async fn get(conn: &mut Conn, id: StaffId) -> Result<Member, Error> {
 /// The member, if whoever asks may change them, for as long as the transaction lasts.
 async fn hold(tx: &mut Tx, by: &Staff, id: StaffId) -> Result<Member, Error> {
     by.may(Right::Staff)?;
-    tx.lock(STAFF, true).await?;
+    tx.lock(Lock::Staff, true).await?;
     let member = get(tx, id).await?;
     match member.is_changed_by(by) {
         true => Ok(member),
@@ -175,7 +175,7 @@ pub async fn invite(db: &Db, by: &Fresh<'_, Staff>, new: &Invitation) -> Result<
     let language = db.shop().language;
     db.write(|tx| {
         scoped(async move {
-            tx.lock(STAFF, true).await?;
+            tx.lock(Lock::Staff, true).await?;
             check_role(tx, by, &new.role).await?;
             let id = insert(tx, login, name, Some(email.as_str()), &new.role, language, hash).await?;
             let link = send(tx, id, name, email.as_str(), language).await?;
@@ -269,7 +269,7 @@ pub async fn join(db: &Db, link: &str, typed: &str, lang: Lang, visitor: &Visito
     let hash = &password::hash(typed).await?;
     db.write(|tx| {
         scoped(async move {
-            tx.lock(STAFF, true).await?;
+            tx.lock(Lock::Staff, true).await?;
             let (id, ..) = invited(tx, token).await?.ok_or(Error::Stale)?;
             close_invitation(tx, id).await?;
             on!(tx, |c| sqlx::query(PASSWORD)
@@ -302,7 +302,6 @@ fn reason(typed: &str) -> Result<String, Error> {
 /// Gives a member of staff another role; their sessions end. Fields: `role` as with [`invite`], `reason`. [`Error::Stale`] for the
 /// last administrator.
 pub async fn set_role(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, role: &Role, typed: &str) -> Result<(), Error> {
-    const SQL: &str = "UPDATE staff SET role = $2 WHERE id = $1";
     by.may(Right::Staff)?;
     let reason = &reason(typed)?;
     db.write(|tx| {
@@ -312,8 +311,7 @@ pub async fn set_role(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, role: &Role, 
             if member.is_last && *role != member.role {
                 return Err(Error::Stale);
             }
-            on!(tx, |c| sqlx::query(SQL).bind(id).bind(role).execute(c).await.map(drop))?;
-            end_sessions(tx, id).await?;
+            give_role(tx, id, role).await?;
             let told = format!("{} → {}; {reason}", member.role.code(), role.code());
             by.record(tx, "staff.role", None, Some(id.0), &told).await?;
             Ok(())
@@ -325,18 +323,14 @@ pub async fn set_role(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, role: &Role, 
 /// Lets a member of staff in no more; their sessions end. Field: `reason`. [`Error::Stale`] for the last administrator, and for
 /// who is let in no more already.
 pub async fn disable(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, typed: &str) -> Result<(), Error> {
-    const SQL: &str = "UPDATE staff SET disabled_at = $2 WHERE id = $1";
     by.may(Right::Staff)?;
     let reason = &reason(typed)?;
     db.write(|tx| {
         scoped(async move {
             let member = hold(tx, by, id).await?;
-            if member.is_last || member.disabled_at.is_some() {
+            if member.is_last || !shut_out(tx, id).await? {
                 return Err(Error::Stale);
             }
-            let now = tx.now();
-            on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))?;
-            end_sessions(tx, id).await?;
             by.record(tx, "staff.disable", None, Some(id.0), reason).await?;
             Ok(())
         })

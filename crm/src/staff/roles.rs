@@ -2,7 +2,7 @@
 
 use super::{Right, Role};
 use crate::audit::difference;
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{Check, Flaw};
 use crate::lang::Localized;
@@ -14,8 +14,6 @@ use sqlx::types::Json;
 
 /// The longest name, in characters.
 const NAME_MAX: usize = 60;
-/// The lock of whoever changes staff or roles: of two at once the second sees what the first did.
-pub(super) const STAFF: i64 = 0x6b61_6269_6e65_7403;
 
 /// A role.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -190,7 +188,7 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Staff>, role: &Role) -> Result<(), E
 
 /// The role, if whoever asks may change it, for as long as the transaction lasts.
 async fn hold(tx: &mut Tx, by: &Staff, role: &Role) -> Result<Entry, Error> {
-    tx.lock(STAFF, true).await?;
+    tx.lock(Lock::Staff, true).await?;
     let entry = get(tx, role).await?.ok_or(Error::NotFound)?;
     match entry.is_changed_by(by) {
         true => Ok(entry),

@@ -98,10 +98,15 @@ pub async fn set_role(db: &Db, _by: &System, id: StaffId, role: &Role) -> Result
 
 /// The same, of a role that is there.
 pub(crate) async fn set_role_in(tx: &mut Tx, id: StaffId, role: &Role) -> Result<(), sqlx::Error> {
+    give_role(tx, id, role).await?;
+    record(tx, "staff.role", id).await
+}
+
+/// The same, and nothing is written down: whoever calls this does so.
+pub(super) async fn give_role(tx: &mut Tx, id: StaffId, role: &Role) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE staff SET role = $2 WHERE id = $1";
     on!(tx, |c| sqlx::query(SQL).bind(id).bind(role).execute(c).await.map(drop))?;
-    end_sessions(tx, id).await?;
-    record(tx, "staff.role", id).await
+    end_sessions(tx, id).await
 }
 
 /// Lets somebody in again who was disabled. Fails with [`Error::NotFound`] for anybody else.
@@ -173,6 +178,15 @@ pub async fn disable(db: &Db, _by: &System, id: StaffId) -> Result<(), Error> {
 
 /// The same, within a transaction; false for nobody, and for one who is gone already.
 pub(crate) async fn disable_in(tx: &mut Tx, id: StaffId) -> Result<bool, sqlx::Error> {
+    let is_out = shut_out(tx, id).await?;
+    if is_out {
+        record(tx, "staff.disable", id).await?;
+    }
+    Ok(is_out)
+}
+
+/// The same, and nothing is written down: whoever calls this does so.
+pub(super) async fn shut_out(tx: &mut Tx, id: StaffId) -> Result<bool, sqlx::Error> {
     const SQL: &str = "UPDATE staff SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
     let now = tx.now();
     let rows = on!(tx, |c| sqlx::query(SQL)
@@ -185,7 +199,6 @@ pub(crate) async fn disable_in(tx: &mut Tx, id: StaffId) -> Result<bool, sqlx::E
         return Ok(false);
     }
     end_sessions(tx, id).await?;
-    record(tx, "staff.disable", id).await?;
     Ok(true)
 }
 

@@ -19,15 +19,15 @@ const SELECT: &str = "SELECT t.id, t.customer_id, c.name, c.surname, r.number AS
     s.name AS owner, t.state, t.changed_at, t.ended_at FROM tasks t JOIN customers c ON c.id = t.customer_id \
     JOIN staff s ON s.id = t.owner_id LEFT JOIN requests r ON r.id = t.request_id";
 
-/// Writes a task down. Fails with flaws at `title`, `due`, `owner` and `request`, and with [`Error::NotFound`] where there is no such
-/// customer.
+/// Writes a task down. Fails with flaws at `title`, `due`, `owner` and `request`, with [`Error::NotFound`] where there is no such customer,
+/// and with [`Error::Stale`] where they are nobody any more.
 pub async fn add(db: &Db, by: &Staff, customer: CustomerId, new: &NewTask) -> Result<TaskId, Error> {
     const SQL: &str = "INSERT INTO tasks (id, customer_id, request_id, title, due_on, owner_id, created_by, created_at, \
                        changed_at, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
     by.may(Right::Customers)?;
     db.write(|tx| {
         scoped(async move {
-            customers::is_there(tx, customer).await?;
+            customers::is_alive(tx, customer).await?;
             let now = tx.now();
             let today = tx.shop().day(now);
             let mut check = Check::new();

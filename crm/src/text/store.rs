@@ -1,8 +1,8 @@
 //! Texts in the database: what each kind says now, read where it stands; drafts and versions, which are those of rules.
 
 use super::{Kind, Text};
-use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
+use crate::db::{Conn, Db, Tx, scoped};
+use crate::error::{Error, unless_taken};
 use crate::flaw::{Check, Flaw};
 use crate::id::{ConsentTextId, TextId, TopicId};
 use crate::lang::Localized;
@@ -207,8 +207,7 @@ async fn id_of(conn: &mut Conn, kind: Kind, code: &str) -> Result<Option<TextId>
 /// [`Error::NotFound`].
 async fn hold(tx: &mut Tx, kind: Kind, code: &str) -> Result<(TextId, Option<Text>), Error> {
     const SQL: &str = "INSERT INTO texts (id, kind, code) VALUES ($1, $2, $3) ON CONFLICT (kind, code) DO NOTHING";
-    let current = current(tx, kind, code).await?;
-    if current.is_some() {
+    if current(tx, kind, code).await?.is_some() {
         on!(tx, |c| sqlx::query(SQL)
             .bind(TextId::new())
             .bind(kind)
@@ -219,6 +218,8 @@ async fn hold(tx: &mut Tx, kind: Kind, code: &str) -> Result<(TextId, Option<Tex
     }
     let id = id_of(tx, kind, code).await?.ok_or(Error::NotFound)?;
     versions::hold::<Text>(tx, id.0).await?;
+    // Only now: whoever had hold of it before may have published another one.
+    let current = current(tx, kind, code).await?;
     if let Some(current) = &current {
         catch_up(tx, id, current).await?;
     }
@@ -295,10 +296,7 @@ pub async fn create_topic(db: &Db, by: &Staff, key: &str, text: &Text) -> Result
                 .execute(c)
                 .await
                 .map(drop));
-            match inserted {
-                Err(e) if db::is_taken(&e) => return Err(Error::field("key", Flaw::Taken)),
-                other => other?,
-            }
+            unless_taken(inserted)?;
             versions::write(tx, id.0, Some(by.id()), &text).await?;
             by.record(tx, "text.create", None, Some(id.0), &code).await?;
             Ok(code)

@@ -213,6 +213,27 @@ both_engines!(the_answers_are_rewarded_once_and_without_an_income, async |world|
     assert_books_agree(db).await;
 });
 
+both_engines!(where_nothing_is_asked_nothing_is_rewarded, async |world| {
+    let db = ready(world).await;
+    let club = program(db, "club").await;
+    let who = customer(db).await;
+    join(db, who, "club", start() - chrono::Duration::days(9)).await;
+    let anna = sign_in(db, who).await;
+    publish(
+        db,
+        &rule("Told", "", &fixed(club, 50_00), r#", "occasion": "questionnaire""#),
+    )
+    .await;
+    // Only the income is asked, which nobody has to tell.
+    sql!(
+        world,
+        "UPDATE questionnaire_questions SET enabled = FALSE WHERE NOT is_guarded"
+    );
+    tell(db, &anna, &[]).await.expect("taken");
+    let balance = balance(db, who).await;
+    assert_eq!((balance.active, balance.pending), (0, 0));
+});
+
 both_engines!(a_birthday_is_changed_twice_and_then_by_request, async |world| {
     let db = ready(world).await;
     let who = customer(db).await;

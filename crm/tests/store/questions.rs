@@ -151,6 +151,21 @@ crm::both_engines!(a_question_is_looked_at_before_it_is_read, async |world| {
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
 });
 
+crm::both_engines!(an_answer_is_told_once_however_often_it_is_shown, async |world| {
+    let db = ready(world).await;
+    let (anna, agent) = (sign_in(db, customer(db).await).await, people::agent(world).await);
+    let id = asked(db, &anna, "Как закрыть карту?").await;
+    let told = async || one!(world, i64, "SELECT COUNT(*) FROM notifications WHERE kind = 'answer'");
+    for (minute, answer, times) in [(1, "В кабинете", 1), (2, "В кабинете", 1), (3, "В профиле", 2)]
+    {
+        world.clock.set(start() + TimeDelta::minutes(minute));
+        show(db, &agent, id, &edit("Как закрыть карту?", answer, "")).await;
+        assert_eq!(told().await, times, "{answer} {minute}");
+        let seen = open(db, &agent, id).await.expect("opened").changed_at;
+        questions::unpublish(db, &agent, id, seen).await.expect("hidden");
+    }
+});
+
 crm::both_engines!(questions_are_read_page_by_page_the_newest_first, async |world| {
     let db = ready(world).await;
     let (anna, agent) = (sign_in(db, customer(db).await).await, people::agent(world).await);

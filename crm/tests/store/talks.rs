@@ -208,7 +208,7 @@ crm::both_engines!(
         assert_eq!(one!(world, String, left), "cancelled");
         let gone = add(db, &agent, old.id(), &entry("told", "Аврора"), None).await;
         assert!(
-            matches!(gone, Err(Error::NotFound)),
+            matches!(gone, Err(Error::Stale)),
             "there is nobody any more: {gone:?}"
         );
     }

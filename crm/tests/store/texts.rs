@@ -162,6 +162,33 @@ crm::both_engines!(what_is_published_is_what_is_sent_and_history_stays, async |w
 });
 
 // A database as an older program left it: what this one brings has a higher version than what staff wrote.
+crm::both_engines!(of_two_at_once_the_later_sees_what_the_other_published, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(db).expect("fresh");
+    let (kind, code) = (Kind::Template, "sign_in_code");
+    for round in 0..10 {
+        let [new, next] =
+            ["{code}: {minutes}", "{minutes}, {code}"].map(|body| text("Код", &format!("{body} {round}")));
+        draft(db, &mara, kind, code, &new).await.expect("a draft");
+        let held = read(db, &mara, kind, code).await;
+        let draft = held.versions.iter().find(|version| version.effective_at.is_none());
+        let seen = draft.expect("a draft").changed_at;
+        let (published, drafted) = tokio::join!(
+            texts::publish(db, &fresh, kind, code, seen),
+            texts::draft(db, &mara, kind, code, None, &next),
+        );
+        published.expect("published");
+        assert!(matches!(drafted, Ok(()) | Err(Error::Stale)), "{drafted:?}");
+    }
+    // What counted before is taken for news of the program by nobody.
+    let history = read(db, &mara, kind, code).await.versions;
+    let by_nobody = history
+        .iter()
+        .filter(|one| one.published_at.is_some() && one.published_by.is_none());
+    assert_eq!(by_nobody.count(), 1, "that with which it came");
+});
+
 crm::both_engines!(a_newer_program_leaves_what_staff_wrote, async |world| {
     let db = ready(world).await;
     let mara = marketer(world).await;

@@ -4,10 +4,10 @@ use super::super::Series;
 use super::{Terms, new, rows};
 use crate::audit::difference;
 use crate::db::{self, Conn, Db, Tx, scoped};
-use crate::error::Error;
-use crate::flaw::{self, Check, Flaw};
+use crate::error::{Error, unless_taken};
+use crate::flaw::{Check, Flaw};
 use crate::id::SeriesId;
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, System};
@@ -89,15 +89,12 @@ macro_rules! entries {
 pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Entry>, Error> {
     const SQL: &str = entries!("ORDER BY s.closed_at IS NOT NULL, s.code");
     by.may(Right::Rules)?;
-    db.write(|tx| {
-        scoped(async move {
-            by.record(tx, "series.list", None, None, "").await?;
-            let rows: Vec<Row> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
-            let all: Vec<Entry> = rows.into_iter().map(Into::into).collect();
-            Ok(all)
-        })
-    })
-    .await
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "series.list", None, None, "").await?) }))
+        .await?;
+    // Counting takes as long as there are coupons, and on SQLite nobody else writes while a transaction lasts.
+    let mut conn = db.read().await?;
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// One series, for its page. That it was looked at is written down. Fails with [`Error::NotFound`].
@@ -121,11 +118,7 @@ async fn get(conn: &mut Conn, id: SeriesId) -> Result<Entry, Error> {
 
 /// The same as it is kept, with what is wrong at `name_ru`, `valid_days` and so on.
 fn checked(check: &mut Check, new: &Series) -> Series {
-    let [ru, en] = Lang::ALL.map(|lang| {
-        let checked = flaw::text(new.name.get(lang), NAME_MAX);
-        let field = format!("name_{}", lang.code());
-        check.field(&field, checked).unwrap_or_default()
-    });
+    let name = check.words("name", &new.name, NAME_MAX);
     let within = |n: i64, max: i64| match (1..=max).contains(&n) {
         true => Ok(()),
         false => Err(Flaw::OutOfRange { min: 1, max }),
@@ -142,10 +135,7 @@ fn checked(check: &mut Check, new: &Series) -> Series {
     };
     check.field("last_day", day);
     check.field("uses", within(new.uses, USES_MAX));
-    Series {
-        name: Localized { ru, en },
-        ..new.clone()
-    }
+    Series { name, ..new.clone() }
 }
 
 /// Writes a new series down. Fails with flaws at its fields; `key`, which is its code, may be taken.
@@ -186,10 +176,8 @@ async fn enter(tx: &mut Tx, new: &Series) -> Result<SeriesId, Error> {
         .execute(c)
         .await
         .map(drop));
-    match inserted {
-        Err(e) if db::is_taken(&e) => Err(Error::field("key", Flaw::Taken)),
-        other => Ok(other.map(|()| id)?),
-    }
+    unless_taken(inserted)?;
+    Ok(id)
 }
 
 /// Changes a series, but for its code and whose its coupons are: coupons that are issued from then on are as it says. `seen` is
@@ -318,16 +306,10 @@ pub async fn handed(db: &Db, by: &Staff, id: SeriesId) -> Result<(String, Vec<Ha
         is_kept!("u.purchase_id"),
         ") AS used FROM coupons c WHERE c.series_id = $1 AND c.customer_id IS NULL ORDER BY c.id"
     );
-    by.may(Right::Rules)?;
-    db.write(|tx| {
-        scoped(async move {
-            let code = get(tx, id).await?.record.code;
-            by.record(tx, "series.read", None, Some(id.0), "").await?;
-            let coupons: Vec<Handed> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_all(c).await)?;
-            Ok((code, coupons))
-        })
-    })
-    .await
+    let code = read(db, by, id).await?.record.code;
+    let mut conn = db.read().await?;
+    let coupons: Vec<Handed> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_all(c).await)?;
+    Ok((code, coupons))
 }
 
 /// Sees to it that nobody else changes a series until the transaction ends.

@@ -6,8 +6,11 @@ use super::transfers::checked_reason;
 use super::{
     AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw_first, programs, settle,
 };
+use crate::customer::store as customers;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::factor::Owner;
+use crate::factor::store::hold;
 use crate::id::{AdjustmentId, CustomerId, LotId, ProgramId, TransactionId};
 use crate::lang::Lang;
 use crate::notification;
@@ -23,12 +26,10 @@ const MOST: i64 = 100_000_000_000;
 /// Gives points to a customer whose card is open, or takes them; at once where [`allowance`] allows it, else it waits for
 /// somebody else's consent. Given points last as long as those that the program pays for a purchase of today, without
 /// the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
-/// [`Error::NotFound`]. Fields: `reason`, `note`.
+/// [`Error::NotFound`], a customer who is nobody any more [`Error::Stale`]. Fields: `reason`, `note`.
 pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
     const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, note, state, asked_by, \
                        created_at) VALUES ($1, $2, $3, $4, $5, $6, 'awaiting', $7, $8)";
-    // Two corrections at once are counted one after the other.
-    const HOLD: &str = "UPDATE staff SET login = login WHERE id = $1";
     by.may(Right::Points)?;
     let reason = &checked_reason("reason", &new.reason)?;
     let note = &checked_reason("note", &new.note)?;
@@ -38,7 +39,11 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
     db.write(|tx| {
         scoped(async move {
             let (now, id) = (tx.now(), AdjustmentId::new());
-            on!(tx, |c| sqlx::query(HOLD).bind(by.id()).execute(c).await.map(drop))?;
+            // Two corrections at once are counted one after the other.
+            hold(tx, Owner::Staff(by.id())).await?;
+            // Nor do points go to an account that is just going into another one: nobody comes in there any more.
+            customers::hold(tx, of.id()).await?;
+            customers::is_alive(tx, of.id()).await?;
             let alone = allowance(tx, by).await?.now();
             if programs(tx).await?.last_terms(new.program, now).is_none() {
                 return Err(Error::NotFound.into());

@@ -142,8 +142,7 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
 }
 
 /// What a transfer would do: who would have the points, and when. Moves nothing, and fails as [`transfer`] would, but that it
-/// takes each phone for somebody's. Asked
-/// more than thirty times within an hour: [`Error::TooMany`].
+/// takes each phone for somebody's. Asked more than thirty times within an hour: [`Error::TooMany`].
 pub async fn plan(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<Planned, TransferError> {
     let key = &format!("transfer:{}", by.id());
     // Counted by itself: what is refused is undone, and would be forgotten.

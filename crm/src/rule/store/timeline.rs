@@ -1,7 +1,7 @@
 //! The rules of a moment. They are read and prepared once and kept between transactions, under a number in the database
 //! that every publication raises: a transaction reads that number and no more.
 
-use crate::db::Conn;
+use crate::db::{Conn, Lock};
 use crate::id::{CategoryId, ProgramId, RuleId};
 use crate::lang::Localized;
 use crate::on;
@@ -16,9 +16,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Under this name the number of publications, of rules and of tiers, stands among the database's sequences. A category that
 /// is put into another one counts as well.
 pub(crate) const REVISION: &str = "rules";
-
-/// The lock that whoever may give something by rules shares from before it reads them, and whoever begins a budget has alone.
-pub(super) const GIVING: i64 = 0x6b61_6269_6e65_7401;
 
 /// What was read last.
 #[derive(Default)]
@@ -92,7 +89,7 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
     const VERSIONS: &str = "SELECT rule_id, version, definition, effective_at FROM rule_versions \
                             WHERE state = 'published' ORDER BY rule_id, effective_at, version";
     const WITHIN: &str = "SELECT id, parent_id FROM categories WHERE parent_id IS NOT NULL";
-    conn.lock(GIVING, false).await?;
+    conn.lock(Lock::Giving, false).await?;
     let programs = points::programs(conn).await?;
     let revision: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(REVISION).fetch_optional(c).await)?;
     let revision = revision.unwrap_or_default();
