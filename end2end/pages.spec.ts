@@ -1,5 +1,5 @@
-// Every page of the table: no fault that axe finds in either theme, nothing wider than the narrowest phone, and no
-// WebAssembly where nothing needs it.
+// Every page of the table: no fault that axe finds in either theme, nothing wider than the narrowest phone, nothing that moves
+// by itself, and no WebAssembly where nothing needs it.
 import axe from "axe-core";
 import {
   agree, be, cardOf, code, device, employ, enter, expect, freeAccount, freeEmail, freePhone, fund, hidden, newcomer, PERSON, press, ready, routes, send,
@@ -194,6 +194,19 @@ async function faults(page: Page): Promise<string[]> {
   });
 }
 
+/** How far what is shown moved by itself since the page came, as browsers reckon it (cumulative layout shift), and what moved. */
+async function moved(page: Page): Promise<string[]> {
+  return page.evaluate(() => new Promise<string[]>((resolve) => {
+    const told = (entries: PerformanceEntryList) => entries.map((entry) => {
+      const { value, hadRecentInput, sources } = entry as PerformanceEntry & { value: number; hadRecentInput: boolean; sources: { node?: Element }[] };
+      return hadRecentInput ? "" : `${value.toFixed(4)} ${sources.map(({ node }) => node?.outerHTML?.slice(0, 80)).join(" | ")}`;
+    }).filter((line) => line);
+    new PerformanceObserver((list) => resolve(told(list.getEntries()))).observe({ type: "layout-shift", buffered: true });
+    // The observer is told nothing where nothing moved. Two frames, so that what was shown last is painted.
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => resolve([]), 100)));
+  }));
+}
+
 async function examine(page: Page, path: string, width: number, status = 200) {
   const wasm: string[] = [];
   page.on("request", (request) => request.url().endsWith(".wasm") && wasm.push(request.url()));
@@ -204,6 +217,9 @@ async function examine(page: Page, path: string, width: number, status = 200) {
   const islands = await page.locator("leptos-island").count();
   await expect(page.locator("leptos-island [data-ready]")).toHaveCount(islands);
   await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
+  // Whatever waits for a script is there by now, and what was there before stands where it stood.
+  await expect(page.locator(".later[hidden]")).toHaveCount(0);
+  if (!path.startsWith("/admin")) expect.soft(await moved(page), path).toEqual([]);
   expect.soft(await faults(page), path).toEqual([]);
   await expectNotWide(page, width);
   const changing = await page.locator("[data-rotating]").count();
@@ -246,6 +262,15 @@ for (const { path, access } of routes()) {
     await examine(page, await sample(page, path, signIns, another), viewport!.width);
   });
 }
+
+test("where there are no scripts nothing waits for one", async ({ browser, signIns }) => {
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: signIns.url });
+  const page = await context.newPage();
+  await page.goto("/sign-in");
+  await expect(page.locator(".later")).toHaveCount(1);
+  expect(await page.locator(".later").boundingBox(), "takes no room").toBeNull();
+  await context.close();
+});
 
 test("the page of what does not exist is in order", async ({ page, viewport }) => {
   await examine(page, "/nowhere", viewport!.width, 404);

@@ -152,7 +152,7 @@ fn link(cx: &Cx, code: &str) -> Html {
                     <input class="input" id="link" type="text" readonly value=link data-copy=""/>
                     <p class="msg" role="status"></p>
                 </div>
-                <button class="btn" type="button" hidden data-copied=t.copied>{t.copy}</button>
+                <button class="btn later" type="button" hidden data-copied=t.copied>{t.copy}</button>
             </CopyField>
         </section>
     }
