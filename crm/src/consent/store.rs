@@ -150,10 +150,9 @@ pub(crate) async fn record_at(
 }
 
 /// Gives a consent, or withdraws it. `version` is that of the text that was shown: giving it to a text that has been
-/// replaced since is [`Error::Stale`], and so is a partner
-/// who is not active any more. Doing twice what is so already changes nothing. A required consent cannot be
-/// withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is another act. A parent's consent comes and
-/// goes with the child's birthday and is [`Error::NotFound`] here.
+/// replaced since is [`Error::Stale`], and so it is for a partner who is not active any more. Doing twice what is so already
+/// changes nothing. A required consent cannot be withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is
+/// another act. A parent's consent comes and goes with the child's birthday and is [`Error::NotFound`] here.
 pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, version: i64, lang: Lang) -> Result<(), Error> {
     db.write(|tx| {
         scoped(async move {
