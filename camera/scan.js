@@ -101,4 +101,7 @@ if (navigator.mediaDevices) {
   // Nobody is filmed by a page that they do not see.
   document.addEventListener("visibilitychange", () => document.hidden && !close.hidden && end());
   addEventListener("pagehide", () => !close.hidden && end());
+} else {
+  // The page keeps room for it.
+  place.remove();
 }

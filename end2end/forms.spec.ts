@@ -808,6 +808,21 @@ test("forms of promotions", async ({ another, signIns }) => {
   await right(desk, "promotion.end");
 });
 
+test("forms of partners", async ({ page, signIns }) => {
+  await enter(page, employ(signIns, "partner_manager"));
+  await page.goto("/admin/partners");
+  await page.getByText("Заполнить", { exact: true }).click();
+  const key = `forms-${Date.now().toString(36)}`;
+  const text = { text_ru: "Узнаёт номер карты.", text_en: "Learns the number of the card." };
+  await wrong(page, "partner.add", { key, name_ru: "Банк «Причал»", name_en: "", ...text }, "Заполните это поле");
+  await right(page, "partner.add", { name_en: "Pier Bank" });
+  await wrong(page, "partner.change", { text_en: "" }, "Заполните это поле");
+  await right(page, "partner.change", { text_en: "Learns the number of your card." });
+  await expect(page.getByText("Что видят покупатели, версия 2")).toBeVisible();
+  await right(page, "partner.switch");
+  await expect(page.getByText("Отключён", { exact: true })).toBeVisible();
+});
+
 test("forms of coupons and segments", async ({ page, another, signIns }) => {
   const phone = await newcomer(page, signIns);
   const desk = await another();

@@ -1,5 +1,5 @@
-// Every page of the table: no fault that axe finds in either theme, nothing wider than the narrowest phone, and no
-// WebAssembly where nothing needs it.
+// Every page of the table: no fault that axe finds in either theme, nothing wider than the narrowest phone, nothing that moves
+// by itself, and no WebAssembly where nothing needs it.
 import axe from "axe-core";
 import {
   agree, be, cardOf, code, device, employ, enter, expect, freeAccount, freeEmail, freePhone, fund, hidden, newcomer, PERSON, press, ready, routes, send,
@@ -93,6 +93,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       return added.headers().location.split("?")[0];
     }
     case "/admin/reports/{kind}": return "/admin/reports/purchases?period=year";
+    case "/admin/partners/{id}": return first("/admin/partners", /href="(\/admin\/partners\/[0-9a-f-]{36})"/);
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
     case "/admin/categories/{id}": return first("/admin/categories", /href="(\/admin\/categories\/[0-9a-f-]{36})"/);
@@ -194,6 +195,19 @@ async function faults(page: Page): Promise<string[]> {
   });
 }
 
+/** How far what is shown moved by itself since the page came, as browsers reckon it (cumulative layout shift), and what moved. */
+async function moved(page: Page): Promise<string[]> {
+  return page.evaluate(() => new Promise<string[]>((resolve) => {
+    const told = (entries: PerformanceEntryList) => entries.map((entry) => {
+      const { value, hadRecentInput, sources } = entry as PerformanceEntry & { value: number; hadRecentInput: boolean; sources: { node?: Element }[] };
+      return hadRecentInput ? "" : `${value.toFixed(4)} ${sources.map(({ node }) => node?.outerHTML?.slice(0, 80)).join(" | ")}`;
+    }).filter((line) => line);
+    new PerformanceObserver((list) => resolve(told(list.getEntries()))).observe({ type: "layout-shift", buffered: true });
+    // The observer is told nothing where nothing moved. Two frames, so that what was shown last is painted.
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => resolve([]), 100)));
+  }));
+}
+
 async function examine(page: Page, path: string, width: number, status = 200) {
   const wasm: string[] = [];
   page.on("request", (request) => request.url().endsWith(".wasm") && wasm.push(request.url()));
@@ -204,6 +218,9 @@ async function examine(page: Page, path: string, width: number, status = 200) {
   const islands = await page.locator("leptos-island").count();
   await expect(page.locator("leptos-island [data-ready]")).toHaveCount(islands);
   await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
+  // Whatever waits for a script is there by now, and what was there before stands where it stood.
+  await expect(page.locator(".later[hidden]")).toHaveCount(0);
+  if (!path.startsWith("/admin")) expect.soft(await moved(page), path).toEqual([]);
   expect.soft(await faults(page), path).toEqual([]);
   await expectNotWide(page, width);
   const changing = await page.locator("[data-rotating]").count();
@@ -227,10 +244,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, the help, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver, merges accounts or looks after staff has just proved who they are.
     if (path === "/admin/webhooks/{id}" || /^\/admin\/(roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|levels|messages|programs|promotions|queues|reports|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|levels|messages|partners|programs|promotions|queues|reports|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();
@@ -246,6 +263,15 @@ for (const { path, access } of routes()) {
     await examine(page, await sample(page, path, signIns, another), viewport!.width);
   });
 }
+
+test("where there are no scripts nothing waits for one", async ({ browser, signIns }) => {
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: signIns.url });
+  const page = await context.newPage();
+  await page.goto("/sign-in");
+  await expect(page.locator(".later")).toHaveCount(1);
+  expect(await page.locator(".later").boundingBox(), "takes no room").toBeNull();
+  await context.close();
+});
 
 test("the page of what does not exist is in order", async ({ page, viewport }) => {
   await examine(page, "/nowhere", viewport!.width, 404);

@@ -251,6 +251,18 @@ pub const ROUTES: &[Route] = &[
         admin::macros::one,
         [admin::macros::ChangeMacro, admin::macros::RemoveMacro]
     ),
+    page!(
+        "/admin/partners",
+        Staff,
+        admin::partners::page,
+        [admin::partners::AddPartner]
+    ),
+    page!(
+        "/admin/partners/{id}",
+        Staff,
+        admin::partners::one,
+        [admin::partners::ChangePartner, admin::partners::SwitchPartner]
+    ),
     page!("/admin/find", Staff, admin::find::page, [admin::find::Find]),
     page!(
         "/admin/queues",

@@ -209,6 +209,12 @@ fn phrases() -> Result<[Dialogue; 2], Error> {
     ])
 }
 
+/// What a customer agrees to when data may be passed to a partner of this name.
+pub(crate) fn passing_to(partner: &Localized) -> Result<Localized, Error> {
+    let title = pair!("partners")?.get("consent", "title")?;
+    Ok(fill(title, &[("partner", [partner.ru.as_str(), partner.en.as_str()])]))
+}
+
 fn fill(text: Localized, values: &[(&str, [&str; 2])]) -> Localized {
     let fill = |text: String, i: usize| {
         values.iter().fold(text, |text, (name, value)| {

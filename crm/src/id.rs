@@ -66,6 +66,8 @@ ids! {
     ConsentTextId,
     /// One act of giving or withdrawing a consent.
     ConsentId,
+    /// A partner whom data may be passed to.
+    PartnerId,
     /// A shop of the chain.
     StoreId,
     /// A category of articles.

@@ -79,6 +79,8 @@ pub mod notification;
 #[cfg(feature = "store")]
 pub mod outbox;
 #[cfg(feature = "store")]
+pub mod partner;
+#[cfg(feature = "store")]
 pub mod quote;
 #[cfg(feature = "store")]
 pub mod segment;

@@ -117,9 +117,13 @@ pub(crate) fn optimise(root: &Path, wasm: &Path) -> Result<PathBuf> {
     Ok(optimised)
 }
 
-/// The script of a page whose module needs nothing but to be started.
+/// The script of the card's page, whose module needs nothing but to be started. Where it cannot be, the room that the page
+/// keeps for it is given back.
 pub(crate) fn starter(js: &str, wasm: &str) -> String {
-    format!("import s from\"{js}\";s({{module_or_path:\"{wasm}\"}})")
+    format!(
+        "import s from\"{js}\";\
+         s({{module_or_path:\"{wasm}\"}}).catch(()=>document.querySelector(\"[data-rotating]\")?.remove())"
+    )
 }
 
 /// The script of a page with islands: starts the module and hydrates them.

@@ -120,7 +120,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let code = topic.map(|one| one.code.as_str());
     let next = list.last().filter(|_| more).map(|last| {
         let href = address(code, &text, Some(show_place((last.published_at, last.id.0))));
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        crate::cabinet::more(&cx, href)
     });
     let rows: Vec<_> = list.iter().map(|one| row(&cx, one)).collect();
     let is_narrowed = topic.is_some() || !text.is_empty() || before.is_some();
@@ -351,7 +351,7 @@ pub async fn mine(cx: Cx) -> Result<Body, AppError> {
     own.truncate(PAGE);
     let next = own.last().filter(|_| more).map(|last| {
         let href = format!("{MINE}?before={}", show_place((last.asked_at, last.id.0)));
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        crate::cabinet::more(&cx, href)
     });
     let list: Vec<_> = own.iter().map(|one| own_row(&cx, one)).collect();
     let inside = match list.is_empty() {

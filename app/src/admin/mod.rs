@@ -22,6 +22,7 @@ pub mod macros;
 pub mod merge;
 pub mod messages;
 mod once;
+pub mod partners;
 pub mod places;
 pub mod points;
 pub mod programs;

@@ -54,6 +54,7 @@ const PLACES: &[Place] = &[
     setup("/admin/levels", Right::Levels, |t| t.admin_levels.title),
     setup("/admin/tills", Right::Tills, |t| t.frame.tills),
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
+    setup("/admin/partners", Right::Partners, |t| t.admin_partners.title),
     setup("/admin/reports", Right::Reports, |t| t.admin_reports.title),
     setup("/admin/staff", Right::Staff, |t| t.admin_staff.title),
     setup("/admin/audit", Right::Audit, |t| t.admin_audit.title),

@@ -342,7 +342,7 @@ pub(super) fn moved(cx: &Cx, here: &str, list: &[Transfer], next: Option<String>
     let said = unsaid(cx, &[Reverse::NAME], "transfer", is_shown, t.is_back);
     let next = next.map(|next| {
         let href = format!("{here}?transfers={next}#transfers");
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        crate::cabinet::more(cx, href)
     });
     (!rows.is_empty() || said.is_some()).then(|| {
         view! {

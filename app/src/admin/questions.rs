@@ -136,7 +136,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let address = |state: State| format!("{HERE}?state={}", state.as_str());
     let next = rows.last().filter(|_| more).map(|last| {
         let href = format!("{}&after={}", address(of), write_place((last.asked_at, last.id.0)));
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        crate::cabinet::more(&cx, href)
     });
     let tabs: Vec<_> = State::ALL
         .into_iter()

@@ -172,7 +172,7 @@ pub(super) fn rotating(cx: &Cx, card: &Card, secret: &Secret) -> Html {
     let now = cx.db.now().timestamp_millis();
     view! {
         <section
-            class="section"
+            class="section later"
             aria-labelledby="rotating"
             hidden
             data-rotating=""
@@ -190,7 +190,7 @@ pub(super) fn rotating(cx: &Cx, card: &Card, secret: &Secret) -> Html {
                 <path fill="#000"></path>
             </svg>
             <progress class="progress" max=STEP_SECONDS aria-label=t.rotating_bar></progress>
-            <p class="muted" data-line=""></p>
+            <p class="muted" data-line="">{t.left(STEP_SECONDS)}</p>
             <p role="status" hidden data-clock=""></p>
         </section>
     }

@@ -61,7 +61,7 @@ fn camera(cx: &Cx) -> Html {
     let t = &cx.t().claim;
     view! {
         <section
-            class="narrow stack"
+            class="narrow stack later"
             aria-label=t.scan
             hidden
             data-scan="purchase-claim-receipt"

@@ -1,13 +1,14 @@
-//! Consents: what was agreed to, when, to which version of the text and for which channel, and how to take it back.
+//! Consents: what was agreed to, when, to which version of the text, for which channel or partner, and how to take it back.
 
 use super::{back, flash, long_list};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Moment};
+use crate::ui::{FormBox, Moment, paragraphs};
 use crm::consent::{Act, Aim, AskedAt, Consent, Purpose, store as consents};
 use crm::customer::Channel;
+use crm::lang::Localized;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -64,7 +65,8 @@ impl Form for WithdrawAll {
     }
 }
 
-/// The page: what messages are about, each with its channels; then the consents that are not for messages.
+/// The page: what messages are about, each with its channels; partners whom data may be passed to, each by itself; then the
+/// other consents.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().consents;
     let mut conn = cx.db.read().await?;
@@ -97,10 +99,23 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             })
         })
         .collect();
-    let can_stop = offered.iter().any(|purpose| {
-        let is_given = of(purpose).is_some_and(|consent| consent.act == Act::Given);
-        is_given && !purpose.required
+    // A partner who is not active any more is there for whoever still agrees.
+    let is_given = |purpose: &Purpose| of(purpose).is_some_and(|consent| consent.act == Act::Given);
+    let partners: Vec<_> = offered
+        .iter()
+        .filter(|purpose| purpose.is_open || is_given(purpose))
+        .filter_map(|purpose| Some(partner_row(&cx, purpose, purpose.partner.as_ref()?, of(purpose)).into_html()))
+        .collect();
+    let partners = (!partners.is_empty()).then(|| {
+        view! {
+            <section class="section" aria-labelledby="partners">
+                <h2 id="partners">{t.partners}</h2>
+                <p>{t.partners_text}</p>
+                <div class="panel panel-flush"><ul class="rows">{partners}</ul></div>
+            </section>
+        }
     });
+    let can_stop = offered.iter().any(|purpose| is_given(purpose) && !purpose.required);
     let stop = can_stop.then(
         || view! { <FormBox<WithdrawAll> class="actions"><button class="btn">{t.stop}</button></FormBox<WithdrawAll>> },
     );
@@ -109,7 +124,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|purpose| panel(&cx, purpose, of(purpose), true).into_html());
     let panels: Vec<_> = offered
         .iter()
-        .filter(|purpose| purpose.aim.is_none())
+        .filter(|purpose| purpose.aim.is_none() && purpose.partner.is_none())
         .map(|purpose| panel(&cx, purpose, of(purpose), false).into_html())
         .chain(child)
         .collect();
@@ -122,6 +137,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("given", t.done_given), ("withdrawn", t.done_withdrawn), ("all", t.done_all)])}
         <div class="stack narrow">
             {grid}
+            {partners}
             <section class="panel" aria-labelledby="stop">
                 <h2 id="stop">{t.stop_title}</h2>
                 <p>{t.stop_text}</p>
@@ -182,7 +198,8 @@ fn standing(cx: &Cx, last: Option<&Consent>) -> Html {
 fn change_form(cx: &Cx, purpose: &Purpose, last: Option<&Consent>) -> Option<Html> {
     let t = &cx.t().consents;
     let is_given = last.is_some_and(|consent| consent.act == Act::Given);
-    let can_give = !is_given || last.is_some_and(|consent| consent.version != purpose.version);
+    let is_new = last.is_some_and(|consent| consent.version != purpose.version);
+    let can_give = purpose.is_open && (!is_given || is_new);
     let can_withdraw = is_given && !purpose.required;
     let give_words = if is_given { t.give_new } else { t.give };
     let code = purpose.code.clone();
@@ -230,7 +247,31 @@ fn channel_row(cx: &Cx, purpose: &Purpose, last: Option<&Consent>) -> impl IntoV
     }
 }
 
-/// A consent that is not for messages.
+/// One partner: what it gets and why, and how the consent stands.
+fn partner_row(cx: &Cx, purpose: &Purpose, name: &Localized, last: Option<&Consent>) -> impl IntoView + use<> {
+    let t = &cx.t().consents;
+    let name = cx.pick(name);
+    let is_old = last.is_some_and(|consent| consent.act == Act::Given && consent.version != purpose.version);
+    let changed = (is_old && purpose.is_open).then(|| view! { <small>{t.changed(purpose.version)}</small> });
+    let stopped = (!purpose.is_open).then(|| view! { <small>{t.stopped}</small> });
+    view! {
+        <li class="row row-wrap">
+            <div class="row-main">
+                <b><bdi>{name.clone()}</bdi></b>
+                {paragraphs(purpose.body.get(cx.lang))}
+                <small>{standing(cx, last)}</small>
+                {changed}
+                {stopped}
+                <a href=format!("/consents/{}", purpose.code)>
+                    {t.read(purpose.version)}<span class="sr-only">": " {name}</span>
+                </a>
+            </div>
+            <div class="row-acts">{change_form(cx, purpose, last)}</div>
+        </li>
+    }
+}
+
+/// A consent that is neither for messages nor for a partner.
 fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool) -> impl IntoView + use<> {
     let t = &cx.t().consents;
     let title = cx.pick(&purpose.title);
@@ -352,8 +393,10 @@ fn receipt(cx: &Cx, name: &str, consent: &Consent) -> String {
         (t.receipt_when, when),
         (t.receipt_way, way.to_owned()),
     ];
+    let partner = consent.partner.as_ref().map(|name| (t.receipt_partner, cx.pick(name)));
     let lines: String = lines
-        .iter()
+        .into_iter()
+        .chain(partner)
         .map(|(label, value)| format!("{label}: {value}\n"))
         .collect();
     format!(
@@ -369,6 +412,7 @@ fn kantara(cx: &Cx, customer: &str, consent: &Consent) -> Value {
     let shop = cx.shop();
     let lang = consent.language;
     let title = consent.title.get(lang);
+    let partner = consent.partner.as_ref().map(|name| name.get(lang));
     json!({
         "version": "KI-CR-v1.1.0",
         "jurisdiction": shop.country,
@@ -385,9 +429,10 @@ fn kantara(cx: &Cx, customer: &str, consent: &Consent) -> Value {
                 "purpose": title,
                 "purposeCategory": [consent.aim.map_or(consent.code.as_str(), |aim| aim.as_str())],
                 "consentType": "EXPLICIT",
-                "primaryPurpose": consent.aim.is_none(),
+                "primaryPurpose": consent.aim.is_none() && partner.is_none(),
                 "termination": format!("{}/profile/consents", shop.url),
-                "thirdPartyDisclosure": false,
+                "thirdPartyDisclosure": partner.is_some(),
+                "thirdPartyName": partner,
             }],
         }],
         "sensitive": false,
@@ -399,6 +444,7 @@ fn kantara(cx: &Cx, customer: &str, consent: &Consent) -> Value {
             },
             "code": consent.code,
             "channel": consent.channel,
+            "partner": partner,
             "textVersion": consent.version,
             "text": consent.body.get(lang),
             "at": consent.at.to_rfc3339(),

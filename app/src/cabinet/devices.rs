@@ -101,7 +101,7 @@ fn past(cx: &Cx, all: &[SignIn], is_further: bool) -> Html {
             <p class="hint">{t.history_hint(history::DAYS)}</p>
             {is_further.then(|| view! { <p><a href="/devices#history">{t.from_the_start}</a></p> })}
             {list}
-            {next.map(|href| view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> })}
+            {next.map(|href| super::more(cx, href))}
         </section>
     }
     .into_html()

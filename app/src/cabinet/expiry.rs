@@ -59,7 +59,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     });
     let link = |name: &str, next: Option<Before>| {
         let href = next.map(|next| format!("/points/expiry?{name}={}", show_place(next)));
-        href.map(|href| view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> })
+        href.map(|href| super::more(&cx, href))
     };
     let (more, more_waiting) = (link("after", more), link("waiting", more_waiting));
     let expiring: Vec<&Remaining> = expiring.iter().collect();

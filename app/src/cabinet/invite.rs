@@ -80,7 +80,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|last| show_place((last.at, last.place)));
     let next = next.map(|next| {
         let href = format!("/invite?before={next}#friends");
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        super::more(&cx, href)
     });
     let rows: Vec<_> = friends.iter().map(|friend| row(&cx, friend)).collect();
     let rows = match rows.is_empty() {
@@ -152,7 +152,7 @@ fn link(cx: &Cx, code: &str) -> Html {
                     <input class="input" id="link" type="text" readonly value=link data-copy=""/>
                     <p class="msg" role="status"></p>
                 </div>
-                <button class="btn" type="button" hidden data-copied=t.copied>{t.copy}</button>
+                <button class="btn later" type="button" hidden data-copied=t.copied>{t.copy}</button>
             </CopyField>
         </section>
     }

@@ -201,9 +201,7 @@ fn archive(cx: &Cx, over: Vec<Over>) -> Html {
     let t = &cx.t().offers;
     let last = over.get(OVER.saturating_sub(1)).filter(|_| over.len() > OVER);
     let next = last.map(|last| format!("/offers?over={}", show_place((last.ended_at, last.id.0))));
-    let next = next.map(|href| {
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
-    });
+    let next = next.map(|href| super::more(cx, href));
     let rows: Vec<_> = over
         .into_iter()
         .take(OVER)
@@ -359,12 +357,12 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
     let href = format!("/stores?offer={}", promotion.code);
     let all = || view! { <a href=href>{t.addresses}</a> };
     if count <= 2 {
-        view! { <ul class="offer-places">{lines}</ul> <p>{all()}</p> }.into_html()
+        view! { <ul>{lines}</ul> <p>{all()}</p> }.into_html()
     } else {
         view! {
             <details class="fold">
                 <summary>{t.in_shops(count)}</summary>
-                <ul class="offer-places">{lines}</ul>
+                <ul>{lines}</ul>
                 <p>{all()}</p>
             </details>
         }

@@ -34,7 +34,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             last.times,
             show_place((last.at, last.article.0))
         );
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        super::more(&cx, href)
     });
     let rows: Vec<_> = often.iter().map(|article| row(&cx, article)).collect();
     let list = match rows.is_empty() {

@@ -130,7 +130,7 @@ fn choice(
         .collect();
     let offer = offer.map(|code| view! { <input type="hidden" name="offer" value=code/> });
     let around = has_places.then(|| {
-        view! { <button class="btn" type="button" hidden data-near="">{icon(icon::MAP_PIN)} {t.near_me}</button> }
+        view! { <button class="btn later" type="button" hidden data-near="">{icon(icon::MAP_PIN)} {t.near_me}</button> }
     });
     let script = has_places.then(|| {
         view! {

@@ -201,7 +201,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p><a href=crate::account::chat::HERE>{cx.t().chat.link}</a></p>
         <p><a href=crate::account::questions::HERE>{cx.t().questions.title}</a></p>
         {list}
-        {next.map(|href| view! { <p class="more-link"><a class="btn" href=href>{cx.t().common.more}</a></p> })}
+        {next.map(|href| super::more(&cx, href))}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Support), view))
 }

@@ -164,7 +164,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|last| show_place((last.created_at, last.id.0)));
     let next = next.map(|next| {
         let href = format!("{HERE}?before={next}#list");
-        view! { <p class="more-link"><a class="btn" href=href rel="next">{cx.t().common.more}</a></p> }
+        super::more(&cx, href)
     });
     let rows: Vec<_> = list.iter().map(|one| row(&cx, one, &balance)).collect();
     let rows = if rows.is_empty() {

@@ -49,7 +49,7 @@ pub fn PasskeyField(
             data-unsupported=t.unsupported
         />
         <noscript><p class="hint">{t.needs_script}</p></noscript>
-        <button class=class id=id.clone() hidden>{button}</button>
+        <button class=format!("{class} later") id=id.clone() hidden>{button}</button>
         <FieldMessage id=id message=message/>
     }
 }

@@ -83,6 +83,11 @@ pub struct Purpose {
     pub aim: Option<Aim>,
     /// What they come by.
     pub channel: Option<Channel>,
+    /// To whom it allows data to be passed, if it is for that, as the text calls them.
+    #[cfg_attr(feature = "store", sqlx(json(nullable)))]
+    pub partner: Option<Localized>,
+    /// It can be agreed to: its partner, if it has one, is active.
+    pub is_open: bool,
     /// The text a person agrees to.
     pub text_id: ConsentTextId,
     /// The text's version, from 1.
@@ -107,6 +112,9 @@ pub struct Consent {
     pub aim: Option<Aim>,
     /// What they come by.
     pub channel: Option<Channel>,
+    /// To whom it allows data to be passed, if it is for that, as they were called then.
+    #[cfg_attr(feature = "store", sqlx(json(nullable)))]
+    pub partner: Option<Localized>,
     /// Given or withdrawn.
     pub act: Act,
     /// The version of the text.

@@ -14,8 +14,9 @@ use chrono::{DateTime, Utc};
 macro_rules! select_purpose {
     ($rest:literal) => {
         concat!(
-            "SELECT p.id, p.code, p.required, p.aim, p.channel, t.id AS text_id, t.version, t.title, t.body \
-             FROM consent_purposes p JOIN consent_texts t ON t.purpose_id = p.id WHERE ",
+            "SELECT p.id, p.code, p.required, p.aim, p.channel, t.partner, COALESCE(r.is_active, TRUE) AS is_open, \
+             t.id AS text_id, t.version, t.title, t.body FROM consent_purposes p \
+             JOIN consent_texts t ON t.purpose_id = p.id LEFT JOIN partners r ON r.id = p.partner_id WHERE ",
             $rest
         )
     };
@@ -25,7 +26,7 @@ macro_rules! select_purpose {
 macro_rules! select_consent {
     ($rest:literal) => {
         concat!(
-            "SELECT c.id, p.code, p.aim, p.channel, c.act, t.version, t.title, t.body, c.language, c.source, c.at \
+            "SELECT c.id, p.code, p.aim, p.channel, t.partner, c.act, t.version, t.title, t.body, c.language, c.source, c.at \
              FROM consents c JOIN consent_texts t ON t.id = c.text_id JOIN consent_purposes p ON p.id = t.purpose_id WHERE ",
             $rest
         )
@@ -149,9 +150,9 @@ pub(crate) async fn record_at(
 }
 
 /// Gives a consent, or withdraws it. `version` is that of the text that was shown: giving it to a text that has been
-/// replaced since is [`Error::Stale`]. Doing twice what is so already changes nothing. A required consent cannot be
-/// withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is another act. A parent's consent comes and
-/// goes with the child's birthday and is [`Error::NotFound`] here.
+/// replaced since is [`Error::Stale`], and so it is for a partner who is not active any more. Doing twice what is so already
+/// changes nothing. A required consent cannot be withdrawn alone ([`Error::Forbidden`]): that ends the membership, which is
+/// another act. A parent's consent comes and goes with the child's birthday and is [`Error::NotFound`] here.
 pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, version: i64, lang: Lang) -> Result<(), Error> {
     db.write(|tx| {
         scoped(async move {
@@ -163,7 +164,8 @@ pub async fn change(db: &Db, by: &Customer, code: &str, act: Act, version: i64, 
             if purpose.required && act == Act::Withdrawn {
                 return Err(Error::Forbidden);
             }
-            if act == Act::Given && purpose.version != version {
+            // Nothing is passed any more to a partner who is not active.
+            if act == Act::Given && (purpose.version != version || !purpose.is_open) {
                 return Err(Error::Stale);
             }
             let last = history(tx, by.me()).await?.into_iter().find(|c| c.code == code);

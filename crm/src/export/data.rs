@@ -118,7 +118,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "consents",
         "SELECT a.at, a.act, p.code AS purpose, t.version, a.language, a.source, t.title ->> a.language AS title, \
-         t.body ->> a.language AS text FROM consents a JOIN consent_texts t ON t.id = a.text_id \
+         t.partner ->> a.language AS partner, t.body ->> a.language AS text FROM consents a JOIN consent_texts t ON t.id = a.text_id \
          JOIN consent_purposes p ON p.id = t.purpose_id WHERE a.customer_id = $1 ORDER BY a.at, a.id",
     ),
     (

@@ -761,8 +761,8 @@ impl Allowance {
 /// What a transfer would do, for the question that comes before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
-    /// The receiver's name, without the surname, of whoever gave their card out. By a phone nobody is told who has it, or
-    /// whether anybody does.
+    /// How the receiver's name begins and ends, of whoever gave their card out: numbers of cards can be guessed. By a phone
+    /// nobody is told who has it, or whether anybody does.
     pub name: Option<String>,
     /// When the points would arrive; until then they can be called back.
     pub arrives_at: DateTime<Utc>,

@@ -39,7 +39,8 @@ const fn currents_sql(kind: Kind) -> &'static str {
         Kind::Consent => {
             "SELECT p.code, t.title AS head, t.body, NULL AS position, NULL AS parent, NULL AS is_open \
              FROM consent_purposes p JOIN consent_texts t ON t.purpose_id = p.id AND t.version = (SELECT MAX(n.version) \
-             FROM consent_texts n WHERE n.purpose_id = p.id AND n.published_at <= $1) ORDER BY p.position, p.code"
+             FROM consent_texts n WHERE n.purpose_id = p.id AND n.published_at <= $1) WHERE p.partner_id IS NULL \
+             ORDER BY p.position, p.code"
         }
         Kind::Topic => {
             "SELECT t.code, t.name AS head, NULL AS body, t.position, p.code AS parent, \

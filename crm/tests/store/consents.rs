@@ -1,13 +1,14 @@
-//! Consents by purpose and channel, on both engines.
+//! Consents by purpose, channel and partner, on both engines.
 
-use crate::common::people::one;
+use crate::common::people::{administrator, agent, one};
 use crate::common::*;
 use crm::both_engines;
 use crm::consent::{Act, Aim, AskedAt, store as consents};
 use crm::customer::Channel;
 use crm::db::Db;
 use crm::error::Error;
-use crm::lang::Lang;
+use crm::lang::{Lang, Localized};
+use crm::partner::{self, Words};
 use crm::who::Customer;
 
 /// Somebody who agrees to these.
@@ -130,3 +131,89 @@ both_engines!(
         }
     }
 );
+
+fn words(name: &str) -> Words {
+    let both = |text: &str| Localized {
+        ru: text.into(),
+        en: text.into(),
+    };
+    Words {
+        name: both(name),
+        text: both("The number of the card."),
+    }
+}
+
+both_engines!(a_partner_is_a_purpose_of_its_own, async |world| {
+    let db = ready(world).await;
+    let admin = administrator(world).await;
+    let id = partner::add(db, &admin, "Plantain", &words("Plantain"))
+        .await
+        .expect("added");
+    let taken = partner::add(db, &admin, "plantain", &words("Another")).await;
+    assert!(matches!(taken, Err(Error::Invalid(flaws)) if flaws[0].0 == "key"));
+    let half = Words {
+        text: Localized {
+            ru: "Номер карты.".into(),
+            en: " ".into(),
+        },
+        ..words("Half")
+    };
+    let half = partner::add(db, &admin, "half", &half).await;
+    assert!(matches!(half, Err(Error::Invalid(flaws)) if flaws[0].0 == "text_en"));
+
+    // Nobody is asked while they register, and nobody has agreed by anything else.
+    let mut conn = db.read().await.expect("a connection");
+    let asked = consents::purposes(&mut conn, AskedAt::Registration)
+        .await
+        .expect("read");
+    assert!(asked.iter().all(|purpose| purpose.partner.is_none() && purpose.is_open));
+    drop(conn);
+    let by = who_gave(db, &["partner_plantain", "marketing_sms"]).await;
+    partner::change(db, &admin, id, &words("Plantain Pharmacies"))
+        .await
+        .expect("changed");
+    partner::change(db, &admin, id, &words("Plantain Pharmacies"))
+        .await
+        .expect("as it was");
+    let read = partner::read(db, &admin, id).await.expect("read");
+    assert_eq!((read.version, read.name.en.as_str()), (2, "Plantain Pharmacies"));
+    let mut conn = db.read().await.expect("a connection");
+    let history = consents::history(&mut conn, by.me()).await.expect("read");
+    drop(conn);
+    let act = history.iter().find(|act| act.code == read.purpose()).expect("an act");
+    let name = act.partner.as_ref().map(|name| name.en.as_str());
+    assert_eq!((act.version, name), (1, Some("Plantain")), "as it was called then");
+    assert!(act.title.en.contains("Plantain"), "{}", act.title.en);
+    assert_eq!(history.iter().filter(|act| act.partner.is_some()).count(), 1);
+    // All that is up to a customer: this too.
+    assert_eq!(consents::withdraw_all(db, &by, Lang::Ru).await.expect("withdrawn"), 2);
+});
+
+both_engines!(nothing_is_agreed_to_with_a_partner_who_is_not_active, async |world| {
+    let db = ready(world).await;
+    let admin = administrator(world).await;
+    let id = partner::add(db, &admin, "plantain", &words("Plantain"))
+        .await
+        .expect("added");
+    let (by, other) = (who_gave(db, &["partner_plantain"]).await, who_gave(db, &[]).await);
+    for _ in 0..2 {
+        partner::switch(db, &admin, id, false).await.expect("off");
+    }
+    let act = async |who: &Customer, act| consents::change(db, who, "partner_plantain", act, 1, Lang::Ru).await;
+    assert!(matches!(act(&other, Act::Given).await, Err(Error::Stale)));
+    act(&by, Act::Withdrawn).await.expect("taken back all the same");
+    assert!(given(db, &by).await.is_empty());
+    partner::switch(db, &admin, id, true).await.expect("on");
+    act(&other, Act::Given).await.expect("given");
+    let written = "SELECT COUNT(*) FROM audit WHERE action IN ('partner.stop', 'partner.start')";
+    assert_eq!(one!(world, i64, written), 2, "what is so already is no change");
+
+    let agent = agent(world).await;
+    let refused = partner::switch(db, &agent, id, false).await;
+    assert!(matches!(refused, Err(Error::Forbidden)));
+    assert!(matches!(
+        partner::add(db, &agent, "other", &words("Other")).await,
+        Err(Error::Forbidden)
+    ));
+    assert!(matches!(partner::list(db, &agent).await, Err(Error::Forbidden)));
+});

@@ -350,7 +350,7 @@ both_engines!(
         let planned = plan(&pair.card, 20_00).await.expect("it would go");
         assert_eq!(
             (planned.name.as_deref(), planned.arrives_at),
-            (Some("Анна"), start() + days(11) + Duration::minutes(60))
+            (Some("А•••а"), start() + days(11) + Duration::minutes(60))
         );
         let told = plan(&pair.card, 20_01).await;
         assert!(matches!(told, Err(TransferError::NotEnough { missing: 1 })), "{told:?}");
@@ -372,6 +372,37 @@ both_engines!(
         assert_books_agree(db).await;
     }
 );
+
+both_engines!(numbers_of_cards_are_not_gone_through, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let to = |card: &str| NewTransfer {
+        to: Receiver::Card(card.into()),
+        program: pair.family,
+        points: 1,
+    };
+    let by = sign_in(db, pair.anna).await;
+    let fresh = by.fresh(db).expect("fresh");
+    // Neither by giving at once, which asks no question before.
+    for n in 0..150 {
+        let told = match n % 10 {
+            0 => transfers::plan(db, &fresh, &to("2900000000018")).await.map(drop),
+            _ => transfers::transfer(db, &fresh, &to("2900000000018")).await.map(drop),
+        };
+        assert!(matches!(told, Err(TransferError::Recipient)), "{n}: {told:?}");
+    }
+    let too_many = |told: Result<(), TransferError>| matches!(told, Err(TransferError::Crm(Error::TooMany { .. })));
+    assert!(too_many(transfers::plan(db, &fresh, &to(&pair.card)).await.map(drop)));
+    assert!(too_many(
+        transfers::transfer(db, &fresh, &to(&pair.card)).await.map(drop)
+    ));
+    assert_eq!(held(db, pair.anna).await, (20_00, 0));
+    world.clock.set(db.now() + days(1));
+    give(db, pair.anna, &pair.card, pair.family, 1)
+        .await
+        .expect("another day");
+    assert_books_agree(db).await;
+});
 
 both_engines!(nobody_is_flooded_with_messages_of_points, async |world| {
     let db = &world.db;

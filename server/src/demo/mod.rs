@@ -13,6 +13,7 @@ use chrono::{Duration, NaiveDate};
 use crm::db::{Db, Tx, scoped};
 use crm::id::{CategoryId, CustomerId, StaffId, StoreId};
 use crm::lang::{Lang, Localized};
+use crm::partner::{self, Words};
 use crm::promotion::NewPromotion;
 use crm::purchase::import::{self, Format};
 use crm::request::Status;
@@ -380,6 +381,7 @@ async fn requests(
     db.write(|tx| {
         scoped(async move {
             desk(tx, by).await?;
+            pharmacies(tx, by).await?;
             for (past, thread) in all {
                 let number = crm::request::store::put(tx, by, past).await?;
                 bulk::sort_by_system(tx, by, number, thread.priority, &thread.tags).await?;
@@ -389,6 +391,28 @@ async fn requests(
     })
     .await?;
     Ok(all.len())
+}
+
+/// A partner whom nobody's data is passed to until they agree.
+async fn pharmacies(tx: &mut Tx, by: &System) -> Result<(), crm::Error> {
+    let words = Words {
+        name: Localized {
+            ru: "Аптеки «Подорожник»".into(),
+            en: "Plantain Pharmacies".into(),
+        },
+        text: Localized {
+            ru: "Аптеки узнают номер вашей карты и сколько раз в месяц вы у нас бываете. Ни имени, ни телефона, ни того, что вы купили, \
+                 они не получают.\n\nЗачем: чтобы карта работала и у них, а скидка росла за покупки в обоих местах. Если вы откажетесь, \
+                 у нас для вас ничего не изменится."
+                .into(),
+            en: "The pharmacies learn the number of your card and how many times a month you shop with us. They get neither your name, \
+                 nor your phone, nor what you bought.\n\nWhat for: so that the card works there too and the discount grows with \
+                 purchases in both places. If you refuse, nothing changes for you here."
+                .into(),
+        },
+    };
+    partner::add_by_system(tx, by, "plantain", &words).await?;
+    Ok(())
 }
 
 /// Two queues, from which people take: what is about points and receipts, and what is about cards and who people are.

@@ -1,4 +1,4 @@
-//! Consents by purpose and channel, their receipts, and taking all of them back at once.
+//! Consents by purpose, channel and partner, their receipts, and taking all of them back at once.
 
 use crate::common::{TestApp, Town};
 use axum::http::StatusCode;
@@ -123,4 +123,137 @@ async fn s17_a_receipt_opens_to_whose_it_is() {
     for made_up in ["/profile/consents/x/receipt.txt", format!("{at}/receipt.pdf").as_str()] {
         assert_eq!(town.anna.get(made_up).await.status, StatusCode::NOT_FOUND, "{made_up}");
     }
+}
+
+const PARTNER: [(&str, &str); 5] = [
+    ("key", "plantain"),
+    ("name_ru", "Аптеки «Подорожник»"),
+    ("name_en", "Plantain Pharmacies"),
+    ("text_ru", "Узнают номер карты.\n\nЧтобы она работала и там."),
+    (
+        "text_en",
+        "They learn the number of the card.\n\nSo that it works there too.",
+    ),
+];
+
+/// The same with another value, and without what only a new one has.
+fn changed(name: &'static str, value: &'static str) -> Vec<(&'static str, &'static str)> {
+    let other = |(n, v): &(&'static str, &'static str)| (*n, if *n == name { value } else { *v });
+    PARTNER.iter().skip(1).map(other).collect()
+}
+
+#[tokio::test]
+async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
+    let mut town = Town::new().await;
+    let without = town.anna.get(PAGE).await.text();
+    assert!(!without.contains("Партнёры"), "there are none: {without}");
+    let mut pavel = town.app.staff_as("pavel", "partner_manager").await;
+    assert!(pavel.get("/admin/partners").await.text().contains("Партнёров пока нет"));
+    let mut half = PARTNER;
+    half[4].1 = " ";
+    let wrong = pavel.send("/admin/partners", "partner.add", &half).await;
+    assert_eq!(wrong.message("partner.add", "text_en"), "Заполните это поле");
+    let added = pavel.send("/admin/partners", "partner.add", &PARTNER).await;
+    let at = added
+        .location()
+        .strip_suffix("?done=added")
+        .expect("a partner")
+        .to_owned();
+    let again = pavel.send("/admin/partners", "partner.add", &PARTNER).await;
+    assert!(!again.message("partner.add", "key").is_empty(), "the code is taken");
+
+    let shown = town.anna.get(PAGE).await.text();
+    for words in [
+        "Партнёры",
+        "Аптеки «Подорожник»",
+        "Узнают номер карты.",
+        "Чтобы она работала и там.",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let give = [("consent", "partner_plantain"), ("version", "1"), ("act", "give")];
+    let given = town.anna.send(PAGE, "consent.change", &give).await;
+    assert_eq!(given.location(), "/profile/consents?done=given", "{}", given.text());
+    let receipt = newest(&town.anna.get(PAGE).await.body);
+
+    // Whatever the partner is called later, the receipt says what was agreed to.
+    let renamed = pavel
+        .send(&at, "partner.change", &changed("name_ru", "Аптеки «Ромашка»"))
+        .await;
+    assert_eq!(renamed.location(), format!("{at}?done=changed"), "{}", renamed.text());
+    let text = town.anna.get(&format!("{receipt}/receipt.txt")).await.body;
+    let text = text.replace('\u{a0}', " ");
+    for words in [
+        "На что: Передача данных: Аптеки «Подорожник», версия 1\n",
+        "Кому передаются данные: Аптеки «Подорожник»\n",
+        "Узнают номер карты.",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let json = town.anna.get(&format!("{receipt}/receipt.json")).await.body;
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let purpose = &json["services"][0]["purposes"][0];
+    assert_eq!(purpose["thirdPartyDisclosure"], true, "{json}");
+    assert_eq!(purpose["thirdPartyName"], "Аптеки «Подорожник»", "{json}");
+    let page = town.anna.get(PAGE).await.text();
+    assert!(
+        page.contains("Аптеки «Ромашка»") && page.contains("сейчас версия 2"),
+        "{page}"
+    );
+    // Staff see it on the card as the customer does.
+    let card = format!("/admin/customers/{}", town.anna.id().await);
+    let card = town.agent.get(&card).await.text();
+    assert!(card.contains("Передача данных: Аптеки «Подорожник»"), "{card}");
+}
+
+#[tokio::test]
+async fn nobody_agrees_to_a_partner_who_was_switched_off_and_who_did_takes_it_back() {
+    let mut town = Town::new().await;
+    let at = format!("/admin/partners/{}", town.app.some_partner().await);
+    let act = |act: &'static str| [("consent", "partner_plantain"), ("version", "1"), ("act", act)];
+    town.anna.send(PAGE, "consent.change", &act("give")).await;
+    let off = town.agent.send(&at, "partner.switch", &[("active", "no")]).await;
+    assert_eq!(off.location(), format!("{at}?done=stopped"), "{}", off.text());
+    let boris = town.boris.get(PAGE).await.text();
+    assert!(!boris.contains("Подорожник"), "{boris}");
+    let refused = town.boris.send(PAGE, "consent.change", &act("give")).await;
+    assert!(refused.status.is_client_error(), "{}", refused.text());
+    let anna = town.anna.get(PAGE).await.text();
+    assert!(anna.contains("больше не передаёт данные этому партнёру"), "{anna}");
+    let back = town.anna.send(PAGE, "consent.change", &act("withdraw")).await;
+    assert_eq!(back.location(), "/profile/consents?done=withdrawn", "{}", back.text());
+    let anna = town.anna.get(PAGE).await.text();
+    assert!(!anna.contains("больше не передаёт данные"), "{anna}");
+    let on = town.agent.send(&at, "partner.switch", &[("active", "yes")]).await;
+    assert_eq!(on.location(), format!("{at}?done=started"), "{}", on.text());
+    assert!(town.boris.get(PAGE).await.text().contains("Подорожник"));
+}
+
+#[tokio::test]
+async fn s15_partners_are_kept_by_whoever_has_the_right() {
+    let town = Town::new().await;
+    let at = format!("/admin/partners/{}", town.app.some_partner().await);
+    let mut agent = town.app.staff_as("only_agent", "agent").await;
+    let before = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
+    for page in ["/admin/partners", &at] {
+        assert_eq!(agent.get(page).await.status, StatusCode::FORBIDDEN, "{page}");
+    }
+    for (page, form, fields) in [
+        ("/admin/partners", "partner.add", PARTNER.to_vec()),
+        (at.as_str(), "partner.change", changed("name_en", "Camomile")),
+        (at.as_str(), "partner.switch", vec![("active", "no")]),
+    ] {
+        let refused = agent.send(page, form, &fields).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{form}");
+    }
+    let after = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
+    assert_eq!(before, after);
+    // A text of a partner is its own page's, and no text of the shop.
+    let mut mara = town.app.staff_as("mara", "marketer").await;
+    let texts = mara.get("/admin/texts/consent/partner_plantain").await;
+    assert_eq!(texts.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        mara.get("/admin/texts/consent/marketing_sms").await.status,
+        StatusCode::OK
+    );
 }

@@ -132,6 +132,7 @@ async fn s23_every_page_that_staff_open_is_a_row() {
                 "/admin/coupons/",
                 "/admin/macros/",
                 "/admin/messages/",
+                "/admin/partners/",
                 "/admin/promotions/",
                 "/admin/questions/",
                 "/admin/rules/",

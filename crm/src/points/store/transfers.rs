@@ -23,7 +23,7 @@ use chrono::{DateTime, Datelike as _, Utc};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// How many cards a customer may ask about within an hour: the answer is a name, and numbers of cards can be guessed.
+/// How often a customer may ask within an hour what a transfer would do.
 const ASKED: u32 = 30;
 /// How often a customer may give points within an hour: each time two people are sent a message.
 const GIVEN: u32 = 20;
@@ -31,6 +31,9 @@ const GIVEN: u32 = 20;
 /// How many phones a customer may give points to within a day, and everybody in one network together: it shows that somebody
 /// has them, and phones can be guessed.
 const PHONES: [u32; 2] = [5, 50];
+/// The same of cards, each question counted, found or not: of a card it is told that somebody has it, and how their name begins and
+/// ends. To give points asks three times: when the card is typed, on the page that asks once more, and when it is done.
+const CARDS: [u32; 2] = [150, 1500];
 
 /// Why points were not given to somebody else; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -75,26 +78,11 @@ holds_database_errors!(TransferError);
 
 /// Gives points to whoever has a card or a phone. They are taken from the lots that expire first, and arrive when the shop's
 /// waiting time is over. The sender is told by a message, and the receiver when they arrive. More than twenty times within an
-/// hour, or to more phones than a day allows, whether or not anybody has them: [`Error::TooMany`].
+/// hour, or to more cards or phones than a day allows, whether or not anybody has them: [`Error::TooMany`].
 pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<TransferId, TransferError> {
     const NEW: &str = "INSERT INTO transfers (id, program_id, from_id, to_id, points, state, out_id, created_at, \
                        completes_at, reason) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, '')";
-    if let Receiver::Phone(_) = new.to {
-        let keys = &[
-            format!("transfer.phone:{}", by.id()),
-            format!("transfer.network:{}", by.network()),
-        ];
-        // Counted by itself: what is refused is undone, and would be forgotten.
-        db.write(|tx| {
-            scoped(async move {
-                for (key, most) in keys.iter().zip(PHONES) {
-                    limits::within_today(tx, key, most).await?;
-                }
-                Ok::<_, Error>(())
-            })
-        })
-        .await?;
-    }
+    count(db, by, &new.to).await?;
     db.write(|tx| {
         scoped(async move {
             let (now, id) = (tx.now(), TransferId::new());
@@ -141,8 +129,42 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
     .await
 }
 
+/// Counts a question about a card or a phone, by itself: what is refused is undone, and would be forgotten.
+async fn count(db: &Db, by: &Customer, to: &Receiver) -> Result<(), Error> {
+    let (what, most) = match to {
+        Receiver::Card(_) => ("card", CARDS),
+        Receiver::Phone(_) => ("phone", PHONES),
+    };
+    let keys = &[
+        format!("transfer.{what}:{}", by.id()),
+        format!("transfer.{what}.network:{}", by.network()),
+    ];
+    db.write(|tx| {
+        scoped(async move {
+            for (key, most) in keys.iter().zip(most) {
+                limits::within_today(tx, key, most).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// A name by which whoever knows it sees that it is the right one, and nobody else learns it: `Б•••с`. Of a short one there is but
+/// the beginning.
+fn hint(name: &str) -> String {
+    const DOTS: &str = "•••";
+    let letters: Vec<char> = name.trim().chars().collect();
+    match letters.as_slice() {
+        [first, _, _, .., last] => format!("{first}{DOTS}{last}"),
+        [first, ..] => format!("{first}{DOTS}"),
+        [] => DOTS.to_owned(),
+    }
+}
+
 /// What a transfer would do: who would have the points, and when. Moves nothing, and fails as [`transfer`] would, but that it
-/// takes each phone for somebody's. Asked more than thirty times within an hour: [`Error::TooMany`].
+/// takes each phone for somebody's. Asked more than thirty times within an hour, or about more cards than a day allows:
+/// [`Error::TooMany`].
 pub async fn plan(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Result<Planned, TransferError> {
     let key = &format!("transfer:{}", by.id());
     // Counted by itself: what is refused is undone, and would be forgotten.
@@ -152,13 +174,16 @@ pub async fn plan(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> Resul
     if !may {
         return Err(Error::TooMany { retry_after: 3600 }.into());
     }
+    if let Receiver::Card(_) = new.to {
+        count(db, by, &new.to).await?;
+    }
     db.write(|tx| {
         scoped(async move {
             allowed(tx, by, new).await?;
             let name = match &new.to {
                 Receiver::Card(_) => {
                     let to = recipient(tx, by.id(), &new.to).await?;
-                    Some(person(tx, to).await?.0)
+                    Some(hint(&person(tx, to).await?.0))
                 }
                 Receiver::Phone(_) => None,
             };
@@ -592,4 +617,23 @@ pub(super) async fn others(
         Some((id, OtherSide { name, is_back }))
     };
     Ok(transactions.iter().copied().filter_map(find).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hint;
+
+    #[test]
+    fn a_name_is_known_by_whoever_knows_it() {
+        for (name, told) in [
+            ("Борис", "Б•••с"),
+            ("Anna", "A•••a"),
+            ("Ева", "Е•••"),
+            ("Ян", "Я•••"),
+            ("Я", "Я•••"),
+            ("", "•••"),
+        ] {
+            assert_eq!(hint(name), told, "{name}");
+        }
+    }
 }

@@ -460,6 +460,26 @@ impl TestApp {
         )
     }
 
+    /// A partner about whom customers are asked, likewise; with it come its purpose and the text.
+    pub async fn some_partner(&self) -> crm::id::PartnerId {
+        const PARTNER: &str = "INSERT INTO partners (id, code, name, is_active, created_at) \
+            SELECT $1, 'plantain', '{\"ru\": \"Подорожник\", \"en\": \"Plantain\"}', TRUE, $2 \
+            WHERE NOT EXISTS (SELECT 1 FROM partners)";
+        const PURPOSE: &str = "INSERT INTO consent_purposes (id, code, required, asked_at, position, at_registration, partner_id) \
+            SELECT $1, 'partner_plantain', FALSE, 'registration', 99, FALSE, r.id FROM partners r \
+            WHERE $2 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM consent_purposes WHERE partner_id IS NOT NULL)";
+        const TEXT: &str = "INSERT INTO consent_texts (id, purpose_id, version, title, body, partner, published_at) \
+            SELECT $1, p.id, 1, '{\"ru\": \"Передача данных: Подорожник\", \"en\": \"Passing data on: Plantain\"}', \
+            '{\"ru\": \"Номер карты, чтобы она работала и там.\", \"en\": \"The number of the card, so that it works there too.\"}', \
+            '{\"ru\": \"Подорожник\", \"en\": \"Plantain\"}', $2 FROM consent_purposes p \
+            WHERE p.partner_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM consent_texts WHERE partner IS NOT NULL)";
+        let first = "SELECT id FROM partners ORDER BY id LIMIT 1";
+        for sql in [PARTNER, PURPOSE] {
+            self.once(sql, first, None).await;
+        }
+        crm::id::PartnerId(self.once(TEXT, first, None).await)
+    }
+
     /// A queue that gives nothing in turn and allows everything; the first call writes it down.
     pub async fn some_queue(&self) -> crm::id::QueueId {
         const SQL: &str = "INSERT INTO queues (id, code, name, mode, steps, close_by, reopen_by, created_at) \
@@ -1059,6 +1079,7 @@ impl Town {
                 "/admin/promotions/" => self.app.some_promotion().await.to_string(),
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
                 "/admin/reports/" => "purchases".to_owned(),
+                "/admin/partners/" => self.app.some_partner().await.to_string(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/queues/" => self.app.some_queue().await.to_string(),
                 "/admin/macros/" => self.app.some_macro().await.to_string(),

@@ -1,0 +1,18 @@
+-- Partners whom data of customers may be passed to. The same version exists for the other engine.
+
+CREATE TABLE partners (
+    id          BLOB    NOT NULL PRIMARY KEY,
+    code        TEXT    NOT NULL UNIQUE,
+    name        TEXT    NOT NULL,
+    is_active   INTEGER NOT NULL,        -- nobody is asked about the others, nor is anything passed to them
+    created_at  TEXT    NOT NULL
+) STRICT;
+
+-- Whether data may be passed to a partner is a purpose of its own.
+ALTER TABLE consent_purposes ADD COLUMN partner_id BLOB REFERENCES partners (id);
+CREATE UNIQUE INDEX consent_purposes_partner ON consent_purposes (partner_id) WHERE partner_id IS NOT NULL;
+-- What the partner was called when the text was published: receipts stay as they were.
+ALTER TABLE consent_texts ADD COLUMN partner TEXT;
+
+-- A right that is new.
+UPDATE roles SET rights = json_insert(rights, '$[#]', 'partners') WHERE code IN ('administrator', 'partner_manager');
