@@ -3,12 +3,16 @@
 //! itself.
 
 mod api;
+mod card;
+mod engine;
 mod import;
 mod load;
 mod pages;
 mod postgres;
 mod process;
 mod report;
+mod reports;
+mod requests;
 mod search;
 mod signin;
 mod weight;
@@ -46,12 +50,18 @@ struct Args {
     /// Seconds of each turn
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Lines to import; none leaves the import out
-    #[arg(long, default_value_t = 1_000_000)]
-    lines: usize,
+    /// Lines to import, a million unless it is said (none leaves the import out), or that reports are made of, 20 million
+    #[arg(long)]
+    lines: Option<usize>,
     /// Customers that are looked for
     #[arg(long, default_value_t = 1_000_000)]
     customers: u64,
+    /// Requests in the list of staff
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: u64,
+    /// Entries in the history of a customer
+    #[arg(long, default_value_t = 5_000)]
+    entries: u64,
     /// Leaves the other parts out
     #[arg(long)]
     only: Option<Part>,
@@ -68,6 +78,12 @@ enum Part {
     Import,
     /// The search of staff among a million customers, on both engines. It takes minutes, so only where it is named
     Search,
+    /// Reports over 20 million receipt lines, on both engines; likewise
+    Reports,
+    /// The list of a million requests, on both engines; likewise
+    Requests,
+    /// The card of a customer with a long history, on both engines; likewise
+    Customer,
 }
 
 impl Args {
@@ -98,14 +114,17 @@ async fn main() -> Result<()> {
             postgres::measure(&mut report, &args, folder, turn).await?;
         }
     }
-    if args.wants(Part::Import) && args.lines > 0 {
+    let lines = args.lines.unwrap_or(1_000_000);
+    if args.wants(Part::Import) && lines > 0 {
         let database = sqlite(&folder.join("import.db"));
-        import::measure(&mut report, &args.sample, folder, args.lines, &|| {
-            kabinet(&args, &database)
-        })?;
+        import::measure(&mut report, &args.sample, folder, lines, &|| kabinet(&args, &database))?;
     }
-    if args.only == Some(Part::Search) {
-        search::measure(&mut report, &args, folder).await?;
+    match args.only {
+        Some(Part::Search) => search::measure(&mut report, &args, folder).await?,
+        Some(Part::Reports) => reports::measure(&mut report, &args, folder).await?,
+        Some(Part::Requests) => requests::measure(&mut report, &args, folder).await?,
+        Some(Part::Customer) => card::measure(&mut report, &args, folder).await?,
+        _ => {}
     }
     report.close();
     Ok(())
