@@ -268,6 +268,14 @@ impl Cx {
         }
     }
 
+    /// Whether whoever's cabinet it is was not shown around yet.
+    pub fn needs_tour(&self) -> bool {
+        match &self.viewer {
+            Some(viewer) => viewer.needs_tour(),
+            None => self.customer.as_ref().is_some_and(Customer::needs_tour),
+        }
+    }
+
     /// The look at a customer's cabinet that a member of staff has begun, on every page that is not their own.
     pub fn viewing(&self) -> Option<&Viewing> {
         let staff = self.staff.as_ref().filter(|_| !self.path.starts_with("/admin"))?;

@@ -8,6 +8,10 @@ const NBSP: char = '\u{a0}';
 
 /// A whole number with its thousands parted: `12 345`.
 pub fn integer(n: i64) -> String {
+    grouped(n, NBSP)
+}
+
+fn grouped(n: i64, between: char) -> String {
     let digits = n.unsigned_abs().to_string();
     let mut out = String::new();
     if n < 0 {
@@ -15,7 +19,7 @@ pub fn integer(n: i64) -> String {
     }
     for (i, c) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(NBSP);
+            out.push(between);
         }
         out.push(c);
     }
@@ -28,7 +32,7 @@ fn decimal(lang: Lang, minor: i64) -> String {
         Lang::Ru => (',', NBSP),
         Lang::En => ('.', ','),
     };
-    let whole = integer((minor.unsigned_abs() / 100).cast_signed()).replace(NBSP, &group.to_string());
+    let whole = grouped((minor.unsigned_abs() / 100).cast_signed(), group);
     let sign = if minor < 0 { "−" } else { "" };
     format!("{sign}{whole}{comma}{:02}", minor.unsigned_abs() % 100)
 }

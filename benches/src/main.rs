@@ -3,17 +3,21 @@
 //! itself.
 
 mod api;
+mod card;
+mod engine;
 mod import;
 mod load;
 mod pages;
 mod postgres;
 mod process;
 mod report;
+mod reports;
+mod requests;
 mod search;
 mod signin;
 mod weight;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use load::Target;
 use pages::{Asked, Side};
@@ -46,12 +50,18 @@ struct Args {
     /// Seconds of each turn
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Lines to import; none leaves the import out
-    #[arg(long, default_value_t = 1_000_000)]
-    lines: usize,
+    /// Lines to import, a million unless it is said (none leaves the import out), or that reports are made of, 20 million
+    #[arg(long)]
+    lines: Option<usize>,
     /// Customers that are looked for
     #[arg(long, default_value_t = 1_000_000)]
     customers: u64,
+    /// Requests in the list of staff
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: u64,
+    /// Entries in the history of a customer
+    #[arg(long, default_value_t = 5_000)]
+    entries: u64,
     /// Leaves the other parts out
     #[arg(long)]
     only: Option<Part>,
@@ -68,6 +78,12 @@ enum Part {
     Import,
     /// The search of staff among a million customers, on both engines. It takes minutes, so only where it is named
     Search,
+    /// Reports over 20 million receipt lines, on both engines; likewise
+    Reports,
+    /// The list of a million requests, on both engines; likewise
+    Requests,
+    /// The card of a customer with a long history, on both engines; likewise
+    Customer,
 }
 
 impl Args {
@@ -90,6 +106,7 @@ async fn main() -> Result<()> {
             .wait()
             .context("kabinet demo")?;
         compared_today(&file)?;
+        settled(&args, &file).await?;
         if args.wants(Part::Pages) {
             pages(&args, &file, &mut report, turn).await?;
         }
@@ -98,14 +115,17 @@ async fn main() -> Result<()> {
             postgres::measure(&mut report, &args, folder, turn).await?;
         }
     }
-    if args.wants(Part::Import) && args.lines > 0 {
+    let lines = args.lines.unwrap_or(1_000_000);
+    if args.wants(Part::Import) && lines > 0 {
         let database = sqlite(&folder.join("import.db"));
-        import::measure(&mut report, &args.sample, folder, args.lines, &|| {
-            kabinet(&args, &database)
-        })?;
+        import::measure(&mut report, &args.sample, folder, lines, &|| kabinet(&args, &database))?;
     }
-    if args.only == Some(Part::Search) {
-        search::measure(&mut report, &args, folder).await?;
+    match args.only {
+        Some(Part::Search) => search::measure(&mut report, &args, folder).await?,
+        Some(Part::Reports) => reports::measure(&mut report, &args, folder).await?,
+        Some(Part::Requests) => requests::measure(&mut report, &args, folder).await?,
+        Some(Part::Customer) => card::measure(&mut report, &args, folder).await?,
+        _ => {}
     }
     report.close();
     Ok(())
@@ -225,6 +245,24 @@ fn compared_today(file: &Path) -> Result<()> {
         [now],
     )?;
     Ok(())
+}
+
+/// Lets the server do what a new database has it do at first: count each day for reports, and write down the words of requests. For
+/// a minute or so that takes as much of the machine as there is.
+async fn settled(args: &Args, file: &Path) -> Result<()> {
+    const IS_DONE: &str = "SELECT EXISTS (SELECT 1 FROM settings WHERE key = 'reports.zone') \
+        AND NOT EXISTS (SELECT 1 FROM report_marks) AND NOT EXISTS (SELECT 1 FROM unindexed_requests)";
+    let (_process, ..) = serve(args, &sqlite(file))?;
+    let db = rusqlite::Connection::open(file)?;
+    db.busy_timeout(Duration::from_secs(10))?;
+    for _ in 0..3_000 {
+        let is_done: bool = db.query_row(IS_DONE, [], |row| row.get(0))?;
+        if is_done {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    bail!("the days of the demonstration are not counted");
 }
 
 /// Opens a session of the demonstration's customer as the product stores it: by the hash of its token.

@@ -178,9 +178,9 @@ impl Script {
         // As long as the product's.
         let id = uuid::Uuid::nil();
         let answer = format!(
-            "{{\"status\":201,\"body\":{{\"channel\":null,\"code\":null,\"customer\":\"{id}\",\"document\":\"{SOURCE}-12345\",\
+            "{{\"status\":201,\"body\":{{\"channel\":null,\"code\":null,\"coupons\":[],\"customer\":\"{id}\",\"document\":\"{SOURCE}-12345\",\
              \"earned\":[{{\"name\":{name},\"points\":{},\"program\":\"club\"}}],\"known\":false,\"paid\":[],\
-             \"payments\":[],\"purchase\":\"{id}\",\"voided_at\":null}}}}",
+             \"payments\":[],\"presented\":[],\"purchase\":\"{id}\",\"unpaid\":0,\"voided_at\":null}}}}",
             points.iter().sum::<i64>()
         );
         let mut values = vec![

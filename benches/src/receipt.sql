@@ -82,6 +82,8 @@ SELECT p.id, p.code, v.name FROM programs p JOIN program_versions v ON v.program
 AND v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id
 AND w.published_at <= now()) WHERE p.id IN (:program);
 
+INSERT INTO report_marks (id, day, kind) VALUES (:id_1, (NOW() AT TIME ZONE 'Europe/Moscow')::date, 'day');
+
 UPDATE idempotency_keys SET answer = :answer WHERE scope = :scope AND key = :id_1;
 
 COMMIT;

@@ -1,22 +1,18 @@
 //! The one search of staff among a million customers, page and all, on both engines. Who is looked for is told by the figures:
 //! a name that many have with one that few have, by itself, with a slip of the hand, in Latin letters, and numbers.
 
-use crate::load::Target;
-use crate::postgres::{self, Database, psql};
-use crate::process::Process;
+use crate::engine::{Engine, Times, by_staff};
+use crate::postgres::psql;
 use crate::report::{Budget, Report};
-use crate::{Args, kabinet, serve, sqlite};
-use anyhow::{Context, Result, bail, ensure};
+use crate::{Args, serve};
+use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-const TOKEN: &str = "a-token-of-staff-of-the-benchmark-which-no-browser-ever-gets";
 /// Searches of each kind.
 const ASKED: u64 = 100;
 /// The names of the demonstration.
@@ -102,160 +98,114 @@ impl People {
     }
 }
 
-/// A database of one engine with whatever differs between them.
-enum Engine {
-    Sqlite(PathBuf),
-    Postgres(Database),
-}
-
-impl Engine {
-    fn url(&self) -> String {
-        match self {
-            Self::Sqlite(file) => sqlite(file),
-            Self::Postgres(database) => database.url(),
-        }
-    }
-
-    /// An id as SQL writes it.
-    fn id(&self, id: Uuid) -> String {
-        match self {
-            Self::Sqlite(_) => format!("x'{}'", id.simple()),
-            Self::Postgres(_) => format!("'{id}'"),
-        }
-    }
-
-    /// Bytes as SQL writes them.
-    fn bytes(&self, bytes: &[u8]) -> String {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        match self {
-            Self::Sqlite(_) => format!("x'{hex}'"),
-            Self::Postgres(_) => format!("'\\x{hex}'"),
-        }
-    }
-
-    /// Runs SQL; tells the first value of its answer, if it has one.
-    fn run(&self, sql: &str) -> Result<Option<String>> {
-        match self {
-            Self::Sqlite(file) => {
-                let db = rusqlite::Connection::open(file)?;
-                db.busy_timeout(Duration::from_secs(10))?;
-                let mut statement = db.prepare(sql)?;
-                let mut rows = statement.query([])?;
-                Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
-            }
-            Self::Postgres(database) => Ok(Some(database.ask(sql)?).filter(|said| !said.is_empty())),
-        }
-    }
-
-    /// Writes the people down, each with a phone, a card and a receipt.
-    fn load(&self, folder: &Path, people: &People) -> Result<()> {
-        const TABLES: [(&str, &str); 4] = [
-            (
-                "customers",
-                "id, name, surname, search, language, source, registered_at, updated_at",
-            ),
-            ("contacts", "id, customer_id, kind, value, is_primary, created_at"),
-            ("cards", "id, number, kind, state, customer_id, issued_at"),
-            (
-                "purchases",
-                "id, source, document, kind, customer_id, at, line_count, total",
-            ),
-        ];
-        let at = chrono::Utc::now().to_rfc3339();
-        // The fields of a row of each; what is true, and what is an id, the engines write otherwise.
-        let fields = |person: &Person| -> [Vec<Value>; 4] {
-            let (id, text) = (Value::Id(person.id), |text: &str| Value::Text(text.to_owned()));
-            let search = format!("{} {}", person.surname, person.name)
-                .to_lowercase()
-                .replace('ё', "е");
-            let (now, name, surname) = (text(&at), text(&person.name), text(&person.surname));
-            [
-                vec![
-                    id.clone(),
-                    name,
-                    surname,
-                    text(&search),
-                    text("ru"),
-                    text("bench"),
-                    now.clone(),
-                    now.clone(),
-                ],
-                vec![
-                    id.clone(),
-                    id.clone(),
-                    text("phone"),
-                    text(&person.phone),
-                    Value::True,
-                    now.clone(),
-                ],
-                vec![
-                    id.clone(),
-                    text(&person.card),
-                    text("virtual"),
-                    text("active"),
-                    id.clone(),
-                    now.clone(),
-                ],
-                vec![
-                    id.clone(),
-                    text("bench"),
-                    text(&person.receipt),
-                    text("sale"),
-                    id,
-                    now,
-                    Value::Zero,
-                    Value::Zero,
-                ],
-            ]
-        };
-        match self {
-            Self::Sqlite(file) => {
-                let db = rusqlite::Connection::open(file)?;
-                db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; BEGIN")?;
-                {
-                    let mut inserts = Vec::new();
-                    for (table, columns) in TABLES {
-                        let places = vec!["?"; columns.split(',').count()].join(", ");
-                        inserts.push(db.prepare(&format!("INSERT INTO {table} ({columns}) VALUES ({places})"))?);
-                    }
-                    for number in 0..people.count {
-                        for (insert, row) in inserts.iter_mut().zip(fields(&people.person(number))) {
-                            insert.execute(rusqlite::params_from_iter(row))?;
-                        }
-                    }
-                }
-                db.execute_batch("COMMIT")?;
-            }
-            Self::Postgres(database) => {
-                let files: Vec<PathBuf> = TABLES
-                    .iter()
-                    .map(|(table, _)| folder.join(format!("{table}.csv")))
-                    .collect();
-                let mut written = Vec::new();
-                for file in &files {
-                    written.push(BufWriter::new(File::create(file)?));
+/// Writes the people down, each with a phone, a card and a receipt.
+fn load(engine: &Engine, folder: &Path, people: &People) -> Result<()> {
+    const TABLES: [(&str, &str); 4] = [
+        (
+            "customers",
+            "id, name, surname, search, language, source, registered_at, updated_at",
+        ),
+        ("contacts", "id, customer_id, kind, value, is_primary, created_at"),
+        ("cards", "id, number, kind, state, customer_id, issued_at"),
+        (
+            "purchases",
+            "id, source, document, kind, customer_id, at, line_count, total",
+        ),
+    ];
+    let at = chrono::Utc::now().to_rfc3339();
+    // The fields of a row of each; what is true, and what is an id, the engines write otherwise.
+    let fields = |person: &Person| -> [Vec<Value>; 4] {
+        let (id, text) = (Value::Id(person.id), |text: &str| Value::Text(text.to_owned()));
+        let search = format!("{} {}", person.surname, person.name)
+            .to_lowercase()
+            .replace('ё', "е");
+        let (now, name, surname) = (text(&at), text(&person.name), text(&person.surname));
+        [
+            vec![
+                id.clone(),
+                name,
+                surname,
+                text(&search),
+                text("ru"),
+                text("bench"),
+                now.clone(),
+                now.clone(),
+            ],
+            vec![
+                id.clone(),
+                id.clone(),
+                text("phone"),
+                text(&person.phone),
+                Value::True,
+                now.clone(),
+            ],
+            vec![
+                id.clone(),
+                text(&person.card),
+                text("virtual"),
+                text("active"),
+                id.clone(),
+                now.clone(),
+            ],
+            vec![
+                id.clone(),
+                text("bench"),
+                text(&person.receipt),
+                text("sale"),
+                id,
+                now,
+                Value::Zero,
+                Value::Zero,
+            ],
+        ]
+    };
+    match engine {
+        Engine::Sqlite(file) => {
+            let db = rusqlite::Connection::open(file)?;
+            db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; BEGIN")?;
+            {
+                let mut inserts = Vec::new();
+                for (table, columns) in TABLES {
+                    let places = vec!["?"; columns.split(',').count()].join(", ");
+                    inserts.push(db.prepare(&format!("INSERT INTO {table} ({columns}) VALUES ({places})"))?);
                 }
                 for number in 0..people.count {
-                    for (file, row) in written.iter_mut().zip(fields(&people.person(number))) {
-                        let row: Vec<String> = row.iter().map(Value::in_csv).collect();
-                        writeln!(file, "{}", row.join(","))?;
+                    for (insert, row) in inserts.iter_mut().zip(fields(&people.person(number))) {
+                        insert.execute(rusqlite::params_from_iter(row))?;
                     }
                 }
-                for mut file in written {
-                    file.flush()?;
-                }
-                for (file, (table, columns)) in files.iter().zip(TABLES) {
-                    psql(
-                        &database.url(),
-                        &format!("\\copy {table} ({columns}) FROM '{}' CSV", file.display()),
-                    )?;
-                    std::fs::remove_file(file)?;
-                }
-                database.ask("ANALYZE")?;
             }
+            db.execute_batch("COMMIT")?;
         }
-        Ok(())
+        Engine::Postgres(database) => {
+            let files: Vec<PathBuf> = TABLES
+                .iter()
+                .map(|(table, _)| folder.join(format!("{table}.csv")))
+                .collect();
+            let mut written = Vec::new();
+            for file in &files {
+                written.push(BufWriter::new(File::create(file)?));
+            }
+            for number in 0..people.count {
+                for (file, row) in written.iter_mut().zip(fields(&people.person(number))) {
+                    let row: Vec<String> = row.iter().map(Value::in_csv).collect();
+                    writeln!(file, "{}", row.join(","))?;
+                }
+            }
+            for mut file in written {
+                file.flush()?;
+            }
+            for (file, (table, columns)) in files.iter().zip(TABLES) {
+                psql(
+                    &database.url(),
+                    &format!("\\copy {table} ({columns}) FROM '{}' CSV", file.display()),
+                )?;
+                std::fs::remove_file(file)?;
+            }
+            database.ask("ANALYZE")?;
+        }
     }
+    Ok(())
 }
 
 #[derive(Clone)]
@@ -334,33 +284,23 @@ fn in_latin(text: &str) -> String {
     text.to_lowercase().chars().map(latin).collect()
 }
 
-/// Measures it on both engines; without a server it says so of PostgreSQL.
+/// Measures it on both engines.
 pub async fn measure(report: &mut Report, args: &Args, folder: &Path) -> Result<()> {
-    one(report, args, folder, Engine::Sqlite(folder.join("search.db")), "SQLite").await?;
-    match std::env::var(postgres::SERVER) {
-        Ok(server) => {
-            let engine = Engine::Postgres(Database::make(&server, "kabinet_bench_search", "")?);
-            one(report, args, folder, engine, "PostgreSQL").await
-        }
-        Err(_) => {
-            report.note(&format!("PostgreSQL is left out: {} names no server", postgres::SERVER));
-            Ok(())
-        }
+    for (engine, name) in Engine::each(report, folder, "kabinet_bench_search")? {
+        one(report, args, folder, &engine, name).await?;
     }
+    Ok(())
 }
 
-async fn one(report: &mut Report, args: &Args, folder: &Path, engine: Engine, name: &str) -> Result<()> {
+async fn one(report: &mut Report, args: &Args, folder: &Path, engine: &Engine, name: &str) -> Result<()> {
     let people = People::new(args.customers)?;
     report.section(&format!(
         "The search of staff (/admin/find) among {} customers, {name}",
         people.count
     ));
-    let mut migrate = kabinet(args, &engine.url());
-    Process::start(migrate.arg("migrate").stdout(Stdio::null()))?
-        .wait()
-        .context("kabinet migrate")?;
-    engine.load(folder, &people)?;
-    let (staff, kinds) = keep_searches(&engine, &people)?;
+    engine.migrate(args)?;
+    load(engine, folder, &people)?;
+    let (staff, kinds) = keep_searches(engine, &people)?;
 
     let (_process, address, _) = serve(args, &engine.url())?;
     let started = Instant::now();
@@ -377,31 +317,27 @@ async fn one(report: &mut Report, args: &Args, folder: &Path, engine: Engine, na
     if matches!(engine, Engine::Postgres(_)) {
         engine.run("ANALYZE")?;
     }
-    sign_in(&engine, staff)?;
+    engine.sign_in(staff)?;
     for (kind, searches) in kinds {
         let (mut times, mut found) = (Vec::new(), 0);
         for search in searches {
-            let target = Target {
-                address,
-                path: format!("/admin/find?find={search}"),
-                who: ("cookie", format!("kabinet_staff={TOKEN}; lang=ru")),
-                post: None,
-            };
+            let target = by_staff(address, &format!("/admin/find?find={search}"));
             let asked = Instant::now();
             let answer = target.ask("identity").await?;
             times.push(asked.elapsed().as_secs_f64() * 1000.0);
             ensure!(answer.status == 200, "{kind}: {}", answer.status);
             found += usize::from(String::from_utf8_lossy(&answer.body).contains("/admin/customers/"));
         }
-        times.sort_by(f64::total_cmp);
-        let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
-        report.line(&format!("{kind}, p50"), at(50), "ms", Budget::None);
-        report.line(&format!("{kind}, p95"), at(95), "ms", Budget::AtMost(100.0));
-        ensure!(
-            found > times.len() / 2,
-            "{kind}: {found} of {} found anybody",
-            times.len()
+        let searched = times.len();
+        let times = Times::new(times);
+        report.line(&format!("{kind}, p50"), times.quantile(0.5), "ms", Budget::None);
+        report.line(
+            &format!("{kind}, p95"),
+            times.quantile(0.95),
+            "ms",
+            Budget::AtMost(100.0),
         );
+        ensure!(found > searched / 2, "{kind}: {found} of {searched} found anybody");
     }
     Ok(())
 }
@@ -409,12 +345,7 @@ async fn one(report: &mut Report, args: &Args, folder: &Path, engine: Engine, na
 /// Enters somebody who may look for everything and what they will have typed; their id, and by kind what was kept.
 fn keep_searches(engine: &Engine, people: &People) -> Result<(Uuid, Vec<(&'static str, Vec<Uuid>)>)> {
     let now = chrono::Utc::now().to_rfc3339();
-    let staff = Uuid::now_v7();
-    engine.run(&format!(
-        "INSERT INTO staff (id, login, name, role, language, password_hash, created_at) \
-         VALUES ({}, 'bench', 'Bench', 'administrator', 'ru', '', '{now}')",
-        engine.id(staff)
-    ))?;
+    let staff = engine.enter_staff()?;
     let mut kinds = Vec::new();
     for (kind, typed) in KINDS {
         let (mut searches, mut rows) = (Vec::new(), Vec::new());
@@ -432,17 +363,4 @@ fn keep_searches(engine: &Engine, people: &People) -> Result<(Uuid, Vec<(&'stati
         kinds.push((kind, searches));
     }
     Ok((staff, kinds))
-}
-
-/// Opens a session of theirs as the product stores it: by the hash of its token.
-fn sign_in(engine: &Engine, staff: Uuid) -> Result<()> {
-    let now = chrono::Utc::now();
-    let (at, until) = (now.to_rfc3339(), (now + chrono::TimeDelta::hours(12)).to_rfc3339());
-    let (id, by) = (engine.id(Uuid::now_v7()), engine.id(staff));
-    let token = engine.bytes(&Sha256::digest(TOKEN));
-    engine.run(&format!(
-        "INSERT INTO sessions (id, token_hash, staff_id, device, network, created_at, seen_at, expires_at) \
-         VALUES ({id}, {token}, {by}, 'bench', '127.0.0.1', '{at}', '{at}', '{until}')"
-    ))?;
-    Ok(())
 }

@@ -92,6 +92,7 @@ pub struct Customer {
     frozen_until: Option<DateTime<Utc>>,
     phone_at: Option<DateTime<Utc>>,
     merged_until: Option<DateTime<Utc>>,
+    needs_tour: bool,
 }
 
 /// How long a proof of who somebody is lets them do what is dangerous (ASVS 5.0, 7.5.1).
@@ -194,6 +195,11 @@ impl Customer {
         self.last_change
     }
 
+    /// Whether they are still to be shown around: they joined lately, and were not yet.
+    pub fn needs_tour(&self) -> bool {
+        self.needs_tour
+    }
+
     /// Writes down what the customer did.
     pub(crate) async fn record(
         &self,
@@ -279,6 +285,7 @@ pub struct Viewing {
 pub struct Viewer {
     customer: CustomerId,
     name: String,
+    needs_tour: bool,
 }
 
 impl Viewer {
@@ -291,6 +298,11 @@ impl Viewer {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// See [`Customer::needs_tour`].
+    pub fn needs_tour(&self) -> bool {
+        self.needs_tour
+    }
 }
 
 impl Staff {
@@ -302,7 +314,8 @@ impl Staff {
     /// Opens one page of the cabinet that they look at, and writes down that it was opened, and why. `None` where they look at
     /// none, or its customer is gone.
     pub async fn view(&self, db: &Db, page: &str) -> Result<Option<Viewer>, Error> {
-        const SQL: &str = "SELECT name FROM customers WHERE id = $1 AND erased_at IS NULL AND merged_into IS NULL";
+        const SQL: &str = "SELECT name, toured_at IS NULL AND registered_at > $2 FROM customers WHERE id = $1 \
+                           AND erased_at IS NULL AND merged_into IS NULL";
         let Some(viewing) = self.viewing() else {
             return Ok(None);
         };
@@ -310,11 +323,22 @@ impl Staff {
         let reason = &format!("{page} {}", viewing.reason);
         db.write(|tx| {
             scoped(async move {
-                let name: Option<String> = on!(tx, |c| sqlx::query_scalar(SQL).bind(customer).fetch_optional(c).await)?;
-                let Some(name) = name else { return Ok(None) };
+                let since = tx.now() - NEW;
+                let found: Option<(String, bool)> = on!(tx, |c| sqlx::query_as(SQL)
+                    .bind(customer)
+                    .bind(since)
+                    .fetch_optional(c)
+                    .await)?;
+                let Some((name, needs_tour)) = found else {
+                    return Ok(None);
+                };
                 self.record(tx, "view.read", Some(customer), Some(viewing.id.0), reason)
                     .await?;
-                Ok(Some(Viewer { customer, name }))
+                Ok(Some(Viewer {
+                    customer,
+                    name,
+                    needs_tour,
+                }))
             })
         })
         .await
@@ -527,6 +551,8 @@ pub const STAFF_IDLE: Duration = Duration::hours(2);
 /// See [`STAFF_IDLE`].
 pub const STAFF_ABSOLUTE: Duration = Duration::hours(12);
 
+/// For how long after they joined a customer is offered to be shown around.
+const NEW: Duration = Duration::days(30);
 /// `seen_at` is written at most this often: a page view is not worth a durable write.
 const SEEN_EVERY: Duration = Duration::minutes(5);
 
@@ -547,6 +573,7 @@ struct CustomerRow {
     merged_until: Option<DateTime<Utc>>,
     unread: i64,
     last_change: i64,
+    needs_tour: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -593,7 +620,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
                        (SELECT MAX(m.frozen_until) FROM merges m WHERE m.kept_id = c.id AND m.undone_at IS NULL \
                        AND m.frozen_until > $2) AS merge_frozen, \
                        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread, \
-                       COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change \
+                       COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change, \
+                       c.toured_at IS NULL AND c.registered_at > $4 AS needs_tour \
                        FROM sessions s JOIN customers c ON c.id = s.customer_id \
                        LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
                        WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3 \
@@ -604,6 +632,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         .bind(token.hash())
         .bind(now)
         .bind(now - CUSTOMER_IDLE)
+        .bind(now - NEW)
         .fetch_optional(c)
         .await)?;
     drop(conn);
@@ -626,6 +655,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         merged_until,
         unread,
         last_change,
+        needs_tour,
         ..
     } = row;
     Ok(Some(Customer {
@@ -644,6 +674,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         frozen_until: frozen_until.max(merge_frozen),
         phone_at,
         merged_until,
+        needs_tour,
     }))
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn run(root: &Path, profile: &str, arguments: &[&str]) -> Result<()> 
     let only = arguments.iter().position(|argument| *argument == "--only");
     let only = only.and_then(|at| arguments.get(at + 1)).copied();
     let postgres = match only {
-        None | Some("api" | "search") => Postgres::start(root)?,
+        None | Some("api" | "search" | "reports" | "requests" | "customer") => Postgres::start(root)?,
         Some(_) => None,
     };
     let status = Command::new(built.join("bench"))

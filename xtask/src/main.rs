@@ -27,13 +27,16 @@ cargo xtask <command>
       demo     as small as it gets: cargo's profile `wasm`, wasm-opt -Oz, Brotli 11
       release  the same files as demo (the default)
 
-  bench [--profile measure|release] [--seconds N] [--lines N] [--only pages|api|import|search]
+  bench [--profile measure|release] [--seconds N] [--lines N]
+        [--only pages|api|import|search|reports|requests|customer]
       Measures the product beside the same pages written by hand (benches/): requests a second, page weights, start,
       memory, what tills ask, and the import of N lines (a million, 0 for none). Each line has its budget and whether
       it is met. Both sides are built by the same profile, `measure` if none is named. Receipts on PostgreSQL are
       measured on the server that KABINET_BENCH_POSTGRES names, or on one of its own where psql and pgbench are there.
-      `--only search` looks for people among a million customers (`--customers N`) on both engines; it is left out
-      where it is not named.
+      What makes a large database first is left out where it is not named, and asked on both engines: `--only search`
+      looks for people among a million customers (`--customers N`), `--only reports` shows reports over 20 million
+      receipt lines (`--lines N`), `--only requests` the first and a far page of a million requests (`--requests N`),
+      `--only customer` the card of a customer with 5,000 entries in the history (`--entries N`).
 
   bench pages [--only /points]
       Looks at every page that customers see by Lighthouse, as a phone that is simulated, and prints what it found, what each

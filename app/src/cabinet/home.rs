@@ -11,12 +11,13 @@ use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::{Datelike, Duration, Timelike};
+use chrono::{DateTime, Datelike, Duration, Timelike, Utc};
 use crm::card::store as cards;
 use crm::customer::Reminders;
 use crm::customer::store as customers;
 use crm::db::Conn;
 use crm::id::ProgramId;
+use crm::lang::Localized;
 use crm::points::{Balance, store as points};
 use crm::program::{Program, store as programs};
 use crm::promotion::store::offers::{self, Stand};
@@ -54,7 +55,6 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let offers = promotions::ending(&mut conn, cx.db.now(), OFFERS).await?;
     let programs = programs::list(&mut conn, me).await?;
     let matters = matters(&cx, &mut conn, &balance, &requests, &offers, &programs).await?;
-    let needs_tour = customers::needs_tour(&mut conn, me).await?;
     drop(conn);
     let card = shown(&cards).map(|card| {
         view! { <a class="card-face" href="/card">{face(&cx, card, name, balance.active)}</a> }
@@ -62,7 +62,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let is_new = latest.is_empty() && balance.programs.is_empty();
     let view = view! {
         <h1>{greeting(&cx)} ", " <bdi>{name.to_owned()}</bdi></h1>
-        {needs_tour.then(|| tour(&cx))}
+        {cx.needs_tour().then(|| tour(&cx))}
         {today(&cx, matters)}
         <div class="cols">
             <div>
@@ -137,15 +137,20 @@ async fn matters(
     }
     // Today or tomorrow is its last day. They come by their ends.
     let by = cx.shop().midnight(cx.today() + Duration::days(2));
-    if ending.first().is_some_and(|first| first.ends_at <= by) {
-        let all = offers::ending(conn, me, by).await?;
-        let mine = all.iter().find(|one| one.stand == Stand::Holds);
-        found.extend(mine.map(|one| Matter {
+    if let Some(first) = ending.first().filter(|first| first.ends_at <= by) {
+        let told = |title: &Localized, ends_at: DateTime<Utc>| Matter {
             icon: icons::TAG,
-            title: cx.pick(&one.promotion.title),
-            text: until(cx, one.promotion.ends_at),
+            title: cx.pick(title),
+            text: until(cx, ends_at),
             href: "/offers".into(),
-        }));
+        };
+        if first.is_for_all {
+            found.push(told(&first.title, first.ends_at));
+        } else {
+            let all = offers::ending(conn, me, by).await?;
+            let mine = all.iter().find(|one| one.stand == Stand::Holds);
+            found.extend(mine.map(|one| told(&one.promotion.title, one.promotion.ends_at)));
+        }
     }
     if found.len() < MATTERS {
         let reminders = customers::reminders(conn, me).await?;

@@ -7,7 +7,7 @@
 mod api;
 mod words;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -32,6 +32,7 @@ struct Site {
     database: String,
     css: String,
     offline: String,
+    live: String,
 }
 
 thread_local! {
@@ -48,7 +49,7 @@ async fn main() -> Result<()> {
         let path = site[what].as_str().map(str::to_owned);
         path.with_context(|| format!("site.json names no {what}"))
     };
-    let (css, offline) = (named("css")?, named("offline")?);
+    let (css, offline, live) = (named("css")?, named("offline")?, named("live")?);
     let router = Router::new()
         .route(
             "/",
@@ -59,7 +60,12 @@ async fn main() -> Result<()> {
             get(async |State(site): State<Arc<Site>>, headers: HeaderMap| answer(purchases(&site, &headers))),
         )
         .route("/api/v1/customers/{customer}", get(api::customer))
-        .with_state(Arc::new(Site { database, css, offline }));
+        .with_state(Arc::new(Site {
+            database,
+            css,
+            offline,
+            live,
+        }));
     let listener = tokio::net::TcpListener::bind(address).await?;
     axum::serve(
         axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))),
@@ -101,13 +107,23 @@ struct Customer {
     id: Uuid,
     name: String,
     unread: i64,
+    last_change: i64,
+    needs_tour: bool,
 }
 
 /// Who asks: by the cookie.
 fn customer(db: &Connection, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Option<Customer>> {
-    const SQL: &str = "SELECT s.id, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, \
-        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) FROM sessions s JOIN customers c ON c.id = s.customer_id \
-        WHERE s.token_hash = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND s.seen_at > ?3";
+    const SQL: &str = "SELECT s.id, s.created_at, s.seen_at, s.authenticated_at, c.id, c.name, c.language, s.phone_at, e.due_at, \
+        (SELECT MAX(m.undo_until) FROM merges m WHERE m.kept_id = c.id AND m.undone_at IS NULL AND m.undo_until > ?2), \
+        (SELECT n.due_at FROM number_changes n WHERE n.customer_id = c.id AND n.done_at IS NULL AND n.cancelled_at IS NULL), \
+        (SELECT MAX(n.frozen_until) FROM number_changes n WHERE n.customer_id = c.id AND n.cancelled_at IS NULL \
+        AND (n.done_at IS NULL OR n.frozen_until > ?2)), \
+        (SELECT MAX(m.frozen_until) FROM merges m WHERE m.kept_id = c.id AND m.undone_at IS NULL AND m.frozen_until > ?2), \
+        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL), \
+        COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0), \
+        c.toured_at IS NULL AND c.registered_at > ?4 FROM sessions s JOIN customers c ON c.id = s.customer_id \
+        LEFT JOIN erasures e ON e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL \
+        WHERE s.token_hash = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND s.seen_at > ?3 AND c.merged_into IS NULL";
     let cookies = headers
         .get(header::COOKIE)
         .and_then(|c| c.to_str().ok())
@@ -117,16 +133,15 @@ fn customer(db: &Connection, headers: &HeaderMap, now: DateTime<Utc>) -> Result<
     };
     let hash = Sha256::digest(token).to_vec();
     let mut query = db.prepare_cached(SQL)?;
-    let mut rows = query.query(params![
-        hash,
-        now.to_rfc3339(),
-        (now - TimeDelta::days(30)).to_rfc3339()
-    ])?;
+    let before = (now - TimeDelta::days(30)).to_rfc3339();
+    let mut rows = query.query(params![hash, now.to_rfc3339(), before, before])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some(Customer {
         id: row.get(4)?,
         name: row.get(5)?,
-        unread: row.get(7)?,
+        unread: row.get(13)?,
+        last_change: row.get(14)?,
+        needs_tour: row.get(15)?,
     }))
 }
 
@@ -184,9 +199,9 @@ macro_rules! purchases {
     ($rest:literal) => {
         concat!(
             "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.name, s.town, p.at, p.line_count, p.total, \
-             p.voided_at, COALESCE((SELECT SUM(a.points - a.taken_back) FROM purchase_lines l \
-             JOIN accruals a ON a.line_id = l.id WHERE l.purchase_id = p.id), 0), \
-             COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) \
+             p.voided_at, CAST(COALESCE((SELECT SUM(a.points - a.taken_back) FROM purchase_lines l \
+             JOIN accruals a ON a.line_id = l.id WHERE l.purchase_id = p.id), 0) AS BIGINT), \
+             CAST(COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) AS BIGINT) \
              FROM purchases p LEFT JOIN stores s ON s.id = p.store_id WHERE p.customer_id = ?1 \
              AND p.voided_at IS NULL ",
             $rest
@@ -199,9 +214,12 @@ macro_rules! purchases {
 struct Home {
     css: String,
     offline: String,
+    live: String,
     place: &'static str,
     unread: i64,
+    last_change: i64,
     now: DateTime<Utc>,
+    needs_tour: bool,
     greeting: &'static str,
     name: String,
     card: String,
@@ -209,10 +227,26 @@ struct Home {
     active: i64,
     pending: i64,
     expiry: Option<(String, i64)>,
+    is_urgent: bool,
     purchases: Vec<Purchase>,
     requests: Vec<Request>,
     offers: Vec<Offer>,
     programs: Vec<Program>,
+}
+
+/// What matters today. The demonstration's customer has one of each, so the product asks for no more.
+impl Home {
+    fn answered(&self) -> Option<&Request> {
+        self.requests.iter().find(|request| request.unread)
+    }
+
+    fn urgent(&self) -> Option<&(String, i64)> {
+        self.expiry.as_ref().filter(|_| self.is_urgent)
+    }
+
+    fn last_chance(&self) -> Option<&Offer> {
+        self.offers.first().filter(|offer| offer.is_last_chance)
+    }
 }
 
 struct Request {
@@ -230,6 +264,8 @@ struct Offer {
     title: String,
     until: String,
     conditions: String,
+    /// It holds for everybody, and tomorrow is its last day at the latest.
+    is_last_chance: bool,
 }
 
 struct Program {
@@ -241,25 +277,35 @@ struct Program {
 fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
     let now = Utc::now();
     with_database(site, |db| {
-        let Some(Customer { id, name, unread }) = customer(db, headers, now)? else {
+        let Some(customer) = customer(db, headers, now)? else {
             return Ok(None);
         };
+        let id = customer.id;
         let at = now.to_rfc3339();
-        let card: String = db
+        let cards: Vec<(String, bool)> = db
             .prepare_cached(
                 "SELECT id, number, kind, state, issued_at FROM cards WHERE customer_id = ?1 ORDER BY issued_at DESC, id DESC",
             )?
-            .query_map([id], |row| Ok((row.get::<_, String>(1)?, row.get_ref(3)?.as_str()? == "active")))?
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .find_map(|(number, is_active)| is_active.then_some(number))
+            .query_map([id], |row| {
+                let is_active = row.get_ref(3)?.as_str()? == "active";
+                Ok(((row.get(1)?, row.get_ref(2)?.as_str()? == "virtual"), is_active))
+            })?
+            .filter_map(|found| found.map(|(card, is_active)| is_active.then_some(card)).transpose())
+            .collect::<Result<_, _>>()?;
+        let electronic = cards.iter().find(|(_, is_electronic)| *is_electronic);
+        let card = electronic
+            .or(cards.first())
+            .map(|(number, _)| number.clone())
             .unwrap_or_default();
         let accounts: Vec<(Uuid, i64, i64, Option<DateTime<Utc>>)> = db
             .prepare_cached(
-                "SELECT a.program_id, v.name, SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END), \
-                 SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END), SUM(a.reserved), \
+                "SELECT a.program_id, v.name, CAST(SUM(CASE WHEN a.kind = 'active' THEN a.balance ELSE 0 END) AS BIGINT), \
+                 CAST(SUM(CASE WHEN a.kind = 'pending' THEN a.balance ELSE 0 END) AS BIGINT), \
+                 CAST(SUM(a.reserved) AS BIGINT), \
                  (SELECT l.expires_at FROM lots l WHERE l.customer_id = ?1 AND l.program_id = a.program_id \
-                 AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1) \
+                 AND l.state = 'active' AND l.remaining > 0 ORDER BY l.expires_at LIMIT 1), \
+                 (SELECT MAX(r.expires_at) FROM reservations r WHERE r.customer_id = ?1 AND r.program_id = a.program_id \
+                 AND r.state = 'held') \
                  FROM accounts a JOIN programs p ON p.id = a.program_id \
                  JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
                  FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= ?2), 1) \
@@ -271,25 +317,37 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
                 Ok((row.get(0)?, row.get(2)?, row.get(3)?, (!is_none).then(|| time(row, 5)).transpose()?))
             })?
             .collect::<Result<_, _>>()?;
-        let mut expiries: Vec<(NaiveDate, i64)> = Vec::new();
-        for (program, _, _, first) in &accounts {
-            let Some(first) = first else { continue };
-            let day = local(*first).date();
-            let points = db
+        let day_end = |at| midnight(local(at).date() + TimeDelta::days(1));
+        let last = accounts.iter().filter_map(|(.., first)| *first).map(day_end).max();
+        let mut expiring: Vec<(Uuid, DateTime<Utc>, i64)> = Vec::new();
+        if let Some(last) = last {
+            expiring = db
                 .prepare_cached(
-                    "SELECT COALESCE(SUM(remaining), 0) FROM lots WHERE customer_id = ?1 AND program_id = ?2 \
-                     AND state = 'active' AND remaining > 0 AND expires_at < ?3",
+                    "SELECT program_id, expires_at, CAST(SUM(remaining) AS BIGINT) FROM lots WHERE customer_id = ?1 \
+                     AND state = 'active' AND remaining > 0 AND expires_at < ?2 GROUP BY program_id, expires_at",
                 )?
-                .query_row(
-                    params![id, program, midnight(day + TimeDelta::days(1)).to_rfc3339()],
-                    |row| row.get(0),
-                )?;
-            expiries.push((day, points));
+                .query_map(params![id, last.to_rfc3339()], |row| {
+                    Ok((row.get(0)?, time(row, 1)?, row.get(2)?))
+                })?
+                .collect::<Result<_, _>>()?;
         }
-        let expiry = expiries.iter().map(|(day, _)| *day).min().map(|first| {
+        // Of each program: when points expire next, and how many on that day.
+        let expiries: Vec<(DateTime<Utc>, i64)> = accounts
+            .iter()
+            .filter_map(|(program, .., first)| Some((program, (*first)?)))
+            .map(|(program, first)| {
+                let of_day = expiring
+                    .iter()
+                    .filter(|(of, at, _)| of == program && *at < day_end(first));
+                (first, of_day.map(|(.., points)| points).sum())
+            })
+            .collect();
+        let next = expiries.iter().map(|(at, _)| *at).min();
+        let expiry = next.map(|at| {
+            let first = local(at).date();
             let lost = expiries
                 .iter()
-                .filter(|(day, _)| *day == first)
+                .filter(|(at, _)| local(*at).date() == first)
                 .map(|(_, points)| points)
                 .sum();
             (day(first, now), lost)
@@ -301,9 +359,10 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
         let requests = db
             .prepare_cached(
                 "SELECT * FROM (SELECT r.id, r.number, t.name AS topic, r.status, r.created_at, r.updated_at, \
-                 EXISTS (SELECT 1 FROM messages m WHERE m.request_id = r.id AND m.author = 'staff' AND NOT m.internal \
-                 AND m.at > r.customer_seen_at) AS unread FROM requests r JOIN topics t ON t.id = r.topic_id \
-                 WHERE r.customer_id = ?1) s WHERE s.status <> 'closed' OR s.unread \
+                 EXISTS (SELECT 1 FROM requests x JOIN messages m ON m.request_id = x.id \
+                 WHERE (x.id = r.id OR x.merged_into = r.id) AND m.author = 'staff' AND NOT m.internal \
+                 AND m.at > x.customer_seen_at) AS unread FROM requests r JOIN topics t ON t.id = r.topic_id \
+                 WHERE r.customer_id = ?1 AND r.merged_into IS NULL) s WHERE s.status <> 'closed' OR s.unread \
                  ORDER BY s.updated_at DESC, s.id DESC LIMIT ?2",
             )?
             .query_map(params![id, 5], |row| {
@@ -323,19 +382,23 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
                 })
             })?
             .collect::<Result<_, _>>()?;
+        let soon = midnight(local(now).date() + TimeDelta::days(2));
         let offers = db
             .prepare_cached(
-                "SELECT title, conditions, ends_at FROM promotions WHERE stage = 'published' AND ends_at > ?1 AND starts_at <= ?1 \
-                 ORDER BY ends_at, id LIMIT ?2",
+                "SELECT p.title, p.conditions, p.ends_at, NOT p.must_activate AND NOT EXISTS \
+                 (SELECT 1 FROM promotion_rules r WHERE r.promotion_id = p.id) FROM promotions p \
+                 WHERE p.stage = 'published' AND p.ends_at > ?1 AND p.starts_at <= ?1 ORDER BY p.ends_at, p.id LIMIT ?2",
             )?
             .query_map(params![at, 2], |row| {
-                let last = local(time(row, 2)? - TimeDelta::microseconds(1)).date();
+                let ends_at = time(row, 2)?;
+                let last = local(ends_at - TimeDelta::microseconds(1)).date();
                 Ok(Offer {
                     day: last.day(),
                     month: MONTHS[last.month0() as usize],
                     title: russian(row, 0)?,
                     until: until(last, now),
                     conditions: russian(row, 1)?,
+                    is_last_chance: row.get::<_, bool>(3)? && ends_at <= soon,
                 })
             })?
             .collect::<Result<_, _>>()?;
@@ -345,9 +408,10 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
                  m.joined_at FROM programs p JOIN program_versions v ON v.program_id = p.id \
                  LEFT JOIN memberships m ON m.program_id = p.id AND m.customer_id = ?1 AND m.left_at IS NULL \
                  WHERE (p.closed_at IS NULL OR m.id IS NOT NULL) \
-                 AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id) ORDER BY p.position",
+                 AND v.version = (SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = p.id \
+                 AND n.published_at <= ?2) ORDER BY p.position",
             )?
-            .query_map([id], |row| {
+            .query_map(params![id, at], |row| {
                 let program = Program { code: row.get(1)?, name: russian(row, 4)?, summary: russian(row, 5)? };
                 Ok((program, matches!(row.get_ref(10)?, ValueRef::Null)))
             })?
@@ -357,26 +421,34 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             5..12 => "Доброе утро",
             12..18 => "Добрый день",
             18..23 => "Добрый вечер",
-            _ => "Доброй ночи",
+            _ => "Здравствуйте",
         };
         let page = Home {
             css: site.css.clone(),
             offline: site.offline.clone(),
+            live: site.live.clone(),
             place: "/",
-            unread,
+            unread: customer.unread,
+            last_change: customer.last_change,
             now,
+            needs_tour: customer.needs_tour,
             greeting,
-            name,
+            name: customer.name,
             bars: bars(&card),
             card,
             active: accounts.iter().map(|a| a.1).sum(),
             pending: accounts.iter().map(|a| a.2).sum(),
             expiry,
+            is_urgent: next.is_some_and(|at| at - now < TimeDelta::days(7)),
             purchases,
             requests,
             offers,
             programs,
         };
+        ensure!(
+            page.answered().is_some() && page.urgent().is_some() && page.last_chance().is_some(),
+            "fewer than three things matter today: the product goes on asking, and this page does not"
+        );
         Ok(Some(page.render()?))
     })
 }
@@ -386,8 +458,10 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
 struct Purchases {
     css: String,
     offline: String,
+    live: String,
     place: &'static str,
     unread: i64,
+    last_change: i64,
     now: DateTime<Utc>,
     categories: Vec<Category>,
     stores: Vec<Store>,
@@ -437,7 +511,7 @@ fn totals(db: &Connection, id: Uuid, from: NaiveDate, end: NaiveDate) -> Result<
         .collect();
     let values: Vec<&str> = months.iter().map(|_| "(?, ?)").collect();
     let sql = format!(
-        "WITH spans (first, next) AS (VALUES {}) SELECT m.first, COUNT(*), SUM(p.total) FROM spans m \
+        "WITH spans (first, next) AS (VALUES {}) SELECT m.first, COUNT(*), CAST(SUM(p.total) AS BIGINT) FROM spans m \
          JOIN purchases p ON p.at >= m.first AND p.at < m.next WHERE p.customer_id = ? AND p.voided_at IS NULL \
          GROUP BY m.first",
         values.join(", ")
@@ -459,9 +533,10 @@ fn totals(db: &Connection, id: Uuid, from: NaiveDate, end: NaiveDate) -> Result<
 fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
     let now = Utc::now();
     with_database(site, |db| {
-        let Some(Customer { id, unread, .. }) = customer(db, headers, now)? else {
+        let Some(customer) = customer(db, headers, now)? else {
             return Ok(None);
         };
+        let id = customer.id;
         let mut found: Vec<Purchase> = db
             .prepare_cached(purchases!("ORDER BY p.at DESC, p.id DESC LIMIT ?2"))?
             .query_map(params![id, 21], Purchase::read)?
@@ -494,10 +569,13 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
         }
         let current = month_of(local(now).date());
         let spent = totals(db, id, current - Months::new(11), current + Months::new(1))?;
-        let spent: Vec<(NaiveDate, i64)> = (0..12)
+        let spent: Vec<(NaiveDate, (i64, i64))> = (0..12)
             .map(|n| current - Months::new(11 - n))
-            .map(|first| (first, spent.get(&first).copied().unwrap_or_default().1))
+            .map(|first| (first, spent.get(&first).copied().unwrap_or_default()))
             .collect();
+        // The average is over the months since the first one with a receipt.
+        let since = spent.iter().skip_while(|(_, (receipts, _))| *receipts == 0).count();
+        let spent: Vec<(NaiveDate, i64)> = spent.into_iter().map(|(first, (_, total))| (first, total)).collect();
         let stores = db
             .prepare_cached(
                 "SELECT s.id, s.name, s.town FROM stores s WHERE s.id IN \
@@ -512,11 +590,11 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             })?
             .collect::<Result<_, _>>()?;
         let categories = db
-            .prepare_cached("SELECT id, name FROM categories ORDER BY position, id")?
+            .prepare_cached("SELECT id, code, name FROM categories ORDER BY position, id")?
             .query_map([], |row| {
                 Ok(Category {
                     id: row.get(0)?,
-                    name: russian(row, 1)?,
+                    name: russian(row, 2)?,
                 })
             })?
             .collect::<Result<_, _>>()?;
@@ -529,8 +607,10 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
         let page = Purchases {
             css: site.css.clone(),
             offline: site.offline.clone(),
+            live: site.live.clone(),
             place: "/purchases",
-            unread,
+            unread: customer.unread,
+            last_change: customer.last_change,
             now,
             categories,
             stores,
@@ -539,7 +619,7 @@ fn purchases(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             best: month_name(best),
             best_sum: money_rounded(top),
             all: money_rounded(all),
-            average: money_rounded(all / 12),
+            average: money_rounded(all / since.max(1) as i64),
             chart: chart(&spent, top),
         };
         Ok(Some(page.render()?))

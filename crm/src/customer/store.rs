@@ -18,7 +18,7 @@ use crate::rule::{Effect, Occasion, Rule, Whose, birthday};
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Reason, Staff, Subject, System};
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use std::collections::HashSet;
 
 /// How many children a profile keeps.
@@ -412,21 +412,6 @@ pub async fn change_language(db: &Db, by: &Customer, lang: Lang) -> Result<(), E
         })
     })
     .await
-}
-
-/// For how many days after they joined a customer is offered to be shown around.
-const NEW_DAYS: i64 = 30;
-
-/// Whether a customer is still to be shown around: one who joined lately, and was not yet.
-pub async fn needs_tour(conn: &mut Conn, of: Subject) -> Result<bool, Error> {
-    const SQL: &str = "SELECT COUNT(*) FROM customers WHERE id = $1 AND toured_at IS NULL AND registered_at > $2";
-    let since = conn.now() - TimeDelta::days(NEW_DAYS);
-    let new: i64 = on!(conn, |c| sqlx::query_scalar(SQL)
-        .bind(of.id())
-        .bind(since)
-        .fetch_one(c)
-        .await)?;
-    Ok(new > 0)
 }
 
 /// A customer was shown around, or wants none of it. Once more changes nothing.

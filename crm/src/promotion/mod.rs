@@ -100,6 +100,8 @@ pub struct Brief {
     pub conditions: Localized,
     /// The first moment it holds no more.
     pub ends_at: DateTime<Utc>,
+    /// No rule asks whom it is for, and nobody has to switch it on.
+    pub is_for_all: bool,
 }
 
 /// A promotion as it is written down; one of the same code is replaced.

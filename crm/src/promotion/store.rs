@@ -109,8 +109,9 @@ async fn with_links(conn: &mut Conn, rows: Vec<Row>) -> Result<Vec<Promotion>, E
 
 /// Those that hold at a moment and end first, up to `limit`: what they give and on what conditions.
 pub async fn ending(conn: &mut Conn, at: DateTime<Utc>, limit: i64) -> Result<Vec<Brief>, Error> {
-    const SQL: &str = "SELECT title, conditions, ends_at FROM promotions WHERE stage = 'published' AND ends_at > $1 \
-                       AND starts_at <= $1 ORDER BY ends_at, id LIMIT $2";
+    const SQL: &str = "SELECT p.title, p.conditions, p.ends_at, NOT p.must_activate AND NOT EXISTS \
+                       (SELECT 1 FROM promotion_rules r WHERE r.promotion_id = p.id) AS is_for_all FROM promotions p \
+                       WHERE p.stage = 'published' AND p.ends_at > $1 AND p.starts_at <= $1 ORDER BY p.ends_at, p.id LIMIT $2";
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(at)
         .bind(limit)

@@ -172,6 +172,12 @@ async fn s17_the_cabinet_is_looked_at_page_by_page_and_nothing_is_changed() {
         }
     }
     assert!(pages > 25, "{pages}");
+    let home = lead.get("/").await;
+    assert!(
+        home.body.contains("href=\"/welcome\""),
+        "what she is offered: {}",
+        home.text()
+    );
     // Elsewhere they are nobody's customer either.
     let question = town.app.some_question(town.anna.id().await).await;
     let voted = lead

@@ -66,6 +66,18 @@ async fn an_offer_that_ends_matters_to_whom_it_holds_for() {
 }
 
 #[tokio::test]
+async fn an_offer_without_rules_that_ends_matters_once_it_is_switched_on() {
+    let app = TestApp::new().await;
+    app.put_promotion("tea", &[], true).await;
+    let mut anna = app.customer("Анна").await;
+    app.world.clock.set(start() + Duration::days(5));
+    assert!(!anna.get("/").await.text().contains(HEAD), "it is not switched on");
+    anna.send("/offers", "offer.activate", &[("offer", "tea")]).await;
+    let text = anna.get("/").await.text();
+    assert!(text.contains(HEAD) && text.contains("До завтра"), "{text}");
+}
+
+#[tokio::test]
 async fn a_birthday_tells_what_the_shop_gives_for_it() {
     let app = TestApp::new().await;
     let club = app.club().await;
