@@ -1137,21 +1137,32 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
     .await
 }
 
-/// Takes a request, from a colleague too; a new one is open then. Fails with [`Error::Forbidden`] where others work in its queue.
-pub async fn assign_to_me(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
-    assign(db, by, number, Step::StaffTakes, Some(by.id())).await
+/// Takes a request, from a colleague too; a new one is open then. `from` is whose it was when it was read: fails with
+/// [`Error::Stale`] when it is somebody else's by now, so that of two who take it at once one does, and with
+/// [`Error::Forbidden`] where others work in its queue.
+pub async fn assign_to_me(db: &Db, by: &Staff, number: i64, from: Option<StaffId>) -> Result<(), Error> {
+    assign(db, by, number, Step::StaffTakes, [from, Some(by.id())]).await
 }
 
-/// Hands a request back: it is nobody's then.
-pub async fn unassign(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
-    assign(db, by, number, Step::StaffReleases, None).await
+/// Hands a request back: it is nobody's then. `from` as in [`assign_to_me`].
+pub async fn unassign(db: &Db, by: &Staff, number: i64, from: Option<StaffId>) -> Result<(), Error> {
+    assign(db, by, number, Step::StaffReleases, [from, None]).await
 }
 
-async fn assign(db: &Db, by: &Staff, number: i64, step: Step, assignee: Option<StaffId>) -> Result<(), Error> {
+async fn assign(
+    db: &Db,
+    by: &Staff,
+    number: i64,
+    step: Step,
+    [from, assignee]: [Option<StaffId>; 2],
+) -> Result<(), Error> {
     by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
+            if held.assignee_id != from {
+                return Err(Error::Stale);
+            }
             if let Some(to) = assignee
                 && !queues::may_be_given(tx, by, held.id, to).await?
             {

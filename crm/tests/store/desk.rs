@@ -345,10 +345,10 @@ crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
     assert!(matches!(set(&igor, Status::Waiting).await, Err(Error::Forbidden)));
     assert!(matches!(set(&igor, Status::Closed).await, Err(Error::Forbidden)));
     assert!(matches!(
-        store::assign_to_me(db, &igor, number).await,
+        store::assign_to_me(db, &igor, number, None).await,
         Err(Error::Forbidden)
     ));
-    store::assign_to_me(db, &vera, number).await.expect("hers");
+    store::assign_to_me(db, &vera, number, None).await.expect("hers");
     assert_eq!(steps(&vera).await, [Status::Closed]);
     set(&vera, Status::Closed).await.expect("closed");
     assert_eq!((steps(&vera).await, steps(&lead).await), (vec![], vec![Status::Open]));
@@ -585,7 +585,7 @@ crm::both_engines!(a_filter_is_kept_counted_and_shared, async |world| {
     );
     let db = &world.db;
     let (first, _) = (write(world, &anna, "x").await, write(world, &anna, "y").await);
-    store::assign_to_me(db, &agent, first).await.expect("taken");
+    store::assign_to_me(db, &agent, first, None).await.expect("taken");
     let mine = Filter {
         unclosed: true,
         assignee: Assignee::Me,

@@ -219,7 +219,9 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     set_up(world, &lead).await;
     let number = write(world, &anna).await;
     clock(world, 1);
-    store::assign_to_me(&world.db, &agent, number).await.expect("taken");
+    store::assign_to_me(&world.db, &agent, number, None)
+        .await
+        .expect("taken");
     let steps: [(i64, &[&str], &[&str]); 6] = [
         (47, &[], &[]),
         (49, &["warning"], &[]),
@@ -251,7 +253,9 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     assert_eq!(audited, 4);
     // Whoever takes it then keeps it.
     clock(world, 122);
-    store::assign_to_me(&world.db, &agent, number).await.expect("taken");
+    store::assign_to_me(&world.db, &agent, number, None)
+        .await
+        .expect("taken");
     clock(world, 123);
     tend(world).await;
     assert_eq!(overdue(world, &agent).await[0].assignee.as_deref(), Some("agent"));

@@ -272,6 +272,28 @@ async fn a_draft_is_shown_to_its_writer_alone_until_it_is_sent() {
     );
 }
 
+#[tokio::test]
+async fn of_two_who_take_a_request_at_once_one_has_it() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    let mut sidorov = town.app.staff_as("sidorov", "agent").await;
+    let form = petrov.get(&desk).await.form("request.assign");
+    let from = form.get("from").expect("a field").to_owned();
+    let taken = petrov.send(&desk, "request.assign", &[("from", from.as_str())]).await;
+    assert_done(&taken, &format!("{desk}?done=assigned"));
+    let late = sidorov.send(&desk, "request.assign", &[("from", from.as_str())]).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("обращение изменилось"), "{}", late.text());
+    assert!(late.text().contains("petrov"), "it says whose it is: {}", late.text());
+    // Whoever has read that may take it over, and the one who had it cannot hand it back by what they read before.
+    let now = late.form("request.assign").get("from").expect("a field").to_owned();
+    let over = sidorov.send(&desk, "request.assign", &[("from", now.as_str())]).await;
+    assert_done(&over, &format!("{desk}?done=assigned"));
+    let back = petrov.send(&desk, "request.unassign", &[("from", now.as_str())]).await;
+    assert_eq!(back.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
 /// What a form of a macro sends.
 fn prepared<'a>(key: &'a str, answer: &'a str, sends: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
