@@ -223,7 +223,7 @@ async fn whom_a_note_names_sees_it_at_the_bell_and_in_the_inbox() {
             .get("/admin/inbox")
             .await
             .text()
-            .contains("Пока никто из коллег")
+            .contains("Здесь появятся заметки")
     );
     let mut marketer = town.app.staff_as("mara", "marketer").await;
     assert_eq!(marketer.get("/admin/inbox").await.status, StatusCode::FORBIDDEN);
