@@ -594,7 +594,7 @@ test("forms of a request at the desk", async ({ page, another, signIns }) => {
   await right(desk, "macro.create", { answer_ru: "Здравствуйте, {{customer.name}}", shared: "yes" });
   await expect(desk.getByRole("main")).toContainText("Здравствуйте, Анна");
   await wrong(desk, "macro.change", { name: "" }, "Заполните это поле");
-  await right(desk, "macro.change", { name: `Ответ ${code}` });
+  await right(desk, "macro.change", { name: `Ответ ${code}`, priority: "high", tags: "баллы" });
   const macro = desk.url();
   await desk.goto(at);
   await desk.getByText("Макросы", { exact: true }).last().click();

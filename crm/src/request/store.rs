@@ -1122,7 +1122,7 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
             held.status
                 .after(step)
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
-            if !queues::may_set(tx, by, &held, to).await? {
+            if !queues::may_set(tx, by, held.id, (held.status, to), held.assignee_id).await? {
                 return Err(Error::Forbidden);
             }
             held.step(tx, step).await?;

@@ -90,7 +90,7 @@ fn a_server_can_await_these(
         request::merge::split(&db, &agent, 1, MessageId::new()).await?;
         request::mention::inbox(&db, &agent, None, 1).await?;
         let id = request::macros::create(&db, &agent, &request::macros::NewMacro::default()).await?;
-        request::macros::change(&db, &agent, id, &request::macros::NewMacro::default()).await?;
+        request::macros::change(&db, &agent, id, db.now(), &request::macros::NewMacro::default()).await?;
         request::macros::run(&db, &agent, 1, id, db.now(), |_, _| String::new()).await?;
         request::macros::remove(&db, &agent, id).await?;
         let (id, now) = (QuestionId::new(), db.now());

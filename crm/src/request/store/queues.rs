@@ -417,11 +417,16 @@ async fn rules_of(conn: &mut Conn, request: RequestId) -> Result<Rules, Error> {
     Ok(row.map(|row| Queue::from(row).rules).unwrap_or_default())
 }
 
-/// Whether somebody may set the status of a request by hand.
-pub(in crate::request) async fn may_set(conn: &mut Conn, by: &Staff, held: &Held, to: Status) -> Result<bool, Error> {
-    let is_theirs = held.assignee_id == Some(by.id());
-    let rules = rules_of(conn, held.id).await?;
-    Ok(rules.allow((held.status, to), is_theirs, by.has(Right::Desk)))
+/// Whether somebody may take a step by hand with a request that somebody works on by then, or nobody.
+pub(in crate::request) async fn may_set(
+    conn: &mut Conn,
+    by: &Staff,
+    request: RequestId,
+    step: Move,
+    assignee: Option<StaffId>,
+) -> Result<bool, Error> {
+    let rules = rules_of(conn, request).await?;
+    Ok(rules.allow(step, assignee == Some(by.id()), by.has(Right::Desk)))
 }
 
 /// Whether somebody may answer: an answer to what is closed opens it again.
