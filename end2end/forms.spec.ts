@@ -1050,7 +1050,8 @@ test("forms of the desk", async ({ page, another, signIns }) => {
   await wrong(desk, "queue.create", { key, name_ru: "Карты", name_en: "" }, "Заполните это поле");
   await right(desk, "queue.create", { name_en: "Cards" });
   await wrong(desk, "queue.change", { name_ru: "" }, "Заполните это поле");
-  await right(desk, "queue.change", { name_ru: "Карты", mode: "round_robin" });
+  await wrong(desk, "queue.change", { name_ru: "Карты", reopen_days: "много" }, /Напишите число/);
+  await right(desk, "queue.change", { mode: "round_robin", reopen_days: "14" });
   await wrong(desk, "queue.agent", { capacity: "много" }, /Напишите число/);
   await right(desk, "queue.agent", { capacity: "3" });
   // Everybody is called the same here: one of them is who sits before the page.

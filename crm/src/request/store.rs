@@ -564,6 +564,7 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
     for message in &mut messages {
         message.files = files_with(&files, message.id);
     }
+    let (may_close, may_go_on) = queues::customer_may(&mut conn, id, closed_at).await?;
     let rating = ratings(&mut conn, id, since).await?.pop();
     let answered = |message: &Message| message.author == Author::Staff && message.at >= since;
     let may_rate = (status == Status::Closed || messages.iter().any(answered))
@@ -582,6 +583,8 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         parts,
         rating,
         may_rate,
+        may_close,
+        may_go_on,
     })
 }
 
@@ -666,12 +669,16 @@ pub async fn mark_seen(db: &Db, by: &Customer, shown: &Thread) -> Result<(), Err
 }
 
 /// Adds what the customer has to say. A request that waits or was closed is open again. Fails with flaws at `text` and
-/// `files`.
+/// `files`, and with [`Error::Forbidden`] where the queue lets nobody open what was closed so long ago.
 pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str, files: &[Upload]) -> Result<(), Error> {
     let (body, files) = &said(raw, files, db)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, Some(by.id())).await?;
+            let (_, may_go_on) = queues::customer_may(tx, held.id, held.closed_at).await?;
+            if !may_go_on {
+                return Err(Error::Forbidden);
+            }
             let limit = tx.shop().limits.messages_per_customer;
             if !limits::take(tx, &format!("message:{}", by.id()), limit).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
@@ -695,12 +702,14 @@ pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str, files: &[Upl
     .await
 }
 
-/// The customer has what was needed. Fails with [`Error::Stale`] when the request is closed already.
+/// The customer has what was needed. Fails with [`Error::Stale`] when the request is closed already, and with
+/// [`Error::Forbidden`] where the queue leaves closing to staff.
 pub async fn close(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
     customer_step(db, by, number, Step::CustomerCloses).await
 }
 
-/// The customer was not helped after all. Fails with [`Error::Stale`] when the request is not closed.
+/// The customer was not helped after all. Fails with [`Error::Stale`] when the request is not closed, and with
+/// [`Error::Forbidden`] where it was closed too long ago for its queue.
 pub async fn reopen(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
     customer_step(db, by, number, Step::CustomerReopens).await
 }
@@ -775,6 +784,16 @@ async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Resul
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, Some(by.id())).await?;
+            held.status.after(step).ok_or(Error::Stale)?;
+            let (may_close, may_go_on) = queues::customer_may(tx, held.id, held.closed_at).await?;
+            let is_allowed = if step == Step::CustomerCloses {
+                may_close
+            } else {
+                may_go_on
+            };
+            if !is_allowed {
+                return Err(Error::Forbidden);
+            }
             held.step(tx, step).await?;
             by.record(tx, action(step), Some(held.id.0)).await?;
             Ok(live::note(tx, held.id, live::Kind::Said).await?)
