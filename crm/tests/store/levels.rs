@@ -451,6 +451,11 @@ crm::both_engines!(what_goes_into_another_request_is_waited_for_there, async |wo
     merge::part(db, &agent, second, first).await.expect("two requests");
     assert_eq!(clocks(world, first).await, ["first_answer runs", "solution runs"]);
     assert_eq!(first_due(world, first).await, Some(moment(60)));
+    assert_eq!(
+        first_due(world, second).await,
+        Some(moment(90)),
+        "each by its own time again"
+    );
 });
 
 crm::both_engines!(other_policies_and_calendars_count_at_once, async |world| {

@@ -10,6 +10,7 @@ use crm::lang::Lang;
 use crm::request::desk::Priority;
 use crm::request::draft::{self, Draft};
 use crm::request::link::{self, Bond, Chosen, Kind};
+use crm::request::live::Listener;
 use crm::request::macros::{self, NewMacro};
 use crm::request::store::bulk::{self, Act};
 use crm::request::store::{queues, tags};
@@ -202,6 +203,53 @@ crm::both_engines!(requests_become_one_conversation_and_part_again, async |world
     );
 });
 
+crm::both_engines!(what_parts_again_leaves_nothing_to_do_behind, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let db = &world.db;
+    let (answered, closed) = (write(world, &anna, "one").await, write(world, &anna, "two").await);
+    answer(world, &agent, answered, "so it is").await;
+    later(world, 1);
+    store::close(db, &anna, closed).await.expect("closed");
+    let waits = later(world, 1);
+    let waiting = write(world, &anna, "three").await;
+    for kept in [answered, closed] {
+        let before = opened(world, &agent, kept).await;
+        later(world, 1);
+        merge::merge(db, &agent, kept, &texts(&[waiting]))
+            .await
+            .expect("merged");
+        let held = opened(world, &agent, kept).await;
+        assert_eq!((held.status, held.waiting_since), (Status::Open, Some(waits)));
+        let mut conn = db.read().await.expect("a connection");
+        assert_eq!(
+            Listener::request(&mut conn, &agent, waiting).await.expect("it is there"),
+            Listener::request(&mut conn, &agent, kept).await.expect("it is there"),
+            "who has either open is told of what comes"
+        );
+        drop(conn);
+        later(world, 1);
+        merge::part(db, &agent, kept, waiting).await.expect("parted");
+        let after = opened(world, &agent, kept).await;
+        assert_eq!(
+            (after.status, after.waiting_since, after.closed_at),
+            (before.status, before.waiting_since, before.closed_at)
+        );
+        let came = opened(world, &agent, waiting).await;
+        assert_eq!((came.status, came.waiting_since), (Status::New, Some(waits)));
+    }
+    // What was done in it meanwhile stays.
+    later(world, 1);
+    merge::merge(db, &agent, closed, &texts(&[waiting]))
+        .await
+        .expect("merged");
+    store::answer(db, &anna, closed, "four", &[]).await.expect("said");
+    answer(world, &agent, closed, "all answered").await;
+    merge::part(db, &agent, closed, waiting).await.expect("parted");
+    assert_eq!(opened(world, &agent, closed).await.status, Status::Waiting);
+});
+
 crm::both_engines!(a_message_onwards_begins_a_request_of_its_own, async |world| {
     topic(world, "card", 1).await;
     let anna = customer(world, "Anna", "K").await;
@@ -280,6 +328,17 @@ crm::both_engines!(requests_are_linked_with_what_is_the_customers, async |world|
         .expect("linked");
     let again = link::with_request(db, &agent, other, Bond::Related, &number.to_string()).await;
     assert_eq!(flaws(again), at("number", Flaw::Taken), "they know of each other");
+    // From both sides at once it is one link.
+    let (third, fourth) = (write(world, &anna, "three").await, write(world, &boris, "four").await);
+    let sides = [(third, fourth), (fourth, third)].map(|(from, to)| {
+        let (db, agent) = (world.db.clone(), agent.clone());
+        tokio::spawn(async move { link::with_request(&db, &agent, from, Bond::Related, &to.to_string()).await })
+    });
+    let mut linked = 0;
+    for side in sides {
+        linked += usize::from(side.await.expect("no panic").is_ok());
+    }
+    assert_eq!(linked, 1);
 
     let chosen = |about: &str, document: &str, line: &str| Chosen {
         about: about.into(),
