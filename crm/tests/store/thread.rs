@@ -224,7 +224,9 @@ crm::both_engines!(what_parts_again_leaves_nothing_to_do_behind, async |world| {
         assert_eq!((held.status, held.waiting_since), (Status::Open, Some(waits)));
         let mut conn = db.read().await.expect("a connection");
         assert_eq!(
-            Listener::request(&mut conn, &agent, waiting).await.expect("it is there"),
+            Listener::request(&mut conn, &agent, waiting)
+                .await
+                .expect("it is there"),
             Listener::request(&mut conn, &agent, kept).await.expect("it is there"),
             "who has either open is told of what comes"
         );
