@@ -343,7 +343,8 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
                          AND id = (SELECT queue_id FROM requests WHERE id = $1) RETURNING id";
     const NEXT: &str = "SELECT staff_id FROM (SELECT a.staff_id, a.capacity, \
                         COALESCE(a.assigned_at, '1970-01-01T00:00:00+00:00') AS since, \
-                        (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status IN ('new', 'open')) AS held \
+                        (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status <> 'closed' \
+                        AND r.status <> 'waiting') AS held \
                         FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
                         WHERE a.queue_id = $1 AND s.takes_requests AND s.disabled_at IS NULL) x \
                         WHERE x.held < x.capacity ORDER BY x.held, x.since, x.staff_id LIMIT 1";
@@ -376,7 +377,8 @@ pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
                        WHERE r.status <> 'closed' AND r.status <> 'waiting' AND r.assignee_id IS NULL AND q.mode = 'round_robin' \
                        AND EXISTS (SELECT 1 FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
                        WHERE a.queue_id = q.id AND s.takes_requests AND s.disabled_at IS NULL AND a.capacity > \
-                       (SELECT COUNT(*) FROM requests h WHERE h.assignee_id = a.staff_id AND h.status IN ('new', 'open'))) \
+                       (SELECT COUNT(*) FROM requests h WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' \
+                       AND h.status <> 'waiting')) \
                        ORDER BY CASE r.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, \
                        r.created_at, r.id LIMIT $1";
     let mut conn = db.read().await?;
