@@ -235,6 +235,7 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
             Refused::Same => t.refused_same,
             Refused::Status => t.refused_status,
             Refused::Agent => t.refused_agent,
+            Refused::Tags => t.refused_tags,
         };
         let more = numbers.len().saturating_sub(TOLD);
         let more = match more {
@@ -245,7 +246,7 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
         let line = format!("{words}: {some}{more}");
         (!numbers.is_empty()).then(|| view! { <li>{line}</li> }.into_html())
     };
-    let reasons: Vec<_> = [Refused::Status, Refused::Agent, Refused::Same]
+    let reasons: Vec<_> = [Refused::Status, Refused::Agent, Refused::Tags, Refused::Same]
         .into_iter()
         .filter_map(reason)
         .collect();

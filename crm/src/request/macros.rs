@@ -480,7 +480,7 @@ pub async fn run(
             let acts = prepared.acts(by);
             match bulk::carry_out(tx, by, &held, &acts).await? {
                 Ok(_) | Err(Refused::Same) => {}
-                Err(Refused::Agent | Refused::Status) => return Err(Error::Forbidden),
+                Err(Refused::Agent | Refused::Status | Refused::Tags) => return Err(Error::Forbidden),
             }
             let kind = if is_sent {
                 live::Kind::Answered

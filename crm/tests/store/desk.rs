@@ -451,6 +451,25 @@ crm::both_engines!(a_queue_says_what_is_left_to_customers, async |world| {
     assert_eq!(may(number).await, (true, true), "at once");
 });
 
+crm::both_engines!(a_request_has_so_many_tags_and_no_more, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+    let db = &world.db;
+    let number = write(world, &anna, "x").await;
+    let all: Vec<Act> = (0..20).map(|n| Act::Tag(format!("t{n}"))).collect();
+    bulk::change(db, &agent, &[number], &all).await.expect("done");
+    let told = async |acts: &[Act]| {
+        let id = bulk::change(db, &agent, &[number], acts).await.expect("tried");
+        let mut conn = db.read().await.expect("a connection");
+        let told = bulk::outcome(&mut conn, &agent, id).await.expect("read");
+        told.expect("there").refused
+    };
+    let more = || Act::Tag("more".into());
+    assert_eq!(told(&[more()]).await, [(number, Refused::Tags)]);
+    assert_eq!(told(&[Act::Priority(Priority::High)]).await, [], "the rest goes on");
+    assert_eq!(told(&[Act::Untag("t0".into()), more()]).await, [], "one for another");
+});
+
 crm::both_engines!(where_nobody_takes_more_others_are_not_kept_waiting, async |world| {
     let (card, other) = (topic(world, "card", 1).await, topic(world, "other", 2).await);
     let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);

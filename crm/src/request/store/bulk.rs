@@ -8,7 +8,7 @@ use crate::flaw::Flaw;
 use crate::id::{BulkId, QueueId, RequestId, StaffId, TopicId};
 use crate::notification::{self, Kind};
 use crate::on;
-use crate::request::desk::Priority;
+use crate::request::desk::{Priority, TAGS_MAX};
 use crate::request::{Filter, Status, Step};
 use crate::staff::{Colleague, Right};
 use crate::who::{Reason, Staff, System};
@@ -52,6 +52,8 @@ pub enum Refused {
     Status,
     /// Whom it was to be given to does not work in its queue.
     Agent,
+    /// It has as many tags as there may be.
+    Tags,
 }
 
 /// What of a request is changed here, as it was before.
@@ -126,6 +128,14 @@ pub(in crate::request) async fn carry_out(
     let to_do: Vec<&Act> = acts.iter().filter(|act| !before.is_so(act)).collect();
     if to_do.is_empty() {
         return Ok(Err(Refused::Same));
+    }
+    let count = |is: fn(&Act) -> bool| to_do.iter().filter(|act| is(act)).count();
+    let (on, off) = (
+        count(|act| matches!(act, Act::Tag(_))),
+        count(|act| matches!(act, Act::Untag(_))),
+    );
+    if on > 0 && (before.tags.len() + on).saturating_sub(off) > TAGS_MAX {
+        return Ok(Err(Refused::Tags));
     }
     // Each is asked about as it will stand after those before it.
     let (mut queue, mut status, mut assignee) = (before.queue_id, before.status, before.assignee_id);
@@ -296,6 +306,7 @@ pub async fn sort(db: &Db, by: &Staff, number: i64, acts: &[Act], seen: DateTime
                 Ok(_) => Ok(live::note(tx, held.id, kind(acts)).await?),
                 Err(Refused::Same) => Ok(()),
                 Err(Refused::Agent) => Err(Error::field("assignee", Flaw::NotAChoice)),
+                Err(Refused::Tags) => Err(Error::field("tags", Flaw::TooManyLines { max: TAGS_MAX })),
                 Err(Refused::Status) => Err(Error::Forbidden),
             }
         })
