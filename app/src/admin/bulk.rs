@@ -1,5 +1,6 @@
 //! Many requests at once: those whose boxes are ticked in the list, or all that it shows, page by page.
 
+use super::queues::status_code;
 use super::sorting::{people, priorities, to_assignee, to_priority, to_topic, topics as topic_choice};
 use super::status_word;
 use super::view::View;
@@ -73,12 +74,9 @@ impl BulkRequests {
 
 /// What staff set by hand, as forms call it.
 fn statuses() -> impl Iterator<Item = (&'static str, Status)> {
-    [
-        ("open", Status::Open),
-        ("waiting", Status::Waiting),
-        ("closed", Status::Closed),
-    ]
-    .into_iter()
+    [Status::Open, Status::Waiting, Status::Closed]
+        .into_iter()
+        .map(|status| (status_code(status), status))
 }
 
 impl Form for BulkRequests {

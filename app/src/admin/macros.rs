@@ -1,5 +1,6 @@
 //! Macros as staff write them: their own, and with a right of its own those of everybody.
 
+use super::queues::status_code;
 use super::sorting::{priorities, priority_word};
 use super::versions::{seen, was_sent};
 use crate::cabinet::{back, flash};
@@ -253,12 +254,8 @@ fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static
     let may_share = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Macros));
     let variables = VARIABLES.map(|name| format!("{{{{{name}}}}}")).join(", ");
     let choice = |code: &str, words: &str| (code.to_owned(), words.to_owned());
-    let statuses = vec![
-        choice("", t.stays),
-        choice("open", t.to_open),
-        choice("waiting", t.to_waiting),
-        choice("closed", t.to_closed),
-    ];
+    let statuses = [Status::Open, Status::Waiting, Status::Closed].map(|to| choice(status_code(to), status_to(cx, to)));
+    let statuses: Vec<_> = std::iter::once(choice("", t.stays)).chain(statuses).collect();
     let assigns = vec![
         choice("", t.stays),
         choice("me", t.does_take),
@@ -269,12 +266,7 @@ fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static
     move || {
         let is_shared = one.as_ref().is_none_or(|one| one.is_shared);
         let sends = one.as_ref().is_some_and(|one| one.sends);
-        let status = match one.as_ref().and_then(|one| one.status) {
-            Some(Status::New | Status::Open) => "open",
-            Some(Status::Waiting) => "waiting",
-            Some(Status::Closed) => "closed",
-            None => "",
-        };
+        let status = one.as_ref().and_then(|one| one.status).map_or("", status_code);
         let assign = match one.as_ref().and_then(|one| one.assign) {
             Some(Assign::Me) => "me",
             Some(Assign::Nobody) => "nobody",

@@ -124,7 +124,7 @@ impl Form for SetAgent {
 }
 
 /// What forms call a status.
-fn code(status: Status) -> &'static str {
+pub(super) fn status_code(status: Status) -> &'static str {
     match status {
         Status::New => "new",
         Status::Open => "open",
@@ -135,7 +135,7 @@ fn code(status: Status) -> &'static str {
 
 /// What forms call a step.
 fn step_code((from, to): Move) -> String {
-    format!("{}-{}", code(from), code(to))
+    format!("{}-{}", status_code(from), status_code(to))
 }
 
 /// All queues, and what requests about each topic begin with.

@@ -466,8 +466,11 @@ crm::both_engines!(a_request_has_so_many_tags_and_no_more, async |world| {
     };
     let more = || Act::Tag("more".into());
     assert_eq!(told(&[more()]).await, [(number, Refused::Tags)]);
-    assert_eq!(told(&[Act::Priority(Priority::High)]).await, [], "the rest goes on");
-    assert_eq!(told(&[Act::Untag("t0".into()), more()]).await, [], "one for another");
+    assert!(told(&[Act::Priority(Priority::High)]).await.is_empty());
+    assert!(
+        told(&[Act::Untag("t0".into()), more()]).await.is_empty(),
+        "one for another"
+    );
 });
 
 crm::both_engines!(where_nobody_takes_more_others_are_not_kept_waiting, async |world| {
