@@ -87,7 +87,15 @@ impl Form for BulkRequests {
         let topics = requests::topics(&mut cx.db.read().await?).await?;
         let acts = self.acts(cx, &topics)?;
         let numbers = match self.all.as_str() {
-            "yes" => bulk::numbers(&cx.db, staff, &view.filter(&topics)).await?,
+            "yes" => {
+                let filter = view.filter(&topics);
+                // What the list was narrowed by may be gone by now: without it all would be more than was shown.
+                let is_gone = |name: &str, is_there: bool| !is_there && cx.query(name).is_some();
+                if is_gone("find", view.find.is_some()) || is_gone("topic", filter.topic.is_some()) {
+                    return Err(AppError::Stale);
+                }
+                bulk::numbers(&cx.db, staff, &filter).await?
+            }
             _ => self.numbers,
         };
         let id = bulk::change(&cx.db, staff, &numbers, &acts).await?;

@@ -149,6 +149,19 @@ async fn all_that_the_filter_finds_changes_with_one_tick() {
             .await,
         2
     );
+    // Where what was looked for is known no more, all of it is not everything there is.
+    let mut vera = town.app.staff_as("vera", "agent").await;
+    for at in [at.as_str(), "/admin/requests?status=all&topic=gone"] {
+        let lost = vera.send(at, "request.bulk", &[("all", "yes"), ("tag", "лето")]).await;
+        assert_eq!(lost.status, StatusCode::UNPROCESSABLE_ENTITY, "{at}: {}", lost.text());
+        assert!(lost.text().contains("здесь всё изменилось"), "{at}: {}", lost.text());
+    }
+    assert_eq!(
+        town.app
+            .count("SELECT COUNT(*) FROM request_tags WHERE tag = 'лето'")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
