@@ -295,7 +295,7 @@ fn head(
         _ => t.nobodys.to_owned(),
     };
     let from = thread.assignee.map(|id| id.to_string()).unwrap_or_default();
-    let was_sent = |name| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
+    let was_sent = |name: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
     // A form that came too late stays to say so.
     let take = (thread.assignee != me || was_sent(Assign::NAME)).then(|| {
         let words = if thread.assignee.is_none() { t.take } else { t.take_over };

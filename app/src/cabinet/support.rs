@@ -421,7 +421,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     ];
     let answer_words = if is_closed { t.answer_closed } else { t.answer };
     // What the queue leaves to staff is not offered; what was sent all the same stays to say so, with what was typed.
-    let was_sent = |name| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
+    let was_sent = |name: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
     let reply = (thread.may_go_on || was_sent(Answer::NAME)).then(|| {
         view! {
             <FormBox<Answer> class="reply" check=true labels=labels>
