@@ -22,6 +22,8 @@ use sqlx::types::Json;
 const NAME_MAX: usize = 80;
 /// The longest answer, in characters: what is filled in makes it longer, and a message has its own bound.
 const ANSWER_MAX: usize = 3000;
+/// The most macros that somebody has, and that everybody has: the page of each request holds all of them.
+pub const MOST: i64 = 100;
 
 /// What an answer may name between `{{` and `}}`.
 pub const VARIABLES: [&str; 5] = [
@@ -318,16 +320,22 @@ fn may_write(by: &Staff, is_shared: bool) -> Result<(), Error> {
     if is_shared { by.may(Right::Macros) } else { Ok(()) }
 }
 
-/// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code.
+/// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code. Fails with [`Error::TooMany`]
+/// where there are [`MOST`] already.
 pub async fn create(db: &Db, by: &Staff, new: &NewMacro) -> Result<MacroId, Error> {
     const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by, \
                        priority, tags, untags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    const COUNT: &str = "SELECT COUNT(*) FROM macros WHERE owner_id IS NOT DISTINCT FROM $1";
     may_write(by, new.is_shared())?;
     let checked = &new.checked()?;
     db.write(|tx| {
         scoped(async move {
             let (id, now) = (MacroId::new(), tx.now());
             let owner = (!new.is_shared()).then(|| by.id());
+            let count: i64 = on!(tx, |c| sqlx::query_scalar(COUNT).bind(owner).fetch_one(c).await)?;
+            if count >= MOST {
+                return Err(Error::TooMany { retry_after: 0 });
+            }
             let inserted = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(&checked.code)

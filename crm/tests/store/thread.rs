@@ -735,4 +735,10 @@ crm::both_engines!(macros_are_everybodys_or_ones_own, async |world| {
     );
     macros::remove(db, &chief, own).await.expect("removed");
     assert_eq!(all(&chief).await, [("hers".to_owned(), false)]);
+    for n in 1..macros::MOST {
+        let more = prepared(&format!("m{n}"));
+        macros::create(db, &chief, &more).await.expect("written");
+    }
+    let more = macros::create(db, &chief, &prepared("more")).await;
+    assert!(matches!(more, Err(Error::TooMany { .. })), "{more:?}");
 });
