@@ -448,9 +448,10 @@ pub fn last4(number: &str) -> &str {
 }
 
 /// Does what a macro says, all of it or nothing: the answer goes out, or is put below what somebody is writing; then how urgent the
-/// request is, its tags, who works on it, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was sent. Fails with
-/// [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, with a flaw at `text`
-/// where the answer is too long, and with [`Error::Forbidden`] for what the queue of the request does not allow to them.
+/// request is, its tags, who works on it, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was
+/// sent. Fails with [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, with a
+/// flaw at `text` where the answer is too long, and with [`Error::Forbidden`] for what the queue of the request does not allow to
+/// them, or where there would be too many tags.
 pub async fn run(
     db: &Db,
     by: &Staff,
