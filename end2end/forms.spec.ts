@@ -594,7 +594,7 @@ test("forms of a request at the desk", async ({ page, another, signIns }) => {
   await right(desk, "macro.create", { answer_ru: "Здравствуйте, {{customer.name}}", shared: "yes" });
   await expect(desk.getByRole("main")).toContainText("Здравствуйте, Анна");
   await wrong(desk, "macro.change", { name: "" }, "Заполните это поле");
-  await right(desk, "macro.change", { name: `Ответ ${code}` });
+  await right(desk, "macro.change", { name: `Ответ ${code}`, priority: "high", tags: "баллы" });
   const macro = desk.url();
   await desk.goto(at);
   await desk.getByText("Макросы", { exact: true }).last().click();
@@ -1066,7 +1066,8 @@ test("forms of the desk", async ({ page, another, signIns }) => {
   await wrong(desk, "queue.create", { key, name_ru: "Карты", name_en: "" }, "Заполните это поле");
   await right(desk, "queue.create", { name_en: "Cards" });
   await wrong(desk, "queue.change", { name_ru: "" }, "Заполните это поле");
-  await right(desk, "queue.change", { name_ru: "Карты", mode: "round_robin" });
+  await wrong(desk, "queue.change", { name_ru: "Карты", reopen_days: "много" }, /Напишите число/);
+  await right(desk, "queue.change", { mode: "round_robin", reopen_days: "14" });
   await wrong(desk, "queue.agent", { capacity: "много" }, /Напишите число/);
   await right(desk, "queue.agent", { capacity: "3" });
   // Everybody is called the same here: one of them is who sits before the page.

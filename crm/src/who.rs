@@ -682,7 +682,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
 pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Staff>, Error> {
     const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, p.id, p.name, p.role, r.rights, p.language, \
                        p.shortcuts AS has_shortcuts, \
-                       (SELECT COUNT(*) FROM staff_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) AS unread, \
+                       (SELECT COUNT(*) FROM staff_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) \
+                       + (SELECT COUNT(*) FROM level_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) AS unread, \
                        COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change, \
                        v.id AS view_id, v.customer_id AS viewed_id, v.reason AS view_reason, v.ends_at AS view_ends_at \
                        FROM sessions s JOIN staff p ON p.id = s.staff_id JOIN roles r ON r.code = p.role \

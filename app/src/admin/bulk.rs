@@ -1,5 +1,6 @@
 //! Many requests at once: those whose boxes are ticked in the list, or all that it shows, page by page.
 
+use super::queues::status_code;
 use super::sorting::{people, priorities, to_assignee, to_priority, to_topic, topics as topic_choice};
 use super::status_word;
 use super::view::View;
@@ -73,12 +74,9 @@ impl BulkRequests {
 
 /// What staff set by hand, as forms call it.
 fn statuses() -> impl Iterator<Item = (&'static str, Status)> {
-    [
-        ("open", Status::Open),
-        ("waiting", Status::Waiting),
-        ("closed", Status::Closed),
-    ]
-    .into_iter()
+    [Status::Open, Status::Waiting, Status::Closed]
+        .into_iter()
+        .map(|status| (status_code(status), status))
 }
 
 impl Form for BulkRequests {
@@ -89,7 +87,15 @@ impl Form for BulkRequests {
         let topics = requests::topics(&mut cx.db.read().await?).await?;
         let acts = self.acts(cx, &topics)?;
         let numbers = match self.all.as_str() {
-            "yes" => bulk::numbers(&cx.db, staff, &view.filter(&topics)).await?,
+            "yes" => {
+                let filter = view.filter(&topics);
+                // What the list was narrowed by may be gone by now: without it all would be more than was shown.
+                let is_gone = |name: &str, is_there: bool| !is_there && cx.query(name).is_some();
+                if is_gone("find", view.find.is_some()) || is_gone("topic", filter.topic.is_some()) {
+                    return Err(AppError::Stale);
+                }
+                bulk::numbers(&cx.db, staff, &filter).await?
+            }
             _ => self.numbers,
         };
         let id = bulk::change(&cx.db, staff, &numbers, &acts).await?;
@@ -235,6 +241,7 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
             Refused::Same => t.refused_same,
             Refused::Status => t.refused_status,
             Refused::Agent => t.refused_agent,
+            Refused::Tags => t.refused_tags,
         };
         let more = numbers.len().saturating_sub(TOLD);
         let more = match more {
@@ -245,7 +252,7 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
         let line = format!("{words}: {some}{more}");
         (!numbers.is_empty()).then(|| view! { <li>{line}</li> }.into_html())
     };
-    let reasons: Vec<_> = [Refused::Status, Refused::Agent, Refused::Same]
+    let reasons: Vec<_> = [Refused::Status, Refused::Agent, Refused::Tags, Refused::Same]
         .into_iter()
         .filter_map(reason)
         .collect();

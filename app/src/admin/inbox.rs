@@ -1,4 +1,4 @@
-//! The inbox of a member of staff: notes in which colleagues name them. Looking at it reads all of it.
+//! The inbox of a member of staff: notes in which colleagues name them, and requests that run late. Looking at it reads all of it.
 
 use super::{read_place, write_place};
 use crate::cabinet::{back, more};
@@ -7,6 +7,7 @@ use crate::route::{Body, Frame};
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
+use crm::request::level::Told;
 use crm::request::mention::{self, Notice};
 use islands::AppError;
 use leptos::prelude::*;
@@ -50,18 +51,26 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
 fn row(cx: &Cx, one: &Notice) -> Html {
     let t = &cx.t().admin_desk;
-    let by = one.by_whom.clone().unwrap_or_default();
+    let number = one.number;
+    let words = match one.level {
+        Some(Told::Warning) => t.level_warning(number),
+        Some(Told::Breach) => t.level_breach(number),
+        Some(Told::Escalation) => t.level_escalation(number),
+        Some(Told::Returned) => t.level_returned(number),
+        None => t.named_you(one.by_whom.clone().unwrap_or_default(), number),
+    };
     let new = one
         .read_at
         .is_none()
         .then(|| view! { <span class="badge badge-brand">{cx.t().notifications.new}</span> });
     // The note stands in its conversation under this mark.
-    let href = format!("/admin/requests/{}#m-{}", one.number, one.message);
+    let mark = one.message.map(|message| format!("#m-{message}")).unwrap_or_default();
+    let href = format!("/admin/requests/{number}{mark}");
     view! {
         <li>
             <a class="row" href=href>
                 <span class="row-main">
-                    <b>{t.named_you(by, one.number)}</b>
+                    <b>{words}</b>
                     <span dir="auto">{one.beginning.clone()}</span>
                     <small><Moment at=one.at shown=cx.moment(one.at)/></small>
                 </span>

@@ -64,47 +64,6 @@ impl From<CalendarFields> for NewCalendar {
     }
 }
 
-/// The fields of a policy.
-#[derive(Deserialize)]
-pub struct PolicyFields {
-    calendar: String,
-    topic: String,
-    priority: String,
-    first_answer: String,
-    next_answer: String,
-    solution: String,
-    warn: String,
-    lead: String,
-    queue: String,
-}
-
-impl From<PolicyFields> for NewPolicy {
-    fn from(fields: PolicyFields) -> Self {
-        let PolicyFields {
-            calendar,
-            topic,
-            priority,
-            first_answer,
-            next_answer,
-            solution,
-            warn,
-            lead,
-            queue,
-        } = fields;
-        Self {
-            calendar,
-            topic,
-            priority,
-            first_answer,
-            next_answer,
-            solution,
-            warn,
-            lead,
-            queue,
-        }
-    }
-}
-
 /// What a hidden field of our own page says.
 fn hidden<T: std::str::FromStr>(text: &str) -> Result<T, AppError> {
     text.parse().map_err(|_| AppError::Refused)
@@ -152,16 +111,14 @@ impl Form for ChangeCalendar {
 
 /// Adds a policy.
 #[derive(Deserialize)]
-pub struct AddPolicy {
-    #[serde(flatten)]
-    fields: PolicyFields,
-}
+#[serde(transparent)]
+pub struct AddPolicy(NewPolicy);
 
 impl Form for AddPolicy {
     const NAME: &'static str = "level.policy_add";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        levels::add_policy(&cx.db, cx.staff()?, &self.fields.into()).await?;
+        levels::add_policy(&cx.db, cx.staff()?, &self.0).await?;
         done("policy_added")
     }
 }
@@ -172,7 +129,7 @@ pub struct ChangePolicy {
     id: String,
     seen: String,
     #[serde(flatten)]
-    fields: PolicyFields,
+    fields: NewPolicy,
 }
 
 impl Form for ChangePolicy {
@@ -181,7 +138,7 @@ impl Form for ChangePolicy {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: PolicyId = hidden(&self.id)?;
         let seen = seen(hidden(&self.seen)?)?;
-        levels::change_policy(&cx.db, cx.staff()?, id, seen, &self.fields.into()).await?;
+        levels::change_policy(&cx.db, cx.staff()?, id, seen, &self.fields).await?;
         done("saved")
     }
 }

@@ -1,6 +1,8 @@
 //! Macros as staff write them: their own, and with a right of its own those of everybody.
 
-use super::versions::was_sent;
+use super::queues::status_code;
+use super::sorting::{priorities, priority_word};
+use super::versions::{seen, was_sent};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -9,6 +11,7 @@ use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea};
 use crm::id::MacroId;
 use crm::lang::Lang;
 use crm::request::Status;
+use crm::request::desk::Priority;
 use crm::request::macros::{self, Assign, Macro, NewMacro, VARIABLES, Values, fill};
 use crm::staff::Right;
 use islands::AppError;
@@ -31,17 +34,21 @@ impl Form for CreateMacro {
     }
 }
 
-/// Changes the macro of the page.
+/// Changes the macro of the page. `seen` is when it was written down as it was shown.
 #[derive(Deserialize)]
-#[serde(transparent)]
-pub struct ChangeMacro(NewMacro);
+pub struct ChangeMacro {
+    seen: String,
+    #[serde(flatten)]
+    fields: NewMacro,
+}
 
 impl Form for ChangeMacro {
     const NAME: &'static str = "macro.change";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: MacroId = cx.param("id")?;
-        macros::change(&cx.db, cx.staff()?, id, &self.0).await?;
+        let seen = seen(self.seen.parse().map_err(|_| AppError::Refused)?)?;
+        macros::change(&cx.db, cx.staff()?, id, seen, &self.fields).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=changed")))
     }
 }
@@ -69,7 +76,14 @@ pub(super) fn does(cx: &Cx, one: &Macro) -> String {
         Assign::Nobody => t.does_release,
     });
     let sets = one.status.map(|status| status_to(cx, status));
-    let all: Vec<_> = [answers, assigns, sets].into_iter().flatten().collect();
+    let named = |tags: &[String]| tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" ");
+    let tags = (!one.tags.is_empty()).then(|| t.does_tag(named(&one.tags)));
+    let untags = (!one.untags.is_empty()).then(|| t.does_untag(named(&one.untags)));
+    let priority = one
+        .priority
+        .map(|priority| t.does_priority(priority_word(cx, priority).to_lowercase()));
+    let whole = [answers, assigns, sets].into_iter().flatten().map(str::to_owned);
+    let all: Vec<_> = whole.chain([priority, tags, untags].into_iter().flatten()).collect();
     all.join(", ")
 }
 
@@ -143,10 +157,12 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let may_change = !one.is_shared || staff.has(Right::Macros);
     let forms = may_change.then(|| {
         let fields = fields(&cx, Some(one.clone()));
+        let seen = one.changed_at.timestamp_micros().to_string();
         view! {
             <section class="section narrow" aria-labelledby="change">
                 <h2 id="change">{t.change}</h2>
                 <FormBox<ChangeMacro> labels=labels(&cx)>
+                    <input type="hidden" name="seen" value=seen/>
                     {fields()}
                     <button class="btn btn-primary">{t.save}</button>
                 </FormBox<ChangeMacro>>
@@ -224,6 +240,9 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("answer_en", t.answer_en),
         ("status", t.status),
         ("assign", t.assign),
+        ("priority", t.priority),
+        ("tags", t.tags),
+        ("untags", t.untags),
     ]
     .map(|(name, label)| (name.to_owned(), label.to_owned()))
     .to_vec()
@@ -235,31 +254,29 @@ fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static
     let may_share = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Macros));
     let variables = VARIABLES.map(|name| format!("{{{{{name}}}}}")).join(", ");
     let choice = |code: &str, words: &str| (code.to_owned(), words.to_owned());
-    let statuses = vec![
-        choice("", t.stays),
-        choice("open", t.to_open),
-        choice("waiting", t.to_waiting),
-        choice("closed", t.to_closed),
-    ];
+    let statuses = [Status::Open, Status::Waiting, Status::Closed].map(|to| choice(status_code(to), status_to(cx, to)));
+    let statuses: Vec<_> = std::iter::once(choice("", t.stays)).chain(statuses).collect();
     let assigns = vec![
         choice("", t.stays),
         choice("me", t.does_take),
         choice("nobody", t.does_release),
     ];
+    let urgent: Vec<_> = std::iter::once(choice("", t.stays)).chain(priorities(cx)).collect();
+    let tags_hint = cx.t().admin_desk.tags_hint;
     move || {
         let is_shared = one.as_ref().is_none_or(|one| one.is_shared);
         let sends = one.as_ref().is_some_and(|one| one.sends);
-        let status = match one.as_ref().and_then(|one| one.status) {
-            Some(Status::New | Status::Open) => "open",
-            Some(Status::Waiting) => "waiting",
-            Some(Status::Closed) => "closed",
-            None => "",
-        };
+        let status = one.as_ref().and_then(|one| one.status).map_or("", status_code);
         let assign = match one.as_ref().and_then(|one| one.assign) {
             Some(Assign::Me) => "me",
             Some(Assign::Nobody) => "nobody",
             None => "",
         };
+        let priority = one.as_ref().and_then(|one| one.priority).map_or("", Priority::code);
+        let [tags, untags] = one
+            .as_ref()
+            .map(|one| [one.tags.join(", "), one.untags.join(", ")])
+            .unwrap_or_default();
         let (code, name, answer) = one.map(|one| (one.code, one.name, one.answer)).unwrap_or_default();
         let shared = may_share.then(|| view! { <Check name="shared" checked=is_shared>{t.shared}</Check> });
         view! {
@@ -272,6 +289,9 @@ fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static
             <Check name="sends" checked=sends>{t.sends}</Check>
             <Select name="status" label=t.status options=statuses value=status optional=true/>
             <Select name="assign" label=t.assign options=assigns value=assign optional=true/>
+            <Select name="priority" label=t.priority options=urgent value=priority optional=true/>
+            <Field name="tags" label=t.tags hint=tags_hint value=tags optional=true/>
+            <Field name="untags" label=t.untags value=untags optional=true/>
         }
         .into_html()
     }

@@ -2,12 +2,12 @@
 
 use super::sorting::priorities;
 use super::status_word;
-use super::versions::was_sent;
+use super::versions::{seen, was_sent};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Choices, DataTable, Field, FormBox, Head, Select};
+use crate::ui::{Check, Choices, DataTable, Field, FormBox, Head, Select};
 use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
@@ -65,14 +65,18 @@ impl Form for SetBeginning {
     }
 }
 
-/// Changes the queue at hand.
+/// Changes the queue at hand. `seen` is when it was written down as it was shown.
 #[derive(Deserialize)]
 pub struct ChangeQueue {
+    seen: i64,
     name_ru: String,
     name_en: String,
     mode: Mode,
     close_by: Who,
     reopen_by: Who,
+    #[serde(default)]
+    customer_closes: String,
+    reopen_days: String,
     #[serde(default)]
     steps: Vec<String>,
 }
@@ -92,8 +96,11 @@ impl Form for ChangeQueue {
             steps,
             close_by: self.close_by,
             reopen_by: self.reopen_by,
+            customer_closes: self.customer_closes == "yes",
+            reopen_days: desk::reopen_days(&self.reopen_days).map_err(|flaw| AppError::field("reopen_days", flaw))?,
         };
-        queues::change(&cx.db, cx.staff()?, id, &name, self.mode, &rules).await?;
+        let seen = seen(self.seen)?;
+        queues::change(&cx.db, cx.staff()?, id, seen, &name, self.mode, &rules).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=changed")))
     }
 }
@@ -117,7 +124,7 @@ impl Form for SetAgent {
 }
 
 /// What forms call a status.
-fn code(status: Status) -> &'static str {
+pub(super) fn status_code(status: Status) -> &'static str {
     match status {
         Status::New => "new",
         Status::Open => "open",
@@ -128,7 +135,7 @@ fn code(status: Status) -> &'static str {
 
 /// What forms call a step.
 fn step_code((from, to): Move) -> String {
-    format!("{}-{}", code(from), code(to))
+    format!("{}-{}", status_code(from), status_code(to))
 }
 
 /// All queues, and what requests about each topic begin with.
@@ -278,16 +285,33 @@ fn settings(cx: &Cx, queue: &Queue) -> Html {
     };
     let steps: Vec<_> = desk::moves().into_iter().map(step).collect();
     let (name_ru, name_en) = (queue.name.ru.clone(), queue.name.en.clone());
-    let labels = [("name_ru", t.name_ru), ("name_en", t.name_en)];
+    let customer_closes = queue.rules.customer_closes;
+    let reopen_days = queue.rules.reopen_days.map(|days| days.to_string()).unwrap_or_default();
+    let seen = queue.changed_at.timestamp_micros().to_string();
+    let labels = [
+        ("name_ru", t.name_ru),
+        ("name_en", t.name_en),
+        ("reopen_days", t.reopen_days),
+    ];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     view! {
         <FormBox<ChangeQueue> labels=labels>
+            <input type="hidden" name="seen" value=seen/>
             <Field name="name_ru" label=t.name_ru value=name_ru/>
             <Field name="name_en" label=t.name_en value=name_en/>
             <Select name="mode" label=t.mode hint=t.mode_hint options=modes value=mode/>
             <Choices name="steps" legend=t.steps options=steps/>
             <Select name="close_by" label=t.close_by options=close value=close_by/>
             <Select name="reopen_by" label=t.reopen_by options=reopen value=reopen_by/>
+            <Check name="customer_closes" checked=customer_closes>{t.customer_closes}</Check>
+            <Field
+                name="reopen_days"
+                label=t.reopen_days
+                hint=t.reopen_days_hint
+                value=reopen_days
+                inputmode="numeric"
+                optional=true
+            />
             <button class="btn btn-primary">{t.save}</button>
         </FormBox<ChangeQueue>>
     }

@@ -13,6 +13,7 @@ use crm::card::{State, store as cards};
 use crm::contact::Kind;
 use crm::customer::store as customers;
 use crm::db::Conn;
+use crm::id::StaffId;
 use crm::lang::Lang;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
@@ -43,6 +44,14 @@ pub(super) fn number(cx: &Cx) -> Result<i64, AppError> {
 /// What the page showed as the last change, from a form.
 pub(super) fn seen(micros: i64) -> Result<DateTime<Utc>, AppError> {
     DateTime::from_timestamp_micros(micros).ok_or(AppError::Refused)
+}
+
+/// Whose request the page said it was, from a form; nothing: nobody's.
+fn whose(id: &str) -> Result<Option<StaffId>, AppError> {
+    match id {
+        "" => Ok(None),
+        id => id.parse().map(Some).map_err(|_| AppError::Refused),
+    }
 }
 
 /// The same request, opened from the same view, with a word of what was done.
@@ -123,28 +132,32 @@ impl Form for SetStatus {
     }
 }
 
-/// Takes the request.
+/// Takes the request, from whoever the page said had it.
 #[derive(Deserialize)]
-pub struct Assign {}
+pub struct Assign {
+    from: String,
+}
 
 impl Form for Assign {
     const NAME: &'static str = "request.assign";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        requests::assign_to_me(&cx.db, cx.staff()?, number(cx)?).await?;
+        requests::assign_to_me(&cx.db, cx.staff()?, number(cx)?, whose(&self.from)?).await?;
         again(cx, "assigned")
     }
 }
 
-/// Hands it back.
+/// Hands it back, likewise.
 #[derive(Deserialize)]
-pub struct Unassign {}
+pub struct Unassign {
+    from: String,
+}
 
 impl Form for Unassign {
     const NAME: &'static str = "request.unassign";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        requests::unassign(&cx.db, cx.staff()?, number(cx)?).await?;
+        requests::unassign(&cx.db, cx.staff()?, number(cx)?, whose(&self.from)?).await?;
         again(cx, "unassigned")
     }
 }
@@ -281,12 +294,26 @@ fn head(
         (_, Some(name)) => t.answers(name),
         _ => t.nobodys.to_owned(),
     };
-    let take = (thread.assignee != me).then(|| {
+    let from = thread.assignee.map(|id| id.to_string()).unwrap_or_default();
+    let was_sent = |name: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
+    // A form that came too late stays to say so.
+    let take = (thread.assignee != me || was_sent(Assign::NAME)).then(|| {
         let words = if thread.assignee.is_none() { t.take } else { t.take_over };
-        view! { <FormBox<Assign> class="switch"><button class="btn btn-sm">{words}</button></FormBox<Assign>> }
+        let from = from.clone();
+        view! {
+            <FormBox<Assign> class="switch" stale=t.stale_status>
+                <input type="hidden" name="from" value=from/>
+                <button class="btn btn-sm">{words}</button>
+            </FormBox<Assign>>
+        }
     });
-    let release = thread.assignee.is_some().then(|| {
-        view! { <FormBox<Unassign> class="switch"><button class="btn btn-sm">{t.release}</button></FormBox<Unassign>> }
+    let release = (thread.assignee.is_some() || was_sent(Unassign::NAME)).then(|| {
+        view! {
+            <FormBox<Unassign> class="switch" stale=t.stale_status>
+                <input type="hidden" name="from" value=from/>
+                <button class="btn btn-sm">{t.release}</button>
+            </FormBox<Unassign>>
+        }
     });
     // What the queue of the request lets them set.
     let choices: Vec<_> = steps

@@ -420,21 +420,38 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         ("rated", t.done_rated),
     ];
     let answer_words = if is_closed { t.answer_closed } else { t.answer };
-    let turn = if is_closed {
+    // What the queue leaves to staff is not offered; what was sent all the same stays to say so, with what was typed.
+    let was_sent = |name: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
+    let reply = (thread.may_go_on || was_sent(Answer::NAME)).then(|| {
+        view! {
+            <FormBox<Answer> class="reply" check=true labels=labels>
+                <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
+                <FilesField/>
+                <div class="actions">
+                    <button class="btn btn-primary" aria-keyshortcuts=KEYS>{t.send_answer}</button>
+                </div>
+            </FormBox<Answer>>
+        }
+        .into_html()
+    });
+    let reopen = (is_closed && thread.may_go_on || was_sent(Reopen::NAME)).then(|| {
         view! {
             <FormBox<Reopen> class="actions">
                 <button class="btn">{t.reopen}</button>
             </FormBox<Reopen>>
         }
         .into_html()
-    } else {
+    });
+    let close = (!is_closed && thread.may_close || was_sent(Close::NAME)).then(|| {
         view! {
             <FormBox<Close> class="actions">
                 <button class="btn btn-quiet">{icon(icon::CHECK)} {t.close}</button>
             </FormBox<Close>>
         }
         .into_html()
-    };
+    });
+    let over =
+        (!thread.may_go_on).then(|| view! { <p><a class="btn" href="/support/new">{t.write}</a></p> }.into_html());
     let view = view! {
         {back("/support", t.title)}
         <div>
@@ -456,14 +473,10 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         <ol class="thread" aria-label=t.messages aria-live="polite" data-thread="">{messages}</ol>
         <div class="narrow stack">
             {rating(&cx, &thread)}
-            <FormBox<Answer> class="reply" check=true labels=labels>
-                <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
-                <FilesField/>
-                <div class="actions">
-                    <button class="btn btn-primary" aria-keyshortcuts=KEYS>{t.send_answer}</button>
-                </div>
-            </FormBox<Answer>>
-            {turn}
+            {reply}
+            {reopen}
+            {close}
+            {over}
         </div>
     };
     Ok(Body::new(
@@ -479,8 +492,10 @@ fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>) -> Html {
     let words = match thread.status {
         Status::New => t.next_new,
         Status::Open => t.next_open,
-        Status::Waiting => t.next_waiting,
-        Status::Closed => t.next_closed,
+        Status::Waiting if thread.may_close => t.next_waiting,
+        Status::Waiting => t.next_answered,
+        Status::Closed if thread.may_go_on => t.next_closed,
+        Status::Closed => t.next_over,
     };
     let usual = wait.map(|wait| t.usual(cx.t().common.days(USUAL_DAYS), in_words(cx, wait)));
     view! { <p>{words} " " {usual}</p> }.into_html()

@@ -198,13 +198,17 @@ fn rung(cx: &Cx, unread: i64, is_here: bool) -> Html {
     view! { {icon(icon::BELL)} <span class="sr-only">{words}</span> {count} }.into_html()
 }
 
-/// The same for staff who work with requests: notes that name them.
+/// The same for staff who work with requests: notes that name them, and requests that run late. Where a request is open,
+/// `live/page.js` brings the count up to date with whatever comes of it.
 fn staff_bell(cx: &Cx) -> Option<Html> {
     let staff = cx.staff.as_ref().filter(|staff| staff.has(Right::Requests))?;
     let is_here = cx.path == inbox::HERE;
     let inside = rung(cx, staff.unread(), is_here);
     let current = is_here.then_some("page");
-    Some(view! { <a class="top-btn" href=inbox::HERE aria-current=current>{inside}</a> }.into_html())
+    let view = view! {
+        <a class="top-btn" href=inbox::HERE aria-current=current aria-live="polite" data-swap="bell">{inside}</a>
+    };
+    Some(view.into_html())
 }
 
 fn places(cx: &Cx, here: Place) -> impl IntoView + use<> {

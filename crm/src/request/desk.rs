@@ -4,6 +4,7 @@ use super::Status;
 use crate::flaw::{self, Flaw};
 use crate::id::{FilterId, QueueId, StaffId, TopicId};
 use crate::lang::{Localized, fold};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// How urgent a request is.
@@ -109,6 +110,10 @@ pub struct Rules {
     pub close_by: Who,
     /// Who may open one again, by hand or by an answer.
     pub reopen_by: Who,
+    /// Customers close their requests themselves.
+    pub customer_closes: bool,
+    /// For how many days after it was closed a customer opens a request again, by an answer too; none: always.
+    pub reopen_days: Option<i64>,
 }
 
 impl Default for Rules {
@@ -117,6 +122,8 @@ impl Default for Rules {
             steps: moves(),
             close_by: Who::Anyone,
             reopen_by: Who::Anyone,
+            customer_closes: true,
+            reopen_days: None,
         }
     }
 }
@@ -130,6 +137,32 @@ impl Rules {
             _ => Who::Anyone,
         };
         self.steps.contains(&(from, to)) && who.holds(is_theirs, is_lead)
+    }
+
+    /// Whether a customer may open again what was closed at a moment; what is not closed they may go on with.
+    pub fn customer_reopens(&self, closed_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        match (self.reopen_days, closed_at) {
+            (Some(days), Some(at)) => now < at + TimeDelta::days(days),
+            (_, _) => true,
+        }
+    }
+}
+
+/// The longest that a customer may be let open a request again, in days; longer is always.
+pub const REOPEN_DAYS_MAX: i64 = 3650;
+
+/// For how many days a customer opens a request again, as it was typed; nothing for always.
+pub fn reopen_days(raw: &str) -> Result<Option<i64>, Flaw> {
+    match raw.trim() {
+        "" => Ok(None),
+        raw => {
+            let days: i64 = raw.parse().map_err(|_| Flaw::NotANumber)?;
+            let (min, max) = (0, REOPEN_DAYS_MAX);
+            match (min..=max).contains(&days) {
+                true => Ok(Some(days)),
+                false => Err(Flaw::OutOfRange { min, max }),
+            }
+        }
     }
 }
 
@@ -146,6 +179,8 @@ pub struct Queue {
     pub mode: Mode,
     /// What it allows.
     pub rules: Rules,
+    /// When it was written down like this.
+    pub changed_at: DateTime<Utc>,
 }
 
 /// Who may be given requests of a queue.
@@ -288,6 +323,7 @@ mod tests {
             steps: vec![(New, Open), (Open, Closed), (Closed, Open)],
             close_by: Who::Assignee,
             reopen_by: Who::Lead,
+            ..Rules::default()
         };
         assert!(strict.allow((New, Open), false, false));
         assert!(!strict.allow((Open, Waiting), true, true), "not a step of this queue");
@@ -296,6 +332,32 @@ mod tests {
             |step| [(false, false), (true, false), (false, true)].map(|(own, lead)| strict.allow(step, own, lead));
         assert_eq!(who((Open, Closed)), [false, true, true]);
         assert_eq!(who((Closed, Open)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_customer_opens_again_for_so_many_days() {
+        let at = DateTime::UNIX_EPOCH;
+        let of = |days| Rules {
+            reopen_days: days,
+            ..Rules::default()
+        };
+        let may = |days, hours| of(days).customer_reopens(Some(at), at + TimeDelta::hours(hours));
+        assert!(may(None, 24_000));
+        assert!(may(Some(2), 47) && !may(Some(2), 48));
+        assert!(!may(Some(0), 0), "not at all");
+        assert!(of(Some(0)).customer_reopens(None, at), "it is not closed");
+        assert_eq!(
+            ["", "0", " 14 "].map(reopen_days),
+            [Ok(None), Ok(Some(0)), Ok(Some(14))]
+        );
+        assert_eq!(reopen_days("a week"), Err(Flaw::NotANumber));
+        for wrong in ["-1", "3651"] {
+            let flaw = Flaw::OutOfRange {
+                min: 0,
+                max: REOPEN_DAYS_MAX,
+            };
+            assert_eq!(reopen_days(wrong), Err(flaw), "{wrong}");
+        }
     }
 
     #[test]

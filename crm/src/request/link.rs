@@ -152,22 +152,32 @@ pub(super) async fn put(tx: &mut Tx, by: &Staff, request: RequestId, to: To) -> 
 
 /// Links a request with another one, whoever's that is. Fails with flaws at `number`.
 pub async fn with_request(db: &Db, by: &Staff, number: i64, bond: Bond, other: &str) -> Result<(), Error> {
-    const OTHER: &str = "SELECT COALESCE(merged_into, id) FROM requests WHERE number = $1";
     by.may(Right::Requests)?;
     let other = typed_number(other).map_err(|flaw| Error::field("number", flaw))?;
     db.write(|tx| {
         scoped(async move {
-            let held = Held::by_number(tx, number, None).await?;
-            let found: Option<RequestId> = on!(tx, |c| sqlx::query_scalar(OTHER).bind(other).fetch_optional(c).await)?;
-            let found = found.filter(|found| *found != held.id);
-            let found = found.ok_or_else(|| Error::field("number", Flaw::NoSuchNumber))?;
+            let strange = |e| match e {
+                Error::NotFound => Error::field("number", Flaw::NoSuchNumber),
+                e => e,
+            };
+            // Both are held, in one order: of two who link them with each other from either side the second is told.
+            let (held, found) = if number < other {
+                let held = Held::by_number(tx, number, None).await?;
+                (held, Held::by_number(tx, other, None).await.map_err(strange)?)
+            } else {
+                let found = Held::by_number(tx, other, None).await.map_err(strange)?;
+                (Held::by_number(tx, number, None).await?, found)
+            };
+            if found.id == held.id {
+                return Err(Error::field("number", Flaw::NoSuchNumber));
+            }
             let kind = match bond {
                 Bond::Related => Kind::Related,
                 Bond::Duplicate => Kind::Duplicate,
             };
             let to = To {
                 kind,
-                other: Some(found),
+                other: Some(found.id),
                 purchase: None,
                 line: None,
             };

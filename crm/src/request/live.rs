@@ -116,15 +116,13 @@ impl Listener {
         Ok(Self(Hears::Queue))
     }
 
-    /// Staff before a request: of all that happens to it.
+    /// Staff before a request: of all that happens to it, or to the one that it went into.
     pub async fn request(conn: &mut Conn, by: &Staff, number: i64) -> Result<Self, Error> {
-        const SQL: &str = "SELECT COUNT(*) FROM requests WHERE number = $1";
+        const SQL: &str = "SELECT number FROM requests \
+                           WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
         by.may(Right::Requests)?;
-        let found: i64 = on!(conn, |c| sqlx::query_scalar(SQL).bind(number).fetch_one(c).await)?;
-        if found == 0 {
-            return Err(Error::NotFound);
-        }
-        Ok(Self(Hears::Request(number)))
+        let found: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(number).fetch_optional(c).await)?;
+        Ok(Self(Hears::Request(found.ok_or(Error::NotFound)?)))
     }
 
     /// Whether they may be told of a change.

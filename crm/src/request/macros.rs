@@ -1,7 +1,9 @@
 //! Macros: what is prepared for requests, an answer with variables and what is done along with it. One is everybody's, or of
 //! whoever wrote it.
 
+use super::desk::{self, Priority};
 use super::draft::{self, Draft};
+use super::store::bulk::{self, Act, Refused};
 use super::store::{Change, Held, audit, queues, say, tell};
 use super::{Status, Step, live, text};
 use crate::db::{Conn, Db, Tx, scoped};
@@ -9,11 +11,10 @@ use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, MacroId};
 use crate::lang::{Lang, Localized};
-use crate::notification::{self, Kind};
 use crate::on;
 use crate::staff::Right;
-use crate::who::Staff;
-use chrono::{DateTime, Utc};
+use crate::who::{Reason, Staff};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
@@ -21,6 +22,8 @@ use sqlx::types::Json;
 const NAME_MAX: usize = 80;
 /// The longest answer, in characters: what is filled in makes it longer, and a message has its own bound.
 const ANSWER_MAX: usize = 3000;
+/// The most macros that somebody has, and that everybody has: the page of each request holds all of them.
+pub const MOST: i64 = 100;
 
 /// What an answer may name between `{{` and `}}`.
 pub const VARIABLES: [&str; 5] = [
@@ -62,6 +65,14 @@ pub struct Macro {
     pub status: Option<Status>,
     /// Who works on it afterwards.
     pub assign: Option<Assign>,
+    /// How urgent it is afterwards.
+    pub priority: Option<Priority>,
+    /// The tags that it has afterwards.
+    #[sqlx(json)]
+    pub tags: Vec<String>,
+    /// The tags that it has no more.
+    #[sqlx(json)]
+    pub untags: Vec<String>,
     /// When it was changed last.
     pub changed_at: DateTime<Utc>,
 }
@@ -87,6 +98,15 @@ pub struct NewMacro {
     pub status: String,
     /// `me`, `nobody`; empty: it stays.
     pub assign: String,
+    /// The code of a [`Priority`]; empty: it stays.
+    #[serde(default)]
+    pub priority: String,
+    /// Tags that are put on it, as [`desk::tags`] reads them.
+    #[serde(default)]
+    pub tags: String,
+    /// Tags that are taken off it, likewise.
+    #[serde(default)]
+    pub untags: String,
 }
 
 /// The same, checked.
@@ -97,6 +117,9 @@ struct Checked {
     sends: bool,
     status: Option<Status>,
     assign: Option<Assign>,
+    priority: Option<Priority>,
+    tags: Vec<String>,
+    untags: Vec<String>,
 }
 
 impl NewMacro {
@@ -138,6 +161,13 @@ impl NewMacro {
                 _ => Err(Flaw::NotAChoice),
             },
         );
+        let priority = match self.priority.as_str() {
+            "" => Ok(None),
+            code => Priority::from_code(code).map(Some).ok_or(Flaw::NotAChoice),
+        };
+        let priority = check.field("priority", priority);
+        let tags = check.field("tags", desk::tags(&self.tags)).unwrap_or_default();
+        let untags = check.field("untags", desk::tags(&self.untags)).unwrap_or_default();
         let sends = self.sends == "yes";
         if sends && answer.ru.is_empty() && answer.en.is_empty() {
             check.field::<()>("answer_ru", Err(Flaw::Missing));
@@ -150,6 +180,9 @@ impl NewMacro {
             sends,
             status: status.flatten(),
             assign: assign.flatten(),
+            priority: priority.flatten(),
+            tags,
+            untags,
         })
     }
 }
@@ -212,12 +245,27 @@ impl Macro {
         let texts = [self.answer.get(lang), &self.answer.ru, &self.answer.en];
         texts.into_iter().find(|text| !text.is_empty())
     }
+
+    /// What it does beside answering, in the hands of somebody.
+    fn acts(&self, by: &Staff) -> Vec<Act> {
+        let assign = self.assign.map(|assign| match assign {
+            Assign::Me => Act::Assign(Some(by.id())),
+            Assign::Nobody => Act::Assign(None),
+        });
+        let mut acts: Vec<Act> = self.priority.map(Act::Priority).into_iter().collect();
+        acts.extend(self.tags.iter().cloned().map(Act::Tag));
+        acts.extend(self.untags.iter().cloned().map(Act::Untag));
+        acts.extend(assign);
+        acts.extend(self.status.map(Act::Status));
+        acts
+    }
 }
 
 macro_rules! macros {
     ($rest:literal) => {
         concat!(
-            "SELECT id, code, name, owner_id IS NULL AS is_shared, answer, sends, status, assign, changed_at FROM macros ",
+            "SELECT id, code, name, owner_id IS NULL AS is_shared, answer, sends, status, assign, priority, tags, untags, \
+             changed_at FROM macros ",
             $rest
         )
     };
@@ -272,16 +320,22 @@ fn may_write(by: &Staff, is_shared: bool) -> Result<(), Error> {
     if is_shared { by.may(Right::Macros) } else { Ok(()) }
 }
 
-/// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code.
+/// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code. Fails with [`Error::TooMany`]
+/// where there are [`MOST`] already.
 pub async fn create(db: &Db, by: &Staff, new: &NewMacro) -> Result<MacroId, Error> {
-    const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by, \
+                       priority, tags, untags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    const COUNT: &str = "SELECT COUNT(*) FROM macros WHERE owner_id IS NOT DISTINCT FROM $1";
     may_write(by, new.is_shared())?;
     let checked = &new.checked()?;
     db.write(|tx| {
         scoped(async move {
             let (id, now) = (MacroId::new(), tx.now());
             let owner = (!new.is_shared()).then(|| by.id());
+            let count: i64 = on!(tx, |c| sqlx::query_scalar(COUNT).bind(owner).fetch_one(c).await)?;
+            if count >= MOST {
+                return Err(Error::TooMany { retry_after: 0 });
+            }
             let inserted = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(&checked.code)
@@ -293,6 +347,9 @@ pub async fn create(db: &Db, by: &Staff, new: &NewMacro) -> Result<MacroId, Erro
                 .bind(checked.assign)
                 .bind(now)
                 .bind(by.id())
+                .bind(checked.priority)
+                .bind(Json(&checked.tags))
+                .bind(Json(&checked.untags))
                 .execute(c)
                 .await
                 .map(drop));
@@ -304,17 +361,26 @@ pub async fn create(db: &Db, by: &Staff, new: &NewMacro) -> Result<MacroId, Erro
     .await
 }
 
-/// Changes a macro. Fails as [`create`] does, and with [`Error::NotFound`].
-pub async fn change(db: &Db, by: &Staff, id: MacroId, new: &NewMacro) -> Result<(), Error> {
+/// Changes a macro. `seen` is when it was written down as it was shown: fails with [`Error::Stale`] where it is another one by now,
+/// with [`Error::NotFound`], and as [`create`] does.
+pub async fn change(db: &Db, by: &Staff, id: MacroId, seen: DateTime<Utc>, new: &NewMacro) -> Result<(), Error> {
+    // Nobody else changes it meanwhile.
+    const HOLD: &str = "UPDATE macros SET code = code WHERE id = $1";
     const SQL: &str = "UPDATE macros SET code = $2, name = $3, owner_id = $4, answer = $5, sends = $6, status = $7, \
-                       assign = $8, changed_at = $9, changed_by = $10 WHERE id = $1";
+                       assign = $8, changed_at = $9, changed_by = $10, priority = $11, tags = $12, untags = $13 \
+                       WHERE id = $1";
     may_write(by, new.is_shared())?;
     db.write(|tx| {
         scoped(async move {
-            may_write(by, read(tx, by, id).await?.is_shared)?;
+            on!(tx, |c| sqlx::query(HOLD).bind(id).execute(c).await.map(drop))?;
+            let before = read(tx, by, id).await?;
+            may_write(by, before.is_shared)?;
+            if before.changed_at != seen {
+                return Err(Error::Stale);
+            }
             let checked = &new.checked()?;
             let owner = (!new.is_shared()).then(|| by.id());
-            let now = tx.now();
+            let now = tx.now().max(seen + TimeDelta::microseconds(1));
             let changed = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(&checked.code)
@@ -326,6 +392,9 @@ pub async fn change(db: &Db, by: &Staff, id: MacroId, new: &NewMacro) -> Result<
                 .bind(checked.assign)
                 .bind(now)
                 .bind(by.id())
+                .bind(checked.priority)
+                .bind(Json(&checked.tags))
+                .bind(Json(&checked.untags))
                 .execute(c)
                 .await
                 .map(drop));
@@ -378,10 +447,11 @@ pub fn last4(number: &str) -> &str {
     number.get(number.len().saturating_sub(4)..).unwrap_or(number)
 }
 
-/// Does what a macro says, all of it or nothing: the answer goes out, or is put below what somebody is writing; then who works on
-/// the request, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was sent. Fails with
-/// [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, with a flaw at `text`
-/// where the answer is too long, and with [`Error::Forbidden`] for what the queue of the request does not allow to them.
+/// Does what a macro says, all of it or nothing: the answer goes out, or is put below what somebody is writing; then how urgent the
+/// request is, its tags, who works on it, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was
+/// sent. Fails with [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, with a
+/// flaw at `text` where the answer is too long, and with [`Error::Forbidden`] for what the queue of the request does not allow to
+/// them, or where there would be too many tags.
 pub async fn run(
     db: &Db,
     by: &Staff,
@@ -403,54 +473,28 @@ pub async fn run(
                 Some(answer) => Some(fill(answer, &values(tx, by, &held, show).await?)),
                 None => None,
             };
-            let (mut is_sent, mut is_seen) = (false, false);
+            let is_sent = prepared.sends && answer.is_some();
             match answer {
-                Some(answer) if prepared.sends => {
-                    send(tx, by, &held, &answer).await?;
-                    (is_sent, is_seen) = (true, true);
+                Some(answer) if is_sent => send(tx, by, &held, &answer).await?,
+                Some(answer) => {
+                    // It names what is the customer's.
+                    let (customer, reason) = (Some(held.customer_id), Reason::Request.as_str());
+                    by.record(tx, "request.read", customer, Some(request.0), reason).await?;
+                    draft::append(tx, by, request, Draft::Answer, &answer).await?;
                 }
-                Some(answer) => draft::append(tx, by, request, Draft::Answer, &answer).await?,
                 None => {}
             }
-            // Each step begins where the one before has led.
+            // What is done along with it begins where the answer has led.
             let held = Held::by_number(tx, number, None).await?;
-            let step = match prepared.assign {
-                Some(Assign::Me) if held.assignee_id != Some(by.id()) => Some((Step::StaffTakes, Some(by.id()))),
-                Some(Assign::Nobody) if held.assignee_id.is_some() => Some((Step::StaffReleases, None)),
-                _ => None,
-            };
-            if let Some((step, assignee)) = step {
-                if let Some(to) = assignee
-                    && !queues::may_be_given(tx, by, held.id, to).await?
-                {
-                    return Err(Error::Forbidden);
-                }
-                let at = held.moment(tx);
-                let change = Change {
-                    step,
-                    assignee,
-                    answered: false,
-                };
-                held.take(tx, at, change).await?;
-                audit(tx, by, step, &held).await?;
+            let acts = prepared.acts(by);
+            match bulk::carry_out(tx, by, &held, &acts).await? {
+                Ok(_) | Err(Refused::Same) => {}
+                Err(Refused::Agent | Refused::Status | Refused::Tags) => return Err(Error::Forbidden),
             }
-            let held = Held::by_number(tx, number, None).await?;
-            if let Some(to) = prepared.status.filter(|to| *to != held.status) {
-                if !queues::may_set(tx, by, &held, to).await? {
-                    return Err(Error::Forbidden);
-                }
-                let step = Step::StaffSets(to);
-                held.step(tx, step).await?;
-                if to == Status::Closed {
-                    notification::add(tx, held.customer_id, Kind::Closed, &held.number.to_string(), None).await?;
-                }
-                audit(tx, by, step, &held).await?;
-                is_seen = true;
-            }
-            let kind = if is_seen {
+            let kind = if is_sent {
                 live::Kind::Answered
             } else {
-                live::Kind::Inside
+                bulk::kind(&acts)
             };
             live::note(tx, request, kind).await?;
             Ok(is_sent)
@@ -533,6 +577,9 @@ mod tests {
             sends: false,
             status: None,
             assign: None,
+            priority: None,
+            tags: Vec::new(),
+            untags: Vec::new(),
             changed_at: DateTime::UNIX_EPOCH,
         };
         assert_eq!(prepared.answer(Lang::En), Some("Здравствуйте"));

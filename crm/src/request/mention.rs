@@ -1,4 +1,5 @@
-//! Notes that name a colleague: `@login` in a note puts a line into the inbox of whoever it is.
+//! The inbox of a member of staff: notes that name them, for `@login` in a note puts a line into the inbox of whoever it is, and
+//! what service levels say of requests ([`super::level`]).
 
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -6,10 +7,12 @@ use crate::flaw::Flaw;
 use crate::id::{MessageId, NoticeId, StaffId};
 use crate::on;
 use crate::points::Before;
+use crate::request::level::Told;
 use crate::staff::Right;
 use crate::who::Staff;
 use chrono::{DateTime, Duration, Utc};
 use sqlx::types::Json;
+use std::cmp::Reverse;
 use uuid::Uuid;
 
 /// The logins that a note names, each once, as they are kept. The `@` within an address names nobody.
@@ -75,39 +78,54 @@ pub(super) async fn tell(
 pub struct Notice {
     /// Its id.
     pub id: NoticeId,
-    /// The note.
-    pub message: MessageId,
-    /// The number of its request.
+    /// The number of the request.
     pub number: i64,
+    /// What is told of its service level; none: a note names somebody.
+    #[sqlx(default)]
+    pub level: Option<Told>,
+    /// The note.
+    #[sqlx(default)]
+    pub message: Option<MessageId>,
     /// Who wrote it.
+    #[sqlx(default)]
     pub by_whom: Option<String>,
     /// How it begins: up to 160 characters.
+    #[sqlx(default)]
     pub beginning: String,
     /// When.
     pub at: DateTime<Utc>,
-    /// When whoever it names saw it.
+    /// When whoever is told saw it.
     pub read_at: Option<DateTime<Utc>>,
 }
 
-/// The notes that name somebody, the newest first, those before `before`. Written into the audit log.
+/// What somebody is told, the newest first, what came before `before`. Written into the audit log.
 pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> Result<Vec<Notice>, Error> {
-    const SQL: &str = "SELECT n.id, n.message_id AS message, r.number, s.name AS by_whom, \
+    const NOTES: &str = "SELECT n.id, n.message_id AS message, r.number, s.name AS by_whom, \
                        SUBSTR(m.body, 1, 160) AS beginning, n.at, n.read_at FROM staff_notices n \
                        JOIN messages m ON m.id = n.message_id JOIN requests r ON r.id = m.request_id \
                        LEFT JOIN staff s ON s.id = m.staff_id \
                        WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) ORDER BY n.at DESC, n.id DESC LIMIT $4";
+    const LEVELS: &str = "SELECT n.id, r.number, n.kind AS level, n.at, n.read_at FROM level_notices n \
+                          JOIN requests r ON r.id = n.request_id \
+                          WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) ORDER BY n.at DESC, n.id DESC LIMIT $4";
     by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
             let last = (tx.now() + Duration::days(1), Uuid::max());
             let (at, id) = before.unwrap_or(last);
-            let found: Vec<Notice> = on!(tx, |c| sqlx::query_as(SQL)
-                .bind(by.id())
-                .bind(at)
-                .bind(id)
-                .bind(limit)
-                .fetch_all(c)
-                .await)?;
+            let mut found: Vec<Notice> = Vec::new();
+            for sql in [NOTES, LEVELS] {
+                let some: Vec<Notice> = on!(tx, |c| sqlx::query_as(sql)
+                    .bind(by.id())
+                    .bind(at)
+                    .bind(id)
+                    .bind(limit)
+                    .fetch_all(c)
+                    .await)?;
+                found.extend(some);
+            }
+            found.sort_by_key(|one| Reverse((one.at, one.id.0)));
+            found.truncate(usize::try_from(limit).unwrap_or_default());
             let reason = format!("{} shown", found.len());
             by.record(tx, "inbox.read", None, None, &reason).await?;
             Ok(found)
@@ -118,18 +136,21 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
 
 /// Notes that somebody has seen their inbox: everything up to a moment is read.
 pub async fn mark_read(db: &Db, by: &Staff, until: DateTime<Utc>) -> Result<(), Error> {
-    const SQL: &str = "UPDATE staff_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
+    const NOTES: &str = "UPDATE staff_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
+    const LEVELS: &str = "UPDATE level_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
     by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(by.id())
-                .bind(now)
-                .bind(until)
-                .execute(c)
-                .await
-                .map(drop))?;
+            for sql in [NOTES, LEVELS] {
+                on!(tx, |c| sqlx::query(sql)
+                    .bind(by.id())
+                    .bind(now)
+                    .bind(until)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
             Ok(())
         })
     })

@@ -12,7 +12,7 @@ use super::{Author, Status, Summary};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
-use crate::id::{CustomerId, MessageId, RequestId, RequestMergeId};
+use crate::id::{CustomerId, MessageId, RequestId, RequestMergeId, StaffId};
 use crate::on;
 use crate::staff::Right;
 use crate::webhook::event::Cause;
@@ -120,8 +120,8 @@ async fn holds_others(tx: &mut Tx, request: RequestId) -> Result<bool, sqlx::Err
 
 /// Closes a request, with a pointer to the one that it went into, and writes down what it was.
 async fn put_into(tx: &mut Tx, by: &Staff, kept: &Held, one: &Held) -> Result<(), Error> {
-    const NOTE: &str = "INSERT INTO request_merges (id, kept_id, merged_id, status, waiting_since, closed_at, at, merged_by) \
-                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    const NOTE: &str = "INSERT INTO request_merges (id, kept_id, merged_id, status, waiting_since, closed_at, at, merged_by, \
+                        kept_closed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     const CLOSE: &str = "UPDATE requests SET merged_into = $2, status = $3, waiting_since = NULL, \
                          closed_at = COALESCE(closed_at, $4), updated_at = $4 WHERE id = $1";
     let (now, at) = (tx.now(), one.moment(tx));
@@ -135,6 +135,7 @@ async fn put_into(tx: &mut Tx, by: &Staff, kept: &Held, one: &Held) -> Result<()
         .bind(one.closed_at)
         .bind(now)
         .bind(by.id())
+        .bind(kept.closed_at)
         .execute(c)
         .await
         .map(drop))?;
@@ -181,24 +182,36 @@ async fn bring_together(tx: &mut Tx, kept: &Held, going: &[Held]) -> Result<(), 
     levels::follow(tx, kept.id, at, false).await
 }
 
-/// Lets a request come out again, as it was when it went. What was said since stays where it was said. Fails with
-/// [`Error::NotFound`] where it is not in this one, and with [`Error::Stale`] once it is too late.
+/// A request that went into another one, as it was before.
+#[derive(sqlx::FromRow)]
+struct Before {
+    id: RequestMergeId,
+    /// The number of the one that it went into.
+    kept: i64,
+    merged_id: RequestId,
+    status: Status,
+    waiting_since: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
+    kept_closed_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! before {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.id, k.number AS kept, m.merged_id, m.status, m.waiting_since, m.closed_at, m.at, m.kept_closed_at \
+             FROM request_merges m JOIN requests r ON r.id = m.merged_id JOIN requests k ON k.id = m.kept_id \
+             WHERE m.undone_at IS NULL AND ",
+            $rest
+        )
+    };
+}
+
+/// Lets a request come out again, as it was when it went; the one that is left waits no more for what the other one brought into it.
+/// What was said since stays where it was said. Fails with [`Error::NotFound`] where it is not in this one, and with
+/// [`Error::Stale`] once it is too late.
 pub async fn part(db: &Db, by: &Staff, number: i64, merged: i64) -> Result<(), Error> {
-    #[derive(sqlx::FromRow)]
-    struct Before {
-        id: RequestMergeId,
-        merged_id: RequestId,
-        status: Status,
-        waiting_since: Option<DateTime<Utc>>,
-        closed_at: Option<DateTime<Utc>>,
-        at: DateTime<Utc>,
-    }
-    const BEFORE: &str = "SELECT m.id, m.merged_id, m.status, m.waiting_since, m.closed_at, m.at FROM request_merges m \
-                          JOIN requests r ON r.id = m.merged_id WHERE m.kept_id = $1 AND r.number = $2 AND m.undone_at IS NULL";
-    const OUT: &str = "UPDATE requests SET merged_into = NULL, status = $2, waiting_since = $3, closed_at = $4, \
-                       updated_at = $5 WHERE id = $1";
-    const UNDONE: &str = "UPDATE request_merges SET undone_at = $2, undone_by = $3 WHERE id = $1";
-    const TOUCH: &str = "UPDATE requests SET updated_at = $2 WHERE id = $1";
+    const BEFORE: &str = before!("m.kept_id = $1 AND r.number = $2");
     by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
@@ -209,39 +222,14 @@ pub async fn part(db: &Db, by: &Staff, number: i64, merged: i64) -> Result<(), E
                 .fetch_optional(c)
                 .await)?;
             let before = before.ok_or(Error::NotFound)?;
-            let (now, at) = (tx.now(), kept.moment(tx));
             let was = Merged {
                 number: merged,
                 at: before.at,
             };
-            if !was.may_part(now) {
+            if !was.may_part(tx.now()) {
                 return Err(Error::Stale);
             }
-            on!(tx, |c| sqlx::query(OUT)
-                .bind(before.merged_id)
-                .bind(before.status)
-                .bind(before.waiting_since)
-                .bind(before.closed_at)
-                .bind(at)
-                .execute(c)
-                .await
-                .map(drop))?;
-            // Just before it went.
-            levels::turn_back(tx, before.merged_id, before.at - TimeDelta::microseconds(1)).await?;
-            levels::follow(tx, before.merged_id, at, false).await?;
-            on!(tx, |c| sqlx::query(UNDONE)
-                .bind(before.id)
-                .bind(now)
-                .bind(by.id())
-                .execute(c)
-                .await
-                .map(drop))?;
-            on!(tx, |c| sqlx::query(TOUCH)
-                .bind(kept.id)
-                .bind(at)
-                .execute(c)
-                .await
-                .map(drop))?;
+            come_out(tx, Some(by.id()), &kept, &before).await?;
             let (customer, reason) = (Some(kept.customer_id), Reason::Request.as_str());
             by.record(tx, "request.part", customer, Some(before.merged_id.0), reason)
                 .await?;
@@ -255,25 +243,55 @@ pub async fn part(db: &Db, by: &Staff, number: i64, merged: i64) -> Result<(), E
 }
 
 /// When accounts part, so do requests of which one is the other's again.
-pub(crate) async fn come_apart(tx: &mut Tx, [one, other]: [CustomerId; 2]) -> Result<(), sqlx::Error> {
-    const OUT: &str = "UPDATE requests SET merged_into = NULL WHERE customer_id IN ($1, $2) AND merged_into IS NOT NULL \
-                       AND customer_id <> (SELECT k.customer_id FROM requests k WHERE k.id = requests.merged_into)";
-    const UNDONE: &str = "UPDATE request_merges SET undone_at = $3 WHERE undone_at IS NULL AND merged_id IN \
-                          (SELECT r.id FROM requests r WHERE r.customer_id IN ($1, $2) AND r.merged_into IS NULL)";
-    let now = tx.now();
+pub(crate) async fn come_apart(tx: &mut Tx, [one, other]: [CustomerId; 2]) -> Result<(), Error> {
+    const APART: &str =
+        before!("r.customer_id IN ($1, $2) AND k.customer_id <> r.customer_id ORDER BY k.number, r.number");
+    let apart: Vec<Before> = on!(tx, |c| sqlx::query_as(APART).bind(one).bind(other).fetch_all(c).await)?;
+    for before in apart {
+        let kept = Held::by_number(tx, before.kept, None).await?;
+        come_out(tx, None, &kept, &before).await?;
+    }
+    Ok(())
+}
+
+async fn come_out(tx: &mut Tx, by: Option<StaffId>, kept: &Held, before: &Before) -> Result<(), Error> {
+    const OUT: &str = "UPDATE requests SET merged_into = NULL, status = $2, waiting_since = $3, closed_at = $4, \
+                       updated_at = $5 WHERE id = $1";
+    const UNDONE: &str = "UPDATE request_merges SET undone_at = $2, undone_by = $3 WHERE id = $1";
+    let (now, at) = (tx.now(), kept.moment(tx));
     on!(tx, |c| sqlx::query(OUT)
-        .bind(one)
-        .bind(other)
+        .bind(before.merged_id)
+        .bind(before.status)
+        .bind(before.waiting_since)
+        .bind(before.closed_at)
+        .bind(at)
         .execute(c)
         .await
         .map(drop))?;
+    // Just before it went.
+    levels::turn_back(tx, before.merged_id, before.at - TimeDelta::microseconds(1)).await?;
+    levels::follow(tx, before.merged_id, at, false).await?;
     on!(tx, |c| sqlx::query(UNDONE)
-        .bind(one)
-        .bind(other)
+        .bind(before.id)
         .bind(now)
+        .bind(by)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    let mut left = Left::of(kept);
+    let has_come = before.waiting_since.is_some() || before.kept_closed_at.is_some();
+    // Nobody has taken a step since by which it would wait for something else.
+    if has_come && kept.status != Status::Closed && kept.waiting_since == before.waiting_since {
+        let here = said(tx, kept.id).await?;
+        let is_idle = here.last().is_none_or(|last| last.at <= before.at);
+        left = match before.kept_closed_at.filter(|_| is_idle) {
+            Some(at) => Left::closed(at),
+            None => Left::after(&here, kept),
+        };
+        levels::owe_no_answer(tx, kept.id, at).await?;
+    }
+    left.put(tx, kept.id, at).await?;
+    levels::follow(tx, kept.id, at, false).await
 }
 
 /// What was said, as far as it says whose turn it is.
@@ -296,6 +314,59 @@ fn owed(said: &[Said]) -> Option<DateTime<Utc>> {
     unanswered.last().map(|one| one.at)
 }
 
+/// Where a request stands of which something went.
+#[derive(Clone, Copy)]
+struct Left {
+    status: Status,
+    waiting_since: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+impl Left {
+    /// Where it stood before.
+    fn of(held: &Held) -> Self {
+        Self {
+            status: held.status,
+            waiting_since: held.waiting_since,
+            closed_at: held.closed_at,
+        }
+    }
+
+    /// By what is still said in it: it waits for staff only where the customer spoke last.
+    fn after(said: &[Said], held: &Held) -> Self {
+        let owed = owed(said);
+        let status = if owed.is_some() { held.status } else { Status::Waiting };
+        Self {
+            status,
+            waiting_since: owed.filter(|_| status.is_waiting_for_staff()),
+            closed_at: None,
+        }
+    }
+
+    /// Closed, as it was.
+    fn closed(at: DateTime<Utc>) -> Self {
+        Self {
+            status: Status::Closed,
+            waiting_since: None,
+            closed_at: Some(at),
+        }
+    }
+
+    async fn put(self, tx: &mut Tx, request: RequestId, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        const SQL: &str =
+            "UPDATE requests SET status = $2, waiting_since = $3, closed_at = $4, updated_at = $5 WHERE id = $1";
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(request)
+            .bind(self.status)
+            .bind(self.waiting_since)
+            .bind(self.closed_at)
+            .bind(at)
+            .execute(c)
+            .await
+            .map(drop))
+    }
+}
+
 /// Begins a request of its own with a message of the customer and all that was said after it; its number. Both know of each
 /// other by a link. Fails with [`Error::NotFound`] for a message that is not there, and with [`Error::Stale`] for one that no
 /// request can begin with: the first, or not the customer's.
@@ -308,7 +379,6 @@ pub async fn split(db: &Db, by: &Staff, number: i64, message: MessageId) -> Resu
     const BEGUN: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
                          answered_at = $6, customer_seen_at = (SELECT o.customer_seen_at FROM requests o WHERE o.id = $7) \
                          WHERE id = $1";
-    const LEFT: &str = "UPDATE requests SET status = $2, waiting_since = $3, updated_at = $4 WHERE id = $1";
     by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
@@ -362,24 +432,13 @@ pub async fn split(db: &Db, by: &Staff, number: i64, message: MessageId) -> Resu
                 .execute(c)
                 .await
                 .map(drop))?;
-            // What is left waits for staff only where the customer spoke last in it.
-            let is_answered = held.status.is_waiting_for_staff() && owed(&said(tx, held.id).await?).is_none();
-            let (status, waiting_since) = if is_answered {
-                (Status::Waiting, None)
-            } else {
-                (held.status, held.waiting_since)
-            };
-            on!(tx, |c| sqlx::query(LEFT)
-                .bind(held.id)
-                .bind(status)
-                .bind(waiting_since)
-                .bind(at)
-                .execute(c)
-                .await
-                .map(drop))?;
-            if is_answered {
+            let mut left = Left::of(&held);
+            let here = said(tx, held.id).await?;
+            if held.status.is_waiting_for_staff() && owed(&here).is_none() {
+                left = Left::after(&here, &held);
                 levels::owe_no_answer(tx, held.id, at).await?;
             }
+            left.put(tx, held.id, at).await?;
             for one in [id, held.id] {
                 levels::follow(tx, one, at, false).await?;
             }

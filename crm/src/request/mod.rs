@@ -428,6 +428,10 @@ pub struct Thread {
     pub rating: Option<Rating>,
     /// The customer may say now what they think of it, or otherwise than before.
     pub may_rate: bool,
+    /// The customer may close it.
+    pub may_close: bool,
+    /// The customer may add something, or open it again where it is closed.
+    pub may_go_on: bool,
 }
 
 /// Whose requests the queue shows.

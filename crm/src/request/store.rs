@@ -563,6 +563,7 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
     for message in &mut messages {
         message.files = files_with(&files, message.id);
     }
+    let (may_close, may_go_on) = queues::customer_may(&mut conn, id, closed_at).await?;
     let rating = ratings(&mut conn, id, since).await?.pop();
     let answered = |message: &Message| message.author == Author::Staff && message.at >= since;
     let may_rate = (status == Status::Closed || messages.iter().any(answered))
@@ -581,6 +582,8 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
         parts,
         rating,
         may_rate,
+        may_close,
+        may_go_on,
     })
 }
 
@@ -665,12 +668,16 @@ pub async fn mark_seen(db: &Db, by: &Customer, shown: &Thread) -> Result<(), Err
 }
 
 /// Adds what the customer has to say. A request that waits or was closed is open again. Fails with flaws at `text` and
-/// `files`.
+/// `files`, and with [`Error::Forbidden`] where the queue lets nobody open what was closed so long ago.
 pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str, files: &[Upload]) -> Result<(), Error> {
     let (body, files) = &said(raw, files, db)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, Some(by.id())).await?;
+            let (_, may_go_on) = queues::customer_may(tx, held.id, held.closed_at).await?;
+            if !may_go_on {
+                return Err(Error::Forbidden);
+            }
             let limit = tx.shop().limits.messages_per_customer;
             if !limits::take(tx, &format!("message:{}", by.id()), limit).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
@@ -694,12 +701,14 @@ pub async fn answer(db: &Db, by: &Customer, number: i64, raw: &str, files: &[Upl
     .await
 }
 
-/// The customer has what was needed. Fails with [`Error::Stale`] when the request is closed already.
+/// The customer has what was needed. Fails with [`Error::Stale`] when the request is closed already, and with
+/// [`Error::Forbidden`] where the queue leaves closing to staff.
 pub async fn close(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
     customer_step(db, by, number, Step::CustomerCloses).await
 }
 
-/// The customer was not helped after all. Fails with [`Error::Stale`] when the request is not closed.
+/// The customer was not helped after all. Fails with [`Error::Stale`] when the request is not closed, and with
+/// [`Error::Forbidden`] where it was closed too long ago for its queue.
 pub async fn reopen(db: &Db, by: &Customer, number: i64) -> Result<(), Error> {
     customer_step(db, by, number, Step::CustomerReopens).await
 }
@@ -774,6 +783,16 @@ async fn customer_step(db: &Db, by: &Customer, number: i64, step: Step) -> Resul
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, Some(by.id())).await?;
+            held.status.after(step).ok_or(Error::Stale)?;
+            let (may_close, may_go_on) = queues::customer_may(tx, held.id, held.closed_at).await?;
+            let is_allowed = if step == Step::CustomerCloses {
+                may_close
+            } else {
+                may_go_on
+            };
+            if !is_allowed {
+                return Err(Error::Forbidden);
+            }
             held.step(tx, step).await?;
             by.record(tx, action(step), Some(held.id.0)).await?;
             Ok(live::note(tx, held.id, live::Kind::Said).await?)
@@ -1122,7 +1141,7 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
             held.status
                 .after(step)
                 .ok_or_else(|| Error::field("status", Flaw::NotAChoice))?;
-            if !queues::may_set(tx, by, &held, to).await? {
+            if !queues::may_set(tx, by, held.id, (held.status, to), held.assignee_id).await? {
                 return Err(Error::Forbidden);
             }
             held.step(tx, step).await?;
@@ -1137,21 +1156,32 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
     .await
 }
 
-/// Takes a request, from a colleague too; a new one is open then. Fails with [`Error::Forbidden`] where others work in its queue.
-pub async fn assign_to_me(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
-    assign(db, by, number, Step::StaffTakes, Some(by.id())).await
+/// Takes a request, from a colleague too; a new one is open then. `from` is whose it was when it was read: fails with
+/// [`Error::Stale`] when it is somebody else's by now, so that of two who take it at once one does, and with
+/// [`Error::Forbidden`] where others work in its queue.
+pub async fn assign_to_me(db: &Db, by: &Staff, number: i64, from: Option<StaffId>) -> Result<(), Error> {
+    assign(db, by, number, Step::StaffTakes, [from, Some(by.id())]).await
 }
 
-/// Hands a request back: it is nobody's then.
-pub async fn unassign(db: &Db, by: &Staff, number: i64) -> Result<(), Error> {
-    assign(db, by, number, Step::StaffReleases, None).await
+/// Hands a request back: it is nobody's then. `from` as in [`assign_to_me`].
+pub async fn unassign(db: &Db, by: &Staff, number: i64, from: Option<StaffId>) -> Result<(), Error> {
+    assign(db, by, number, Step::StaffReleases, [from, None]).await
 }
 
-async fn assign(db: &Db, by: &Staff, number: i64, step: Step, assignee: Option<StaffId>) -> Result<(), Error> {
+async fn assign(
+    db: &Db,
+    by: &Staff,
+    number: i64,
+    step: Step,
+    [from, assignee]: [Option<StaffId>; 2],
+) -> Result<(), Error> {
     by.may(Right::Requests)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
+            if held.assignee_id != from {
+                return Err(Error::Stale);
+            }
             if let Some(to) = assignee
                 && !queues::may_be_given(tx, by, held.id, to).await?
             {

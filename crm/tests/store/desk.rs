@@ -68,7 +68,11 @@ async fn assignee(world: &World, number: i64) -> Option<StaffId> {
 async fn queue(world: &World, by: &Staff, topic: TopicId, mode: Mode, rules: &Rules) -> QueueId {
     let name = &text("billing");
     let id = queues::create(&world.db, by, "billing", name).await.expect("a queue");
-    queues::change(&world.db, by, id, name, mode, rules)
+    let mut conn = world.db.read().await.expect("a connection");
+    let (written, _) = queues::read(&mut conn, by, id).await.expect("a queue");
+    drop(conn);
+    let seen = written.changed_at;
+    queues::change(&world.db, by, id, seen, name, mode, rules)
         .await
         .expect("changed");
     queues::set_beginning(&world.db, by, topic, Some(id), Priority::Normal)
@@ -328,6 +332,7 @@ crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
         ],
         close_by: Who::Assignee,
         reopen_by: Who::Lead,
+        ..Rules::default()
     };
     let id = queue(world, &lead, card, Mode::ByHand, &rules).await;
     queues::set_agent(&world.db, &lead, id, vera.id(), Some(5))
@@ -345,17 +350,17 @@ crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
     assert!(matches!(set(&igor, Status::Waiting).await, Err(Error::Forbidden)));
     assert!(matches!(set(&igor, Status::Closed).await, Err(Error::Forbidden)));
     assert!(matches!(
-        store::assign_to_me(db, &igor, number).await,
+        store::assign_to_me(db, &igor, number, None).await,
         Err(Error::Forbidden)
     ));
-    store::assign_to_me(db, &vera, number).await.expect("hers");
+    store::assign_to_me(db, &vera, number, None).await.expect("hers");
     assert_eq!(steps(&vera).await, [Status::Closed]);
     set(&vera, Status::Closed).await.expect("closed");
     assert_eq!((steps(&vera).await, steps(&lead).await), (vec![], vec![Status::Open]));
     let late = store::staff_answer(db, &vera, number, "and", &[], seen().await).await;
     assert!(matches!(late, Err(Error::Forbidden)), "an answer would open it again");
     set(&lead, Status::Open).await.expect("open again");
-    // The customer is not asked by whose leave.
+    // The customer goes by what it says of customers: nothing is kept from them here.
     store::close(db, &anna, number).await.expect("closed");
     store::reopen(db, &anna, number).await.expect("open again");
     // Many at once are held to the same.
@@ -375,6 +380,126 @@ crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
     let mut conn = db.read().await.expect("a connection");
     let told = bulk::outcome(&mut conn, &vera, id).await.expect("read").expect("there");
     assert_eq!(told.refused, [(number, Refused::Agent)]);
+});
+
+crm::both_engines!(a_queue_says_what_is_left_to_customers, async |world| {
+    let card = topic(world, "card", 1).await;
+    topic(world, "other", 2).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let db = &world.db;
+    let rules = Rules {
+        customer_closes: false,
+        reopen_days: Some(2),
+        ..Rules::default()
+    };
+    let id = queue(world, &lead, card, Mode::ByHand, &rules).await;
+    let read = async || {
+        let mut conn = db.read().await.expect("a connection");
+        queues::read(&mut conn, &lead, id).await.expect("a queue").0
+    };
+    assert_eq!(read().await.rules, rules);
+    let number = write(world, &anna, "x").await;
+    let may = async |number| {
+        let shown = store::thread(db, anna.me(), number).await.expect("a thread");
+        (shown.may_close, shown.may_go_on)
+    };
+    assert_eq!(may(number).await, (false, true));
+    assert!(matches!(store::close(db, &anna, number).await, Err(Error::Forbidden)));
+    let close = async || {
+        let seen = store::open(db, &lead, number).await.expect("opened").1.updated_at;
+        store::set_status(db, &lead, number, Status::Closed, seen)
+            .await
+            .expect("closed");
+    };
+    close().await;
+    later(world, 2 * 86_400 - 1);
+    store::reopen(db, &anna, number).await.expect("within two days");
+    close().await;
+    later(world, 2 * 86_400 - 1);
+    store::answer(db, &anna, number, "well?", &[]).await.expect("likewise");
+    close().await;
+    later(world, 2 * 86_400);
+    assert_eq!(may(number).await, (false, false));
+    let before = one!(world, i64, "SELECT COUNT(*) FROM messages");
+    for refused in [
+        store::reopen(db, &anna, number).await,
+        store::answer(db, &anna, number, "and now?", &[]).await,
+    ] {
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    }
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM messages"), before);
+    assert!(
+        matches!(store::close(db, &anna, number).await, Err(Error::Stale)),
+        "it is closed, whoever may"
+    );
+    // What is of no queue leaves everything to them.
+    let free = write_about(world, &anna, "other", "x").await;
+    store::close(db, &anna, free).await.expect("closed");
+    later(world, 1000 * 86_400);
+    store::reopen(db, &anna, free).await.expect("open again");
+
+    // Of two leads who change it at once the second is told.
+    let seen = read().await.changed_at;
+    let name = &text("billing");
+    for expected in [true, false] {
+        let changed = queues::change(db, &lead, id, seen, name, Mode::ByHand, &Rules::default()).await;
+        match expected {
+            true => changed.expect("changed"),
+            false => assert!(matches!(changed, Err(Error::Stale)), "{changed:?}"),
+        }
+    }
+    assert_eq!(may(number).await, (true, true), "at once");
+});
+
+crm::both_engines!(a_request_has_so_many_tags_and_no_more, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+    let db = &world.db;
+    let number = write(world, &anna, "x").await;
+    let all: Vec<Act> = (0..20).map(|n| Act::Tag(format!("t{n}"))).collect();
+    bulk::change(db, &agent, &[number], &all).await.expect("done");
+    let told = async |acts: &[Act]| {
+        let id = bulk::change(db, &agent, &[number], acts).await.expect("tried");
+        let mut conn = db.read().await.expect("a connection");
+        let told = bulk::outcome(&mut conn, &agent, id).await.expect("read");
+        told.expect("there").refused
+    };
+    let more = || Act::Tag("more".into());
+    assert_eq!(told(&[more()]).await, [(number, Refused::Tags)]);
+    assert!(told(&[Act::Priority(Priority::High)]).await.is_empty());
+    assert!(
+        told(&[Act::Untag("t0".into()), more()]).await.is_empty(),
+        "one for another"
+    );
+});
+
+crm::both_engines!(where_nobody_takes_more_others_are_not_kept_waiting, async |world| {
+    let (card, other) = (topic(world, "card", 1).await, topic(world, "other", 2).await);
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let (vera, igor) = (staff(world, "vera").await, staff(world, "igor").await);
+    let db = &world.db;
+    let full = queue(world, &lead, card, Mode::RoundRobin, &Rules::default()).await;
+    queues::set_agent(db, &lead, full, vera.id(), Some(1))
+        .await
+        .expect("of the queue");
+    queues::set_presence(db, &vera, true).await.expect("there");
+    // More than one round looks at, and of these Vera takes one.
+    for i in 0..102 {
+        if i % 20 == 0 {
+            later(world, 3601);
+        }
+        write(world, &anna, "x").await;
+    }
+    let number = write_about(world, &anna, "other", "x").await;
+    sql!(world, "UPDATE queues SET code = 'full'");
+    let id = queue(world, &lead, other, Mode::RoundRobin, &Rules::default()).await;
+    sql!(world, "UPDATE requests SET queue_id = $1 WHERE number = $2", id, number);
+    queues::set_agent(db, &lead, id, igor.id(), Some(1))
+        .await
+        .expect("of the queue");
+    queues::set_presence(db, &igor, true).await.expect("there");
+    queues::run_due(db, &SYSTEM).await.expect("given");
+    assert_eq!(assignee(world, number).await, Some(igor.id()));
 });
 
 crm::both_engines!(
@@ -585,7 +710,7 @@ crm::both_engines!(a_filter_is_kept_counted_and_shared, async |world| {
     );
     let db = &world.db;
     let (first, _) = (write(world, &anna, "x").await, write(world, &anna, "y").await);
-    store::assign_to_me(db, &agent, first).await.expect("taken");
+    store::assign_to_me(db, &agent, first, None).await.expect("taken");
     let mine = Filter {
         unclosed: true,
         assignee: Assignee::Me,

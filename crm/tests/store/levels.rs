@@ -1,6 +1,6 @@
 //! Service levels: the clocks of requests as they follow what happens and what comes of time, and what leads set up.
 
-use crate::common::people::{SYSTEM, customer, lead, one, role, sql, staff, topic};
+use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, topic};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::flaw::Flaw;
@@ -8,10 +8,10 @@ use crm::id::{CalendarId, PolicyId};
 use crm::request::desk::Priority;
 use crm::request::level::managing::{self, NewCalendar, NewPolicy};
 use crm::request::level::store as levels;
-use crm::request::level::{Kind, Policy};
-use crm::request::merge;
+use crm::request::level::{Kind, Policy, Told};
 use crm::request::store::bulk::{self, Act};
 use crm::request::{Filter, NewRequest, Row, Sort, Status, store};
+use crm::request::{mention, merge};
 use crm::testing::World;
 use crm::who::{Customer, Staff};
 
@@ -219,7 +219,9 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     set_up(world, &lead).await;
     let number = write(world, &anna).await;
     clock(world, 1);
-    store::assign_to_me(&world.db, &agent, number).await.expect("taken");
+    store::assign_to_me(&world.db, &agent, number, None)
+        .await
+        .expect("taken");
     let steps: [(i64, &[&str], &[&str]); 6] = [
         (47, &[], &[]),
         (49, &["warning"], &[]),
@@ -251,7 +253,9 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     assert_eq!(audited, 4);
     // Whoever takes it then keeps it.
     clock(world, 122);
-    store::assign_to_me(&world.db, &agent, number).await.expect("taken");
+    store::assign_to_me(&world.db, &agent, number, None)
+        .await
+        .expect("taken");
     clock(world, 123);
     tend(world).await;
     assert_eq!(overdue(world, &agent).await[0].assignee.as_deref(), Some("agent"));
@@ -268,6 +272,73 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     tend(world).await;
     assert_eq!(told(world, &lead).await, ["escalation", "breach"]);
     assert_eq!(clocks(world, other).await, ["first_answer runs late", "solution runs"]);
+});
+
+crm::both_engines!(what_runs_late_stands_in_an_inbox_until_it_is_read, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    let db = &world.db;
+    // Who opens no requests reads nothing of them.
+    role(world, "planner", r#"["levels"]"#).await;
+    let planner = staff(world, "planner").await;
+    let id = planner.id();
+    sql!(world, "UPDATE staff SET role = 'planner' WHERE id = $1", id);
+    clock(world, 0);
+    let calendar = managing::add_calendar(db, &lead, &hours()).await.expect("a calendar");
+    let at_once = NewPolicy {
+        lead: "100".into(),
+        ..promises(calendar)
+    };
+    managing::add_policy(db, &lead, &at_once).await.expect("a policy");
+    let number = write(world, &anna).await;
+    clock(world, 49);
+    tend(world).await;
+    store::note(db, &agent, number, "hm").await.expect("noted");
+    clock(world, 61);
+    let changes = one!(world, i64, "SELECT COUNT(*) FROM request_changes");
+    tend(world).await;
+    tend(world).await;
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM request_changes"),
+        changes + 1,
+        "pages that show it are told"
+    );
+    assert_eq!(told(world, &planner).await, Vec::<String>::new());
+    let inbox = async |by: &Staff, before| mention::inbox(db, by, before, 1).await.expect("an inbox");
+    let late = inbox(&lead, None).await.remove(0);
+    assert_eq!(
+        (late.number, late.level, late.message, late.read_at),
+        (number, Some(Told::Escalation), None, None),
+        "and not that it is late as well"
+    );
+    let before = inbox(&lead, Some((late.at, late.id.0))).await;
+    let levels: Vec<_> = before.iter().map(|one| one.level).collect();
+    assert_eq!(levels, [Some(Told::Warning)]);
+    let earlier = before.first().expect("one");
+    assert!(inbox(&lead, Some((earlier.at, earlier.id.0))).await.is_empty());
+    let unread = async |who: &Staff| again(world, who.id()).await.unread();
+    assert_eq!(unread(&lead).await, 2);
+    mention::mark_read(db, &lead, earlier.at).await.expect("read");
+    assert_eq!(unread(&lead).await, 1, "what came later was not seen");
+    mention::mark_read(db, &lead, late.at).await.expect("read");
+    assert_eq!(unread(&lead).await, 0);
+    assert!(inbox(&lead, None).await[0].read_at.is_some());
+
+    // Of whoever left the leads look after what they had.
+    let other = write(world, &anna).await;
+    store::assign_to_me(db, &agent, other, None).await.expect("taken");
+    let gone = agent.id();
+    sql!(
+        world,
+        "UPDATE staff SET disabled_at = $2 WHERE id = $1",
+        gone,
+        world.db.now()
+    );
+    clock(world, 61 + 49);
+    tend(world).await;
+    assert_eq!(told(world, &agent).await, Vec::<String>::new());
+    assert_eq!(unread(&lead).await, 1);
 });
 
 crm::both_engines!(what_is_late_is_not_hidden_by_waiting, async |world| {
@@ -380,6 +451,11 @@ crm::both_engines!(what_goes_into_another_request_is_waited_for_there, async |wo
     merge::part(db, &agent, second, first).await.expect("two requests");
     assert_eq!(clocks(world, first).await, ["first_answer runs", "solution runs"]);
     assert_eq!(first_due(world, first).await, Some(moment(60)));
+    assert_eq!(
+        first_due(world, second).await,
+        Some(moment(90)),
+        "each by its own time again"
+    );
 });
 
 crm::both_engines!(other_policies_and_calendars_count_at_once, async |world| {

@@ -54,7 +54,7 @@ crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async 
     store::answer(db, &anna, number, "one more", &[])
         .await
         .expect("answered");
-    store::assign_to_me(db, &agent, number).await.expect("taken");
+    store::assign_to_me(db, &agent, number, None).await.expect("taken");
     store::note(db, &agent, number, "hm").await.expect("noted");
     let moment = seen(world, &agent, number).await;
     store::staff_answer(db, &agent, number, "so it is", &[], moment)

@@ -736,6 +736,11 @@ both_engines!(requests_that_became_one_part_with_their_accounts, async |world| {
             (number, vec![text]),
             "and nothing of the other's"
         );
+        assert_eq!(
+            thread.status,
+            crm::request::Status::New,
+            "each still waits for an answer"
+        );
     }
     assert!(requests::thread(db, old, first).await.is_err());
     let open = one!(

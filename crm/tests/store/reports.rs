@@ -606,6 +606,22 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
     assert_eq!(total(&told, Figure::Backlog).0, Some(3));
     assert_eq!(column(table(&told, By::Topic), Figure::Received), 3);
     assert_eq!(column(table(&told, By::Agent), Figure::Received), 3);
+    // Two that became one are one, and it was not closed by that.
+    at(100);
+    let gone = numbers[1].to_string();
+    crm::request::merge::merge(db, &support, numbers[2], &[gone])
+        .await
+        .expect("one request");
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    for (figure, value) in [
+        (Figure::Received, 2),
+        (Figure::Closed, 0),
+        (Figure::Reopened, 1),
+        (Figure::Backlog, 2),
+    ] {
+        assert_eq!(total(&told, figure).0, Some(value), "{figure:?}");
+    }
+    assert_eq!(column(table(&told, By::Topic), Figure::Received), 2);
 });
 
 crm::both_engines!(members_come_and_go, async |world| {
@@ -670,7 +686,8 @@ crm::both_engines!(what_customers_find_out_is_counted_once_and_forgotten, async 
     let told = report(db, &mara, Kind::SelfService, &ask).await;
     assert_eq!(total(&told, Figure::Looks).0, Some(0), "a request may still follow");
     world.clock.set(start() + days(2));
-    count(db).await;
+    // Two nodes at once: what one has counted and forgotten the other does not count as nothing.
+    tokio::join!(count(db), count(db));
     count(db).await;
     let told = report(db, &mara, Kind::SelfService, &ask).await;
     assert_eq!(total(&told, Figure::Looks).0, Some(2), "Boris wrote all the same");

@@ -496,15 +496,22 @@ crm::both_engines!(staff_sets_status_and_hands_requests_around, async |world| {
     let (agent, colleague) = (staff(world, "agent").await, staff(world, "colleague").await);
     let number = write(world, &anna, "first").await;
     let db = &world.db;
-    store::assign_to_me(db, &agent, number).await.expect("taken");
+    store::assign_to_me(db, &agent, number, None).await.expect("taken");
     let held = opened(world, &agent, number).await;
     assert_eq!(
         (held.status, held.assignee, held.waiting_since),
         (Status::Open, Some(agent.id()), Some(start()))
     );
-    store::assign_to_me(db, &colleague, number).await.expect("taken over");
+    let quicker = store::assign_to_me(db, &colleague, number, None).await;
+    assert!(matches!(quicker, Err(Error::Stale)), "it was nobody's a moment ago");
+    let [one, other] = [&agent, &colleague].map(|staff| Some(staff.id()));
+    store::assign_to_me(db, &colleague, number, one)
+        .await
+        .expect("taken over");
     assert_eq!(opened(world, &agent, number).await.assignee, Some(colleague.id()));
-    store::unassign(db, &agent, number).await.expect("handed back");
+    let late = store::unassign(db, &agent, number, one).await;
+    assert!(matches!(late, Err(Error::Stale)), "it is the colleague's by now");
+    store::unassign(db, &agent, number, other).await.expect("handed back");
     let held = opened(world, &agent, number).await;
     assert_eq!((held.status, held.assignee), (Status::Open, None));
     for no_choice in [Status::New, Status::Open] {
@@ -576,7 +583,9 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
     later(world, 1);
     answer(world, &agent, first, "сейчас").await;
     later(world, 1);
-    store::assign_to_me(&world.db, &colleague, third).await.expect("taken");
+    store::assign_to_me(&world.db, &colleague, third, None)
+        .await
+        .expect("taken");
     later(world, 1);
     let closed = write(world, &boris, "done").await;
     store::close(&world.db, &boris, closed).await.expect("closed");

@@ -79,8 +79,8 @@ fn a_server_can_await_these(
         requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
         requests::note(&db, &agent, 1, "").await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
-        requests::assign_to_me(&db, &agent, 1).await?;
-        requests::unassign(&db, &agent, 1).await?;
+        requests::assign_to_me(&db, &agent, 1, None).await?;
+        requests::unassign(&db, &agent, 1, None).await?;
         request::draft::keep(&db, &agent, 1, request::draft::Draft::Note, "").await?;
         request::link::with_request(&db, &agent, 1, request::link::Bond::Related, "").await?;
         request::link::with_purchase(&db, &agent, 1, &request::link::Chosen::default()).await?;
@@ -90,7 +90,7 @@ fn a_server_can_await_these(
         request::merge::split(&db, &agent, 1, MessageId::new()).await?;
         request::mention::inbox(&db, &agent, None, 1).await?;
         let id = request::macros::create(&db, &agent, &request::macros::NewMacro::default()).await?;
-        request::macros::change(&db, &agent, id, &request::macros::NewMacro::default()).await?;
+        request::macros::change(&db, &agent, id, db.now(), &request::macros::NewMacro::default()).await?;
         request::macros::run(&db, &agent, 1, id, db.now(), |_, _| String::new()).await?;
         request::macros::remove(&db, &agent, id).await?;
         let (id, now) = (QuestionId::new(), db.now());

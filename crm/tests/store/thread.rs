@@ -1,15 +1,19 @@
 //! What staff do in a request beside answering: requests that go together and apart, links, notes that name somebody, drafts,
 //! macros.
 
-use crate::common::people::{customer, one, purchase, role, sql, staff, topic};
+use crate::common::people::{customer, lead, one, purchase, role, sql, staff, text, topic};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::flaw::Flaw;
 use crm::id::{MacroId, MessageId, StaffId};
 use crm::lang::Lang;
+use crm::request::desk::Priority;
 use crm::request::draft::{self, Draft};
 use crm::request::link::{self, Bond, Chosen, Kind};
+use crm::request::live::Listener;
 use crm::request::macros::{self, NewMacro};
+use crm::request::store::bulk::{self, Act};
+use crm::request::store::{queues, tags};
 use crm::request::{Author, Filter, NewRequest, Sort, StaffThread, Status, Thread, mention, merge, store};
 use crm::testing::{World, start};
 use crm::who::{Customer, Staff};
@@ -199,6 +203,55 @@ crm::both_engines!(requests_become_one_conversation_and_part_again, async |world
     );
 });
 
+crm::both_engines!(what_parts_again_leaves_nothing_to_do_behind, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    let db = &world.db;
+    let (answered, closed) = (write(world, &anna, "one").await, write(world, &anna, "two").await);
+    answer(world, &agent, answered, "so it is").await;
+    later(world, 1);
+    store::close(db, &anna, closed).await.expect("closed");
+    let waits = later(world, 1);
+    let waiting = write(world, &anna, "three").await;
+    for kept in [answered, closed] {
+        let before = opened(world, &agent, kept).await;
+        later(world, 1);
+        merge::merge(db, &agent, kept, &texts(&[waiting]))
+            .await
+            .expect("merged");
+        let held = opened(world, &agent, kept).await;
+        assert_eq!((held.status, held.waiting_since), (Status::Open, Some(waits)));
+        let mut conn = db.read().await.expect("a connection");
+        assert_eq!(
+            Listener::request(&mut conn, &agent, waiting)
+                .await
+                .expect("it is there"),
+            Listener::request(&mut conn, &agent, kept).await.expect("it is there"),
+            "who has either open is told of what comes"
+        );
+        drop(conn);
+        later(world, 1);
+        merge::part(db, &agent, kept, waiting).await.expect("parted");
+        let after = opened(world, &agent, kept).await;
+        assert_eq!(
+            (after.status, after.waiting_since, after.closed_at),
+            (before.status, before.waiting_since, before.closed_at)
+        );
+        let came = opened(world, &agent, waiting).await;
+        assert_eq!((came.status, came.waiting_since), (Status::New, Some(waits)));
+    }
+    // What was done in it meanwhile stays.
+    later(world, 1);
+    merge::merge(db, &agent, closed, &texts(&[waiting]))
+        .await
+        .expect("merged");
+    store::answer(db, &anna, closed, "four", &[]).await.expect("said");
+    answer(world, &agent, closed, "all answered").await;
+    merge::part(db, &agent, closed, waiting).await.expect("parted");
+    assert_eq!(opened(world, &agent, closed).await.status, Status::Waiting);
+});
+
 crm::both_engines!(a_message_onwards_begins_a_request_of_its_own, async |world| {
     topic(world, "card", 1).await;
     let anna = customer(world, "Anna", "K").await;
@@ -277,6 +330,17 @@ crm::both_engines!(requests_are_linked_with_what_is_the_customers, async |world|
         .expect("linked");
     let again = link::with_request(db, &agent, other, Bond::Related, &number.to_string()).await;
     assert_eq!(flaws(again), at("number", Flaw::Taken), "they know of each other");
+    // From both sides at once it is one link.
+    let (third, fourth) = (write(world, &anna, "three").await, write(world, &boris, "four").await);
+    let sides = [(third, fourth), (fourth, third)].map(|(from, to)| {
+        let (db, agent) = (world.db.clone(), agent.clone());
+        tokio::spawn(async move { link::with_request(&db, &agent, from, Bond::Related, &to.to_string()).await })
+    });
+    let mut linked = 0;
+    for side in sides {
+        linked += usize::from(side.await.expect("no panic").is_ok());
+    }
+    assert_eq!(linked, 1);
 
     let chosen = |about: &str, document: &str, line: &str| Chosen {
         about: about.into(),
@@ -523,6 +587,71 @@ crm::both_engines!(a_macro_does_all_that_it_says_at_once, async |world| {
     assert_eq!((after.assignee, after.updated_at), (None, seen));
 });
 
+crm::both_engines!(a_macro_sorts_a_request_in_the_same_stroke, async |world| {
+    let card = topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    role(world, "lead", r#"["requests", "desk"]"#).await;
+    let (lead, agent) = (lead(world).await, staff(world, "agent").await);
+    let db = &world.db;
+    // Whoever has a request closes it here, and nobody else.
+    let id = queues::create(db, &lead, "billing", &text("billing"))
+        .await
+        .expect("a queue");
+    queues::set_beginning(db, &lead, card, Some(id), Priority::Normal)
+        .await
+        .expect("set");
+    sql!(world, "UPDATE queues SET close_by = 'assignee'");
+    let number = write(world, &anna, "hello").await;
+    let wrong = NewMacro {
+        priority: "asap".into(),
+        tags: "x".repeat(41),
+        untags: "\u{7}".into(),
+        ..prepared("wrong")
+    };
+    let fields: Vec<_> = flaws(macros::create(db, &agent, &wrong).await)
+        .into_iter()
+        .map(|(field, _)| field)
+        .collect();
+    assert_eq!(fields, ["priority", "tags", "untags"]);
+    let tags_of = |tags: &[&str]| tags.iter().map(|tag| Act::Tag((*tag).to_owned())).collect::<Vec<_>>();
+    let seen = opened(world, &agent, number).await.updated_at;
+    bulk::sort(db, &agent, number, &tags_of(&["old", "stays"]), seen)
+        .await
+        .expect("sorted");
+    let sorting = NewMacro {
+        priority: "high".into(),
+        tags: "Wave, stays".into(),
+        untags: "old, never".into(),
+        assign: "me".into(),
+        status: "closed".into(),
+        answer_ru: String::new(),
+        answer_en: String::new(),
+        ..prepared("sort")
+    };
+    let sorting = macros::create(db, &agent, &sorting).await.expect("written");
+    assert!(!run(world, &agent, number, sorting).await, "nothing is said");
+    let sorted = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let sorted = bulk::sorted(&mut conn, &agent, number).await.expect("read");
+        (sorted.priority, sorted.tags)
+    };
+    let tags = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<String>>();
+    assert_eq!(sorted().await, (Priority::High, tags(&["stays", "wave"])));
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.status, held.assignee),
+        (Status::Closed, Some(agent.id())),
+        "it is theirs by then"
+    );
+    // A tag that is called otherwise is so in macros, too.
+    tags::rename(db, &lead, "wave", "flood").await.expect("renamed");
+    let one = macros::look_at(db, &agent, sorting).await.expect("a macro");
+    assert_eq!(
+        (one.tags, one.untags),
+        (tags(&["flood", "stays"]), tags(&["never", "old"]))
+    );
+});
+
 crm::both_engines!(macros_are_everybodys_or_ones_own, async |world| {
     let (agent, petrov) = (staff(world, "agent").await, staff(world, "petrov").await);
     let db = &world.db;
@@ -562,7 +691,7 @@ crm::both_engines!(macros_are_everybodys_or_ones_own, async |world| {
     };
     assert_eq!(all(&agent).await, [("hello".to_owned(), false)]);
     for refused in [
-        macros::change(db, &petrov, own, &prepared("mine")).await,
+        macros::change(db, &petrov, own, db.now(), &prepared("mine")).await,
         macros::remove(db, &petrov, own).await,
     ] {
         assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
@@ -576,7 +705,7 @@ crm::both_engines!(macros_are_everybodys_or_ones_own, async |world| {
         Err(Error::Forbidden)
     ));
     assert!(matches!(
-        macros::change(db, &agent, own, &shared).await,
+        macros::change(db, &agent, own, db.now(), &shared).await,
         Err(Error::Forbidden)
     ));
 
@@ -588,14 +717,17 @@ crm::both_engines!(macros_are_everybodys_or_ones_own, async |world| {
         [("all".to_owned(), true), ("hello".to_owned(), false)]
     );
     for refused in [
-        macros::change(db, &petrov, id, &prepared("mine")).await,
+        macros::change(db, &petrov, id, db.now(), &prepared("mine")).await,
         macros::remove(db, &petrov, id).await,
     ] {
         assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
     }
-    macros::change(db, &chief, id, &prepared("hers"))
+    let seen = macros::look_at(db, &chief, id).await.expect("a macro").changed_at;
+    macros::change(db, &chief, id, seen, &prepared("hers"))
         .await
         .expect("changed");
+    let late = macros::change(db, &chief, id, seen, &prepared("late")).await;
+    assert!(matches!(late, Err(Error::Stale)), "it is another one by now");
     assert_eq!(
         all(&petrov).await,
         [("hello".to_owned(), false)],
@@ -603,4 +735,10 @@ crm::both_engines!(macros_are_everybodys_or_ones_own, async |world| {
     );
     macros::remove(db, &chief, own).await.expect("removed");
     assert_eq!(all(&chief).await, [("hers".to_owned(), false)]);
+    for n in 1..macros::MOST {
+        let more = prepared(&format!("m{n}"));
+        macros::create(db, &chief, &more).await.expect("written");
+    }
+    let more = macros::create(db, &chief, &prepared("more")).await;
+    assert!(matches!(more, Err(Error::TooMany { .. })), "{more:?}");
 });

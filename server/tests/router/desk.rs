@@ -149,6 +149,19 @@ async fn all_that_the_filter_finds_changes_with_one_tick() {
             .await,
         2
     );
+    // Where what was looked for is known no more, all of it is not everything there is.
+    let mut vera = town.app.staff_as("vera", "agent").await;
+    for at in [at.as_str(), "/admin/requests?status=all&topic=gone"] {
+        let lost = vera.send(at, "request.bulk", &[("all", "yes"), ("tag", "лето")]).await;
+        assert_eq!(lost.status, StatusCode::UNPROCESSABLE_ENTITY, "{at}: {}", lost.text());
+        assert!(lost.text().contains("здесь всё изменилось"), "{at}: {}", lost.text());
+    }
+    assert_eq!(
+        town.app
+            .count("SELECT COUNT(*) FROM request_tags WHERE tag = 'лето'")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -176,7 +189,10 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
 
     let page = lead.get(&at).await;
     assert_eq!(page.form("queue.change").get("mode"), Some("by_hand"));
+    let seen = page.form("queue.change").get("seen").expect("a field").to_owned();
+    // Without the box that lets customers close.
     let fields = [
+        ("seen", seen.as_str()),
         ("name_ru", "Карты"),
         ("name_en", "Cards"),
         ("mode", "round_robin"),
@@ -184,9 +200,20 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
         ("reopen_by", "anyone"),
         ("steps[]", "new-open"),
         ("steps[]", "open-closed"),
+        ("reopen_days", "2"),
     ];
+    let wrong: Vec<_> = fields[..8].iter().copied().chain([("reopen_days", "скоро")]).collect();
+    let wrong = lead.send(&at, "queue.change", &wrong).await;
+    assert!(
+        wrong.message("queue.change", "reopen_days").contains("Напишите число"),
+        "{}",
+        wrong.text()
+    );
     let changed = lead.send(&at, "queue.change", &fields).await;
     assert_eq!(changed.location(), format!("{at}?done=changed"), "{}", changed.text());
+    let late = lead.send(&at, "queue.change", &fields).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "somebody was quicker");
+    assert_eq!(lead.get(&at).await.form("queue.change").get("reopen_days"), Some("2"));
     let ids = town
         .app
         .texts("SELECT lower(hex(id)) FROM staff WHERE login = 'vera'")
@@ -263,8 +290,33 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     );
     let page = town.agent.get(&desk).await;
     assert!(page.body.contains("value=\"closed\""), "{}", page.text());
+    // Nor does the customer, who opens it again for two days.
+    let thread = format!("/support/{second}");
+    assert!(!town.anna.get(&thread).await.body.contains("request.close"));
+    let refused = town.anna.send(&thread, "request.close", &[]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
     let closed = town.agent.send(&desk, "request.status", &sent).await;
     assert_eq!(closed.status, StatusCode::SEE_OTHER, "{}", closed.text());
+    let page = town.anna.get(&thread).await;
+    assert!(
+        page.body.contains("request.reopen") && page.body.contains("request.answer"),
+        "{}",
+        page.text()
+    );
+    town.app.world.clock.set(town.app.world.db.now() + Duration::days(2));
+    let page = town.anna.get(&thread).await;
+    for form in ["request.reopen", "request.answer"] {
+        assert!(!page.body.contains(form), "{form}: {}", page.text());
+    }
+    assert!(
+        page.text().contains("Если вопрос вернулся, напишите новое"),
+        "{}",
+        page.text()
+    );
+    let late = town.anna.send(&thread, "request.answer", &[("text", "И ещё")]).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(late.form("request.answer").get("text"), Some("И ещё"), "it is not lost");
 }
 
 #[tokio::test]

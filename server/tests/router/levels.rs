@@ -1,6 +1,6 @@
 //! Service levels: as leads set them up, as agents see what is due, and what nobody hides.
 
-use crate::common::{Browser, Reply, TestApp, with};
+use crate::common::{BY, Browser, Reply, TestApp, with};
 use axum::http::StatusCode;
 use chrono::Duration;
 
@@ -214,6 +214,21 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
         let page = agent.get(at).await;
         assert!(page.words().contains(late), "{at}: {}", page.words());
     }
+    // Nobody works on it, so the lead is told, once and until it was read.
+    for _ in 0..2 {
+        crm::request::level::store::run_due(&app.world.db, &BY)
+            .await
+            .expect("it runs");
+    }
+    let page = lead.get("/admin/requests").await;
+    assert!(page.text().contains("Уведомления, новых: 1"), "{}", page.text());
+    let inbox = lead.get("/admin/inbox").await;
+    let words = format!("Обращение № {number} ждёт старшего");
+    assert!(inbox.text().contains(&words), "{}", inbox.text());
+    assert!(inbox.body.contains(&format!("href=\"{request}\"")), "{}", inbox.body);
+    assert!(!lead.get("/admin/requests").await.text().contains("Уведомления, новых"));
+    let told = agent.get("/admin/requests").await;
+    assert!(!told.text().contains("Уведомления, новых"), "{}", told.text());
     // Whatever the queue is narrowed to.
     let narrowed = agent.get("/admin/requests?status=closed").await;
     assert!(narrowed.words().contains("Просрочены 1"), "{}", narrowed.words());

@@ -2,7 +2,7 @@
 //! macros, single keys.
 
 use crate::common::html::tags;
-use crate::common::{Browser, Reply, TestApp, Town};
+use crate::common::{Browser, Reply, TestApp, Town, with};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::testing::start;
@@ -223,7 +223,7 @@ async fn whom_a_note_names_sees_it_at_the_bell_and_in_the_inbox() {
             .get("/admin/inbox")
             .await
             .text()
-            .contains("Пока никто из коллег")
+            .contains("Здесь появятся заметки")
     );
     let mut marketer = town.app.staff_as("mara", "marketer").await;
     assert_eq!(marketer.get("/admin/inbox").await.status, StatusCode::FORBIDDEN);
@@ -272,6 +272,28 @@ async fn a_draft_is_shown_to_its_writer_alone_until_it_is_sent() {
     );
 }
 
+#[tokio::test]
+async fn of_two_who_take_a_request_at_once_one_has_it() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    let mut sidorov = town.app.staff_as("sidorov", "agent").await;
+    let form = petrov.get(&desk).await.form("request.assign");
+    let from = form.get("from").expect("a field").to_owned();
+    let taken = petrov.send(&desk, "request.assign", &[("from", from.as_str())]).await;
+    assert_done(&taken, &format!("{desk}?done=assigned"));
+    let late = sidorov.send(&desk, "request.assign", &[("from", from.as_str())]).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.text().contains("обращение изменилось"), "{}", late.text());
+    assert!(late.text().contains("petrov"), "it says whose it is: {}", late.text());
+    // Whoever has read that may take it over, and the one who had it cannot hand it back by what they read before.
+    let now = late.form("request.assign").get("from").expect("a field").to_owned();
+    let over = sidorov.send(&desk, "request.assign", &[("from", now.as_str())]).await;
+    assert_done(&over, &format!("{desk}?done=assigned"));
+    let back = petrov.send(&desk, "request.unassign", &[("from", now.as_str())]).await;
+    assert_eq!(back.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
 /// What a form of a macro sends.
 fn prepared<'a>(key: &'a str, answer: &'a str, sends: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
@@ -314,7 +336,8 @@ async fn a_macro_is_written_shown_and_carried_out() {
     // Who has no right to what is everybody's sees it, and changes nothing.
     let mut petrov = town.app.staff_as("petrov", "agent").await;
     assert!(!petrov.get(&at).await.body.contains("macro.change"));
-    let refused = petrov.send(&at, "macro.change", &prepared("mine", "", "")).await;
+    let theirs = with(prepared("mine", "", ""), &[("seen", "1")]);
+    let refused = petrov.send(&at, "macro.change", &theirs).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     petrov.send(&at, "macro.remove", &[]).await;
     assert!(
@@ -347,19 +370,40 @@ async fn a_macro_is_written_shown_and_carried_out() {
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "it moved on meanwhile");
 
     // Sent at once.
-    let changed = town
-        .agent
-        .send(
-            &at,
-            "macro.change",
-            &prepared("points", "Готово, {{customer.name}}", "yes"),
-        )
-        .await;
+    let read = seen(&mut town.agent, &at, "macro.change").await;
+    let new = prepared("points", "Готово, {{customer.name}}", "yes");
+    let sorting = [
+        ("seen", read.as_str()),
+        ("priority", "urgent"),
+        ("tags", "Баллы, VIP"),
+        ("untags", "никогда"),
+    ];
+    let new = with(new, &sorting);
+    let changed = town.agent.send(&at, "macro.change", &new).await;
     assert_done(&changed, &format!("{at}?done=changed"));
+    let late = town.agent.send(&at, "macro.change", &new).await;
+    assert_eq!(
+        late.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "it is another one by now"
+    );
+    let page = town.agent.get(&at).await;
+    let form = page.form("macro.change");
+    assert_eq!(
+        (form.get("priority"), form.get("tags"), form.get("untags")),
+        (Some("urgent"), Some("vip, баллы"), Some("никогда"))
+    );
+    let does = "приоритет: срочный, ставит метки #vip #баллы, снимает метки #никогда";
+    assert!(page.words().contains(does), "{}", page.words());
     let value = seen(&mut town.agent, &desk, "request.macro").await;
     let run = [("seen", value.as_str()), ("id", id.as_str())];
     let sent = town.agent.send(&desk, "request.macro", &run).await;
     assert_done(&sent, &format!("{desk}?done=answered"));
+    let form = town.agent.get(&desk).await.form("request.sort");
+    assert_eq!(
+        (form.get("priority"), form.get("tags")),
+        (Some("urgent"), Some("vip, баллы"))
+    );
     let thread = town.anna.get(&format!("/support/{}", town.request)).await;
     assert!(thread.text().contains("Готово, Анна"), "{}", thread.text());
     let removed = town.agent.send(&at, "macro.remove", &[]).await;

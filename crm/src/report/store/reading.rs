@@ -571,7 +571,7 @@ struct Rated {
 }
 
 /// Requests that were written in a period, what was thought of answers in it, and when requests were closed and opened again.
-/// They are few beside receipt lines, so that they are told apart here and not by the database: SQLite has no median.
+/// One that went into another one is that one, and counts once. They are few beside receipt lines, so that they are told apart here and not by the database: SQLite has no median.
 struct Asking {
     asked: Vec<Asked>,
     rated: Vec<Rated>,
@@ -583,13 +583,17 @@ struct Asking {
 impl Asking {
     async fn read(conn: &mut Conn, (from, to): (NaiveDate, NaiveDate)) -> Result<Self, sqlx::Error> {
         const ASKED: &str = "SELECT created_at, answered_at, closed_at, topic_id, assignee_id FROM requests \
-                             WHERE created_at >= $1 AND created_at < $2";
+                             WHERE created_at >= $1 AND created_at < $2 AND merged_into IS NULL";
         const RATED: &str = "SELECT g.at, g.score, r.topic_id, r.assignee_id FROM request_ratings g \
                              JOIN requests r ON r.id = g.request_id WHERE g.at >= $1 AND g.at < $2";
-        const CLOSED: &str = "SELECT closed_at FROM requests WHERE closed_at >= $1 AND closed_at < $2";
-        const REOPENED: &str = "SELECT reopened_at FROM requests WHERE reopened_at >= $1 AND reopened_at < $2";
+        const CLOSED: &str =
+            "SELECT closed_at FROM requests WHERE closed_at >= $1 AND closed_at < $2 AND merged_into IS NULL";
+        const REOPENED: &str =
+            "SELECT reopened_at FROM requests WHERE reopened_at >= $1 AND reopened_at < $2 AND merged_into IS NULL";
+        // Who waits in one that went into another one is waited for in that one.
         const BACKLOG: &str = "SELECT (SELECT COUNT(*) FROM requests WHERE closed_at IS NULL AND created_at < $1) \
-                               + (SELECT COUNT(*) FROM requests WHERE closed_at >= $1 AND created_at < $1)";
+                               + (SELECT COUNT(*) FROM requests WHERE closed_at >= $1 AND created_at < $1 \
+                               AND merged_into IS NULL)";
         let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
         Ok(Self {
             asked: on!(conn, |c| sqlx::query_as(ASKED)

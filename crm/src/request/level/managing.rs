@@ -17,7 +17,7 @@ use crate::staff::Right;
 use crate::stores;
 use crate::who::Staff;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 /// The longest name of a calendar, in characters.
@@ -106,7 +106,7 @@ impl NewCalendar {
 }
 
 /// A policy as a form brings it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct NewPolicy {
     /// The id of its calendar.
     pub calendar: String,

@@ -33,6 +33,32 @@ impl Kind {
     pub const ALL: [Self; 3] = [Self::FirstAnswer, Self::NextAnswer, Self::Solution];
 }
 
+/// What staff are told of what is owed, in their inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Told {
+    /// Time runs out, to whoever works on it.
+    Warning,
+    /// It is over, likewise.
+    Breach,
+    /// Leads are to look after it.
+    Escalation,
+    /// It is nobody's again, to whoever had it.
+    Returned,
+}
+
+impl Told {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Breach => "breach",
+            Self::Escalation => "escalation",
+            Self::Returned => "returned",
+        }
+    }
+}
+
 /// What is promised, and what happens before and after it is broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Policy {

@@ -1,7 +1,7 @@
 //! The clocks of requests in the database: how they follow what happens, what comes of time alone, and what staff read of them.
 
 use super::super::{Status, live};
-use super::{Calendar, Days, Kind, Plan, Policy, Week, choose};
+use super::{Calendar, Days, Kind, Plan, Policy, Told, Week, choose};
 use crate::audit::{self, Actor};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
@@ -17,8 +17,6 @@ use std::collections::{BTreeSet, HashMap};
 
 /// How many clocks one round of the job looks after.
 const ROUND: i64 = 1_000;
-/// The right of those who are told as leads, as roles name it.
-const LEADS: &str = "levels";
 
 /// Every policy.
 pub(super) async fn policies(conn: &mut Conn) -> Result<Vec<Policy>, sqlx::Error> {
@@ -357,12 +355,15 @@ pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
 async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
     // Nobody else changes it meanwhile.
     const HOLD: &str = "UPDATE requests SET updated_at = updated_at WHERE id = $1 RETURNING assignee_id, updated_at";
+    const WORKS: &str = "SELECT s.id FROM requests r JOIN staff s ON s.id = r.assignee_id \
+                         WHERE r.id = $1 AND s.disabled_at IS NULL";
     const RETURN: &str = "UPDATE requests SET assignee_id = NULL, updated_at = $2 WHERE id = $1";
     let now = tx.now();
     let (mut assignee, updated_at): (Option<StaffId>, DateTime<Utc>) =
         on!(tx, |c| sqlx::query_as(HOLD).bind(request).fetch_one(c).await)?;
+    let mut works: Option<StaffId> = on!(tx, |c| sqlx::query_scalar(WORKS).bind(request).fetch_optional(c).await)?;
     follow(tx, request, now, false).await?;
-    let mut is_nobodys = false;
+    let (mut is_told, mut is_nobodys) = (false, false);
     for mut clock in Clock::running(tx, request).await? {
         if clock.next_at.is_none_or(|next| next >= now) {
             continue;
@@ -373,24 +374,30 @@ async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
         let is_broken = comes(clock.due_at, clock.breached_at);
         let is_led = comes(clock.lead_at, clock.led_at);
         let is_returned = comes(clock.queue_at, clock.queued_at);
-        let to = match assignee {
-            Some(staff) => vec![staff],
-            None => leads(tx).await?,
-        };
         // Who is told that it is late need not be told that it will be.
-        if is_broken {
-            tell(tx, request, "breach", &to).await?;
-        } else if is_warned && clock.breached_at.is_none() {
-            tell(tx, request, "warning", &to).await?;
+        let told = match (is_broken, is_warned && clock.breached_at.is_none()) {
+            (true, _) => Some(Told::Breach),
+            (false, true) => Some(Told::Warning),
+            (false, false) => None,
+        };
+        match (told, works) {
+            (Some(told), Some(staff)) => tell(tx, request, told, &[staff]).await?,
+            // Leads look after what nobody works on, and are told of it once.
+            (Some(told), None) if !is_led => {
+                let to = leads(tx).await?;
+                tell(tx, request, told, &to).await?;
+            }
+            (_, _) => {}
         }
         if is_led {
             let to = leads(tx).await?;
-            tell(tx, request, "escalation", &to).await?;
+            tell(tx, request, Told::Escalation, &to).await?;
         }
         if is_returned && let Some(staff) = assignee.take() {
-            tell(tx, request, "returned", &[staff]).await?;
-            is_nobodys = true;
+            tell(tx, request, Told::Returned, &[staff]).await?;
+            (works, is_nobodys) = (None, true);
         }
+        is_told |= told.is_some() || is_led;
         let step = |is: bool, before: Option<DateTime<Utc>>| if is { Some(now) } else { before };
         clock.warned_at = step(is_warned, clock.warned_at);
         clock.breached_at = if is_broken { clock.due_at } else { clock.breached_at };
@@ -407,6 +414,9 @@ async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
             .execute(c)
             .await
             .map(drop))?;
+    }
+    // Pages that show the request bring the bell up to date as well.
+    if is_told || is_nobodys {
         live::note(tx, request, live::Kind::Inside).await?;
     }
     Ok(())
@@ -428,19 +438,22 @@ async fn mark(tx: &mut Tx, clock: &Clock) -> Result<(), sqlx::Error> {
         .map(drop))
 }
 
-/// Whoever is told as lead.
+/// Whoever is told as lead: those who look after levels and may open requests.
 async fn leads(tx: &mut Tx) -> Result<Vec<StaffId>, sqlx::Error> {
     const SQL: &str = "SELECT s.id, r.rights FROM staff s JOIN roles r ON r.code = s.role \
                        WHERE s.disabled_at IS NULL ORDER BY s.id";
-    let all: Vec<(StaffId, Json<Vec<String>>)> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
-    let leads = all
-        .into_iter()
-        .filter(|(_, rights)| rights.0.iter().any(|right| right == LEADS));
+    let all: Vec<(StaffId, Json<Vec<Right>>)> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let is_lead = |rights: &[Right]| {
+        [Right::Levels, Right::Requests]
+            .iter()
+            .all(|right| rights.contains(right))
+    };
+    let leads = all.into_iter().filter(|(_, rights)| is_lead(&rights.0));
     Ok(leads.map(|(id, _)| id).collect())
 }
 
 /// Tells staff of a request, and writes down that it happened.
-async fn tell(tx: &mut Tx, request: RequestId, kind: &'static str, to: &[StaffId]) -> Result<(), sqlx::Error> {
+async fn tell(tx: &mut Tx, request: RequestId, told: Told, to: &[StaffId]) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO level_notices (id, staff_id, at, kind, request_id) VALUES ($1, $2, $3, $4, $5)";
     let now = tx.now();
     for staff in to {
@@ -449,7 +462,7 @@ async fn tell(tx: &mut Tx, request: RequestId, kind: &'static str, to: &[StaffId
             .bind(id)
             .bind(*staff)
             .bind(now)
-            .bind(kind)
+            .bind(told)
             .bind(request)
             .execute(c)
             .await
@@ -461,7 +474,7 @@ async fn tell(tx: &mut Tx, request: RequestId, kind: &'static str, to: &[StaffId
         action: "request.level",
         customer: None,
         object: Some(request.0),
-        reason: kind,
+        reason: told.as_str(),
         network: "",
     };
     audit::record(tx, entry).await

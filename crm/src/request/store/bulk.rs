@@ -8,7 +8,7 @@ use crate::flaw::Flaw;
 use crate::id::{BulkId, QueueId, RequestId, StaffId, TopicId};
 use crate::notification::{self, Kind};
 use crate::on;
-use crate::request::desk::Priority;
+use crate::request::desk::{Priority, TAGS_MAX};
 use crate::request::{Filter, Status, Step};
 use crate::staff::{Colleague, Right};
 use crate::who::{Reason, Staff, System};
@@ -52,11 +52,13 @@ pub enum Refused {
     Status,
     /// Whom it was to be given to does not work in its queue.
     Agent,
+    /// It has as many tags as there may be.
+    Tags,
 }
 
 /// What of a request is changed here, as it was before.
 #[derive(Serialize, Deserialize, sqlx::FromRow)]
-struct Values {
+pub(in crate::request) struct Values {
     status: Status,
     assignee_id: Option<StaffId>,
     priority: Priority,
@@ -116,13 +118,27 @@ async fn check(tx: &mut Tx, acts: &[Act]) -> Result<(), Error> {
 }
 
 /// Does all of these with a request that is held, or nothing, and why.
-async fn carry_out(tx: &mut Tx, by: &Staff, held: &Held, acts: &[Act]) -> Result<Result<Values, Refused>, Error> {
+pub(in crate::request) async fn carry_out(
+    tx: &mut Tx,
+    by: &Staff,
+    held: &Held,
+    acts: &[Act],
+) -> Result<Result<Values, Refused>, Error> {
     let before = Values::read(tx, held.id).await?;
     let to_do: Vec<&Act> = acts.iter().filter(|act| !before.is_so(act)).collect();
     if to_do.is_empty() {
         return Ok(Err(Refused::Same));
     }
-    let mut queue = before.queue_id;
+    let count = |is: fn(&Act) -> bool| to_do.iter().filter(|act| is(act)).count();
+    let (on, off) = (
+        count(|act| matches!(act, Act::Tag(_))),
+        count(|act| matches!(act, Act::Untag(_))),
+    );
+    if on > 0 && (before.tags.len() + on).saturating_sub(off) > TAGS_MAX {
+        return Ok(Err(Refused::Tags));
+    }
+    // Each is asked about as it will stand after those before it.
+    let (mut queue, mut status, mut assignee) = (before.queue_id, before.status, before.assignee_id);
     for act in &to_do {
         match act {
             Act::Topic(topic) => queue = queues::of_topic(tx, *topic).await?,
@@ -131,13 +147,18 @@ async fn carry_out(tx: &mut Tx, by: &Staff, held: &Held, acts: &[Act]) -> Result
                 if agents.iter().all(|agent| agent.id != *to) {
                     return Ok(Err(Refused::Agent));
                 }
+                assignee = Some(*to);
+                status = status.after(Step::StaffTakes).unwrap_or(status);
             }
+            Act::Assign(None) => assignee = None,
+            Act::Status(to) if *to == status => {}
             Act::Status(to) => {
-                if !queues::may_set(tx, by, held, *to).await? {
+                if !queues::may_set(tx, by, held.id, (status, *to), assignee).await? {
                     return Ok(Err(Refused::Status));
                 }
+                status = *to;
             }
-            Act::Priority(_) | Act::Tag(_) | Act::Untag(_) | Act::Assign(None) => {}
+            Act::Priority(_) | Act::Tag(_) | Act::Untag(_) => {}
         }
     }
     for act in to_do {
@@ -221,7 +242,7 @@ async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Resul
 }
 
 /// What pages that show a request are told: of a status its customer, too.
-fn kind(acts: &[Act]) -> live::Kind {
+pub(in crate::request) fn kind(acts: &[Act]) -> live::Kind {
     if acts.iter().any(|act| matches!(act, Act::Status(_))) {
         live::Kind::Answered
     } else {
@@ -285,6 +306,7 @@ pub async fn sort(db: &Db, by: &Staff, number: i64, acts: &[Act], seen: DateTime
                 Ok(_) => Ok(live::note(tx, held.id, kind(acts)).await?),
                 Err(Refused::Same) => Ok(()),
                 Err(Refused::Agent) => Err(Error::field("assignee", Flaw::NotAChoice)),
+                Err(Refused::Tags) => Err(Error::field("tags", Flaw::TooManyLines { max: TAGS_MAX })),
                 Err(Refused::Status) => Err(Error::Forbidden),
             }
         })

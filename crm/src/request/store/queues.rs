@@ -4,15 +4,17 @@ use super::{Held, live};
 use crate::audit::{self, Actor};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
-use crate::flaw::{self, Check, Flaw};
+use crate::flaw::{Check, Flaw};
 use crate::id::{CustomerId, QueueId, RequestId, StaffId, TopicId};
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::request::Status;
 use crate::request::desk::{Agent, Beginning, Mode, Move, Priority, Queue, Rules, Who};
 use crate::staff::store::colleagues;
 use crate::staff::{Colleague, Right};
 use crate::who::{Staff, System};
+use crate::work::Round;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
 /// The longest name, in characters.
@@ -31,6 +33,9 @@ struct Row {
     steps: Vec<Move>,
     close_by: Who,
     reopen_by: Who,
+    customer_closes: bool,
+    reopen_days: Option<i64>,
+    changed_at: DateTime<Utc>,
 }
 
 impl From<Row> for Queue {
@@ -44,7 +49,10 @@ impl From<Row> for Queue {
                 steps: row.steps,
                 close_by: row.close_by,
                 reopen_by: row.reopen_by,
+                customer_closes: row.customer_closes,
+                reopen_days: row.reopen_days,
             },
+            changed_at: row.changed_at,
         }
     }
 }
@@ -52,7 +60,8 @@ impl From<Row> for Queue {
 macro_rules! queues {
     ($rest:literal) => {
         concat!(
-            "SELECT q.id, q.code, q.name, q.mode, q.steps, q.close_by, q.reopen_by FROM queues q ",
+            "SELECT q.id, q.code, q.name, q.mode, q.steps, q.close_by, q.reopen_by, q.customer_closes, q.reopen_days, \
+             q.changed_at FROM queues q ",
             $rest
         )
     };
@@ -87,7 +96,7 @@ pub async fn create(db: &Db, by: &Staff, code: &str, name: &Localized) -> Result
         scoped(async move {
             let mut check = Check::new();
             let code = check.field("key", crate::till::code(code)).unwrap_or_default();
-            let name = check_name(&mut check, name);
+            let name = check.words("name", name, NAME_MAX);
             check.result()?;
             let id = enter(tx, &code, &name).await?;
             by.record(tx, "queue.create", None, Some(id.0), &code).await?;
@@ -102,19 +111,9 @@ pub async fn create_by_system(tx: &mut Tx, _by: &System, code: &str, name: &Loca
     enter(tx, code, name).await
 }
 
-fn check_name(check: &mut Check, name: &Localized) -> Localized {
-    let [ru, en] = Lang::ALL.map(|lang| {
-        let checked = flaw::text(name.get(lang), NAME_MAX);
-        check
-            .field(&format!("name_{}", lang.code()), checked)
-            .unwrap_or_default()
-    });
-    Localized { ru, en }
-}
-
 async fn enter(tx: &mut Tx, code: &str, name: &Localized) -> Result<QueueId, Error> {
-    const SQL: &str = "INSERT INTO queues (id, code, name, mode, steps, close_by, reopen_by, created_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    const SQL: &str = "INSERT INTO queues (id, code, name, mode, steps, close_by, reopen_by, customer_closes, reopen_days, \
+                       created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
     let (id, now, rules) = (QueueId::new(), tx.now(), Rules::default());
     unless_taken(on!(tx, |c| sqlx::query(SQL)
         .bind(id)
@@ -124,6 +123,8 @@ async fn enter(tx: &mut Tx, code: &str, name: &Localized) -> Result<QueueId, Err
         .bind(Json(&rules.steps))
         .bind(rules.close_by)
         .bind(rules.reopen_by)
+        .bind(rules.customer_closes)
+        .bind(rules.reopen_days)
         .bind(now)
         .execute(c)
         .await
@@ -131,38 +132,48 @@ async fn enter(tx: &mut Tx, code: &str, name: &Localized) -> Result<QueueId, Err
     Ok(id)
 }
 
-/// Changes a queue. Fails with [`Error::NotFound`], and with flaws at `name_ru` and `name_en`.
+/// Changes a queue. `seen` is when it was written down as it was shown: fails with [`Error::Stale`] where it is another one by now,
+/// with [`Error::NotFound`], and with flaws at `name_ru` and `name_en`.
 pub async fn change(
     db: &Db,
     by: &Staff,
     id: QueueId,
+    seen: DateTime<Utc>,
     name: &Localized,
     mode: Mode,
     rules: &Rules,
 ) -> Result<(), Error> {
-    const SQL: &str = "UPDATE queues SET name = $2, mode = $3, steps = $4, close_by = $5, reopen_by = $6 WHERE id = $1";
+    // Nobody else changes it meanwhile.
+    const HOLD: &str = "UPDATE queues SET changed_at = changed_at WHERE id = $1 RETURNING changed_at";
+    const SQL: &str = "UPDATE queues SET name = $2, mode = $3, steps = $4, close_by = $5, reopen_by = $6, \
+                       customer_closes = $7, reopen_days = $8, changed_at = $9 WHERE id = $1";
     by.may(Right::Desk)?;
     db.write(|tx| {
         scoped(async move {
+            let before: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(HOLD).bind(id).fetch_optional(c).await)?;
+            if before.ok_or(Error::NotFound)? != seen {
+                return Err(Error::Stale);
+            }
             let mut check = Check::new();
-            let name = check_name(&mut check, name);
+            let name = check.words("name", name, NAME_MAX);
             check.result()?;
+            let changed_at = tx.now().max(seen + TimeDelta::microseconds(1));
             // Only steps that there are, in their order.
             let mut steps = crate::request::desk::moves();
             steps.retain(|step| rules.steps.contains(step));
-            let rows = on!(tx, |c| sqlx::query(SQL)
+            on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(Json(&name))
                 .bind(mode)
                 .bind(Json(&steps))
                 .bind(rules.close_by)
                 .bind(rules.reopen_by)
+                .bind(rules.customer_closes)
+                .bind(rules.reopen_days)
+                .bind(changed_at)
                 .execute(c)
                 .await
-                .map(|done| done.rows_affected()))?;
-            if rows == 0 {
-                return Err(Error::NotFound);
-            }
+                .map(drop))?;
             Ok(by.record(tx, "queue.change", None, Some(id.0), "").await?)
         })
     })
@@ -332,7 +343,8 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
                          AND id = (SELECT queue_id FROM requests WHERE id = $1) RETURNING id";
     const NEXT: &str = "SELECT staff_id FROM (SELECT a.staff_id, a.capacity, \
                         COALESCE(a.assigned_at, '1970-01-01T00:00:00+00:00') AS since, \
-                        (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status IN ('new', 'open')) AS held \
+                        (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status <> 'closed' \
+                        AND r.status <> 'waiting') AS held \
                         FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
                         WHERE a.queue_id = $1 AND s.takes_requests AND s.disabled_at IS NULL) x \
                         WHERE x.held < x.capacity ORDER BY x.held, x.since, x.staff_id LIMIT 1";
@@ -359,21 +371,24 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
     Ok(Some(staff))
 }
 
-/// Gives what waits in queues and is nobody's to who is there by now, the most urgent first.
+/// Gives what waits in queues and is nobody's to who is there by now and takes more, the most urgent first.
 pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
     const SQL: &str = "SELECT r.number FROM requests r JOIN queues q ON q.id = r.queue_id \
                        WHERE r.status <> 'closed' AND r.status <> 'waiting' AND r.assignee_id IS NULL AND q.mode = 'round_robin' \
                        AND EXISTS (SELECT 1 FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
-                       WHERE a.queue_id = q.id AND s.takes_requests AND s.disabled_at IS NULL) \
+                       WHERE a.queue_id = q.id AND s.takes_requests AND s.disabled_at IS NULL AND a.capacity > \
+                       (SELECT COUNT(*) FROM requests h WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' \
+                       AND h.status <> 'waiting')) \
                        ORDER BY CASE r.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, \
                        r.created_at, r.id LIMIT $1";
     let mut conn = db.read().await?;
     let waiting: Vec<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(TOGETHER).fetch_all(c).await)?;
     drop(conn);
+    let mut round = Round::default();
     for number in waiting {
-        db.write(|tx| scoped(hand_over(tx, number))).await?;
+        round.took(db.write(|tx| scoped(hand_over(tx, number))).await);
     }
-    Ok(())
+    round.end()
 }
 
 /// Gives one that waits to somebody, where it is still nobody's.
@@ -417,11 +432,27 @@ async fn rules_of(conn: &mut Conn, request: RequestId) -> Result<Rules, Error> {
     Ok(row.map(|row| Queue::from(row).rules).unwrap_or_default())
 }
 
-/// Whether somebody may set the status of a request by hand.
-pub(in crate::request) async fn may_set(conn: &mut Conn, by: &Staff, held: &Held, to: Status) -> Result<bool, Error> {
-    let is_theirs = held.assignee_id == Some(by.id());
-    let rules = rules_of(conn, held.id).await?;
-    Ok(rules.allow((held.status, to), is_theirs, by.has(Right::Desk)))
+/// Whether somebody may take a step by hand with a request that somebody works on by then, or nobody.
+pub(in crate::request) async fn may_set(
+    conn: &mut Conn,
+    by: &Staff,
+    request: RequestId,
+    step: Move,
+    assignee: Option<StaffId>,
+) -> Result<bool, Error> {
+    let rules = rules_of(conn, request).await?;
+    Ok(rules.allow(step, assignee == Some(by.id()), by.has(Right::Desk)))
+}
+
+/// Whether the customer may close a request, and go on with it or open it again.
+pub(super) async fn customer_may(
+    conn: &mut Conn,
+    request: RequestId,
+    closed_at: Option<DateTime<Utc>>,
+) -> Result<(bool, bool), Error> {
+    let rules = rules_of(conn, request).await?;
+    let now = conn.now();
+    Ok((rules.customer_closes, rules.customer_reopens(closed_at, now)))
 }
 
 /// Whether somebody may answer: an answer to what is closed opens it again.

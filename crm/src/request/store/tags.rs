@@ -2,14 +2,14 @@
 
 use crate::db::{Conn, Db, scoped};
 use crate::error::Error;
-use crate::id::{FilterId, RequestId};
+use crate::id::{FilterId, MacroId, RequestId};
 use crate::on;
 use crate::request::Filter;
 use crate::request::desk::{self, Tag};
 use crate::staff::Right;
 use crate::who::Staff;
 use sqlx::types::Json;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The most tags that a list shows.
 const LIST: i64 = 1000;
@@ -43,7 +43,7 @@ pub(super) async fn of(conn: &mut Conn, request: RequestId) -> Result<Vec<String
     on!(conn, |c| sqlx::query_scalar(SQL).bind(request).fetch_all(c).await)
 }
 
-/// Calls a tag otherwise wherever it stands, in kept filters too; where both stand, one is left. Fails with
+/// Calls a tag otherwise wherever it stands, in kept filters and macros too; where both stand, one is left. Fails with
 /// [`Error::NotFound`] for a tag that is nowhere, and with a flaw at `to`.
 pub async fn rename(db: &Db, by: &Staff, from: &str, to: &str) -> Result<(), Error> {
     const COME: &str = "INSERT INTO request_tags (request_id, tag) SELECT request_id, $2 FROM request_tags WHERE tag = $1 \
@@ -51,6 +51,9 @@ pub async fn rename(db: &Db, by: &Staff, from: &str, to: &str) -> Result<(), Err
     const GO: &str = "DELETE FROM request_tags WHERE tag = $1";
     const FILTERS: &str = "SELECT id, filter FROM saved_filters ORDER BY id";
     const FILTER: &str = "UPDATE saved_filters SET filter = $2 WHERE id = $1";
+    const MACROS: &str = "SELECT id, tags, untags FROM macros ORDER BY id";
+    const MACRO: &str = "UPDATE macros SET tags = $2, untags = $3, changed_at = $4 WHERE id = $1";
+    type Prepared = (MacroId, Json<Vec<String>>, Json<Vec<String>>);
     by.may(Right::Desk)?;
     let to = &desk::tag(to).map_err(|flaw| Error::field("to", flaw))?;
     if from == to {
@@ -73,6 +76,25 @@ pub async fn rename(db: &Db, by: &Staff, from: &str, to: &str) -> Result<(), Err
                 on!(tx, |c| sqlx::query(FILTER)
                     .bind(id)
                     .bind(Json(&filter))
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            let now = tx.now();
+            let macros: Vec<Prepared> = on!(tx, |c| sqlx::query_as(MACROS).fetch_all(c).await)?;
+            let called = |tags: &[String]| -> BTreeSet<String> {
+                let tags = tags.iter().map(|tag| if tag == from { to } else { tag });
+                tags.cloned().collect()
+            };
+            for (id, Json(tags), Json(untags)) in macros {
+                if tags.iter().chain(&untags).all(|tag| tag != from) {
+                    continue;
+                }
+                on!(tx, |c| sqlx::query(MACRO)
+                    .bind(id)
+                    .bind(Json(called(&tags)))
+                    .bind(Json(called(&untags)))
+                    .bind(now)
                     .execute(c)
                     .await
                     .map(drop))?;
