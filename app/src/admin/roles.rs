@@ -115,6 +115,7 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::ViewAs => t.r_view_as,
         Right::Macros => t.r_macros,
         Right::Reports => t.r_reports,
+        Right::Fraud => t.r_fraud,
     }
 }
 

@@ -68,11 +68,13 @@ pub enum Right {
     Macros,
     /// Reads reports, saves them, has them sent.
     Reports,
+    /// Looks through odd patterns, decides what they are, stops the spending of points.
+    Fraud,
 }
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
@@ -97,6 +99,7 @@ impl Right {
         Self::ViewAs,
         Self::Macros,
         Self::Reports,
+        Self::Fraud,
     ];
 
     /// As forms and the database name it.
@@ -126,6 +129,7 @@ impl Right {
             Self::ViewAs => "view_as",
             Self::Macros => "macros",
             Self::Reports => "reports",
+            Self::Fraud => "fraud",
         }
     }
 
