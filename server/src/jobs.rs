@@ -1,6 +1,6 @@
 //! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
-//! home is packed, odd patterns are looked for, names are written down for the search, what is new of the audit log is sealed, what nobody needs any more goes.
-//! Every job can run late, twice or on several nodes with the same result.
+//! home is packed, odd patterns are looked for, names are written down for the search, what is new of the audit log is sealed, what
+//! nobody needs any more goes. Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
 use crate::{exports, reports, webhooks};
