@@ -13,6 +13,7 @@ mod erasure;
 mod exports;
 mod factors;
 mod find;
+mod fraud;
 mod help;
 mod histories;
 mod identity;
