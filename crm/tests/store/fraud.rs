@@ -131,7 +131,7 @@ both_engines!(receipts_that_do_not_count_make_no_alert, async |world| {
     assert_eq!(far, last.to_string(), "the next time begins there");
     // What was booked long before that is not met again.
     sql!(world, "UPDATE purchases SET voided_at = NULL");
-    let later = uuid::Uuid::from_u128(last.as_u128() + ((11 * 60 * 1_000) << 80)).to_string();
+    let later = &uuid::Uuid::from_u128(last.as_u128() + ((11 * 60 * 1_000) << 80)).to_string();
     sql!(
         world,
         "UPDATE settings SET value = $1 WHERE key = 'fraud_purchases'",
