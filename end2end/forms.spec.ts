@@ -1237,6 +1237,32 @@ test("forms of what staff do for a customer", async ({ page, another, signIns })
   await expect(page.getByRole("main")).toContainText("Сотрудник посмотрел страницу вашего кабинета");
 });
 
+test("forms of odd patterns", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "lead"));
+  await desk.goto("/admin/fraud/rules");
+  await wrong(desk, "fraud.rule", { least: "0" }, /Число от 1 до/);
+  await right(desk, "fraud.rule", { least: "9" });
+  await desk.goto("/admin/fraud?rule=many_purchases");
+  // Other tests look at the first one.
+  const links = desk.locator('td a[href*="/admin/fraud/"]');
+  const [one, other] = await links.evaluateAll((all) => all.slice(-2).map((link) => link.getAttribute("href") ?? ""));
+  await desk.goto(one);
+  await desk.locator("summary", { hasText: "Приостановить оплату баллами" }).click();
+  await wrong(desk, "fraud.stop", { reason: "" }, "Напишите почему");
+  await right(desk, "fraud.stop", { reason: "Проверяем чеки" });
+  await desk.locator("summary", { hasText: "Вернуть оплату баллами" }).click();
+  await wrong(desk, "fraud.lift", { reason: "" }, "Напишите почему");
+  await right(desk, "fraud.lift", { reason: "Чеки верны" });
+  await desk.locator("summary", { hasText: "Всё в порядке" }).click();
+  await wrong(desk, "fraud.dismiss", { reason: "" }, "Напишите почему");
+  await right(desk, "fraud.dismiss", { reason: "Покупал на весь отдел" });
+  await desk.goto(other);
+  await desk.locator("summary", { hasText: "Это обман" }).click();
+  await wrong(desk, "fraud.confirm", { reason: "" }, "Напишите почему");
+  await right(desk, "fraud.confirm", { reason: "Карта кассира" });
+});
+
 /** Nothing that is typed into a search is wrong. */
 const SEARCHES = ["article.find", "audit.find", "customer.find", "find", "message.find", "request.find", "store.find"];
 

@@ -41,6 +41,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/consents/{code}": return "/consents/personal_data";
     case "/help/{code}": return "/help/lost-card?done=useless";
     case "/questions/{id}": return first("/questions", /href="(\/questions\/[0-9a-f-]{36})"/);
+    case "/admin/fraud/{id}": return first("/admin/fraud", /href="(\/admin\/fraud\/[0-9a-f-]{36})"/);
     case "/admin/questions/{id}": return first("/admin/questions", /href="(\/admin\/questions\/[0-9a-f-]{36})"/);
     case "/admin/texts/{kind}/{code}": {
       const at = "/admin/texts/template/reward";
@@ -244,10 +245,10 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Approvals, odd patterns, the help, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver, merges accounts or looks after staff has just proved who they are.
     if (path === "/admin/webhooks/{id}" || /^\/admin\/(roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|levels|messages|partners|programs|promotions|queues|reports|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|fraud|help|levels|messages|partners|programs|promotions|queues|reports|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -369,6 +369,24 @@ pub const ROUTES: &[Route] = &[
         admin::tasks::page,
         [admin::tasks::EndTask, admin::tasks::AssignTask]
     ),
+    page!("/admin/fraud", Staff, admin::fraud::page),
+    page!(
+        "/admin/fraud/rules",
+        Staff,
+        admin::fraud::rules,
+        [admin::fraud::SetFraudRule]
+    ),
+    page!(
+        "/admin/fraud/{id}",
+        Staff,
+        admin::fraud::one,
+        [
+            admin::fraud::DismissAlert,
+            admin::fraud::ConfirmAlert,
+            admin::fraud::StopSpending,
+            admin::fraud::LiftStop,
+        ]
+    ),
     page!(
         "/admin/approvals",
         Staff,

@@ -5,6 +5,7 @@
 use crate::consent::{Aim, AskedAt};
 use crate::customer::Channel;
 use crate::db::{Db, Error, Tx, scoped};
+use crate::fraud::Limits;
 use crate::help::Content;
 use crate::id::{ConsentTextId, HelpArticleId, HelpCategoryId, ProgramId, PurposeId, TopicId};
 use crate::lang::{Lang, Localized, Plural};
@@ -35,6 +36,8 @@ struct Records {
     scripts: Vec<ScriptRecord>,
     /// Codes of what purchases are for, in their order.
     purposes: Vec<String>,
+    /// The rules by which odd patterns are found, in their order.
+    fraud_rules: Vec<FraudRuleRecord>,
     /// Codes of the parts of the help, in their order.
     help_categories: Vec<String>,
     /// Its articles, in theirs.
@@ -117,6 +120,13 @@ struct ScriptRecord {
     steps: usize,
     /// Codes of what may come of it, in their order.
     outcomes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct FraudRuleRecord {
+    code: String,
+    #[serde(flatten)]
+    limits: Limits,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +269,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
     let roles = &pair!("roles")?;
     let questions = &pair!("questions")?;
     let (scripts, purposes) = (&pair!("scripts")?, &pair!("purposes")?);
+    let fraud = &pair!("fraud_rules")?;
     let help = &(pair!("help_categories")?, pair!("help_articles")?);
     let dialogue = &phrases()?;
     db.write(|tx| {
@@ -270,6 +281,7 @@ pub async fn load(db: &Db, _by: &System) -> Result<(), Error> {
             add_questions(tx, records, questions).await?;
             add_scripts(tx, records, scripts).await?;
             add_purposes_of_purchases(tx, records, purposes).await?;
+            add_fraud_rules(tx, records, fraud).await?;
             add_dialogue(tx, &records.dialogue, dialogue).await?;
             if !is_first(tx, "content").await? {
                 return Ok(());
@@ -458,6 +470,31 @@ async fn add_purposes_of_purchases(tx: &mut Tx, records: &Records, texts: &Pair)
     for (code, position) in records.purposes.iter().zip(1_i64..) {
         let name = texts.get(code, "name")?;
         add!(tx, SQL, code, position, Json(&name))?;
+    }
+    Ok(())
+}
+
+/// Adds the rules by which odd patterns are found; the limits that staff set stay.
+async fn add_fraud_rules(tx: &mut Tx, records: &Records, texts: &Pair) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO fraud_rules (code, position, enabled, name, why, least, days, share, changed_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (code) DO NOTHING";
+    let now = tx.now();
+    for (r, position) in records.fraud_rules.iter().zip(1_i64..) {
+        let (name, why) = (texts.get(&r.code, "name")?, texts.get(&r.code, "why")?);
+        let Limits { least, days, share } = r.limits;
+        add!(
+            tx,
+            SQL,
+            &r.code,
+            position,
+            true,
+            Json(&name),
+            Json(&why),
+            least,
+            days,
+            share,
+            now
+        )?;
     }
     Ok(())
 }

@@ -107,6 +107,9 @@ const THEN: &[&str] = &[
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
     "UPDATE merges SET reason = '', undo_reason = '' WHERE kept_id = $1 OR absorbed_id = $1",
     "UPDATE views SET reason = '' WHERE customer_id = $1",
+    "UPDATE fraud_alerts SET reason = '' WHERE customer_id = $1 \
+     OR id IN (SELECT alert_id FROM fraud_evidence WHERE customer_id = $1)",
+    "UPDATE spending_stops SET reason = '', lift_reason = '' WHERE customer_id = $1",
     concat!("DELETE FROM outbox WHERE state = 'queued' AND ", of_transfers!()),
 ];
 
@@ -124,6 +127,9 @@ const AT: &[&str] = &[
     "UPDATE coupons SET expires_at = $2 WHERE customer_id = $1 AND expires_at > $2",
     "UPDATE memberships SET left_at = $2 WHERE customer_id = $1 AND left_at IS NULL",
     "UPDATE views SET ended_at = $2 WHERE customer_id = $1 AND ended_at IS NULL",
+    "UPDATE spending_stops SET lifted_at = $2 WHERE customer_id = $1 AND lifted_at IS NULL",
+    // Nobody is left to be asked about it.
+    "UPDATE fraud_alerts SET state = 'dismissed', decided_at = $2, changed_at = $2 WHERE customer_id = $1 AND state = 'open'",
     // What is erased parts no more.
     "UPDATE merges SET undo_until = $2 WHERE kept_id = $1 AND undone_at IS NULL AND undo_until > $2",
     concat!(

@@ -206,4 +206,8 @@ ids! {
     ViewId,
     /// A row of the audit log.
     AuditId,
+    /// Something odd that was found.
+    FraudAlertId,
+    /// A stop to the spending of a customer's points.
+    SpendingStopId,
 }

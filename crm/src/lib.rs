@@ -19,6 +19,7 @@ pub mod coupon;
 pub mod customer;
 pub mod find;
 pub mod flaw;
+pub mod fraud;
 pub mod help;
 pub mod id;
 pub mod interaction;

@@ -90,6 +90,7 @@ pub struct Customer {
     erased_on: Option<DateTime<Utc>>,
     number_due: Option<DateTime<Utc>>,
     frozen_until: Option<DateTime<Utc>>,
+    is_stopped: bool,
     phone_at: Option<DateTime<Utc>>,
     merged_until: Option<DateTime<Utc>>,
     needs_tour: bool,
@@ -169,10 +170,15 @@ impl Customer {
         self.number_due
     }
 
-    /// Until when their points are not to be spent, because the main number changes or just has, or another account has just
-    /// gone into theirs.
+    /// Until when their points are not to be spent, because the main number changes or just has, another account has just
+    /// gone into theirs, or staff stopped it.
     pub fn frozen_until(&self) -> Option<DateTime<Utc>> {
         self.frozen_until
+    }
+
+    /// Whether staff stopped the spending of their points.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// Whether they proved moments ago, by a code in this session, to hold a phone of theirs.
@@ -569,6 +575,7 @@ struct CustomerRow {
     number_due: Option<DateTime<Utc>>,
     frozen_until: Option<DateTime<Utc>>,
     merge_frozen: Option<DateTime<Utc>>,
+    stopped_until: Option<DateTime<Utc>>,
     phone_at: Option<DateTime<Utc>>,
     merged_until: Option<DateTime<Utc>>,
     unread: i64,
@@ -619,6 +626,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
                        AND n.cancelled_at IS NULL AND (n.done_at IS NULL OR n.frozen_until > $2)) AS frozen_until, \
                        (SELECT MAX(m.frozen_until) FROM merges m WHERE m.kept_id = c.id AND m.undone_at IS NULL \
                        AND m.frozen_until > $2) AS merge_frozen, \
+                       (SELECT MAX(x.ends_at) FROM spending_stops x WHERE x.customer_id = c.id AND x.lifted_at IS NULL \
+                       AND x.ends_at > $2) AS stopped_until, \
                        (SELECT COUNT(*) FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL) AS unread, \
                        COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change, \
                        c.toured_at IS NULL AND c.registered_at > $4 AS needs_tour \
@@ -651,6 +660,7 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         number_due,
         frozen_until,
         merge_frozen,
+        stopped_until,
         phone_at,
         merged_until,
         unread,
@@ -671,7 +681,8 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
         authenticated_at,
         erased_on,
         number_due,
-        frozen_until: frozen_until.max(merge_frozen),
+        frozen_until: frozen_until.max(merge_frozen).max(stopped_until),
+        is_stopped: stopped_until.is_some(),
         phone_at,
         merged_until,
         needs_tour,

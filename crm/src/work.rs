@@ -147,6 +147,11 @@ where
 /// Takes what is done once a day by one process: true for the first that asks after a day has gone by. `key` names it among the
 /// facts about the database.
 pub(crate) async fn once_a_day(db: &Db, key: &str) -> Result<bool, Error> {
+    once_in(db, key, Duration::days(1)).await
+}
+
+/// The same for what is done once in another while.
+pub(crate) async fn once_in(db: &Db, key: &str, pause: Duration) -> Result<bool, Error> {
     // The moments are texts of one length in UTC, so that they compare as texts.
     const CLAIM: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) \
         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE settings.value <= $3";
@@ -157,7 +162,7 @@ pub(crate) async fn once_a_day(db: &Db, key: &str) -> Result<bool, Error> {
             let rows = on!(tx, |c| sqlx::query(CLAIM)
                 .bind(key)
                 .bind(text(now))
-                .bind(text(now - Duration::days(1)))
+                .bind(text(now - pause))
                 .execute(c)
                 .await
                 .map(|done| done.rows_affected()))?;

@@ -1,6 +1,6 @@
 //! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
-//! home is packed, names are written down for the search, what is new of the audit log is sealed, what nobody needs any more goes.
-//! Every job can run late, twice or on several nodes with the same result.
+//! home is packed, odd patterns are looked for, names are written down for the search, what is new of the audit log is sealed, what
+//! nobody needs any more goes. Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
 use crate::{exports, reports, webhooks};
@@ -33,8 +33,8 @@ const SHOWN: usize = 20;
 const SEALS_EVERY: Duration = Duration::from_secs(60);
 /// How often days of reports that changed are counted again.
 const REPORTS_EVERY: Duration = Duration::from_secs(300);
-/// How often the house is swept, and how often is looked whose tier may be another one today, whose day has come, and
-/// whether the ledger and the audit log were compared.
+/// How often the house is swept, and how often is looked whose tier may be another one today, whose day has come, what odd
+/// patterns there are, and whether the ledger and the audit log were compared.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The jobs that run.
@@ -177,6 +177,18 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::report::store::run_due(&db, &system, goes_on).await);
             round.took(reports::send_due(&db, &system).await);
             round.end()
+        }
+    }));
+    let stop_finding = stopping.clone();
+    jobs.push(every("fraud", SWEEP_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_finding.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            let found = crm::fraud::finding::run_due(&db, &system, goes_on).await?;
+            if found > 0 {
+                tracing::info!(found, "odd patterns were found");
+            }
+            Ok(())
         }
     }));
     if has_inbox {

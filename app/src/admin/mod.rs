@@ -11,6 +11,7 @@ pub mod customer;
 pub mod customers;
 mod due;
 pub mod find;
+pub mod fraud;
 pub mod goods;
 pub mod help;
 pub mod help_parts;

@@ -43,6 +43,7 @@ const PLACES: &[Place] = &[
     place("/admin/questions", Right::Questions, |t| t.admin_questions.short),
     place("/admin/messages", Right::Messages, |t| t.frame.messages),
     place("/admin/approvals", Right::Points, |t| t.frame.approvals),
+    setup("/admin/fraud", Right::Fraud, |t| t.admin_fraud.title),
     setup("/admin/macros", Right::Requests, |t| t.admin_macros.short),
     setup("/admin/rules", Right::Rules, |t| t.frame.staff_rules),
     setup("/admin/programs", Right::Rules, |t| t.frame.programs),

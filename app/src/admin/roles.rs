@@ -116,6 +116,7 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::Macros => t.r_macros,
         Right::Reports => t.r_reports,
         Right::Partners => t.r_partners,
+        Right::Fraud => t.r_fraud,
     }
 }
 

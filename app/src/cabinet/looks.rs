@@ -88,6 +88,8 @@ fn why<'a>(t: &texts::Looks, look: &'a Look) -> Option<&'a str> {
             | "points.refuse"
             | "card.stop"
             | "card.issue"
+            | "spending.stop"
+            | "spending.lift"
             | "purchase.attach"
             | "purchase.detach"
             | "purchase.store"
@@ -126,6 +128,8 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("view.end", _) => t.view_end,
         ("card.stop", _) => t.card_stop,
         ("card.issue", _) => t.card_issue,
+        ("spending.stop", _) => t.spending_stop,
+        ("spending.lift", _) => t.spending_lift,
         ("purchase.attach", _) => t.purchase_attach,
         ("purchase.detach", _) => t.purchase_detach,
         ("purchase.store", _) => t.purchase_store,

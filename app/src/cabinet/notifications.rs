@@ -119,6 +119,7 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
                 "new_device" | "sessions_ended" => "/devices",
                 "card_blocked" | "card_bound" | "card_issued" => "/card",
                 about if about.starts_with("points_") => "/points/transfer",
+                about if about.starts_with("spending_") => "/points",
                 about if about.starts_with("number_") => "/profile/contacts",
                 about if about.starts_with("merge_") => "/merge",
                 "contact_added" | "contact_removed" | "phone_changed" | "email_changed" => "/profile/contacts",

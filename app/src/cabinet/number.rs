@@ -23,7 +23,7 @@ impl Form for CancelNumberChange {
     }
 }
 
-/// On every page of the cabinet: how long until the number changes, and afterwards until when points are not spent.
+/// On every page of the cabinet: how long until the number changes, and until when points are not spent.
 pub(crate) fn bar(cx: &Cx) -> Option<Html> {
     let t = &cx.t().number_change;
     let customer = cx.customer.as_ref()?;
@@ -43,6 +43,9 @@ pub(crate) fn bar(cx: &Cx) -> Option<Html> {
             .into_html()
         }
     };
-    let means = meaning(cx, t.what_frozen, t.frozen_means, "change-phone");
+    let means = match customer.is_stopped() {
+        true => view! { <p>{t.stopped} " " <a href="/support/new">{t.write}</a></p> }.into_html(),
+        false => meaning(cx, t.what_frozen, t.frozen_means, "change-phone"),
+    };
     Some(view! { <div class="notice notice-warn"><div>{inside} {means}</div></div> }.into_html())
 }

@@ -71,13 +71,15 @@ pub(crate) async fn frozen_by_change(
         .await)
 }
 
-/// For who moves the points: until when they are not to be spent, because of a change or of another account that has just gone
-/// into this one.
+/// For who moves the points: until when they are not to be spent, because of a change, of another account that has just gone
+/// into this one, or of staff who stopped it ([`crate::fraud::stop`]).
 pub(crate) async fn frozen_until(conn: &mut Conn, customer: CustomerId) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     const SQL: &str = "SELECT f.frozen_until FROM (SELECT frozen_until FROM number_changes WHERE customer_id = $1 \
                        AND cancelled_at IS NULL AND (done_at IS NULL OR frozen_until > $2) \
                        UNION ALL SELECT frozen_until FROM merges WHERE kept_id = $1 AND undone_at IS NULL \
-                       AND frozen_until > $2) f ORDER BY f.frozen_until DESC LIMIT 1";
+                       AND frozen_until > $2 \
+                       UNION ALL SELECT ends_at FROM spending_stops WHERE customer_id = $1 AND lifted_at IS NULL \
+                       AND ends_at > $2) f ORDER BY f.frozen_until DESC LIMIT 1";
     let now = conn.now();
     on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(customer)

@@ -409,6 +409,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
          ORDER BY asked_at, id",
     ),
     (
+        "spending_stops",
+        "SELECT created_at, ends_at, lifted_at, reason FROM spending_stops WHERE customer_id = $1 ORDER BY created_at, id",
+    ),
+    (
         "identities",
         "SELECT provider, shown, issuer, subject AS provider_subject, linked_at, used_at FROM identities WHERE customer_id = $1 \
          ORDER BY linked_at, id",
@@ -449,6 +453,16 @@ pub const SECTIONS: &[(&str, &str)] = &[
 /// Tables that lead to a customer and are in no section, each with the reason. A test finds those that are neither here nor
 /// there.
 pub const LEFT_OUT: &[(&str, &str)] = &[
+    // Laws of data protection let be withheld what would undo an inquiry or tell of others (GDPR, articles 15(4) and 23(1)(d);
+    // Federal Law 152-FZ, article 14(8)). What became of an inquiry for the customer, a stop to spending, is told.
+    (
+        "fraud_alerts",
+        "that odd patterns were found and are looked into: whoever reads that knows what to avoid",
+    ),
+    (
+        "fraud_evidence",
+        "what speaks for it, of others as well: each receipt and transfer is told as what it is",
+    ),
     (
         "attachment_parts",
         "what is in the files: each is a file of the archive",

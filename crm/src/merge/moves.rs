@@ -74,6 +74,16 @@ const MOVED: &[Moved] = &[
     moved!("interactions"),
     moved!("tasks"),
     moved!("customer_notes"),
+    moved!("fraud_alerts"),
+    moved!("fraud_evidence"),
+    // While one lasts nothing is merged.
+    moved!(
+        "spending_stops",
+        "spending_stops",
+        "id",
+        "customer_id",
+        " AND lifted_at IS NOT NULL"
+    ),
     moved!(
         "segment_members",
         "segment_members",

@@ -70,11 +70,13 @@ pub enum Right {
     Reports,
     /// Keeps partners whom data of customers may be passed to.
     Partners,
+    /// Looks through odd patterns, decides what they are, stops the spending of points.
+    Fraud,
 }
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
@@ -100,6 +102,7 @@ impl Right {
         Self::Macros,
         Self::Reports,
         Self::Partners,
+        Self::Fraud,
     ];
 
     /// As forms and the database name it.
@@ -130,6 +133,7 @@ impl Right {
             Self::Macros => "macros",
             Self::Reports => "reports",
             Self::Partners => "partners",
+            Self::Fraud => "fraud",
         }
     }
 

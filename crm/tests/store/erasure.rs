@@ -8,7 +8,9 @@ use crm::customer::Wishes;
 use crm::customer::store::{self as customers, ChildForm, Preferences};
 use crm::db::Db;
 use crm::flaw::Flaw;
-use crm::id::{AdjustmentId, AttemptId, CodeId, ContactId, FactorId, IdentityId, OutboxId};
+use crm::id::{
+    AdjustmentId, AttemptId, CodeId, ContactId, FactorId, FraudAlertId, IdentityId, OutboxId, SpendingStopId,
+};
 use crm::lang::Lang;
 use crm::request::{NewRequest, store as requests};
 use crm::testing::{World, start};
@@ -213,6 +215,23 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
          VALUES ($1, $2, $3, 100, 'Незабудкина просит', 'refused', $4, $5)",
         AdjustmentId::new(),
         club,
+        who.id(),
+        by,
+        at,
+    );
+    sql!(
+        world,
+        "INSERT INTO fraud_alerts (id, rule, mark, customer_id, state, measure, limits, found_at, changed_at, reason) \
+         VALUES ($1, 'ring', 'a', $2, 'confirmed', 3, '{}', $3, $3, 'Незабудкина и сёстры')",
+        FraudAlertId::new(),
+        who.id(),
+        at,
+    );
+    sql!(
+        world,
+        "INSERT INTO spending_stops (id, customer_id, alert_id, staff_id, reason, created_at, ends_at, lifted_at, lift_reason) \
+         SELECT $1, $2, a.id, $3, 'Незабудкина', $4, $4, $4, 'Незабудкина права' FROM fraud_alerts a",
+        SpendingStopId::new(),
         who.id(),
         by,
         at,

@@ -13,6 +13,7 @@ mod erasure;
 mod exports;
 mod factors;
 mod find;
+mod fraud;
 mod funding;
 mod help;
 mod histories;

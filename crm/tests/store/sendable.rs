@@ -9,9 +9,10 @@ use crm::db::Db;
 use crm::dialogue::store::{self as dialogue, Speaker};
 use crm::dialogue::{Channel, Input};
 use crm::find::store as find;
+use crm::fraud::{self, store as alerts};
 use crm::id::{
-    AdjustmentId, AttachmentId, CalendarId, CardId, CustomerId, LinkId, MessageId, PolicyId, ProgramId, QuestionId,
-    SimulationId, StaffId, TransferId,
+    AdjustmentId, AttachmentId, CalendarId, CardId, CustomerId, FraudAlertId, LinkId, MessageId, PolicyId, ProgramId,
+    QuestionId, SimulationId, StaffId, TransferId,
 };
 use crm::invite::store as invitations;
 use crm::lang::Lang;
@@ -93,6 +94,14 @@ fn a_server_can_await_these(
         request::macros::change(&db, &agent, id, db.now(), &request::macros::NewMacro::default()).await?;
         request::macros::run(&db, &agent, 1, id, db.now(), |_, _| String::new()).await?;
         request::macros::remove(&db, &agent, id).await?;
+        let (id, now) = (FraudAlertId::new(), db.now());
+        fraud::finding::run_due(&db, &system, || true).await?;
+        alerts::list(&db, &agent, fraud::State::Open, None, None, 1).await?;
+        alerts::open(&db, &agent, id, None, 1).await?;
+        alerts::dismiss(&db, &agent, id, now, "").await?;
+        alerts::set_rule(&db, &agent, fraud::Rule::Ring, now, &alerts::NewSetting::default()).await?;
+        fraud::stop::begin(&db, &agent, id, CustomerId::new(), "").await?;
+        fraud::stop::lift(&db, &agent, CustomerId::new(), "").await?;
         let (id, now) = (QuestionId::new(), db.now());
         questions::ask(&db, &customer, &NewQuestion::default(), Lang::Ru).await?;
         questions::queue(&db, &agent, question::State::New, None, 1).await?;

@@ -2,6 +2,7 @@
 //! everybody but for the passwords, which are made at random for each database and printed once.
 
 mod messages;
+mod odd;
 mod people;
 mod questions;
 mod records;
@@ -87,6 +88,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     messages::write(db, &by).await?;
     let key = till(db, &by).await?;
     rewards::write(db, &by, &records, &people, customer).await?;
+    odd::write(db, &by, &people, customer, stores.first().copied()).await?;
     crm::points::store::run_due(db, &by).await?;
     crm::rule::tier::store::run_due(db, &by).await?;
     mark(db, &by, "ready").await?;

@@ -25,6 +25,7 @@ mod fields;
 mod find;
 mod forgery;
 mod fragments;
+mod fraud;
 mod goods;
 mod headers;
 mod health;

@@ -213,7 +213,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// Whether one of several forms of a kind was sent, by what it is about.
-fn was_about(cx: &Cx, form: &str, field: &str, id: &str) -> bool {
+pub(super) fn was_about(cx: &Cx, form: &str, field: &str, id: &str) -> bool {
     cx.outcome.as_ref().is_some_and(|outcome| {
         let about = outcome.values.iter().find(|(name, _)| name == field);
         outcome.form == form && about.is_some_and(|(_, value)| value == id)

@@ -7,7 +7,9 @@ mod panel;
 mod timeline;
 
 use super::acts::why::{self, Card};
-use super::{full_name, merge, points as moves, read_place, status, store_name, talk, tasks as todo, write_place};
+use super::{
+    fraud, full_name, merge, points as moves, read_place, status, store_name, talk, tasks as todo, write_place,
+};
 use crate::cabinet::flash;
 use crate::cx::Cx;
 use crate::format;
@@ -22,6 +24,7 @@ use crm::contact::change as numbers;
 use crm::coupon::store as coupons;
 use crm::customer::{Channel, store as customers};
 use crm::factor::removal;
+use crm::fraud::{stop, store as alerts};
 use crm::id::{CustomerId, InteractionId, TransactionId};
 use crm::interaction::store as interactions;
 use crm::note::store as noted;
@@ -116,6 +119,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let removal = removal::of(&mut conn, subject).await?;
     let change = numbers::of(&mut conn, subject).await?;
     let frozen = numbers::frozen(&mut conn, subject).await?;
+    let odd = alerts::of_customer(&mut conn, staff, subject).await?;
+    let stopped = stop::of(&mut conn, subject).await?;
     let held = coupons::of(&mut conn, subject).await?;
     let listed = segment::of(&mut conn, subject).await?;
     drop(conn);
@@ -183,6 +188,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {history(&cx, &words, &history_of, &events, more)}
             </div>
             <div>
+                {fraud::section(&cx, &odd, stopped.as_ref())}
                 {reach(&cx, &profile)}
                 {birthday(&cx, &profile)}
                 {signed_in(&cx, sessions)}

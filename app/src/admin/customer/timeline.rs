@@ -336,6 +336,8 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "card.block" => t.card_block,
         "card.stop" => t.card_stop,
         "card.issue" => t.card_issue,
+        "spending.stop" => t.spending_stop,
+        "spending.lift" => t.spending_lift,
         "purchase.attach" => t.purchase_attach,
         "purchase.detach" => t.purchase_detach,
         "purchase.store" => t.purchase_store,

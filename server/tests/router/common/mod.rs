@@ -521,6 +521,27 @@ impl TestApp {
         )
     }
 
+    /// Something odd that was found of this customer, with a receipt that speaks for it; the first call writes it down.
+    pub async fn some_alert(&self, of: crm::id::CustomerId) -> crm::id::FraudAlertId {
+        const ALERT: &str = "INSERT INTO fraud_alerts (id, rule, mark, customer_id, state, measure, limits, found_at, \
+            changed_at) SELECT $1, 'many_purchases', 'of a test', $2, 'open', 8, '{\"least\": 8, \"days\": 1, \"share\": 1}', \
+            $3, $3 WHERE NOT EXISTS (SELECT 1 FROM fraud_alerts)";
+        const EVIDENCE: &str = "INSERT INTO fraud_evidence (id, alert_id, kind, row_id, customer_id, at) \
+            SELECT $1, a.id, 'purchase', p.id, p.customer_id, p.at FROM fraud_alerts a \
+            JOIN purchases p ON p.customer_id = a.customer_id WHERE a.customer_id = $2 AND $3 IS NOT NULL \
+            AND NOT EXISTS (SELECT 1 FROM fraud_evidence) ORDER BY p.id LIMIT 1";
+        let id = self
+            .once(ALERT, "SELECT id FROM fraud_alerts ORDER BY id LIMIT 1", Some(of.0))
+            .await;
+        self.once(
+            EVIDENCE,
+            "SELECT alert_id FROM fraud_evidence ORDER BY id LIMIT 1",
+            Some(of.0),
+        )
+        .await;
+        crm::id::FraudAlertId(id)
+    }
+
     /// A category; the first call writes it down.
     pub async fn some_category(&self) -> crm::id::CategoryId {
         let name = &crm::lang::Localized {
@@ -990,6 +1011,7 @@ impl Town {
         app.some_article().await;
         app.some_question(anna.id().await).await;
         app.some_talk(anna.id().await).await;
+        app.some_alert(anna.id().await).await;
         let db = &app.world.db;
         let customer = anna.proof().await;
         let child = crm::customer::store::ChildForm {
@@ -1082,6 +1104,7 @@ impl Town {
                 "/admin/partners/" => self.app.some_partner().await.to_string(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/queues/" => self.app.some_queue().await.to_string(),
+                "/admin/fraud/" => self.app.some_alert(self.anna.id().await).await.to_string(),
                 "/admin/macros/" => self.app.some_macro().await.to_string(),
                 "/admin/rules/" => self.app.some_rule().await.to_string(),
                 "/admin/webhooks/" => self.app.some_webhook().await.to_string(),
