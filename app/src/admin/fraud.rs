@@ -407,9 +407,11 @@ fn party(cx: &Cx, one: &Party) -> Html {
     let may = one.is_alive && cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Customers));
     let acts = may.then(|| view! { <p><a href=format!("/admin/customers/{id}/acts#cards")>{t.acts}</a></p> });
     let labels = vec![("reason".to_owned(), t.told_reason.to_owned())];
+    let is_open = |form| was_about(cx, form, "customer", &id);
+    let [is_stopping, is_lifting] = [StopSpending::NAME, LiftStop::NAME].map(is_open);
     let form = may.then(|| match one.stopped_until {
         None => view! {
-            <details class="fold" open=was_about(cx, StopSpending::NAME, "customer", &id)>
+            <details class="fold" open=is_stopping>
                 <summary>{t.stop} <span class="sr-only">": " {name.clone()}</span></summary>
                 <p class="hint">{t.stop_hint(stop::DAYS)}</p>
                 <FormBox<StopSpending> id=format!("fraud-stop-{id}") labels=labels stale=t.stop_stale>
@@ -421,7 +423,7 @@ fn party(cx: &Cx, one: &Party) -> Html {
         }
         .into_html(),
         Some(_) => view! {
-            <details class="fold" open=was_about(cx, LiftStop::NAME, "customer", &id)>
+            <details class="fold" open=is_lifting>
                 <summary>{t.lift} <span class="sr-only">": " {name.clone()}</span></summary>
                 <FormBox<LiftStop> id=format!("fraud-lift-{id}") labels=labels stale=t.lift_stale>
                     <input type="hidden" name="customer" value=id/>

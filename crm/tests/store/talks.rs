@@ -207,9 +207,6 @@ crm::both_engines!(
             "SELECT i.note || t.title || t.state FROM interactions i JOIN tasks t ON t.customer_id = i.customer_id";
         assert_eq!(one!(world, String, left), "cancelled");
         let gone = add(db, &agent, old.id(), &entry("told", "Аврора"), None).await;
-        assert!(
-            matches!(gone, Err(Error::Stale)),
-            "there is nobody any more: {gone:?}"
-        );
+        assert!(matches!(gone, Err(Error::Stale)), "there is nobody any more: {gone:?}");
     }
 );

@@ -107,5 +107,7 @@ both_engines!(s21_receipts_brought_back_at_once_owe_what_was_spent, async |world
 /// The active points of a customer in a program.
 async fn balance_of(db: &Db, who: Subject, program: ProgramId) -> i64 {
     let all = balance(db, who).await.programs;
-    all.iter().find(|one| one.program == program).map_or(0, |one| one.active)
+    all.iter()
+        .find(|one| one.program == program)
+        .map_or(0, |one| one.active)
 }

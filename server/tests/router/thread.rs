@@ -274,7 +274,7 @@ async fn a_draft_is_shown_to_its_writer_alone_until_it_is_sent() {
 
 #[tokio::test]
 async fn of_two_who_take_a_request_at_once_one_has_it() {
-    let mut town = Town::new().await;
+    let town = Town::new().await;
     let desk = format!("/admin/requests/{}", town.request);
     let mut petrov = town.app.staff_as("petrov", "agent").await;
     let mut sidorov = town.app.staff_as("sidorov", "agent").await;

@@ -5,8 +5,8 @@
 //! A day is counted once the next one is over too, for so long a request may follow. Then the looks of that day are gone: who
 //! looked is of no more use.
 
-use super::{COUNTING, Counted, NIL, keep, moments};
-use crate::db::{Conn, Db, Tx, scoped};
+use super::{Counted, NIL, keep, moments};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::Error;
 use crate::on;
 use crate::who::Customer;
@@ -90,7 +90,7 @@ async fn count(tx: &mut Tx, day: NaiveDate) -> Result<(), Error> {
     const KNOWN: &str = "SELECT COUNT(*) FROM report_figures WHERE figure = 'helped' AND day = $1";
     const GONE: &str = "DELETE FROM explanations WHERE day <= $1";
     // Who looked is gone once the day is counted: another node that came a moment later would find nobody.
-    tx.lock(COUNTING, true).await?;
+    tx.lock(Lock::Counting, true).await?;
     let known: i64 = on!(tx, |c| sqlx::query_scalar(KNOWN).bind(day).fetch_one(c).await)?;
     if known > 0 {
         return Ok(());
