@@ -793,18 +793,41 @@ test("forms of programs and their tiers", async ({ another, signIns }) => {
 });
 
 test("forms of promotions", async ({ another, signIns }) => {
-  const desk = await another();
+  const [desk, colleague] = [await another(), await another()];
   await enter(desk, employ(signIns, "administrator"));
+  await enter(colleague, employ(signIns, "administrator"));
   await desk.goto("/admin/promotions");
   await desk.getByText("Записать идею").click();
   const key = `forms-${Date.now().toString(36)}`;
-  await wrong(desk, "promotion.create", { key, title_ru: "Неделя чая", title_en: "" }, "Заполните это поле");
-  await right(desk, "promotion.create", { title_en: "Tea week" });
+  await wrong(desk, "promotion.create", { key, title_ru: "", title_en: "", note: "Зима" }, "Заполните это поле");
+  await right(desk, "promotion.create", { title_ru: "Неделя чая", title_en: "Tea week" });
+  await desk.getByText("Изменить заметку").click();
+  await wrong(desk, "promotion.note", { note: "а".repeat(2001) }, "Слишком длинно");
+  await right(desk, "promotion.note", { note: "Зимой берут чай" });
   const says = { conditions_ru: "Чай дешевле на 10 %", conditions_en: "Tea is 10% off", starts: "2090-01-10T10:00" };
   await wrong(desk, "promotion.change", { ...says, ends: "2090-01-09T10:00" }, "Конец раньше начала");
   await right(desk, "promotion.change", { ends: "2090-01-20T10:00", must_activate: "yes" });
-  await right(desk, "promotion.publish");
+  await right(desk, "promotion.ask");
+  const at = new URL(desk.url()).pathname;
+  await colleague.goto(at);
+  await wrong(colleague, "promotion.refuse", { reason: "" }, "Заполните это поле");
+  await right(colleague, "promotion.refuse", { reason: "Дорого" });
+  await desk.goto(at);
+  await right(desk, "promotion.ask");
+  await colleague.goto(at);
+  await right(colleague, "promotion.approve");
+  await desk.goto(at);
+  await right(desk, "promotion.change", { title_ru: "Неделя чёрного чая" });
+  await right(desk, "promotion.discard");
   await right(desk, "promotion.end");
+  // What runs already is over at once when it is ended.
+  await right(desk, "promotion.change", { starts: "2026-01-10T10:00" });
+  await right(desk, "promotion.ask");
+  await colleague.goto(at);
+  await right(colleague, "promotion.approve");
+  await right(colleague, "promotion.end");
+  await wrong(colleague, "promotion.conclude", { conclusion: "" }, "Заполните это поле");
+  await right(colleague, "promotion.conclude", { conclusion: "Чай взяли" });
 });
 
 test("forms of coupons and segments", async ({ page, another, signIns }) => {

@@ -461,8 +461,13 @@ pub const ROUTES: &[Route] = &[
         admin::promotions::one,
         [
             admin::promotions::ChangePromotion,
-            admin::promotions::PublishPromotion,
+            admin::promotions::NotePromotion,
+            admin::promotions::DiscardPromotion,
+            admin::promotions::AskPromotion,
+            admin::promotions::ApprovePromotion,
+            admin::promotions::RefusePromotion,
             admin::promotions::EndPromotion,
+            admin::promotions::ConcludePromotion,
         ]
     ),
     page!(

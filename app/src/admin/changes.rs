@@ -70,6 +70,11 @@ fn did(cx: &Cx, act: &Act) -> String {
         Some("cancel") => t.cancelled,
         Some("withdraw") => t.withdrawn,
         Some("end") => t.ended,
+        Some("note") => t.noted,
+        Some("ask") => t.asked,
+        Some("approve") => t.approved,
+        Some("refuse") => t.refused,
+        Some("conclude") => t.concluded,
         _ => return act.action.clone(),
     }
     .to_owned()
