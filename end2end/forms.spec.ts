@@ -913,7 +913,11 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await wrong(desk, "store.add", { ...shop, mon_to: "08:00" }, "Конец раньше начала");
   await right(desk, "store.add", { mon_to: "21:00" });
   await wrong(desk, "store.change", { latitude: "56.8", longitude: "" }, "Заполните это поле");
-  await right(desk, "store.change", { longitude: "37.3", time_zone: "Asia/Omsk" });
+  await right(desk, "store.change", { longitude: "37.3", time_zone: "Asia/Omsk", exceptions: "2090-01-01" });
+  await wrong(desk, "catalogue.publish", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "catalogue.publish", { from: "2090-01-01T10:00" });
+  await right(desk, "catalogue.withdraw");
+  await right(desk, "catalogue.discard");
   await right(desk, "store.switch");
   await desk.goto("/admin/stores");
   await right(desk, "store.find", { q: "пристани" });
@@ -923,6 +927,7 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await desk.locator("td a").first().click();
   await wrong(desk, "article.change", { name: "" }, "Заполните это поле");
   await right(desk, "article.change", { name: `Чай ${code}` });
+  await right(desk, "catalogue.publish", { from: "" });
   await desk.goto("/admin/categories");
   await desk.getByText("Заполнить", { exact: true }).click();
   await wrong(desk, "category.add", { key: code, ru: "Пряности", en: "" }, "Заполните это поле");

@@ -509,7 +509,13 @@ pub const ROUTES: &[Route] = &[
         "/admin/stores/{id}",
         Staff,
         admin::shops::one,
-        [admin::shops::ChangeStore, admin::shops::SwitchStore]
+        [
+            admin::shops::ChangeStore,
+            admin::shops::SwitchStore,
+            admin::coming::PublishItem,
+            admin::coming::DiscardItem,
+            admin::coming::WithdrawItem,
+        ]
     ),
     page!(
         "/admin/categories",
@@ -521,7 +527,12 @@ pub const ROUTES: &[Route] = &[
         "/admin/categories/{id}",
         Staff,
         admin::goods::category,
-        [admin::goods::ChangeCategory]
+        [
+            admin::goods::ChangeCategory,
+            admin::coming::PublishItem,
+            admin::coming::DiscardItem,
+            admin::coming::WithdrawItem,
+        ]
     ),
     page!(
         "/admin/articles",
@@ -533,7 +544,12 @@ pub const ROUTES: &[Route] = &[
         "/admin/articles/{id}",
         Staff,
         admin::goods::article,
-        [admin::goods::ChangeArticle]
+        [
+            admin::goods::ChangeArticle,
+            admin::coming::PublishItem,
+            admin::coming::DiscardItem,
+            admin::coming::WithdrawItem,
+        ]
     ),
     page!("/admin/help", Staff, admin::help::page, [admin::help::CreateHelp]),
     page!(

@@ -6,6 +6,7 @@ pub mod api;
 pub mod audit;
 pub mod bulk;
 mod changes;
+pub mod coming;
 pub mod coupons;
 pub mod customer;
 pub mod customers;

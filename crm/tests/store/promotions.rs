@@ -55,6 +55,7 @@ async fn shop(world: &World, code: &str) -> StoreId {
         phone: None,
         region: None,
         time_zone: None,
+        exceptions: None,
     };
     world
         .db

@@ -373,6 +373,7 @@ impl TestApp {
             phone: None,
             region: None,
             time_zone: None,
+            exceptions: None,
         };
         let written = self
             .world
