@@ -79,6 +79,19 @@ impl State {
     }
 }
 
+impl Stage {
+    /// How it stands at a moment with a promotion of this period, as far as the two tell.
+    pub fn at(self, now: DateTime<Utc>, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> State {
+        match self {
+            Self::Idea => State::Idea,
+            Self::Draft => State::Draft,
+            Self::Published if ends_at <= now => State::Ended,
+            Self::Published if starts_at <= now => State::Running,
+            Self::Published => State::Planned,
+        }
+    }
+}
+
 /// A shop in which a promotion holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
