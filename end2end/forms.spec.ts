@@ -936,6 +936,19 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await right(desk, "category.change", { ru: "Специи" });
 });
 
+test("forms of scripts of talks", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/scripts");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  const key = `forms-${Date.now().toString(36)}`;
+  const script = { key, name_ru: "Зимний звонок", name_en: "A call in winter", steps: "Поздоровайтесь / Say hello" };
+  await wrong(desk, "script.add", { ...script, outcomes: "come: Придёт" }, "Не удаётся прочитать: строка 1");
+  await right(desk, "script.add", { outcomes: "come: Придёт / Will come" });
+  await wrong(desk, "script.change", { name_en: "" }, "Заполните это поле");
+  await right(desk, "script.change", { name_en: "A winter call" });
+});
+
 test("forms of the help", async ({ page }) => {
   await page.goto("/help");
   await page.getByRole("searchbox").fill("потеряла карту");

@@ -551,6 +551,18 @@ pub const ROUTES: &[Route] = &[
             admin::coming::WithdrawItem,
         ]
     ),
+    page!(
+        "/admin/scripts",
+        Staff,
+        admin::scripts::page,
+        [admin::scripts::AddScript]
+    ),
+    page!(
+        "/admin/scripts/{code}",
+        Staff,
+        admin::scripts::one,
+        [admin::scripts::ChangeScript]
+    ),
     page!("/admin/help", Staff, admin::help::page, [admin::help::CreateHelp]),
     page!(
         "/admin/help/{code}",

@@ -36,6 +36,7 @@ pub mod request_parts;
 pub mod requests;
 pub mod roles;
 pub mod rules;
+pub mod scripts;
 pub mod security;
 pub mod segments;
 pub mod shops;

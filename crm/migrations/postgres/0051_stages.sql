@@ -49,6 +49,9 @@ CREATE INDEX catalogue_versions_due ON catalogue_versions (published_at) WHERE a
 CREATE TRIGGER catalogue_versions_append_only BEFORE UPDATE OR DELETE ON catalogue_versions FOR EACH ROW WHEN (OLD.applied_at IS NOT NULL) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER catalogue_versions_not_truncated BEFORE TRUNCATE ON catalogue_versions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- Staff write scripts of talks, version by version.
+ALTER TABLE scripts ADD COLUMN published_by UUID REFERENCES staff (id);      -- none: it came with the program
+
 -- Days on which a shop keeps other hours than those of its week: [{"day": "2027-01-01", "hours": null}, …].
 ALTER TABLE stores ADD COLUMN exceptions JSONB NOT NULL DEFAULT '[]';
 

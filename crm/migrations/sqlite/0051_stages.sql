@@ -53,5 +53,8 @@ CREATE TRIGGER catalogue_versions_no_update BEFORE UPDATE ON catalogue_versions 
 CREATE TRIGGER catalogue_versions_no_delete BEFORE DELETE ON catalogue_versions WHEN OLD.applied_at IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'catalogue_versions is append-only'); END;
 
+-- Staff write scripts of talks, version by version.
+ALTER TABLE scripts ADD COLUMN published_by BLOB REFERENCES staff (id);      -- none: it came with the program
+
 -- Days on which a shop keeps other hours than those of its week: [{"day": "2027-01-01", "hours": null}, …].
 ALTER TABLE stores ADD COLUMN exceptions TEXT NOT NULL DEFAULT '[]';
