@@ -157,12 +157,9 @@ pub async fn change(db: &Db, by: &Staff, new: &Script) -> Result<(), Error> {
     by.may(Right::Texts)?;
     db.write(|tx| {
         scoped(async move {
-            let held = of(tx, &new.code)
-                .await?
-                .into_iter()
-                .next()
-                .ok_or(Error::NotFound)?
-                .script;
+            let code = crate::till::code(&new.code).map_err(|_| Error::NotFound)?;
+            let newest = of(tx, &code).await?.into_iter().next();
+            let held = newest.ok_or(Error::NotFound)?.script;
             if held.version != new.version {
                 return Err(Error::Stale);
             }
