@@ -238,7 +238,11 @@ crm::both_engines!(an_idea_is_a_name_and_a_note, async |world| {
     );
     let late = managing::set_note(&world.db, &mara, id, "", "Because").await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
-    managing::set_note(&world.db, &mara, id, "Why not?", "")
+    managing::set_note(&world.db, &mara, id, "Why not?", "One\r\ntwo")
+        .await
+        .expect("two lines");
+    // As a browser sends what a page showed.
+    managing::set_note(&world.db, &mara, id, "One\r\ntwo", "")
         .await
         .expect("none any more");
 });

@@ -277,6 +277,11 @@ pub async fn create(db: &Db, by: &Staff, code: &str, title: &Localized, note: &s
     .await
 }
 
+/// A text as it was shown; browsers send line breaks of their own.
+fn as_kept(seen: &str) -> String {
+    seen.replace("\r\n", "\n")
+}
+
 /// A text that may be empty.
 fn if_any(text: &str, max: usize) -> Result<String, Flaw> {
     match flaw::text(text, max) {
@@ -295,7 +300,7 @@ pub async fn set_note(db: &Db, by: &Staff, id: PromotionId, seen: &str, note: &s
             hold(tx, id).await?;
             let before = get(tx, id).await?.desk.note;
             let note = if_any(note, TEXT_MAX).map_err(|flaw| Error::field("note", flaw))?;
-            if before != seen {
+            if before != as_kept(seen) {
                 return Err(Error::Stale);
             }
             if note == before {
@@ -528,7 +533,7 @@ pub async fn conclude(db: &Db, by: &Staff, id: PromotionId, seen: &str, conclusi
             hold(tx, id).await?;
             let held = get(tx, id).await?;
             let from = held.state(tx.now());
-            if held.desk.conclusion.as_deref().unwrap_or_default() != seen || !from.is_over() {
+            if held.desk.conclusion.clone().unwrap_or_default() != as_kept(seen) || !from.is_over() {
                 return Err(Error::Stale);
             }
             on!(tx, |c| sqlx::query(SQL)
