@@ -120,7 +120,8 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert!(!ada.get(&format!("{LIST}?stage=draft")).await.body.contains(&at));
     let sent = ada.send(&at, "promotion.approve", &approve).await;
     assert_eq!(sent.location(), format!("{at}?done=published"), "{}", sent.text());
-    assert!(staff.get(LIST).await.text().contains("Идёт"));
+    let running = staff.get(&format!("{LIST}?stage=running")).await;
+    assert!(running.body.contains(&at), "{}", running.body);
     assert!(anna.get("/offers").await.text().contains("Все сумки дешевле на 20 %"));
 
     // What is published stays as it is until a colleague approves the next version.
