@@ -794,18 +794,41 @@ test("forms of programs and their tiers", async ({ another, signIns }) => {
 });
 
 test("forms of promotions", async ({ another, signIns }) => {
-  const desk = await another();
+  const [desk, colleague] = [await another(), await another()];
   await enter(desk, employ(signIns, "administrator"));
+  await enter(colleague, employ(signIns, "administrator"));
   await desk.goto("/admin/promotions");
   await desk.getByText("Записать идею").click();
   const key = `forms-${Date.now().toString(36)}`;
-  await wrong(desk, "promotion.create", { key, title_ru: "Неделя чая", title_en: "" }, "Заполните это поле");
-  await right(desk, "promotion.create", { title_en: "Tea week" });
+  await wrong(desk, "promotion.create", { key, title_ru: "", title_en: "", note: "Зима" }, "Заполните это поле");
+  await right(desk, "promotion.create", { title_ru: "Неделя чая", title_en: "Tea week" });
+  await desk.getByText("Изменить заметку").click();
+  await wrong(desk, "promotion.note", { note: "а".repeat(2001) }, "Не больше 2000 знаков");
+  await right(desk, "promotion.note", { note: "Зимой берут чай" });
   const says = { conditions_ru: "Чай дешевле на 10 %", conditions_en: "Tea is 10% off", starts: "2090-01-10T10:00" };
   await wrong(desk, "promotion.change", { ...says, ends: "2090-01-09T10:00" }, "Конец раньше начала");
   await right(desk, "promotion.change", { ends: "2090-01-20T10:00", must_activate: "yes" });
-  await right(desk, "promotion.publish");
+  await right(desk, "promotion.ask");
+  const at = new URL(desk.url()).pathname;
+  await colleague.goto(at);
+  await wrong(colleague, "promotion.refuse", { reason: "" }, "Заполните это поле");
+  await right(colleague, "promotion.refuse", { reason: "Дорого" });
+  await desk.goto(at);
+  await right(desk, "promotion.ask");
+  await colleague.goto(at);
+  await right(colleague, "promotion.approve");
+  await desk.goto(at);
+  await right(desk, "promotion.change", { title_ru: "Неделя чёрного чая" });
+  await right(desk, "promotion.discard");
   await right(desk, "promotion.end");
+  // What runs already is over at once when it is ended.
+  await right(desk, "promotion.change", { starts: "2020-01-10T10:00" });
+  await right(desk, "promotion.ask");
+  await colleague.goto(at);
+  await right(colleague, "promotion.approve");
+  await right(colleague, "promotion.end");
+  await wrong(colleague, "promotion.conclude", { conclusion: "" }, "Заполните это поле");
+  await right(colleague, "promotion.conclude", { conclusion: "Чай взяли" });
 });
 
 test("forms of partners", async ({ page, signIns }) => {
@@ -906,7 +929,11 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await wrong(desk, "store.add", { ...shop, mon_to: "08:00" }, "Конец раньше начала");
   await right(desk, "store.add", { mon_to: "21:00" });
   await wrong(desk, "store.change", { latitude: "56.8", longitude: "" }, "Заполните это поле");
-  await right(desk, "store.change", { longitude: "37.3", time_zone: "Asia/Omsk" });
+  await right(desk, "store.change", { longitude: "37.3", time_zone: "Asia/Omsk", exceptions: "2090-01-01" });
+  await wrong(desk, "catalogue.publish", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
+  await right(desk, "catalogue.publish", { from: "2090-01-01T10:00" });
+  await right(desk, "catalogue.withdraw");
+  await right(desk, "catalogue.discard");
   await right(desk, "store.switch");
   await desk.goto("/admin/stores");
   await right(desk, "store.find", { q: "пристани" });
@@ -916,12 +943,26 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await desk.locator("td a").first().click();
   await wrong(desk, "article.change", { name: "" }, "Заполните это поле");
   await right(desk, "article.change", { name: `Чай ${code}` });
+  await right(desk, "catalogue.publish", { from: "" });
   await desk.goto("/admin/categories");
   await desk.getByText("Заполнить", { exact: true }).click();
   await wrong(desk, "category.add", { key: code, ru: "Пряности", en: "" }, "Заполните это поле");
   await right(desk, "category.add", { en: "Spices" });
   await wrong(desk, "category.change", { ru: "" }, "Заполните это поле");
   await right(desk, "category.change", { ru: "Специи" });
+});
+
+test("forms of scripts of talks", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/scripts");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  const key = `forms-${Date.now().toString(36)}`;
+  const script = { key, name_ru: "Зимний звонок", name_en: "A call in winter", steps: "Поздоровайтесь / Say hello" };
+  await wrong(desk, "script.add", { ...script, outcomes: "come: Придёт" }, "Не удаётся прочитать: строка 1");
+  await right(desk, "script.add", { outcomes: "come: Придёт / Will come" });
+  await wrong(desk, "script.change", { name_en: "" }, "Заполните это поле");
+  await right(desk, "script.change", { name_en: "A winter call" });
 });
 
 test("forms of the help", async ({ page }) => {

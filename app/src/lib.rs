@@ -491,8 +491,13 @@ pub const ROUTES: &[Route] = &[
         admin::promotions::one,
         [
             admin::promotions::ChangePromotion,
-            admin::promotions::PublishPromotion,
+            admin::promotions::NotePromotion,
+            admin::promotions::DiscardPromotion,
+            admin::promotions::AskPromotion,
+            admin::promotions::ApprovePromotion,
+            admin::promotions::RefusePromotion,
             admin::promotions::EndPromotion,
+            admin::promotions::ConcludePromotion,
         ]
     ),
     page!(
@@ -534,7 +539,13 @@ pub const ROUTES: &[Route] = &[
         "/admin/stores/{id}",
         Staff,
         admin::shops::one,
-        [admin::shops::ChangeStore, admin::shops::SwitchStore]
+        [
+            admin::shops::ChangeStore,
+            admin::shops::SwitchStore,
+            admin::coming::PublishItem,
+            admin::coming::DiscardItem,
+            admin::coming::WithdrawItem,
+        ]
     ),
     page!(
         "/admin/categories",
@@ -546,7 +557,12 @@ pub const ROUTES: &[Route] = &[
         "/admin/categories/{id}",
         Staff,
         admin::goods::category,
-        [admin::goods::ChangeCategory]
+        [
+            admin::goods::ChangeCategory,
+            admin::coming::PublishItem,
+            admin::coming::DiscardItem,
+            admin::coming::WithdrawItem,
+        ]
     ),
     page!(
         "/admin/articles",
@@ -558,7 +574,24 @@ pub const ROUTES: &[Route] = &[
         "/admin/articles/{id}",
         Staff,
         admin::goods::article,
-        [admin::goods::ChangeArticle]
+        [
+            admin::goods::ChangeArticle,
+            admin::coming::PublishItem,
+            admin::coming::DiscardItem,
+            admin::coming::WithdrawItem,
+        ]
+    ),
+    page!(
+        "/admin/scripts",
+        Staff,
+        admin::scripts::page,
+        [admin::scripts::AddScript]
+    ),
+    page!(
+        "/admin/scripts/{code}",
+        Staff,
+        admin::scripts::one,
+        [admin::scripts::ChangeScript]
     ),
     page!("/admin/help", Staff, admin::help::page, [admin::help::CreateHelp]),
     page!(

@@ -272,13 +272,13 @@ fn value<'a>(text: &'a str, mark: &str) -> Option<(Value, &'a str)> {
     })
 }
 
-/// What a member of staff did with something.
+/// What was done with something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     /// When.
     pub at: DateTime<Utc>,
-    /// The name of who did it.
-    pub by: String,
+    /// The name of who did it, or of the system that sent it; none: the time had come.
+    pub by: Option<String>,
     /// What, as `area.verb`.
     pub action: String,
     /// What it changed.
@@ -300,11 +300,13 @@ pub enum Object {
     Promotion(PromotionId),
 }
 
-/// What staff did with something, the newest first. Who merely looked, or saved the log of it, did nothing.
+/// What was done with something by staff, by another system and when its time had come, the newest first. Who merely looked, or
+/// saved the log of it, did nothing.
 pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) -> Result<Vec<Act>, Error> {
-    const SQL: &str = "SELECT a.at, s.name, a.action, a.reason FROM audit a JOIN staff s ON s.id = a.actor_id \
-                       WHERE a.object_id = $1 AND a.actor = 'staff' AND a.action NOT LIKE '%.read' AND a.action <> 'audit.export' \
-                       ORDER BY a.at DESC, a.id DESC LIMIT $2";
+    const SQL: &str = "SELECT a.at, COALESCE(s.name, t.name), a.action, a.reason FROM audit a \
+                       LEFT JOIN staff s ON s.id = a.actor_id LEFT JOIN tills t ON t.id = a.actor_id \
+                       WHERE a.object_id = $1 AND a.actor IN ('staff', 'till', 'system') \
+                       AND a.action NOT LIKE '%.read' AND a.action <> 'audit.export' ORDER BY a.at DESC, a.id DESC LIMIT $2";
     let (right, id) = match object {
         Object::Store(id) => (Right::Shops, id.0),
         Object::Category(id) => (Right::Shops, id.0),
@@ -313,9 +315,9 @@ pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) 
         Object::Promotion(id) => (Right::Rules, id.0),
     };
     by.may(right)?;
-    let rows: Vec<(DateTime<Utc>, String, String, String)> =
+    let rows: Vec<(DateTime<Utc>, Option<String>, String, String)> =
         on!(conn, |c| sqlx::query_as(SQL).bind(id).bind(limit).fetch_all(c).await)?;
-    let act = |(at, by, action, reason): (DateTime<Utc>, String, String, String)| Act {
+    let act = |(at, by, action, reason): (DateTime<Utc>, Option<String>, String, String)| Act {
         at,
         by,
         action,

@@ -52,6 +52,8 @@ pub mod audit;
 #[cfg(feature = "store")]
 pub mod backup;
 #[cfg(feature = "store")]
+pub mod catalogue;
+#[cfg(feature = "store")]
 pub mod checkup;
 #[cfg(feature = "store")]
 pub mod clock;

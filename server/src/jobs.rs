@@ -79,6 +79,9 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
         every("levels", LEVELS_EVERY, db, stopping.clone(), move |db| async move {
             crm::request::level::store::run_due(&db, &system).await
         }),
+        every("catalogue", LEVELS_EVERY, db, stopping.clone(), move |db| async move {
+            crm::catalogue::run_due(&db, &system).await.map(drop)
+        }),
         every("tiers", SWEEP_EVERY, db, stopping.clone(), move |db| async move {
             crm::rule::tier::store::run_due(&db, &system).await.map(drop)
         }),

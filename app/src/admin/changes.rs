@@ -1,4 +1,5 @@
-//! What staff did with something, as its page shows it: who, when, and what they changed.
+//! What was done with something by staff, by another system or when its time had come, as its page shows it: who, when, and what
+//! they changed.
 
 use super::versions::list;
 use crate::cx::Cx;
@@ -22,7 +23,7 @@ pub(super) async fn section(
 ) -> Result<Html, AppError> {
     let t = &cx.t().admin_changes;
     let acts = audit::of_object(&mut cx.db.read().await?, cx.staff()?, object, MOST).await?;
-    let value = |field: &str, value: &Value| show(field, value).unwrap_or_else(|| plain(cx, value));
+    let value = |field: &str, held: &Value| value(cx, field, held, &show);
     let line = |changed: Changed| {
         let label = labels.iter().find(|(field, _)| *field == changed.field);
         let label = label.map_or(changed.field.as_str(), |(_, label)| label);
@@ -33,10 +34,11 @@ pub(super) async fn section(
         .into_iter()
         .map(|act| {
             let (at, did) = (act.at, did(cx, &act));
+            let by = act.by.unwrap_or_else(|| t.by_clock.to_owned());
             let changed: Vec<_> = act.changed.into_iter().map(line).collect();
             view! {
                 <li class="panel">
-                    <p><b>{did}</b> " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{act.by}</bdi></p>
+                    <p><b>{did}</b> " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
                     {list(changed)}
                 </li>
             }
@@ -70,9 +72,22 @@ fn did(cx: &Cx, act: &Act) -> String {
         Some("cancel") => t.cancelled,
         Some("withdraw") => t.withdrawn,
         Some("end") => t.ended,
+        Some("schedule") => t.scheduled,
+        Some("apply") => t.applied,
+        Some("sent") => t.sent,
+        Some("note") => t.noted,
+        Some("ask") => t.asked,
+        Some("approve") => t.approved,
+        Some("refuse") => t.refused,
+        Some("conclude") => t.concluded,
         _ => return act.action.clone(),
     }
     .to_owned()
+}
+
+/// A value of a field as people read it, where that takes more than its text.
+pub(super) fn value(cx: &Cx, field: &str, value: &Value, show: &impl Fn(&str, &Value) -> Option<String>) -> String {
+    show(field, value).unwrap_or_else(|| plain(cx, value))
 }
 
 /// A value as people read it: of a text in two languages both, for either may be what changed.

@@ -1,8 +1,9 @@
-//! What is sold: articles and the categories that they are in, as staff write them.
+//! What is sold: articles and the categories that they are in, as staff write them. A change is a draft until it is published.
 
+use super::coming::{self, Coming, done_here};
 use super::rules::named;
 use super::shops::{found, search, sections};
-use super::versions::was_sent;
+use super::versions::{seen_if_any, was_sent};
 use super::{changes, looked_for};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
@@ -12,6 +13,7 @@ use crate::ui::{Check, DataTable, Field, FormBox, Head, Select};
 use crm::article::store as articles;
 use crm::article::store::managing::{self as article, Record as Article};
 use crm::audit::Object;
+use crm::catalogue::{self, Item, Record};
 use crm::flaw::Check as Flaws;
 use crm::id::{ArticleId, CategoryId};
 use crm::stores::store::category::{self as categories, Record as Category};
@@ -74,10 +76,13 @@ impl Form for AddCategory {
     }
 }
 
-/// Changes the category at hand. `seen` is its record as it was shown, in JSON.
+/// Writes what the category at hand is to say as a draft. `seen` is its record as it was shown, in JSON, and `draft` when the
+/// draft that was shown was changed; empty: there was none.
 #[derive(Deserialize)]
 pub struct ChangeCategory {
     seen: String,
+    #[serde(default)]
+    draft: String,
     #[serde(flatten)]
     fields: CategoryFields,
 }
@@ -89,15 +94,19 @@ impl Form for ChangeCategory {
         let id: CategoryId = cx.param("id")?;
         let seen: Category = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
         let new = self.fields.read(seen.code.clone())?;
-        categories::change(&cx.db, cx.staff()?, id, &seen, &new).await?;
-        Ok(Next::to(format!("{CATEGORIES}/{id}?done=saved")))
+        let [seen, new] = [seen, new].map(Record::Category);
+        let seen = (&seen, seen_if_any(&self.draft)?);
+        catalogue::write(&cx.db, cx.staff()?, Item::Category(id), seen, &new).await?;
+        Ok(done_here(cx, "drafted"))
     }
 }
 
-/// Changes the article at hand, likewise.
+/// The same of the article at hand.
 #[derive(Deserialize)]
 pub struct ChangeArticle {
     seen: String,
+    #[serde(default)]
+    draft: String,
     name: String,
     category: String,
     brand: String,
@@ -118,8 +127,10 @@ impl Form for ChangeArticle {
             brand: filled(self.brand),
             payable: self.payable == "yes",
         };
-        article::change(&cx.db, cx.staff()?, id, &seen, &new).await?;
-        Ok(Next::to(format!("{ARTICLES}/{id}?done=saved")))
+        let [seen, new] = [seen, new].map(Record::Article);
+        let seen = (&seen, seen_if_any(&self.draft)?);
+        catalogue::write(&cx.db, cx.staff()?, Item::Article(id), seen, &new).await?;
+        Ok(done_here(cx, "drafted"))
     }
 }
 
@@ -238,31 +249,40 @@ pub async fn category(cx: Cx) -> Result<Body, AppError> {
         .iter()
         .position(|(other, _)| *other == id)
         .ok_or(AppError::NotFound)?;
-    let changes = {
-        let labels = [
-            ("name", t.name),
-            ("ru", of_rules.name_ru),
-            ("en", of_rules.name_en),
-            ("parent", t.within),
-            ("after", t.after),
-        ];
-        changes::section(&cx, Object::Category(id), &labels, category_named(&cx, &others)).await?
-    };
+    let labels = [
+        ("name", t.name),
+        ("ru", of_rules.name_ru),
+        ("en", of_rules.name_en),
+        ("parent", t.within),
+        ("after", t.after),
+    ];
+    let show = category_named(&cx, &others);
+    let changes = changes::section(&cx, Object::Category(id), &labels, &show).await?;
     let (_, held) = others.remove(at);
+    let coming = Coming::of(&cx, Record::Category(held.clone())).await?;
+    let next = match coming.next() {
+        Record::Category(next) => next.clone(),
+        _ => held.clone(),
+    };
+    let draft = coming.seen();
+    let coming = coming.view(&cx, |record| coming::lines(&cx, record, &labels, &show));
     let title = cx.pick(&held.name);
     let seen = serde_json::to_string(&held).map_err(|_| AppError::Internal)?;
-    let done = [("created", t.done_category), ("saved", of_rules.done_saved)];
+    let done = [&[("created", t.done_category)][..], &coming::done(&cx)].concat();
     let (inside, labels, code) = (cx.clone(), category_labels(&cx), held.code.clone());
-    let fields = move || category_fields(&inside, &others, Some(&held), held.after.as_deref());
+    let fields = move || category_fields(&inside, &others, Some(&next), next.after.as_deref());
     let view = view! {
         {back(CATEGORIES, t.categories)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &done)}
         <p><code>{code}</code></p>
+        {coming}
         <section class="section narrow" aria-labelledby="edit">
             <h2 id="edit">{t.edit_category}</h2>
+            <p class="hint">{t.draft_hint}</p>
             <FormBox<ChangeCategory> labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
+                <input type="hidden" name="draft" value=draft/>
                 {fields()}
                 <button class="btn btn-primary">{of_rules.save}</button>
             </FormBox<ChangeCategory>>
@@ -273,7 +293,7 @@ pub async fn category(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// The name of a category where a change tells of its code.
-fn category_named(cx: &Cx, all: &[(CategoryId, Category)]) -> impl Fn(&str, &Value) -> Option<String> {
+fn category_named(cx: &Cx, all: &[(CategoryId, Category)]) -> impl Fn(&str, &Value) -> Option<String> + use<> {
     let names: BTreeMap<String, String> = all
         .iter()
         .map(|(_, category)| (category.code.clone(), called(cx, category)))
@@ -356,24 +376,34 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
         ("brand", t.brand),
         ("payable", t.may_be_paid),
     ];
-    let changes = changes::section(&cx, Object::Article(id), &labels, category_named(&cx, &all)).await?;
+    let show = category_named(&cx, &all);
+    let changes = changes::section(&cx, Object::Article(id), &labels, &show).await?;
     let seen = serde_json::to_string(&held).map_err(|_| AppError::Internal)?;
+    let coming = Coming::of(&cx, Record::Article(held.clone())).await?;
+    let next = match coming.next() {
+        Record::Article(next) => next.clone(),
+        _ => held.clone(),
+    };
+    let draft = coming.seen();
+    let coming = coming.view(&cx, |record| coming::lines(&cx, record, &labels, &show));
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let categories = choices(&cx, t.within_none, &all);
     let view = view! {
         {back(ARTICLES, t.articles)}
         <h1><bdi>{title.clone()}</bdi></h1>
-        {flash(&cx, &[("saved", of_rules.done_saved)])}
+        {flash(&cx, &coming::done(&cx))}
         <p><code>{held.code.clone()}</code></p>
+        {coming}
         <section class="section narrow" aria-labelledby="edit">
             <h2 id="edit">{t.edit_article}</h2>
-            <p class="hint">{t.article_hint}</p>
+            <p class="hint">{t.article_hint} " " {t.draft_hint}</p>
             <FormBox<ChangeArticle> labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
-                <Field name="name" label=t.name value=held.name/>
-                <Select name="category" label=t.category options=categories value=held.category.unwrap_or_default()/>
-                <Field name="brand" label=t.brand hint=t.brand_hint value=held.brand.unwrap_or_default() optional=true/>
-                <Check name="payable" checked=held.payable>{t.may_be_paid}</Check>
+                <input type="hidden" name="draft" value=draft/>
+                <Field name="name" label=t.name value=next.name/>
+                <Select name="category" label=t.category options=categories value=next.category.unwrap_or_default()/>
+                <Field name="brand" label=t.brand hint=t.brand_hint value=next.brand.unwrap_or_default() optional=true/>
+                <Check name="payable" checked=next.payable>{t.may_be_paid}</Check>
                 <button class="btn btn-primary">{of_rules.save}</button>
             </FormBox<ChangeArticle>>
         </section>

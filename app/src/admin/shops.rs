@@ -1,22 +1,25 @@
-//! Where something is sold: shops, as staff write them.
+//! Where something is sold: shops, as staff write them. A change of one is a draft until it is published.
 
+use super::coming::{self, Coming, done_here};
 use super::rules::fields::optional;
 use super::rules::words::{clock, weekday};
-use super::versions::was_sent;
+use super::versions::{seen_if_any, was_sent};
 use super::{changes, keep, looked_for};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head};
+use crate::ui::{DataTable, Field, FormBox, Head, TextArea};
 use chrono::{NaiveTime, Timelike, Weekday};
 use crm::audit::Object;
+use crm::catalogue::{self, Item, Record};
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::StoreId;
 use crm::lang::Localized;
+use crm::request::level::{Days, days, show_days};
 use crm::staff::Right;
 use crm::stores::store::managing::{self as shops, Entry};
-use crm::stores::{Hours, NewStore};
+use crm::stores::{Exception, Exceptions, Hours, NewStore};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -49,6 +52,8 @@ pub struct StoreFields {
     latitude: String,
     longitude: String,
     time_zone: String,
+    #[serde(default)]
+    exceptions: String,
     /// The hours, by the names of [`WEEK`].
     #[serde(flatten)]
     hours: BTreeMap<String, String>,
@@ -68,6 +73,33 @@ fn minute(text: &str) -> Result<u16, Flaw> {
         .find_map(|form| NaiveTime::parse_from_str(text, form).ok());
     let minute = time.map(|time| time.hour() * 60 + time.minute()).ok_or(Flaw::Missing)?;
     u16::try_from(minute).map_err(|_| Flaw::Missing)
+}
+
+/// Days with other hours, as a field of lines sends them: at most one span for each.
+fn exceptions(text: &str) -> Result<Exceptions, Flaw> {
+    let days = days(text)?;
+    if days.len() > Exceptions::MOST {
+        return Err(Flaw::TooManyLines { max: Exceptions::MOST });
+    }
+    let one = |(day, spans): (chrono::NaiveDate, Vec<[u16; 2]>)| match spans.as_slice() {
+        [] => Ok(Exception { day, hours: None }),
+        [hours] => Ok(Exception {
+            day,
+            hours: Some(*hours),
+        }),
+        _ => Err(Flaw::NotHours),
+    };
+    let days: Vec<Exception> = days.into_iter().map(one).collect::<Result<_, _>>()?;
+    Exceptions::try_from(days).map_err(|_| Flaw::NotHours)
+}
+
+/// The same in lines.
+fn show_exceptions(held: &Exceptions) -> String {
+    let days: Days = held
+        .iter()
+        .map(|one| (one.day, one.hours.into_iter().collect()))
+        .collect();
+    show_days(&days)
 }
 
 impl StoreFields {
@@ -93,6 +125,7 @@ impl StoreFields {
         }
         let latitude = flaws.field("latitude", optional(&self.latitude, degrees)).flatten();
         let longitude = flaws.field("longitude", optional(&self.longitude, degrees)).flatten();
+        let exceptions = flaws.field("exceptions", exceptions(&self.exceptions));
         let hours = Hours::try_from(week).map_err(|_| AppError::Refused)?;
         if !flaws.is_clean() {
             return Err(AppError::Invalid { flaws: flaws.flaws() });
@@ -112,6 +145,7 @@ impl StoreFields {
             phone: Some(self.phone.clone()),
             region: Some(self.region.clone()),
             time_zone: Some(self.time_zone.clone()),
+            exceptions,
         })
     }
 }
@@ -134,10 +168,13 @@ impl Form for AddStore {
     }
 }
 
-/// Changes the shop at hand. `seen` is its record as it was shown, in JSON.
+/// Writes what the shop at hand is to say as a draft. `seen` is its record as it was shown, in JSON, and `draft` when the draft
+/// that was shown was changed; empty: there was none.
 #[derive(Deserialize)]
 pub struct ChangeStore {
     seen: String,
+    #[serde(default)]
+    draft: String,
     #[serde(flatten)]
     fields: StoreFields,
 }
@@ -149,8 +186,10 @@ impl Form for ChangeStore {
         let id: StoreId = cx.param("id")?;
         let seen: NewStore = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
         let new = self.fields.read(&seen.code)?;
-        shops::change(&cx.db, cx.staff()?, id, &seen, &new).await?;
-        Ok(Next::to(format!("{HERE}/{id}?done=saved")))
+        let [seen, new] = [seen, new].map(|record| Record::Store(Box::new(record)));
+        let seen = (&seen, seen_if_any(&self.draft)?);
+        catalogue::write(&cx.db, cx.staff()?, Item::Store(id), seen, &new).await?;
+        Ok(done_here(cx, "drafted"))
     }
 }
 
@@ -310,6 +349,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("latitude", t.latitude),
         ("longitude", t.longitude),
         ("time_zone", t.time_zone),
+        ("exceptions", t.exceptions),
     ]
     .map(|(name, label)| (name.to_owned(), label.to_owned()))
     .to_vec();
@@ -330,6 +370,7 @@ fn fields(cx: &Cx, held: Option<&NewStore>) -> Html {
     let region = held.and_then(|held| held.region.clone()).unwrap_or_default();
     let phone = held.and_then(|held| held.phone.clone()).unwrap_or_default();
     let zone = held.and_then(|held| held.time_zone.clone()).unwrap_or_default();
+    let exceptions = held.and_then(|held| held.exceptions.as_ref().map(show_exceptions));
     let degrees = |n: Option<i64>| n.map(|n| (n as f64 / 1e6).to_string()).unwrap_or_default();
     let latitude = degrees(held.and_then(|held| held.latitude));
     let longitude = degrees(held.and_then(|held| held.longitude));
@@ -364,6 +405,7 @@ fn fields(cx: &Cx, held: Option<&NewStore>) -> Html {
         <h3>{t.hours}</h3>
         <p class="hint">{t.hours_hint}</p>
         <div class="grid gap-3 sm:grid-cols-2">{hours}</div>
+        <TextArea name="exceptions" label=t.exceptions hint=t.exceptions_hint value=exceptions.unwrap_or_default() rows=3/>
         <Field name="time_zone" label=t.time_zone hint=t.time_zone_hint(&cx.shop().time_zone) value=zone optional=true/>
     }
     .into_html()
@@ -377,10 +419,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let title = format!("{}, {}", cx.pick(&shop.store.town), cx.pick(&shop.store.name));
     let done = [
         ("created", t.done_created),
-        ("saved", cx.t().admin_rules.done_saved),
         ("closed", t.done_closed),
         ("reopened", t.done_reopened),
     ];
+    let done = [&done[..], &coming::done(&cx)].concat();
     let closed = shop
         .closed_at
         .map(|at| view! { <p class="notice">{t.closed_since(cx.moment(at))}</p> });
@@ -399,11 +441,17 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ("longitude", t.longitude),
         ("hours", t.hours),
         ("time_zone", t.time_zone),
+        ("exceptions", t.exceptions),
     ];
-    let changes = changes::section(&cx, Object::Store(id), &fields_named, |field, value| {
-        shown(&cx, field, value)
-    })
-    .await?;
+    let show = |field: &str, value: &Value| shown(&cx, field, value);
+    let changes = changes::section(&cx, Object::Store(id), &fields_named, show).await?;
+    let coming = Coming::of(&cx, Record::Store(Box::new(record.clone()))).await?;
+    let next = match coming.next() {
+        Record::Store(next) => (**next).clone(),
+        _ => record.clone(),
+    };
+    let draft = coming.seen();
+    let coming = coming.view(&cx, |record| coming::lines(&cx, record, &fields_named, &show));
     let seen = serde_json::to_string(&record).map_err(|_| AppError::Internal)?;
     let (inside, labels, save) = (cx.clone(), labels(&cx), cx.t().admin_rules.save);
     let view = view! {
@@ -412,11 +460,14 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &done)}
         <p>{state(&cx, &shop)} " " <code>{record.code.clone()}</code></p>
         {closed}
+        {coming}
         <section class="section narrow" aria-labelledby="edit">
             <h2 id="edit">{t.edit}</h2>
+            <p class="hint">{t.draft_hint}</p>
             <FormBox<ChangeStore> labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
-                {fields(&inside, Some(&record))}
+                <input type="hidden" name="draft" value=draft/>
+                {fields(&inside, Some(&next))}
                 <button class="btn btn-primary">{save}</button>
             </FormBox<ChangeStore>>
         </section>
@@ -440,6 +491,13 @@ fn shown(cx: &Cx, field: &str, value: &Value) -> Option<String> {
                 Some(format!("{} {open}–{close}", weekday(cx, day)))
             };
             Some(WEEK.into_iter().filter_map(day).collect::<Vec<_>>().join(", "))
+        }
+        "exceptions" => {
+            let held: Exceptions = serde_json::from_value(value.clone()).ok()?;
+            let shown = show_exceptions(&held).replace('\n', "; ");
+            (!shown.is_empty())
+                .then_some(shown)
+                .or_else(|| Some(cx.t().admin_changes.nothing.to_owned()))
         }
         _ => None,
     }

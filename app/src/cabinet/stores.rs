@@ -6,14 +6,17 @@ use crate::route::{Body, Frame, Place};
 use crate::texts::Texts;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use chrono::{Datelike, Timelike, Weekday};
+use chrono::{Days, NaiveDate, Timelike, Weekday};
 use crm::lang::{Lang, Localized};
 use crm::promotion::Promotion;
 use crm::promotion::store::offers::{self, Offer, Stand};
 use crm::search::{TEXT_MAX, finds};
-use crm::stores::{Hours, Store, store as stores};
+use crm::stores::{Exception, Hours, Store, store as stores};
 use islands::AppError;
 use leptos::prelude::*;
+
+/// For how many days ahead other hours are told.
+const SOON: u64 = 14;
 
 /// The page: with `near` those of a town and those around it first, with `offer` those where a promotion holds. By the
 /// position of the browser a script sorts them (`public/near.js`), and tells it to nobody.
@@ -159,14 +162,16 @@ fn card(cx: &Cx, shop: &Store, here: &[&Promotion]) -> impl IntoView + use<> {
     let t = &cx.t().stores;
     let name = format!("{}, {}", cx.pick(&shop.town), cx.pick(&shop.name));
     let on_phone = name.clone();
-    let hours: Vec<_> = hours(cx.lang, &shop.hours)
-        .into_iter()
-        .map(|line| view! { <li>{line}</li> })
-        .collect();
     let zone = cx.shop().zone_of(shop.time_zone.as_deref());
     let local = cx.db.now().with_timezone(&zone).naive_local();
     let minute = u16::try_from(local.hour() * 60 + local.minute()).unwrap_or_default();
-    let today = today(cx.lang, &shop.hours, local.weekday(), minute);
+    let day = local.date();
+    let hours: Vec<_> = hours(cx.lang, &shop.hours)
+        .into_iter()
+        .chain(exceptions(cx.lang, shop, day))
+        .map(|line| view! { <li>{line}</li> })
+        .collect();
+    let today = today(cx.lang, shop.on(day), minute);
     let phone = shop.phone.as_ref().map(|phone| {
         view! {
             <a class="btn btn-sm" href=format!("tel:{phone}")>
@@ -223,10 +228,26 @@ fn card(cx: &Cx, shop: &Store, here: &[&Promotion]) -> impl IntoView + use<> {
     }
 }
 
-/// Whether a shop is open at a minute of a day, and until when.
-pub fn today(lang: Lang, hours: &Hours, day: Weekday, minute: u16) -> String {
+/// The days from one on on which a shop keeps other hours soon: «1 января закрыто».
+pub fn exceptions(lang: Lang, shop: &Store, from: NaiveDate) -> Vec<String> {
     let t = &Texts::of(lang).stores;
-    match hours.on(day) {
+    let soon = shop.exceptions.iter();
+    let soon = soon.filter(|one| one.day >= from && one.day < from + Days::new(SOON));
+    let line = |one: &Exception| {
+        let time = match one.hours {
+            None => t.closed.to_owned(),
+            Some([0, 1440]) => t.all_day.to_owned(),
+            Some([open, close]) => format!("{}–{}", clock(open), clock(close)),
+        };
+        format!("{} {time}", crate::format::day(lang, one.day, from))
+    };
+    soon.map(line).collect()
+}
+
+/// Whether a shop is open at a minute of a day on which it keeps these hours, and until when.
+pub fn today(lang: Lang, hours: Option<[u16; 2]>, minute: u16) -> String {
+    let t = &Texts::of(lang).stores;
+    match hours {
         None => t.closed_today.to_owned(),
         Some([0, 1440]) => t.open_all_day.to_owned(),
         Some([open, _]) if minute < open => t.opens_at(clock(open)),

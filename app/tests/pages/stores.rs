@@ -40,7 +40,7 @@ fn a_shop_is_open_until_it_closes() {
         (Weekday::Tue, 600, "Сегодня закрыто"),
         (Weekday::Wed, 600, "Открыто круглосуточно"),
     ] {
-        assert_eq!(today(Lang::Ru, &hours, day, minute), words, "{day} at {minute}");
+        assert_eq!(today(Lang::Ru, hours.on(day), minute), words, "{day} at {minute}");
     }
 }
 

@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod scripts;
+#[cfg(feature = "store")]
 pub mod store;
 
 /// For so long whoever wrote a talk down may mend it; then another entry corrects it.
@@ -57,7 +59,7 @@ impl Way {
 }
 
 /// A script: what is said step by step, and what may come of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Script {
     /// What it is called by.
     pub code: String,

@@ -24,23 +24,63 @@ pub enum Stage {
     Published,
 }
 
-/// How it stands with a promotion at a moment.
+/// How it stands with a promotion at a moment: the stages that it goes through, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It has a name alone.
     Idea,
     /// It says everything, and nobody is offered it.
     Draft,
+    /// It waits for somebody else's consent.
+    Approval,
     /// It is published, and its time is to come.
     Planned,
     /// It holds.
     Running,
     /// Its time is over.
     Ended,
+    /// It is over, and what came of it is written down.
+    Concluded,
+}
+
+impl State {
+    /// Each of them, from the first to the last.
+    pub const ALL: [Self; 7] = [
+        Self::Idea,
+        Self::Draft,
+        Self::Approval,
+        Self::Planned,
+        Self::Running,
+        Self::Ended,
+        Self::Concluded,
+    ];
+
+    /// As addresses and the log name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idea => "idea",
+            Self::Draft => "draft",
+            Self::Approval => "approval",
+            Self::Planned => "planned",
+            Self::Running => "running",
+            Self::Ended => "ended",
+            Self::Concluded => "concluded",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Its time is over: nothing of it changes any more.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Ended | Self::Concluded)
+    }
 }
 
 impl Stage {
-    /// How it stands at a moment with a promotion of this period.
+    /// How it stands at a moment with a promotion of this period, as far as the two tell.
     pub fn at(self, now: DateTime<Utc>, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> State {
         match self {
             Self::Idea => State::Idea,

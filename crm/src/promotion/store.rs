@@ -11,6 +11,7 @@ macro_rules! promotions {
 
 pub mod managing;
 pub mod offers;
+pub mod outcome;
 
 use super::{Brief, NewPromotion, Place, Promotion, Stage};
 use crate::db::{self, Bind, Conn, ListQuery, Tx};
@@ -127,7 +128,8 @@ pub async fn put(tx: &mut Tx, _by: &System, new: &NewPromotion) -> Result<Promot
                        VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8) ON CONFLICT (code) DO UPDATE SET \
                        version = promotions.version + 1, title = excluded.title, conditions = excluded.conditions, \
                        starts_at = excluded.starts_at, ends_at = excluded.ends_at, \
-                       must_activate = excluded.must_activate, stage = excluded.stage RETURNING id";
+                       must_activate = excluded.must_activate, stage = excluded.stage, asked_at = NULL, asked_by = NULL \
+                       RETURNING id";
     let held: Option<Row> = on!(tx, |c| sqlx::query_as(HELD).bind(&new.code).fetch_optional(c).await)?;
     if let Some(held) = held.filter(|held| held.stage == Stage::Published) {
         let id = held.id;

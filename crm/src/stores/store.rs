@@ -18,8 +18,8 @@ use std::collections::HashMap;
 
 /// The shops that are not closed for good, by town and name as the language sorts them.
 pub async fn list(conn: &mut Conn, lang: Lang) -> Result<Vec<Store>, Error> {
-    const SQL: &str = "SELECT id, code, name, town, address, latitude, longitude, hours, phone, time_zone \
-                       FROM stores WHERE closed_at IS NULL OR closed_at > $1";
+    const SQL: &str = "SELECT id, code, name, town, address, latitude, longitude, hours, phone, time_zone, \
+                       exceptions FROM stores WHERE closed_at IS NULL OR closed_at > $1";
     let now = conn.now();
     let mut stores: Vec<Store> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
     stores.sort_by_cached_key(|s| (fold(s.town.get(lang)), fold(s.name.get(lang)), s.id));
@@ -45,10 +45,11 @@ pub async fn categories(conn: &mut Conn) -> Result<Vec<Category>, Error> {
 /// Writes a shop down, or replaces the one with its code.
 pub async fn put(tx: &mut Tx, _by: &System, new: &NewStore) -> Result<StoreId, Error> {
     const SQL: &str = "INSERT INTO stores (id, code, name, town, address, latitude, longitude, hours, phone, region, \
-                       time_zone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (code) DO UPDATE SET \
-                       name = excluded.name, town = excluded.town, address = excluded.address, \
+                       time_zone, exceptions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, COALESCE($12, '[]')) \
+                       ON CONFLICT (code) DO UPDATE SET name = excluded.name, town = excluded.town, address = excluded.address, \
                        latitude = excluded.latitude, longitude = excluded.longitude, hours = excluded.hours, \
-                       phone = excluded.phone, region = excluded.region, time_zone = excluded.time_zone RETURNING id";
+                       phone = excluded.phone, region = excluded.region, time_zone = excluded.time_zone, \
+                       exceptions = COALESCE($12, stores.exceptions) RETURNING id";
     Ok(on!(tx, |c| sqlx::query_scalar(SQL)
         .bind(StoreId::new())
         .bind(&new.code)
@@ -61,6 +62,7 @@ pub async fn put(tx: &mut Tx, _by: &System, new: &NewStore) -> Result<StoreId, E
         .bind(&new.phone)
         .bind(new.region.as_deref().map(str::trim))
         .bind(new.time_zone.as_deref().map(str::trim))
+        .bind(new.exceptions.as_ref().map(Json))
         .fetch_one(c)
         .await)?)
 }

@@ -2,13 +2,14 @@
 
 use super::receipt::TEXT_MAX;
 use crate::article::store as articles;
+use crate::catalogue::{Before, Kind};
 use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::CategoryId;
 use crate::lang::{Lang, Localized};
 use crate::on;
-use crate::stores::{NewStore, store, time_zone};
+use crate::stores::{NewStore, degrees, store, time_zone};
 use crate::till::Scope;
 use crate::who::Till;
 use std::collections::{BTreeMap, HashMap};
@@ -34,15 +35,22 @@ pub async fn put_stores(tx: &mut Tx, by: &Till, stores: &[NewStore]) -> Result<(
         if let Some(region) = &new.region {
             check.field(&format!("stores/{i}/region"), flaw::text(region, TEXT_MAX));
         }
+        for (name, value, most) in [("latitude", new.latitude, 90), ("longitude", new.longitude, 180)] {
+            if let Some(value) = value {
+                check.field(&format!("stores/{i}/{name}"), degrees(value, most));
+            }
+        }
         if let Some(zone) = &new.time_zone {
             check.field(&format!("stores/{i}/time_zone"), time_zone(zone));
         }
     }
     check.result()?;
+    let codes: Vec<&str> = stores.iter().map(|new| new.code.as_str()).collect();
+    let before = Before::of(tx, Kind::Stores, &codes).await?;
     for new in stores {
         store::put(tx, &system, new).await?;
     }
-    Ok(())
+    Ok(before.record(tx, by, Kind::Stores, &codes).await?)
 }
 
 /// A category to be written down.
@@ -67,6 +75,8 @@ pub async fn put_categories(tx: &mut Tx, by: &Till, categories: &[NewCategory]) 
         words(&mut check, &format!("categories/{i}/name"), &new.name);
     }
     check.result()?;
+    let codes: Vec<&str> = categories.iter().map(|new| new.code.trim()).collect();
+    let before = Before::of(tx, Kind::Categories, &codes).await?;
     let (mut places, mut parents) = (Vec::new(), Vec::new());
     for (place, new) in categories.iter().enumerate() {
         let position = i64::try_from(place + 1).unwrap_or(i64::MAX);
@@ -76,14 +86,14 @@ pub async fn put_categories(tx: &mut Tx, by: &Till, categories: &[NewCategory]) 
             parents.push((id, parent.trim()));
         }
     }
-    if parents.is_empty() {
-        return Ok(());
+    if !parents.is_empty() {
+        let mut check = Check::new();
+        for (place, flaw) in store::nest(tx, &system, &parents).await? {
+            check.field::<()>(&format!("categories/{}/parent", places[place]), Err(flaw));
+        }
+        check.result()?;
     }
-    let mut check = Check::new();
-    for (place, flaw) in store::nest(tx, &system, &parents).await? {
-        check.field::<()>(&format!("categories/{}/parent", places[place]), Err(flaw));
-    }
-    check.result()
+    Ok(before.record(tx, by, Kind::Categories, &codes).await?)
 }
 
 /// An article to be written down.
@@ -127,6 +137,8 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
         .iter()
         .map(|article| (article.code.trim(), Some(article.name.trim())))
         .collect();
+    let codes: Vec<&str> = names.keys().copied().collect();
+    let before = Before::of(tx, Kind::Articles, &codes).await?;
     let ids = articles::ensure(tx, &system, &names).await?;
     for article in new {
         let Some(id) = ids.get(article.code.trim()) else {
@@ -139,7 +151,7 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
             articles::categorize(tx, &system, *id, known.get(code).copied()).await?;
         }
     }
-    Ok(())
+    Ok(before.record(tx, by, Kind::Articles, &codes).await?)
 }
 
 /// A part of a list, by code.
@@ -179,8 +191,8 @@ where
 
 /// Shops by code, those after a code, closed ones too.
 pub async fn stores(conn: &mut Conn, by: &Till, after: &str, limit: i64) -> Result<Part<NewStore>, Error> {
-    const SQL: &str = "SELECT code, name, town, address, latitude, longitude, hours, phone, region, time_zone \
-                       FROM stores WHERE code > $1 ORDER BY code LIMIT $2";
+    const SQL: &str = "SELECT code, name, town, address, latitude, longitude, hours, phone, region, time_zone, \
+                       exceptions FROM stores WHERE code > $1 ORDER BY code LIMIT $2";
     part(conn, by, SQL, after, limit, |store: &NewStore| &store.code).await
 }
 

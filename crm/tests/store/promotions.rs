@@ -1,12 +1,14 @@
 //! Promotions.
 
-use crate::common::people::{SYSTEM, marketer, one, text};
+use crate::common::people::{SYSTEM, administrator, marketer, one, text};
 use crate::common::{customer, days, ready, receipt, sign_in, slip};
 use crate::rules::{TENTH, fixed, member, publish, rule};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::error::Error;
+use crm::flaw::Flaw;
 use crm::id::{PromotionId, RuleId, StoreId};
 use crm::promotion::store::offers::{self, Stand};
+use crm::promotion::store::outcome::{self, Outcome};
 use crm::promotion::store::{self, managing};
 use crm::promotion::{NewPromotion, Promotion, Stage, State};
 use crm::rule::tier::Measure;
@@ -53,6 +55,7 @@ async fn shop(world: &World, code: &str) -> StoreId {
         phone: None,
         region: None,
         time_zone: None,
+        exceptions: None,
     };
     world
         .db
@@ -86,22 +89,22 @@ crm::both_engines!(
     }
 );
 
-crm::both_engines!(only_what_is_published_is_offered, async |world| {
+crm::both_engines!(only_what_a_colleague_consented_to_is_offered, async |world| {
     ready(world).await;
-    let mara = marketer(world).await;
-    let fresh = mara.fresh(&world.db).expect("fresh");
-    let id = managing::create(&world.db, &mara, "Bags", &text("Bags"))
+    let (mara, ada) = (marketer(world).await, administrator(world).await);
+    let [own, fresh] = [&mara, &ada].map(|staff| staff.fresh(&world.db).expect("fresh"));
+    let id = managing::create(&world.db, &mara, "Bags", &text("Bags"), "")
         .await
         .expect("an idea");
-    let read = async || managing::read(&world.db, &mara, id).await.expect("read");
+    let read = async || managing::read(&world.db, &mara, id).await.expect("read").0;
     let idea = read().await;
     assert_eq!((idea.stage, idea.record.code.as_str()), (Stage::Idea, "bags"));
     let new = NewPromotion {
         code: "bags".into(),
         ..promotion("Bag week", -1, 10)
     };
-    let published = managing::publish(&world.db, &fresh, id, &idea.record).await;
-    assert!(matches!(published, Err(Error::Stale)), "an idea says too little");
+    let asked = managing::ask(&world.db, &mara, id, &idea.record).await;
+    assert!(matches!(asked, Err(Error::Stale)), "an idea says too little");
     managing::change(&world.db, &mara, id, &idea.record, &new)
         .await
         .expect("a draft");
@@ -109,17 +112,176 @@ crm::both_engines!(only_what_is_published_is_offered, async |world| {
     assert!(matches!(late, Err(Error::Stale)));
     let draft = read().await;
     assert_eq!((draft.stage, &draft.record), (Stage::Draft, &new));
-    assert_eq!(running(world, start()).await, []);
-    managing::publish(&world.db, &fresh, id, &draft.record)
+    let unasked = managing::approve(&world.db, &fresh, id, &new).await;
+    assert!(matches!(unasked, Err(Error::Stale)), "nobody asked: {unasked:?}");
+
+    managing::ask(&world.db, &mara, id, &new).await.expect("asked");
+    assert_eq!(read().await.state(start()), State::Approval);
+    let twice = managing::ask(&world.db, &mara, id, &new).await;
+    assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
+    let by_herself = managing::approve(&world.db, &own, id, &new).await;
+    assert!(matches!(by_herself, Err(Error::Forbidden)), "{by_herself:?}");
+    let by_herself = managing::refuse(&world.db, &mara, id, &new, "No").await;
+    assert!(matches!(by_herself, Err(Error::Forbidden)), "{by_herself:?}");
+    let empty = managing::refuse(&world.db, &ada, id, &new, " ").await;
+    assert!(
+        matches!(&empty, Err(Error::Invalid(flaws)) if flaws == &[("reason".to_owned(), Flaw::Missing)]),
+        "{empty:?}"
+    );
+    managing::refuse(&world.db, &ada, id, &new, "Too dear")
         .await
-        .expect("published");
+        .expect("refused");
+    let refused = read().await;
+    assert_eq!(
+        (refused.state(start()), refused.desk.refusal.as_deref()),
+        (State::Draft, Some("Too dear"))
+    );
+    assert_eq!(running(world, start()).await, []);
+
+    // Whoever changes what waits has written it, and consent is asked for anew.
+    managing::ask(&world.db, &mara, id, &new).await.expect("asked again");
+    let cheaper = NewPromotion {
+        conditions: text("10 % off"),
+        ..new.clone()
+    };
+    managing::change(&world.db, &ada, id, &new, &cheaper)
+        .await
+        .expect("changed by a colleague");
+    assert_eq!(read().await.state(start()), State::Draft);
+    managing::ask(&world.db, &mara, id, &cheaper).await.expect("asked");
+    for author in [&own, &fresh] {
+        let refused = managing::approve(&world.db, author, id, &cheaper).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    }
+    managing::change(&world.db, &mara, id, &cheaper, &new)
+        .await
+        .expect("changed back");
+    managing::ask(&world.db, &mara, id, &new).await.expect("asked");
+    let other = managing::approve(&world.db, &fresh, id, &cheaper).await;
+    assert!(
+        matches!(other, Err(Error::Stale)),
+        "what was shown is what is published"
+    );
+    managing::approve(&world.db, &fresh, id, &new).await.expect("published");
     assert_eq!(running(world, start()).await[0].code, "bags");
     assert_eq!(read().await.state(start()), State::Running);
+
+    // What is published stays as it is until a colleague consents to the next version.
+    let longer = NewPromotion {
+        ends_at: start() + TimeDelta::hours(20),
+        ..new.clone()
+    };
+    managing::change(&world.db, &mara, id, &new, &longer)
+        .await
+        .expect("a next version");
+    let offered = async || running(world, start()).await.remove(0).ends_at;
+    assert_eq!(offered().await, new.ends_at);
+    managing::ask(&world.db, &mara, id, &longer).await.expect("asked");
+    assert_eq!(read().await.state(start()), State::Running);
+    let waiting = managing::list(&world.db, &ada, Some(State::Approval), None, 9).await;
+    assert_eq!(waiting.expect("listed").len(), 1, "among those that wait");
+    managing::discard(&world.db, &mara, id).await.expect("thrown away");
+    let gone = managing::approve(&world.db, &fresh, id, &longer).await;
+    assert!(matches!(gone, Err(Error::Stale)), "{gone:?}");
+    managing::change(&world.db, &mara, id, &new, &longer)
+        .await
+        .expect("written again");
+    managing::ask(&world.db, &mara, id, &longer).await.expect("asked");
+    managing::approve(&world.db, &fresh, id, &longer)
+        .await
+        .expect("published");
+    assert_eq!(offered().await, longer.ends_at);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM promotion_versions"), 2);
+    for sql in [
+        "UPDATE promotion_versions SET version = version + 100",
+        "DELETE FROM promotion_versions",
+    ] {
+        assert!(crate::common::execute!(world.db, sql).await.is_err(), "{sql}");
+    }
+
     managing::end(&world.db, &fresh, id).await.expect("ended");
     assert_eq!(running(world, start()).await, []);
     assert_eq!(read().await.state(start()), State::Ended);
     let over = managing::change(&world.db, &mara, id, &read().await.record, &new).await;
     assert!(matches!(over, Err(Error::Stale)));
+    let before = managing::conclude(&world.db, &mara, id, "Nothing", "It sold").await;
+    assert!(matches!(before, Err(Error::Stale)), "something else was written before");
+    managing::conclude(&world.db, &mara, id, "", "It sold")
+        .await
+        .expect("concluded");
+    assert_eq!(read().await.state(start()), State::Concluded);
+    let mut conn = world.db.read().await.expect("a connection");
+    assert_eq!(
+        managing::counts(&mut conn, &mara).await.expect("counted"),
+        [0, 0, 0, 0, 0, 0, 1]
+    );
+});
+
+crm::both_engines!(an_idea_is_a_name_and_a_note, async |world| {
+    ready(world).await;
+    let mara = marketer(world).await;
+    let title = crm::lang::Localized {
+        ru: "Неделя сумок".into(),
+        en: String::new(),
+    };
+    let id = managing::create(&world.db, &mara, " ", &title, " Why not? ")
+        .await
+        .expect("an idea");
+    let (idea, _) = managing::read(&world.db, &mara, id).await.expect("read");
+    assert_eq!(idea.record.title.en, "Неделя сумок", "one language stands for both");
+    assert_eq!(idea.desk.note, "Why not?");
+    assert!(idea.record.code.starts_with("p-"), "{}", idea.record.code);
+    let nothing = managing::create(&world.db, &mara, "", &Default::default(), "").await;
+    assert!(
+        matches!(&nothing, Err(Error::Invalid(flaws)) if flaws == &[("title_ru".to_owned(), Flaw::Missing)]),
+        "{nothing:?}"
+    );
+    let late = managing::set_note(&world.db, &mara, id, "", "Because").await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    managing::set_note(&world.db, &mara, id, "Why not?", "One\r\ntwo")
+        .await
+        .expect("two lines");
+    // As a browser sends what a page showed.
+    managing::set_note(&world.db, &mara, id, "One\r\ntwo", "")
+        .await
+        .expect("none any more");
+});
+
+crm::both_engines!(what_came_of_a_promotion_is_what_its_rules_booked, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let (anna, club) = member(db).await;
+    let (boris, _) = member(db).await;
+    let gift = &fixed(club, 50_00);
+    let large = publish(db, &rule("Large", r#"{"basket_sum": {"at_least": 50000}}"#, gift, ""))
+        .await
+        .id;
+    let id = carried_out(world, "week", 48, &[large]).await;
+    // Within its time: one of Anna's brings points, another does not, and one is voided; of before it one.
+    world.clock.set(start() + TimeDelta::hours(10));
+    let hours = |n| start() + TimeDelta::hours(n);
+    slip("before", anna, hours(-10)).line("tea", 1, 100_00).book(db).await;
+    slip("large", anna, hours(1)).line("tea", 1, 600_00).book(db).await;
+    slip("small", anna, hours(2)).line("tea", 1, 200_00).book(db).await;
+    slip("void", anna, hours(2)).line("tea", 1, 700_00).book(db).await;
+    crate::common::execute!(db, "UPDATE purchases SET voided_at = at WHERE document = 'void'")
+        .await
+        .expect("voided");
+    slip("others", boris, hours(3)).line("tea", 1, 400_00).book(db).await;
+    let (entry, _) = managing::read(db, &mara, id).await.expect("read");
+    let mut conn = db.read().await.expect("a connection");
+    let told = outcome::of(&mut conn, &mara, &entry).await.expect("counted");
+    assert_eq!(
+        told,
+        Outcome {
+            purchases: 1,
+            customers: 1,
+            points: 50_00,
+            discount: 0,
+            sales: 800_00,
+            sales_before: 100_00,
+        }
+    );
 });
 
 /// Writes a promotion down that these rules carry out.

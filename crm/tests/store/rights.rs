@@ -28,7 +28,13 @@ const HISTORY: [(&str, &str); 11] = [
 ];
 
 /// The tables that hold drafts beside what is published.
-const VERSIONS: [&str; 3] = ["rule_versions", "text_versions", "tier_versions"];
+const VERSIONS: [&str; 5] = [
+    "catalogue_versions",
+    "promotion_versions",
+    "rule_versions",
+    "text_versions",
+    "tier_versions",
+];
 
 /// SQLSTATE: the role may not do that.
 const NOT_ALLOWED: Option<&str> = Some("42501");

@@ -161,7 +161,7 @@ fn a_server_can_await_these(
         promotion::store::offers::ending(&mut conn, customer.me(), db.now()).await?;
         promotion::store::offers::over(&mut conn, customer.me(), None, 1).await?;
         promotion::store::offers::activate(&db, &customer, "").await?;
-        promotion::store::managing::list(&db, &agent, None, 1).await?;
+        promotion::store::managing::list(&db, &agent, None, None, 1).await?;
         stores::store::list(&mut conn, crm::lang::Lang::Ru).await?;
         stores::store::categories(&mut conn).await?;
         Ok::<_, Error>(())

@@ -4,13 +4,16 @@ use crate::common::people::{self, SYSTEM, marketer, sql, text};
 use crate::common::{execute, ready};
 use crm::article::store::{self as articles, managing as article};
 use crm::audit::Object;
+use crm::catalogue::{self, Item, Record};
+use crm::db::Db;
 use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::id::{ArticleId, CategoryId, StoreId};
 use crm::lang::{Lang, Localized};
 use crm::stores::store::{category, managing};
-use crm::stores::{Hours, NewStore, Store, store};
-use crm::testing::World;
+use crm::stores::{Exceptions, Hours, NewStore, Store, store};
+use crm::testing::{World, start};
+use crm::who::Staff;
 
 fn shop(code: &str, town: &str) -> NewStore {
     let hours = [
@@ -36,6 +39,7 @@ fn shop(code: &str, town: &str) -> NewStore {
         phone: None,
         region: None,
         time_zone: Some("Asia/Omsk".into()),
+        exceptions: None,
     }
 }
 
@@ -45,6 +49,21 @@ async fn put(world: &World, shop: &NewStore) -> crm::id::StoreId {
         .write(|tx| crm::db::scoped(async move { store::put(tx, &SYSTEM, shop).await }))
         .await
         .expect("written")
+}
+
+/// A shop, as it is changed.
+fn of_shop(shop: &NewStore) -> Record {
+    Record::Store(Box::new(shop.clone()))
+}
+
+/// Writes a draft over what was seen, and publishes it.
+async fn change(db: &Db, by: &Staff, item: Item, seen: &Record, new: &Record) -> Result<(), Error> {
+    catalogue::write(db, by, item, (seen, None), new).await?;
+    let (draft, _) = catalogue::coming(&mut db.read().await?, by, item).await?;
+    match draft {
+        None => Ok(()),
+        Some(draft) => catalogue::publish(db, &by.fresh(db)?, item, draft.changed_at, None).await,
+    }
 }
 
 async fn list(world: &World, lang: Lang) -> Vec<Store> {
@@ -88,6 +107,7 @@ crm::both_engines!(shops_are_listed_by_town_and_replaced_by_code, async |world| 
         phone,
         region: _,
         time_zone,
+        exceptions: _,
     } = changed;
     assert_eq!(
         stores[3],
@@ -101,7 +121,8 @@ crm::both_engines!(shops_are_listed_by_town_and_replaced_by_code, async |world| 
             longitude,
             hours,
             phone,
-            time_zone
+            time_zone,
+            exceptions: Exceptions::default()
         }
     );
 });
@@ -191,11 +212,13 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
     assert_eq!((seen.code.as_str(), &seen.region), ("tver-1", &None));
     let mut other = seen.clone();
     other.region = Some("tver".into());
-    managing::change(db, &mara, id, &seen, &other).await.expect("changed");
-    let late = managing::change(db, &mara, id, &seen, &other).await;
+    let item = Item::Store(id);
+    let (seen, other) = (of_shop(&seen), of_shop(&other));
+    change(db, &mara, item, &seen, &other).await.expect("changed");
+    let late = change(db, &mara, item, &seen, &other).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
     assert_eq!(get().await.region.as_deref(), Some("tver"));
-    let nothing = managing::change(db, &mara, StoreId::new(), &seen, &other).await;
+    let nothing = change(db, &mara, Item::Store(StoreId::new()), &seen, &other).await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
 
     managing::set_open(db, &mara, id, false).await.expect("closed");
@@ -216,7 +239,8 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
         log(world).await,
         [
             "store.create",
-            r#"store.change region: null → "tver""#,
+            "store.draft",
+            r#"store.publish region: null → "tver""#,
             "store.close",
             "store.reopen",
             "store.read"
@@ -231,24 +255,14 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
         category::list(&mut conn, &agent).await.err(),
         articles::list(&mut conn, &agent, "", "", 1).await.err(),
         managing::create(db, &agent, &new).await.err(),
-        managing::change(db, &agent, id, &seen, &other).await.err(),
+        change(db, &agent, item, &seen, &other).await.err(),
+        catalogue::discard(db, &agent, item).await.err(),
+        catalogue::coming(&mut conn, &agent, item).await.err(),
         managing::set_open(db, &agent, id, false).await.err(),
         category::read(db, &agent, CategoryId::new()).await.err(),
         category::create(db, &agent, &of_shelf("a", None, None)).await.err(),
-        category::change(
-            db,
-            &agent,
-            CategoryId::new(),
-            &of_shelf("a", None, None),
-            &of_shelf("b", None, None),
-        )
-        .await
-        .err(),
         article::read(db, &agent, ArticleId::new()).await.err(),
         article::get(&mut conn, &agent, ArticleId::new()).await.err(),
-        article::change(db, &agent, ArticleId::new(), &tea(), &tea())
-            .await
-            .err(),
         crm::audit::of_object(&mut conn, &agent, Object::Store(id), 1)
             .await
             .err(),
@@ -358,26 +372,26 @@ crm::both_engines!(categories_are_kept_in_order_and_in_no_circle, async |world| 
         parent: None,
         ..seen_green.clone()
     };
-    category::change(db, &mara, green, &seen_green, &out)
-        .await
-        .expect("out");
-    let late = category::change(db, &mara, green, &seen_green, &out).await;
+    let of = |id, seen: &category::Record, new: &category::Record| {
+        let records = (Record::Category(seen.clone()), Record::Category(new.clone()));
+        let mara = &mara;
+        async move { change(db, mara, Item::Category(id), &records.0, &records.1).await }
+    };
+    of(green, &seen_green, &out).await.expect("out");
+    let late = of(green, &seen_green, &out).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
     let into = |seen: &category::Record, parent: &str| category::Record {
         parent: Some(parent.to_owned()),
         ..seen.clone()
     };
     let (tea_within, green_within) = (into(&seen_tea, "green"), into(&out, "tea"));
-    let (first, second) = tokio::join!(
-        category::change(db, &mara, tea, &seen_tea, &tea_within),
-        category::change(db, &mara, green, &out, &green_within),
-    );
+    let (first, second) = tokio::join!(of(tea, &seen_tea, &tea_within), of(green, &out, &green_within));
     assert_eq!(
         [first.is_ok(), second.is_ok()].iter().filter(|is| **is).count(),
         1,
         "{first:?} {second:?}"
     );
-    let nobody = category::change(db, &mara, CategoryId::new(), &out, &green_within).await;
+    let nobody = of(CategoryId::new(), &out, &green_within).await;
     assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
 });
 
@@ -397,11 +411,13 @@ crm::both_engines!(what_staff_changed_of_an_article_is_told, async |world| {
         payable: false,
         ..tea()
     };
-    article::change(db, &mara, id, &tea(), &renamed).await.expect("changed");
-    article::change(db, &mara, id, &renamed, &renamed)
+    let item = Item::Article(id);
+    let [first, second] = [tea(), renamed.clone()].map(Record::Article);
+    change(db, &mara, item, &first, &second).await.expect("changed");
+    change(db, &mara, item, &second, &second)
         .await
         .expect("nothing to change");
-    let late = article::change(db, &mara, id, &tea(), &renamed).await;
+    let late = change(db, &mara, item, &first, &second).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
     let mut conn = db.read().await.expect("a connection");
     let told = crm::audit::of_object(&mut conn, &mara, Object::Article(id), 9)
@@ -423,5 +439,166 @@ crm::both_engines!(what_staff_changed_of_an_article_is_told, async |world| {
         ("name".to_owned(), serde_json::json!(renamed.name)),
         ("payable".to_owned(), serde_json::json!(false)),
     ];
-    assert_eq!(told, [("article.change".to_owned(), changed)]);
+    assert_eq!(
+        told,
+        [
+            ("article.publish".to_owned(), changed),
+            ("article.draft".to_owned(), Vec::new())
+        ]
+    );
+});
+
+crm::both_engines!(what_is_scheduled_is_carried_out_late_and_once, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(db).expect("fresh");
+    let mut first = shop("a", "Тверь");
+    first.longitude = Some(35_917_600);
+    let id = put(world, &first).await;
+    let item = Item::Store(id);
+    let live = async || {
+        let mut conn = db.read().await.expect("a connection");
+        managing::get(&mut conn, &mara, id).await.expect("read").record()
+    };
+    let coming = async || {
+        let mut conn = db.read().await.expect("a connection");
+        catalogue::coming(&mut conn, &mara, item).await.expect("read")
+    };
+    let seen = live().await;
+    let holiday = serde_json::from_str(r#"[{"day": "2027-01-01", "hours": null}]"#).expect("a day");
+    let next = NewStore {
+        phone: Some("+79000009901".into()),
+        exceptions: Some(holiday),
+        ..seen.clone()
+    };
+    let write =
+        async |draft, new: &NewStore| catalogue::write(db, &mara, item, (&of_shop(&seen), draft), &of_shop(new)).await;
+    let half = NewStore {
+        phone: next.phone.clone(),
+        ..seen.clone()
+    };
+    write(None, &half).await.expect("a draft");
+    let late = write(None, &next).await;
+    assert!(
+        matches!(late, Err(Error::Stale)),
+        "somebody wrote a draft meanwhile: {late:?}"
+    );
+    let old = coming().await.0.expect("a draft").changed_at;
+    world.clock.set(start() + chrono::TimeDelta::minutes(1));
+    write(Some(old), &next).await.expect("written over");
+    let from = start() + chrono::TimeDelta::hours(1);
+    let other = catalogue::publish(db, &fresh, item, old, Some(from)).await;
+    assert!(
+        matches!(other, Err(Error::Stale)),
+        "what was shown is published: {other:?}"
+    );
+    let draft = coming().await.0.expect("a draft").changed_at;
+    let past = catalogue::publish(db, &fresh, item, draft, Some(start())).await;
+    assert!(
+        matches!(&past, Err(Error::Invalid(flaws)) if flaws == &[("from".to_owned(), Flaw::TooLate)]),
+        "{past:?}"
+    );
+    catalogue::publish(db, &fresh, item, draft, Some(from))
+        .await
+        .expect("scheduled");
+    let (draft, ahead) = coming().await;
+    assert_eq!((draft, ahead.expect("it lies ahead").from), (None, from));
+    assert_eq!(catalogue::run_due(db, &SYSTEM).await.expect("nothing is due"), 0);
+    assert_eq!(live().await, seen, "nothing that is published changed");
+
+    // What another system sent meanwhile stays.
+    let sent = NewStore {
+        address: text("Elsewhere"),
+        ..first.clone()
+    };
+    put(world, &sent).await;
+    world.clock.set(from + chrono::TimeDelta::hours(3));
+    let both = tokio::join!(catalogue::run_due(db, &SYSTEM), catalogue::run_due(db, &SYSTEM));
+    let (one, other) = (both.0.expect("carried out"), both.1.expect("carried out"));
+    assert_eq!(one + other, 1, "of two nodes one does it");
+    assert_eq!(catalogue::run_due(db, &SYSTEM).await.expect("once"), 0);
+    let expected = NewStore {
+        address: text("Elsewhere"),
+        ..next.clone()
+    };
+    assert_eq!(live().await, expected);
+    let applied = people::one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'store.apply'");
+    assert_eq!(applied, 1);
+    for sql in [
+        "UPDATE catalogue_versions SET version = version + 100",
+        "DELETE FROM catalogue_versions",
+    ] {
+        assert!(execute!(db, sql).await.is_err(), "{sql}");
+    }
+});
+
+crm::both_engines!(what_lies_ahead_is_taken_back, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let fresh = mara.fresh(db).expect("fresh");
+    let add = async |code: &str, parent: Option<&str>, after: Option<&str>| {
+        let new = of_shelf(code, parent, after);
+        category::create(db, &mara, &new).await.expect("added")
+    };
+    let tea = add("tea", None, None).await;
+    let green = add("green", None, Some("tea")).await;
+    let seen = async |id| {
+        let mut conn = db.read().await.expect("a connection");
+        let all = category::list(&mut conn, &mara).await.expect("listed");
+        all.into_iter().find(|(known, _)| *known == id).expect("there").1
+    };
+    let coming = async |id| {
+        let mut conn = db.read().await.expect("a connection");
+        catalogue::coming(&mut conn, &mara, Item::Category(id))
+            .await
+            .expect("read")
+    };
+    let first = seen(green).await;
+    let within = category::Record {
+        parent: Some("tea".into()),
+        ..first.clone()
+    };
+    let records = (Record::Category(first.clone()), Record::Category(within));
+    let item = Item::Category(green);
+    catalogue::write(db, &mara, item, (&records.0, None), &records.1)
+        .await
+        .expect("a draft");
+    let draft = coming(green).await.0.expect("a draft").changed_at;
+    let from = start() + chrono::TimeDelta::hours(1);
+    catalogue::publish(db, &fresh, item, draft, Some(from))
+        .await
+        .expect("scheduled");
+    catalogue::withdraw(db, &fresh, item).await.expect("taken back");
+    let twice = catalogue::withdraw(db, &fresh, item).await;
+    assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
+    let (draft, ahead) = coming(green).await;
+    assert!(ahead.is_none());
+    let draft = draft.expect("a draft again").changed_at;
+    catalogue::publish(db, &fresh, item, draft, Some(from))
+        .await
+        .expect("scheduled again");
+
+    // By then tea lies within green: the circle is not closed, and somebody finds the draft.
+    let before = seen(tea).await;
+    let tea_within = category::Record {
+        parent: Some("green".into()),
+        ..before.clone()
+    };
+    let tea_records = (Record::Category(before), Record::Category(tea_within));
+    change(db, &mara, Item::Category(tea), &tea_records.0, &tea_records.1)
+        .await
+        .expect("within");
+    world.clock.set(from);
+    assert_eq!(catalogue::run_due(db, &SYSTEM).await.expect("looked at"), 1);
+    assert_eq!(seen(green).await, first);
+    let (draft, ahead) = coming(green).await;
+    assert!(draft.is_some() && ahead.is_none());
+    let publish = catalogue::publish(db, &fresh, item, draft.expect("a draft").changed_at, None).await;
+    assert!(
+        matches!(&publish, Err(Error::Invalid(flaws)) if flaws == &[("parent".to_owned(), Flaw::Circle)]),
+        "{publish:?}"
+    );
+    catalogue::discard(db, &mara, item).await.expect("thrown away");
+    let twice = catalogue::discard(db, &mara, item).await;
+    assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
 });

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use crm::flaw::Flaw;
 use crm::id::{CustomerId, InteractionId};
 use crm::interaction::store::{self as interactions, add, change, get};
-use crm::interaction::{Entry, FREE, Way};
+use crm::interaction::{Entry, FREE, Way, scripts};
 use crm::note::store as notes;
 use crm::testing::start;
 use crm::{Error, merge};
@@ -210,3 +210,64 @@ crm::both_engines!(
         assert!(matches!(gone, Err(Error::Stale)), "there is nobody any more: {gone:?}");
     }
 );
+
+crm::both_engines!(staff_write_scripts_version_by_version, async |world| {
+    let db = ready(world).await;
+    let mara = people::marketer(world).await;
+    let agent = people::agent(world).await;
+    let new = crm::interaction::Script {
+        code: " Winter ".into(),
+        version: 1,
+        name: people::text("Winter"),
+        steps: vec![people::text("Say hello")],
+        outcomes: vec![("come".into(), people::text("Will come"))],
+    };
+    let mut wrong = new.clone();
+    wrong.steps.push(Default::default());
+    wrong.outcomes.push(wrong.outcomes[0].clone());
+    let refused = scripts::create(db, &mara, &wrong).await;
+    let Err(Error::Invalid(flaws)) = refused else {
+        panic!("{refused:?}")
+    };
+    let line = |field: &str| (field.to_owned(), Flaw::Unreadable { line: 2 });
+    assert_eq!(flaws, [line("steps"), line("outcomes")]);
+    let code = scripts::create(db, &mara, &new).await.expect("added");
+    assert_eq!(code, "winter");
+    let twice = scripts::create(db, &mara, &new).await;
+    assert!(
+        matches!(&twice, Err(Error::Invalid(flaws)) if flaws == &[("key".to_owned(), Flaw::Taken)]),
+        "{twice:?}"
+    );
+    let next = crm::interaction::Script {
+        code,
+        name: people::text("Frost"),
+        ..new
+    };
+    scripts::change(db, &mara, &next).await.expect("changed");
+    let late = scripts::change(db, &mara, &next).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let versions = scripts::versions(db, &mara, "winter").await.expect("read");
+    let told: Vec<_> = versions
+        .iter()
+        .map(|one| {
+            (
+                one.script.version,
+                one.script.name.en.as_str(),
+                one.published_by.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [(2, "Frost", Some("Мара")), (1, "Winter", Some("Мара"))]);
+    let mut conn = db.read().await.expect("a connection");
+    let all = interactions::scripts(&mut conn).await.expect("read");
+    assert_eq!(all.last().map(|script| script.name.en.as_str()), Some("Frost"));
+    let refused = [
+        scripts::create(db, &agent, &next).await.err(),
+        scripts::change(db, &agent, &next).await.err(),
+        scripts::list(db, &agent).await.err(),
+        scripts::versions(db, &agent, "winter").await.err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, Some(Error::Forbidden)), "{error:?}");
+    }
+});

@@ -351,6 +351,7 @@ both_engines!(the_catalogue_is_read_back_in_parts_by_code, async |world| {
         phone: Some("+79000000045".into()),
         region: Some("north".into()),
         time_zone: Some("Asia/Omsk".into()),
+        exceptions: Some(crm::stores::Exceptions::default()),
     };
     let category = |code: &str, parent: Option<&str>| NewCategory {
         code: code.into(),
@@ -518,4 +519,64 @@ both_engines!(the_receipts_of_a_customer_are_read_back, async |world| {
     let blind = till(db, "three", "shop", &[Scope::Customers]).await;
     let refused = read(&blind, anna.id(), None, 9).await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+});
+
+both_engines!(what_another_system_changes_stands_in_the_history, async |world| {
+    let db = ready(world).await;
+    let till = &till(db, "erp", "shop", &[Scope::Catalogue]).await;
+    let send = async |name: &str| {
+        let new = &[NewArticle {
+            code: "a".into(),
+            name: name.into(),
+            ..NewArticle::default()
+        }];
+        db.write(|tx| scoped(async move { catalogue::put_articles(tx, till, new).await }))
+            .await
+            .expect("written");
+    };
+    send("Чай").await;
+    send("Чай").await;
+    send("Чай чёрный").await;
+    let mut conn = db.read().await.expect("a connection");
+    let log: Vec<(String, String)> = crm::on!(conn, |c| sqlx::query_as(
+        "SELECT action, reason FROM audit WHERE action LIKE 'article.%' ORDER BY id"
+    )
+    .fetch_all(c)
+    .await)
+    .expect("read");
+    drop(conn);
+    let sent = ("article.sent".to_owned(), "name: \"Чай\" → \"Чай чёрный\"".to_owned());
+    assert_eq!(log, [sent], "what is new or the same has no history");
+
+    let text = |word: &str| crm::lang::Localized {
+        ru: word.into(),
+        en: word.into(),
+    };
+    let far = &[NewStore {
+        code: "far".into(),
+        name: text("Far"),
+        town: text("Tver"),
+        address: text("Lane"),
+        latitude: Some(90_000_001),
+        longitude: Some(-180_000_001),
+        hours: serde_json::from_str("[null,null,null,null,null,null,null]").expect("hours"),
+        phone: None,
+        region: None,
+        time_zone: None,
+        exceptions: None,
+    }];
+    let refused = db
+        .write(|tx| scoped(async move { catalogue::put_stores(tx, till, far).await }))
+        .await;
+    let Err(Error::Invalid(flaws)) = refused else {
+        panic!("{refused:?}")
+    };
+    let out = |n| Flaw::OutOfRange { min: -n, max: n };
+    assert_eq!(
+        flaws,
+        [
+            ("stores/0/latitude".to_owned(), out(90)),
+            ("stores/0/longitude".to_owned(), out(180))
+        ]
+    );
 });

@@ -44,6 +44,8 @@ pub(super) async fn stores(call: Call, once: Once, sent: Sent<Stores>) -> Result
             phone: store.phone,
             region: store.region,
             time_zone: store.time_zone,
+            // Staff keep them; what another system sends leaves them as they are.
+            exceptions: None,
         });
     }
     let (till, stores) = (&call.till, &stores);

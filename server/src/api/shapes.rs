@@ -880,9 +880,11 @@ pub struct Store {
     pub address: Text,
     /// Degrees north (WGS 84), in millionths.
     #[serde(default)]
+    #[schema(minimum = -90000000, maximum = 90000000)]
     pub latitude: Option<i64>,
     /// Degrees east, in millionths.
     #[serde(default)]
+    #[schema(minimum = -180000000, maximum = 180000000)]
     pub longitude: Option<i64>,
     /// For each day from Monday the minutes of the day at which it opens and closes, or null.
     pub hours: [Option<[u16; 2]>; 7],

@@ -237,6 +237,7 @@ impl Records {
                 phone,
                 region: None,
                 time_zone: None,
+                exceptions: None,
             });
         }
         for c in facts.categories {

@@ -39,6 +39,12 @@ async fn save(staff: &mut Browser, at: &str, form: &str, changed: &[(&str, &str)
     staff.send(at, form, &fields).await
 }
 
+/// Publishes the draft of a page at once.
+async fn publish(staff: &mut Browser, at: &str) {
+    let reply = save(staff, at, "catalogue.publish", &[]).await;
+    assert_eq!(reply.location(), format!("{at}?done=published"), "{}", reply.text());
+}
+
 /// The codes of the categories in the order of their page.
 async fn order(staff: &mut Browser) -> Vec<String> {
     let page = staff.get(CATEGORIES).await.body;
@@ -99,7 +105,15 @@ async fn a_category_is_added_named_moved_and_put_within_another() {
         &[("after", "dishes"), ("ru", "Зелёный чай")],
     )
     .await;
-    assert_eq!(moved.location(), format!("{green}?done=saved"), "{}", moved.text());
+    assert_eq!(moved.location(), format!("{green}?done=drafted"), "{}", moved.text());
+    assert_eq!(
+        order(&mut staff).await,
+        ["green", "tea", "dishes"],
+        "a draft moves nothing"
+    );
+    let page = staff.get(&green).await.body;
+    assert!(page.contains("<del>") && page.contains("<ins>"), "{page}");
+    publish(&mut staff, &green).await;
     assert_eq!(order(&mut staff).await, ["tea", "dishes", "green"]);
     // A colleague saw it as it was before.
     let late = save(
@@ -122,7 +136,8 @@ async fn a_category_is_added_named_moved_and_put_within_another() {
     let itself = save(&mut staff, &tea, "category.change", &[("parent", "tea")]).await;
     assert_eq!(itself.message("category.change", "parent"), "Выберите из списка");
     let out = save(&mut staff, &green, "category.change", &[("parent", "")]).await;
-    assert_eq!(out.location(), format!("{green}?done=saved"), "{}", out.text());
+    assert_eq!(out.location(), format!("{green}?done=drafted"), "{}", out.text());
+    publish(&mut staff, &green).await;
 
     let page = staff.get(&green).await.text();
     for told in [
@@ -190,7 +205,10 @@ async fn an_article_is_changed_and_its_page_tells_what_of_it() {
         ("payable", "no"),
     ];
     let saved = save(&mut staff, &at, "article.change", &changed).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    assert_eq!(saved.location(), format!("{at}?done=drafted"), "{}", saved.text());
+    let list = staff.get(ARTICLES).await.text();
+    assert!(list.contains("Чашка") && !list.contains("Ёлка"), "{list}");
+    publish(&mut staff, &at).await;
     let late = save(
         &mut staff,
         &at,
@@ -205,7 +223,7 @@ async fn an_article_is_changed_and_its_page_tells_what_of_it() {
     let held = ["name", "category", "brand", "payable"].map(|name| form.get(name));
     assert_eq!(held, [Some("Чашка «Ёлка»"), Some("dishes"), Some("Сосна"), None]);
     for told in [
-        "Изменено",
+        "Опубликовано",
         "Название: «Чашка» → «Чашка «Ёлка»»",
         "Категория: пусто → Посуда (dishes)",
         "Марка: пусто → «Сосна»",
@@ -218,16 +236,17 @@ async fn an_article_is_changed_and_its_page_tells_what_of_it() {
     let found = sent.location().to_owned();
     assert!(staff.get(&found).await.text().contains("Посуда"), "{found}");
     save(&mut staff, &at, "article.change", &[("category", ""), ("brand", "")]).await;
+    publish(&mut staff, &at).await;
     let form = staff.get(&at).await.form("article.change");
     assert_eq!(["category", "brand"].map(|name| form.get(name)), [Some(""), Some("")]);
     // What was saved as it was is no change.
     let before = app
-        .texts("SELECT action FROM audit WHERE action = 'article.change'")
+        .texts("SELECT action FROM audit WHERE action = 'article.draft'")
         .await
         .len();
     save(&mut staff, &at, "article.change", &[]).await;
     let after = app
-        .texts("SELECT action FROM audit WHERE action = 'article.change'")
+        .texts("SELECT action FROM audit WHERE action = 'article.draft'")
         .await
         .len();
     assert_eq!([before, after], [2, 2]);

@@ -1,6 +1,6 @@
 //! Promotions: as marketers write them, and as customers are offered them.
 
-use crate::common::{TestApp, with};
+use crate::common::{Browser, TestApp, with};
 use axum::http::StatusCode;
 
 const LIST: &str = "/admin/promotions";
@@ -20,33 +20,49 @@ fn fields<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     )
 }
 
+/// What a form of a page says of what was shown.
+async fn seen(staff: &mut Browser, at: &str, form: &str) -> String {
+    let page = staff.get(at).await;
+    page.form(form).get("seen").map(str::to_owned).expect("a field")
+}
+
 #[tokio::test]
-async fn a_promotion_goes_from_idea_to_end() {
+async fn a_promotion_goes_from_idea_to_its_result() {
     let app = TestApp::new().await;
     let rule = app.some_rule().await.to_string();
     let mut staff = app.staff_as("mara", "marketer").await;
+    let mut ada = app.staff_as("ada", "administrator").await;
     let mut anna = app.customer("Анна").await;
     assert!(staff.get(LIST).await.text().contains("Акций пока нет"));
-    let wrong = [("key", "акция"), ("title_ru", "Неделя сумок"), ("title_en", " ")];
+    let wrong = [("key", ""), ("title_ru", " "), ("title_en", ""), ("note", "Зачем?")];
     let wrong = staff.send(LIST, "promotion.create", &wrong).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(wrong.message("promotion.create", "title_en"), "Заполните это поле");
-    let idea = [("key", "bags"), ("title_ru", "Неделя сумок"), ("title_en", "Bag week")];
+    assert_eq!(wrong.message("promotion.create", "title_ru"), "Заполните это поле");
+    let idea = [
+        ("key", "bags"),
+        ("title_ru", "Неделя сумок"),
+        ("title_en", ""),
+        ("note", "Сумки не берут"),
+    ];
     let made = staff.send(LIST, "promotion.create", &idea).await;
     let at = made.location().split('?').next().unwrap_or_default().to_owned();
     assert!(at.starts_with("/admin/promotions/"), "{}", made.text());
     let twice = staff.send(LIST, "promotion.create", &idea).await;
     assert_eq!(twice.message("promotion.create", "key"), "Такой уже есть");
     let page = staff.get(&at).await;
-    assert!(page.text().contains("Идея") && !page.body.contains("promotion.publish"));
+    assert!(page.text().contains("Идея") && page.text().contains("Сумки не берут"));
+    assert!(!page.body.contains("promotion.ask"), "an idea says too little");
+    let note = [("seen", "Сумки не берут"), ("note", "Берут плохо")];
+    let noted = staff.send(&at, "promotion.note", &note).await;
+    assert_eq!(noted.location(), format!("{at}?done=saved"), "{}", noted.text());
 
-    let seen = page
-        .form("promotion.change")
-        .get("seen")
-        .map(str::to_owned)
-        .expect("a field");
-    let seen = seen.as_str();
-    let wrong = fields(&[("seen", seen), ("ends", "2026-11-20T10:00"), ("conditions_en", "")]);
+    let shown = seen(&mut staff, &at, "promotion.change").await;
+    let seen_first = shown.as_str();
+    let wrong = fields(&[
+        ("seen", seen_first),
+        ("ends", "2026-11-20T10:00"),
+        ("conditions_en", ""),
+    ]);
     let wrong = staff.send(&at, "promotion.change", &wrong).await;
     for (field, message) in [
         ("ends", "Конец раньше начала: проверьте оба"),
@@ -54,10 +70,13 @@ async fn a_promotion_goes_from_idea_to_end() {
     ] {
         assert_eq!(wrong.message("promotion.change", field), message, "{field}");
     }
-    let nobodys = fields(&[("seen", seen), ("rules[]", "00000000-0000-0000-0000-000000000009")]);
+    let nobodys = fields(&[
+        ("seen", seen_first),
+        ("rules[]", "00000000-0000-0000-0000-000000000009"),
+    ]);
     let nobodys = staff.send(&at, "promotion.change", &nobodys).await;
     assert_eq!(nobodys.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nobodys.text());
-    let whole = fields(&[("seen", seen), ("rules[]", &rule)]);
+    let whole = fields(&[("seen", seen_first), ("rules[]", &rule)]);
     let saved = staff.send(&at, "promotion.change", &whole).await;
     assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
     let late = staff.send(&at, "promotion.change", &whole).await;
@@ -72,44 +91,117 @@ async fn a_promotion_goes_from_idea_to_end() {
         "a draft is nobody's"
     );
 
-    let seen = page
-        .form("promotion.publish")
-        .get("seen")
-        .map(str::to_owned)
-        .expect("a field");
-    let sent = staff.send(&at, "promotion.publish", &[("seen", &seen)]).await;
+    let shown = seen(&mut staff, &at, "promotion.ask").await;
+    let sent = staff.send(&at, "promotion.ask", &[("seen", &shown)]).await;
+    assert_eq!(sent.location(), format!("{at}?done=asked"), "{}", sent.text());
+    let page = staff.get(&at).await;
+    assert!(page.text().contains("Решит коллега, не автор"), "{}", page.text());
+    assert!(!page.body.contains("promotion.approve"), "the author is not offered it");
+    let approve = [("seen", shown.as_str())];
+    let own = staff.send(&at, "promotion.approve", &approve).await;
+    assert_ne!(own.status, StatusCode::SEE_OTHER, "the author cannot approve");
+    assert!(!anna.get("/offers").await.text().contains("Неделя сумок"));
+    let wrong = [("seen", shown.as_str()), ("reason", "")];
+    let wrong = ada.send(&at, "promotion.refuse", &wrong).await;
+    assert_eq!(wrong.message("promotion.refuse", "reason"), "Заполните это поле");
+    let why = [("seen", shown.as_str()), ("reason", "Дорого")];
+    let refused = ada.send(&at, "promotion.refuse", &why).await;
+    assert_eq!(refused.location(), format!("{at}?done=refused"), "{}", refused.text());
+    let page = staff.get(&at).await.text();
+    for told in ["Не одобрено: Дорого", "Стадия: Ждёт одобрения → Черновик"]
+    {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let late = ada.send(&at, "promotion.approve", &approve).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    staff.send(&at, "promotion.ask", &approve).await;
+    let waiting = ada.get(&format!("{LIST}?stage=approval")).await;
+    assert!(waiting.body.contains(&at), "{}", waiting.body);
+    assert!(!ada.get(&format!("{LIST}?stage=draft")).await.body.contains(&at));
+    let sent = ada.send(&at, "promotion.approve", &approve).await;
     assert_eq!(sent.location(), format!("{at}?done=published"), "{}", sent.text());
-    assert!(staff.get(LIST).await.text().contains("Идёт"));
-    assert!(anna.get("/offers").await.text().contains("Неделя сумок"));
+    let running = staff.get(&format!("{LIST}?stage=running")).await;
+    assert!(running.body.contains(&at), "{}", running.body);
+    assert!(anna.get("/offers").await.text().contains("Все сумки дешевле на 20 %"));
+
+    // What is published stays as it is until a colleague approves the next version.
+    let shown = seen(&mut staff, &at, "promotion.change").await;
+    let next = fields(&[
+        ("seen", &shown),
+        ("conditions_ru", "Все сумки дешевле на 30 %"),
+        ("rules[]", &rule),
+    ]);
+    let saved = staff.send(&at, "promotion.change", &next).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    assert!(anna.get("/offers").await.text().contains("дешевле на 20 %"));
+    let shown = seen(&mut staff, &at, "promotion.ask").await;
+    staff.send(&at, "promotion.ask", &[("seen", &shown)]).await;
+    assert!(anna.get("/offers").await.text().contains("дешевле на 20 %"));
+    let page = ada.get(&at).await;
+    assert!(
+        page.body.contains("<del>") && page.text().contains("новая версия ждёт одобрения"),
+        "{}",
+        page.body
+    );
+    ada.send(&at, "promotion.approve", &[("seen", &shown)]).await;
+    assert!(anna.get("/offers").await.text().contains("дешевле на 30 %"));
+
     let sent = staff.send(&at, "promotion.end", &[]).await;
     assert_eq!(sent.location(), format!("{at}?done=ended"), "{}", sent.text());
     let page = staff.get(&at).await;
-    assert!(page.text().contains("Закончилась") && page.text().contains("Опубликовано"));
+    assert!(page.text().contains("Закончилась") && page.text().contains("Оборот участников"));
     assert!(!page.body.contains("promotion.change"), "what is over stays as it was");
     assert!(!anna.get("/").await.text().contains("Неделя сумок"));
+    let wrong = staff
+        .send(&at, "promotion.conclude", &[("seen", ""), ("conclusion", " ")])
+        .await;
+    assert_eq!(wrong.message("promotion.conclude", "conclusion"), "Заполните это поле");
+    let said = [("seen", ""), ("conclusion", "Сумки взяли")];
+    let sent = staff.send(&at, "promotion.conclude", &said).await;
+    assert_eq!(sent.location(), format!("{at}?done=concluded"), "{}", sent.text());
+    let concluded = staff.get(&format!("{LIST}?stage=concluded")).await;
+    assert!(concluded.body.contains(&at), "{}", concluded.body);
+}
+
+/// A published promotion is not changed by whoever came in long ago, and nobody publishes without having proved who they are.
+#[tokio::test]
+async fn publishing_takes_a_fresh_proof() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let mut ada = app.staff_as("ada", "administrator").await;
+    let mut anna = app.customer("Анна").await;
+    let at = format!("{LIST}/{}", app.some_promotion().await);
+    let shown = seen(&mut staff, &at, "promotion.change").await;
+    let next = fields(&[("seen", &shown), ("title_ru", "Месяц чая")]);
+    staff.send(&at, "promotion.change", &next).await;
+    let shown = seen(&mut staff, &at, "promotion.ask").await;
+    staff.send(&at, "promotion.ask", &[("seen", &shown)]).await;
+    app.world
+        .clock
+        .set(crm::testing::start() + chrono::Duration::minutes(16));
+    let stale = ada.send(&at, "promotion.approve", &[("seen", &shown)]).await;
+    assert!(!stale.location().contains("done=published"), "{}", stale.location());
+    assert!(!anna.get("/offers").await.text().contains("Месяц чая"));
 }
 
 #[tokio::test]
 async fn a_promotion_that_is_to_come_is_called_off_and_is_a_draft_again() {
     let app = TestApp::new().await;
     let mut staff = app.staff_as("mara", "marketer").await;
-    let idea = [("key", "bags"), ("title_ru", "Сумки"), ("title_en", "Bags")];
+    let mut ada = app.staff_as("ada", "administrator").await;
+    let idea = [("key", ""), ("title_ru", "Сумки"), ("title_en", "Bags"), ("note", "")];
     let made = staff.send(LIST, "promotion.create", &idea).await;
     let at = made.location().split('?').next().unwrap_or_default().to_owned();
-    for form in ["promotion.change", "promotion.publish"] {
-        let seen = staff
-            .get(&at)
-            .await
-            .form(form)
-            .get("seen")
-            .map(str::to_owned)
-            .expect("a field");
-        let sent = fields(&[("seen", &seen), ("starts", "2026-11-25T10:00")]);
-        assert_eq!(
-            staff.send(&at, form, &sent).await.status,
-            StatusCode::SEE_OTHER,
-            "{form}"
-        );
+    for form in ["promotion.change", "promotion.ask", "promotion.approve"] {
+        let by = if form == "promotion.approve" {
+            &mut ada
+        } else {
+            &mut staff
+        };
+        let shown = seen(by, &at, form).await;
+        let sent = fields(&[("seen", &shown), ("starts", "2026-11-25T10:00")]);
+        let sent = by.send(&at, form, &sent).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{form}: {}", sent.text());
     }
     assert!(staff.get(&at).await.text().contains("Запланирована"));
     staff.send(&at, "promotion.end", &[]).await;

@@ -51,6 +51,7 @@ impl Shop {
                     phone: None,
                     region: Some("tver".into()),
                     time_zone: None,
+                    exceptions: None,
                 };
                 crm::stores::store::put(tx, &BY, &second).await?;
                 let articles = BTreeMap::from([("cup", Some("Чашка")), ("pot", Some("Чайник"))]);

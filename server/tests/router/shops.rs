@@ -38,6 +38,88 @@ async fn find(staff: &mut Browser, at: &str, form: &str, text: &str) -> Reply {
     staff.get(&found).await
 }
 
+/// Publishes the draft of a shop's page, at once or from a moment on.
+async fn publish(staff: &mut Browser, at: &str, from: &str) -> Reply {
+    let page = staff.get(at).await;
+    let form = page.form("catalogue.publish");
+    let seen = form.get("seen").map(str::to_owned).expect("a field");
+    let sent = [("seen", seen.as_str()), ("from", from)];
+    staff.send(at, "catalogue.publish", &sent).await
+}
+
+/// What staff change of a shop is nobody's until it is published, and what is scheduled not before its time.
+#[tokio::test]
+async fn a_shop_changes_when_its_draft_is_published() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let mut anna = app.customer("Анна").await;
+    let made = staff.send(LIST, "store.add", &shop(&[("key", "tver-1")])).await;
+    let at = made.location().split('?').next().unwrap_or_default().to_owned();
+    let shown = async |staff: &mut Browser| {
+        let form = staff.get(&at).await.form("store.change");
+        ["seen", "draft"].map(|name| form.get(name).unwrap_or_default().to_owned())
+    };
+    let [seen, draft] = shown(&mut staff).await;
+    assert_eq!(draft, "");
+    // The clock stands at 15:00 on 21 November 2026.
+    let days = "2026-11-21\n2026-11-22 10:00–15:00";
+    let wrong = shop(&[("seen", &seen), ("exceptions", "завтра")]);
+    let wrong = staff.send(&at, "store.change", &wrong).await;
+    assert_eq!(
+        wrong.message("store.change", "exceptions"),
+        "Не удаётся прочитать: строка 1"
+    );
+    let other = shop(&[("seen", &seen), ("exceptions", days)]);
+    staff.send(&at, "store.change", &other).await;
+    assert!(
+        !anna.get("/stores").await.text().contains("Сегодня закрыто"),
+        "a draft is nobody's"
+    );
+    let page = staff.get(&at).await;
+    assert!(page.body.contains("<ins>Особые дни: 2026-11-21"), "{}", page.body);
+    // A colleague who did not see the draft does not write over it.
+    let blind = shop(&[("seen", &seen), ("phone", "")]);
+    let blind = staff.send(&at, "store.change", &blind).await;
+    assert!(blind.text().contains("изменил кто-то другой"), "{}", blind.text());
+
+    let late = publish(&mut staff, &at, "2020-01-01T10:00").await;
+    assert_eq!(late.message("catalogue.publish", "from"), "Этот момент уже прошёл");
+    let planned = publish(&mut staff, &at, "2026-11-21T15:10").await;
+    assert_eq!(planned.location(), format!("{at}?done=scheduled"), "{}", planned.text());
+    assert!(!anna.get("/stores").await.text().contains("Сегодня закрыто"));
+    let back = staff.send(&at, "catalogue.withdraw", &[]).await;
+    assert_eq!(back.location(), format!("{at}?done=withdrawn"), "{}", back.text());
+    publish(&mut staff, &at, "2026-11-21T15:10").await;
+    app.world
+        .clock
+        .set(crm::testing::start() + chrono::Duration::minutes(12));
+    for times in [1, 0] {
+        let done = crm::catalogue::run_due(&app.world.db, &BY).await.expect("carried out");
+        assert_eq!(done, times);
+    }
+    let there = anna.get("/stores").await.text();
+    assert!(
+        there.contains("Сегодня закрыто") && there.contains("10:00–15:00"),
+        "{there}"
+    );
+    let page = staff.get(&at).await.text();
+    for told in ["Вступило в силу", "по расписанию", "Запланировано"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+
+    // A draft that is thrown away leaves nothing, and nobody publishes without a fresh proof.
+    let [seen, _] = shown(&mut staff).await;
+    let other = shop(&[("seen", &seen), ("exceptions", days), ("phone", "")]);
+    staff.send(&at, "store.change", &other).await;
+    app.world
+        .clock
+        .set(crm::testing::start() + chrono::Duration::minutes(40));
+    assert!(!staff.get(&at).await.body.contains("catalogue.publish"));
+    let thrown = staff.send(&at, "catalogue.discard", &[]).await;
+    assert_eq!(thrown.location(), format!("{at}?done=discarded"), "{}", thrown.text());
+    assert_eq!(shown(&mut staff).await[1], "");
+}
+
 #[tokio::test]
 async fn a_shop_is_added_changed_closed_and_found() {
     let app = TestApp::new().await;
@@ -103,12 +185,21 @@ async fn a_shop_is_added_changed_closed_and_found() {
         .expect("a field");
     let moved = shop(&[("seen", seen.as_str()), ("address_ru", "Советская, 2")]);
     let saved = staff.send(&at, "store.change", &moved).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    assert_eq!(saved.location(), format!("{at}?done=drafted"), "{}", saved.text());
+    assert!(!anna.get("/stores").await.text().contains("Советская, 2"));
+    let published = publish(&mut staff, &at, "").await;
+    assert_eq!(
+        published.location(),
+        format!("{at}?done=published"),
+        "{}",
+        published.text()
+    );
+    assert!(anna.get("/stores").await.text().contains("Советская, 2"));
     let late = staff.send(&at, "store.change", &shop(&[("seen", seen.as_str())])).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
     let log = app
-        .texts("SELECT reason FROM audit WHERE action = 'store.change'")
+        .texts("SELECT reason FROM audit WHERE action = 'store.publish'")
         .await;
     assert_eq!(
         log,
@@ -191,6 +282,7 @@ async fn put_shop(app: &TestApp, code: &str, town: &str, place: Option<(i64, i64
         phone: None,
         region: None,
         time_zone: None,
+        exceptions: None,
     };
     let written = app
         .world

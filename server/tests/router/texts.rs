@@ -1,7 +1,7 @@
 //! The texts of the shop as staff edit them: what is wrong stands at its field, what is published counts at once, and what was
 //! said before stays to be read.
 
-use crate::common::{Browser, TestApp};
+use crate::common::{Browser, TestApp, with};
 use crate::rules::put;
 use axum::http::StatusCode;
 use chrono::Duration;
@@ -346,4 +346,44 @@ async fn every_text_is_previewed_with_samples() {
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{form}");
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM texts").await, 0);
+}
+
+/// A script of talks is changed by another version, which whoever did not see the last one does not write.
+#[tokio::test]
+async fn a_script_of_talks_gets_another_version() {
+    let app = TestApp::new().await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let at = "/admin/scripts/missing_points";
+    let says = [
+        ("seen", "1"),
+        ("name_ru", "Пропали баллы"),
+        ("name_en", "Points are gone"),
+        (
+            "steps",
+            "Поздоровайтесь / Say hello\nСпросите номер чека / Ask for the receipt",
+        ),
+        ("outcomes", "found: Нашли / Found"),
+    ];
+    let wrong = with(says.to_vec(), &[("outcomes", "found: Нашли")]);
+    let wrong = mara.send(at, "script.change", &wrong).await;
+    assert_eq!(
+        wrong.message("script.change", "outcomes"),
+        "Не удаётся прочитать: строка 1"
+    );
+    let saved = mara.send(at, "script.change", &says).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let page = mara.get(at).await;
+    for told in [
+        "<ins>Спросите номер чека / Ask for the receipt</ins>",
+        "Версия 2",
+        "mara",
+    ] {
+        assert!(page.body.contains(told), "{told}: {}", page.body);
+    }
+    let late = mara.send(at, "script.change", &says).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let mut agent = app.staff_as("agent", "agent").await;
+    for path in ["/admin/scripts", at] {
+        assert_eq!(agent.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
 }

@@ -1,7 +1,7 @@
-//! Articles as staff write them. Another system that keeps them replaces the same records through the API.
+//! Articles as staff see them, who change them by [`crate::catalogue`]. Another system that keeps them replaces the same records
+//! through the API.
 
-use crate::audit::difference;
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{ArticleId, CategoryId};
@@ -43,58 +43,69 @@ pub async fn read(db: &Db, by: &Staff, id: ArticleId) -> Result<Record, Error> {
 
 /// The same for whoever is about to change it.
 pub async fn get(conn: &mut Conn, by: &Staff, id: ArticleId) -> Result<Record, Error> {
+    by.may(Right::Shops)?;
+    of(conn, id).await
+}
+
+/// One article, whoever asks. Fails with [`Error::NotFound`].
+pub(crate) async fn of(conn: &mut Conn, id: ArticleId) -> Result<Record, Error> {
     const SQL: &str = "SELECT a.code, a.name, c.code AS category, a.brand, a.payable FROM articles a \
                        LEFT JOIN categories c ON c.id = a.category_id WHERE a.id = $1";
-    by.may(Right::Shops)?;
     let found: Option<Record> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
     found.ok_or(Error::NotFound)
 }
 
-/// Changes an article, but for its code. `seen` is the record as it was shown: [`Error::Stale`] where it is another one by
-/// now. Fails with flaws at fields, and with [`Error::NotFound`]. What changed is written down, before and after.
-pub async fn change(db: &Db, by: &Staff, id: ArticleId, seen: &Record, new: &Record) -> Result<(), Error> {
+/// An article with its id.
+#[derive(sqlx::FromRow)]
+struct Known {
+    id: ArticleId,
+    #[sqlx(flatten)]
+    record: Record,
+}
+
+/// The articles of these codes, as they are now.
+pub(crate) async fn by_codes(conn: &mut Conn, codes: &[&str]) -> Result<Vec<(ArticleId, Record)>, sqlx::Error> {
+    const SQL: &str = "SELECT a.id, a.code, a.name, c.code AS category, a.brand, a.payable FROM articles a \
+                       LEFT JOIN categories c ON c.id = a.category_id";
+    let mut found = Vec::new();
+    for part in codes.chunks(1024) {
+        let part = part.iter().map(|code| Bind::Text((*code).to_owned()));
+        let known: Vec<Known> = db::list(conn, ListQuery::new(SQL).within("a.code", part)).await?;
+        found.extend(known.into_iter().map(|one| (one.id, one.record)));
+    }
+    Ok(found)
+}
+
+/// Puts what was checked in the place of what an article says that is held.
+pub(crate) async fn put(tx: &mut Tx, id: ArticleId, new: &Record) -> Result<(), Error> {
     const SQL: &str =
         "UPDATE articles SET name = $2, search = $3, category_id = $4, brand = $5, payable = $6 WHERE id = $1";
-    by.may(Right::Shops)?;
-    db.write(|tx| {
-        scoped(async move {
-            hold(tx, id).await?;
-            let before = get(tx, by, id).await?;
-            if before != *seen {
-                return Err(Error::Stale);
-            }
-            let (new, category) = checked(tx, new, &before.code).await?;
-            if new == before {
-                return Ok(());
-            }
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(&new.name)
-                .bind(fold(&new.name))
-                .bind(category)
-                .bind(&new.brand)
-                .bind(new.payable)
-                .execute(c)
-                .await
-                .map(drop))?;
-            if new.category != before.category {
-                report::recount(tx, id).await?;
-            }
-            let changed = difference(&before, &new);
-            Ok(by.record(tx, "article.change", None, Some(id.0), &changed).await?)
-        })
-    })
-    .await
+    let before = of(tx, id).await?;
+    let (new, category) = checked(tx, new, &before.code).await?;
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(&new.name)
+        .bind(fold(&new.name))
+        .bind(category)
+        .bind(&new.brand)
+        .bind(new.payable)
+        .execute(c)
+        .await
+        .map(drop))?;
+    if new.category != before.category {
+        report::recount(tx, id).await?;
+    }
+    Ok(())
 }
 
 /// Sees to it that nobody else changes an article until the transaction ends.
-async fn hold(tx: &mut Tx, id: ArticleId) -> Result<(), sqlx::Error> {
+pub(crate) async fn hold(tx: &mut Tx, id: ArticleId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE articles SET code = code WHERE id = $1";
     on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
 }
 
 /// The same as it is kept, with the category that it is in.
-async fn checked(conn: &mut Conn, new: &Record, code: &str) -> Result<(Record, Option<CategoryId>), Error> {
+pub(crate) async fn checked(conn: &mut Conn, new: &Record, code: &str) -> Result<(Record, Option<CategoryId>), Error> {
     const SQL: &str = "SELECT id FROM categories WHERE code = $1";
     let mut check = Check::new();
     let name = check.field("name", flaw::text(&new.name, TEXT_MAX)).unwrap_or_default();

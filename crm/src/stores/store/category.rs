@@ -1,6 +1,6 @@
-//! Categories as staff write them: what they are called, what they lie within, and in which order they are shown.
+//! Categories as staff write them: what they are called, what they lie within, and in which order they are shown. A change of one
+//! that is there goes by [`crate::catalogue`].
 
-use crate::audit::difference;
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
@@ -58,9 +58,7 @@ fn record(rows: &[Row], place: usize) -> Record {
 /// The categories in the order of the shop.
 pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<(CategoryId, Record)>, Error> {
     by.may(Right::Shops)?;
-    let rows = rows(conn).await?;
-    let places = 0..rows.len();
-    Ok(places.map(|place| (rows[place].id, record(&rows, place))).collect())
+    Ok(all(conn).await?)
 }
 
 /// The same for the page of one of them, which has to be there: [`Error::NotFound`]. That it was looked at is written down.
@@ -85,7 +83,8 @@ pub async fn create(db: &Db, by: &Staff, new: &Record) -> Result<CategoryId, Err
     by.may(Right::Shops)?;
     db.write(|tx| {
         scoped(async move {
-            let others = hold(tx).await?;
+            hold(tx).await?;
+            let others = rows(tx).await?;
             let mut check = Check::new();
             let code = check.field("key", crate::till::code(&new.code)).unwrap_or_default();
             let name = checked(&mut check, new, &others);
@@ -107,49 +106,66 @@ pub async fn create(db: &Db, by: &Staff, new: &Record) -> Result<CategoryId, Err
     .await
 }
 
-/// Changes a category, but for its code. `seen` is the record as it was shown: [`Error::Stale`] where it is another one by
-/// now. Fails with flaws at fields, and with [`Error::NotFound`]. What changed is written down, before and after.
-pub async fn change(db: &Db, by: &Staff, id: CategoryId, seen: &Record, new: &Record) -> Result<(), Error> {
-    const SQL: &str = "UPDATE categories SET name = $2 WHERE id = $1";
-    by.may(Right::Shops)?;
-    if new == seen {
-        return Ok(());
-    }
-    db.write(|tx| {
-        scoped(async move {
-            let mut others = hold(tx).await?;
-            let at = others.iter().position(|row| row.id == id).ok_or(Error::NotFound)?;
-            let before = record(&others, at);
-            if before != *seen {
-                return Err(Error::Stale);
-            }
-            others.remove(at);
-            let mut check = Check::new();
-            let name = checked(&mut check, new, &others);
-            check.result()?;
-            let new = Record {
-                code: before.code.clone(),
-                name,
-                ..new.clone()
-            };
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(Json(&new.name))
-                .execute(c)
-                .await
-                .map(drop))?;
-            place(tx, id, &new, &others).await?;
-            let changed = difference(&before, &new);
-            Ok(by.record(tx, "category.change", None, Some(id.0), &changed).await?)
-        })
-    })
-    .await
+/// One category, whoever asks. Fails with [`Error::NotFound`].
+pub(crate) async fn of(conn: &mut Conn, id: CategoryId) -> Result<Record, Error> {
+    let rows = rows(conn).await?;
+    let at = rows.iter().position(|row| row.id == id).ok_or(Error::NotFound)?;
+    Ok(record(&rows, at))
 }
 
-/// All of them, and nobody else moves one until the transaction ends; rules are prepared anew.
-async fn hold(tx: &mut Tx) -> Result<Vec<Row>, sqlx::Error> {
-    db::next_number(tx, REVISION).await?;
-    rows(tx).await
+/// All of them by their ids, whoever asks.
+pub(crate) async fn all(conn: &mut Conn) -> Result<Vec<(CategoryId, Record)>, sqlx::Error> {
+    let rows = rows(conn).await?;
+    let places = 0..rows.len();
+    Ok(places.map(|place| (rows[place].id, record(&rows, place))).collect())
+}
+
+/// A category that is there as it would be kept, with what is wrong with it.
+pub(crate) async fn checked_of(tx: &mut Tx, id: CategoryId, new: &Record) -> Result<Record, Error> {
+    let (others, code) = others(tx, id).await?;
+    let mut check = Check::new();
+    let name = checked(&mut check, new, &others);
+    let row = |code: &str| others.iter().find(|row| row.code == code);
+    let parent = |row: &&Row| others.iter().find(|other| Some(other.id) == row.parent_id);
+    let first = new.parent.as_deref().and_then(row);
+    // Others may go round in a circle of which this one is no part.
+    let mut up = std::iter::successors(first, parent).take(others.len());
+    if up.any(|above| above.parent_id == Some(id)) {
+        check.field::<()>("parent", Err(Flaw::Circle));
+    }
+    check.result()?;
+    Ok(Record {
+        code,
+        name,
+        ..new.clone()
+    })
+}
+
+/// Puts what was checked in the place of what a category says, while nobody else moves one.
+pub(crate) async fn put(tx: &mut Tx, id: CategoryId, new: &Record) -> Result<(), Error> {
+    const SQL: &str = "UPDATE categories SET name = $2 WHERE id = $1";
+    let (others, _) = others(tx, id).await?;
+    // What does not fit is told before anything is written.
+    place(tx, id, new, &others).await?;
+    Ok(on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(Json(&new.name))
+        .execute(c)
+        .await
+        .map(drop))?)
+}
+
+/// The other categories, and the code of the one.
+async fn others(tx: &mut Tx, id: CategoryId) -> Result<(Vec<Row>, String), Error> {
+    let mut rows = rows(tx).await?;
+    let at = rows.iter().position(|row| row.id == id).ok_or(Error::NotFound)?;
+    let one = rows.remove(at);
+    Ok((rows, one.code))
+}
+
+/// Nobody else moves a category until the transaction ends; rules are prepared anew.
+pub(crate) async fn hold(tx: &mut Tx) -> Result<(), sqlx::Error> {
+    db::next_number(tx, REVISION).await.map(drop)
 }
 
 /// The name as it is kept. The category has to lie within one of the others, or in none, and to stand behind one or first.

@@ -1,9 +1,9 @@
-//! Shops as staff write them. Another system that keeps them replaces the same records through the API.
+//! Shops as staff write them: new ones, closed or open; a change of one that is there goes by [`crate::catalogue`]. Another system
+//! that keeps them replaces the same records through the API.
 
-use super::super::{NewStore, Store};
-use crate::audit::difference;
+use super::super::{NewStore, Store, degrees};
 use crate::contact::Phone;
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::StoreId;
@@ -16,8 +16,6 @@ use sqlx::types::Json;
 
 /// The longest name, town, address or region, in characters.
 const TEXT_MAX: usize = 200;
-/// Millionths of a degree.
-const DEGREE: i64 = 1_000_000;
 
 /// A shop in the list of staff.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -46,6 +44,7 @@ impl Entry {
             phone: store.phone,
             region: self.region.clone(),
             time_zone: store.time_zone,
+            exceptions: Some(store.exceptions),
         }
     }
 
@@ -69,8 +68,8 @@ impl Entry {
 macro_rules! entries {
     ($where:literal) => {
         concat!(
-            "SELECT id, code, name, town, address, latitude, longitude, hours, phone, time_zone, region, closed_at \
-             FROM stores",
+            "SELECT id, code, name, town, address, latitude, longitude, hours, phone, time_zone, exceptions, region, \
+             closed_at FROM stores",
             $where
         )
     };
@@ -106,14 +105,25 @@ pub async fn read(db: &Db, by: &Staff, id: StoreId) -> Result<Entry, Error> {
 
 /// The same for whoever is about to change it.
 pub async fn get(conn: &mut Conn, by: &Staff, id: StoreId) -> Result<Entry, Error> {
-    const SQL: &str = entries!(" WHERE id = $1");
     by.may(Right::Shops)?;
+    of(conn, id).await
+}
+
+/// The shops of these codes, as they are now.
+pub(crate) async fn by_codes(conn: &mut Conn, codes: &[&str]) -> Result<Vec<Entry>, sqlx::Error> {
+    let codes = codes.iter().map(|code| Bind::Text((*code).to_owned()));
+    db::list(conn, ListQuery::new(entries!("")).within("code", codes)).await
+}
+
+/// One shop, whoever asks. Fails with [`Error::NotFound`].
+pub(crate) async fn of(conn: &mut Conn, id: StoreId) -> Result<Entry, Error> {
+    const SQL: &str = entries!(" WHERE id = $1");
     let found: Option<Entry> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
     found.ok_or(Error::NotFound)
 }
 
 /// The same as they are kept, with what is wrong at `name_ru`, `latitude` and so on.
-fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
+pub(crate) fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
     let mut check = Check::new();
     let (name, town, address) = (
         check.words("name", &new.name, TEXT_MAX),
@@ -135,10 +145,8 @@ fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
     ] {
         let fits = match (value, other) {
             (None, Some(_)) => Err(Flaw::Missing),
-            (Some(n), _) if !(-most * DEGREE..=most * DEGREE).contains(&n) => {
-                Err(Flaw::OutOfRange { min: -most, max: most })
-            }
-            _ => Ok(()),
+            (Some(n), _) => degrees(n, most).map(drop),
+            (None, None) => Ok(()),
         };
         check.field(field, fits);
     }
@@ -157,7 +165,7 @@ fn checked(new: &NewStore, country: &str) -> Result<NewStore, Error> {
 /// Writes a new shop down. Fails with flaws at its fields; `code` may be taken.
 pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Error> {
     const SQL: &str = "INSERT INTO stores (id, code, name, town, address, latitude, longitude, hours, phone, region, \
-                       time_zone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                       time_zone, exceptions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     by.may(Right::Shops)?;
     db.write(|tx| {
         scoped(async move {
@@ -184,6 +192,7 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
                 .bind(&new.phone)
                 .bind(&new.region)
                 .bind(&new.time_zone)
+                .bind(Json(new.exceptions.clone().unwrap_or_default()))
                 .execute(c)
                 .await
                 .map(drop));
@@ -195,46 +204,25 @@ pub async fn create(db: &Db, by: &Staff, new: &NewStore) -> Result<StoreId, Erro
     .await
 }
 
-/// Changes a shop, but for its code. `seen` is the record as it was shown: [`Error::Stale`] where it is another one by now.
-/// Fails with flaws at fields, and with [`Error::NotFound`]. What changed is written down, before and after.
-pub async fn change(db: &Db, by: &Staff, id: StoreId, seen: &NewStore, new: &NewStore) -> Result<(), Error> {
+/// Puts what was checked in the place of what a shop says that is held.
+pub(crate) async fn put(tx: &mut Tx, id: StoreId, new: &NewStore) -> Result<(), Error> {
     const SQL: &str = "UPDATE stores SET name = $2, town = $3, address = $4, latitude = $5, longitude = $6, hours = $7, \
-                       phone = $8, region = $9, time_zone = $10 WHERE id = $1";
-    by.may(Right::Shops)?;
-    db.write(|tx| {
-        scoped(async move {
-            hold(tx, id).await?;
-            let before = get(tx, by, id).await?.record();
-            if before != *seen {
-                return Err(Error::Stale);
-            }
-            let country = tx.shop().country.clone();
-            let new = NewStore {
-                code: before.code.clone(),
-                ..checked(new, &country)?
-            };
-            if new == before {
-                return Ok(());
-            }
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(Json(&new.name))
-                .bind(Json(&new.town))
-                .bind(Json(&new.address))
-                .bind(new.latitude)
-                .bind(new.longitude)
-                .bind(Json(&new.hours))
-                .bind(&new.phone)
-                .bind(&new.region)
-                .bind(&new.time_zone)
-                .execute(c)
-                .await
-                .map(drop))?;
-            let changed = difference(&before, &new);
-            Ok(by.record(tx, "store.change", None, Some(id.0), &changed).await?)
-        })
-    })
-    .await
+                       phone = $8, region = $9, time_zone = $10, exceptions = COALESCE($11, exceptions) WHERE id = $1";
+    Ok(on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(Json(&new.name))
+        .bind(Json(&new.town))
+        .bind(Json(&new.address))
+        .bind(new.latitude)
+        .bind(new.longitude)
+        .bind(Json(&new.hours))
+        .bind(&new.phone)
+        .bind(&new.region)
+        .bind(&new.time_zone)
+        .bind(new.exceptions.as_ref().map(Json))
+        .execute(c)
+        .await
+        .map(drop))?)
 }
 
 /// Closes a shop for good, or opens it again. [`Error::Stale`] where it is so already, and [`Error::NotFound`].
@@ -262,7 +250,7 @@ pub async fn set_open(db: &Db, by: &Staff, id: StoreId, open: bool) -> Result<()
 }
 
 /// Sees to it that nobody else changes a shop until the transaction ends.
-async fn hold(tx: &mut Tx, id: StoreId) -> Result<(), sqlx::Error> {
+pub(crate) async fn hold(tx: &mut Tx, id: StoreId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE stores SET code = code WHERE id = $1";
     on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
 }

@@ -373,6 +373,7 @@ impl TestApp {
             phone: None,
             region: None,
             time_zone: None,
+            exceptions: None,
         };
         let written = self
             .world
@@ -1095,6 +1096,7 @@ impl Town {
                 "/admin/customers/" => self.anna.id().await.to_string(),
                 "/admin/staff/" => self.app.some_colleague().await.to_string(),
                 "/admin/tills/" => self.app.some_till().await.to_string(),
+                "/admin/scripts/" => "free".to_owned(),
                 "/admin/stores/" => self.app.some_store().await.to_string(),
                 "/admin/categories/" => self.app.some_category().await.to_string(),
                 "/admin/articles/" => self.app.some_article().await.to_string(),
