@@ -571,7 +571,7 @@ both_engines!(what_another_system_changes_stands_in_the_history, async |world| {
     let Err(Error::Invalid(flaws)) = refused else {
         panic!("{refused:?}")
     };
-    let out = |n| Flaw::OutOfRange { min: -n, max: n };
+    let out = |n: i64| Flaw::OutOfRange { min: -n, max: n };
     assert_eq!(
         flaws,
         [
