@@ -73,6 +73,8 @@ pub mod factor;
 #[cfg(feature = "store")]
 pub mod identity;
 #[cfg(feature = "store")]
+pub mod import;
+#[cfg(feature = "store")]
 pub mod merge;
 #[cfg(feature = "store")]
 pub mod notification;

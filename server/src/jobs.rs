@@ -21,6 +21,8 @@ const INBOX_EVERY: Duration = Duration::from_secs(2);
 const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often simulations that wait are looked for: somebody sits in front of them.
 const SIMULATIONS_EVERY: Duration = Duration::from_secs(2);
+/// How often files that staff bring in are looked for, and tables that they take away: somebody sits in front of them.
+const TABLES_EVERY: Duration = Duration::from_secs(2);
 /// How often exports that wait are looked for: somebody may sit in front of one, and is written to otherwise.
 const EXPORTS_EVERY: Duration = Duration::from_secs(5);
 /// How often points that are due are looked for.
@@ -93,6 +95,8 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::factor::removal::run_due(&db, &system).await);
             round.took(crm::limits::sweep(&db, &system).await);
             round.took(crm::export::sweep(&db, &system).await);
+            round.took(crm::import::sweep(&db, &system).await);
+            round.took(crm::extract::sweep(&db, &system).await);
             round.took(crm::erasure::run_due(&db, &system).await);
             round.took(crm::webhook::delivery::sweep(&db, &system).await);
             round.took(crm::help::store::sweep(&db, &system).await);
@@ -151,6 +155,24 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             }
         },
     ));
+    let stop_importing = stopping.clone();
+    jobs.push(every("imports", TABLES_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_importing.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            while goes_on() && crm::import::run_next(&db, &system, goes_on).await? {}
+            Ok(())
+        }
+    }));
+    let stop_extracting = stopping.clone();
+    jobs.push(every("extracts", TABLES_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_extracting.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            while goes_on() && crm::extract::run_next(&db, &system, goes_on).await? {}
+            Ok(())
+        }
+    }));
     let stop_filling = stopping.clone();
     jobs.push(every("words", SWEEP_EVERY, db, stopping.clone(), move |db| {
         let stopping = stop_filling.clone();

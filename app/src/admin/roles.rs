@@ -115,6 +115,8 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::ViewAs => t.r_view_as,
         Right::Macros => t.r_macros,
         Right::Reports => t.r_reports,
+        Right::Import => t.r_import,
+        Right::Export => t.r_export,
     }
 }
 

@@ -415,7 +415,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "joined_at_till",
-        "SELECT t.name AS till, e.phone, e.created_at, e.completed_at FROM enrolments e JOIN tills t ON t.id = e.till_id \
+        "SELECT t.name AS till, e.phone, e.created_at, e.completed_at FROM enrolments e LEFT JOIN tills t ON t.id = e.till_id \
          WHERE e.customer_id = $1",
     ),
     (

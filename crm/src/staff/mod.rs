@@ -68,11 +68,15 @@ pub enum Right {
     Macros,
     /// Reads reports, saves them, has them sent.
     Reports,
+    /// Brings in customers, cards, articles and purchases from files.
+    Import,
+    /// Takes tables of what is kept away as files; of customers only what another right shows.
+    Export,
 }
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
@@ -97,6 +101,8 @@ impl Right {
         Self::ViewAs,
         Self::Macros,
         Self::Reports,
+        Self::Import,
+        Self::Export,
     ];
 
     /// As forms and the database name it.
@@ -126,6 +132,8 @@ impl Right {
             Self::ViewAs => "view_as",
             Self::Macros => "macros",
             Self::Reports => "reports",
+            Self::Import => "import",
+            Self::Export => "export",
         }
     }
 
