@@ -69,6 +69,8 @@ pub mod error;
 #[cfg(feature = "store")]
 pub mod export;
 #[cfg(feature = "store")]
+pub mod extract;
+#[cfg(feature = "store")]
 pub mod factor;
 #[cfg(feature = "store")]
 pub mod identity;

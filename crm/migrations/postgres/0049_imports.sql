@@ -52,7 +52,6 @@ CREATE TABLE extracts (
     language       TEXT NOT NULL,
     from_day       DATE,
     to_day         DATE,
-    segment_id     UUID REFERENCES segments (id),
     state          TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
     row_count      BIGINT NOT NULL DEFAULT 0,    -- written so far
     size           BIGINT NOT NULL DEFAULT 0,    -- bytes, once it is done

@@ -52,7 +52,6 @@ CREATE TABLE extracts (
     language       TEXT NOT NULL,
     from_day       TEXT,
     to_day         TEXT,
-    segment_id     BLOB REFERENCES segments (id),
     state          TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
     row_count      INTEGER NOT NULL DEFAULT 0,    -- written so far
     size           INTEGER NOT NULL DEFAULT 0,    -- bytes, once it is done

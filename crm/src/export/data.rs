@@ -609,12 +609,12 @@ async fn section(
     })
 }
 
-fn cells<R: Read>(row: &R) -> Result<Vec<Cell>, sqlx::Error> {
+pub(crate) fn cells<R: Read>(row: &R) -> Result<Vec<Cell>, sqlx::Error> {
     (0..row.len()).map(|column| row.cell(column)).collect()
 }
 
 /// A row of either engine.
-trait Read: Row {
+pub(crate) trait Read: Row {
     /// The value of a column, whatever it is.
     fn cell(&self, column: usize) -> Result<Cell, sqlx::Error>;
 }
