@@ -92,6 +92,8 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
       return added.headers().location.split("?")[0];
     }
+    case "/admin/imports/{id}": return bring(page, "Номер карты\n2900000000018\n");
+    case "/admin/imports/{id}/errors.csv": return `${await bring(page, "Номер карты\n2900000000018\n")}/errors.csv`;
     case "/admin/reports/{kind}": return "/admin/reports/purchases?period=year";
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
@@ -227,9 +229,9 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, the help, messages, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
-    // Whoever adds a receiver, merges accounts or looks after staff has just proved who they are.
-    if (path === "/admin/webhooks/{id}" || /^\/admin\/(roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
+    // Approvals, exports, the help, imports, messages, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Whoever adds a receiver, brings files in or takes them away, merges accounts or looks after staff has just proved who they are.
+    if (path === "/admin/webhooks/{id}" || /^\/admin\/(exports|imports|roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
     else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|help|levels|messages|programs|promotions|queues|reports|rules|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
