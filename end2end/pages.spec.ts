@@ -92,8 +92,12 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
       return added.headers().location.split("?")[0];
     }
-    case "/admin/imports/{id}": return bring(page, "Номер карты\n2900000000018\n");
-    case "/admin/imports/{id}/errors.csv": return `${await bring(page, "Номер карты\n2900000000018\n")}/errors.csv`;
+    case "/admin/imports/{id}": {
+      const files = { name: "cards.csv", mimeType: "text/csv", buffer: Buffer.from("Номер карты;Склад\n2900000000018;Дубна\n") };
+      const multipart = { _fn: "import.upload", _key: `page-${Date.now()}-${Date.now()}`, kind: "cards", files };
+      const brought = await page.request.post("/admin/imports", { headers: { origin: await here() }, multipart, maxRedirects: 0 });
+      return brought.headers().location;
+    }
     case "/admin/reports/{kind}": return "/admin/reports/purchases?period=year";
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
