@@ -34,7 +34,7 @@ CREATE TABLE import_rows (
     cells      TEXT NOT NULL,                     -- texts, as JSON
     flaw       TEXT CHECK (flaw IN ('open_quote', 'too_long')),    -- why the cells cannot be told apart
     PRIMARY KEY (import_id, line)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE import_refusals (
     import_id  BLOB NOT NULL REFERENCES imports (id),
@@ -71,7 +71,7 @@ CREATE TABLE extract_parts (
     ordinal     INTEGER NOT NULL,
     bytes       BLOB NOT NULL,
     PRIMARY KEY (extract_id, ordinal)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Whoever was brought in by a file waits for their sign-in as whoever joined at a till does. Another nullability is another
 -- table to SQLite.
