@@ -464,9 +464,9 @@ both_engines!(who_may_and_what_may_come_in, async |world| {
     ));
     for (name, bytes, expected) in [
         ("a.pdf", &b"number\n1\n"[..], Flaw::NotATable),
-        ("a.xlsx", b"number\n1\n", Flaw::NotATable),
-        ("a.csv", b"number\n", Flaw::EmptyFile { file: 1 }),
-        ("../a.csv", b"number\n1\n", Flaw::FileName { file: 1 }),
+        ("a.xlsx", &b"number\n1\n"[..], Flaw::NotATable),
+        ("a.csv", &b"number\n"[..], Flaw::EmptyFile { file: 1 }),
+        ("../a.csv", &b"number\n1\n"[..], Flaw::FileName { file: 1 }),
     ] {
         assert_eq!(
             flaw(upload(&ada, name, bytes).await),
