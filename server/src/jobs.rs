@@ -1,5 +1,6 @@
-//! What runs by itself: files that staff bring in are gone through, tables that they take away are written, messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
-//! home is packed, names are written down for the search, what is new of the audit log is sealed, what nobody needs any more goes.
+//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
+//! home is packed, what staff bring in is gone through and what they take away is written, names are written down for the search, what
+//! is new of the audit log is sealed, what nobody needs any more goes.
 //! Every job can run late, twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
