@@ -891,6 +891,33 @@ test("forms of reports", async ({ another, signIns }) => {
   await expect(desk.getByRole("status")).toContainText("Отчёт удалён");
 });
 
+test("forms of imports and exports", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/imports");
+  const file = (name: string, text: string) => [{ name, mimeType: "text/csv", buffer: Buffer.from(text) }];
+  await box(desk, "import.upload").locator('[name="files"]').setInputFiles(file("cards.exe", "Номер\n1\n"));
+  await wrong(desk, "import.upload", { kind: "cards" }, "Не читается как таблица");
+  // Enough lines to be stopped before the last of them.
+  const lines = Array.from({ length: 5000 }, () => freeCard());
+  await box(desk, "import.upload").locator('[name="files"]').setInputFiles(file("cards.csv", `Номер карты\n${lines.join("\n")}\n`));
+  await right(desk, "import.upload", { kind: "cards" });
+  await wrong(desk, "import.check", { "columns[number]": "" }, "Выберите из списка");
+  await right(desk, "import.check", { "columns[number]": "0" });
+  const start = box(desk, "import.start");
+  await expect(async () => {
+    await desk.reload();
+    await expect(start).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 60_000 });
+  await right(desk, "import.start");
+  await right(desk, "import.cancel");
+  await right(desk, "import.go_on");
+  await desk.goto("/admin/exports?kind=points");
+  await wrong(desk, "extract.ask", { from: "2026-11-10", to: "2026-11-01" }, "Конец раньше начала");
+  await right(desk, "extract.ask", { to: "2026-11-20" });
+  await expect(desk.getByRole("status")).toContainText("Готовим файл");
+});
+
 test("forms of service levels", async ({ another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));

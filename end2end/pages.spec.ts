@@ -93,6 +93,12 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
       const added = await send(page.request, await here(), "/admin/macros", "macro.create", prepared);
       return added.headers().location.split("?")[0];
     }
+    case "/admin/imports/{id}": {
+      const files = { name: "cards.csv", mimeType: "text/csv", buffer: Buffer.from("Номер карты;Склад\n2900000000018;Дубна\n") };
+      const multipart = { _fn: "import.upload", _key: `page-${Date.now()}-${Date.now()}`, kind: "cards", files };
+      const brought = await page.request.post("/admin/imports", { headers: { origin: await here() }, multipart, maxRedirects: 0 });
+      return brought.headers().location;
+    }
     case "/admin/reports/{kind}": return "/admin/reports/purchases?period=year";
     case "/admin/partners/{id}": return first("/admin/partners", /href="(\/admin\/partners\/[0-9a-f-]{36})"/);
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
@@ -246,9 +252,9 @@ test("the table of pages can be read", () => {
 
 for (const { path, access } of routes()) {
   test(`${path} is in order`, async ({ page, another, engine, signIns, viewport }) => {
-    // Approvals, odd patterns, the help, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
-    // Whoever adds a receiver, merges accounts or looks after staff has just proved who they are.
-    if (path === "/admin/webhooks/{id}" || /^\/admin\/(roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
+    // Approvals, exports, odd patterns, the help, imports, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
+    // Whoever adds a receiver, brings files in or takes them away, merges accounts or looks after staff has just proved who they are.
+    if (path === "/admin/webhooks/{id}" || /^\/admin\/(exports|imports|roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
     else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|fraud|help|levels|messages|partners|programs|promotions|queues|reports|rules|scripts|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {

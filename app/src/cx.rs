@@ -439,6 +439,7 @@ impl Cx {
             Flaw::MissingVariable { name } => words.missing_variable(name),
             Flaw::UnknownLogin { name } => words.unknown_login(name),
             Flaw::NoSuchNumber => words.no_such_number.into(),
+            Flaw::NotATable => words.not_a_table.into(),
         }
     }
 }

@@ -676,6 +676,30 @@ pub const ROUTES: &[Route] = &[
         [admin::reports::SaveReport]
     ),
     download!("/admin/reports/{kind}/table.csv", Staff, admin::reports::csv),
+    page!(
+        "/admin/imports",
+        Staff,
+        admin::imports::page,
+        [admin::imports::UploadFile]
+    ),
+    page!(
+        "/admin/imports/{id}",
+        Staff,
+        admin::imports::one,
+        [
+            admin::imports::CheckFile,
+            admin::imports::StartImport,
+            admin::imports::GoOnImport,
+            admin::imports::CancelImport,
+        ]
+    ),
+    download!("/admin/imports/{id}/errors.csv", Staff, admin::imports::errors),
+    page!(
+        "/admin/exports",
+        Staff,
+        admin::extracts::page,
+        [admin::extracts::AskExtract]
+    ),
     page!("/consents/{code}", Public, account::documents::consent),
     page!("/help", Public, account::help::page),
     page!(

@@ -154,6 +154,9 @@ pub trait Form: DeserializeOwned + Send {
     /// Files may come along in fields called [`FILES`]: then they are in [`crate::cx::Inner::files`].
     const TAKES_FILES: bool = false;
 
+    /// How many megabytes its one file may have, where it is no file of a message: those are as large as the shop says.
+    const FILE_MB: Option<usize> = None;
+
     /// Does it.
     fn run(self, cx: &Cx) -> impl Future<Output = Result<Next, AppError>> + Send;
 }
@@ -169,6 +172,8 @@ pub struct FormEntry {
     pub repeats: bool,
     /// Files may come along; see [`Form::TAKES_FILES`].
     pub takes_files: bool,
+    /// How large its one file may be; see [`Form::FILE_MB`].
+    pub file_mb: Option<usize>,
 }
 
 /// The entry of a form.
@@ -177,6 +182,7 @@ pub const fn form<F: Form>() -> FormEntry {
         name: F::NAME,
         repeats: F::REPEATS,
         takes_files: F::TAKES_FILES,
+        file_mb: F::FILE_MB,
         run: |cx, body| {
             Box::pin(async move {
                 let config = serde_qs::Config::new(2, false);
@@ -214,6 +220,11 @@ impl Route {
     /// Whether files may come along with one of its forms.
     pub fn takes_files(&self) -> bool {
         self.forms.iter().any(|form| form.takes_files)
+    }
+
+    /// How many megabytes a file may have here, where it is not what the shop says of files of messages.
+    pub fn file_mb(&self) -> Option<usize> {
+        self.forms.iter().find_map(|form| form.file_mb)
     }
 }
 

@@ -202,6 +202,8 @@ pub enum Flaw {
     },
     /// Nothing has this number.
     NoSuchNumber,
+    /// A file that is no table, or that cannot be read as one.
+    NotATable,
 }
 
 impl Flaw {
@@ -271,6 +273,7 @@ impl Flaw {
             Self::MissingVariable { .. } => "missing_variable",
             Self::UnknownLogin { .. } => "unknown_login",
             Self::NoSuchNumber => "no_such_number",
+            Self::NotATable => "not_a_table",
         }
     }
 

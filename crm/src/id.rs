@@ -56,6 +56,10 @@ ids! {
     CardId,
     /// A loyalty program.
     ProgramId,
+    /// A file that staff bring in.
+    ImportId,
+    /// A table that staff take away.
+    ExtractId,
     /// A report that somebody saved.
     SavedReportId,
     /// A customer's time in a program.

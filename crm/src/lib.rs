@@ -72,9 +72,13 @@ pub mod error;
 #[cfg(feature = "store")]
 pub mod export;
 #[cfg(feature = "store")]
+pub mod extract;
+#[cfg(feature = "store")]
 pub mod factor;
 #[cfg(feature = "store")]
 pub mod identity;
+#[cfg(feature = "store")]
+pub mod import;
 #[cfg(feature = "store")]
 pub mod merge;
 #[cfg(feature = "store")]

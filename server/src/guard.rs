@@ -9,6 +9,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use crm::shop::MB;
 use futures::{StreamExt as _, stream};
 use http_body_util::Limited;
 use metrics::counter;
@@ -113,10 +114,10 @@ impl Gate {
     fn limit(&self, request: &Request) -> usize {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         let page = route.and_then(|path| app::ROUTES.iter().find(|route| route.path == path));
-        if is_multipart(request.headers()) && page.is_some_and(app::route::Route::takes_files) {
-            self.upload_limit
-        } else {
-            limit(request.uri().path())
+        match page.filter(|page| is_multipart(request.headers()) && page.takes_files()) {
+            // The rest of a megabyte is for what is typed.
+            Some(page) => page.file_mb().map_or(self.upload_limit, |mb| (mb + 1) * MB),
+            None => limit(request.uri().path()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
-//! home is packed, odd patterns are looked for, names are written down for the search, what is new of the audit log is sealed, what
-//! nobody needs any more goes. Every job can run late, twice or on several nodes with the same result.
+//! home is packed, odd patterns are looked for, what staff bring in is gone through and what they take away is written, names are
+//! written down for the search, what is new of the audit log is sealed, what nobody needs any more goes. Every job can run late,
+//! twice or on several nodes with the same result.
 
 use crate::channels::{self, Carrier};
 use crate::{exports, reports, webhooks};
@@ -21,6 +22,8 @@ const INBOX_EVERY: Duration = Duration::from_secs(2);
 const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often simulations that wait are looked for: somebody sits in front of them.
 const SIMULATIONS_EVERY: Duration = Duration::from_secs(2);
+/// How often files that staff bring in are looked for, and tables that they take away: somebody sits in front of them.
+const TABLES_EVERY: Duration = Duration::from_secs(2);
 /// How often exports that wait are looked for: somebody may sit in front of one, and is written to otherwise.
 const EXPORTS_EVERY: Duration = Duration::from_secs(5);
 /// How often points that are due are looked for.
@@ -96,6 +99,8 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::factor::removal::run_due(&db, &system).await);
             round.took(crm::limits::sweep(&db, &system).await);
             round.took(crm::export::sweep(&db, &system).await);
+            round.took(crm::import::sweep(&db, &system).await);
+            round.took(crm::extract::sweep(&db, &system).await);
             round.took(crm::erasure::run_due(&db, &system).await);
             round.took(crm::webhook::delivery::sweep(&db, &system).await);
             round.took(crm::help::store::sweep(&db, &system).await);
@@ -154,6 +159,24 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             }
         },
     ));
+    let stop_importing = stopping.clone();
+    jobs.push(every("imports", TABLES_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_importing.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            while goes_on() && crm::import::run_next(&db, &system, goes_on).await? {}
+            Ok(())
+        }
+    }));
+    let stop_extracting = stopping.clone();
+    jobs.push(every("extracts", TABLES_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_extracting.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            while goes_on() && crm::extract::run_next(&db, &system, goes_on).await? {}
+            Ok(())
+        }
+    }));
     let stop_filling = stopping.clone();
     jobs.push(every("words", SWEEP_EVERY, db, stopping.clone(), move |db| {
         let stopping = stop_filling.clone();

@@ -123,6 +123,7 @@ pub fn others(app: &App) -> Vec<Other> {
         Other::free("/readyz", get(ready).with_state(app.clone())),
         Other::open(places::HOME, get(to_first_place).with_state(app.clone())),
         Other::open(exports::PATH, get(exports::hand_out).with_state(app.clone())),
+        Other::open(exports::STAFF_PATH, get(exports::hand_to_staff).with_state(app.clone())),
     ];
     let outside = outside::routes(app).into_iter();
     others.extend(outside.map(|(path, handler)| Other::open(path, handler)));
@@ -456,7 +457,12 @@ async fn send(app: &App, route: &Route, request: Request) -> Response {
         if let Some(there) = render::elsewhere(&cx, route.access) {
             return follow(app, &cx, is_enhanced, &there);
         }
-        Sent::read_parts(&parts.headers, body, &app.config.attachments).await
+        let allowed = route.file_mb().map_or(app.config.attachments, |file_mb| Attachments {
+            files: 1,
+            file_mb,
+            ..app.config.attachments
+        });
+        Sent::read_parts(&parts.headers, body, &allowed).await
     } else {
         match to_bytes(body, usize::MAX).await {
             Ok(body) => Sent::read(&parts.headers, &body).ok_or(AppError::Refused),

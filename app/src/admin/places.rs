@@ -57,6 +57,8 @@ const PLACES: &[Place] = &[
     setup("/admin/webhooks", Right::Tills, |t| t.frame.webhooks),
     setup("/admin/partners", Right::Partners, |t| t.admin_partners.title),
     setup("/admin/reports", Right::Reports, |t| t.admin_reports.title),
+    setup("/admin/imports", Right::Import, |t| t.admin_imports.title),
+    setup("/admin/exports", Right::Export, |t| t.admin_extracts.title),
     setup("/admin/staff", Right::Staff, |t| t.admin_staff.title),
     setup("/admin/audit", Right::Audit, |t| t.admin_audit.title),
 ];

@@ -117,6 +117,8 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::Reports => t.r_reports,
         Right::Partners => t.r_partners,
         Right::Fraud => t.r_fraud,
+        Right::Import => t.r_import,
+        Right::Export => t.r_export,
     }
 }
 

@@ -123,6 +123,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("customer.read", by) if by.starts_with("customers ") => t.counter,
         ("customer.read", "income") => t.income,
         ("customer.read" | "customer.why", _) => t.card,
+        ("customer.import", _) => t.filled_in,
         ("view.begin", _) => t.view_begin,
         ("view.read", _) => t.view_read,
         ("view.end", _) => t.view_end,

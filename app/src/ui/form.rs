@@ -424,6 +424,9 @@ pub fn FileField(
     /// Several may be chosen.
     #[prop(optional)]
     multiple: bool,
+    /// May stay empty.
+    #[prop(default = true)]
+    optional: bool,
 ) -> impl IntoView {
     let cx = cx();
     let t = &cx.t().form;
@@ -434,7 +437,10 @@ pub fn FileField(
     let invalid = message.is_some().then_some("true");
     view! {
         <div class="field">
-            <label for=id.clone()>{label} " " <span class="optional">{t.optional}</span></label>
+            <label for=id.clone()>
+                {label}
+                {optional.then(|| view! { " " <span class="optional">{t.optional}</span> })}
+            </label>
             <p class="hint" id=format!("{id}-hint")>{hint}</p>
             <input
                 class="input"

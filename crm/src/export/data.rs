@@ -419,7 +419,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "joined_at_till",
-        "SELECT t.name AS till, e.phone, e.created_at, e.completed_at FROM enrolments e JOIN tills t ON t.id = e.till_id \
+        "SELECT t.name AS till, e.phone, e.created_at, e.completed_at FROM enrolments e LEFT JOIN tills t ON t.id = e.till_id \
          WHERE e.customer_id = $1",
     ),
     (
@@ -627,12 +627,12 @@ async fn section(
     })
 }
 
-fn cells<R: Read>(row: &R) -> Result<Vec<Cell>, sqlx::Error> {
+pub(crate) fn cells<R: Read>(row: &R) -> Result<Vec<Cell>, sqlx::Error> {
     (0..row.len()).map(|column| row.cell(column)).collect()
 }
 
 /// A row of either engine.
-trait Read: Row {
+pub(crate) trait Read: Row {
     /// The value of a column, whatever it is.
     fn cell(&self, column: usize) -> Result<Cell, sqlx::Error>;
 }

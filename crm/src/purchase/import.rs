@@ -7,9 +7,11 @@
 
 mod format;
 mod lines;
+pub(crate) mod mapped;
 mod reason;
 
 pub use format::Format;
+pub(crate) use lines::split;
 pub use reason::{Column, Reason};
 
 use super::store::book;
@@ -272,7 +274,7 @@ pub async fn run(
     let in_file = read - rejects.count;
     let stores = stores(db).await?;
     let mut after = (DateTime::<Utc>::UNIX_EPOCH, String::new());
-    while let Some(page) = page(db, source, &after).await? {
+    while let Some(page) = page(db, source, &after, BATCH).await? {
         let Some(last) = page.last() else { break };
         after = (last.at, last.document.clone());
         let desk = Desk {
@@ -508,10 +510,14 @@ struct LineRow {
 }
 
 /// The next lines in order of time, whole receipts only; nothing at the end.
-async fn page(db: &Db, source: &str, after: &(DateTime<Utc>, String)) -> Result<Option<Vec<LineRow>>, Error> {
+async fn page(
+    db: &Db,
+    source: &str,
+    after: &(DateTime<Utc>, String),
+    mut limit: usize,
+) -> Result<Option<Vec<LineRow>>, Error> {
     const SQL: &str = "SELECT line, document, at, customer, store, article, name, quantity, price, discount, original, \
         channel, payments FROM import_lines WHERE source = $1 AND (at, document) > ($2, $3) ORDER BY at, document, line LIMIT $4";
-    let mut limit = BATCH;
     let mut conn = db.read().await?;
     loop {
         let mut rows: Vec<LineRow> = on!(conn, |c| sqlx::query_as(SQL)

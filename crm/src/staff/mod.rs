@@ -72,11 +72,15 @@ pub enum Right {
     Partners,
     /// Looks through odd patterns, decides what they are, stops the spending of points.
     Fraud,
+    /// Brings in customers, cards, articles and purchases from files.
+    Import,
+    /// Takes tables of what is kept away as files; of customers only what another right shows.
+    Export,
 }
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
@@ -103,6 +107,8 @@ impl Right {
         Self::Reports,
         Self::Partners,
         Self::Fraud,
+        Self::Import,
+        Self::Export,
     ];
 
     /// As forms and the database name it.
@@ -134,6 +140,8 @@ impl Right {
             Self::Reports => "reports",
             Self::Partners => "partners",
             Self::Fraud => "fraud",
+            Self::Import => "import",
+            Self::Export => "export",
         }
     }
 

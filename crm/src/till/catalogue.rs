@@ -11,7 +11,7 @@ use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::stores::{NewStore, degrees, store, time_zone};
 use crate::till::Scope;
-use crate::who::Till;
+use crate::who::{System, Till};
 use std::collections::{BTreeMap, HashMap};
 
 fn words(check: &mut Check, pointer: &str, text: &Localized) {
@@ -113,8 +113,16 @@ pub struct NewArticle {
 
 /// Writes articles down; those of the same codes are replaced. A category that is not there is [`Flaw::NotAChoice`].
 pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<(), Error> {
-    const CATEGORIES: &str = "SELECT code, id FROM categories";
     let system = by.with(Scope::Catalogue)?;
+    let codes: Vec<&str> = new.iter().map(|article| article.code.trim()).collect();
+    let before = Before::of(tx, Kind::Articles, &codes).await?;
+    write_articles(tx, &system, new).await?;
+    Ok(before.record(tx, by, Kind::Articles, &codes).await?)
+}
+
+/// The same for whoever may.
+pub(crate) async fn write_articles(tx: &mut Tx, by: &System, new: &[NewArticle]) -> Result<(), Error> {
+    const CATEGORIES: &str = "SELECT code, id FROM categories";
     let known: Vec<(String, CategoryId)> = on!(tx, |c| sqlx::query_as(CATEGORIES).fetch_all(c).await)?;
     let known: HashMap<String, CategoryId> = known.into_iter().collect();
     let mut check = Check::new();
@@ -137,21 +145,19 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
         .iter()
         .map(|article| (article.code.trim(), Some(article.name.trim())))
         .collect();
-    let codes: Vec<&str> = names.keys().copied().collect();
-    let before = Before::of(tx, Kind::Articles, &codes).await?;
-    let ids = articles::ensure(tx, &system, &names).await?;
+    let ids = articles::ensure(tx, by, &names).await?;
     for article in new {
         let Some(id) = ids.get(article.code.trim()) else {
             continue;
         };
-        articles::rename(tx, &system, *id, article.name.trim()).await?;
+        articles::rename(tx, by, *id, article.name.trim()).await?;
         let brand = article.brand.as_deref().map(str::trim);
-        articles::describe(tx, &system, *id, brand, article.payable).await?;
+        articles::describe(tx, by, *id, brand, article.payable).await?;
         if let Some(code) = &article.category {
-            articles::categorize(tx, &system, *id, known.get(code).copied()).await?;
+            articles::categorize(tx, by, *id, known.get(code).copied()).await?;
         }
     }
-    Ok(before.record(tx, by, Kind::Articles, &codes).await?)
+    Ok(())
 }
 
 /// A part of a list, by code.

@@ -172,6 +172,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-near", "/near.js"),
             ("data-scan", "/pkg/scan.0.js"),
             ("data-suggest", "/suggest.js"),
+            ("data-progress", "/progress.js"),
             ("data-awake", "/awake.js"),
             ("data-desk", "/desk.js"),
         ];

@@ -65,6 +65,7 @@ mod sign_in;
 mod staff;
 mod staff_reports;
 mod support;
+mod tables;
 mod texts;
 mod thread;
 mod tills;

@@ -283,6 +283,7 @@ fn talked(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>,
 pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
     Some(match action {
         "customer.change" => t.change_person,
+        "customer.import" => t.change_import,
         "points.ask" => t.points_ask,
         "points.refuse" => t.points_refuse,
         "customer.preferences" => t.change_preferences,

@@ -151,7 +151,7 @@ impl Parser {
         let (required, optional) = format.columns();
         let header: Vec<&str> = match format {
             Format::Cdnow => first.split_ascii_whitespace().collect(),
-            _ => split(first, &mut parser.fields)
+            _ => split(first, ',', &mut parser.fields)
                 .unwrap_or_default()
                 .iter()
                 .map(|name| name.trim())
@@ -181,6 +181,25 @@ impl Parser {
         Ok((parser, is_data))
     }
 
+    /// Reads lines whose fields were told apart elsewhere, in the order of our own format's columns.
+    pub(super) fn of_fields(zone: chrono_tz::Tz) -> Self {
+        let (required, optional) = Format::Kabinet.columns();
+        let width = required.len() + optional.len();
+        Self {
+            format: Format::Kabinet,
+            places: (0..width).map(Some).collect(),
+            width,
+            zone,
+            shift_days: 0,
+            fields: Vec::new(),
+        }
+    }
+
+    /// The fields of such a line.
+    pub(super) fn fields(&self, fields: &[String]) -> Result<Staged, Refused> {
+        self.kabinet(fields)
+    }
+
     /// One line.
     pub(super) fn parse(&mut self, line: &str) -> Result<Staged, Refused> {
         if self.format == Format::Cdnow {
@@ -197,7 +216,7 @@ impl Parser {
             };
         }
         let mut fields = std::mem::take(&mut self.fields);
-        let result = match split(line, &mut fields) {
+        let result = match split(line, ',', &mut fields) {
             None => Err(self.garbled(line, Reason::OpenQuote)),
             Some(found) if found.len() != self.width => Err(self.garbled(
                 line,

@@ -107,7 +107,7 @@ impl Lines {
 
 /// Splits a line of CSV (RFC 4180) into its fields; none when a quotation mark is not closed. A mark within an unquoted
 /// field is itself. A line is a line: none goes on in the next one, so one broken line spoils no other.
-pub(super) fn split<'a>(line: &str, fields: &'a mut Vec<String>) -> Option<&'a [String]> {
+pub(crate) fn split<'a>(line: &str, separator: char, fields: &'a mut Vec<String>) -> Option<&'a [String]> {
     let mut count = 0;
     let mut rest = line;
     loop {
@@ -130,9 +130,9 @@ pub(super) fn split<'a>(line: &str, fields: &'a mut Vec<String>) -> Option<&'a [
             if rest.is_empty() {
                 return Some(&fields[..count]);
             }
-            rest = rest.strip_prefix(',')?;
+            rest = rest.strip_prefix(separator)?;
         } else {
-            let Some((value, more)) = rest.split_once(',') else {
+            let Some((value, more)) = rest.split_once(separator) else {
                 field.push_str(rest);
                 return Some(&fields[..count]);
             };
@@ -150,16 +150,16 @@ mod tests {
     fn fields_of_a_line() {
         let mut fields = Vec::new();
         assert_eq!(
-            split("a,,c", &mut fields),
+            split("a,,c", ',', &mut fields),
             Some(&["a".into(), String::new(), "c".into()][..])
         );
         assert_eq!(
-            split("\"a,\"\"b\"\"\",12\" box", &mut fields),
+            split("\"a,\"\"b\"\"\",12\" box", ',', &mut fields),
             Some(&["a,\"b\"".into(), "12\" box".into()][..])
         );
-        assert_eq!(split("\"open,b", &mut fields), None);
-        assert_eq!(split("\"a\"b,c", &mut fields), None);
-        assert_eq!(split("a,", &mut fields), Some(&["a".into(), String::new()][..]));
+        assert_eq!(split("\"open,b", ',', &mut fields), None);
+        assert_eq!(split("\"a\"b,c", ',', &mut fields), None);
+        assert_eq!(split("a,", ',', &mut fields), Some(&["a".into(), String::new()][..]));
     }
 
     #[test]

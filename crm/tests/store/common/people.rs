@@ -132,9 +132,16 @@ pub(crate) async fn staff(world: &World, login: &str) -> Staff {
     staff_token(world, login).await.0
 }
 
-/// Somebody who is staff already, signed in once more.
+/// Somebody who is staff already, signed in once more, moments ago.
 pub(crate) async fn again(world: &World, id: crm::id::StaffId) -> Staff {
     let token = session(world, None, Some(id)).await;
+    let now = world.db.now();
+    sql!(
+        world,
+        "UPDATE sessions SET authenticated_at = $2 WHERE staff_id = $1",
+        id,
+        now
+    );
     let staff = who::staff(&world.db, &token, &Visitor::default()).await;
     staff.expect("no error").expect("signed in")
 }

@@ -499,6 +499,14 @@ impl TestApp {
         crm::id::MacroId(self.once(SQL, "SELECT id FROM macros ORDER BY id LIMIT 1", None).await)
     }
 
+    /// A file that came in and waits for its columns, likewise.
+    pub async fn some_import(&self) -> crm::id::ImportId {
+        const SQL: &str = "INSERT INTO imports (id, staff_id, kind, name, language, columns, mapping, total, is_trial, state, \
+            created_at) SELECT $1, s.id, 'cards', 'cards.csv', 'ru', '[\"number\"]', '{\"number\": 0}', 1, TRUE, 'ready', $2 \
+            FROM staff s WHERE NOT EXISTS (SELECT 1 FROM imports) ORDER BY s.id LIMIT 1";
+        crm::id::ImportId(self.once(SQL, "SELECT id FROM imports ORDER BY id LIMIT 1", None).await)
+    }
+
     /// A question that is shown, with its answer; the first call has this customer ask it.
     pub async fn some_question(&self, by: crm::id::CustomerId) -> crm::id::QuestionId {
         const SQL: &str = "INSERT INTO questions (id, customer_id, topic_id, language, name, asked, body, search, state, answer, \
@@ -1104,6 +1112,7 @@ impl Town {
                 "/admin/coupons/" => self.app.some_series().await.to_string(),
                 "/admin/reports/" => "purchases".to_owned(),
                 "/admin/partners/" => self.app.some_partner().await.to_string(),
+                "/admin/imports/" => self.app.some_import().await.to_string(),
                 "/admin/segments/" => self.app.some_segment().await.to_string(),
                 "/admin/queues/" => self.app.some_queue().await.to_string(),
                 "/admin/fraud/" => self.app.some_alert(self.anna.id().await).await.to_string(),

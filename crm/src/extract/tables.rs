@@ -1,0 +1,277 @@
+//! What can be taken away, and column by column what right it takes.
+
+use crate::lang::Lang;
+use crate::staff::Right;
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Kind {
+    /// People, by the day on which they registered.
+    Customers,
+    /// Lines of receipts, by their day.
+    Purchases,
+    /// What moved on customers' accounts of points, by its day.
+    Points,
+    /// Requests to support, by the day on which they came, without what was said.
+    Requests,
+}
+
+/// What stands in a column, for who writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Text, or a whole number.
+    Plain,
+    /// Money or points: hundredths.
+    Hundredths,
+    /// A moment, told by the shop's clock.
+    Moment,
+}
+
+/// A column.
+#[derive(Debug)]
+pub struct Column {
+    /// As forms and the database name it.
+    pub name: &'static str,
+    /// The right that it takes beside that of taking anything away; it says who somebody is.
+    pub right: Option<Right>,
+    pub(super) what: What,
+    ru: &'static str,
+    en: &'static str,
+}
+
+impl Column {
+    /// What people call it.
+    pub const fn text(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::Ru => self.ru,
+            Lang::En => self.en,
+        }
+    }
+}
+
+const fn plain(name: &'static str, ru: &'static str, en: &'static str) -> Column {
+    Column {
+        name,
+        right: None,
+        what: What::Plain,
+        ru,
+        en,
+    }
+}
+
+const fn hundredths(name: &'static str, ru: &'static str, en: &'static str) -> Column {
+    Column {
+        what: What::Hundredths,
+        ..plain(name, ru, en)
+    }
+}
+
+const fn moment(name: &'static str, ru: &'static str, en: &'static str) -> Column {
+    Column {
+        what: What::Moment,
+        ..plain(name, ru, en)
+    }
+}
+
+/// For those who find customers and open their cards.
+const fn personal(name: &'static str, ru: &'static str, en: &'static str) -> Column {
+    Column {
+        right: Some(Right::Customers),
+        ..plain(name, ru, en)
+    }
+}
+
+const CUSTOMERS: &[Column] = &[
+    plain("customer_id", "Код покупателя", "Customer id"),
+    moment("registered_at", "Регистрация", "Registered"),
+    plain("source", "Откуда", "Source"),
+    plain("language", "Язык", "Language"),
+    plain("receipts", "Чеков", "Receipts"),
+    moment("last_receipt_at", "Последний чек", "Last receipt"),
+    hundredths("points", "Баллы", "Points"),
+    personal("name", "Имя", "First name"),
+    personal("surname", "Фамилия", "Surname"),
+    personal("phone", "Телефон", "Phone"),
+    personal("email", "Эл. почта", "E-mail"),
+    personal("birthday", "День рождения", "Birthday"),
+    personal("address", "Город или адрес", "Town or address"),
+    personal("card", "Номер карты", "Card number"),
+];
+
+const PURCHASES: &[Column] = &[
+    plain("customer_id", "Код покупателя", "Customer id"),
+    plain("document", "Номер чека", "Receipt number"),
+    plain("source", "Источник", "Source"),
+    moment("at", "Дата и время", "Date and time"),
+    plain("kind", "Вид", "Kind"),
+    plain("is_voided", "Отменён", "Voided"),
+    plain("store", "Магазин", "Store"),
+    plain("article", "Артикул", "Article code"),
+    plain("article_name", "Название товара", "Article name"),
+    plain("category", "Категория", "Category"),
+    plain("quantity", "Количество", "Quantity"),
+    hundredths("price", "Цена", "Price"),
+    hundredths("discount", "Скидка", "Discount"),
+    hundredths("amount", "Оплачено", "Paid"),
+    plain("channel", "Способ покупки", "Channel"),
+    plain("payments", "Способ оплаты", "Payment"),
+    personal("customer_name", "Покупатель", "Customer"),
+    personal("customer_phone", "Телефон", "Phone"),
+];
+
+const POINTS: &[Column] = &[
+    plain("customer_id", "Код покупателя", "Customer id"),
+    moment("at", "Когда", "When"),
+    moment("recorded_at", "Записано", "Written down"),
+    plain("kind", "Что", "What"),
+    plain("program", "Программа", "Program"),
+    plain("account", "Счёт", "Account"),
+    hundredths("points", "Баллы", "Points"),
+    plain("document", "Номер чека", "Receipt number"),
+    personal("customer_name", "Покупатель", "Customer"),
+    personal("customer_phone", "Телефон", "Phone"),
+];
+
+const REQUESTS: &[Column] = &[
+    plain("customer_id", "Код покупателя", "Customer id"),
+    plain("number", "Номер обращения", "Request number"),
+    moment("created_at", "Создано", "Created"),
+    plain("topic", "Тема", "Topic"),
+    plain("status", "Состояние", "Status"),
+    plain("priority", "Срочность", "Priority"),
+    moment("answered_at", "Первый ответ", "First answer"),
+    moment("closed_at", "Закрыто", "Closed"),
+    Column {
+        right: Some(Right::Requests),
+        ..plain("assignee", "Сотрудник", "Colleague")
+    },
+    personal("customer_name", "Покупатель", "Customer"),
+    personal("customer_phone", "Телефон", "Phone"),
+];
+
+/// The main phone of a customer.
+macro_rules! phone {
+    ($id:literal) => {
+        concat!(
+            "(SELECT k.value FROM contacts k WHERE k.customer_id = ",
+            $id,
+            " AND k.kind = 'phone' AND k.is_primary ORDER BY k.id LIMIT 1)"
+        )
+    };
+}
+
+/// What a customer is called.
+macro_rules! name {
+    ($id:literal) => {
+        concat!(
+            "(SELECT n.name || ' ' || n.surname FROM customers n WHERE n.id = ",
+            $id,
+            ")"
+        )
+    };
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Customers, Self::Purchases, Self::Points, Self::Requests];
+
+    /// As forms and the database name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Purchases => "purchases",
+            Self::Points => "points",
+            Self::Requests => "requests",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Its columns.
+    pub const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Customers => CUSTOMERS,
+            Self::Purchases => PURCHASES,
+            Self::Points => POINTS,
+            Self::Requests => REQUESTS,
+        }
+    }
+
+    /// The next rows after the id `$1`, of the time from `$2` until before `$3`, `$4` at most, with names in the language `$5`: first the
+    /// id by which they are paged, then the columns. `COALESCE` around a moment that is never null keeps the planner from its index: all
+    /// of the time would be sorted by id anew for each part.
+    pub(super) const fn sql(self) -> &'static str {
+        match self {
+            Self::Customers => concat!(
+                "SELECT c.id, c.id AS customer_id, c.registered_at, c.source, c.language, \
+                 (SELECT COUNT(*) FROM purchases p WHERE p.customer_id = c.id AND p.voided_at IS NULL) AS receipts, \
+                 (SELECT MAX(p.at) FROM purchases p WHERE p.customer_id = c.id AND p.voided_at IS NULL) AS last_receipt_at, \
+                 (SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) FROM accounts a WHERE a.customer_id = c.id \
+                 AND a.kind = 'active') AS points, c.name, c.surname, ",
+                phone!("c.id"),
+                " AS phone, (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'email' AND k.is_primary \
+                 ORDER BY k.id LIMIT 1) AS email, c.birthday, c.address, (SELECT d.number FROM cards d \
+                 WHERE d.customer_id = c.id AND d.state = 'active' ORDER BY d.issued_at, d.id LIMIT 1) AS card \
+                 FROM customers c WHERE c.id > $1 AND COALESCE(c.registered_at, $2) >= $2 \
+                 AND COALESCE(c.registered_at, $2) < $3 \
+                 AND c.erased_at IS NULL AND c.merged_into IS NULL ORDER BY c.id LIMIT $4"
+            ),
+            Self::Purchases => concat!(
+                "SELECT l.id, p.customer_id, p.document, p.source, p.at, p.kind, p.voided_at IS NOT NULL AS is_voided, \
+                 s.code AS store, a.code AS article, a.name AS article_name, g.code AS category, l.quantity, l.price, \
+                 l.discount, l.amount, p.channel, p.payments, ",
+                name!("p.customer_id"),
+                " AS customer_name, ",
+                phone!("p.customer_id"),
+                " AS customer_phone FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id \
+                 JOIN articles a ON a.id = l.article_id LEFT JOIN stores s ON s.id = p.store_id \
+                 LEFT JOIN categories g ON g.id = a.category_id WHERE l.id > $1 AND p.at >= $2 AND p.at < $3 \
+                 ORDER BY l.id LIMIT $4"
+            ),
+            Self::Points => concat!(
+                "SELECT o.id, t.customer_id, t.at, t.recorded_at, t.kind, g.code AS program, a.kind AS account, \
+                 o.amount AS points, p.document, ",
+                name!("t.customer_id"),
+                " AS customer_name, ",
+                phone!("t.customer_id"),
+                " AS customer_phone FROM postings o JOIN transactions t ON t.id = o.transaction_id \
+                 JOIN accounts a ON a.id = o.account_id JOIN programs g ON g.id = t.program_id \
+                 LEFT JOIN purchases p ON p.id = t.purchase_id WHERE o.id > $1 AND t.at >= $2 AND t.at < $3 \
+                 AND a.customer_id IS NOT NULL ORDER BY o.id LIMIT $4"
+            ),
+            Self::Requests => concat!(
+                "SELECT q.id, q.customer_id, q.number, q.created_at, t.name ->> $5 AS topic, q.status, q.priority, \
+                 q.answered_at, q.closed_at, s.name AS assignee, ",
+                name!("q.customer_id"),
+                " AS customer_name, ",
+                phone!("q.customer_id"),
+                " AS customer_phone FROM requests q JOIN topics t ON t.id = q.topic_id LEFT JOIN staff s \
+                 ON s.id = q.assignee_id WHERE q.id > $1 AND COALESCE(q.created_at, $2) >= $2 \
+                 AND COALESCE(q.created_at, $2) < $3 \
+                 ORDER BY q.id LIMIT $4"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_says_who_somebody_is_is_free() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_word(kind.as_str()), Some(kind));
+            for column in kind.columns() {
+                let is_personal = ["name", "surname", "phone", "email", "birthday", "address", "card"]
+                    .iter()
+                    .any(|part| column.name == *part || column.name == format!("customer_{part}"));
+                assert_eq!(column.right == Some(Right::Customers), is_personal, "{}", column.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! A file as a table: its first line names the columns, and each line after it is a row of texts. Nothing that a file says of itself is
+//! believed: what is packed is counted while it is unpacked, and rows, columns and texts end at a limit.
+
+use super::{COLUMNS_MAX, LINES_MAX};
+use crate::flaw::Flaw;
+use crate::purchase::import::split;
+use calamine::{DataRef, Reader as _, Xlsx};
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1251};
+use flate2::bufread::DeflateDecoder;
+use std::io::{self, Cursor, Read as _};
+
+/// How much the sheets of a file may have, unpacked, in megabytes: they are read cell by cell.
+const SHEETS_MB: usize = 300;
+/// How much everything else may have: that is in memory as a whole.
+const REST_MB: usize = 64;
+/// How much text all cells may have together: one long text may stand in a million of them.
+const TEXTS_MB: usize = 64;
+/// The longest line of a text file, in bytes.
+const LINE_MAX: usize = 64 * 1024;
+/// The longest name of a column that is kept, in characters.
+const NAME_MAX: usize = 100;
+const MB: usize = 1 << 20;
+
+/// A table.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    /// The names of its columns.
+    pub(super) columns: Vec<String>,
+    /// What stands below them.
+    pub(super) rows: Vec<Line>,
+}
+
+/// A line of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Its number in the file, from 1.
+    pub(super) number: i64,
+    /// Its cells, as JSON.
+    pub(super) cells: String,
+    /// Why the cells cannot be told apart.
+    pub(super) flaw: Option<&'static str>,
+}
+
+/// Reads a file, of the kind that its name says.
+pub(super) fn sheet(name: &str, bytes: &[u8]) -> Result<Sheet, Flaw> {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let mut sheet = Building::default();
+    match ending.as_deref() {
+        Some("xlsx") => workbook(bytes, &mut sheet)?,
+        Some("csv" | "txt" | "tsv") => text(bytes, &mut sheet)?,
+        _ => return Err(Flaw::NotATable),
+    }
+    sheet.ended()
+}
+
+/// A table that grows line by line.
+#[derive(Default)]
+struct Building {
+    columns: Option<Vec<String>>,
+    rows: Vec<Line>,
+    size: usize,
+}
+
+impl Building {
+    fn add(&mut self, number: i64, mut cells: Vec<String>, flaw: Option<&'static str>) -> Result<(), Flaw> {
+        while cells.last().is_some_and(|cell| cell.trim().is_empty()) {
+            cells.pop();
+        }
+        if cells.is_empty() {
+            return Ok(());
+        }
+        // PostgreSQL keeps no NUL, and nobody means one.
+        for cell in &mut cells {
+            if cell.contains('\0') {
+                *cell = cell.replace('\0', "\u{fffd}");
+            }
+        }
+        if self.columns.is_none() {
+            if flaw.is_some() || cells.len() > COLUMNS_MAX {
+                return Err(Flaw::NotATable);
+            }
+            let name = |cell: &String| cell.trim().chars().take(NAME_MAX).collect();
+            self.columns = Some(cells.iter().map(name).collect());
+            return Ok(());
+        }
+        if self.rows.len() >= LINES_MAX {
+            return Err(Flaw::TooManyLines { max: LINES_MAX });
+        }
+        self.size += cells.iter().map(String::len).sum::<usize>();
+        if self.size > TEXTS_MB * MB {
+            return Err(too_large(TEXTS_MB));
+        }
+        let cells = serde_json::to_string(&cells).map_err(|_| Flaw::NotATable)?;
+        self.rows.push(Line { number, cells, flaw });
+        Ok(())
+    }
+
+    fn ended(self) -> Result<Sheet, Flaw> {
+        let columns = self.columns.ok_or(Flaw::EmptyFile { file: 1 })?;
+        if self.rows.is_empty() {
+            return Err(Flaw::EmptyFile { file: 1 });
+        }
+        Ok(Sheet {
+            columns,
+            rows: self.rows,
+        })
+    }
+}
+
+fn too_large(max: usize) -> Flaw {
+    Flaw::FileTooLarge { file: 1, max }
+}
+
+// --- Text -----------------------------------------------------------------------------------------------------
+
+/// Text with a character between the fields. A line is a line, so one broken line spoils no other.
+fn text(bytes: &[u8], sheet: &mut Building) -> Result<(), Flaw> {
+    let (text, _, _) = encoding(bytes).decode(bytes);
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let separator = separator(first);
+    let mut fields = Vec::new();
+    for (number, line) in (1..).zip(text.split('\n')) {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let (cells, flaw) = if line.len() > LINE_MAX {
+            (vec![line.chars().take(NAME_MAX).collect()], Some("too_long"))
+        } else {
+            match split(line, separator, &mut fields) {
+                Some(found) => (found.to_vec(), None),
+                None => (vec![line.to_owned()], Some("open_quote")),
+            }
+        };
+        sheet.add(number, cells, flaw)?;
+    }
+    Ok(())
+}
+
+/// The encoding: the one whose mark the file begins with, UTF-8 where nearly all of it can be read so, and what Russian Windows
+/// writes otherwise.
+fn encoding(bytes: &[u8]) -> &'static Encoding {
+    if let Some((encoding, _)) = Encoding::for_bom(bytes) {
+        return encoding;
+    }
+    let read = String::from_utf8_lossy(bytes);
+    let others = read.chars().filter(|c| !c.is_ascii()).count();
+    let broken = read.chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
+    // One line that is broken makes no other encoding of a file.
+    if broken * 10 > others { WINDOWS_1251 } else { UTF_8 }
+}
+
+/// What parts the fields of the first line: what parts it into most.
+fn separator(first: &str) -> char {
+    let mut fields = Vec::new();
+    let mut parts = |separator: char| split(first, separator, &mut fields).map_or(0, <[String]>::len);
+    let counts = [';', ',', '\t'].map(|separator| (parts(separator), separator));
+    let most = counts.iter().map(|(count, _)| *count).max().unwrap_or_default();
+    counts
+        .into_iter()
+        .find(|(count, _)| *count == most)
+        .map_or(';', |(_, separator)| separator)
+}
+
+// --- Workbooks ------------------------------------------------------------------------------------------------
+
+/// The first sheet of a workbook (ECMA-376).
+fn workbook(bytes: &[u8], sheet: &mut Building) -> Result<(), Flaw> {
+    check_size(bytes)?;
+    let broken = |_| Flaw::NotATable;
+    let mut book: Xlsx<Cursor<&[u8]>> = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
+    let name = book.sheet_names().first().cloned().ok_or(Flaw::NotATable)?;
+    let mut cells = book.worksheet_cells_reader(&name).map_err(broken)?;
+    let mut row: Option<u32> = None;
+    let mut line: Vec<String> = Vec::new();
+    while let Some(cell) = cells.next_cell().map_err(broken)? {
+        let (at, column) = cell.get_position();
+        if row != Some(at) {
+            if let Some(row) = row {
+                sheet.add(i64::from(row) + 1, std::mem::take(&mut line), None)?;
+            }
+            row = Some(at);
+        }
+        let shown = shown(cell.get_value());
+        let column = usize::try_from(column).unwrap_or(usize::MAX);
+        if shown.is_empty() {
+            continue;
+        }
+        if column >= COLUMNS_MAX {
+            return Err(Flaw::NotATable);
+        }
+        if line.len() <= column {
+            line.resize(column + 1, String::new());
+        }
+        if let Some(place) = line.get_mut(column) {
+            *place = shown;
+        }
+    }
+    match row {
+        Some(row) => sheet.add(i64::from(row) + 1, line, None),
+        None => Ok(()),
+    }
+}
+
+/// A cell as a text: days and times as ISO 8601 writes them, numbers without what binary fractions add to them.
+fn shown(value: &DataRef<'_>) -> String {
+    match value {
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+        DataRef::SharedString(text) => (*text).to_owned(),
+        DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) => figure(*number),
+        DataRef::Bool(is_so) => i32::from(*is_so).to_string(),
+        DataRef::DateTime(at) => match at.as_datetime() {
+            Some(at) => at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            None => figure(at.as_f64()),
+        },
+        _ => String::new(),
+    }
+}
+
+fn figure(number: f64) -> String {
+    let text = format!("{number:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Fails where a packed file has more in it than is read: everything is unpacked once and counted, for what a file says of its own
+/// size may be a lie.
+fn check_size(bytes: &[u8]) -> Result<(), Flaw> {
+    let (mut sheets, mut rest) = (0, 0);
+    for entry in entries(bytes).ok_or(Flaw::NotATable)? {
+        let (sum, max) = match entry.is_sheet {
+            true => (&mut sheets, SHEETS_MB),
+            false => (&mut rest, REST_MB),
+        };
+        let left = max * MB - *sum;
+        let size = match entry.method {
+            0 => entry.packed.len(),
+            8 => {
+                let most = u64::try_from(left).unwrap_or(u64::MAX).saturating_add(1);
+                let mut unpacked = DeflateDecoder::new(entry.packed).take(most);
+                let size = io::copy(&mut unpacked, &mut io::sink()).map_err(|_| Flaw::NotATable)?;
+                usize::try_from(size).unwrap_or(usize::MAX)
+            }
+            _ => return Err(Flaw::NotATable),
+        };
+        if size > left {
+            return Err(too_large(max));
+        }
+        *sum += size;
+    }
+    Ok(())
+}
+
+/// A file in an archive.
+struct Entry<'a> {
+    is_sheet: bool,
+    method: usize,
+    packed: &'a [u8],
+}
+
+/// The files of an archive (APPNOTE.TXT 6.3.10, 4.3); none where it cannot be read, or needs sizes of 64 bits.
+fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
+    const END: &[u8] = b"PK\x05\x06";
+    const ENTRY: &[u8] = b"PK\x01\x02";
+    const FILE: &[u8] = b"PK\x03\x04";
+    let end = bytes.windows(END.len()).rposition(|four| four == END)?;
+    let count = number(bytes, end + 10, 2)?;
+    let mut at = number(bytes, end + 16, 4)?;
+    let mut found = Vec::new();
+    for _ in 0..count {
+        if bytes.get(at..at + 4)? != ENTRY {
+            return None;
+        }
+        let method = number(bytes, at + 10, 2)?;
+        let packed = number(bytes, at + 20, 4)?;
+        let [name, extra, comment] = [28, 30, 32].map(|offset| number(bytes, at + offset, 2));
+        let (name, extra, comment) = (name?, extra?, comment?);
+        let file = number(bytes, at + 42, 4)?;
+        if bytes.get(file..file + 4)? != FILE {
+            return None;
+        }
+        let begins = file + 30 + number(bytes, file + 26, 2)? + number(bytes, file + 28, 2)?;
+        found.push(Entry {
+            is_sheet: bytes.get(at + 46..at + 46 + name)?.starts_with(b"xl/worksheets/"),
+            method,
+            packed: bytes.get(begins..begins.checked_add(packed)?)?,
+        });
+        at += 46 + name + extra + comment;
+    }
+    Some(found)
+}
+
+/// A number of so many bytes, the lowest first.
+fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
+    let found = bytes.get(at..at.checked_add(length)?)?;
+    Some(found.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_xlsxwriter::Workbook;
+    use std::io::Write as _;
+
+    fn read(name: &str, bytes: &[u8]) -> (Vec<String>, Vec<(i64, String)>) {
+        let sheet = sheet(name, bytes).expect("a table");
+        let rows = sheet.rows.into_iter().map(|row| (row.number, row.cells)).collect();
+        (sheet.columns, rows)
+    }
+
+    #[test]
+    fn text_in_each_encoding_and_with_each_separator() {
+        let expected = (
+            vec!["Имя".to_owned(), "Телефон".to_owned()],
+            vec![(2, "[\"Анна; и Ко\",\"+7 912\"]".to_owned())],
+        );
+        let with = |separator: &str| format!("Имя{separator}Телефон\r\n\"Анна; и Ко\"{separator}+7 912\r\n\r\n");
+        for separator in [";", ",", "\t"] {
+            let text = with(separator);
+            assert_eq!(read("a.csv", text.as_bytes()), expected, "{separator:?}");
+            let (windows, _, _) = WINDOWS_1251.encode(&text);
+            assert_eq!(read("a.CSV", &windows), expected, "{separator:?}");
+            assert_eq!(
+                read("a.txt", format!("\u{feff}{text}").as_bytes()),
+                expected,
+                "{separator:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_line_spoils_no_other() {
+        let mut bytes = "name;phone\nАнна;1\n".repeat(20).into_bytes();
+        bytes.extend_from_slice(b"\xff\xfe;2\n\"open;3\nlast;4\n");
+        let sheet = sheet("a.csv", &bytes).expect("a table");
+        let last: Vec<_> = sheet.rows.iter().rev().take(3).collect();
+        assert_eq!(last[0].cells, "[\"last\",\"4\"]");
+        assert_eq!(
+            (last[1].cells.as_str(), last[1].flaw),
+            ("[\"\\\"open;3\"]", Some("open_quote"))
+        );
+        assert!(last[2].cells.contains('\u{fffd}'));
+        assert!(sheet.rows[0].cells.contains("Анна"), "it is UTF-8 all the same");
+    }
+
+    #[test]
+    fn a_sheet_with_numbers_and_days() {
+        let mut book = Workbook::new();
+        let page = book.add_worksheet();
+        page.write_string(0, 0, "Телефон").expect("written");
+        page.write_string(0, 1, "Цена").expect("written");
+        page.write_number(2, 0, 79_121_234_567_f64).expect("written");
+        page.write_number(2, 1, 4.15).expect("written");
+        let bytes = book.save_to_buffer().expect("saved");
+        let expected = (
+            vec!["Телефон".to_owned(), "Цена".to_owned()],
+            vec![(3, "[\"79121234567\",\"4.15\"]".to_owned())],
+        );
+        assert_eq!(read("a.xlsx", &bytes), expected);
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        let flaw = |name: &str, bytes: &[u8]| sheet(name, bytes).err();
+        assert_eq!(flaw("a.exe", b"a;b\n1;2\n"), Some(Flaw::NotATable));
+        assert_eq!(flaw("a.xlsx", b"a;b\n1;2\n"), Some(Flaw::NotATable));
+        assert_eq!(flaw("a.csv", b"a;b\n"), Some(Flaw::EmptyFile { file: 1 }));
+        assert_eq!(flaw("a.csv", b""), Some(Flaw::EmptyFile { file: 1 }));
+        assert_eq!(
+            flaw("a.csv", ";".repeat(200).replace(';', "a;").as_bytes()),
+            Some(Flaw::NotATable)
+        );
+    }
+
+    /// An archive with one file in it, of so many megabytes of zeros, which says of itself that it is small.
+    fn bomb(name: &str, megabytes: usize) -> Vec<u8> {
+        let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        for _ in 0..megabytes {
+            packed.write_all(&[0; MB]).expect("packed");
+        }
+        let packed = packed.finish().expect("packed");
+        let four = |n: usize| u32::try_from(n).expect("small").to_le_bytes();
+        let two = |n: usize| u16::try_from(n).expect("small").to_le_bytes();
+        let sizes = [four(0), four(packed.len()), four(10)].concat();
+        let mut bytes = [
+            &b"PK\x03\x04"[..],
+            &two(20),
+            &two(0),
+            &two(8),
+            &four(0),
+            &sizes,
+            &two(name.len()),
+            &two(0),
+        ]
+        .concat();
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(&packed);
+        let directory = bytes.len();
+        let head = [
+            &b"PK\x01\x02"[..],
+            &two(20),
+            &two(20),
+            &two(0),
+            &two(8),
+            &four(0),
+            &sizes,
+        ]
+        .concat();
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(&[&two(name.len())[..], &[0; 16]].concat());
+        bytes.extend_from_slice(name.as_bytes());
+        let length = bytes.len() - directory;
+        let end = [
+            &b"PK\x05\x06"[..],
+            &[0; 4],
+            &two(1),
+            &two(1),
+            &four(length),
+            &four(directory),
+            &[0; 2],
+        ]
+        .concat();
+        bytes.extend_from_slice(&end);
+        bytes
+    }
+
+    #[test]
+    fn what_unpacks_to_much_more_is_refused_before_it_is_read() {
+        let flaw = |bytes: Vec<u8>| check_size(&bytes).err();
+        assert_eq!(flaw(bomb("xl/sharedStrings.xml", REST_MB - 1)), None);
+        assert_eq!(
+            flaw(bomb("xl/sharedStrings.xml", REST_MB + 1)),
+            Some(too_large(REST_MB))
+        );
+        assert_eq!(flaw(bomb("xl/worksheets/sheet1.xml", REST_MB + 1)), None);
+        assert_eq!(
+            flaw(bomb("xl/worksheets/sheet1.xml", SHEETS_MB + 1)),
+            Some(too_large(SHEETS_MB))
+        );
+        let whole = bomb("a", 1);
+        for length in [0, 10, whole.len() / 2, whole.len() - 20] {
+            assert_eq!(check_size(&whole[..length]).err(), Some(Flaw::NotATable), "{length}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Tables that staff take away: what is in them, who may have which column, for how long, and what a stop does, on both engines.
+
+use crate::common::people::{self, administrator, agent, contact, moments_after, one, sql};
+use crate::common::*;
+use calamine::{Data, Reader as _, Xlsx};
+use chrono::{Duration, NaiveDate};
+use crm::both_engines;
+use crm::contact::Kind as Contact;
+use crm::db::Db;
+use crm::error::Error;
+use crm::extract::{self, Extract, Format, Kind, State, Wish};
+use crm::flaw::Flaw;
+use crm::id::ExtractId;
+use crm::testing::{World, start};
+use crm::who::Staff;
+use std::io::Cursor;
+
+fn wish(kind: Kind, columns: &[&str]) -> Wish {
+    Wish {
+        kind,
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        format: Format::Csv,
+        from: None,
+        to: None,
+    }
+}
+
+async fn ask(db: &Db, by: &Staff, wish: &Wish) -> Result<ExtractId, Error> {
+    extract::ask(db, &by.fresh(db).expect("moments ago"), wish).await
+}
+
+async fn run(db: &Db) {
+    while extract::run_next(db, &BY, || true).await.expect("it runs") {}
+}
+
+async fn download(db: &Db, by: &Staff, id: ExtractId) -> Result<Vec<u8>, Error> {
+    let mut file = extract::download(db, &by.fresh(db).expect("moments ago"), id).await?;
+    let mut bytes = Vec::new();
+    while let Some(part) = file.part().await? {
+        bytes.extend(part);
+    }
+    Ok(bytes)
+}
+
+/// The whole of a file, made at once.
+async fn made(db: &Db, by: &Staff, wish: &Wish) -> Vec<u8> {
+    let id = ask(db, by, wish).await.expect("asked");
+    run(db).await;
+    download(db, by, id).await.expect("it is ready")
+}
+
+async fn text(db: &Db, by: &Staff, wish: &Wish) -> String {
+    String::from_utf8(made(db, by, wish).await).expect("text")
+}
+
+async fn list(db: &Db, by: &Staff) -> Vec<Extract> {
+    let mut conn = db.read().await.expect("a connection");
+    extract::list(&mut conn, by).await.expect("a list")
+}
+
+/// Anna, a member with two receipts, one of them brought back, and Boris with nothing.
+async fn shop(world: &World) -> &Db {
+    let db = ready(world).await;
+    let anna = BY.subject(people::row(world, "=cmd()", "Лебедева").await);
+    contact(world, anna.id(), Contact::Phone, "+79001234501").await;
+    join(db, anna, "club", start() - days(60)).await;
+    slip("A-1", anna, start() - days(40))
+        .line("tea", 2, 100_00)
+        .book(db)
+        .await;
+    slip("A-2", anna, start() - days(10))
+        .line("cup", 1, 49_90)
+        .book(db)
+        .await;
+    people::row(world, "Борис", "К").await;
+    db
+}
+
+both_engines!(
+    a_table_has_what_was_asked_for_as_text_and_as_a_workbook,
+    async |world| {
+        let db = shop(world).await;
+        let ada = administrator(world).await;
+        let people = text(
+            db,
+            &ada,
+            &wish(Kind::Customers, &["name", "surname", "phone", "receipts"]),
+        )
+        .await;
+        assert_eq!(
+            people, "\u{feff}Чеков;Имя;Фамилия;Телефон\r\n2;'=cmd();Лебедева;'+79001234501\r\n0;Борис;К;\r\n",
+            "in the order of the list, and no cell is a formula"
+        );
+        let lines = wish(
+            Kind::Purchases,
+            &["document", "article", "quantity", "price", "amount", "customer_phone"],
+        );
+        assert_eq!(
+            text(db, &ada, &lines).await,
+            "\u{feff}Номер чека;Артикул;Количество;Цена;Оплачено;Телефон\r\n\
+         A-1;tea;2;100,00;200,00;'+79001234501\r\nA-2;cup;1;49,90;49,90;'+79001234501\r\n"
+        );
+        let narrowed = Wish {
+            from: (start() - days(20)).date_naive().into(),
+            to: (start() - days(5)).date_naive().into(),
+            ..wish(Kind::Purchases, &["document"])
+        };
+        assert_eq!(text(db, &ada, &narrowed).await, "\u{feff}Номер чека\r\nA-2\r\n");
+        for kind in Kind::ALL {
+            let all: Vec<&str> = kind.columns().iter().map(|column| column.name).collect();
+            let written = text(db, &ada, &wish(kind, &all)).await;
+            let head = written.lines().next().expect("a head");
+            assert_eq!(head.split(';').count(), all.len(), "{head}");
+        }
+        let points = text(
+            db,
+            &ada,
+            &wish(Kind::Points, &["kind", "account", "points", "document"]),
+        )
+        .await;
+        assert!(points.contains("A-1"), "{points}");
+
+        let book = Wish {
+            format: Format::Xlsx,
+            ..lines
+        };
+        let bytes = made(db, &ada, &book).await;
+        let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).expect("a workbook");
+        let name = book.sheet_names()[0].clone();
+        let sheet = book.worksheet_range(&name).expect("a sheet");
+        assert_eq!(sheet.height(), 3);
+        assert_eq!(sheet.get((1, 3)), Some(&Data::Float(100.0)), "a number is a number");
+        assert_eq!(
+            sheet.get((1, 5)),
+            Some(&Data::String("+79001234501".into())),
+            "a text is a text"
+        );
+    }
+);
+
+both_engines!(who_somebody_is_goes_to_those_who_may_see_it, async |world| {
+    let db = shop(world).await;
+    let ada = administrator(world).await;
+    let analyst = moments_after(world, "nina", "Нина", "analyst").await;
+    let agnia = agent(world).await;
+    assert!(matches!(
+        ask(db, &agnia, &wish(Kind::Points, &["points"])).await,
+        Err(Error::Forbidden)
+    ));
+    for (kind, column) in [
+        (Kind::Customers, "phone"),
+        (Kind::Purchases, "customer_name"),
+        (Kind::Points, "customer_phone"),
+        (Kind::Requests, "assignee"),
+    ] {
+        let refused = ask(db, &analyst, &wish(kind, &["customer_id", column])).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{column}");
+    }
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM extracts"), 0);
+    match ask(db, &ada, &wish(Kind::Points, &["nothing"])).await {
+        Err(Error::Invalid(flaws)) => assert_eq!(flaws, [("columns".to_owned(), Flaw::Missing)]),
+        other => panic!("{other:?}"),
+    }
+    let backwards = Wish {
+        from: NaiveDate::from_ymd_opt(2026, 11, 2),
+        to: NaiveDate::from_ymd_opt(2026, 11, 1),
+        ..wish(Kind::Points, &["points"])
+    };
+    match ask(db, &ada, &backwards).await {
+        Err(Error::Invalid(flaws)) => assert_eq!(flaws, [("to".to_owned(), Flaw::Backwards)]),
+        other => panic!("{other:?}"),
+    }
+
+    let theirs = ask(db, &analyst, &wish(Kind::Customers, &["customer_id", "receipts"]))
+        .await
+        .expect("asked");
+    assert!(
+        matches!(download(db, &analyst, theirs).await, Err(Error::NotFound)),
+        "it is not made yet"
+    );
+    run(db).await;
+    assert!(
+        matches!(download(db, &ada, theirs).await, Err(Error::NotFound)),
+        "it is somebody else's"
+    );
+    download(db, &analyst, theirs).await.expect("it is theirs");
+    for (action, reason) in [
+        ("extract.ask", "customers csv: customer_id receipts"),
+        ("extract.made", "customers csv 2"),
+        ("extract.download", "customers csv 2: customer_id receipts"),
+    ] {
+        let told = one!(
+            world,
+            String,
+            "SELECT reason FROM audit WHERE action = $1 AND object_id = $2",
+            action,
+            theirs
+        );
+        assert_eq!(told, reason, "{action}");
+    }
+    // Whoever has lost the right that a column took does not get the file that they asked for.
+    let personal = ask(db, &ada, &wish(Kind::Customers, &["phone"])).await.expect("asked");
+    run(db).await;
+    sql!(world, "UPDATE staff SET role = 'analyst' WHERE id = $1", ada.id());
+    let narrowed = people::again(world, ada.id()).await;
+    assert!(matches!(download(db, &narrowed, personal).await, Err(Error::Forbidden)));
+});
+
+both_engines!(a_file_stays_for_a_day_and_a_stop_begins_it_anew, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    for n in 0..2500 {
+        people::row(world, "Анна", &format!("К{}", "а".repeat(n % 7))).await;
+    }
+    let id = ask(db, &ada, &wish(Kind::Customers, &["customer_id", "name"]))
+        .await
+        .expect("asked");
+    // A node that stops gives it back after its first part.
+    assert!(extract::run_next(db, &BY, || false).await.expect("it runs"));
+    let mine = list(db, &ada).await;
+    assert_eq!((mine[0].state, mine[0].until()), (State::Waiting, None));
+    run(db).await;
+    let mine = list(db, &ada).await;
+    assert_eq!((mine[0].state, mine[0].row_count), (State::Done, 2500));
+    assert_eq!(mine[0].until(), Some(start() + Duration::hours(24)));
+    let bytes = download(db, &ada, id).await.expect("it is ready");
+    assert_eq!(i64::try_from(bytes.len()).expect("small"), mine[0].size);
+    let written = String::from_utf8(bytes).expect("text");
+    let mut lines: Vec<&str> = written.lines().collect();
+    assert_eq!(lines.len(), 2501);
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 2501, "each of them once");
+
+    world.clock.set(start() + Duration::hours(24));
+    let ada = people::again(world, ada.id()).await;
+    assert!(matches!(download(db, &ada, id).await, Err(Error::NotFound)));
+    extract::sweep(db, &BY).await.expect("swept");
+    for gone in ["SELECT COUNT(*) FROM extracts", "SELECT COUNT(*) FROM extract_parts"] {
+        assert_eq!(one!(world, i64, gone), 0, "{gone}");
+    }
+});
