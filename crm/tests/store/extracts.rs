@@ -201,8 +201,9 @@ both_engines!(who_somebody_is_goes_to_those_who_may_see_it, async |world| {
     // Whoever has lost the right that a column took does not get the file that they asked for.
     let personal = ask(db, &ada, &wish(Kind::Customers, &["phone"])).await.expect("asked");
     run(db).await;
-    sql!(world, "UPDATE staff SET role = 'analyst' WHERE id = $1", ada.id());
-    let narrowed = people::again(world, ada.id()).await;
+    let id = ada.id();
+    sql!(world, "UPDATE staff SET role = 'analyst' WHERE id = $1", id);
+    let narrowed = people::again(world, id).await;
     assert!(matches!(download(db, &narrowed, personal).await, Err(Error::Forbidden)));
 });
 
