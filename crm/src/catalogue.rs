@@ -7,7 +7,7 @@
 
 use crate::article::store::managing::{self as articles, Record as Article};
 use crate::audit::{self, Actor, difference};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::draft::{self, Drafted, Drafts, drafts};
 use crate::error::Error;
 use crate::id::{ArticleId, CategoryId, StaffId, StoreId};
@@ -330,6 +330,10 @@ async fn carry_out_due(tx: &mut Tx, item: Item) -> Result<bool, Error> {
 /// Carries a published edit out, and tells what it changed. Nothing is written where it does not go with what stands there.
 async fn carry_out(tx: &mut Tx, item: Item, version: i64, edit: &Edit) -> Result<String, Error> {
     const DONE: &str = "UPDATE catalogue_versions SET applied_at = $3 WHERE item_id = $1 AND version = $2";
+    // Two edits of different categories could make a circle.
+    if let Item::Category(_) = item {
+        categories::hold(tx).await?;
+    }
     let before = live(tx, item).await?;
     let new = checked(tx, item, &edit.over(&before)?).await?;
     if new != before {
@@ -386,7 +390,10 @@ async fn checked(tx: &mut Tx, item: Item, new: &Record) -> Result<Record, Error>
 async fn hold(tx: &mut Tx, item: Item) -> Result<(), sqlx::Error> {
     match item {
         Item::Store(id) => shops::hold(tx, id).await,
-        Item::Category(_) => categories::hold(tx).await,
+        Item::Category(id) => {
+            const SQL: &str = "SELECT id FROM categories WHERE id = ANY($1) FOR NO KEY UPDATE";
+            db::hold(tx, SQL, &[id.0]).await
+        }
         Item::Article(id) => articles::hold(tx, id).await,
     }
 }

@@ -418,7 +418,7 @@ crm::both_engines!(a_queue_says_what_is_left_to_customers, async |world| {
     later(world, 2 * 86_400 - 1);
     store::answer(db, &anna, number, "well?", &[]).await.expect("likewise");
     close().await;
-    later(world, 2 * 86_400);
+    later(world, 2 * 86_400 + 1);
     assert_eq!(may(number).await, (false, false));
     let before = one!(world, i64, "SELECT COUNT(*) FROM messages");
     for refused in [

@@ -173,6 +173,7 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
                 "/admin/help",
                 "/admin/texts",
                 "/admin/reports",
+                "/admin/exports",
             ],
         ),
         ("reader", &["/admin/audit"]),

@@ -102,7 +102,7 @@ async fn s17_every_route_is_in_a_table_and_none_escapes_the_check_of_origin() {
         }
         let expected = match other.path.as_str() {
             // It leads on, her to where staff come in.
-            "/admin" => StatusCode::SEE_OTHER,
+            "/admin" | server::exports::STAFF_PATH => StatusCode::SEE_OTHER,
             server::live::STAFF => StatusCode::UNAUTHORIZED,
             server::live::PRESENCE => StatusCode::METHOD_NOT_ALLOWED,
             path if path.contains('{') => StatusCode::NOT_FOUND,

@@ -13,7 +13,7 @@ const ROWS: &str = "SELECT COUNT(*) FROM audit";
 
 /// Pages of staff that show their own factors and sessions and nothing of anybody else: what is changed there is
 /// written down, a look at it tells nobody's anything.
-pub(crate) const OWN: [&str; 15] = [
+pub(crate) const OWN: [&str; 17] = [
     "/admin/keys",
     "/admin/security",
     "/admin/confirm",
@@ -34,6 +34,9 @@ pub(crate) const OWN: [&str; 15] = [
     "/admin/tags",
     // What is looked for, and from how many on.
     "/admin/fraud/rules",
+    // Which files were brought in, and which one took away: what is in them is shown by the page of each, or by the file.
+    "/admin/imports",
+    "/admin/exports",
 ];
 
 async fn last(app: &TestApp) -> String {
@@ -137,6 +140,7 @@ async fn s23_every_page_that_staff_open_is_a_row() {
                 "/admin/categories/",
                 "/admin/coupons/",
                 "/admin/fraud/",
+                "/admin/imports/",
                 "/admin/macros/",
                 "/admin/messages/",
                 "/admin/partners/",
@@ -233,7 +237,9 @@ async fn s23_every_change_is_a_row() {
                 if town.app.everything(&but).await != before {
                     changed.insert(form.name.clone());
                     if town.app.count(ROWS).await == rows {
-                        silent.insert(format!("{} at {at}: {}", form.name, reply.status));
+                        let after = town.app.everything(&but).await;
+                        let new: Vec<_> = after.symmetric_difference(&before).collect();
+                        silent.insert(format!("{} at {at}: {}: {new:?}", form.name, reply.status));
                     }
                 }
             }

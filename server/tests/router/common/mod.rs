@@ -1013,6 +1013,8 @@ impl Town {
         app.some_promotion().await;
         app.some_series().await;
         app.some_segment().await;
+        app.some_partner().await;
+        app.some_import().await;
         app.some_queue().await;
         app.some_macro().await;
         app.some_colleague().await;
