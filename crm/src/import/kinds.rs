@@ -8,7 +8,7 @@ use crate::card::store as cards;
 use crate::catalogue::{Before, Kind as Catalogued};
 use crate::contact::{Email, Kind as Contact, Phone, store as contacts};
 use crate::customer::ADDRESS_MAX;
-use crate::customer::store::search_key;
+use crate::customer::store::{self as customers, search_key};
 use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::find::store as find;
@@ -350,7 +350,11 @@ async fn customer(tx: &mut Tx, doing: Doing, cells: &Cells<'_>) -> Taken {
         (None, None) => None,
     };
     let person: Option<Person> = match found {
-        Some(id) => on!(tx, |c| sqlx::query_as(PERSON).bind(id).fetch_optional(c).await)?,
+        Some(id) => {
+            // What they change or have erased in this moment is not written over.
+            customers::hold(tx, id).await?;
+            on!(tx, |c| sqlx::query_as(PERSON).bind(id).fetch_optional(c).await)?
+        }
         None => None,
     };
     if person.as_ref().is_some_and(|person| person.is_erased) {
