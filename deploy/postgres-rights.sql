@@ -7,8 +7,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO kabinet_a
 
 -- History is only added to. References are looked after with the rights of the owner, so this role needs no column of these.
 REVOKE UPDATE, DELETE ON
-    allocations, audit, audit_sealed, audit_seals, consents, grants, postings, restorations, rewards, tier_changes,
-    transactions
+    allocations, audit, audit_sealed, audit_seals, consents, grants, postings, promotion_versions, restorations, rewards,
+    tier_changes, transactions
     FROM kabinet_app;
 -- But of whoever is erased the log forgets what says who it was; a trigger lets nothing else through.
 GRANT UPDATE (reason, network) ON audit TO kabinet_app;

@@ -16,7 +16,8 @@ use crate::staff::Right;
 use crate::stores::NewStore;
 use crate::stores::store::category::{self as categories, Record as Category};
 use crate::stores::store::managing as shops;
-use crate::who::{Fresh, Staff, System, Till};
+use crate::who::{Fresh, Staff, System};
+use crate::work::Round;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -263,7 +264,7 @@ pub async fn withdraw(db: &Db, by: &Fresh<'_, Staff>, item: Item) -> Result<(), 
     .await
 }
 
-/// Carries out what is due, and tells how much it was. Of two nodes one does each.
+/// Carries out what is due, and tells how much it was. Of two nodes one does each; what fails keeps nothing else waiting.
 pub async fn run_due(db: &Db, _by: &System) -> Result<u64, Error> {
     const DUE: &str = "SELECT item_id, edit FROM catalogue_versions WHERE applied_at IS NULL AND published_at <= $1 \
                        ORDER BY published_at, item_id LIMIT $2";
@@ -271,7 +272,7 @@ pub async fn run_due(db: &Db, _by: &System) -> Result<u64, Error> {
     let now = conn.now();
     let due: Vec<(Uuid, Json<Edit>)> = on!(conn, |c| sqlx::query_as(DUE).bind(now).bind(ROUND).fetch_all(c).await)?;
     drop(conn);
-    let mut done = 0;
+    let (mut done, mut round) = (0, Round::default());
     for (id, Json(edit)) in due {
         let item = edit.is.of(id);
         let carried_out = db.write(|tx| {
@@ -280,8 +281,9 @@ pub async fn run_due(db: &Db, _by: &System) -> Result<u64, Error> {
                 carry_out_due(tx, item).await
             })
         });
-        done += u64::from(carried_out.await?);
+        done += round.took(carried_out.await).map_or(0, u64::from);
     }
+    round.end()?;
     Ok(done)
 }
 
@@ -398,10 +400,10 @@ async fn hold(tx: &mut Tx, item: Item) -> Result<(), sqlx::Error> {
     }
 }
 
-/// What stood under some codes before another system wrote over it.
+/// What stood under some codes before another system wrote over it, or a file of another program.
 pub(crate) struct Before(Vec<(Uuid, Record)>);
 
-/// Which of them another system writes.
+/// Which of them are written so.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Stores,
@@ -430,8 +432,14 @@ impl Before {
         }))
     }
 
-    /// Writes down what another system changed of it. What it sent for the first time has no history yet.
-    pub(crate) async fn record(self, tx: &mut Tx, by: &Till, kind: Kind, codes: &[&str]) -> Result<(), sqlx::Error> {
+    /// Writes down what was changed of it, by whom and in which way. What is there for the first time has no history yet.
+    pub(crate) async fn record(
+        self,
+        tx: &mut Tx,
+        (actor, by, verb): (Actor, Uuid, &str),
+        kind: Kind,
+        codes: &[&str],
+    ) -> Result<(), sqlx::Error> {
         let Self(after) = Self::of(tx, kind, codes).await?;
         let after: std::collections::HashMap<Uuid, Record> = after.into_iter().collect();
         for (id, before) in self.0 {
@@ -439,9 +447,9 @@ impl Before {
                 continue;
             };
             let entry = audit::Entry {
-                actor: Actor::Till,
-                actor_id: Some(by.id().0),
-                action: &now.of(id).action("sent"),
+                actor,
+                actor_id: Some(by),
+                action: &now.of(id).action(verb),
                 customer: None,
                 object: Some(id),
                 reason: &before.difference(now),

@@ -30,6 +30,8 @@ use write::Writer;
 pub const KEPT: Duration = Duration::hours(24);
 /// For how long a node has one that it says nothing of.
 const HOLD: Duration = Duration::minutes(2);
+/// After how long it is said that one is still being packed.
+const RENEW: std::time::Duration = std::time::Duration::from_secs(30);
 /// How many rows are read at once.
 const BATCH: i64 = 1000;
 /// The largest piece that is one row.
@@ -344,7 +346,18 @@ impl Run {
                 return self.give_back(db).await;
             }
         }
-        let mut rest = writer.end().await?;
+        let mut ending = std::pin::pin!(writer.end());
+        let mut rest = loop {
+            match tokio::time::timeout(RENEW, &mut ending).await {
+                Ok(rest) => break rest?,
+                // A large workbook is packed for minutes, and nobody else is to begin it meanwhile.
+                Err(_) => {
+                    if !self.keep(db, &[]).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        };
         while let Some(bytes) = rest.next(PART).await? {
             if !self.keep(db, &bytes).await? {
                 return Ok(());

@@ -75,6 +75,7 @@ fn did(cx: &Cx, act: &Act) -> String {
         Some("schedule") => t.scheduled,
         Some("apply") => t.applied,
         Some("sent") => t.sent,
+        Some("import") => t.imported,
         Some("note") => t.noted,
         Some("ask") => t.asked,
         Some("approve") => t.approved,

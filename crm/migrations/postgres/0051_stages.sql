@@ -55,5 +55,6 @@ ALTER TABLE scripts ADD COLUMN published_by UUID REFERENCES staff (id);      -- 
 -- Days on which a shop keeps other hours than those of its week: [{"day": "2027-01-01", "hours": null}, …].
 ALTER TABLE stores ADD COLUMN exceptions JSONB NOT NULL DEFAULT '[]';
 
--- What is published is not thrown away; the triggers tell it from what is still to be carried out.
-REVOKE TRUNCATE ON catalogue_versions, promotion_versions FROM PUBLIC, CURRENT_USER;
+-- What is published is not thrown away. Of the catalogue the triggers tell it from what is still to be carried out.
+REVOKE TRUNCATE ON catalogue_versions FROM PUBLIC, CURRENT_USER;
+REVOKE UPDATE, DELETE, TRUNCATE ON promotion_versions FROM PUBLIC, CURRENT_USER;

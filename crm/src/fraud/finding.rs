@@ -132,7 +132,9 @@ async fn keep(db: &Db, by: &System, key: &str, last: Uuid, found: &[Found]) -> R
 async fn raise(tx: &mut Tx, one: &Found) -> Result<bool, Error> {
     const NEW: &str = "INSERT INTO fraud_alerts (id, rule, mark, customer_id, state, measure, out_of, limits, found_at, changed_at) \
                        VALUES ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $8) ON CONFLICT (rule, mark) WHERE state = 'open' DO NOTHING";
-    const OPEN: &str = "SELECT id FROM fraud_alerts WHERE rule = $1 AND mark = $2 AND state = 'open'";
+    // Nobody decides about it meanwhile: what is added now nobody has read.
+    const OPEN: &str =
+        "UPDATE fraud_alerts SET state = state WHERE rule = $1 AND mark = $2 AND state = 'open' RETURNING id";
     const PROOF: &str = "INSERT INTO fraud_evidence (id, alert_id, kind, row_id, customer_id, at) \
                          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (alert_id, row_id) DO NOTHING";
     const GREW: &str = "UPDATE fraud_alerts SET measure = $2, out_of = $3, changed_at = $4 WHERE id = $1";

@@ -43,8 +43,9 @@ pub async fn begin(db: &Db, by: &Staff, alert: FraudAlertId, customer: CustomerI
             if about == 0 {
                 return Err(Error::NotFound);
             }
-            customers::is_alive(tx, customer).await?;
+            // Of this and a merge at the same moment one sees what the other did.
             hold(tx, Owner::Customer(customer)).await?;
+            customers::is_alive(tx, customer).await?;
             let (id, now) = (SpendingStopId::new(), tx.now());
             let ends_at = now + Duration::days(DAYS);
             on!(tx, |c| sqlx::query(OVER)

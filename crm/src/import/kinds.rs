@@ -5,9 +5,10 @@ use super::{Doing, Field, Kind, Mapping, day};
 use crate::audit::{self, Actor};
 use crate::card;
 use crate::card::store as cards;
+use crate::catalogue::{Before, Kind as Catalogued};
 use crate::contact::{Email, Kind as Contact, Phone, store as contacts};
 use crate::customer::ADDRESS_MAX;
-use crate::customer::store::search_key;
+use crate::customer::store::{self as customers, search_key};
 use crate::db::{Conn, Tx};
 use crate::error::Error;
 use crate::find::store as find;
@@ -184,7 +185,7 @@ pub(super) async fn take(tx: &mut Tx, by: &System, doing: Doing, cells: &Cells<'
     let taken = match cells.kind {
         Kind::Customers => customer(tx, doing, cells).await?,
         Kind::Cards => blank_card(tx, cells).await?,
-        Kind::Articles => article(tx, by, cells).await?,
+        Kind::Articles => article(tx, by, doing, cells).await?,
         // Receipts are booked as a whole: `super::run`.
         Kind::Purchases => Ok(Outcome::Known),
     };
@@ -232,7 +233,7 @@ fn yes_or_no(text: &str) -> Result<bool, Why> {
     }
 }
 
-async fn article(tx: &mut Tx, by: &System, cells: &Cells<'_>) -> Taken {
+async fn article(tx: &mut Tx, by: &System, doing: Doing, cells: &Cells<'_>) -> Taken {
     const KNOWN: &str = "SELECT a.name, a.brand, a.payable, c.code FROM articles a \
                          LEFT JOIN categories c ON c.id = a.category_id WHERE a.code = $1";
     const CATEGORY: &str = "SELECT COUNT(*) FROM categories WHERE code = $1";
@@ -266,7 +267,11 @@ async fn article(tx: &mut Tx, by: &System, cells: &Cells<'_>) -> Taken {
         }
         Some(_) => Outcome::Changed,
     };
-    catalogue::write_articles(tx, by, &[new]).await?;
+    let codes = &[new.code.as_str()];
+    let before = Before::of(tx, Catalogued::Articles, codes).await?;
+    catalogue::write_articles(tx, by, std::slice::from_ref(&new)).await?;
+    let how = (Actor::Staff, doing.by.0, "import");
+    before.record(tx, how, Catalogued::Articles, codes).await?;
     Ok(Ok(outcome))
 }
 
@@ -345,7 +350,11 @@ async fn customer(tx: &mut Tx, doing: Doing, cells: &Cells<'_>) -> Taken {
         (None, None) => None,
     };
     let person: Option<Person> = match found {
-        Some(id) => on!(tx, |c| sqlx::query_as(PERSON).bind(id).fetch_optional(c).await)?,
+        Some(id) => {
+            // What they change or have erased in this moment is not written over.
+            customers::hold(tx, id).await?;
+            on!(tx, |c| sqlx::query_as(PERSON).bind(id).fetch_optional(c).await)?
+        }
         None => None,
     };
     if person.as_ref().is_some_and(|person| person.is_erased) {
@@ -412,21 +421,25 @@ async fn plastic(conn: &mut Conn, number: &str) -> Result<Option<Plastic>, sqlx:
 }
 
 /// A card of plastic becomes a customer's: one of the stock, or one that is written down with this.
-async fn bind(tx: &mut Tx, id: CustomerId, card: Option<CardId>, number: &str) -> Result<(), sqlx::Error> {
+async fn bind(tx: &mut Tx, id: CustomerId, card: Option<CardId>, number: &str) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO cards (id, number, kind, state, customer_id, issued_at, bound_at) \
                        VALUES ($1, $2, 'plastic', 'active', $3, $4, $4)";
     if let Some(card) = card {
-        return cards::hand_out(tx, card, id).await.map(drop);
+        return match cards::hand_out(tx, card, id).await? {
+            true => Ok(()),
+            // Somebody was faster: the batch is undone, and finds it so next time.
+            false => Err(Error::Stale),
+        };
     }
     let now = tx.now();
-    on!(tx, |c| sqlx::query(SQL)
+    Ok(on!(tx, |c| sqlx::query(SQL)
         .bind(CardId::new())
         .bind(number)
         .bind(id)
         .bind(now)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?)
 }
 
 async fn begin(tx: &mut Tx, told: &Told) -> Result<CustomerId, Error> {
@@ -464,9 +477,10 @@ fn text(told: &Option<String>) -> &str {
     told.as_deref().unwrap_or_default()
 }
 
-/// The record waits for whoever proves the phone.
+/// The record waits for whoever proves the phone, and no more for who had another one.
 async fn wait_for(tx: &mut Tx, id: CustomerId, phone: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    const SQL: &str = "INSERT INTO enrolments (id, customer_id, phone, created_at) VALUES ($1, $2, $3, $4)";
+    const SQL: &str = "INSERT INTO enrolments (id, customer_id, phone, created_at) VALUES ($1, $2, $3, $4) \
+                       ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone WHERE enrolments.completed_at IS NULL";
     contacts::put(tx, id, Contact::Phone, phone, true, None).await?;
     on!(tx, |c| sqlx::query(SQL)
         .bind(EnrolmentId::new())

@@ -27,6 +27,7 @@ use crate::who::{Fresh, Staff};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use std::collections::BTreeMap;
+use tokio::sync::Semaphore;
 
 /// How large a file may be, in megabytes.
 pub const FILE_MB: usize = 20;
@@ -38,6 +39,8 @@ pub const COLUMNS_MAX: usize = 100;
 pub const SHOWN: i64 = 20;
 /// How many lines are shown of each column.
 const SAMPLES: i64 = 3;
+/// Files are read one after the other: each may take some hundred megabytes meanwhile.
+static TURN: Semaphore = Semaphore::const_new(1);
 /// The longest name of a file, in characters.
 const NAME_MAX: usize = 120;
 
@@ -563,12 +566,17 @@ pub async fn upload(db: &Db, by: &Fresh<'_, Staff>, kind: Kind, file: Option<&Up
     if file.bytes.len() > FILE_MB * MB {
         return Err(wrong(Flaw::FileTooLarge { file: 1, max: FILE_MB }));
     }
+    let Ok(turn) = TURN.acquire().await else {
+        return Err(Error::Busy);
+    };
     let theirs = file.clone();
-    let sheet = tokio::task::spawn_blocking(move || read::sheet(&theirs.name, &theirs.bytes))
-        .await
-        // A reader that breaks over a file has not read it.
-        .unwrap_or(Err(Flaw::NotATable))
-        .map_err(wrong)?;
+    // The turn moves along: a caller that hangs up does not end it early.
+    let read = tokio::task::spawn_blocking(move || {
+        let _held = turn;
+        read::sheet(&theirs.name, &theirs.bytes)
+    });
+    // A reader that breaks over a file has not read it.
+    let sheet = read.await.unwrap_or(Err(Flaw::NotATable)).map_err(wrong)?;
     let mapping = guess(kind, &sheet.columns);
     let (name, sheet, mapping) = (&file.name, &sheet, &mapping);
     db.write(|tx| scoped(keep(tx, by, kind, name, sheet, mapping))).await

@@ -15,7 +15,7 @@ const SHEETS_MB: usize = 300;
 const REST_MB: usize = 64;
 /// How much text all cells may have together: one long text may stand in a million of them.
 const TEXTS_MB: usize = 64;
-/// The longest line of a text file, in bytes.
+/// The longest line of a text file, and all texts in a row of a sheet, in bytes: one long text may stand in each of its cells.
 const LINE_MAX: usize = 64 * 1024;
 /// The longest name of a column that is kept, in characters.
 const NAME_MAX: usize = 100;
@@ -69,10 +69,14 @@ impl Building {
         if cells.is_empty() {
             return Ok(());
         }
-        // PostgreSQL keeps no NUL, and nobody means one.
         for cell in &mut cells {
+            // PostgreSQL keeps no NUL, and nobody means one.
             if cell.contains('\0') {
                 *cell = cell.replace('\0', "\u{fffd}");
+            }
+            // As the files that are taken away here have what a spreadsheet would reckon: a phone, a discount.
+            if ["'=", "'+", "'-", "'@"].iter().any(|mark| cell.starts_with(mark)) {
+                cell.remove(0);
             }
         }
         if self.columns.is_none() {
@@ -169,16 +173,29 @@ fn workbook(bytes: &[u8], sheet: &mut Building) -> Result<(), Flaw> {
     let name = book.sheet_names().first().cloned().ok_or(Flaw::NotATable)?;
     let mut cells = book.worksheet_cells_reader(&name).map_err(broken)?;
     let mut row: Option<u32> = None;
-    let mut line: Vec<String> = Vec::new();
+    let (mut line, mut size): (Vec<String>, usize) = (Vec::new(), 0);
+    let too_long = |size: usize| (size > LINE_MAX).then_some("too_long");
     while let Some(cell) = cells.next_cell().map_err(broken)? {
         let (at, column) = cell.get_position();
         if row != Some(at) {
             if let Some(row) = row {
-                sheet.add(i64::from(row) + 1, std::mem::take(&mut line), None)?;
+                // Rows stand in their order, each once.
+                if at < row {
+                    return Err(Flaw::NotATable);
+                }
+                sheet.add(i64::from(row) + 1, std::mem::take(&mut line), too_long(size))?;
             }
-            row = Some(at);
+            (row, size) = (Some(at), 0);
         }
-        let shown = shown(cell.get_value());
+        // The row is refused already, whatever else stands in it.
+        if size > LINE_MAX {
+            continue;
+        }
+        let mut shown = shown(cell.get_value());
+        size += shown.len();
+        if size > LINE_MAX {
+            shown = shown.chars().take(NAME_MAX).collect();
+        }
         let column = usize::try_from(column).unwrap_or(usize::MAX);
         if shown.is_empty() {
             continue;
@@ -194,16 +211,18 @@ fn workbook(bytes: &[u8], sheet: &mut Building) -> Result<(), Flaw> {
         }
     }
     match row {
-        Some(row) => sheet.add(i64::from(row) + 1, line, None),
+        Some(row) => sheet.add(i64::from(row) + 1, line, too_long(size)),
         None => Ok(()),
     }
 }
 
-/// A cell as a text: days and times as ISO 8601 writes them, numbers without what binary fractions add to them.
+/// A cell as a text: days and times as ISO 8601 writes them, numbers without what binary fractions add to them. Of a text that is
+/// longer than a line may be there is only as much as shows it.
 fn shown(value: &DataRef<'_>) -> String {
+    let text = |text: &str| text.chars().take(LINE_MAX + 1).collect();
     match value {
-        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
-        DataRef::SharedString(text) => (*text).to_owned(),
+        DataRef::String(long) | DataRef::DateTimeIso(long) | DataRef::DurationIso(long) => text(long),
+        DataRef::SharedString(long) => text(long),
         DataRef::Int(number) => number.to_string(),
         DataRef::Float(number) => figure(*number),
         DataRef::Bool(is_so) => i32::from(*is_so).to_string(),
@@ -255,14 +274,28 @@ struct Entry<'a> {
     packed: &'a [u8],
 }
 
-/// The files of an archive (APPNOTE.TXT 6.3.10, 4.3); none where it cannot be read, or needs sizes of 64 bits.
+/// A sheet by its name, as every program calls it. What is in memory as a whole is called otherwise, wherever it lies.
+fn is_sheet(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let of = name
+        .strip_prefix(b"xl/worksheets/sheet")
+        .and_then(|rest| rest.strip_suffix(b".xml"));
+    of.is_some_and(|of| of.iter().all(u8::is_ascii_alphanumeric))
+}
+
+/// The files of an archive (APPNOTE.TXT 6.3.10, 4.3); none where it cannot be read, needs sizes of 64 bits, or may be read in two
+/// ways: what is counted here has to be what is unpacked later.
 fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
     const END: &[u8] = b"PK\x05\x06";
     const ENTRY: &[u8] = b"PK\x01\x02";
     const FILE: &[u8] = b"PK\x03\x04";
     let end = bytes.windows(END.len()).rposition(|four| four == END)?;
-    let count = number(bytes, end + 10, 2)?;
+    let (count, size) = (number(bytes, end + 10, 2)?, number(bytes, end + 12, 4)?);
     let mut at = number(bytes, end + 16, 4)?;
+    let is_last = end + 22 + number(bytes, end + 20, 2)? == bytes.len();
+    if !is_last || at >= end || count == usize::from(u16::MAX) || size == 0xffff_ffff {
+        return None;
+    }
     let mut found = Vec::new();
     for _ in 0..count {
         if bytes.get(at..at + 4)? != ENTRY {
@@ -278,7 +311,7 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
         }
         let begins = file + 30 + number(bytes, file + 26, 2)? + number(bytes, file + 28, 2)?;
         found.push(Entry {
-            is_sheet: bytes.get(at + 46..at + 46 + name)?.starts_with(b"xl/worksheets/"),
+            is_sheet: is_sheet(bytes.get(at + 46..at + 46 + name)?),
             method,
             packed: bytes.get(begins..begins.checked_add(packed)?)?,
         });
@@ -354,6 +387,31 @@ mod tests {
             vec![(3, "[\"79121234567\",\"4.15\"]".to_owned())],
         );
         assert_eq!(read("a.xlsx", &bytes), expected);
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_is_known_by_its_beginning() {
+        let mut book = Workbook::new();
+        let page = book.add_worksheet();
+        page.write_string(0, 0, "name").expect("written");
+        for column in 0..20 {
+            page.write_string(1, column, "x".repeat(30_000)).expect("written");
+        }
+        page.write_string(2, 0, "Анна").expect("written");
+        let bytes = book.save_to_buffer().expect("saved");
+        let sheet = sheet("a.xlsx", &bytes).expect("a table");
+        let [long, next] = sheet.rows.as_slice() else {
+            panic!("two rows: {}", sheet.rows.len())
+        };
+        assert_eq!((long.number, long.flaw), (2, Some("too_long")));
+        assert!(long.cells.len() < 2 * LINE_MAX, "{}", long.cells.len());
+        assert_eq!((next.cells.as_str(), next.flaw), ("[\"Анна\"]", None));
+    }
+
+    #[test]
+    fn what_a_file_of_ours_keeps_from_being_reckoned_is_read_as_it_was() {
+        let (_, rows) = read("a.csv", "phone;name\n'+79121234567;'тХоофт\n".as_bytes());
+        assert_eq!(rows, [(2, "[\"+79121234567\",\"'тХоофт\"]".to_owned())]);
     }
 
     #[test]
@@ -434,9 +492,21 @@ mod tests {
             flaw(bomb("xl/worksheets/sheet1.xml", SHEETS_MB + 1)),
             Some(too_large(SHEETS_MB))
         );
+        // Whatever is in memory as a whole is counted so, wherever it lies.
+        for hidden in ["xl/worksheets/sharedStrings.xml", "xl/worksheets/sheet1/strings.xml"] {
+            assert_eq!(flaw(bomb(hidden, REST_MB + 1)), Some(too_large(REST_MB)), "{hidden}");
+        }
         let whole = bomb("a", 1);
         for length in [0, 10, whole.len() / 2, whole.len() - 20] {
             assert_eq!(check_size(&whole[..length]).err(), Some(Flaw::NotATable), "{length}");
+        }
+        // Others look for another directory then: one that is told in 64 bits, or that of an archive before the last.
+        let mut wide = whole.clone();
+        let end = wide.len() - 22;
+        wide[end + 12..end + 16].fill(0xff);
+        let more = [whole.as_slice(), b"more"].concat();
+        for bytes in [wide, more] {
+            assert_eq!(flaw(bytes), Some(Flaw::NotATable));
         }
     }
 }

@@ -345,7 +345,16 @@ async fn obstacle_to_undo(conn: &mut Conn, row: &Row) -> Result<Option<Obstacle>
     const ERASING: &str =
         "SELECT COUNT(*) FROM erasures WHERE customer_id = $1 AND cancelled_at IS NULL AND done_at IS NULL";
     const HELD: &str = "SELECT COUNT(*) FROM accounts WHERE customer_id = $1 AND reserved > 0";
-    if change::frozen_by_change(conn, row.kept_id).await?.is_some() {
+    const STOPPED: &str =
+        "SELECT COUNT(*) FROM spending_stops WHERE customer_id = $1 AND lifted_at IS NULL AND ends_at > $2";
+    let now = conn.now();
+    // The points of the other account would be free again.
+    let stopped: i64 = on!(conn, |c| sqlx::query_scalar(STOPPED)
+        .bind(row.kept_id)
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+    if stopped > 0 || change::frozen_by_change(conn, row.kept_id).await?.is_some() {
         return Ok(Some(Obstacle::Frozen));
     }
     for (sql, obstacle) in [(ERASING, Obstacle::Erasing), (HELD, Obstacle::Held)] {

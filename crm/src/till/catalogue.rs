@@ -2,6 +2,7 @@
 
 use super::receipt::TEXT_MAX;
 use crate::article::store as articles;
+use crate::audit::Actor;
 use crate::catalogue::{Before, Kind};
 use crate::db::{Conn, Tx};
 use crate::error::Error;
@@ -13,6 +14,12 @@ use crate::stores::{NewStore, degrees, store, time_zone};
 use crate::till::Scope;
 use crate::who::{System, Till};
 use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// Who changed it, and how, for the history of what was there.
+fn sent(by: &Till) -> (Actor, Uuid, &'static str) {
+    (Actor::Till, by.id().0, "sent")
+}
 
 fn words(check: &mut Check, pointer: &str, text: &Localized) {
     for lang in Lang::ALL {
@@ -50,7 +57,7 @@ pub async fn put_stores(tx: &mut Tx, by: &Till, stores: &[NewStore]) -> Result<(
     for new in stores {
         store::put(tx, &system, new).await?;
     }
-    Ok(before.record(tx, by, Kind::Stores, &codes).await?)
+    Ok(before.record(tx, sent(by), Kind::Stores, &codes).await?)
 }
 
 /// A category to be written down.
@@ -93,7 +100,7 @@ pub async fn put_categories(tx: &mut Tx, by: &Till, categories: &[NewCategory]) 
         }
         check.result()?;
     }
-    Ok(before.record(tx, by, Kind::Categories, &codes).await?)
+    Ok(before.record(tx, sent(by), Kind::Categories, &codes).await?)
 }
 
 /// An article to be written down.
@@ -117,7 +124,7 @@ pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<
     let codes: Vec<&str> = new.iter().map(|article| article.code.trim()).collect();
     let before = Before::of(tx, Kind::Articles, &codes).await?;
     write_articles(tx, &system, new).await?;
-    Ok(before.record(tx, by, Kind::Articles, &codes).await?)
+    Ok(before.record(tx, sent(by), Kind::Articles, &codes).await?)
 }
 
 /// The same for whoever may.

@@ -13,6 +13,7 @@ use crm::fraud::finding::{look, run_due};
 use crm::fraud::store::{self as alerts, NewSetting};
 use crm::fraud::{EvidenceKind, Row, Rule, State, stop};
 use crm::id::{CustomerId, FraudAlertId};
+use crm::merge::{MergeError, Obstacle};
 use crm::points::store::{SpendError, TransferError};
 use crm::testing::{World, start};
 use crm::who::{Staff, Subject};
@@ -491,6 +492,16 @@ both_engines!(an_alert_goes_over_with_a_merged_account_and_back, async |world| {
         0,
         "the same receipts are not found as those of the other account"
     );
+    // What is stopped does not get away in the other account.
+    stop::begin(db, &by, alert, kept.id(), "Проверяем")
+        .await
+        .expect("stopped");
+    let undone = crm::merge::undo_by_staff(db, &by.fresh(db).expect("fresh"), kept.id(), "Разные").await;
+    assert!(
+        matches!(undone, Err(MergeError::Obstacle(Obstacle::Frozen))),
+        "{undone:?}"
+    );
+    stop::lift(db, &by, kept.id(), "Всё в порядке").await.expect("lifted");
     crm::merge::undo_by_staff(db, &by.fresh(db).expect("fresh"), kept.id(), "Разные")
         .await
         .expect("parted");

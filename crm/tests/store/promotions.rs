@@ -261,6 +261,8 @@ crm::both_engines!(what_came_of_a_promotion_is_what_its_rules_booked, async |wor
     world.clock.set(start() + TimeDelta::hours(10));
     let hours = |n| start() + TimeDelta::hours(n);
     slip("before", anna, hours(-10)).line("tea", 1, 100_00).book(db).await;
+    // Eleven hours of it are over, and this is earlier than as many before.
+    slip("earlier", anna, hours(-20)).line("tea", 1, 300_00).book(db).await;
     slip("large", anna, hours(1)).line("tea", 1, 600_00).book(db).await;
     slip("small", anna, hours(2)).line("tea", 1, 200_00).book(db).await;
     slip("void", anna, hours(2)).line("tea", 1, 700_00).book(db).await;

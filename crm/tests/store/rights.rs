@@ -13,7 +13,7 @@ use crm::testing::{self, World, start};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// The tables that are only added to, each with a column that nothing refers to and that nobody may change.
-const HISTORY: [(&str, &str); 11] = [
+const HISTORY: [(&str, &str); 12] = [
     ("allocations", "points"),
     ("audit", "action"),
     ("audit_sealed", "erasable"),
@@ -21,6 +21,7 @@ const HISTORY: [(&str, &str); 11] = [
     ("consents", "act"),
     ("grants", "amount"),
     ("postings", "amount"),
+    ("promotion_versions", "record"),
     ("restorations", "points"),
     ("rewards", "period"),
     ("tier_changes", "why"),
@@ -28,13 +29,7 @@ const HISTORY: [(&str, &str); 11] = [
 ];
 
 /// The tables that hold drafts beside what is published.
-const VERSIONS: [&str; 5] = [
-    "catalogue_versions",
-    "promotion_versions",
-    "rule_versions",
-    "text_versions",
-    "tier_versions",
-];
+const VERSIONS: [&str; 4] = ["catalogue_versions", "rule_versions", "text_versions", "tier_versions"];
 
 /// SQLSTATE: the role may not do that.
 const NOT_ALLOWED: Option<&str> = Some("42501");
@@ -196,9 +191,12 @@ async fn s23_the_role_of_the_application_changes_neither_history_nor_the_schema(
     for (table, column) in HISTORY {
         attempts.extend([
             format!("UPDATE {table} SET {column} = {column}"),
-            format!("UPDATE {table} SET id = id"),
             format!("DELETE FROM {table}"),
         ]);
+        // Its owner may change it, to lock rows by; this one has no other key.
+        if table != "promotion_versions" {
+            attempts.push(format!("UPDATE {table} SET id = id"));
+        }
     }
     for table in HISTORY.iter().map(|(table, _)| *table).chain(VERSIONS) {
         attempts.extend([

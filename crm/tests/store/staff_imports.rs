@@ -202,6 +202,22 @@ both_engines!(
     }
 );
 
+both_engines!(a_record_that_lost_its_phone_waits_for_another, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let id = bring(db, &ada, Kind::Customers, "люди.csv", PEOPLE).await;
+    done(db, &ada, id).await;
+    sql!(world, "DELETE FROM contacts WHERE value = '+79001234502'");
+    let id = bring(db, &ada, Kind::Customers, "new.csv", "phone;id\n+79001234599;78\n").await;
+    assert_eq!(done(db, &ada, id).await, (0, 1, 0, 0));
+    let waits = one!(
+        world,
+        String,
+        "SELECT e.phone FROM enrolments e JOIN customers c ON c.id = e.customer_id WHERE c.external_id = '78'"
+    );
+    assert_eq!(waits, "+79001234599");
+});
+
 both_engines!(bad_lines_are_told_and_stop_nothing, async |world| {
     let db = ready(world).await;
     let ada = administrator(world).await;
@@ -367,6 +383,15 @@ both_engines!(cards_and_articles_come_in_once, async |world| {
         "SELECT name || ' ' || brand FROM articles WHERE code = '1001'"
     );
     assert_eq!(tea, "Чай листовой Майский", "what a file has no column for stays");
+    let told = one!(
+        world,
+        String,
+        "SELECT u.reason FROM audit u JOIN articles a ON a.id = u.object_id WHERE u.action = 'article.import' AND u.actor = 'staff'"
+    );
+    assert_eq!(
+        told, "name: \"Чай\" → \"Чай листовой\"",
+        "it stands in the history of the article"
+    );
 });
 
 /// Lines in any order, with the numbers and days of a Russian spreadsheet, and a return that brings back a line further down.

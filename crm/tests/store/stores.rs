@@ -532,6 +532,47 @@ crm::both_engines!(what_is_scheduled_is_carried_out_late_and_once, async |world|
     }
 });
 
+crm::both_engines!(one_that_cannot_be_carried_out_keeps_no_other_waiting, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let mut first = shop("a", "Тверь");
+    first.longitude = Some(35_917_600);
+    let id = put(world, &first).await;
+    let item = Item::Store(id);
+    let seen = async || {
+        let mut conn = db.read().await.expect("a connection");
+        managing::get(&mut conn, &mara, id).await.expect("read").record()
+    };
+    let before = seen().await;
+    let next = NewStore {
+        phone: Some("+79000009901".into()),
+        ..before.clone()
+    };
+    catalogue::write(db, &mara, item, (&of_shop(&before), None), &of_shop(&next))
+        .await
+        .expect("a draft");
+    let (draft, _) = catalogue::coming(&mut db.read().await.expect("a connection"), &mara, item)
+        .await
+        .expect("read");
+    let from = start() + chrono::TimeDelta::hours(1);
+    let fresh = mara.fresh(db).expect("fresh");
+    catalogue::publish(db, &fresh, item, draft.expect("a draft").changed_at, Some(from))
+        .await
+        .expect("scheduled");
+    // One of a shop that is not there is due before it.
+    sql!(
+        world,
+        "INSERT INTO catalogue_versions (item_id, version, edit, published_at, published_by) \
+         SELECT $1, version, edit, $2, published_by FROM catalogue_versions",
+        StoreId::new(),
+        start()
+    );
+    world.clock.set(from);
+    let done = catalogue::run_due(db, &SYSTEM).await;
+    assert!(matches!(done, Err(Error::NotFound)), "what failed is told: {done:?}");
+    assert_eq!(seen().await, next, "and the other one counts");
+});
+
 crm::both_engines!(what_lies_ahead_is_taken_back, async |world| {
     let db = ready(world).await;
     let mara = marketer(world).await;

@@ -50,7 +50,9 @@ pub async fn of(conn: &mut Conn, by: &Staff, promotion: &Entry) -> Result<Outcom
         ")"
     );
     by.may(Right::Rules)?;
-    let (id, from, to) = (promotion.id, promotion.record.starts_at, promotion.record.ends_at);
+    let (id, from) = (promotion.id, promotion.record.starts_at);
+    // What is compared are times of one length.
+    let to = promotion.record.ends_at.min(conn.now());
     let (purchases, customers): (i64, i64) = on!(conn, |c| sqlx::query_as(TOOK_PART)
         .bind(id)
         .bind(from)

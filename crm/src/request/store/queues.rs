@@ -373,12 +373,13 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
 
 /// Gives what waits in queues and is nobody's to who is there by now and takes more, the most urgent first.
 pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
-    const SQL: &str = "SELECT r.number FROM requests r JOIN queues q ON q.id = r.queue_id \
-                       WHERE r.status <> 'closed' AND r.status <> 'waiting' AND r.assignee_id IS NULL AND q.mode = 'round_robin' \
+    // Who takes more is asked once for a queue, however many wait in it.
+    const SQL: &str = "SELECT r.number FROM requests r WHERE r.status <> 'closed' AND r.status <> 'waiting' \
+                       AND r.assignee_id IS NULL AND r.queue_id IN (SELECT q.id FROM queues q WHERE q.mode = 'round_robin' \
                        AND EXISTS (SELECT 1 FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
                        WHERE a.queue_id = q.id AND s.takes_requests AND s.disabled_at IS NULL AND a.capacity > \
                        (SELECT COUNT(*) FROM requests h WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' \
-                       AND h.status <> 'waiting')) \
+                       AND h.status <> 'waiting'))) \
                        ORDER BY CASE r.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, \
                        r.created_at, r.id LIMIT $1";
     let mut conn = db.read().await?;
