@@ -325,11 +325,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             <p>{found(&cx, alert.rule, alert.measure, alert.out_of)} " " {limits(t, alert.rule, alert.limits)}</p>
             <p class="muted">{why}</p>
         </section>
-        <section class="section" aria-labelledby="evidence">
-            <h2 id="evidence">{t.evidence}</h2>
+        <div class="section">
+            <h2>{t.evidence}</h2>
             <DataTable label=t.evidence heads=heads rows=rows.into_html()/>
             {next}
-        </section>
+        </div>
         <section class="section narrow" aria-labelledby="parties">
             <h2 id="parties">{t.parties}</h2>
             <p class="hint">{t.parties_hint}</p>

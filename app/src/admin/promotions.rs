@@ -745,10 +745,10 @@ fn figures(cx: &Cx, promotion: &Entry, outcome: Outcome) -> Html {
         view! { <DataTable label=t.outcome heads=heads rows=rows.into_html()/> }.into_html()
     };
     view! {
-        <section class="section" aria-labelledby="outcome">
-            <h2 id="outcome">{t.outcome}</h2>
+        <div class="section">
+            <h2>{t.outcome}</h2>
             {inside}
-        </section>
+        </div>
     }
     .into_html()
 }
