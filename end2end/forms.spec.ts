@@ -803,7 +803,7 @@ test("forms of promotions", async ({ another, signIns }) => {
   await wrong(desk, "promotion.create", { key, title_ru: "", title_en: "", note: "Зима" }, "Заполните это поле");
   await right(desk, "promotion.create", { title_ru: "Неделя чая", title_en: "Tea week" });
   await desk.getByText("Изменить заметку").click();
-  await wrong(desk, "promotion.note", { note: "а".repeat(2001) }, "Не больше 2 000 знаков");
+  await wrong(desk, "promotion.note", { note: "а".repeat(2001) }, "Не больше 2 000 знаков");
   await right(desk, "promotion.note", { note: "Зимой берут чай" });
   const says = { conditions_ru: "Чай дешевле на 10 %", conditions_en: "Tea is 10% off", starts: "2090-01-10T10:00" };
   await wrong(desk, "promotion.change", { ...says, ends: "2090-01-09T10:00" }, "Конец раньше начала");
