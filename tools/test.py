@@ -218,6 +218,8 @@ def long_histories_layer(log):
     succeeded, printed = log.run(
         "cargo", "test", *SERVER, "--test", "store", "--", "histories::", "--nocapture",
         KABINET_TEST_HISTORIES=long("HISTORIES"),
+        # Each engine has as many threads as there are processors: half of the time a client of PostgreSQL waits for it.
+        KABINET_TEST_THREADS=str(os.cpu_count() or 1),
         **LINTED,
         **postgres(log, count),
     )
