@@ -92,11 +92,14 @@ pub async fn empty(world: &World) -> String {
 
 /// A new PostgreSQL database on the server that `KABINET_TEST_POSTGRES` names.
 pub async fn postgres() -> World {
+    postgres_of(Shop::default()).await
+}
+
+/// The same for a shop with settings of its own.
+pub async fn postgres_of(shop: Shop) -> World {
     let url = new_postgres(Some(migrated_postgres().await)).await;
     let clock = Clock::fixed(start());
-    let db = Db::open(&url, Shop::default(), clock.clone())
-        .await
-        .expect("PostgreSQL opens");
+    let db = Db::open(&url, shop, clock.clone()).await.expect("PostgreSQL opens");
     World {
         db,
         clock,

@@ -387,11 +387,20 @@ async fn the_same_key_is_done_once_and_gets_the_same_answer() {
 
 #[tokio::test]
 async fn s21_a_hundred_duplicates_at_once_have_one_effect() {
-    let app = TestApp::new().await;
-    let anna = app.customer("Анна").await;
-    let till = till(&app, "till-1", &Scope::ALL).await;
+    a_hundred_duplicates_have_one_effect(&TestApp::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_duplicates_at_once_have_one_effect_on_postgres() {
+    a_hundred_duplicates_have_one_effect(&TestApp::on_postgres().await).await;
+}
+
+async fn a_hundred_duplicates_have_one_effect(app: &TestApp) {
+    let till = till(app, "till-1", &Scope::ALL).await;
     let now = app.world.db.now();
-    let who = anna.id().await.to_string();
+    let joined = till.post("/customers", &json!({"phone": "+79260000001"})).await;
+    assert_eq!(joined.status, StatusCode::CREATED, "{}", joined.body);
+    let who = read(&joined)["customer"].as_str().expect("an id").to_owned();
     till.sell(&who, 100_000, now).await;
     app.world.clock.set(now + Duration::days(20));
     let wish = json!({"customer": who, "points": 100});
