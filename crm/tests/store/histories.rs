@@ -533,7 +533,7 @@ fn tell(histories: u32, world: impl AsyncFn() -> World + Sync) {
         }
     };
     let told: Result<(), String> = std::thread::scope(|scope| {
-        let threads = number("KABINET_TEST_THREADS", 1);
+        let threads = number("KABINET_TEST_THREADS", 1).max(1);
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
         threads
             .into_iter()
