@@ -10,8 +10,8 @@ prints is also kept in target/test-logs/.
     python3 tools/test.py rules …   only the layers named
 
 The long forms take hours in full. KABINET_LONG_KILLS, KABINET_LONG_HANG_UPS, KABINET_LONG_SCALE_SECONDS,
-KABINET_LONG_HISTORIES, KABINET_LONG_NAMES and KABINET_LONG_FUZZ_SECONDS make them shorter; what was run stands in
-docs/test-long.txt, which they write.
+KABINET_LONG_HISTORIES, KABINET_LONG_BUYERS, KABINET_LONG_NAMES and KABINET_LONG_FUZZ_SECONDS make them shorter; what was run
+stands in docs/test-long.txt, which they write.
 """
 
 import datetime
@@ -194,7 +194,10 @@ def faults_layer(log, name="fault_", **environment):
 
 
 # How much the long forms do, unless the environment says otherwise.
-LONG = {"KILLS": 1000, "HANG_UPS": 1_000_000, "SCALE_SECONDS": 300, "HISTORIES": 100_000, "NAMES": 10_000, "FUZZ_SECONDS": 30}
+LONG = {
+    "KILLS": 1000, "HANG_UPS": 1_000_000, "SCALE_SECONDS": 300, "HISTORIES": 100_000, "BUYERS": 10_000, "NAMES": 10_000,
+    "FUZZ_SECONDS": 30,
+}
 
 
 def long(name):
@@ -218,8 +221,20 @@ def long_histories_layer(log):
     succeeded, printed = log.run(
         "cargo", "test", *SERVER, "--test", "store", "--", "histories::", "--nocapture",
         KABINET_TEST_HISTORIES=long("HISTORIES"),
+        # Each engine has as many threads as there are processors: half of the time a client of PostgreSQL waits for it.
+        KABINET_TEST_THREADS=str(os.cpu_count() or 1),
         **LINTED,
         **postgres(log, count),
+    )
+    return rust_results(count, succeeded, printed, log)
+
+
+def long_books_layer(log):
+    count = Count()
+    succeeded, printed = log.run(
+        "cargo", "test", *SERVER, "--test", "router", "--", "books::", "--nocapture",
+        KABINET_TEST_BUYERS=long("BUYERS"),
+        **LINTED,
     )
     return rust_results(count, succeeded, printed, log)
 
@@ -289,6 +304,7 @@ LONG_LAYERS = {
     "hang-ups": long_hang_ups_layer,
     "scale-out": long_scale_layer,
     "histories": long_histories_layer,
+    "books": long_books_layer,
     "names": long_names_layer,
     "fuzz": long_fuzz_layer,
     "desktop": long_browser_layer,

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::shop::Shop;
 use chrono::{DateTime, Utc};
+use std::path::Path;
 use tokio::sync::OnceCell;
 
 /// The moment at which every test begins: Saturday, 21 November 2026, 12:00 UTC.
@@ -24,6 +25,19 @@ pub struct World {
     _dir: Option<tempfile::TempDir>,
 }
 
+/// A folder for the files of a database: in memory where there is room. On a disk most of what a test takes is the wait until
+/// each change is safe from a power cut, which no test here is about; `TMPDIR` asks for another place.
+fn folder() -> tempfile::TempDir {
+    const ROOM: u64 = 1 << 30;
+    let memory = Path::new("/dev/shm");
+    let has_room = || rustix::fs::statvfs(memory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize >= ROOM);
+    let made = match std::env::var_os("TMPDIR") {
+        None if has_room() => tempfile::tempdir_in(memory),
+        _ => tempfile::tempdir(),
+    };
+    made.expect("a temporary directory")
+}
+
 /// A new SQLite database in a temporary file.
 pub async fn sqlite() -> World {
     sqlite_of(Shop::default()).await
@@ -31,7 +45,7 @@ pub async fn sqlite() -> World {
 
 /// The same for a shop with settings of its own.
 pub async fn sqlite_of(shop: Shop) -> World {
-    let dir = tempfile::tempdir().expect("a temporary directory");
+    let dir = folder();
     let file = dir.path().join("test.db");
     std::fs::write(&file, migrated_sqlite().await).expect("room for a database");
     let url = format!("sqlite:{}", file.display());
@@ -50,7 +64,7 @@ async fn migrated_sqlite() -> &'static [u8] {
     use sqlx::Connection as _;
     static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
     let make = async || {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dir = folder();
         let (file, copy) = (dir.path().join("test.db"), dir.path().join("copy.db"));
         let url = format!("sqlite:{}", file.display());
         let db = Db::open(&url, Shop::default(), Clock::fixed(start())).await;
@@ -78,11 +92,14 @@ pub async fn empty(world: &World) -> String {
 
 /// A new PostgreSQL database on the server that `KABINET_TEST_POSTGRES` names.
 pub async fn postgres() -> World {
+    postgres_of(Shop::default()).await
+}
+
+/// The same for a shop with settings of its own.
+pub async fn postgres_of(shop: Shop) -> World {
     let url = new_postgres(Some(migrated_postgres().await)).await;
     let clock = Clock::fixed(start());
-    let db = Db::open(&url, Shop::default(), clock.clone())
-        .await
-        .expect("PostgreSQL opens");
+    let db = Db::open(&url, shop, clock.clone()).await.expect("PostgreSQL opens");
     World {
         db,
         clock,
@@ -98,18 +115,42 @@ async fn migrated_postgres() -> &'static str {
         let url = new_postgres(None).await;
         let options = url.parse().expect("an address");
         crate::db::migrate_postgres(&options).await.expect("it is migrated");
-        let address = url.split('?').next().expect("an address");
-        let (_, name) = address.rsplit_once('/').expect("an address with a name");
-        name.to_owned()
+        name_of(&url).to_owned()
     };
     NAME.get_or_init(make).await
+}
+
+/// The name of the database at an address of PostgreSQL.
+fn name_of(url: &str) -> &str {
+    let address = url.split('?').next().expect("an address");
+    address.rsplit_once('/').expect("an address with a name").1
+}
+
+/// The address of the PostgreSQL server for tests.
+fn server() -> String {
+    std::env::var("KABINET_TEST_POSTGRES")
+        .expect("KABINET_TEST_POSTGRES names a PostgreSQL server for tests; `make test` starts one")
+}
+
+/// Drops the database of a world, whoever still has a connection to it: for tests that make a thousand of them, which a disk
+/// has no room for. Others stay until the server stops; files of SQLite go with their world.
+pub async fn remove(world: World) {
+    use sqlx::Connection as _;
+    if world.url.starts_with("sqlite:") {
+        return;
+    }
+    let mut admin = sqlx::PgConnection::connect(&server())
+        .await
+        .expect("the PostgreSQL server answers");
+    // The name was made here from a UUID.
+    let drop = sqlx::AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", name_of(&world.url)));
+    sqlx::query(drop).execute(&mut admin).await.expect("it is dropped");
 }
 
 /// Makes a database on that server, as a copy of another one or empty; its address.
 async fn new_postgres(template: Option<&str>) -> String {
     use sqlx::Connection as _;
-    let server = std::env::var("KABINET_TEST_POSTGRES")
-        .expect("KABINET_TEST_POSTGRES names a PostgreSQL server for tests; `make test` starts one");
+    let server = server();
     let name = format!("kabinet_{}", uuid::Uuid::now_v7().simple());
     let mut admin = sqlx::PgConnection::connect(&server)
         .await

@@ -7,8 +7,8 @@ The first till is cut off for two hours of the day and sends later. The second i
 again. The third sends everything twice. Customers join at the till, pay with points and bring goods back. At the end
 the books are verified, and every receipt is compared with what this file reckons by itself from the terms of the
 program and a rule: what it earned, and what of points paid for it. Then every customer's pages are read: each point has
-to be explained there by its line, its lot and the version of what gave it. Everything happens in a temporary folder and
-ends by itself; the exit code is 0 where all agrees.
+to be explained there by its line, its lot and the version of what gave it, and each rule says what became of it. Everything
+happens in a temporary folder and ends by itself; the exit code is 0 where all agrees.
 """
 
 import argparse
@@ -412,11 +412,13 @@ def explain(url, folder):
     database = sqlite3.connect(folder / "kabinet.db", timeout=30)
     now = datetime.datetime.now(datetime.timezone.utc)
     receipts = database.execute(
-        "SELECT t.customer_id, p.id, p.document, COUNT(*), SUM(a.points) FROM accruals a JOIN lots t ON t.id = a.lot_id "
-        "JOIN purchase_lines l ON l.id = a.line_id JOIN purchases p ON p.id = l.purchase_id WHERE p.source = 'shop' "
-        "GROUP BY t.customer_id, p.id ORDER BY t.customer_id").fetchall()
+        "SELECT t.customer_id, p.id, p.document, COUNT(*), SUM(a.points), COUNT(DISTINCT t.id) FROM accruals a "
+        "JOIN lots t ON t.id = a.lot_id JOIN purchase_lines l ON l.id = a.line_id JOIN purchases p ON p.id = l.purchase_id "
+        "WHERE p.source = 'shop' GROUP BY t.customer_id, p.id ORDER BY t.customer_id").fetchall()
+    moved = database.execute(
+        "SELECT DISTINCT t.customer_id FROM transactions t JOIN purchases p ON p.id = t.purchase_id WHERE p.source = 'shop'")
     tokens = {}
-    for customer in {receipt[0] for receipt in receipts}:
+    for customer in {receipt[0] for receipt in receipts} | {customer for (customer,) in moved}:
         # A session as a sign-in opens one; hundreds of codes from one network would be refused.
         tokens[customer] = uuid.uuid4().hex
         database.execute(
@@ -437,7 +439,8 @@ def explain(url, folder):
         figure = words.replace(",", "") if language == "en" else words.replace(",", ".")
         return round(float(re.sub(r"[^0-9.]", "", figure) or 0) * 100)
 
-    for customer, purchase, document, lines, total in receipts:
+    asked_why = set()
+    for customer, purchase, document, lines, total, lots in receipts:
         at = f"/purchases/{uuid.UUID(bytes=purchase)}"
         rows, told = Rows(), page(customer, at)
         rows.feed(told)
@@ -448,6 +451,16 @@ def explain(url, folder):
         shown = sum(points(row[1].split("−")[0], language) for row in explained)
         if len(explained) != lines or shown != total:
             wrong.append(f"{document}: {len(explained)} of {lines} lines are explained, {shown} of {total} points")
+        terms = re.findall("<dt>(?:Сгорят|Сгорели|Expire on|Expired on)</dt><dd>[^<]+</dd>", told)
+        if len(terms) < lots:
+            wrong.append(f"{document}: {len(terms)} of {lots} lots say when they expire")
+        if customer not in asked_why:
+            asked_why.add(customer)
+            answers = re.findall('<li class="row">(.*?)</li>', page(customer, f"{at}/why"), re.DOTALL)
+            silent = [answer for answer in answers if not re.search("<small>[^<]+</small>|row-end", answer)]
+            if silent or not any(re.search("за дорогое|what is dear", answer) for answer in answers):
+                wrong.append(f"{document}: {len(silent)} of {len(answers)} rules say nothing, or that of the day is missing")
+            read["rules"] += len(answers)
         read["lines"] += len(explained)
         read["lines with a rule"] += len(by_rule)
     for customer in tokens:
@@ -459,14 +472,16 @@ def explain(url, folder):
                 read["movements"] += 1
                 has_text = re.search(r"<p>[^<]+</p>", entry)
                 has_cause = re.search(r'href="/(purchases|points)[^"]*"|<dt>(Правило|Rule)</dt>|Исправ|Correct|Сгорели|Expired|Стали доступны|Ready to spend', entry)
-                if not has_text or not has_cause:
+                # Which lot: each is known by the day on which it expires. Only a debt is of no lot.
+                has_lot = re.search("(?i)сгор|expire|долг|debt", re.sub("<[^>]*>", " ", entry.split('<dl class="kv">')[-1]))
+                if not has_text or not has_cause or not has_lot:
                     wrong.append(f"a movement is not explained: {re.sub('<[^>]*>', ' ', entry)[:200]}")
             if re.search("ничего не записано|Nothing more is recorded", statement):
                 wrong.append("a movement says no more than its sum")
             more = re.search(r'href="(/points\?before=[^"]+)" rel="next"', statement)
             at = more and html.unescape(more[1])
     print(f"{len(tokens)} customers read {read['pages']} pages: {read['lines']} lines of receipts, {read['lines with a rule']} "
-          f"of them with a rule, and {read['movements']} movements are explained")
+          f"of them with a rule, {read['rules']} rules of receipts and {read['movements']} movements are explained")
     if not read["lines with a rule"]:
         wrong.append("no rule gave anything: nothing was tried")
     return wrong

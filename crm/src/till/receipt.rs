@@ -352,7 +352,11 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
     let booked = booked.into_iter().next().ok_or(Error::NotFound)?;
     if !booked.new {
         let is_same = booked.lines.iter().all(|line| matches!(line, LineOutcome::Known(_)))
-            && is_same_head(tx, booked.id, &purchase, new).await?;
+            && is_same_head(tx, booked.id, &purchase, new).await?
+            && match customer {
+                Some(customer) => spending::redeemed_on(tx, customer, booked.id).await? == Vec::from_iter(new.redeem),
+                None => true,
+            };
         if !is_same {
             return Err(ReceiptError::Conflict);
         }
@@ -464,7 +468,7 @@ async fn lines(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Vec<NewLine>,
     lines.ok_or_else(|| Error::from(db::Error::Inconsistent("an article was not written down".into())).into())
 }
 
-/// Whether a receipt that is there says the same as one that came: whose, when, how many lines.
+/// Whether a receipt that is there says the same as one that came, but for what pays it: whose, when, how many lines.
 async fn is_same_head(
     conn: &mut Conn,
     id: PurchaseId,

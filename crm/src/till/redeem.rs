@@ -33,7 +33,8 @@ pub async fn reserve(tx: &mut Tx, by: &Till, wish: &Wish<'_>) -> Result<Reservat
     let customer = found.ok_or(Error::NotFound)?;
     let wanted = points::Wish {
         source: by.source().to_owned(),
-        key: wish.key.to_owned(),
+        // Tills of one source may well count alike.
+        key: format!("{} {}", by.id(), wish.key),
         program: counter::program(tx, wish.program).await?,
         points: wish.points,
     };

@@ -2,7 +2,8 @@
 //! model does everything at the moment it is due, the ledger when the daily work comes round: so this also holds that late
 //! work ends in the same books.
 //!
-//! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together.
+//! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together, and `KABINET_TEST_THREADS` by how many
+//! threads to each engine.
 
 use crate::common::*;
 use crate::model::tiers::{Counted, Tiers};
@@ -24,6 +25,7 @@ use crm::testing::{World, start};
 use crm::who::Subject;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How many histories are told in one database: to verify all of it is part of each.
 const PER_WORLD: u32 = 25;
@@ -501,53 +503,85 @@ async fn live(world: &World, db: &Db, events: Vec<Event>) {
     told.compare().await;
 }
 
-/// How many histories there are to tell in all.
-fn histories() -> u32 {
-    let wanted = std::env::var("KABINET_TEST_HISTORIES").ok();
-    wanted.map_or(1000, |n| n.parse().expect("KABINET_TEST_HISTORIES is a number"))
+/// A number that the environment may give.
+fn number(name: &str, otherwise: u32) -> u32 {
+    let wanted = std::env::var(name).ok();
+    wanted.map_or(otherwise, |n| {
+        n.parse().unwrap_or_else(|_| panic!("{name} is a number"))
+    })
 }
 
-fn tell(histories: u32, world: impl AsyncFn() -> World) {
+/// How many histories there are to tell in all.
+fn histories() -> u32 {
+    number("KABINET_TEST_HISTORIES", 1000)
+}
+
+/// Tells so many histories, each thread in databases of its own. The first that fails ends it.
+fn tell(histories: u32, world: impl AsyncFn() -> World + Sync) {
+    let begun = AtomicU32::new(0);
+    let some = || {
+        let before = begun.fetch_add(PER_WORLD, Ordering::Relaxed);
+        histories.saturating_sub(before).min(PER_WORLD)
+    };
+    let thread = || -> Result<(), String> {
+        loop {
+            let cases = some();
+            if cases == 0 {
+                return Ok(());
+            }
+            tell_some(cases, &world).inspect_err(|_| begun.store(histories, Ordering::Relaxed))?;
+        }
+    };
+    let told: Result<(), String> = std::thread::scope(|scope| {
+        let threads = number("KABINET_TEST_THREADS", 1).max(1);
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a thread ended"))
+            .collect()
+    });
+    if let Err(e) = told {
+        panic!("{e}");
+    }
+}
+
+/// Tells some histories in one database; what went wrong with one, once it is as short as can be.
+fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut left = histories;
-    while left > 0 {
-        let cases = left.min(PER_WORLD);
-        left -= cases;
-        let (world, db) = runtime.block_on(async {
-            let world = world().await;
-            ready(&world).await;
-            publish_tiers(&world.db).await;
-            publish_partners(&world.db).await;
-            let shop = Shop {
-                points: Policy {
-                    // Near enough to be reached, and no limit on what is given away.
-                    floor: -30,
-                    transfers_per_day: 1_000_000,
-                    transfers_per_month: 1_000_000,
-                    ..Policy::default()
-                },
-                ..Shop::default()
-            };
-            let db = Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens");
-            (world, db)
-        });
-        let config = Config {
-            cases,
-            failure_persistence: None,
-            max_shrink_iters: 500,
-            ..Config::default()
+    let (world, db) = runtime.block_on(async {
+        let world = world().await;
+        ready(&world).await;
+        publish_tiers(&world.db).await;
+        publish_partners(&world.db).await;
+        let shop = Shop {
+            points: Policy {
+                // Near enough to be reached, and no limit on what is given away.
+                floor: -30,
+                transfers_per_day: 1_000_000,
+                transfers_per_month: 1_000_000,
+                ..Policy::default()
+            },
+            ..Shop::default()
         };
-        let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..20), |events| {
-            runtime.block_on(live(&world, &db, events));
-            Ok(())
-        });
-        if let Err(e) = result {
-            panic!("{e}");
-        }
-    }
+        let db = Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens");
+        (world, db)
+    });
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 500,
+        ..Config::default()
+    };
+    let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..20), |events| {
+        runtime.block_on(live(&world, &db, events));
+        Ok(())
+    });
+    drop(db);
+    runtime.block_on(crm::testing::remove(world));
+    result.map_err(|e| e.to_string())
 }
 
 #[test]

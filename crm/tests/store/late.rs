@@ -305,6 +305,50 @@ both_engines!(points_pay_no_more_of_a_receipt_than_the_shop_allows, async |world
     assert_books_agree(db).await;
 });
 
+both_engines!(
+    a_receipt_that_says_otherwise_how_points_pay_is_another_one,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = rich(db).await;
+        let (first, second) = (
+            hold(db, &till, anna, "points-1", 4_00).await,
+            hold(db, &till, anna, "points-2", 4_00).await,
+        );
+        let sold = paying("S-1", anna, start(), &first, 3_00);
+        receipt::book(db, &till, &sold).await.expect("booked");
+        let again = receipt::book(db, &till, &sold).await.expect("the same once more");
+        assert!(again.known && points(&again) == 3_00, "{again:?}");
+        let unpaid = NewReceipt {
+            redeem: None,
+            ..sold.clone()
+        };
+        let money = NewReceipt {
+            document: "S-2".into(),
+            ..unpaid.clone()
+        };
+        receipt::book(db, &till, &money).await.expect("booked");
+        assert!(
+            receipt::book(db, &till, &money)
+                .await
+                .expect("the same once more")
+                .known
+        );
+        // What a till believes that points paid was paid by them, or it is told.
+        for other in [
+            unpaid,
+            paying("S-1", anna, start(), &first, 2_00),
+            paying("S-1", anna, start(), &second, 3_00),
+            paying("S-2", anna, start(), &second, 3_00),
+        ] {
+            let refused = receipt::book(db, &till, &other).await;
+            assert!(matches!(refused, Err(ReceiptError::Conflict)), "{other:?}: {refused:?}");
+        }
+        assert_eq!(paid(world, &second).await.1, 0, "nothing was taken");
+        assert_books_agree(db).await;
+    }
+);
+
 both_engines!(what_was_sold_before_its_card_was_blocked_is_booked, async |world| {
     let db = ready(world).await;
     let till = till(db, "one", "shop", &Scope::ALL).await;

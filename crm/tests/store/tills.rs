@@ -8,7 +8,7 @@ use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::points::AccountKind;
-use crm::points::store::exports;
+use crm::points::store::{SpendError, exports};
 use crm::purchase::claim::claim;
 use crm::purchase::{Kind, Way};
 use crm::rule::{Channel, Payment};
@@ -160,6 +160,39 @@ both_engines!(numbers_and_returns_belong_to_a_source, async |world| {
     );
     let void = db.write(|tx| scoped(receipt::void(tx, &other, "R-1"))).await;
     assert!(matches!(void, Err(ReceiptError::Crm(Error::NotFound))), "{void:?}");
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_key_under_which_points_are_reserved_is_the_tills_own, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    fund(db, anna, 10_00, start()).await;
+    let (one, two) = (
+        &till(db, "one", "shop", &Scope::ALL).await,
+        &till(db, "two", "shop", &Scope::ALL).await,
+    );
+    let wish = &redeem::Wish {
+        customer: anna.id(),
+        program: Some("family"),
+        points: 4_00,
+        key: "points-1",
+    };
+    let mut held = Vec::new();
+    for till in [one, one, two] {
+        let reserved = db.write(|tx| scoped(redeem::reserve(tx, till, wish))).await;
+        held.push(reserved.expect("reserved").id);
+    }
+    assert_eq!(held[0], held[1], "the same till, once more");
+    assert_ne!(held[1], held[2], "another one that counts alike");
+    let next = &redeem::Wish {
+        key: "points-2",
+        ..*wish
+    };
+    let more = db.write(|tx| scoped(redeem::reserve(tx, two, next))).await;
+    assert!(
+        matches!(more, Err(SpendError::NotEnough { missing: 2_00 })),
+        "both hold points: {more:?}"
+    );
     assert_books_agree(db).await;
 });
 

@@ -15,7 +15,8 @@ use uuid::Uuid;
     responses(
         (status = 201, description = "Reserved", body = Reservation),
         (status = 404, description = "There is no such customer", body = Details),
-        (status = 409, description = "`not_enough_points`, `frozen`, `key_reused`", body = Details)))]
+        (status = 409, description = "`not_enough_points`, `frozen`, `key_reused`; `reused`: the key is that of an older \
+            reservation, whose answer is not kept any more", body = Details)))]
 pub(super) async fn reserve(call: Call, once: Once, sent: Sent<NewReservation>) -> Result<Answer, Problem> {
     let (till, body, key) = (&call.till, &sent.body, once.key());
     call.once(&once, &sent, |tx| {

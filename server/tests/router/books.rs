@@ -13,13 +13,15 @@ use server::api;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 
-/// How many customers of the sample, of those who brought something back.
-const CUSTOMERS: usize = 150;
+/// How many customers of the sample, unless `KABINET_TEST_BUYERS` says so.
+const BUYERS: usize = 150;
 /// How many receipts are sent at once.
 const BATCH: usize = 100;
 
-/// The receipts of these customers, as the sample has them: its lines in their order.
+/// The receipts of some customers, as the sample has them: its lines in their order. Those who brought something back come first.
 fn sample() -> String {
+    let wanted = std::env::var("KABINET_TEST_BUYERS").ok();
+    let wanted = wanted.map_or(BUYERS, |n| n.parse().expect("KABINET_TEST_BUYERS is a number"));
     let file = std::fs::File::open("demo/online_retail_sample.csv.gz").expect("the sample");
     let mut text = String::new();
     GzDecoder::new(file)
@@ -27,12 +29,12 @@ fn sample() -> String {
         .expect("the sample is text");
     // The country, which comes last, has no comma in its name.
     let customer = |line: &str| line.rsplit(',').nth(1).unwrap_or_default().to_owned();
-    let back: BTreeSet<String> = text
-        .lines()
-        .filter(|line| line.starts_with('C'))
-        .map(customer)
-        .collect();
-    let some: BTreeSet<String> = back.into_iter().filter(|id| !id.is_empty()).take(CUSTOMERS).collect();
+    let whose = |is_back: bool| -> BTreeSet<String> {
+        let lines = text.lines().skip(1).filter(|line| line.starts_with('C') == is_back);
+        lines.map(customer).filter(|id| !id.is_empty()).collect()
+    };
+    let (back, others) = (whose(true), whose(false));
+    let some: BTreeSet<&String> = back.iter().chain(others.difference(&back)).take(wanted).collect();
     let lines = text.lines().enumerate();
     let chosen = lines.filter(|(i, line)| *i == 0 || some.contains(&customer(line)));
     chosen.map(|(_, line)| format!("{line}\n")).collect()

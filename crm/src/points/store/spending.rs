@@ -278,6 +278,18 @@ async fn take(tx: &mut Tx, held: &Reservation, taking: Taking, payable: &[(LineI
     Ok(end(tx, held, captured).await?)
 }
 
+/// The reservations that a customer's receipt was to be paid with, each with how many of its points, those that were gone by then
+/// among them.
+pub(crate) async fn redeemed_on(
+    conn: &mut Conn,
+    of: CustomerId,
+    purchase: PurchaseId,
+) -> Result<Vec<(ReservationId, i64)>, sqlx::Error> {
+    const SQL: &str =
+        "SELECT id, captured + unpaid FROM reservations WHERE customer_id = $1 AND purchase_id = $2 ORDER BY id";
+    on!(conn, |c| sqlx::query_as(SQL).bind(of).bind(purchase).fetch_all(c).await)
+}
+
 /// How many points a customer's receipt should have been paid with that were gone when it came.
 pub(crate) async fn unpaid_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<i64, Error> {
     const SQL: &str = "SELECT CAST(COALESCE(SUM(unpaid), 0) AS BIGINT) FROM reservations \

@@ -86,6 +86,20 @@ impl TestApp {
 
     /// With another configuration.
     pub async fn build(is_demonstration: bool, configure: impl FnOnce(&mut Config)) -> Self {
+        let config = Self::config(configure);
+        let world = crm::testing::sqlite_of(config.shop()).await;
+        Self::over(world, is_demonstration, config).await
+    }
+
+    /// Over a database on PostgreSQL, for what depends on how two at once wait for each other there. What looks into the
+    /// database by itself (`count`, `everything`, `Customer::id`) knows SQLite alone.
+    pub async fn on_postgres() -> Self {
+        let config = Self::config(|_| {});
+        let world = crm::testing::postgres_of(config.shop()).await;
+        Self::over(world, false, config).await
+    }
+
+    fn config(configure: impl FnOnce(&mut Config)) -> Config {
         let mut config = Config {
             public_url: HOME.into(),
             site_dir: "/nowhere".into(),
@@ -95,7 +109,10 @@ impl TestApp {
         config.limits.pages_per_session = 0;
         config.limits.pages_per_network = 0;
         configure(&mut config);
-        let world = crm::testing::sqlite_of(config.shop()).await;
+        config
+    }
+
+    async fn over(world: World, is_demonstration: bool, config: Config) -> Self {
         crm::content::load(&world.db, &BY).await.expect("content loads");
         let site = Site {
             css: "/pkg/kabinet.0.css".into(),
