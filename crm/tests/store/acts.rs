@@ -386,9 +386,18 @@ both_engines!(why_a_card_is_opened_is_told_once_a_day, async |world| {
         assert_eq!(open(&lead, clues).await, tells, "{text}");
     }
     assert_eq!(told(db, anna).await[0], ("customer.read".into(), "card told".into()));
-    // On the next day of the shop it is told anew.
-    world.clock.set(start() + days(1));
+    // On the next day of the shop it is told anew, but for a form that was begun the evening before; and a form alone opens nothing.
+    world.clock.set(start() + TimeDelta::hours(10));
+    let with_a_form = Clues {
+        is_back: true,
+        ..nothing
+    };
     assert!(!open(&agent, nothing).await);
+    assert!(open(&agent, with_a_form).await);
+    let stranger = people::agent_called(world, "stranger").await;
+    assert!(!open(&stranger, with_a_form).await);
+    world.clock.set(start() + days(1) + TimeDelta::seconds(1));
+    assert!(!open(&agent, with_a_form).await);
 });
 
 both_engines!(a_look_at_the_cabinet_lasts_a_while_and_reads_only, async |world| {

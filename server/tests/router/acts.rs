@@ -67,8 +67,13 @@ async fn s23_why_a_card_is_opened_is_asked_once_a_day_and_the_customer_reads_it(
     for words in ["Открыта ваша карточка", "Причина: Спор о чеке"] {
         assert!(views.contains(words), "{words}: {views}");
     }
-    // A colleague tells their own, and on the next day everybody does.
-    assert!(app.staff("sidorov").await.first(&at).await.text().contains(ASKS));
+    // A colleague tells their own, also where they send a form that is not taken, and on the next day everybody does.
+    let mut colleague = app.staff("sidorov").await;
+    let faulty = colleague.send_at_once(&at, "note.add", &[("body", " ")]).await;
+    assert_eq!(faulty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(faulty.text().contains(ASKS), "{}", faulty.text());
+    assert!(!faulty.text().contains(&shown), "{}", faulty.text());
+    assert!(colleague.first(&at).await.text().contains(ASKS));
     app.world.clock.set(start() + Duration::days(1));
     let mut agent = app.enter("petrov", &secret).await;
     assert!(agent.first(&at).await.text().contains(ASKS));
