@@ -309,7 +309,11 @@ both_engines!(
         let hold = Duration::minutes(1);
         let claimed = crm::outbox::delivery::claim(closed, &BY, crm::outbox::Channel::Sms, "worker", hold, 10).await;
         assert_eq!(claimed.expect("claimed").len(), 0);
-        let error = one!(world, String, "SELECT error FROM outbox WHERE state = 'failed' AND due_at IS NULL");
+        let error = one!(
+            world,
+            String,
+            "SELECT error FROM outbox WHERE state = 'failed' AND due_at IS NULL"
+        );
         assert_eq!(error, crm::outbox::delivery::CLOSED);
     }
 );
