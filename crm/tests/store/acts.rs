@@ -345,6 +345,22 @@ both_engines!(staff_have_data_collected_and_erased_when_customers_ask, async |wo
     assert!(matches!(gone, Err(Error::Stale)), "{gone:?}");
 });
 
+both_engines!(
+    s12_the_first_contact_that_staff_confirm_is_told_in_the_cabinet,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        contact(world, anna.id(), Kind::Phone, "+79000000001").await;
+        let lead = lead(world).await;
+        let id = one!(world, crm::id::ContactId, "SELECT id FROM contacts");
+        contacts::verify_by_staff(db, &lead.fresh(db).expect("fresh"), anna.id(), id, "Показала паспорт")
+            .await
+            .expect("confirmed");
+        let told = "SELECT COUNT(*) FROM notifications WHERE customer_id = $1 AND kind = 'security'";
+        assert_eq!(one!(world, i64, told, anna.id()), 1);
+    }
+);
+
 both_engines!(why_a_card_is_opened_is_told_once_a_day, async |world| {
     let db = ready(world).await;
     let anna = with_phone(world, "+79000000001").await;
