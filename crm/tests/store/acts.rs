@@ -463,4 +463,9 @@ both_engines!(a_look_at_the_cabinet_lasts_a_while_and_reads_only, async |world| 
     assert_eq!(view::end(db, &again).await.expect("ended"), anna.id());
     assert!(staff().await.viewing().is_none());
     assert!(matches!(view::end(db, &again).await, Err(Error::Stale)));
+    // Of many at once each begins, and one lasts.
+    let begun = join_all((0..8).map(|_| view::begin(db, &again, anna.id(), "Дважды"))).await;
+    assert!(begun.iter().all(Result::is_ok), "{begun:?}");
+    let open = "SELECT COUNT(*) FROM views WHERE ended_at IS NULL";
+    assert_eq!(one!(world, i64, open), 1);
 });
