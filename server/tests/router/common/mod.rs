@@ -739,7 +739,7 @@ impl Browser {
         if !reply.body.contains("id=\"customer-why\"") {
             return reply;
         }
-        let told = self.send(path, "customer.why", &[("why", "call")]).await;
+        let told = self.send_at_once(path, "customer.why", &[("why", "call")]).await;
         assert_eq!(told.status, StatusCode::SEE_OTHER, "{}", told.text());
         self.first(path).await
     }
@@ -756,7 +756,8 @@ impl Browser {
         if form == "customer.why" || !reply.body.contains("id=\"customer-why\"") {
             return reply;
         }
-        self.get(path).await;
+        let told = self.send_at_once(path, "customer.why", &[("why", "call")]).await;
+        assert_eq!(told.status, StatusCode::SEE_OTHER, "{}", told.text());
         self.send_at_once(path, form, fields).await
     }
 
