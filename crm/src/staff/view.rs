@@ -32,11 +32,7 @@ pub async fn begin(db: &Db, by: &Staff, customer: CustomerId, reason: &str) -> R
             by.open_in(tx, customer, Reason::Card).await?;
             customers::is_alive(tx, customer).await?;
             // Of two at once the second ends what the first began.
-            on!(tx, |c| sqlx::query(HOLD)
-                .bind(by.session())
-                .execute(c)
-                .await
-                .map(drop))?;
+            on!(tx, |c| sqlx::query(HOLD).bind(by.session()).execute(c).await.map(drop))?;
             let (id, now) = (ViewId::new(), tx.now());
             on!(tx, |c| sqlx::query(END)
                 .bind(by.session())
