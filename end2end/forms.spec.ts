@@ -1264,6 +1264,10 @@ test("forms of what staff do for a customer", async ({ page, another, signIns })
   const reason = "Просила по телефону";
   const number = await blank(desk, signIns.url);
   await desk.goto(acts);
+  await desk.locator("summary", { hasText: "Начать обращение" }).click();
+  await wrong(desk, "request.begin", { topic: "other", text: "" }, "Напишите сообщение");
+  await right(desk, "request.begin", { topic: "other", text: "Это ваша покупка?" });
+  await desk.goto(acts);
   await desk.locator("summary", { hasText: "Заблокировать" }).first().click();
   await wrong(desk, "card.stop", { reason: "" }, "Напишите, почему");
   await right(desk, "card.stop", { reason });

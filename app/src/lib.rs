@@ -332,6 +332,7 @@ pub const ROUTES: &[Route] = &[
             admin::acts::BeginExport,
             admin::acts::BeginErasure,
             admin::acts::view_as::BeginView,
+            admin::acts::write::WriteTo,
         ]
     ),
     page!(

@@ -148,6 +148,8 @@ pub(crate) enum Lock {
     /// Whoever writes words of somebody new shares it, and whoever takes words away has it alone: a word that nobody has any more
     /// goes with its keys, and must not be somebody's by then.
     Words = 0x6b61_6269_6e65_7404,
+    /// Whoever changes topics: of two at once the second sees what the first did.
+    Topics = 0x6b61_6269_6e65_7405,
     /// Whoever counts days for reports: one node at a time.
     Counting = 0x7265_706f_7274,
 }

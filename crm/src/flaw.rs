@@ -320,22 +320,24 @@ impl Check {
 
     /// A text of so many characters in both languages, with what is wrong at `<field>_ru` and `<field>_en`.
     pub fn words(&mut self, field: &str, words: &Localized, max: usize) -> Localized {
-        self.in_both(field, |lang| text(words.get(lang), max))
+        self.in_both(at(field), |lang| text(words.get(lang), max))
     }
 
     /// The same where either language may be empty.
     pub fn words_if_any(&mut self, field: &str, words: &Localized, max: usize) -> Localized {
-        self.in_both(field, |lang| match text(words.get(lang), max) {
+        self.in_both(at(field), |lang| match text(words.get(lang), max) {
             Err(Flaw::Missing) => Ok(String::new()),
             other => other,
         })
     }
 
-    fn in_both(&mut self, field: &str, read: impl Fn(Lang) -> Result<String, Flaw>) -> Localized {
-        let [ru, en] = Lang::ALL.map(|lang| {
-            let name = format!("{field}_{}", lang.code());
-            self.field(&name, read(lang)).unwrap_or_default()
-        });
+    /// Words of a form that asks for one text alone: at `ru` and `en`.
+    pub fn only_words(&mut self, words: &Localized, max: usize) -> Localized {
+        self.in_both(|lang| lang.code().to_owned(), |lang| text(words.get(lang), max))
+    }
+
+    fn in_both(&mut self, name: impl Fn(Lang) -> String, read: impl Fn(Lang) -> Result<String, Flaw>) -> Localized {
+        let [ru, en] = Lang::ALL.map(|lang| self.field(&name(lang), read(lang)).unwrap_or_default());
         Localized { ru, en }
     }
 
@@ -348,6 +350,11 @@ impl Check {
     pub fn is_clean(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// What a field is called in each language.
+fn at(field: &str) -> impl Fn(Lang) -> String {
+    move |lang| format!("{field}_{}", lang.code())
 }
 
 /// Characters that change the direction or the joining of text without being seen: harmless in prose,

@@ -207,9 +207,10 @@ pub async fn put(
 
 async fn add(tx: &mut Tx, id: SegmentId, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx::Error> {
     let now = tx.now();
+    // When that was is written of who is in it already as well: undoing a merge asks it (`crm::merge`).
     let mut rows = Rows::new(
         "INSERT INTO segment_members (segment_id, customer_id, added_at)",
-        "ON CONFLICT DO NOTHING",
+        "ON CONFLICT (segment_id, customer_id) DO UPDATE SET added_at = excluded.added_at",
     );
     for customer in customers {
         rows.push([Bind::Id(id.0), Bind::Id(customer.0), Bind::Time(now)]);

@@ -11,6 +11,7 @@ use crate::staff::{Right, Role, why};
 use crate::till::Scope;
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
+use sqlx::types::Json;
 use std::ops::Deref;
 
 /// A secret that a browser holds: 256 random bits. It is stored as its SHA-256 only and never printed.
@@ -745,21 +746,22 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     }))
 }
 
-/// Whether a session lasts, of whomever it is. To ask does not keep it alive.
-pub async fn lasts(db: &Db, session: SessionId) -> Result<bool, Error> {
-    const SQL: &str = "SELECT COUNT(*) FROM sessions s LEFT JOIN staff p ON p.id = s.staff_id \
+/// Whether a session lasts: a customer's, or one of staff whose role still has a right. To ask does not keep it alive.
+pub async fn lasts(db: &Db, session: SessionId, right: Right) -> Result<bool, Error> {
+    const SQL: &str = "SELECT r.rights FROM sessions s LEFT JOIN staff p ON p.id = s.staff_id \
+                       LEFT JOIN roles r ON r.code = p.role \
                        WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND p.disabled_at IS NULL \
                        AND (s.customer_id IS NOT NULL AND s.seen_at > $3 OR s.staff_id IS NOT NULL AND s.seen_at > $4)";
     let mut conn = db.read().await?;
     let now = conn.now();
-    let found: i64 = on!(conn, |c| sqlx::query_scalar(SQL)
+    let found: Option<(Option<Json<Vec<Right>>>,)> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(session)
         .bind(now)
         .bind(now - CUSTOMER_IDLE)
         .bind(now - STAFF_IDLE)
-        .fetch_one(c)
+        .fetch_optional(c)
         .await)?;
-    Ok(found > 0)
+    Ok(found.is_some_and(|(rights,)| rights.is_none_or(|Json(rights)| rights.contains(&right))))
 }
 
 /// How long a key of a till is used before that is written down again.

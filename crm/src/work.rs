@@ -144,25 +144,44 @@ where
         .await)?)
 }
 
-/// Takes what is done once a day by one process: true for the first that asks after a day has gone by. `key` names it among the
-/// facts about the database.
-pub(crate) async fn once_a_day(db: &Db, key: &str) -> Result<bool, Error> {
-    once_in(db, key, Duration::days(1)).await
+/// How long whoever takes what is done once a day has it. Then it was not done, and somebody else takes it.
+const TAKEN: Duration = Duration::hours(3);
+
+/// Does something once a day, by one process: the first that asks after a day has gone by. `None` where it was done today already.
+/// What fails, or ends with its process, counts as not done. `key` names it among the facts about the database.
+pub(crate) async fn once_a_day<T>(
+    db: &Db,
+    key: &str,
+    work: impl Future<Output = Result<T, Error>> + Send,
+) -> Result<Option<T>, Error> {
+    let now = db.now();
+    let before = now - Duration::days(1);
+    if !note(db, key, before + TAKEN, before).await? {
+        return Ok(None);
+    }
+    let done = work.await?;
+    note(db, key, now, now).await?;
+    Ok(Some(done))
 }
 
-/// The same for what is done once in another while.
+/// Takes what is done by one process once in a while, done or not: true for the first that asks after it has gone by.
 pub(crate) async fn once_in(db: &Db, key: &str, pause: Duration) -> Result<bool, Error> {
+    let now = db.now();
+    note(db, key, now, now - pause).await
+}
+
+/// Notes when something was done, unless that was after `before`.
+async fn note(db: &Db, key: &str, at: DateTime<Utc>, before: DateTime<Utc>) -> Result<bool, Error> {
     // The moments are texts of one length in UTC, so that they compare as texts.
-    const CLAIM: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) \
+    const NOTE: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) \
         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE settings.value <= $3";
     db.write(|tx| {
         scoped(async move {
-            let now = tx.now();
             let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
-            let rows = on!(tx, |c| sqlx::query(CLAIM)
+            let rows = on!(tx, |c| sqlx::query(NOTE)
                 .bind(key)
-                .bind(text(now))
-                .bind(text(now - pause))
+                .bind(text(at))
+                .bind(text(before))
                 .execute(c)
                 .await
                 .map(|done| done.rows_affected()))?;

@@ -15,6 +15,7 @@ use axum::routing::{MethodRouter, get, post};
 use crm::db::Db;
 use crm::id::SessionId;
 use crm::request::live::{self, Change, Listener};
+use crm::staff::Right;
 use crm::who::{self, System};
 use futures::{StreamExt as _, stream};
 use islands::AppError;
@@ -37,7 +38,8 @@ pub const BY_ITSELF: HeaderName = HeaderName::from_static("kabinet-live");
 
 /// How often is looked for changes while somebody listens.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often a stream says that it is there, for proxies that close what is silent, and looks whether its session lasts.
+/// How often a stream says that it is there, for proxies that close what is silent, and looks whether its session and
+/// the right last.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How many streams one session may have open. A page has one while it is looked at.
 const PER_SESSION: usize = 6;
@@ -274,9 +276,12 @@ impl Open {
         })
     }
 
-    /// Whether the session lasts. Where nobody can tell, the stream ends, and the browser asks again.
+    /// Whether the session lasts, and who of staff listens still may. Where nobody can tell, the stream ends, and the browser asks
+    /// again.
     async fn lasts(&self) -> bool {
-        who::lasts(&self.hub.db, self.session).await.unwrap_or(false)
+        who::lasts(&self.hub.db, self.session, Right::Requests)
+            .await
+            .unwrap_or(false)
     }
 }
 

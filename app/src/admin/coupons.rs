@@ -302,10 +302,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 fn hand_out(cx: &Cx, id: SeriesId) -> Html {
     let t = &cx.t().admin_coupons;
     let labels = vec![("count".to_owned(), t.count.to_owned())];
+    let most = crate::format::integer(coupons::HANDED_MAX);
     view! {
         <section class="section narrow" aria-labelledby="hand-out">
             <h2 id="hand-out">{t.hand_out}</h2>
-            <p>{t.hand_out_text}</p>
+            <p>{t.hand_out_text(most)}</p>
             <FormBox<MakeCoupons> labels=labels stale=t.stale_make>
                 <Field name="count" label=t.count value="100" inputmode="numeric"/>
                 <div class="actions">

@@ -405,7 +405,9 @@ fn party(cx: &Cx, one: &Party) -> Html {
         (true, None) => t.not_stopped.to_owned(),
     };
     let may = one.is_alive && cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Customers));
-    let acts = may.then(|| view! { <p><a href=format!("/admin/customers/{id}/acts#cards")>{t.acts}</a></p> });
+    let may_write = may && cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Requests));
+    let write = may_write.then(|| view! { <a href=format!("/admin/customers/{id}/acts#write")>{t.write}</a> " " });
+    let acts = may.then(|| view! { <p>{write} <a href=format!("/admin/customers/{id}/acts#cards")>{t.acts}</a></p> });
     let labels = vec![("reason".to_owned(), t.told_reason.to_owned())];
     let is_open = |form| was_about(cx, form, "customer", &id);
     let [is_stopping, is_lifting] = [StopSpending::NAME, LiftStop::NAME].map(is_open);

@@ -9,7 +9,7 @@ use crate::ui::{DataTable, FormBox, Head, Moment, icon, paragraphs};
 use crm::id::{OutboxId, SearchId};
 use crm::lang::Lang;
 use crm::limits::{self, SmsDay};
-use crm::outbox::delivery::{EXPIRED, INTERRUPTED, UNWANTED};
+use crm::outbox::delivery::{CLOSED, EXPIRED, INTERRUPTED, UNWANTED};
 use crm::outbox::staff::{self as messages, Counts, Filter, Letter, Row, Template};
 use crm::outbox::{Channel, State};
 use crm::points::Before;
@@ -295,6 +295,7 @@ fn error(cx: &Cx, error: &str) -> String {
         EXPIRED => t.expired.to_owned(),
         INTERRUPTED => t.interrupted.to_owned(),
         UNWANTED => t.unwanted.to_owned(),
+        CLOSED => t.closed.to_owned(),
         other => other.to_owned(),
     }
 }

@@ -152,6 +152,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("request.merge", _) => t.request_merge,
         ("request.part", _) => t.request_part,
         ("request.split", _) => t.request_split,
+        ("request.begin", _) => t.request_begin,
         ("message.read", _) => t.message_read,
         ("message.again", _) => t.message_again,
         ("customer.end_sessions", _) => t.sessions_ended,

@@ -139,7 +139,7 @@ pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<
 }
 
 /// Confirms a contact for a customer whom staff have made sure of: they called the number, or saw who it is. It is a way in from
-/// then on, so every proved contact is told. Field: `reason`, how they made sure, which is written down; `contact` with
+/// then on, so every proved contact is told, and the cabinet. Field: `reason`, how they made sure, which is written down; `contact` with
 /// [`Flaw::TakenElsewhere`]. [`Error::NotFound`] for what is not theirs, [`Error::Stale`] where it is proved already, and
 /// [`Error::Forbidden`] for whoever has a second factor: that is not to be walked around, and they confirm it themselves.
 pub async fn verify_by_staff(
@@ -168,8 +168,12 @@ pub async fn verify_by_staff(
                 Kind::Phone => show_phone(&contact.value),
                 Kind::Email => contact.value.clone(),
             };
-            // Before it is kept: else it would be told itself.
-            for other in verified(tx, customer).await? {
+            // Before it is kept: else it would be told itself. Where nothing is proved yet, the cabinet alone can tell.
+            let others = verified(tx, customer).await?;
+            if others.is_empty() {
+                notice::in_cabinet(tx, customer, "contact_added").await?;
+            }
+            for other in others {
                 let to = (other.kind, other.value.as_str());
                 notice::send_to(tx, customer, to, "contact_added", &[("contact", &shown)]).await?;
             }

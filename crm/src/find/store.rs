@@ -454,14 +454,27 @@ async fn insert(tx: &mut Tx, people: &[(CustomerId, Vec<String>)]) -> Result<(),
 
 /// How many customers one transaction of [`fill`] writes down.
 const FILLED: i64 = 1000;
+/// For how long [`fill`] looks back, in milliseconds: longer than a transaction lasts that makes customers, for their ids are as
+/// old as its beginning.
+const LOOKS_BACK: u128 = 24 * 60 * 60 * 1000;
 
 /// Writes down the words of customers who are there and have none yet: those of before there were words, and of imports. It goes
-/// by their ids, notes how far it has come, and goes on from there, also after a stop. How many there were.
+/// by their ids, notes how far it has come, and goes on from there, also after a stop. Of the day before it looks for who
+/// has come since. How many there were.
 pub async fn fill(db: &Db, _by: &System, goes_on: impl Fn() -> bool + Send) -> Result<i64, Error> {
+    const NOTED: &str = "SELECT value FROM settings WHERE key = 'words_filled'";
+    let mut conn = db.read().await?;
+    let noted: Option<String> = on!(conn, |c| sqlx::query_scalar(NOTED).fetch_optional(c).await)?;
+    let noted = noted.and_then(|id| id.parse().ok()).unwrap_or(CustomerId(Uuid::nil()));
+    let mut from = a_day_before(noted);
+    // Most of the time nobody is there, and the one writer of SQLite is not asked for nothing.
+    let is_done = without_words(&mut conn, from, noted, 1).await?.is_empty();
+    drop(conn);
     let mut filled = 0;
-    while goes_on() {
-        let some = db.write(|tx| scoped(fill_some(tx))).await?;
+    while !is_done && goes_on() {
+        let (some, last) = db.write(|tx| scoped(fill_some(tx, from, noted))).await?;
         filled += some;
+        from = last;
         if some < FILLED {
             break;
         }
@@ -469,27 +482,47 @@ pub async fn fill(db: &Db, _by: &System, goes_on: impl Fn() -> bool + Send) -> R
     Ok(filled)
 }
 
-async fn fill_some(tx: &mut Tx) -> Result<i64, Error> {
-    const FROM: &str = "SELECT value FROM settings WHERE key = 'words_filled'";
-    const NEXT: &str = "SELECT id, name, surname FROM customers WHERE id > $1 ORDER BY id LIMIT $2";
+/// An id that is older by [`LOOKS_BACK`]: an id begins with its time.
+fn a_day_before(id: CustomerId) -> CustomerId {
+    let milliseconds = (id.0.as_u128() >> 80).saturating_sub(LOOKS_BACK);
+    CustomerId(Uuid::from_u128(milliseconds << 80))
+}
+
+/// Customers after `from`: all of those after `noted`, and of those before it who have no words.
+async fn without_words(
+    conn: &mut Conn,
+    from: CustomerId,
+    noted: CustomerId,
+    limit: i64,
+) -> Result<Vec<(CustomerId, String, String)>, sqlx::Error> {
+    const SQL: &str = "SELECT c.id, c.name, c.surname FROM customers c WHERE c.id > $1 AND (c.id > $2 OR NOT EXISTS \
+                       (SELECT 1 FROM customer_words w WHERE w.customer_id = c.id)) ORDER BY c.id LIMIT $3";
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(from)
+        .bind(noted)
+        .bind(limit)
+        .fetch_all(c)
+        .await)
+}
+
+async fn fill_some(tx: &mut Tx, from: CustomerId, noted: CustomerId) -> Result<(i64, CustomerId), Error> {
     const NOTE: &str = "INSERT INTO settings (key, value) VALUES ('words_filled', $1) \
                         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     // Before the names are read: of who is erased meanwhile nothing may be written down any more.
     tx.lock(Lock::Words, false).await?;
-    let from: Option<String> = on!(tx, |c| sqlx::query_scalar(FROM).fetch_optional(c).await)?;
-    let from: Option<CustomerId> = from.and_then(|id| id.parse().ok());
-    let next: Vec<(CustomerId, String, String)> = on!(tx, |c| sqlx::query_as(NEXT)
-        .bind(from.unwrap_or(CustomerId(Uuid::nil())))
-        .bind(FILLED)
-        .fetch_all(c)
-        .await)?;
-    let Some((last, ..)) = next.last() else { return Ok(0) };
-    let last = last.to_string();
+    let next = without_words(tx, from, noted, FILLED).await?;
+    let Some((last, ..)) = next.last() else {
+        return Ok((0, from));
+    };
+    let last = *last;
     let people: Vec<_> = next
         .iter()
         .map(|(id, name, surname)| (*id, words(name, surname)))
         .collect();
     insert(tx, &people).await?;
-    on!(tx, |c| sqlx::query(NOTE).bind(&last).execute(c).await.map(drop))?;
-    Ok(next.len() as i64)
+    if last > noted {
+        let last = last.to_string();
+        on!(tx, |c| sqlx::query(NOTE).bind(&last).execute(c).await.map(drop))?;
+    }
+    Ok((next.len() as i64, last))
 }

@@ -63,37 +63,33 @@ pub async fn notify(tx: &mut Tx, phone: &str) -> Result<Notice, Error> {
 /// The same for one that is in the number's share already: by the budgets of its country and of the day. What is refused is not
 /// counted, for it comes back.
 pub(crate) async fn notify_now(tx: &mut Tx, phone: &str) -> Result<Notice, Error> {
-    let Some(prefix) = room(tx, phone).await? else {
-        return Ok(match budget(&tx.shop().limits, phone, &tx.shop().country) {
-            Some((_, 0)) => Notice::Never,
-            _ => Notice::Later,
-        });
-    };
-    let (midnight, _) = day(tx);
-    if let Some((key, budget)) = &prefix {
-        take(tx, key, *budget).await?;
+    let country = country(tx, phone);
+    if matches!(country, Some((_, 0))) {
+        refused("prefix");
+        return Ok(Notice::Never);
     }
-    add(tx, DAY, midnight).await?;
+    // Counting first locks the rows, so that two at once cannot both be the last one.
+    let (midnight, _) = day(tx);
+    if add(tx, DAY, midnight).await? > i64::from(tx.shop().limits.sms_per_day) {
+        take_back(tx, DAY, midnight).await?;
+        refused("day");
+        return Ok(Notice::Later);
+    }
+    if let Some((key, most)) = &country
+        && !take(tx, key, *most).await?
+    {
+        take_back(tx, key, slot(tx.now())).await?;
+        take_back(tx, DAY, midnight).await?;
+        refused("prefix");
+        return Ok(Notice::Later);
+    }
     Ok(Notice::Now)
 }
 
-/// Whether the budgets of a number's country and of the day have something left: the key that its country is counted by, if it
-/// is, and how much that may be.
-async fn room(conn: &mut Conn, phone: &str) -> Result<Option<Option<(String, u32)>>, Error> {
-    let shop = conn.shop().clone();
-    let prefix =
-        budget(&shop.limits, phone, &shop.country).map(|(prefix, most)| (format!("sms.prefix:{prefix}"), most));
-    if let Some((key, most)) = &prefix
-        && is_used_up(conn, key, *most).await?
-    {
-        refused("prefix");
-        return Ok(None);
-    }
-    if sms_today(conn).await?.is_spent() {
-        refused("day");
-        return Ok(None);
-    }
-    Ok(Some(prefix))
+/// The key that a number's country is counted by, if it is, and how many may go there within an hour.
+fn country(conn: &Conn, phone: &str) -> Option<(String, u32)> {
+    let shop = conn.shop();
+    budget(&shop.limits, phone, &shop.country).map(|(prefix, most)| (format!("sms.prefix:{prefix}"), most))
 }
 
 fn refused(what: &'static str) {
@@ -104,7 +100,20 @@ fn refused(what: &'static str) {
 /// because the budget of its country or of the day is spent.
 pub(crate) async fn hears_no_more(conn: &mut Conn, phone: &str) -> Result<bool, Error> {
     let most = conn.shop().limits.sms_notices_per_number;
-    Ok(is_used_up(conn, &format!("sms.notice:{phone}"), most).await? || room(conn, phone).await?.is_none())
+    if is_used_up(conn, &format!("sms.notice:{phone}"), most).await? {
+        return Ok(true);
+    }
+    if let Some((key, most)) = country(conn, phone)
+        && is_used_up(conn, &key, most).await?
+    {
+        refused("prefix");
+        return Ok(true);
+    }
+    let is_spent = sms_today(conn).await?.is_spent();
+    if is_spent {
+        refused("day");
+    }
+    Ok(is_spent)
 }
 
 async fn within(tx: &mut Tx, what: &'static str, whose: &str, limit: u32) -> Result<(), Error> {
@@ -122,10 +131,9 @@ fn refuse(what: &'static str, retry_after: u32) -> Error {
 
 /// Counts one of something that may be had `limit` times within an hour; false when that were too many.
 pub async fn take(tx: &mut Tx, key: &str, limit: u32) -> Result<bool, Error> {
-    let now = tx.now();
-    let slot = now.timestamp() - now.timestamp().rem_euclid(SLOT);
     // Counting first locks the slot, so that two at once cannot both be the last one.
-    add(tx, key, DateTime::from_timestamp(slot, 0).unwrap_or(now)).await?;
+    let at = slot(tx.now());
+    add(tx, key, at).await?;
     Ok(counted(tx, key).await? <= i64::from(limit))
 }
 
@@ -170,6 +178,23 @@ async fn add(tx: &mut Tx, key: &str, starts_at: DateTime<Utc>) -> Result<i64, sq
         .bind(starts_at)
         .fetch_one(c)
         .await)
+}
+
+/// Takes back what was counted in this transaction.
+async fn take_back(tx: &mut Tx, key: &str, starts_at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE limits SET count = count - 1 WHERE key = $1 AND starts_at = $2";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(key)
+        .bind(starts_at)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// The slot of a moment.
+fn slot(now: DateTime<Utc>) -> DateTime<Utc> {
+    let start = now.timestamp() - now.timestamp().rem_euclid(SLOT);
+    DateTime::from_timestamp(start, 0).unwrap_or(now)
 }
 
 /// What counts for a number's country and how many may go there within an hour: the longest beginning that is named,

@@ -177,7 +177,7 @@ async fn run(
 
 /// Fills what the kept account does not tell from the other one; which that was, in words parted by spaces.
 pub(super) async fn fill(tx: &mut Tx, kept: CustomerId, absorbed: CustomerId) -> Result<String, sqlx::Error> {
-    const FILL: [(&str, &str); 2] = [
+    const FILL: [(&str, &str); 5] = [
         (
             "birthday",
             "UPDATE customers SET birthday = (SELECT a.birthday FROM customers a WHERE a.id = $2) WHERE id = $1 \
@@ -188,6 +188,25 @@ pub(super) async fn fill(tx: &mut Tx, kept: CustomerId, absorbed: CustomerId) ->
             "UPDATE customers SET favourite_store_id = (SELECT a.favourite_store_id FROM customers a WHERE a.id = $2) \
              WHERE id = $1 AND favourite_store_id IS NULL AND EXISTS \
              (SELECT 1 FROM customers a WHERE a.id = $2 AND a.favourite_store_id IS NOT NULL)",
+        ),
+        (
+            "address",
+            "UPDATE customers SET address = (SELECT a.address FROM customers a WHERE a.id = $2) WHERE id = $1 \
+             AND address IS NULL AND EXISTS (SELECT 1 FROM customers a WHERE a.id = $2 AND a.address IS NOT NULL)",
+        ),
+        (
+            "wishes",
+            "INSERT INTO wishes (customer_id, brands, sizes, occasions, wishes, changed_at) \
+             SELECT $1, a.brands, a.sizes, a.occasions, a.wishes, a.changed_at FROM wishes a WHERE a.customer_id = $2 \
+             ON CONFLICT (customer_id) DO UPDATE SET brands = excluded.brands, sizes = excluded.sizes, \
+             occasions = excluded.occasions, wishes = excluded.wishes, changed_at = excluded.changed_at \
+             WHERE wishes.brands = '' AND wishes.sizes = '' AND wishes.occasions = '' AND wishes.wishes = ''",
+        ),
+        (
+            "answers",
+            "INSERT INTO answers (customer_id, question, version, choice, at) \
+             SELECT $1, a.question, a.version, a.choice, a.at FROM answers a WHERE a.customer_id = $2 \
+             ON CONFLICT (customer_id, question) DO NOTHING",
         ),
     ];
     let mut filled = Vec::new();
@@ -366,7 +385,8 @@ pub(super) async fn come_back(
         noted!("enrolments"),
         " AND NOT EXISTS (SELECT 1 FROM enrolments e WHERE e.phone = enrolments.phone AND e.completed_at IS NULL)"
     );
-    const EMPTY: [(&str, &str); 2] = [
+    // What the customer has told anew since has another time.
+    const EMPTY: [(&str, &str); 5] = [
         (
             "birthday",
             "UPDATE customers SET birthday = NULL WHERE id = $1 \
@@ -377,10 +397,34 @@ pub(super) async fn come_back(
             "UPDATE customers SET favourite_store_id = NULL WHERE id = $1 \
              AND favourite_store_id = (SELECT a.favourite_store_id FROM customers a WHERE a.id = $2)",
         ),
+        (
+            "address",
+            "UPDATE customers SET address = NULL WHERE id = $1 \
+             AND address = (SELECT a.address FROM customers a WHERE a.id = $2)",
+        ),
+        (
+            "wishes",
+            "DELETE FROM wishes WHERE customer_id = $1 \
+             AND changed_at = (SELECT a.changed_at FROM wishes a WHERE a.customer_id = $2)",
+        ),
+        (
+            "answers",
+            "DELETE FROM answers WHERE customer_id = $1 AND EXISTS (SELECT 1 FROM answers a WHERE a.customer_id = $2 \
+             AND a.question = answers.question AND a.choice = answers.choice AND a.at = answers.at)",
+        ),
     ];
+    // Whom staff have put into a segment since stays in it.
+    const SEGMENTS: &str = concat!(
+        "INSERT INTO segment_members (segment_id, customer_id, added_at) \
+         SELECT m.segment_id, $2, m.added_at FROM segment_members m WHERE m.customer_id = $3 \
+         AND m.added_at > (SELECT g.at FROM merges g WHERE g.id = $1) AND m.segment_id IN ",
+        noted!("segment_members"),
+        " ON CONFLICT DO NOTHING"
+    );
     for moved in MOVED.iter().chain([&CHILDREN]) {
         run(tx, moved.set, merge, kept, absorbed).await?;
     }
+    run(tx, SEGMENTS, merge, kept, absorbed).await?;
     run(tx, CONTACTS, merge, kept, absorbed).await?;
     for kind in [Kind::Phone, Kind::Email] {
         on!(tx, |c| sqlx::query(MAIN)

@@ -52,25 +52,26 @@ pub async fn add(db: &Db, by: &Staff, customer: CustomerId, body: &str, is_pinne
 
 /// Pins a note, or not any more. [`Error::Stale`] where it is so already, and [`Error::NotFound`].
 pub async fn pin(db: &Db, by: &Staff, customer: CustomerId, id: NoteId, is_pinned: bool) -> Result<(), Error> {
-    const NOW: &str = "SELECT is_pinned FROM customer_notes WHERE id = $1 AND customer_id = $2";
-    const SQL: &str = "UPDATE customer_notes SET is_pinned = $2 WHERE id = $1";
+    const SQL: &str = "UPDATE customer_notes SET is_pinned = $3 WHERE id = $1 AND customer_id = $2 AND is_pinned <> $3";
+    const THERE: &str = "SELECT COUNT(*) FROM customer_notes WHERE id = $1 AND customer_id = $2";
     by.may(Right::Customers)?;
     db.write(|tx| {
         scoped(async move {
-            let now: Option<bool> = on!(tx, |c| sqlx::query_scalar(NOW)
+            let rows = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(customer)
-                .fetch_optional(c)
-                .await)?;
-            if now.ok_or(Error::NotFound)? == is_pinned {
-                return Err(Error::Stale);
-            }
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
                 .bind(is_pinned)
                 .execute(c)
                 .await
-                .map(drop))?;
+                .map(|done| done.rows_affected()))?;
+            if rows == 0 {
+                let there: i64 = on!(tx, |c| sqlx::query_scalar(THERE)
+                    .bind(id)
+                    .bind(customer)
+                    .fetch_one(c)
+                    .await)?;
+                return Err(if there == 0 { Error::NotFound } else { Error::Stale });
+            }
             by.record(tx, "note.pin", Some(customer), Some(id.0), "").await?;
             Ok(())
         })

@@ -29,6 +29,8 @@ pub const EXPIRED: &str = "expired";
 pub const INTERRUPTED: &str = "interrupted";
 /// The error of a promotional message that its customer does not want any more.
 pub const UNWANTED: &str = "unwanted";
+/// The error of a text message to a country that none may go to any more.
+pub const CLOSED: &str = "closed";
 /// How much of a carrier's words is kept.
 const ERROR_LENGTH: usize = 300;
 
@@ -192,22 +194,34 @@ async fn is_wanted(tx: &mut Tx, message: &Claimed) -> Result<bool, Error> {
     );
     let now = tx.now();
     if message.waits_for_budget {
-        let may = limits::notify_now(tx, &message.address).await?;
-        if may != Notice::Now {
-            on!(tx, |c| sqlx::query(LATER)
-                .bind(now + BUDGET_PAUSE)
+        match limits::notify_now(tx, &message.address).await? {
+            Notice::Now => on!(tx, |c| sqlx::query(COUNTED)
+                .bind(false)
                 .bind(message.id)
                 .execute(c)
                 .await
-                .map(drop))?;
-            return Ok(false);
+                .map(drop))?,
+            Notice::Later => {
+                on!(tx, |c| sqlx::query(LATER)
+                    .bind(now + BUDGET_PAUSE)
+                    .bind(message.id)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                return Ok(false);
+            }
+            // Its country was closed while it waited.
+            Notice::Never => {
+                on!(tx, |c| sqlx::query(NEVER)
+                    .bind(now)
+                    .bind(message.id)
+                    .bind(CLOSED)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                return Ok(false);
+            }
         }
-        on!(tx, |c| sqlx::query(COUNTED)
-            .bind(false)
-            .bind(message.id)
-            .execute(c)
-            .await
-            .map(drop))?;
     }
     let Some((aim, customer)) = message.aim.zip(message.customer_id) else {
         return Ok(true);

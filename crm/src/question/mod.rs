@@ -204,13 +204,21 @@ pub fn private(text: &str) -> Vec<String> {
     let words = text
         .split_whitespace()
         .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
-    let addresses = words.filter(is_address).map(str::to_owned);
+    let addresses = words.clone().filter(is_address).map(str::to_owned);
     let is_of_number = |c: char| c.is_numeric() || " \u{a0}-–()+".contains(c);
     let digits = |run: &str| run.chars().filter(|c| c.is_numeric()).count();
     let numbers = text
         .split(|c: char| !is_of_number(c))
         .filter(|run| digits(run) >= DIGITS);
-    addresses.chain(numbers.map(|run| run.trim().to_owned())).collect()
+    // A number with points in it, which are otherwise those of days and sums.
+    let is_day = |part: &str| chrono::NaiveDate::parse_from_str(part, "%d.%m.%Y").is_ok();
+    let is_pointed = |word: &&str| {
+        let is_number = word.contains('.') && word.chars().all(|c| c.is_numeric() || ".-–()".contains(c));
+        is_number && digits(word) >= DIGITS && !word.split(['-', '–']).any(is_day)
+    };
+    let pointed = words.filter(is_pointed).map(str::to_owned);
+    let numbers = numbers.map(|run| run.trim().to_owned());
+    addresses.chain(numbers).chain(pointed).collect()
 }
 
 #[cfg(test)]
@@ -225,6 +233,8 @@ mod tests {
             ("Карта 2900000000018.", "2900000000018"),
             ("карта 4000 0012 3456 7899", "4000 0012 3456 7899"),
             ("пишите на <anna@example.com>!", "anna@example.com"),
+            ("Мой номер 8.900.123.45.67.", "8.900.123.45.67"),
+            ("звоните: 8.900.123-45-68", "8.900.123-45-68"),
         ] {
             assert_eq!(private(text), [expected], "{text}");
         }
@@ -236,6 +246,7 @@ mod tests {
             "Скидка 10 % с 1 по 30 число?",
             "@сосна",
             "Артикул 123456789",
+            "С 01.11.2026-30.11.2026 за 2500.00",
         ] {
             assert_eq!(private(harmless), [""; 0], "{harmless}");
         }

@@ -294,6 +294,7 @@ impl Held {
 pub async fn publish(db: &Db, by: &Staff, id: QuestionId, seen: DateTime<Utc>, edit: &Edit) -> Result<(), Error> {
     const SQL: &str = "UPDATE questions SET state = $2, body = $3, search = $4, answer = $5, article = $6, answered_at = $7, \
                        answered_by = $8, published_at = COALESCE(published_at, $9), changed_at = $9 WHERE id = $1";
+    const VOTES: &str = "DELETE FROM question_votes WHERE question_id = $1";
     by.may(Right::Questions)?;
     db.write(|tx| {
         scoped(async move {
@@ -333,6 +334,10 @@ pub async fn publish(db: &Db, by: &Staff, id: QuestionId, seen: DateTime<Utc>, e
                 .execute(c)
                 .await
                 .map(drop))?;
+            // They were about other words.
+            if held.answer.is_some() && answer != held.answer {
+                on!(tx, |c| sqlx::query(VOTES).bind(id).execute(c).await.map(drop))?;
+            }
             held.record(tx, by, "question.publish").await?;
             if is_news {
                 held.tell(tx).await?;

@@ -121,7 +121,8 @@ async fn holds_others(tx: &mut Tx, request: RequestId) -> Result<bool, sqlx::Err
 /// Closes a request, with a pointer to the one that it went into, and writes down what it was.
 async fn put_into(tx: &mut Tx, by: &Staff, kept: &Held, one: &Held) -> Result<(), Error> {
     const NOTE: &str = "INSERT INTO request_merges (id, kept_id, merged_id, status, waiting_since, closed_at, at, merged_by, \
-                        kept_closed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                        kept_closed_at, kept_reopened_at) \
+                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, (SELECT reopened_at FROM requests WHERE id = $2))";
     const CLOSE: &str = "UPDATE requests SET merged_into = $2, status = $3, waiting_since = NULL, \
                          closed_at = COALESCE(closed_at, $4), updated_at = $4 WHERE id = $1";
     let (now, at) = (tx.now(), one.moment(tx));
@@ -194,12 +195,14 @@ struct Before {
     closed_at: Option<DateTime<Utc>>,
     at: DateTime<Utc>,
     kept_closed_at: Option<DateTime<Utc>>,
+    kept_reopened_at: Option<DateTime<Utc>>,
 }
 
 macro_rules! before {
     ($rest:literal) => {
         concat!(
-            "SELECT m.id, k.number AS kept, m.merged_id, m.status, m.waiting_since, m.closed_at, m.at, m.kept_closed_at \
+            "SELECT m.id, k.number AS kept, m.merged_id, m.status, m.waiting_since, m.closed_at, m.at, m.kept_closed_at, \
+             m.kept_reopened_at \
              FROM request_merges m JOIN requests r ON r.id = m.merged_id JOIN requests k ON k.id = m.kept_id \
              WHERE m.undone_at IS NULL AND ",
             $rest
@@ -258,6 +261,7 @@ async fn come_out(tx: &mut Tx, by: Option<StaffId>, kept: &Held, before: &Before
     const OUT: &str = "UPDATE requests SET merged_into = NULL, status = $2, waiting_since = $3, closed_at = $4, \
                        updated_at = $5 WHERE id = $1";
     const UNDONE: &str = "UPDATE request_merges SET undone_at = $2, undone_by = $3 WHERE id = $1";
+    const REOPENED: &str = "UPDATE requests SET reopened_at = $2 WHERE id = $1";
     let (now, at) = (tx.now(), kept.moment(tx));
     on!(tx, |c| sqlx::query(OUT)
         .bind(before.merged_id)
@@ -285,7 +289,15 @@ async fn come_out(tx: &mut Tx, by: Option<StaffId>, kept: &Held, before: &Before
         let here = said(tx, kept.id).await?;
         let is_idle = here.last().is_none_or(|last| last.at <= before.at);
         left = match before.kept_closed_at.filter(|_| is_idle) {
-            Some(at) => Left::closed(at),
+            Some(at) => {
+                on!(tx, |c| sqlx::query(REOPENED)
+                    .bind(kept.id)
+                    .bind(before.kept_reopened_at)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                Left::closed(at)
+            }
             None => Left::after(&here, kept),
         };
         levels::owe_no_answer(tx, kept.id, at).await?;

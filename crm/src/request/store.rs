@@ -601,7 +601,9 @@ pub async fn usual_wait(conn: &mut Conn, topic: TopicId) -> Result<Option<TimeDe
         .fetch_all(c)
         .await)?;
     let waiting: Vec<DateTime<Utc>> = on!(conn, |c| sqlx::query_scalar(WAITING).bind(topic).fetch_all(c).await)?;
-    let answered = answered.iter().map(|(from, to)| *to - *from).collect();
+    // What the shop began itself nobody waited for.
+    let answered = answered.iter().map(|(from, to)| *to - *from);
+    let answered = answered.filter(|waited| *waited > TimeDelta::zero()).collect();
     let waiting: Vec<TimeDelta> = waiting.iter().map(|from| now - *from).collect();
     Ok(super::usual_wait(answered, &waiting))
 }
@@ -1086,13 +1088,77 @@ pub async fn staff_answer(
     .await
 }
 
+/// Writes to a customer who asked nothing: a request that begins with the words of the shop, waits for theirs, and is worked on by
+/// whoever wrote; its number. It is answered in the moment in which it begins: nobody waited for that. Fails with flaws at `topic` and `text`, with [`Error::NotFound`] for nobody, and with
+/// [`Error::Stale`] where the account is no more.
+pub async fn write_to(db: &Db, by: &Staff, customer: CustomerId, topic: &str, raw: &str) -> Result<i64, Error> {
+    const LANGUAGE: &str = "SELECT language FROM customers WHERE id = $1";
+    const UNSEEN: &str = "UPDATE requests SET customer_seen_at = $2 WHERE id = $1";
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            let mut check = Check::new();
+            let topic = open_topic(tx, topic).await?;
+            let topic = check.field("topic", topic);
+            let body = check.field("text", text(raw));
+            let (Some(topic), Some(body)) = (topic, body) else {
+                return Err(Error::Invalid(check.flaws()));
+            };
+            let language: Lang = on!(tx, |c| sqlx::query_scalar(LANGUAGE).bind(customer).fetch_one(c).await)?;
+            let at = tx.now();
+            let begun = Begun {
+                customer,
+                topic,
+                purchase: None,
+                about: None,
+                language,
+                at,
+            };
+            let (id, number) = begin(tx, begun).await?;
+            tx.happened(Cause::Opened(id));
+            on!(tx, |c| sqlx::query(UNSEEN)
+                .bind(id)
+                .bind(at - TimeDelta::microseconds(1))
+                .execute(c)
+                .await
+                .map(drop))?;
+            let held = Held::by_number(tx, number, None).await?;
+            say(tx, id, Some(by.id()), false, &body, at).await?;
+            let change = Change {
+                step: Step::StaffAnswers,
+                assignee: Some(by.id()),
+                answered: true,
+            };
+            held.take(tx, at, change).await?;
+            tell_of(tx, customer, number, "request_begun").await?;
+            by.record(
+                tx,
+                "request.begin",
+                Some(customer),
+                Some(id.0),
+                Reason::Request.as_str(),
+            )
+            .await?;
+            live::note(tx, id, live::Kind::Answered).await?;
+            Ok(number)
+        })
+    })
+    .await
+}
+
 /// Tells a customer, in the cabinet and where there is an e-mail address that is proved, that there is an answer; what it says
 /// stays behind the sign-in.
 pub(super) async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
+    tell_of(tx, customer, number, "request_answered").await
+}
+
+async fn tell_of(tx: &mut Tx, customer: CustomerId, number: i64, template: &str) -> Result<(), Error> {
     let number = number.to_string();
     notification::add(tx, customer, Kind::Answer, &number, None).await?;
     let values = |_| vec![("number", number)];
-    Ok(notification::write(tx, customer, "request_answered", false, values).await?)
+    Ok(notification::write(tx, customer, template, false, values).await?)
 }
 
 pub(super) async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), Error> {

@@ -75,7 +75,7 @@ pub(crate) async fn send_to(
 
 /// Tells the same in the cabinet, also where it reaches nobody by a message. Points that somebody gave are told of there by
 /// whoever moves them.
-async fn in_cabinet(tx: &mut Tx, customer: CustomerId, template: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn in_cabinet(tx: &mut Tx, customer: CustomerId, template: &str) -> Result<(), sqlx::Error> {
     if template == RECEIVED {
         return Ok(());
     }

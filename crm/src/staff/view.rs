@@ -24,12 +24,15 @@ const END: &str = "UPDATE views SET ended_at = $2 WHERE session_id = $1 AND ende
 pub async fn begin(db: &Db, by: &Staff, customer: CustomerId, reason: &str) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO views (id, staff_id, session_id, customer_id, reason, begun_at, ends_at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const HOLD: &str = "UPDATE sessions SET seen_at = seen_at WHERE id = $1";
     by.may(Right::ViewAs)?;
     let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
     db.write(|tx| {
         scoped(async move {
             by.open_in(tx, customer, Reason::Card).await?;
             customers::is_alive(tx, customer).await?;
+            // Of two at once the second ends what the first began.
+            on!(tx, |c| sqlx::query(HOLD).bind(by.session()).execute(c).await.map(drop))?;
             let (id, now) = (ViewId::new(), tx.now());
             on!(tx, |c| sqlx::query(END)
                 .bind(by.session())

@@ -9,6 +9,7 @@ use crate::flaw;
 use crate::id::{CustomerId, RequestId, SearchId};
 use crate::on;
 use crate::who::{Reason, Staff, Subject};
+use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -70,7 +71,7 @@ pub struct Clues {
     pub request: Option<i64>,
     /// The search that led there.
     pub search: Option<SearchId>,
-    /// The page comes back with a form that was sent from it: it was open before.
+    /// The page comes back with a form that was sent from it: what was told within a day holds, also past midnight.
     pub is_back: bool,
 }
 
@@ -86,8 +87,12 @@ pub async fn open(db: &Db, by: &Staff, id: CustomerId, clues: Clues) -> Result<O
                 if known.is_none_or(|known| known != (reason.clone(), object)) {
                     by.record(tx, "customer.why", Some(id), object, &reason).await?;
                 }
-            } else if known.is_none() && !clues.is_back {
-                return Ok(None);
+            } else if known.is_none() {
+                // Anybody can send a form: only who told a reason had the page open before.
+                let a_day_ago = tx.now() - Duration::days(1);
+                if !clues.is_back || told_since(tx, by, id, a_day_ago).await?.is_none() {
+                    return Ok(None);
+                }
             }
             Ok(Some(by.open_in(tx, id, Reason::Card).await?))
         })
@@ -121,13 +126,22 @@ pub(crate) async fn today(
     by: &Staff,
     id: CustomerId,
 ) -> Result<Option<(String, Option<Uuid>)>, sqlx::Error> {
-    const SQL: &str = "SELECT reason, object_id FROM audit WHERE customer_id = $1 AND at >= $2 AND actor_id = $3 \
-                       AND action = 'customer.why' ORDER BY at DESC, id DESC LIMIT 1";
     let now = conn.now();
     let midnight = conn.shop().midnight(conn.shop().day(now));
+    told_since(conn, by, id, midnight).await
+}
+
+async fn told_since(
+    conn: &mut Conn,
+    by: &Staff,
+    id: CustomerId,
+    since: DateTime<Utc>,
+) -> Result<Option<(String, Option<Uuid>)>, sqlx::Error> {
+    const SQL: &str = "SELECT reason, object_id FROM audit WHERE customer_id = $1 AND at >= $2 AND actor_id = $3 \
+                       AND action = 'customer.why' ORDER BY at DESC, id DESC LIMIT 1";
     on!(conn, |c| sqlx::query_as(SQL)
         .bind(id)
-        .bind(midnight)
+        .bind(since)
         .bind(by.id())
         .fetch_optional(c)
         .await)

@@ -1,7 +1,7 @@
 //! Texts in the database: what each kind says now, read where it stands; drafts and versions, which are those of rules.
 
 use super::{Kind, Text};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{Check, Flaw};
 use crate::id::{ConsentTextId, TextId, TopicId};
@@ -255,11 +255,12 @@ async fn catch_up(tx: &mut Tx, id: TextId, current: &Text) -> Result<(), Error> 
     Ok(())
 }
 
-/// A text as it is kept, with what is wrong with it.
-async fn checked(conn: &mut Conn, kind: Kind, code: &str, text: &Text, check: &mut Check) -> Result<Text, Error> {
+/// A text as it is kept, with what is wrong with it. What is right depends on other topics: nobody changes them meanwhile.
+async fn checked(tx: &mut Tx, kind: Kind, code: &str, text: &Text, check: &mut Check) -> Result<Text, Error> {
     let kept = text.checked(kind, code, check);
     if kind == Kind::Topic {
-        let all = currents(conn, kind).await?;
+        tx.lock(Lock::Topics, true).await?;
+        let all = currents(tx, kind).await?;
         let mut others = all.iter().filter(|(other, _)| other != code);
         if let Some(parent) = &kept.parent {
             // Below one that stands below none; and what has topics below it stands below none itself.

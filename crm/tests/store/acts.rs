@@ -345,6 +345,22 @@ both_engines!(staff_have_data_collected_and_erased_when_customers_ask, async |wo
     assert!(matches!(gone, Err(Error::Stale)), "{gone:?}");
 });
 
+both_engines!(
+    s12_the_first_contact_that_staff_confirm_is_told_in_the_cabinet,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        contact(world, anna.id(), Kind::Phone, "+79000000001").await;
+        let lead = lead(world).await;
+        let id = one!(world, crm::id::ContactId, "SELECT id FROM contacts");
+        contacts::verify_by_staff(db, &lead.fresh(db).expect("fresh"), anna.id(), id, "Показала паспорт")
+            .await
+            .expect("confirmed");
+        let told = "SELECT COUNT(*) FROM notifications WHERE customer_id = $1 AND kind = 'security'";
+        assert_eq!(one!(world, i64, told, anna.id()), 1);
+    }
+);
+
 both_engines!(why_a_card_is_opened_is_told_once_a_day, async |world| {
     let db = ready(world).await;
     let anna = with_phone(world, "+79000000001").await;
@@ -386,9 +402,18 @@ both_engines!(why_a_card_is_opened_is_told_once_a_day, async |world| {
         assert_eq!(open(&lead, clues).await, tells, "{text}");
     }
     assert_eq!(told(db, anna).await[0], ("customer.read".into(), "card told".into()));
-    // On the next day of the shop it is told anew.
-    world.clock.set(start() + days(1));
+    // On the next day of the shop it is told anew, but for a form that was begun the evening before; and a form alone opens nothing.
+    world.clock.set(start() + TimeDelta::hours(10));
+    let with_a_form = Clues {
+        is_back: true,
+        ..nothing
+    };
     assert!(!open(&agent, nothing).await);
+    assert!(open(&agent, with_a_form).await);
+    let stranger = people::agent_called(world, "stranger").await;
+    assert!(!open(&stranger, with_a_form).await);
+    world.clock.set(start() + days(1) + TimeDelta::seconds(1));
+    assert!(!open(&agent, with_a_form).await);
 });
 
 both_engines!(a_look_at_the_cabinet_lasts_a_while_and_reads_only, async |world| {
@@ -438,4 +463,9 @@ both_engines!(a_look_at_the_cabinet_lasts_a_while_and_reads_only, async |world| 
     assert_eq!(view::end(db, &again).await.expect("ended"), anna.id());
     assert!(staff().await.viewing().is_none());
     assert!(matches!(view::end(db, &again).await, Err(Error::Stale)));
+    // Of many at once each begins, and one lasts.
+    let begun = join_all((0..8).map(|_| view::begin(db, &again, anna.id(), "Дважды"))).await;
+    assert!(begun.iter().all(Result::is_ok), "{begun:?}");
+    let open = "SELECT COUNT(*) FROM views WHERE ended_at IS NULL";
+    assert_eq!(one!(world, i64, open), 1);
 });

@@ -362,6 +362,13 @@ crm::both_engines!(names_of_before_are_written_down_in_parts_and_once, async |wo
     row(world, "Анна", "Последняя").await;
     assert_eq!(store::fill(&world.db, &SYSTEM, || true).await.expect("filled"), 1);
     assert_eq!(count().await, 2501);
+    // An import that took long has ids of when it began.
+    let first = one!(world, CustomerId, "SELECT id FROM customers ORDER BY id LIMIT 1");
+    let before = CustomerId(uuid::Uuid::from_u128(first.0.as_u128() - 1));
+    let late = row(world, "Анна", "Запоздалая").await;
+    sql!(world, "UPDATE customers SET id = $1 WHERE id = $2", before, late);
+    assert_eq!(store::fill(&world.db, &SYSTEM, || true).await.expect("filled"), 1);
+    assert_eq!(count().await, 2502);
 });
 
 /// Writes customers straight into the table; their ids.

@@ -247,3 +247,37 @@ crm::both_engines!(s08_messages_about_changes_have_a_share_of_their_own, async |
     clock.set(start() + TimeDelta::days(1));
     assert_eq!(tell(phone).await, Notice::Now);
 });
+
+crm::both_engines!(
+    s08_messages_that_nobody_asked_for_keep_to_their_budgets_at_once,
+    async |world| {
+        let limits = Limits {
+            sms_per_day: 7,
+            ..few()
+        };
+        let (db, _) = node(world, limits).await;
+        let db = &db;
+        let tell = async |phone: String| {
+            let phone = &phone;
+            let when: Result<Notice, Error> = db
+                .write(|tx| crm::db::scoped(async move { limits::notify(tx, phone).await }))
+                .await;
+            when.expect("counted")
+        };
+        let told = |all: Vec<Notice>| all.into_iter().filter(|it| *it == Notice::Now).count();
+        let there = (0..20).map(|n| tell(format!("+9989012345{n:02}")));
+        assert_eq!(told(futures::future::join_all(there).await), 3, "of a country");
+        let at_home = (0..20).map(|n| tell(format!("+79001234{n:03}")));
+        assert_eq!(
+            told(futures::future::join_all(at_home).await),
+            4,
+            "what is left of the day"
+        );
+        let today = limits::sms_today(&mut db.read().await.expect("a connection")).await;
+        assert_eq!(
+            today.expect("read"),
+            SmsDay { sent: 7, budget: 7 },
+            "what is refused is not counted"
+        );
+    }
+);

@@ -1,10 +1,11 @@
 //! That something changed of a request, and who of staff has one open.
 
-use crate::common::people::{SYSTEM, customer, marketer, one, role, staff, topic};
+use crate::common::people::{SYSTEM, customer, marketer, one, role, sql, staff, topic};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::request::live::{self, Change, Kind, Listener, Present};
 use crm::request::{NewRequest, Status, store};
+use crm::staff::Right;
 use crm::testing::World;
 use crm::who::{self, Customer, Staff};
 use futures::future::join_all;
@@ -218,8 +219,11 @@ crm::both_engines!(what_is_old_is_swept_and_numbers_go_on, async |world| {
 crm::both_engines!(a_session_lasts_until_it_ends_whoever_asks, async |world| {
     let anna = customer(world, "Anna", "K").await;
     let agent = staff(world, "agent").await;
-    let lasts = async |session| who::lasts(&world.db, session).await.expect("read");
+    let lasts = async |session| who::lasts(&world.db, session, Right::Requests).await.expect("read");
     assert!(lasts(anna.session()).await && lasts(agent.session()).await);
+    sql!(world, "UPDATE staff SET role = 'marketer' WHERE login = 'agent'");
+    assert!(!lasts(agent.session()).await, "who may not read requests any more");
+    sql!(world, "UPDATE staff SET role = 'agent' WHERE login = 'agent'");
     world
         .clock
         .set(world.db.now() + who::STAFF_IDLE - TimeDelta::seconds(1));

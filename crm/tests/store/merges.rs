@@ -1,6 +1,6 @@
 //! Two accounts of one person become one, and part again.
 
-use crate::common::people::{contact, lead, one, sql};
+use crate::common::people::{administrator, contact, lead, one, sql, text};
 use crate::common::{
     BY, assert_books_agree, balance, card, customer, days, execute, fund, held, join, lots, program, ready, reserve,
     sign_in, slip, spend,
@@ -20,6 +20,7 @@ use crm::note::store as notes;
 use crm::points::NewAdjustment;
 use crm::points::store::{SpendError, adjustments, spending, transfers};
 use crm::request::{NewRequest, store as requests};
+use crm::segment;
 use crm::task::{NewTask, store as tasks};
 use crm::testing::{World, start};
 use crm::who::Subject;
@@ -494,6 +495,76 @@ both_engines!(numbers_lead_to_the_account_that_stays_and_back, async |world| {
     merge(world, anna, old).await.expect("merged");
     sql!(world, "DELETE FROM contacts WHERE value = $1", NEW);
     assert_eq!(obstacle(undo(world, anna).await), Some(Obstacle::Unreachable));
+});
+
+both_engines!(
+    what_an_account_tells_of_its_customer_comes_along_and_goes_back,
+    async |world| {
+        const ANSWER: &str = "INSERT INTO answers (customer_id, question, version, choice, at) \
+        SELECT $1, c.question, c.version, c.code, $2 FROM questionnaire_choices c WHERE c.version = 1 AND c.position = \
+        (SELECT MIN(k.position) FROM questionnaire_choices k WHERE k.question = c.question AND k.version = 1)";
+        const TOLD: &str = "SELECT COUNT(*) FROM answers WHERE customer_id = $1";
+        const WISHES: &str = "SELECT brands FROM wishes WHERE customer_id = $1";
+        let (anna, old) = two(world).await;
+        let db = &world.db;
+        let at = db.now() - days(1);
+        sql!(world, "UPDATE customers SET address = 'Тверь' WHERE id = $1", old.id());
+        let wish = "INSERT INTO wishes (customer_id, brands, sizes, occasions, wishes, changed_at) VALUES ($1, $2, '', '', '', $3)";
+        sql!(world, wish, old.id(), "Ива", at);
+        // Who has sent the form has a row, with nothing in it.
+        sql!(world, wish, anna.id(), "", at);
+        sql!(world, ANSWER, old.id(), at);
+        let answers = one!(world, i64, TOLD, old.id());
+        assert!(answers > 1, "{answers}");
+        merge(world, anna, old).await.expect("merged");
+        let address = "SELECT COALESCE(address, '') FROM customers WHERE id = $1";
+        assert_eq!(one!(world, String, address, anna.id()), "Тверь");
+        assert_eq!(one!(world, String, WISHES, anna.id()), "Ива");
+        assert_eq!(one!(world, i64, TOLD, anna.id()), answers);
+        // What she tells meanwhile is hers.
+        sql!(
+            world,
+            "UPDATE answers SET at = $2 WHERE customer_id = $1 AND question = (SELECT MIN(question) FROM answers)",
+            anna.id(),
+            db.now(),
+        );
+        undo(world, anna).await.expect("parted");
+        assert_eq!(one!(world, String, address, anna.id()), "");
+        let left = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM wishes WHERE customer_id = $1",
+            anna.id()
+        );
+        assert_eq!((left, one!(world, i64, TOLD, anna.id())), (0, 1));
+        assert_eq!(one!(world, String, address, old.id()), "Тверь");
+        assert_eq!(one!(world, String, WISHES, old.id()), "Ива");
+        assert_eq!(one!(world, i64, TOLD, old.id()), answers);
+    }
+);
+
+both_engines!(who_was_put_into_a_segment_meanwhile_stays_in_it, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    let by = administrator(world).await;
+    let id = segment::create(db, &by, "tea", &text("Чай")).await.expect("created");
+    let other = segment::create(db, &by, "coffee", &text("Кофе"))
+        .await
+        .expect("created");
+    for id in [id, other] {
+        segment::put(db, &by, id, segment::Act::Add, OLD, false, "numbers")
+            .await
+            .expect("put");
+    }
+    merge(world, anna, old).await.expect("merged");
+    world.clock.set(start() + Duration::hours(1));
+    segment::put(db, &by, id, segment::Act::Add, NEW, false, "numbers")
+        .await
+        .expect("put");
+    undo(world, anna).await.expect("parted");
+    let within = "SELECT COUNT(*) FROM segment_members WHERE customer_id = $1";
+    assert_eq!(one!(world, i64, within, anna.id()), 1, "where she was put");
+    assert_eq!(one!(world, i64, within, old.id()), 2);
 });
 
 /// What somebody agrees to.

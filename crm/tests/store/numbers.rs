@@ -287,6 +287,34 @@ both_engines!(
         assert_eq!(one!(world, i64, "SELECT tries FROM outbox"), 1, "waiting is no try");
         let today = limits::sms_today(&mut db.read().await.expect("a connection")).await;
         assert!(today.expect("read").is_spent(), "it is counted when it goes");
+        // The next one waits as well, until nothing may go to its country any more.
+        let by = sign_in(db, anna).await;
+        let fresh = by.fresh(db).expect("fresh");
+        let before = "пятьдесят лошадей у реки";
+        crm::signin::confirm::set_password(db, &fresh, before, "сорок коров за лесом", &Visitor::default())
+            .await
+            .expect("set");
+        assert_eq!(carried(11).await, 0);
+        let shop = Shop {
+            limits: Limits {
+                sms_prefixes: [("7".to_owned(), 0)].into(),
+                ..Limits::default()
+            },
+            ..(**db.shop()).clone()
+        };
+        let closed = &Db::open(&world.url, shop, world.clock.clone())
+            .await
+            .expect("another node");
+        world.clock.set(start() + Duration::hours(12));
+        let hold = Duration::minutes(1);
+        let claimed = crm::outbox::delivery::claim(closed, &BY, crm::outbox::Channel::Sms, "worker", hold, 10).await;
+        assert_eq!(claimed.expect("claimed").len(), 0);
+        let error = one!(
+            world,
+            String,
+            "SELECT error FROM outbox WHERE state = 'failed' AND due_at IS NULL"
+        );
+        assert_eq!(error, crm::outbox::delivery::CLOSED);
     }
 );
 

@@ -156,11 +156,20 @@ crm::both_engines!(an_answer_is_told_once_however_often_it_is_shown, async |worl
     let (anna, agent) = (sign_in(db, customer(db).await).await, people::agent(world).await);
     let id = asked(db, &anna, "Как закрыть карту?").await;
     let told = async || one!(world, i64, "SELECT COUNT(*) FROM notifications WHERE kind = 'answer'");
-    for (minute, answer, times) in [(1, "В кабинете", 1), (2, "В кабинете", 1), (3, "В профиле", 2)]
+    let votes = async || one!(world, i64, "SELECT COUNT(*) FROM question_votes");
+    let reader = Reader {
+        customer: None,
+        visitor: &Visitor::default(),
+        lang: Lang::Ru,
+    };
+    for (minute, answer, times, voted) in [(1, "В кабинете", 1, 0), (2, "В кабинете", 1, 1), (3, "В профиле", 2, 0)]
     {
         world.clock.set(start() + TimeDelta::minutes(minute));
         show(db, &agent, id, &edit("Как закрыть карту?", answer, "")).await;
         assert_eq!(told().await, times, "{answer} {minute}");
+        // What was said of other words is gone.
+        assert_eq!(votes().await, voted, "{answer} {minute}");
+        vote(db, reader, id, true).await.expect("voted");
         let seen = open(db, &agent, id).await.expect("opened").changed_at;
         questions::unpublish(db, &agent, id, seen).await.expect("hidden");
     }

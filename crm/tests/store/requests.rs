@@ -265,6 +265,54 @@ crm::both_engines!(an_answer_is_told_to_no_address_that_nobody_proved, async |wo
     assert_eq!(one!(world, i64, told), 1, "the cabinet tells it");
 });
 
+crm::both_engines!(the_shop_writes_first_and_waits_for_the_customer, async |world| {
+    topic(world, "card", 1).await;
+    template(world, "request_begun", 1, "No. {number}", "{name}", start()).await;
+    let anna = customer(world, "Anna", "K").await;
+    let agent = staff(world, "agent").await;
+    contact(world, anna.id(), Kind::Email, "anna@example.com").await;
+    sql!(world, "UPDATE contacts SET verified_at = created_at");
+    let db = &world.db;
+    let Err(Error::Invalid(flaws)) = store::write_to(db, &agent, anna.id(), "", " ").await else {
+        panic!("it is about nothing and says nothing");
+    };
+    assert_eq!(
+        flaws,
+        [("topic".to_owned(), Flaw::Missing), ("text".to_owned(), Flaw::Missing)]
+    );
+    let nobody = store::write_to(db, &agent, crm::id::CustomerId::new(), "card", "hello").await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+    let number = store::write_to(db, &agent, anna.id(), "card", "is this purchase yours?")
+        .await
+        .expect("written");
+    let seen = thread(world, &anna, number).await;
+    assert_eq!(seen.status, Status::Waiting);
+    let said: Vec<_> = seen
+        .messages
+        .iter()
+        .map(|one| (one.author, one.body.as_str(), one.unread))
+        .collect();
+    assert_eq!(said, [(Author::Staff, "is this purchase yours?", true)]);
+    let held = opened(world, &agent, number).await;
+    assert_eq!((held.assignee, held.waiting_since), (Some(agent.id()), None));
+    let letters = outbox::inbox(db, 10).await.expect("read");
+    let letters: Vec<_> = letters.iter().map(|letter| letter.template.as_str()).collect();
+    assert_eq!(letters, ["request_begun"]);
+    let times = "SELECT COUNT(*) FROM requests WHERE answered_at = created_at";
+    assert_eq!(
+        one!(world, i64, times),
+        1,
+        "by which figures know that nobody waited for it"
+    );
+    later(world, 1);
+    store::answer(db, &anna, number, "yes", &[]).await.expect("answered");
+    assert_eq!(thread(world, &anna, number).await.status, Status::Open);
+    let gone = "UPDATE customers SET erased_at = registered_at WHERE id = $1";
+    sql!(world, gone, anna.id());
+    let late = store::write_to(db, &agent, anna.id(), "card", "hello?").await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+});
+
 crm::both_engines!(a_request_goes_back_and_forth, async |world| {
     topic(world, "card", 1).await;
     template(

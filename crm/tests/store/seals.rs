@@ -285,4 +285,13 @@ crm::both_engines!(one_node_compares_the_log_each_day, async |world| {
     assert!(seal::verify_daily(&world.db, &BY).await.expect("asked").is_none());
     world.clock.set(start() + days(1));
     assert!(seal::verify_daily(&world.db, &BY).await.expect("asked").is_some());
+    // What failed was not done.
+    world.clock.set(start() + days(2));
+    sql!(world, "ALTER TABLE audit_sealed RENAME TO out_of_reach");
+    seal::verify_daily(&world.db, &BY).await.expect_err("nothing to read");
+    sql!(world, "ALTER TABLE out_of_reach RENAME TO audit_sealed");
+    assert!(seal::verify_daily(&world.db, &BY).await.expect("asked").is_none());
+    world.clock.set(start() + days(2) + TimeDelta::hours(3));
+    assert!(seal::verify_daily(&world.db, &BY).await.expect("asked").is_some());
+    assert!(seal::verify_daily(&world.db, &BY).await.expect("asked").is_none());
 });

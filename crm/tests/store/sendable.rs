@@ -78,6 +78,7 @@ fn a_server_can_await_these(
         managing::change_policy(&db, &agent, PolicyId::new(), db.now(), &policy).await?;
         managing::remove_policy(&db, &agent, PolicyId::new()).await?;
         requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
+        requests::write_to(&db, &agent, CustomerId::new(), "", "").await?;
         requests::note(&db, &agent, 1, "").await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1, None).await?;

@@ -140,6 +140,10 @@ crm::both_engines!(notes_are_pinned_and_taken_away_by_who_wrote_them, async |wor
     notes::pin(db, &colleague, who.id(), first, true).await.expect("pinned");
     let again = notes::pin(db, &colleague, who.id(), first, true).await;
     assert!(matches!(again, Err(Error::Stale)), "{again:?}");
+    let at_once = (0..6).map(|_| notes::pin(db, &colleague, who.id(), first, false));
+    let done = futures::future::join_all(at_once).await;
+    assert_eq!(done.iter().filter(|one| one.is_ok()).count(), 1, "{done:?}");
+    notes::pin(db, &colleague, who.id(), first, true).await.expect("pinned");
     assert_eq!(
         bodies().await,
         ["Любит чай", "Плохо слышит"],

@@ -273,6 +273,41 @@ crm::both_engines!(topics_stand_below_others_and_close_with_them, async |world| 
     );
 });
 
+crm::both_engines!(
+    of_two_who_change_topics_at_once_the_second_sees_the_first,
+    async |world| {
+        let db = ready(world).await;
+        let mara = marketer(world).await;
+        sql!(
+            world,
+            "UPDATE topics SET closed_at = $1 WHERE code NOT IN ('card', 'purchase')",
+            start(),
+        );
+        let both_at_once = async || {
+            let all = ["card", "purchase"].map(|code| publish(db, &mara, Kind::Topic, code));
+            let done = futures::future::join_all(all).await;
+            done.iter().filter(|one| one.is_ok()).count()
+        };
+        // Each below the other.
+        for (code, parent) in [("card", "purchase"), ("purchase", "card")] {
+            let mut below = text("Тема", "");
+            below.parent = Some(parent.into());
+            draft(db, &mara, Kind::Topic, code, &below).await.expect("a draft");
+        }
+        assert_eq!(both_at_once().await, 1);
+        sql!(world, "UPDATE topics SET parent_id = NULL");
+        // The last two close.
+        let mut closed = text("Тема", "");
+        closed.is_open = false;
+        for code in ["card", "purchase"] {
+            draft(db, &mara, Kind::Topic, code, &closed).await.expect("a draft");
+        }
+        assert_eq!(both_at_once().await, 1);
+        let open = "SELECT COUNT(*) FROM topics WHERE closed_at IS NULL";
+        assert_eq!(one!(world, i64, open), 1);
+    }
+);
+
 crm::both_engines!(every_kind_is_read_where_it_stands, async |world| {
     let db = ready(world).await;
     let mara = marketer(world).await;

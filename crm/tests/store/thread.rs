@@ -238,6 +238,8 @@ crm::both_engines!(what_parts_again_leaves_nothing_to_do_behind, async |world| {
             (after.status, after.waiting_since, after.closed_at),
             (before.status, before.waiting_since, before.closed_at)
         );
+        let reopened = "SELECT COUNT(*) FROM requests WHERE reopened_at IS NOT NULL";
+        assert_eq!(one!(world, i64, reopened), 0, "nobody opened it again");
         let came = opened(world, &agent, waiting).await;
         assert_eq!((came.status, came.waiting_since), (Status::New, Some(waits)));
     }

@@ -67,8 +67,13 @@ async fn s23_why_a_card_is_opened_is_asked_once_a_day_and_the_customer_reads_it(
     for words in ["Открыта ваша карточка", "Причина: Спор о чеке"] {
         assert!(views.contains(words), "{words}: {views}");
     }
-    // A colleague tells their own, and on the next day everybody does.
-    assert!(app.staff("sidorov").await.first(&at).await.text().contains(ASKS));
+    // A colleague tells their own, also where they send a form that is not taken, and on the next day everybody does.
+    let mut colleague = app.staff("sidorov").await;
+    let faulty = colleague.send_at_once(&at, "note.add", &[("body", " ")]).await;
+    assert_eq!(faulty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(faulty.text().contains(ASKS), "{}", faulty.text());
+    assert!(!faulty.text().contains(&shown), "{}", faulty.text());
+    assert!(colleague.first(&at).await.text().contains(ASKS));
     app.world.clock.set(start() + Duration::days(1));
     let mut agent = app.enter("petrov", &secret).await;
     assert!(agent.first(&at).await.text().contains(ASKS));
@@ -452,4 +457,36 @@ async fn staff_begin_what_a_customer_asks_of_their_data_and_the_customer_calls_i
     let back = anna.get("/").await.form("erasure.cancel");
     let kept = anna.submit("/profile/erase", &back).await;
     assert_eq!(kept.location(), "/profile/erase?done=cancelled", "{}", kept.text());
+}
+
+#[tokio::test]
+async fn staff_write_to_a_customer_who_asked_nothing() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff("petrov").await;
+    let card = card_of(&anna).await;
+    let acts = format!("{card}/acts");
+    assert!(agent.get(&card).await.body.contains(&format!("href=\"{acts}#write\"")));
+    let empty = agent
+        .send(&acts, "request.begin", &[("topic", ""), ("text", " ")])
+        .await;
+    assert_eq!(empty.message("request.begin", "text"), "Напишите сообщение");
+    assert!(!empty.message("request.begin", "topic").is_empty());
+    let sent = [("topic", "other"), ("text", "Это ваша покупка?")];
+    let written = agent.send(&acts, "request.begin", &sent).await;
+    let number = written
+        .location()
+        .strip_prefix("/admin/requests/")
+        .expect("a request")
+        .to_owned();
+    assert!(agent.get(written.location()).await.text().contains("Это ваша покупка?"));
+    let at = format!("/support/{number}");
+    assert!(anna.get(&at).await.text().contains("Это ваша покупка?"));
+    let said = anna.send(&at, "request.answer", &[("text", "Да, моя")]).await;
+    assert_eq!(said.status, StatusCode::SEE_OTHER, "{}", said.text());
+    assert!(anna.get("/profile/views").await.text().contains("Магазин написал вам"));
+    // Who may not answer requests begins none.
+    let mut marketer = app.staff_as("mara", "marketer").await;
+    let refused = marketer.send(&acts, "request.begin", &sent).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
 }

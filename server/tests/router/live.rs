@@ -274,6 +274,15 @@ async fn a_stream_ends_with_its_session() {
         Stream::try_open(&town.anna, "/live").await.err(),
         Some(StatusCode::UNAUTHORIZED)
     );
+    // Who may read no requests any more is told nothing of them either.
+    let lada = town.app.staff_as("lada", "lead").await;
+    let at = format!("/admin/live?request={}", town.request);
+    let mut lead = Stream::open(&lada, &at).await;
+    town.app
+        .execute("UPDATE staff SET role = 'marketer' WHERE login = 'lada'")
+        .await;
+    answer(&mut town.agent, &town.request, "Тайна").await;
+    assert_eq!(lead.next().await, None);
     // Nobody says anything, and it ends all the same, with the next sign of life.
     let mut agent = Stream::open(&town.agent, "/admin/live").await;
     town.agent.send("/admin/sign-in", "staff_sign_out", &[]).await;

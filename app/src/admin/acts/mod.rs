@@ -4,6 +4,7 @@ pub mod receipt;
 pub mod recovery;
 pub mod view_as;
 pub mod why;
+pub mod write;
 
 use super::full_name;
 use crate::cabinet::{flash, fresh_first, unsaid};
@@ -20,6 +21,7 @@ use crm::export::{self, Export};
 use crm::factor::store as factors;
 use crm::id::{CardId, ContactId, CustomerId};
 use crm::purchase::claim;
+use crm::request::store as requests;
 use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
@@ -169,6 +171,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let has_second = factors::has_second_step(&mut conn, subject).await?;
     let erasure = erasure::of(&mut conn, subject).await?;
     let export = export::latest(&mut conn, subject).await?;
+    let topics = requests::topics(&mut conn).await?;
     drop(conn);
     let name = full_name(&cx, &profile.person.name, &profile.person.surname);
     // Said once above all: most of what follows asks for it.
@@ -202,6 +205,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p><a href=format!("/admin/customers/{id}/recovery")>{t.recovery}</a></p>
         {first}
         <div class="narrow stack">
+            {has(Right::Requests).then(|| write::section(&cx, &topics))}
             {has(Right::Cards).then(|| cards_section(&cx, &held, is_fresh))}
             {(has(Right::Purchases) && is_fresh).then(|| purchases_section(&cx))}
             {has(Right::Contacts).then(|| contacts_section(&cx, &profile.contacts, has_second, is_fresh))}

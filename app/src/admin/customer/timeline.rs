@@ -316,6 +316,7 @@ pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
         "request.merge" => t.request_merge,
         "request.part" => t.request_part,
         "request.split" => t.request_split,
+        "request.begin" => t.request_begin,
         "message.again" => t.message_again,
         "session.end" => t.session_end,
         "customer.end_sessions" => t.sessions_ended,

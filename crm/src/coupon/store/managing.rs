@@ -22,6 +22,8 @@ const DAYS_MAX: i64 = 3_650;
 const USES_MAX: i64 = 1_000;
 /// The most coupons that are made at once.
 pub const MAKE_MAX: i64 = 1_000;
+/// How many a file of them has at most.
+pub const HANDED_MAX: i64 = 50_000;
 
 /// A series in the list of staff.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,17 +300,22 @@ pub struct Handed {
     pub used: i64,
 }
 
-/// The coupons of a series that are to be handed out, in the order in which they were made, and the code of the series. That
-/// they were read is written down. [`Error::NotFound`] for no series.
+/// The coupons of a series that are to be handed out, in the order in which they were made, of very many the newest
+/// [`HANDED_MAX`], and the code of the series. That they were read is written down. [`Error::NotFound`] for no series.
 pub async fn handed(db: &Db, by: &Staff, id: SeriesId) -> Result<(String, Vec<Handed>), Error> {
     const SQL: &str = concat!(
         "SELECT c.code, c.expires_at, c.uses, (SELECT COUNT(*) FROM coupon_uses u WHERE u.coupon_id = c.id AND ",
         is_kept!("u.purchase_id"),
-        ") AS used FROM coupons c WHERE c.series_id = $1 AND c.customer_id IS NULL ORDER BY c.id"
+        ") AS used FROM coupons c WHERE c.series_id = $1 AND c.customer_id IS NULL ORDER BY c.id DESC LIMIT $2"
     );
     let code = read(db, by, id).await?.record.code;
     let mut conn = db.read().await?;
-    let coupons: Vec<Handed> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_all(c).await)?;
+    let mut coupons: Vec<Handed> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(id)
+        .bind(HANDED_MAX)
+        .fetch_all(c)
+        .await)?;
+    coupons.reverse();
     Ok((code, coupons))
 }
 

@@ -3,9 +3,9 @@
 use crate::audit::difference;
 use crate::db::{Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
-use crate::flaw::{self, Check, Flaw};
+use crate::flaw::{Check, Flaw};
 use crate::id::HelpCategoryId;
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
 use crate::who::Staff;
@@ -42,15 +42,6 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Part>, Error> {
     .await
 }
 
-/// The name as it is kept, with what is wrong at `ru` and `en`.
-fn checked(check: &mut Check, name: &Localized) -> Localized {
-    let [ru, en] = Lang::ALL.map(|lang| {
-        let checked = flaw::text(name.get(lang), NAME_MAX);
-        check.field(lang.code(), checked).unwrap_or_default()
-    });
-    Localized { ru, en }
-}
-
 /// Adds a part behind the others. Fails with flaws at `key`, `ru` and `en`.
 pub async fn add(db: &Db, by: &Staff, key: &str, name: &Localized) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO help_categories (id, code, name, position) \
@@ -60,7 +51,7 @@ pub async fn add(db: &Db, by: &Staff, key: &str, name: &Localized) -> Result<(),
         scoped(async move {
             let mut check = Check::new();
             let code = check.field("key", crate::till::code(key)).unwrap_or_default();
-            let name = checked(&mut check, name);
+            let name = check.only_words(name, NAME_MAX);
             check.result()?;
             let id = HelpCategoryId::new();
             let inserted = on!(tx, |c| sqlx::query(SQL)
@@ -89,7 +80,7 @@ pub async fn change(db: &Db, by: &Staff, seen: &Part, name: &Localized, position
                 return Err(Error::Stale);
             }
             let mut check = Check::new();
-            let name = checked(&mut check, name);
+            let name = check.only_words(name, NAME_MAX);
             let out = Flaw::OutOfRange { min: 1, max: PLACE_MAX };
             let is_within = (1..=PLACE_MAX).contains(&position);
             check.field("position", if is_within { Ok(()) } else { Err(out) });

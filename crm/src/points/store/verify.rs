@@ -182,13 +182,13 @@ pub async fn verify(db: &Db, _: &System) -> Result<Vec<Difference>, Error> {
 }
 
 /// Compares everything, receipts and tiers included, once a day: of all processes the first that asks after a day has gone by.
-/// `None` where it was done today already.
+/// `None` where it was done today already; where it fails, it is done again some hours later.
 pub async fn verify_daily(db: &Db, by: &System) -> Result<Option<Vec<Difference>>, Error> {
-    if !work::once_a_day(db, "ledger_verified_at").await? {
-        return Ok(None);
-    }
-    let mut differences = verify(db, by).await?;
-    differences.extend(crate::purchase::store::verify(db, by).await?);
-    differences.extend(crate::rule::tier::store::verify(db, by).await?);
-    Ok(Some(differences))
+    let everything = async {
+        let mut differences = verify(db, by).await?;
+        differences.extend(crate::purchase::store::verify(db, by).await?);
+        differences.extend(crate::rule::tier::store::verify(db, by).await?);
+        Ok::<_, Error>(differences)
+    };
+    work::once_a_day(db, "ledger_verified_at", everything).await
 }

@@ -639,9 +639,12 @@ fn of_requests<'a>(
     let minutes = |time: TimeDelta| time.num_minutes();
     match figure {
         Figure::Received => Some(asked.count() as i64),
+        // What the shop began itself nobody waited for.
         Figure::FirstAnswer => median(
             asked
-                .filter_map(|one| Some(minutes(one.answered_at? - one.created_at)))
+                .filter_map(|one| Some(one.answered_at? - one.created_at))
+                .filter(|waited| *waited > TimeDelta::zero())
+                .map(minutes)
                 .collect(),
         ),
         Figure::Solution => median(

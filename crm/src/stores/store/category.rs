@@ -3,9 +3,9 @@
 
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
-use crate::flaw::{self, Check, Flaw};
+use crate::flaw::{Check, Flaw};
 use crate::id::CategoryId;
-use crate::lang::{Lang, Localized};
+use crate::lang::Localized;
 use crate::on;
 use crate::rule::store::REVISION;
 use crate::staff::Right;
@@ -170,17 +170,14 @@ pub(crate) async fn hold(tx: &mut Tx) -> Result<(), sqlx::Error> {
 
 /// The name as it is kept. The category has to lie within one of the others, or in none, and to stand behind one or first.
 fn checked(check: &mut Check, new: &Record, others: &[Row]) -> Localized {
-    let [ru, en] = Lang::ALL.map(|lang| {
-        let checked = flaw::text(new.name.get(lang), TEXT_MAX);
-        check.field(lang.code(), checked).unwrap_or_default()
-    });
+    let name = check.only_words(&new.name, TEXT_MAX);
     for (field, code) in [("parent", &new.parent), ("after", &new.after)] {
         let is_there = |code: &String| others.iter().any(|other| other.code == *code);
         if !code.as_ref().is_none_or(is_there) {
             check.field::<()>(field, Err(Flaw::NotAChoice));
         }
     }
-    Localized { ru, en }
+    name
 }
 
 /// Puts a category into its parent, and into its place among the others.
