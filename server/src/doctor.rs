@@ -603,15 +603,21 @@ fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
+/// How long the certificate lasts by which an answer came.
 fn certificate(answer: &Response, now: DateTime<Utc>) -> Line {
+    let info = answer.extensions().get::<reqwest::tls::TlsInfo>();
+    lasts(info.and_then(|info| info.peer_certificate()).and_then(ends_at), now)
+}
+
+/// When a certificate ends, in seconds since 1970.
+fn ends_at(der: &[u8]) -> Option<i64> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
+fn lasts(until: Option<i64>, now: DateTime<Utc>) -> Line {
     const CHECK: &str = "certificate";
     let advice = "see why it is not renewed: browsers turn everybody away when it ends";
-    let until = answer
-        .extensions()
-        .get::<reqwest::tls::TlsInfo>()
-        .and_then(|info| info.peer_certificate())
-        .and_then(|der| x509_parser::parse_x509_certificate(der).ok())
-        .map(|(_, certificate)| certificate.validity().not_after.timestamp());
     let Some(until) = until else {
         return warning(CHECK, "cannot be read", advice);
     };
@@ -841,5 +847,24 @@ mod tests {
             [0, 9, 10, 59, 60].map(state),
             [State::Ok, State::Ok, State::Warning, State::Warning, State::Wrong]
         );
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_or_cannot_be_read_is_told() {
+        let now = DateTime::from_timestamp(1_795_262_400, 0).expect("a moment");
+        let state = |days: i64| lasts(Some(now.timestamp() + days * 86_400), now).state;
+        assert_eq!(
+            [-1, 0, 2, 3, 13, 14, 90].map(state),
+            [
+                State::Wrong,
+                State::Wrong,
+                State::Wrong,
+                State::Warning,
+                State::Warning,
+                State::Ok,
+                State::Ok
+            ]
+        );
+        assert_eq!(lasts(ends_at(b"no certificate"), now).state, State::Warning);
     }
 }

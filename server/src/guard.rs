@@ -21,6 +21,8 @@ use tokio::sync::Mutex;
 /// How much a form may send; on the pages where people come in, far less.
 pub const BODY_LIMIT: usize = 64 * 1024;
 const SIGN_IN_LIMIT: usize = 4 * 1024;
+/// What is in the paths where people prove who they are, or choose a password: each such body may cost a hash of one.
+const PROVING: [&str; 3] = ["sign-in", "/confirm", "/admin/join/"];
 /// A new passkey may bring an RSA key and what else the device says of it, and the question comes back with it.
 const SETUP_LIMIT: usize = 16 * 1024;
 /// The longest path with its query, in bytes. Our own stay below a thousand.
@@ -132,7 +134,7 @@ fn limit(path: &str) -> usize {
         api::BODY_LIMIT
     } else if path.ends_with("/setup") {
         SETUP_LIMIT
-    } else if path.contains("sign-in") {
+    } else if PROVING.iter().any(|part| path.contains(part)) {
         SIGN_IN_LIMIT
     } else {
         BODY_LIMIT

@@ -284,7 +284,8 @@ fn is_sheet(name: &[u8]) -> bool {
 }
 
 /// The files of an archive (APPNOTE.TXT 6.3.10, 4.3); none where it cannot be read, needs sizes of 64 bits, or may be read in two
-/// ways: what is counted here has to be what is unpacked later.
+/// ways: what is counted here has to be what is unpacked later. Nor where files share what is packed: some megabytes that unpack
+/// to nothing would be gone through as often as the directory names them.
 fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
     const END: &[u8] = b"PK\x05\x06";
     const ENTRY: &[u8] = b"PK\x01\x02";
@@ -296,13 +297,17 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
     if !is_last || at >= end || count == usize::from(u16::MAX) || size == 0xffff_ffff {
         return None;
     }
-    let mut found = Vec::new();
+    let (mut found, mut together) = (Vec::new(), 0);
     for _ in 0..count {
         if bytes.get(at..at + 4)? != ENTRY {
             return None;
         }
         let method = number(bytes, at + 10, 2)?;
         let packed = number(bytes, at + 20, 4)?;
+        together += packed;
+        if together > bytes.len() {
+            return None;
+        }
         let [name, extra, comment] = [28, 30, 32].map(|offset| number(bytes, at + offset, 2));
         let (name, extra, comment) = (name?, extra?, comment?);
         let file = number(bytes, at + 42, 4)?;
@@ -508,5 +513,19 @@ mod tests {
         for bytes in [wide, more] {
             assert_eq!(flaw(bytes), Some(Flaw::NotATable));
         }
+    }
+
+    #[test]
+    fn files_that_share_what_is_packed_are_refused() {
+        let one = bomb("a", 1);
+        let at = |mark: &[u8]| one.windows(4).rposition(|four| four == mark).expect("it is there");
+        let (directory, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
+        let times = 20_u16;
+        let named = one[directory..end].repeat(usize::from(times));
+        let mut all = [&one[..directory], &named, &one[end..]].concat();
+        let count = all.len() - (one.len() - end) + 10;
+        all[count..count + 2].copy_from_slice(&times.to_le_bytes());
+        assert_eq!(check_size(&one).err(), None);
+        assert_eq!(check_size(&all).err(), Some(Flaw::NotATable));
     }
 }

@@ -12,7 +12,7 @@ use server::channels::smtp::TlsMode;
 use server::config::Config;
 use server::secret::Secret;
 
-fn relay(port: u16) -> Config {
+pub(crate) fn relay(port: u16) -> Config {
     let mut config = Config::default();
     config.mail.host = "127.0.0.1".into();
     config.mail.port = port;

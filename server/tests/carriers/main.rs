@@ -3,6 +3,7 @@
 
 mod mail;
 mod peers;
+mod people;
 #[path = "../ports/mod.rs"]
 mod ports;
 mod texts;

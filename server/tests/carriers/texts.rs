@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-const PHONE: &str = "+79001234567";
+pub(crate) const PHONE: &str = "+79001234567";
 /// A name that would break out of every kind of quotation.
 const NASTY: &str = "О'Нил \"};--\\\n{id}&text=x%20+";
 
-fn gateway(gateway: &Gateway) -> Config {
+pub(crate) fn gateway(gateway: &Gateway) -> Config {
     let mut config = Config::default();
     config.sms.url = gateway.url("/send");
     config.sms.timeout_seconds = 20;
@@ -290,7 +290,7 @@ crm::both_engines!(nodes_side_by_side_send_each_message_once, async |world| {
 const REPORTS: &str = "0123456789abcdef0123456789abcdef";
 
 /// Serves the site over the same database; its address.
-async fn site(world: &World, config: &Config) -> String {
+pub(crate) async fn site(world: &World, config: &Config) -> String {
     assert_eq!(config.sms.problems(), Vec::<String>::new());
     let app = App {
         db: world.db.clone(),

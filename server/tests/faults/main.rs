@@ -13,6 +13,7 @@ mod disk;
 mod hang_ups;
 mod kill;
 mod load;
+mod nginx;
 mod node;
 #[path = "../ports/mod.rs"]
 mod ports;

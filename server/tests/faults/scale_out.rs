@@ -113,7 +113,7 @@ impl Drop for Proxy {
 }
 
 /// A certificate with its key, signed by itself.
-fn certificate(folder: &Path) -> PathBuf {
+pub fn certificate(folder: &Path) -> PathBuf {
     let file = folder.join("club.example.com.pem");
     let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=club.example.com";
     let done = Command::new("openssl")

@@ -123,6 +123,30 @@ async fn figures_tell_of_requests_databases_jobs_hashes_and_the_process() {
     );
 }
 
+/// What waits to be sent, and the text messages of a day: figures, and an alarm in the log when the budget is spent.
+#[tokio::test]
+async fn figures_tell_of_the_queue_of_messages_and_of_a_budget_that_is_spent() {
+    let here = Installation::new().with("KABINET_LIMITS__SMS_PER_DAY", "1");
+    let server = here.serve().await;
+    let body = "_fn=sign_in.start&_key=0123456789abcdef&phone=%2B79001234567";
+    assert_eq!(server.send("/sign-in", body).await.status(), 303);
+    drop(server);
+    // Both are looked at once a minute, and when a server starts.
+    let server = here.serve().await;
+    server.logged("sms_budget_spent").await;
+    let figures = scrape(&here, &server).await;
+    for (series, expected) in [
+        ("kabinet_outbox_queue_length{channel=\"sms\"}", 1.0),
+        ("kabinet_outbox_queue_length{channel=\"email\"}", 0.0),
+        ("kabinet_outbox_oldest_seconds{channel=\"email\"}", 0.0),
+        ("kabinet_sms_today", 1.0),
+        ("kabinet_sms_budget", 1.0),
+    ] {
+        assert_eq!(value(&figures, series), expected, "{series}");
+    }
+    assert!(value(&figures, "kabinet_outbox_oldest_seconds{channel=\"sms\"}") > 0.0);
+}
+
 /// A gateway is answered the same whether a message is known or not; only here it is told.
 #[tokio::test]
 async fn reports_of_messages_that_nobody_knows_are_counted() {

@@ -5,7 +5,9 @@ use crate::common::{Browser, Reply, SAME_SITE, TestApp, Town, body, encode};
 use app::ROUTES;
 use app::route::{Access, Route};
 use axum::http::{Method, StatusCode};
+use crm::staff::Right;
 use crm::who::Token;
+use std::collections::BTreeSet;
 
 fn of(access: Access) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(move |route| route.access == access)
@@ -275,6 +277,214 @@ async fn s17_a_role_opens_only_what_it_has_rights_for() {
         "/admin/sign-in?next=/admin/messages",
         "the session ended with the rights"
     );
+}
+
+/// What opens the pages of staff whose paths begin so: any one of these sets of rights, as a whole, and nothing less. Where there is
+/// no set, everybody who works here: such pages are about whoever looks, or about nobody. Of two beginnings the longer one counts.
+const OPENED_BY: &[(&str, &[&[Right]])] = &[
+    ("/admin/security", &[]),
+    ("/admin/confirm", &[]),
+    ("/admin/view", &[]),
+    ("/api/docs", &[]),
+    ("/admin/approvals", &[&[Right::Points]]),
+    ("/admin/articles", &[&[Right::Shops]]),
+    ("/admin/audit", &[&[Right::Audit]]),
+    ("/admin/categories", &[&[Right::Shops]]),
+    ("/admin/coupons", &[&[Right::Rules]]),
+    ("/admin/customers", &[&[Right::Customers]]),
+    ("/admin/customers/{id}/merge", &[&[Right::Customers, Right::Merge]]),
+    ("/admin/exports", &[&[Right::Export]]),
+    (
+        "/admin/find",
+        &[&[Right::Customers], &[Right::Requests], &[Right::Shops]],
+    ),
+    ("/admin/fraud", &[&[Right::Fraud]]),
+    ("/admin/help", &[&[Right::Help]]),
+    ("/admin/help-parts", &[&[Right::Help]]),
+    ("/admin/imports", &[&[Right::Import]]),
+    ("/admin/inbox", &[&[Right::Requests]]),
+    ("/admin/keys", &[&[Right::Requests]]),
+    ("/admin/levels", &[&[Right::Levels]]),
+    ("/admin/macros", &[&[Right::Requests]]),
+    ("/admin/messages", &[&[Right::Messages]]),
+    ("/admin/partners", &[&[Right::Partners]]),
+    ("/admin/programs", &[&[Right::Rules]]),
+    ("/admin/promotions", &[&[Right::Rules]]),
+    ("/admin/questions", &[&[Right::Questions]]),
+    ("/admin/queues", &[&[Right::Desk, Right::Requests]]),
+    ("/admin/queues/{id}", &[&[Right::Desk]]),
+    ("/admin/reports", &[&[Right::Reports]]),
+    ("/admin/requests", &[&[Right::Requests]]),
+    ("/admin/roles", &[&[Right::Staff]]),
+    ("/admin/rules", &[&[Right::Rules]]),
+    ("/admin/scripts", &[&[Right::Texts]]),
+    ("/admin/segments", &[&[Right::Rules]]),
+    ("/admin/staff", &[&[Right::Staff]]),
+    ("/admin/stores", &[&[Right::Shops]]),
+    ("/admin/tags", &[&[Right::Desk, Right::Requests]]),
+    ("/admin/tasks", &[&[Right::Customers]]),
+    ("/admin/texts", &[&[Right::Texts]]),
+    ("/admin/tills", &[&[Right::Tills]]),
+    ("/admin/webhooks", &[&[Right::Tills]]),
+];
+
+/// Forms that take a right besides those that open their page.
+const BESIDES: [(&str, Right); 13] = [
+    ("card.issue", Right::Cards),
+    ("card.stop", Right::Cards),
+    ("contact.confirm", Right::Contacts),
+    ("erasure.begin", Right::PersonalData),
+    ("export.begin", Right::PersonalData),
+    ("fraud.stop", Right::Customers),
+    ("macro.change", Right::Macros),
+    ("merge.find", Right::Merge),
+    ("points.adjust", Right::Points),
+    ("purchase.attach", Right::Purchases),
+    ("purchase.detach", Right::Purchases),
+    ("purchase.store", Right::Purchases),
+    ("view.begin", Right::ViewAs),
+];
+
+fn opened_by(path: &str) -> &'static [&'static [Right]] {
+    let is_below = |begins: &str| {
+        let rest = path.strip_prefix(begins);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
+    };
+    let rows = OPENED_BY.iter().filter(|(begins, _)| is_below(begins));
+    let row = rows.max_by_key(|(begins, _)| begins.len());
+    row.unwrap_or_else(|| panic!("{path} needs a row in OPENED_BY")).1
+}
+
+fn all_but(gone: &[Right]) -> Vec<Right> {
+    Right::ALL.into_iter().filter(|right| !gone.contains(right)).collect()
+}
+
+/// Somebody whose role lets them do nothing, until [`let_do`] says what.
+async fn tried(app: &TestApp) -> Browser {
+    app.execute(
+        "INSERT INTO roles (code, name, rights, position) \
+         VALUES ('tried', '{\"ru\": \"П\", \"en\": \"T\"}', '[]', 8)",
+    )
+    .await;
+    app.staff_as("tried", "tried").await
+}
+
+/// What the role of [`tried`] lets them do from the next page on.
+async fn let_do(app: &TestApp, rights: &[Right]) {
+    let rights = serde_json::to_string(rights).expect("rights");
+    app.run("UPDATE roles SET rights = $1 WHERE code = 'tried'", &rights)
+        .await;
+}
+
+/// Rights that are about customers, so that pages of theirs may say who somebody is.
+const ABOUT_CUSTOMERS: [Right; 7] = [
+    Right::Audit,
+    Right::Customers,
+    Right::Fraud,
+    Right::Messages,
+    Right::Points,
+    Right::Questions,
+    Right::Requests,
+];
+
+/// Every page and every file of staff × {nothing but its rights, every right but one of them, no right}. What opens by rights that
+/// are not about customers names none.
+#[tokio::test]
+async fn s17_s18_each_page_of_staff_opens_by_its_own_rights_and_by_no_others() {
+    let town = Town::new().await;
+    let mut who = tried(&town.app).await;
+    let shown = crm::contact::show_phone(&town.anna.phone);
+    let annas = [
+        town.anna.phone.clone(),
+        // As a page's text has it, with plain spaces.
+        shown.split_whitespace().collect::<Vec<_>>().join(" "),
+        "anna@example.com".to_owned(),
+        "Лебедева".to_owned(),
+    ];
+    for route in of(Access::Staff) {
+        let at = path(&town, route).await;
+        let sets = opened_by(route.path);
+        let mut tries: Vec<(Vec<Right>, StatusCode)> = sets.iter().map(|set| (set.to_vec(), StatusCode::OK)).collect();
+        match sets {
+            [] => tries.push((Vec::new(), StatusCode::OK)),
+            [set] => tries.extend(set.iter().map(|right| (all_but(&[*right]), StatusCode::FORBIDDEN))),
+            _ => tries.push((all_but(&sets.concat()), StatusCode::FORBIDDEN)),
+        }
+        if !sets.is_empty() {
+            tries.push((Vec::new(), StatusCode::FORBIDDEN));
+        }
+        for (rights, expected) in tries {
+            let_do(&town.app, &rights).await;
+            let reply = who.get(&at).await;
+            assert_eq!(reply.status, expected, "{at} with {rights:?}: {}", reply.text());
+            if !rights.iter().any(|right| ABOUT_CUSTOMERS.contains(right)) {
+                let text = reply.text();
+                assert!(!annas.iter().any(|mark| text.contains(mark.as_str())), "{at}: {text}");
+            }
+        }
+    }
+    for (begins, _) in OPENED_BY {
+        assert!(
+            of(Access::Staff).any(|route| route.path.starts_with(begins)),
+            "{begins}"
+        );
+    }
+}
+
+/// Every form of staff as an administrator's page shows it, as it stands and filled in: sent by somebody whose role lets them do
+/// nothing; and where it takes a right besides those of its page, by somebody who has all but that one.
+#[tokio::test]
+async fn s17_no_form_of_staff_works_without_its_right() {
+    let mut town = Town::new().await;
+    let mut who = tried(&town.app).await;
+    let mut sent = Vec::new();
+    for route in of(Access::Staff).filter(|route| !opened_by(route.path).is_empty()) {
+        let at = path(&town, route).await;
+        for form in forms(&town.agent.get(&at).await.body) {
+            // The page has others too: that of its frame, and those of every page.
+            if !route.forms.iter().any(|entry| entry.name == form.name) {
+                continue;
+            }
+            let form = match form.buttons.first().cloned() {
+                Some((name, value)) => form.with(&name, &value),
+                None => form,
+            };
+            let mut filled = form.clone();
+            for (name, value) in filled.fields.iter_mut().filter(|(_, value)| value.is_empty()) {
+                *value = match name.as_str() {
+                    "key" => "added".into(),
+                    "points" => "5".into(),
+                    _ => "Здравствуйте".into(),
+                };
+            }
+            sent.extend([form, filled].map(|form| (at.clone(), form)));
+        }
+    }
+    let besides = |name: &str| BESIDES.iter().find(|(form, _)| *form == name).map(|(_, right)| *right);
+    // A look at a customer is written down, whatever becomes of the form, and the role is what is tried here.
+    let but = ["audit", "roles", "sessions"];
+    let before = town.app.everything(&but).await;
+    let mut names = BTreeSet::new();
+    for (at, form) in sent {
+        let name = form.name.clone();
+        let keyed = || form.clone().with("_key", Token::random().secret());
+        let_do(&town.app, &[]).await;
+        let reply = who.submit(&at, &keyed()).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{name} at {at}: {}", reply.text());
+        if let Some(right) = besides(&name) {
+            let_do(&town.app, &all_but(&[right])).await;
+            let reply = who.submit(&at, &keyed()).await;
+            assert!(reply.status.is_client_error(), "{name} at {at}: {}", reply.status);
+        }
+        names.insert(name);
+    }
+    let after = town.app.everything(&but).await;
+    let changed: Vec<_> = after.symmetric_difference(&before).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    assert!(names.len() >= 60, "only {names:?}");
+    for (name, _) in BESIDES {
+        assert!(names.contains(name), "no page shows {name}");
+    }
 }
 
 /// What cannot be read as an id, and ids of nothing, are pages that do not exist.
