@@ -308,8 +308,9 @@ crm::both_engines!(the_shop_writes_first_and_waits_for_the_customer, async |worl
     store::answer(db, &anna, number, "yes", &[]).await.expect("answered");
     assert_eq!(thread(world, &anna, number).await.status, Status::Open);
     let gone = "UPDATE customers SET erased_at = registered_at WHERE id = $1";
-    sql!(world, gone, anna.id());
-    let late = store::write_to(db, &agent, anna.id(), "card", "hello?").await;
+    let id = anna.id();
+    sql!(world, gone, id);
+    let late = store::write_to(db, &agent, id, "card", "hello?").await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
 });
 
