@@ -65,6 +65,28 @@ test("single keys do what the sheet says, and nothing while somebody types", asy
   await expect(desk.locator(".bar input[name=q]")).not.toBeFocused();
 });
 
+test("the bar is one line, and its menu leads anywhere and closes by a press beside it", async ({ page, signIns }) => {
+  await enter(page, employ(signIns, "administrator"));
+  await page.goto("/admin/tills");
+  const bar = page.getByRole("banner");
+  const height = async (width: number) => {
+    await page.setViewportSize({ width, height: 844 });
+    return (await bar.boundingBox())?.height ?? 0;
+  };
+  for (const width of [700, 960, 1280]) expect(await height(width), `${width}`).toBeLessThan(56);
+  // The search of a phone stands below.
+  expect(await height(360)).toBeLessThan(120);
+  const menu = bar.locator(".bar-nav > details");
+  await menu.locator("summary").click();
+  await expect(menu.getByRole("link", { name: "Кассы и ключи" })).toHaveAttribute("aria-current", "page");
+  await expect(menu.getByRole("group", { name: "Поддержка" }).getByRole("link", { name: "Обращения" })).toBeVisible();
+  await page.mouse.click(180, 840);
+  await expect(menu).not.toHaveAttribute("open");
+  await menu.locator("summary").click();
+  await menu.getByRole("link", { name: "Журнал действий" }).click();
+  await expect(page).toHaveURL(/\/admin\/audit$/);
+});
+
 test("keys are where they lie, whatever is typed by them", async ({ page, another, signIns }) => {
   await newcomer(page, signIns);
   const at = await ask(page, signIns, "Где мои баллы?");

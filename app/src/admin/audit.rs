@@ -1,5 +1,6 @@
 //! The audit log: who read and changed what, narrowed down, page by page, and as a file. Looking at it is a row of it.
 
+use crate::admin::customer::change;
 use crate::cabinet::period::Period;
 use crate::cabinet::statement::text;
 use crate::cabinet::{place, show_place};
@@ -262,11 +263,14 @@ fn table(cx: &Cx, lines: &[Line]) -> Html {
             });
             let customer = line.customer_id.map(|id| way("customer", id, short(id)));
             let object = line.object_id.map(|id| way("object", id, short(id)));
+            let alike = format!("{HERE}?action={}", line.action);
+            let words = change(&cx.t().admin_event, &line.action);
+            let words = words.map(|words| view! { " " <small class="muted">{words}</small> });
             view! {
                 <tr>
                     <td><Moment at=line.at shown=cx.moment(line.at)/></td>
                     <td>{kind} " " {who}</td>
-                    <td><code>{line.action.clone()}</code></td>
+                    <td><a href=alike><code>{line.action.clone()}</code></a> {words}</td>
                     <td>{customer}</td>
                     <td>{object}</td>
                     <td class="grow"><bdi>{line.reason.clone()}</bdi></td>

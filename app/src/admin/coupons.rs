@@ -193,11 +193,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let (inside, was_sent) = (cx.clone(), was_sent::<AddSeries>(&cx));
     let view = view! {
         <h1>{t.title}</h1>
+        <p class="lead">{t.lead}</p>
         <nav class="actions" aria-label=t.sections>
             <a class="btn btn-sm" href="/admin/rules">{cx.t().frame.staff_rules}</a>
             <a class="btn btn-sm" href="/admin/segments">{cx.t().admin_segments.title}</a>
         </nav>
-        <p class="lead">{t.lead}</p>
         {list}
         <section class="section narrow" aria-labelledby="add">
             <h2 id="add">{t.new}</h2>

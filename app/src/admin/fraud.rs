@@ -132,14 +132,14 @@ fn state_word(t: &'static AdminFraud, state: State) -> &'static str {
     }
 }
 
-/// The same with a dot.
+/// The same of one, with a dot.
 fn state(t: &'static AdminFraud, state: State) -> Html {
-    let class = match state {
-        State::Open => "status status-new",
-        State::Dismissed => "status status-done",
-        State::Confirmed => "status status-bad",
+    let (class, words) = match state {
+        State::Open => ("status status-new", t.is_open),
+        State::Dismissed => ("status status-done", t.state_dismissed),
+        State::Confirmed => ("status status-bad", t.state_confirmed),
     };
-    view! { <span class=class>{state_word(t, state)}</span> }.into_html()
+    view! { <span class=class>{words}</span> }.into_html()
 }
 
 /// What was found, in a sentence.
@@ -220,7 +220,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
-        <p><a href=RULES>{t.to_rules}</a></p>
+        <p class="actions"><a class="btn" href=RULES>{t.to_rules}</a></p>
         <nav class="tabs" aria-label=t.states>{states}</nav>
         <nav class="tabs" aria-label=t.rules_nav>
             <a href=address(of, None) aria-current=any>{t.any_rule}</a>

@@ -412,8 +412,8 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             <div><dt>{t.members}</dt><dd>{format::integer(program.members)}</dd></div>
             <div><dt>{t.points}</dt><dd>{cx.points(program.points)}</dd></div>
             <div><dt>{t.share}</dt><dd>{percent(cx.lang, program.share)}</dd></div>
-            <div><dt>{t.delay}</dt><dd>{days(cx.lang, current.terms.delay_days)}</dd></div>
-            <div><dt>{t.term}</dt><dd>{days(cx.lang, current.terms.term_days)}</dd></div>
+            <div><dt>{t.waits}</dt><dd>{days(cx.lang, current.terms.delay_days)}</dd></div>
+            <div><dt>{t.lasts}</dt><dd>{days(cx.lang, current.terms.term_days)}</dd></div>
         </dl>
         <p class="actions"><a class="btn" href=format!("{HERE}/{code}/tiers")>{cx.t().admin_tiers.short}</a></p>
         {share(&cx, &givers)}

@@ -111,14 +111,16 @@ fn state_word(cx: &Cx, state: State) -> &'static str {
     }
 }
 
-/// The same with a dot.
+/// The same of one, with a dot.
 fn state(cx: &Cx, state: State) -> Html {
-    let class = match state {
-        State::New => "status status-new",
-        State::Published => "status status-done",
-        State::Declined | State::Moved => "status status-wait",
+    let t = &cx.t().admin_questions;
+    let (class, words) = match state {
+        State::New => ("status status-new", t.is_new),
+        State::Published => ("status status-done", t.is_published),
+        State::Declined => ("status status-wait", t.is_declined),
+        State::Moved => ("status status-wait", t.is_moved),
     };
-    view! { <span class=class>{state_word(cx, state)}</span> }.into_html()
+    view! { <span class=class>{words}</span> }.into_html()
 }
 
 /// The queue, by state.

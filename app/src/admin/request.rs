@@ -535,7 +535,8 @@ fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, m
     let labels = [("text", t.answer), ("files", cx.t().form.files)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let seen = thread.updated_at.timestamp_micros().to_string();
-    let is_noting = cx.outcome.as_ref().is_some_and(|outcome| outcome.form == Note::NAME) || written.note.is_some();
+    let came_back = |form: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == form);
+    let (is_answering, is_noting) = (came_back(Answer::NAME), came_back(Note::NAME) || written.note.is_some());
     let (answer, note) = (written.answer.clone(), written.note.clone());
     let kept = answer
         .is_some()
@@ -558,24 +559,30 @@ fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, m
             <FormBox<Answer> class="form form-wide" labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
                 <TextArea name="text" label=t.answer value=answer missing=t.answer_missing rows=3/>
-                <FilesField/>
+                // Seldom needed, and what was said is to be seen above.
+                <details class="fold" open=is_answering>
+                    <summary>{t.attach}</summary>
+                    <FilesField/>
+                </details>
                 <div class="actions">
                     <button class="btn btn-primary" aria-keyshortcuts=KEYS>{t.send}</button>
                     <button class="btn" name="act" value=KEEP>{desk.keep_draft}</button>
                 </div>
                 {kept}
             </FormBox<Answer>>
-            {menu}
-            <details class="fold" open=is_noting>
-                <summary>{t.note}</summary>
-                <FormBox<Note> class="form form-wide" labels=vec![("text".to_owned(), t.note_label.to_owned())]>
-                    <TextArea name="text" label=t.note_label value=note hint=t.note_hint missing=t.note_missing rows=3/>
-                    <div class="actions">
-                        <button class="btn">{t.note_save}</button>
-                        <button class="btn btn-quiet" name="act" value=KEEP>{desk.keep_draft}</button>
-                    </div>
-                </FormBox<Note>>
-            </details>
+            <div class="folds">
+                {menu}
+                <details class="fold" open=is_noting>
+                    <summary>{t.note}</summary>
+                    <FormBox<Note> class="form form-wide" labels=vec![("text".to_owned(), t.note_label.to_owned())]>
+                        <TextArea name="text" label=t.note_label value=note hint=t.note_hint missing=t.note_missing rows=3/>
+                        <div class="actions">
+                            <button class="btn">{t.note_save}</button>
+                            <button class="btn btn-quiet" name="act" value=KEEP>{desk.keep_draft}</button>
+                        </div>
+                    </FormBox<Note>>
+                </details>
+            </div>
         </div>
     }
     .into_html()

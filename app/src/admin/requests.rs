@@ -137,8 +137,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     ];
     let setup = staff.has(Right::Desk).then(|| {
         view! {
-            <a href="/admin/queues">{cx.t().admin_queues.title}</a>
-            <a href="/admin/tags">{cx.t().admin_tags.title}</a>
+            <div class="ways">
+                <a href="/admin/queues">{cx.t().admin_queues.title}</a>
+                <a href="/admin/tags">{cx.t().admin_tags.title}</a>
+            </div>
         }
     });
     let first = view

@@ -220,7 +220,7 @@ fn fold(cx: &Cx, role: &Entry, is_fresh: bool) -> Result<Html, AppError> {
     };
     let view = view! {
         <details class="fold" open=is_open>
-            <summary><bdi>{cx.pick(&role.name)}</bdi> " · " {t.members(role.members)}</summary>
+            <summary><span><bdi>{cx.pick(&role.name)}</bdi> " · " {t.members(role.members)}</span></summary>
             <p><code>{code}</code></p>
             {inside}
         </details>

@@ -245,10 +245,10 @@ pub(super) fn sections(cx: &Cx) -> Html {
         .into_iter()
         .map(|(href, words)| {
             let current = (cx.path == href).then_some("page");
-            view! { <a class="btn btn-sm" href=href aria-current=current>{words}</a> }
+            view! { <a href=href aria-current=current>{words}</a> }
         })
         .collect();
-    view! { <nav class="actions" aria-label=t.sections>{links}</nav> }.into_html()
+    view! { <nav class="tabs" aria-label=t.sections>{links}</nav> }.into_html()
 }
 
 /// A search for what is on the page at hand, with what was looked for.

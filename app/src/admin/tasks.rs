@@ -157,7 +157,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let gone = unsaid(&cx, &[EndTask::NAME, AssignTask::NAME], "task", is_there, t.stale);
     let lines: Vec<_> = found.iter().map(|task| one(&cx, task, &owners, true)).collect();
     let list = match lines.is_empty() {
-        true => view! { <div class="empty"><p>{t.none}</p></div> }.into_html(),
+        true => view! { <div class="empty"><p>{t.none} " " {t.none_where}</p></div> }.into_html(),
         false => view! { <ul class="stack">{lines}</ul> {next} }.into_html(),
     };
     let whose = of.filter(|_| tab != Tab::Mine).map(|of| {

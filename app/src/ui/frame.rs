@@ -108,30 +108,34 @@ fn shop_link(cx: &Cx, href: &'static str) -> impl IntoView + use<> {
     }
 }
 
-/// The other language, as a button that stays on the page.
-fn language_switch(cx: &Cx) -> impl IntoView + use<> {
+/// The other language, as a button that stays on the page: two letters, or its name in a menu.
+fn language_switch(cx: &Cx, in_menu: bool) -> impl IntoView + use<> {
     let (code, short, name) = match cx.lang {
         Lang::Ru => ("en", "EN", "English"),
         Lang::En => ("ru", "RU", "Русский"),
     };
+    let inside = match in_menu {
+        true => name.into_html(),
+        false => view! { {short} <span class="sr-only">", " {name}</span> }.into_html(),
+    };
     view! {
         <FormBox<SetLanguage> class="switch">
-            <button class="top-btn" name="language" value=code lang=code>
-                {short} <span class="sr-only">", " {name}</span>
-            </button>
+            <button class="top-btn" name="language" value=code lang=code>{inside}</button>
         </FormBox<SetLanguage>>
     }
 }
 
-fn theme_switch(cx: &Cx) -> impl IntoView + use<> {
+/// The other theme: an icon, with its name in a menu.
+fn theme_switch(cx: &Cx, in_menu: bool) -> impl IntoView + use<> {
     let t = &cx.t().frame;
+    let class = (!in_menu).then_some("sr-only");
     view! {
         <FormBox<SetTheme> class="theme-switch">
             <button class="top-btn" name="theme" value="dark">
-                {icon(icon::MOON)} <span class="sr-only">{t.dark}</span>
+                {icon(icon::MOON)} <span class=class>{t.dark}</span>
             </button>
             <button class="top-btn" name="theme" value="light">
-                {icon(icon::SUN)} <span class="sr-only">{t.light}</span>
+                {icon(icon::SUN)} <span class=class>{t.light}</span>
             </button>
         </FormBox<SetTheme>>
     }
@@ -153,8 +157,8 @@ fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {
     view! {
         <header class="top">
             {shop_link(cx, "/")}
-            {language_switch(cx)}
-            {theme_switch(cx)}
+            {language_switch(cx, false)}
+            {theme_switch(cx, false)}
             {end}
         </header>
     }
@@ -284,25 +288,50 @@ fn worker(cx: &Cx) -> Option<impl IntoView + use<>> {
     })
 }
 
+/// The staff bar, one line however many places there are: the first of them side by side, all of them in a menu. Where the
+/// window is narrow there is the menu alone.
 fn bar(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
-    let (inline, menu) = cx.staff.as_ref().map(places::in_bar).unwrap_or_default();
+    let bar = cx.staff.as_ref().map(places::in_bar).unwrap_or_default();
     let link = |place: &&'static places::Place| {
-        let current = cx.path.starts_with(place.path).then_some("page");
+        // `page` for the page itself, `true` for a page below it.
+        let current = place
+            .holds(&cx.path)
+            .then_some(if cx.path == place.path { "page" } else { "true" });
         view! { <a href=place.path aria-current=current>{(place.name)(cx.t())}</a> }
     };
-    let nav = (!inline.is_empty()).then(|| {
-        let more = (!menu.is_empty()).then(|| {
-            let is_here = menu.iter().any(|place| cx.path.starts_with(place.path));
-            let class = if is_here { "bar-more bar-more-here" } else { "bar-more" };
-            view! {
+    let nav = (!bar.at_hand.is_empty()).then(|| {
+        // Of somebody with few places the menu has nothing that is not at hand already, where there is room for it.
+        let class = if bar.has_more { "bar-more" } else { "bar-more bar-few" };
+        let is_elsewhere = !bar.at_hand.iter().any(|place| place.holds(&cx.path));
+        let is_here = is_elsewhere
+            && bar
+                .menu
+                .iter()
+                .flat_map(|(_, places)| places)
+                .any(|place| place.holds(&cx.path));
+        let groups: Vec<_> = bar
+            .menu
+            .iter()
+            .map(|(group, places)| {
+                let name = group.name(cx.t());
+                view! {
+                    <div role="group" aria-label=name>
+                        <p aria-hidden="true">{name}</p>
+                        {places.iter().map(link).collect::<Vec<_>>()}
+                    </div>
+                }
+            })
+            .collect();
+        view! {
+            <nav class="bar-nav" aria-label=t.places>
+                {bar.at_hand.iter().map(link).collect::<Vec<_>>()}
                 <details class=class>
-                    <summary>{t.setup}</summary>
-                    <div>{menu.iter().map(link).collect::<Vec<_>>()}</div>
+                    <summary aria-current=is_here.then_some("true")>{t.places}</summary>
+                    <div class="bar-menu">{groups}</div>
                 </details>
-            }
-        });
-        view! { <nav class="bar-nav" aria-label=t.places>{inline.iter().map(link).collect::<Vec<_>>()} {more}</nav> }
+            </nav>
+        }
     });
     // The key `/` leads into the field by `public/find.js`, which says so as well, unless single keys are switched off.
     let find = cx.staff.as_ref().filter(|staff| finding::may(staff)).map(|staff| {
@@ -325,27 +354,36 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
             </div>
         }
     });
-    let name = cx.staff.as_ref().map(|staff| {
-        view! {
-            <a class="top-btn" href="/admin/security">
-                {staff.name().to_owned()} <span class="sr-only">", " {t.security}</span>
-            </a>
-            <FormBox<StaffSignOut> class="switch">
-                <button class="top-btn">{icon(icon::LOG_OUT)} <span class="sr-only">{t.sign_out}</span></button>
-            </FormBox<StaffSignOut>>
+    let end = match cx.staff.as_ref() {
+        None => view! { {language_switch(cx, false)} {theme_switch(cx, false)} }.into_html(),
+        Some(staff) => {
+            const OWN: &str = "/admin/security";
+            let current = (cx.path == OWN).then_some("page");
+            view! {
+                {staff_bell(cx)}
+                <details class="bar-more bar-who">
+                    <summary>
+                        {icon(icon::CIRCLE_USER_ROUND)} <span class="max-wide:sr-only">{staff.name().to_owned()}</span>
+                    </summary>
+                    <div class="bar-menu">
+                        <a href=OWN aria-current=current>{cx.t().admin_security.title}</a>
+                        {language_switch(cx, true)}
+                        {theme_switch(cx, true)}
+                        <FormBox<StaffSignOut> class="switch">
+                            <button class="top-btn">{icon(icon::LOG_OUT)} {t.sign_out}</button>
+                        </FormBox<StaffSignOut>>
+                    </div>
+                </details>
+            }
+            .into_html()
         }
-    });
+    };
     view! {
         <header class="bar">
             {shop_link(cx, places::HOME)}
             {nav}
             {find}
-            <div class="bar-end">
-                {language_switch(cx)}
-                {theme_switch(cx)}
-                {staff_bell(cx)}
-                {name}
-            </div>
+            <div class="bar-end">{end}</div>
         </header>
     }
 }

@@ -202,7 +202,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &words)}
         {unsaid(&cx, &[StopCard::NAME], "card", is_card, t.card_stale)}
         {unsaid(&cx, &[ConfirmContact::NAME], "contact", is_contact, t.contact_stale)}
-        <p><a href=format!("/admin/customers/{id}/recovery")>{t.recovery}</a></p>
+        <p class="actions"><a class="btn" href=format!("/admin/customers/{id}/recovery")>{t.recovery}</a></p>
         {first}
         <div class="narrow stack">
             {has(Right::Requests).then(|| write::section(&cx, &topics))}

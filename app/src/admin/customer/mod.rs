@@ -172,7 +172,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <span>{language(&cx, person.language)}</span>
             </p>
         </div>
-        <p><a href=format!("{here}/acts")>{cx.t().acts.title}</a></p>
+        <p class="actions"><a class="btn" href=format!("{here}/acts")>{cx.t().acts.title}</a></p>
         {flash(&cx, &done)}
         {next::figures(&cx, &balance, value, rhythm, open)}
         {talk::links(&cx, id)}

@@ -87,7 +87,7 @@ pub(super) fn steps(cx: &Cx, id: CustomerId, steps: &[Step], may_call: bool) -> 
                 Step::Birthday { days } => (t.next_birthday(days), offer("birthday")),
             };
             let hint = hint.map(|hint| view! { <p class="hint">{hint}</p> });
-            view! { <li><p>{words}</p> {hint} <p><a class="btn" href=href>{act}</a></p></li> }
+            view! { <li class="stack"><p>{words}</p> {hint} <p><a class="btn" href=href>{act}</a></p></li> }
         })
         .collect();
     let list = match lines.is_empty() {
