@@ -37,6 +37,8 @@ test("points are narrowed, explained and taken along as a statement", async ({ p
   await expect(page).toHaveURL(/[?&]kind=earned/);
   await expect(page.getByLabel("Что произошло")).toHaveValue("earned");
   const entry = main(page).locator("details.entry").first();
+  // The balance runs along without opening anything.
+  await expect(entry.locator("summary").first()).toContainText(/[+−][\d\s,]+\s*остаток [−\d]/);
   await expect(entry.getByText("Стало в программе")).toBeHidden();
   await entry.locator("summary").first().click();
   await expect(entry.getByText("Стало в программе")).toBeVisible();
