@@ -140,7 +140,7 @@ fn line(entry: &str) -> (i64, i64) {
     let (before, after) = entry.split_once("остаток ").expect("a balance");
     let changed = before.rfind(['+', '−']).expect("a number with its sign");
     let is_of_number = |c: char| c.is_ascii_digit() || c.is_whitespace() || matches!(c, ',' | '−');
-    let end = after.find(|c| !is_of_number(c)).unwrap_or(after.len());
+    let end = after.find(|c: char| !is_of_number(c)).unwrap_or(after.len());
     (number(&before[changed..]), number(&after[..end]))
 }
 
