@@ -10,7 +10,7 @@ use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
 use chrono::TimeDelta;
 use crm::help::store as help;
-use crm::purchase::{Kind, Purchase, store as purchases};
+use crm::purchase::{Kind, Purchase, Receipt, store as purchases};
 use crm::report::store::explained::Look;
 use crm::request::attachment::Attachment;
 use crm::request::{
@@ -255,6 +255,20 @@ fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
     }
 }
 
+/// What of a receipt points may be missing for, all of it first; and which of these is asked about.
+fn missing_in(cx: &Cx, receipt: &Receipt, asked: &str) -> (String, Vec<(String, String)>) {
+    const ALL: &str = "all";
+    let lines = receipt.lines.iter().map(|line| {
+        let words = format!("{}, {}", line.name, cx.money(line.amount));
+        (line.id.to_string(), words)
+    });
+    let all = (ALL.to_owned(), cx.t().support.missing_all.to_owned());
+    let choices: Vec<_> = std::iter::once(all).chain(lines).collect();
+    let chosen = choices.iter().find(|(line, _)| line == asked);
+    let chosen = chosen.map_or(ALL, |(line, _)| line.as_str()).to_owned();
+    (chosen, choices)
+}
+
 /// Asks for a new request.
 pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
@@ -264,7 +278,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let shown = help::shown(&mut conn).await?;
     let mut receipts = purchases::latest(&mut conn, me, RECEIPTS).await?;
     let given = cx.query("receipt").and_then(|id| id.parse().ok());
-    // The line that points are missing for: its own words, or none for the receipt as a whole.
+    // What of the receipt points are missing for, and what else of it there is to choose.
     let mut missing = None;
     if let Some(given) = given
         && (cx.query("line").is_some() || receipts.iter().all(|receipt| receipt.id != given))
@@ -272,10 +286,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         // An older receipt; another's is not there to be chosen, and nothing is lost by that.
         match purchases::receipt(&mut conn, me, given).await {
             Ok(receipt) => {
-                missing = cx.query("line").map(|asked| {
-                    let line = receipt.lines.iter().find(|line| line.id.to_string() == asked);
-                    (asked.to_owned(), line.map(|line| line.name.clone()))
-                });
+                missing = cx.query("line").map(|asked| missing_in(&cx, &receipt, asked));
                 if receipts.iter().all(|known| known.id != given) {
                     receipts.push(receipt.head);
                 }
@@ -314,13 +325,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         )
         .collect();
     let given = given.map(|id| id.to_string()).unwrap_or_default();
-    let missing = missing.map(|(line, article)| {
-        let words = match article {
-            Some(article) => t.missing_line(article),
-            None => t.missing_receipt.to_owned(),
-        };
-        view! { <input type="hidden" name="line" value=line/> <p class="hint">{words}</p> }
-    });
+    // Made inside its form, which knows what was chosen.
+    let missing = move || {
+        missing.map(|(line, lines)| {
+            view! { <Select name="line" label=t.missing hint=t.missing_hint options=lines value=line/> }
+        })
+    };
     let about: Option<About> = cx.query("about").and_then(|about| about.parse().ok());
     let about = about.map(|about| {
         let words = t.written_from(page_of(&cx, about.of));
@@ -341,7 +351,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         </div>
         {answers}
         <FormBox<Create> check=true labels=labels>
-            {missing}
+            {missing()}
             {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>

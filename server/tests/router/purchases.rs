@@ -57,6 +57,25 @@ async fn missing_points_are_asked_about_from_the_receipt() {
         assert!(told.contains(words), "{words}: {told}");
     }
 
+    // Which line of it they are missing for is chosen in the request, however long the receipt is.
+    let page = anna.get(&at).await;
+    let is_line = |option: &&str| option.get(36..).is_some_and(|rest| rest.starts_with("\">Чайник, 1"));
+    let line = page.body.split("<option value=\"").find(is_line);
+    let line = line.and_then(|option| option.get(..36)).expect("the line");
+    let chosen = page
+        .form("request.create")
+        .with("text", "Где за чайник?")
+        .with("line", line);
+    assert!(anna.submit(&at, &chosen).await.location().starts_with("/support/"));
+    let told = app.texts(notes).await;
+    let of_line = told
+        .iter()
+        .filter(|note| note.contains("не хватает баллов за «Чайник»"));
+    assert_eq!((told.len(), of_line.count()), (2, 1), "{told:?}");
+    // From the line itself it is chosen already.
+    let of_line = anna.get(&format!("/support/new?receipt={id}&line={line}")).await;
+    assert_eq!(of_line.form("request.create").get("line"), Some(line));
+
     // Another's receipt tells nothing, and a request about a receipt that asks nothing of the kind carries nothing.
     let page = boris.get(&at).await;
     assert_eq!(page.form("request.create").get("line"), None);
@@ -76,7 +95,7 @@ async fn missing_points_are_asked_about_from_the_receipt() {
             .location()
             .starts_with("/support/")
     );
-    assert_eq!(app.texts(notes).await.len(), 1);
+    assert_eq!(app.texts(notes).await.len(), 2);
 }
 
 /// Each filter narrows, says what it could not read, and is kept from page to page.
