@@ -217,6 +217,8 @@ async function moved(page: Page): Promise<string[]> {
 }
 
 async function examine(page: Page, path: string, width: number, status = 200) {
+  // What brings news by itself would take the page away while it is looked at.
+  await page.route("**/progress.js", (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
   const wasm: string[] = [];
   page.on("request", (request) => request.url().endsWith(".wasm") && wasm.push(request.url()));
   const answer = await page.goto(path);
