@@ -30,7 +30,10 @@ async fn s17_a_customer_takes_their_data_home_and_nobody_else_does() {
     let waiting = anna.get("/profile/data").await;
     assert!(waiting.text().contains("Собираем."), "{}", waiting.text());
     assert_eq!(link(&waiting.body), None);
-    assert!(waiting.body.contains("data-progress"), "the page brings what is new by itself");
+    assert!(
+        waiting.body.contains("data-progress"),
+        "the page brings what is new by itself"
+    );
     assert!(!waiting.body.contains("export.ask"), "once a day");
     let again = anna.send("/profile/data", "export.ask", &[]).await;
     assert_eq!(again.status, StatusCode::TOO_MANY_REQUESTS, "{}", again.text());
