@@ -152,6 +152,11 @@ test("what was bought is planned once more, and its receipt is taken along", asy
   await expect(main(page).locator("fieldset.plan-line")).toHaveCount(1);
   await expect(page.locator("#result")).toContainText("К оплате");
   await page.goto("/purchases");
+  const statement = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Для таблиц (CSV)" }).click();
+  const told = readFileSync(await (await statement).path(), "utf8").trim().split("\n");
+  expect(told[0]).toContain("Товар");
+  expect(told.length).toBeGreaterThan(10);
   await main(page).locator("a.row").filter({ hasNotText: "Возврат" }).first().click();
   const saving = page.waitForEvent("download");
   await page.getByRole("link", { name: "Скачать PDF" }).click();
