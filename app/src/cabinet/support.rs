@@ -8,11 +8,12 @@ use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, Receipt, store as purchases};
 use crm::report::store::explained::Look;
 use crm::request::attachment::Attachment;
+use crm::request::level::store as levels;
 use crm::request::{
     About, Along, Author, Message, NewRating, NewRequest, PageOf, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS,
     store as requests,
@@ -402,6 +403,14 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         }
         _ => None,
     };
+    // Where too few answers tell how long it takes, what the shop set itself does.
+    let by = match (thread.status.is_waiting_for_staff(), wait) {
+        (true, None) => {
+            let mut conn = cx.db.read().await?;
+            levels::answer_by(&mut conn, me, thread.number).await?
+        }
+        _ => None,
+    };
     let is_closed = thread.status == Status::Closed;
     let parts: Vec<_> = thread
         .parts
@@ -477,7 +486,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             {parts}
         </div>
         {flash(&cx, &done)}
-        <div data-swap="next">{next(&cx, &thread, wait)}</div>
+        <div data-swap="next">{next(&cx, &thread, wait, by)}</div>
         {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
         {older}
         <ol class="thread" aria-label=t.messages aria-live="polite" data-thread="">{messages}</ol>
@@ -496,8 +505,8 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     ))
 }
 
-/// What comes next, and when, where enough answers tell.
-fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>) -> Html {
+/// What comes next, and when: as enough answers tell, or else by when one is meant to come.
+fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>, by: Option<DateTime<Utc>>) -> Html {
     let t = &cx.t().support;
     let words = match thread.status {
         Status::New => t.next_new,
@@ -508,7 +517,8 @@ fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>) -> Html {
         Status::Closed => t.next_over,
     };
     let usual = wait.map(|wait| t.usual(cx.t().common.days(USUAL_DAYS), in_words(cx, wait)));
-    view! { <p>{words} " " {usual}</p> }.into_html()
+    let when = usual.or_else(|| by.map(|at| t.answer_by(cx.moment(at))));
+    view! { <p>{words} " " {when}</p> }.into_html()
 }
 
 /// How long something takes, rounded up: nobody is promised less than it was.
