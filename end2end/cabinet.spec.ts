@@ -37,6 +37,8 @@ test("points are narrowed, explained and taken along as a statement", async ({ p
   await expect(page).toHaveURL(/[?&]kind=earned/);
   await expect(page.getByLabel("Что произошло")).toHaveValue("earned");
   const entry = main(page).locator("details.entry").first();
+  // The balance runs along without opening anything.
+  await expect(entry.locator("summary").first()).toContainText(/[+−][\d\s,]+\s*остаток [−\d]/);
   await expect(entry.getByText("Стало в программе")).toBeHidden();
   await entry.locator("summary").first().click();
   await expect(entry.getByText("Стало в программе")).toBeVisible();
@@ -81,6 +83,29 @@ test("an offer is switched on", async ({ page, signIns }) => {
   await expect(main(page)).toContainText("с какой страницы вы пишете: акция");
 });
 
+test("an offer says where it holds, and the shops of a town come first", async ({ page, engine }) => {
+  await be(page, engine, "customer");
+  await page.goto("/offers");
+  const offer = main(page).locator("article.offer").filter({ has: page.locator('a[href^="/stores?offer="]') }).filter({ visible: true }).first();
+  const title = await offer.getByRole("heading").innerText();
+  const fold = offer.locator("details > summary");
+  if (await fold.count()) await fold.click();
+  await offer.getByRole("link", { name: "Адреса и часы" }).click();
+  await expect(main(page)).toContainText(`Где действует: ${title}`);
+  const shops = main(page).locator("article");
+  const held = await shops.count();
+  expect(held).toBeGreaterThan(0);
+  const town = (await shops.last().getByRole("heading", { level: 2 }).innerText()).split(",")[0];
+  await page.getByLabel("Ближе к городу").selectOption(town);
+  await press(page, "Показать");
+  await expect(page).toHaveURL(/\/stores\?.*offer=/);
+  await expect(shops.first().getByRole("heading", { level: 2 })).toContainText(town);
+  await expect(shops).toHaveCount(held);
+  await expect(shops.first().getByRole("link", { name: /^На карте/ })).toHaveAttribute("href", /^https:\/\/www\.openstreetmap\.org\//);
+  await page.getByRole("link", { name: "Показать все магазины" }).click();
+  await expect.poll(() => shops.count(), "it holds in some shops only").toBeGreaterThan(held);
+});
+
 test("programs stand side by side, and each tells its tiers", async ({ page, engine }) => {
   await be(page, engine, "customer");
   await page.goto("/programs");
@@ -116,6 +141,112 @@ test("a friend comes by a link, buys, and both are rewarded", async ({ page, ano
   await expect(main(page)).toContainText("Приведи друга");
   await friend.goto("/purchases");
   await expect(main(friend)).toContainText(/1\s000,00/);
+});
+
+test("what was bought is planned once more, and its receipt is taken along", async ({ page, engine }) => {
+  await be(page, engine, "customer");
+  await page.goto("/purchases");
+  await page.getByRole("link", { name: "Что вы берёте чаще всего" }).click();
+  await main(page).getByRole("link", { name: /^Посчитать баллы/ }).first().click();
+  await expect(page).toHaveURL(/\/what-if\?/);
+  await expect(main(page).locator("fieldset.plan-line")).toHaveCount(1);
+  await expect(page.locator("#result")).toContainText("К оплате");
+  await page.goto("/purchases");
+  const statement = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Для таблиц (CSV)" }).click();
+  const told = readFileSync(await (await statement).path(), "utf8").trim().split("\n");
+  expect(told[0]).toContain("Товар");
+  expect(told.length).toBeGreaterThan(10);
+  await main(page).locator("a.row").filter({ hasNotText: "Возврат" }).first().click();
+  const saving = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Скачать PDF" }).click();
+  const saved = await saving;
+  expect(saved.suggestedFilename()).toMatch(/^receipt-[\d-]+\.pdf$/);
+  expect(readFileSync(await saved.path()).subarray(0, 5).toString()).toBe("%PDF-");
+  await page.getByRole("link", { name: "Посчитать такую же покупку" }).click();
+  await expect(main(page).locator("fieldset.plan-line").first()).toBeVisible();
+});
+
+test("points that are missing are asked about by the line, and staff read how they were worked out", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  await buy(page, signIns, await cardOf(page), 100_000);
+  await page.goto("/purchases");
+  await main(page).locator("a.row").first().click();
+  await main(page).getByRole("link", { name: /^Не хватает баллов\?/ }).first().click();
+  await expect(page.getByLabel("За что не хватает баллов").locator("option:checked")).toContainText("Чай");
+  await page.getByLabel("Сообщение").fill("Где баллы за чай?");
+  await press(page, "Отправить обращение");
+  await expect(page.getByRole("status")).toContainText("Обращение отправлено");
+  const number = new URL(page.url()).pathname.split("/").pop();
+  const desk = await another("agent");
+  await desk.goto(`/admin/requests/${number}`);
+  await expect(main(desk)).toContainText("не хватает баллов за «Чай»");
+});
+
+test("a lost card is blocked by its owner, and another one takes its place", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  const lost = await cardOf(page);
+  await page.getByText("Карту потеряли или её номер узнал").click();
+  await press(page, /^Заблокировать и получить новую/);
+  await expect(page.getByRole("status")).toContainText("Карта заблокирована");
+  expect(await cardOf(page)).not.toBe(lost);
+  await expect(main(page)).toContainText("Заблокирована");
+  // They are told of it, and read later what they were told, channel by channel.
+  const messages = async () => {
+    await page.goto("/profile/messages");
+    return main(page).locator("li.message").count();
+  };
+  await expect.poll(messages, { timeout: 30_000 }).toBeGreaterThan(0);
+  const channels = page.getByRole("navigation", { name: "Чем отправлено" });
+  await channels.getByRole("link", { name: "SMS" }).click();
+  await expect(page).toHaveURL(/channel=sms$/);
+  await expect(main(page)).toContainText("заблокирована");
+  await channels.getByRole("link", { name: "Почта" }).click();
+  await expect(main(page)).toContainText("ещё ничего не присылали");
+});
+
+test("a consent leaves a receipt to take along", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/profile/consents");
+  await press(page, "Дать согласие: SMS об акциях");
+  await expect(page.getByRole("status")).toContainText("Согласие дано");
+  const saving = page.waitForEvent("download");
+  await page.getByRole("link", { name: /^Расписка/ }).first().click();
+  const saved = await saving;
+  expect(saved.suggestedFilename()).toBe("receipt.txt");
+  const receipt = readFileSync(await saved.path(), "utf8");
+  for (const words of ["SMS об акциях", "Анна", "Дано"]) expect(receipt).toContain(words);
+});
+
+test("two cards of one person become one account, and part again", async ({ page, another, signIns }) => {
+  test.slow();
+  await newcomer(page, signIns);
+  const mine = await cardOf(page);
+  const before = await another();
+  const old = await newcomer(before, signIns, { ...PERSON, name: "Аня" });
+  const other = await cardOf(before);
+  await page.goto("/merge");
+  await page.getByLabel("Чем известен другой счёт").fill(old);
+  await press(page, "Дальше");
+  const digits = page.locator('main input[name="code"]');
+  await expect(digits).toBeVisible();
+  await digits.fill(await code(page, old));
+  await press(page, "Дальше");
+  await expect(page.getByRole("heading", { name: "Что получится" })).toBeVisible();
+  const told = (await main(page).innerText()).replace(/\D/g, "");
+  for (const card of [mine, other]) expect(told).toContain(card);
+  await page.getByRole("checkbox", { name: "Оба счёта мои" }).check();
+  await press(page, "Объединить");
+  await expect(page.getByRole("status")).toContainText("теперь это один счёт");
+  await page.goto("/card");
+  const cards = (await main(page).innerText()).replace(/\D/g, "");
+  for (const card of [mine, other]) expect(cards).toContain(card);
+  await page.goto("/merge");
+  await page.getByRole("checkbox", { name: "Понимаю, разделите" }).check();
+  await press(page, "Разделить снова");
+  await expect(page).toHaveURL(/\/sign-in/);
+  await before.goto("/card");
+  await expect(before).toHaveURL(/\/sign-in/);
 });
 
 test("quiet hours and a pause are kept", async ({ page, signIns }) => {
@@ -157,6 +288,11 @@ test("the help is searched, read and judged", async ({ page }) => {
   await press(page, "Найти");
   await page.getByRole("link", { name: /Карта потеряна/ }).click();
   await expect(page.getByRole("heading", { level: 1 })).toContainText("Карта потеряна");
+  // On paper it is the answer and nothing else.
+  await page.emulateMedia({ media: "print" });
+  await expect(main(page).getByRole("article")).toBeVisible();
+  for (const gone of ["Ответ помог?", "Ещё об этом", "Написать в поддержку"]) await expect(page.getByText(gone).first()).toBeHidden();
+  await page.emulateMedia({ media: "screen" });
   await press(page, "Да");
   await expect(page.getByRole("status")).toContainText("Спасибо");
 });

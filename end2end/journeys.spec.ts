@@ -217,6 +217,10 @@ test("a request goes to support, the agent answers, the customer sees it", { tag
   await page.goto("/support");
   await expect(page.getByRole("main")).not.toContainText("Новый ответ");
   await page.goto(thread);
+  await page.locator("#request-rate-score").selectOption("5");
+  await press(page, "Оценить");
+  await expect(page.getByRole("status")).toContainText("оценка записана");
+  await expect(page.getByRole("main")).toContainText("Ваша оценка: 5 из 5");
   await press(page, /Вопрос решён/);
   await expect(page.getByRole("status")).toContainText("Обращение закрыто");
   await press(page, "Открыть снова");

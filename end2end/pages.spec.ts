@@ -1,6 +1,8 @@
 // Every page of the table: no fault that axe finds in either theme, nothing wider than the narrowest phone, nothing that moves
 // by itself, and no WebAssembly where nothing needs it.
 import axe from "axe-core";
+import { createHmac } from "node:crypto";
+import { rows } from "./taps";
 import {
   agree, be, cardOf, code, device, employ, enter, expect, freeAccount, freeEmail, freePhone, fund, hidden, newcomer, PERSON, press, ready, routes, send,
   STAFF_PASSWORD, test, turnOn, type Page, type SignIns,
@@ -217,6 +219,8 @@ async function moved(page: Page): Promise<string[]> {
 }
 
 async function examine(page: Page, path: string, width: number, status = 200) {
+  // What brings news by itself would take the page away while it is looked at.
+  await page.route("**/progress.js", (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
   const wasm: string[] = [];
   page.on("request", (request) => request.url().endsWith(".wasm") && wasm.push(request.url()));
   const answer = await page.goto(path);
@@ -283,6 +287,30 @@ test("where there are no scripts nothing waits for one", async ({ browser, signI
 
 test("the page of what does not exist is in order", async ({ page, viewport }) => {
   await examine(page, "/nowhere", viewport!.width, 404);
+});
+
+/** Where the link of a promotional message to somebody leads: it is signed with what only the database knows. */
+function unsubscribing(signIns: SignIns, phone: string): string {
+  const [{ id, key }] = rows<{ id: string; key: string }>(signIns,
+    `SELECT lower(hex(customer_id)) AS id, (SELECT value FROM settings WHERE key = 'code_key') AS key FROM contacts WHERE value = '${phone}'`);
+  const uuid = id.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  const mark = createHmac("sha256", key).update("unsubscribe ").update(Buffer.from(id, "hex")).update("marketing sms").digest("hex");
+  return `/unsubscribe/${uuid}_marketing_sms_${mark}`;
+}
+
+test("the page that takes a consent back by a link is in order, and does so without a sign-in", async ({ page, another, signIns, viewport }) => {
+  const who = await another();
+  const phone = await newcomer(who, signIns);
+  const given = await send(who.request, signIns.url, "/profile/consents", "consent.change", { consent: "marketing_sms", version: "1", act: "give" });
+  expect(given.status()).toBe(303);
+  const at = unsubscribing(signIns, phone);
+  await examine(page, at, viewport!.width);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Не присылать больше?");
+  await press(page, "Больше не присылать");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Больше не пришлём");
+  await who.goto("/profile/consents");
+  await expect(who.getByRole("button", { name: "Дать согласие: SMS об акциях" })).toBeVisible();
+  await examine(page, `${at.slice(0, -1)}x`, viewport!.width, 404);
 });
 
 test("a page of errors is in order", async ({ page, viewport }) => {

@@ -1,7 +1,8 @@
 // Sorts the shops by how far they are from here, for whoever asks for it. The position stays in the browser: nothing is sent.
 // The button and the words are those of the page (app/src/cabinet/stores.rs), which works without this too.
 const button = document.querySelector("[data-near]");
-const list = document.querySelector("[data-shops]");
+// Those that stand open, and those that are folded away where there are many.
+const [open, folded] = document.querySelectorAll("[data-shops]");
 const said = document.querySelector("[data-near-said]");
 
 // Kilometres along the great circle, of places in degrees.
@@ -17,9 +18,13 @@ function sort({ coords }) {
     // Farther than anything on earth: who has no place comes last.
     return lat ? distance(coords.latitude, coords.longitude, lat / 1e6, lon / 1e6) : 1e5;
   };
-  const shops = [...list.children].map((shop) => ({ shop, km: far(shop) })).sort((a, b) => a.km - b.km);
+  const all = [...open.children, ...(folded?.children ?? [])];
+  const shops = all.map((shop) => ({ shop, km: far(shop) })).sort((a, b) => a.km - b.km);
   for (const { shop, km } of shops) if (km < 1e5) shop.querySelector("[data-far]").textContent = words.format(km);
-  list.append(...shops.map(({ shop }) => shop));
+  const sorted = shops.map(({ shop }) => shop);
+  const count = open.children.length;
+  open.replaceChildren(...sorted.slice(0, count));
+  folded?.replaceChildren(...sorted.slice(count));
   said.textContent = said.dataset.done;
 }
 

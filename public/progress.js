@@ -1,5 +1,5 @@
 // Brings how far a piece of work is while its page is looked at. It asks for the page itself, as the link beside it does, so without
-// this there is the link (app/src/admin/imports.rs, extracts.rs).
+// this there is the link (app/src/admin/imports.rs, extracts.rs, app/src/cabinet/data.rs).
 const PAUSE = 2000;
 
 async function look() {

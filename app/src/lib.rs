@@ -49,6 +49,8 @@ pub const ROUTES: &[Route] = &[
     ),
     page!("/purchases/often", Customer, cabinet::often::page),
     page!("/purchases/spending", Customer, cabinet::spending::page),
+    download!("/purchases/statement.csv", Customer, cabinet::bought::csv),
+    download!("/purchases/statement.pdf", Customer, cabinet::bought::pdf),
     page!(
         "/purchases/{id}",
         Customer,

@@ -93,6 +93,10 @@ impl Form for SignOut {
             signin::store::sign_out(&cx.db, token).await?;
         }
         cx.set_cookie(cookie::SESSION, None, None);
+        // To whom points were to be given is nobody's business who comes after.
+        if cx.token(cookie::TRANSFER).is_some() {
+            cx.set_cookie(cookie::TRANSFER, None, None);
+        }
         chat::leave(cx);
         Ok(Next::to("/sign-in?done=signed_out"))
     }

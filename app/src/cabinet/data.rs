@@ -85,10 +85,11 @@ fn state(cx: &Cx, export: &Export, is_fresh: bool) -> Html {
         }
         (State::Failed, _) => view! { <p class="notice notice-bad">{t.failed}</p> }.into_html(),
         _ => view! {
-            <div class="panel">
+            <div class="panel" data-progress="">
                 <p>{t.waiting}</p>
                 <p><a class="btn" href="/profile/data">{t.refresh}</a></p>
             </div>
+            <script type="module" src="/progress.js"></script>
         }
         .into_html(),
     }

@@ -1,5 +1,6 @@
 //! Pages of a customer who is signed in, a file a page.
 
+pub mod bought;
 pub mod card;
 pub mod children;
 pub mod claim;

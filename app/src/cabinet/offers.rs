@@ -284,14 +284,16 @@ fn stand(cx: &Cx, offer: &Offer) -> Option<Html> {
         Stand::Holds if promotion.rules.is_empty() && offer.activated_at.is_none() => return None,
         Stand::Holds => {
             let since = offer.activated_at.map(|at| t.on_since(cx.day(at)));
-            view! { <p><span class="badge badge-brand">{t.holds}</span> " " <span class="muted">{since}</span></p> }
-                .into_html()
+            view! {
+                <p><span class="badge badge-brand">{t.holds}</span> " " <span class="muted">{because(cx, offer)} " " {since}</span></p>
+            }
+            .into_html()
         }
         Stand::Off => {
             let (id, code) = (format!("on-{}", promotion.code), promotion.code.clone());
             let title = cx.pick(&promotion.title);
             view! {
-                <p>{t.switch_on_hint}</p>
+                <p>{t.switch_on_hint} " " {because(cx, offer)}</p>
                 <FormBox<ActivateOffer> id=id class="actions">
                     <input type="hidden" name="offer" value=code/>
                     <button class="btn btn-primary btn-sm">{t.switch_on} <span class="sr-only">": " {title}</span></button>
@@ -336,11 +338,17 @@ fn stand(cx: &Cx, offer: &Offer) -> Option<Html> {
     Some(view)
 }
 
+/// Why an offer is for the customer, a sentence for each reason.
+fn because(cx: &Cx, offer: &Offer) -> String {
+    let told = offer.because.iter().map(|why| format!("{}.", cx.pick(why)));
+    told.collect::<Vec<_>>().join(" ")
+}
+
 /// Where a promotion holds: the shops by town, folded away when there are many.
 fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
     let t = &cx.t().offers;
     if promotion.places.is_empty() {
-        return view! { <p>{t.everywhere}</p> }.into_html();
+        return view! { <p>{t.everywhere} ". " <a href="/stores">{t.addresses}</a></p> }.into_html();
     }
     let mut towns: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for place in &promotion.places {

@@ -405,7 +405,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
         <details class="entry">
             <summary>
                 <span>{title} <small>{cx.pick(&entry.name)} {store.map(|name| format!(", {name}"))} {waits.map(|waits| format!(", {waits}"))}</small></span>
-                <b class=class>{shown}</b>
+                <b class=class>{shown} " " <small>{t.balance(cx.points(entry.balance))}</small></b>
             </summary>
             <div>
                 <p>{text}</p>

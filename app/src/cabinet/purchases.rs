@@ -40,14 +40,16 @@ pub struct Asked {
     /// The lowest and the highest sum.
     pub sums: [String; 2],
     sum_flaws: [Option<String>; 2],
-    filter: Filter,
+    /// What is looked for.
+    pub(super) filter: Filter,
 }
 
 /// The names of the two sums in the address.
 const SUMS: [&str; 2] = ["least", "most"];
 
 impl Asked {
-    fn read(cx: &Cx) -> Self {
+    /// Reads it from the address.
+    pub(super) fn read(cx: &Cx) -> Self {
         let typed = |name: &str| cx.query(name).unwrap_or_default().to_owned();
         // PostgreSQL takes no NUL in a text, and nobody means any of its kind.
         let text: String = typed("q")
@@ -94,6 +96,23 @@ impl Asked {
     fn has_more(&self) -> bool {
         let sums = self.sums.iter().any(|sum| !sum.is_empty());
         !self.store.is_empty() || !self.category.is_empty() || self.period.is_any() || sums
+    }
+
+    /// Of a day there may be more than is shown.
+    pub(super) fn is_partial(&self) -> bool {
+        let sums = self.sums.iter().any(|sum| !sum.is_empty());
+        !self.text.is_empty() || !self.store.is_empty() || !self.category.is_empty() || sums
+    }
+
+    /// Something of it could not be read.
+    pub(super) fn is_flawed(&self) -> bool {
+        self.period.is_flawed() || self.sum_flaws.iter().any(Option::is_some)
+    }
+
+    /// The address of what is listed as a file with this ending.
+    fn file(&self, ending: &str) -> String {
+        let there = format!("/purchases/statement.{ending}");
+        self.address(None).replacen("/purchases", &there, 1)
     }
 
     /// The page's own address with these filters, from a place in the list on.
@@ -158,6 +177,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}
                 {list(&cx, &asked, &found)}
+                {(!found.months.is_empty() && !asked.is_flawed()).then(|| files(&cx, &asked))}
             </div>
             <div>
                 {chart(&cx, &spent)}
@@ -282,6 +302,21 @@ fn list(cx: &Cx, asked: &Asked, found: &Page) -> Html {
         .collect();
     let next = found.next.map(|next| more(cx, asked.address(Some(next))));
     view! { {months} {next} }.into_html()
+}
+
+/// What is listed as a file.
+fn files(cx: &Cx, asked: &Asked) -> Html {
+    let t = &cx.t().points;
+    view! {
+        <div class="panel no-print">
+            <h2>{cx.t().bought.save}</h2>
+            <p class="actions">
+                <a class="btn btn-sm" href=asked.file("csv")>{t.save_csv}</a>
+                <a class="btn btn-sm" href=asked.file("pdf")>{t.save_pdf}</a>
+            </p>
+        </div>
+    }
+    .into_html()
 }
 
 /// A receipt in a list.

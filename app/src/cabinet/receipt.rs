@@ -18,7 +18,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 /// A receipt of so few lines asks at each whether points are missing; a longer one asks once, for it would be a wall of
-/// questions.
+/// questions, and the line is chosen in the request.
 const ASKS: usize = 5;
 
 /// Tells what the purchase at hand was for.

@@ -99,20 +99,25 @@ fn what(cx: &Cx, entry: &Entry) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// Rows for a spreadsheet: the balances at the beginning, each movement, the balances at the end.
+/// A sheet with nothing in it yet.
 ///
 /// Double-clicked, a file is read by the spreadsheet's language: with a decimal comma a Russian one parts fields by
 /// semicolons, with a decimal point an English one by commas. Without the mark of UTF-8 at its beginning Excel takes the
 /// letters for those of another code page. Dates written by ISO 8601 are read as dates in both.
-fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
-    let t = &cx.t().statement;
-    let mut rows = csv::WriterBuilder::new()
-        .delimiter(match cx.lang {
+pub(super) fn sheet(lang: Lang) -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new()
+        .delimiter(match lang {
             Lang::Ru => b';',
             Lang::En => b',',
         })
         .terminator(csv::Terminator::CRLF)
-        .from_writer("\u{feff}".as_bytes().to_vec());
+        .from_writer("\u{feff}".as_bytes().to_vec())
+}
+
+/// Rows for a spreadsheet: the balances at the beginning, each movement, the balances at the end.
+fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
+    let t = &cx.t().statement;
+    let mut rows = sheet(cx.lang);
     rows.write_record([
         t.date,
         t.time,

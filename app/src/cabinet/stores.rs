@@ -17,6 +17,8 @@ use leptos::prelude::*;
 
 /// For how many days ahead other hours are told.
 const SOON: u64 = 14;
+/// So many shops stand open; the others are folded away.
+const OPEN: usize = 24;
 
 /// The page: with `near` those of a town and those around it first, with `offer` those where a promotion holds. By the
 /// position of the browser a script sorts them (`public/near.js`), and tells it to nobody.
@@ -54,7 +56,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let has_places = all
         .iter()
         .any(|shop| shop.latitude.is_some() && shop.longitude.is_some());
-    let cards: Vec<_> = all
+    let mut cards: Vec<_> = all
         .iter()
         .map(|shop| card(&cx, shop, &here(shop, &running)).into_html())
         .collect();
@@ -64,6 +66,16 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             None => (t.empty, "/support/new", t.write_us),
         };
         view! { <div class="empty"><p role="status">{words}</p><a class="btn" href=href>{link}</a></div> }
+    });
+    let rest = cards.split_off(cards.len().min(OPEN));
+    let rest = (!rest.is_empty()).then(|| {
+        let count = i64::try_from(rest.len()).unwrap_or(i64::MAX);
+        view! {
+            <details class="fold">
+                <summary>{cx.t().common.show_more(count)}</summary>
+                <div class="tiles" data-shops="">{rest}</div>
+            </details>
+        }
     });
     let holds = offer.map(|offer| {
         view! {
@@ -79,6 +91,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {holds}
         {choice}
         <div class="tiles" data-shops="">{cards}</div>
+        {rest}
         {empty}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))

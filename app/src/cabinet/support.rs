@@ -8,11 +8,12 @@ use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use crm::help::store as help;
-use crm::purchase::{Kind, Purchase, store as purchases};
+use crm::purchase::{Kind, Purchase, Receipt, store as purchases};
 use crm::report::store::explained::Look;
 use crm::request::attachment::Attachment;
+use crm::request::level::store as levels;
 use crm::request::{
     About, Along, Author, Message, NewRating, NewRequest, PageOf, RATING_DAYS, Status, Summary, Thread, USUAL_DAYS,
     store as requests,
@@ -255,6 +256,20 @@ fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
     }
 }
 
+/// What of a receipt points may be missing for, all of it first; and which of these is asked about.
+fn missing_in(cx: &Cx, receipt: &Receipt, asked: &str) -> (String, Vec<(String, String)>) {
+    const ALL: &str = "all";
+    let lines = receipt.lines.iter().map(|line| {
+        let words = format!("{}, {}", line.name, cx.money(line.amount));
+        (line.id.to_string(), words)
+    });
+    let all = (ALL.to_owned(), cx.t().support.missing_all.to_owned());
+    let choices: Vec<_> = std::iter::once(all).chain(lines).collect();
+    let chosen = choices.iter().find(|(line, _)| line == asked);
+    let chosen = chosen.map_or(ALL, |(line, _)| line.as_str()).to_owned();
+    (chosen, choices)
+}
+
 /// Asks for a new request.
 pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().support;
@@ -264,7 +279,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let shown = help::shown(&mut conn).await?;
     let mut receipts = purchases::latest(&mut conn, me, RECEIPTS).await?;
     let given = cx.query("receipt").and_then(|id| id.parse().ok());
-    // The line that points are missing for: its own words, or none for the receipt as a whole.
+    // What of the receipt points are missing for, and what else of it there is to choose.
     let mut missing = None;
     if let Some(given) = given
         && (cx.query("line").is_some() || receipts.iter().all(|receipt| receipt.id != given))
@@ -272,10 +287,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         // An older receipt; another's is not there to be chosen, and nothing is lost by that.
         match purchases::receipt(&mut conn, me, given).await {
             Ok(receipt) => {
-                missing = cx.query("line").map(|asked| {
-                    let line = receipt.lines.iter().find(|line| line.id.to_string() == asked);
-                    (asked.to_owned(), line.map(|line| line.name.clone()))
-                });
+                missing = cx.query("line").map(|asked| missing_in(&cx, &receipt, asked));
                 if receipts.iter().all(|known| known.id != given) {
                     receipts.push(receipt.head);
                 }
@@ -314,13 +326,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         )
         .collect();
     let given = given.map(|id| id.to_string()).unwrap_or_default();
-    let missing = missing.map(|(line, article)| {
-        let words = match article {
-            Some(article) => t.missing_line(article),
-            None => t.missing_receipt.to_owned(),
-        };
-        view! { <input type="hidden" name="line" value=line/> <p class="hint">{words}</p> }
-    });
+    // Made inside its form, which knows what was chosen.
+    let missing = move || {
+        missing.map(|(line, lines)| {
+            view! { <Select name="line" label=t.missing hint=t.missing_hint options=lines value=line/> }
+        })
+    };
     let about: Option<About> = cx.query("about").and_then(|about| about.parse().ok());
     let about = about.map(|about| {
         let words = t.written_from(page_of(&cx, about.of));
@@ -341,7 +352,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         </div>
         {answers}
         <FormBox<Create> check=true labels=labels>
-            {missing}
+            {missing()}
             {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
             <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
@@ -389,6 +400,14 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         (true, None) => {
             let mut conn = cx.db.read().await?;
             requests::usual_wait(&mut conn, thread.topic_id).await?
+        }
+        _ => None,
+    };
+    // Where too few answers tell how long it takes, what the shop set itself does.
+    let by = match (thread.status.is_waiting_for_staff(), wait) {
+        (true, None) => {
+            let mut conn = cx.db.read().await?;
+            levels::answer_by(&mut conn, me, thread.number).await?
         }
         _ => None,
     };
@@ -467,7 +486,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             {parts}
         </div>
         {flash(&cx, &done)}
-        <div data-swap="next">{next(&cx, &thread, wait)}</div>
+        <div data-swap="next">{next(&cx, &thread, wait, by)}</div>
         {unsaid(&cx, &[Rate::NAME], "score", |_| thread.may_rate, t.rate_over)}
         {older}
         <ol class="thread" aria-label=t.messages aria-live="polite" data-thread="">{messages}</ol>
@@ -486,8 +505,8 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     ))
 }
 
-/// What comes next, and when, where enough answers tell.
-fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>) -> Html {
+/// What comes next, and when: as enough answers tell, or else by when one is meant to come.
+fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>, by: Option<DateTime<Utc>>) -> Html {
     let t = &cx.t().support;
     let words = match thread.status {
         Status::New => t.next_new,
@@ -498,7 +517,8 @@ fn next(cx: &Cx, thread: &Thread, wait: Option<TimeDelta>) -> Html {
         Status::Closed => t.next_over,
     };
     let usual = wait.map(|wait| t.usual(cx.t().common.days(USUAL_DAYS), in_words(cx, wait)));
-    view! { <p>{words} " " {usual}</p> }.into_html()
+    let when = usual.or_else(|| by.map(|at| t.answer_by(cx.moment(at))));
+    view! { <p>{words} " " {when}</p> }.into_html()
 }
 
 /// How long something takes, rounded up: nobody is promised less than it was.

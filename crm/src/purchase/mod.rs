@@ -299,6 +299,35 @@ pub struct Page {
     pub next: Option<Before>,
 }
 
+/// Receipts with what is on them, the first first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// Each with its lines in their order.
+    pub receipts: Vec<(Purchase, Vec<Bought>)>,
+    /// There are earlier ones, which are left out.
+    pub is_cut: bool,
+}
+
+/// A line of a receipt, as a statement tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
+pub struct Bought {
+    /// The receipt.
+    pub purchase_id: PurchaseId,
+    /// The article's code.
+    pub code: String,
+    /// The article's name.
+    pub name: String,
+    /// How many; negative on a return.
+    pub quantity: i64,
+    /// The price of one.
+    pub price: i64,
+    /// Off the whole line.
+    pub discount: i64,
+    /// What was paid.
+    pub amount: i64,
+}
+
 /// Another receipt that a line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {

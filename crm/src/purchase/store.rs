@@ -1,8 +1,8 @@
 //! Purchases in the database: booking and reading.
 
 use super::{
-    Booked, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Often, Original, Page, Purchase, Receipt,
-    Reference, Spending, Spent, StoreName, Way, amount,
+    Booked, Bought, Filter, Kind, Line, LineOutcome, Month, NewLine, NewPurchase, Often, Original, Page, Purchase,
+    Receipt, Reference, Spending, Spent, Statement, StoreName, Way, amount,
 };
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
@@ -818,6 +818,31 @@ async fn totals(
         .into_iter()
         .map(|(first, receipts, total)| (month_of(conn, first), (receipts, total)))
         .collect())
+}
+
+/// The receipts that a filter lets through with what is on them, the first first: the last `most` of them.
+pub async fn statement(conn: &mut Conn, of: Subject, filter: &Filter, most: usize) -> Result<Statement, Error> {
+    const LINES: &str = "SELECT l.purchase_id, a.code, a.name, l.quantity, l.price, l.discount, l.amount \
+        FROM purchase_lines l JOIN articles a ON a.id = l.article_id";
+    let query = filtered(conn, ListQuery::new(SELECT), of, filter).await?;
+    let query = query.tail("ORDER BY p.at DESC, p.id DESC").limit(most as i64 + 1);
+    let mut heads: Vec<PurchaseRow> = db::list(conn, query).await?;
+    let is_cut = heads.len() > most;
+    heads.truncate(most);
+    let query = ListQuery::new(LINES)
+        .within("l.purchase_id", heads.iter().map(|head| Bind::Id(head.id.0)))
+        .tail("ORDER BY l.purchase_id, l.ordinal");
+    let rows: Vec<Bought> = db::list(conn, query).await?;
+    let mut lines: BTreeMap<PurchaseId, Vec<Bought>> = BTreeMap::new();
+    for row in rows {
+        lines.entry(row.purchase_id).or_default().push(row);
+    }
+    let with_lines = |head: PurchaseRow| {
+        let of_it = lines.remove(&head.id).unwrap_or_default();
+        (Purchase::from(head), of_it)
+    };
+    let receipts = heads.into_iter().rev().map(with_lines).collect();
+    Ok(Statement { receipts, is_cut })
 }
 
 /// The last `n` receipts.

@@ -73,7 +73,28 @@ where
     told.unwrap_or_else(|| reason(rules, rule, failure, names, zone))
 }
 
-/// Whom a condition that does not hold lets in, where it is told otherwise than to a cashier.
+/// For whom a rule is that holds for a customer, condition by condition: why it does. Of a rule that asks about nothing else
+/// ([`Rule::for_whom`]); nothing where it is for everybody. `names` are those of what its conditions point to.
+pub fn because(rule: &Rule, names: &Names) -> Vec<Localized> {
+    // Whoever is let in has been there for no longer than they may.
+    let found = Found::Number(i64::MAX);
+    let told = rule.conditions.iter().filter_map(|condition| match condition {
+        // What they switched on by themselves is no reason, and is told with its day.
+        Condition::Activated(_) => None,
+        Condition::Birthday {
+            of: Whose::Customer, ..
+        } => Some(fixed("К вашему дню рождения", "For your birthday")),
+        Condition::Birthday { of: Whose::Child, .. } => {
+            Some(fixed("Ко дню рождения ребёнка", "For the birthday of your child"))
+        }
+        Condition::PurchaseCount { .. } => Some(fixed("По числу ваших покупок", "For how often you buy")),
+        Condition::PurchaseSum { .. } => Some(fixed("По сумме ваших покупок", "For how much you buy")),
+        other => for_whom(other, &found, names),
+    });
+    told.collect()
+}
+
+/// Whom a condition lets in, where it is told otherwise than to a cashier.
 fn for_whom(condition: &Condition, found: &Found, names: &Names) -> Option<Localized> {
     let what = names.of(condition);
     Some(match (condition, found) {
@@ -716,6 +737,28 @@ mod tests {
         ] {
             assert_eq!(said(&condition, found), words);
         }
+        // And whom it holds for, why.
+        let why = |conditions: &[&str]| -> Vec<String> {
+            let told = because(&rule(conditions), &shop());
+            told.into_iter().map(|words| words.ru).collect()
+        };
+        let member = format!(r#"{{"member": ["{one}"]}}"#);
+        let tenure = r#"{"tenure": {"at_most": 60}}"#;
+        let activated = format!(r#"{{"activated": ["{one}"]}}"#);
+        assert_eq!(
+            why(&[
+                member.as_str(),
+                tenure,
+                r#"{"birthday": {"of": "child"}}"#,
+                activated.as_str()
+            ]),
+            [
+                "Для участников программы: Клуб",
+                "Для тех, кто с нами не дольше: 60\u{a0}дней",
+                "Ко дню рождения ребёнка"
+            ]
+        );
+        assert!(why(&[r#"{"basket_sum": {"at_least": 5}}"#]).is_empty());
         let used = Failure::UsedUp {
             what: Capped::CustomerTimes,
             allowed: 1,

@@ -330,6 +330,21 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     let all = stands(world, anna).await;
     let codes: Vec<&str> = all.iter().map(|(code, _)| code.as_str()).collect();
     assert_eq!(codes[..5], ["large", "words", "third", "sum", "soon"]);
+    // Points are for members, and that is why it holds for her.
+    let mut conn = db.read().await.expect("a connection");
+    let told = offers::of(&mut conn, anna).await.expect("told");
+    drop(conn);
+    let because = |code: &str| {
+        let offer = told.iter().find(|one| one.promotion.code == code).expect(code);
+        let told = offer
+            .because
+            .iter()
+            .map(|why| why.ru.split(':').next().unwrap_or_default().to_owned());
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(because("large"), ["Для участников программы"]);
+    assert!(because("words").is_empty(), "what is for everybody");
+    assert!(because("third").is_empty(), "what is missing is told in its place");
     // Of those that end first alone the same is told.
     let mut conn = db.read().await.expect("a connection");
     let by = start() + TimeDelta::hours(5);

@@ -166,6 +166,58 @@ both_engines!(receipts_of_one_moment_are_paged_without_loss, async |world| {
     assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6"]);
 });
 
+both_engines!(a_statement_tells_what_is_on_each_receipt_of_a_period, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    slip("A", anna, moscow(2026, 10, 1, 10))
+        .line("tea", 2, 300_00)
+        .line("cup", 1, 90_00)
+        .book(db)
+        .await;
+    slip("B", boris, moscow(2026, 10, 1, 11))
+        .line("jam", 1, 5_00)
+        .book(db)
+        .await;
+    slip("C", anna, moscow(2026, 10, 2, 10))
+        .line("tea", -1, 300_00)
+        .book(db)
+        .await;
+    slip("D", anna, moscow(2026, 10, 3, 10))
+        .line("jam", 1, 5_00)
+        .book(db)
+        .await;
+    let told = async |filter: &Filter, most: usize| {
+        let mut conn = db.read().await.expect("a connection");
+        let all = purchases::statement(&mut conn, anna, filter, most).await.expect("told");
+        let of_each = all.receipts.into_iter().map(|(head, lines)| {
+            let lines = lines
+                .iter()
+                .map(|line| format!("{} {} {}", line.code, line.quantity, line.amount));
+            (head.document, lines.collect::<Vec<_>>().join(", "))
+        });
+        (of_each.collect::<Vec<_>>(), all.is_cut)
+    };
+    let [a, c, d] = [
+        ("A", "tea 2 60000, cup 1 9000"),
+        ("C", "tea -1 -30000"),
+        ("D", "jam 1 500"),
+    ]
+    .map(|(document, lines)| (document.to_owned(), lines.to_owned()));
+    let all = Filter::default();
+    assert_eq!(told(&all, 3).await, (vec![a.clone(), c.clone(), d.clone()], false));
+    assert_eq!(told(&all, 2).await, (vec![c.clone(), d], true), "the last of them");
+    let until = Filter {
+        to: Some(day(2026, 10, 2)),
+        ..Filter::default()
+    };
+    assert_eq!(told(&until, 9).await, (vec![a, c], false));
+    let none = Filter {
+        from: Some(day(2026, 11, 1)),
+        ..Filter::default()
+    };
+    assert_eq!(told(&none, 9).await, (Vec::new(), false));
+});
+
 both_engines!(receipts_are_found_by_article_number_shop_and_day, async |world| {
     let db = ready(world).await;
     let (anna, boris) = (customer(db).await, customer(db).await);

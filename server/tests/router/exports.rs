@@ -30,6 +30,10 @@ async fn s17_a_customer_takes_their_data_home_and_nobody_else_does() {
     let waiting = anna.get("/profile/data").await;
     assert!(waiting.text().contains("Собираем."), "{}", waiting.text());
     assert_eq!(link(&waiting.body), None);
+    assert!(
+        waiting.body.contains("data-progress"),
+        "the page brings what is new by itself"
+    );
     assert!(!waiting.body.contains("export.ask"), "once a day");
     let again = anna.send("/profile/data", "export.ask", &[]).await;
     assert_eq!(again.status, StatusCode::TOO_MANY_REQUESTS, "{}", again.text());
@@ -42,7 +46,9 @@ async fn s17_a_customer_takes_their_data_home_and_nobody_else_does() {
         told.contains("/profile/data."),
         "it leads to the page, not to the archive: {told}"
     );
-    let at = link(&anna.get("/profile/data").await.body).expect("a link");
+    let ready = anna.get("/profile/data").await;
+    assert!(!ready.body.contains("data-progress"), "there is nothing to wait for");
+    let at = link(&ready.body).expect("a link");
     let reply = anna.get(&at).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
     assert_eq!(reply.header("content-type"), "application/zip");

@@ -194,6 +194,10 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
     let asked = anna.send("/support/new", "request.create", &sent).await;
     let number = asked.location().replace("/support/", "").replace("?done=sent", "");
     let request = format!("/admin/requests/{number}");
+    // Where no answers tell yet how long it takes, the customer reads by when one is meant to come.
+    let meant = "Постараемся ответить до этого времени: 21 ноября, 15:30.";
+    let thread = anna.get(&format!("/support/{number}")).await.words();
+    assert!(thread.contains(meant), "{thread}");
 
     let due = "ответить до 15:30, осталось: 30 минут";
     for at in ["/admin/requests", &request] {
@@ -209,6 +213,11 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
     assert!(agent.get(LATE).await.text().contains("Ничего не просрочено"));
 
     app.world.clock.set(app.world.db.now() + Duration::minutes(31));
+    let thread = anna.get(&format!("/support/{number}")).await.words();
+    assert!(
+        !thread.contains("Постараемся"),
+        "what is over is promised no more: {thread}"
+    );
     let late = "Просрочено надо было ответить до 15:30, прошло: 1 минута";
     for at in ["/admin/requests", &request] {
         let page = agent.get(at).await;

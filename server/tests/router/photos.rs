@@ -96,6 +96,10 @@ async fn s20_what_is_no_photo_of_a_receipt_is_told_at_the_field() {
         ("чек.png", &large[..], "Файл № 1 слишком большой: можно до 1 МБ"),
         ("чек.png", PNG, none),
         ("чек.png", &png[..png.len() / 2], none),
+        ("чек.svg", &b"<svg onload='alert(1)'/>"[..], none),
+        ("../../чек.png", &png[..], "Переименуйте файл № 1"),
+        ("..\\чек.png", &png[..], "Переименуйте файл № 1"),
+        ("gnp.\u{202e}.png", &png[..], "Переименуйте файл № 1"),
         ("чек.png", &other[..], none),
     ] {
         let reply = send(&mut anna, "", &[(name, bytes)]).await;
@@ -103,11 +107,14 @@ async fn s20_what_is_no_photo_of_a_receipt_is_told_at_the_field() {
         let message = reply.message("purchase.claim", "files");
         assert!(message.contains(words), "{name}: {message}");
     }
-    let two = send(&mut anna, "", &[("a.png", &png), ("b.png", &png)]).await;
-    assert!(
-        two.message("purchase.claim", "files").contains("не больше 1 файла"),
-        "one receipt at a time"
-    );
+    for count in [2, 50] {
+        let many = send(&mut anna, "", &vec![("a.png", PNG); count]).await;
+        assert_eq!(many.status, StatusCode::UNPROCESSABLE_ENTITY, "{count}");
+        assert!(
+            many.message("purchase.claim", "files").contains("не больше 1 файла"),
+            "one receipt at a time: {count}"
+        );
+    }
     let owned = "SELECT COUNT(*) FROM purchases WHERE customer_id IS NOT NULL";
     assert_eq!(app.count(owned).await, 0);
 

@@ -123,6 +123,27 @@ fn entry<'a>(entries: &'a [String], title: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("no {title} among {entries:#?}"))
 }
 
+/// What a movement changed, and the balance after it, in hundredths: both stand in its line before it is opened.
+fn line(entry: &str) -> (i64, i64) {
+    let number = |text: &str| {
+        let plain = text.chars().filter(|c| !c.is_whitespace() && *c != '+');
+        let plain: String = plain
+            .map(|c| match c {
+                '−' => '-',
+                ',' => '.',
+                other => other,
+            })
+            .collect();
+        let points: f64 = plain.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+        (points * 100.0).round() as i64
+    };
+    let (before, after) = entry.split_once("остаток ").expect("a balance");
+    let changed = before.rfind(['+', '−']).expect("a number with its sign");
+    let is_of_number = |c: char| c.is_ascii_digit() || c.is_whitespace() || matches!(c, ',' | '−');
+    let end = after.find(|c: char| !is_of_number(c)).unwrap_or(after.len());
+    (number(&before[changed..]), number(&after[..end]))
+}
+
 fn assert_tells(entry: &str, words: &[&str]) {
     for words in words {
         assert!(entry.contains(words), "no {words} in {entry}");
@@ -178,6 +199,14 @@ async fn each_movement_opens_to_its_full_explanation() {
         !all.iter().any(|entry| entry.contains("ничего не записано")),
         "{all:#?}"
     );
+
+    // The balance runs along: from line to line it changes by what the line says, or not at all by points that still wait.
+    let lines: Vec<(i64, i64)> = all.iter().map(|entry| line(entry)).collect();
+    let moved: Vec<(i64, i64)> = lines.windows(2).map(|two| (two[0].0, two[0].1 - two[1].1)).collect();
+    for (changed, moved) in &moved {
+        assert!(*moved == 0 || moved == changed, "{moved} after {changed}: {all:#?}");
+    }
+    assert!(moved.iter().filter(|(_, moved)| *moved != 0).count() >= 5, "{lines:?}");
 
     // Of a gift its receiver learns who sent it and until when it lasts.
     let page = boris.get("/points").await;

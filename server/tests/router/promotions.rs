@@ -315,7 +315,18 @@ async fn an_offer_that_is_used_up_says_so() {
     let mut anna = app.customer("Анна").await;
     // What she bought counts from when she joined.
     app.world.clock.set(crm::testing::start() + chrono::Duration::hours(25));
-    assert!(anna.get("/offers").await.text().contains("Действует для вас"));
+    let page = anna.get("/offers").await;
+    let told = page.words();
+    assert!(
+        told.contains("Действует для вас") && told.contains("Для участников программы: "),
+        "{told}"
+    );
+    // Where it holds everywhere, the addresses of all shops are a tap away as well.
+    assert!(
+        page.body.contains("<a href=\"/stores\">Адреса и часы</a>"),
+        "{}",
+        page.body
+    );
     let mut anna = anna.with_purchase("A-1", "Чай", 30_000).await;
     let page = anna.get("/offers").await.text();
     assert!(
@@ -366,6 +377,7 @@ async fn offers_say_whom_they_are_for_and_how_far_somebody_is() {
         page.contains("Действует для вас") && page.contains("Покупок: 0 из 3"),
         "{page}"
     );
+    assert!(page.contains("Для первой покупки."), "why it holds for him: {page}");
 }
 
 /// What grows with the years comes to staff page by page: promotions by their ends, rules that give nothing any more after those

@@ -57,6 +57,25 @@ async fn missing_points_are_asked_about_from_the_receipt() {
         assert!(told.contains(words), "{words}: {told}");
     }
 
+    // Which line of it they are missing for is chosen in the request, however long the receipt is.
+    let page = anna.get(&at).await;
+    let is_line = |option: &&str| option.get(36..).is_some_and(|rest| rest.starts_with("\">Чайник, 1"));
+    let line = page.body.split("<option value=\"").find(is_line);
+    let line = line.and_then(|option| option.get(..36)).expect("the line");
+    let chosen = page
+        .form("request.create")
+        .with("text", "Где за чайник?")
+        .with("line", line);
+    assert!(anna.submit(&at, &chosen).await.location().starts_with("/support/"));
+    let told = app.texts(notes).await;
+    let of_line = told
+        .iter()
+        .filter(|note| note.contains("не хватает баллов за «Чайник»"));
+    assert_eq!((told.len(), of_line.count()), (2, 1), "{told:?}");
+    // From the line itself it is chosen already.
+    let of_line = anna.get(&format!("/support/new?receipt={id}&line={line}")).await;
+    assert_eq!(of_line.form("request.create").get("line"), Some(line));
+
     // Another's receipt tells nothing, and a request about a receipt that asks nothing of the kind carries nothing.
     let page = boris.get(&at).await;
     assert_eq!(page.form("request.create").get("line"), None);
@@ -76,7 +95,7 @@ async fn missing_points_are_asked_about_from_the_receipt() {
             .location()
             .starts_with("/support/")
     );
-    assert_eq!(app.texts(notes).await.len(), 1);
+    assert_eq!(app.texts(notes).await.len(), 2);
 }
 
 /// Each filter narrows, says what it could not read, and is kept from page to page.
@@ -263,6 +282,81 @@ async fn what_is_bought_often_leads_to_a_plan() {
     assert!(planned.body.contains("value=\"160,50\""), "{plan}: {}", planned.text());
     assert!(planned.text().contains("Чай & мёд"), "{plan}");
     assert!(anna.get("/purchases").await.body.contains("href=\"/purchases/often\""));
+}
+
+/// What the list shows is taken along line by line, and adds up.
+#[tokio::test]
+async fn a_statement_of_purchases_tells_what_the_list_shows() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Чайник", 1_500_50)
+        .await
+        .with_purchase("A-2", "=1+1", 90_00)
+        .await
+        .with_return("A-3", "Чайник", 1_500_50)
+        .await;
+    let mut boris = app.customer("Борис").await;
+    let nothing = boris.get("/purchases").await.body;
+    assert!(
+        !nothing.contains("/purchases/statement"),
+        "there is nothing to take along"
+    );
+    for (language, delimiter, sums) in [
+        ("ru", ';', ["1500,50", "90,00", "-1500,50"]),
+        ("en", ',', ["1500.50", "90.00", "-1500.50"]),
+    ] {
+        anna.send("/purchases", "language", &[("language", language)]).await;
+        let page = anna.get("/purchases?to=2026-12-31").await;
+        let at = "/purchases/statement.csv?to=2026-12-31";
+        assert!(page.body.contains(&format!("href=\"{at}\"")), "the page leads there");
+        let reply = anna.get(at).await;
+        assert_eq!(reply.header("content-type"), "text/csv; charset=utf-8");
+        assert_eq!(
+            reply.header("content-disposition"),
+            "attachment; filename=\"purchases-2026-12-31.csv\""
+        );
+        let body = reply.body.trim_start_matches('\u{feff}');
+        let rows: Vec<Vec<&str>> = body.lines().map(|row| row.split(delimiter).collect()).collect();
+        assert_eq!(rows.len(), 4, "{body}");
+        let column = |n: usize| rows.iter().skip(1).map(|row| row[n]).collect::<Vec<_>>();
+        let mut told = column(rows[0].len() - 1);
+        told.sort_unstable();
+        let mut sums = sums.to_vec();
+        sums.sort_unstable();
+        assert_eq!(told, sums, "{body}");
+        assert!(column(6).contains(&"'=1+1"), "nothing is reckoned: {body}");
+        assert!(column(7).contains(&"-1"), "what came back: {body}");
+    }
+    // As the list is narrowed, so is the file, and it says so.
+    let narrowed = anna.get("/purchases?q=%D1%87%D0%B0%D0%B9%D0%BD%D0%B8%D0%BA").await;
+    let at = "/purchases/statement.csv?q=%D1%87%D0%B0%D0%B9%D0%BD%D0%B8%D0%BA";
+    assert!(
+        narrowed.body.to_uppercase().contains(&at.to_uppercase()),
+        "{}",
+        narrowed.body
+    );
+    let some = anna.get(at).await.body;
+    assert!(!some.contains("A-2") && some.contains("A-1"), "{some}");
+    assert!(some.contains("only those that fit the search"), "{some}");
+    // Printed.
+    let paper = anna.get("/purchases/statement.pdf?to=2026-12-31").await;
+    assert_eq!(paper.header("content-type"), "application/pdf");
+    assert!(paper.bytes.starts_with(b"%PDF-1."));
+    // Nobody else's, and what cannot be read is no address.
+    let his = boris.get("/purchases/statement.csv").await;
+    assert_eq!(his.body.lines().count(), 1, "{}", his.body);
+    let empty = boris.get("/purchases/statement.pdf").await;
+    assert!(empty.bytes.starts_with(b"%PDF-1."));
+    for wrong in ["from=x", "from=2026-12-02&to=2026-12-01", "least=x"] {
+        for ending in ["csv", "pdf"] {
+            let reply = anna.get(&format!("/purchases/statement.{ending}?{wrong}")).await;
+            assert_eq!(reply.status, StatusCode::NOT_FOUND, "{wrong}");
+        }
+    }
+    let signed_out = app.anybody().get("/purchases/statement.csv").await;
+    assert_eq!(signed_out.location(), "/sign-in?next=/purchases/statement.csv");
 }
 
 #[tokio::test]

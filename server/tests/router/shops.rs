@@ -309,6 +309,33 @@ fn card(page: &Reply, town: &str) -> String {
         .to_owned()
 }
 
+/// Of many shops the first stand open, and all others behind how many they are; both are sorted.
+#[tokio::test]
+async fn many_shops_are_folded_away_behind_the_first() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let shops = |page: &str| page.matches("<article class=\"program\"").count();
+    for n in 0..24 {
+        put_shop(&app, &format!("many-{n:02}"), "Клин", None).await;
+    }
+    let all = anna.get("/stores").await;
+    assert_eq!(shops(&all.body), 24);
+    assert!(!all.text().contains("Показать ещё"), "{}", all.text());
+    for n in 0..6 {
+        put_shop(&app, &format!("more-{n}"), "Ржев", None).await;
+    }
+    let page = anna.get("/stores").await;
+    let (open, folded) = page
+        .body
+        .split_once("Показать ещё 6")
+        .expect("the others are folded away");
+    assert_eq!([shops(open), shops(folded)], [24, 6]);
+    assert_eq!(page.body.matches("data-shops").count(), 2);
+    let near = anna.get("/stores?near=%D0%A0%D0%B6%D0%B5%D0%B2").await;
+    let (open, folded) = near.body.split_once("Показать ещё 6").expect("the others");
+    assert!(open.contains("<h2>Ржев") && !folded.contains("<h2>Ржев"), "{folded}");
+}
+
 #[tokio::test]
 async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
     let app = TestApp::new().await;

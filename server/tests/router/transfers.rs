@@ -526,6 +526,14 @@ async fn what_was_typed_is_shown_to_whom_typed_it_and_names_are_not_asked_for_wi
         assert!(answers <= 30, "{answers} names within an hour");
     }
     assert_eq!(club.anna.get(CONFIRM).await.status, StatusCode::TOO_MANY_REQUESTS);
+    // Who leaves leaves nothing of it behind.
+    const KEPT: &str = "__Host-kabinet_transfer";
+    assert!(club.anna.cookies.contains_key(KEPT));
+    assert_eq!(
+        club.anna.send("/card", "sign_out", &[]).await.location(),
+        "/sign-in?done=signed_out"
+    );
+    assert!(!club.anna.cookies.contains_key(KEPT));
 }
 
 #[tokio::test]

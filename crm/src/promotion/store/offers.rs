@@ -26,6 +26,8 @@ pub struct Offer {
     pub promotion: Promotion,
     /// How it stands with it.
     pub stand: Stand,
+    /// Where it holds for them, or would once they switch it on: why, as far as it is not for everybody.
+    pub because: Vec<Localized>,
     /// When the customer switched it on.
     pub activated_at: Option<DateTime<Utc>>,
 }
@@ -105,7 +107,9 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
     let timeline = timeline(conn).await?;
     let (rules, decisions) = asking::for_whom(conn, &timeline, me, &linked).await?;
     let conditions: Vec<&Condition> = decisions.iter().filter_map(|one| failed(&rules, one)).collect();
-    let names = names_of(conn, &conditions, words::NAMED).await?;
+    let asked = decisions.iter().filter_map(|one| rules.get(one.by));
+    let asked: Vec<&Condition> = asked.flat_map(|published| &published.rule.conditions).collect();
+    let names = names_of(conn, &asked, words::NAMED).await?;
     let standings = standings(conn, me, &conditions).await?;
     let used = uses(conn, me, &decisions).await?;
     let stand = |decision: &Decision, promotion: &Promotion| {
@@ -137,10 +141,13 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
     };
     let offer = |promotion: Promotion| {
         let mine = decisions.iter().filter(|one| promotion.rules.contains(&one.by.id));
-        let best = mine.map(|one| stand(one, &promotion)).min_by_key(Stand::rank);
+        let best = mine
+            .map(|one| (stand(one, &promotion), one.by))
+            .min_by_key(|(stand, _)| stand.rank());
         let activated_at = activated.get(&promotion.id).copied();
         let is_off = promotion.must_activate && activated_at.is_none();
-        let stand = match best {
+        let by = best.as_ref().and_then(|(_, by)| rules.get(*by));
+        let stand = match best.map(|(stand, _)| stand) {
             // No rule asks for it, or there is none.
             Some(Stand::Holds) if is_off => Stand::Off,
             None if is_off && promotion.rules.is_empty() => Stand::Off,
@@ -148,9 +155,14 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
             None if promotion.rules.is_empty() => Stand::Holds,
             None => Stand::Beyond { why: None },
         };
+        let because = match (&stand, by) {
+            (Stand::Holds | Stand::Off, Some(published)) => words::because(&published.rule, &names),
+            _ => Vec::new(),
+        };
         Offer {
             promotion,
             stand,
+            because,
             activated_at,
         }
     };

@@ -9,7 +9,7 @@ use crate::id::{CalendarId, ClockId, LevelNoticeId, RequestId, StaffId, TopicId}
 use crate::on;
 use crate::request::desk::Priority;
 use crate::staff::Right;
-use crate::who::{Staff, System};
+use crate::who::{Staff, Subject, System};
 use crate::work::Round;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
@@ -510,4 +510,20 @@ pub async fn of(conn: &mut Conn, by: &Staff, requests: &[RequestId]) -> Result<H
         all.entry(due.request_id).or_default().push(due);
     }
     Ok(all)
+}
+
+// What customers read -------------------------------------------------------------------------------------------------
+
+/// By when the next answer in a customer's request is promised; none where nothing is, and where that moment is over.
+pub async fn answer_by(conn: &mut Conn, of: Subject, number: i64) -> Result<Option<DateTime<Utc>>, Error> {
+    const SQL: &str = "SELECT c.due_at FROM request_clocks c JOIN requests r ON r.id = c.request_id \
+                       WHERE r.number = $1 AND r.customer_id = $2 AND c.kind <> 'solution' AND c.met_at IS NULL \
+                       AND c.dropped_at IS NULL AND c.paused_at IS NULL AND c.due_at > $3 ORDER BY c.due_at LIMIT 1";
+    let now = conn.now();
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(number)
+        .bind(of.id())
+        .bind(now)
+        .fetch_optional(c)
+        .await)?)
 }
