@@ -537,8 +537,7 @@ fn tell(histories: u32, world: impl AsyncFn() -> World + Sync) {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().expect("a thread ended"))
-            .collect()
+            .try_for_each(|thread| thread.join().expect("a thread ended"))
     });
     if let Err(e) = told {
         panic!("{e}");
