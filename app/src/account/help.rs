@@ -111,7 +111,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let first_steps = cx
         .customer
         .as_ref()
-        .map(|_| view! { <p><a href=welcome::HERE>{t.first_steps}</a></p> });
+        .map(|_| view! { <p class="ways"><a href=welcome::HERE>{t.first_steps}</a></p> });
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>

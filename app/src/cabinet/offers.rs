@@ -260,16 +260,24 @@ fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
     } else {
         "muted"
     };
+    // What is to be turned on is read first.
+    let stand = stand(cx, offer);
+    let (stand, turn_on) = if matches!(offer.stand, Stand::Off) {
+        (None, stand)
+    } else {
+        (stand, None)
+    };
     view! {
         <article class="offer">
             <p class="offer-gain" aria-hidden="true">{t.until_leaf} <b>{last.day()}</b> {month}</p>
             <div class="offer-body">
                 <h3>{cx.pick(&promotion.title)}</h3>
                 <p><span class=class>{words}</span> <span class="muted">", " {since}</span></p>
-                {stand(cx, offer)}
+                {stand}
                 <p>{cx.pick(&promotion.conditions)}</p>
                 {places(cx, promotion)}
-                <p class="no-print"><a href=write>{t.write} <span class="sr-only">": " {title}</span></a></p>
+                {turn_on}
+                <p class="ways no-print"><a href=write>{t.write} <span class="sr-only">": " {title}</span></a></p>
             </div>
         </article>
     }

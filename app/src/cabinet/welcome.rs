@@ -94,7 +94,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="panel" aria-labelledby="step">
                 <h2 id="step">{icon(now.icon)} " " {now.title}</h2>
                 <p>{now.text}</p>
-                <p><a href=now.href>{now.link}</a></p>
+                <p class="ways"><a href=now.href>{now.link}</a></p>
             </section>
             <div class="actions">{before} {after}</div>
             <FormBox<FinishTour> class="actions"><button class=class>{words}</button></FormBox<FinishTour>>
