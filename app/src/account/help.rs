@@ -150,7 +150,7 @@ fn results(cx: &Cx, found: &[&Shown]) -> Html {
             <h2 id="found">{words}</h2>
             {list(cx, first, None)}
             {rest}
-            <p><a href=HERE>{t.all}</a></p>
+            <p class="ways"><a href=HERE>{t.all}</a></p>
         </section>
     }
     .into_html()

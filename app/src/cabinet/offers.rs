@@ -202,6 +202,7 @@ fn archive(cx: &Cx, over: Vec<Over>) -> Html {
     let last = over.get(OVER.saturating_sub(1)).filter(|_| over.len() > OVER);
     let next = last.map(|last| format!("/offers?over={}", show_place((last.ended_at, last.id.0))));
     let next = next.map(|href| super::more(cx, href));
+    let is_counted = over.iter().take(OVER).any(|one| one.is_counted);
     let rows: Vec<_> = over
         .into_iter()
         .take(OVER)
@@ -238,7 +239,7 @@ fn archive(cx: &Cx, over: Vec<Over>) -> Html {
     }
     view! {
         <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
-        <p class="hint">{t.over_hint}</p>
+        {is_counted.then(|| view! { <p class="hint">{t.over_hint}</p> })}
         {next}
     }
     .into_html()

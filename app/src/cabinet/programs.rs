@@ -338,7 +338,7 @@ fn versions(cx: &Cx, code: &str, all: &[Version]) -> impl IntoView + use<> {
     view! {
         <details class="fold narrow">
             <summary>{t.versions}</summary>
-            <ul class="stack">{lines}</ul>
+            <ul class="ways">{lines}</ul>
         </details>
     }
 }
