@@ -180,7 +180,7 @@ fn first_purchase(cx: &Cx) -> Html {
             {icon(icons::RECEIPT_TEXT)}
             <p>{t.none}</p>
             <a class="btn btn-primary" href="/card">{t.show_card}</a>
-            <a href="/purchases/claim">{cx.t().claim.link}</a>
+            <a class="btn btn-quiet" href="/purchases/claim">{cx.t().claim.link}</a>
         </div>
     }
     .into_html()
