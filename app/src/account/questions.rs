@@ -137,6 +137,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .as_ref()
         .map(|_| view! { <a class="btn" href=MINE>{t.mine}</a> });
     let view = view! {
+        {helped::to_support(&cx)}
         <div class="page-head">
             <div>
                 <h1>{t.title}</h1>
