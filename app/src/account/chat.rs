@@ -1,6 +1,6 @@
 //! The conversation with the shop: the commands of the dialogue, for whoever is signed in and for whoever is not yet.
 
-use super::help::frame;
+use super::help::{frame, to_support};
 use super::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Next};
@@ -172,6 +172,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .into_html()
     };
     let view = view! {
+        {to_support(&cx)}
         <div>
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>

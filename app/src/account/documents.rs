@@ -1,5 +1,6 @@
 //! The texts that people agree to, to be read by everybody.
 
+use crate::cabinet::back;
 use crate::cx::Cx;
 use crate::route::{Body, Frame};
 use crate::ui::paragraphs;
@@ -25,7 +26,12 @@ pub async fn consent(cx: Cx) -> Result<Body, AppError> {
         view! { <p><a href=href>{cx.t().consents.replaced(newest.version)}</a></p> }
     });
     let title = cx.pick(&purpose.title);
+    let to_consents = cx
+        .customer
+        .is_some()
+        .then(|| back("/profile/consents", cx.t().consents.title));
     let view = view! {
+        {to_consents}
         <article class="prose">
             <h1>{title.clone()}</h1>
             <p class="hint">{cx.t().sign_in.version(purpose.version)}</p>

@@ -1,7 +1,7 @@
 //! The help, to be read by everybody: what is answered before anybody has to be asked.
 
 use super::questions;
-use crate::cabinet::welcome;
+use crate::cabinet::{back, welcome};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
@@ -73,6 +73,12 @@ pub(super) fn frame(cx: &Cx) -> Frame {
     }
 }
 
+/// The way back to where customers ask; whoever is not signed in has no such page.
+pub(super) fn to_support(cx: &Cx) -> Option<impl IntoView + use<>> {
+    let title = cx.t().support.title;
+    cx.customer.as_ref().map(|_| back("/support", title))
+}
+
 /// The parts of the help with their articles, or what was found.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().help;
@@ -111,8 +117,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let first_steps = cx
         .customer
         .as_ref()
-        .map(|_| view! { <p><a href=welcome::HERE>{t.first_steps}</a></p> });
+        .map(|_| view! { <p class="ways"><a href=welcome::HERE>{t.first_steps}</a></p> });
     let view = view! {
+        {to_support(&cx)}
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         {search_box(&cx, text.unwrap_or_default())}
@@ -150,7 +157,7 @@ fn results(cx: &Cx, found: &[&Shown]) -> Html {
             <h2 id="found">{words}</h2>
             {list(cx, first, None)}
             {rest}
-            <p><a href=HERE>{t.all}</a></p>
+            <p class="ways"><a href=HERE>{t.all}</a></p>
         </section>
     }
     .into_html()

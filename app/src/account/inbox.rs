@@ -37,7 +37,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let body = if list.is_empty() {
         view! { <p class="empty">{t.empty}</p> }.into_html()
     } else {
-        view! { <ul class="inbox">{list}</ul> }.into_html()
+        view! { <ul class="stack">{list}</ul> }.into_html()
     };
     let codes: Vec<_> = demonstration_codes(&cx.db)
         .await?

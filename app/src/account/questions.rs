@@ -137,11 +137,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .as_ref()
         .map(|_| view! { <a class="btn" href=MINE>{t.mine}</a> });
     let view = view! {
+        {helped::to_support(&cx)}
         <div class="page-head">
-            <h1>{t.title}</h1>
+            <div>
+                <h1>{t.title}</h1>
+                <p class="lead">{t.lead}</p>
+            </div>
             <a class="btn btn-primary" href=NEW>{icon(icons::PLUS)} {t.ask}</a>
         </div>
-        <p class="lead">{t.lead}</p>
         {search_box(&cx, &topics, code.unwrap_or_default(), &text)}
         {inside}
         <p class="actions no-print">

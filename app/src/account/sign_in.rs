@@ -351,7 +351,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
         {outside::trouble(&cx)}
         {view}
         {outside::buttons(&cx, false)}
-        <p class="muted"><a href="/help">{trouble}</a></p>
+        <p class="ways"><a href="/help">{trouble}</a></p>
     };
     Ok(Body::new(t.title, Frame::Plain, view))
 }

@@ -141,7 +141,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="panel" aria-labelledby="stop">
                 <h2 id="stop">{t.stop_title}</h2>
                 <p>{t.stop_text}</p>
-                <p><a href="/profile/quiet">{t.to_quiet}</a></p>
+                <p class="ways"><a href="/profile/quiet">{t.to_quiet}</a></p>
                 {stop}
             </section>
         </div>
@@ -294,7 +294,7 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
             <p>{standing(cx, last)}</p>
             {changed}
             {note}
-            <p>
+            <p class="ways">
                 <a href=format!("/consents/{}", purpose.code)>
                     {t.read(purpose.version)}<span class="sr-only">": " {title}</span>
                 </a>
@@ -321,7 +321,7 @@ fn act(cx: &Cx, consent: &Consent) -> impl IntoView + use<> {
             <small>
                 <Moment at=at shown=shown/> ", " {t.version(version)} ", "
                 <a href=text>{t.receipt}<span class="sr-only">{of.clone()}</span></a> ", "
-                <a href=json>"JSON"<span class="sr-only">{of}</span></a>
+                <a href=json>{t.receipt_json}<span class="sr-only">{of}</span></a>
             </small>
         </li>
     }

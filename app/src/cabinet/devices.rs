@@ -113,12 +113,13 @@ fn attempt(cx: &Cx, one: &SignIn) -> Html {
         true => ("status status-done", t.let_in),
         false => ("status status-bad", t.refused),
     };
-    let network = (!one.network.is_empty()).then(|| format!(" · {}", t.network(&one.network)));
+    let network = (!one.network.is_empty()).then(|| view! { <small>{t.network(&one.network)}</small> });
     view! {
         <li class="row">
             <span class="row-main">
                 <b>{device_name(cx, &one.device)}</b>
-                <small><Moment at=one.at shown=cx.moment(one.at)/> " · " {way(cx, &one.way)} {network}</small>
+                <small><Moment at=one.at shown=cx.moment(one.at)/> ", " {way(cx, &one.way)}</small>
+                {network}
             </span>
             <span class=class>{words}</span>
         </li>

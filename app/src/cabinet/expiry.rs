@@ -92,11 +92,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     });
     let view = view! {
         {back("/points", t.back)}
-        <h1>{t.title}</h1>
+        <div>
+            <h1>{t.title}</h1>
+            {expiring.is_some().then(|| view! { <p class="lead">{t.lead}</p> })}
+        </div>
         <div class="narrow stack">
             {is_later.then(|| view! { <p><a href="/points/expiry">{t.from_the_start}</a></p> })}
             {none}
-            {expiring.is_some().then(|| view! { <p class="lead">{t.lead}</p> })}
             {last}
             {expiring.is_some().then(|| {
                 meaning(&cx, cx.t().points.what_expires, cx.t().points.expires_means, "when-points-expire")

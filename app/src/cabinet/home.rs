@@ -406,7 +406,7 @@ fn running_offers(cx: &Cx, offers: &[Brief]) -> Option<Html> {
             <section class="section">
                 <div class="section-head"><h2>{t.offers}</h2> <a href="/offers">{t.all_offers}</a></div>
                 {items}
-                <p><a href="/stores">{t.offers_near}</a></p>
+                <p class="ways"><a href="/stores">{t.offers_near}</a></p>
             </section>
         }
         .into_html()

@@ -57,13 +57,13 @@ fn row(cx: &Cx, look: &Look) -> Html {
     let request = look.request.map(|number| {
         view! { " " <a href=format!("/support/{number}")>{t.request(number)}</a> }
     });
-    let times = (look.times > 1).then(|| format!(" · {}", t.times(look.times)));
+    let times = (look.times > 1).then(|| format!(", {}", t.times(look.times)));
     let reason = why(t, look).map(|reason| view! { <small dir="auto">{t.reason(reason)}</small> });
     view! {
         <li class="row">
             <span class="row-main">
                 <b>{what}{page}{request}</b>
-                <small><bdi>{by}</bdi> " · " <Moment at=look.at shown=cx.moment(look.at)/> {times}</small>
+                <small><bdi>{by}</bdi> ", " <Moment at=look.at shown=cx.moment(look.at)/> {times}</small>
                 {reason}
             </span>
         </li>

@@ -59,7 +59,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {back("/profile", cx.t().profile.title)}
         <div>
             <h1>{t.title}</h1>
-            <p class="lead">{t.lead(cx.shop().messages.keep_days)}</p>
+            <p class="lead">{t.lead(i64::from(cx.shop().messages.keep_days))}</p>
         </div>
         <div class="narrow stack">
             <nav class="tabs" aria-label=t.channels>{tabs}</nav>

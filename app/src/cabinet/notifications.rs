@@ -47,7 +47,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="narrow stack">
             {before.map(|_| view! { <p><a href="/notifications">{cx.t().points.from_the_start}</a></p> })}
             {list}
-            <p><a href="/profile/messages">{t.to_messages}</a></p>
+            <p class="ways"><a href="/profile/messages">{t.to_messages}</a></p>
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
@@ -135,14 +135,13 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
     let new = one
         .read_at
         .is_none()
-        .then(|| view! { <span class="badge badge-brand">{t.new}</span> });
+        .then(|| view! { " " <span class="badge badge-brand">{t.new}</span> });
     let (at, shown) = (one.at, cx.moment(one.at));
     view! {
         <li>
             <a class="row" href=href>
                 <span class="row-icon">{icon(inside)}</span>
-                <span class="row-main"><b dir="auto">{words}</b> <small><Moment at=at shown=shown/></small></span>
-                {new}
+                <span class="row-main"><b dir="auto">{words}</b> <small><Moment at=at shown=shown/> {new}</small></span>
                 <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
             </a>
         </li>

@@ -202,6 +202,7 @@ fn archive(cx: &Cx, over: Vec<Over>) -> Html {
     let last = over.get(OVER.saturating_sub(1)).filter(|_| over.len() > OVER);
     let next = last.map(|last| format!("/offers?over={}", show_place((last.ended_at, last.id.0))));
     let next = next.map(|href| super::more(cx, href));
+    let is_counted = over.iter().take(OVER).any(|one| one.is_counted);
     let rows: Vec<_> = over
         .into_iter()
         .take(OVER)
@@ -238,7 +239,7 @@ fn archive(cx: &Cx, over: Vec<Over>) -> Html {
     }
     view! {
         <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
-        <p class="hint">{t.over_hint}</p>
+        {is_counted.then(|| view! { <p class="hint">{t.over_hint}</p> })}
         {next}
     }
     .into_html()
@@ -260,16 +261,24 @@ fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
     } else {
         "muted"
     };
+    // What is to be turned on is read first.
+    let stand = stand(cx, offer);
+    let (stand, turn_on) = if matches!(offer.stand, Stand::Off) {
+        (None, stand)
+    } else {
+        (stand, None)
+    };
     view! {
         <article class="offer">
             <p class="offer-gain" aria-hidden="true">{t.until_leaf} <b>{last.day()}</b> {month}</p>
             <div class="offer-body">
                 <h3>{cx.pick(&promotion.title)}</h3>
                 <p><span class=class>{words}</span> <span class="muted">", " {since}</span></p>
-                {stand(cx, offer)}
+                {stand}
                 <p>{cx.pick(&promotion.conditions)}</p>
                 {places(cx, promotion)}
-                <p class="no-print"><a href=write>{t.write} <span class="sr-only">": " {title}</span></a></p>
+                {turn_on}
+                <p class="ways no-print"><a href=write>{t.write} <span class="sr-only">": " {title}</span></a></p>
             </div>
         </article>
     }

@@ -37,10 +37,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         super::more(&cx, href)
     });
     let rows: Vec<_> = often.iter().map(|article| row(&cx, article)).collect();
+    let lead = (!rows.is_empty()).then(|| view! { <p class="lead">{t.lead}</p> });
     let list = match rows.is_empty() {
         true => view! { <div class="panel empty">{icon(icons::RECEIPT_TEXT)} <p>{t.none}</p></div> }.into_html(),
         false => view! {
-            <p class="lead">{t.lead}</p>
             <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             {next}
         }
@@ -48,7 +48,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let view = view! {
         {back("/purchases", cx.t().purchases.title)}
-        <div class="page-head"><h1>{t.title}</h1></div>
+        <div>
+            <h1>{t.title}</h1>
+            {lead}
+        </div>
         <div class="narrow stack">{list}</div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))

@@ -83,7 +83,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <DateField name="birthday" label=t.birthday hint=hint missing=t.birthday_missing
                 value=date.unwrap_or_default() own=true/>
             {ask}
-            <TextArea name="address" label=t.address hint=t.address_hint value=person.address.unwrap_or_default() rows=2/>
+            <TextArea name="address" label=t.address hint=t.address_hint value=person.address.unwrap_or_default()
+                optional=true rows=2/>
             <div class="actions">
                 <button class="btn btn-primary">{t.save}</button>
                 <a class="btn btn-quiet" href="/profile">{cx.t().common.cancel}</a>

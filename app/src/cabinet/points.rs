@@ -256,7 +256,7 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
                 .reserved_until
                 .map(|until| t.reserved(cx.points(program.reserved), cx.time(until)));
             let expiry = program.next_expiry.map(|next| t.next_expiry(cx.day(next.at), cx.points(next.points)));
-            let notes = [reserved, pending, expiry].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            let notes = [reserved, pending, expiry].into_iter().flatten().collect::<Vec<_>>().join(", ");
             view! {
                 <li class="row">
                     <span class="row-main"><b>{cx.pick(&program.name)}</b> <small>{notes}</small></span>
@@ -422,7 +422,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
                     <div><dt>{t.balance_after}</dt><dd>{cx.points(entry.balance)}</dd></div>
                 </dl>
                 {parts(cx, entry, explained)}
-                <p class="no-print"><a href=write>{t.write}</a></p>
+                <p class="ways no-print"><a href=write>{t.write}</a></p>
             </div>
         </details>
     }

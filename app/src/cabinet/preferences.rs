@@ -140,7 +140,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <Field name="brands" label=t.brands hint=t.brands_hint value=wishes.brands optional=true/>
             <Field name="sizes" label=t.sizes hint=t.sizes_hint value=wishes.sizes optional=true/>
             <Field name="occasions" label=t.occasions hint=t.occasions_hint value=wishes.occasions optional=true/>
-            <TextArea name="wishes" label=t.wishes hint=t.wishes_hint value=wishes.wishes rows=3/>
+            <TextArea name="wishes" label=t.wishes hint=t.wishes_hint value=wishes.wishes optional=true rows=3/>
             <Select name="store" label=t.store options=shops value=favourite optional=true/>
             <Choices name="channels" legend=t.channels options=channels/>
             <p class="hint">{t.channels_hint} " " <a href="/profile/consents">{t.to_consents}</a></p>

@@ -338,7 +338,7 @@ fn versions(cx: &Cx, code: &str, all: &[Version]) -> impl IntoView + use<> {
     view! {
         <details class="fold narrow">
             <summary>{t.versions}</summary>
-            <ul class="stack">{lines}</ul>
+            <ul class="ways">{lines}</ul>
         </details>
     }
 }
@@ -409,7 +409,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {stands}
         {terms(&cx, &program)}
         {act}
-        <p><a href=format!("/support/new?about=program/{code}")>{t.write}</a></p>
+        <p class="ways"><a href=format!("/support/new?about=program/{code}")>{t.write}</a></p>
         {versions(&cx, &code, &all_versions)}
         {ladder}
         {history(&cx, &code, &times, &changes)}

@@ -181,7 +181,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </div>
             <div>
                 {chart(&cx, &spent)}
-                <div class="actions">
+                <div class="actions actions-fill">
                     <a class="btn" href="/purchases/often">{t.often}</a>
                     <a class="btn" href="/purchases/spending">{t.by_category}</a>
                     <a class="btn" href="/purchases/claim">{icon(icons::RECEIPT_TEXT)} {cx.t().claim.link}</a>
@@ -200,7 +200,7 @@ fn first_purchase(cx: &Cx) -> Html {
             {icon(icons::RECEIPT_TEXT)}
             <p>{t.none}</p>
             <a class="btn btn-primary" href="/card">{t.show_card}</a>
-            <a href="/purchases/claim">{cx.t().claim.link}</a>
+            <a class="btn btn-quiet" href="/purchases/claim">{cx.t().claim.link}</a>
         </div>
     }
     .into_html()
@@ -341,7 +341,7 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
                 <span class="row-icon">{icon(inside)}</span>
                 <span class="row-main">
                     <b>{name}</b>
-                    <small><Moment at=purchase.at shown=cx.moment(purchase.at)/> " · " {t.lines(purchase.lines)} {came_back}</small>
+                    <small><Moment at=purchase.at shown=cx.moment(purchase.at)/> ", " {t.lines(purchase.lines)} {came_back}</small>
                 </span>
                 <span class="row-end"><b>{cx.money(purchase.total)}</b> {points}</span>
             </a>

@@ -57,7 +57,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     ];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
     let (from, until) = (hours(), hours());
-    let zone = t.from_hint(&cx.shop().time_zone);
+    // People know what a clock shows, not what a time zone is called.
+    let clock = t.from_hint(cx.time(cx.db.now()));
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <div>
@@ -66,7 +67,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         {flash(&cx, &[("quiet", t.done)])}
         <FormBox<ChangeQuiet> labels=labels>
-            <Select name="quiet_from" label=t.from hint=zone options=from value=wishes.quiet_from.to_string()/>
+            <Select name="quiet_from" label=t.from hint=clock options=from value=wishes.quiet_from.to_string()/>
             <Select name="quiet_until" label=t.until hint=t.until_hint options=until value=wishes.quiet_until.to_string()/>
             <Select name="per_week" label=t.per_week options=often value=wishes.per_week.to_string()/>
             <Field name="paused_until" label=t.pause hint=t.pause_hint kind="date" value=pause optional=true/>

@@ -102,7 +102,7 @@ fn password(cx: &Cx, ways: &Ways) -> Result<Html, AppError> {
             view! {
                 <Field name="current" label=t.current kind="password" missing=t.current_missing
                     autocomplete="current-password"/>
-                <p class="hint"><a href="/confirm?next=/profile/security">{t.forgot}</a></p>
+                <p class="ways"><a href="/confirm?next=/profile/security">{t.forgot}</a></p>
             }
         })
     };

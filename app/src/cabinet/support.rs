@@ -198,9 +198,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <h1>{t.title}</h1>
             <a class="btn btn-primary" href="/support/new">{icon(icon::PLUS)} {t.write}</a>
         </div>
-        <p><a href="/help">{cx.t().help.title}</a></p>
-        <p><a href=crate::account::chat::HERE>{cx.t().chat.link}</a></p>
-        <p><a href=crate::account::questions::HERE>{cx.t().questions.title}</a></p>
+        <p class="ways">
+            <a href="/help">{cx.t().help.title}</a>
+            <a href=crate::account::chat::HERE>{cx.t().chat.link}</a>
+            <a href=crate::account::questions::HERE>{cx.t().questions.title}</a>
+        </p>
         {list}
         {next.map(|href| super::more(&cx, href))}
     };
@@ -392,7 +394,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             PageOf::Offer | PageOf::Coupon => "/offers".to_owned(),
             PageOf::Help => format!("/help/{}", about.code),
         };
-        view! { <p><a href=href>{t.about_page} " " {page_of(&cx, about.of)}</a></p> }
+        view! { <p class="ways"><a href=href>{t.about_page} " " {page_of(&cx, about.of)}</a></p> }
     });
     let labels = [("text", t.text), ("files", cx.t().form.files)];
     let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
@@ -469,6 +471,9 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         }
         .into_html()
     });
+    // While it goes on an answer is what matters; once it is over the mark comes first.
+    let rating = rating(&cx, &thread);
+    let (rating, rating_last) = if is_closed { (rating, None) } else { (None, rating) };
     let over =
         (!thread.may_go_on).then(|| view! { <p><a class="btn" href="/support/new">{t.write}</a></p> }.into_html());
     let view = view! {
@@ -480,7 +485,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
             </div>
             <p class="lead">{t.number(thread.number)} ", " {cx.day(thread.created_at)}</p>
             {receipt.map(|(href, words)| view! {
-                <p><a href=href>{t.about_receipt} " " {words}</a></p>
+                <p class="ways"><a href=href>{t.about_receipt} " " {words}</a></p>
             })}
             {about}
             {parts}
@@ -491,11 +496,12 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         {older}
         <ol class="thread" aria-label=t.messages aria-live="polite" data-thread="">{messages}</ol>
         <div class="narrow stack">
-            {rating(&cx, &thread)}
+            {rating}
             {reply}
             {reopen}
             {close}
             {over}
+            {rating_last}
         </div>
     };
     Ok(Body::new(

@@ -92,9 +92,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="narrow stack">
             <progress class="progress" max=steps.len().to_string() value=number.to_string() aria-label=said></progress>
             <section class="panel" aria-labelledby="step">
-                <h2 id="step">{icon(now.icon)} " " {now.title}</h2>
+                <h2 id="step" class="flex items-center gap-2">{icon(now.icon)} " " {now.title}</h2>
                 <p>{now.text}</p>
-                <p><a href=now.href>{now.link}</a></p>
+                <p class="ways"><a href=now.href>{now.link}</a></p>
             </section>
             <div class="actions">{before} {after}</div>
             <FormBox<FinishTour> class="actions"><button class=class>{words}</button></FormBox<FinishTour>>

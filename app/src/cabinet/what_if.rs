@@ -308,8 +308,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let view = view! {
         {back("/offers", cx.t().offers.title)}
-        <div class="page-head"><h1>{t.title}</h1></div>
-        <p class="lead">{t.lead}</p>
+        <div>
+            <h1>{t.title}</h1>
+            <p class="lead">{t.lead}</p>
+        </div>
         <div class="cols cols-even">
             <div>{form(&cx, &asked, &known, found.as_deref(), &shops, &flaws)}</div>
             <div id="result">{result}</div>

@@ -28,9 +28,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let none = (gave.is_empty() && others.is_empty()).then(|| view! { <p class="muted">{t.none}</p> });
     let view = view! {
         <a class="back" href=format!("/purchases/{id}")>{icon(icons::ARROW_LEFT)} {t.back}</a>
-        <div class="page-head"><h1>{t.title}</h1></div>
-        <div class="narrow stack">
+        <div>
+            <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
+        </div>
+        <div class="narrow stack">
             {none}
             {list(&cx, t.gave, &gave)}
             {list(&cx, t.others, &others)}

@@ -365,6 +365,9 @@ pub fn TextArea(
     /// What to say when nothing was typed.
     #[prop(optional, into)]
     missing: Option<String>,
+    /// May stay empty.
+    #[prop(default = false)]
+    optional: bool,
     /// Lines to show.
     #[prop(default = 5)]
     rows: u8,
@@ -382,7 +385,10 @@ pub fn TextArea(
     let value = format!("\n{}", typed(name, &value).replace('&', "&amp;").replace('<', "&lt;"));
     view! {
         <div class="field">
-            <label for=id.clone()>{label}</label>
+            <label for=id.clone()>
+                {label}
+                {optional.then(|| view! { " " <span class="optional">{cx.t().form.optional}</span> })}
+            </label>
             {hint.map(|hint| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> })}
             <textarea
                 class="input"

@@ -267,7 +267,7 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
             {phone}
             {email}
             {signed_in.then(|| view! {
-                <FormBox<SignOut> class="switch"><button class="link">{t.sign_out}</button></FormBox<SignOut>>
+                <FormBox<SignOut> class="switch"><button>{t.sign_out}</button></FormBox<SignOut>>
             })}
         </footer>
     }

@@ -14,7 +14,8 @@ async fn wishes_are_kept_and_flaws_stand_at_their_fields() {
     let shown = ["quiet_from", "quiet_until", "per_week", "paused_until"]
         .map(|name| form.get(name).unwrap_or_default().to_owned());
     assert_eq!(shown, ["21", "9", "3", ""], "by the configuration");
-    assert!(page.text().contains("Europe/Moscow"), "{}", page.text());
+    let clock = "По часам магазина, сейчас на них 15:00";
+    assert!(page.text().contains(clock), "{}", page.text());
 
     let wrong = [
         ("quiet_from", "24"),
