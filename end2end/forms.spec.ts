@@ -16,7 +16,7 @@ const seen = { wrong: new Set<string>(), right: new Set<string>(), buttons: new 
 
 test.describe.configure({ mode: "serial" });
 
-const box = (page: Page, form: string) => page.locator(`form:has(input[name="_fn"][value="${form}"])`).first();
+const box = (page: Page, form: string) => page.locator(`form:has(input[name="_fn"][value="${form}"])`).filter({ visible: true }).first();
 
 /** Fills a form in, presses its button and notes whether it was taken. */
 async function submit(page: Page, form: string, fields: Record<string, string> = {}, button?: string | RegExp) {

@@ -1,4 +1,4 @@
-//! The demonstration: made-up people on real purchases, twelve shops, nine promotions, three tiers, sixty requests. The same for
+//! The demonstration: made-up people on real purchases, twelve shops, nine promotions, three tiers, sixty requests, what the desk works by. The same for
 //! everybody but for the passwords, which are made at random for each database and printed once.
 
 mod messages;
@@ -7,6 +7,7 @@ mod people;
 mod questions;
 mod records;
 mod rewards;
+mod service;
 
 use crate::config::Config;
 use anyhow::Context as _;
@@ -82,7 +83,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     )
     .await?;
     let admins_secret = crm::factor::store::give_totp(db, &by, admin).await?;
-    let threads = requests(db, &by, &records, &people, customer, agent).await?;
+    let threads = requests(db, &by, &records, &people, customer, [agent, admin]).await?;
     println!("  {threads} requests");
     questions::write(db, &by, &people, agent).await?;
     messages::write(db, &by).await?;
@@ -328,14 +329,15 @@ async fn tiers(db: &Db, by: &System, records: &Records) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the requests down: three for the customer to sign in as, one of them with an answer unread.
+/// Writes the requests down, and before them what the desk works by: three for the customer to sign in as, one of them with an
+/// answer unread.
 async fn requests(
     db: &Db,
     by: &System,
     records: &Records,
     people: &[people::Made],
     customer: CustomerId,
-    agent: StaffId,
+    [agent, admin]: [StaffId; 2],
 ) -> anyhow::Result<usize> {
     if crm::request::store::exist(&mut db.read().await?, by).await? {
         return Ok(records.requests.len());
@@ -379,9 +381,11 @@ async fn requests(
     }
     // In the order in which they came, for that is how their numbers run.
     all.sort_by_key(|(past, _)| past.messages.first().map(|m| m.at));
+    let service = &service::Service::read(db, people, customer, [agent, admin])?;
     let all = &all;
     db.write(|tx| {
         scoped(async move {
+            service.write(tx, by, agent).await?;
             desk(tx, by).await?;
             pharmacies(tx, by).await?;
             for (past, thread) in all {

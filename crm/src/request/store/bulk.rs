@@ -314,7 +314,7 @@ pub async fn sort(db: &Db, by: &Staff, number: i64, acts: &[Act], seen: DateTime
     .await
 }
 
-/// Says how urgent a request is and puts tags on it, at the command line: nothing else of it changes.
+/// Says how urgent a request is and puts tags on it, at the command line: beside what is promised of it nothing else changes.
 pub async fn sort_by_system(
     tx: &mut Tx,
     _by: &System,
@@ -334,7 +334,8 @@ pub async fn sort_by_system(
     for tag in tags {
         on!(tx, |c| sqlx::query(TAG).bind(id).bind(tag).execute(c).await.map(drop))?;
     }
-    Ok(())
+    let now = tx.now();
+    levels::follow(tx, id, now, false).await
 }
 
 // Many of them --------------------------------------------------------------------------------------------------------
