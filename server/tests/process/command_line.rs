@@ -111,7 +111,7 @@ async fn a_demonstration_has_what_a_desk_works_by() {
         ("SELECT COUNT(*) FROM macros WHERE owner_id IS NULL AND tags <> '[]'", 4),
         ("SELECT COUNT(*) FROM interactions", 3),
         ("SELECT COUNT(*) FROM tasks WHERE state = 'open'", 4),
-        ("SELECT COUNT(*) FROM tasks WHERE due_on < date('now', '-1 day')", 1),
+        ("SELECT COUNT(*) FROM tasks WHERE due_on < date('now')", 1),
         // What is not closed is owed a solution, and what is closed had one.
         (
             "SELECT COUNT(*) FROM requests r WHERE (r.status = 'closed') <> EXISTS (SELECT 1 FROM request_clocks c \
