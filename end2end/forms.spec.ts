@@ -992,6 +992,22 @@ test("forms of scripts of talks", async ({ another, signIns }) => {
   await right(desk, "script.change", { name_en: "A winter call" });
 });
 
+test("forms of the questions of the questionnaire", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/questionnaire");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  const key = `forms-${Date.now().toString(36)}`;
+  const question = { key, title_ru: "Кто у вас живёт", title_en: "Who lives with you", why_ru: "Для кормов", why_en: "For pet food", position: "9" };
+  await wrong(desk, "questionnaire.add", { ...question, choices: "cat: Кошка" }, "Не удаётся прочитать: строка 1");
+  await right(desk, "questionnaire.add", { choices: "cat: Кошка / A cat" });
+  await wrong(desk, "questionnaire.change", { why_ru: "" }, "Заполните это поле");
+  // Whoever comes later is asked nothing new.
+  await box(desk, "questionnaire.change").locator('[name="asked"]').uncheck();
+  await right(desk, "questionnaire.change", { why_ru: "Чтобы были корма" });
+  await expect(desk.getByRole("main")).toContainText("не задаём");
+});
+
 test("forms of the help", async ({ page }) => {
   await page.goto("/help");
   await page.getByRole("searchbox").fill("потеряла карту");

@@ -593,6 +593,18 @@ pub const ROUTES: &[Route] = &[
         admin::scripts::one,
         [admin::scripts::ChangeScript]
     ),
+    page!(
+        "/admin/questionnaire",
+        Staff,
+        admin::questionnaire::page,
+        [admin::questionnaire::AddQuestion]
+    ),
+    page!(
+        "/admin/questionnaire/{code}",
+        Staff,
+        admin::questionnaire::one,
+        [admin::questionnaire::ChangeQuestion]
+    ),
     page!("/admin/help", Staff, admin::help::page, [admin::help::CreateHelp]),
     page!(
         "/admin/help/{code}",

@@ -31,6 +31,7 @@ pub mod places;
 pub mod points;
 pub mod programs;
 pub mod promotions;
+pub mod questionnaire;
 pub mod questions;
 pub mod queues;
 pub mod receipt;
