@@ -1218,6 +1218,11 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
   await right(vera, "staff.setup_totp", { code: totp(await secretOf(vera)) });
   await right(vera, "staff.setup_done");
   await expect(vera.getByRole("heading", { level: 1 })).toHaveText("Обращения");
+  const customer = await another();
+  await newcomer(customer, signIns);
+  const asked = await send(customer.request, signIns.url, "/support/new", "request.create", { topic: "other", text: "Когда откроетесь?", purchase: "" });
+  await vera.goto(asked.headers().location.split("?")[0].replace("/support/", "/admin/requests/"));
+  await right(vera, "request.assign");
 
   await desk.goto(new URL(desk.url()).pathname);
   for (const [form, words] of [
@@ -1227,6 +1232,8 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
     await wrong(desk, form, { reason: "" }, "Напишите, почему");
     await right(desk, form, { reason: "Проба" });
   }
+  await expect(desk.getByRole("main")).toContainText("1 открытое обращение");
+  await right(desk, "staff.hand_back");
   await right(desk, "staff.enable");
   await vera.goto("/admin/requests");
   await expect(vera).toHaveURL(/\/admin\/sign-in/);

@@ -164,6 +164,7 @@ pub const ROUTES: &[Route] = &[
             admin::staff::SetRole,
             admin::staff::DisableStaff,
             admin::staff::EnableStaff,
+            admin::staff::HandBack,
             admin::staff::EndStaffSessions,
             admin::staff::ResetFactors,
         ]
