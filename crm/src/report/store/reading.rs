@@ -383,6 +383,15 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         .tables
         .push(table(By::Program, &FIGURES, &by_program, &programs, of_points));
 
+    let corrected = corrections(conn, &ask).await?;
+    if !corrected.is_empty() {
+        report.tables.push(Table {
+            by: By::Agent,
+            columns: vec![Figure::Corrections, Figure::Consented, Figure::Adjusted],
+            rows: corrected,
+        });
+    }
+
     let now = owed(conn, ask.to, part).await?;
     let before = owed(conn, ask.before().1, part).await?;
     let all = |owed: &Option<(NaiveDate, Sums)>| owed.as_ref().map(|(_, sums)| sums.values().sum::<i64>());
@@ -405,6 +414,42 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         rows: OWED.iter().enumerate().map(age).collect(),
     });
     Ok(())
+}
+
+/// Who gave and took points in a period: how many times, how many of these a colleague consented to, and what they come to.
+async fn corrections(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::Error> {
+    const SQL: &str = "SELECT a.asked_by, s.name, a.program_id, COUNT(*), COUNT(a.decided_by), CAST(SUM(a.points) AS BIGINT) \
+                       FROM adjustments a JOIN staff s ON s.id = a.asked_by \
+                       WHERE a.state = 'booked' AND a.decided_at >= $1 AND a.decided_at < $2 \
+                       GROUP BY a.asked_by, s.name, a.program_id";
+    type Corrected = (StaffId, String, ProgramId, i64, i64, i64);
+    let (from, until) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
+    let found: Vec<Corrected> = on!(conn, |c| sqlx::query_as(SQL).bind(from).bind(until).fetch_all(c).await)?;
+    let mut all: BTreeMap<StaffId, (String, [i64; 3])> = BTreeMap::new();
+    for (id, name, program, many, consented, points) in found {
+        if ask.program.is_some_and(|only| only != program) {
+            continue;
+        }
+        let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; 3]));
+        add(sums, &[many, consented, points]);
+    }
+    Ok(by_name(all))
+}
+
+/// Adds figures one by one.
+fn add(sums: &mut [i64], more: &[i64]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
+/// A row for each member of staff, the most of the first figure first.
+fn by_name<const N: usize>(all: BTreeMap<StaffId, (String, [i64; N])>) -> Vec<Row> {
+    let row = |(name, sums): (String, [i64; N])| -> Row { (Name::Plain(name), sums.map(Some).to_vec()) };
+    let mut rows: Vec<Row> = all.into_values().map(row).collect();
+    rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
+    rows.truncate(ROWS);
+    rows
 }
 
 /// What was owed on the last day that it was counted on, up to one.
@@ -745,7 +790,70 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         columns: COLUMNS.to_vec(),
         rows,
     });
+    beside(conn, report).await?;
     Ok(())
+}
+
+/// What is told of talks and tasks.
+const WORK: [Figure; 4] = [Figure::Talks, Figure::TalkMinutes, Figure::TasksDone, Figure::DoneLate];
+/// These figures of each member of staff.
+type Work = BTreeMap<StaffId, (String, [i64; WORK.len()])>;
+
+/// Adds what staff did beside requests: they talked, and did tasks.
+async fn beside(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::Error> {
+    let ask = report.ask;
+    let (now, before) = (work(conn, (ask.from, ask.to)).await?, work(conn, ask.before()).await?);
+    let all = |work: &Work| {
+        let mut all = [0; WORK.len()];
+        for (_, figures) in work.values() {
+            add(&mut all, figures);
+        }
+        all
+    };
+    let both = all(&now).into_iter().zip(all(&before));
+    report
+        .totals
+        .extend(WORK.into_iter().zip(both).map(|(figure, (now, before))| Total {
+            figure,
+            now: Some(now),
+            before: Some(before),
+        }));
+    if !now.is_empty() {
+        report.tables.push(Table {
+            by: By::Work,
+            columns: WORK.to_vec(),
+            rows: by_name(now),
+        });
+    }
+    Ok(())
+}
+
+async fn work(conn: &mut Conn, (first, last): (NaiveDate, NaiveDate)) -> Result<Work, sqlx::Error> {
+    // Of an entry that was corrected the one counts that corrects it.
+    const TALKS: &str = "SELECT i.staff_id, s.name, COUNT(*), CAST(COALESCE(SUM(i.minutes), 0) AS BIGINT) \
+                         FROM interactions i JOIN staff s ON s.id = i.staff_id WHERE i.at >= $1 AND i.at < $2 \
+                         AND NOT EXISTS (SELECT 1 FROM interactions x WHERE x.corrects_id = i.id) \
+                         GROUP BY i.staff_id, s.name";
+    const DONE: &str = "SELECT t.owner_id, s.name, t.due_on, t.ended_at FROM tasks t JOIN staff s ON s.id = t.owner_id \
+                        WHERE t.state <> 'open' AND t.state = 'done' AND t.ended_at >= $1 AND t.ended_at < $2";
+    let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
+    let talks: Vec<(StaffId, String, i64, i64)> = on!(conn, |c| sqlx::query_as(TALKS)
+        .bind(from)
+        .bind(until)
+        .fetch_all(c)
+        .await)?;
+    let done: Vec<(StaffId, String, NaiveDate, DateTime<Utc>)> =
+        on!(conn, |c| sqlx::query_as(DONE).bind(from).bind(until).fetch_all(c).await)?;
+    let mut all: Work = talks
+        .into_iter()
+        .map(|(id, name, many, minutes)| (id, (name, [many, minutes, 0, 0])))
+        .collect();
+    for (id, name, due_on, ended_at) in done {
+        let (_, [_, _, done, late]) = all.entry(id).or_insert_with(|| (name, [0; WORK.len()]));
+        *done += 1;
+        *late += i64::from(conn.shop().day(ended_at) > due_on);
+    }
+    Ok(all)
 }
 
 /// A row for each of some ids, the most of the first figure first.

@@ -1,3 +1,0 @@
--- Staff write the questions of the questionnaire, version by version. The same version exists for the other engine.
-
-ALTER TABLE questionnaire_questions ADD COLUMN published_by UUID REFERENCES staff (id);      -- none: it came with the program
