@@ -9,3 +9,6 @@ CREATE INDEX adjustments_decided ON adjustments (decided_at) WHERE state = 'book
 
 -- Whoever consents to what agents ask for looks up what they did.
 UPDATE roles SET rights = rights || '["audit"]' WHERE code = 'lead' AND NOT rights @> '["audit"]';
+
+-- Agents give points for goodwill, up to the cap of their role; beyond it, or without one, whoever has the right to points consents.
+UPDATE roles SET rights = rights || '["goodwill"]' WHERE code = 'agent' OR rights @> '["points"]';

@@ -10,3 +10,7 @@ CREATE INDEX adjustments_decided ON adjustments (decided_at) WHERE state = 'book
 -- Whoever consents to what agents ask for looks up what they did.
 UPDATE roles SET rights = json_insert(rights, '$[#]', 'audit')
     WHERE code = 'lead' AND NOT EXISTS (SELECT 1 FROM json_each(rights) WHERE value = 'audit');
+
+-- Agents give points for goodwill, up to the cap of their role; beyond it, or without one, whoever has the right to points consents.
+UPDATE roles SET rights = json_insert(rights, '$[#]', 'goodwill')
+    WHERE code = 'agent' OR EXISTS (SELECT 1 FROM json_each(rights) WHERE value = 'points');
