@@ -1188,6 +1188,15 @@ test("forms of the texts as staff write them", async ({ another, signIns }) => {
   await expect(desk.getByText("вместе с Kabinet").first()).toBeVisible();
 });
 
+test("forms of the settings of the chat", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/dialogue");
+  await wrong(desk, "dialogue.set", { offers_shown: "21" }, "Число от 1 до 20");
+  await right(desk, "dialogue.set", { offers_shown: "6" });
+  await right(desk, "dialogue.set", { offers_shown: "5" });
+});
+
 test("forms of staff, roles and the audit log", async ({ another, signIns }) => {
   test.slow();
   const desk = await another();

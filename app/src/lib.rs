@@ -595,6 +595,12 @@ pub const ROUTES: &[Route] = &[
         [admin::scripts::ChangeScript]
     ),
     page!(
+        "/admin/dialogue",
+        Staff,
+        admin::dialogue::page,
+        [admin::dialogue::SetDialogue]
+    ),
+    page!(
         "/admin/questionnaire",
         Staff,
         admin::questionnaire::page,

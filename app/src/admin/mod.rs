@@ -10,6 +10,7 @@ pub mod coming;
 pub mod coupons;
 pub mod customer;
 pub mod customers;
+pub mod dialogue;
 mod due;
 pub mod extracts;
 pub mod find;

@@ -263,6 +263,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="actions">
             <a class="btn" href="/admin/scripts">{cx.t().admin_scripts.title}</a>
             <a class="btn" href="/admin/questionnaire">{cx.t().admin_questionnaire.title}</a>
+            <a class="btn" href="/admin/dialogue">{cx.t().admin_dialogue.title}</a>
         </p>
         {flash(&cx, &[("discarded", cx.t().admin_rules.done_discarded)])}
         <nav class="tabs" aria-label=t.title>{tabs}</nav>
