@@ -41,6 +41,7 @@ impl Form for FindCustomers {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customers;
+    cx.staff()?.may(Right::Customers)?;
     let (find, text) = looked_for(&cx)
         .await?
         .map(|(id, text)| (id.to_string(), text))

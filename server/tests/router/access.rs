@@ -5,6 +5,7 @@ use crate::common::{Browser, Reply, SAME_SITE, TestApp, Town, body, encode};
 use app::ROUTES;
 use app::route::{Access, Route};
 use axum::http::{Method, StatusCode};
+use crm::staff::{Right, Role};
 use crm::who::Token;
 
 fn of(access: Access) -> impl Iterator<Item = &'static Route> {
@@ -225,6 +226,67 @@ async fn s17_a_conversation_about_nothing_else_opens_to_whose_it_is() {
         reply.text()
     );
     assert_eq!(town.boris.get(&at).await.status, StatusCode::NOT_FOUND, "{at}");
+}
+
+/// The rights of which one opens a page of staff; none: everybody who works here.
+fn rights(path: &str) -> &'static [Right] {
+    use Right::*;
+    let of_staff = path.strip_prefix("/admin/").unwrap_or_default();
+    let area = of_staff.split(['/', '.']).next().unwrap_or_default();
+    if path.ends_with("/merge/{other}") {
+        return &[Merge];
+    }
+    match area {
+        "staff" | "roles" => &[Staff],
+        "audit" => &[Audit],
+        "requests" | "inbox" | "keys" | "macros" => &[Requests],
+        "partners" => &[Partners],
+        "find" => &[Customers, Requests, Shops],
+        "queues" | "tags" => &[Desk],
+        "levels" => &[Levels],
+        "customers" | "tasks" => &[Customers],
+        "fraud" => &[Fraud],
+        "approvals" => &[Points],
+        "messages" => &[Messages],
+        "rules" | "programs" | "promotions" | "coupons" | "segments" => &[Rules],
+        "stores" | "categories" | "articles" => &[Shops],
+        "scripts" | "questionnaire" | "dialogue" | "texts" => &[Texts],
+        "help" | "help-parts" => &[Help],
+        "questions" => &[Questions],
+        "tills" | "webhooks" => &[Tills],
+        "reports" => &[Reports],
+        "imports" => &[Import],
+        "exports" => &[Export],
+        // Of oneself, what one looks at at the moment, and how the API is called.
+        "security" | "confirm" | "view" | "" => &[],
+        other => panic!("who may open {other}?"),
+    }
+}
+
+/// Each role that comes with the program at each page of staff.
+#[tokio::test]
+async fn s17_each_role_opens_the_pages_that_it_has_the_rights_to_and_no_other() {
+    let town = Town::new().await;
+    let mut pages = Vec::new();
+    for route in of(Access::Staff) {
+        pages.push((route.path, path(&town, route).await));
+    }
+    let roles = town.app.texts("SELECT code || ' ' || rights FROM roles").await;
+    assert_eq!(roles.len(), Role::BUILT_IN.len());
+    for role in roles {
+        let (role, held) = role.split_once(' ').expect("a code and rights");
+        let held: Vec<Right> = serde_json::from_str(held).expect("rights");
+        let mut who = town.app.staff_as(&format!("some_{role}"), role).await;
+        for (route, at) in &pages {
+            let needed = rights(route);
+            let is_for_them = needed.is_empty() || needed.iter().any(|right| held.contains(right));
+            let expected = match is_for_them {
+                true => StatusCode::OK,
+                false => StatusCode::FORBIDDEN,
+            };
+            assert_eq!(who.get(at).await.status, expected, "{role} at {at}");
+        }
+    }
 }
 
 /// A role opens what it has the rights for; the rest says that it is not for them, and does nothing.
