@@ -24,8 +24,8 @@ use uuid::Uuid;
 const MOST: i64 = 100_000_000_000;
 
 /// Gives points to a customer whose card is open, or takes them, which [`Right::Goodwill`] is not enough for; at once where
-/// [`allowance`] allows it, else it waits for somebody else's consent. Given points last as long as those that the program pays for a purchase of today, without
-/// the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
+/// [`allowance`] allows it, else it waits for somebody else's consent. Given points last as long as those that the program pays
+/// for a purchase of today, without the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
 /// [`Error::NotFound`], a customer who is nobody any more [`Error::Stale`]. Fields: `reason`, `note`.
 pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
     const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, note, state, asked_by, \

@@ -437,9 +437,9 @@ async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts:
     Ok(())
 }
 
-/// Makes what somebody has open who is let in no more nobody's again, a hundred in a transaction: for how many requests. Of those whose
-/// queue gives in turn the next round gives them to others. Fails with [`Error::NotFound`] for nobody, and with [`Error::Stale`] for
-/// who is let in.
+/// Makes the open requests of somebody who is let in no more nobody's again, a hundred in a transaction; how many those were. What
+/// its queue gives in turn, the next round gives to others. Fails with [`Error::NotFound`] for nobody, and with [`Error::Stale`]
+/// for who is let in.
 pub async fn hand_back(db: &Db, by: &Staff, from: StaffId) -> Result<i64, Error> {
     const GONE: &str = "SELECT disabled_at IS NOT NULL FROM staff WHERE id = $1";
     const OPEN: &str = "SELECT number FROM requests WHERE assignee_id = $1 AND status <> 'closed' AND number > $2 \
