@@ -68,7 +68,7 @@ impl Service {
         db: &Db,
         people: &[Made],
         customer: CustomerId,
-        [agent, admin]: [StaffId; 2],
+        [agent, lead]: [StaffId; 2],
     ) -> anyhow::Result<Self> {
         let facts: Facts = serde_json::from_str(include_str!("../../demo/service.json"))?;
         let (now, shop) = (db.now(), db.shop());
@@ -102,7 +102,7 @@ impl Service {
                 customer: whom(&format!("task {i}"), one.language, one.mine)?,
                 title: one.title,
                 due_on: today + Duration::days(one.due_in_days),
-                owner: if one.lead { admin } else { agent },
+                owner: if one.lead { lead } else { agent },
                 by: agent,
                 at: now - Duration::days(5),
             })
