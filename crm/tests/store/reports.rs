@@ -16,7 +16,7 @@ use crm::purchase::import::{Format, Options, run};
 use crm::purchase::void::{VoidError, void};
 use crm::report::store::explained::{self, Look};
 use crm::report::store::{reading, run_due, saved, verify};
-use crm::report::{Ask, By, Figure, Kind, Name, Report, Table};
+use crm::report::{Ask, By, Figure, Kind, Name, Report, Step, Table};
 use crm::request::store as requests;
 use crm::request::{NewRating, NewRequest};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
@@ -608,8 +608,20 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
     let told = report(db, &mara, Kind::Requests, &ask).await;
     assert_eq!(total(&told, Figure::Reopened).0, Some(1));
     assert_eq!(total(&told, Figure::Backlog).0, Some(3));
-    assert_eq!(column(table(&told, By::Topic), Figure::Received), 3);
-    assert_eq!(column(table(&told, By::Agent), Figure::Received), 3);
+    for by in [By::Topic, By::Agent] {
+        for (figure, value) in [(Figure::Received, 3), (Figure::Reopened, 1), (Figure::Backlog, 3)] {
+            assert_eq!(column(table(&told, by), figure), value, "{by:?} {figure:?}");
+        }
+    }
+    // What is open at the end of a day is what was written up to then and not closed: nothing before the last one.
+    let days = table(&told, By::Step(Step::Day));
+    let place = days.columns.iter().position(|figure| *figure == Figure::Backlog);
+    let backlog: Vec<_> = days
+        .rows
+        .iter()
+        .map(|(_, values)| values[place.expect("a column")])
+        .collect();
+    assert_eq!(backlog, [vec![Some(0); 6], vec![Some(3)]].concat());
     // Two that became one are one, and it was not closed by that.
     at(100);
     let gone = numbers[1].to_string();

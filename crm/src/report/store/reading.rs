@@ -615,14 +615,31 @@ struct Rated {
     assignee_id: Option<StaffId>,
 }
 
-/// Requests that were written in a period, what was thought of answers in it, and when requests were closed and opened again.
-/// One that went into another one is that one, and counts once. They are few beside receipt lines, so that they are told apart here and not by the database: SQLite has no median.
+/// When a request was closed, or opened again.
+#[derive(sqlx::FromRow)]
+struct Stepped {
+    at: DateTime<Utc>,
+    topic_id: TopicId,
+    assignee_id: Option<StaffId>,
+}
+
+/// How many requests about a topic somebody has that are open.
+#[derive(sqlx::FromRow)]
+struct Left {
+    topic_id: TopicId,
+    assignee_id: Option<StaffId>,
+    many: i64,
+}
+
+/// Requests that were written in a period, what was thought of answers in it, when requests were closed and opened again, and what
+/// was open at its end. One that went into another one is that one, and counts once. They are few beside receipt lines, so that
+/// they are told apart here and not by the database: SQLite has no median.
 struct Asking {
     asked: Vec<Asked>,
     rated: Vec<Rated>,
-    closed: Vec<DateTime<Utc>>,
-    reopened: Vec<DateTime<Utc>>,
-    backlog: i64,
+    closed: Vec<Stepped>,
+    reopened: Vec<Stepped>,
+    backlog: Vec<Left>,
 }
 
 impl Asking {
@@ -631,14 +648,16 @@ impl Asking {
                              WHERE created_at >= $1 AND created_at < $2 AND merged_into IS NULL";
         const RATED: &str = "SELECT g.at, g.score, r.topic_id, r.assignee_id FROM request_ratings g \
                              JOIN requests r ON r.id = g.request_id WHERE g.at >= $1 AND g.at < $2";
-        const CLOSED: &str =
-            "SELECT closed_at FROM requests WHERE closed_at >= $1 AND closed_at < $2 AND merged_into IS NULL";
-        const REOPENED: &str =
-            "SELECT reopened_at FROM requests WHERE reopened_at >= $1 AND reopened_at < $2 AND merged_into IS NULL";
+        const CLOSED: &str = "SELECT closed_at AS at, topic_id, assignee_id FROM requests \
+                              WHERE closed_at >= $1 AND closed_at < $2 AND merged_into IS NULL";
+        const REOPENED: &str = "SELECT reopened_at AS at, topic_id, assignee_id FROM requests \
+                                WHERE reopened_at >= $1 AND reopened_at < $2 AND merged_into IS NULL";
         // Who waits in one that went into another one is waited for in that one.
-        const BACKLOG: &str = "SELECT (SELECT COUNT(*) FROM requests WHERE closed_at IS NULL AND created_at < $1) \
-                               + (SELECT COUNT(*) FROM requests WHERE closed_at >= $1 AND created_at < $1 \
-                               AND merged_into IS NULL)";
+        const BACKLOG: &str = "SELECT topic_id, assignee_id, COUNT(*) AS many FROM requests \
+                               WHERE closed_at IS NULL AND created_at < $1 GROUP BY topic_id, assignee_id \
+                               UNION ALL SELECT topic_id, assignee_id, COUNT(*) FROM requests \
+                               WHERE closed_at >= $1 AND created_at < $1 AND merged_into IS NULL \
+                               GROUP BY topic_id, assignee_id";
         let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
         Ok(Self {
             asked: on!(conn, |c| sqlx::query_as(ASKED)
@@ -651,27 +670,73 @@ impl Asking {
                 .bind(next)
                 .fetch_all(c)
                 .await)?,
-            closed: on!(conn, |c| sqlx::query_scalar(CLOSED)
+            closed: on!(conn, |c| sqlx::query_as(CLOSED)
                 .bind(first)
                 .bind(next)
                 .fetch_all(c)
                 .await)?,
-            reopened: on!(conn, |c| sqlx::query_scalar(REOPENED)
+            reopened: on!(conn, |c| sqlx::query_as(REOPENED)
                 .bind(first)
                 .bind(next)
                 .fetch_all(c)
                 .await)?,
-            backlog: on!(conn, |c| sqlx::query_scalar(BACKLOG).bind(next).fetch_one(c).await)?,
+            backlog: on!(conn, |c| sqlx::query_as(BACKLOG).bind(next).fetch_all(c).await)?,
         })
     }
 
-    fn figure(&self, figure: Figure) -> Option<i64> {
+    /// A figure of the requests of some topics or of some members of staff.
+    fn figure(&self, is_of: impl Fn(TopicId, Option<StaffId>) -> bool, figure: Figure) -> Option<i64> {
+        let steps = |all: &[Stepped]| all.iter().filter(|one| is_of(one.topic_id, one.assignee_id)).count() as i64;
         match figure {
-            Figure::Closed => Some(self.closed.len() as i64),
-            Figure::Reopened => Some(self.reopened.len() as i64),
-            Figure::Backlog => Some(self.backlog),
-            other => of_requests(self.asked.iter(), self.rated.iter(), other),
+            Figure::Closed => Some(steps(&self.closed)),
+            Figure::Reopened => Some(steps(&self.reopened)),
+            Figure::Backlog => {
+                let left = self.backlog.iter().filter(|one| is_of(one.topic_id, one.assignee_id));
+                Some(left.map(|one| one.many).sum())
+            }
+            other => of_requests(
+                self.asked.iter().filter(|one| is_of(one.topic_id, one.assignee_id)),
+                self.rated.iter().filter(|one| is_of(one.topic_id, one.assignee_id)),
+                other,
+            ),
         }
+    }
+
+    /// Everything of which there is something to tell.
+    fn each<K: Ord>(&self, key: impl Fn(TopicId, Option<StaffId>) -> K) -> BTreeSet<K> {
+        let asked = self.asked.iter().map(|one| key(one.topic_id, one.assignee_id));
+        let rated = self.rated.iter().map(|one| key(one.topic_id, one.assignee_id));
+        let steps = self.closed.iter().chain(&self.reopened);
+        let steps = steps.map(|one| key(one.topic_id, one.assignee_id));
+        let left = self.backlog.iter().map(|one| key(one.topic_id, one.assignee_id));
+        asked.chain(rated).chain(steps).chain(left).collect()
+    }
+
+    /// Some figures of each step of the period. What was open at the end of a step follows from the end of the one after it.
+    fn steps(&self, conn: &Conn, ask: &Ask, columns: &[Figure]) -> Vec<Row> {
+        let mut left: i64 = self.backlog.iter().map(|one| one.many).sum();
+        let mut rows = Vec::new();
+        for (first, last) in ask.steps().into_iter().rev() {
+            let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
+            let is_in = |at: DateTime<Utc>| from <= at && at < until;
+            let count = |all: &[Stepped]| all.iter().filter(|one| is_in(one.at)).count() as i64;
+            let (closed, reopened) = (count(&self.closed), count(&self.reopened));
+            let received = self.asked.iter().filter(|one| is_in(one.created_at)).count() as i64;
+            let value = |figure: &Figure| match figure {
+                Figure::Closed => Some(closed),
+                Figure::Reopened => Some(reopened),
+                Figure::Backlog => Some(left),
+                other => of_requests(
+                    self.asked.iter().filter(|one| is_in(one.created_at)),
+                    self.rated.iter().filter(|one| is_in(one.at)),
+                    *other,
+                ),
+            };
+            rows.push((Name::Days(first, last), columns.iter().map(value).collect()));
+            left += closed - received;
+        }
+        rows.reverse();
+        rows
     }
 }
 
@@ -716,42 +781,20 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         Figure::Score,
         Figure::Ratings,
     ];
-    const COLUMNS: [Figure; 5] = [
-        Figure::Received,
-        Figure::FirstAnswer,
-        Figure::Solution,
-        Figure::Score,
-        Figure::Ratings,
-    ];
     let ask = report.ask;
     let now = Asking::read(conn, (ask.from, ask.to)).await?;
     let before = Asking::read(conn, ask.before()).await?;
     report.totals = FIGURES
         .map(|figure| Total {
             figure,
-            now: now.figure(figure),
-            before: before.figure(figure),
+            now: now.figure(|_, _| true, figure),
+            before: before.figure(|_, _| true, figure),
         })
         .to_vec();
-
-    let columns = [Figure::Received, Figure::Closed, Figure::FirstAnswer, Figure::Score];
-    let rows = ask.steps().into_iter().map(|(first, last)| {
-        let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
-        let is_in = |at: DateTime<Utc>| from <= at && at < until;
-        let values = columns.map(|figure| match figure {
-            Figure::Closed => Some(now.closed.iter().filter(|at| is_in(**at)).count() as i64),
-            other => of_requests(
-                now.asked.iter().filter(|one| is_in(one.created_at)),
-                now.rated.iter().filter(|one| is_in(one.at)),
-                other,
-            ),
-        });
-        (Name::Days(first, last), values.to_vec())
-    });
     report.tables.push(Table {
         by: By::Step(ask.step()),
-        columns: columns.to_vec(),
-        rows: rows.collect(),
+        columns: FIGURES.to_vec(),
+        rows: now.steps(conn, &ask, &FIGURES),
     });
 
     let topics = names(conn, TOPICS).await?;
@@ -762,33 +805,21 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         Some(name) => Name::Plain(name.clone()),
         None => Name::None,
     };
-    let asked = now.asked.iter().map(|one| one.topic_id);
-    let ids = asked.chain(now.rated.iter().map(|one| one.topic_id)).collect();
-    let rows = grouped(&ids, &COLUMNS, topic, |id, figure| {
-        of_requests(
-            now.asked.iter().filter(|one| one.topic_id == *id),
-            now.rated.iter().filter(|one| one.topic_id == *id),
-            figure,
-        )
-    });
+    let ids = now.each(|topic, _| topic);
     report.tables.push(Table {
         by: By::Topic,
-        columns: COLUMNS.to_vec(),
-        rows,
+        columns: FIGURES.to_vec(),
+        rows: grouped(&ids, &FIGURES, topic, |id, figure| {
+            now.figure(|topic, _| topic == *id, figure)
+        }),
     });
-    let asked = now.asked.iter().map(|one| one.assignee_id);
-    let ids = asked.chain(now.rated.iter().map(|one| one.assignee_id)).collect();
-    let rows = grouped(&ids, &COLUMNS, agent, |id, figure| {
-        of_requests(
-            now.asked.iter().filter(|one| one.assignee_id == *id),
-            now.rated.iter().filter(|one| one.assignee_id == *id),
-            figure,
-        )
-    });
+    let ids = now.each(|_, agent| agent);
     report.tables.push(Table {
         by: By::Agent,
-        columns: COLUMNS.to_vec(),
-        rows,
+        columns: FIGURES.to_vec(),
+        rows: grouped(&ids, &FIGURES, agent, |id, figure| {
+            now.figure(|_, agent| agent == *id, figure)
+        }),
     });
     beside(conn, report).await?;
     Ok(())
