@@ -16,7 +16,7 @@ const seen = { wrong: new Set<string>(), right: new Set<string>(), buttons: new 
 
 test.describe.configure({ mode: "serial" });
 
-const box = (page: Page, form: string) => page.locator(`form:has(input[name="_fn"][value="${form}"])`).first();
+const box = (page: Page, form: string) => page.locator(`form:has(input[name="_fn"][value="${form}"])`).filter({ visible: true }).first();
 
 /** Fills a form in, presses its button and notes whether it was taken. */
 async function submit(page: Page, form: string, fields: Record<string, string> = {}, button?: string | RegExp) {
@@ -993,6 +993,22 @@ test("forms of scripts of talks", async ({ another, signIns }) => {
   await right(desk, "script.change", { name_en: "A winter call" });
 });
 
+test("forms of the questions of the questionnaire", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/questionnaire");
+  await desk.getByText("Заполнить", { exact: true }).click();
+  const key = `forms-${Date.now().toString(36)}`;
+  const question = { key, title_ru: "Кто у вас живёт", title_en: "Who lives with you", why_ru: "Для кормов", why_en: "For pet food", position: "9" };
+  await wrong(desk, "questionnaire.add", { ...question, choices: "cat: Кошка" }, "Не удаётся прочитать: строка 1");
+  await right(desk, "questionnaire.add", { choices: "cat: Кошка / A cat" });
+  await wrong(desk, "questionnaire.change", { why_ru: "" }, "Заполните это поле");
+  // Whoever comes later is asked nothing new.
+  await box(desk, "questionnaire.change").locator('[name="asked"]').uncheck();
+  await right(desk, "questionnaire.change", { why_ru: "Чтобы были корма" });
+  await expect(desk.getByRole("main")).toContainText("не задаём");
+});
+
 test("forms of the help", async ({ page }) => {
   await page.goto("/help");
   await page.getByRole("searchbox").fill("потеряла карту");
@@ -1173,6 +1189,15 @@ test("forms of the texts as staff write them", async ({ another, signIns }) => {
   await expect(desk.getByText("вместе с Kabinet").first()).toBeVisible();
 });
 
+test("forms of the settings of the chat", async ({ another, signIns }) => {
+  const desk = await another();
+  await enter(desk, employ(signIns, "administrator"));
+  await desk.goto("/admin/dialogue");
+  await wrong(desk, "dialogue.set", { offers_shown: "21" }, "Число от 1 до 20");
+  await right(desk, "dialogue.set", { offers_shown: "6" });
+  await right(desk, "dialogue.set", { offers_shown: "5" });
+});
+
 test("forms of staff, roles and the audit log", async ({ another, signIns }) => {
   test.slow();
   const desk = await another();
@@ -1203,6 +1228,11 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
   await right(vera, "staff.setup_totp", { code: totp(await secretOf(vera)) });
   await right(vera, "staff.setup_done");
   await expect(vera.getByRole("heading", { level: 1 })).toHaveText("Обращения");
+  const customer = await another();
+  await newcomer(customer, signIns);
+  const asked = await send(customer.request, signIns.url, "/support/new", "request.create", { topic: "other", text: "Когда откроетесь?", purchase: "" });
+  await vera.goto(asked.headers().location.split("?")[0].replace("/support/", "/admin/requests/"));
+  await right(vera, "request.assign");
 
   await desk.goto(new URL(desk.url()).pathname);
   for (const [form, words] of [
@@ -1212,6 +1242,8 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
     await wrong(desk, form, { reason: "" }, "Напишите, почему");
     await right(desk, form, { reason: "Проба" });
   }
+  await expect(desk.getByRole("main")).toContainText("1 открытое обращение");
+  await right(desk, "staff.hand_back");
   await right(desk, "staff.enable");
   await vera.goto("/admin/requests");
   await expect(vera).toHaveURL(/\/admin\/sign-in/);

@@ -104,6 +104,7 @@ async function sample(page: Page, path: string, signIns: SignIns, another: () =>
     case "/admin/reports/{kind}": return "/admin/reports/purchases?period=year";
     case "/admin/partners/{id}": return first("/admin/partners", /href="(\/admin\/partners\/[0-9a-f-]{36})"/);
     case "/admin/promotions/{id}": return first("/admin/promotions", /href="(\/admin\/promotions\/[0-9a-f-]{36})"/);
+    case "/admin/questionnaire/{code}": return "/admin/questionnaire/household";
     case "/admin/scripts/{code}": return "/admin/scripts/missing_points";
     case "/admin/stores/{id}": return first("/admin/stores", /href="(\/admin\/stores\/[0-9a-f-]{36})"/);
     case "/admin/categories/{id}": return first("/admin/categories", /href="(\/admin\/categories\/[0-9a-f-]{36})"/);
@@ -259,7 +260,7 @@ for (const { path, access } of routes()) {
     // Approvals, exports, odd patterns, the help, imports, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
     // Whoever adds a receiver, brings files in or takes them away, merges accounts or looks after staff has just proved who they are.
     if (path === "/admin/webhooks/{id}" || /^\/admin\/(exports|imports|roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|fraud|help|levels|messages|partners|programs|promotions|queues|reports|rules|scripts|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+    else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audit|categories|coupons|dialogue|fraud|help|levels|messages|partners|programs|promotions|questionnaire|queues|reports|rules|scripts|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
     if (access === "Demonstration") await be(page, engine, "agent");
     if (WAITING.includes(path)) {
       test.slow();

@@ -166,6 +166,7 @@ pub const ROUTES: &[Route] = &[
             admin::staff::SetRole,
             admin::staff::DisableStaff,
             admin::staff::EnableStaff,
+            admin::staff::HandBack,
             admin::staff::EndStaffSessions,
             admin::staff::ResetFactors,
         ]
@@ -595,6 +596,24 @@ pub const ROUTES: &[Route] = &[
         Staff,
         admin::scripts::one,
         [admin::scripts::ChangeScript]
+    ),
+    page!(
+        "/admin/dialogue",
+        Staff,
+        admin::dialogue::page,
+        [admin::dialogue::SetDialogue]
+    ),
+    page!(
+        "/admin/questionnaire",
+        Staff,
+        admin::questionnaire::page,
+        [admin::questionnaire::AddQuestion]
+    ),
+    page!(
+        "/admin/questionnaire/{code}",
+        Staff,
+        admin::questionnaire::one,
+        [admin::questionnaire::ChangeQuestion]
     ),
     page!("/admin/help", Staff, admin::help::page, [admin::help::CreateHelp]),
     page!(

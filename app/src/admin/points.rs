@@ -42,7 +42,9 @@ impl Form for Adjust {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.staff()?.fresh(&cx.db)?;
-        by.may(Right::Points)?;
+        if !by.has(Right::Goodwill) {
+            by.may(Right::Points)?;
+        }
         let mut check = Check::new();
         let sign = check.field(
             "direction",
@@ -246,8 +248,8 @@ pub(super) fn adjust(
     allowance: &AdjustmentAllowance,
 ) -> Option<Html> {
     let t = &cx.t().admin_points;
-    let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Points));
-    if !may {
+    let has = |right| cx.staff.as_ref().is_some_and(|staff| staff.has(right));
+    if !has(Right::Points) && !has(Right::Goodwill) {
         return unsaid(cx, &[Adjust::NAME], "program", |_| false, cx.t().form.stale);
     }
     let was_sent = cx.outcome.as_ref().is_some_and(|o| o.form == Adjust::NAME);
@@ -259,7 +261,14 @@ pub(super) fn adjust(
         .filter(|held| programs.iter().all(|program| program.id != held.program))
         .map(|held| (held.program, cx.pick(&held.name)));
     let options: Vec<_> = listed.chain(rest).map(|(id, name)| (id.to_string(), name)).collect();
-    let directions = [("give", t.give), ("take", t.take)].map(|(code, words)| (code.to_owned(), words.to_owned()));
+    let directions = match has(Right::Points) {
+        true => vec![("give", t.give), ("take", t.take)],
+        false => vec![("give", t.give)],
+    };
+    let directions = directions
+        .into_iter()
+        .map(|(code, words)| (code.to_owned(), words.to_owned()));
+    let directions: Vec<_> = directions.collect();
     let cap = match allowance.at_once {
         0 => t.no_cap.to_owned(),
         cap => t.cap(cx.points(cap)),
@@ -281,7 +290,7 @@ pub(super) fn adjust(
         Some(first) => first,
         None => view! {
             <FormBox<Adjust> labels=labels>
-                <Select name="direction" label=t.direction options=directions.to_vec() value="give"/>
+                <Select name="direction" label=t.direction options=directions value="give"/>
                 <Field name="points" label=t.points hint=t.points_hint missing=t.points_missing inputmode="decimal" class="input-short"/>
                 <Select name="program" label=t.program options=options value=""/>
                 <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing/>

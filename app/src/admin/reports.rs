@@ -148,6 +148,8 @@ impl<'a> Words<'a> {
             Figure::Spent => t.f_spent,
             Figure::Expired => t.f_expired,
             Figure::Adjusted => t.f_adjusted,
+            Figure::Corrections => t.f_corrections,
+            Figure::Consented => t.f_consented,
             Figure::Owed => t.f_owed,
             Figure::Registered => t.f_registered,
             Figure::Verified => t.f_verified,
@@ -162,6 +164,10 @@ impl<'a> Words<'a> {
             Figure::Reopened => t.f_reopened,
             Figure::Score => t.f_score,
             Figure::Ratings => t.f_ratings,
+            Figure::Talks => t.f_talks,
+            Figure::TalkMinutes => t.f_talk_minutes,
+            Figure::TasksDone => t.f_tasks_done,
+            Figure::DoneLate => t.f_done_late,
             Figure::Helped => t.f_helped,
             Figure::Chats => t.f_chats,
             Figure::Looks => t.f_looks,
@@ -239,6 +245,7 @@ impl<'a> Words<'a> {
             By::Program => (t.by_program, t.program),
             By::Topic => (t.by_topic, t.topic),
             By::Agent => (t.by_agent, t.agent),
+            By::Work => (t.by_work, t.agent),
             By::Age => (t.by_age, t.age),
         }
     }

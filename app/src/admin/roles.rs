@@ -95,6 +95,7 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::Customers => t.r_customers,
         Right::Messages => t.r_messages,
         Right::Points => t.r_points,
+        Right::Goodwill => t.r_goodwill,
         Right::Staff => t.r_staff,
         Right::Audit => t.r_audit,
         Right::Tills => t.r_tills,

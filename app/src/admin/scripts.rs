@@ -34,17 +34,28 @@ fn both(line: &str) -> Localized {
     }
 }
 
+/// The lines that say something.
+fn said(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+/// Texts with their codes, one in each line: `code: Русский / English`.
+pub(super) fn coded(text: &str) -> Vec<(String, Localized)> {
+    let one = |line: &str| {
+        let (code, name) = line.split_once(':').unwrap_or((line, ""));
+        (code.to_owned(), both(name))
+    };
+    said(text).map(one).collect()
+}
+
+/// The same as a line shows it.
+pub(super) fn coded_line(code: &str, name: &Localized) -> String {
+    format!("{code}: {}", line(name))
+}
+
 impl ScriptFields {
     /// The same; what is wrong with a line is told of the text that it makes.
     fn read(self, code: String, version: i64) -> Script {
-        let lines = |text: &str| -> Vec<String> {
-            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-            lines.map(str::to_owned).collect()
-        };
-        let outcome = |line: String| {
-            let (code, name) = line.split_once(':').unwrap_or((&line, ""));
-            (code.to_owned(), both(name))
-        };
         Script {
             code,
             version,
@@ -52,8 +63,8 @@ impl ScriptFields {
                 ru: self.name_ru,
                 en: self.name_en,
             },
-            steps: lines(&self.steps).iter().map(|line| both(line)).collect(),
-            outcomes: lines(&self.outcomes).into_iter().map(outcome).collect(),
+            steps: said(&self.steps).map(both).collect(),
+            outcomes: coded(&self.outcomes),
         }
     }
 }
@@ -155,7 +166,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
 }
 
 /// A text in both languages in a line.
-fn line(text: &Localized) -> String {
+pub(super) fn line(text: &Localized) -> String {
     format!("{} / {}", text.ru, text.en)
 }
 
@@ -164,7 +175,7 @@ fn fields(cx: &Cx, held: Option<&Script>) -> Html {
     let (t, of_rules) = (&cx.t().admin_scripts, &cx.t().admin_rules);
     let name = held.map(|held| held.name.clone()).unwrap_or_default();
     let steps: Vec<_> = held.iter().flat_map(|held| held.steps.iter().map(line)).collect();
-    let outcome = |(code, name): &(String, Localized)| format!("{code}: {}", line(name));
+    let outcome = |(code, name): &(String, Localized)| coded_line(code, name);
     let outcomes: Vec<_> = held.iter().flat_map(|held| held.outcomes.iter().map(outcome)).collect();
     view! {
         <Field name="name_ru" label=of_rules.name_ru value=name.ru/>

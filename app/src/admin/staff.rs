@@ -11,8 +11,9 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select};
 use crm::contact::change::is_link;
 use crm::id::StaffId;
+use crm::request::store::bulk;
 use crm::staff::managing::{self, Invitation, Member};
-use crm::staff::{Role, roles};
+use crm::staff::{Right, Role, roles};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -108,6 +109,20 @@ impl Form for EnableStaff {
         let id = at(cx)?;
         managing::enable(&cx.db, &by, id).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=enabled")))
+    }
+}
+
+/// Gives back what the member at hand has open, who is let in no more.
+#[derive(Deserialize)]
+pub struct HandBack {}
+
+impl Form for HandBack {
+    const NAME: &'static str = "staff.hand_back";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id = at(cx)?;
+        bulk::hand_back(&cx.db, cx.staff()?, id).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=handed")))
     }
 }
 
@@ -326,6 +341,37 @@ fn acts(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Vec<Html> {
     acts
 }
 
+/// What somebody has open who is let in no more, and the way to give it back.
+async fn open_work(cx: &Cx, member: &Member) -> Result<Option<Html>, AppError> {
+    if member.disabled_at.is_none() {
+        return Ok(None);
+    }
+    let (t, me) = (&cx.t().admin_staff, cx.staff()?);
+    let (requests, tasks) = managing::open_work(&mut cx.db.read().await?, me, member.id).await?;
+    if requests == 0 && tasks == 0 {
+        return Ok(None);
+    }
+    let back = (requests > 0).then(|| {
+        view! {
+            <p>{t.open_requests(requests)}</p>
+            <FormBox<HandBack> class="actions"><button class="btn">{t.hand_back}</button></FormBox<HandBack>>
+        }
+    });
+    let hand_on = (tasks > 0).then(|| {
+        let href = format!("/admin/tasks?of={}", member.id);
+        let way = me.has(Right::Tasks).then(|| view! { " " <a href=href>{t.hand_on}</a> });
+        view! { <p>{t.open_tasks(tasks)} {way}</p> }
+    });
+    let view = view! {
+        <section class="section narrow" aria-labelledby="open-work">
+            <h2 id="open-work">{t.open_work}</h2>
+            {back}
+            {hand_on}
+        </section>
+    };
+    Ok(Some(view.into_html()))
+}
+
 /// One of them.
 pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_staff;
@@ -345,6 +391,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         member.is_last.then_some(t.last)
     };
     let first = first.filter(|_| member.is_changed_by(me));
+    let left = open_work(&cx, &member).await?;
     let rights: Vec<_> = member
         .rights
         .iter()
@@ -361,6 +408,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ("enabled", t.done_enabled),
         ("ended", t.done_ended),
         ("reset", t.done_reset),
+        ("handed", t.done_handed),
     ];
     let title = member.name.clone();
     let view = view! {
@@ -378,6 +426,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             <div><dt>{t.sessions}</dt><dd>{crate::format::integer(member.sessions)}</dd></div>
             {until}
         </dl>
+        {left}
         <section class="section" aria-labelledby="rights">
             <h2 id="rights">{t.rights}</h2>
             {super::versions::list(rights)}

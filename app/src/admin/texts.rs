@@ -261,7 +261,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
-        <p class="actions"><a class="btn" href="/admin/scripts">{cx.t().admin_scripts.title}</a></p>
+        <p class="actions">
+            <a class="btn" href="/admin/scripts">{cx.t().admin_scripts.title}</a>
+            <a class="btn" href="/admin/questionnaire">{cx.t().admin_questionnaire.title}</a>
+            <a class="btn" href="/admin/dialogue">{cx.t().admin_dialogue.title}</a>
+        </p>
         {flash(&cx, &[("discarded", cx.t().admin_rules.done_discarded)])}
         <nav class="tabs" aria-label=t.title>{tabs}</nav>
         <p class="hint">{hint}</p>

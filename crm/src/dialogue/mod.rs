@@ -20,6 +20,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub mod settings;
 pub mod store;
 #[cfg(test)]
 mod tests;

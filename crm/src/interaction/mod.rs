@@ -88,6 +88,19 @@ pub struct Entry {
     pub minutes: String,
 }
 
+/// A talk of before, or one that is made up.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// With whom.
+    pub customer: CustomerId,
+    /// Who talked.
+    pub staff: StaffId,
+    /// What they wrote down.
+    pub entry: Entry,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// A talk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "store", derive(sqlx::FromRow))]

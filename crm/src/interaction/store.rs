@@ -1,6 +1,6 @@
 //! Talks in the database.
 
-use super::{Entry, Interaction, MINUTES_MAX, NOTE_MAX, Script, Way};
+use super::{Entry, Interaction, MINUTES_MAX, NOTE_MAX, Past, Script, Way};
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::id::{CustomerId, InteractionId};
 use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
-use crate::who::{Staff, Subject};
+use crate::who::{Staff, Subject, System};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 use std::collections::HashMap;
@@ -130,8 +130,6 @@ pub async fn add(
     entry: &Entry,
     corrects: Option<InteractionId>,
 ) -> Result<InteractionId, Error> {
-    const SQL: &str = "INSERT INTO interactions (id, customer_id, staff_id, channel, script, version, outcome, note, minutes, \
-                       corrects_id, at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
     const THERE: &str = "SELECT id FROM interactions WHERE id = $1 AND customer_id = $2";
     by.may(Right::Customers)?;
     db.write(|tx| {
@@ -145,30 +143,47 @@ pub async fn add(
                     .await)?;
                 found.ok_or(Error::NotFound)?;
             }
-            let checked = check(tx, entry).await?;
-            let (id, now) = (InteractionId::new(), tx.now());
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(customer)
-                .bind(by.id())
-                .bind(checked.channel)
-                .bind(&checked.script)
-                .bind(checked.version)
-                .bind(&checked.outcome)
-                .bind(&checked.note)
-                .bind(checked.minutes)
-                .bind(corrects)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
-            let reason = checked.channel.code();
-            by.record(tx, "interaction.add", Some(customer), Some(id.0), reason)
+            let talk = Past {
+                customer,
+                staff: by.id(),
+                entry: entry.clone(),
+                at: tx.now(),
+            };
+            let (id, channel) = enter(tx, &talk, corrects).await?;
+            by.record(tx, "interaction.add", Some(customer), Some(id.0), channel.code())
                 .await?;
             Ok(id)
         })
     })
     .await
+}
+
+/// Writes down a talk of before. Fails with flaws at its fields.
+pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<InteractionId, Error> {
+    Ok(enter(tx, past, None).await?.0)
+}
+
+async fn enter(tx: &mut Tx, talk: &Past, corrects: Option<InteractionId>) -> Result<(InteractionId, Way), Error> {
+    const SQL: &str = "INSERT INTO interactions (id, customer_id, staff_id, channel, script, version, outcome, note, minutes, \
+                       corrects_id, at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
+    let checked = check(tx, &talk.entry).await?;
+    let id = InteractionId::new();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(talk.customer)
+        .bind(talk.staff)
+        .bind(checked.channel)
+        .bind(&checked.script)
+        .bind(checked.version)
+        .bind(&checked.outcome)
+        .bind(&checked.note)
+        .bind(checked.minutes)
+        .bind(corrects)
+        .bind(talk.at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok((id, checked.channel))
 }
 
 /// Mends a talk, within [`super::MEND_WITHIN`] and by whoever wrote it down: anybody else is [`Error::Forbidden`], and later is

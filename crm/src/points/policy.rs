@@ -84,7 +84,11 @@ impl Default for Policy {
             invited_per_network: 10,
             adjustments_per_day: 5_000,
             adjustments_per_month: 20_000,
-            adjustment_caps: BTreeMap::from([("lead".into(), 500), (Role::ADMINISTRATOR.into(), 5_000)]),
+            adjustment_caps: BTreeMap::from([
+                (Role::AGENT.into(), 100),
+                ("lead".into(), 500),
+                (Role::ADMINISTRATOR.into(), 5_000),
+            ]),
         }
     }
 }

@@ -3,12 +3,15 @@
 //! [`Income`](crate::staff::Right::Income) alone, and each time is written down.
 
 use crate::lang::Localized;
+use serde::Serialize;
 
+#[cfg(feature = "store")]
+pub mod managing;
 #[cfg(feature = "store")]
 pub mod store;
 
 /// A question as it is asked now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Question {
     /// What forms call it.
     pub code: String,
@@ -25,7 +28,7 @@ pub struct Question {
 }
 
 /// An answer that may be chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Choice {
     /// What forms call it.
     pub code: String,

@@ -322,6 +322,10 @@ pub enum Figure {
     Expired,
     /// Points that staff gave, less what they took.
     Adjusted,
+    /// How many times staff gave or took points.
+    Corrections,
+    /// Those of them that a colleague consented to.
+    Consented,
     /// Points that customers hold.
     Owed,
     /// Customers who registered.
@@ -350,6 +354,14 @@ pub enum Figure {
     Score,
     /// How many said what they thought.
     Ratings,
+    /// Calls, visits and other talks that were written down.
+    Talks,
+    /// Minutes in them, as far as somebody looked at the clock.
+    TalkMinutes,
+    /// Tasks that were done.
+    TasksDone,
+    /// Those of them that were done after their day.
+    DoneLate,
     /// Readers whom an article of the help was of use to.
     Helped,
     /// Conversations that led to no request.
@@ -368,7 +380,7 @@ impl Figure {
         match self {
             Self::Sales | Self::AverageReceipt | Self::Returned | Self::Discount | Self::Net => Unit::Money,
             Self::Issued | Self::Spent | Self::Expired | Self::Adjusted | Self::Owed => Unit::Points,
-            Self::FirstAnswer | Self::Solution | Self::Saved => Unit::Minutes,
+            Self::FirstAnswer | Self::Solution | Self::TalkMinutes | Self::Saved => Unit::Minutes,
             Self::Frequency | Self::Score => Unit::Hundredths,
             _ => Unit::Count,
         }
@@ -414,8 +426,10 @@ pub enum By {
     Program,
     /// By topic.
     Topic,
-    /// By who has the request.
+    /// By who has the request, or corrected points.
     Agent,
+    /// By who talked and did tasks.
+    Work,
     /// By the age of points.
     Age,
 }

@@ -9,11 +9,11 @@ use super::{Status, Step, live, text};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{CustomerId, MacroId};
+use crate::id::{CustomerId, MacroId, StaffId};
 use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::staff::Right;
-use crate::who::{Reason, Staff};
+use crate::who::{Reason, Staff, System};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -323,42 +323,52 @@ fn may_write(by: &Staff, is_shared: bool) -> Result<(), Error> {
 /// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code. Fails with [`Error::TooMany`]
 /// where there are [`MOST`] already.
 pub async fn create(db: &Db, by: &Staff, new: &NewMacro) -> Result<MacroId, Error> {
-    const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by, \
-                       priority, tags, untags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    const COUNT: &str = "SELECT COUNT(*) FROM macros WHERE owner_id IS NOT DISTINCT FROM $1";
     may_write(by, new.is_shared())?;
     let checked = &new.checked()?;
     db.write(|tx| {
         scoped(async move {
-            let (id, now) = (MacroId::new(), tx.now());
             let owner = (!new.is_shared()).then(|| by.id());
-            let count: i64 = on!(tx, |c| sqlx::query_scalar(COUNT).bind(owner).fetch_one(c).await)?;
-            if count >= MOST {
-                return Err(Error::TooMany { retry_after: 0 });
-            }
-            let inserted = on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(&checked.code)
-                .bind(&checked.name)
-                .bind(owner)
-                .bind(Json(&checked.answer))
-                .bind(checked.sends)
-                .bind(checked.status)
-                .bind(checked.assign)
-                .bind(now)
-                .bind(by.id())
-                .bind(checked.priority)
-                .bind(Json(&checked.tags))
-                .bind(Json(&checked.untags))
-                .execute(c)
-                .await
-                .map(drop));
-            unless_taken(inserted)?;
+            let id = enter(tx, owner, by.id(), checked).await?;
             by.record(tx, "macro.create", None, Some(id.0), &checked.code).await?;
             Ok(id)
         })
     })
     .await
+}
+
+/// Writes one of everybody's down at the command line, in the name of a member of staff.
+pub async fn create_by_system(tx: &mut Tx, _by: &System, writer: StaffId, new: &NewMacro) -> Result<MacroId, Error> {
+    enter(tx, None, writer, &new.checked()?).await
+}
+
+async fn enter(tx: &mut Tx, owner: Option<StaffId>, writer: StaffId, checked: &Checked) -> Result<MacroId, Error> {
+    const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by, \
+                       priority, tags, untags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    const COUNT: &str = "SELECT COUNT(*) FROM macros WHERE owner_id IS NOT DISTINCT FROM $1";
+    let (id, now) = (MacroId::new(), tx.now());
+    let count: i64 = on!(tx, |c| sqlx::query_scalar(COUNT).bind(owner).fetch_one(c).await)?;
+    if count >= MOST {
+        return Err(Error::TooMany { retry_after: 0 });
+    }
+    let inserted = on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(&checked.code)
+        .bind(&checked.name)
+        .bind(owner)
+        .bind(Json(&checked.answer))
+        .bind(checked.sends)
+        .bind(checked.status)
+        .bind(checked.assign)
+        .bind(now)
+        .bind(writer)
+        .bind(checked.priority)
+        .bind(Json(&checked.tags))
+        .bind(Json(&checked.untags))
+        .execute(c)
+        .await
+        .map(drop));
+    unless_taken(inserted)?;
+    Ok(id)
 }
 
 /// Changes a macro. `seen` is when it was written down as it was shown: fails with [`Error::Stale`] where it is another one by now,

@@ -1307,10 +1307,14 @@ pub struct PastMessage {
     pub at: DateTime<Utc>,
 }
 
-/// Writes down a request with its history; its number. Fails with [`Error::NotFound`] where the topic is unknown, and
-/// with a flaw at `messages` where there is none.
+/// Writes down a request with its history; its number. Its clocks go as they would have gone by the service levels of now. Fails with
+/// [`Error::NotFound`] where the topic is unknown, and with a flaw at `messages` where there is none.
 pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
     const TOPIC: &str = "SELECT id FROM topics WHERE code = $1";
+    const ASKED: &str =
+        "UPDATE requests SET status = 'open', waiting_since = COALESCE(waiting_since, $2) WHERE id = $1";
+    const ANSWERED: &str = "UPDATE requests SET status = 'waiting', waiting_since = NULL, \
+                            answered_at = COALESCE(answered_at, $2) WHERE id = $1";
     const SQL: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
                        answered_at = $6, closed_at = $7, customer_seen_at = $8 WHERE id = $1";
     let topic: Option<TopicId> = on!(tx, |c| sqlx::query_scalar(TOPIC)
@@ -1342,6 +1346,17 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
     .await?;
     for message in &past.messages {
         say(tx, id, message.staff, message.internal, &message.body, message.at).await?;
+        if message.internal {
+            continue;
+        }
+        let turn = if message.staff.is_some() { ANSWERED } else { ASKED };
+        on!(tx, |c| sqlx::query(turn)
+            .bind(id)
+            .bind(message.at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        levels::follow(tx, id, message.at, message.staff.is_some()).await?;
     }
     let answered_at = spoken()
         .find(|message| message.staff.is_some())
@@ -1363,6 +1378,7 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
         .execute(c)
         .await
         .map(drop))?;
+    levels::follow(tx, id, last.at, false).await?;
     Ok(number)
 }
 

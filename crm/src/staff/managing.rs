@@ -123,6 +123,14 @@ pub async fn read(db: &Db, by: &Staff, id: StaffId) -> Result<(Member, Vec<roles
     .await
 }
 
+/// How many requests and how many tasks of somebody are open.
+pub async fn open_work(conn: &mut Conn, by: &Staff, id: StaffId) -> Result<(i64, i64), Error> {
+    const SQL: &str = "SELECT (SELECT COUNT(*) FROM requests WHERE assignee_id = $1 AND status <> 'closed'), \
+                       (SELECT COUNT(*) FROM tasks WHERE owner_id = $1 AND state = 'open')";
+    by.may(Right::Staff)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_one(c).await)?)
+}
+
 async fn get(conn: &mut Conn, id: StaffId) -> Result<Member, Error> {
     const SQL: &str = members!("WHERE s.id = $3");
     let now = conn.now();

@@ -28,6 +28,8 @@ pub enum Right {
     Messages,
     /// Gives and takes points, consents to what colleagues give and take, brings transfers back.
     Points,
+    /// Gives points for goodwill, and asks a colleague for more than their role may give by itself.
+    Goodwill,
     /// Adds and disables staff, and gives them roles.
     Staff,
     /// Reads the audit log.
@@ -80,11 +82,12 @@ pub enum Right {
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
         Self::Points,
+        Self::Goodwill,
         Self::Staff,
         Self::Audit,
         Self::Tills,
@@ -118,6 +121,7 @@ impl Right {
             Self::Customers => "customers",
             Self::Messages => "messages",
             Self::Points => "points",
+            Self::Goodwill => "goodwill",
             Self::Staff => "staff",
             Self::Audit => "audit",
             Self::Tills => "tills",

@@ -49,6 +49,23 @@ pub struct NewTask {
     pub request: String,
 }
 
+/// A task that was written down before, or is made up.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// For whom.
+    pub customer: CustomerId,
+    /// What is to be done.
+    pub title: String,
+    /// Until when.
+    pub due_on: NaiveDate,
+    /// By whom.
+    pub owner: StaffId,
+    /// Who wrote it down.
+    pub by: StaffId,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "store", derive(sqlx::FromRow))]

@@ -1,7 +1,7 @@
 //! Tasks in the database. Whoever may work with customers writes tasks down, also for a colleague, and changes their own; with the
 //! right [`Right::Tasks`] also those of others.
 
-use super::{End, Load, NewTask, OwnerLoad, Place, State, TITLE_MAX, Task, Which};
+use super::{End, Load, NewTask, OwnerLoad, Past, Place, State, TITLE_MAX, Task, Which};
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, RequestId, StaffId, TaskId};
 use crate::on;
 use crate::staff::Right;
-use crate::who::{Staff, Subject};
+use crate::who::{Staff, Subject, System};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 /// A task is due within so many days.
@@ -22,8 +22,6 @@ const SELECT: &str = "SELECT t.id, t.customer_id, c.name, c.surname, r.number AS
 /// Writes a task down. Fails with flaws at `title`, `due`, `owner` and `request`, with [`Error::NotFound`] where there is no such customer,
 /// and with [`Error::Stale`] where they are nobody any more.
 pub async fn add(db: &Db, by: &Staff, customer: CustomerId, new: &NewTask) -> Result<TaskId, Error> {
-    const SQL: &str = "INSERT INTO tasks (id, customer_id, request_id, title, due_on, owner_id, created_by, created_at, \
-                       changed_at, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
     by.may(Right::Customers)?;
     db.write(|tx| {
         scoped(async move {
@@ -40,25 +38,45 @@ pub async fn add(db: &Db, by: &Staff, customer: CustomerId, new: &NewTask) -> Re
             let (Some(title), Some(due), Some(owner), Some(request)) = (title, due, owner, request) else {
                 return Err(Error::Invalid(check.flaws()));
             };
-            let id = TaskId::new();
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(customer)
-                .bind(request)
-                .bind(&title)
-                .bind(due)
-                .bind(owner)
-                .bind(by.id())
-                .bind(now)
-                .bind(State::Open)
-                .execute(c)
-                .await
-                .map(drop))?;
+            let task = Past {
+                customer,
+                title,
+                due_on: due,
+                owner,
+                by: by.id(),
+                at: now,
+            };
+            let id = enter(tx, &task, request).await?;
             by.record(tx, "task.add", Some(customer), Some(id.0), "").await?;
             Ok(id)
         })
     })
     .await
+}
+
+/// Writes down a task of before, which may be late by now.
+pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<TaskId, Error> {
+    Ok(enter(tx, past, None).await?)
+}
+
+async fn enter(tx: &mut Tx, task: &Past, request: Option<RequestId>) -> Result<TaskId, sqlx::Error> {
+    const SQL: &str = "INSERT INTO tasks (id, customer_id, request_id, title, due_on, owner_id, created_by, created_at, \
+                       changed_at, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
+    let id = TaskId::new();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(task.customer)
+        .bind(request)
+        .bind(&task.title)
+        .bind(task.due_on)
+        .bind(task.owner)
+        .bind(task.by)
+        .bind(task.at)
+        .bind(State::Open)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
 }
 
 /// A day as a field of dates sends it: from today on.

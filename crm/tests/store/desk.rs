@@ -1,6 +1,6 @@
 //! The desk: queues, priorities, tags, kept filters, changes of many requests at once, and how requests are found.
 
-use crate::common::people::{SYSTEM, customer, lead, one, role, sql, staff, text, topic};
+use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, text, topic};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::flaw::Flaw;
@@ -9,6 +9,7 @@ use crm::request::desk::{Mode, Priority, Rules, Who};
 use crm::request::store::bulk::{self, Act, Refused, Undone};
 use crm::request::store::{self, index, queues, saved, tags};
 use crm::request::{Assignee, Cursor, Filter, NewRequest, Row, Sort, Status};
+use crm::staff::managing;
 use crm::testing::World;
 use crm::who::{Customer, Staff};
 
@@ -843,3 +844,65 @@ async fn each_order_and_count_of_requests_comes_out_of_an_index() {
         assert!(plan.contains(how) && !plan.contains("TEMP B-TREE"), "{asked}: {plan}");
     }
 }
+
+crm::both_engines!(what_somebody_has_who_is_gone_is_handed_back, async |world| {
+    let db = &world.db;
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let lead = some_lead(world).await;
+    let gone = staff(world, "agent").await;
+    role(world, "keeper", r#"["staff"]"#).await;
+    let keeper = staff(world, "keeper").await;
+    let id = keeper.id();
+    sql!(world, "UPDATE staff SET role = 'keeper' WHERE id = $1", id);
+    let keeper = again(world, id).await;
+    let mut numbers = Vec::new();
+    for words in ["first", "second", "third", "not theirs"] {
+        numbers.push(write(world, &anna, words).await);
+        later(world, 60);
+    }
+    for number in &numbers[..3] {
+        let act = [Act::Assign(Some(gone.id()))];
+        bulk::change(db, &lead, &[*number], &act).await.expect("given");
+    }
+    let act = [Act::Status(Status::Waiting)];
+    bulk::change(db, &lead, &numbers[1..2], &act).await.expect("waiting");
+    let act = [Act::Status(Status::Closed)];
+    bulk::change(db, &lead, &numbers[2..3], &act).await.expect("closed");
+
+    let early = bulk::hand_back(db, &keeper, gone.id()).await;
+    assert!(matches!(early, Err(Error::Stale)), "they work here: {early:?}");
+    let (id, now) = (gone.id(), db.now());
+    sql!(world, "UPDATE staff SET disabled_at = $2 WHERE id = $1", id, now);
+    let work = {
+        let mut conn = db.read().await.expect("a connection");
+        managing::open_work(&mut conn, &keeper, gone.id())
+            .await
+            .expect("counted")
+    };
+    assert_eq!(work, (2, 0));
+    let refused = bulk::hand_back(db, &lead, gone.id()).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    assert_eq!(bulk::hand_back(db, &keeper, gone.id()).await.expect("handed back"), 2);
+    for number in &numbers[..2] {
+        assert_eq!(assignee(world, *number).await, None, "{number}");
+    }
+    assert_eq!(
+        row(world, &lead, numbers[1]).await.status,
+        Status::Waiting,
+        "it stays where it was"
+    );
+    assert_eq!(
+        assignee(world, numbers[2]).await,
+        Some(gone.id()),
+        "what is closed was theirs"
+    );
+    let rows = "SELECT COUNT(*) FROM audit WHERE action = 'request.unassign' AND actor = 'staff'";
+    assert_eq!(one!(world, i64, rows), 2);
+    assert_eq!(
+        bulk::hand_back(db, &keeper, gone.id()).await.expect("nothing is left"),
+        0
+    );
+    let nobody = bulk::hand_back(db, &keeper, StaffId::new()).await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+});

@@ -1,12 +1,13 @@
 //! Conversations: what is said, whose it is, and what becomes of it.
 
-use crate::common::people::{contact, one, sql};
+use crate::common::people::{self, contact, one, sql};
 use crate::common::{BY, customer, days, ready, sign_in, slip};
 use crate::promotions::{promotion, put};
 use crate::rules::{TENTH, publish, rule};
 use chrono::Duration;
 use crm::contact::Kind;
 use crm::db::Db;
+use crm::dialogue::settings;
 use crm::dialogue::store::{self as dialogue, Author, Conversation, Heard, Speaker};
 use crm::dialogue::{Channel, Input, MASKED};
 use crm::error::Error;
@@ -17,6 +18,7 @@ use crm::promotion::NewPromotion;
 use crm::request::store as requests;
 use crm::testing::{World, start};
 use crm::who::{self, Customer, Token, Visitor};
+use std::collections::BTreeMap;
 
 const PHONE: &str = "+79005557788";
 
@@ -407,4 +409,45 @@ crm::both_engines!(it_is_taken_home, async |world| {
         String::new()
     });
     assert!(made.await.expect("made"));
+});
+
+crm::both_engines!(staff_set_what_the_chat_goes_by, async |world| {
+    let db = ready(world).await;
+    let mara = people::marketer(world).await;
+    let (held, seen) = settings::list(db, &mara).await.expect("read");
+    let values = |changes: &[(&str, &str)]| -> BTreeMap<String, String> {
+        let held = held.iter().map(|(code, value)| (code.clone(), value.to_string()));
+        let changes = changes
+            .iter()
+            .map(|(code, value)| ((*code).to_owned(), (*value).to_owned()));
+        held.chain(changes).collect()
+    };
+    let codes: Vec<_> = held.keys().map(String::as_str).collect();
+    assert_eq!(codes, ["kept_days", "offers_shown", "purchases_shown", "state_minutes"]);
+    let wrong = values(&[("kept_days", "31"), ("offers_shown", " "), ("purchases_shown", "x")]);
+    let refused = settings::set(db, &mara, seen, &wrong).await;
+    let Err(Error::Invalid(flaws)) = refused else {
+        panic!("{refused:?}")
+    };
+    let expected = [
+        ("kept_days", Flaw::OutOfRange { min: 1, max: 30 }),
+        ("purchases_shown", Flaw::NotANumber),
+        ("offers_shown", Flaw::Missing),
+    ];
+    assert_eq!(flaws, expected.map(|(field, flaw)| (field.to_owned(), flaw)));
+    let mine = values(&[("offers_shown", "1")]);
+    settings::set(db, &mara, seen, &mine).await.expect("set");
+    let late = settings::set(db, &mara, seen, &mine).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let (now, seen) = settings::list(db, &mara).await.expect("read");
+    assert_eq!((now["offers_shown"], now["kept_days"]), (1, held["kept_days"]));
+    settings::set(db, &mara, seen, &mine).await.expect("nothing to do");
+    assert_eq!(settings::list(db, &mara).await.expect("read").1, seen);
+    let said = "SELECT reason FROM audit WHERE action = 'dialogue.set'";
+    assert_eq!(one!(world, String, said), "offers_shown 5 → 1");
+    let agent = people::agent(world).await;
+    let refused = settings::set(db, &agent, seen, &mine).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let refused = settings::list(db, &agent).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
 });

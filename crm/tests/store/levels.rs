@@ -3,13 +3,16 @@
 use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, topic};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
+use crm::db::scoped;
 use crm::flaw::Flaw;
 use crm::id::{CalendarId, PolicyId};
+use crm::lang::Lang;
 use crm::request::desk::Priority;
 use crm::request::level::managing::{self, NewCalendar, NewPolicy};
 use crm::request::level::store as levels;
 use crm::request::level::{Kind, Policy, Told};
 use crm::request::store::bulk::{self, Act};
+use crm::request::store::{Past, PastMessage};
 use crm::request::{Filter, NewRequest, Row, Sort, Status, store};
 use crm::request::{mention, merge};
 use crm::testing::World;
@@ -610,3 +613,69 @@ crm::both_engines!(what_leads_type_is_checked_field_by_field, async |world| {
     let refused = managing::report(db, &agent).await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
 });
+
+crm::both_engines!(
+    a_request_of_before_has_the_clocks_that_it_would_have_had,
+    async |world| {
+        topic(world, "card", 1).await;
+        let anna = customer(world, "Anna", "K").await;
+        let (lead, agent) = people(world).await;
+        clock(world, 0);
+        set_up(world, &lead).await;
+        clock(world, 200);
+        let said = |minutes, staff: bool, internal| PastMessage {
+            staff: staff.then(|| agent.id()),
+            internal,
+            body: format!("after {minutes} minutes"),
+            at: moment(minutes),
+        };
+        let past = |status, messages| Past {
+            customer: anna.id(),
+            topic: "card".into(),
+            purchase: None,
+            language: Lang::Ru,
+            status,
+            assignee: Some(agent.id()),
+            seen: true,
+            messages,
+        };
+        let put = async |past: &Past| {
+            let put = world
+                .db
+                .write(|tx| scoped(async move { store::put(tx, &SYSTEM, past).await }));
+            put.await.expect("written")
+        };
+        let talk = vec![
+            said(0, false, false),
+            // A note between staff answers nobody.
+            said(10, true, true),
+            said(90, true, false),
+            said(120, false, false),
+            said(140, true, false),
+        ];
+        let closed = put(&past(Status::Closed, talk.clone())).await;
+        assert_eq!(
+            clocks(world, closed).await,
+            ["first_answer met late", "solution met", "next_answer met"]
+        );
+        let open = put(&past(Status::Open, talk[..4].to_vec())).await;
+        assert_eq!(
+            clocks(world, open).await,
+            ["first_answer met late", "solution runs", "next_answer runs"]
+        );
+        assert_eq!(first_due(world, open).await, Some(moment(150)));
+        assert_eq!(overdue(world, &agent).await.len(), 1, "since half past eleven");
+        // Another priority promises something else.
+        let urgent = NewPolicy {
+            priority: "urgent".into(),
+            next_answer: "10".into(),
+            ..promises(one!(world, CalendarId, "SELECT id FROM level_calendars"))
+        };
+        managing::add_policy(&world.db, &lead, &urgent).await.expect("a policy");
+        let sort = world.db.write(|tx| {
+            scoped(async move { bulk::sort_by_system(tx, &SYSTEM, open, Priority::Urgent, &["late".into()]).await })
+        });
+        sort.await.expect("sorted");
+        assert_eq!(first_due(world, open).await, Some(moment(130)));
+    }
+);

@@ -1,7 +1,7 @@
 //! What customers tell of themselves: the questionnaire, what they like in their own words, and a birthday that is not changed at
 //! will, on both engines.
 
-use crate::common::people::{one, sql, staff_token};
+use crate::common::people::{self, one, sql, staff_token};
 use crate::common::{BY, assert_books_agree, balance, customer, join, program, ready, sign_in};
 use crate::rules::{fixed, publish, rule};
 use chrono::NaiveDate;
@@ -9,6 +9,7 @@ use crm::customer::store::{self as customers, Preferences};
 use crm::customer::{PersonForm, Wishes};
 use crm::db::Db;
 use crm::flaw::Flaw;
+use crm::questionnaire::managing::{self, NewQuestion};
 use crm::questionnaire::{Answer, store as questionnaire};
 use crm::rule::Occasion;
 use crm::testing::{World, start};
@@ -329,3 +330,137 @@ both_engines!(what_a_customer_likes_is_kept_in_their_words, async |world| {
         .expect("taken back");
     assert_eq!(kept().await, Wishes::default());
 });
+
+/// The codes of what is asked now, in its order.
+async fn asked(db: &Db) -> Vec<String> {
+    let mut conn = db.read().await.expect("a connection");
+    let questions = questionnaire::questions(&mut conn).await.expect("read");
+    questions.into_iter().map(|question| question.code).collect()
+}
+
+both_engines!(
+    staff_write_questions_and_answers_keep_what_they_answered,
+    async |world| {
+        let db = ready(world).await;
+        let mara = people::marketer(world).await;
+        let who = customer(db).await;
+        let anna = sign_in(db, who).await;
+        let new = NewQuestion {
+            key: " Pets ".into(),
+            position: "2".into(),
+            asked: true,
+            guarded: true,
+            title: people::text("Pets"),
+            why: people::text("For their food"),
+            choices: vec![
+                ("cat".into(), people::text("A cat")),
+                ("dog".into(), people::text("A dog")),
+            ],
+        };
+        let mut wrong = new.clone();
+        // What the adapter of forms reads is no question.
+        wrong.key = "_fn".into();
+        wrong.position = "0".into();
+        wrong.choices[1] = ("cat".into(), people::text("A lion"));
+        let refused = managing::create(db, &mara, &wrong).await;
+        let Err(Error::Invalid(flaws)) = refused else {
+            panic!("{refused:?}")
+        };
+        let expected = [
+            ("key", Flaw::NotACode),
+            ("position", Flaw::OutOfRange { min: 1, max: 100 }),
+            ("choices", Flaw::Unreadable { line: 2 }),
+        ];
+        assert_eq!(flaws, expected.map(|(field, flaw)| (field.to_owned(), flaw)));
+        assert_eq!(managing::create(db, &mara, &new).await.expect("added"), "pets");
+        let twice = managing::create(db, &mara, &new).await;
+        assert!(
+            matches!(&twice, Err(Error::Invalid(flaws)) if flaws == &[("key".to_owned(), Flaw::Taken)]),
+            "{twice:?}"
+        );
+        assert_eq!(asked(db).await, ["sex", "occupation", "pets", "household", "income"]);
+        tell(db, &anna, &[("sex", "female"), ("pets", "cat")])
+            .await
+            .expect("told");
+
+        // Without cats, and as if it were no longer guarded: who answered was promised that it is.
+        let next = NewQuestion {
+            key: "pets".into(),
+            guarded: false,
+            title: people::text("Animals"),
+            choices: vec![("dog".into(), people::text("A dog"))],
+            ..new
+        };
+        managing::change(db, &mara, 1, &next).await.expect("changed");
+        let late = managing::change(db, &mara, 1, &next).await;
+        assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+        let all = told(db, &anna).await;
+        assert_eq!(codes(&all), [("sex", "female"), ("pets", "cat")]);
+        assert_eq!((all[1].title.en.as_str(), all[1].name.en.as_str()), ("Pets", "A cat"));
+        let lost = tell(db, &anna, &[("pets", "cat")]).await;
+        assert!(matches!(lost, Err(Error::Invalid(_))), "{lost:?}");
+        tell(db, &anna, &[("pets", "dog")]).await.expect("told");
+        assert_eq!(
+            codes(&open(db, who).await),
+            [("", ""); 0],
+            "staff do not read it like that"
+        );
+
+        // What is not asked any more is kept, until it is taken back with everything.
+        let hidden = NewQuestion { asked: false, ..next };
+        managing::change(db, &mara, 2, &hidden).await.expect("changed");
+        managing::change(db, &mara, 3, &hidden).await.expect("nothing to do");
+        assert_eq!(asked(db).await, ["sex", "occupation", "household", "income"]);
+        tell(db, &anna, &[("sex", "female")]).await.expect("told");
+        assert_eq!(codes(&told(db, &anna).await), [("sex", "female"), ("pets", "dog")]);
+        questionnaire::withdraw(db, &anna).await.expect("taken back");
+        assert!(told(db, &anna).await.is_empty());
+
+        let versions = managing::versions(db, &mara, "pets").await.expect("read");
+        let known: Vec<_> = versions
+            .iter()
+            .map(|one| {
+                (
+                    one.record.question.version,
+                    one.record.is_asked,
+                    one.published_by.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            known,
+            [
+                (3, false, Some("Мара")),
+                (2, true, Some("Мара")),
+                (1, true, Some("Мара"))
+            ]
+        );
+        assert!(versions.iter().all(|one| one.record.question.is_guarded));
+        let list = managing::list(db, &mara).await.expect("read");
+        let newest: Vec<_> = list
+            .iter()
+            .map(|one| (one.record.question.code.as_str(), one.record.question.version))
+            .collect();
+        let order = [
+            ("sex", 1),
+            ("occupation", 1),
+            ("pets", 3),
+            ("household", 1),
+            ("income", 1),
+        ];
+        assert_eq!(newest, order);
+        let none = managing::versions(db, &mara, "nothing").await;
+        assert!(matches!(none, Err(Error::NotFound)), "{none:?}");
+
+        let agent = people::agent(world).await;
+        let refused = [
+            managing::create(db, &agent, &hidden).await.err(),
+            managing::change(db, &agent, 3, &hidden).await.err(),
+            managing::list(db, &agent).await.err(),
+            managing::versions(db, &agent, "pets").await.err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Some(Error::Forbidden)), "{error:?}");
+        }
+    }
+);

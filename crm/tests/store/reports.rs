@@ -6,21 +6,25 @@ use crate::common::*;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use crm::article::store as articles;
 use crm::db::{Db, scoped};
-use crm::id::{CategoryId, StoreId, TierId};
+use crm::id::{CategoryId, ProgramId, StoreId, TaskId, TierId};
+use crm::interaction::{Entry, FREE, store as talks};
 use crm::lang::Localized;
+use crm::points::store::{SpendError, adjustments};
+use crm::points::{AdjustmentState, NewAdjustment};
 use crm::purchase::correct;
 use crm::purchase::import::{Format, Options, run};
 use crm::purchase::void::{VoidError, void};
 use crm::report::store::explained::{self, Look};
 use crm::report::store::{reading, run_due, saved, verify};
-use crm::report::{Ask, By, Figure, Kind, Name, Report, Table};
+use crm::report::{Ask, By, Figure, Kind, Name, Report, Step, Table};
 use crm::request::store as requests;
 use crm::request::{NewRating, NewRequest};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
 use crm::rule::{Span, Window};
 use crm::stores::store as stores;
+use crm::task::{End, NewTask, store as tasks};
 use crm::testing::{World, start};
-use crm::who::Staff;
+use crm::who::{Reason, Staff};
 use crm::{Error, on};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
@@ -604,8 +608,20 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
     let told = report(db, &mara, Kind::Requests, &ask).await;
     assert_eq!(total(&told, Figure::Reopened).0, Some(1));
     assert_eq!(total(&told, Figure::Backlog).0, Some(3));
-    assert_eq!(column(table(&told, By::Topic), Figure::Received), 3);
-    assert_eq!(column(table(&told, By::Agent), Figure::Received), 3);
+    for by in [By::Topic, By::Agent] {
+        for (figure, value) in [(Figure::Received, 3), (Figure::Reopened, 1), (Figure::Backlog, 3)] {
+            assert_eq!(column(table(&told, by), figure), value, "{by:?} {figure:?}");
+        }
+    }
+    // What is open at the end of a day is what was written up to then and not closed: nothing before the last one.
+    let days = table(&told, By::Step(Step::Day));
+    let place = days.columns.iter().position(|figure| *figure == Figure::Backlog);
+    let backlog: Vec<_> = days
+        .rows
+        .iter()
+        .map(|(_, values)| values[place.expect("a column")])
+        .collect();
+    assert_eq!(backlog, [vec![Some(0); 6], vec![Some(3)]].concat());
     // Two that became one are one, and it was not closed by that.
     at(100);
     let gone = numbers[1].to_string();
@@ -622,6 +638,108 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
         assert_eq!(total(&told, figure).0, Some(value), "{figure:?}");
     }
     assert_eq!(column(table(&told, By::Topic), Figure::Received), 2);
+});
+
+crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, async |world| {
+    let db = ready(world).await;
+    let (mara, support, lead) = (marketer(world).await, agent(world).await, people::lead(world).await);
+    let anna = customer(db).await;
+    let club = program(db, "club").await;
+    join(db, anna, "club", start() - days(1)).await;
+    let entry = |minutes: &str| Entry {
+        channel: "visit".into(),
+        script: FREE.into(),
+        outcome: "told".into(),
+        note: String::new(),
+        minutes: minutes.into(),
+    };
+    let first = talks::add(db, &support, anna.id(), &entry("3"), None).await;
+    let first = first.expect("written down");
+    // Of these two the one counts that corrects the other.
+    for (minutes, corrects) in [("5", Some(first)), ("", None)] {
+        let talk = talks::add(db, &support, anna.id(), &entry(minutes), corrects).await;
+        talk.expect("written down");
+    }
+    let task = NewTask {
+        title: "Позвонить".into(),
+        due: "2026-11-21".into(),
+        owner: support.id().to_string(),
+        request: String::new(),
+    };
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(tasks::add(db, &support, anna.id(), &task).await.expect("written down"));
+    }
+    let end = async |id: TaskId, end: End| {
+        let mut conn = db.read().await.expect("a connection");
+        let open = tasks::of(&mut conn, anna).await.expect("read");
+        drop(conn);
+        let seen = open.iter().find(|task| task.id == id).expect("it is open").changed_at;
+        tasks::end(db, &support, id, seen, end).await.expect("ended");
+    };
+    end(ids[0], End::Done).await;
+    let card = support.open(db, anna.id(), Reason::Card).await.expect("opened");
+    let correction = |points| NewAdjustment {
+        program: club,
+        points,
+        reason: "Касса не зачла чек".into(),
+        note: "За ошибку кассы".into(),
+    };
+    adjustments::adjust(db, &support, card, &correction(50_00))
+        .await
+        .expect("given");
+    let asked = adjustments::adjust(db, &support, card, &correction(200_00)).await;
+    let asked = asked.expect("asked");
+    assert_eq!(asked.state, AdjustmentState::Awaiting, "more than an agent gives alone");
+    let taken = adjustments::adjust(db, &support, card, &correction(-1_00)).await;
+    assert!(
+        matches!(taken, Err(SpendError::Crm(Error::Forbidden))),
+        "goodwill takes nothing: {taken:?}"
+    );
+    world.clock.set(start() + days(1));
+    end(ids[1], End::Done).await;
+    end(ids[2], End::Cancelled).await;
+
+    let ask = Ask::of((date("2026-11-15"), date("2026-11-22")));
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    let work = table(&told, By::Work);
+    assert_eq!(
+        work.rows.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        [&Name::Plain("Агния".into())]
+    );
+    for (figure, value) in [
+        (Figure::Talks, 2),
+        (Figure::TalkMinutes, 5),
+        (Figure::TasksDone, 2),
+        (Figure::DoneLate, 1),
+    ] {
+        assert_eq!(total(&told, figure), (Some(value), Some(0)), "{figure:?}");
+        assert_eq!(column(work, figure), value, "{figure:?}");
+    }
+
+    // What waits for consent is not given yet.
+    let told = report(db, &mara, Kind::Points, &ask).await;
+    let agents = table(&told, By::Agent);
+    assert_eq!(
+        (column(agents, Figure::Corrections), column(agents, Figure::Adjusted)),
+        (1, 50_00)
+    );
+    adjustments::approve(db, &lead, asked.id).await.expect("consented");
+    let told = report(db, &mara, Kind::Points, &ask).await;
+    let agents = table(&told, By::Agent);
+    for (figure, value) in [
+        (Figure::Corrections, 2),
+        (Figure::Consented, 1),
+        (Figure::Adjusted, 250_00),
+    ] {
+        assert_eq!(column(agents, figure), value, "{figure:?}");
+    }
+    let other = Ask {
+        program: Some(ProgramId::new()),
+        ..ask
+    };
+    let told = report(db, &mara, Kind::Points, &other).await;
+    assert!(told.tables.iter().all(|table| table.by != By::Agent));
 });
 
 crm::both_engines!(members_come_and_go, async |world| {

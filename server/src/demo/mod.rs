@@ -1,5 +1,5 @@
-//! The demonstration: made-up people on real purchases, twelve shops, nine promotions, three tiers, sixty requests. The same for
-//! everybody but for the passwords, which are made at random for each database and printed once.
+//! The demonstration: made-up people on real purchases, twelve shops, nine promotions, three tiers, sixty requests, what the desk
+//! works by. The same for everybody but for the passwords, which are made at random for each database and printed once.
 
 mod messages;
 mod odd;
@@ -7,6 +7,7 @@ mod people;
 mod questions;
 mod records;
 mod rewards;
+mod service;
 
 use crate::config::Config;
 use anyhow::Context as _;
@@ -67,11 +68,13 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     println!("  {sorted} articles sorted into categories");
     let people = people::everybody(db, &by).await?;
     println!("  {} people", people.len());
-    let passwords = [(); 3].map(|()| password());
+    let passwords = [(); 4].map(|()| password());
     tiers(db, &by, &records).await?;
     let customer = people::identify(db, &by, &people, CUSTOMER, &passwords[0]).await?;
     let agent = staff(db, &by, "agent", "Анна Ким", Role::new(Role::AGENT), &passwords[1]).await?;
     let agents_secret = crm::factor::store::give_totp(db, &by, agent).await?;
+    let lead = staff(db, &by, "lead", "Мария Лунина", Role::new("lead"), &passwords[3]).await?;
+    let leads_secret = crm::factor::store::give_totp(db, &by, lead).await?;
     let admin = staff(
         db,
         &by,
@@ -82,7 +85,7 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
     )
     .await?;
     let admins_secret = crm::factor::store::give_totp(db, &by, admin).await?;
-    let threads = requests(db, &by, &records, &people, customer, agent).await?;
+    let threads = requests(db, &by, &records, &people, customer, [agent, lead]).await?;
     println!("  {threads} requests");
     questions::write(db, &by, &people, agent).await?;
     messages::write(db, &by).await?;
@@ -103,6 +106,11 @@ pub async fn fill(db: &Db, config: &Config, is_small: bool) -> anyhow::Result<()
         "  a support agent      {url}/admin/sign-in         agent              {}   {}",
         passwords[1],
         agents_secret.text()
+    );
+    println!(
+        "  a team lead          {url}/admin/sign-in         lead               {}   {}",
+        passwords[3],
+        leads_secret.text()
     );
     println!(
         "  an administrator     {url}/admin/sign-in         admin              {}   {}",
@@ -328,14 +336,15 @@ async fn tiers(db: &Db, by: &System, records: &Records) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the requests down: three for the customer to sign in as, one of them with an answer unread.
+/// Writes the requests down, and before them what the desk works by: three for the customer to sign in as, one of them with an
+/// answer unread.
 async fn requests(
     db: &Db,
     by: &System,
     records: &Records,
     people: &[people::Made],
     customer: CustomerId,
-    agent: StaffId,
+    [agent, lead]: [StaffId; 2],
 ) -> anyhow::Result<usize> {
     if crm::request::store::exist(&mut db.read().await?, by).await? {
         return Ok(records.requests.len());
@@ -379,9 +388,11 @@ async fn requests(
     }
     // In the order in which they came, for that is how their numbers run.
     all.sort_by_key(|(past, _)| past.messages.first().map(|m| m.at));
+    let service = &service::Service::read(db, people, customer, [agent, lead])?;
     let all = &all;
     db.write(|tx| {
         scoped(async move {
+            service.write(tx, by, agent).await?;
             desk(tx, by).await?;
             pharmacies(tx, by).await?;
             for (past, thread) in all {

@@ -1,6 +1,6 @@
 //! What the commands for whoever looks after an installation say.
 
-use crate::common::{Installation, execute, files, told};
+use crate::common::{Installation, count, execute, files, told};
 
 #[test]
 fn a_password_of_the_database_is_never_printed() {
@@ -95,6 +95,36 @@ async fn a_demonstration_has_tiers_and_the_ledger_is_compared_with_the_purchases
     let said = told(&refused);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("a tier is what the purchases say"), "{said}");
+}
+
+#[tokio::test]
+async fn a_demonstration_has_what_a_desk_works_by() {
+    let here = Installation::new();
+    // The second time it changes nothing.
+    for _ in 0..2 {
+        here.succeed(&["demo", "--small"]);
+    }
+    let url = here.database_url();
+    for (sql, many) in [
+        ("SELECT COUNT(*) FROM level_calendars", 1),
+        ("SELECT COUNT(DISTINCT priority) FROM level_policies", 4),
+        ("SELECT COUNT(*) FROM macros WHERE owner_id IS NULL AND tags <> '[]'", 4),
+        ("SELECT COUNT(*) FROM interactions", 3),
+        ("SELECT COUNT(*) FROM tasks WHERE state = 'open'", 4),
+        ("SELECT COUNT(*) FROM tasks WHERE due_on < date('now')", 1),
+        // What is not closed is owed a solution, and what is closed had one.
+        (
+            "SELECT COUNT(*) FROM requests r WHERE (r.status = 'closed') <> EXISTS (SELECT 1 FROM request_clocks c \
+             WHERE c.request_id = r.id AND c.kind = 'solution' AND c.met_at IS NOT NULL)",
+            0,
+        ),
+        (
+            "SELECT COUNT(*) FROM requests r WHERE r.status = 'new' AND r.due_at IS NULL",
+            0,
+        ),
+    ] {
+        assert_eq!(count(&url, sql).await, many, "{sql}");
+    }
 }
 
 #[test]

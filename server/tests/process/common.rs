@@ -239,6 +239,15 @@ pub(crate) async fn execute(url: &str, sql: &'static str) {
     conn.close().await.expect("closed");
 }
 
+/// What a query counts in a database.
+pub(crate) async fn count(url: &str, sql: &'static str) -> i64 {
+    use sqlx::Connection as _;
+    let mut conn = sqlx::SqliteConnection::connect(url).await.expect("the database opens");
+    let found = sqlx::query_scalar(sql).fetch_one(&mut conn).await.expect("a number");
+    conn.close().await.expect("closed");
+    found
+}
+
 /// The names in a folder.
 pub(crate) fn files(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)

@@ -5,7 +5,7 @@ use crate::common::{Browser, Reply, SAME_SITE, TestApp, Town, body, encode};
 use app::ROUTES;
 use app::route::{Access, Route};
 use axum::http::{Method, StatusCode};
-use crm::staff::Right;
+use crm::staff::{Right, Role};
 use crm::who::Token;
 use std::collections::BTreeSet;
 
@@ -232,6 +232,32 @@ async fn s17_a_conversation_about_nothing_else_opens_to_whose_it_is() {
     assert_eq!(town.boris.get(&at).await.status, StatusCode::NOT_FOUND, "{at}");
 }
 
+/// Each role that comes with the program at each page of staff.
+#[tokio::test]
+async fn s17_each_role_opens_the_pages_that_it_has_the_rights_to_and_no_other() {
+    let town = Town::new().await;
+    let mut pages = Vec::new();
+    for route in of(Access::Staff) {
+        pages.push((route.path, path(&town, route).await));
+    }
+    let roles = town.app.texts("SELECT code || ' ' || rights FROM roles").await;
+    assert_eq!(roles.len(), Role::BUILT_IN.len());
+    for role in roles {
+        let (role, held) = role.split_once(' ').expect("a code and rights");
+        let held: Vec<Right> = serde_json::from_str(held).expect("rights");
+        let mut who = town.app.staff_as(&format!("some_{role}"), role).await;
+        for (route, at) in &pages {
+            let sets = opened_by(route);
+            let is_for_them = sets.is_empty() || sets.iter().any(|set| set.iter().all(|right| held.contains(right)));
+            let expected = match is_for_them {
+                true => StatusCode::OK,
+                false => StatusCode::FORBIDDEN,
+            };
+            assert_eq!(who.get(at).await.status, expected, "{role} at {at}");
+        }
+    }
+}
+
 /// A role opens what it has the rights for; the rest says that it is not for them, and does nothing.
 #[tokio::test]
 async fn s17_a_role_opens_only_what_it_has_rights_for() {
@@ -295,6 +321,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/admin/coupons", &[&[Right::Rules]]),
     ("/admin/customers", &[&[Right::Customers]]),
     ("/admin/customers/{id}/merge", &[&[Right::Customers, Right::Merge]]),
+    ("/admin/dialogue", &[&[Right::Texts]]),
     ("/admin/exports", &[&[Right::Export]]),
     (
         "/admin/find",
@@ -313,6 +340,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/admin/programs", &[&[Right::Rules]]),
     ("/admin/promotions", &[&[Right::Rules]]),
     ("/admin/questions", &[&[Right::Questions]]),
+    ("/admin/questionnaire", &[&[Right::Texts]]),
     ("/admin/queues", &[&[Right::Desk, Right::Requests]]),
     ("/admin/queues/{id}", &[&[Right::Desk]]),
     ("/admin/reports", &[&[Right::Reports]]),
@@ -330,21 +358,21 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/admin/webhooks", &[&[Right::Tills]]),
 ];
 
-/// Forms that take a right besides those that open their page.
-const BESIDES: [(&str, Right); 13] = [
-    ("card.issue", Right::Cards),
-    ("card.stop", Right::Cards),
-    ("contact.confirm", Right::Contacts),
-    ("erasure.begin", Right::PersonalData),
-    ("export.begin", Right::PersonalData),
-    ("fraud.stop", Right::Customers),
-    ("macro.change", Right::Macros),
-    ("merge.find", Right::Merge),
-    ("points.adjust", Right::Points),
-    ("purchase.attach", Right::Purchases),
-    ("purchase.detach", Right::Purchases),
-    ("purchase.store", Right::Purchases),
-    ("view.begin", Right::ViewAs),
+/// Forms that take a right besides those that open their page, any one of these.
+const BESIDES: [(&str, &[Right]); 13] = [
+    ("card.issue", &[Right::Cards]),
+    ("card.stop", &[Right::Cards]),
+    ("contact.confirm", &[Right::Contacts]),
+    ("erasure.begin", &[Right::PersonalData]),
+    ("export.begin", &[Right::PersonalData]),
+    ("fraud.stop", &[Right::Customers]),
+    ("macro.change", &[Right::Macros]),
+    ("merge.find", &[Right::Merge]),
+    ("points.adjust", &[Right::Points, Right::Goodwill]),
+    ("purchase.attach", &[Right::Purchases]),
+    ("purchase.detach", &[Right::Purchases]),
+    ("purchase.store", &[Right::Purchases]),
+    ("view.begin", &[Right::ViewAs]),
 ];
 
 fn opened_by(path: &str) -> &'static [&'static [Right]] {
@@ -462,7 +490,7 @@ async fn s17_no_form_of_staff_works_without_its_right() {
             sent.extend([form, filled].map(|form| (at.clone(), form)));
         }
     }
-    let besides = |name: &str| BESIDES.iter().find(|(form, _)| *form == name).map(|(_, right)| *right);
+    let besides = |name: &str| BESIDES.iter().find(|(form, _)| *form == name).map(|(_, rights)| *rights);
     // A look at a customer is written down, whatever becomes of the form, and the role is what is tried here.
     let but = ["audit", "roles", "sessions"];
     let before = town.app.everything(&but).await;
@@ -473,8 +501,8 @@ async fn s17_no_form_of_staff_works_without_its_right() {
         let_do(&town.app, &[]).await;
         let reply = who.submit(&at, &keyed()).await;
         assert_eq!(reply.status, StatusCode::FORBIDDEN, "{name} at {at}: {}", reply.text());
-        if let Some(right) = besides(&name) {
-            let_do(&town.app, &all_but(&[right])).await;
+        if let Some(rights) = besides(&name) {
+            let_do(&town.app, &all_but(rights)).await;
             let reply = who.submit(&at, &keyed()).await;
             assert!(reply.status.is_client_error(), "{name} at {at}: {}", reply.status);
         }

@@ -198,3 +198,60 @@ async fn what_a_customer_likes_in_their_own_words_stays_and_staff_read_it() {
         assert!(page.contains(words), "{words}: {page}");
     }
 }
+
+/// What staff write is asked from then on; whoever did not see the last version does not write the next.
+#[tokio::test]
+async fn a_question_that_staff_write_is_asked() {
+    const AT: &str = "/admin/questionnaire";
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let says = [
+        ("key", "pets"),
+        ("title_ru", "Кто у вас живёт"),
+        ("title_en", "Who lives with you"),
+        ("why_ru", "Чтобы был корм"),
+        ("why_en", "To have food for them"),
+        ("choices", "cat: Кошка / A cat\ndog: Собака / A dog"),
+        ("position", "2"),
+        ("asked", "yes"),
+    ];
+    let mut wrong = says.to_vec();
+    wrong[5].1 = "cat: Кошка / A cat\ndog";
+    let wrong = mara.send(AT, "questionnaire.add", &wrong).await;
+    assert_eq!(
+        wrong.message("questionnaire.add", "choices"),
+        "Не удаётся прочитать: строка 2"
+    );
+    let added = mara.send(AT, "questionnaire.add", &says).await;
+    assert_eq!(
+        added.location(),
+        "/admin/questionnaire/pets?done=created",
+        "{}",
+        added.text()
+    );
+    let page = anna.get(PATH).await;
+    for words in ["Кто у вас живёт", "Чтобы был корм", "Собака"] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    let told = anna.send(PATH, TELL, &[("pets", "dog")]).await;
+    assert_eq!(told.location(), "/questionnaire?done=told", "{}", told.text());
+
+    // Not asked any more: the box is not ticked.
+    let at = added.location().split('?').next().unwrap_or_default().to_owned();
+    let mut changed: Vec<_> = says[1..7].to_vec();
+    changed.push(("seen", "1"));
+    let saved = mara.send(&at, "questionnaire.change", &changed).await;
+    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    let page = mara.get(&at).await;
+    for words in ["<ins>не задаём</ins>", "<del>задаём</del>", "Версия 2", "mara"] {
+        assert!(page.body.contains(words), "{words}: {}", page.body);
+    }
+    assert!(!anna.get(PATH).await.text().contains("Кто у вас живёт"));
+    let late = mara.send(&at, "questionnaire.change", &changed).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let mut agent = app.staff_as("agent", "agent").await;
+    for path in [AT, at.as_str()] {
+        assert_eq!(agent.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+}

@@ -131,6 +131,39 @@ async fn s14_somebody_is_shut_out_at_once_with_a_reason_and_let_in_again() {
     assert_eq!(app.count(rows).await, 3);
 }
 
+/// What somebody had open who is shut out is not theirs for ever.
+#[tokio::test]
+async fn what_somebody_who_is_shut_out_had_open_is_given_back() {
+    let town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let mut vera = town.app.staff_as("vera", "agent").await;
+    let mut admin = town.app.staff("admin").await;
+    let form = vera.get(&desk).await.form("request.assign");
+    let from = form.get("from").expect("a field").to_owned();
+    let taken = vera.send(&desk, "request.assign", &[("from", from.as_str())]).await;
+    assert_eq!(taken.location(), format!("{desk}?done=assigned"), "{}", taken.text());
+    let at = page_of_member(&town.app, "vera").await;
+    let page = admin.get(&at).await;
+    assert!(!page.body.contains("staff.hand_back"), "they work here");
+    let early = admin.send(&at, "staff.hand_back", &[]).await;
+    assert_eq!(early.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", early.text());
+
+    admin.send(&at, "staff.disable", &[("reason", "Уволилась")]).await;
+    let page = admin.get(&at).await;
+    assert!(page.text().contains("1 открытое обращение"), "{}", page.text());
+    let back = admin.send(&at, "staff.hand_back", &[]).await;
+    assert_eq!(back.location(), format!("{at}?done=handed"), "{}", back.text());
+    let theirs = "SELECT COUNT(*) FROM requests WHERE status <> 'closed' \
+                  AND assignee_id = (SELECT id FROM staff WHERE login = 'vera')";
+    assert_eq!(town.app.count(theirs).await, 0);
+    let rows = "SELECT COUNT(*) FROM audit WHERE action IN ('staff.hand_back', 'request.unassign') AND actor = 'staff'";
+    assert_eq!(town.app.count(rows).await, 2);
+    assert!(
+        !admin.get(&at).await.body.contains("staff.hand_back"),
+        "nothing is left"
+    );
+}
+
 #[tokio::test]
 async fn s17_nobody_changes_themselves_or_who_may_do_more_and_the_page_says_why() {
     let app = TestApp::new().await;
@@ -204,6 +237,7 @@ async fn s15_staff_and_roles_are_changed_by_who_proved_moments_ago_who_they_are(
                 "staff.end_all",
                 "staff.reset_factors",
                 "staff.enable",
+                "staff.hand_back",
                 "staff.invite_again",
             ],
         ),

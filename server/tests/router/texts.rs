@@ -387,3 +387,30 @@ async fn a_script_of_talks_gets_another_version() {
         assert_eq!(agent.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
     }
 }
+
+/// What the chat goes by is set in numbers, which count at once.
+#[tokio::test]
+async fn what_the_chat_goes_by_is_set() {
+    const AT: &str = "/admin/dialogue";
+    let app = TestApp::new().await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let form = mara.get(AT).await.form("dialogue.set");
+    let seen = form.get("seen").expect("a field").to_owned();
+    let says = [
+        ("seen", seen.as_str()),
+        ("state_minutes", "60"),
+        ("kept_days", "7"),
+        ("purchases_shown", "3"),
+        ("offers_shown", "0"),
+    ];
+    let wrong = mara.send(AT, "dialogue.set", &says).await;
+    assert_eq!(wrong.message("dialogue.set", "offers_shown"), "Число от 1 до 20");
+    let says = with(says.to_vec(), &[("offers_shown", "2")]);
+    let saved = mara.send(AT, "dialogue.set", &says).await;
+    assert_eq!(saved.location(), format!("{AT}?done=saved"), "{}", saved.text());
+    assert_eq!(mara.get(AT).await.form("dialogue.set").get("kept_days"), Some("7"));
+    let late = mara.send(AT, "dialogue.set", &says).await;
+    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    let mut agent = app.staff_as("agent", "agent").await;
+    assert_eq!(agent.get(AT).await.status, StatusCode::FORBIDDEN);
+}

@@ -634,13 +634,15 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     }
     assert_eq!(club.held().await, (200_50, 0));
 
-    // Nor does whoever has no right to points, who sees neither the page nor the form.
+    // Nor does whoever has no right to points but to goodwill: they see no page of what waits, and take nothing.
     let mut agent = club.app.staff_as("agent", "agent").await;
     assert_eq!(agent.get(APPROVALS).await.status, StatusCode::FORBIDDEN);
     assert!(!agent.get("/admin/requests").await.body.contains(APPROVALS));
-    assert!(!agent.get(&at).await.body.contains("points.adjust"));
+    let page = agent.get(&at).await;
+    assert!(page.text().contains("Сами вы можете до 100 за раз"), "{}", page.text());
+    assert!(!page.body.contains("value=\"take\""), "{}", page.body);
     let refused = agent
-        .send(&at, "points.adjust", &correction(&program, "give", "1"))
+        .send(&at, "points.adjust", &correction(&program, "take", "1"))
         .await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
@@ -709,6 +711,46 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     }
     let read = "SELECT COUNT(*) FROM audit WHERE action = 'points.read'";
     assert!(club.app.count(read).await > 0, "whose points the page showed");
+}
+
+/// An agent is kind within their cap; beyond it a lead consents, who finds it again in the report and in the log.
+#[tokio::test]
+async fn goodwill_of_an_agent_needs_a_lead_beyond_the_cap_who_finds_it_again() {
+    let club = club().await;
+    let (at, program) = (page_of(&club.anna).await, club.program.clone());
+    let mut agent = club.app.staff_as("agent", "agent").await;
+    agent.get(&at).await;
+    for (points, done) in [("99,50", "adjusted"), ("250", "asked")] {
+        let fields = correction(&program, "give", points);
+        let given = agent.send(&at, "points.adjust", &fields).await;
+        assert_eq!(given.location(), format!("{at}?done={done}"), "{}", given.text());
+    }
+    assert_eq!(club.held().await, (99_50, 0));
+    let mut lead = club.app.staff_as("lead", "lead").await;
+    let form = lead.get(APPROVALS).await.form("points.approve");
+    let approved = lead.submit(APPROVALS, &form).await;
+    assert_eq!(
+        approved.location(),
+        "/admin/approvals?done=approved",
+        "{}",
+        approved.text()
+    );
+    assert_eq!(club.held().await, (349_50, 0));
+    let report = lead.get("/admin/reports/points").await.text();
+    for words in ["По сотрудникам", "agent", "Из них с согласия коллеги", "349,50"] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+    let log = lead.get("/admin/audit?action=points").await.text();
+    for words in ["points.ask", "points.approve", "Касса не зачла чек"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    // Whoever may do neither sees no form.
+    let mut mara = club.app.staff_as("mara", "marketer").await;
+    let refused = mara
+        .send(&at, "points.adjust", &correction(&program, "give", "1"))
+        .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(club.held().await, (349_50, 0));
 }
 
 #[tokio::test]

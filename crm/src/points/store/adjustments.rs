@@ -23,14 +23,16 @@ use uuid::Uuid;
 /// The most that one correction may give or take, in hundredths.
 const MOST: i64 = 100_000_000_000;
 
-/// Gives points to a customer whose card is open, or takes them; at once where [`allowance`] allows it, else it waits for
-/// somebody else's consent. Given points last as long as those that the program pays for a purchase of today, without
-/// the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
+/// Gives points to a customer whose card is open, or takes them, which [`Right::Goodwill`] is not enough for; at once where
+/// [`allowance`] allows it, else it waits for somebody else's consent. Given points last as long as those that the program pays
+/// for a purchase of today, without the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
 /// [`Error::NotFound`], a customer who is nobody any more [`Error::Stale`]. Fields: `reason`, `note`.
 pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
     const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, note, state, asked_by, \
                        created_at) VALUES ($1, $2, $3, $4, $5, $6, 'awaiting', $7, $8)";
-    by.may(Right::Points)?;
+    if new.points < 0 || !by.has(Right::Goodwill) {
+        by.may(Right::Points)?;
+    }
     let reason = &checked_reason("reason", &new.reason)?;
     let note = &checked_reason("note", &new.note)?;
     if new.points == 0 || new.points.abs() > MOST {

@@ -383,6 +383,15 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         .tables
         .push(table(By::Program, &FIGURES, &by_program, &programs, of_points));
 
+    let corrected = corrections(conn, &ask).await?;
+    if !corrected.is_empty() {
+        report.tables.push(Table {
+            by: By::Agent,
+            columns: vec![Figure::Corrections, Figure::Consented, Figure::Adjusted],
+            rows: corrected,
+        });
+    }
+
     let now = owed(conn, ask.to, part).await?;
     let before = owed(conn, ask.before().1, part).await?;
     let all = |owed: &Option<(NaiveDate, Sums)>| owed.as_ref().map(|(_, sums)| sums.values().sum::<i64>());
@@ -405,6 +414,42 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         rows: OWED.iter().enumerate().map(age).collect(),
     });
     Ok(())
+}
+
+/// Who gave and took points in a period: how many times, how many of these a colleague consented to, and what they come to.
+async fn corrections(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::Error> {
+    const SQL: &str = "SELECT a.asked_by, s.name, a.program_id, COUNT(*), COUNT(a.decided_by), CAST(SUM(a.points) AS BIGINT) \
+                       FROM adjustments a JOIN staff s ON s.id = a.asked_by \
+                       WHERE a.state = 'booked' AND a.decided_at >= $1 AND a.decided_at < $2 \
+                       GROUP BY a.asked_by, s.name, a.program_id";
+    type Corrected = (StaffId, String, ProgramId, i64, i64, i64);
+    let (from, until) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
+    let found: Vec<Corrected> = on!(conn, |c| sqlx::query_as(SQL).bind(from).bind(until).fetch_all(c).await)?;
+    let mut all: BTreeMap<StaffId, (String, [i64; 3])> = BTreeMap::new();
+    for (id, name, program, many, consented, points) in found {
+        if ask.program.is_some_and(|only| only != program) {
+            continue;
+        }
+        let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; 3]));
+        add(sums, &[many, consented, points]);
+    }
+    Ok(by_name(all))
+}
+
+/// Adds figures one by one.
+fn add(sums: &mut [i64], more: &[i64]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
+/// A row for each member of staff, the most of the first figure first.
+fn by_name<const N: usize>(all: BTreeMap<StaffId, (String, [i64; N])>) -> Vec<Row> {
+    let row = |(name, sums): (String, [i64; N])| -> Row { (Name::Plain(name), sums.map(Some).to_vec()) };
+    let mut rows: Vec<Row> = all.into_values().map(row).collect();
+    rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
+    rows.truncate(ROWS);
+    rows
 }
 
 /// What was owed on the last day that it was counted on, up to one.
@@ -570,14 +615,31 @@ struct Rated {
     assignee_id: Option<StaffId>,
 }
 
-/// Requests that were written in a period, what was thought of answers in it, and when requests were closed and opened again.
-/// One that went into another one is that one, and counts once. They are few beside receipt lines, so that they are told apart here and not by the database: SQLite has no median.
+/// When a request was closed, or opened again.
+#[derive(sqlx::FromRow)]
+struct Stepped {
+    at: DateTime<Utc>,
+    topic_id: TopicId,
+    assignee_id: Option<StaffId>,
+}
+
+/// How many requests about a topic somebody has that are open.
+#[derive(sqlx::FromRow)]
+struct Left {
+    topic_id: TopicId,
+    assignee_id: Option<StaffId>,
+    many: i64,
+}
+
+/// Requests that were written in a period, what was thought of answers in it, when requests were closed and opened again, and what
+/// was open at its end. One that went into another one is that one, and counts once. They are few beside receipt lines, so that
+/// they are told apart here and not by the database: SQLite has no median.
 struct Asking {
     asked: Vec<Asked>,
     rated: Vec<Rated>,
-    closed: Vec<DateTime<Utc>>,
-    reopened: Vec<DateTime<Utc>>,
-    backlog: i64,
+    closed: Vec<Stepped>,
+    reopened: Vec<Stepped>,
+    backlog: Vec<Left>,
 }
 
 impl Asking {
@@ -586,14 +648,16 @@ impl Asking {
                              WHERE created_at >= $1 AND created_at < $2 AND merged_into IS NULL";
         const RATED: &str = "SELECT g.at, g.score, r.topic_id, r.assignee_id FROM request_ratings g \
                              JOIN requests r ON r.id = g.request_id WHERE g.at >= $1 AND g.at < $2";
-        const CLOSED: &str =
-            "SELECT closed_at FROM requests WHERE closed_at >= $1 AND closed_at < $2 AND merged_into IS NULL";
-        const REOPENED: &str =
-            "SELECT reopened_at FROM requests WHERE reopened_at >= $1 AND reopened_at < $2 AND merged_into IS NULL";
+        const CLOSED: &str = "SELECT closed_at AS at, topic_id, assignee_id FROM requests \
+                              WHERE closed_at >= $1 AND closed_at < $2 AND merged_into IS NULL";
+        const REOPENED: &str = "SELECT reopened_at AS at, topic_id, assignee_id FROM requests \
+                                WHERE reopened_at >= $1 AND reopened_at < $2 AND merged_into IS NULL";
         // Who waits in one that went into another one is waited for in that one.
-        const BACKLOG: &str = "SELECT (SELECT COUNT(*) FROM requests WHERE closed_at IS NULL AND created_at < $1) \
-                               + (SELECT COUNT(*) FROM requests WHERE closed_at >= $1 AND created_at < $1 \
-                               AND merged_into IS NULL)";
+        const BACKLOG: &str = "SELECT topic_id, assignee_id, COUNT(*) AS many FROM requests \
+                               WHERE closed_at IS NULL AND created_at < $1 GROUP BY topic_id, assignee_id \
+                               UNION ALL SELECT topic_id, assignee_id, COUNT(*) FROM requests \
+                               WHERE closed_at >= $1 AND created_at < $1 AND merged_into IS NULL \
+                               GROUP BY topic_id, assignee_id";
         let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
         Ok(Self {
             asked: on!(conn, |c| sqlx::query_as(ASKED)
@@ -606,27 +670,73 @@ impl Asking {
                 .bind(next)
                 .fetch_all(c)
                 .await)?,
-            closed: on!(conn, |c| sqlx::query_scalar(CLOSED)
+            closed: on!(conn, |c| sqlx::query_as(CLOSED)
                 .bind(first)
                 .bind(next)
                 .fetch_all(c)
                 .await)?,
-            reopened: on!(conn, |c| sqlx::query_scalar(REOPENED)
+            reopened: on!(conn, |c| sqlx::query_as(REOPENED)
                 .bind(first)
                 .bind(next)
                 .fetch_all(c)
                 .await)?,
-            backlog: on!(conn, |c| sqlx::query_scalar(BACKLOG).bind(next).fetch_one(c).await)?,
+            backlog: on!(conn, |c| sqlx::query_as(BACKLOG).bind(next).fetch_all(c).await)?,
         })
     }
 
-    fn figure(&self, figure: Figure) -> Option<i64> {
+    /// A figure of the requests of some topics or of some members of staff.
+    fn figure(&self, is_of: impl Fn(TopicId, Option<StaffId>) -> bool, figure: Figure) -> Option<i64> {
+        let steps = |all: &[Stepped]| all.iter().filter(|one| is_of(one.topic_id, one.assignee_id)).count() as i64;
         match figure {
-            Figure::Closed => Some(self.closed.len() as i64),
-            Figure::Reopened => Some(self.reopened.len() as i64),
-            Figure::Backlog => Some(self.backlog),
-            other => of_requests(self.asked.iter(), self.rated.iter(), other),
+            Figure::Closed => Some(steps(&self.closed)),
+            Figure::Reopened => Some(steps(&self.reopened)),
+            Figure::Backlog => {
+                let left = self.backlog.iter().filter(|one| is_of(one.topic_id, one.assignee_id));
+                Some(left.map(|one| one.many).sum())
+            }
+            other => of_requests(
+                self.asked.iter().filter(|one| is_of(one.topic_id, one.assignee_id)),
+                self.rated.iter().filter(|one| is_of(one.topic_id, one.assignee_id)),
+                other,
+            ),
         }
+    }
+
+    /// Everything of which there is something to tell.
+    fn each<K: Ord>(&self, key: impl Fn(TopicId, Option<StaffId>) -> K) -> BTreeSet<K> {
+        let asked = self.asked.iter().map(|one| key(one.topic_id, one.assignee_id));
+        let rated = self.rated.iter().map(|one| key(one.topic_id, one.assignee_id));
+        let steps = self.closed.iter().chain(&self.reopened);
+        let steps = steps.map(|one| key(one.topic_id, one.assignee_id));
+        let left = self.backlog.iter().map(|one| key(one.topic_id, one.assignee_id));
+        asked.chain(rated).chain(steps).chain(left).collect()
+    }
+
+    /// Some figures of each step of the period. What was open at the end of a step follows from the end of the one after it.
+    fn steps(&self, conn: &Conn, ask: &Ask, columns: &[Figure]) -> Vec<Row> {
+        let mut left: i64 = self.backlog.iter().map(|one| one.many).sum();
+        let mut rows = Vec::new();
+        for (first, last) in ask.steps().into_iter().rev() {
+            let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
+            let is_in = |at: DateTime<Utc>| from <= at && at < until;
+            let count = |all: &[Stepped]| all.iter().filter(|one| is_in(one.at)).count() as i64;
+            let (closed, reopened) = (count(&self.closed), count(&self.reopened));
+            let received = self.asked.iter().filter(|one| is_in(one.created_at)).count() as i64;
+            let value = |figure: &Figure| match figure {
+                Figure::Closed => Some(closed),
+                Figure::Reopened => Some(reopened),
+                Figure::Backlog => Some(left),
+                other => of_requests(
+                    self.asked.iter().filter(|one| is_in(one.created_at)),
+                    self.rated.iter().filter(|one| is_in(one.at)),
+                    *other,
+                ),
+            };
+            rows.push((Name::Days(first, last), columns.iter().map(value).collect()));
+            left += closed - received;
+        }
+        rows.reverse();
+        rows
     }
 }
 
@@ -674,42 +784,20 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         Figure::Score,
         Figure::Ratings,
     ];
-    const COLUMNS: [Figure; 5] = [
-        Figure::Received,
-        Figure::FirstAnswer,
-        Figure::Solution,
-        Figure::Score,
-        Figure::Ratings,
-    ];
     let ask = report.ask;
     let now = Asking::read(conn, (ask.from, ask.to)).await?;
     let before = Asking::read(conn, ask.before()).await?;
     report.totals = FIGURES
         .map(|figure| Total {
             figure,
-            now: now.figure(figure),
-            before: before.figure(figure),
+            now: now.figure(|_, _| true, figure),
+            before: before.figure(|_, _| true, figure),
         })
         .to_vec();
-
-    let columns = [Figure::Received, Figure::Closed, Figure::FirstAnswer, Figure::Score];
-    let rows = ask.steps().into_iter().map(|(first, last)| {
-        let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
-        let is_in = |at: DateTime<Utc>| from <= at && at < until;
-        let values = columns.map(|figure| match figure {
-            Figure::Closed => Some(now.closed.iter().filter(|at| is_in(**at)).count() as i64),
-            other => of_requests(
-                now.asked.iter().filter(|one| is_in(one.created_at)),
-                now.rated.iter().filter(|one| is_in(one.at)),
-                other,
-            ),
-        });
-        (Name::Days(first, last), values.to_vec())
-    });
     report.tables.push(Table {
         by: By::Step(ask.step()),
-        columns: columns.to_vec(),
-        rows: rows.collect(),
+        columns: FIGURES.to_vec(),
+        rows: now.steps(conn, &ask, &FIGURES),
     });
 
     let topics = names(conn, TOPICS).await?;
@@ -720,35 +808,86 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         Some(name) => Name::Plain(name.clone()),
         None => Name::None,
     };
-    let asked = now.asked.iter().map(|one| one.topic_id);
-    let ids = asked.chain(now.rated.iter().map(|one| one.topic_id)).collect();
-    let rows = grouped(&ids, &COLUMNS, topic, |id, figure| {
-        of_requests(
-            now.asked.iter().filter(|one| one.topic_id == *id),
-            now.rated.iter().filter(|one| one.topic_id == *id),
-            figure,
-        )
-    });
+    let ids = now.each(|topic, _| topic);
     report.tables.push(Table {
         by: By::Topic,
-        columns: COLUMNS.to_vec(),
-        rows,
+        columns: FIGURES.to_vec(),
+        rows: grouped(&ids, &FIGURES, topic, |id, figure| {
+            now.figure(|topic, _| topic == *id, figure)
+        }),
     });
-    let asked = now.asked.iter().map(|one| one.assignee_id);
-    let ids = asked.chain(now.rated.iter().map(|one| one.assignee_id)).collect();
-    let rows = grouped(&ids, &COLUMNS, agent, |id, figure| {
-        of_requests(
-            now.asked.iter().filter(|one| one.assignee_id == *id),
-            now.rated.iter().filter(|one| one.assignee_id == *id),
-            figure,
-        )
-    });
+    let ids = now.each(|_, agent| agent);
     report.tables.push(Table {
         by: By::Agent,
-        columns: COLUMNS.to_vec(),
-        rows,
+        columns: FIGURES.to_vec(),
+        rows: grouped(&ids, &FIGURES, agent, |id, figure| {
+            now.figure(|_, agent| agent == *id, figure)
+        }),
     });
+    beside(conn, report).await?;
     Ok(())
+}
+
+/// What is told of talks and tasks.
+const WORK: [Figure; 4] = [Figure::Talks, Figure::TalkMinutes, Figure::TasksDone, Figure::DoneLate];
+/// These figures of each member of staff.
+type Work = BTreeMap<StaffId, (String, [i64; WORK.len()])>;
+
+/// Adds what staff did beside requests: they talked, and did tasks.
+async fn beside(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::Error> {
+    let ask = report.ask;
+    let (now, before) = (work(conn, (ask.from, ask.to)).await?, work(conn, ask.before()).await?);
+    let all = |work: &Work| {
+        let mut all = [0; WORK.len()];
+        for (_, figures) in work.values() {
+            add(&mut all, figures);
+        }
+        all
+    };
+    let both = all(&now).into_iter().zip(all(&before));
+    report
+        .totals
+        .extend(WORK.into_iter().zip(both).map(|(figure, (now, before))| Total {
+            figure,
+            now: Some(now),
+            before: Some(before),
+        }));
+    if !now.is_empty() {
+        report.tables.push(Table {
+            by: By::Work,
+            columns: WORK.to_vec(),
+            rows: by_name(now),
+        });
+    }
+    Ok(())
+}
+
+async fn work(conn: &mut Conn, (first, last): (NaiveDate, NaiveDate)) -> Result<Work, sqlx::Error> {
+    // Of an entry that was corrected the one counts that corrects it.
+    const TALKS: &str = "SELECT i.staff_id, s.name, COUNT(*), CAST(COALESCE(SUM(i.minutes), 0) AS BIGINT) \
+                         FROM interactions i JOIN staff s ON s.id = i.staff_id WHERE i.at >= $1 AND i.at < $2 \
+                         AND NOT EXISTS (SELECT 1 FROM interactions x WHERE x.corrects_id = i.id) \
+                         GROUP BY i.staff_id, s.name";
+    const DONE: &str = "SELECT t.owner_id, s.name, t.due_on, t.ended_at FROM tasks t JOIN staff s ON s.id = t.owner_id \
+                        WHERE t.state <> 'open' AND t.state = 'done' AND t.ended_at >= $1 AND t.ended_at < $2";
+    let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
+    let talks: Vec<(StaffId, String, i64, i64)> = on!(conn, |c| sqlx::query_as(TALKS)
+        .bind(from)
+        .bind(until)
+        .fetch_all(c)
+        .await)?;
+    let done: Vec<(StaffId, String, NaiveDate, DateTime<Utc>)> =
+        on!(conn, |c| sqlx::query_as(DONE).bind(from).bind(until).fetch_all(c).await)?;
+    let mut all: Work = talks
+        .into_iter()
+        .map(|(id, name, many, minutes)| (id, (name, [many, minutes, 0, 0])))
+        .collect();
+    for (id, name, due_on, ended_at) in done {
+        let (_, [_, _, done, late]) = all.entry(id).or_insert_with(|| (name, [0; WORK.len()]));
+        *done += 1;
+        *late += i64::from(conn.shop().day(ended_at) > due_on);
+    }
+    Ok(all)
 }
 
 /// A row for each of some ids, the most of the first figure first.

@@ -15,7 +15,7 @@ use crate::request::store::open_topic;
 use crate::shop::Shop;
 use crate::staff::Right;
 use crate::stores;
-use crate::who::Staff;
+use crate::who::{Staff, System};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -233,28 +233,52 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Setup, Error> {
 
 /// Writes a calendar down. Fails with flaws at its fields.
 pub async fn add_calendar(db: &Db, by: &Staff, new: &NewCalendar) -> Result<CalendarId, Error> {
-    const SQL: &str = "INSERT INTO level_calendars (id, name, time_zone, week, days, changed_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6)";
     by.may(Right::Levels)?;
     db.write(|tx| {
         scoped(async move {
-            let entry = new.checked(CalendarId::new(), tx.now())?;
-            on!(tx, |c| sqlx::query(SQL)
-                .bind(entry.id)
-                .bind(&entry.name)
-                .bind(&entry.time_zone)
-                .bind(Json(&entry.week))
-                .bind(Json(&entry.days))
-                .bind(entry.changed_at)
-                .execute(c)
-                .await
-                .map(drop))?;
+            let entry = enter(tx, new).await?;
             by.record(tx, "level.calendar_add", None, Some(entry.id.0), &entry.name)
                 .await?;
             Ok(entry.id)
         })
     })
     .await
+}
+
+async fn enter(tx: &mut Tx, new: &NewCalendar) -> Result<Entry, Error> {
+    const SQL: &str = "INSERT INTO level_calendars (id, name, time_zone, week, days, changed_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6)";
+    let entry = new.checked(CalendarId::new(), tx.now())?;
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(entry.id)
+        .bind(&entry.name)
+        .bind(&entry.time_zone)
+        .bind(Json(&entry.week))
+        .bind(Json(&entry.days))
+        .bind(entry.changed_at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(entry)
+}
+
+/// Writes a calendar and policies by it down, at the command line. They count for what is written from then on. Fails with flaws at
+/// their fields.
+pub async fn set_up_by_system(
+    tx: &mut Tx,
+    _by: &System,
+    calendar: &NewCalendar,
+    policies: &[NewPolicy],
+) -> Result<(), Error> {
+    let calendar = enter(tx, calendar).await?.id.to_string();
+    for new in policies {
+        let new = NewPolicy {
+            calendar: calendar.clone(),
+            ..new.clone()
+        };
+        enter_policy(tx, &new).await?;
+    }
+    Ok(())
 }
 
 /// Changes a calendar, and by it what is due by now. `seen` is when it was written down as it was shown: [`Error::Stale`] where it
@@ -303,21 +327,26 @@ pub async fn change_calendar(
 /// Writes a policy down; it counts at once. Fails with flaws at its fields: [`Flaw::Taken`] at `topic` where there is one for this
 /// topic and priority.
 pub async fn add_policy(db: &Db, by: &Staff, new: &NewPolicy) -> Result<PolicyId, Error> {
-    const SQL: &str = "INSERT INTO level_policies (id, calendar_id, topic_id, priority, first_answer, next_answer, solution, \
-                       warn_percent, lead_percent, queue_percent, changed_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     by.may(Right::Levels)?;
     db.write(|tx| {
         scoped(async move {
-            let now = tx.now();
-            let policy = new.checked(tx, PolicyId::new(), now).await?;
-            write(tx, SQL, &policy).await?;
+            let id = enter_policy(tx, new).await?;
             reckon_all(tx).await?;
-            by.record(tx, "level.policy_add", None, Some(policy.id.0), "").await?;
-            Ok(policy.id)
+            by.record(tx, "level.policy_add", None, Some(id.0), "").await?;
+            Ok(id)
         })
     })
     .await
+}
+
+async fn enter_policy(tx: &mut Tx, new: &NewPolicy) -> Result<PolicyId, Error> {
+    const SQL: &str = "INSERT INTO level_policies (id, calendar_id, topic_id, priority, first_answer, next_answer, solution, \
+                       warn_percent, lead_percent, queue_percent, changed_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let now = tx.now();
+    let policy = new.checked(tx, PolicyId::new(), now).await?;
+    write(tx, SQL, &policy).await?;
+    Ok(policy.id)
 }
 
 /// Changes a policy, and by it what is due by now. `seen` and failures as in [`change_calendar`] and [`add_policy`].

@@ -314,7 +314,7 @@ pub async fn sort(db: &Db, by: &Staff, number: i64, acts: &[Act], seen: DateTime
     .await
 }
 
-/// Says how urgent a request is and puts tags on it, at the command line: nothing else of it changes.
+/// Says how urgent a request is and puts tags on it, at the command line: beside what is promised of it nothing else changes.
 pub async fn sort_by_system(
     tx: &mut Tx,
     _by: &System,
@@ -334,7 +334,8 @@ pub async fn sort_by_system(
     for tag in tags {
         on!(tx, |c| sqlx::query(TAG).bind(id).bind(tag).execute(c).await.map(drop))?;
     }
-    Ok(())
+    let now = tx.now();
+    levels::follow(tx, id, now, false).await
 }
 
 // Many of them --------------------------------------------------------------------------------------------------------
@@ -434,6 +435,62 @@ async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts:
         live::note(tx, request, kind(acts)).await?;
     }
     Ok(())
+}
+
+/// Makes the open requests of somebody who is let in no more nobody's again, a hundred in a transaction; how many those were. What
+/// its queue gives in turn, the next round gives to others. Fails with [`Error::NotFound`] for nobody, and with [`Error::Stale`]
+/// for who is let in.
+pub async fn hand_back(db: &Db, by: &Staff, from: StaffId) -> Result<i64, Error> {
+    const GONE: &str = "SELECT disabled_at IS NOT NULL FROM staff WHERE id = $1";
+    const OPEN: &str = "SELECT number FROM requests WHERE assignee_id = $1 AND status <> 'closed' AND number > $2 \
+                        ORDER BY number LIMIT $3";
+    by.may(Right::Staff)?;
+    db.write(|tx| {
+        scoped(async move {
+            let gone: Option<bool> = on!(tx, |c| sqlx::query_scalar(GONE).bind(from).fetch_optional(c).await)?;
+            if !gone.ok_or(Error::NotFound)? {
+                return Err(Error::Stale);
+            }
+            Ok(by.record(tx, "staff.hand_back", None, Some(from.0), "").await?)
+        })
+    })
+    .await?;
+    let (mut after, mut handed) = (0_i64, 0_i64);
+    loop {
+        let mut conn = db.read().await?;
+        let some: Vec<i64> = on!(&mut conn, |c| sqlx::query_scalar(OPEN)
+            .bind(from)
+            .bind(after)
+            .bind(TOGETHER as i64)
+            .fetch_all(c)
+            .await)?;
+        drop(conn);
+        let Some(last) = some.last().copied() else {
+            return Ok(handed);
+        };
+        let some = &some;
+        handed += db.write(|tx| scoped(hand_back_some(tx, by, from, some))).await?;
+        after = last;
+    }
+}
+
+async fn hand_back_some(tx: &mut Tx, by: &Staff, from: StaffId, numbers: &[i64]) -> Result<i64, Error> {
+    let mut handed = Vec::new();
+    for number in numbers {
+        let held = Held::by_number(tx, *number, None).await?;
+        // Somebody was quicker, or it went into another one.
+        if held.number != *number || held.assignee_id != Some(from) {
+            continue;
+        }
+        if carry_out(tx, by, &held, &[Act::Assign(None)]).await?.is_ok() {
+            handed.push(held.id);
+        }
+    }
+    // Numbers of changes are taken last in a transaction.
+    for request in &handed {
+        live::note(tx, *request, live::Kind::Inside).await?;
+    }
+    Ok(handed.len() as i64)
 }
 
 /// What became of a change of many.

@@ -1136,6 +1136,7 @@ impl Town {
                 "/admin/staff/" => self.app.some_colleague().await.to_string(),
                 "/admin/tills/" => self.app.some_till().await.to_string(),
                 "/admin/scripts/" => "free".to_owned(),
+                "/admin/questionnaire/" => "sex".to_owned(),
                 "/admin/stores/" => self.app.some_store().await.to_string(),
                 "/admin/categories/" => self.app.some_category().await.to_string(),
                 "/admin/articles/" => self.app.some_article().await.to_string(),
