@@ -2,6 +2,8 @@
 
 use crate::cx::Cx;
 use crate::ui::html::{Html, IntoHtml};
+use crm::lang::Lang;
+use crm::sheet;
 use futures::future::BoxFuture;
 use islands::AppError;
 use leptos::prelude::*;
@@ -84,6 +86,39 @@ pub struct File {
     pub kind: &'static str,
     /// What is in it.
     pub bytes: Vec<u8>,
+}
+
+/// Rows of a table that becomes a file.
+pub type Sheet = csv::Writer<Vec<u8>>;
+
+impl File {
+    /// A table as `fill` writes it, for a spreadsheet of this language; the name is without its ending.
+    pub fn sheet(lang: Lang, name: &str, fill: impl FnOnce(&mut Sheet) -> csv::Result<()>) -> Result<Self, AppError> {
+        let mut rows = sheet::writer(lang, sheet::MARK.to_vec());
+        let written = fill(&mut rows).and_then(|()| rows.into_inner().map_err(|e| e.into_error().into()));
+        let bytes = written.map_err(|e| {
+            tracing::error!(error = %e, name, "a table could not be written");
+            AppError::Internal
+        })?;
+        Ok(Self {
+            name: format!("{name}.csv"),
+            kind: "text/csv; charset=utf-8",
+            bytes,
+        })
+    }
+
+    /// Something to print, where it could be drawn; the name is without its ending.
+    pub fn paper(name: &str, drawn: Option<Vec<u8>>) -> Result<Self, AppError> {
+        let bytes = drawn.ok_or_else(|| {
+            tracing::error!(name, "a paper could not be drawn");
+            AppError::Internal
+        })?;
+        Ok(Self {
+            name: format!("{name}.pdf"),
+            kind: "application/pdf",
+            bytes,
+        })
+    }
 }
 
 /// A function that makes a page.

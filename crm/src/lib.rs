@@ -91,6 +91,8 @@ pub mod partner;
 pub mod quote;
 #[cfg(feature = "store")]
 pub mod segment;
+#[cfg(feature = "store")]
+pub mod sheet;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "store")]

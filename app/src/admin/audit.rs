@@ -2,18 +2,17 @@
 
 use crate::admin::customer::change;
 use crate::cabinet::period::Period;
-use crate::cabinet::statement::text;
 use crate::cabinet::{place, show_place};
 use crate::cx::Cx;
-use crate::route::{Body, File, Form, Frame, Next};
+use crate::route::{Body, File, Form, Frame, Next, Sheet};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{DataTable, FormBox, Head, Moment};
 use crm::audit::Actor;
 use crm::audit::log::{self, By, FILE_MAX, Filter, Line};
 use crm::id::StaffId;
-use crm::lang::Lang;
 use crm::points::Before;
+use crm::sheet::text;
 use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
@@ -297,30 +296,14 @@ pub async fn csv(cx: Cx) -> Result<File, AppError> {
     let filter = asked.filter(&cx, &period).filter(|_| !period.is_flawed());
     let filter = filter.ok_or(AppError::NotFound)?;
     let lines = log::export(&cx.db, cx.staff()?, &filter).await?;
-    let bytes = rows(&cx, &lines).map_err(|e| {
-        tracing::error!(error = %e, "the audit log could not be written into a file");
-        AppError::Internal
-    })?;
-    Ok(File {
-        name: format!("audit-{}.csv", cx.today()),
-        kind: "text/csv; charset=utf-8",
-        bytes,
-    })
+    File::sheet(cx.lang, &format!("audit-{}", cx.today()), |rows| write(&lines, rows))
 }
 
 fn id(id: Option<impl Display>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
 }
 
-/// Rows as a spreadsheet of the page's language reads them.
-fn rows(cx: &Cx, lines: &[Line]) -> Result<Vec<u8>, csv::Error> {
-    let mut rows = csv::WriterBuilder::new()
-        .delimiter(match cx.lang {
-            Lang::Ru => b';',
-            Lang::En => b',',
-        })
-        .terminator(csv::Terminator::CRLF)
-        .from_writer("\u{feff}".as_bytes().to_vec());
+fn write(lines: &[Line], rows: &mut Sheet) -> csv::Result<()> {
     rows.write_record([
         "id",
         "at",
@@ -347,5 +330,5 @@ fn rows(cx: &Cx, lines: &[Line]) -> Result<Vec<u8>, csv::Error> {
             text(&line.network),
         ])?;
     }
-    rows.into_inner().map_err(|e| csv::Error::from(e.into_error()))
+    Ok(())
 }

@@ -1,6 +1,5 @@
 //! Files that staff bring in: which column is what, a trial, the work itself while it goes on, and the lines that were refused.
 
-use crate::cabinet::statement::text;
 use crate::cabinet::{back, flash, fresh_first, more, place, show_place};
 use crate::cx::Cx;
 use crate::format;
@@ -10,7 +9,7 @@ use crate::ui::{DataTable, FileField, FormBox, Head, Moment, Select};
 use crm::flaw::Flaw;
 use crm::id::ImportId;
 use crm::import::{self as imports, ACCEPT, FILE_MB, Import, Kind, LINES_MAX, Mapping, Opened, State};
-use crm::lang::Lang;
+use crm::sheet::text;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -430,28 +429,13 @@ fn columns(cx: &Cx, opened: &Opened) -> Html {
 pub async fn errors(cx: Cx) -> Result<File, AppError> {
     let (import, refused) = imports::errors(&cx.db, cx.staff()?, at(&cx)?).await?;
     let t = &cx.t().admin_imports;
-    let mut rows = csv::WriterBuilder::new()
-        .delimiter(match cx.lang {
-            Lang::Ru => b';',
-            Lang::En => b',',
-        })
-        .terminator(csv::Terminator::CRLF)
-        .from_writer("\u{feff}".as_bytes().to_vec());
-    let broken = |e: csv::Error| {
-        tracing::error!(error = %e, "refused lines could not be written into a file");
-        AppError::Internal
-    };
-    let heads = [t.line.to_owned(), t.reason.to_owned()];
-    rows.write_record(heads.into_iter().chain(import.columns.iter().map(|name| text(name))))
-        .map_err(broken)?;
-    for one in &refused {
-        let cells = (0..import.columns.len()).map(|i| one.cells.get(i).map(|cell| text(cell)).unwrap_or_default());
-        let row = [one.line.to_string(), one.reason.clone()].into_iter().chain(cells);
-        rows.write_record(row).map_err(broken)?;
-    }
-    Ok(File {
-        name: format!("errors-{}.csv", cx.today()),
-        kind: "text/csv; charset=utf-8",
-        bytes: rows.into_inner().map_err(|e| broken(e.into_error().into()))?,
+    File::sheet(cx.lang, &format!("errors-{}", cx.today()), |rows| {
+        let heads = [t.line.to_owned(), t.reason.to_owned()];
+        rows.write_record(heads.into_iter().chain(import.columns.iter().map(|name| text(name))))?;
+        for one in &refused {
+            let cells = (0..import.columns.len()).map(|i| one.cells.get(i).map(|cell| text(cell)).unwrap_or_default());
+            rows.write_record([one.line.to_string(), one.reason.clone()].into_iter().chain(cells))?;
+        }
+        Ok(())
     })
 }

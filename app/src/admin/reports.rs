@@ -1,11 +1,10 @@
 //! Reports: figures of the shop, compared with the period before, drawn and as tables; saved, and sent by e-mail.
 
 use super::versions::was_sent;
-use crate::cabinet::statement::{figure as number, text};
 use crate::cabinet::{back, flash, gone};
 use crate::cx::Cx;
 use crate::format;
-use crate::route::{Body, File, Form, Frame, Next};
+use crate::route::{Body, File, Form, Frame, Next, Sheet};
 use crate::texts::{AdminReports, Texts};
 use crate::ui::chart::{self, Bar, Bars, Rows};
 use crate::ui::html::{Html, IntoHtml};
@@ -17,6 +16,7 @@ use crm::lang::{Lang, Localized};
 use crm::report::store::reading::{self, Slices};
 use crm::report::store::saved::{self, Due, Every, Saved};
 use crm::report::{Ask, By, Figure, Kind, Name, Period, Report, Step, Table, Total, Unit};
+use crm::sheet::{figure as number, text};
 use crm::shop::Shop;
 use islands::AppError;
 use leptos::prelude::*;
@@ -733,28 +733,14 @@ pub async fn csv(cx: Cx) -> Result<File, AppError> {
     let mut conn = cx.db.read().await?;
     let report = reading::read(&mut conn, cx.staff()?, kind, &ask).await?;
     drop(conn);
-    let bytes = sheet(&Words::of(cx.lang, cx.shop()), &report).map_err(|e| {
-        tracing::error!(error = %e, "a report could not be written");
-        AppError::Internal
-    })?;
-    Ok(File {
-        name: format!("{}-{}-{}.csv", kind.as_str(), ask.from, ask.to),
-        kind: "text/csv; charset=utf-8",
-        bytes,
+    let name = format!("{}-{}-{}", kind.as_str(), ask.from, ask.to);
+    File::sheet(cx.lang, &name, |rows| {
+        tables(&Words::of(cx.lang, cx.shop()), &report, rows)
     })
 }
 
-/// As the statement of points is written: see there why so.
-fn sheet(words: &Words<'_>, report: &Report) -> Result<Vec<u8>, csv::Error> {
+fn tables(words: &Words<'_>, report: &Report, rows: &mut Sheet) -> csv::Result<()> {
     let t = words.t;
-    let mut rows = csv::WriterBuilder::new()
-        .flexible(true)
-        .delimiter(match words.lang {
-            Lang::Ru => b';',
-            Lang::En => b',',
-        })
-        .terminator(csv::Terminator::CRLF)
-        .from_writer("\u{feff}".as_bytes().to_vec());
     rows.write_record([t.figure, t.now, t.before])?;
     for total in &report.totals {
         let (now, before) = (
@@ -780,5 +766,5 @@ fn sheet(words: &Words<'_>, report: &Report) -> Result<Vec<u8>, csv::Error> {
             rows.write_record(std::iter::once(name).chain(cells))?;
         }
     }
-    rows.into_inner().map_err(|e| csv::Error::from(e.into_error()))
+    Ok(())
 }

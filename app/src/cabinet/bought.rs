@@ -2,13 +2,14 @@
 //! address.
 
 use super::purchases::Asked;
-use super::statement::{figure, sheet, text};
+use super::statement::{begin, file_name};
 use crate::cx::Cx;
 use crate::format;
-use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
-use crate::route::File;
+use crate::pdf::{Column, TABLE, Weight, gaps};
+use crate::route::{File, Sheet};
 use chrono::NaiveDate;
 use crm::purchase::{Kind, Purchase, Statement, store as purchases};
+use crm::sheet::{figure, text};
 use islands::AppError;
 
 /// The most receipts that a file tells of.
@@ -57,34 +58,22 @@ impl Told {
         [cut, partial].into_iter().flatten().collect()
     }
 
-    fn file(&self, kind: &'static str, ending: &str, bytes: Vec<u8>) -> File {
-        let from = self.from.map(|from| format!("{from}-")).unwrap_or_default();
-        File {
-            name: format!("purchases-{from}{}.{ending}", self.to),
-            kind,
-            bytes,
-        }
+    /// A file of it is called so, but for its ending.
+    fn name(&self) -> String {
+        file_name("purchases", self.from, self.to)
     }
 }
 
 /// For a spreadsheet.
 pub async fn csv(cx: Cx) -> Result<File, AppError> {
     let told = load(&cx).await?;
-    let bytes = table(&cx, &told).map_err(|e| {
-        tracing::error!(error = %e, "purchases could not be written");
-        AppError::Internal
-    })?;
-    Ok(told.file("text/csv; charset=utf-8", "csv", bytes))
+    File::sheet(cx.lang, &told.name(), |rows| table(&cx, &told, rows))
 }
 
 /// To print.
 pub async fn pdf(cx: Cx) -> Result<File, AppError> {
     let told = load(&cx).await?;
-    let bytes = paper(&cx, &told).ok_or_else(|| {
-        tracing::error!("purchases could not be drawn");
-        AppError::Internal
-    })?;
-    Ok(told.file("application/pdf", "pdf", bytes))
+    File::paper(&told.name(), paper(&cx, &told))
 }
 
 /// A sale or a return.
@@ -103,28 +92,13 @@ fn place(cx: &Cx, head: &Purchase) -> Option<String> {
 }
 
 /// Rows for a spreadsheet, one for each line of each receipt. What comes back is negative, so that all of it adds up.
-fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
+fn table(cx: &Cx, told: &Told, rows: &mut Sheet) -> csv::Result<()> {
     let t = &cx.t().bought;
-    let mut rows = sheet(cx.lang);
     rows.write_record([
         t.date, t.time, t.store, t.receipt, t.kind, t.code, t.article, t.quantity, t.price, t.discount, t.sum,
     ])?;
     for limit in told.limits(cx) {
-        let none = String::new;
-        let told = [
-            none(),
-            none(),
-            none(),
-            none(),
-            limit,
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-        ];
-        rows.write_record(told)?;
+        rows.write_record(["", "", "", "", &limit, "", "", "", "", "", ""])?;
     }
     for (head, lines) in &told.statement.receipts {
         for line in lines {
@@ -143,7 +117,7 @@ fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
             ])?;
         }
     }
-    rows.into_inner().map_err(|e| csv::Error::from(e.into_error()))
+    Ok(())
 }
 
 /// A paper with the same: each receipt with its sum, and below it what is on it.
@@ -151,23 +125,8 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
     const WHEN: f32 = 78.0;
     const QUANTITY: f32 = 96.0;
     const SUM: f32 = 66.0;
-    let (t, words) = (&cx.t().bought, &cx.t().statement);
-    let date = |day| format::date(cx.lang, day);
-    let mut paper = Paper::new(t.title, cx.lang)?;
-    paper.write(Weight::Bold, 18.0, t.title);
-    let name = cx.name().ok().map(str::to_owned);
-    let head = [Some(cx.shop().name.clone()), name].into_iter().flatten();
-    paper.write(Weight::Regular, 10.0, &head.collect::<Vec<_>>().join(" · "));
-    let period = match told.from {
-        Some(from) => words.from_to(date(from), date(told.to)),
-        None => words.until(date(told.to)),
-    };
-    paper.write(Weight::Regular, 10.0, &period);
-    paper.write(Weight::Regular, 10.0, &words.made(date(cx.today())));
-    for limit in told.limits(cx) {
-        paper.write(Weight::Regular, 10.0, &limit);
-    }
-    paper.skip(12.0);
+    let t = &cx.t().bought;
+    let mut paper = begin(cx, t.title, told.from, told.to, told.limits(cx))?;
     if told.statement.receipts.is_empty() {
         paper.write(Weight::Regular, 10.0, t.nothing);
         return paper.finish();

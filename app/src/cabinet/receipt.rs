@@ -149,15 +149,8 @@ pub async fn pdf(cx: Cx) -> Result<File, AppError> {
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);
-    let bytes = drawn(&cx, &receipt).ok_or_else(|| {
-        tracing::error!("a receipt could not be drawn");
-        AppError::Internal
-    })?;
-    Ok(File {
-        name: format!("receipt-{}.pdf", cx.shop().day(receipt.head.at)),
-        kind: "application/pdf",
-        bytes,
-    })
+    let name = format!("receipt-{}", cx.shop().day(receipt.head.at));
+    File::paper(&name, drawn(&cx, &receipt))
 }
 
 /// The same as a sheet of paper.

@@ -5,10 +5,10 @@ use super::points::title;
 use crate::cx::Cx;
 use crate::format;
 use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
-use crate::route::File;
+use crate::route::{File, Sheet};
 use chrono::NaiveDate;
-use crm::lang::Lang;
 use crm::points::{Entry, Statement, TransactionKind, store as points};
+use crm::sheet::{figure, text};
 use islands::AppError;
 
 /// The most movements that a file tells of: of years at many tills it would be as long as it likes.
@@ -49,34 +49,28 @@ impl Told {
             .then(|| cx.t().statement.cut(format::integer(count)))
     }
 
-    fn file(&self, kind: &'static str, ending: &str, bytes: Vec<u8>) -> File {
-        let from = self.from.map(|from| format!("{from}-")).unwrap_or_default();
-        File {
-            name: format!("points-{from}{}.{ending}", self.to),
-            kind,
-            bytes,
-        }
+    /// A file of it is called so, but for its ending.
+    fn name(&self) -> String {
+        file_name("points", self.from, self.to)
     }
+}
+
+/// What a file of these days is called, but for its ending.
+pub(super) fn file_name(what: &str, from: Option<NaiveDate>, to: NaiveDate) -> String {
+    let from = from.map(|from| format!("{from}-")).unwrap_or_default();
+    format!("{what}-{from}{to}")
 }
 
 /// For a spreadsheet.
 pub async fn csv(cx: Cx) -> Result<File, AppError> {
     let told = load(&cx).await?;
-    let bytes = table(&cx, &told).map_err(|e| {
-        tracing::error!(error = %e, "a statement could not be written");
-        AppError::Internal
-    })?;
-    Ok(told.file("text/csv; charset=utf-8", "csv", bytes))
+    File::sheet(cx.lang, &told.name(), |rows| table(&cx, &told, rows))
 }
 
 /// To print.
 pub async fn pdf(cx: Cx) -> Result<File, AppError> {
     let told = load(&cx).await?;
-    let bytes = paper(&cx, &told).ok_or_else(|| {
-        tracing::error!("a statement could not be drawn");
-        AppError::Internal
-    })?;
-    Ok(told.file("application/pdf", "pdf", bytes))
+    File::paper(&told.name(), paper(&cx, &told))
 }
 
 /// What happened, with the receipt, the person or the rule that it was about.
@@ -99,25 +93,9 @@ fn what(cx: &Cx, entry: &Entry) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// A sheet with nothing in it yet.
-///
-/// Double-clicked, a file is read by the spreadsheet's language: with a decimal comma a Russian one parts fields by
-/// semicolons, with a decimal point an English one by commas. Without the mark of UTF-8 at its beginning Excel takes the
-/// letters for those of another code page. Dates written by ISO 8601 are read as dates in both.
-pub(super) fn sheet(lang: Lang) -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new()
-        .delimiter(match lang {
-            Lang::Ru => b';',
-            Lang::En => b',',
-        })
-        .terminator(csv::Terminator::CRLF)
-        .from_writer("\u{feff}".as_bytes().to_vec())
-}
-
 /// Rows for a spreadsheet: the balances at the beginning, each movement, the balances at the end.
-fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
+fn table(cx: &Cx, told: &Told, rows: &mut Sheet) -> csv::Result<()> {
     let t = &cx.t().statement;
-    let mut rows = sheet(cx.lang);
     rows.write_record([
         t.date,
         t.time,
@@ -133,36 +111,12 @@ fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
     let day = |day: NaiveDate| day.to_string();
     let edge = |date: Option<NaiveDate>, program: String, words: &str, balance: i64| {
         let (date, program) = (date.map(day).unwrap_or_default(), text(&program));
-        let balance = figure(cx.lang, balance);
-        let none = String::new;
-        [
-            date,
-            none(),
-            program,
-            words.to_owned(),
-            none(),
-            none(),
-            balance,
-            none(),
-            none(),
-            none(),
-        ]
+        let (words, balance, none) = (words.to_owned(), figure(cx.lang, balance), String::new);
+        let start = [date, none(), program, words, none(), none(), balance];
+        start.into_iter().chain([none(), none(), none()])
     };
     if let Some(cut) = told.cut(cx) {
-        let none = String::new;
-        let told = [
-            none(),
-            none(),
-            none(),
-            cut,
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-        ];
-        rows.write_record(told)?;
+        rows.write_record(["", "", "", &cut, "", "", "", "", "", ""])?;
     }
     for program in &told.statement.programs {
         rows.write_record(edge(told.from, cx.pick(&program.name), t.before, program.before))?;
@@ -185,26 +139,35 @@ fn table(cx: &Cx, told: &Told) -> Result<Vec<u8>, csv::Error> {
     for program in &told.statement.programs {
         rows.write_record(edge(Some(told.to), cx.pick(&program.name), t.after, program.after))?;
     }
-    rows.into_inner().map_err(|e| csv::Error::from(e.into_error()))
+    Ok(())
 }
 
-/// A text that a spreadsheet takes for a text. One that begins like a formula would be reckoned, whoever chose the name.
-pub fn text(text: &str) -> String {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => format!("'{text}"),
-        _ => text.to_owned(),
-    }
-}
-
-/// Points as a number that a spreadsheet reckons with.
-pub fn figure(lang: Lang, minor: i64) -> String {
-    let comma = match lang {
-        Lang::Ru => ',',
-        Lang::En => '.',
+/// The paper of a statement of these days, as far as what is to be said of all of it.
+pub(super) fn begin(
+    cx: &Cx,
+    title: &str,
+    from: Option<NaiveDate>,
+    to: NaiveDate,
+    limits: impl IntoIterator<Item = String>,
+) -> Option<Paper> {
+    let t = &cx.t().statement;
+    let date = |day| format::date(cx.lang, day);
+    let mut paper = Paper::new(title, cx.lang)?;
+    paper.write(Weight::Bold, 18.0, title);
+    let name = cx.name().ok().map(str::to_owned);
+    let head = [Some(cx.shop().name.clone()), name].into_iter().flatten();
+    paper.write(Weight::Regular, 10.0, &head.collect::<Vec<_>>().join(" · "));
+    let period = match from {
+        Some(from) => t.from_to(date(from), date(to)),
+        None => t.until(date(to)),
     };
-    let sign = if minor < 0 { "-" } else { "" };
-    let whole = minor.unsigned_abs();
-    format!("{sign}{}{comma}{:02}", whole / 100, whole % 100)
+    paper.write(Weight::Regular, 10.0, &period);
+    paper.write(Weight::Regular, 10.0, &t.made(date(cx.today())));
+    for limit in limits {
+        paper.write(Weight::Regular, 10.0, &limit);
+    }
+    paper.skip(12.0);
+    Some(paper)
 }
 
 /// A paper with the same.
@@ -213,22 +176,7 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
     const WHEN: f32 = 78.0;
     let t = &cx.t().statement;
     let column = |head, width, is_number| Column { head, width, is_number };
-    let date = |day| format::date(cx.lang, day);
-    let mut paper = Paper::new(t.title, cx.lang)?;
-    paper.write(Weight::Bold, 18.0, t.title);
-    let name = cx.name().ok().map(str::to_owned);
-    let head = [Some(cx.shop().name.clone()), name].into_iter().flatten();
-    paper.write(Weight::Regular, 10.0, &head.collect::<Vec<_>>().join(" · "));
-    let period = match told.from {
-        Some(from) => t.from_to(date(from), date(told.to)),
-        None => t.until(date(told.to)),
-    };
-    paper.write(Weight::Regular, 10.0, &period);
-    paper.write(Weight::Regular, 10.0, &t.made(date(cx.today())));
-    if let Some(cut) = told.cut(cx) {
-        paper.write(Weight::Regular, 10.0, &cut);
-    }
-    paper.skip(12.0);
+    let mut paper = begin(cx, t.title, told.from, told.to, told.cut(cx))?;
     let columns = [
         column(t.program, TABLE - gaps(3) - 2.0 * NUMBER, false),
         column(t.before_short, NUMBER, true),

@@ -6,6 +6,7 @@ use crate::db;
 use crate::error::Error;
 use crate::export::data::Cell;
 use crate::lang::Lang;
+use crate::sheet;
 use crate::shop::Shop;
 use chrono::{DateTime, Utc};
 use rust_xlsxwriter::{Workbook, XlsxError};
@@ -66,7 +67,7 @@ impl Writer {
                 let mut csv = Csv {
                     lang,
                     whats,
-                    bytes: "\u{feff}".as_bytes().to_vec(),
+                    bytes: sheet::MARK.to_vec(),
                 };
                 csv.write(vec![heads.into_iter().map(Value::Text).collect()])?;
                 Ok(Self::Csv(csv))
@@ -152,42 +153,18 @@ impl Rest {
 impl Csv {
     /// As a spreadsheet of the language reads it.
     fn write(&mut self, rows: Vec<Vec<Value>>) -> Result<(), Error> {
-        let mut writer = csv::WriterBuilder::new()
-            .delimiter(match self.lang {
-                Lang::Ru => b';',
-                Lang::En => b',',
-            })
-            .terminator(csv::Terminator::CRLF)
-            .from_writer(&mut self.bytes);
+        let mut writer = sheet::writer(self.lang, &mut self.bytes);
         for row in rows {
             let cells = row.into_iter().map(|value| match value {
                 Value::Empty => String::new(),
-                Value::Text(text) => safe(text),
+                Value::Text(text) => sheet::text(&text),
                 Value::Whole(number) => number.to_string(),
-                Value::Hundredths(number) => figure(self.lang, number),
+                Value::Hundredths(number) => sheet::figure(self.lang, number),
             });
             writer.write_record(cells).map_err(broken)?;
         }
         writer.flush().map_err(broken)
     }
-}
-
-/// A text that a spreadsheet takes for a text: one that begins like a formula would be reckoned.
-fn safe(text: String) -> String {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => format!("'{text}"),
-        _ => text,
-    }
-}
-
-fn figure(lang: Lang, hundredths: i64) -> String {
-    let point = match lang {
-        Lang::Ru => ',',
-        Lang::En => '.',
-    };
-    let sign = if hundredths < 0 { "-" } else { "" };
-    let whole = hundredths.unsigned_abs();
-    format!("{sign}{}{point}{:02}", whole / 100, whole % 100)
 }
 
 fn value(shop: &Shop, lang: Lang, what: What, cell: Cell) -> Value {
