@@ -5,7 +5,7 @@ use super::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Next};
 use crate::ui::html::IntoHtml;
-use crate::ui::{ErrorSummary, Field, FormBox, Moment, TextArea, paragraphs};
+use crate::ui::{ErrorSummary, Field, FormBox, Moment, TextArea, pairs, paragraphs};
 use chrono::Duration;
 use crm::dialogue::store::{self as dialogue, Author, Said, Speaker};
 use crm::dialogue::{Channel, Input};
@@ -152,7 +152,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             view! { <ErrorSummary error=error form=form labels=Vec::new() stale=cx.t().form.stale/> }
         });
     let field = if conversation.wants_code {
-        let labels = vec![("code".to_owned(), t.code.to_owned())];
+        let labels = pairs([("code", t.code)]);
         view! {
             <FormBox<Code> class="reply" labels=labels>
                 <Field name="code" label=t.code missing=t.code_missing autocomplete="one-time-code" class="input-code"
@@ -162,7 +162,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         }
         .into_html()
     } else {
-        let labels = vec![("text".to_owned(), t.message.to_owned())];
+        let labels = pairs([("text", t.message)]);
         view! {
             <FormBox<Say> class="reply" labels=labels>
                 <TextArea name="text" label=t.message missing=t.message_missing rows=2/>

@@ -6,7 +6,7 @@ use crate::cx::{Cx, cookie};
 use crate::route::{Form, Next};
 use crate::texts::Factors;
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Asked, Field, FormBox, PasskeyField, QrCode};
+use crate::ui::{Asked, Field, FormBox, PasskeyField, QrCode, pairs};
 use crm::factor::passkey::{Answer, Question};
 use crm::factor::store as factors;
 use crm::factor::store::Pending;
@@ -207,7 +207,7 @@ pub(crate) fn code_field(t: &'static Factors) -> impl IntoView {
 
 /// Labels of a form with a code.
 pub(crate) fn code_label(cx: &Cx) -> Vec<(String, String)> {
-    vec![("code".to_owned(), cx.t().factors.code.to_owned())]
+    pairs([("code", cx.t().factors.code)])
 }
 
 /// A form that is nothing but a question to a passkey. `F` has the fields `question` and `credential`.
@@ -217,7 +217,7 @@ pub(crate) fn passkey_form<F: Form + 'static>(
     asked: Asked,
     button: &'static str,
 ) -> Option<impl IntoView + use<F>> {
-    let labels = vec![("credential".to_owned(), cx.t().factors.passkey.to_owned())];
+    let labels = pairs([("credential", cx.t().factors.passkey)]);
     question.map(|question| {
         view! {
             <Passkey>
@@ -263,7 +263,7 @@ pub(crate) fn told(cx: &Cx) -> [(&'static str, &'static str); 5] {
 pub(crate) fn app_setup<F: Form + 'static>(cx: &Cx, secret: &Secret, account: &str) -> impl IntoView + use<F> {
     let t = &cx.t().factors;
     let link = secret.link(&cx.shop().name, account);
-    let labels = vec![("code".to_owned(), t.first_code.to_owned())];
+    let labels = pairs([("code", t.first_code)]);
     view! {
         <p>{t.scan}</p>
         <QrCode text=link label=t.qr/>
@@ -409,9 +409,7 @@ pub(crate) fn passkeys_section(cx: &Cx, overview: &Overview, is_fresh: bool, que
 /// The form for a new passkey; `F` has the fields `name`, `question` and `credential`.
 pub(crate) fn new_passkey<F: Form + 'static>(cx: &Cx, question: Question) -> impl IntoView + use<F> {
     let t = &cx.t().factors;
-    let labels = [("name", t.passkey_name), ("credential", t.passkey)]
-        .map(|(name, label)| (name.to_owned(), label.to_owned()))
-        .to_vec();
+    let labels = pairs([("name", t.passkey_name), ("credential", t.passkey)]);
     view! {
         <Passkey>
             <FormBox<F> labels=labels>
@@ -430,7 +428,7 @@ fn row(cx: &Cx, passkey: &Factor, is_fresh: bool, can_remove: bool) -> impl Into
         .used_at
         .map_or_else(|| t.passkey_unused.to_owned(), |at| t.passkey_used(cx.ago(at)));
     let since = t.passkey_since(cx.moment(passkey.created_at));
-    let labels = vec![("name".to_owned(), t.passkey_name.to_owned())];
+    let labels = pairs([("name", t.passkey_name)]);
     let rename = is_fresh.then(|| {
         let (id, name, shown) = (id.clone(), name.clone(), name.clone());
         view! {

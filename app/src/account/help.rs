@@ -7,7 +7,7 @@ use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::markdown::markdown;
-use crate::ui::{FormBox, TextArea};
+use crate::ui::{FormBox, TextArea, pairs};
 use crm::help::store::{self as help, Reader};
 use crm::help::{Content, SEARCH_MAX, Shown, search, suggest};
 use crm::question::store as asked;
@@ -270,7 +270,7 @@ fn was_useful(cx: &Cx) -> Html {
     let inside = match cx.query("done").filter(|_| cx.outcome.is_none()) {
         Some("useful" | "told") => view! { <p class="flash" role="status">{t.thanks}</p> }.into_html(),
         done if done == Some("useless") || has_failed => {
-            let labels = vec![("missing".to_owned(), t.missing.to_owned())];
+            let labels = pairs([("missing", t.missing)]);
             view! {
                 <p role="status">{t.noted}</p>
                 <FormBox<TellMissing> labels=labels>

@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, FormBox, Moment, Select, TextArea, paragraphs};
+use crate::ui::{Check, FormBox, Moment, Select, TextArea, pairs, paragraphs};
 use crm::help::store as help;
 use crm::id::QuestionId;
 use crm::question::store as questions;
@@ -312,8 +312,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         (String::new(), t.a_customer.to_owned()),
         ("name".to_owned(), customer.name().to_owned()),
     ];
-    let labels = [("topic", cx.t().support.topic), ("text", t.text), ("shown", t.shown)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("topic", cx.t().support.topic), ("text", t.text), ("shown", t.shown)]);
     let found = found(&cx);
     let view = view! {
         {back(HERE, t.title)}

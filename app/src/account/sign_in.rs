@@ -4,7 +4,7 @@ use super::outside;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, with_untrusted_next};
 use crate::ui::html::IntoHtml;
-use crate::ui::{self, Check, DateField, Field, FormBox};
+use crate::ui::{self, Check, DateField, Field, FormBox, pairs};
 use crm::consent::{AskedAt, store as consents};
 use crm::contact::Kind;
 use crm::customer::PersonForm;
@@ -298,17 +298,14 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
                 enterkeyhint=if by_password { "next" } else { "send" } hint=t.phone_hint/>
         }
     };
-    let labels = vec![
-        ("phone".to_owned(), t.phone.to_owned()),
-        ("password".to_owned(), t.password.to_owned()),
-    ];
+    let labels = pairs([("phone", t.phone), ("password", t.password)]);
     let by_email = cx.query("by") == Some("email") || cx.outcome.as_ref().is_some_and(|o| o.form == StartByEmail::NAME);
     let other = |by: &str, words: &'static str| {
         let href = with_query(&cx, "/sign-in", by);
         view! { <li><a href=href>{words}</a></li> }
     };
     let view = if by_email {
-        let labels = vec![("email".to_owned(), t.email.to_owned())];
+        let labels = pairs([("email", t.email)]);
         view! {
             <h1>{t.title}</h1>
             <p class="lead">{t.email_lead}</p>
@@ -373,7 +370,7 @@ pub async fn code(cx: Cx) -> Result<Body, AppError> {
     // A link in an e-mail brings the code along; it counts in the browser that asked for it alone.
     let code = cx.query("code").unwrap_or_default().to_owned();
     let sent = (cx.query("done") == Some("sent")).then(|| view! { <p class="flash" role="status">{t.sent_again}</p> });
-    let labels = vec![("code".to_owned(), t.code.to_owned())];
+    let labels = pairs([("code", t.code)]);
     let view = view! {
         <a class="back" href=back>{ui::icon(ui::icon::ARROW_LEFT)} {other}</a>
         {sent}
@@ -400,7 +397,7 @@ pub async fn own_phone(cx: Cx) -> Result<Body, AppError> {
         (None, Some(outside)) => t.phone_next(&outside.shown),
         (None, None) => return Err(AppError::Stale),
     };
-    let labels = vec![("phone".to_owned(), t.phone.to_owned())];
+    let labels = pairs([("phone", t.phone)]);
     let view = view! {
         {steps(&cx, 1, t.step_phone)}
         <h1>{t.phone_title}</h1>
@@ -449,18 +446,15 @@ pub async fn details(cx: Cx) -> Result<Body, AppError> {
         })
         .collect::<Vec<_>>()
     };
-    let labels = [
+    let mut labels = pairs([
         ("name", t.name),
         ("surname", t.surname),
         ("email", t.email),
         ("birthday", t.birthday),
         ("password", t.password),
         ("invite", t.invite),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .into_iter()
-    .chain(consent_labels)
-    .collect();
+    ]);
+    labels.extend(consent_labels);
     let invite = cx.token(cookie::INVITE).map(|code| crm::invite::show(code.secret()));
     let invite = invite.unwrap_or_default();
     let person = draft.person;
@@ -555,10 +549,7 @@ pub async fn review(cx: Cx) -> Result<Body, AppError> {
 /// Asks staff for login and password.
 pub async fn staff(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().sign_in;
-    let labels = vec![
-        ("login".to_owned(), t.login.to_owned()),
-        ("password".to_owned(), t.password.to_owned()),
-    ];
+    let labels = pairs([("login", t.login), ("password", t.password)]);
     let view = view! {
         <div class="narrow">
             {outside::trouble(&cx)}

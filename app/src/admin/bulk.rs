@@ -7,7 +7,7 @@ use super::view::View;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, ChoiceOption, Field, FieldMessage, FormBox, Select};
+use crate::ui::{Check, ChoiceOption, Field, FieldMessage, FormBox, Select, pairs};
 use crm::flaw::Flaw;
 use crm::id::BulkId;
 use crm::request::desk;
@@ -167,7 +167,7 @@ pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Collea
     let people = or_as_it_is(cx, people(cx, colleagues));
     let statuses = statuses().map(|(code, status)| (code.to_owned(), status_word(cx, status).to_owned()));
     let statuses = or_as_it_is(cx, statuses.collect());
-    let labels = [
+    let labels = pairs([
         ("numbers", t.numbers),
         ("acts", t.acts),
         ("topic", t.topic),
@@ -176,8 +176,7 @@ pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Collea
         ("status", t.status),
         ("tag", t.tag),
         ("untag", t.untag),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let most = t.bulk_all(bulk::MOST);
     let [numbers_id, acts_id] = ["numbers", "acts"].map(|field| format!("request-bulk-{field}"));
     view! {

@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, pairs};
 use crm::coupon::store::managing::{self as coupons, Entry};
 use crm::coupon::{Series, show};
 use crm::flaw::{Check as Flaws, Flaw};
@@ -218,15 +218,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 /// The labels of [`fields`].
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_coupons;
-    [
+    pairs([
         ("name_ru", t.name_ru),
         ("name_en", t.name_en),
         ("valid_days", t.valid_days),
         ("last_day", t.last_day),
         ("uses", t.uses),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// The fields of a series, filled in with one that is there.
@@ -301,7 +299,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 /// Coupons for whoever brings one: how they are made, and the file of them.
 fn hand_out(cx: &Cx, id: SeriesId) -> Html {
     let t = &cx.t().admin_coupons;
-    let labels = vec![("count".to_owned(), t.count.to_owned())];
+    let labels = pairs([("count", t.count)]);
     let most = crate::format::integer(coupons::HANDED_MAX);
     view! {
         <section class="section narrow" aria-labelledby="hand-out">

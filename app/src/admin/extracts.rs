@@ -6,7 +6,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, Select};
+use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, Select, pairs};
 use chrono::NaiveDate;
 use crm::extract::{self as extracts, Column, Extract, Format, Kind, State, Wish};
 use crm::flaw::Flaw;
@@ -96,13 +96,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .collect();
     let is_narrowed = boxes.len() < shown.columns().len();
     let formats = Format::ALL.map(|format| (format.as_str().to_owned(), format.as_str().to_uppercase()));
-    let labels = [
+    let labels = pairs([
         ("columns", t.columns),
         ("format", t.format),
         ("from", t.from),
         ("to", t.to),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let ask = match fresh_first(&cx) {
         Some(first) => first,
         None => view! {

@@ -9,7 +9,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::texts::AdminFraud;
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Moment};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Moment, pairs};
 use crm::fraud::store::{self as alerts, NewSetting};
 use crm::fraud::{Alert, Evidence, EvidenceKind, Field as Limit, Limits, Party, Row, Rule, Setting, State, Stop, stop};
 use crm::id::{CustomerId, FraudAlertId};
@@ -408,7 +408,7 @@ fn party(cx: &Cx, one: &Party) -> Html {
     let may_write = may && cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Requests));
     let write = may_write.then(|| view! { <a href=format!("/admin/customers/{id}/acts#write")>{t.write}</a> " " });
     let acts = may.then(|| view! { <p>{write} <a href=format!("/admin/customers/{id}/acts#cards")>{t.acts}</a></p> });
-    let labels = vec![("reason".to_owned(), t.told_reason.to_owned())];
+    let labels = pairs([("reason", t.told_reason)]);
     let is_open = |form| was_about(cx, form, "customer", &id);
     let [is_stopping, is_lifting] = [StopSpending::NAME, LiftStop::NAME].map(is_open);
     let form = may.then(|| match one.stopped_until {
@@ -452,7 +452,7 @@ fn decide(cx: &Cx, alert: &Alert) -> Html {
     let t = &cx.t().admin_fraud;
     let seen = alert.changed_at.timestamp_micros().to_string();
     let again = seen.clone();
-    let labels = || vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = || pairs([("reason", t.reason)]);
     let (dismissing, confirming) = (was_sent::<DismissAlert>(cx), was_sent::<ConfirmAlert>(cx));
     view! {
         <section class="section narrow" aria-labelledby="decide">

@@ -9,7 +9,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Select};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, pairs};
 use crm::article::store as articles;
 use crm::article::store::managing::{self as article, Record as Article};
 use crm::audit::Object;
@@ -215,13 +215,12 @@ pub async fn categories(cx: Cx) -> Result<Body, AppError> {
 
 fn category_labels(cx: &Cx) -> Vec<(String, String)> {
     let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
-    let labels = [
+    pairs([
         ("ru", of_rules.name_ru),
         ("en", of_rules.name_en),
         ("parent", t.within),
         ("after", t.after),
-    ];
-    labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec()
+    ])
 }
 
 /// The fields of a category: what it may lie within and stand behind are the others.
@@ -386,7 +385,7 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
     };
     let draft = coming.seen();
     let coming = coming.view(&cx, |record| coming::lines(&cx, record, &labels, &show));
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs(labels);
     let categories = choices(&cx, t.within_none, &all);
     let view = view! {
         {back(ARTICLES, t.articles)}

@@ -11,7 +11,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select, TextArea};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select, TextArea, pairs};
 use crm::audit::Object;
 use crm::content::percent;
 use crm::flaw::{Check as Flaws, Flaw};
@@ -384,7 +384,7 @@ fn was_missing(cx: &Cx, missing: &[Missing]) -> Html {
 /// The labels of [`fields`].
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_help;
-    [
+    pairs([
         ("category", t.part),
         ("topic", t.topic),
         ("title_ru", t.title_ru),
@@ -396,9 +396,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("body_ru", t.body_ru),
         ("body_en", t.body_en),
         ("expires", t.expires),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// The fields of an article, the languages side by side.

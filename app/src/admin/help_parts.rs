@@ -6,7 +6,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox};
+use crate::ui::{Field, FormBox, pairs};
 use crm::help::store::parts::{self, Part};
 use crm::lang::Localized;
 use islands::AppError;
@@ -70,8 +70,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         forms.push(form(&cx, part)?);
     }
     let was_sent = was_sent::<AddPart>(&cx);
-    let labels = [("key", t.code), ("ru", of_rules.name_ru), ("en", of_rules.name_en)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("key", t.code), ("ru", of_rules.name_ru), ("en", of_rules.name_en)]);
     let view = view! {
         {back("/admin/help", t.title)}
         <h1>{t.parts}</h1>
@@ -103,12 +102,11 @@ fn form(cx: &Cx, part: Part) -> Result<Html, AppError> {
     let is_open = sent.is_some_and(|sent| sent.values.iter().any(is_this));
     let seen = serde_json::to_string(&part).map_err(|_| AppError::Internal)?;
     let title = format!("{}. {}", part.position, cx.pick(&part.name));
-    let labels = [
+    let labels = pairs([
         ("ru", of_rules.name_ru),
         ("en", of_rules.name_en),
         ("position", t.place),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let view = view! {
         <details class="fold" open=is_open>
             <summary>{title}</summary>

@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, FileField, FormBox, Head, Moment, Select};
+use crate::ui::{DataTable, FileField, FormBox, Head, Moment, Select, pairs};
 use crm::flaw::Flaw;
 use crm::id::ImportId;
 use crm::import::{self as imports, ACCEPT, FILE_MB, Import, Kind, LINES_MAX, Mapping, Opened, State};
@@ -156,8 +156,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .into_iter()
         .map(|of| (of.as_str().to_owned(), kind(&cx, of).to_owned()))
         .collect();
-    let labels = [("kind", t.kind), (crate::route::FILES, t.file)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("kind", t.kind), (crate::route::FILES, t.file)]);
     let most = format::integer(i64::try_from(LINES_MAX).unwrap_or(i64::MAX));
     let add = match fresh_first(&cx) {
         Some(first) => first,

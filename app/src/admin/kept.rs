@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, Field, FormBox};
+use crate::ui::{Check, Field, FormBox, pairs};
 use crm::id::FilterId;
 use crm::request::desk::{COUNT_MAX, SavedFilter};
 use crm::request::store::saved;
@@ -101,7 +101,7 @@ pub(super) async fn section(cx: &Cx, view: &View, topics: &[Topic]) -> Result<Ht
         .outcome
         .as_ref()
         .is_some_and(|outcome| outcome.form == SaveFilter::NAME);
-    let labels = vec![("name".to_owned(), t.kept_name.to_owned())];
+    let labels = pairs([("name", t.kept_name)]);
     let section = view! {
         {links}
         <details class="fold" open=was_sent>

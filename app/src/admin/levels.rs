@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Utc};
 use crm::flaw::Flaw;
 use crm::id::{CalendarId, PolicyId};
@@ -297,7 +297,7 @@ fn preview(cx: &Cx, setup: &Setup) -> Option<Html> {
     let mut heads = vec![Head::Words(t.about)];
     heads.extend(Kind::ALL.map(|one| Head::Number(kind(cx, one))));
     let value = local.format(AT).to_string();
-    let labels = vec![("at".to_owned(), t.written_at.to_owned())];
+    let labels = pairs([("at", t.written_at)]);
     let view = view! {
         <FormBox<PreviewLevels> class="form narrow" labels=labels>
             <Field name="at" label=t.written_at kind="datetime-local" value=value/>
@@ -357,11 +357,7 @@ fn calendar(cx: &Cx, entry: &Entry) -> Html {
 
 fn calendar_labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_levels;
-    let mut labels = vec![
-        ("name".to_owned(), t.calendar_name.to_owned()),
-        ("time_zone".to_owned(), t.time_zone.to_owned()),
-        ("days".to_owned(), t.days.to_owned()),
-    ];
+    let mut labels = pairs([("name", t.calendar_name), ("time_zone", t.time_zone), ("days", t.days)]);
     for (index, field) in DAY_FIELDS.into_iter().enumerate() {
         labels.push((field.to_owned(), format::weekday(cx.lang, index).to_owned()));
     }
@@ -437,7 +433,7 @@ fn add_policy(cx: &Cx, setup: &Setup) -> Html {
 
 fn policy_labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_levels;
-    let labels = [
+    pairs([
         ("calendar", t.calendar),
         ("topic", t.topic),
         ("priority", t.priority),
@@ -447,8 +443,7 @@ fn policy_labels(cx: &Cx) -> Vec<(String, String)> {
         ("warn", t.warn),
         ("lead", t.lead_after),
         ("queue", t.queue_after),
-    ];
-    labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec()
+    ])
 }
 
 /// What the lists of a policy's form offer, and the codes of topics.

@@ -7,7 +7,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
 use crm::id::MacroId;
 use crm::lang::Lang;
 use crm::request::Status;
@@ -233,7 +233,7 @@ fn preview(cx: &Cx, one: &Macro) -> Html {
 
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_macros;
-    [
+    pairs([
         ("key", t.code),
         ("name", t.name),
         ("answer_ru", t.answer_ru),
@@ -243,9 +243,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("priority", t.priority),
         ("tags", t.tags),
         ("untags", t.untags),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// The fields of a macro, to be made inside of its form.

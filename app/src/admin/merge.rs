@@ -6,7 +6,7 @@ use crate::cabinet::merge::{in_the_way, refused, undoing, what};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox};
+use crate::ui::{Field, FormBox, pairs};
 use crm::find::store as find;
 use crm::flaw::Flaw;
 use crm::id::CustomerId;
@@ -95,7 +95,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         (Some(obstacle), _) => view! { <p class="notice notice-warn">{in_the_way(&cx, obstacle)}</p> }.into_html(),
         (None, Some(first)) => first,
         (None, None) => {
-            let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+            let labels = pairs([("reason", t.reason)]);
             view! {
                 <FormBox<MergeAccounts> labels=labels stale=cx.t().merge.stale>
                     <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
@@ -168,7 +168,7 @@ fn parting(cx: &Cx, id: CustomerId, merged: &Merged) -> Html {
                 .outcome
                 .as_ref()
                 .is_some_and(|outcome| outcome.form == PartAccounts::NAME);
-            let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+            let labels = pairs([("reason", t.reason)]);
             view! {
                 <details class="fold" open=was_sent>
                     <summary>{t.part}</summary>
@@ -224,7 +224,7 @@ fn proposals(cx: &Cx, id: CustomerId, found: &[Duplicate]) -> Html {
         .outcome
         .as_ref()
         .is_some_and(|outcome| outcome.form == FindOther::NAME);
-    let labels = vec![("other".to_owned(), t.other.to_owned())];
+    let labels = pairs([("other", t.other)]);
     view! {
         {list}
         <details class="fold" open=was_sent>

@@ -5,7 +5,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head, TextArea};
+use crate::ui::{DataTable, Field, FormBox, Head, TextArea, pairs};
 use crm::id::PartnerId;
 use crm::lang::Localized;
 use crm::partner::{self as partners, Partner, Words};
@@ -133,14 +133,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_partners;
-    let labels = [
+    pairs([
         ("key", t.code),
         ("name_ru", t.name_ru),
         ("name_en", t.name_en),
         ("text_ru", t.text_ru),
         ("text_en", t.text_en),
-    ];
-    labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec()
+    ])
 }
 
 /// How a partner stands, as a word with a dot.

@@ -8,7 +8,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use crate::ui::{Field, FormBox, Moment, Select};
+use crate::ui::{Field, FormBox, Moment, Select, pairs};
 use crm::flaw::{Check, Flaw};
 use crm::id::{AdjustmentId, CustomerId, ProgramId, TransferId};
 use crm::points::store::{SpendError, adjustments, transfers};
@@ -262,13 +262,9 @@ pub(super) fn adjust(
         .map(|held| (held.program, cx.pick(&held.name)));
     let options: Vec<_> = listed.chain(rest).map(|(id, name)| (id.to_string(), name)).collect();
     let directions = match has(Right::Points) {
-        true => vec![("give", t.give), ("take", t.take)],
-        false => vec![("give", t.give)],
+        true => pairs([("give", t.give), ("take", t.take)]),
+        false => pairs([("give", t.give)]),
     };
-    let directions = directions
-        .into_iter()
-        .map(|(code, words)| (code.to_owned(), words.to_owned()));
-    let directions: Vec<_> = directions.collect();
     let cap = match allowance.at_once {
         0 => t.no_cap.to_owned(),
         cap => t.cap(cx.points(cap)),
@@ -277,15 +273,13 @@ pub(super) fn adjust(
         let words = t.cap_left(cx.points(allowance.left_this_month), cx.points(allowance.left_today));
         view! { <p class="hint">{words}</p> }
     });
-    let labels = [
+    let labels = pairs([
         ("program", t.program),
         ("direction", t.direction),
         ("points", t.points),
         ("reason", t.reason),
         ("note", t.note),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec();
+    ]);
     let inside = match fresh_first(cx) {
         Some(first) => first,
         None => view! {
@@ -374,7 +368,7 @@ fn bring_back(cx: &Cx, one: &Transfer) -> Html {
         let is_this = |(name, value): &(String, String)| name == "transfer" && *value == id;
         outcome.form == Reverse::NAME && outcome.values.iter().any(is_this)
     });
-    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = pairs([("reason", t.reason)]);
     view! {
         <details class="fold" open=was_sent>
             <summary>{t.bring_back}</summary>

@@ -9,7 +9,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, TextArea};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, TextArea, pairs};
 use crm::content::{days, percent};
 use crm::flaw::Check as Flaws;
 use crm::lang::Localized;
@@ -305,7 +305,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 /// The labels of [`fields`].
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
-    [
+    pairs([
         ("name_ru", of_rules.name_ru),
         ("name_en", of_rules.name_en),
         ("summary_ru", t.summary_ru),
@@ -315,9 +315,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("term", t.term),
         ("terms_ru", t.terms_ru),
         ("terms_en", t.terms_en),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// The fields of what a program says, filled in with what it says now.

@@ -8,7 +8,7 @@ use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, Choices, DataTable, Field, FormBox, Head, TextArea, paragraphs};
+use crate::ui::{Check, Choices, DataTable, Field, FormBox, Head, TextArea, pairs, paragraphs};
 use chrono::{DateTime, Utc};
 use crm::audit::Object;
 use crm::flaw::{Check as Flaws, Flaw};
@@ -335,13 +335,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
     };
-    let labels = [
+    let labels = pairs([
         ("title_ru", t.title_ru),
         ("title_en", t.title_en),
         ("note", t.note),
         ("key", t.code),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let was_sent = was_sent::<CreatePromotion>(&cx);
     let view = view! {
         <h1>{t.title}</h1>
@@ -370,7 +369,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 /// The labels of [`fields`].
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_promotions;
-    [
+    pairs([
         ("title_ru", t.title_ru),
         ("title_en", t.title_en),
         ("conditions_ru", t.conditions_ru),
@@ -379,9 +378,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("ends", t.ends),
         ("stores", t.stores),
         ("rules", t.rules),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// A shop with its town.
@@ -595,7 +592,7 @@ fn note(cx: &Cx, note: &str) -> Html {
         {said}
         <details class="fold narrow" open=was_sent>
             <summary>{t.change_note}</summary>
-            <FormBox<NotePromotion> labels=vec![("note".into(), t.note.into())] stale=cx.t().admin_shops.stale>
+            <FormBox<NotePromotion> labels=pairs([("note", t.note)]) stale=cx.t().admin_shops.stale>
                 <input type="hidden" name="seen" value=seen/>
                 <TextArea name="note" label=t.note hint=t.note_hint value=note rows=3/>
                 <button class="btn">{save}</button>
@@ -683,7 +680,7 @@ fn steps(cx: &Cx, step: &Step, seen: &str) -> Html {
         }
     });
     let refuse = step.can_decide().then(|| {
-        let (labels, seen) = (vec![("reason".to_owned(), t.reason.to_owned())], seen.to_owned());
+        let (labels, seen) = (pairs([("reason", t.reason)]), seen.to_owned());
         view! {
             <FormBox<RefusePromotion> class="form panel narrow" labels=labels stale=stale>
                 <input type="hidden" name="seen" value=seen/>
@@ -756,7 +753,7 @@ fn figures(cx: &Cx, promotion: &Entry, outcome: Outcome) -> Html {
 /// What a marketer makes of it.
 fn conclude(cx: &Cx, conclusion: String) -> Html {
     let t = &cx.t().admin_promotions;
-    let labels = vec![("conclusion".to_owned(), t.conclusion.to_owned())];
+    let labels = pairs([("conclusion", t.conclusion)]);
     let seen = conclusion.clone();
     view! {
         <FormBox<ConcludePromotion> class="form panel narrow" labels=labels stale=cx.t().admin_shops.stale>

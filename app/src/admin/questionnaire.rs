@@ -6,7 +6,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, TextArea};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, TextArea, pairs};
 use crm::lang::Localized;
 use crm::questionnaire::Choice;
 use crm::questionnaire::managing::{self, NewQuestion, Record, Version};
@@ -151,16 +151,14 @@ fn asked(cx: &Cx, record: &Record) -> String {
 /// The labels of [`fields`].
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_questionnaire;
-    [
+    pairs([
         ("title_ru", t.title_ru),
         ("title_en", t.title_en),
         ("why_ru", t.why_ru),
         ("why_en", t.why_en),
         ("choices", t.choices),
         ("position", t.place),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// The fields of a question, filled in.

@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head, Moment, Select, TextArea, paragraphs};
+use crate::ui::{DataTable, Field, FormBox, Head, Moment, Select, TextArea, pairs, paragraphs};
 use crm::help::store as help;
 use crm::id::QuestionId;
 use crm::question::store as questions;
@@ -285,8 +285,7 @@ fn decide(cx: &Cx, whole: &Whole, articles: Vec<(String, String)>, seen: String)
         State::Published => false,
         State::Declined | State::Moved => return None,
     };
-    let labels = [("body", t.body), ("answer", t.answer), ("article", t.article)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("body", t.body), ("answer", t.answer), ("article", t.article)]);
     let (body, answer) = (whole.body.clone(), whole.answer.clone().unwrap_or_default());
     let article = whole.article.clone().unwrap_or_default();
     let (publish, at) = (if is_new { t.publish } else { cx.t().admin_rules.save }, seen.clone());
@@ -321,7 +320,7 @@ fn decide(cx: &Cx, whole: &Whole, articles: Vec<(String, String)>, seen: String)
 fn others(cx: &Cx, seen: String) -> Html {
     let t = &cx.t().admin_questions;
     let again = seen.clone();
-    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = pairs([("reason", t.reason)]);
     let was_sent = versions::was_sent::<DeclineQuestion>(cx);
     view! {
         <section class="section narrow" aria-labelledby="others">

@@ -7,7 +7,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, Choices, DataTable, Field, FormBox, Head, Select};
+use crate::ui::{Check, Choices, DataTable, Field, FormBox, Head, Select, pairs};
 use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
@@ -164,8 +164,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
     };
-    let labels = [("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)]);
     let topics: Vec<_> = topics.iter().map(|topic| beginning(&cx, topic, &all)).collect();
     let was_sent = was_sent::<AddQueue>(&cx);
     let view = view! {
@@ -206,8 +205,7 @@ fn beginning(cx: &Cx, topic: &Beginning, all: &[Queue]) -> Html {
     let queue = topic.queue.map(|id| id.to_string()).unwrap_or_default();
     let (id, about) = (format!("queue-topic-{}", topic.code), topic.id.to_string());
     let (name, priorities, priority) = (cx.pick(&topic.name), priorities(cx), topic.priority.code());
-    let labels = [("queue", t.queue), ("priority", t.priority)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("queue", t.queue), ("priority", t.priority)]);
     view! {
         <FormBox<SetBeginning> id=id labels=labels>
             <h3><bdi>{name}</bdi></h3>
@@ -256,21 +254,20 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 /// What a queue allows.
 fn settings(cx: &Cx, queue: &Queue) -> Html {
     let t = &cx.t().admin_queues;
-    let option = |code: &str, words: &str| (code.to_owned(), words.to_owned());
-    let modes = vec![
-        option("by_hand", mode_word(cx, Mode::ByHand)),
-        option("round_robin", mode_word(cx, Mode::RoundRobin)),
-    ];
+    let modes = pairs([
+        ("by_hand", mode_word(cx, Mode::ByHand)),
+        ("round_robin", mode_word(cx, Mode::RoundRobin)),
+    ]);
     let mode = match queue.mode {
         Mode::ByHand => "by_hand",
         Mode::RoundRobin => "round_robin",
     };
     let who = || {
-        vec![
-            option("anyone", t.who_anyone),
-            option("assignee", t.who_assignee),
-            option("lead", t.who_lead),
-        ]
+        pairs([
+            ("anyone", t.who_anyone),
+            ("assignee", t.who_assignee),
+            ("lead", t.who_lead),
+        ])
     };
     let (close, reopen) = (who(), who());
     let who_code = |who: Who| match who {
@@ -288,12 +285,11 @@ fn settings(cx: &Cx, queue: &Queue) -> Html {
     let customer_closes = queue.rules.customer_closes;
     let reopen_days = queue.rules.reopen_days.map(|days| days.to_string()).unwrap_or_default();
     let seen = queue.changed_at.timestamp_micros().to_string();
-    let labels = [
+    let labels = pairs([
         ("name_ru", t.name_ru),
         ("name_en", t.name_en),
         ("reopen_days", t.reopen_days),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     view! {
         <FormBox<ChangeQueue> labels=labels>
             <input type="hidden" name="seen" value=seen/>

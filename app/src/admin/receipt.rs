@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, FormBox, Head, Moment, Select, icon};
+use crate::ui::{DataTable, FormBox, Head, Moment, Select, icon, pairs};
 use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
 use crm::lang::Localized;
@@ -84,7 +84,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
 fn purpose(cx: &Cx, receipt: &Receipt, known: &[(String, Localized)]) -> Html {
     let t = &cx.t().purpose;
-    let labels = vec![("purpose".to_owned(), t.label.to_owned())];
+    let labels = pairs([("purpose", t.label)]);
     let options = purpose_options(cx, known);
     let told = receipt.purpose.clone().unwrap_or_default();
     view! {

@@ -8,7 +8,7 @@ use crate::route::{Body, File, Form, Frame, Next, Sheet};
 use crate::texts::{AdminReports, Texts};
 use crate::ui::chart::{self, Bar, Bars, Rows};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Select};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, pairs};
 use chrono::{Datelike, NaiveDate};
 use crm::flaw::Flaw;
 use crm::id::SavedReportId;
@@ -398,8 +398,7 @@ fn own_forms(cx: &Cx, words: &Words<'_>, one: &Saved) -> Html {
     let every: Vec<_> = every.collect();
     let chosen = one.every.map_or("", Every::as_str);
     let email = one.email.clone().unwrap_or_default();
-    let labels = [("every", t.every), ("email", t.email)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("every", t.every), ("email", t.email)]);
     let is_open = one.every.is_some() || was_sent::<ScheduleReport>(cx);
     view! {
         <details class="fold" open=is_open>
@@ -437,7 +436,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     drop(conn);
     let (title, text) = words.kind(kind);
     let tables: Vec<_> = report.tables.iter().map(|table| shown(&words, table)).collect();
-    let labels = vec![("name".to_owned(), t.name.to_owned())];
+    let labels = pairs([("name", t.name)]);
     let file = with_query(format!("{HERE}/{}/table.csv", kind.as_str()), &query(&cx));
     let compared = {
         let (from, to) = ask.before();

@@ -7,7 +7,7 @@ use crate::cabinet::support::{KEYS, attached, page_of, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FilesField, FormBox, Moment, TextArea, icon, paragraphs};
+use crate::ui::{FilesField, FormBox, Moment, TextArea, icon, pairs, paragraphs};
 use chrono::{DateTime, Utc};
 use crm::card::{State, store as cards};
 use crm::contact::Kind;
@@ -532,8 +532,7 @@ fn present(cx: &Cx, others: &[Present]) -> Option<Html> {
 /// Where staff writes: to the customer, or between themselves.
 fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, menu: Html) -> Html {
     let (t, desk) = (&cx.t().admin_request, &cx.t().admin_desk);
-    let labels = [("text", t.answer), ("files", cx.t().form.files)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("text", t.answer), ("files", cx.t().form.files)]);
     let seen = thread.updated_at.timestamp_micros().to_string();
     let came_back = |form: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == form);
     let (is_answering, is_noting) = (came_back(Answer::NAME), came_back(Note::NAME) || written.note.is_some());
@@ -574,7 +573,7 @@ fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, m
                 {menu}
                 <details class="fold" open=is_noting>
                     <summary>{t.note}</summary>
-                    <FormBox<Note> class="form form-wide" labels=vec![("text".to_owned(), t.note_label.to_owned())]>
+                    <FormBox<Note> class="form form-wide" labels=pairs([("text", t.note_label)])>
                         <TextArea name="text" label=t.note_label value=note hint=t.note_hint missing=t.note_missing rows=3/>
                         <div class="actions">
                             <button class="btn">{t.note_save}</button>

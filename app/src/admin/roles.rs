@@ -6,7 +6,7 @@ use crate::cabinet::{back, flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Choices, Field, FormBox};
+use crate::ui::{Choices, Field, FormBox, pairs};
 use crm::flaw::Flaw;
 use crm::lang::Localized;
 use crm::staff::roles::{self, Entry, NewRole};
@@ -191,8 +191,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn labels(cx: &Cx, more: &[(&str, &str)]) -> Vec<(String, String)> {
     let t = &cx.t().admin_roles;
     let own = [("name_ru", t.name_ru), ("name_en", t.name_en), ("rights", t.rights)];
-    let all = more.iter().copied().chain(own);
-    all.map(|(name, label)| (name.to_owned(), label.to_owned())).collect()
+    pairs(more.iter().copied().chain(own))
 }
 
 /// One role, folded away until its form was sent and not taken.

@@ -12,7 +12,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea};
+use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
 use chrono::{DateTime, Utc};
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
@@ -474,7 +474,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     } else {
         table(&words, &all)
     };
-    let labels = vec![("ru".into(), t.name_ru.into()), ("en".into(), t.name_en.into())];
+    let labels = pairs([("ru", t.name_ru), ("en", t.name_en)]);
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
@@ -914,7 +914,7 @@ fn caps(words: &Words<'_>, caps: &Caps, seen: i64) -> Html {
 fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
     let cx = words.cx;
     let t = &cx.t().admin_rules;
-    let labels = [
+    let labels = pairs([
         ("ru", t.name_ru),
         ("en", t.name_en),
         ("occasion", t.occasion),
@@ -923,9 +923,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
         ("priority", t.priority),
         ("group", t.group),
         ("funded_by", t.funded_by),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec();
+    ]);
     let (ru, en, group) = (
         rule.name.ru.clone(),
         rule.name.en.clone(),
@@ -978,7 +976,7 @@ fn json(cx: &Cx, rule: &Rule, seen: i64) -> Html {
     view! {
         <details class="fold" open=was_sent>
             <summary>{t.as_json}</summary>
-            <FormBox<SetJson> labels=vec![("json".into(), t.json.into())] stale=t.stale>
+            <FormBox<SetJson> labels=pairs([("json", t.json)]) stale=t.stale>
                 <input type="hidden" name="seen" value=seen.to_string()/>
                 <TextArea name="json" label=t.json hint=t.json_hint value=text rows=16/>
                 <button class="btn">{t.save}</button>

@@ -5,7 +5,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head, TextArea};
+use crate::ui::{DataTable, Field, FormBox, Head, TextArea, pairs};
 use crm::interaction::Script;
 use crm::interaction::scripts::{self, Version};
 use crm::lang::Localized;
@@ -155,14 +155,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 /// The labels of [`fields`].
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let (t, of_rules) = (&cx.t().admin_scripts, &cx.t().admin_rules);
-    [
+    pairs([
         ("name_ru", of_rules.name_ru),
         ("name_en", of_rules.name_en),
         ("steps", t.steps),
         ("outcomes", t.outcomes),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// A text in both languages in a line.

@@ -5,7 +5,7 @@ use crate::cabinet::devices::device_name;
 use crate::cabinet::{flash, fresh_first, gone, offer_to_end_others};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
-use crate::ui::{Field, FormBox};
+use crate::ui::{Field, FormBox, pairs};
 use crm::factor::store as factors;
 use crm::id::SessionId;
 use crm::signin::Device;
@@ -88,12 +88,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|session| row(&cx, session, session.id == me.session(), is_fresh))
         .collect();
     let words_of_password = &cx.t().security;
-    let labels = [
+    let labels = pairs([
         ("current", words_of_password.current),
         ("password", words_of_password.new_password),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec();
+    ]);
     let view = view! {
         <h1>{t.title}</h1>
         {flash(&cx, &words)}

@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, FILES, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FileField, FormBox, Head, Select, TextArea};
+use crate::ui::{Check, DataTable, Field, FileField, FormBox, Head, Select, TextArea, pairs};
 use crm::flaw::Flaw;
 use crm::id::SegmentId;
 use crm::lang::Localized;
@@ -113,8 +113,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
     };
-    let labels = [("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)]);
     let was_sent = was_sent::<AddSegment>(&cx);
     let view = view! {
         {back("/admin/coupons", cx.t().admin_coupons.title)}
@@ -153,12 +152,8 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let id: SegmentId = cx.param("id")?;
     let segment = segments::read(&cx.db, cx.staff()?, id).await?;
     let title = cx.pick(&segment.name);
-    let labels = [("numbers", t.numbers), (FILES, t.file), ("act", t.act)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
-    let acts = vec![
-        ("add".to_owned(), t.act_add.to_owned()),
-        ("take".to_owned(), t.act_take.to_owned()),
-    ];
+    let labels = pairs([("numbers", t.numbers), (FILES, t.file), ("act", t.act)]);
+    let acts = pairs([("add", t.act_add), ("take", t.act_take)]);
     let view = view! {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>

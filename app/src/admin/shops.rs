@@ -9,7 +9,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head, TextArea};
+use crate::ui::{DataTable, Field, FormBox, Head, TextArea, pairs};
 use chrono::{NaiveTime, Timelike, Weekday};
 use crm::audit::Object;
 use crm::catalogue::{self, Item, Record};
@@ -337,7 +337,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 /// The labels of [`fields`].
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let (t, of_rules) = (&cx.t().admin_shops, &cx.t().admin_rules);
-    let mut labels = [
+    let mut labels = pairs([
         ("name_ru", of_rules.name_ru),
         ("name_en", of_rules.name_en),
         ("town_ru", t.town_ru),
@@ -350,9 +350,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("longitude", t.longitude),
         ("time_zone", t.time_zone),
         ("exceptions", t.exceptions),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec();
+    ]);
     for (day, from, to) in WEEK {
         labels.push((from.to_owned(), t.opens(weekday(cx, day))));
         labels.push((to.to_owned(), t.closes(weekday(cx, day))));

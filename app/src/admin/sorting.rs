@@ -5,7 +5,7 @@ use super::view::View;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{ChoiceOption, Field, FormBox, Select};
+use crate::ui::{ChoiceOption, Field, FormBox, Select, pairs};
 use chrono::DateTime;
 use crm::flaw::Flaw;
 use crm::request::desk::{self, Priority};
@@ -60,7 +60,7 @@ pub(super) fn topics(cx: &Cx, topics: &[Topic]) -> Vec<ChoiceOption> {
 pub(super) fn people(cx: &Cx, colleagues: &[Colleague]) -> Vec<ChoiceOption> {
     let t = &cx.t().admin_requests;
     let me = cx.staff.as_ref().map(|staff| staff.id());
-    let own = [("me", t.me), ("nobody", t.nobody)].map(|(code, words)| (code.to_owned(), words.to_owned()));
+    let own = pairs([("me", t.me), ("nobody", t.nobody)]);
     let others = colleagues
         .iter()
         .filter(|colleague| Some(colleague.id) != me)
@@ -159,13 +159,12 @@ pub(super) async fn section(
     let typed = sorted.tags.join(", ");
     let (seen, priority) = (thread.updated_at.timestamp_micros().to_string(), sorted.priority.code());
     let priorities = priorities(cx);
-    let labels = [
+    let labels = pairs([
         ("topic", t.topic),
         ("priority", t.priority),
         ("assignee", t.assignee),
         ("tags", t.tags),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let was_sent = cx
         .outcome
         .as_ref()

@@ -8,7 +8,7 @@ use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select, pairs};
 use crm::contact::change::is_link;
 use crm::id::StaffId;
 use crm::request::store::bulk;
@@ -204,13 +204,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Words(t.second),
         Head::Number(t.seen),
     ];
-    let labels = [
+    let labels = pairs([
         ("login", t.login),
         ("name", t.name),
         ("email", t.email),
         ("role", t.role),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let invite = match fresh_first(&cx) {
         Some(first) => first,
         None => view! {
@@ -277,7 +276,7 @@ fn row(cx: &Cx, member: &Member) -> Html {
 fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str) -> Html {
     let t = &cx.t().admin_staff;
     let was_sent = was_sent::<F>(cx);
-    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = pairs([("reason", t.reason)]);
     view! {
         <details class="fold" open=was_sent>
             <summary>{words}</summary>
@@ -295,8 +294,7 @@ fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str)
 fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
     let t = &cx.t().admin_staff;
     let (was_sent, role) = (was_sent::<SetRole>(cx), member.role.code().to_owned());
-    let labels = [("role", t.role), ("reason", t.reason)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("role", t.role), ("reason", t.reason)]);
     view! {
         <details class="fold" open=was_sent>
             <summary>{t.set_role}</summary>
@@ -445,7 +443,7 @@ pub async fn join(cx: Cx) -> Result<Body, AppError> {
     if !is_link(&link) {
         return Err(AppError::NotFound);
     }
-    let labels = vec![("password".to_owned(), of_passwords.new_password.to_owned())];
+    let labels = pairs([("password", of_passwords.new_password)]);
     let view = view! {
         <div class="narrow">
             <h1>{t.join_title}</h1>

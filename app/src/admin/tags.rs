@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::IntoHtml;
-use crate::ui::{DataTable, Field, FormBox, Head, Select};
+use crate::ui::{DataTable, Field, FormBox, Head, Select, pairs};
 use crm::request::store::tags;
 use islands::AppError;
 use leptos::prelude::*;
@@ -54,8 +54,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .collect();
     let heads = vec![Head::Words(t.tag), Head::Number(t.requests), Head::Number(t.unclosed)];
     let choice: Vec<_> = all.iter().map(|tag| (tag.tag.clone(), tag.tag.clone())).collect();
-    let labels = [("from", t.from), ("to", t.to)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("from", t.from), ("to", t.to)]);
     let list = match rows.is_empty() {
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),

@@ -7,7 +7,7 @@ use crate::cabinet::{flash, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox, Moment, Select, icon};
+use crate::ui::{Field, FormBox, Moment, Select, icon, pairs};
 use crm::customer::store as customers;
 use crm::id::{CustomerId, InteractionId};
 use crm::interaction::store as interactions;
@@ -184,14 +184,13 @@ fn to_customer(id: CustomerId, name: &str) -> Html {
 
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_talk;
-    let labels = [
+    pairs([
         ("note", t.note),
         ("outcome", t.outcome),
         ("channel", t.channel),
         ("minutes", t.minutes),
         ("script", t.script),
-    ];
-    labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec()
+    ])
 }
 
 /// The fields of an entry, to be made within its form. The cursor stands in the note, and Enter sends it: the rest has an answer

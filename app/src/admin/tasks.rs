@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head, Select};
+use crate::ui::{DataTable, Field, FormBox, Head, Select, pairs};
 use crm::id::{CustomerId, StaffId, TaskId};
 use crm::staff::Right;
 use crm::task::store as tasks;
@@ -297,8 +297,7 @@ fn acts(cx: &Cx, task: &Task, owners: &[(StaffId, String)]) -> Html {
                 .iter()
                 .any(|(name, value)| name == "task" && *value == id)
     });
-    let labels = [("owner", t.owner), ("due", t.due)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("owner", t.owner), ("due", t.due)]);
     let options: Vec<_> = owners.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
     let (owner, due) = (task.owner_id.to_string(), task.due_on.to_string());
     let (end_form, assign_form) = (format!("task-end-{id}"), format!("task-assign-{id}"));
@@ -335,13 +334,12 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
         false => view! { <ul class="stack">{lines}</ul> }.into_html(),
     };
     let was_sent = versions::was_sent::<AddTask>(cx);
-    let labels = [
+    let labels = pairs([
         ("title", t.task),
         ("due", t.due),
         ("owner", t.owner),
         ("request", t.request),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let options: Vec<_> = owners.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
     let me = cx
         .staff

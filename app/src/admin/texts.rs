@@ -9,7 +9,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, paragraphs};
+use crate::ui::{Check, ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs, paragraphs};
 use crm::lang::{Lang, Localized};
 use crm::outbox::render;
 use crm::shop::Shop;
@@ -355,7 +355,7 @@ fn parts(cx: &Cx, kind: Kind) -> [&'static str; 4] {
 fn labels(cx: &Cx, kind: Kind) -> Vec<(String, String)> {
     let t = &cx.t().admin_texts;
     let [head_ru, head_en, body_ru, body_en] = parts(cx, kind);
-    [
+    pairs([
         ("head_ru", head_ru),
         ("head_en", head_en),
         ("body_ru", body_ru),
@@ -363,9 +363,7 @@ fn labels(cx: &Cx, kind: Kind) -> Vec<(String, String)> {
         ("position", t.place),
         ("parent", t.parent),
         ("open", t.open),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec()
+    ])
 }
 
 /// The fields of a text of a kind, the languages side by side.

@@ -11,7 +11,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{DataTable, Field, FormBox, Head, Select};
+use crate::ui::{DataTable, Field, FormBox, Head, Select, pairs};
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::TierId;
 use crm::program::store::managing::{self as programs, Entry};
@@ -554,9 +554,7 @@ fn editing(cx: &Cx, measure: Measure, held: Option<&Tier>, asked: &str, seen: i6
         Measure::Sum => t.from_sum,
         Measure::Count => t.from_count,
     };
-    let labels = [("ru", of_rules.name_ru), ("en", of_rules.name_en), ("threshold", label)]
-        .map(|(name, label)| (name.to_owned(), label.to_owned()))
-        .to_vec();
+    let labels = pairs([("ru", of_rules.name_ru), ("en", of_rules.name_en), ("threshold", label)]);
     let (back, cancel) = (format!("{}#tiers", cx.path), cx.t().common.cancel);
     view! {
         <div class="panel narrow mt-3" id="edit-tier">

@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, Select};
+use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, Select, pairs};
 use crm::flaw::Flaw;
 use crm::id::{ApiKeyId, TillId};
 use crm::stores::store as stores;
@@ -124,14 +124,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     } else {
         table(&cx, &tills)
     };
-    let labels = [
+    let labels = pairs([
         ("key", t.code),
         ("name", t.name),
         ("source", t.source),
         ("store", t.store),
-    ]
-    .map(|(name, label)| (name.to_owned(), label.to_owned()))
-    .to_vec();
+    ]);
     let add = match fresh_first(&cx) {
         Some(first) => first,
         None => view! {
@@ -248,7 +246,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     } else {
         is_fresh.then(|| {
             view! {
-                <FormBox<AddKey> labels=vec![("scopes".to_owned(), t.scopes.to_owned())]>
+                <FormBox<AddKey> labels=pairs([("scopes", t.scopes)])>
                     <Choices name="scopes" legend=t.scopes options=choices/>
                     <button class="btn btn-primary">{t.make_key}</button>
                 </FormBox<AddKey>>

@@ -4,7 +4,7 @@
 use crate::cx::Cx;
 use crate::route::Form;
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox, Moment};
+use crate::ui::{Field, FormBox, Moment, pairs};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use crm::flaw::Flaw;
 use crm::rule::store::versions::Version;
@@ -110,7 +110,7 @@ pub(super) fn warnings(cx: &Cx, warnings: Vec<String>) -> Option<Html> {
 pub(super) fn publish<F: Form + 'static>(cx: &Cx, seen: i64) -> Html {
     let t = &cx.t().admin_rules;
     view! {
-        <FormBox<F> labels=vec![("from".into(), t.publish_from.into())] class="form panel narrow" stale=t.stale>
+        <FormBox<F> labels=pairs([("from", t.publish_from)]) class="form panel narrow" stale=t.stale>
             <input type="hidden" name="seen" value=seen.to_string()/>
             <Field name="from" label=t.publish_from hint=t.publish_hint kind="datetime-local" optional=true/>
             <button class="btn btn-primary">{t.publish}</button>
@@ -126,7 +126,7 @@ pub(super) fn withdraw<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'
     view! {
         <details class="fold" open=was_sent>
             <summary>{words}</summary>
-            <FormBox<F> labels=vec![("from".into(), t.withdraw_from.into())] class="form narrow">
+            <FormBox<F> labels=pairs([("from", t.withdraw_from)]) class="form narrow">
                 <Field name="from" label=t.withdraw_from hint=hint kind="datetime-local" optional=true/>
                 <button class="btn btn-danger">{words}</button>
             </FormBox<F>>

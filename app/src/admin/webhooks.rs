@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment};
+use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, pairs};
 use chrono::Duration;
 use crm::flaw::Flaw;
 use crm::id::{DeliveryId, WebhookId};
@@ -217,9 +217,7 @@ fn fields(cx: &Cx, url: String, description: String, wanted: &[Kind]) -> Html {
 
 fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_webhooks;
-    [("url", t.url), ("description", t.description), ("events", t.events)]
-        .map(|(name, label)| (name.to_owned(), label.to_owned()))
-        .to_vec()
+    pairs([("url", t.url), ("description", t.description), ("events", t.events)])
 }
 
 /// The list.

@@ -7,7 +7,7 @@ use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::barcode::{Barcode, Code128Barcode};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Field, FormBox, QrCode};
+use crate::ui::{Field, FormBox, QrCode, pairs};
 use crm::card::code::{STEP_SECONDS, Secret};
 use crm::card::{self, Card, Kind, State, store as cards};
 use crm::id::CardId;
@@ -246,7 +246,7 @@ fn lost(cx: &Cx, card: &Card, is_last: bool) -> Html {
 /// Asks for the number of a plastic card.
 fn plastic(cx: &Cx) -> Html {
     let t = &cx.t().card;
-    let labels = vec![("number".to_owned(), t.number.to_owned())];
+    let labels = pairs([("number", t.number)]);
     let ask = fresh_first(cx).unwrap_or_else(|| {
         view! {
             <FormBox<BindCard> labels=labels>

@@ -4,7 +4,7 @@ use super::{back, flash, gone};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::{Check, DateField, FormBox};
+use crate::ui::{Check, DateField, FormBox, pairs};
 use chrono::NaiveDate;
 use crm::customer::Child;
 use crm::customer::store::{self as customers, ChildForm};
@@ -67,8 +67,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let rows: Vec<_> = children.iter().map(|child| row(&cx, child)).collect();
     let list =
         (!rows.is_empty()).then(|| view! { <div class="panel panel-flush narrow"><ul class="rows">{rows}</ul></div> });
-    let labels = [("child", t.birthday), ("child_consent", t.consent)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("child", t.birthday), ("child_consent", t.consent)]);
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <div>

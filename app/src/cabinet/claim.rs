@@ -4,7 +4,7 @@ use super::back;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FileField, FormBox};
+use crate::ui::{Field, FileField, FormBox, pairs};
 use crm::purchase::claim;
 use crm::request::attachment::PHOTOS;
 use islands::AppError;
@@ -37,8 +37,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().claim;
     cx.customer()?;
     let days = cx.shop().points.claim_days;
-    let labels = [("receipt", t.code), ("files", t.photo)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("receipt", t.code), ("files", t.photo)]);
     let view = view! {
         {back("/purchases", cx.t().purchases.title)}
         <h1>{t.title}</h1>

@@ -5,7 +5,7 @@ use crate::account::factors::confirm_ways;
 use crate::account::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place, with_untrusted_next};
-use crate::ui::{Field, FormBox};
+use crate::ui::{Field, FormBox, pairs};
 use crm::contact::{Contact, Kind};
 use crm::id::ContactId;
 use crm::signin::attempts::{self, Purpose};
@@ -112,7 +112,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
 fn by_password(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().confirm;
-    let labels = vec![("password".to_owned(), t.password.to_owned())];
+    let labels = pairs([("password", t.password)]);
     view! {
         <FormBox<ByPassword> labels=labels>
             <Field name="password" label=t.password kind="password" missing=t.password_missing
@@ -152,7 +152,7 @@ pub async fn code(cx: Cx) -> Result<Body, AppError> {
     cx.customer()?;
     let (kind, address) = waiting(&cx, Purpose::Confirm).await?;
     let words = &cx.t().sign_in;
-    let labels = vec![("code".to_owned(), words.code.to_owned())];
+    let labels = pairs([("code", words.code)]);
     let view = view! {
         <a class="back" href=onward("/confirm", &cx)>{crate::ui::icon(crate::ui::icon::ARROW_LEFT)} {t.other_way}</a>
         <div class="narrow">
@@ -223,7 +223,7 @@ pub async fn contact_code(cx: Cx) -> Result<Body, AppError> {
     cx.customer()?;
     let (kind, address) = waiting(&cx, Purpose::Contact).await?;
     let words = &cx.t().sign_in;
-    let labels = vec![("code".to_owned(), words.code.to_owned())];
+    let labels = pairs([("code", words.code)]);
     let title = match kind {
         Kind::Phone => t.prove_phone,
         Kind::Email => t.prove_email,

@@ -4,7 +4,7 @@ use super::{back, flash, fresh_first, gone};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, FormBox};
+use crate::ui::{Check, FormBox, pairs};
 use crm::erasure;
 use crm::points::store as points;
 use islands::AppError;
@@ -92,7 +92,7 @@ fn ask(cx: &Cx) -> Html {
     if let Some(first) = fresh_first(cx) {
         return first;
     }
-    let labels = vec![("agreed".to_owned(), t.agreed_label.to_owned())];
+    let labels = pairs([("agreed", t.agreed_label)]);
     view! {
         <FormBox<AskErasure> labels=labels>
             <Check name="agreed">{t.agreed}</Check>

@@ -7,7 +7,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Field, FormBox, Moment};
+use crate::ui::{Field, FormBox, Moment, pairs};
 use crm::flaw::Flaw;
 use crm::invite::store as invitations;
 use crm::invite::{Invitation, State, show};
@@ -123,7 +123,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn enter(cx: &Cx) -> Html {
     let t = &cx.t().invite;
     let days = cx.shop().points.invitation_days;
-    let labels = vec![("code".to_owned(), t.friends_code.to_owned())];
+    let labels = pairs([("code", t.friends_code)]);
     view! {
         <section class="section" aria-labelledby="came">
             <h2 id="came">{t.came}</h2>

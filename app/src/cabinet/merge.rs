@@ -6,7 +6,7 @@ use crate::cx::{Cx, cookie};
 use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, ErrorSummary, Field, FormBox};
+use crate::ui::{Check, ErrorSummary, Field, FormBox, pairs};
 use crm::card;
 use crm::contact::{Contact, Kind};
 use crm::flaw::Flaw;
@@ -215,7 +215,7 @@ fn rules(cx: &Cx) -> Html {
 
 fn name(cx: &Cx) -> Html {
     let t = &cx.t().merge;
-    let labels = vec![("other".to_owned(), t.other.to_owned())];
+    let labels = pairs([("other", t.other)]);
     view! {
         <FormBox<NameOther> labels=labels>
             <Field name="other" label=t.other hint=t.other_hint missing=t.other_missing enterkeyhint="go"/>
@@ -231,7 +231,7 @@ fn code(cx: &Cx, proved: Proved) -> Html {
         Proved::Own => t.code_own,
         Proved::Other => t.code_other,
     };
-    let labels = vec![("code".to_owned(), words.code.to_owned())];
+    let labels = pairs([("code", words.code)]);
     view! {
         <p>{lead}</p>
         <FormBox<TakeCode> labels=labels>
@@ -256,7 +256,7 @@ fn look(cx: &Cx, preview: &Preview) -> Html {
     let end = match preview.obstacle {
         Some(obstacle) => view! { <p class="notice notice-warn">{in_the_way(cx, obstacle)}</p> }.into_html(),
         None => {
-            let labels = vec![("agreed".to_owned(), t.merge.to_owned())];
+            let labels = pairs([("agreed", t.merge)]);
             view! {
                 <FormBox<ConfirmMerge> labels=labels stale=t.stale>
                     <Check name="agreed">{t.agreed}</Check>
@@ -407,7 +407,7 @@ fn parting(cx: &Cx, merged: &Merged) -> Html {
         (Some(obstacle), _) => view! { <p class="notice notice-warn">{in_the_way(cx, obstacle)}</p> }.into_html(),
         (None, Some(first)) => first,
         (None, None) => {
-            let labels = vec![("agreed".to_owned(), t.undo.to_owned())];
+            let labels = pairs([("agreed", t.undo)]);
             view! {
                 <FormBox<UndoMerge> labels=labels stale=t.undo_stale>
                     <Check name="agreed">{t.undo_agreed}</Check>

@@ -3,7 +3,7 @@
 use super::back;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::{DateField, Field, FormBox, TextArea};
+use crate::ui::{DateField, Field, FormBox, TextArea, pairs};
 use chrono::Datelike as _;
 use crm::customer::{BIRTHDAY_CHANGES, PersonForm, store as customers};
 use islands::AppError;
@@ -57,13 +57,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let person = customers::person(&mut conn, cx.subject()?).await?;
     drop(conn);
-    let labels = [
+    let labels = pairs([
         ("name", t.name),
         ("surname", t.surname),
         ("birthday", t.birthday),
         ("address", t.address),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let date = person
         .birthday
         .map(|d| [d.day(), d.month(), d.year().unsigned_abs()].map(|n| n.to_string()));

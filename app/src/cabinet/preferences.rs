@@ -3,7 +3,7 @@
 use super::back;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::{Choices, Field, FormBox, Select, TextArea};
+use crate::ui::{Choices, Field, FormBox, Select, TextArea, pairs};
 use crm::customer::store::{self as customers, Preferences};
 use crm::customer::{Channel, Wishes};
 use crm::flaw::Flaw;
@@ -114,7 +114,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             (lang.code().to_owned(), name.to_owned())
         })
         .to_vec();
-    let labels = [
+    let labels = pairs([
         ("categories", t.categories),
         ("brands", t.brands),
         ("sizes", t.sizes),
@@ -123,8 +123,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("store", t.store),
         ("channels", t.channels),
         ("language", t.language),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let favourite = profile
         .person
         .favourite_store_id

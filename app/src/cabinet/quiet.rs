@@ -3,7 +3,7 @@
 use super::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
-use crate::ui::{Field, FormBox, Select};
+use crate::ui::{Field, FormBox, Select, pairs};
 use crm::consent::pace::{self, MOST, WishesForm};
 use islands::AppError;
 use leptos::prelude::*;
@@ -49,13 +49,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     // A pause that is over is not shown any more.
     let pause = wishes.paused_until.filter(|day| *day > cx.today());
     let pause = pause.map(|day| day.to_string()).unwrap_or_default();
-    let labels = [
+    let labels = pairs([
         ("quiet_from", t.from),
         ("quiet_until", t.until),
         ("per_week", t.per_week),
         ("paused_until", t.pause),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let (from, until) = (hours(), hours());
     // People know what a clock shows, not what a time zone is called.
     let clock = t.from_hint(cx.time(cx.db.now()));

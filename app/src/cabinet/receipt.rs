@@ -8,7 +8,7 @@ use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{FormBox, Moment, Select};
+use crate::ui::{FormBox, Moment, Select, pairs};
 use crm::id::{ProgramId, PurchaseId};
 use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
@@ -77,7 +77,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 /// How it was paid, and what it was for: the customer tells if they like to.
 fn about(cx: &Cx, receipt: &Receipt, known: &[(String, Localized)]) -> Html {
     let t = &cx.t().purpose;
-    let labels = vec![("purpose".to_owned(), t.label.to_owned())];
+    let labels = pairs([("purpose", t.label)]);
     let options = purpose_options(cx, known);
     let told = receipt.purpose.clone().unwrap_or_default();
     view! {

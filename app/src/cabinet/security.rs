@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use crate::ui::{Field, FormBox};
+use crate::ui::{Field, FormBox, pairs};
 use crm::signin::confirm::{self, Ways};
 use islands::AppError;
 use leptos::prelude::*;
@@ -86,9 +86,7 @@ fn password(cx: &Cx, ways: &Ways) -> Result<Html, AppError> {
     if let Some(first) = fresh_first(cx) {
         return Ok(first);
     }
-    let labels = [("current", t.current), ("password", t.new_password)]
-        .map(|(name, label)| (name.to_owned(), label.to_owned()))
-        .to_vec();
+    let labels = pairs([("current", t.current), ("password", t.new_password)]);
     let (hint, check) = if ways.second_factor {
         (t.password_hint_beside, "password:8")
     } else {

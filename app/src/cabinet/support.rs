@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, paragraphs};
+use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, pairs, paragraphs};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::help::store as help;
 use crm::purchase::{Kind, Purchase, Receipt, store as purchases};
@@ -339,13 +339,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         let words = t.written_from(page_of(&cx, about.of));
         view! { <input type="hidden" name="about" value=about.to_string()/> <p class="hint">{words}</p> }
     });
-    let labels = [
+    let labels = pairs([
         ("topic", t.topic),
         ("text", t.text),
         ("purchase", t.receipt),
         ("files", cx.t().form.files),
-    ];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    ]);
     let view = view! {
         {back("/support", t.title)}
         <div>
@@ -396,8 +395,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         };
         view! { <p class="ways"><a href=href>{t.about_page} " " {page_of(&cx, about.of)}</a></p> }
     });
-    let labels = [("text", t.text), ("files", cx.t().form.files)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("text", t.text), ("files", cx.t().form.files)]);
     let wait = match (thread.status.is_waiting_for_staff(), thread.answered_at) {
         (true, None) => {
             let mut conn = cx.db.read().await?;
@@ -549,22 +547,18 @@ fn rating(cx: &Cx, thread: &Thread) -> Option<Html> {
     if !thread.may_rate {
         return said.map(IntoHtml::into_html);
     }
-    let options = [
+    let options = pairs([
         ("", t.rate_choose),
         ("5", t.rate_5),
         ("4", t.rate_4),
         ("3", t.rate_3),
         ("2", t.rate_2),
         ("1", t.rate_1),
-    ];
-    let options = options
-        .map(|(value, words)| (value.to_owned(), words.to_owned()))
-        .to_vec();
+    ]);
     let (score, comment) = thread.rating.as_ref().map_or_else(Default::default, |rating| {
         (rating.score.to_string(), rating.comment.clone())
     });
-    let labels = [("score", t.rate_score), ("comment", t.rate_comment)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("score", t.rate_score), ("comment", t.rate_comment)]);
     let send = if thread.rating.is_some() {
         t.rate_change
     } else {

@@ -8,7 +8,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use crate::ui::{Field, FormBox, Moment, Select};
+use crate::ui::{Field, FormBox, Moment, Select, pairs};
 use crm::card;
 use crm::flaw::{Check, FieldFlaw, Flaw};
 use crm::id::{ProgramId, TransferId};
@@ -270,9 +270,7 @@ fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> Html {
         let points = written(cx.lang, draft.points);
         (shown(cx, &draft.to), draft.program.to_string(), points)
     });
-    let labels = [("card", t.card), ("program", t.program), ("points", t.points)]
-        .map(|(name, label)| (name.to_owned(), label.to_owned()))
-        .to_vec();
+    let labels = pairs([("card", t.card), ("program", t.program), ("points", t.points)]);
     view! {
         <FormBox<CheckTransfer> labels=labels>
             <Field name="card" label=t.card hint=t.card_hint missing=t.card_missing value=card inputmode="tel"/>

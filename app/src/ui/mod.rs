@@ -41,6 +41,12 @@ pub fn Moment(
     view! { <time datetime=at.to_rfc3339() title=exact>{shown}</time> }
 }
 
+/// Names or codes, each with its words: the labels of a form's fields, the choices of a list.
+pub fn pairs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    let owned = |(name, words): (&str, &str)| (name.to_owned(), words.to_owned());
+    all.into_iter().map(owned).collect()
+}
+
 /// Paragraphs of a text that a person wrote: empty lines part them, single breaks stay.
 pub fn paragraphs(text: &str) -> impl IntoView + use<> {
     let paragraphs: Vec<_> = text

@@ -12,7 +12,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::texts;
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, Field, FormBox, icon};
+use crate::ui::{Check, Field, FormBox, icon, pairs};
 use crm::card::{self, Card as LoyaltyCard, State, store as cards};
 use crm::contact::{Contact, Kind, store as contacts};
 use crm::customer::store as customers;
@@ -152,8 +152,7 @@ fn reason_called(t: &'static texts::Acts, label: &'static str) -> Html {
 
 /// Labels for the summary of what is wrong.
 fn labels(t: &'static texts::Acts, more: &[(&str, &str)]) -> Vec<(String, String)> {
-    let all = more.iter().copied().chain([("reason", t.reason)]);
-    all.map(|(name, label)| (name.to_owned(), label.to_owned())).collect()
+    pairs(more.iter().copied().chain([("reason", t.reason)]))
 }
 
 /// The page.
@@ -310,7 +309,7 @@ fn contacts_section(cx: &Cx, all: &[Contact], has_second: bool, is_fresh: bool) 
                         <p class="hint">{t.confirm_hint}</p>
                         <FormBox<ConfirmContact>
                             id=format!("contact-confirm-{id}")
-                            labels=vec![("reason".to_owned(), t.confirm_how.to_owned())]
+                            labels=pairs([("reason", t.confirm_how)])
                             stale=t.contact_stale
                         >
                             <input type="hidden" name="contact" value=id/>

@@ -8,7 +8,7 @@ use crate::cabinet::fresh_first;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, icon};
+use crate::ui::{FormBox, icon, pairs};
 use crm::contact::Kind;
 use crm::contact::change as numbers;
 use crm::customer::store as customers;
@@ -44,7 +44,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     // What may be in somebody else's hands is closed first.
     let close = match sessions > 0 || was_sent(&cx, EndSessions::NAME) {
         true => {
-            let labels = vec![("reason".to_owned(), of_customer.reason.to_owned())];
+            let labels = pairs([("reason", of_customer.reason)]);
             view! {
                 <FormBox<EndSessions> labels=labels stale=of_customer.stale_sessions>
                     {reason_called(t, of_customer.reason)}
@@ -59,7 +59,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         let due = change
             .as_ref()
             .map(|change| view! { <p>{of_customer.number_due(cx.moment(change.due_at), cx.phone(&change.phone))}</p> });
-        let labels = vec![("reason".to_owned(), of_customer.reason.to_owned())];
+        let labels = pairs([("reason", of_customer.reason)]);
         let form = fresh_first(&cx).unwrap_or_else(|| {
             view! {
                 <FormBox<StopNumberChange> labels=labels stale=of_customer.number_stale>
@@ -77,7 +77,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             Some(at) => view! { <p>{of_customer.removal_due(cx.moment(at))}</p> }.into_html(),
             None => {
                 let asked = of_customer.removal_asked(cx.moment(removal.asked_at));
-                let labels = vec![("reason".to_owned(), of_customer.removal_how.to_owned())];
+                let labels = pairs([("reason", of_customer.removal_how)]);
                 let form = fresh_first(&cx).unwrap_or_else(|| {
                     view! {
                         <FormBox<GrantRemoval> labels=labels stale=of_customer.removal_stale>

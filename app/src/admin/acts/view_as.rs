@@ -3,8 +3,8 @@
 use super::{reason, was_sent};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
-use crate::ui::FormBox;
 use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{FormBox, pairs};
 use crm::id::CustomerId;
 use crm::staff::view;
 use crm::who::Viewing;
@@ -93,7 +93,7 @@ pub(crate) fn bar(cx: &Cx) -> Option<Html> {
 /// On the page of what staff do for a customer.
 pub(super) fn section(cx: &Cx) -> Html {
     let t = &cx.t().acts;
-    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = pairs([("reason", t.reason)]);
     view! {
         <section class="section" aria-labelledby="view-as">
             <h2 id="view-as">{t.view}</h2>

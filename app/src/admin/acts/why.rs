@@ -4,7 +4,7 @@ use super::was_sent;
 use crate::admin::customers::HERE;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
-use crate::ui::{Field, FormBox, icon};
+use crate::ui::{Field, FormBox, icon, pairs};
 use crm::id::CustomerId;
 use crm::staff::why::{self, Clues, Why};
 use crm::who::Subject;
@@ -68,7 +68,7 @@ fn ask(cx: &Cx) -> Body {
             view! { <button class=class name="why" value=why.as_str() autofocus=is_first>{words}</button> }
         })
         .collect();
-    let labels = vec![("words".to_owned(), t.why_words.to_owned())];
+    let labels = pairs([("words", t.why_words)]);
     let is_open = was_sent(cx, TellWhy::NAME);
     let view = view! {
         <a class="back" href=HERE>{icon(icon::ARROW_LEFT)} {cx.t().admin_customers.title}</a>

@@ -5,7 +5,7 @@ use crate::admin::sorting;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Select, TextArea};
+use crate::ui::{FormBox, Select, TextArea, pairs};
 use crm::request::{Topic, store as requests};
 use islands::AppError;
 use leptos::prelude::*;
@@ -32,8 +32,7 @@ pub(super) fn section(cx: &Cx, topics: &[Topic]) -> Html {
     let (t, of_support) = (&cx.t().acts, &cx.t().support);
     let first = (String::new(), of_support.topic_choose.to_owned());
     let topics: Vec<_> = std::iter::once(first).chain(sorting::topics(cx, topics)).collect();
-    let labels = [("topic", of_support.topic), ("text", of_support.text)];
-    let labels = labels.map(|(name, label)| (name.to_owned(), label.to_owned())).to_vec();
+    let labels = pairs([("topic", of_support.topic), ("text", of_support.text)]);
     view! {
         <section class="section" aria-labelledby="write">
             <h2 id="write">{t.write}</h2>

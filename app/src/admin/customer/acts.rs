@@ -5,7 +5,7 @@ use crate::cabinet::fresh_first;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox};
+use crate::ui::{Field, FormBox, pairs};
 use chrono::{DateTime, Utc};
 use crm::contact::change::{self as numbers, NumberChange};
 use crm::customer::{BIRTHDAY_CHANGES, Profile, store as customers};
@@ -90,7 +90,7 @@ pub(super) fn birthday(cx: &Cx, profile: &Profile) -> Option<Html> {
     if profile.person.birthday_changes < BIRTHDAY_CHANGES && !was_sent {
         return None;
     }
-    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = pairs([("reason", t.reason)]);
     let inside = view! {
         <p>{t.birthday_used}</p>
         <details class="fold" open=was_sent>
@@ -111,7 +111,7 @@ pub(super) fn signed_in(cx: &Cx, sessions: i64) -> Html {
         .outcome
         .as_ref()
         .is_some_and(|outcome| outcome.form == EndSessions::NAME);
-    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = pairs([("reason", t.reason)]);
     let end = (sessions > 0 || was_sent).then(|| {
         view! {
             <details class="fold" open=was_sent>
@@ -146,7 +146,7 @@ pub(super) fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<Html> {
         return None;
     }
     let asked = removal.map(|removal| view! { <p>{t.removal_asked(cx.moment(removal.asked_at))}</p> });
-    let labels = vec![("reason".to_owned(), t.removal_how.to_owned())];
+    let labels = pairs([("reason", t.removal_how)]);
     let inside = match fresh_first(cx) {
         Some(first) => first,
         None => view! {
@@ -172,7 +172,7 @@ pub(super) fn number_change(cx: &Cx, change: Option<&NumberChange>, frozen: Opti
     }
     let due = change.map(|change| view! { <p>{t.number_due(cx.moment(change.due_at), cx.phone(&change.phone))}</p> });
     let frozen = frozen.map(|at| view! { <p>{t.number_frozen(cx.moment(at))}</p> });
-    let labels = vec![("reason".to_owned(), t.reason.to_owned())];
+    let labels = pairs([("reason", t.reason)]);
     let stop = (change.is_some() || was_sent).then(|| match fresh_first(cx) {
         Some(first) => first,
         None => view! {

@@ -5,7 +5,7 @@ use crate::cabinet::unsaid;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, FormBox, Moment, TextArea, paragraphs};
+use crate::ui::{Check, FormBox, Moment, TextArea, pairs, paragraphs};
 use crm::id::{CustomerId, NoteId};
 use crm::note::{Note, store as notes};
 use islands::AppError;
@@ -78,7 +78,7 @@ pub(super) fn section(cx: &Cx, all: &[Note]) -> Html {
         false => view! { <ul class="stack">{lines}</ul> }.into_html(),
     };
     let was_sent = was_sent::<AddNote>(cx);
-    let labels = vec![("body".to_owned(), t.note.to_owned())];
+    let labels = pairs([("body", t.note)]);
     view! {
         <section class="section" aria-labelledby="notes">
             <h2 id="notes">{t.notes}</h2>

@@ -7,7 +7,7 @@ use crate::cabinet::unsaid;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox, Select};
+use crate::ui::{Field, FormBox, Select, pairs};
 use crm::id::LinkId;
 use crm::request::StaffThread;
 use crm::request::link::{self as links, Bond, Bought, Chosen, Kind, Link};
@@ -71,10 +71,7 @@ pub(in crate::admin) fn section(cx: &Cx, thread: &StaffThread, all: &[Link], bou
     let is_there = |id: &str| all.iter().any(|link| link.id.to_string() == id);
     let gone = unsaid(cx, &[Unlink::NAME], "id", is_there, cx.t().form.stale);
     let open = was_sent::<LinkRequest>(cx) || was_sent::<LinkPurchase>(cx);
-    let bonds = vec![
-        ("related".to_owned(), t.related.to_owned()),
-        ("duplicate".to_owned(), t.duplicate.to_owned()),
-    ];
+    let bonds = pairs([("related", t.related), ("duplicate", t.duplicate)]);
     let labels = |all: &[(&str, &str)]| -> Vec<(String, String)> {
         all.iter()
             .map(|(name, label)| ((*name).to_owned(), (*label).to_owned()))
@@ -107,7 +104,7 @@ pub(in crate::admin) fn section(cx: &Cx, thread: &StaffThread, all: &[Link], bou
 /// Receipts, and below each its lines.
 fn choices(cx: &Cx, bought: &[Bought]) -> Vec<(String, String)> {
     let t = &cx.t().admin_desk;
-    let mut choices = vec![(String::new(), t.not_from_list.to_owned())];
+    let mut choices = pairs([("", t.not_from_list)]);
     let mut last = None;
     for one in bought {
         if last != Some(one.purchase) {

@@ -7,7 +7,7 @@ use crate::cabinet::unsaid;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Choices, FormBox};
+use crate::ui::{Choices, FormBox, pairs};
 use crm::id::MessageId;
 use crm::request::Summary;
 use crm::request::merge::{self as merges, Merged};
@@ -82,7 +82,7 @@ pub(in crate::admin) fn section(cx: &Cx, merged: &[Merged], offered: &[Summary])
                 (one.number.to_string(), words, false)
             })
             .collect();
-        let labels = vec![("others".to_owned(), t.others.to_owned())];
+        let labels = pairs([("others", t.others)]);
         view! {
             <details class="fold" open=open>
                 <summary>{t.merge}</summary>

@@ -4,7 +4,7 @@
 use super::words::{Words, clock, weekday};
 use crate::cx::Cx;
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, Choices, Field, Select, TextArea};
+use crate::ui::{Check, Choices, Field, Select, TextArea, pairs};
 use chrono::{NaiveDate, NaiveTime, Timelike, Weekday};
 use crm::article::store as article;
 use crm::flaw::{Check as Flaws, Flaw};
@@ -726,10 +726,7 @@ pub fn condition_fields(words: &Words<'_>, kind: ConditionKind, held: Option<&Co
                 _ => (Whose::Customer, 3, 7),
             };
             let of = if of == Whose::Child { "child" } else { "customer" };
-            let options = vec![
-                ("customer".into(), t.c_birthday_own.into()),
-                ("child".into(), t.c_birthday_child.into()),
-            ];
+            let options = pairs([("customer", t.c_birthday_own), ("child", t.c_birthday_child)]);
             view! {
                 <Select name="of" label=t.whose options=options value=of/>
                 <div class="grid gap-3 sm:grid-cols-2">
@@ -816,15 +813,13 @@ fn window_fields(cx: &Cx, window: Window) -> Html {
         Window::Year => ("year", String::new()),
         Window::Ever | Window::Between { .. } => ("ever", String::new()),
     };
-    let options = [
+    let options = pairs([
         ("ever", t.w_ever),
         ("days", t.last_days),
         ("months", t.last_months),
         ("month", t.w_month),
         ("year", t.w_year),
-    ]
-    .map(|(code, words)| (code.to_owned(), words.to_owned()))
-    .to_vec();
+    ]);
     view! {
         <div class="grid gap-3 sm:grid-cols-2">
             <Select name="window" label=t.window options=options value=code/>
