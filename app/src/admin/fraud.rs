@@ -1,9 +1,9 @@
 //! Odd patterns as staff look through them: what rules found, what speaks for it, what is decided; and the limits of the rules.
 
 use super::acts::was_about;
+use super::full_name;
 use super::versions::{self, was_sent};
-use super::{full_name, read_place, write_place};
-use crate::cabinet::{back, flash, more, unsaid};
+use crate::cabinet::{back, flash, more, place, show_place, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -175,7 +175,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let of = asked.and_then(|code| State::ALL.into_iter().find(|state| state.as_str() == code));
     let of = of.unwrap_or(State::Open);
     let rule = cx.query("rule").and_then(Rule::from_word);
-    let before = cx.query("after").and_then(read_place);
+    let before = cx.query("after").and_then(place);
     let mut rows = alerts::list(&cx.db, staff, of, rule, before, PAGE as i64 + 1).await?;
     let mut conn = cx.db.read().await?;
     let open = alerts::open_count(&mut conn, staff).await?;
@@ -188,7 +188,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         format!("{HERE}?state={}{}", state.as_str(), rule.unwrap_or_default())
     };
     let next = rows.last().filter(|_| is_more).map(|last| {
-        let place = write_place((last.found_at, last.id.0));
+        let place = show_place((last.found_at, last.id.0));
         more(&cx, format!("{}&after={place}", address(of, rule)))
     });
     let badge = |count: i64| {
@@ -266,13 +266,13 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_fraud;
     let staff = cx.staff()?;
     let id: FraudAlertId = cx.param("id")?;
-    let before = cx.query("after").and_then(read_place);
+    let before = cx.query("after").and_then(place);
     let (alert, parties, mut evidence) = alerts::open(&cx.db, staff, id, before, PAGE as i64 + 1).await?;
     let settings = alerts::settings(&mut cx.db.read().await?, staff).await?;
     let is_more = evidence.len() > PAGE;
     evidence.truncate(PAGE);
     let next = evidence.last().filter(|_| is_more).map(|last| {
-        let place = write_place((last.at, last.id));
+        let place = show_place((last.at, last.id));
         more(&cx, format!("{HERE}/{id}?after={place}#evidence"))
     });
     let why = settings.iter().find(|one| one.rule == alert.rule);

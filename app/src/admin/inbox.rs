@@ -1,7 +1,6 @@
 //! The inbox of a member of staff: notes in which colleagues name them, and requests that run late. Looking at it reads all of it.
 
-use super::{read_place, write_place};
-use crate::cabinet::{back, more};
+use crate::cabinet::{back, more, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Frame};
 use crate::ui::Moment;
@@ -21,7 +20,7 @@ const SHOWN: usize = 30;
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_desk;
     let staff = cx.staff()?;
-    let before = cx.query("before").and_then(read_place);
+    let before = cx.query("before").and_then(place);
     let mut all = mention::inbox(&cx.db, staff, before, SHOWN as i64 + 1).await?;
     let has_more = all.len() > SHOWN;
     all.truncate(SHOWN);
@@ -32,7 +31,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let next = all
         .last()
         .filter(|_| has_more)
-        .map(|last| write_place((last.at, last.id.0)));
+        .map(|last| show_place((last.at, last.id.0)));
     let next = next.map(|next| more(&cx, format!("{HERE}?before={next}")));
     let rows: Vec<_> = all.iter().map(|one| row(&cx, one)).collect();
     let list = if rows.is_empty() {

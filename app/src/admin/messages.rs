@@ -1,7 +1,8 @@
 //! What the shop writes to people: what waits, what went and arrived, what did not and why. Codes and links for signing in
 //! are not shown, not even here.
 
-use super::{keep, looked_for, read_place, write_place};
+use super::{keep, looked_for};
+use crate::cabinet::{place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -93,7 +94,7 @@ impl View {
 
     /// The address of the list with this view, from a place on.
     fn address(&self, after: Option<Before>) -> String {
-        let after = after.map(write_place).unwrap_or_default();
+        let after = after.map(show_place).unwrap_or_default();
         let find = self.find.map(|id| id.to_string()).unwrap_or_default();
         let query: BTreeMap<&str, &str> = [
             ("state", self.filter.state.map_or("", State::as_str)),
@@ -116,7 +117,7 @@ impl View {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_messages;
     let (staff, shown) = (cx.staff()?, View::of(&cx).await?);
-    let after = cx.query("after").and_then(read_place);
+    let after = cx.query("after").and_then(place);
     let mut conn = cx.db.read().await?;
     let counts = messages::counts(&mut conn, staff).await?;
     let templates = messages::templates(&mut conn, staff).await?;

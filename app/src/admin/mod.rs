@@ -65,7 +65,6 @@ use crm::contact::Contact;
 use crm::find::store as finding;
 use crm::id::SearchId;
 use crm::lang::Lang;
-use crm::points::Before;
 use crm::purchase::StoreName;
 use crm::request::Status;
 use crm::staff::Right;
@@ -168,15 +167,4 @@ async fn keep_text(cx: &Cx, text: &str) -> Result<Option<SearchId>, AppError> {
         return Ok(None);
     }
     Ok(Some(finding::keep_search(&cx.db, cx.staff()?, text).await?))
-}
-
-/// A place in a list as an address carries it.
-fn write_place((at, id): Before) -> String {
-    format!("{}_{id}", at.timestamp_micros())
-}
-
-/// The place in a list that an address carries; none where it is unreadable.
-fn read_place(text: &str) -> Option<Before> {
-    let (at, id) = text.split_once('_')?;
-    Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, id.parse().ok()?))
 }

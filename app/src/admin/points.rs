@@ -1,8 +1,8 @@
 //! What staff do with points: corrections of a customer's, colleagues' corrections that wait for consent, and transfers that
 //! are brought back.
 
-use super::{full_name, read_place, write_place};
-use crate::cabinet::{flash, fresh_first, unsaid};
+use super::full_name;
+use crate::cabinet::{flash, fresh_first, place, show_place, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -150,7 +150,7 @@ fn refused(error: SpendError) -> AppError {
 pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_points;
     let staff = cx.staff()?;
-    let after = cx.query("after").and_then(read_place);
+    let after = cx.query("after").and_then(place);
     let (waiting, next) = adjustments::awaiting(&cx.db, staff, after, PAGE).await?;
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
@@ -168,7 +168,7 @@ pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
     };
     let to_start = after.map(|_| view! { <a class="btn" href=APPROVALS>{t.to_start}</a> });
     let next = next.map(|next| {
-        let href = format!("{APPROVALS}?after={}", write_place(next));
+        let href = format!("{APPROVALS}?after={}", show_place(next));
         view! { <a class="btn" href=href>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
     });
     let pages = (to_start.is_some() || next.is_some())

@@ -3,8 +3,7 @@
 
 use super::changes;
 use super::versions::{changed, difference, gone, moment, warnings, was_sent};
-use super::{read_place, write_place};
-use crate::cabinet::{back, flash, fresh_first};
+use crate::cabinet::{back, flash, fresh_first, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -300,7 +299,7 @@ fn period(cx: &Cx, promotion: &Entry) -> String {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_promotions;
     let by = cx.staff()?;
-    let after = cx.query("after").and_then(read_place);
+    let after = cx.query("after").and_then(place);
     let stage = cx.query("stage").and_then(State::from_word);
     let mut all = promotions::list(&cx.db, by, stage, after, SHOWN as i64 + 1).await?;
     let counts = promotions::counts(&mut cx.db.read().await?, by).await?;
@@ -308,7 +307,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     all.truncate(SHOWN);
     let first = after.map(|_| view! { <a class="btn" href=list_at(stage, None)>{t.latest}</a> });
     let next = all.last().filter(|_| has_more).map(|last| {
-        let href = list_at(stage, Some(write_place((last.record.ends_at, last.id.0))));
+        let href = list_at(stage, Some(show_place((last.record.ends_at, last.id.0))));
         view! { <a class="btn" href=href>{t.earlier}</a> }
     });
     let rows: Vec<_> = all

@@ -1,8 +1,8 @@
 //! Questions that customers ask in public, as staff look through them: new ones first, each shown, declined or moved to support.
 
-use super::{full_name, read_place, versions, write_place};
+use super::{full_name, versions};
 use crate::account::questions as shown;
-use crate::cabinet::{back, flash, unsaid};
+use crate::cabinet::{back, flash, place, show_place, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -130,14 +130,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let asked = cx.query("state");
     let of = asked.and_then(|code| State::ALL.into_iter().find(|state| state.as_str() == code));
     let of = of.unwrap_or(State::New);
-    let before = cx.query("after").and_then(read_place);
+    let before = cx.query("after").and_then(place);
     let mut rows = questions::queue(&cx.db, staff, of, before, PAGE as i64 + 1).await?;
     let waiting = questions::waiting(&mut cx.db.read().await?, staff).await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let address = |state: State| format!("{HERE}?state={}", state.as_str());
     let next = rows.last().filter(|_| more).map(|last| {
-        let href = format!("{}&after={}", address(of), write_place((last.asked_at, last.id.0)));
+        let href = format!("{}&after={}", address(of), show_place((last.asked_at, last.id.0)));
         crate::cabinet::more(&cx, href)
     });
     let tabs: Vec<_> = State::ALL

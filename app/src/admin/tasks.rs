@@ -1,7 +1,7 @@
 //! Tasks: what staff are to do for customers. Each sees their own; whoever has the right sees those of others, and who is late.
 
-use super::{full_name, read_place, versions, write_place};
-use crate::cabinet::{flash, unsaid};
+use super::{full_name, versions};
+use crate::cabinet::{flash, show_place, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -371,7 +371,7 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
 fn write(place: Place) -> String {
     match place {
         Place::Due(day, id) => format!("{day}_{id}"),
-        Place::Ended(at, id) => write_place((at, id.0)),
+        Place::Ended(at, id) => show_place((at, id.0)),
     }
 }
 
@@ -382,6 +382,6 @@ fn place(which: Which, text: &str) -> Option<Place> {
             let (day, id) = text.split_once('_')?;
             Some(Place::Due(crate::cabinet::purchases::day(day)?, id.parse().ok()?))
         }
-        Which::Ended => read_place(text).map(|(at, id)| Place::Ended(at, TaskId(id))),
+        Which::Ended => crate::cabinet::place(text).map(|(at, id)| Place::Ended(at, TaskId(id))),
     }
 }

@@ -1,7 +1,7 @@
 //! Webhooks: which of the shop's other systems are told of what happened, and what became of it.
 
-use super::{once, read_place, write_place};
-use crate::cabinet::{back, flash, fresh_first, gone};
+use super::once;
+use crate::cabinet::{back, flash, fresh_first, gone, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -328,7 +328,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_webhooks;
     let (staff, id) = (cx.staff()?, at(&cx)?);
     let one = webhooks::get(&cx.db, staff, id).await?;
-    let after = cx.query("after").and_then(read_place);
+    let after = cx.query("after").and_then(place);
     // One more than is shown tells whether there is another page.
     let (mut conn, limit) = (cx.db.read().await?, PAGE as i64 + 1);
     let mut deliveries = webhooks::deliveries(&mut conn, staff, id, shown(&cx), after, limit).await?;
@@ -371,7 +371,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         })}
         <section class="section" aria-labelledby="deliveries">
             <h2 id="deliveries">{t.deliveries}</h2>
-            {log(&cx, id, &deliveries, after.is_some(), next.map(write_place))}
+            {log(&cx, id, &deliveries, after.is_some(), next.map(show_place))}
         </section>
         {first}
         {settings}

@@ -7,10 +7,8 @@ mod panel;
 mod timeline;
 
 use super::acts::why::{self, Card};
-use super::{
-    fraud, full_name, merge, points as moves, read_place, status, store_name, talk, tasks as todo, write_place,
-};
-use crate::cabinet::flash;
+use super::{fraud, full_name, merge, points as moves, status, store_name, talk, tasks as todo};
+use crate::cabinet::{flash, place, show_place};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame};
@@ -59,7 +57,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customer;
     let staff = cx.staff()?;
     let id: CustomerId = cx.param("id")?;
-    let before = cx.query("before").and_then(read_place);
+    let before = cx.query("before").and_then(place);
     let later_requests = cx.query("requests").and_then(|cursor| cursor.parse().ok());
     let history_of = Asked::read(&cx);
     let subject = match why::open(&cx, id).await? {
@@ -77,12 +75,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let cards = cards::of(&mut conn, subject).await?;
     let balance = points::balance(&mut conn, subject).await?;
     let allowance = adjustments::allowance(&mut conn, staff).await?;
-    let given_before = cx.query("transfers").and_then(read_place);
+    let given_before = cx.query("transfers").and_then(place);
     let mut transfers = transfers::list(&mut conn, subject, given_before, TRANSFERS as i64 + 1).await?;
     let more_given = transfers.len() > TRANSFERS;
     transfers.truncate(TRANSFERS);
     let more_given = transfers.last().filter(|_| more_given);
-    let more_given = more_given.map(|last| write_place((last.created_at, last.id.0)));
+    let more_given = more_given.map(|last| show_place((last.created_at, last.id.0)));
     let programs = programs::list(&mut conn, subject).await?;
     let consents = consents::history(&mut conn, subject).await?;
     let bought = purchases::list(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
@@ -262,7 +260,7 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
     };
     let first = is_later.then(|| view! { <a class="btn" href=format!("{here}#purchases")>{t.latest}</a> });
     let next = page.next.map(|next| {
-        let href = format!("{here}?before={}#purchases", write_place(next));
+        let href = format!("{here}?before={}#purchases", show_place(next));
         view! { <a class="btn" href=href>{t.earlier} {icon(icon::CHEVRON_RIGHT)}</a> }
     });
     view! {
