@@ -1,13 +1,12 @@
 //! Series of coupons, as marketers write them, and the coupons that they hand out themselves.
 
 use super::rules::fields::{optional, whole};
-use super::versions::was_sent;
 use crate::cabinet::{back, flash, purchases};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, pairs};
+use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, pairs};
 use crm::coupon::store::managing::{self as coupons, Entry};
 use crm::coupon::{Series, show};
 use crm::flaw::{Check as Flaws, Flaw};
@@ -190,7 +189,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let mut labels = labels(&cx);
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
-    let (inside, was_sent) = (cx.clone(), was_sent::<AddSeries>(&cx));
+    let inside = cx.clone();
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
@@ -199,18 +198,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <a class="btn btn-sm" href="/admin/segments">{cx.t().admin_segments.title}</a>
         </nav>
         {list}
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
-                <FormBox<AddSeries> labels=labels>
-                    <Field name="key" label=t.code hint=t.code_hint/>
-                    {fields(&inside, None)}
-                    <Check name="bearer">{t.bearer}</Check>
-                    <button class="btn btn-primary">{t.create}</button>
-                </FormBox<AddSeries>>
-            </details>
-        </section>
+        <AddBox<AddSeries> title=t.new summary=t.add labels=labels>
+            <Field name="key" label=t.code hint=t.code_hint/>
+            {fields(&inside, None)}
+            <Check name="bearer">{t.bearer}</Check>
+            <button class="btn btn-primary">{t.create}</button>
+        </AddBox<AddSeries>>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -3,13 +3,13 @@
 use super::coming::{self, Coming, done_here};
 use super::rules::named;
 use super::shops::{found, search, sections};
-use super::versions::{seen_if_any, was_sent};
+use super::versions::seen_if_any;
 use super::{changes, looked_for};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, pairs};
+use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, Select, pairs};
 use crm::article::store as articles;
 use crm::article::store::managing::{self as article, Record as Article};
 use crm::audit::Object;
@@ -191,24 +191,18 @@ pub async fn categories(cx: Cx) -> Result<Body, AppError> {
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
     // Whatever is new stands behind the others, unless somebody says otherwise.
     let last = all.last().map(|(_, category)| category.code.clone());
-    let (inside, was_sent) = (cx.clone(), was_sent::<AddCategory>(&cx));
+    let inside = cx.clone();
     let fields = move || category_fields(&inside, &all, None, last.as_deref());
     let view = view! {
         <h1>{t.categories}</h1>
         {sections(&cx)}
         <p class="lead">{t.categories_lead}</p>
         {list}
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new_category}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add_category}</summary>
-                <FormBox<AddCategory> labels=labels>
-                    <Field name="key" label=t.code hint=t.category_code_hint/>
-                    {fields()}
-                    <button class="btn btn-primary">{t.create_category}</button>
-                </FormBox<AddCategory>>
-            </details>
-        </section>
+        <AddBox<AddCategory> title=t.new_category summary=t.add_category labels=labels>
+            <Field name="key" label=t.code hint=t.category_code_hint/>
+            {fields()}
+            <button class="btn btn-primary">{t.create_category}</button>
+        </AddBox<AddCategory>>
     };
     Ok(Body::new(t.categories, Frame::Admin, view))
 }

@@ -6,7 +6,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Field, FormBox, pairs};
+use crate::ui::{AddBox, Field, FormBox, pairs};
 use crm::help::store::parts::{self, Part};
 use crm::lang::Localized;
 use islands::AppError;
@@ -69,7 +69,6 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     for part in all {
         forms.push(form(&cx, part)?);
     }
-    let was_sent = was_sent::<AddPart>(&cx);
     let labels = pairs([("key", t.code), ("ru", of_rules.name_ru), ("en", of_rules.name_en)]);
     let view = view! {
         {back("/admin/help", t.title)}
@@ -77,18 +76,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.parts_lead}</p>
         {flash(&cx, &[("added", t.done_part_added), ("saved", of_rules.done_saved)])}
         <div class="narrow stack">{forms}</div>
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new_part}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add_part}</summary>
-                <FormBox<AddPart> labels=labels>
-                    <Field name="key" label=t.code hint=t.part_code_hint/>
-                    <Field name="ru" label=of_rules.name_ru/>
-                    <Field name="en" label=of_rules.name_en/>
-                    <button class="btn btn-primary">{t.save_part}</button>
-                </FormBox<AddPart>>
-            </details>
-        </section>
+        <AddBox<AddPart> title=t.new_part summary=t.add_part labels=labels>
+            <Field name="key" label=t.code hint=t.part_code_hint/>
+            <Field name="ru" label=of_rules.name_ru/>
+            <Field name="en" label=of_rules.name_en/>
+            <button class="btn btn-primary">{t.save_part}</button>
+        </AddBox<AddPart>>
     };
     Ok(Body::new(t.parts, Frame::Admin, view))
 }

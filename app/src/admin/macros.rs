@@ -2,12 +2,12 @@
 
 use super::queues::status_code;
 use super::sorting::{priorities, priority_word};
-use super::versions::{seen, was_sent};
+use super::versions::seen;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
+use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
 use crm::id::MacroId;
 use crm::lang::Lang;
 use crm::request::Status;
@@ -125,7 +125,6 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
     };
-    let was_sent = was_sent::<CreateMacro>(&cx);
     let fields = fields(&cx, None);
     let view = view! {
         {back("/admin/requests", cx.t().frame.requests)}
@@ -133,16 +132,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("removed", t.done_removed)])}
         <p class="lead">{t.lead}</p>
         {list}
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
-                <FormBox<CreateMacro> labels=labels(&cx)>
-                    {fields()}
-                    <button class="btn btn-primary">{t.create}</button>
-                </FormBox<CreateMacro>>
-            </details>
-        </section>
+        <AddBox<CreateMacro> title=t.new summary=t.add labels=labels(&cx)>
+            {fields()}
+            <button class="btn btn-primary">{t.create}</button>
+        </AddBox<CreateMacro>>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -1,11 +1,10 @@
 //! Partners whom data of customers may be passed to: what each gets and why, in the words that customers agree to.
 
-use super::versions::was_sent;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head, TextArea, pairs};
+use crate::ui::{AddBox, DataTable, Field, FormBox, Head, TextArea, pairs};
 use crm::id::PartnerId;
 use crm::lang::Localized;
 use crm::partner::{self as partners, Partner, Words};
@@ -107,26 +106,19 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
     };
-    let was_sent = was_sent::<AddPartner>(&cx);
     let labels = labels(&cx);
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         {list}
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.fill_in}</summary>
-                <FormBox<AddPartner> labels=labels>
-                    <Field name="key" label=t.code hint=t.code_hint/>
-                    <Field name="name_ru" label=t.name_ru/>
-                    <Field name="name_en" label=t.name_en/>
-                    <TextArea name="text_ru" label=t.text_ru hint=t.text_hint rows=5/>
-                    <TextArea name="text_en" label=t.text_en rows=5/>
-                    <div class="actions"><button class="btn btn-primary">{t.add}</button></div>
-                </FormBox<AddPartner>>
-            </details>
-        </section>
+        <AddBox<AddPartner> title=t.new summary=t.fill_in labels=labels>
+            <Field name="key" label=t.code hint=t.code_hint/>
+            <Field name="name_ru" label=t.name_ru/>
+            <Field name="name_en" label=t.name_en/>
+            <TextArea name="text_ru" label=t.text_ru hint=t.text_hint rows=5/>
+            <TextArea name="text_en" label=t.text_en rows=5/>
+            <div class="actions"><button class="btn btn-primary">{t.add}</button></div>
+        </AddBox<AddPartner>>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

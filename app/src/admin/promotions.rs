@@ -7,7 +7,7 @@ use crate::cabinet::{back, flash, fresh_first, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, Choices, DataTable, Field, FormBox, Head, TextArea, pairs, paragraphs};
+use crate::ui::{AddBox, Check, Choices, DataTable, Field, FormBox, Head, TextArea, pairs, paragraphs};
 use chrono::{DateTime, Utc};
 use crm::audit::Object;
 use crm::flaw::{Check as Flaws, Flaw};
@@ -340,27 +340,20 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("note", t.note),
         ("key", t.code),
     ]);
-    let was_sent = was_sent::<CreatePromotion>(&cx);
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         {stages(&cx, counts, stage)}
         {list}
         <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
-                <FormBox<CreatePromotion> labels=labels>
-                    <p class="hint">{t.idea_hint}</p>
-                    <Field name="title_ru" label=t.title_ru optional=true/>
-                    <Field name="title_en" label=t.title_en optional=true/>
-                    <TextArea name="note" label=t.note hint=t.note_hint rows=3/>
-                    <Field name="key" label=t.code hint=t.code_hint optional=true/>
-                    <button class="btn btn-primary">{t.create}</button>
-                </FormBox<CreatePromotion>>
-            </details>
-        </section>
+        <AddBox<CreatePromotion> title=t.new summary=t.add labels=labels>
+            <p class="hint">{t.idea_hint}</p>
+            <Field name="title_ru" label=t.title_ru optional=true/>
+            <Field name="title_en" label=t.title_en optional=true/>
+            <TextArea name="note" label=t.note hint=t.note_hint rows=3/>
+            <Field name="key" label=t.code hint=t.code_hint optional=true/>
+            <button class="btn btn-primary">{t.create}</button>
+        </AddBox<CreatePromotion>>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -1,12 +1,12 @@
 //! The questions of the questionnaire, as staff write them: each save is another version.
 
 use super::scripts::{coded, coded_line, line};
-use super::versions::{self, difference, was_sent};
+use super::versions::{self, difference};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FormBox, Head, TextArea, pairs};
+use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, TextArea, pairs};
 use crm::lang::Localized;
 use crm::questionnaire::Choice;
 use crm::questionnaire::managing::{self, NewQuestion, Record, Version};
@@ -116,24 +116,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     ];
     let mut labels = labels(&cx);
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
-    let (inside, was_sent) = (cx.clone(), was_sent::<AddQuestion>(&cx));
+    let inside = cx.clone();
     let view = view! {
         {back("/admin/texts", cx.t().admin_texts.title)}
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         <DataTable label=t.title heads=heads rows=rows.into_html()/>
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
-                <FormBox<AddQuestion> labels=labels>
-                    <Field name="key" label=t.code hint=t.code_hint/>
-                    {fields(&inside, None)}
-                    <Check name="guarded">{t.guard}</Check>
-                    <button class="btn btn-primary">{t.create}</button>
-                </FormBox<AddQuestion>>
-            </details>
-        </section>
+        <AddBox<AddQuestion> title=t.new summary=t.add labels=labels>
+            <Field name="key" label=t.code hint=t.code_hint/>
+            {fields(&inside, None)}
+            <Check name="guarded">{t.guard}</Check>
+            <button class="btn btn-primary">{t.create}</button>
+        </AddBox<AddQuestion>>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

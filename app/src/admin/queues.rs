@@ -2,12 +2,12 @@
 
 use super::sorting::priorities;
 use super::status_word;
-use super::versions::{seen, was_sent};
+use super::versions::seen;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, Choices, DataTable, Field, FormBox, Head, Select, pairs};
+use crate::ui::{AddBox, Check, Choices, DataTable, Field, FormBox, Head, Select, pairs};
 use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
@@ -166,25 +166,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let labels = pairs([("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)]);
     let topics: Vec<_> = topics.iter().map(|topic| beginning(&cx, topic, &all)).collect();
-    let was_sent = was_sent::<AddQueue>(&cx);
     let view = view! {
         {back("/admin/requests", cx.t().admin_requests.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &[("topic", t.done_topic)])}
         <p class="lead">{t.lead}</p>
         {list}
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
-                <FormBox<AddQueue> labels=labels>
-                    <Field name="key" label=t.code hint=t.code_hint/>
-                    <Field name="name_ru" label=t.name_ru/>
-                    <Field name="name_en" label=t.name_en/>
-                    <button class="btn btn-primary">{t.create}</button>
-                </FormBox<AddQueue>>
-            </details>
-        </section>
+        <AddBox<AddQueue> title=t.new summary=t.add labels=labels>
+            <Field name="key" label=t.code hint=t.code_hint/>
+            <Field name="name_ru" label=t.name_ru/>
+            <Field name="name_en" label=t.name_en/>
+            <button class="btn btn-primary">{t.create}</button>
+        </AddBox<AddQueue>>
         <section class="section narrow" aria-labelledby="topics">
             <h2 id="topics">{t.topics}</h2>
             <p class="hint">{t.topics_hint}</p>

@@ -1,12 +1,11 @@
 //! Segments of customers, as marketers make them by lists of cards and phones.
 
-use super::versions::was_sent;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, FILES, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Check, DataTable, Field, FileField, FormBox, Head, Select, TextArea, pairs};
+use crate::ui::{AddBox, Check, DataTable, Field, FileField, FormBox, Head, Select, TextArea, pairs};
 use crm::flaw::Flaw;
 use crm::id::SegmentId;
 use crm::lang::Localized;
@@ -114,25 +113,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
     };
     let labels = pairs([("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)]);
-    let was_sent = was_sent::<AddSegment>(&cx);
     let view = view! {
         {back("/admin/coupons", cx.t().admin_coupons.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &[("removed", t.done_removed)])}
         <p class="lead">{t.lead}</p>
         {list}
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
-                <FormBox<AddSegment> labels=labels>
-                    <Field name="key" label=t.code hint=t.code_hint/>
-                    <Field name="name_ru" label=t.name_ru/>
-                    <Field name="name_en" label=t.name_en/>
-                    <button class="btn btn-primary">{t.create}</button>
-                </FormBox<AddSegment>>
-            </details>
-        </section>
+        <AddBox<AddSegment> title=t.new summary=t.add labels=labels>
+            <Field name="key" label=t.code hint=t.code_hint/>
+            <Field name="name_ru" label=t.name_ru/>
+            <Field name="name_en" label=t.name_en/>
+            <button class="btn btn-primary">{t.create}</button>
+        </AddBox<AddSegment>>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

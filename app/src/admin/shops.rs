@@ -3,13 +3,13 @@
 use super::coming::{self, Coming, done_here};
 use super::rules::fields::optional;
 use super::rules::words::{clock, weekday};
-use super::versions::{seen_if_any, was_sent};
+use super::versions::seen_if_any;
 use super::{changes, keep, looked_for};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, Field, FormBox, Head, TextArea, pairs};
+use crate::ui::{AddBox, DataTable, Field, FormBox, Head, TextArea, pairs};
 use chrono::{NaiveTime, Timelike, Weekday};
 use crm::audit::Object;
 use crm::catalogue::{self, Item, Record};
@@ -312,24 +312,18 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let mut labels = labels(&cx);
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
-    let (inside, was_sent) = (cx.clone(), was_sent::<AddStore>(&cx));
+    let inside = cx.clone();
     let view = view! {
         <h1>{title}</h1>
         {sections(&cx)}
         <p class="lead">{t.lead}</p>
         {search::<FindStores>(&cx, t.find_hint, find)}
         {list}
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
-                <FormBox<AddStore> labels=labels>
-                    <Field name="key" label=t.code hint=t.code_hint/>
-                    {fields(&inside, None)}
-                    <button class="btn btn-primary">{t.create}</button>
-                </FormBox<AddStore>>
-            </details>
-        </section>
+        <AddBox<AddStore> title=t.new summary=t.add labels=labels>
+            <Field name="key" label=t.code hint=t.code_hint/>
+            {fields(&inside, None)}
+            <button class="btn btn-primary">{t.create}</button>
+        </AddBox<AddStore>>
     };
     Ok(Body::new(title, Frame::Admin, view))
 }

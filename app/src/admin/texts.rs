@@ -9,7 +9,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Check, ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs, paragraphs};
+use crate::ui::{AddBox, Check, ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs, paragraphs};
 use crm::lang::{Lang, Localized};
 use crm::outbox::render;
 use crm::shop::Shop;
@@ -317,19 +317,13 @@ fn add_topic(cx: &Cx, all: &[Entry]) -> Html {
         is_open: true,
         ..Text::default()
     };
-    let (inside, was_sent) = (cx.clone(), was_sent::<CreateTopic>(cx));
+    let inside = cx.clone();
     view! {
-        <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new_topic}</h2>
-            <details class="fold" open=was_sent>
-                <summary>{t.add_topic}</summary>
-                <FormBox<CreateTopic> labels=labels>
-                    <Field name="key" label=t.code hint=t.code_hint/>
-                    {fields(&inside, Kind::Topic, held, parents)}
-                    <button class="btn btn-primary">{t.save_draft}</button>
-                </FormBox<CreateTopic>>
-            </details>
-        </section>
+        <AddBox<CreateTopic> title=t.new_topic summary=t.add_topic labels=labels>
+            <Field name="key" label=t.code hint=t.code_hint/>
+            {fields(&inside, Kind::Topic, held, parents)}
+            <button class="btn btn-primary">{t.save_draft}</button>
+        </AddBox<CreateTopic>>
     }
     .into_html()
 }

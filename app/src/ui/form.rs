@@ -84,6 +84,33 @@ pub fn FormBox<F: Form + 'static>(
     form_box(F::NAME, (id, action, encoding), class, check, labels, stale, children)
 }
 
+/// The form that adds to a list: folded away in a section of its own until it was sent and not taken.
+#[component]
+pub fn AddBox<F: Form + 'static>(
+    /// What the form does.
+    #[prop(optional)]
+    _form: std::marker::PhantomData<F>,
+    /// What the section is called.
+    title: &'static str,
+    /// The words that unfold it.
+    summary: &'static str,
+    /// Labels of the fields, as of [`FormBox`].
+    labels: Vec<(String, String)>,
+    /// The fields and the button.
+    children: Inside,
+) -> impl IntoView {
+    let was_sent = cx().outcome.as_ref().is_some_and(|outcome| outcome.form == F::NAME);
+    view! {
+        <section class="section narrow" aria-labelledby="add">
+            <h2 id="add">{title}</h2>
+            <details class="fold" open=was_sent>
+                <summary>{summary}</summary>
+                <FormBox<F> labels=labels>{children.render()}</FormBox<F>>
+            </details>
+        </section>
+    }
+}
+
 /// The same for every form: compiled once.
 fn form_box(
     name: &'static str,

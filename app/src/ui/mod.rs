@@ -12,8 +12,8 @@ pub mod qr;
 pub mod table;
 
 pub use form::{
-    Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FileField, FilesField, FormBox, Select,
-    TextArea,
+    AddBox, Check, ChoiceOption, Choices, DateField, ErrorSummary, Field, FieldMessage, FileField, FilesField, FormBox,
+    Select, TextArea,
 };
 pub use icon::icon;
 pub use passkey::{Asked, PasskeyField};
