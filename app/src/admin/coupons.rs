@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, pairs};
+use crate::ui::{AddBox, Check, Field, FormBox, Head, pairs, table_or};
 use crm::coupon::store::managing::{self as coupons, Entry};
 use crm::coupon::{Series, show};
 use crm::flaw::{Check as Flaws, Flaw};
@@ -183,10 +183,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Number(t.issued),
         Head::Number(t.used),
     ];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.none}</p> }.into_html(),
-        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.none, t.title, heads, rows);
     let mut labels = labels(&cx);
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
     let inside = cx.clone();

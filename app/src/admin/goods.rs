@@ -9,7 +9,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, Select, pairs};
+use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, Select, pairs, table_or};
 use crm::article::store as articles;
 use crm::article::store::managing::{self as article, Record as Article};
 use crm::audit::Object;
@@ -183,10 +183,7 @@ pub async fn categories(cx: Cx) -> Result<Body, AppError> {
         })
         .collect();
     let heads = vec![Head::Words(t.name), Head::Words(t.within), Head::Words(t.code)];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.no_categories}</p> }.into_html(),
-        false => view! { <DataTable label=t.categories heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.no_categories, t.categories, heads, rows);
     let mut labels = category_labels(&cx);
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
     // Whatever is new stands behind the others, unless somebody says otherwise.

@@ -11,7 +11,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select, TextArea, pairs};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select, TextArea, pairs, table_or};
 use crm::audit::Object;
 use crm::content::percent;
 use crm::flaw::{Check as Flaws, Flaw};
@@ -332,10 +332,7 @@ fn looked_for(cx: &Cx, gaps: &[Gap]) -> Html {
         Head::Number(t.times),
         Head::Words(t.last),
     ];
-    let inside = match rows.is_empty() {
-        true => view! { <p class="muted">{t.no_gaps}</p> }.into_html(),
-        false => view! { <DataTable label=t.gaps heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let inside = table_or(t.no_gaps, t.gaps, heads, rows);
     view! {
         <section class="section" aria-labelledby="gaps">
             <h2 id="gaps">{t.gaps}</h2>
@@ -368,10 +365,7 @@ fn was_missing(cx: &Cx, missing: &[Missing]) -> Html {
         Head::Words(t.language),
         Head::Words(t.last),
     ];
-    let inside = match rows.is_empty() {
-        true => view! { <p class="muted">{t.no_missing}</p> }.into_html(),
-        false => view! { <DataTable label=t.missing heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let inside = table_or(t.no_missing, t.missing, heads, rows);
     view! {
         <section class="section">
             <h2 id="missing">{t.missing}</h2>

@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs, table_or};
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Utc};
 use crm::flaw::Flaw;
 use crm::id::{CalendarId, PolicyId};
@@ -550,10 +550,7 @@ pub async fn report(cx: Cx) -> Result<Body, AppError> {
         Head::Number(t.kept_share),
         Head::Number(t.dropped),
     ];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.report_none}</p> }.into_html(),
-        false => view! { <DataTable label=t.report heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.report_none, t.report, heads, rows);
     let view = view! {
         {back(HERE, t.title)}
         <h1>{t.report}</h1>

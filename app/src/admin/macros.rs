@@ -7,7 +7,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
+use crate::ui::{AddBox, Check, Field, FormBox, Head, Select, TextArea, pairs, table_or};
 use crm::id::MacroId;
 use crm::lang::Lang;
 use crm::request::Status;
@@ -121,10 +121,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Words(t.whose),
         Head::Words(t.does),
     ];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.none}</p> }.into_html(),
-        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.none, t.title, heads, rows);
     let fields = fields(&cx, None);
     let view = view! {
         {back("/admin/requests", cx.t().frame.requests)}

@@ -4,7 +4,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, DataTable, Field, FormBox, Head, TextArea, pairs};
+use crate::ui::{AddBox, Field, FormBox, Head, TextArea, pairs, table_or};
 use crm::id::PartnerId;
 use crm::lang::Localized;
 use crm::partner::{self as partners, Partner, Words};
@@ -102,10 +102,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         })
         .collect();
     let heads = vec![Head::Words(t.name), Head::Words(t.code), Head::Words(t.state)];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.none}</p> }.into_html(),
-        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.none, t.title, heads, rows);
     let labels = labels(&cx);
     let view = view! {
         <h1>{t.title}</h1>

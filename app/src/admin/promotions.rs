@@ -7,7 +7,7 @@ use crate::cabinet::{back, flash, fresh_first, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, Choices, DataTable, Field, FormBox, Head, TextArea, pairs, paragraphs};
+use crate::ui::{AddBox, Check, Choices, DataTable, Field, FormBox, Head, TextArea, pairs, paragraphs, table_or};
 use chrono::{DateTime, Utc};
 use crm::audit::Object;
 use crm::flaw::{Check as Flaws, Flaw};
@@ -330,10 +330,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Words(t.period),
         Head::Number(t.rules),
     ];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.none}</p> }.into_html(),
-        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.none, t.title, heads, rows);
     let labels = pairs([
         ("title_ru", t.title_ru),
         ("title_en", t.title_en),

@@ -7,7 +7,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, Choices, DataTable, Field, FormBox, Head, Select, pairs};
+use crate::ui::{AddBox, Check, Choices, Field, FormBox, Head, Select, pairs, table_or};
 use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
@@ -160,10 +160,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         })
         .collect();
     let heads = vec![Head::Words(t.name), Head::Words(t.code), Head::Words(t.mode)];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.none}</p> }.into_html(),
-        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.none, t.title, heads, rows);
     let labels = pairs([("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)]);
     let topics: Vec<_> = topics.iter().map(|topic| beginning(&cx, topic, &all)).collect();
     let view = view! {

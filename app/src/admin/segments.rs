@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, FILES, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, DataTable, Field, FileField, FormBox, Head, Select, TextArea, pairs};
+use crate::ui::{AddBox, Check, Field, FileField, FormBox, Head, Select, TextArea, pairs, table_or};
 use crm::flaw::Flaw;
 use crm::id::SegmentId;
 use crm::lang::Localized;
@@ -108,10 +108,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         })
         .collect();
     let heads = vec![Head::Words(t.name), Head::Words(t.code), Head::Number(t.members)];
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.none}</p> }.into_html(),
-        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.none, t.title, heads, rows);
     let labels = pairs([("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)]);
     let view = view! {
         {back("/admin/coupons", cx.t().admin_coupons.title)}

@@ -4,8 +4,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
-use crate::ui::html::IntoHtml;
-use crate::ui::{DataTable, Field, FormBox, Head, Select, pairs};
+use crate::ui::{Field, FormBox, Head, Select, pairs, table_or};
 use crm::request::store::tags;
 use islands::AppError;
 use leptos::prelude::*;
@@ -55,10 +54,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let heads = vec![Head::Words(t.tag), Head::Number(t.requests), Head::Number(t.unclosed)];
     let choice: Vec<_> = all.iter().map(|tag| (tag.tag.clone(), tag.tag.clone())).collect();
     let labels = pairs([("from", t.from), ("to", t.to)]);
-    let list = match rows.is_empty() {
-        true => view! { <p class="muted">{t.none}</p> }.into_html(),
-        false => view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html(),
-    };
+    let list = table_or(t.none, t.title, heads, rows);
     let rename = (!choice.is_empty()).then(|| {
         view! {
             <section class="section narrow" aria-labelledby="rename">

@@ -18,7 +18,7 @@ pub use form::{
 pub use icon::icon;
 pub use passkey::{Asked, PasskeyField};
 pub use qr::QrCode;
-pub use table::{DataTable, Head};
+pub use table::{DataTable, Head, table_or};
 
 use crate::ui::html::IntoHtml;
 use leptos::prelude::*;

@@ -51,3 +51,14 @@ pub fn DataTable(
         </div>
     }
 }
+
+/// A table of these rows, each a `<tr>`; these words where there is none.
+pub fn table_or<V>(none: &'static str, label: &'static str, heads: Vec<Head>, rows: Vec<V>) -> Html
+where
+    Vec<V>: IntoView,
+{
+    if rows.is_empty() {
+        return view! { <p class="muted">{none}</p> }.into_html();
+    }
+    view! { <DataTable label=label heads=heads rows=rows.into_html()/> }.into_html()
+}
