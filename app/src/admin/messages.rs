@@ -1,7 +1,7 @@
 //! What the shop writes to people: what waits, what went and arrived, what did not and why. Codes and links for signing in
 //! are not shown, not even here.
 
-use super::{keep, looked_for};
+use super::{keep, looked_for, pages};
 use crate::cabinet::{place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -133,10 +133,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     } else {
         table(&cx, &rows)
     };
-    let first = after.map(|_| view! { <a class="btn" href=shown.address(None)>{t.to_start}</a> });
-    let next = next.map(|next| {
-        view! { <a class="btn" href=shown.address(Some(next))>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
-    });
+    let first = after.map(|_| (shown.address(None), t.to_start));
+    let next = next.map(|next| (shown.address(Some(next)), t.next));
     let count = (!rows.is_empty()).then(|| t.shown(rows.len() as i64));
     let view = view! {
         <h1>{t.title}</h1>
@@ -144,10 +142,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {tabs(&cx, &shown, counts)}
         {narrow(&cx, &shown, &templates)}
         {list}
-        <div class="pages">
-            <span>{count}</span>
-            <div class="actions">{first} {next}</div>
-        </div>
+        {pages(count, first, next)}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -59,7 +59,8 @@ pub mod view;
 pub mod webhooks;
 
 use crate::cx::Cx;
-use crate::ui::html::IntoHtml;
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::contact::Contact;
 use crm::find::store as finding;
@@ -70,6 +71,16 @@ use crm::request::Status;
 use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
+
+/// The ways on through a list: what is to be said of the page at hand, back to the start and on to the next page, each an
+/// address with its words.
+fn pages(said: Option<String>, first: Option<(String, &'static str)>, next: Option<(String, &'static str)>) -> Html {
+    let first = first.map(|(href, words)| view! { <a class="btn" href=href>{words}</a> });
+    let next = next.map(|(href, words)| {
+        view! { <a class="btn" href=href rel="next">{words} {icon(icons::CHEVRON_RIGHT)}</a> }
+    });
+    view! { <div class="pages"><span>{said}</span><div class="actions">{first} {next}</div></div> }.into_html()
+}
 
 /// A person as lists name them: in Russian the surname leads.
 fn full_name(cx: &Cx, name: &str, surname: &str) -> String {

@@ -1,7 +1,7 @@
 //! What staff do with points: corrections of a customer's, colleagues' corrections that wait for consent, and transfers that
 //! are brought back.
 
-use super::full_name;
+use super::{full_name, pages};
 use crate::cabinet::{flash, fresh_first, place, show_place, unsaid};
 use crate::cx::Cx;
 use crate::format;
@@ -166,13 +166,9 @@ pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
     } else {
         view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
     };
-    let to_start = after.map(|_| view! { <a class="btn" href=APPROVALS>{t.to_start}</a> });
-    let next = next.map(|next| {
-        let href = format!("{APPROVALS}?after={}", show_place(next));
-        view! { <a class="btn" href=href>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
-    });
-    let pages = (to_start.is_some() || next.is_some())
-        .then(|| view! { <div class="pages"><span></span><div class="actions">{to_start} {next}</div></div> });
+    let to_start = after.map(|_| (APPROVALS.to_owned(), t.to_start));
+    let next = next.map(|next| (format!("{APPROVALS}?after={}", show_place(next)), t.next));
+    let pages = (to_start.is_some() || next.is_some()).then(|| pages(None, to_start, next));
     let is_shown = |id: &str| {
         let shown = |one: &Waiting| can_decide(one) && one.adjustment.id.to_string() == id;
         is_fresh && waiting.iter().any(shown)

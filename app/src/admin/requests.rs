@@ -3,7 +3,7 @@
 use super::bulk::{self, choose};
 use super::sorting::{badges, people, priorities};
 use super::view::{View, Which};
-use super::{due, full_name, keep, kept, keys, passed, status, status_word};
+use super::{due, full_name, keep, kept, keys, pages, passed, status, status_word};
 use crate::cabinet::{flash, gone};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -143,13 +143,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </div>
         }
     });
-    let first = view
-        .after
-        .is_some()
-        .then(|| view! { <a class="btn" href=view.from(None).queue()>{t.to_start}</a> });
-    let next = next.map(|next| {
-        view! { <a class="btn" href=view.from(Some(next)).queue()>{t.next} {icon(icon::CHEVRON_RIGHT)}</a> }
-    });
+    let first = view.after.is_some().then(|| (view.from(None).queue(), t.to_start));
+    let next = next.map(|next| (view.from(Some(next)).queue(), t.next));
     let shown = (!rows.is_empty()).then(|| t.shown(rows.len() as i64));
     // Where the script says how many have come since: the list stays as it is until it is asked for.
     let fresh = view.has_new().then(|| {
@@ -178,10 +173,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {filters(&cx, &view, &choices)}
         {fresh}
         {list}
-        <div class="pages">
-            <span>{shown}</span>
-            <div class="actions">{first} {next}</div>
-        </div>
+        {pages(shown, first, next)}
         {keys::link(&cx)}
         {staff.has_shortcuts().then(|| keys::sheet(&cx))}
     };

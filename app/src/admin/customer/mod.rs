@@ -7,13 +7,13 @@ mod panel;
 mod timeline;
 
 use super::acts::why::{self, Card};
-use super::{fraud, full_name, merge, points as moves, status, store_name, talk, tasks as todo};
+use super::{fraud, full_name, merge, pages, points as moves, status, store_name, talk, tasks as todo};
 use crate::cabinet::{flash, place, show_place};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame};
+use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{Moment, icon};
 pub use acts::{AllowBirthday, EndSessions, GrantRemoval, StopNumberChange};
 use acts::{birthday, number_change, second_step, signed_in};
 use crm::card::store as cards;
@@ -258,16 +258,14 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
         }
         .into_html(),
     };
-    let first = is_later.then(|| view! { <a class="btn" href=format!("{here}#purchases")>{t.latest}</a> });
-    let next = page.next.map(|next| {
-        let href = format!("{here}?before={}#purchases", show_place(next));
-        view! { <a class="btn" href=href>{t.earlier} {icon(icon::CHEVRON_RIGHT)}</a> }
-    });
+    let first = is_later.then(|| (format!("{here}#purchases"), t.latest));
+    let next = page.next.map(show_place);
+    let next = next.map(|next| (format!("{here}?before={next}#purchases"), t.earlier));
     view! {
         <section class="section" aria-labelledby="purchases">
             <h2 id="purchases">{t.purchases}</h2>
             {table}
-            <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
+            {pages(None, first, next)}
         </section>
     }
     .into_html()
@@ -277,11 +275,8 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
 fn asked_for(cx: &Cx, here: &str, asked: &[Summary], is_later: bool) -> Html {
     let t = &cx.t().admin_customer;
     let last = asked.get(REQUESTS.saturating_sub(1)).filter(|_| asked.len() > REQUESTS);
-    let next = last.map(|last| {
-        let href = format!("{here}?requests={}#requests", last.cursor());
-        view! { <a class="btn" href=href>{t.earlier} {icon(icon::CHEVRON_RIGHT)}</a> }
-    });
-    let first = is_later.then(|| view! { <a class="btn" href=format!("{here}#requests")>{t.latest}</a> });
+    let next = last.map(|last| (format!("{here}?requests={}#requests", last.cursor()), t.earlier));
+    let first = is_later.then(|| (format!("{here}#requests"), t.latest));
     let rows: Vec<_> = asked
         .iter()
         .take(REQUESTS)
@@ -327,7 +322,7 @@ fn asked_for(cx: &Cx, here: &str, asked: &[Summary], is_later: bool) -> Html {
             <h2 id="requests">{t.requests}</h2>
             {table}
             {write}
-            <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
+            {pages(None, first, next)}
         </section>
     }
     .into_html()
