@@ -20,6 +20,16 @@ use std::{
 /// The service worker's name in the folder. Its address stays, for browsers ask there whether there is a new one.
 const WORKER: &str = "sw.js";
 
+/// The scripts of pages: what each is called in the folder, and where it lies.
+const SCRIPTS: [(&str, &str); 3] = [
+    // By it pages speak to the service worker.
+    ("offline", "offline/page.js"),
+    // It brings what comes while a page is looked at.
+    ("live", "live/page.js"),
+    // It reads codes by the camera.
+    ("scan", "camera/scan.js"),
+];
+
 /// For whom the site is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -140,9 +150,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
     let islands = module(root, &islands, &names, &folder, &cache, &mut state, key.clone())?;
     let rotating = module(root, &rotating, &names, &folder, &cache, &mut state, key.clone())?;
     let style = style(root, &names, &folder, &cache, &mut state, key.clone())?;
-    let offline = offline(root, &names, &folder, &mut state, key.clone())?;
-    let live = live(root, &names, &folder, &mut state, key.clone())?;
-    let scan = scan(root, &names, &folder, &mut state, key.clone())?;
+    let scripts = scripts(root, &names, &folder, &mut state, key.clone())?;
     let assets = assets(root, &names, &folder, &mut state, key)?;
 
     let role = |done: &Done, role: &str| format!("/{}", done.roles[role]);
@@ -156,11 +164,11 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
         css: role(&style, "css"),
         islands: roles(&islands),
         rotating: roles(&rotating),
-        offline: role(&offline, "js"),
-        live: role(&live, "js"),
+        offline: role(&scripts, "offline"),
+        live: role(&scripts, "live"),
         scan: Scan {
-            js: role(&scan, "js"),
-            decoder: role(&scan, "decoder"),
+            js: role(&scripts, "scan"),
+            decoder: role(&scripts, "decoder"),
         },
     };
     let json = serde_json::to_string_pretty(&site)? + "\n";
@@ -171,7 +179,7 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<()> {
 
     // Only now, when site.json names the new files, may the old ones go.
     let mut kept: BTreeSet<PathBuf> = BTreeSet::from([json_path]);
-    for done in [&islands, &rotating, &style, &offline, &live, &scan, &assets] {
+    for done in [&islands, &rotating, &style, &scripts, &assets] {
         kept.extend(done.files.iter().map(|file| folder.path.join(file)));
     }
     remove_all_but(&kept, &folder.path)?;
@@ -287,43 +295,24 @@ fn style_inputs(source: &Path) -> Result<Vec<PathBuf>> {
     Ok(inputs)
 }
 
-/// The service worker, under the name that browsers know it by, and the script by which pages speak to it.
-fn offline(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
-    let [worker, page] = ["sw.js", "page.js"].map(|name| root.join("offline").join(name));
-    key.add_files(&[worker.clone(), page.clone()])?;
-    state.step("offline", &folder.path, key.finish(), |done| {
-        folder.write(done, WORKER, without_comments(&fs::read_to_string(&worker)?).as_bytes())?;
-        let page = without_comments(&fs::read_to_string(&page)?);
-        let base = format!("{}/offline", names.site_pkg_dir);
-        folder.write_hashed(done, "js", &base, "js", page.as_bytes())?;
-        Ok(())
-    })
-}
-
-/// The script that brings what comes while a page is looked at.
-fn live(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
-    let page = root.join("live").join("page.js");
-    key.add_files(std::slice::from_ref(&page))?;
-    state.step("live", &folder.path, key.finish(), |done| {
-        let page = without_comments(&fs::read_to_string(&page)?);
-        let base = format!("{}/live", names.site_pkg_dir);
-        folder.write_hashed(done, "js", &base, "js", page.as_bytes())?;
-        Ok(())
-    })
-}
-
-/// The script that reads codes by the camera, and the library by which it does where the browser cannot.
-fn scan(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
-    let script = root.join("camera/scan.js");
+/// The service worker, under the name that browsers know it by, the scripts of pages, and the library by which codes are read
+/// where the browser cannot.
+fn scripts(root: &Path, names: &Names, folder: &Folder, state: &mut State, mut key: Key) -> Result<Done> {
+    let ours = SCRIPTS.map(|(role, path)| (role, root.join(path)));
+    let worker = root.join("offline").join(WORKER);
     let library = root.join("node_modules/jsqr/dist/jsQR.js");
     if !library.exists() {
         bail!("node_modules has no `jsqr`: run `npm ci`, or start this through `make`");
     }
-    key.add_files(&[script.clone(), library.clone()])?;
-    state.step("scan", &folder.path, key.finish(), |done| {
+    key.add_files(&ours.each_ref().map(|(_, path)| path.clone()))?;
+    key.add_files(&[worker.clone(), library.clone()])?;
+    state.step("scripts", &folder.path, key.finish(), |done| {
         let pkg = &names.site_pkg_dir;
-        let script = without_comments(&fs::read_to_string(&script)?);
-        folder.write_hashed(done, "js", &format!("{pkg}/scan"), "js", script.as_bytes())?;
+        let short = |path: &Path| fs::read_to_string(path).map(|script| without_comments(&script));
+        folder.write(done, WORKER, short(&worker)?.as_bytes())?;
+        for (role, path) in &ours {
+            folder.write_hashed(done, role, &format!("{pkg}/{role}"), "js", short(path)?.as_bytes())?;
+        }
         let library = format!(
             "// jsQR, Apache-2.0: https://github.com/cozmo/jsQR\n{}",
             fs::read_to_string(&library)?
