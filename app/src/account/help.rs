@@ -268,7 +268,7 @@ fn was_useful(cx: &Cx) -> Html {
     let t = &cx.t().help;
     let has_failed = cx.outcome.as_ref().is_some_and(|sent| sent.form == TellMissing::NAME);
     let inside = match cx.query("done").filter(|_| cx.outcome.is_none()) {
-        Some("useful" | "told") => view! { <p class="flash" role="status">{t.thanks}</p> }.into_html(),
+        Some("useful" | "told") => thanks(cx),
         done if done == Some("useless") || has_failed => {
             let labels = pairs([("missing", t.missing)]);
             view! {
@@ -280,19 +280,35 @@ fn was_useful(cx: &Cx) -> Html {
             }
             .into_html()
         }
-        _ => view! {
-            <FormBox<Vote> class="actions">
-                <button class="btn" name="useful" value="true">{icon(icons::CHECK)} {t.yes}</button>
-                <button class="btn btn-quiet" name="useful" value="false">{t.no}</button>
-            </FormBox<Vote>>
-        }
-        .into_html(),
+        _ => vote::<Vote>(cx),
     };
+    useful(cx, inside)
+}
+
+/// The section about whether something was of use.
+pub(super) fn useful(cx: &Cx, inside: Html) -> Html {
     view! {
         <section class="section narrow no-print" id="useful" aria-labelledby="was-useful">
-            <h2 id="was-useful">{t.was_useful}</h2>
+            <h2 id="was-useful">{cx.t().help.was_useful}</h2>
             {inside}
         </section>
+    }
+    .into_html()
+}
+
+/// What is said to whoever told.
+pub(super) fn thanks(cx: &Cx) -> Html {
+    view! { <p class="flash" role="status">{cx.t().help.thanks}</p> }.into_html()
+}
+
+/// The buttons by which one tells; `F` has the field `useful`.
+pub(super) fn vote<F: Form + 'static>(cx: &Cx) -> Html {
+    let t = &cx.t().help;
+    view! {
+        <FormBox<F> class="actions">
+            <button class="btn" name="useful" value="true">{icon(icons::CHECK)} {t.yes}</button>
+            <button class="btn btn-quiet" name="useful" value="false">{t.no}</button>
+        </FormBox<F>>
     }
     .into_html()
 }

@@ -267,25 +267,12 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 
 /// Asks whether the answer was of use.
 fn was_useful(cx: &Cx) -> Html {
-    let t = &cx.t().help;
     let has_voted = cx.outcome.is_none() && cx.query("done") == Some("voted");
     let inside = match has_voted {
-        true => view! { <p class="flash" role="status">{t.thanks}</p> }.into_html(),
-        false => view! {
-            <FormBox<VoteAnswer> class="actions">
-                <button class="btn" name="useful" value="true">{icon(icons::CHECK)} {t.yes}</button>
-                <button class="btn btn-quiet" name="useful" value="false">{t.no}</button>
-            </FormBox<VoteAnswer>>
-        }
-        .into_html(),
+        true => helped::thanks(cx),
+        false => helped::vote::<VoteAnswer>(cx),
     };
-    view! {
-        <section class="section narrow no-print" id="useful" aria-labelledby="was-useful">
-            <h2 id="was-useful">{t.was_useful}</h2>
-            {inside}
-        </section>
-    }
-    .into_html()
+    helped::useful(cx, inside)
 }
 
 /// What of a question that came back looks like a phone, an address or a card.
