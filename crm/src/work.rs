@@ -144,6 +144,17 @@ where
         .await)?)
 }
 
+/// Gives what a claim holds back, for any node: `sql` says how it waits again (`let_go!`, `is_ours!`).
+pub(crate) async fn give_back(db: &Db, sql: &'static str, id: Uuid, claim: &str) -> Result<(), Error> {
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(sql).bind(id).bind(claim).execute(c).await.map(drop))?;
+            Ok(())
+        })
+    })
+    .await
+}
+
 /// How long whoever takes what is done once a day has it. Then it was not done, and somebody else takes it.
 const TAKEN: Duration = Duration::hours(3);
 

@@ -412,18 +412,7 @@ impl Run {
             " WHERE ",
             is_ours!()
         );
-        db.write(|tx| {
-            scoped(async move {
-                on!(tx, |c| sqlx::query(SQL)
-                    .bind(self.job.id)
-                    .bind(&self.claim)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-                Ok(())
-            })
-        })
-        .await
+        work::give_back(db, SQL, self.job.id.0, &self.claim).await
     }
 }
 

@@ -479,18 +479,7 @@ impl Run {
             " WHERE ",
             is_ours!()
         );
-        let run = &self;
-        db.write(|tx| {
-            scoped(async move {
-                Ok::<_, Error>(on!(tx, |c| sqlx::query(SQL)
-                    .bind(run.id)
-                    .bind(&run.claim)
-                    .execute(c)
-                    .await
-                    .map(drop))?)
-            })
-        })
-        .await
+        work::give_back(db, SQL, self.id.0, &self.claim).await
     }
 }
 
