@@ -36,10 +36,7 @@ fn percent(share: i64) -> Effect {
 
 fn rule(conditions: Vec<Condition>, effects: Vec<Effect>) -> Rule {
     Rule {
-        name: Localized {
-            ru: "Правило".into(),
-            en: "Rule".into(),
-        },
+        name: Localized::new("Правило", "Rule"),
         occasion: Occasion::Purchase,
         priority: 0,
         group: None,
@@ -150,10 +147,7 @@ fn that_apply() -> Vec<Rule> {
                 },
                 Effect::Message {
                     to: Place::Cashier,
-                    text: Localized {
-                        ru: "Подарок".into(),
-                        en: "A gift".into(),
-                    },
+                    text: Localized::new("Подарок", "A gift"),
                 },
             ],
         ),

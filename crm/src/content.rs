@@ -160,10 +160,7 @@ impl Pair {
             text.cloned()
                 .ok_or_else(|| Error::Inconsistent(format!("content: no {field} of {code}")))
         };
-        Ok(Localized {
-            ru: one(&self.ru)?,
-            en: one(&self.en)?,
-        })
+        Ok(Localized::new(one(&self.ru)?, one(&self.en)?))
     }
 }
 
@@ -202,10 +199,7 @@ pub(crate) fn shipped(kind: Kind, code: &str) -> Option<Localized> {
         }
         Kind::Phrase => {
             let [ru, en] = phrases().ok()?;
-            Some(Localized {
-                ru: ru.texts.get(code)?.clone(),
-                en: en.texts.get(code)?.clone(),
-            })
+            Some(Localized::new(ru.texts.get(code)?.clone(), en.texts.get(code)?.clone()))
         }
         Kind::Consent | Kind::Topic | Kind::Command => None,
     }
@@ -231,10 +225,7 @@ fn fill(text: Localized, values: &[(&str, [&str; 2])]) -> Localized {
             text.replace(&format!("{{{name}}}"), value[i])
         })
     };
-    Localized {
-        ru: fill(text.ru, 0),
-        en: fill(text.en, 1),
-    }
+    Localized::new(fill(text.ru, 0), fill(text.en, 1))
 }
 
 /// A number of days in words.

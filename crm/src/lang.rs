@@ -81,6 +81,12 @@ pub struct Localized {
 }
 
 impl Localized {
+    /// A text in both.
+    pub fn new(ru: impl Into<String>, en: impl Into<String>) -> Self {
+        let (ru, en) = (ru.into(), en.into());
+        Self { ru, en }
+    }
+
     /// The text in a language.
     pub fn get(&self, lang: Lang) -> &str {
         match lang {

@@ -41,10 +41,7 @@ impl SeriesFields {
         }
         Ok(Series {
             code: code.to_owned(),
-            name: Localized {
-                ru: self.name_ru.clone(),
-                en: self.name_en.clone(),
-            },
+            name: Localized::new(self.name_ru.clone(), self.name_en.clone()),
             valid_days,
             last_day,
             uses,

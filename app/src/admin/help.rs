@@ -51,22 +51,10 @@ impl ContentFields {
         let content = Content {
             category: self.category,
             topic: Some(self.topic).filter(|topic| !topic.is_empty()),
-            title: Localized {
-                ru: line(&self.title_ru),
-                en: line(&self.title_en),
-            },
-            summary: Localized {
-                ru: line(&self.summary_ru),
-                en: line(&self.summary_en),
-            },
-            keywords: Localized {
-                ru: line(&self.keywords_ru),
-                en: line(&self.keywords_en),
-            },
-            body: Localized {
-                ru: self.body_ru,
-                en: self.body_en,
-            },
+            title: Localized::new(line(&self.title_ru), line(&self.title_en)),
+            summary: Localized::new(line(&self.summary_ru), line(&self.summary_en)),
+            keywords: Localized::new(line(&self.keywords_ru), line(&self.keywords_en)),
+            body: Localized::new(self.body_ru, self.body_en),
             expires_on,
         };
         if flaws.is_clean() {

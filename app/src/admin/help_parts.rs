@@ -18,10 +18,7 @@ pub(super) const HERE: &str = "/admin/help-parts";
 
 /// A name as a form sends it.
 fn named(ru: &str, en: &str) -> Localized {
-    Localized {
-        ru: line(ru),
-        en: line(en),
-    }
+    Localized::new(line(ru), line(en))
 }
 
 /// Adds a part.

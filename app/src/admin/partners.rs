@@ -74,14 +74,8 @@ impl Form for SwitchPartner {
 
 fn words([name_ru, name_en]: [String; 2], [text_ru, text_en]: [String; 2]) -> Words {
     Words {
-        name: Localized {
-            ru: name_ru,
-            en: name_en,
-        },
-        text: Localized {
-            ru: text_ru,
-            en: text_en,
-        },
+        name: Localized::new(name_ru, name_en),
+        text: Localized::new(text_ru, text_en),
     }
 }
 

@@ -45,18 +45,9 @@ impl TermsFields {
             text => hundredths(text),
         };
         Terms {
-            name: Localized {
-                ru: line(&self.name_ru),
-                en: line(&self.name_en),
-            },
-            summary: Localized {
-                ru: self.summary_ru,
-                en: self.summary_en,
-            },
-            terms: Localized {
-                ru: self.terms_ru,
-                en: self.terms_en,
-            },
+            name: Localized::new(line(&self.name_ru), line(&self.name_en)),
+            summary: Localized::new(self.summary_ru, self.summary_en),
+            terms: Localized::new(self.terms_ru, self.terms_en),
             // What is none is told already, and one flaw at a field is enough.
             share: flaws.field("share", share).unwrap_or(0),
             delay_days: flaws.field("delay", whole(&self.delay)).unwrap_or(0),

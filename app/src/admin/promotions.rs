@@ -40,10 +40,7 @@ impl Form for CreatePromotion {
     const NAME: &'static str = "promotion.create";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let title = Localized {
-            ru: self.title_ru,
-            en: self.title_en,
-        };
+        let title = Localized::new(self.title_ru, self.title_en);
         let id = promotions::create(&cx.db, cx.staff()?, &self.key, &title, &self.note).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=created")))
     }
@@ -89,14 +86,8 @@ impl Form for ChangePromotion {
         };
         let new = NewPromotion {
             code: seen.code.clone(),
-            title: Localized {
-                ru: self.title_ru,
-                en: self.title_en,
-            },
-            conditions: Localized {
-                ru: self.conditions_ru,
-                en: self.conditions_en,
-            },
+            title: Localized::new(self.title_ru, self.title_en),
+            conditions: Localized::new(self.conditions_ru, self.conditions_en),
             starts_at,
             ends_at,
             must_activate: self.must_activate == "yes",

@@ -36,14 +36,8 @@ impl QuestionFields {
             position: self.position,
             asked: self.asked == "yes",
             guarded,
-            title: Localized {
-                ru: self.title_ru,
-                en: self.title_en,
-            },
-            why: Localized {
-                ru: self.why_ru,
-                en: self.why_en,
-            },
+            title: Localized::new(self.title_ru, self.title_en),
+            why: Localized::new(self.why_ru, self.why_en),
             choices: coded(&self.choices),
         }
     }

@@ -33,10 +33,7 @@ impl Form for AddQueue {
     const NAME: &'static str = "queue.create";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let name = Localized {
-            ru: self.name_ru,
-            en: self.name_en,
-        };
+        let name = Localized::new(self.name_ru, self.name_en);
         let id = queues::create(&cx.db, cx.staff()?, &self.key, &name).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=created")))
     }
@@ -86,10 +83,7 @@ impl Form for ChangeQueue {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: QueueId = cx.param("id")?;
-        let name = Localized {
-            ru: self.name_ru,
-            en: self.name_en,
-        };
+        let name = Localized::new(self.name_ru, self.name_en);
         let mut steps = desk::moves();
         steps.retain(|step| self.steps.contains(&step_code(*step)));
         let rules = Rules {

@@ -21,10 +21,7 @@ const HERE: &str = "/admin/roles";
 fn entered(ru: &str, en: &str, rights: &[String]) -> Result<NewRole, AppError> {
     let rights: Option<Vec<Right>> = rights.iter().map(|word| Right::from_word(word)).collect();
     Ok(NewRole {
-        name: Localized {
-            ru: line(ru),
-            en: line(en),
-        },
+        name: Localized::new(line(ru), line(en)),
         rights: rights.ok_or_else(|| AppError::field("rights", Flaw::NotAChoice))?,
     })
 }

@@ -67,10 +67,7 @@ pub(super) fn named(flaws: &mut Flaws, ru: &str, en: &str) -> Localized {
             .field(field, crm::flaw::text(&fields::line(text), 200))
             .unwrap_or_default()
     };
-    Localized {
-        ru: name("ru", ru),
-        en: name("en", en),
-    }
+    Localized::new(name("ru", ru), name("en", en))
 }
 
 /// Begins a new rule.

@@ -28,10 +28,7 @@ pub struct ScriptFields {
 /// A text in both languages, as a line has it.
 fn both(line: &str) -> Localized {
     let (ru, en) = line.split_once(" / ").unwrap_or((line, ""));
-    Localized {
-        ru: ru.to_owned(),
-        en: en.to_owned(),
-    }
+    Localized::new(ru, en)
 }
 
 /// The lines that say something.
@@ -59,10 +56,7 @@ impl ScriptFields {
         Script {
             code,
             version,
-            name: Localized {
-                ru: self.name_ru,
-                en: self.name_en,
-            },
+            name: Localized::new(self.name_ru, self.name_en),
             steps: said(&self.steps).map(both).collect(),
             outcomes: coded(&self.outcomes),
         }

@@ -29,10 +29,7 @@ impl Form for AddSegment {
     const NAME: &'static str = "segment.create";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let name = Localized {
-            ru: self.name_ru,
-            en: self.name_en,
-        };
+        let name = Localized::new(self.name_ru, self.name_en);
         let id = segments::create(&cx.db, cx.staff()?, &self.key, &name).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=created")))
     }

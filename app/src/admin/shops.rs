@@ -130,10 +130,7 @@ impl StoreFields {
         if !flaws.is_clean() {
             return Err(AppError::Invalid { flaws: flaws.flaws() });
         }
-        let both = |ru: &String, en: &String| Localized {
-            ru: ru.clone(),
-            en: en.clone(),
-        };
+        let both = |ru: &String, en: &String| Localized::new(ru.clone(), en.clone());
         Ok(NewStore {
             code: code.to_owned(),
             name: both(&self.name_ru, &self.name_en),

@@ -135,14 +135,8 @@ impl TextFields {
             false => 0,
         };
         Ok(Text {
-            head: Localized {
-                ru: self.head_ru,
-                en: self.head_en,
-            },
-            body: Localized {
-                ru: self.body_ru,
-                en: self.body_en,
-            },
+            head: Localized::new(self.head_ru, self.head_en),
+            body: Localized::new(self.body_ru, self.body_en),
             position,
             parent: Some(self.parent).filter(|parent| !parent.is_empty()),
             is_open: !self.open.is_empty(),

@@ -59,10 +59,7 @@ fn a_view_survives_being_kept() {
     let topics = [Topic {
         id: "00000000-0000-0000-0000-000000000003".parse().expect("an id"),
         code: "card".into(),
-        name: crm::lang::Localized {
-            ru: "Карта".into(),
-            en: "Card".into(),
-        },
+        name: crm::lang::Localized::new("Карта", "Card"),
     }];
     for (_, which) in Which::CODES {
         let view = View {

@@ -13,10 +13,7 @@ struct Content {
 fn catalogue() -> Catalogue {
     let ru: Content = serde_json::from_str(include_str!("../../content/ru/dialogue.json")).expect("JSON");
     let en: Content = serde_json::from_str(include_str!("../../content/en/dialogue.json")).expect("JSON");
-    let both = |ru: &str, en: &str| Localized {
-        ru: ru.to_owned(),
-        en: en.to_owned(),
-    };
+    let both = |ru: &str, en: &str| Localized::new(ru, en);
     let record = |command: Command| {
         let code = command.code();
         let of = |field: &str| both(&ru.commands[code][field], &en.commands[code][field]);

@@ -275,10 +275,7 @@ mod tests {
         let day = |d| NaiveDate::from_ymd_opt(2026, 11, d).unwrap_or_default();
         let at = |flaws: Vec<flaw::FieldFlaw>| flaws.into_iter().map(|(field, _)| field).collect::<Vec<_>>();
         let draft = Content {
-            title: Localized {
-                ru: "Чек".into(),
-                en: String::new(),
-            },
+            title: Localized::new("Чек", ""),
             expires_on: Some(day(20)),
             ..Content::default()
         };

@@ -131,10 +131,7 @@ impl NewMacro {
         let mut check = Check::new();
         let code = check.field("key", crate::till::code(&self.key)).unwrap_or_default();
         let name = check.field("name", flaw::text(&self.name.replace(char::is_control, " "), NAME_MAX));
-        let answer = Localized {
-            ru: self.answer_ru.clone(),
-            en: self.answer_en.clone(),
-        };
+        let answer = Localized::new(self.answer_ru.clone(), self.answer_en.clone());
         let answer = check.words_if_any("answer", &answer, ANSWER_MAX);
         for lang in Lang::ALL {
             if let Some(name) = unknown(answer.get(lang)) {
@@ -580,10 +577,7 @@ mod tests {
             code: "hello".into(),
             name: "Здравствуйте".into(),
             is_shared: true,
-            answer: Localized {
-                ru: "Здравствуйте".into(),
-                en: String::new(),
-            },
+            answer: Localized::new("Здравствуйте", ""),
             sends: false,
             status: None,
             assign: None,

@@ -1672,10 +1672,7 @@ fn effects() -> impl Strategy<Value = Effect> {
         Just(Effect::Coupon { series: "next".into() }),
         Just(Effect::Message {
             to: Place::Receipt,
-            text: Localized {
-                ru: "Р".into(),
-                en: "E".into()
-            },
+            text: Localized::new("Р", "E"),
         }),
     ]
 }
@@ -1703,10 +1700,7 @@ fn rule_sets() -> impl Strategy<Value = Vec<Published>> {
         caps(),
     );
     let rules = rule.prop_map(|(priority, group, alone, conditions, effects, caps)| Rule {
-        name: Localized {
-            ru: "Р".into(),
-            en: "R".into(),
-        },
+        name: Localized::new("Р", "R"),
         occasion: Occasion::Purchase,
         priority,
         group,

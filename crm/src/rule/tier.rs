@@ -372,10 +372,7 @@ mod tests {
     fn tiers(window: Window, downgrade: Downgrade, grace: Option<Span>) -> Tiers {
         let tier = |n, threshold| Tier {
             id: id(n),
-            name: Localized {
-                ru: "Ступень".into(),
-                en: "Tier".into(),
-            },
+            name: Localized::new("Ступень", "Tier"),
             threshold,
         };
         Tiers {

@@ -22,18 +22,18 @@ where
         both(|lang| format!("{}, {}", day(lang, local.date_naive()), local.format("%H:%M")))
     };
     match failure {
-        Failure::Occasion(_) => fixed("Правило для другого случая", "The rule is for another occasion"),
+        Failure::Occasion(_) => Localized::new("Правило для другого случая", "The rule is for another occasion"),
         Failure::NotYet(at) => {
             let at = moment(at);
-            text(format!("Начнёт действовать {}", at.ru), format!("Holds from {}", at.en))
+            Localized::new(format!("Начнёт действовать {}", at.ru), format!("Holds from {}", at.en))
         }
         Failure::Over(at) => {
             let at = moment(at);
-            text(format!("Действовало до {}", at.ru), format!("Held until {}", at.en))
+            Localized::new(format!("Действовало до {}", at.ru), format!("Held until {}", at.en))
         }
         Failure::Condition { clause, found } => match rule.clause(*clause) {
             Some(clause) => condition(clause.condition, found, names),
-            None => fixed("Условие не выполнено", "A condition does not hold"),
+            None => Localized::new("Условие не выполнено", "A condition does not hold"),
         },
         Failure::UsedUp { what, allowed, used } => used_up(*what, *allowed, *used),
         Failure::Group(by) => about(
@@ -46,7 +46,7 @@ where
             "These articles have a discount already with which this one does not go together",
             other(by),
         ),
-        Failure::Nothing => fixed("Дать по правилу нечего", "There is nothing to give"),
+        Failure::Nothing => Localized::new("Дать по правилу нечего", "There is nothing to give"),
     }
 }
 
@@ -56,15 +56,15 @@ where
     Z::Offset: std::fmt::Display,
 {
     let told = match failure {
-        Failure::Occasion(_) => Some(fixed(
+        Failure::Occasion(_) => Some(Localized::new(
             "Для тех, кто только регистрируется",
             "For those who are just registering",
         )),
         Failure::UsedUp {
             what: Capped::BudgetValue | Capped::BudgetTimes,
             ..
-        } => Some(fixed("Уже всё раздали", "All of it has been given away")),
-        Failure::UsedUp { .. } => Some(fixed("Вы уже воспользовались", "You have used it already")),
+        } => Some(Localized::new("Уже всё раздали", "All of it has been given away")),
+        Failure::UsedUp { .. } => Some(Localized::new("Вы уже воспользовались", "You have used it already")),
         Failure::Condition { clause, found } => rule
             .clause(*clause)
             .and_then(|clause| for_whom(clause.condition, found, names)),
@@ -83,12 +83,13 @@ pub fn because(rule: &Rule, names: &Names) -> Vec<Localized> {
         Condition::Activated(_) => None,
         Condition::Birthday {
             of: Whose::Customer, ..
-        } => Some(fixed("К вашему дню рождения", "For your birthday")),
-        Condition::Birthday { of: Whose::Child, .. } => {
-            Some(fixed("Ко дню рождения ребёнка", "For the birthday of your child"))
-        }
-        Condition::PurchaseCount { .. } => Some(fixed("По числу ваших покупок", "For how often you buy")),
-        Condition::PurchaseSum { .. } => Some(fixed("По сумме ваших покупок", "For how much you buy")),
+        } => Some(Localized::new("К вашему дню рождения", "For your birthday")),
+        Condition::Birthday { of: Whose::Child, .. } => Some(Localized::new(
+            "Ко дню рождения ребёнка",
+            "For the birthday of your child",
+        )),
+        Condition::PurchaseCount { .. } => Some(Localized::new("По числу ваших покупок", "For how often you buy")),
+        Condition::PurchaseSum { .. } => Some(Localized::new("По сумме ваших покупок", "For how much you buy")),
         other => for_whom(other, &found, names),
     });
     told.collect()
@@ -101,12 +102,12 @@ fn for_whom(condition: &Condition, found: &Found, names: &Names) -> Option<Local
         (Condition::Member(_), _) => about("Для участников программы", "For members of the program", what),
         (Condition::Tier { .. }, _) => about("Для уровня", "For the tier", what),
         (Condition::Activated(_), _) => about("Для тех, кто включил акцию", "For those who switched on", what),
-        (Condition::FirstPurchase, _) => fixed("Для первой покупки", "For a first purchase"),
-        (Condition::Invited, _) => fixed(
+        (Condition::FirstPurchase, _) => Localized::new("Для первой покупки", "For a first purchase"),
+        (Condition::Invited, _) => Localized::new(
             "Для тех, кто пришёл по приглашению",
             "For those who came by an invitation",
         ),
-        (Condition::Segment(_), _) => fixed("Для отдельных покупателей", "For some customers"),
+        (Condition::Segment(_), _) => Localized::new("Для отдельных покупателей", "For some customers"),
         (
             Condition::Tenure(Range {
                 at_most: Some(most), ..
@@ -132,16 +133,8 @@ fn for_whom(condition: &Condition, found: &Found, names: &Names) -> Option<Local
     })
 }
 
-fn fixed(ru: &str, en: &str) -> Localized {
-    text(ru.into(), en.into())
-}
-
-fn text(ru: String, en: String) -> Localized {
-    Localized { ru, en }
-}
-
 fn both(words: impl Fn(Lang) -> String) -> Localized {
-    text(words(Lang::Ru), words(Lang::En))
+    Localized::new(words(Lang::Ru), words(Lang::En))
 }
 
 fn used_up(what: Capped, allowed: i64, used: i64) -> Localized {
@@ -168,7 +161,7 @@ fn used_up(what: Capped, allowed: i64, used: i64) -> Localized {
             integer(lang, n)
         }
     };
-    text(
+    Localized::new(
         format!("{ru}: {} из {}", number(Lang::Ru, used), number(Lang::Ru, allowed)),
         format!("{en}: {} of {}", number(Lang::En, used), number(Lang::En, allowed)),
     )
@@ -177,8 +170,8 @@ fn used_up(what: Capped, allowed: i64, used: i64) -> Localized {
 /// Words, and behind a colon what they are about, where that is known.
 fn about(ru: &str, en: &str, what: Option<Localized>) -> Localized {
     match what {
-        Some(what) => text(format!("{ru}: {}", what.ru), format!("{en}: {}", what.en)),
-        None => fixed(ru, en),
+        Some(what) => Localized::new(format!("{ru}: {}", what.ru), format!("{en}: {}", what.en)),
+        None => Localized::new(ru, en),
     }
 }
 
@@ -204,21 +197,21 @@ fn named<T>(all: &[T], name: impl Fn(&T) -> Option<Localized>) -> Option<Localiz
 
 fn payment(way: Payment) -> Localized {
     match way {
-        Payment::Cash => fixed("наличные", "cash"),
-        Payment::Card => fixed("карта", "card"),
-        Payment::Transfer => fixed("перевод", "transfer"),
-        Payment::Certificate => fixed("сертификат", "gift certificate"),
-        Payment::Credit => fixed("кредит", "credit"),
-        Payment::Other => fixed("иной способ", "another way"),
+        Payment::Cash => Localized::new("наличные", "cash"),
+        Payment::Card => Localized::new("карта", "card"),
+        Payment::Transfer => Localized::new("перевод", "transfer"),
+        Payment::Certificate => Localized::new("сертификат", "gift certificate"),
+        Payment::Credit => Localized::new("кредит", "credit"),
+        Payment::Other => Localized::new("иной способ", "another way"),
     }
 }
 
 fn channel(way: Channel) -> Localized {
     match way {
-        Channel::Till => fixed("касса", "till"),
-        Channel::SelfService => fixed("касса самообслуживания", "self-service till"),
-        Channel::Online => fixed("сайт", "site"),
-        Channel::App => fixed("приложение", "app"),
+        Channel::Till => Localized::new("касса", "till"),
+        Channel::SelfService => Localized::new("касса самообслуживания", "self-service till"),
+        Channel::Online => Localized::new("сайт", "site"),
+        Channel::App => Localized::new("приложение", "app"),
     }
 }
 
@@ -230,7 +223,9 @@ impl Names {
     /// What a condition names, if it names anything.
     fn of(&self, condition: &Condition) -> Option<Localized> {
         match condition {
-            Condition::Article(ids) => named(ids, |id| self.articles.get(id).map(|(_, name)| fixed(name, name))),
+            Condition::Article(ids) => named(ids, |id| {
+                self.articles.get(id).map(|(_, name)| Localized::new(name, name))
+            }),
             Condition::Category(ids) => named(ids, |id| known(&self.categories, id)),
             Condition::Store(ids) => named(ids, |id| {
                 let (_, name, town) = self.stores.iter().find(|(known, ..)| known == id)?;
@@ -246,7 +241,7 @@ impl Names {
             Condition::Brand(words)
             | Condition::Region(words)
             | Condition::Segment(words)
-            | Condition::Coupon(words) => named(words, |word| Some(fixed(word, word))),
+            | Condition::Coupon(words) => named(words, |word| Some(Localized::new(word, word))),
             Condition::Payment(ways) => named(ways, |way| Some(payment(*way))),
             Condition::Channel(ways) => named(ways, |way| Some(channel(*way))),
             _ => None,
@@ -256,7 +251,7 @@ impl Names {
 
 fn condition(condition: &Condition, found: &Found, names: &Names) -> Localized {
     if *found == Found::Nobody {
-        return fixed("Покупатель не назван", "Nobody is known who buys");
+        return Localized::new("Покупатель не назван", "Nobody is known who buys");
     }
     let what = names.of(condition);
     let parts = |parts: &[Condition]| listed("; ", parts.len(), parts.iter().map(|part| asked(part, names)));
@@ -338,11 +333,11 @@ fn condition(condition: &Condition, found: &Found, names: &Names) -> Localized {
             sum,
             hundredths,
         ),
-        Condition::Invited => fixed(
+        Condition::Invited => Localized::new(
             "Покупатель пришёл не по приглашению",
             "The customer did not come by an invitation",
         ),
-        Condition::FirstPurchase => fixed("Это не первая покупка", "This is not the first purchase"),
+        Condition::FirstPurchase => Localized::new("Это не первая покупка", "This is not the first purchase"),
         Condition::Activated(_) => about(
             "Покупатель не включил акцию",
             "The customer has not switched the promotion on",
@@ -392,19 +387,19 @@ fn asked(condition: &Condition, names: &Names) -> Localized {
         Condition::Quantity(range) => within(("количество", "a number of"), range, integer),
         Condition::LineSum(range) => within(("строка на сумму", "a line of"), range, hundredths),
         Condition::BasketSum(range) => within(("покупка на сумму", "a basket of"), range, hundredths),
-        Condition::Contains { .. } => fixed("набор товаров", "a set of articles"),
+        Condition::Contains { .. } => Localized::new("набор товаров", "a set of articles"),
         Condition::Store(_) => about("магазины", "shops", what),
         Condition::Region(_) => about("регионы", "regions", what),
         Condition::Weekday(days) => both(|lang| week(lang, days)),
         Condition::Hours { from, to, .. } => {
             let hours = format!("{}–{}", clock(*from), clock(*to));
-            fixed(&hours, &hours)
+            Localized::new(&hours, &hours)
         }
         Condition::Period(dates) => period(("дни", "days"), *dates),
         Condition::Birthday {
             of: Whose::Customer, ..
-        } => fixed("день рождения", "a birthday"),
-        Condition::Birthday { of: Whose::Child, .. } => fixed("день рождения ребёнка", "a child's birthday"),
+        } => Localized::new("день рождения", "a birthday"),
+        Condition::Birthday { of: Whose::Child, .. } => Localized::new("день рождения ребёнка", "a child's birthday"),
         Condition::Tier { .. } => about("уровень в программе", "tier", what),
         Condition::Member(_) => about("участие в программе", "member of", what),
         Condition::Tenure(range) => within(("дней с регистрации", "days since the registration"), range, integer),
@@ -414,15 +409,17 @@ fn asked(condition: &Condition, names: &Names) -> Localized {
         Condition::PurchaseSum { sum, .. } => {
             within(("куплено за период на", "bought in the period for"), sum, hundredths)
         }
-        Condition::FirstPurchase => fixed("первая покупка", "the first purchase"),
-        Condition::Invited => fixed("покупатель по приглашению", "an invited customer"),
+        Condition::FirstPurchase => Localized::new("первая покупка", "the first purchase"),
+        Condition::Invited => Localized::new("покупатель по приглашению", "an invited customer"),
         Condition::Activated(_) => about("включённая акция", "switched on", what),
         Condition::Segment(_) => about("группа", "segment", what),
         Condition::Payment(_) => about("оплата", "paid by", what),
         Condition::Channel(_) => about("способ покупки", "bought by", what),
         Condition::Coupon(_) => about("купон", "coupon", what),
         // Deeper it would be no short sentence any more.
-        Condition::All(_) | Condition::Any(_) | Condition::Not(_) => fixed("несколько условий", "several conditions"),
+        Condition::All(_) | Condition::Any(_) | Condition::Not(_) => {
+            Localized::new("несколько условий", "several conditions")
+        }
     }
 }
 
@@ -463,8 +460,8 @@ fn birthday(of: Whose, found: &Found) -> Localized {
             Lang::Ru => format!("До дня рождения ребёнка {}", days(lang, i64::from(*until))),
             Lang::En => format!("{} until a child's birthday", days(lang, i64::from(*until))),
         }),
-        (Whose::Customer, _) => fixed("День рождения не указан", "The birthday is not known"),
-        (Whose::Child, _) => fixed("Дни рождения детей не указаны", "No child's birthday is known"),
+        (Whose::Customer, _) => Localized::new("День рождения не указан", "The birthday is not known"),
+        (Whose::Child, _) => Localized::new("Дни рождения детей не указаны", "No child's birthday is known"),
     }
 }
 
@@ -540,7 +537,7 @@ mod tests {
     }
 
     fn name(ru: &str, en: &str) -> Localized {
-        fixed(ru, en)
+        Localized::new(ru, en)
     }
 
     /// Articles 1 to 4, a category 1, a shop 1, a program 1 with a tier 1.

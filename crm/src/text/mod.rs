@@ -117,10 +117,7 @@ impl Text {
         if kind.has_head() {
             // A subject is a line.
             let line = |text: &str| text.replace(char::is_control, " ");
-            let lines = Localized {
-                ru: line(&self.head.ru),
-                en: line(&self.head.en),
-            };
+            let lines = Localized::new(line(&self.head.ru), line(&self.head.en));
             head = words("head", &lines, HEAD_MAX);
         }
         if kind.has_body() {
@@ -262,10 +259,7 @@ mod tests {
 
     #[test]
     fn a_text_names_what_is_filled_in_and_nothing_else() {
-        let both = |text: &str| Localized {
-            ru: text.into(),
-            en: text.into(),
-        };
+        let both = |text: &str| Localized::new(text, text);
         let text = |head: &str, body: &str| Text {
             head: both(head),
             body: both(body),

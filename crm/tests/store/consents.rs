@@ -133,10 +133,7 @@ both_engines!(
 );
 
 fn words(name: &str) -> Words {
-    let both = |text: &str| Localized {
-        ru: text.into(),
-        en: text.into(),
-    };
+    let both = |text: &str| Localized::new(text, text);
     Words {
         name: both(name),
         text: both("The number of the card."),
@@ -152,10 +149,7 @@ both_engines!(a_partner_is_a_purpose_of_its_own, async |world| {
     let taken = partner::add(db, &admin, "plantain", &words("Another")).await;
     assert!(matches!(taken, Err(Error::Invalid(flaws)) if flaws[0].0 == "key"));
     let half = Words {
-        text: Localized {
-            ru: "Номер карты.".into(),
-            en: " ".into(),
-        },
+        text: Localized::new("Номер карты.", " "),
         ..words("Half")
     };
     let half = partner::add(db, &admin, "half", &half).await;

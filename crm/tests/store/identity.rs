@@ -34,10 +34,7 @@ fn visitor() -> Visitor {
 fn account(subject: &str) -> Outside {
     Outside {
         provider: "test".into(),
-        called: Localized {
-            ru: "Тест".into(),
-            en: "Test".into(),
-        },
+        called: Localized::new("Тест", "Test"),
         issuer: "https://sso.example.com".into(),
         subject: subject.into(),
         shown: format!("{subject}@example.com"),

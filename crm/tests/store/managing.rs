@@ -45,10 +45,7 @@ fn is_flaw<T: std::fmt::Debug>(result: Result<T, Error>, field: &str, flaw: &Fla
 
 fn new_role(rights: &[Right]) -> NewRole {
     NewRole {
-        name: Localized {
-            ru: "Кассир".into(),
-            en: "Cashier".into(),
-        },
+        name: Localized::new("Кассир", "Cashier"),
         rights: rights.to_vec(),
     }
 }

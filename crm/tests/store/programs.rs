@@ -50,10 +50,7 @@ both_engines!(a_program_is_added_and_its_terms_replaced, async |world| {
         "{taken:?}"
     );
     let nonsense = Terms {
-        name: Localized {
-            ru: " ".into(),
-            en: "a".repeat(61),
-        },
+        name: Localized::new(" ", "a".repeat(61)),
         share: 10_001,
         delay_days: -1,
         term_days: 0,

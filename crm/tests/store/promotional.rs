@@ -43,10 +43,7 @@ async fn who_gave(world: &World, codes: &[&str]) -> Customer {
 }
 
 async fn promote(db: &Db, to: &Customer) -> Option<OutboxId> {
-    let text = &Localized {
-        ru: "чай дешевле".into(),
-        en: "tea for less".into(),
-    };
+    let text = &Localized::new("чай дешевле", "tea for less");
     db.write(|tx| {
         scoped(async move { promotion::send(tx, to.id(), Aim::Marketing, "reward", &[("text", text)]).await })
     })

@@ -220,10 +220,7 @@ crm::both_engines!(only_what_a_colleague_consented_to_is_offered, async |world| 
 crm::both_engines!(an_idea_is_a_name_and_a_note, async |world| {
     ready(world).await;
     let mara = marketer(world).await;
-    let title = crm::lang::Localized {
-        ru: "Неделя сумок".into(),
-        en: String::new(),
-    };
+    let title = crm::lang::Localized::new("Неделя сумок", "");
     let id = managing::create(&world.db, &mara, " ", &title, " Why not? ")
         .await
         .expect("an idea");

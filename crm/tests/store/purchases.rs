@@ -42,10 +42,7 @@ fn documents(page: &Page) -> Vec<String> {
 
 /// A kitchen with pots in it, and a garden.
 async fn categories(db: &Db) -> [CategoryId; 3] {
-    let name = |ru: &str, en: &str| Localized {
-        ru: ru.into(),
-        en: en.into(),
-    };
+    let name = |ru: &str, en: &str| Localized::new(ru, en);
     let (kitchen, pots, garden) = (
         name("Всё для кухни", "Kitchen"),
         name("Кастрюли", "Pots"),

@@ -71,10 +71,7 @@ fn column(table: &Table, figure: Figure) -> i64 {
 }
 
 async fn category(db: &Db, code: &str) -> CategoryId {
-    let name = Localized {
-        ru: code.into(),
-        en: code.into(),
-    };
+    let name = Localized::new(code, code);
     let name = &name;
     db.write(|tx| scoped(async move { stores::put_category(tx, &BY, code, name, 1).await }))
         .await

@@ -261,10 +261,7 @@ both_engines!(a_profile_that_tells_everything_is_rewarded_once, async |world| {
         &rule("Whole", "", &fixed(club, 50_00), r#", "occasion": "profile""#),
     )
     .await;
-    let name = Localized {
-        ru: "Чай".into(),
-        en: "Tea".into(),
-    };
+    let name = Localized::new("Чай", "Tea");
     let name = &name;
     let tea: CategoryId = db
         .write(|tx| scoped(async move { crm::stores::store::put_category(tx, &BY, "tea", name, 1).await }))

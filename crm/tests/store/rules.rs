@@ -1002,10 +1002,7 @@ both_engines!(a_category_holds_for_those_that_lie_within_it, async |world| {
     let (anna, club) = member(db).await;
     let category = |code: &str, parent: Option<&str>| NewCategory {
         code: code.into(),
-        name: Localized {
-            ru: code.into(),
-            en: code.into(),
-        },
+        name: Localized::new(code, code),
         parent: parent.map(str::to_owned),
     };
     let put = async |categories: &[NewCategory]| {
@@ -1246,10 +1243,7 @@ both_engines!(a_quote_tells_what_applies_and_why_the_rest_does_not, async |world
     let db = ready(world).await;
     let till = &till(db).await;
     let (anna, club) = member(db).await;
-    let text = |word: &str| Localized {
-        ru: word.into(),
-        en: word.into(),
-    };
+    let text = |word: &str| Localized::new(word, word);
     let categories = &[NewCategory {
         code: "drinks".into(),
         name: text("Напитки"),

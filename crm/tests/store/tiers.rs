@@ -32,10 +32,7 @@ fn day(text: &str) -> NaiveDate {
 pub(crate) fn two(downgrade: Downgrade, grace: Option<Span>) -> Tiers {
     let tier = |id, ru: &str, en: &str, threshold| Tier {
         id,
-        name: Localized {
-            ru: ru.into(),
-            en: en.into(),
-        },
+        name: Localized::new(ru, en),
         threshold,
     };
     Tiers {

@@ -329,10 +329,7 @@ both_engines!(
         let db = ready(world).await;
         let till = till(db, "one", "shop", &Scope::ALL).await;
         let till = &till;
-        let text = |word: &str| crm::lang::Localized {
-            ru: word.into(),
-            en: word.into(),
-        };
+        let text = |word: &str| crm::lang::Localized::new(word, word);
         let categories = &[NewCategory {
             code: "tea".into(),
             name: text("Чай"),
@@ -581,10 +578,7 @@ both_engines!(what_another_system_changes_stands_in_the_history, async |world| {
     let sent = ("article.sent".to_owned(), "name: \"Чай\" → \"Чай чёрный\"".to_owned());
     assert_eq!(log, [sent], "what is new or the same has no history");
 
-    let text = |word: &str| crm::lang::Localized {
-        ru: word.into(),
-        en: word.into(),
-    };
+    let text = |word: &str| crm::lang::Localized::new(word, word);
     let far = &[NewStore {
         code: "far".into(),
         name: text("Far"),

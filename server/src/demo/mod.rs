@@ -409,10 +409,7 @@ async fn requests(
 /// A partner whom nobody's data is passed to until they agree.
 async fn pharmacies(tx: &mut Tx, by: &System) -> Result<(), crm::Error> {
     let words = Words {
-        name: Localized {
-            ru: "Аптеки «Подорожник»".into(),
-            en: "Plantain Pharmacies".into(),
-        },
+        name: Localized::new("Аптеки «Подорожник»", "Plantain Pharmacies"),
         text: Localized {
             ru: "Аптеки узнают номер вашей карты и сколько раз в месяц вы у нас бываете. Ни имени, ни телефона, ни того, что вы купили, \
                  они не получают.\n\nЗачем: чтобы карта работала и у них, а скидка росла за покупки в обоих местах. Если вы откажетесь, \
@@ -441,10 +438,7 @@ async fn desk(tx: &mut Tx, by: &System) -> Result<(), crm::Error> {
     ];
     let topics = crm::request::store::topics(tx).await?;
     for (code, ru, en, about) in all {
-        let name = Localized {
-            ru: ru.into(),
-            en: en.into(),
-        };
+        let name = Localized::new(ru, en);
         let id = queues::create_by_system(tx, by, code, &name).await?;
         for topic in topics.iter().filter(|topic| about.contains(&topic.code.as_str())) {
             queues::set_beginning_by_system(tx, by, topic.id, Some(id), Priority::Normal).await?;

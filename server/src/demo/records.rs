@@ -158,10 +158,7 @@ impl Names {
             let name = self.0[i].get(code).cloned();
             name.with_context(|| format!("demonstration: no name of {code}"))
         };
-        Ok(Localized {
-            ru: one(0)?,
-            en: one(1)?,
-        })
+        Ok(Localized::new(one(0)?, one(1)?))
     }
 }
 
@@ -175,10 +172,7 @@ impl Words {
             text.cloned()
                 .with_context(|| format!("demonstration: no {field} of {code}"))
         };
-        Ok(Localized {
-            ru: one(0)?,
-            en: one(1)?,
-        })
+        Ok(Localized::new(one(0)?, one(1)?))
     }
 }
 

@@ -62,10 +62,7 @@ pub(super) async fn write(
     let rules: Vec<Rule> = serde_json::from_str(&rules)?;
     let next = Series {
         code: "next".into(),
-        name: Localized {
-            ru: "Скидка 300 ₽ на следующую покупку".into(),
-            en: "300 ₽ off the next purchase".into(),
-        },
+        name: Localized::new("Скидка 300 ₽ на следующую покупку", "300 ₽ off the next purchase"),
         valid_days: Some(30),
         last_day: None,
         uses: 1,

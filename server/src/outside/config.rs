@@ -81,10 +81,7 @@ impl Name {
     /// In both languages.
     pub fn localized(&self) -> Localized {
         match self {
-            Self::One(name) => Localized {
-                ru: name.clone(),
-                en: name.clone(),
-            },
+            Self::One(name) => Localized::new(name.clone(), name.clone()),
             Self::Each(names) => names.clone(),
         }
     }

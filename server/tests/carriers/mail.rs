@@ -94,10 +94,7 @@ async fn who_agrees(world: &World) -> CustomerId {
 
 /// Writes to them of an offer.
 async fn promote(world: &World, customer: CustomerId) {
-    let text = &Localized {
-        ru: "чай дешевле".into(),
-        en: "tea for less".into(),
-    };
+    let text = &Localized::new("чай дешевле", "tea for less");
     let written = world.db.write(|tx| {
         scoped(async move { promotion::send(tx, customer, Aim::Marketing, "reward", &[("text", text)]).await })
     });

@@ -127,10 +127,7 @@ async fn a_birthday_tells_what_the_shop_gives_for_it() {
 #[tokio::test]
 async fn a_tier_within_reach_is_told() {
     let app = TestApp::new().await;
-    let name = |text: &str| Localized {
-        ru: text.into(),
-        en: text.into(),
-    };
+    let name = |text: &str| Localized::new(text, text);
     let is = Tiers {
         measure: Measure::Sum,
         window: Window::Ever,

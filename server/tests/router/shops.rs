@@ -265,10 +265,7 @@ async fn articles_are_read_page_by_page() {
 
 /// Puts a shop of a town down, somewhere or nowhere.
 async fn put_shop(app: &TestApp, code: &str, town: &str, place: Option<(i64, i64)>) -> crm::id::StoreId {
-    let text = |text: &str| crm::lang::Localized {
-        ru: text.into(),
-        en: text.into(),
-    };
+    let text = |text: &str| crm::lang::Localized::new(text, text);
     let shop = &crm::stores::NewStore {
         code: code.into(),
         name: text(code),
@@ -385,10 +382,7 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
     }
     let here = &crm::promotion::NewPromotion {
         code: "candles".into(),
-        title: crm::lang::Localized {
-            ru: "Три свечи".into(),
-            en: "Three candles".into(),
-        },
+        title: crm::lang::Localized::new("Три свечи", "Three candles"),
         conditions: crm::lang::Localized::default(),
         starts_at: app.world.db.now(),
         ends_at: app.world.db.now() + chrono::Duration::days(1),

@@ -29,10 +29,7 @@ async fn written(app: &TestApp) -> (Customer, String) {
     let fields = [("consent", "marketing_email"), ("version", "1"), ("act", "give")];
     anna.send("/profile/consents", "consent.change", &fields).await;
     let (db, customer) = (&app.world.db, anna.id().await);
-    let text = &Localized {
-        ru: "чай дешевле".into(),
-        en: "tea for less".into(),
-    };
+    let text = &Localized::new("чай дешевле", "tea for less");
     let sent = db.write(|tx| {
         scoped(async move { promotion::send(tx, customer, Aim::Marketing, "reward", &[("text", text)]).await })
     });

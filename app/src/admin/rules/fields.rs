@@ -432,10 +432,7 @@ impl EffectFields {
                     let said = crm::flaw::text(text, 500);
                     flaws.field(name, said).unwrap_or_default()
                 };
-                let text = Localized {
-                    ru: said("ru", &self.ru),
-                    en: said("en", &self.en),
-                };
+                let text = Localized::new(said("ru", &self.ru), said("en", &self.en));
                 let to = match self.place.as_str() {
                     "cashier" => Place::Cashier,
                     "kiosk" => Place::Kiosk,

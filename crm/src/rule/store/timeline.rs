@@ -230,10 +230,7 @@ impl Timeline {
                 version,
             },
             rule: Rule {
-                name: Localized {
-                    ru: "Программа".into(),
-                    en: "Program".into(),
-                },
+                name: Localized::new("Программа", "Program"),
                 occasion: Occasion::Purchase,
                 priority: 0,
                 group: None,

@@ -375,10 +375,7 @@ impl TestApp {
 
     /// A shop; the first call writes it down.
     pub async fn some_store(&self) -> crm::id::StoreId {
-        let name = |text: &str| crm::lang::Localized {
-            ru: text.into(),
-            en: text.into(),
-        };
+        let name = |text: &str| crm::lang::Localized::new(text, text);
         let shop = &crm::stores::NewStore {
             code: "klin".into(),
             name: name("Клин"),
@@ -411,10 +408,7 @@ impl TestApp {
         rules: &[crm::id::RuleId],
         must_activate: bool,
     ) -> crm::id::PromotionId {
-        let text = |text: &str| crm::lang::Localized {
-            ru: text.into(),
-            en: text.into(),
-        };
+        let text = |text: &str| crm::lang::Localized::new(text, text);
         let new = &crm::promotion::NewPromotion {
             code: code.into(),
             title: text("Неделя чая"),
@@ -570,10 +564,7 @@ impl TestApp {
 
     /// A category; the first call writes it down.
     pub async fn some_category(&self) -> crm::id::CategoryId {
-        let name = &crm::lang::Localized {
-            ru: "Посуда".into(),
-            en: "Dishes".into(),
-        };
+        let name = &crm::lang::Localized::new("Посуда", "Dishes");
         let written = self
             .world
             .db
