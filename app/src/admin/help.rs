@@ -583,19 +583,13 @@ pub async fn preview(cx: Cx) -> Result<Body, AppError> {
 /// Every version, the newest first, each with what it changed and what readers said of it.
 fn history(cx: &Cx, choices: &Choices, all: &[Version]) -> Option<Html> {
     let t = &cx.t().admin_help;
-    let rows: Vec<_> = all
-        .iter()
-        .enumerate()
-        .map(|(i, version)| {
-            let before = all.get(i + 1).map(|before| &before.content);
-            let what = difference(cx, before, &version.content, |content| lines(cx, choices, content));
-            let by = version.published_by.clone().unwrap_or_else(|| t.by_program.to_owned());
-            let votes = format::integer(version.useful + version.useless);
-            let mut told = vec![t.l_votes(share(cx, version.useful, version.useless), votes)];
-            told.extend(version.withdrawn_at.map(|at| t.l_withdrawn(cx.moment(at))));
-            let inside = view! { {list(told)} {what} }.into_html();
-            versions::entry(cx, version.version, version.published_at, by, inside)
-        })
-        .collect();
-    (!rows.is_empty()).then(|| versions::past(cx, rows.into_html()))
+    let about = |one: &Version| (one.version, one.published_at, one.published_by.clone());
+    versions::past_of(cx, all, t.by_program, about, |now, before| {
+        let before = before.map(|before| &before.content);
+        let what = difference(cx, before, &now.content, |content| lines(cx, choices, content));
+        let votes = format::integer(now.useful + now.useless);
+        let mut told = vec![t.l_votes(share(cx, now.useful, now.useless), votes)];
+        told.extend(now.withdrawn_at.map(|at| t.l_withdrawn(cx.moment(at))));
+        view! { {list(told)} {what} }.into_html()
+    })
 }

@@ -62,7 +62,7 @@ use crate::cx::Cx;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{DateTime, TimeDelta, Utc};
-use crm::contact::Contact;
+use crm::contact::{Contact, Kind};
 use crm::find::store as finding;
 use crm::id::SearchId;
 use crm::lang::Lang;
@@ -133,15 +133,16 @@ fn passed(cx: &Cx, since: DateTime<Utc>) -> String {
     }
 }
 
-/// Numbers or addresses, one below the other, with what is known of each.
-fn contacts(cx: &Cx, contacts: &[Contact]) -> impl IntoView + use<> {
+/// The numbers or the addresses among these, one below the other, with what is known of each.
+fn contacts(cx: &Cx, all: &[Contact], kind: Kind) -> impl IntoView + use<> {
     let t = &cx.t().admin;
-    let contacts: Vec<_> = contacts
+    let contacts: Vec<_> = all
         .iter()
+        .filter(|contact| contact.kind == kind)
         .map(|contact| {
             let (href, shown) = match contact.kind {
-                crm::contact::Kind::Phone => (format!("tel:{}", contact.value), cx.phone(&contact.value)),
-                crm::contact::Kind::Email => (format!("mailto:{}", contact.value), contact.value.clone()),
+                Kind::Phone => (format!("tel:{}", contact.value), cx.phone(&contact.value)),
+                Kind::Email => (format!("mailto:{}", contact.value), contact.value.clone()),
             };
             let unproved = contact
                 .verified_at

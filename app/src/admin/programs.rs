@@ -606,19 +606,14 @@ fn close(cx: &Cx, is_closed: bool) -> Html {
 }
 
 /// Every version, the newest first, each with what it changed and how many agreed to it.
-fn history(cx: &Cx, all: &[Version]) -> Html {
+fn history(cx: &Cx, all: &[Version]) -> Option<Html> {
     let t = &cx.t().admin_programs;
-    let rows: Vec<_> = all
-        .iter()
-        .enumerate()
-        .map(|(i, version)| {
-            let before = all.get(i + 1).map(|before| &before.terms);
-            let what = difference(cx, before, &version.terms, |terms| lines(cx, terms));
-            let by = version.published_by.clone().unwrap_or_else(|| t.by_program.to_owned());
-            let agreed = t.agreed(format::integer(version.members));
-            let inside = view! { <p class="muted">{agreed}</p> {what} }.into_html();
-            versions::entry(cx, version.version, version.published_at, by, inside)
-        })
-        .collect();
-    versions::past(cx, rows.into_html())
+    let about = |one: &Version| (one.version, one.published_at, one.published_by.clone());
+    versions::past_of(cx, all, t.by_program, about, |now, before| {
+        let what = difference(cx, before.map(|before| &before.terms), &now.terms, |terms| {
+            lines(cx, terms)
+        });
+        let agreed = t.agreed(format::integer(now.members));
+        view! { <p class="muted">{agreed}</p> {what} }.into_html()
+    })
 }

@@ -599,15 +599,7 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError
     drop(conn);
     let person = &profile.person;
     let href = format!("/admin/customers/{}", subject.id());
-    let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
-        let of_kind: Vec<_> = profile
-            .contacts
-            .iter()
-            .filter(|contact| contact.kind == kind)
-            .cloned()
-            .collect();
-        contacts(cx, &of_kind)
-    });
+    let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| contacts(cx, &profile.contacts, kind));
     let card = cards.iter().find(|card| card.state == State::Active);
     let card = card.map_or_else(|| t.no_card.to_owned(), |card| crm::card::show(&card.number));
     let pending = (balance.pending > 0).then(|| {

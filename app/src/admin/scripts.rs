@@ -212,17 +212,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// Every version of it, the newest first, each with what it changed.
-fn history(cx: &Cx, all: &[Version]) -> Html {
-    let t = &cx.t().admin_scripts;
-    let rows: Vec<_> = all
-        .iter()
-        .enumerate()
-        .map(|(i, version)| {
-            let before = all.get(i + 1).map(|before| &before.script);
-            let what = difference(cx, before, &version.script, |script| lines(cx, script));
-            let by = version.published_by.clone().unwrap_or_else(|| t.by_program.to_owned());
-            versions::entry(cx, version.script.version, version.published_at, by, what)
+fn history(cx: &Cx, all: &[Version]) -> Option<Html> {
+    let about = |one: &Version| (one.script.version, one.published_at, one.published_by.clone());
+    versions::past_of(cx, all, cx.t().admin_scripts.by_program, about, |now, before| {
+        difference(cx, before.map(|before| &before.script), &now.script, |script| {
+            lines(cx, script)
         })
-        .collect();
-    versions::past(cx, rows.into_html())
+    })
 }

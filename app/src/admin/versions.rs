@@ -173,7 +173,7 @@ pub(super) fn history<T: Serialize + PartialEq>(
 }
 
 /// The section of what was published before, around an entry of each version.
-pub(super) fn past(cx: &Cx, rows: Html) -> Html {
+fn past(cx: &Cx, rows: Html) -> Html {
     view! {
         <section class="section" aria-labelledby="history">
             <h2 id="history">{cx.t().admin_rules.history}</h2>
@@ -183,17 +183,32 @@ pub(super) fn past(cx: &Cx, rows: Html) -> Html {
     .into_html()
 }
 
-/// The entry of a version that counts since it was published: by whom it was, and what there is to say of it.
-pub(super) fn entry(cx: &Cx, version: i64, at: DateTime<Utc>, by: String, inside: Html) -> Html {
+/// The same of versions that each count since they were published: `about` tells number, moment and by whom, where that was not
+/// `by_program`, and `inside` makes what there is to say of one, given the one before it.
+pub(super) fn past_of<V>(
+    cx: &Cx,
+    all: &[V],
+    by_program: &'static str,
+    about: impl Fn(&V) -> (i64, DateTime<Utc>, Option<String>),
+    inside: impl Fn(&V, Option<&V>) -> Html,
+) -> Option<Html> {
     let t = &cx.t().admin_rules;
-    view! {
-        <li class="panel">
-            <h3>{t.version(version)}</h3>
-            <p class="muted">{t.published} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
-            {inside}
-        </li>
-    }
-    .into_html()
+    let rows: Vec<_> = all
+        .iter()
+        .enumerate()
+        .map(|(i, version)| {
+            let (number, at, by) = about(version);
+            let by = by.unwrap_or_else(|| by_program.to_owned());
+            view! {
+                <li class="panel">
+                    <h3>{t.version(number)}</h3>
+                    <p class="muted">{t.published} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p>
+                    {inside(version, all.get(i + 1))}
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| past(cx, rows.into_html()))
 }
 
 /// What differs between two versions, line by line; without one before, all lines. What differs and is told in the same words

@@ -30,15 +30,7 @@ pub(super) fn language(cx: &Cx, lang: Lang) -> &'static str {
 
 pub(super) fn reach(cx: &Cx, profile: &Profile) -> Html {
     let t = &cx.t().admin_customer;
-    let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| {
-        let of_kind: Vec<_> = profile
-            .contacts
-            .iter()
-            .filter(|contact| contact.kind == kind)
-            .cloned()
-            .collect();
-        contacts(cx, &of_kind)
-    });
+    let [phones, emails] = [Kind::Phone, Kind::Email].map(|kind| contacts(cx, &profile.contacts, kind));
     let birthday = profile
         .person
         .birthday
