@@ -1,6 +1,7 @@
 //! The desk: queues, priorities, tags, kept filters, changes of many requests at once, and how requests are found.
 
 use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, text, topic};
+use crate::common::requests::{write, write_about};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::flaw::Flaw;
@@ -8,23 +9,10 @@ use crm::id::{BulkId, QueueId, StaffId, TopicId};
 use crm::request::desk::{Mode, Priority, Rules, Who};
 use crm::request::store::bulk::{self, Act, Refused, Undone};
 use crm::request::store::{self, index, queues, saved, tags};
-use crm::request::{Assignee, Cursor, Filter, NewRequest, Row, Sort, Status};
+use crm::request::{Assignee, Cursor, Filter, Row, Sort, Status};
 use crm::staff::managing;
 use crm::testing::World;
-use crm::who::{Customer, Staff};
-
-async fn write_about(world: &World, by: &Customer, topic: &str, words: &str) -> i64 {
-    let new = NewRequest {
-        topic: topic.into(),
-        text: words.into(),
-        purchase: String::new(),
-    };
-    store::create(&world.db, by, &new, &[]).await.expect("a request")
-}
-
-async fn write(world: &World, by: &Customer, words: &str) -> i64 {
-    write_about(world, by, "card", words).await
-}
+use crm::who::Staff;
 
 async fn some_lead(world: &World) -> Staff {
     role(world, "lead", r#"["requests", "customers", "desk"]"#).await;

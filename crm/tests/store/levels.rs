@@ -1,6 +1,7 @@
 //! Service levels: the clocks of requests as they follow what happens and what comes of time, and what leads set up.
 
 use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, topic};
+use crate::common::requests::{answer, seen, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::db::scoped;
@@ -13,10 +14,10 @@ use crm::request::level::store as levels;
 use crm::request::level::{Kind, Policy, Told};
 use crm::request::store::bulk::{self, Act};
 use crm::request::store::{Past, PastMessage};
-use crm::request::{Filter, NewRequest, Row, Sort, Status, store};
+use crm::request::{Filter, Row, Sort, Status, store};
 use crm::request::{mention, merge};
 use crm::testing::World;
-use crm::who::{Customer, Staff};
+use crm::who::Staff;
 
 /// So many minutes after nine o'clock on Monday, 23 November 2026.
 fn moment(minutes: i64) -> DateTime<Utc> {
@@ -63,26 +64,6 @@ async fn set_up(world: &World, by: &Staff) -> (CalendarId, PolicyId) {
     let calendar = managing::add_calendar(db, by, &hours()).await.expect("a calendar");
     let policy = managing::add_policy(db, by, &promises(calendar)).await;
     (calendar, policy.expect("a policy"))
-}
-
-async fn write(world: &World, by: &Customer) -> i64 {
-    let new = NewRequest {
-        topic: "card".into(),
-        text: "hello".into(),
-        purchase: String::new(),
-    };
-    store::create(&world.db, by, &new, &[]).await.expect("a request")
-}
-
-async fn seen(world: &World, by: &Staff, number: i64) -> DateTime<Utc> {
-    store::open(&world.db, by, number).await.expect("a thread").1.updated_at
-}
-
-async fn answer(world: &World, by: &Staff, number: i64) {
-    let seen = seen(world, by, number).await;
-    store::staff_answer(&world.db, by, number, "so it is", &[], seen)
-        .await
-        .expect("answered");
 }
 
 /// How it stands with each clock of a request, in the order in which they began.
@@ -151,7 +132,7 @@ crm::both_engines!(clocks_follow_whatever_happens_to_a_request, async |world| {
     let (lead, agent) = people(world).await;
     let db = &world.db;
     clock(world, 0);
-    let before = write(world, &anna).await;
+    let before = write(world, &anna, "hello").await;
     assert_eq!(
         clocks(world, before).await,
         Vec::<String>::new(),
@@ -159,11 +140,11 @@ crm::both_engines!(clocks_follow_whatever_happens_to_a_request, async |world| {
     );
     set_up(world, &lead).await;
 
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     assert_eq!(clocks(world, number).await, ["first_answer runs", "solution runs"]);
     assert_eq!(first_due(world, number).await, Some(moment(60)));
     clock(world, 30);
-    answer(world, &agent, number).await;
+    answer(world, &agent, number, "so it is").await;
     assert_eq!(clocks(world, number).await, ["first_answer met", "solution stands"]);
     assert_eq!(first_due(world, number).await, None, "the customer is waited for");
 
@@ -183,7 +164,7 @@ crm::both_engines!(clocks_follow_whatever_happens_to_a_request, async |world| {
     );
 
     clock(world, 121);
-    answer(world, &agent, number).await;
+    answer(world, &agent, number, "so it is").await;
     let all = ["first_answer met", "solution stands", "next_answer met late"];
     assert_eq!(clocks(world, number).await, all, "late, though no job has looked");
     clock(world, 130);
@@ -206,7 +187,7 @@ crm::both_engines!(clocks_follow_whatever_happens_to_a_request, async |world| {
 
     // What is written before there is work is due from when there is.
     clock(world, 10 * 60);
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     assert_eq!(
         first_due(world, number).await,
         Some(moment(25 * 60)),
@@ -220,7 +201,7 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     let (lead, agent) = people(world).await;
     clock(world, 0);
     set_up(world, &lead).await;
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     clock(world, 1);
     store::assign_to_me(&world.db, &agent, number, None)
         .await
@@ -262,7 +243,7 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     clock(world, 123);
     tend(world).await;
     assert_eq!(overdue(world, &agent).await[0].assignee.as_deref(), Some("agent"));
-    answer(world, &agent, number).await;
+    answer(world, &agent, number, "so it is").await;
     assert_eq!(overdue(world, &agent).await, []);
     assert_eq!(
         clocks(world, number).await,
@@ -270,7 +251,7 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     );
 
     // Of what is nobody's the leads are told; what is late at once is not warned of as well.
-    let other = write(world, &anna).await;
+    let other = write(world, &anna, "hello").await;
     clock(world, 123 + 61);
     tend(world).await;
     assert_eq!(told(world, &lead).await, ["escalation", "breach"]);
@@ -294,7 +275,7 @@ crm::both_engines!(what_runs_late_stands_in_an_inbox_until_it_is_read, async |wo
         ..promises(calendar)
     };
     managing::add_policy(db, &lead, &at_once).await.expect("a policy");
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     clock(world, 49);
     tend(world).await;
     store::note(db, &agent, number, "hm").await.expect("noted");
@@ -329,7 +310,7 @@ crm::both_engines!(what_runs_late_stands_in_an_inbox_until_it_is_read, async |wo
     assert!(inbox(&lead, None).await[0].read_at.is_some());
 
     // Of whoever left the leads look after what they had.
-    let other = write(world, &anna).await;
+    let other = write(world, &anna, "hello").await;
     store::assign_to_me(db, &agent, other, None).await.expect("taken");
     let gone = agent.id();
     sql!(
@@ -350,7 +331,7 @@ crm::both_engines!(what_is_late_is_not_hidden_by_waiting, async |world| {
     let (lead, agent) = people(world).await;
     clock(world, 0);
     set_up(world, &lead).await;
-    let (late, in_time) = (write(world, &anna).await, write(world, &anna).await);
+    let (late, in_time) = (write(world, &anna, "hello").await, write(world, &anna, "hello").await);
     let wait = async |number| {
         let read = seen(world, &agent, number).await;
         store::set_status(&world.db, &agent, number, Status::Waiting, read)
@@ -384,8 +365,8 @@ crm::both_engines!(what_is_late_is_not_hidden_by_waiting, async |world| {
     assert_eq!(shown, [(Kind::FirstAnswer, true), (Kind::Solution, true)]);
     drop(conn);
 
-    answer(world, &agent, late).await;
-    answer(world, &agent, in_time).await;
+    answer(world, &agent, late, "so it is").await;
+    answer(world, &agent, in_time, "so it is").await;
     let report = managing::report(&world.db, &lead).await.expect("a report");
     let figures: Vec<_> = report
         .iter()
@@ -407,7 +388,7 @@ crm::both_engines!(what_staff_change_by_hand_moves_clocks_and_is_undone, async |
         ..promises(calendar)
     };
     managing::add_policy(db, &lead, &urgent).await.expect("a policy");
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     assert_eq!(first_due(world, number).await, Some(moment(60)));
     clock(world, 10);
     let read = seen(world, &agent, number).await;
@@ -436,9 +417,9 @@ crm::both_engines!(what_goes_into_another_request_is_waited_for_there, async |wo
     let db = &world.db;
     clock(world, 0);
     set_up(world, &lead).await;
-    let first = write(world, &anna).await;
+    let first = write(world, &anna, "hello").await;
     clock(world, 30);
-    let second = write(world, &anna).await;
+    let second = write(world, &anna, "hello").await;
     assert_eq!(first_due(world, second).await, Some(moment(90)));
     clock(world, 40);
     merge::merge(db, &agent, second, &[first.to_string()])
@@ -468,7 +449,7 @@ crm::both_engines!(other_policies_and_calendars_count_at_once, async |world| {
     let db = &world.db;
     clock(world, 0);
     let (calendar, policy) = set_up(world, &lead).await;
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     sql!(world, "UPDATE requests SET priority = 'urgent'");
     let urgent = NewPolicy {
         topic: "card".into(),

@@ -1,27 +1,15 @@
 //! That something changed of a request, and who of staff has one open.
 
 use crate::common::people::{SYSTEM, customer, marketer, one, role, sql, staff, topic};
+use crate::common::requests::{seen, write};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::request::live::{self, Change, Kind, Listener, Present};
-use crm::request::{NewRequest, Status, store};
+use crm::request::{Status, store};
 use crm::staff::Right;
 use crm::testing::World;
-use crm::who::{self, Customer, Staff};
+use crm::who::{self, Staff};
 use futures::future::join_all;
-
-async fn write(world: &World, by: &Customer) -> i64 {
-    let new = NewRequest {
-        topic: "card".into(),
-        text: "hello".into(),
-        purchase: String::new(),
-    };
-    store::create(&world.db, by, &new, &[]).await.expect("a request")
-}
-
-async fn seen(world: &World, by: &Staff, number: i64) -> chrono::DateTime<chrono::Utc> {
-    store::open(&world.db, by, number).await.expect("a thread").1.updated_at
-}
 
 async fn after(world: &World, number: i64) -> Vec<Change> {
     let mut conn = world.db.read().await.expect("a connection");
@@ -50,8 +38,8 @@ crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async 
     let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
     let agent = staff(world, "agent").await;
     let db = &world.db;
-    let number = write(world, &anna).await;
-    let other = write(world, &boris).await;
+    let number = write(world, &anna, "hello").await;
+    let other = write(world, &boris, "hello").await;
     store::answer(db, &anna, number, "one more", &[])
         .await
         .expect("answered");
@@ -107,7 +95,7 @@ crm::both_engines!(what_was_not_done_is_no_change, async |world| {
     let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "K").await);
     let agent = staff(world, "agent").await;
     let db = &world.db;
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     let moment = seen(world, &agent, number).await - TimeDelta::seconds(1);
     let late = store::staff_answer(db, &agent, number, "late", &[], moment).await;
     assert!(matches!(late, Err(Error::Stale)));
@@ -123,7 +111,7 @@ crm::both_engines!(changes_are_seen_in_the_order_of_their_numbers, async |world|
     let agent = &staff(world, "agent").await;
     let mut numbers = Vec::new();
     for _ in 0..8 {
-        numbers.push(write(world, &anna).await);
+        numbers.push(write(world, &anna, "hello").await);
     }
     let writes = join_all(numbers.into_iter().map(|number| async move {
         for _ in 0..5 {
@@ -149,8 +137,8 @@ crm::both_engines!(colleagues_see_each_other_for_half_a_minute, async |world| {
     let anna = customer(world, "Anna", "K").await;
     let (olga, petr) = (staff(world, "olga").await, staff(world, "petr").await);
     let db = &world.db;
-    let number = write(world, &anna).await;
-    let other = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
+    let other = write(world, &anna, "hello").await;
     let be_here = async |who: &Staff, number: i64, is_writing: bool| live::be_here(db, who, number, is_writing).await;
     assert_eq!(be_here(&olga, number, false).await.expect("here"), []);
     assert_eq!(
@@ -203,7 +191,7 @@ crm::both_engines!(what_is_old_is_swept_and_numbers_go_on, async |world| {
     topic(world, "card", 1).await;
     let anna = customer(world, "Anna", "K").await;
     let agent = staff(world, "agent").await;
-    let number = write(world, &anna).await;
+    let number = write(world, &anna, "hello").await;
     live::be_here(&world.db, &agent, number, false).await.expect("here");
     world.clock.set(world.db.now() + TimeDelta::days(7));
     live::sweep(&world.db, &SYSTEM).await.expect("swept");
@@ -212,7 +200,7 @@ crm::both_engines!(what_is_old_is_swept_and_numbers_go_on, async |world| {
     live::sweep(&world.db, &SYSTEM).await.expect("swept");
     assert_eq!(after(world, 0).await, []);
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_presence"), 0);
-    write(world, &anna).await;
+    write(world, &anna, "hello").await;
     assert_eq!(after(world, 0).await[0].id, 3);
 });
 

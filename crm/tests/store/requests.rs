@@ -1,6 +1,7 @@
 //! Support requests, from both sides.
 
 use crate::common::people::{SYSTEM, contact, customer, one, purchase, sql, staff, template, topic};
+use crate::common::requests::{answer, opened, thread, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::contact::Kind;
@@ -11,8 +12,7 @@ use crm::lang::Lang;
 use crm::outbox;
 use crm::request::store::{self, Past, PastMessage};
 use crm::request::{
-    Assignee, Author, Counts, Cursor, Filter, NewRating, NewRequest, Row, Sort, StaffThread, Status, Summary, Thread,
-    Upload, attachment,
+    Assignee, Author, Counts, Cursor, Filter, NewRating, NewRequest, Row, Sort, Status, Summary, Upload, attachment,
 };
 use crm::shop::MB;
 use crm::testing::{World, start};
@@ -25,28 +25,6 @@ fn about(text: &str) -> NewRequest {
         text: text.into(),
         purchase: String::new(),
     }
-}
-
-async fn write(world: &World, by: &Customer, text: &str) -> i64 {
-    store::create(&world.db, by, &about(text), &[])
-        .await
-        .expect("a request")
-}
-
-async fn thread(world: &World, by: &Customer, number: i64) -> Thread {
-    store::thread(&world.db, by.me(), number).await.expect("a thread")
-}
-
-async fn opened(world: &World, by: &Staff, number: i64) -> StaffThread {
-    store::open(&world.db, by, number).await.expect("a thread").1
-}
-
-/// Reads and answers, as an agent does.
-async fn answer(world: &World, by: &Staff, number: i64, text: &str) {
-    let seen = opened(world, by, number).await.updated_at;
-    store::staff_answer(&world.db, by, number, text, &[], seen)
-        .await
-        .expect("answered");
 }
 
 async fn list(world: &World, by: &Customer, after: Option<Cursor>, limit: i64) -> Vec<Summary> {

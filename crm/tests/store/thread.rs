@@ -2,6 +2,7 @@
 //! macros.
 
 use crate::common::people::{customer, lead, one, purchase, role, sql, staff, text, topic};
+use crate::common::requests::{answer, opened, thread, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::flaw::Flaw;
@@ -14,33 +15,9 @@ use crm::request::live::Listener;
 use crm::request::macros::{self, NewMacro};
 use crm::request::store::bulk::{self, Act};
 use crm::request::store::{queues, tags};
-use crm::request::{Author, Filter, NewRequest, Sort, StaffThread, Status, Thread, mention, merge, store};
+use crm::request::{Author, Filter, Sort, StaffThread, Status, Thread, mention, merge, store};
 use crm::testing::{World, start};
 use crm::who::{Customer, Staff};
-
-async fn write(world: &World, by: &Customer, text: &str) -> i64 {
-    let new = NewRequest {
-        topic: "card".into(),
-        text: text.into(),
-        purchase: String::new(),
-    };
-    store::create(&world.db, by, &new, &[]).await.expect("a request")
-}
-
-async fn thread(world: &World, by: &Customer, number: i64) -> Thread {
-    store::thread(&world.db, by.me(), number).await.expect("a thread")
-}
-
-async fn opened(world: &World, by: &Staff, number: i64) -> StaffThread {
-    store::open(&world.db, by, number).await.expect("a thread").1
-}
-
-async fn answer(world: &World, by: &Staff, number: i64, text: &str) {
-    let seen = opened(world, by, number).await.updated_at;
-    store::staff_answer(&world.db, by, number, text, &[], seen)
-        .await
-        .expect("answered");
-}
 
 fn later(world: &World, minutes: i64) -> DateTime<Utc> {
     let at = world.db.now() + TimeDelta::minutes(minutes);

@@ -2,6 +2,8 @@
 
 /// Customers, staff and what stands around them.
 pub(crate) mod people;
+/// Requests.
+pub(crate) mod requests;
 
 use chrono::{DateTime, Duration, Utc};
 use crm::article::store as articles;

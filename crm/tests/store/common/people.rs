@@ -182,16 +182,7 @@ pub(crate) async fn moments_after(world: &World, login: &str, name: &str, role: 
         password_hash: String::new(),
     };
     let id = staff_store::create(&world.db, &SYSTEM, &new).await.expect("employed");
-    let token = session(world, None, Some(id)).await;
-    let now = world.db.now();
-    sql!(
-        world,
-        "UPDATE sessions SET authenticated_at = $2 WHERE staff_id = $1",
-        id,
-        now
-    );
-    let staff = who::staff(&world.db, &token, &Visitor::default()).await;
-    staff.expect("no error").expect("signed in")
+    again(world, id).await
 }
 
 /// A primary contact.
