@@ -20,6 +20,7 @@ use crate::on;
 use crate::points::store as points;
 use crate::staff::Right;
 use crate::who::{Fresh, Staff, System};
+pub use crate::work::State;
 use crate::work::{self, Claims, claims, is_ours, let_go};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use sqlx::types::Json;
@@ -68,20 +69,6 @@ impl Format {
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         }
     }
-}
-
-/// How far one has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
-pub enum State {
-    /// No node has it yet.
-    Waiting,
-    /// A node writes it.
-    Running,
-    /// There is a file.
-    Done,
-    /// It was begun [`work::MAX_TRIES`] times and came to no end.
-    Failed,
 }
 
 /// What somebody asks for.

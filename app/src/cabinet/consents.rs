@@ -328,7 +328,7 @@ fn act(cx: &Cx, consent: &Consent) -> impl IntoView + use<> {
 }
 
 /// What an act is called.
-pub fn act_words(cx: &Cx, act: Act) -> &'static str {
+fn act_words(cx: &Cx, act: Act) -> &'static str {
     let t = &cx.t().consents;
     match act {
         Act::Given => t.given,

@@ -631,6 +631,14 @@ fn payments(cx: &Cx, ways: &[Paying]) -> Option<Html> {
     )
 }
 
+/// What something brings: money off, points, or both.
+fn brings(cx: &Cx, discount: i64, earns: i64) -> String {
+    let t = &cx.t().what_if;
+    let discount = (discount > 0).then(|| t.off(cx.money(discount)));
+    let points = (earns > 0).then(|| t.points_of(format::signed_points(cx.lang, earns), unit(cx, earns)));
+    [discount, points].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// Offers that would bring more for this, once they are switched on.
 fn offers(cx: &Cx, forecast: &Forecast) -> Option<Html> {
     let t = &cx.t().what_if;
@@ -639,10 +647,7 @@ fn offers(cx: &Cx, forecast: &Forecast) -> Option<Html> {
         .iter()
         .take(BETTER)
         .map(|offer| {
-            let discount = (offer.discount > 0).then(|| t.off(cx.money(offer.discount)));
-            let points = (offer.earns > 0)
-                .then(|| t.points_of(format::signed_points(cx.lang, offer.earns), unit(cx, offer.earns)));
-            let what = [discount, points].into_iter().flatten().collect::<Vec<_>>().join(", ");
+            let what = brings(cx, offer.discount, offer.earns);
             view! {
                 <li>
                     <a class="row" href=format!("/offers#on-{}", offer.code)>
@@ -677,10 +682,7 @@ fn better(cx: &Cx, asked: &Asked, forecast: &Forecast) -> Option<Html> {
                 Change::Day(day) => format::day_and_weekday(cx.lang, day, cx.today()),
                 Change::Payment(way) => t.if_paid(payment(cx, way)),
             };
-            let discount = (other.discount > 0).then(|| t.off(cx.money(other.discount)));
-            let points = (other.earns > 0)
-                .then(|| t.points_of(format::signed_points(cx.lang, other.earns), unit(cx, other.earns)));
-            let what = [discount, points].into_iter().flatten().collect::<Vec<_>>().join(", ");
+            let what = brings(cx, other.discount, other.earns);
             view! {
                 <li>
                     <a class="row" href=format!("{}#result", asked.changed(other.change))>

@@ -209,7 +209,7 @@ pub fn slips(a: &str, b: &str) -> usize {
 
 /// How far a word that was typed is from a word of a name: nothing for the same, little for its beginning and for the same in
 /// another script or spelling, more with each slip.
-pub fn distance(typed: &str, word: &str) -> usize {
+fn distance(typed: &str, word: &str) -> usize {
     if typed == word {
         return 0;
     }

@@ -8,11 +8,11 @@ pub mod store;
 /// For so long a customer may wait for an answer before it is the first thing to do.
 pub const ANSWER_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// Points are worth a word when they expire within so many days, and when there are as many of them, in hundredths.
-pub const EXPIRES_WITHIN: i64 = 14;
+const EXPIRES_WITHIN: i64 = 14;
 /// See [`EXPIRES_WITHIN`].
-pub const EXPIRING_LEAST: i64 = 100_00;
+const EXPIRING_LEAST: i64 = 100_00;
 /// A birthday is worth a word so many days before.
-pub const BIRTHDAY_WITHIN: i64 = 7;
+const BIRTHDAY_WITHIN: i64 = 7;
 /// Who was here so many days ago at most does not stay away.
 const AWAY_LEAST: i64 = 7;
 
@@ -65,7 +65,7 @@ impl Rhythm {
 }
 
 /// In how many days a birthday is, from today on; of the 29th of February in other years on the 1st of March.
-pub fn days_until(birthday: NaiveDate, today: NaiveDate) -> Option<i64> {
+fn days_until(birthday: NaiveDate, today: NaiveDate) -> Option<i64> {
     let in_year = |year: i32| birthday.with_year(year).or_else(|| NaiveDate::from_ymd_opt(year, 3, 1));
     let next = in_year(today.year()).filter(|day| *day >= today);
     let next = next.or_else(|| in_year(today.year() + 1))?;

@@ -18,7 +18,7 @@ pub const MOST_DAYS: i64 = 731;
 /// What is wrong with a longer one.
 const TOO_LONG: Flaw = Flaw::OutOfRange { min: 1, max: MOST_DAYS };
 /// The most minutes that a request can be said to take.
-pub const MOST_MINUTES: i64 = 240;
+const MOST_MINUTES: i64 = 240;
 
 /// A kind of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -149,7 +149,7 @@ impl Rules {
 }
 
 /// The longest that a customer may be let open a request again, in days; longer is always.
-pub const REOPEN_DAYS_MAX: i64 = 3650;
+const REOPEN_DAYS_MAX: i64 = 3650;
 
 /// For how many days a customer opens a request again, as it was typed; nothing for always.
 pub fn reopen_days(raw: &str) -> Result<Option<i64>, Flaw> {
@@ -198,7 +198,7 @@ pub struct Agent {
 }
 
 /// The most requests that somebody is given in turn.
-pub const CAPACITY_MAX: i64 = 1000;
+const CAPACITY_MAX: i64 = 1000;
 
 /// How many requests somebody takes, as it was typed; nothing for who is not of the queue.
 pub fn capacity(raw: &str) -> Result<Option<i64>, Flaw> {
@@ -237,7 +237,7 @@ pub struct Beginning {
 }
 
 /// The longest tag, in characters.
-pub const TAG_MAX: usize = 40;
+const TAG_MAX: usize = 40;
 /// The most tags of a request.
 pub const TAGS_MAX: usize = 20;
 

@@ -21,7 +21,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
 /// For how many days requests part again.
-pub const UNDO_DAYS: i64 = 14;
+const UNDO_DAYS: i64 = 14;
 
 /// How many requests of a customer are offered.
 const OFFERED: i64 = 30;

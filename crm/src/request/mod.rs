@@ -232,7 +232,7 @@ pub fn usual_wait(mut answered: Vec<TimeDelta>, waiting: &[TimeDelta]) -> Option
 /// For how many days a customer may think otherwise of an answer.
 pub const RATING_DAYS: i64 = 7;
 /// The longest comment on an answer, in characters.
-pub const COMMENT_MAX: usize = 1000;
+const COMMENT_MAX: usize = 1000;
 
 /// What a customer thinks of how a request was answered, as a form brings it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

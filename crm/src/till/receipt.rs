@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// The most lines of a receipt.
 pub const LINES_MAX: usize = 500;
 /// The most coupons of a receipt.
-pub const COUPONS_MAX: usize = 20;
+const COUPONS_MAX: usize = 20;
 /// The longest number of a receipt, or code or name of an article, in characters.
 pub const TEXT_MAX: usize = 100;
 

@@ -12,7 +12,6 @@ use crm::id::{CardId, CustomerId, PurchaseId};
 use crm::request::{NewRequest, store as requests};
 use crm::testing::{World, start};
 use crm::who::{self, Staff, Visitor};
-use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -524,43 +523,24 @@ fn in_latin(text: &str, script: &[(char, &str)]) -> String {
         .collect()
 }
 
-/// The names that the demonstration is made of.
-#[derive(Deserialize)]
-struct Names {
-    ru: Russian,
-    en: English,
-}
-
-#[derive(Deserialize)]
-struct Russian {
-    female: Vec<String>,
-    male: Vec<String>,
-    surnames_female: Vec<String>,
-    surnames_male: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct English {
-    female: Vec<String>,
-    male: Vec<String>,
-    surnames: Vec<String>,
-}
-
 /// So many names, no two the same: the Russian ones first.
 fn all_names(count: usize, chance: &mut Chance) -> Vec<(String, String)> {
-    let names: Names = serde_json::from_str(include_str!("../../../server/demo/names.json")).expect("names");
-    let cross = |names: &[String], surnames: &[String]| -> BTreeSet<(String, String)> {
+    // The names that the demonstration is made of, by language and kind.
+    let all = include_str!("../../../server/demo/names.json");
+    let all: HashMap<String, HashMap<String, Vec<String>>> = serde_json::from_str(all).expect("names");
+    let cross = |lang: &str, names: &str, surnames: &str| -> BTreeSet<(String, String)> {
+        let [names, surnames] = [names, surnames].map(|kind| &all[lang][kind]);
         let pairs = names
             .iter()
             .flat_map(|name| surnames.iter().map(move |surname| (name, surname)));
         pairs.map(|(name, surname)| (name.clone(), surname.clone())).collect()
     };
-    let mut russian: Vec<_> = cross(&names.ru.female, &names.ru.surnames_female)
+    let mut russian: Vec<_> = cross("ru", "female", "surnames_female")
         .into_iter()
-        .chain(cross(&names.ru.male, &names.ru.surnames_male))
+        .chain(cross("ru", "male", "surnames_male"))
         .collect();
-    let mut english: Vec<_> = cross(&names.en.female, &names.en.surnames)
-        .union(&cross(&names.en.male, &names.en.surnames))
+    let mut english: Vec<_> = cross("en", "female", "surnames")
+        .union(&cross("en", "male", "surnames"))
         .cloned()
         .collect();
     chance.shuffle(&mut russian);
